@@ -1,0 +1,107 @@
+"""Language models, and the versions of their prices."""
+
+from decimal import Decimal
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from workspaces.ids import new_id
+from workspaces.models import Workspace
+
+
+def price_id() -> str:
+    return new_id("price")
+
+
+class LanguageModel(models.Model):
+    """A large language model, as its public page describes it.
+
+    A name that only ever arrived in usage events has a row too (`status` discovered), so that every event points at one.
+    """
+
+    class Status(models.TextChoices):
+        LISTED = "listed", "Listed"
+        UNLISTED = "unlisted", "Unlisted"
+        DISCOVERED = "discovered", "Discovered in usage"
+
+    slug = models.CharField("model", max_length=300, unique=True, help_text="The name that clients send as `model`.")
+    name = models.CharField(max_length=200, blank=True)
+    description = models.TextField(blank=True)
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.LISTED)
+    # Rated as the model it stands for: an alias has no prices of its own.
+    alias_of = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="aliases")
+    provider = models.CharField(max_length=100, blank=True)
+    endpoint_type = models.CharField(max_length=100, blank=True)
+    context_window = models.PositiveIntegerField("context window, tokens", null=True, blank=True)
+    max_output_tokens = models.PositiveIntegerField(null=True, blank=True)
+    streaming = models.BooleanField(default=True)
+    tools = models.BooleanField("tool calling", default=False)
+    attachments = models.BooleanField("inline attachments", default=False)
+    reasoning_efforts = ArrayField(models.CharField(max_length=32), default=list, blank=True)
+    service_tiers = ArrayField(models.CharField(max_length=32), default=list, blank=True)
+    # The optional request fields its page documents, in order; see catalogue/reference.py.
+    request_fields = ArrayField(models.CharField(max_length=64), default=list, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["slug"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(alias_of=models.F("id")), name="alias_stands_for_another_model"),
+        ]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+def rate(**extra: bool) -> models.DecimalField:
+    """A rate in USD per million tokens, six decimals."""
+    return models.DecimalField(max_digits=16, decimal_places=6, validators=[MinValueValidator(Decimal(0))], **extra)
+
+
+class PriceVersion(models.Model):
+    """What a model costs in one service tier from `effective_from` on, until a later version of the same thing succeeds it.
+
+    Of the versions for one (model, tier, workspace, threshold) the one in force at an instant is the one with the latest
+    `effective_from` not after it; the unique constraint makes that one. A version in force cannot be changed or deleted: a
+    trigger refuses.
+    """
+
+    public_id = models.CharField(max_length=32, unique=True, default=price_id, editable=False)
+    model = models.ForeignKey(LanguageModel, on_delete=models.PROTECT, related_name="prices")
+    service_tier = models.CharField(max_length=32, default="default")
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.PROTECT, null=True, blank=True, help_text="Only for this workspace; empty: for all."
+    )
+    above_input_tokens = models.PositiveIntegerField(
+        default=0, help_text="Reprices the whole request when its total input is strictly above this many tokens."
+    )
+    effective_from = models.DateTimeField()
+    input_rate = rate()
+    cached_input_rate = rate(null=True, blank=True)
+    cache_write_rate = rate(null=True, blank=True)
+    output_rate = rate()
+    currency = models.CharField(max_length=3, default="USD", editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["model", "service_tier", "-effective_from"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["model", "service_tier", "workspace", "above_input_tokens", "effective_from"],
+                nulls_distinct=False,
+                name="one_price_in_force_at_a_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(input_rate__gte=0)
+                & Q(output_rate__gte=0)
+                & (Q(cached_input_rate__isnull=True) | Q(cached_input_rate__gte=0))
+                & (Q(cache_write_rate__isnull=True) | Q(cache_write_rate__gte=0)),
+                name="rates_are_not_negative",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model} {self.service_tier} from {self.effective_from:%Y-%m-%d %H:%M}"

@@ -1,0 +1,38 @@
+"""What metering refuses, each with its code and status."""
+
+from omixa_billing.errors import Refusal
+
+
+class InvalidParameter(Refusal):
+    code = "invalid_parameter"
+    status = 400
+
+
+class NotFound(Refusal):
+    code = "not_found"
+    status = 404
+
+
+class PriceAlreadySet(Refusal):
+    code = "price_already_set"
+    status = 409
+
+
+class InvalidPrice(Refusal):
+    code = "invalid_price"
+    status = 422
+
+
+class MonthNotEnded(Refusal):
+    code = "month_not_ended"
+    status = 422
+
+
+class InvoiceNotDraft(Refusal):
+    code = "invoice_not_draft"
+    status = 409
+
+
+class InvoiceNotOpen(Refusal):
+    code = "invoice_not_open"
+    status = 409

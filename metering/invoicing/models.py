@@ -1,0 +1,128 @@
+"""Invoices. Once finalized nothing on them changes but their way to paid, void or uncollectible: triggers refuse."""
+
+from decimal import Decimal
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from workspaces.ids import new_id
+from workspaces.models import Workspace
+
+
+def invoice_id() -> str:
+    return new_id("inv")
+
+
+def line_id() -> str:
+    return new_id("line")
+
+
+def cents(**extra: object) -> models.DecimalField:
+    """A rounded amount, in the invoice's currency."""
+    return models.DecimalField(max_digits=20, decimal_places=2, default=Decimal("0.00"), **extra)  # type: ignore[arg-type]
+
+
+class Invoice(models.Model):
+    """What a workspace owes for one calendar month in UTC, [period_start, period_end)."""
+
+    class Status(models.TextChoices):
+        DRAFT = "draft", "Draft"
+        OPEN = "open", "Open"
+        PAID = "paid", "Paid"
+        VOID = "void", "Void"
+        UNCOLLECTIBLE = "uncollectible", "Uncollectible"
+
+    public_id = models.CharField(max_length=32, unique=True, default=invoice_id, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="invoices")
+    # Given at finalization, gapless within the issuer and year; null on a draft.
+    number = models.CharField(max_length=32, unique=True, null=True)
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.DRAFT)
+    period_start = models.DateTimeField()
+    period_end = models.DateTimeField()
+    currency = models.CharField(max_length=3, default="USD")
+    subtotal_exact = models.DecimalField(max_digits=38, decimal_places=12, default=Decimal(0))
+    subtotal = cents()
+    tax = cents()
+    total = cents()
+    credits_applied = cents()
+    amount_due = cents()
+    # What the page prints of seller and buyer, copied at finalization: {name, address, tax_id, email}.
+    seller = models.JSONField(default=dict)
+    buyer = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=timezone.now)
+    finalized_at = models.DateTimeField(null=True)
+    due_at = models.DateTimeField(null=True)
+    paid_at = models.DateTimeField(null=True)
+    payment_reference = models.CharField(max_length=200, blank=True, default="")
+
+    class Meta:
+        ordering = ["-period_start", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "period_start"],
+                condition=~Q(status="void"),
+                name="one_invoice_per_workspace_and_month",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="draft", number__isnull=True) | ~Q(status="draft") & Q(number__isnull=False),
+                name="numbered_exactly_when_finalized",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.number or f"draft {self.public_id}"
+
+
+class InvoiceLine(models.Model):
+    """One line: a self-contained copy of what it prints, with its exact amount beside the displayed one."""
+
+    class Kind(models.TextChoices):
+        USAGE = "usage", "Usage"
+        ADJUSTMENT = "adjustment", "Adjustment"
+
+    id = models.BigAutoField(primary_key=True)
+    public_id = models.CharField(max_length=32, unique=True, default=line_id, editable=False)
+    invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="lines")
+    position = models.IntegerField()
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    description = models.TextField()
+    model = models.CharField(max_length=300)
+    service_tier = models.CharField(max_length=64)
+    # input, cached_input, cache_write or output
+    component = models.CharField(max_length=16)
+    # tokens
+    quantity = models.BigIntegerField()
+    rate_per_million = models.DecimalField(max_digits=16, decimal_places=6)
+    amount_exact = models.DecimalField(max_digits=38, decimal_places=12)
+    amount = cents()
+    # The stretch of time whose usage it bills: on an adjustment an earlier one than the invoice's.
+    period_start = models.DateTimeField()
+    period_end = models.DateTimeField()
+    # The price version's public id.
+    price = models.CharField(max_length=32)
+
+    class Meta:
+        ordering = ["invoice", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["invoice", "position"], name="one_line_per_position"),
+        ]
+
+    def __str__(self) -> str:
+        return self.description
+
+
+class InvoiceSequence(models.Model):
+    """The last number given out per issuer and year. Taken under its row lock, inside the finalizing transaction."""
+
+    prefix = models.CharField(max_length=16)
+    year = models.IntegerField()
+    last = models.IntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["prefix", "year"], name="one_sequence_per_issuer_and_year"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.prefix}-{self.year}: {self.last}"

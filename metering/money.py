@@ -1,0 +1,53 @@
+"""Exact amounts and the product's one rounding. No float comes near a token, a rate or an amount.
+
+An exact amount is a Decimal in USD with at most twelve places: a rate has six decimals per million tokens, so every cost is
+a whole number of 1e-12 USD (a pico-dollar). Rounding to cents happens once, on the invoice.
+"""
+
+from collections.abc import Sequence
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal
+
+PICO_PLACES = 12
+ONE_CENT = Decimal("0.01")
+ONE_PICO = Decimal("0.000000000001")
+ONE_MICRO = Decimal("0.000001")
+# Wide enough for any sum the tables can hold: nothing is ever rounded by the context.
+WIDE = Context(prec=60)
+
+
+def from_pico(pico: int) -> Decimal:
+    """Pico-dollars as USD, exact."""
+    return Decimal(pico).scaleb(-PICO_PLACES, WIDE)
+
+
+def exact_text(amount: Decimal) -> str:
+    """An exact amount as the API prints it: `"0.002649000000"`."""
+    return format(amount.quantize(ONE_PICO, context=WIDE), "f")
+
+
+def cents_text(amount: Decimal) -> str:
+    """A rounded amount as the API prints it: `"12.34"`."""
+    return format(amount.quantize(ONE_CENT, context=WIDE), "f")
+
+
+def rate_text(rate: Decimal | None) -> str | None:
+    """A rate in USD per million tokens as the API prints it: `"1.500000"`."""
+    return None if rate is None else format(rate.quantize(ONE_MICRO, context=WIDE), "f")
+
+
+def round_to_cents(amount: Decimal) -> Decimal:
+    """Half up, away from zero: 0.005 is 0.01 and -0.005 is -0.01."""
+    return amount.quantize(ONE_CENT, rounding=ROUND_HALF_UP, context=WIDE)
+
+
+def share_out(total: Decimal, amounts: Sequence[Decimal]) -> list[Decimal]:
+    """`amounts` in whole cents that add up to `total`, by largest remainder; earlier ones win a tie.
+
+    `total` is the rounded exact sum of `amounts`, so each share is its amount rounded down or up to the next cent.
+    """
+    shares = [amount.quantize(ONE_CENT, rounding=ROUND_FLOOR, context=WIDE) for amount in amounts]
+    missing = int((total - sum(shares, Decimal(0))) / ONE_CENT)
+    by_remainder = sorted(range(len(shares)), key=lambda at: shares[at] - amounts[at])
+    for at in by_remainder[:missing]:
+        shares[at] += ONE_CENT
+    return shares

@@ -1,0 +1,79 @@
+"""Instants are UTC and aware; stretches of time are half-open, [start, end). Billing periods are calendar months in UTC."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+MONTH_TEXT = re.compile(r"^(\d{4})-(0[1-9]|1[0-2])$", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Period:
+    """[start, end), not empty."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        if self.start >= self.end:
+            raise ValueError(f"a period ends after it starts: {self.start} to {self.end}")
+
+    def __str__(self) -> str:
+        return f"{self.start:%Y-%m-%d} to {self.end - timedelta(microseconds=1):%Y-%m-%d}"
+
+
+def floor_hour(instant: datetime) -> datetime:
+    return instant.replace(minute=0, second=0, microsecond=0)
+
+
+def floor_day(instant: datetime) -> datetime:
+    return instant.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def floor_month(instant: datetime) -> datetime:
+    return instant.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def next_month(month_start: datetime) -> datetime:
+    return floor_month(month_start + timedelta(days=32))
+
+
+def month_of(instant: datetime) -> Period:
+    """The billing period an instant falls in."""
+    start = floor_month(instant.astimezone(UTC))
+    return Period(start, next_month(start))
+
+
+def previous_month(period: Period) -> Period:
+    return month_of(period.start - timedelta(microseconds=1))
+
+
+def parse_month(text: str) -> Period:
+    """`2026-10` as its billing period. Raises ValueError."""
+    match = MONTH_TEXT.match(text)
+    if match is None or match[1] == "0000":
+        raise ValueError(f"{text!r} is not a month: write it as 2026-10.")
+    return month_of(datetime(int(match[1]), int(match[2]), 1, tzinfo=UTC))
+
+
+def parse_instant(text: str) -> datetime:
+    """RFC 3339 with a zone, as UTC. Raises ValueError."""
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a time: write it as 2026-10-01T00:00:00Z.") from None
+    if instant.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone: write it as {text}Z for UTC.")
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r} is outside the calendar.") from None
+
+
+def instant_text(instant: datetime | None) -> str | None:
+    """RFC 3339 in UTC with a Z, and microseconds only where there are any."""
+    return None if instant is None else instant.astimezone(UTC).isoformat().replace("+00:00", "Z")

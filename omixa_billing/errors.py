@@ -1,0 +1,125 @@
+"""A refusal is a class with a code and a status; this turns it into the one JSON error shape. A bug stays a 500."""
+
+from typing import Any, ClassVar
+
+from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+RETRY_AFTER_SECONDS = 5
+ERROR_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    409: "conflict_error",
+    429: "rate_limit_error",
+    500: "server_error",
+    503: "server_error",
+}
+
+
+class Refusal(Exception):
+    """Something well understood that the product will not do. The message tells the caller what to do next."""
+
+    code: ClassVar[str] = "refused"
+    status: ClassVar[int] = 422
+
+    def __init__(self, message: str, *, param: str | None = None, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after = retry_after
+
+
+def error_body(status: int, code: str, message: str, param: str | None = None) -> dict[str, Any]:
+    """`{"error": {message, type, code, param}}` as every endpoint answers it."""
+    kind = ERROR_TYPES.get(status, "invalid_request_error")
+    return {"error": {"message": message, "type": kind, "code": code, "param": param}}
+
+
+def error_response(
+    status: int, code: str, message: str, param: str | None = None, retry_after: int | None = None
+) -> JsonResponse:
+    """The error as an answer, for plain Django views and handlers."""
+    response = JsonResponse(error_body(status, code, message, param), status=status)
+    if retry_after is not None:
+        response["Retry-After"] = str(retry_after)
+    return response
+
+
+def refusal_response(refusal: Refusal) -> JsonResponse:
+    """A refusal as an answer, for plain Django views."""
+    return error_response(refusal.status, refusal.code, refusal.message, refusal.param, refusal.retry_after)
+
+
+def storage_unavailable_response() -> JsonResponse:
+    """503 with `Retry-After`: the database cannot be reached, so nothing was stored."""
+    return error_response(
+        503,
+        "storage_unavailable",
+        "Nothing was stored: the database is away. Send it again.",
+        None,
+        RETRY_AFTER_SECONDS,
+    )
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's exceptions and ours, in the one shape. None lets a bug become a 500."""
+    if isinstance(error, Refusal):
+        return _answer(error.status, error.code, error.message, error.param, error.retry_after)
+    if isinstance(error, Http404):
+        return _answer(404, "not_found", str(error) or "There is no such thing here.")
+    if isinstance(error, PermissionDenied):
+        return _answer(403, "not_allowed", str(error) or "This credential may not do that.")
+    if isinstance(error, exceptions.ValidationError):
+        message, param = _first_detail(error.detail)
+        return _answer(400, "invalid_parameter", message, param)
+    if isinstance(error, exceptions.APIException):
+        response = _answer(error.status_code, str(error.get_codes()), str(error.detail))
+        if challenge := getattr(error, "auth_header", None):
+            response["WWW-Authenticate"] = challenge
+        return response
+    if isinstance(error, OperationalError | InterfaceError):
+        return _answer(503, "storage_unavailable", "The database is away. Try again.", None, RETRY_AFTER_SECONDS)
+    return None
+
+
+def _answer(status: int, code: str, message: str, param: str | None = None, retry_after: int | None = None) -> Response:
+    response = Response(error_body(status, code, message, param), status=status)
+    if retry_after is not None:
+        response["Retry-After"] = str(retry_after)
+    return response
+
+
+def _first_detail(detail: Any, param: str | None = None) -> tuple[str, str | None]:
+    """The first message in a validation error's nested detail, and the field it is about."""
+    if isinstance(detail, dict):
+        name, inner = next(iter(detail.items()))
+        return _first_detail(inner, param if name == "non_field_errors" else str(name))
+    if isinstance(detail, list):
+        return _first_detail(detail[0], param)
+    return str(detail), param
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler404: JSON for programs, a page for people."""
+    if speaks_json(request):
+        return error_response(404, "not_found", "There is nothing at this address.")
+    from django.views.defaults import page_not_found
+
+    return page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's handler500, alike."""
+    if speaks_json(request):
+        return error_response(500, "internal_error", "This is our fault and has been logged. Try again.")
+    from django.views.defaults import server_error as page
+
+    return page(request)
+
+
+def speaks_json(request: HttpRequest) -> bool:
+    return request.path.startswith(("/api/", "/gateway/", "/webhooks/"))

@@ -1,0 +1,194 @@
+"""Who calls and whose usage it is. Nothing here knows what usage costs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractUser, BaseUserManager
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from workspaces.ids import new_id
+
+
+def workspace_id() -> str:
+    return new_id("ws")
+
+
+def key_id() -> str:
+    return new_id("key")
+
+
+def gateway_id() -> str:
+    return new_id("gw")
+
+
+class UserManager(BaseUserManager["User"]):
+    """People sign in with their address; there is no user name."""
+
+    def create_user(self, email: str, password: str | None = None, **extra: Any) -> User:
+        user = self.model(email=self.normalize_email(email).lower(), **extra)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **extra: Any) -> User:
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **extra)
+
+
+class User(AbstractUser):
+    """A person. `is_staff` makes an operator; a membership makes a customer; one person may be both."""
+
+    username = None  # type: ignore[assignment]
+    email = models.EmailField(unique=True)
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class Workspace(models.Model):
+    """A customer. Its usage is counted and invoiced together."""
+
+    public_id = models.CharField(max_length=32, unique=True, default=workspace_id, editable=False)
+    name = models.CharField(max_length=200)
+    email = models.EmailField(blank=True, default="", help_text="Where invoices go.")
+    # A sandbox is metered and priced like any other, and never invoiced.
+    sandbox = models.BooleanField(default=False)
+    currency = models.CharField(max_length=3, default="USD", editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["name", "id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """What a person may do in a workspace."""
+
+    class Role(models.TextChoices):
+        OWNER = "owner", "Owner"
+        ADMIN = "admin", "Admin"
+        BILLING = "billing", "Billing"
+        VIEWER = "viewer", "Viewer"
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=16, choices=Role.choices)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "user"], name="one_role_per_person_and_workspace"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.workspace}: {self.role}"
+
+
+class APIKey(models.Model):
+    """A workspace's key. Its id never changes; its secrets come and go (see Credential)."""
+
+    class Kind(models.TextChoices):
+        LIVE = "live", "Live"
+        TEST = "test", "Test"
+        ADMIN = "admin", "Admin"
+
+    public_id = models.CharField(max_length=32, unique=True, default=key_id, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="api_keys")
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    name = models.CharField(max_length=200)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = "API key"
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["workspace", "-id"], name="api_keys_of_a_workspace")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.public_id})"
+
+    def status(self, now: datetime) -> str:
+        """`active`, `expired` or `revoked`, as of `now`."""
+        if self.revoked_at is not None:
+            return "revoked"
+        if self.expires_at is not None and self.expires_at <= now:
+            return "expired"
+        return "active"
+
+
+class Gateway(models.Model):
+    """A gateway that sends usage events."""
+
+    public_id = models.CharField(max_length=32, unique=True, default=gateway_id, editable=False)
+    name = models.CharField(max_length=200)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["name", "id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Credential(models.Model):
+    """One secret of a key or a gateway, kept only as its SHA-256. Rotation adds one and lets the old one run out."""
+
+    api_key = models.ForeignKey(APIKey, on_delete=models.CASCADE, null=True, related_name="credentials")
+    gateway = models.ForeignKey(Gateway, on_delete=models.CASCADE, null=True, related_name="credentials")
+    sha256 = models.BinaryField(max_length=32, unique=True)
+    prefix = models.CharField(max_length=24)
+    last_four = models.CharField(max_length=4)
+    created_at = models.DateTimeField(default=timezone.now)
+    # Until when this secret is good; null means as long as its owner is.
+    expires_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(api_key__isnull=False, gateway__isnull=True)
+                | Q(api_key__isnull=True, gateway__isnull=False),
+                name="credential_has_exactly_one_owner",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.prefix}…{self.last_four}"
+
+
+class AuditEntry(models.Model):
+    """Who did what to keys, prices and invoices. Appended, never changed: the database refuses."""
+
+    id = models.BigAutoField(primary_key=True)
+    at = models.DateTimeField(default=timezone.now)
+    # A person's address, an API key's id, or the command or job that acted.
+    actor = models.CharField(max_length=300)
+    action = models.CharField(max_length=64)
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, null=True, blank=True)
+    target = models.CharField(max_length=300)
+    detail = models.JSONField(default=dict)
+
+    class Meta:
+        verbose_name_plural = "audit trail"
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["workspace", "-id"], name="audit_of_a_workspace"),
+            models.Index(fields=["target", "-id"], name="audit_of_a_target"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor} {self.action} {self.target}"
