@@ -1,0 +1,50 @@
+"""Unix sockets in private folders, with addresses the kernel can take (at most 107 bytes)."""
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+LONGEST_ADDRESS = 107
+POSTGRES_PORT = 5432
+_LONGEST_NAME = f"postgres/.s.PGSQL.{POSTGRES_PORT}"
+
+
+class UnsafeFolder(Exception):
+    """A socket folder under the shared temporary directory that somebody else made."""
+
+
+def socket_root(home: Path) -> Path:
+    """`run/` of the home, or a folder named by the home's hash when its path is too long. Touches nothing.
+
+    Always `/tmp`, not TMPDIR: two commands with different environments must find the same server.
+    """
+    root = home / "run"
+    if len(os.fsencode(root / _LONGEST_NAME)) <= LONGEST_ADDRESS:
+        return root
+    owner = home.stat().st_uid if home.exists() else os.geteuid()
+    return Path("/tmp") / f"omixa-{owner}-{digest(home)}"  # noqa: S108  (made and checked by make_socket_folder)
+
+
+def digest(home: Path) -> str:
+    """A short name for a home, the same in every process."""
+    return hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
+
+
+def make_socket_folder(path: Path, uid: int, gid: int, mode: int) -> Path:
+    """The folder, owned by `uid` and closed to others' writing. Raises UnsafeFolder when somebody else made it."""
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        found = path.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (uid, os.geteuid()):
+            raise UnsafeFolder(f"{path} belongs to somebody else. Remove it and start again.") from None
+    if os.geteuid() == 0:
+        os.chown(path, uid, gid)
+    path.chmod(mode)
+    return path
+
+
+def make_socket_root(home: Path) -> Path:
+    """The folder above the sockets: the user's own; as root passable, for the account the database runs as."""
+    return make_socket_folder(socket_root(home), os.geteuid(), os.getegid(), 0o711 if os.geteuid() == 0 else 0o700)
