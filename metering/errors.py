@@ -13,6 +13,16 @@ class NotFound(Refusal):
     status = 404
 
 
+class RangeTooLong(Refusal):
+    code = "range_too_long"
+    status = 422
+
+
+class TooManyRows(Refusal):
+    code = "too_many_rows"
+    status = 422
+
+
 class PriceAlreadySet(Refusal):
     code = "price_already_set"
     status = 409
