@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from metering.catalogue.models import LanguageModel
 from workspaces.ids import new_id
 from workspaces.models import Workspace
 
@@ -87,7 +88,9 @@ class InvoiceLine(models.Model):
     position = models.IntegerField()
     kind = models.CharField(max_length=16, choices=Kind.choices)
     description = models.TextField()
+    # The name as it was printed, and the row it names: a renamed model keeps its lines together.
     model = models.CharField(max_length=300)
+    language_model = models.ForeignKey(LanguageModel, on_delete=models.PROTECT, null=True, related_name="+")
     service_tier = models.CharField(max_length=64)
     # input, cached_input, cache_write or output
     component = models.CharField(max_length=16)
