@@ -1,0 +1,46 @@
+# `make run` and `make test` work in a bare clone: each makes its .venv from the lock file first.
+# HOST, PORT, OMIXA_HOME and the rest come from the environment or from .env: see docs/running.md.
+
+PYTHON_IN_VENV = .venv/bin/python
+LOCK = $(PYTHON_IN_VENV) -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--no-emit-trusted-host --strip-extras --allow-unsafe pyproject.toml
+
+.DEFAULT_GOAL = help
+.PHONY: help run test lint format bench lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+run: ## start everything in the foreground; Ctrl-C stops it
+	@scripts/bootstrap.sh requirements.lock
+	@exec $(PYTHON_IN_VENV) -m omixa_billing.supervision
+
+test: ## the whole test suite; choose with ARGS="-k words"
+	@scripts/bootstrap.sh requirements-dev.lock
+	@scripts/chromium.sh
+	$(PYTHON_IN_VENV) -m pytest $(ARGS)
+
+lint: ## style, types, and that no migration is missing
+	@scripts/bootstrap.sh requirements-dev.lock
+	$(PYTHON_IN_VENV) -m ruff check
+	$(PYTHON_IN_VENV) -m ruff format --check
+	$(PYTHON_IN_VENV) -m mypy
+	$(PYTHON_IN_VENV) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+
+format: ## what ruff can put right
+	@scripts/bootstrap.sh requirements-dev.lock
+	$(PYTHON_IN_VENV) -m ruff check --fix
+	$(PYTHON_IN_VENV) -m ruff format
+
+bench: ## the benchmarks, one JSON line each
+	@scripts/bootstrap.sh requirements-dev.lock
+	@$(PYTHON_IN_VENV) -m tests.benchmarks $(ARGS)
+
+lock: ## choose versions anew, within pyproject.toml; with ARGS=--upgrade the newest
+	@scripts/bootstrap.sh requirements-dev.lock
+	$(LOCK) $(ARGS) --output-file=requirements.lock
+	$(LOCK) $(ARGS) --extra=dev --constraint=requirements.lock --output-file=requirements-dev.lock
+
+clean: ## caches and collected files; the data in .omixa and the .venv stay
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis staticfiles
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

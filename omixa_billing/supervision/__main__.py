@@ -1,0 +1,60 @@
+"""Run one instance: `python -m omixa_billing.supervision`, which is what `make run` calls."""
+
+import fcntl
+import os
+import signal
+import socket
+import sys
+
+from omixa_billing.embedded import locks
+from omixa_billing.embedded.deathsig import die_with_parent
+from omixa_billing.embedded.home import home, log_directory, read_env_file, run_directory
+
+from .address import address, url
+from .programs import configuration
+from .services import Services
+
+
+def main() -> int:
+    if "MAKELEVEL" in os.environ:
+        die_with_parent(signal.SIGTERM)  # without make nobody is left to press Ctrl-C
+    read_env_file()
+    os.environ |= {"OMIXA_HOME": str(home()), "OMIXA_SUPERVISOR": str(os.getpid()), "PYTHONUNBUFFERED": "1"}
+    lock = claim_home()
+    refuse_taken_port()
+    path = run_directory() / "supervisord.conf"
+    path.write_text(configuration())
+    print(f"Omixa billing starts. State: {home()}, logs: {log_directory()}", flush=True)
+    try:
+        return Services.run_until_stopped(str(path))
+    finally:
+        os.close(lock)
+
+
+def claim_home() -> int:
+    """The lock on this home for as long as the process lives. A second instance on the same home is refused."""
+    lock = locks.open_lock(run_directory() / "lock")
+    if not locks.try_exclusive(lock):
+        holder = os.read(lock, 500).decode(errors="replace").strip() or "another process"
+        sys.exit(f"{home()} is already run by {holder}. Stop that first, or set OMIXA_HOME and PORT for a second one.")
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"process {os.getpid()} at {url()}".encode(), 0)
+    fcntl.fcntl(lock, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+    return lock
+
+
+def refuse_taken_port() -> None:
+    host, port = address()
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            sys.exit(
+                f"Cannot listen on {host} port {port}: {error.strerror}. Choose another one, as in PORT=8001 make run"
+            )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

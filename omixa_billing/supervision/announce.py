@@ -1,0 +1,47 @@
+"""Wait for the first answer of the web server, then print where everything is."""
+
+import sys
+import time
+import urllib.error
+import urllib.request
+
+from omixa_billing.embedded.home import read_env_file
+
+from .address import url
+
+SECONDS = 60
+PAGES = {
+    "Customer pages": "/",
+    "Operator console": "/admin/",
+    "API and its documentation": "/api/v1/docs/",
+    "Gateway sends events to": "/gateway/v1/events",
+}
+
+
+def main() -> None:
+    read_env_file()
+    if not answers_within(SECONDS):
+        print(f"The web server has not answered at {url()}/healthz for {SECONDS} seconds. See web.log.", flush=True)
+        return
+    width = max(map(len, PAGES))
+    lines = [f"  {title:<{width}}  {url()}{path}" for title, path in PAGES.items()]
+    print(
+        "\n".join(["Omixa billing runs:", *lines, "Ctrl-C stops it; the next start finds all data again."]), flush=True
+    )
+
+
+def answers_within(seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"{url()}/healthz", timeout=5):  # noqa: S310
+                return True
+        except urllib.error.HTTPError:
+            return True  # whatever it says, it answers
+        except OSError:
+            time.sleep(0.05)
+    return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""`manage.py` uses the database of `make run`, and brings it up for itself when nothing runs."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+
+from omixa_billing.embedded import postgres
+from omixa_billing.embedded.account import NoAccount
+from omixa_billing.embedded.cluster import CannotStart
+from omixa_billing.embedded.home import uses_embedded_postgres
+from omixa_billing.embedded.sockets import UnsafeFolder
+
+WITHOUT_DATABASE = {
+    "",
+    "collectstatic",
+    "compilemessages",
+    "diffsettings",
+    "findstatic",
+    "help",
+    "makemessages",
+    "makemigrations",
+    "spectacular",
+    "sqlmigrate",
+    "version",
+}
+# These look at the database as it is, or change its tables themselves.
+AS_IT_IS = {"check", "dbshell", "flush", "migrate", "showmigrations", "test"}
+
+
+@contextmanager
+def database_for(arguments: list[str]) -> Iterator[None]:
+    """The database, up and migrated, for as long as this command line needs it."""
+    command = next((word for word in arguments[1:] if not word.startswith("-")), "")
+    if command in WITHOUT_DATABASE or {"-h", "--help", "--version"} & set(arguments):
+        yield
+        return
+    with ExitStack() as stack:
+        if uses_embedded_postgres():
+            signal.signal(signal.SIGTERM, _leave_in_order)
+            try:
+                stack.enter_context(postgres.ensure_running())
+            except (CannotStart, NoAccount, UnsafeFolder) as error:
+                sys.exit(str(error))
+        if command not in AS_IT_IS:
+            _prepare()
+        yield
+
+
+def _prepare() -> None:
+    import django
+    from django.db import OperationalError
+
+    django.setup()
+    from . import database
+
+    try:
+        # A server of the user's is migrated by `make run` or by hand, unless nothing was ever there.
+        if database.is_behind() if uses_embedded_postgres() else database.is_untouched():
+            database.bring_up_to_date()
+    except OperationalError as error:
+        sys.exit(f"The database does not answer: {error}")
+
+
+def _leave_in_order(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(143)

@@ -1,0 +1,49 @@
+"""Before the application starts: the database answers, is migrated, and on the first start has a demo workspace.
+
+Standard output is the terminal of `make run`; standard error is `log/prepare.log`.
+"""
+
+import os
+import sys
+import traceback
+from contextlib import nullcontext
+
+from omixa_billing.embedded import postgres
+from omixa_billing.embedded.home import home, uses_embedded_postgres
+
+SECONDS_FOR_THE_DATABASE = 30
+
+
+def main() -> int:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "omixa_billing.settings")
+    try:
+        # As a user of the server beside its launcher, so that the reason why it cannot start is told here.
+        with postgres.ensure_running() if uses_embedded_postgres() else nullcontext():
+            prepare()
+    except Exception as error:
+        traceback.print_exc()
+        print(f"{type(error).__name__}: {error}", flush=True)
+        return 1
+    return 0
+
+
+def prepare() -> None:
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+    from django.db import connection
+
+    from . import database
+
+    database.wait_until_it_answers(SECONDS_FOR_THE_DATABASE)
+    database.bring_up_to_date()
+    started_before = home() / "started_before"
+    if not started_before.exists() and os.environ.get("OMIXA_ENV") != "production":
+        call_command("create_demo", stdout=sys.stdout)
+    started_before.touch()
+    connection.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
