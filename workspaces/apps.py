@@ -3,3 +3,6 @@ from django.apps import AppConfig
 
 class WorkspacesConfig(AppConfig):
     name = "workspaces"
+
+    def ready(self) -> None:
+        from workspaces import schema  # noqa: F401 - drf-spectacular finds extensions once they are imported

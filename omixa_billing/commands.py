@@ -1,0 +1,65 @@
+"""Commands that programs call: one JSON object on standard output, logs on standard error, refusals as one sentence."""
+
+import contextlib
+import json
+import sys
+from abc import abstractmethod
+from types import TracebackType
+from typing import Any, NoReturn
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import InterfaceError, OperationalError
+
+from omixa_billing.errors import Refusal
+
+OWN_PACKAGES = {"omixa_billing", "workspaces", "metering"}
+
+
+class JsonCommand(BaseCommand):
+    """A command whose `act` returns what is printed. `exit_code`, when `act` sets it, is the code after printing.
+
+    A Refusal, a ValueError raised by our own code and a database that is away become one sentence on standard error and
+    exit code 1; called from Python, a CommandError. Any other exception is a bug and keeps its traceback.
+    """
+
+    exit_code = 0
+    requires_system_checks: list[str] = []
+
+    @abstractmethod
+    def act(self, *args: Any, **options: Any) -> dict[str, Any]:
+        """Do it, and return what to print."""
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            with contextlib.redirect_stdout(sys.stderr):  # whatever else prints must not spoil the one object
+                result = self.act(**options)
+        except Refusal as refusal:
+            self._refuse(refusal.message)
+        except (OperationalError, InterfaceError) as error:
+            self._refuse(f"The database did not answer: {_one_line(error)}")
+        except ValueError as error:
+            if not _is_ours(error):
+                raise
+            self._refuse(_one_line(error))
+        self.stdout.write(json.dumps(result, ensure_ascii=False))
+        if self.exit_code:
+            sys.exit(self.exit_code)
+
+    def _refuse(self, sentence: str) -> NoReturn:
+        if getattr(self, "_called_from_command_line", False):
+            self.stderr.write(sentence)
+            sys.exit(1)
+        raise CommandError(sentence)
+
+
+def _is_ours(error: ValueError) -> bool:
+    """Whether our own code raised it, as a sentence for people; a library's is about something we did wrong."""
+    where: TracebackType | None = error.__traceback__
+    while where is not None and where.tb_next is not None:
+        where = where.tb_next
+    name = "" if where is None else str(where.tb_frame.f_globals.get("__name__", ""))
+    return type(error) is ValueError and name.partition(".")[0] in OWN_PACKAGES
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,171 @@
+"""Who is calling: a workspace's key, a signed-in member, or a gateway.
+
+A credential that could not have been issued is refused without a query; one that could takes a single query, by its
+SHA-256. What the caller may do with it is said here once, by role.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Model, Q
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.request import Request
+
+from workspaces import secrets
+from workspaces.current import membership_of
+from workspaces.errors import Unauthenticated, WrongKindOfCredential
+from workspaces.models import APIKey, Credential, Gateway, Membership, User, Workspace
+
+SCHEME = "Bearer"
+LAST_USED_GRAIN = timedelta(minutes=1)
+KEY_ROLE = "key"
+
+KEY_MANAGERS = {Membership.Role.OWNER, Membership.Role.ADMIN}
+INVOICE_READERS = {Membership.Role.OWNER, Membership.Role.ADMIN, Membership.Role.BILLING}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who speaks in a customer's request, for which workspace, and as what. DRF views find it in `request.auth`.
+
+    `role` is a member's role, "admin" for an admin key, "key" for a live or test key.
+    """
+
+    workspace: Workspace
+    key: APIKey | None
+    user: User | None
+    role: str
+
+    @property
+    def actor(self) -> str:
+        """As the audit trail names the caller: the key's id, or the person's address."""
+        if self.key is not None:
+            return self.key.public_id
+        assert self.user is not None  # noqa: S101 - a caller is a key or a person
+        return self.user.email
+
+    @property
+    def own_key_only(self) -> bool:
+        """A live or test key sees its own usage and itself, nothing else of the workspace."""
+        return self.role == KEY_ROLE
+
+    @property
+    def may_manage_keys(self) -> bool:
+        return self.role in KEY_MANAGERS
+
+    @property
+    def may_manage_members(self) -> bool:
+        """Owners only: whoever could hand out roles could make themselves an owner."""
+        return self.role == Membership.Role.OWNER
+
+    @property
+    def may_see_invoices(self) -> bool:
+        return self.role in INVOICE_READERS
+
+    @property
+    def may_manage_billing(self) -> bool:
+        """Pay, and change what payments need. Whoever may see invoices may pay them."""
+        return self.role in INVOICE_READERS
+
+
+def caller_of_member(membership: Membership) -> Caller:
+    return Caller(membership.workspace, None, membership.user, membership.role)
+
+
+class KeyAuthentication(BaseAuthentication):
+    """`Authorization: Bearer omx_live_...`, `omx_test_...` or `omx_admin_...`."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Caller] | None:
+        secret = bearer_secret(request.headers.get("Authorization"))
+        return None if secret is None else (AnonymousUser(), authenticate_key(secret, timezone.now()))
+
+    def authenticate_header(self, request: Request) -> str:
+        return SCHEME
+
+
+class MemberAuthentication(SessionAuthentication):
+    """A signed-in person, with CSRF protection. Without a workspace to speak for, `request.auth` is None: they are
+    known, and `SeesAWorkspace` answers 403."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
+        found = super().authenticate(request)
+        if found is None:
+            return None
+        membership = membership_of(request._request)
+        return found[0], None if membership is None else caller_of_member(membership)
+
+
+def authenticate_key(secret: str, now: datetime) -> Caller:
+    """The caller of a workspace key's secret. Raises Unauthenticated, WrongKindOfCredential."""
+    if _issued_kind(secret) == secrets.Kind.GATEWAY:
+        raise WrongKindOfCredential("This is a gateway's token: use an omx_live_ or omx_admin_ key here.")
+    credential = _stored(secret, "api_key__workspace")
+    key = credential.api_key
+    if key is None:  # a row made by hand: no secret of a key's kind is given to a gateway
+        raise Unauthenticated("This key is unknown.")
+    if key.revoked_at is not None:
+        raise Unauthenticated("This key was revoked: use another one.")
+    if key.status(now) == "expired":
+        raise Unauthenticated("This key has expired: use another one, or move its expiry.")
+    _check_grace(credential, now)
+    _note_use(key, now)
+    role = Membership.Role.ADMIN if key.kind == APIKey.Kind.ADMIN else KEY_ROLE
+    return Caller(key.workspace, key, None, str(role))
+
+
+def authenticate_gateway(authorization: str | None, now: datetime) -> Gateway:
+    """The gateway of an `Authorization` header. Raises Unauthenticated, WrongKindOfCredential."""
+    secret = bearer_secret(authorization)
+    if secret is None:
+        raise Unauthenticated("No credential: send the gateway's token as Authorization: Bearer omx_gateway_...")
+    if _issued_kind(secret) != secrets.Kind.GATEWAY:
+        raise WrongKindOfCredential("This is a workspace's key: use the gateway's omx_gateway_ token here.")
+    credential = _stored(secret, "gateway")
+    gateway = credential.gateway
+    if gateway is None:  # as above
+        raise Unauthenticated("This token is unknown.")
+    if gateway.revoked_at is not None:
+        raise Unauthenticated("This gateway was revoked: use another one's token.")
+    _check_grace(credential, now)
+    _note_use(gateway, now)
+    return gateway
+
+
+def bearer_secret(authorization: str | None) -> str | None:
+    """What follows `Bearer` in the header; None when there is no header or it speaks another scheme."""
+    scheme, _, secret = (authorization or "").strip().partition(" ")
+    return secret.strip() if scheme.lower() == SCHEME.lower() else None
+
+
+def _issued_kind(secret: str) -> secrets.Kind:
+    kind = secrets.kind_of(secret)
+    if kind is None:
+        raise Unauthenticated("This is not a key or token of ours: its form or checksum is wrong. Copy it again whole.")
+    return kind
+
+
+def _stored(secret: str, owner: str) -> Credential:
+    credential = Credential.objects.select_related(owner).filter(sha256=secrets.sha256(secret)).first()
+    if credential is None:
+        raise Unauthenticated("This key or token is unknown: it may belong to another installation.")
+    return credential
+
+
+def _check_grace(credential: Credential, now: datetime) -> None:
+    if credential.expires_at is not None and credential.expires_at <= now:
+        raise Unauthenticated("This secret was replaced and its grace is over: use the one from the rotation.")
+
+
+def _note_use(owner: APIKey | Gateway, now: datetime) -> None:
+    """At most one write a minute, however many requests and processes."""
+    stale = now - LAST_USED_GRAIN
+    if owner.last_used_at is not None and owner.last_used_at > stale:
+        return
+    rows: type[Model] = type(owner)
+    unnoted = Q(last_used_at__isnull=True) | Q(last_used_at__lte=stale)
+    rows._default_manager.filter(unnoted, pk=owner.pk).update(last_used_at=now)

@@ -1,0 +1,81 @@
+"""What workspaces refuse, each with its code and status."""
+
+from omixa_billing.errors import Refusal
+
+
+class Unauthenticated(Refusal):
+    """No credential, or one that is unknown, revoked or past its time."""
+
+    code = "invalid_credential"
+    status = 401
+
+
+class WrongKindOfCredential(Refusal):
+    """A good credential at a door that is not its own."""
+
+    code = "wrong_kind_of_credential"
+    status = 403
+
+
+class InvalidName(Refusal):
+    code = "invalid_name"
+    status = 400
+
+
+class InvalidEmail(Refusal):
+    code = "invalid_email"
+    status = 400
+
+
+class KindNotForWorkspace(Refusal):
+    """Test keys live in sandboxes, live keys in real workspaces."""
+
+    code = "kind_not_for_workspace"
+    status = 422
+
+
+class InvalidExpiry(Refusal):
+    code = "invalid_expiry"
+    status = 422
+
+
+class InvalidGrace(Refusal):
+    code = "invalid_grace"
+    status = 422
+
+
+class KeyRevoked(Refusal):
+    code = "key_revoked"
+    status = 409
+
+
+class KeyExpired(Refusal):
+    code = "key_expired"
+    status = 409
+
+
+class GatewayRevoked(Refusal):
+    code = "gateway_revoked"
+    status = 409
+
+
+class InvalidRole(Refusal):
+    code = "invalid_role"
+    status = 400
+
+
+class AlreadyAMember(Refusal):
+    code = "already_a_member"
+    status = 409
+
+
+class NotAMember(Refusal):
+    code = "not_a_member"
+    status = 404
+
+
+class LastOwner(Refusal):
+    """A workspace without an owner could never be given one again."""
+
+    code = "last_owner"
+    status = 409

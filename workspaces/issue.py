@@ -1,0 +1,215 @@
+"""Workspaces, keys and gateways: create, rename, expire, rotate, revoke. An act and its audit entry are written as one.
+
+Every act assumes that it runs concurrently with itself: it locks the key's or gateway's row and decides by what it
+reads under that lock. An act that would change nothing does nothing and leaves no entry. Lock order: workspace, key or
+gateway, credential. The locks are NO KEY locks, so that rows which point here can still be inserted meanwhile.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from workspaces import audit, secrets
+from workspaces.credentials import check_grace, give_secret, replace_secret, rotation_detail
+from workspaces.errors import GatewayRevoked, InvalidExpiry, KeyExpired, KeyRevoked, KindNotForWorkspace
+from workspaces.models import APIKey, Gateway, User, Workspace
+from workspaces.names import clean_email, clean_name
+
+
+@transaction.atomic
+def create_workspace(name: str, email: str, actor: str, now: datetime, sandbox: bool = False) -> Workspace:
+    """A new workspace without keys or members. `email` is where invoices go; "" for nowhere yet."""
+    workspace = Workspace.objects.create(
+        name=clean_name(name), email=clean_email(email) if email else "", sandbox=sandbox, created_at=now
+    )
+    audit.record(
+        actor,
+        "workspace.created",
+        workspace.public_id,
+        workspace,
+        now=now,
+        name=workspace.name,
+        email=workspace.email,
+        sandbox=sandbox,
+    )
+    return workspace
+
+
+@transaction.atomic
+def create_key(
+    workspace: Workspace,
+    kind: str,
+    name: str,
+    actor: str,
+    now: datetime,
+    user: User | None = None,
+    expires_at: datetime | None = None,
+) -> tuple[APIKey, str]:
+    """A new key and its secret, which is not kept and cannot be shown again. `user` is who made it, when a person did.
+
+    Raises KindNotForWorkspace, InvalidName, InvalidExpiry.
+    """
+    _check_kind(workspace, APIKey.Kind(kind))
+    _check_expiry(expires_at, now)
+    key = APIKey.objects.create(
+        workspace=workspace,
+        kind=kind,
+        name=clean_name(name),
+        created_at=now,
+        created_by=user,
+        expires_at=expires_at,
+    )
+    secret = give_secret(kind, now, api_key=key)
+    audit.record(
+        actor,
+        "key.created",
+        key.public_id,
+        workspace,
+        now=now,
+        name=key.name,
+        kind=str(kind),
+        expires_at=_text(expires_at),
+        last_four=secrets.last_four(secret),
+    )
+    return key, secret
+
+
+def usual_kind(workspace: Workspace) -> str:
+    """The kind of key that sends usage in this workspace."""
+    return str(APIKey.Kind.TEST if workspace.sandbox else APIKey.Kind.LIVE)
+
+
+@transaction.atomic
+def change_key(key: APIKey, changes: Mapping[str, Any], actor: str, now: datetime) -> None:
+    """Apply `name` and `expires_at`, whichever are among the changes: all of them or none."""
+    if "name" in changes:
+        rename_key(key, changes["name"], actor, now)
+    if "expires_at" in changes:
+        expire_key(key, changes["expires_at"], actor, now)
+
+
+@transaction.atomic
+def rename_key(key: APIKey, name: str, actor: str, now: datetime) -> None:
+    """Raises InvalidName. A revoked key may be renamed: its usage is still shown."""
+    name = clean_name(name)
+    held = _locked_key(key)
+    if held.name == name:
+        return
+    APIKey.objects.filter(pk=key.pk).update(name=name)
+    audit.record(actor, "key.renamed", key.public_id, held.workspace, now=now, before=held.name, after=name)
+
+
+@transaction.atomic
+def expire_key(key: APIKey, expires_at: datetime | None, actor: str, now: datetime) -> None:
+    """Set when the key stops being good, or None for never; an expired key is good again with a later time.
+
+    Raises KeyRevoked, and InvalidExpiry for a time that has passed.
+    """
+    held = _locked_key(key)
+    if held.expires_at == expires_at:
+        return
+    if held.revoked_at is not None:
+        raise KeyRevoked("This key is revoked and stays so: create a new one.")
+    _check_expiry(expires_at, now)
+    APIKey.objects.filter(pk=key.pk).update(expires_at=expires_at)
+    before, after = _text(held.expires_at), _text(expires_at)
+    audit.record(actor, "key.expiry_changed", key.public_id, held.workspace, now=now, before=before, after=after)
+
+
+@transaction.atomic
+def rotate_key(key: APIKey, grace: timedelta, actor: str, now: datetime) -> str:
+    """A new secret on the same key; the older ones are good until `now + grace`, or their own end if that is sooner.
+
+    Of two rotations at once, the later one's secret stays. Raises KeyRevoked, KeyExpired, InvalidGrace.
+    """
+    check_grace(grace)
+    held = _locked_key(key)
+    if held.revoked_at is not None:
+        raise KeyRevoked("This key is revoked and cannot be rotated: create a new one.")
+    if held.status(now) == "expired":
+        raise KeyExpired("This key has expired, so a new secret would not work either: move its expiry first.")
+    secret = replace_secret(held.credentials.all(), held.kind, grace, now, api_key=held)
+    audit.record(actor, "key.rotated", key.public_id, held.workspace, now=now, **rotation_detail(secret, grace))
+    return secret
+
+
+@transaction.atomic
+def revoke_key(key: APIKey, actor: str, now: datetime) -> bool:
+    """Every secret of the key stops working now, for good. The row stays: usage of the past may still arrive by its id.
+
+    False when it was revoked before, which keeps its time.
+    """
+    moved = APIKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=now)
+    if moved:
+        audit.record(actor, "key.revoked", key.public_id, key.workspace, now=now)
+    return bool(moved)
+
+
+@transaction.atomic
+def create_gateway(name: str, actor: str, now: datetime) -> tuple[Gateway, str]:
+    """A new gateway and its token, which is not kept and cannot be shown again. Raises InvalidName."""
+    gateway = Gateway.objects.create(name=clean_name(name), created_at=now)
+    token = give_secret(secrets.Kind.GATEWAY, now, gateway=gateway)
+    shown = secrets.last_four(token)
+    audit.record(actor, "gateway.created", gateway.public_id, now=now, name=gateway.name, last_four=shown)
+    return gateway, token
+
+
+@transaction.atomic
+def rename_gateway(gateway: Gateway, name: str, actor: str, now: datetime) -> None:
+    """Raises InvalidName."""
+    name = clean_name(name)
+    held = _locked_gateway(gateway)
+    if held.name == name:
+        return
+    Gateway.objects.filter(pk=gateway.pk).update(name=name)
+    audit.record(actor, "gateway.renamed", gateway.public_id, now=now, before=held.name, after=name)
+
+
+@transaction.atomic
+def rotate_gateway(gateway: Gateway, grace: timedelta, actor: str, now: datetime) -> str:
+    """As `rotate_key`. Raises GatewayRevoked, InvalidGrace."""
+    check_grace(grace)
+    held = _locked_gateway(gateway)
+    if held.revoked_at is not None:
+        raise GatewayRevoked("This gateway is revoked and cannot be rotated: create a new one.")
+    token = replace_secret(held.credentials.all(), secrets.Kind.GATEWAY, grace, now, gateway=held)
+    audit.record(actor, "gateway.rotated", gateway.public_id, now=now, **rotation_detail(token, grace))
+    return token
+
+
+@transaction.atomic
+def revoke_gateway(gateway: Gateway, actor: str, now: datetime) -> bool:
+    """As `revoke_key`."""
+    moved = Gateway.objects.filter(pk=gateway.pk, revoked_at__isnull=True).update(revoked_at=now)
+    if moved:
+        audit.record(actor, "gateway.revoked", gateway.public_id, now=now)
+    return bool(moved)
+
+
+def _locked_key(key: APIKey) -> APIKey:
+    return APIKey.objects.select_related("workspace").select_for_update(of=("self",), no_key=True).get(pk=key.pk)
+
+
+def _locked_gateway(gateway: Gateway) -> Gateway:
+    return Gateway.objects.select_for_update(no_key=True).get(pk=gateway.pk)
+
+
+def _check_kind(workspace: Workspace, kind: APIKey.Kind) -> None:
+    if kind == APIKey.Kind.TEST and not workspace.sandbox:
+        raise KindNotForWorkspace("Test keys are for sandbox workspaces: make a live key here.", param="kind")
+    if kind == APIKey.Kind.LIVE and workspace.sandbox:
+        raise KindNotForWorkspace("This workspace is a sandbox: make a test key here.", param="kind")
+
+
+def _check_expiry(expires_at: datetime | None, now: datetime) -> None:
+    if expires_at is not None and expires_at <= now:
+        raise InvalidExpiry(
+            "The expiry has passed already: choose a later time, or revoke the key.", param="expires_at"
+        )
+
+
+def _text(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.isoformat()

@@ -1,0 +1,36 @@
+"""What people may call things, and where they may be written to."""
+
+import unicodedata
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+
+from workspaces.errors import InvalidEmail, InvalidName
+
+MAX_NAME = 200
+MAX_EMAIL = 254
+UNPRINTABLE = {"Cc", "Cs"}  # control characters, and halves of characters that no database can store
+
+
+def clean_name(name: str) -> str:
+    """The name without surrounding space. Raises InvalidName when empty, too long or not text on one line."""
+    name = name.strip()
+    if not name:
+        raise InvalidName("The name is empty: give it at least one character.", param="name")
+    if len(name) > MAX_NAME:
+        raise InvalidName(f"The name has {len(name)} characters: use at most {MAX_NAME}.", param="name")
+    if any(unicodedata.category(character) in UNPRINTABLE for character in name):
+        raise InvalidName("The name has a control character: write it as plain text on one line.", param="name")
+    return name
+
+
+def clean_email(email: str) -> str:
+    """The address in lower case, as people sign in with it. Raises InvalidEmail."""
+    email = email.strip().lower()
+    try:
+        validate_email(email)
+    except ValidationError:
+        raise InvalidEmail(f"{email!r} is not an email address.", param="email") from None
+    if len(email) > MAX_EMAIL:
+        raise InvalidEmail(f"The address has {len(email)} characters: use at most {MAX_EMAIL}.", param="email")
+    return email

@@ -1,0 +1,12 @@
+"""Under `/api/v1/`."""
+
+from django.urls import path
+
+from workspaces import api
+
+urlpatterns = [
+    path("keys", api.Keys.as_view()),
+    path("keys/<slug:key_id>", api.Key.as_view()),
+    path("keys/<slug:key_id>/rotate", api.RotateKey.as_view()),
+    path("keys/<slug:key_id>/revoke", api.RevokeKey.as_view()),
+]
