@@ -44,6 +44,8 @@ def error_response(
 ) -> JsonResponse:
     """The error as an answer, for plain Django views and handlers."""
     response = JsonResponse(error_body(status, code, message, param), status=status)
+    if status == 401:
+        response["WWW-Authenticate"] = "Bearer"
     if retry_after is not None:
         response["Retry-After"] = str(retry_after)
     return response
@@ -77,10 +79,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         message, param = _first_detail(error.detail)
         return _answer(400, "invalid_parameter", message, param)
     if isinstance(error, exceptions.APIException):
-        response = _answer(error.status_code, str(error.get_codes()), str(error.detail))
-        if challenge := getattr(error, "auth_header", None):
-            response["WWW-Authenticate"] = challenge
-        return response
+        return _answer(error.status_code, str(error.get_codes()), str(error.detail))
     if isinstance(error, OperationalError | InterfaceError):
         return _answer(503, "storage_unavailable", "The database is away. Try again.", None, RETRY_AFTER_SECONDS)
     return None
@@ -88,6 +87,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
 
 def _answer(status: int, code: str, message: str, param: str | None = None, retry_after: int | None = None) -> Response:
     response = Response(error_body(status, code, message, param), status=status)
+    if status == 401:
+        response["WWW-Authenticate"] = "Bearer"
     if retry_after is not None:
         response["Retry-After"] = str(retry_after)
     return response
