@@ -1,0 +1,149 @@
+"""The public model list, in OpenAI's list shape with our prices beside it. Any credential is ignored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import Http404
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from metering.catalogue.listing import ListedModel, TierPrices, listed_models, with_prices
+from metering.catalogue.models import PriceVersion
+from metering.money import rate_text
+from metering.periods import instant_text
+from omixa_billing.negotiation import IgnoreAccept
+
+RATE_HELP = "USD per million tokens, six places; null: at the full input rate."
+
+
+class RatesSerializer(serializers.Serializer[Any]):
+    price_id = serializers.CharField()
+    effective_from = serializers.DateTimeField()
+    currency = serializers.CharField()
+    input = serializers.CharField(help_text="USD per million tokens, six places.")
+    cached_input = serializers.CharField(allow_null=True, help_text=RATE_HELP)
+    cache_write = serializers.CharField(allow_null=True, help_text=RATE_HELP)
+    output = serializers.CharField(help_text="USD per million tokens, six places.")
+
+
+class LongContextRatesSerializer(RatesSerializer):
+    above_input_tokens = serializers.IntegerField(help_text="Applies to the whole request above so many input tokens.")
+
+
+class TierPricesSerializer(RatesSerializer):
+    """What is null throughout has no price below the first threshold."""
+
+    price_id = serializers.CharField(allow_null=True)
+    effective_from = serializers.DateTimeField(allow_null=True)
+    input = serializers.CharField(allow_null=True, help_text="USD per million tokens, six places.")
+    output = serializers.CharField(allow_null=True, help_text="USD per million tokens, six places.")
+    above_input_tokens = LongContextRatesSerializer(many=True, help_text="Long-context variants, by rising threshold.")
+
+
+class CapabilitiesSerializer(serializers.Serializer[Any]):
+    streaming = serializers.BooleanField()
+    tools = serializers.BooleanField()
+    attachments = serializers.BooleanField()
+    reasoning = serializers.BooleanField()
+
+
+class ModelSerializer(serializers.Serializer[Any]):
+    id = serializers.CharField(help_text="What clients send as `model`.")
+    object = serializers.ChoiceField(choices=["model"])
+    created = serializers.IntegerField(help_text="Seconds since 1970, as OpenAI has it.")
+    owned_by = serializers.CharField()
+    name = serializers.CharField()
+    description = serializers.CharField()
+    provider = serializers.CharField()
+    endpoint_type = serializers.CharField()
+    context_window = serializers.IntegerField(allow_null=True, help_text="Tokens.")
+    max_output_tokens = serializers.IntegerField(allow_null=True)
+    capabilities = CapabilitiesSerializer()
+    reasoning_efforts = serializers.ListField(child=serializers.CharField())
+    service_tiers = serializers.ListField(child=serializers.CharField(), help_text="Accepted as `service_tier`.")
+    pricing = serializers.DictField(child=TierPricesSerializer(), help_text="The prices in force now, by service tier.")
+
+
+class ModelListSerializer(serializers.Serializer[Any]):
+    object = serializers.ChoiceField(choices=["list"])
+    data = ModelSerializer(many=True)  # type: ignore[assignment]  # the envelope's own word
+    next_cursor = serializers.CharField(allow_null=True)
+
+
+class PublicView(APIView):
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    content_negotiation_class = IgnoreAccept
+
+
+class ModelsView(PublicView):
+    @extend_schema(operation_id="models", tags=["models"], summary="Models and prices", responses=ModelListSerializer)
+    def get(self, request: Request) -> Response:
+        """Every listed model, with its prices in force. Needs no credential."""
+        listed = with_prices(listed_models(), timezone.now())
+        return Response({"object": "list", "data": [model_json(each) for each in listed], "next_cursor": None})
+
+
+class ModelView(PublicView):
+    @extend_schema(
+        operation_id="model",
+        tags=["models"],
+        summary="One model and its prices",
+        parameters=[OpenApiParameter("model", str, OpenApiParameter.PATH, description="Its id; may contain slashes.")],
+        responses=ModelSerializer,
+    )
+    def get(self, request: Request, model: str) -> Response:
+        listed = with_prices(listed_models().filter(slug=model)[:1], timezone.now()) if "\x00" not in model else []
+        if not listed:
+            raise Http404("There is no such model: GET /api/v1/models lists them.")
+        return Response(model_json(listed[0]))
+
+
+def model_json(listed: ListedModel) -> dict[str, Any]:
+    """A model as the API prints it."""
+    model = listed.model
+    return {
+        "id": model.slug,
+        "object": "model",
+        "created": int(model.created_at.timestamp()),
+        "owned_by": model.provider,
+        "name": model.name,
+        "description": model.description,
+        "provider": model.provider,
+        "endpoint_type": model.endpoint_type,
+        "context_window": model.context_window,
+        "max_output_tokens": model.max_output_tokens,
+        "capabilities": {
+            "streaming": model.streaming,
+            "tools": model.tools,
+            "attachments": model.attachments,
+            "reasoning": bool(model.reasoning_efforts),
+        },
+        "reasoning_efforts": model.reasoning_efforts,
+        "service_tiers": model.service_tiers,
+        "pricing": {tier: _tier_json(prices) for tier, prices in listed.prices.items()},
+    }
+
+
+def _tier_json(prices: TierPrices) -> dict[str, Any]:
+    above = [_rates_json(price) | {"above_input_tokens": price.above_input_tokens} for price in prices.above]
+    return _rates_json(prices.base) | {"above_input_tokens": above}
+
+
+def _rates_json(price: PriceVersion | None) -> dict[str, Any]:
+    """A version's rates; nulls for a tier that has only long-context variants."""
+    return {
+        "price_id": price and price.public_id,
+        "effective_from": price and instant_text(price.effective_from),
+        "currency": "USD" if price is None else price.currency,
+        "input": price and rate_text(price.input_rate),
+        "cached_input": price and rate_text(price.cached_input_rate),
+        "cache_write": price and rate_text(price.cache_write_rate),
+        "output": price and rate_text(price.output_rate),
+    }

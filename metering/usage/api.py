@@ -1,0 +1,189 @@
+"""The usage endpoints for customers. A live or test key sees its own usage only; everybody else their workspace's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpResponseBase, StreamingHttpResponse
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from metering.errors import InvalidParameter, NotFound
+from metering.money import exact_text
+from metering.periods import instant_text
+from metering.usage import parameters
+from metering.usage.cursors import event_cursor, event_position, usage_page
+from metering.usage.events import EventQuestion, EventRow, all_events, attempts, events_page
+from metering.usage.exports import csv_lines, ndjson_lines
+from metering.usage.parameters import EventsQuery, NoQuery, UsageQuery
+from metering.usage.query import UsageQuestion, usage
+from metering.usage.rows import CURRENCY, EVENT_COLUMNS, attempt_json, event_json, usage_columns, usage_json
+from metering.usage.serializers import (
+    AttemptListSerializer,
+    CallingKeySerializer,
+    UsageEventListSerializer,
+    UsageSerializer,
+)
+from metering.usage.spend import month_spend
+from omixa_billing.negotiation import IgnoreAccept
+from workspaces.authentication import Caller
+from workspaces.models import APIKey
+from workspaces.permissions import caller_of
+
+CSV, NDJSON = "text/csv", "application/x-ndjson"
+
+
+class UsageView(APIView):
+    content_negotiation_class = IgnoreAccept
+
+    @extend_schema(
+        operation_id="usage",
+        tags=["usage"],
+        summary="How much was used, by whom, when",
+        parameters=[UsageQuery],
+        responses={(200, "application/json"): UsageSerializer, (200, CSV): OpenApiTypes.STR},
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        """Sums per bucket and group in [start, end). Rows add up to the total; CSV has the same rows and columns."""
+        asked = parameters.parse(request.query_params, UsageQuery)
+        answer = usage(_usage_question(caller_of(request), asked))
+        rows, next_cursor = usage_page(answer, asked.get("limit"), asked.get("cursor"))
+        question = answer.question
+        if asked["format"] == "csv":
+            lines = csv_lines(usage_columns(question.group_by), map(usage_json, rows))
+            return _download(lines, CSV, f"usage_{question.start:%Y-%m-%d}_{question.end:%Y-%m-%d}.csv")
+        return Response(
+            {
+                "object": "list",
+                "start": instant_text(question.start),
+                "end": instant_text(question.end),
+                "bucket": question.bucket,
+                "group_by": list(question.group_by),
+                "data": [usage_json(row) for row in rows],
+                "total": usage_json(answer.total),
+                "next_cursor": next_cursor,
+            }
+        )
+
+
+class UsageEventsView(APIView):
+    content_negotiation_class = IgnoreAccept
+
+    @extend_schema(
+        operation_id="usage_events",
+        tags=["usage"],
+        summary="Usage events, newest first",
+        parameters=[EventsQuery],
+        responses={
+            (200, "application/json"): UsageEventListSerializer,
+            (200, CSV): OpenApiTypes.STR,
+            (200, NDJSON): OpenApiTypes.STR,
+        },
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        """A page of events, or with `format` csv or ndjson all of them as a stream.
+
+        In CSV a text that a spreadsheet would take for a formula begins with an apostrophe; NDJSON leaves every text
+        as it is.
+        """
+        asked = parameters.parse(request.query_params, EventsQuery)
+        question = _event_question(caller_of(request), asked)
+        after = event_position(asked["cursor"]) if "cursor" in asked else None
+        if asked["format"] != "json":
+            rows = _each(all_events(question, after))
+            if asked["format"] == "csv":
+                return _download(csv_lines(list(EVENT_COLUMNS), rows), CSV, "usage_events.csv")
+            return _download(ndjson_lines(rows), NDJSON, "usage_events.ndjson")
+        events, more = events_page(question, asked["limit"], after)
+        next_cursor = event_cursor(events[-1].position) if more else None
+        return Response({"object": "list", "data": [event_json(event) for event in events], "next_cursor": next_cursor})
+
+
+class RequestView(APIView):
+    @extend_schema(
+        operation_id="usage_events_of_a_request",
+        tags=["usage"],
+        summary="Every attempt of one request, and why each costs what it costs",
+        parameters=[
+            OpenApiParameter(
+                "request_id", str, OpenApiParameter.PATH, description="May contain slashes and any other text."
+            )
+        ],
+        responses=AttemptListSerializer,
+    )
+    def get(self, request: Request, request_id: str) -> Response:
+        parameters.parse(request.query_params, NoQuery)
+        caller = caller_of(request)
+        found = attempts(caller.workspace, request_id, own_key_of(caller))
+        data = [attempt_json(event) for event in found]
+        return Response({"object": "list", "request_id": request_id, "data": data, "next_cursor": None})
+
+
+class CallingKeyView(APIView):
+    @extend_schema(operation_id="calling_key", tags=["keys"], summary="The calling key", responses=CallingKeySerializer)
+    def get(self, request: Request) -> Response:
+        """The key that this request is made with, and what it has spent this month."""
+        parameters.parse(request.query_params, NoQuery)
+        caller = caller_of(request)
+        if caller.key is None:
+            raise NotFound("You are signed in as a person: call this with a key.")
+        return Response(_key_json(caller, caller.key, timezone.now()))
+
+
+def own_key_of(caller: Caller) -> APIKey | None:
+    """The key that the caller's view of usage ends at; None for the whole workspace. Refuses to widen by accident."""
+    if not caller.own_key_only:
+        return None
+    if caller.key is None:
+        raise ValueError("a caller who sees only their own key's usage has a key")
+    return caller.key
+
+
+def _usage_question(caller: Caller, asked: dict[str, Any]) -> UsageQuestion:
+    return UsageQuestion(
+        workspace=caller.workspace,
+        start=asked["start"],
+        end=asked["end"],
+        bucket=asked["bucket"],
+        group_by=tuple(dict.fromkeys(asked.get("group_by", ()))),
+        filters=parameters.filters_of(asked),
+        own_key=own_key_of(caller),
+    )
+
+
+def _event_question(caller: Caller, asked: dict[str, Any]) -> EventQuestion:
+    start, end = asked.get("start"), asked.get("end")
+    if start is not None and end is not None and start >= end:
+        raise InvalidParameter("end is not after start.", param="end")
+    return EventQuestion(caller.workspace, start, end, parameters.filters_of(asked), own_key_of(caller))
+
+
+def _each(pages: Iterator[list[EventRow]]) -> Iterator[dict[str, Any]]:
+    return (event_json(event) for page in pages for event in page)
+
+
+def _download(lines: Iterator[str], content_type: str, name: str) -> StreamingHttpResponse:
+    response = StreamingHttpResponse(lines, content_type=f"{content_type}; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+def _key_json(caller: Caller, key: APIKey, now: datetime) -> dict[str, Any]:
+    return {
+        "object": "api_key",
+        "id": key.public_id,
+        "name": key.name,
+        "kind": key.kind,
+        "workspace": {"id": caller.workspace.public_id, "name": caller.workspace.name},
+        "created_at": instant_text(key.created_at),
+        "last_used_at": instant_text(key.last_used_at),
+        "expires_at": instant_text(key.expires_at),
+        "spend_this_month": exact_text(month_spend(caller.workspace, now, key)),
+        "currency": CURRENCY,
+    }

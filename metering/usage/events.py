@@ -1,0 +1,180 @@
+"""Usage events one by one: newest first by page, all attempts of one request, or the whole range for an export.
+
+A page costs what it shows. Unfiltered, the primary key (workspace, occurred_at, id) yields it in order. Filtered, the
+hourly rollups say first in which hours there is anything to see, so that a rare key of a busy workspace is found
+without reading the workspace's history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+
+from metering.errors import NotFound
+from metering.ingest.models import EventIdentity
+from metering.periods import HOUR, floor_hour
+from metering.usage import events_sql
+from metering.usage.filters import Filters, Scope, scope_of
+from workspaces.models import APIKey, Workspace
+
+EXPORT_PAGE = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class EventQuestion:
+    """Events of `workspace` in [start, end), UTC, either end open where None. `own_key` narrows them to that key's."""
+
+    workspace: Workspace
+    start: datetime | None = None
+    end: datetime | None = None
+    filters: Filters = field(default_factory=Filters)
+    own_key: APIKey | None = None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """Where an event stands in the order of events; a page continues below it."""
+
+    occurred_at: datetime
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One event with its names and public ids. `cost` is exact USD, None while unpriced.
+
+    `status` and `usage_source` are the tables' numbers, `detail` the JSON text as stored, `rates` the four rates of its
+    price version (input, cached input, cache write, output; USD per million tokens) or None without one.
+    """
+
+    id: int
+    request_id: str
+    attempt: int
+    occurred_at: datetime
+    recorded_at: datetime
+    key_id: str
+    model: str
+    service_tier: str
+    provider: str
+    status: int
+    usage_source: int
+    input_tokens: int
+    cached_input_tokens: int
+    cache_write_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    cost: Decimal | None
+    price_id: str | None
+    stream: bool | None
+    latency_ms: int | None
+    time_to_first_token_ms: int | None
+    detail: str | None
+    rates: tuple[Decimal, Decimal | None, Decimal | None, Decimal] | None
+
+    @property
+    def position(self) -> Position:
+        return Position(self.occurred_at, self.id)
+
+
+PLAIN_COLUMNS = len(fields(EventRow)) - 1
+
+
+def events_page(question: EventQuestion, limit: int, after: Position | None = None) -> tuple[list[EventRow], bool]:
+    """The newest `limit` events below `after`, newest first, and whether there are more. At most two statements.
+
+    Raises NotFound for a stranger's key.
+    """
+    return page_in_scope(question, scope_of(question.workspace, question.filters, question.own_key), limit, after)
+
+
+def page_in_scope(
+    question: EventQuestion, scope: Scope, limit: int, after: Position | None = None
+) -> tuple[list[EventRow], bool]:
+    """The same within a scope that the caller made; a narrow one has to hold for rollups and events alike."""
+    rows = _newest(question, scope, limit + 1, after)
+    return rows[:limit], len(rows) > limit
+
+
+def all_events(question: EventQuestion, after: Position | None = None) -> Iterator[list[EventRow]]:
+    """Every event of the range, newest first, by the page: bounded memory, no transaction held open for a slow reader.
+
+    An event is in it exactly once if it was recorded before the export began. Raises NotFound at once, not on reading.
+    """
+    scope = scope_of(question.workspace, question.filters, question.own_key)
+    return _pages(question, scope, after)
+
+
+def _pages(question: EventQuestion, scope: Scope, after: Position | None) -> Iterator[list[EventRow]]:
+    while rows := _newest(question, scope, EXPORT_PAGE, after):
+        yield rows
+        if len(rows) < EXPORT_PAGE:
+            return
+        after = rows[-1].position
+
+
+def attempts(workspace: Workspace, request_id: str, own_key: APIKey | None = None) -> list[EventRow]:
+    """Every attempt of a request, by attempt. Raises NotFound where there is none to see."""
+    claims = EventIdentity.objects.filter(workspace=workspace, request_id=request_id)
+    instants = list(claims.values_list("occurred_at", flat=True))
+    scope = scope_of(workspace, Filters(), own_key)
+    parameters = scope.parameters | {"request_id": request_id, "instants": instants}
+    rows = _read(events_sql.attempts(scope), parameters) if instants else []
+    if not rows:
+        raise NotFound("There is no such request here.")
+    return rows
+
+
+def _newest(question: EventQuestion, scope: Scope, limit: int, after: Position | None) -> list[EventRow]:
+    """The newest `limit` events of the question below `after`."""
+    parameters = scope.parameters | {
+        "start": question.start,
+        "end": question.end,
+        "limit": limit,
+        "after": after and after.occurred_at,
+        "after_id": after and after.id,
+    }
+    bounds = events_sql.bounds(start=question.start, end=question.end, after=after)
+    if not scope.narrow:
+        return _read(events_sql.newest(scope, bounds), parameters)
+    hours = _hours_with_events(question, scope, limit, after)
+    return _read(events_sql.newest_in_hours(scope, bounds), parameters | {"hours": hours}) if hours else []
+
+
+def _hours_with_events(question: EventQuestion, scope: Scope, limit: int, after: Position | None) -> list[datetime]:
+    """The newest hours that together hold `limit` matching events below `after`, or all there are.
+
+    An hour that the range or the cursor cuts counts for nothing, for its events may lie on the other side.
+    """
+    upper = min((at for at in (question.end, after and after.occurred_at) if at is not None), default=None)
+    parameters = scope.parameters | {
+        "first_hour": question.start and floor_hour(question.start),
+        "last_hour": upper and floor_hour(upper),
+        "hours": limit + 1,
+    }
+    sql = events_sql.hours_with_events(scope, since=question.start is not None, until=upper is not None)
+    hours: list[datetime] = []
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        for hour, requests in cursor.fetchall():
+            hours.append(hour)
+            if upper is None or hour + HOUR <= upper:
+                limit -= requests
+            if limit <= 0:
+                break
+    return hours
+
+
+def _read(sql: str, parameters: dict[str, Any]) -> list[EventRow]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return [_event(columns) for columns in cursor.fetchall()]
+
+
+def _event(columns: tuple[Any, ...]) -> EventRow:
+    plain, rates = columns[:PLAIN_COLUMNS], columns[PLAIN_COLUMNS:]
+    return EventRow(*plain, *[None if rates[0] is None else rates])

@@ -1,0 +1,175 @@
+"""How much was used, by whom, when. Every reader of usage asks here: the API, the pages, the console.
+
+    answer = usage(UsageQuestion(workspace, start, end, bucket="day", group_by=("model",)))
+    answer.rows[0].start, answer.rows[0].groups["model"], answer.rows[0].cost, answer.total.cost
+
+One statement in one snapshot, answered from rollups but for the edges within an hour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+
+from metering.errors import InvalidParameter, RangeTooLong, TooManyRows
+from metering.money import WIDE
+from metering.periods import DAY, HOUR, next_month
+from metering.usage.filters import STATUS_WORDS, Filters, scope_of
+from metering.usage.statement import statement
+from workspaces.models import APIKey, Workspace
+
+BUCKETS = ("hour", "day", "month", "none")
+GROUPS = ("model", "key_id", "service_tier", "provider", "status")
+MAX_ROWS = 50_000
+MAX_HOURLY_RANGE = timedelta(days=400)
+
+
+@dataclass(frozen=True, slots=True)
+class UsageQuestion:
+    """Usage of `workspace` in [start, end), UTC, per bucket and group. `own_key` narrows it to that key's usage.
+
+    `workspace` None means every workspace, which only `usage_of_all_workspaces` answers.
+    """
+
+    workspace: Workspace | None
+    start: datetime
+    end: datetime
+    bucket: str = "none"
+    group_by: tuple[str, ...] = ()
+    filters: Filters = field(default_factory=Filters)
+    own_key: APIKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What is counted: cached input and cache write are parts of input, reasoning of output; cost is exact."""
+
+    requests: int = 0
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    unpriced_requests: int = 0
+    cost: Decimal = Decimal(0)
+    currency: str = "USD"
+
+
+# In the order of the statement's columns.
+COUNTS = (
+    "requests",
+    "input_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "unpriced_requests",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageRow(Measures):
+    """One bucket and group: the bucket clipped to the asked range, and the groups by name in the asked order."""
+
+    start: datetime
+    end: datetime
+    groups: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def position(self) -> tuple[datetime, tuple[str, ...]]:
+        """What rows are ordered by, and no two share."""
+        return self.start, tuple(self.groups.values())
+
+
+@dataclass(frozen=True, slots=True)
+class UsageAnswer:
+    """Only buckets and groups with usage, ordered by start and groups; and the total, which they add up to."""
+
+    question: UsageQuestion
+    rows: list[UsageRow]
+    total: UsageRow
+
+
+def usage(question: UsageQuestion) -> UsageAnswer:
+    """Usage of one workspace. Raises NotFound for a stranger's key, TooManyRows, RangeTooLong, InvalidParameter."""
+    if question.workspace is None:
+        raise ValueError("usage of every workspace is for operators: ask usage_of_all_workspaces")
+    if "workspace" in question.group_by:
+        raise InvalidParameter("One workspace cannot be grouped by workspace.", param="group_by")
+    return _answer(question)
+
+
+def usage_of_all_workspaces(question: UsageQuestion) -> UsageAnswer:
+    """For operators only: every workspace, groups may include `workspace` (its public id); start and end on full hours.
+
+    Full hours, because the edges within one would read the events of everybody.
+    """
+    if question.workspace is not None:
+        raise ValueError("a question about one workspace belongs to usage")
+    if any(instant.minute or instant.second or instant.microsecond for instant in (question.start, question.end)):
+        raise ValueError("usage of every workspace starts and ends on a full hour")
+    return _answer(question)
+
+
+def _answer(question: UsageQuestion) -> UsageAnswer:
+    _check(question)
+    scope = scope_of(question.workspace, question.filters, question.own_key)
+    sql, parameters = statement(
+        scope, question.start, question.end, question.bucket, question.group_by, limit=MAX_ROWS + 1
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        rows = [_row(question, columns) for columns in cursor.fetchall()]
+    if len(rows) > MAX_ROWS:
+        raise TooManyRows(
+            f"The answer has more than {MAX_ROWS:,} rows: ask for less time, fewer groups or a larger bucket."
+        )
+    rows.sort(key=lambda row: row.position)
+    return UsageAnswer(question, rows, total_of(rows, question.start, question.end))
+
+
+def _check(question: UsageQuestion) -> None:
+    if question.start >= question.end:
+        raise InvalidParameter("end is not after start.", param="end")
+    if question.bucket not in BUCKETS:
+        raise InvalidParameter(f"bucket is one of {', '.join(BUCKETS)}.", param="bucket")
+    if question.bucket == "hour" and question.end - question.start > MAX_HOURLY_RANGE:
+        raise RangeTooLong(f"By the hour at most {MAX_HOURLY_RANGE.days} days: ask for less, or by day.", param="end")
+
+
+def _row(question: UsageQuestion, columns: tuple[Any, ...]) -> UsageRow:
+    """A row of the statement: bucket, groups, the counts, cost."""
+    bucket, *groups = columns[: 1 + len(question.group_by)]
+    *counts, cost = columns[1 + len(question.group_by) :]
+    named = dict(zip(question.group_by, groups, strict=True))
+    if "status" in named:
+        named["status"] = STATUS_WORDS[named["status"]]
+    return UsageRow(
+        start=max(bucket, question.start),
+        end=min(_bucket_end(question, bucket), question.end),
+        groups=named,
+        cost=cost,
+        **dict(zip(COUNTS, counts, strict=True)),
+    )
+
+
+def _bucket_end(question: UsageQuestion, bucket: datetime) -> datetime:
+    if question.bucket == "month":
+        return next_month(bucket)
+    return bucket + {"hour": HOUR, "day": DAY}[question.bucket] if question.bucket != "none" else question.end
+
+
+def total_of(rows: Iterable[UsageRow], start: datetime, end: datetime) -> UsageRow:
+    """The rows' sum, exact, for the range they cover."""
+    counts: dict[str, Any] = dict.fromkeys(COUNTS, 0)
+    cost = Decimal(0)
+    for row in rows:
+        cost = WIDE.add(cost, row.cost)
+        for name in COUNTS:
+            counts[name] += getattr(row, name)
+    return UsageRow(start=start, end=end, cost=cost, **counts)

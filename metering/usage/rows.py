@@ -1,0 +1,83 @@
+"""Usage and events as the API prints them; CSV, NDJSON and JSON are made of the same values."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from metering.ingest.models import UsageSource
+from metering.money import exact_text, rate_text
+from metering.periods import instant_text
+from metering.usage.components import components
+from metering.usage.events import EventRow
+from metering.usage.filters import STATUS_WORDS
+from metering.usage.query import COUNTS, UsageRow
+
+CURRENCY = "USD"
+SOURCE_WORDS = {source.value: source.label for source in UsageSource}
+SAID = ("endpoint", "route", "user", "metadata")
+# Of an event, in order.
+EVENT_COLUMNS = (
+    "request_id",
+    "attempt",
+    "occurred_at",
+    "recorded_at",
+    "key_id",
+    "model",
+    "service_tier",
+    "provider",
+    "status",
+    "usage_source",
+    "input_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "cost",
+    "currency",
+    "price_id",
+    "stream",
+    "latency_ms",
+    "time_to_first_token_ms",
+    *SAID,
+)
+
+
+def usage_columns(group_by: tuple[str, ...]) -> list[str]:
+    """The fields of a usage row, in order."""
+    return ["start", "end", *group_by, *COUNTS, "cost", "currency"]
+
+
+def usage_json(row: UsageRow) -> dict[str, Any]:
+    """A row, or the total, with its groups beside its sums."""
+    counts = {name: getattr(row, name) for name in COUNTS}
+    within = {"start": instant_text(row.start), "end": instant_text(row.end)}
+    return within | row.groups | counts | {"cost": exact_text(row.cost), "currency": row.currency}
+
+
+def event_json(event: EventRow) -> dict[str, Any]:
+    """An event. `cost` is null while unpriced; what the gateway did not say is null."""
+    said = {} if event.detail is None else json.loads(event.detail)
+    rendered = {
+        "occurred_at": instant_text(event.occurred_at),
+        "recorded_at": instant_text(event.recorded_at),
+        "status": STATUS_WORDS[event.status],
+        "usage_source": SOURCE_WORDS[event.usage_source],
+        "cost": None if event.cost is None else exact_text(event.cost),
+        "currency": CURRENCY,
+    } | {name: said.get(name) for name in SAID}
+    return {name: rendered[name] if name in rendered else getattr(event, name) for name in EVENT_COLUMNS}
+
+
+def attempt_json(event: EventRow) -> dict[str, Any]:
+    """An event with why it costs what it costs."""
+    parts = [
+        {
+            "component": part.component,
+            "tokens": part.tokens,
+            "rate_per_million": rate_text(part.rate_per_million),
+            "cost": None if part.cost is None else exact_text(part.cost),
+        }
+        for part in components(event)
+    ]
+    return event_json(event) | {"components": parts, "corrections": []}

@@ -1,0 +1,126 @@
+"""The answers of the usage endpoints, as the OpenAPI document describes them. rows.py makes the values."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from metering.ingest.models import EventStatus, UsageSource
+from metering.usage.components import COMPONENTS
+from metering.usage.query import BUCKETS, GROUPS
+
+STATUSES = [status.label for status in EventStatus]
+
+
+class AmountField(serializers.CharField):
+    """Exact USD as a decimal string with twelve places, such as `0.002649000000`."""
+
+    def __init__(self, **extra: Any) -> None:
+        super().__init__(**({"help_text": "Exact USD: a decimal string with twelve places."} | extra))
+
+
+class UsageSumsSerializer(serializers.Serializer[Any]):
+    start = serializers.DateTimeField()
+    end = serializers.DateTimeField(help_text="Not included.")
+    requests = serializers.IntegerField()
+    input_tokens = serializers.IntegerField(help_text="Cached input and cache write included.")
+    cached_input_tokens = serializers.IntegerField()
+    cache_write_tokens = serializers.IntegerField()
+    output_tokens = serializers.IntegerField(help_text="Reasoning included.")
+    reasoning_tokens = serializers.IntegerField()
+    unpriced_requests = serializers.IntegerField(help_text="Recorded, and waiting for a price: not yet in `cost`.")
+    cost = AmountField()
+    currency = serializers.CharField()
+
+
+class UsageRowSerializer(UsageSumsSerializer):
+    """Sums of one bucket, and of one value of each group asked for."""
+
+    model = serializers.CharField(required=False, help_text="Only when grouped by it, as the next four.")
+    key_id = serializers.CharField(required=False)
+    service_tier = serializers.CharField(required=False)
+    provider = serializers.CharField(required=False, help_text="Empty where the gateway named none.")
+    status = serializers.ChoiceField(choices=STATUSES, required=False)
+
+
+class UsageSerializer(serializers.Serializer[Any]):
+    object = serializers.ChoiceField(choices=["list"])
+    start = serializers.DateTimeField()
+    end = serializers.DateTimeField()
+    bucket = serializers.ChoiceField(choices=BUCKETS)
+    group_by = serializers.ListField(child=serializers.ChoiceField(choices=GROUPS))
+    data = UsageRowSerializer(  # type: ignore[assignment]  # the envelope's own word
+        many=True, help_text="Only buckets and groups with usage, by start, then by group."
+    )
+    total = UsageSumsSerializer(help_text="Of the whole range, whatever page this is.")
+    next_cursor = serializers.CharField(allow_null=True)
+
+
+class UsageEventSerializer(serializers.Serializer[Any]):
+    request_id = serializers.CharField()
+    attempt = serializers.IntegerField()
+    occurred_at = serializers.DateTimeField()
+    recorded_at = serializers.DateTimeField()
+    key_id = serializers.CharField()
+    model = serializers.CharField(help_text="As the client asked for it.")
+    service_tier = serializers.CharField(help_text="The tier that served it.")
+    provider = serializers.CharField(help_text="Empty where the gateway named none.")
+    status = serializers.ChoiceField(choices=STATUSES)
+    usage_source = serializers.ChoiceField(choices=[source.label for source in UsageSource])
+    input_tokens = serializers.IntegerField(help_text="Cached input and cache write included.")
+    cached_input_tokens = serializers.IntegerField()
+    cache_write_tokens = serializers.IntegerField()
+    output_tokens = serializers.IntegerField(help_text="Reasoning included.")
+    reasoning_tokens = serializers.IntegerField()
+    cost = AmountField(allow_null=True, help_text="Exact USD, twelve places; null while no price is known for it.")
+    currency = serializers.CharField()
+    price_id = serializers.CharField(allow_null=True, help_text="The price version it was rated with.")
+    stream = serializers.BooleanField(allow_null=True)
+    latency_ms = serializers.IntegerField(allow_null=True)
+    time_to_first_token_ms = serializers.IntegerField(allow_null=True)
+    endpoint = serializers.CharField(allow_null=True)
+    route = serializers.CharField(allow_null=True)
+    user = serializers.CharField(allow_null=True)
+    metadata = serializers.DictField(allow_null=True)
+
+
+class UsageEventListSerializer(serializers.Serializer[Any]):
+    object = serializers.ChoiceField(choices=["list"])
+    data = UsageEventSerializer(many=True)  # type: ignore[assignment]
+    next_cursor = serializers.CharField(allow_null=True)
+
+
+class ComponentSerializer(serializers.Serializer[Any]):
+    component = serializers.ChoiceField(choices=COMPONENTS)
+    tokens = serializers.IntegerField()
+    rate_per_million = serializers.CharField(allow_null=True, help_text="USD per million tokens, six places.")
+    cost = AmountField(allow_null=True)
+
+
+class AttemptSerializer(UsageEventSerializer):
+    components = ComponentSerializer(many=True, help_text="Always the four parts; their costs add up to `cost`.")
+    corrections = serializers.ListField(child=serializers.DictField(), help_text="What was corrected later.")
+
+
+class AttemptListSerializer(serializers.Serializer[Any]):
+    object = serializers.ChoiceField(choices=["list"])
+    request_id = serializers.CharField()
+    data = AttemptSerializer(many=True, help_text="By attempt.")  # type: ignore[assignment]
+    next_cursor = serializers.CharField(allow_null=True)
+
+
+class KeyWorkspaceSerializer(serializers.Serializer[Any]):
+    id = serializers.CharField()
+    name = serializers.CharField()
+
+
+class CallingKeySerializer(serializers.Serializer[Any]):
+    object = serializers.ChoiceField(choices=["api_key"])
+    id = serializers.CharField()
+    name = serializers.CharField()
+    kind = serializers.ChoiceField(choices=["live", "test", "admin"])
+    workspace = KeyWorkspaceSerializer()
+    created_at = serializers.DateTimeField()
+    last_used_at = serializers.DateTimeField(allow_null=True)
+    expires_at = serializers.DateTimeField(allow_null=True)
+    spend_this_month = AmountField(help_text="Exact USD this key has spent since the month began in UTC.")
+    currency = serializers.CharField()

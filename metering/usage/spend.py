@@ -1,0 +1,85 @@
+"""Short answers about money: what a month has cost so far, and what each model cost per day, ready for a chart."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from metering.money import WIDE
+from metering.periods import DAY, floor_day, month_of
+from metering.usage.query import UsageAnswer, UsageQuestion, usage
+from workspaces.models import APIKey, Workspace
+
+OTHER = "Other"
+
+
+def month_spend(workspace: Workspace, now: datetime, key: APIKey | None = None) -> Decimal:
+    """Exact USD spent in the UTC month of `now`, by the whole workspace or by one of its keys."""
+    month = month_of(now)
+    return usage(UsageQuestion(workspace, month.start, month.end, own_key=key)).total.cost
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One line of a chart: exact USD per day of the chart, zero where there was none."""
+
+    name: str
+    values: list[Decimal]
+    total: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class SpendChart:
+    """Every day of the range, and what each model cost on it; largest total first, small ones together as Other."""
+
+    days: list[datetime]
+    series: list[Series]
+
+
+def spend_by_model(
+    workspace: Workspace, start: datetime, end: datetime, own_key: APIKey | None = None, top: int = 8
+) -> SpendChart:
+    """The chart for the UTC days that [start, end) touches."""
+    question = UsageQuestion(
+        workspace, floor_day(start), _next_midnight(end), bucket="day", group_by=("model",), own_key=own_key
+    )
+    return chart_of(usage(question), top)
+
+
+def chart_of(answer: UsageAnswer, top: int = 8) -> SpendChart:
+    """A chart from any answer by day and one group, such as the operator's of every workspace."""
+    days = _days(answer.question.start, answer.question.end)
+    at = {day: index for index, day in enumerate(days)}
+    by_name: dict[str, list[Decimal]] = defaultdict(lambda: [Decimal(0)] * len(days))
+    for row in answer.rows:
+        by_name[next(iter(row.groups.values()))][at[floor_day(row.start)]] += row.cost
+    ranked = sorted(
+        (_series(name, values) for name, values in by_name.items()), key=lambda each: (-each.total, each.name)
+    )
+    if len(ranked) > top:
+        rest = [_sum([series.values[day] for series in ranked[top - 1 :]]) for day in range(len(days))]
+        ranked = [*ranked[: top - 1], _series(OTHER, rest)]
+    return SpendChart(days, ranked)
+
+
+def _series(name: str, values: list[Decimal]) -> Series:
+    return Series(name, values, _sum(values))
+
+
+def _sum(amounts: list[Decimal]) -> Decimal:
+    total = Decimal(0)
+    for amount in amounts:
+        total = WIDE.add(total, amount)
+    return total
+
+
+def _days(start: datetime, end: datetime) -> list[datetime]:
+    first = floor_day(start)
+    return [first + timedelta(days=number) for number in range((_next_midnight(end) - first) // DAY)]
+
+
+def _next_midnight(instant: datetime) -> datetime:
+    midnight = floor_day(instant)
+    return midnight if midnight == instant else midnight + DAY

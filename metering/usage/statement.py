@@ -1,0 +1,88 @@
+"""The one statement behind every usage answer: tiles together, summed by bucket and group, then named."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from metering.usage.filters import Scope
+from metering.usage.tiles import Grain, Tile, tiles
+
+ROLLUP_COLUMNS = """workspace_id, model_id, key_id, service_tier_id, provider_id, status, requests, input_tokens,
+       cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
+       CASE WHEN price_id = 0 AND status <> 2 THEN requests ELSE 0 END AS unpriced_requests, cost"""
+EVENT_COLUMNS = """workspace_id, model_id, key_id, service_tier_id, provider_id, status, 1::bigint AS requests,
+       input_tokens::bigint, cached_input_tokens::bigint, cache_write_tokens::bigint, output_tokens::bigint,
+       reasoning_tokens::bigint, CASE WHEN cost IS NULL THEN 1 ELSE 0 END AS unpriced_requests,
+       COALESCE(cost, 0) AS cost"""
+
+# Per grain: its table, the column that says when, and the columns that all grains share.
+SOURCES = {
+    Grain.DAYS: ("metering_dailyrollup", "day", ROLLUP_COLUMNS),
+    Grain.HOURS: ("metering_hourlyrollup", "hour", ROLLUP_COLUMNS),
+    Grain.EVENTS: ("metering_usageevent", "occurred_at", EVENT_COLUMNS),
+}
+BUCKET_STARTS = {
+    "hour": "date_trunc('hour', at, 'UTC')",
+    "day": "date_trunc('day', at, 'UTC')",
+    "month": "date_trunc('month', at, 'UTC')",
+    "none": "%(start)s::timestamptz",
+}
+# Per group: the columns to sum by, the table that knows its name, the name. A key is looked up within its workspace.
+GROUP_COLUMNS = {
+    "workspace": (("workspace_id",), "LEFT JOIN workspaces_workspace w ON w.id = s.workspace_id", "w.public_id"),
+    "model": (("model_id",), "LEFT JOIN metering_languagemodel m ON m.id = s.model_id", "COALESCE(m.slug, '')"),
+    "key_id": (
+        ("workspace_id", "key_id"),
+        "LEFT JOIN workspaces_apikey k ON k.workspace_id = s.workspace_id AND k.id = s.key_id",
+        "COALESCE(k.public_id, '')",
+    ),
+    "service_tier": (
+        ("service_tier_id",),
+        "LEFT JOIN metering_servicetier t ON t.id = s.service_tier_id",
+        "COALESCE(t.name, '')",
+    ),
+    "provider": (("provider_id",), "LEFT JOIN metering_provider p ON p.id = s.provider_id", "COALESCE(p.name, '')"),
+    "status": (("status",), "", "s.status"),
+}
+SUMS = """SUM(requests)::bigint AS requests, SUM(input_tokens)::bigint AS input_tokens,
+       SUM(cached_input_tokens)::bigint AS cached_input_tokens, SUM(cache_write_tokens)::bigint AS cache_write_tokens,
+       SUM(output_tokens)::bigint AS output_tokens, SUM(reasoning_tokens)::bigint AS reasoning_tokens,
+       SUM(unpriced_requests)::bigint AS unpriced_requests, SUM(cost) AS cost"""
+SUMMED = """s.requests, s.input_tokens, s.cached_input_tokens, s.cache_write_tokens, s.output_tokens,
+       s.reasoning_tokens, s.unpriced_requests, s.cost"""
+
+
+def statement(
+    scope: Scope, start: datetime, end: datetime, bucket: str, group_by: tuple[str, ...], *, limit: int
+) -> tuple[str, dict[str, Any]]:
+    """SQL and its parameters. Columns: bucket start, the groups' names, the sums; at most `limit` rows, unordered.
+
+    Only constants of this module go into the text; every value is a parameter.
+    """
+    cut = tiles(start, end, whole_days=bucket != "hour")
+    parameters = scope.parameters | {"start": start, "limit": limit}
+    for at, tile in enumerate(cut):
+        parameters |= {f"start_{at}": tile.start, f"end_{at}": tile.end}
+    columns = list(dict.fromkeys(column for group in group_by for column in GROUP_COLUMNS[group][0]))
+    parts = "\nUNION ALL\n".join(_tile_sql(scope, tile, at) for at, tile in enumerate(cut))
+    names = [GROUP_COLUMNS[group][2] for group in group_by]
+    joins = [GROUP_COLUMNS[group][1] for group in group_by]
+    sql = f"""
+SELECT {", ".join(["s.bucket", *names])}, {SUMMED}
+FROM (
+SELECT {", ".join([f"{BUCKET_STARTS[bucket]} AS bucket", *columns])}, {SUMS}
+FROM (
+{parts}
+) AS usage
+GROUP BY {", ".join(["1", *columns])}
+) AS s
+{" ".join(joins)}
+LIMIT %(limit)s"""  # noqa: S608  # constants of this module only
+    return sql, parameters
+
+
+def _tile_sql(scope: Scope, tile: Tile, at: int) -> str:
+    table, when, columns = SOURCES[tile.grain]
+    conditions = [*scope.conditions, f"{when} >= %(start_{at})s", f"{when} < %(end_{at})s"]
+    return f"SELECT {when} AS at, {columns}\nFROM {table}\nWHERE {' AND '.join(conditions)}"
