@@ -46,3 +46,18 @@ class InvoiceNotDraft(Refusal):
 class InvoiceNotOpen(Refusal):
     code = "invoice_not_open"
     status = 409
+
+
+class MalformedBody(Refusal):
+    code = "malformed_body"
+    status = 400
+
+
+class BatchTooLarge(Refusal):
+    code = "batch_too_large"
+    status = 413
+
+
+class NothingToBill(Refusal):
+    code = "nothing_to_bill"
+    status = 409

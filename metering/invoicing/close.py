@@ -1,0 +1,78 @@
+"""Closing a month: one draft per workspace, each in a transaction of its own, so that dying half way loses nothing."""
+
+from datetime import datetime
+
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import Exists, OuterRef, Q
+
+from metering.errors import MonthNotEnded
+from metering.invoicing.compose import compose
+from metering.invoicing.draft import hold, standing_invoice, write_draft
+from metering.invoicing.freeze import freeze
+from metering.invoicing.models import Invoice
+from metering.periods import Period, instant_text
+from metering.rollups.models import DailyRollup
+from workspaces.models import Workspace
+
+ACTOR = "close_month"
+
+
+def close_month(
+    period: Period, now: datetime, workspace: Workspace | None = None, finalize: bool = False, actor: str = ACTOR
+) -> list[Invoice]:
+    """Create or refresh the month's draft of every workspace with something to bill, or of one; `finalize` freezes it.
+
+    Returns the month's standing invoices in the workspaces' order; those already finalized are as they were. Raises
+    MonthNotEnded. One workspace's failure does not stop the others: failures are raised together at the end.
+    """
+    refuse_running_month(period, now)
+    invoices, failures = [], []
+    for one in [workspace] if workspace is not None else billable_workspaces(period):
+        try:
+            invoice = close_workspace(one, period, now, finalize, actor)
+        except (OperationalError, InterfaceError):
+            raise  # the database is away: the others would fail alike
+        except Exception as error:
+            error.add_note(f"while closing {period} for {one.public_id}")
+            failures.append(error)
+        else:
+            invoices += [invoice] if invoice else []
+    if failures:
+        raise ExceptionGroup(f"{len(failures)} workspaces could not be closed; the others are", failures)
+    return invoices
+
+
+def close_workspace(workspace: Workspace, period: Period, now: datetime, finalize: bool, actor: str) -> Invoice | None:
+    """One workspace's invoice for the month, or None when there is nothing to bill. Safe to run again, and at once."""
+    with transaction.atomic():
+        workspace = hold(workspace.pk)
+        if workspace.sandbox:
+            return None
+        invoice = standing_invoice(workspace, period)
+        if invoice is not None and invoice.status != Invoice.Status.DRAFT:
+            return invoice
+        preview = compose(workspace, period)
+        if not preview.is_billable:
+            if invoice is not None:
+                invoice.delete()
+            return None
+        invoice = write_draft(invoice, preview)
+        if finalize:
+            freeze(invoice, workspace, actor, now)
+        return invoice
+
+
+def billable_workspaces(period: Period) -> list[Workspace]:
+    """Workspaces that ever used anything billable up to the month's end, or have an invoice for the month."""
+    used = DailyRollup.objects.filter(workspace=OuterRef("pk"), day__lt=period.end, price_id__gt=0)
+    invoiced = Invoice.objects.filter(workspace=OuterRef("pk"), period_start=period.start)
+    return list(Workspace.objects.filter(Q(Exists(used)) | Q(Exists(invoiced)), sandbox=False).order_by("pk"))
+
+
+def refuse_running_month(period: Period, now: datetime) -> None:
+    """Raises MonthNotEnded while usage of the month can still happen."""
+    if now < period.end:
+        raise MonthNotEnded(
+            f"The month {period.start:%Y-%m} ends at {instant_text(period.end)}: close it then, it is "
+            f"{instant_text(now)} now."
+        )

@@ -1,0 +1,33 @@
+"""Finalizing one draft by hand: its lines are worked out once more and frozen in the same transaction."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from metering.errors import InvoiceNotDraft, NothingToBill
+from metering.invoicing.close import refuse_running_month
+from metering.invoicing.compose import compose
+from metering.invoicing.draft import hold, write_draft
+from metering.invoicing.freeze import freeze
+from metering.invoicing.models import Invoice
+from metering.periods import Period
+
+
+def finalize(invoice_id: int, actor: str, now: datetime) -> Invoice:
+    """The draft with this primary key, numbered and open.
+
+    Raises InvoiceNotDraft, MonthNotEnded, and NothingToBill when nothing is left on it.
+    """
+    with transaction.atomic():
+        workspace = hold(Invoice.objects.values_list("workspace", flat=True).get(pk=invoice_id))
+        invoice = Invoice.objects.select_for_update().get(pk=invoice_id)
+        if invoice.status != Invoice.Status.DRAFT:
+            raise InvoiceNotDraft(f"The invoice {invoice} is {invoice.status}: only a draft is finalized.")
+        period = Period(invoice.period_start, invoice.period_end)
+        refuse_running_month(period, now)
+        preview = compose(workspace, period)
+        if not preview.is_billable:
+            raise NothingToBill(f"The invoice {invoice.public_id} has nothing to bill any more: close its month again.")
+        write_draft(invoice, preview)
+        freeze(invoice, workspace, actor, now)
+        return invoice

@@ -1,0 +1,186 @@
+"""What a month's usage comes to, one line per model, service tier, component and price version.
+
+Read from the daily rollups, never from events. Quantities are compared and billed by `LineKey`; everything a line
+prints follows from its key and quantity, because a price in force never changes.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from django.db.models import F, Sum
+from django.db.models.functions import TruncMonth
+
+from metering.catalogue.models import LanguageModel, PriceVersion
+from metering.ingest.models import EventStatus
+from metering.invoicing.models import InvoiceLine
+from metering.money import from_pico
+from metering.periods import Period, month_of
+from metering.rollups.models import DailyRollup
+from workspaces.models import Workspace
+
+COMPONENTS = {"input": "input", "cached_input": "cached input", "cache_write": "cache write", "output": "output"}
+BILLED_STATUSES = (EventStatus.SUCCEEDED, EventStatus.ABORTED)
+
+
+class LedgerMismatch(Exception):
+    """A bug, not a refusal: the rollups' cost is not their tokens times the rates of their price version."""
+
+
+class LineKey(NamedTuple):
+    """What is billed once: a month's tokens of one component under one price version."""
+
+    month: datetime
+    model_id: int
+    service_tier: str
+    price: str
+    component: str
+
+
+Quantities = dict[LineKey, int]
+
+
+@dataclass(frozen=True, slots=True)
+class DraftLine:
+    """A line before it is stored: tokens, USD per million tokens, exact USD, and its share of the rounded subtotal."""
+
+    key: LineKey
+    kind: str
+    description: str
+    model: str
+    quantity: int
+    rate_per_million: Decimal
+    amount_exact: Decimal
+    period: Period
+    amount: Decimal = Decimal("0.00")
+
+    @property
+    def service_tier(self) -> str:
+        return self.key.service_tier
+
+    @property
+    def component(self) -> str:
+        return self.key.component
+
+    @property
+    def price(self) -> str:
+        return self.key.price
+
+    def showing(self, amount: Decimal) -> "DraftLine":
+        """The same line with its displayed amount, in whole cents."""
+        return replace(self, amount=amount)
+
+
+def lines_for(workspace: Workspace, period: Period) -> list[DraftLine]:
+    """What should be billed for the month as the ledger stands now, whatever was billed before.
+
+    Their exact amounts add up to the cost of the rollups; raises LedgerMismatch otherwise.
+    """
+    return draft_lines(used(workspace, period.start, period.end), period)
+
+
+def used(workspace: Workspace, start: datetime | None, end: datetime) -> Quantities:
+    """Billable tokens of the months from `start` (None: from the first) up to `end`. Raises LedgerMismatch."""
+    rollups = DailyRollup.objects.filter(workspace=workspace, day__lt=end, price_id__gt=0, status__in=BILLED_STATUSES)
+    if start is not None:
+        rollups = rollups.filter(day__gte=start)
+    months = rollups.values(
+        "model_id", "price_id", tier=F("service_tier__name"), month=TruncMonth("day", tzinfo=UTC)
+    ).annotate(
+        input=Sum(F("input_tokens") - F("cached_input_tokens") - F("cache_write_tokens")),
+        cached_input=Sum("cached_input_tokens"),
+        cache_write=Sum("cache_write_tokens"),
+        output=Sum("output_tokens"),
+        total_cost=Sum("cost"),
+    )
+    rows: list[dict[str, Any]] = [dict(row) for row in months]
+    prices = PriceVersion.objects.in_bulk({row["price_id"] for row in rows})
+    quantities: Quantities = {}
+    for row in rows:
+        price = prices.get(row["price_id"])
+        if price is None or row["total_cost"] != from_pico(sum(pico(price, name, row[name]) for name in COMPONENTS)):
+            raise LedgerMismatch(f"{workspace.public_id} {row['month']:%Y-%m}, price {price or row['price_id']}: {row}")
+        for name in COMPONENTS:
+            if row[name]:
+                quantities[LineKey(row["month"], row["model_id"], row["tier"], price.public_id, name)] = row[name]
+    return quantities
+
+
+def draft_lines(quantities: Mapping[LineKey, int], own: Period) -> list[DraftLine]:
+    """Quantities of tokens as lines of the invoice for `own`: its own month as usage, the rest as adjustments.
+
+    Usage comes first, then the adjustments month by month; within a month by model, tier, price and component. What is
+    free is shown as usage and left out as an adjustment: it would correct no money.
+    """
+    models = LanguageModel.objects.in_bulk({key.model_id for key in quantities})
+    prices = PriceVersion.objects.in_bulk({key.price for key in quantities}, field_name="public_id")
+    several = with_several_versions(quantities, prices)
+    component_order = list(COMPONENTS)
+
+    def order(key: LineKey) -> tuple[object, ...]:
+        price = prices[key.price]
+        version = (price.effective_from, price.above_input_tokens, price.public_id)
+        kind_and_month = (kind_of(key, quantities[key], own) != InvoiceLine.Kind.USAGE, key.month)
+        what = (models[key.model_id].slug, key.service_tier != "default", key.service_tier)
+        return (*kind_and_month, *what, *version, component_order.index(key.component))
+
+    lines = []
+    for key in sorted(quantities, key=order):
+        quantity, price = quantities[key], prices[key.price]
+        kind, model = kind_of(key, quantity, own), models[key.model_id].slug
+        amount = from_pico(pico(price, key.component, quantity))
+        if kind == InvoiceLine.Kind.ADJUSTMENT and not amount:
+            continue
+        text = description(model, key, price, dated=(key.month, key.model_id, key.service_tier) in several)
+        if kind == InvoiceLine.Kind.ADJUSTMENT:
+            text = f"{key.month:%B %Y}: {text}"
+        rate = rate_of(price, key.component)
+        lines.append(DraftLine(key, kind, text, model, quantity, rate, amount, month_of(key.month)))
+    return lines
+
+
+def kind_of(key: LineKey, quantity: int, own: Period) -> str:
+    """Usage is the invoice's own month; another month's tokens, or tokens taken back, adjust."""
+    if key.month == own.start and quantity > 0:
+        return InvoiceLine.Kind.USAGE
+    return InvoiceLine.Kind.ADJUSTMENT
+
+
+def description(model: str, key: LineKey, price: PriceVersion, dated: bool) -> str:
+    """Such as "codex-mini, cached input" and "grok-3, output, priority tier, price from 2026-10-15"."""
+    parts = [model, COMPONENTS[key.component]]
+    if key.service_tier != "default":
+        parts.append(f"{key.service_tier} tier")
+    if price.above_input_tokens:
+        parts.append(f"requests above {price.above_input_tokens:,} input tokens")
+    if dated:
+        at_midnight = price.effective_from == price.effective_from.replace(hour=0, minute=0, second=0, microsecond=0)
+        parts.append(f"price from {price.effective_from:{'%Y-%m-%d' if at_midnight else '%Y-%m-%d %H:%M'}}")
+    return ", ".join(parts)
+
+
+def with_several_versions(
+    keys: Iterable[LineKey], prices: Mapping[str, PriceVersion]
+) -> set[tuple[datetime, int, str]]:
+    """The (month, model, tier) whose lines need a date to be told apart."""
+    versions: dict[tuple[datetime, int, str], dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for key in keys:
+        threshold = prices[key.price].above_input_tokens
+        versions[key.month, key.model_id, key.service_tier][threshold].add(key.price)
+    return {what for what, found in versions.items() if any(len(ids) > 1 for ids in found.values())}
+
+
+def rate_of(price: PriceVersion, component: str) -> Decimal:
+    """USD per million tokens; what has no rate of its own costs the full input rate."""
+    if component == "output":
+        return price.output_rate
+    own = {"cached_input": price.cached_input_rate, "cache_write": price.cache_write_rate}.get(component)
+    return price.input_rate if own is None else own
+
+
+def pico(price: PriceVersion, component: str, tokens: int) -> int:
+    """Pico-dollars, exact: a rate has six decimals per million tokens."""
+    return tokens * int(rate_of(price, component).scaleb(6))

@@ -1,0 +1,144 @@
+"""Proof that finalized invoices agree with themselves, their numbers' sequence and the ledger. Writes nothing."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+
+from metering.invoicing.models import Invoice
+from metering.money import cents_text, exact_text, round_to_cents
+from metering.periods import Period
+
+# Each finalized invoice beside the sums of its lines.
+INVOICES = """
+SELECT i.public_id, i.number, i.status, i.subtotal_exact, i.subtotal, i.tax, i.total, i.credits_applied, i.amount_due,
+       coalesce(sum(l.amount_exact), 0), coalesce(sum(l.amount), 0),
+       count(*) FILTER (WHERE l.amount_exact <> l.quantity * l.rate_per_million / 1000000
+                           OR abs(l.amount - l.amount_exact) >= 0.01)
+FROM metering_invoice i LEFT JOIN metering_invoiceline l ON l.invoice_id = i.id
+WHERE i.status <> 'draft' AND (%(start)s::timestamptz IS NULL OR i.period_start = %(start)s)
+GROUP BY i.id ORDER BY i.id
+"""
+
+# Billable rollups whose cost is not their tokens times the rates of their price version.
+MISPRICED = """
+SELECT * FROM (
+SELECT w.public_id, r.day, coalesce(p.public_id, r.price_id::text), r.cost,
+       (r.input_tokens - r.cached_input_tokens - r.cache_write_tokens) * p.input_rate / 1000000
+       + r.cached_input_tokens * coalesce(p.cached_input_rate, p.input_rate) / 1000000
+       + r.cache_write_tokens * coalesce(p.cache_write_rate, p.input_rate) / 1000000
+       + r.output_tokens * p.output_rate / 1000000 AS rated
+FROM metering_dailyrollup r JOIN workspaces_workspace w ON w.id = r.workspace_id
+LEFT JOIN metering_priceversion p ON p.id = r.price_id
+WHERE r.price_id > 0 AND (%(start)s::timestamptz IS NULL OR r.day >= %(start)s AND r.day < %(end)s)
+) AS billable WHERE rated IS DISTINCT FROM cost ORDER BY public_id, day
+"""
+
+# Exact USD of billable usage, and of what finalized invoices bill for the same months.
+LEDGER = """
+SELECT coalesce(sum(r.cost), 0) FROM metering_dailyrollup r
+JOIN workspaces_workspace w ON w.id = r.workspace_id AND NOT w.sandbox
+WHERE r.price_id > 0 AND (%(start)s::timestamptz IS NULL OR r.day >= %(start)s AND r.day < %(end)s)
+"""
+BILLED = """
+SELECT coalesce(sum(l.amount_exact), 0), count(DISTINCT i.id) FROM metering_invoiceline l
+JOIN metering_invoice i ON i.id = l.invoice_id
+WHERE i.status IN ('open', 'paid', 'uncollectible') AND l.kind IN ('usage', 'adjustment')
+  AND (%(start)s::timestamptz IS NULL OR l.period_start = %(start)s)
+"""
+
+# Sequences whose last number is not the count of the numbers given.
+GAPS = """
+SELECT s.prefix, s.year, s.last, count(i.id) FROM metering_invoicesequence s
+LEFT JOIN metering_invoice i ON i.number LIKE s.prefix || '-' || s.year || '-%'
+GROUP BY s.id HAVING s.last <> count(i.id) ORDER BY s.prefix, s.year
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceCheck:
+    """`differences` are what should not be. `invoiced` says what is billed, and what is not yet: late usage,
+    unfinalized months and the running one, which later invoices bill.
+    """
+
+    differences: list[dict[str, Any]] = field(default_factory=list)
+    invoiced: dict[str, Any] = field(default_factory=dict)
+
+
+def check(period: Period | None = None) -> InvoiceCheck:
+    """Finalized invoices of the month, or of all months, against their lines; and the usage against what is billed.
+
+    `invoiced` is {"invoices", "usage", "billed", "not_yet_billed"}: how many invoices bill usage of these months, then
+    exact USD texts, of which the last two add up to the first. Set-based: reads rollups and lines, never events.
+    """
+    scope = {"start": period and period.start, "end": period and period.end}
+    ((used,),) = rows(LEDGER, scope)
+    ((billed, invoices),) = rows(BILLED, scope)
+    return InvoiceCheck(
+        differences=differences(period),
+        invoiced={
+            "invoices": invoices,
+            "usage": exact_text(used),
+            "billed": exact_text(billed),
+            "not_yet_billed": exact_text(used - billed),
+        },
+    )
+
+
+def differences(period: Period | None = None) -> list[dict[str, Any]]:
+    """What contradicts itself, one object each: {"check", whose it is, "expected", "found"}. Empty when all is well."""
+    scope = {"start": period and period.start, "end": period and period.end}
+    found = [problem for row in rows(INVOICES, scope) for problem in of_invoice(*row)]
+    for workspace, day, price, cost, rated in rows(MISPRICED, scope):
+        where = {"workspace_id": workspace, "day": f"{day:%Y-%m-%d}", "price_id": price}
+        expected = None if rated is None else exact_text(rated)
+        found.append(
+            {"check": "rollup_cost_is_tokens_times_rates", **where, "expected": expected, "found": exact_text(cost)}
+        )
+    for prefix, year, last, given in rows(GAPS, {}):
+        found.append(
+            {
+                "check": "numbers_have_no_gaps",
+                "sequence": f"{prefix}-{year}",
+                "expected": str(last),
+                "found": str(given),
+            }
+        )
+    return found
+
+
+def of_invoice(
+    public_id: str,
+    number: str,
+    status: str,
+    subtotal_exact: Decimal,
+    subtotal: Decimal,
+    tax: Decimal,
+    total: Decimal,
+    credits_applied: Decimal,
+    amount_due: Decimal,
+    lines_exact: Decimal,
+    lines_shown: Decimal,
+    wrong_lines: int,
+) -> Iterator[dict[str, Any]]:
+    """What one finalized invoice contradicts itself in."""
+    due = Decimal(0) if status == Invoice.Status.PAID else total - credits_applied
+    checks = [
+        ("exact_lines_add_up", exact_text(lines_exact), exact_text(subtotal_exact)),
+        ("subtotal_is_rounded_once", cents_text(round_to_cents(subtotal_exact)), cents_text(subtotal)),
+        ("displayed_lines_add_up", cents_text(subtotal), cents_text(lines_shown)),
+        ("total_is_subtotal_and_tax", cents_text(subtotal + tax), cents_text(total)),
+        ("due_is_total_less_credits", cents_text(due), cents_text(amount_due)),
+        ("lines_are_quantity_times_rate", "0 wrong lines", f"{wrong_lines} wrong lines"),
+    ]
+    for name, expected, found in checks:
+        if expected != found:
+            yield {"check": name, "invoice_id": public_id, "number": number, "expected": expected, "found": found}
+
+
+def rows(sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters or None)
+        return cursor.fetchall()

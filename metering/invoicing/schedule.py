@@ -1,0 +1,69 @@
+"""Closing whatever month still has to be closed: the last one, and every one that a scheduler that was down missed."""
+
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from django.conf import settings
+from django.db import connection
+
+from metering.invoicing.close import close_workspace
+from metering.periods import Period, month_of, previous_month
+from workspaces.models import Workspace
+
+log = structlog.get_logger(__name__)
+ACTOR = "metering.close_due_months"
+
+# Per workspace: every ended month with billable usage after its last finalized one, and the last ended month in any
+# case, for what arrived late. What arrives for a month before the last finalized one is an adjustment of a later
+# invoice. A voided month waits for a person.
+DUE_MONTHS = """
+WITH last_finalized AS (
+    SELECT workspace_id, max(period_start) AS month FROM metering_invoice
+    WHERE status IN ('open', 'paid', 'uncollectible') GROUP BY workspace_id
+), used AS (
+    SELECT DISTINCT workspace_id, date_trunc('month', day AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' AS month
+    FROM metering_dailyrollup WHERE price_id > 0 AND day < %(running)s
+), due AS (
+    SELECT workspace_id, month FROM used UNION SELECT DISTINCT workspace_id, %(last)s::timestamptz FROM used
+)
+SELECT due.month, due.workspace_id
+FROM due JOIN workspaces_workspace w ON w.id = due.workspace_id AND NOT w.sandbox
+LEFT JOIN last_finalized f ON f.workspace_id = due.workspace_id
+WHERE (f.month IS NULL OR due.month > f.month) AND NOT EXISTS (
+    SELECT FROM metering_invoice i
+    WHERE i.workspace_id = due.workspace_id AND i.period_start = due.month AND i.status = 'void')
+ORDER BY due.month, due.workspace_id
+"""
+
+
+def due_months(now: datetime) -> list[tuple[Period, int]]:
+    """(month, workspace's primary key) of what has ended and is not finalized, oldest month first."""
+    running = month_of(now)
+    with connection.cursor() as cursor:
+        cursor.execute(DUE_MONTHS, {"running": running.start, "last": previous_month(running).start})
+        return [(month_of(month.astimezone(UTC)), workspace_id) for month, workspace_id in cursor.fetchall()]
+
+
+def close_due_months(now: datetime) -> dict[str, int]:
+    """Refresh the drafts of ended months; finalize those whose grace is over. Counts of drafts, finalized and failed.
+
+    A workspace that fails is logged, left alone for the rest of this run, and tried again by the next one.
+    """
+    counts = {"drafts": 0, "finalized": 0, "failed": 0}
+    failed: set[int] = set()
+    for period, workspace_id in due_months(now):
+        if workspace_id in failed:
+            continue
+        finalize = now >= period.end + timedelta(days=settings.INVOICE_GRACE_DAYS)
+        try:
+            workspace = Workspace.objects.get(pk=workspace_id)
+            invoice = close_workspace(workspace, period, now, finalize, ACTOR)
+        except Exception:
+            log.exception("closing_failed", workspace_id=workspace_id, month=f"{period.start:%Y-%m}")
+            failed.add(workspace_id)
+            counts["failed"] += 1
+        else:
+            if invoice is not None:
+                counts["finalized" if finalize else "drafts"] += 1
+    log.info("months_closed", **counts)
+    return counts

@@ -1,0 +1,50 @@
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.utils import timezone
+
+from metering.errors import NotFound
+from metering.invoicing.close import close_month
+from metering.invoicing.models import Invoice
+from metering.money import cents_text
+from metering.periods import parse_instant, parse_month
+from omixa_billing.commands import JsonCommand
+from workspaces.models import Workspace
+
+
+class Command(JsonCommand):
+    help = (
+        "Create or refresh the drafts of a month that has ended, and print its invoices; run again it changes nothing."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("month", metavar="YYYY-MM")
+        parser.add_argument("--workspace", metavar="ID", help="Only this one; default: all.")
+        parser.add_argument("--now", metavar="ISO", help="Close as of this instant; default: the clock's.")
+        parser.add_argument("--finalize", action="store_true", help="Number the drafts and freeze them.")
+
+    def act(
+        self, *, month: str, workspace: str | None, now: str | None, finalize: bool, **options: Any
+    ) -> dict[str, Any]:
+        instant = timezone.now() if now is None else parse_instant(now)
+        invoices = close_month(parse_month(month), instant, named(workspace), finalize)
+        return {"invoices": [shown(invoice) for invoice in invoices]}
+
+
+def named(public_id: str | None) -> Workspace | None:
+    if public_id is None:
+        return None
+    workspace = Workspace.objects.filter(public_id=public_id).first()
+    if workspace is None:
+        raise NotFound(f"There is no workspace {public_id}.")
+    return workspace
+
+
+def shown(invoice: Invoice) -> dict[str, Any]:
+    return {
+        "id": invoice.public_id,
+        "number": invoice.number,
+        "workspace_id": invoice.workspace.public_id,
+        "status": invoice.status,
+        "total": cents_text(invoice.total),
+    }
