@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from rest_framework import exceptions
@@ -75,6 +75,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         return _answer(404, "not_found", str(error) or "There is no such thing here.")
     if isinstance(error, PermissionDenied):
         return _answer(403, "not_allowed", str(error) or "This credential may not do that.")
+    if isinstance(error, RequestDataTooBig):
+        return _answer(413, "body_too_large", "The body is too large.")
     if isinstance(error, exceptions.ValidationError):
         message, param = _first_detail(error.detail)
         return _answer(400, "invalid_parameter", message, param)

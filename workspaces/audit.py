@@ -14,6 +14,4 @@ def record(
     `detail` is JSON and never holds a secret. Call it inside the transaction that does the act, so that neither stands
     without the other.
     """
-    return AuditEntry.objects.create(
-        at=now, actor=actor, action=action, target=target, workspace=workspace, detail=detail
-    )
+    return AuditEntry.objects.create(at=now, actor=actor, action=action, target=target, workspace=workspace, detail=detail)

@@ -46,6 +46,4 @@ def rotation_detail(secret: str, grace: timedelta) -> dict[str, Any]:
 
 def check_grace(grace: timedelta) -> None:
     if not NO_GRACE <= grace <= MAX_GRACE:
-        raise InvalidGrace(
-            f"The grace is from 0 to {int(MAX_GRACE.total_seconds())} seconds (30 days).", param="grace_seconds"
-        )
+        raise InvalidGrace(f"The grace is from 0 to {int(MAX_GRACE.total_seconds())} seconds (30 days).", param="grace_seconds")

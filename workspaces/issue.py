@@ -206,9 +206,7 @@ def _check_kind(workspace: Workspace, kind: APIKey.Kind) -> None:
 
 def _check_expiry(expires_at: datetime | None, now: datetime) -> None:
     if expires_at is not None and expires_at <= now:
-        raise InvalidExpiry(
-            "The expiry has passed already: choose a later time, or revoke the key.", param="expires_at"
-        )
+        raise InvalidExpiry("The expiry has passed already: choose a later time, or revoke the key.", param="expires_at")
 
 
 def _text(instant: datetime | None) -> str | None:

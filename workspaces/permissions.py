@@ -1,12 +1,16 @@
 """What a caller may do, as DRF permissions over the caller's own words."""
 
-from typing import cast
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
 
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from workspaces.authentication import Caller
+
+if TYPE_CHECKING:  # rest_framework.views imports this module: it is the default permission
+    from rest_framework.views import APIView
 
 
 def caller_of(request: Request) -> Caller:

@@ -25,9 +25,7 @@ class Kind(StrEnum):
     GATEWAY = "gateway"
 
 
-SECRET = re.compile(
-    rf"omx_({'|'.join(Kind)})_([0-9A-Za-z]{{{RANDOM_LENGTH}}})([0-9A-Za-z]{{{CHECKSUM_LENGTH}}})", re.ASCII
-)
+SECRET = re.compile(rf"omx_({'|'.join(Kind)})_([0-9A-Za-z]{{{RANDOM_LENGTH}}})([0-9A-Za-z]{{{CHECKSUM_LENGTH}}})", re.ASCII)
 
 
 def new_secret(kind: str) -> str:
