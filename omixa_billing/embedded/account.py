@@ -69,9 +69,7 @@ def account_for(data: Path) -> Account | None:
     if data.exists() and (owner := data.stat()).st_uid != 0:
         return Account(owner.st_uid, owner.st_gid)
     if not shutil.which("setpriv"):
-        raise NoAccount(
-            "PostgreSQL does not run as root, and `setpriv` (util-linux) to become another user is missing."
-        )
+        raise NoAccount("PostgreSQL does not run as root, and `setpriv` (util-linux) to become another user is missing.")
     return _find_account() or _create_account()
 
 

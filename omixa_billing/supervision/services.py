@@ -15,6 +15,7 @@ from supervisor.supervisord import Supervisor
 
 from .programs import AFTER_PREPARE, ONE_SHOT
 
+LOOK_EVERY = 0.1  # seconds
 LONGEST_PAUSE = 5  # seconds between two attempts to start what keeps failing
 
 
@@ -44,6 +45,11 @@ class Services(Supervisor):  # type: ignore[misc]
         events.subscribe(events.ProcessLogStdoutEvent, lambda event: say(event.data, end=""))
         events.subscribe(events.ProcessStateEvent, self.on_change)
         events.subscribe(events.SupervisorStoppingEvent, lambda _event: say("Stopping ..."))
+        # supervisord looks after its children once a second, and before the first time it waits: look sooner.
+        poll = self.options.poller.poll
+        self.options.poller.poll = lambda seconds: poll(min(seconds, LOOK_EVERY))
+        for group in sorted(self.process_groups.values()):
+            group.transition()
         super().runforever()
 
     def tick(self, now: float | None = None) -> None:
@@ -66,7 +72,8 @@ class Services(Supervisor):  # type: ignore[misc]
         elif not isinstance(event, events.ProcessStateExitedEvent):
             return
         elif name not in ONE_SHOT:
-            say(f"{name} ended (status {process.exitstatus}); starting it again. See {process.config.stdout_logfile}")
+            how = "was killed" if process.exitstatus < 0 else f"ended with status {process.exitstatus}"
+            say(f"{name} {how}; starting it again. See {process.config.stdout_logfile}")
         elif name == "prepare" and process.exitstatus == 0:
             self.start(AFTER_PREPARE)
         elif name == "prepare":

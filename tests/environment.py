@@ -1,0 +1,41 @@
+"""A PostgreSQL and a Redis of this test run's own, unless the environment names others. Loaded before Django's settings.
+
+Everything lies in one temporary home, which is gone afterwards, and the servers end with this process even when it is
+killed.
+"""
+
+import os
+import shutil
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from omixa_billing.embedded import home, postgres, redis
+
+_running = ExitStack()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """The one moment before pytest-django reads the settings."""
+    arguments = early_config.invocation_params.args
+    if {"--help", "-h", "--version", "--collect-only", "--co"} & set(arguments):
+        return
+    folder = Path(tempfile.mkdtemp(prefix="omixa-tests-")).resolve()
+    folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
+    os.environ["OMIXA_HOME"] = str(folder)
+    _running.callback(shutil.rmtree, folder, ignore_errors=True)
+    try:
+        if home.uses_embedded_postgres():
+            _running.enter_context(postgres.ensure_running(bound=True))
+        if home.uses_embedded_redis():
+            _running.enter_context(redis.running())
+    except BaseException:
+        _running.close()
+        raise
+
+
+def pytest_unconfigure() -> None:
+    _running.close()
