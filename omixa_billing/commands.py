@@ -7,7 +7,7 @@ from abc import abstractmethod
 from types import TracebackType
 from typing import Any, NoReturn
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 
 from omixa_billing.errors import Refusal
@@ -24,6 +24,12 @@ class JsonCommand(BaseCommand):
 
     exit_code = 0
     requires_system_checks: list[str] = []
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """A wrong argument is a refusal too: without the usage, which `--help` shows, it is one sentence."""
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        parser.print_usage = _print_nothing  # type: ignore[method-assign]
+        return parser
 
     @abstractmethod
     def act(self, *args: Any, **options: Any) -> dict[str, Any]:
@@ -50,6 +56,10 @@ class JsonCommand(BaseCommand):
             self.stderr.write(sentence)
             sys.exit(1)
         raise CommandError(sentence)
+
+
+def _print_nothing(file: Any = None) -> None:
+    pass
 
 
 def _is_ours(error: ValueError) -> bool:

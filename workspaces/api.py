@@ -27,7 +27,8 @@ from workspaces.serializers import (
     Rotation,
 )
 
-REFUSED = dict.fromkeys((400, 401, 403), ErrorSerializer)
+REFUSED = dict.fromkeys((401, 403), ErrorSerializer)
+MALFORMED = {400: ErrorSerializer}
 NOT_FOUND = {404: ErrorSerializer}
 CONFLICT = {409: ErrorSerializer}
 UNPROCESSABLE = {422: ErrorSerializer}
@@ -41,7 +42,7 @@ class Keys(APIView):
         summary="The workspace's keys, newest first",
         tags=["keys"],
         parameters=[KeyListQuery],
-        responses={200: KeyListSerializer, **REFUSED},
+        responses={200: KeyListSerializer, **MALFORMED, **REFUSED},
     )
     def get(self, request: Request) -> Response:
         asked = _valid(KeyListQuery(data=request.query_params))
@@ -65,7 +66,7 @@ class Keys(APIView):
         summary="Create a key; its secret is in this answer only",
         tags=["keys"],
         request=KeyToCreate,
-        responses={201: KeyWithSecretSerializer, **REFUSED, **UNPROCESSABLE},
+        responses={201: KeyWithSecretSerializer, **MALFORMED, **REFUSED, **UNPROCESSABLE},
     )
     def post(self, request: Request) -> Response:
         asked, caller, now = _valid(KeyToCreate(data=request.data)), caller_of(request), timezone.now()
@@ -98,7 +99,7 @@ class Key(APIView):
         summary="Rename a key, or move its expiry",
         tags=["keys"],
         request=KeyChanges,
-        responses={200: KeySerializer, **REFUSED, **NOT_FOUND, **CONFLICT, **UNPROCESSABLE},
+        responses={200: KeySerializer, **MALFORMED, **REFUSED, **NOT_FOUND, **CONFLICT, **UNPROCESSABLE},
     )
     def patch(self, request: Request, key_id: str) -> Response:
         caller, now = caller_of(request), timezone.now()
@@ -115,7 +116,7 @@ class RotateKey(APIView):
         summary="Put a new secret on a key; it is in this answer only",
         tags=["keys"],
         request=Rotation,
-        responses={200: KeyWithSecretSerializer, **REFUSED, **NOT_FOUND, **CONFLICT},
+        responses={200: KeyWithSecretSerializer, **MALFORMED, **REFUSED, **NOT_FOUND, **CONFLICT},
     )
     def post(self, request: Request, key_id: str) -> Response:
         caller, now = caller_of(request), timezone.now()
@@ -133,7 +134,7 @@ class RevokeKey(APIView):
         summary="Stop a key for good; once more changes nothing",
         tags=["keys"],
         request=Nothing,
-        responses={200: KeySerializer, **REFUSED, **NOT_FOUND},
+        responses={200: KeySerializer, **MALFORMED, **REFUSED, **NOT_FOUND},
     )
     def post(self, request: Request, key_id: str) -> Response:
         caller, now = caller_of(request), timezone.now()

@@ -10,7 +10,7 @@ from workspaces import audit, issue, members
 from workspaces.ids import ALPHABET
 from workspaces.models import APIKey, Membership, User, Workspace
 
-ACTOR = "create_demo"
+ACTOR = "command create_demo"
 ONE_AT_A_TIME = 0x6F6D7864656D6F  # any number of our own: the advisory lock's name
 OPERATOR = "operator@omixa.example"
 OWNER = "owner@demo.example"

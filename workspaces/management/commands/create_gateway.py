@@ -14,5 +14,5 @@ class Command(JsonCommand):
         parser.add_argument("name", metavar="NAME")
 
     def act(self, *, name: str, **options: Any) -> dict[str, Any]:
-        gateway, token = issue.create_gateway(name, "create_gateway", timezone.now())
+        gateway, token = issue.create_gateway(name, "command create_gateway", timezone.now())
         return {"gateway_id": gateway.public_id, "token": token}

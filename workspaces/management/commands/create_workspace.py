@@ -19,7 +19,7 @@ class Command(JsonCommand):
 
     @transaction.atomic
     def act(self, *, name: str, email: str, sandbox: bool, **options: Any) -> dict[str, Any]:
-        actor, now = "create_workspace", timezone.now()
+        actor, now = "command create_workspace", timezone.now()
         workspace = issue.create_workspace(name, email, actor, now, sandbox=sandbox)
         _, admin_secret = issue.create_key(workspace, APIKey.Kind.ADMIN, "Admin", actor, now)
         kind = issue.usual_kind(workspace)
