@@ -61,3 +61,13 @@ class BatchTooLarge(Refusal):
 class NothingToBill(Refusal):
     code = "nothing_to_bill"
     status = 409
+
+
+class PriceInForce(Refusal):
+    code = "price_in_force"
+    status = 409
+
+
+class QuarantineSettled(Refusal):
+    code = "quarantine_settled"
+    status = 409

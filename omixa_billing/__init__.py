@@ -1,0 +1,1 @@
+"""Wiring only: settings, addresses, Celery, embedded services, errors into responses. No tables, no rules."""

@@ -1,10 +1,13 @@
 """Every setting of the product, read once from the environment (and `.env`) with django-environ."""
 
 from pathlib import Path
+from typing import Any
 
 import environ
+import structlog
 from django.core.exceptions import ImproperlyConfigured
 
+from metering.dashboards.console.config import UNFOLD as UNFOLD
 from omixa_billing.embedded import home, postgres, redis
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -150,7 +153,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["workspaces.permissions.SeesAWorkspace"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["omixa_billing.parsers.BoundedJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "omixa_billing.errors.exception_handler",
     "UNAUTHENTICATED_USER": None,
@@ -174,6 +177,18 @@ SPECTACULAR_SETTINGS = {
 # --- Work --------------------------------------------------------------------------------------------------------
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or redis.broker_url()
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# A broker that is away must fail a reminder at once: the web request that sends it does not wait.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 0, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+if "redis" in CELERY_BROKER_URL:
+    CELERY_BROKER_TRANSPORT_OPTIONS |= {"socket_connect_timeout": 2, "socket_timeout": 30}
+CELERY_TASK_PUBLISH_RETRY = False  # a lost reminder is made up for by the sweep
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_TIMEZONE = "UTC"
 
 # --- The product's own -------------------------------------------------------------------------------------------
 
@@ -182,6 +197,8 @@ INGEST_MAX_EVENTS = 1_000
 INGEST_MAX_BYTES = 5 * 1024 * 1024
 # Django itself must not refuse a body before the ingest door has said why.
 DATA_UPLOAD_MAX_MEMORY_SIZE = INGEST_MAX_BYTES + 1024
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+OPEN_SIGNUP = env.bool("OPEN_SIGNUP", default=False)
 INVOICE_GRACE_DAYS = env.int("INVOICE_GRACE_DAYS", default=3)
 INVOICE_DUE_DAYS = env.int("INVOICE_DUE_DAYS", default=14)
 INVOICE_NUMBER_PREFIX = env.str("INVOICE_NUMBER_PREFIX", default="OMX")
@@ -195,3 +212,34 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
+
+LOG_PROCESSORS: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.format_exc_info,
+]
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "json": {
+            "()": structlog.stdlib.ProcessorFormatter,
+            "foreign_pre_chain": LOG_PROCESSORS,
+            "processors": [
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+        },
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {"django.server": {"handlers": ["stderr"], "propagate": False}},
+}
+structlog.configure(
+    processors=[*LOG_PROCESSORS, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+    logger_factory=structlog.stdlib.LoggerFactory(),
+    wrapper_class=structlog.stdlib.BoundLogger,
+    cache_logger_on_first_use=True,
+)

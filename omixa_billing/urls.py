@@ -1,1 +1,31 @@
-urlpatterns: list = []
+"""Which part of the product answers which address."""
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from metering.health import healthz, readyz
+from metering.metrics import metrics
+
+api = [
+    path("", include("metering.usage.urls")),
+    path("", include("metering.catalogue.urls")),
+    path("", include("metering.invoicing.urls")),
+    path("", include("workspaces.urls")),
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+]
+
+urlpatterns = [
+    path("healthz", healthz),
+    path("readyz", readyz),
+    path("metrics", metrics),
+    path("gateway/v1/", include("metering.ingest.urls")),
+    path("api/v1/", include(api)),
+    path("admin/", admin.site.urls),
+    path("accounts/", include("allauth.urls")),
+    path("", include("metering.dashboards.pages.urls")),
+]
+
+handler404 = "omixa_billing.errors.not_found"
+handler500 = "omixa_billing.errors.server_error"

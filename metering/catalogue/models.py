@@ -65,8 +65,8 @@ class PriceVersion(models.Model):
     """What a model costs in one service tier from `effective_from` on, until a later version of the same thing succeeds it.
 
     Of the versions for one (model, tier, workspace, threshold) the one in force at an instant is the one with the latest
-    `effective_from` not after it; the unique constraint makes that one. A version in force cannot be changed or deleted: a
-    trigger refuses.
+    `effective_from` not after it; the unique constraint makes that one. A version is never changed, and only a future one
+    can be deleted (withdrawn): a trigger refuses the rest.
     """
 
     public_id = models.CharField(max_length=32, unique=True, default=price_id, editable=False)

@@ -4,6 +4,9 @@ The tables written per event carry no foreign key constraints: every id in them 
 rows they point at are never deleted, and a check per row would cost more than the row.
 """
 
+import json
+from typing import Any
+
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -34,8 +37,6 @@ class Batch(models.Model):
     received_at = models.DateTimeField()
     body = models.BinaryField()
     event_count = models.IntegerField()
-    # Positions that the door already refused and quarantined; the worker passes over them.
-    rejected_indexes = models.JSONField(default=list)
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
     processed_at = models.DateTimeField(null=True)
     # How often a worker failed on it, and with what: a poison batch is retried alone.
@@ -46,7 +47,8 @@ class Batch(models.Model):
     conflict = models.IntegerField(default=0)
     unpriced = models.IntegerField(default=0)
     rejected = models.IntegerField(default=0)
-    # What was not recorded and is kept nowhere else: [{index, request_id, attempt, outcome, code, message}].
+    # Whatever was not recorded: [{index, request_id, attempt, outcome, code, message}]. The door writes what it refused,
+    # the worker passes over those positions and adds the rest.
     items = models.JSONField(default=list)
 
     class Meta:
@@ -142,8 +144,8 @@ class UsageEvent(models.Model):
     stream = models.BooleanField(null=True)
     latency_ms = models.IntegerField(null=True)
     time_to_first_token_ms = models.IntegerField(null=True)
-    # What else the gateway said: endpoint, route, user, metadata. Null when it said nothing.
-    detail = models.JSONField(null=True)
+    # What else the gateway said, as a JSON object: endpoint, route, user, metadata. Null when it said nothing.
+    detail = models.TextField(null=True)
 
     class Meta:
         ordering = ["-occurred_at", "-id"]
@@ -154,6 +156,11 @@ class UsageEvent(models.Model):
     @property
     def uncached_input_tokens(self) -> int:
         return self.input_tokens - self.cached_input_tokens - self.cache_write_tokens
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """`detail` as a dict: any of endpoint, route, user, metadata."""
+        return {} if self.detail is None else json.loads(self.detail)
 
     @property
     def is_unpriced(self) -> bool:

@@ -29,7 +29,7 @@ CREATE TABLE metering_usageevent (
     stream boolean,
     cost numeric(30, 12),
     request_id text NOT NULL,
-    detail jsonb,
+    detail text,
     PRIMARY KEY (workspace_id, occurred_at, id),
     CONSTRAINT tokens_are_not_negative CHECK (
         cached_input_tokens >= 0 AND cache_write_tokens >= 0 AND output_tokens >= 0 AND reasoning_tokens >= 0),
@@ -84,22 +84,19 @@ ALTER TABLE metering_dailyrollup RESET (fillfactor);
 PRICE_GUARD = """
 CREATE FUNCTION metering_refuse_price_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF OLD.effective_from <= now() THEN
-        RAISE EXCEPTION 'price version % is in force since %: it is succeeded by a new version, never changed',
+    IF TG_OP = 'UPDATE' OR OLD.effective_from <= now() THEN
+        RAISE EXCEPTION 'price version % (effective from %) is succeeded by a new version, never changed; only a future one can be withdrawn',
             OLD.public_id, OLD.effective_from USING ERRCODE = 'integrity_constraint_violation';
     END IF;
-    IF TG_OP = 'DELETE' THEN
-        RETURN OLD;
-    END IF;
-    RETURN NEW;
+    RETURN OLD;
 END $$;
 
-CREATE TRIGGER price_in_force_is_immutable BEFORE UPDATE OR DELETE ON metering_priceversion
+CREATE TRIGGER prices_are_succeeded_not_changed BEFORE UPDATE OR DELETE ON metering_priceversion
     FOR EACH ROW EXECUTE FUNCTION metering_refuse_price_change();
 """
 
 NO_PRICE_GUARD = """
-DROP TRIGGER price_in_force_is_immutable ON metering_priceversion;
+DROP TRIGGER prices_are_succeeded_not_changed ON metering_priceversion;
 DROP FUNCTION metering_refuse_price_change();
 """
 

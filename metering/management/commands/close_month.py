@@ -13,9 +13,7 @@ from workspaces.models import Workspace
 
 
 class Command(JsonCommand):
-    help = (
-        "Create or refresh the drafts of a month that has ended, and print its invoices; run again it changes nothing."
-    )
+    help = "Create or refresh the drafts of a month that has ended, and print its invoices; run again it changes nothing."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("month", metavar="YYYY-MM")
@@ -23,9 +21,7 @@ class Command(JsonCommand):
         parser.add_argument("--now", metavar="ISO", help="Close as of this instant; default: the clock's.")
         parser.add_argument("--finalize", action="store_true", help="Number the drafts and freeze them.")
 
-    def act(
-        self, *, month: str, workspace: str | None, now: str | None, finalize: bool, **options: Any
-    ) -> dict[str, Any]:
+    def act(self, *, month: str, workspace: str | None, now: str | None, finalize: bool, **options: Any) -> dict[str, Any]:
         instant = timezone.now() if now is None else parse_instant(now)
         invoices = close_month(parse_month(month), instant, named(workspace), finalize)
         return {"invoices": [shown(invoice) for invoice in invoices]}

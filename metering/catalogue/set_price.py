@@ -1,0 +1,131 @@
+"""Sets a price: adds the version that succeeds the one in force. Nothing that is in force is ever edited."""
+
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+
+from django.db import connection, transaction
+
+from metering.catalogue.models import LanguageModel, PriceVersion
+from metering.errors import InvalidPrice, PriceAlreadySet
+from metering.money import rate_text
+from metering.periods import instant_text
+from omixa_billing.reminders import remind
+from workspaces import audit
+from workspaces.models import Workspace
+
+# Held alone while a price is set, shared while events are rated; any fixed number will do.
+PRICES_LOCK = 7_239_001
+HIGHEST_RATE = Decimal("1000000")  # USD per million tokens: a dollar a token is a typing error
+DEFAULT_TIER = "default"
+# Names that ask for the default tier, or say that it served. `auto` is never a billable tier.
+NAMES_OF_THE_DEFAULT_TIER = frozenset({"", "auto", "standard", DEFAULT_TIER})
+
+
+def normal_tier(name: str | None) -> str:
+    """The billable tier a name stands for."""
+    return DEFAULT_TIER if name is None or name in NAMES_OF_THE_DEFAULT_TIER else name
+
+
+def parse_rate(text: str, name: str) -> Decimal:
+    """A rate in USD per million tokens from text, exact. Raises InvalidPrice."""
+    try:
+        rate = Decimal(text)
+    except InvalidOperation:
+        raise InvalidPrice(f"{name} {text!r} is not a number: write USD per million tokens, as 1.500000.") from None
+    return check_rate(rate, name)
+
+
+def check_rate(rate: Decimal, name: str) -> Decimal:
+    """The rate itself if it can be stored exactly. Raises InvalidPrice."""
+    if not rate.is_finite() or rate < 0:
+        raise InvalidPrice(f"{name} {rate} is not a rate: it must be 0 or more.", param=name)
+    if rate > HIGHEST_RATE:
+        raise InvalidPrice(f"{name} {rate} is more than {HIGHEST_RATE} USD per million tokens.", param=name)
+    if rate != rate.quantize(Decimal("0.000001")):
+        raise InvalidPrice(f"{name} {rate} has more than six decimals: it could not be billed exactly.", param=name)
+    return rate
+
+
+def set_price(
+    model: str,
+    *,
+    input: Decimal,
+    output: Decimal,
+    actor: str,
+    now: datetime,
+    cached_input: Decimal | None = None,
+    cache_write: Decimal | None = None,
+    service_tier: str = DEFAULT_TIER,
+    above_input_tokens: int = 0,
+    workspace: Workspace | None = None,
+    effective_from: datetime | None = None,
+) -> PriceVersion:
+    """Adds a version of a model's price and wakes the events that wait for it; rates in USD per million tokens.
+
+    `effective_from` defaults to now. An unknown model is created, unlisted. The same version again is the one already there.
+    An `effective_from` in the past prices what is still unpriced; what was rated keeps its version.
+    Raises InvalidPrice, PriceAlreadySet.
+    """
+    rates = {
+        "input_rate": check_rate(input, "input"),
+        "cached_input_rate": None if cached_input is None else check_rate(cached_input, "cached_input"),
+        "cache_write_rate": None if cache_write is None else check_rate(cache_write, "cache_write"),
+        "output_rate": check_rate(output, "output"),
+    }
+    if not model or len(model) > LanguageModel._meta.get_field("slug").max_length:
+        raise InvalidPrice("The model's name must have 1 to 300 characters.", param="model")
+    if above_input_tokens < 0 or above_input_tokens > 2**31 - 1:
+        raise InvalidPrice("above_input_tokens must be a token count, 0 or more.", param="above_input_tokens")
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [PRICES_LOCK])
+        version, created = PriceVersion.objects.get_or_create(
+            model=known_model(model),
+            service_tier=normal_tier(service_tier),
+            workspace=workspace,
+            above_input_tokens=above_input_tokens,
+            effective_from=effective_from or now,
+            defaults=rates,
+        )
+        if not created:
+            return same_or_refuse(version, rates)
+        audit.record(actor, "price.set", version.public_id, workspace=workspace, now=now, **describe(version))
+        transaction.on_commit(lambda: remind("metering.price_waiting_events"))
+    return version
+
+
+def known_model(slug: str) -> LanguageModel:
+    """The model of that name; created unlisted if need be, and no longer merely discovered."""
+    model, _ = LanguageModel.objects.get_or_create(
+        slug=slug, defaults={"name": slug[:200], "status": LanguageModel.Status.UNLISTED}
+    )
+    if model.status == LanguageModel.Status.DISCOVERED:
+        LanguageModel.objects.filter(pk=model.pk).update(status=LanguageModel.Status.UNLISTED)
+    return model
+
+
+def same_or_refuse(version: PriceVersion, rates: dict[str, Decimal | None]) -> PriceVersion:
+    """The version if it has just these rates. Raises PriceAlreadySet: two versions cannot begin at one instant."""
+    if all(getattr(version, name) == rate for name, rate in rates.items()):
+        return version
+    raise PriceAlreadySet(
+        f"{version.model} already has a {version.service_tier} price from {instant_text(version.effective_from)} "
+        f"({version.public_id}): choose a later --effective-from to succeed it.",
+        param="effective_from",
+    )
+
+
+def describe(version: PriceVersion) -> dict[str, str | int | None]:
+    """What the audit trail and the command say of a version."""
+    return {
+        "price_id": version.public_id,
+        "model": version.model.slug,
+        "service_tier": version.service_tier,
+        "above_input_tokens": version.above_input_tokens,
+        "workspace_id": version.workspace.public_id if version.workspace else None,
+        "effective_from": instant_text(version.effective_from),
+        "input": rate_text(version.input_rate),
+        "cached_input": rate_text(version.cached_input_rate),
+        "cache_write": rate_text(version.cache_write_rate),
+        "output": rate_text(version.output_rate),
+    }

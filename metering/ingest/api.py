@@ -1,0 +1,75 @@
+"""The gateway's endpoints. Plain Django views: the hot path pays for no serializer."""
+
+from typing import Any
+
+import structlog
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.csrf import csrf_exempt
+
+from metering.errors import NotFound
+from metering.ingest.bodies import read_body
+from metering.ingest.door import take_in
+from metering.ingest.models import Batch
+from metering.periods import instant_text
+from omixa_billing.errors import Refusal, error_response, refusal_response, storage_unavailable_response
+from workspaces.authentication import authenticate_gateway
+
+log = structlog.get_logger(__name__)
+
+
+@method_decorator(csrf_exempt, name="dispatch")
+class GatewayView(View):
+    """What every gateway endpoint has in common: refusals as JSON, and 503 when nothing can be stored."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        except Refusal as refusal:
+            return refusal_response(refusal)
+        except (OperationalError, InterfaceError) as error:
+            log.warning("storage_unavailable", path=request.path, error=str(error))
+            return storage_unavailable_response()
+
+    def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        allowed = ", ".join(self._allowed_methods())
+        response = error_response(405, "method_not_allowed", f"{request.method} is not answered here; {allowed} is.")
+        response["Allow"] = allowed
+        return response
+
+
+class EventsView(GatewayView):
+    """`POST /gateway/v1/events`: 202 once the batch is committed."""
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        now = timezone.now()
+        gateway = authenticate_gateway(request.headers.get("Authorization"), now)
+        batch = take_in(read_body(request), gateway, now)
+        rejected = [{name: item[name] for name in ("index", "request_id", "code", "message")} for item in batch.items]
+        answer = {"batch_id": batch.public_id, "accepted": batch.event_count - len(rejected), "rejected": rejected}
+        return JsonResponse(answer, status=202)
+
+
+class BatchView(GatewayView):
+    """`GET /gateway/v1/batches/{batch_id}`: what became of a batch of the calling gateway."""
+
+    def get(self, request: HttpRequest, batch_id: str) -> HttpResponse:
+        gateway = authenticate_gateway(request.headers.get("Authorization"), timezone.now())
+        batch = Batch.objects.filter(gateway=gateway, public_id=batch_id).defer("body").first()
+        if batch is None:
+            raise NotFound(f"This gateway has sent no batch {batch_id}.")
+        return JsonResponse(
+            {
+                "batch_id": batch.public_id,
+                "status": batch.status,
+                "received_at": instant_text(batch.received_at),
+                "processed_at": instant_text(batch.processed_at),
+                "counts": {
+                    name: getattr(batch, name) for name in ("recorded", "duplicate", "conflict", "unpriced", "rejected")
+                },
+                "items": batch.items,
+            }
+        )

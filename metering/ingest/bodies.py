@@ -1,0 +1,75 @@
+"""A request's body within its bounds: read, decompressed and opened no further than the limits allow."""
+
+import re
+import zlib
+
+import msgspec
+from django.conf import settings
+from django.http import HttpRequest, RawPostDataException
+from django.http.request import UnreadablePostError
+
+from metering.errors import BatchTooLarge, MalformedBody
+from omixa_billing.errors import Refusal
+
+# A whole credential of ours, wherever it strays: it is never stored.
+CREDENTIAL = re.compile(rb"omx_(live|test|admin|gateway)_[0-9A-Za-z]{36}")
+
+
+class Envelope(msgspec.Struct):
+    events: list[msgspec.Raw]
+
+
+_envelope = msgspec.json.Decoder(Envelope)
+
+
+def read_body(request: HttpRequest) -> bytes:
+    """The JSON bytes of a request, decompressed, with our credentials blotted out. Raises MalformedBody, BatchTooLarge."""
+    limit = settings.INGEST_MAX_BYTES
+    announced = request.META.get("CONTENT_LENGTH") or "0"
+    if not announced.isdigit() or int(announced) > limit:
+        raise _too_large()
+    try:
+        body = request.read(limit + 1)
+    except (UnreadablePostError, RawPostDataException):
+        raise MalformedBody("The body broke off before its end: send it again.") from None
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding == "gzip":
+        body = gunzip(body, limit)
+    elif encoding != "identity":
+        raise MalformedBody(f"Content-Encoding {encoding!r} is not accepted: send gzip or none.")
+    if len(body) > limit:
+        raise _too_large()
+    return CREDENTIAL.sub(rb"omx_\1_[removed]", body) if b"omx_" in body else body
+
+
+def gunzip(data: bytes, limit: int) -> bytes:
+    """`data` decompressed, never holding more than `limit` + 1 bytes of it. Raises MalformedBody, BatchTooLarge."""
+    stream = zlib.decompressobj(wbits=31)
+    try:
+        body = stream.decompress(data, limit + 1)
+    except zlib.error as error:
+        raise MalformedBody(f"The body is not valid gzip: {error}.") from None
+    if len(body) > limit:
+        raise _too_large()
+    if not stream.eof:
+        raise MalformedBody("The gzip body breaks off before its end: send it again.")
+    if stream.unused_data:
+        raise MalformedBody("The gzip body goes on after its end: send one gzip member.")
+    return body
+
+
+def open_envelope(body: bytes) -> list[msgspec.Raw]:
+    """The events of a body, still closed. Raises MalformedBody, BatchTooLarge."""
+    try:
+        events = _envelope.decode(body).events
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise MalformedBody(f'The body must be JSON of the form {{"events": [...]}}: {error}.') from None
+    if not events:
+        raise MalformedBody("events is empty: send 1 to 1,000 events.")
+    if len(events) > settings.INGEST_MAX_EVENTS:
+        raise BatchTooLarge(f"{len(events)} events are more than 1,000: send them in several batches.")
+    return events
+
+
+def _too_large() -> Refusal:
+    return BatchTooLarge("The body has more than 5 MiB: send the events in several batches.")

@@ -1,0 +1,200 @@
+"""One usage event from its bytes: typed, checked, in canonical form. The same bytes always read the same."""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from metering.catalogue.set_price import normal_tier
+from metering.ingest.dialects import NOTHING, Counts, Dialect, Usage, UsageRefused, count
+from metering.ingest.models import EventStatus, UsageSource
+
+MAX_AHEAD = timedelta(minutes=10)
+MAX_BEHIND = timedelta(days=400)
+MAX_METADATA_BYTES = 4096
+
+Text = Annotated[str, msgspec.Meta(max_length=512)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+
+STATUSES = {status.label: status.value for status in EventStatus}
+SOURCES = {source.label: source.value for source in UsageSource}
+
+
+class Rejected(Exception):
+    """The event cannot be recorded. It goes to the quarantine with this code and message."""
+
+    def __init__(self, code: str, message: str, request_id: str | None = None, attempt: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.request_id = request_id
+        self.attempt = attempt
+
+
+class SentEvent(msgspec.Struct, gc=False):
+    """An event as the contract has it; null in an optional field is the same as leaving it out."""
+
+    request_id: Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+    key_id: Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+    model: Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
+    occurred_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    attempt: Count | None = None
+    usage: Usage | None = None
+    dialect: Dialect | None = None
+    usage_source: Literal["provider", "estimated"] | None = None
+    status: Literal["succeeded", "aborted", "failed"] | None = None
+    service_tier: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    provider: Annotated[str, msgspec.Meta(max_length=100)] | None = None
+    endpoint: Text | None = None
+    route: Text | None = None
+    user: Text | None = None
+    stream: bool | None = None
+    latency_ms: Count | None = None
+    time_to_first_token_ms: Count | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class Identity(msgspec.Struct, gc=False):
+    """What can still be said of an event that does not read."""
+
+    request_id: str | None = None
+    attempt: int | None = None
+
+
+class Event(msgspec.Struct, gc=False):
+    """An event in canonical form; times in UTC, tokens as in Counts."""
+
+    index: int
+    request_id: str
+    attempt: int
+    key_id: str
+    model: str
+    occurred_at: datetime
+    status: int
+    usage_source: int
+    service_tier: str
+    provider: str
+    counts: Counts
+    stream: bool | None
+    latency_ms: int | None
+    time_to_first_token_ms: int | None
+    detail: str | None
+
+    def fingerprint(self) -> bytes:
+        """16 bytes that tell a retry of the same event from another event under its name.
+
+        Everything counts but the time: a retry may carry a newer one and is still the same event.
+        """
+        content = (
+            self.key_id,
+            self.model,
+            self.status,
+            self.usage_source,
+            self.service_tier,
+            self.provider,
+            self.counts,
+            self.stream,
+            self.latency_ms,
+            self.time_to_first_token_ms,
+            self.detail,
+        )
+        return hashlib.blake2b(msgspec.msgpack.encode(content), digest_size=16).digest()
+
+
+_sent = msgspec.json.Decoder(SentEvent)
+_identity = msgspec.json.Decoder(Identity)
+
+
+def read_event(raw: bytes | memoryview, index: int, received_at: datetime) -> Event:
+    """The event at position `index` of a batch received then. Raises Rejected."""
+    try:
+        sent = _sent.decode(raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _unreadable(raw, str(error)) from None
+    try:
+        return _canonical(sent, index, received_at)
+    except Rejected as rejected:
+        rejected.request_id, rejected.attempt = sent.request_id, sent.attempt or 0
+        raise
+
+
+def _canonical(sent: SentEvent, index: int, received_at: datetime) -> Event:
+    status = sent.status or "succeeded"
+    return Event(
+        index=index,
+        request_id=_storable(sent.request_id, "request_id"),
+        attempt=sent.attempt or 0,
+        key_id=_storable(sent.key_id, "key_id"),
+        model=_storable(sent.model, "model"),
+        occurred_at=_plausible(sent.occurred_at, received_at),
+        status=STATUSES[status],
+        usage_source=SOURCES[sent.usage_source or "provider"],
+        service_tier=_storable(normal_tier(sent.service_tier), "service_tier"),
+        provider=_storable(sent.provider or "", "provider"),
+        counts=_counted(sent, status),
+        stream=sent.stream,
+        latency_ms=sent.latency_ms,
+        time_to_first_token_ms=sent.time_to_first_token_ms,
+        detail=_detail(sent),
+    )
+
+
+def _counted(sent: SentEvent, status: str) -> Counts:
+    if sent.usage is None:
+        if status == "failed":
+            return NOTHING
+        raise Rejected("usage_missing", f"A {status} event must carry its usage; only a failed one may leave it out.")
+    try:
+        return count(sent.usage, sent.dialect)
+    except UsageRefused as refused:
+        raise Rejected(refused.code, str(refused)) from None
+
+
+def _plausible(occurred_at: datetime, received_at: datetime) -> datetime:
+    """The time in UTC. Raises Rejected where a clock is plainly wrong."""
+    try:
+        instant = occurred_at.astimezone(UTC)
+    except OverflowError:
+        raise Rejected("occurred_at_out_of_range", "occurred_at is outside the calendar.") from None
+    if instant > received_at + MAX_AHEAD:
+        raise Rejected("occurred_at_in_the_future", "occurred_at is more than 10 minutes in the future: check the clock.")
+    if instant < received_at - MAX_BEHIND:
+        raise Rejected("occurred_at_too_old", "occurred_at is more than 400 days in the past.")
+    return instant
+
+
+def _storable(text: str, name: str) -> str:
+    if "\x00" in text:
+        raise Rejected("invalid_event", f"{name} contains a NUL character, which cannot be stored.")
+    return text
+
+
+def _detail(sent: SentEvent) -> str | None:
+    """What is kept beside the counts, as one JSON object in a fixed key order, or None."""
+    said = {}
+    if sent.endpoint is not None:
+        said["endpoint"] = sent.endpoint
+    if sent.route is not None:
+        said["route"] = sent.route
+    if sent.user is not None:
+        said["user"] = sent.user
+    if sent.metadata:
+        if len(msgspec.json.encode(sent.metadata)) > MAX_METADATA_BYTES:
+            raise Rejected("metadata_too_large", "metadata has more than 4 KiB.")
+        said["metadata"] = sent.metadata
+    return msgspec.json.encode(said, order="sorted").decode() if said else None
+
+
+def _unreadable(raw: bytes | memoryview, message: str) -> Rejected:
+    """The rejection of an event that is not of the contract's shape, with its identity where that much can be read."""
+    try:
+        known = _identity.decode(raw)
+        request_id = known.request_id[:512].replace("\x00", "�") if known.request_id else None
+        return Rejected("invalid_event", message, request_id, _small(known.attempt))
+    except (msgspec.DecodeError, RecursionError):
+        return Rejected("invalid_event", message)
+
+
+def _small(attempt: int | None) -> int | None:
+    return attempt if attempt is not None and 0 <= attempt < 2**31 else None

@@ -1,0 +1,53 @@
+"""`/metrics` for Prometheus: for operators' networks only, so it asks for a token or a loopback caller."""
+
+import hmac
+
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from metering.health import waiting
+from omixa_billing.errors import error_response
+
+LOOPBACK = {"127.0.0.1", "::1"}
+
+
+class Backlog(Collector):
+    """What waits, read from the database at each scrape: the same whichever process answers."""
+
+    def collect(self) -> list[GaugeMetricFamily]:
+        backlog = waiting(timezone.now())
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM metering_quarantinedevent WHERE settled_at IS NULL")
+            (quarantined,) = cursor.fetchone()
+            cursor.execute("SELECT coalesce(sum(requests), 0) FROM metering_hourlyrollup WHERE price_id = 0 AND status < 2")
+            (unpriced,) = cursor.fetchone()
+        gauges = {
+            "omixa_waiting_batches": ("Batches in the inbox that no worker has processed", backlog["batches"]),
+            "omixa_waiting_events": ("Events in those batches", backlog["events"]),
+            "omixa_waiting_oldest_seconds": ("Age of the oldest waiting batch", backlog["oldest_age_seconds"]),
+            "omixa_quarantined_events": ("Quarantined events not settled", quarantined),
+            "omixa_unpriced_events": ("Recorded events waiting for a price", int(unpriced)),
+        }
+        return [GaugeMetricFamily(name, text, value=value) for name, (text, value) in gauges.items()]
+
+
+def metrics(request: HttpRequest) -> HttpResponse:
+    """`/metrics`; elsewhere than on the machine itself only with `Authorization: Bearer METRICS_TOKEN`."""
+    if not _may_scrape(request):
+        return error_response(403, "not_allowed", "Metrics are not public: scrape from loopback, or set METRICS_TOKEN.")
+    backlog = CollectorRegistry()
+    backlog.register(Backlog())
+    return HttpResponse(generate_latest(REGISTRY) + generate_latest(backlog), content_type=CONTENT_TYPE_LATEST)
+
+
+def _may_scrape(request: HttpRequest) -> bool:
+    token = settings.METRICS_TOKEN
+    if token:
+        return hmac.compare_digest(request.headers.get("Authorization", ""), f"Bearer {token}")
+    behind_proxy = "X-Forwarded-For" in request.headers
+    return request.META.get("REMOTE_ADDR") in LOOPBACK and not behind_proxy

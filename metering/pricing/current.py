@@ -1,0 +1,36 @@
+"""The rate table a worker keeps between transactions, and the lock that makes a new price exact.
+
+Whoever rates holds the lock shared until commit; whoever sets a price holds it alone. So a price is never set while an
+event it covers is being rated by its predecessor, and a rate table read under the lock stays true until commit.
+"""
+
+from django.db import connection
+
+from metering.catalogue.set_price import PRICES_LOCK
+from metering.pricing.rates import RateTable, load_rates
+
+# Versions are only added or withdrawn and aliases are few, so these tell whether anything changed.
+STAMP = """
+SELECT (SELECT (max(id), count(*))::text FROM metering_priceversion),
+       (SELECT array_agg((id, alias_of_id)::text ORDER BY id) FROM metering_languagemodel WHERE alias_of_id IS NOT NULL)
+"""
+
+_kept: tuple[object, RateTable] | None = None
+
+
+def current_rates() -> RateTable:
+    """The rate table as of now, valid until the calling transaction ends. Must be called inside one."""
+    global _kept
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [PRICES_LOCK])
+        cursor.execute(STAMP)
+        stamp = cursor.fetchone()
+    if _kept is None or _kept[0] != stamp:
+        _kept = (stamp, load_rates())
+    return _kept[1]
+
+
+def forget() -> None:
+    """Makes the next call read the table anew."""
+    global _kept
+    _kept = None

@@ -1,0 +1,109 @@
+"""Which price version applies, from memory. Pricing knows nothing of ingest, so stored events can be rated again.
+
+The version for an event is found by the tier it was served in, the workspace's own price before the list price, the highest
+threshold strictly below its total input, and the latest `effective_from` not after it.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from metering.catalogue.models import LanguageModel, PriceVersion
+
+LIST_PRICE = 0  # stands for "every workspace" where a workspace id could stand
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """One price version's rates in micro-dollars per million tokens, which is pico-dollars per token."""
+
+    price_id: int
+    input: int
+    cached_input: int
+    cache_write: int
+    output: int
+
+
+def token_cost(tokens: int, micros_per_million: int) -> int:
+    """Cost in pico-dollars (1e-12 USD). A rate has six decimals per million tokens, so the product is exact."""
+    return tokens * micros_per_million
+
+
+def event_cost(rates: Rates, input: int, cached_input: int, cache_write: int, output: int) -> int:
+    """Cost of one response in pico-dollars. `input` is the total, cached and cache write included; reasoning is in `output`."""
+    uncached = input - cached_input - cache_write
+    return (
+        token_cost(uncached, rates.input)
+        + token_cost(cached_input, rates.cached_input)
+        + token_cost(cache_write, rates.cache_write)
+        + token_cost(output, rates.output)
+    )
+
+
+@dataclass(slots=True)
+class _Band:
+    """The versions of one thing at one threshold, in order of their beginning."""
+
+    above_input_tokens: int
+    starts: list[datetime] = field(default_factory=list)
+    versions: list[Rates] = field(default_factory=list)
+
+
+class RateTable:
+    """Every price version, ready for look-up. Immutable once built."""
+
+    def __init__(self, prices: list[PriceVersion], aliases: dict[int, int]) -> None:
+        self._aliases = aliases
+        bands: dict[tuple[int, str, int], dict[int, _Band]] = defaultdict(dict)
+        for price in sorted(prices, key=lambda each: each.effective_from):
+            thing = bands[price.model_id, price.service_tier, price.workspace_id or LIST_PRICE]
+            band = thing.setdefault(price.above_input_tokens, _Band(price.above_input_tokens))
+            band.starts.append(price.effective_from)
+            band.versions.append(rates_of(price))
+        self._bands = {
+            thing: sorted(by_threshold.values(), key=lambda band: -band.above_input_tokens)
+            for thing, by_threshold in bands.items()
+        }
+
+    def find(self, model_id: int, tier: str, workspace_id: int, at: datetime, input_tokens: int) -> Rates | None:
+        """The rates in force, or None: then the event is unpriced, never free."""
+        model_id = self._aliases.get(model_id, model_id)
+        return self._in_force(model_id, tier, workspace_id, at, input_tokens) or self._in_force(
+            model_id, tier, LIST_PRICE, at, input_tokens
+        )
+
+    def _in_force(self, model_id: int, tier: str, scope: int, at: datetime, input_tokens: int) -> Rates | None:
+        for band in self._bands.get((model_id, tier, scope), ()):
+            if band.above_input_tokens == 0 or input_tokens > band.above_input_tokens:
+                begun = bisect_right(band.starts, at)
+                if begun:
+                    return band.versions[begun - 1]
+        return None
+
+
+def rates_of(price: PriceVersion) -> Rates:
+    """A version's rates as integers. A part of the input without a rate of its own costs the full input rate."""
+    return Rates(
+        price_id=price.pk,
+        input=_micros(price.input_rate),
+        cached_input=_micros(price.input_rate if price.cached_input_rate is None else price.cached_input_rate),
+        cache_write=_micros(price.input_rate if price.cache_write_rate is None else price.cache_write_rate),
+        output=_micros(price.output_rate),
+    )
+
+
+def _micros(rate: Decimal) -> int:
+    """USD per million tokens as micro-dollars; the column has six decimals, so this is exact."""
+    return int(rate.scaleb(6))
+
+
+def load_rates() -> RateTable:
+    """The table as the database has it now, in two queries."""
+    return RateTable(list(PriceVersion.objects.all()), load_aliases())
+
+
+def load_aliases() -> dict[int, int]:
+    pairs = LanguageModel.objects.filter(alias_of__isnull=False).values_list("id", "alias_of_id")
+    return {alias: model for alias, model in pairs if model is not None}
