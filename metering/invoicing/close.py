@@ -73,6 +73,5 @@ def refuse_running_month(period: Period, now: datetime) -> None:
     """Raises MonthNotEnded while usage of the month can still happen."""
     if now < period.end:
         raise MonthNotEnded(
-            f"The month {period.start:%Y-%m} ends at {instant_text(period.end)}: close it then, it is "
-            f"{instant_text(now)} now."
+            f"The month {period.start:%Y-%m} ends at {instant_text(period.end)}: close it then, it is {instant_text(now)} now."
         )

@@ -78,6 +78,4 @@ def stored(invoice: Invoice, position: int, line: DraftLine, public_id: str | No
 
 
 def content(line: InvoiceLine) -> dict[str, object]:
-    return {
-        field.attname: getattr(line, field.attname) for field in InvoiceLine._meta.concrete_fields if field.name != "id"
-    }
+    return {field.attname: getattr(line, field.attname) for field in InvoiceLine._meta.concrete_fields if field.name != "id"}

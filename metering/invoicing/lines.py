@@ -87,9 +87,7 @@ def used(workspace: Workspace, start: datetime | None, end: datetime) -> Quantit
     rollups = DailyRollup.objects.filter(workspace=workspace, day__lt=end, price_id__gt=0, status__in=BILLED_STATUSES)
     if start is not None:
         rollups = rollups.filter(day__gte=start)
-    months = rollups.values(
-        "model_id", "price_id", tier=F("service_tier__name"), month=TruncMonth("day", tzinfo=UTC)
-    ).annotate(
+    months = rollups.values("model_id", "price_id", tier=F("service_tier__name"), month=TruncMonth("day", tzinfo=UTC)).annotate(
         input=Sum(F("input_tokens") - F("cached_input_tokens") - F("cache_write_tokens")),
         cached_input=Sum("cached_input_tokens"),
         cache_write=Sum("cache_write_tokens"),
@@ -162,9 +160,7 @@ def description(model: str, key: LineKey, price: PriceVersion, dated: bool) -> s
     return ", ".join(parts)
 
 
-def with_several_versions(
-    keys: Iterable[LineKey], prices: Mapping[str, PriceVersion]
-) -> set[tuple[datetime, int, str]]:
+def with_several_versions(keys: Iterable[LineKey], prices: Mapping[str, PriceVersion]) -> set[tuple[datetime, int, str]]:
     """The (month, model, tier) whose lines need a date to be told apart."""
     versions: dict[tuple[datetime, int, str], dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
     for key in keys:

@@ -27,7 +27,5 @@ def mark_paid(invoice_id: int, reference: str, actor: str, now: datetime) -> Inv
         if not moved:
             raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open one is marked as paid.")
         total = cents_text(invoice.total)
-        audit.record(
-            actor, "invoice.paid", invoice.public_id, invoice.workspace, now=now, reference=reference, total=total
-        )
+        audit.record(actor, "invoice.paid", invoice.public_id, invoice.workspace, now=now, reference=reference, total=total)
         return invoice

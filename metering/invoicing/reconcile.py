@@ -94,9 +94,7 @@ def differences(period: Period | None = None) -> list[dict[str, Any]]:
     for workspace, day, price, cost, rated in rows(MISPRICED, scope):
         where = {"workspace_id": workspace, "day": f"{day:%Y-%m-%d}", "price_id": price}
         expected = None if rated is None else exact_text(rated)
-        found.append(
-            {"check": "rollup_cost_is_tokens_times_rates", **where, "expected": expected, "found": exact_text(cost)}
-        )
+        found.append({"check": "rollup_cost_is_tokens_times_rates", **where, "expected": expected, "found": exact_text(cost)})
     for prefix, year, last, given in rows(GAPS, {}):
         found.append(
             {

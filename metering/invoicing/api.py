@@ -1,0 +1,136 @@
+"""The invoice endpoints, for admin keys and for members who may see invoices. A stranger's invoice is a 404."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from metering.errors import NotFound
+from metering.invoicing.explain import events_under
+from metering.invoicing.models import Invoice, InvoiceLine
+from metering.invoicing.serializers import (
+    BilledEventListSerializer,
+    InvoiceListSerializer,
+    InvoicePreviewSerializer,
+    InvoiceSerializer,
+    InvoicesQuery,
+    LineEventsQuery,
+)
+from metering.invoicing.shown import billed_event_json, invoice_json, preview_json
+from metering.invoicing.upcoming import upcoming
+from metering.usage.cursors import event_cursor, event_position
+from metering.usage.parameters import NoQuery, decode_cursor, encode_cursor, invalid_cursor, parse
+from workspaces.models import Workspace
+from workspaces.permissions import SeesInvoices, caller_of
+from workspaces.serializers import ErrorSerializer
+
+REFUSED = dict.fromkeys((400, 401, 403), ErrorSerializer)
+NOT_FOUND = {404: ErrorSerializer}
+
+
+class InvoicesView(APIView):
+    permission_classes = [SeesInvoices]
+
+    @extend_schema(
+        operation_id="list_invoices",
+        tags=["invoices"],
+        summary="The workspace's invoices, newest month first",
+        parameters=[InvoicesQuery],
+        responses={200: InvoiceListSerializer, **REFUSED},
+    )
+    def get(self, request: Request) -> Response:
+        asked = parse(request.query_params, InvoicesQuery)
+        page, next_cursor = invoices_page(caller_of(request).workspace, asked)
+        return Response({"object": "list", "data": [invoice_json(each) for each in page], "next_cursor": next_cursor})
+
+
+class InvoiceView(APIView):
+    permission_classes = [SeesInvoices]
+
+    @extend_schema(
+        operation_id="get_invoice",
+        tags=["invoices"],
+        summary="One invoice",
+        responses={200: InvoiceSerializer, **REFUSED, **NOT_FOUND},
+    )
+    def get(self, request: Request, invoice_id: str) -> Response:
+        parse(request.query_params, NoQuery)
+        invoice = invoices_of(caller_of(request).workspace).filter(public_id=invoice_id).first()
+        if invoice is None:
+            raise NotFound("There is no such invoice in this workspace.")
+        return Response(invoice_json(invoice))
+
+
+class UpcomingView(APIView):
+    permission_classes = [SeesInvoices]
+
+    @extend_schema(
+        operation_id="upcoming_invoice",
+        tags=["invoices"],
+        summary="The running month as an invoice preview",
+        responses={200: InvoicePreviewSerializer, **REFUSED},
+    )
+    def get(self, request: Request) -> Response:
+        """What closing the running month now would bill, adjustments of earlier months included."""
+        parse(request.query_params, NoQuery)
+        return Response(preview_json(upcoming(caller_of(request).workspace, timezone.now())))
+
+
+class LineEventsView(APIView):
+    permission_classes = [SeesInvoices]
+
+    @extend_schema(
+        operation_id="events_of_an_invoice_line",
+        tags=["invoices"],
+        summary="The events that an invoice line bills, newest first",
+        parameters=[LineEventsQuery],
+        responses={200: BilledEventListSerializer, **REFUSED, **NOT_FOUND},
+    )
+    def get(self, request: Request, invoice_id: str, line_id: str) -> Response:
+        """Each with its tokens and exact amount on this line; over all pages they add up to the line's."""
+        asked = parse(request.query_params, LineEventsQuery)
+        after = event_position(asked["cursor"]) if "cursor" in asked else None
+        billed, more = events_under(line_of(caller_of(request).workspace, invoice_id, line_id), asked["limit"], after)
+        next_cursor = event_cursor(billed[-1].event.position) if more else None
+        data = [billed_event_json(each) for each in billed]
+        return Response({"object": "list", "data": data, "next_cursor": next_cursor})
+
+
+def invoices_of(workspace: Workspace) -> QuerySet[Invoice]:
+    """The workspace's invoices with their lines, newest month first."""
+    invoices = Invoice.objects.filter(workspace=workspace).select_related("workspace").prefetch_related("lines")
+    return invoices.order_by("-period_start", "-pk")
+
+
+def invoices_page(workspace: Workspace, asked: dict[str, Any]) -> tuple[list[Invoice], str | None]:
+    """A page as asked for (`status`, `limit`, `cursor`), and the next cursor. Raises InvalidParameter."""
+    invoices = invoices_of(workspace)
+    if "cursor" in asked:
+        (public_id,) = decode_cursor(asked["cursor"], 1)
+        if not isinstance(public_id, str) or not public_id.isascii() or not public_id.isprintable():
+            raise invalid_cursor()
+        last = Invoice.objects.filter(workspace=workspace, public_id=public_id).first()
+        if last is None:
+            raise invalid_cursor()
+        invoices = invoices.filter(Q(period_start__lt=last.period_start) | Q(period_start=last.period_start, pk__lt=last.pk))
+    if asked.get("status"):
+        invoices = invoices.filter(status__in=asked["status"])
+    page = list(invoices[: asked["limit"] + 1])
+    more = len(page) > asked["limit"]
+    page = page[: asked["limit"]]
+    return page, encode_cursor([page[-1].public_id]) if more else None
+
+
+def line_of(workspace: Workspace, invoice_id: str, line_id: str) -> InvoiceLine:
+    """Raises NotFound for a stranger's invoice or line."""
+    lines = InvoiceLine.objects.select_related("invoice__workspace")
+    line = lines.filter(invoice__workspace=workspace, invoice__public_id=invoice_id, public_id=line_id).first()
+    if line is None:
+        raise NotFound("There is no such invoice line in this workspace.")
+    return line

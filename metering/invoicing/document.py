@@ -1,0 +1,132 @@
+"""The invoice as a page that prints. Everything on a finalized one is printed from the copies the invoice carries."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+
+from metering.invoicing.models import Invoice, InvoiceLine
+from metering.invoicing.parties import buyer, seller
+from metering.money import exact_text
+from metering.periods import Period
+
+NOTES = {
+    Invoice.Status.DRAFT: "Draft. It has no number yet and may still change.",
+    Invoice.Status.VOID: "Void. Nothing is owed on this invoice.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line, every number a text."""
+
+    description: str
+    quantity: str
+    rate: str
+    exact: str
+    amount: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Lines of one month under a heading."""
+
+    title: str
+    rows: list[Row]
+
+
+def invoice_page(request: HttpRequest, invoice: Invoice) -> HttpResponse:
+    """The page of an invoice that the caller has already found among its own workspace's."""
+    response = HttpResponse(render_invoice(invoice))
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+def render_invoice(invoice: Invoice) -> str:
+    """The whole HTML document, standing alone: it needs no other file."""
+    return render_to_string("metering/invoice.html", invoice_context(invoice))
+
+
+def invoice_context(invoice: Invoice) -> dict[str, Any]:
+    draft = invoice.status == Invoice.Status.DRAFT
+    lines = list(invoice.lines.all())
+    return {
+        "invoice": invoice,
+        "title": f"Invoice {invoice.number}" if invoice.number else "Draft invoice",
+        "seller": seller() if draft else invoice.seller,
+        "buyer": buyer(invoice.workspace) if draft else invoice.buyer,
+        "note": NOTES.get(Invoice.Status(invoice.status), ""),
+        "facts": facts(invoice),
+        "sections": sections(invoice, lines),
+        "totals": totals(invoice),
+        "amount_due": cents(amount_due(invoice)),
+        "subtotal_exact": exact_shown(invoice.subtotal_exact, places_of(lines)),
+    }
+
+
+def facts(invoice: Invoice) -> list[tuple[str, str]]:
+    """Number, dates and period, as far as they are settled."""
+    known = [
+        ("Invoice number", invoice.number),
+        ("Billing period", str(Period(invoice.period_start, invoice.period_end))),
+        ("Issued", day(invoice.finalized_at)),
+        ("Due", day(invoice.due_at)),
+        ("Paid", day(invoice.paid_at)),
+    ]
+    return [(name, value) for name, value in known if value]
+
+
+def sections(invoice: Invoice, lines: list[InvoiceLine]) -> list[Section]:
+    """The month's usage, then what is adjusted, month by month, in the lines' own order."""
+    places = places_of(lines)
+    found: dict[str, list[Row]] = {}
+    for line in lines:
+        month = f"{line.period_start:%B %Y}"
+        is_usage = line.kind == InvoiceLine.Kind.USAGE
+        title = f"Usage in {month}" if is_usage else f"Adjustments for {month}"
+        text = line.description if is_usage else line.description.removeprefix(f"{month}: ")
+        row = Row(text, f"{line.quantity:,}", rate(line), exact_shown(line.amount_exact, places), cents(line.amount))
+        found.setdefault(title, []).append(row)
+    return [Section(title, rows) for title, rows in found.items()]
+
+
+def amount_due(invoice: Invoice) -> Decimal:
+    """Nothing is due on a void invoice, whatever it says."""
+    return Decimal(0) if invoice.status == Invoice.Status.VOID else invoice.amount_due
+
+
+def totals(invoice: Invoice) -> list[tuple[str, str]]:
+    """What stands between the lines and the amount due."""
+    rows = [("Subtotal", cents(invoice.subtotal)), ("Tax", cents(invoice.tax)), ("Total", cents(invoice.total))]
+    if invoice.credits_applied:
+        rows.append(("Credits applied", cents(-invoice.credits_applied)))
+    if invoice.status == Invoice.Status.PAID:
+        rows.append(("Paid", cents(invoice.amount_due - invoice.total + invoice.credits_applied)))
+    return rows
+
+
+def places_of(lines: Iterable[InvoiceLine]) -> int:
+    """Decimals that show every exact amount of the invoice whole, so that their points stand in one column."""
+    return max((len(exact_text(line.amount_exact).rstrip("0").partition(".")[2]) for line in lines), default=2)
+
+
+def exact_shown(amount: Decimal, places: int) -> str:
+    return f"{amount:,.{max(places, 2)}f}"
+
+
+def cents(amount: Decimal) -> str:
+    return f"{amount:,.2f}"
+
+
+def rate(line: InvoiceLine) -> str:
+    """USD per million tokens, without needless zeros: 1.50, 0.375, 0.000001."""
+    whole, _, decimals = f"{line.rate_per_million:,.6f}".partition(".")
+    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
+
+
+def day(instant: datetime | None) -> str:
+    return "" if instant is None else f"{instant:%Y-%m-%d}"

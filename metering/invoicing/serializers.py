@@ -1,0 +1,103 @@
+"""What the invoice endpoints take and answer, as the OpenAPI document describes it. shown.py makes the values."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from metering.invoicing.lines import COMPONENTS
+from metering.invoicing.models import Invoice, InvoiceLine
+from metering.usage.parameters import DEFAULT_EVENTS_PAGE, MAX_EVENTS_PAGE, WordsField
+from metering.usage.serializers import AmountField, UsageEventSerializer
+
+MAX_INVOICES_PAGE = 100
+DEFAULT_INVOICES_PAGE = 20
+
+
+class CentsField(serializers.CharField):
+    """A rounded amount as a decimal string, such as `12.34`."""
+
+    def __init__(self, **extra: Any) -> None:
+        super().__init__(**({"help_text": "A decimal string with two places."} | extra))
+
+
+class InvoicesQuery(serializers.Serializer[Any]):
+    status = WordsField(tuple(Invoice.Status.values), help_text="Only invoices in these states.")
+    limit = serializers.IntegerField(default=DEFAULT_INVOICES_PAGE, min_value=1, max_value=MAX_INVOICES_PAGE)
+    cursor = serializers.CharField(required=False, help_text="`next_cursor` of the page before.")
+
+
+class LineEventsQuery(serializers.Serializer[Any]):
+    limit = serializers.IntegerField(default=DEFAULT_EVENTS_PAGE, min_value=1, max_value=MAX_EVENTS_PAGE)
+    cursor = serializers.CharField(required=False, help_text="`next_cursor` of the page before.")
+
+
+class InvoiceLineSerializer(serializers.Serializer[Any]):
+    id = serializers.CharField(allow_null=True, help_text="null in the preview of the running month.")
+    kind = serializers.ChoiceField(choices=InvoiceLine.Kind.values, help_text="`adjustment` bills an earlier month.")
+    description = serializers.CharField()
+    model = serializers.CharField()
+    service_tier = serializers.CharField()
+    component = serializers.ChoiceField(choices=list(COMPONENTS), help_text="`input` is the uncached input.")
+    quantity = serializers.IntegerField(help_text="Tokens; below zero where an adjustment takes them back.")
+    rate_per_million = serializers.CharField(help_text="USD per million tokens, six places.")
+    amount_exact = AmountField()
+    amount = CentsField(help_text="Its share of the rounded subtotal: the lines' add up to it.")
+    period_start = serializers.DateTimeField()
+    period_end = serializers.DateTimeField(help_text="Not included.")
+    price_id = serializers.CharField(help_text="The price version it was rated with.")
+
+
+class PartySerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    address = serializers.CharField()
+    tax_id = serializers.CharField()
+
+
+class BuyerSerializer(PartySerializer):
+    email = serializers.CharField()
+    workspace_id = serializers.CharField()
+
+
+class InvoiceSerializer(serializers.Serializer[Any]):
+    object = serializers.ChoiceField(choices=["invoice"])
+    id = serializers.CharField()
+    number = serializers.CharField(allow_null=True, help_text="null on a draft.")
+    status = serializers.ChoiceField(choices=Invoice.Status.values)
+    period_start = serializers.DateTimeField()
+    period_end = serializers.DateTimeField(help_text="Not included.")
+    seller = PartySerializer()
+    buyer = BuyerSerializer()
+    lines = InvoiceLineSerializer(many=True)
+    subtotal_exact = AmountField()
+    subtotal = CentsField(help_text="The exact sum, rounded once, half up.")
+    tax = CentsField()
+    total = CentsField()
+    credits_applied = CentsField()
+    amount_due = CentsField()
+    currency = serializers.CharField()
+    finalized_at = serializers.DateTimeField(allow_null=True)
+    due_at = serializers.DateTimeField(allow_null=True)
+    paid_at = serializers.DateTimeField(allow_null=True)
+
+
+class InvoicePreviewSerializer(InvoiceSerializer):
+    """The running month. A total below zero is a credit that waits for the next invoice."""
+
+    id = serializers.CharField(allow_null=True, help_text="null: there is no invoice yet.")
+
+
+class InvoiceListSerializer(serializers.Serializer[Any]):
+    object = serializers.ChoiceField(choices=["list"])
+    data = InvoiceSerializer(many=True)  # type: ignore[assignment]  # the field, not the property
+    next_cursor = serializers.CharField(allow_null=True)
+
+
+class BilledEventSerializer(UsageEventSerializer):
+    quantity = serializers.IntegerField(help_text="Tokens of it that the line bills.")
+    amount_exact = AmountField(help_text="What the line bills for it: exact USD.")
+
+
+class BilledEventListSerializer(serializers.Serializer[Any]):
+    object = serializers.ChoiceField(choices=["list"])
+    data = BilledEventSerializer(many=True)  # type: ignore[assignment]  # the field, not the property
+    next_cursor = serializers.CharField(allow_null=True)
