@@ -6,6 +6,7 @@ killed.
 
 import os
 import shutil
+import signal
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,6 +24,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     arguments = early_config.invocation_params.args
     if {"--help", "-h", "--version", "--collect-only", "--co"} & set(arguments):
         return
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("Terminated.", returncode=143))  # and clean up, as by Ctrl-C
     folder = Path(tempfile.mkdtemp(prefix="omixa-tests-")).resolve()
     folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
     os.environ["OMIXA_HOME"] = str(folder)
