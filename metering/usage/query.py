@@ -9,7 +9,7 @@ One statement in one snapshot, answered from rollups but for the edges within an
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -27,6 +27,7 @@ BUCKETS = ("hour", "day", "month", "none")
 GROUPS = ("model", "key_id", "service_tier", "provider", "status")
 MAX_ROWS = 50_000
 MAX_HOURLY_RANGE = timedelta(days=400)
+WITHOUT_SANDBOXES = "workspace_id NOT IN (SELECT id FROM workspaces_workspace WHERE sandbox)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,21 +105,22 @@ def usage(question: UsageQuestion) -> UsageAnswer:
     return _answer(question)
 
 
-def usage_of_all_workspaces(question: UsageQuestion) -> UsageAnswer:
+def usage_of_all_workspaces(question: UsageQuestion, *, sandboxes: bool = True) -> UsageAnswer:
     """For operators only: every workspace, groups may include `workspace` (its public id); start and end on full hours.
 
-    Full hours, because the edges within one would read the events of everybody.
+    Full hours, because the edges within one would read the events of everybody. Without `sandboxes` it is revenue.
     """
     if question.workspace is not None:
         raise ValueError("a question about one workspace belongs to usage")
     if any(instant.minute or instant.second or instant.microsecond for instant in (question.start, question.end)):
         raise ValueError("usage of every workspace starts and ends on a full hour")
-    return _answer(question)
+    return _answer(question, () if sandboxes else (WITHOUT_SANDBOXES,))
 
 
-def _answer(question: UsageQuestion) -> UsageAnswer:
+def _answer(question: UsageQuestion, conditions: tuple[str, ...] = ()) -> UsageAnswer:
     _check(question)
     scope = scope_of(question.workspace, question.filters, question.own_key)
+    scope = replace(scope, conditions=(*scope.conditions, *conditions))
     sql, parameters = statement(
         scope, question.start, question.end, question.bucket, question.group_by, limit=MAX_ROWS + 1
     )

@@ -1,0 +1,15 @@
+"""Gathers the operator console's pages of this app for Django."""
+
+from metering.dashboards.console import (
+    batches,
+    catalogue,
+    customers,
+    events,
+    invoices,
+    prices,
+    quarantine,
+    schedule,
+    signin,
+)
+
+__all__ = ["batches", "catalogue", "customers", "events", "invoices", "prices", "quarantine", "schedule", "signin"]

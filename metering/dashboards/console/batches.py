@@ -1,0 +1,141 @@
+"""The inbox: what gateways sent, what became of it, and what keeps failing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, DropdownFilter
+from unfold.decorators import action, display
+from unfold.paginator import InfinitePaginator
+
+from metering.dashboards.console import figures
+from metering.ingest.models import Batch
+from omixa_billing.reminders import remind
+from workspaces import audit
+from workspaces.console.base import OperatorAdmin, actor_of
+from workspaces.console.pages import FormPage
+
+STATUS_LABELS = {"pending": "warning", "failing": "danger", "processed": "success"}
+SHOWN_BYTES = 64 * 1024
+SHOWN_ITEMS = 200
+
+
+class FailingFilter(DropdownFilter):
+    """A batch that failed and was processed after all is no worry: only waiting ones are failing."""
+
+    title = "trouble"
+    parameter_name = "trouble"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("failing", "Failing")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Batch]) -> QuerySet[Batch]:
+        return queryset.filter(status=Batch.Status.PENDING, failures__gt=0) if self.value() else queryset
+
+
+class BatchAdmin(OperatorAdmin):
+    paginator = InfinitePaginator
+    show_full_result_count = False
+    list_display = (
+        "public_id",
+        "status_label",
+        "gateway",
+        "received_at",
+        "waited",
+        "event_count",
+        "recorded",
+        "duplicate",
+        "conflict",
+        "unpriced",
+        "rejected",
+        "failures",
+    )
+    list_filter = (("status", ChoicesDropdownFilter), ("gateway", AutocompleteSelectFilter), FailingFilter)
+    list_select_related = ("gateway",)
+    search_fields = ("public_id__exact",)
+    search_help_text = "A batch's id"
+    ordering = ("-id",)
+    sortable_by = ()
+    fields = (
+        ("public_id", "gateway", "status_label"),
+        ("received_at", "processed_at", "waited"),
+        ("event_count", "recorded", "duplicate"),
+        ("conflict", "unpriced", "rejected"),
+        ("failures", "last_error"),
+        "what_was_not_recorded",
+        "body_as_sent",
+    )
+    readonly_fields = (
+        *(field.name for field in Batch._meta.fields if field.name not in ("id", "body", "items")),
+        "status_label",
+        "waited",
+        "what_was_not_recorded",
+        "body_as_sent",
+    )
+    actions_list = ("process_again",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Batch]:
+        """A list never reads the bodies."""
+        return super().get_queryset(request).defer("body", "items")
+
+    @display(description="status", label=STATUS_LABELS)
+    def status_label(self, batch: Batch) -> str:
+        return "failing" if batch.status == Batch.Status.PENDING and batch.failures else batch.status
+
+    @display(description="waited")
+    def waited(self, batch: Batch) -> SafeString:
+        return figures.figure(figures.age(batch.received_at, batch.processed_at or timezone.now()))
+
+    @display(description="not recorded as a new event")
+    def what_was_not_recorded(self, batch: Batch) -> SafeString:
+        items = batch.items[:SHOWN_ITEMS]
+        rows = format_html_join(
+            "",
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            ((each["index"], each["request_id"] or "-", each["outcome"], each["code"], each["message"]) for each in items),
+        )
+        more = f"and {len(batch.items) - SHOWN_ITEMS:,} more" if len(batch.items) > SHOWN_ITEMS else ""
+        head = format_html("<tr><th>#</th><th>request id</th><th>outcome</th><th>code</th><th>message</th></tr>")
+        table = format_html('<div class="console-wide"><table class="console-plain">{}{}</table></div>{}', head, rows, more)
+        return table if items else format_html("{}", "nothing" if batch.processed_at else "nothing so far")
+
+    @display(description="body as sent")
+    def body_as_sent(self, batch: Batch) -> SafeString:
+        return format_html('<pre class="console-code">{}</pre>', readable(bytes(batch.body)))
+
+    @action(description="Process waiting batches again", url_path="process-again", icon="replay")
+    def process_again(self, request: HttpRequest) -> HttpResponse:
+        """Reminds the workers of everything that waits, the failing included; work done twice changes nothing."""
+
+        def act(asked: dict[str, Any]) -> HttpResponse:
+            remind("metering.sweep_inbox")
+            audit.record(actor_of(request), "inbox.reminded", "waiting batches", now=timezone.now())
+            messages.success(request, "The workers are told that there is work.")
+            return redirect(back)
+
+        back = reverse("admin:metering_batch_changelist")
+        intro = "The workers take up every batch that waits, the failing ones included. Nothing is counted twice by it."
+        page = FormPage("Process waiting batches again", act, back, intro=intro, submit="Process again")
+        return page.respond(request, self)
+
+
+def readable(content: bytes, limit: int = SHOWN_BYTES) -> str:
+    """JSON with line breaks where it is JSON, the bytes as text where it is not, cut off at `limit` bytes."""
+    try:
+        text = json.dumps(json.loads(content), indent=2, ensure_ascii=False) if len(content) <= limit else ""
+    except (ValueError, RecursionError):
+        text = ""
+    text = text or content[:limit].decode("utf-8", "replace")
+    return text if len(content) <= limit else f"{text}\n… {len(content) - limit:,} bytes more"
+
+
+admin.site.register(Batch, BatchAdmin)

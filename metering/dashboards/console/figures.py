@@ -1,0 +1,81 @@
+"""How the console prints figures: money to the cent with the exact amount on hover, counts with separators, ages in words."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from metering.money import ONE_CENT, exact_text, round_to_cents
+
+
+def usd(amount: Decimal) -> str:
+    """`$1,234.56`; what is less than a cent and not nothing is printed exactly: `$0.002649`."""
+    if amount and abs(amount) < ONE_CENT:
+        return f"{'-' if amount < 0 else ''}${exact_text(abs(amount)).rstrip('0')}"
+    cents = round_to_cents(amount)
+    return f"{'-' if cents < 0 else ''}${abs(cents):,.2f}"
+
+
+def usd_exact(amount: Decimal) -> str:
+    """All of it, at least to the cent: `$0.002649`, `$12.00`."""
+    whole, places = exact_text(abs(amount)).split(".")
+    return f"{'-' if amount < 0 else ''}${int(whole):,}.{places.rstrip('0').ljust(2, '0')}"
+
+
+def rate(amount: Decimal | None) -> str:
+    """USD per million tokens: `1.50`, `0.375`; a dash where there is none."""
+    return "-" if amount is None else usd_exact(amount).removeprefix("$")
+
+
+def figure(text: Any, title: str = "") -> SafeString:
+    """A number in a table: set to the right, in digits of one width."""
+    return format_html('<span class="figure" title="{}">{}</span>', title, text)
+
+
+def money(amount: Decimal | None) -> SafeString:
+    return figure("-") if amount is None else figure(usd(amount), f"{exact_text(amount)} USD")
+
+
+def exact_money(amount: Decimal | None) -> SafeString:
+    return figure("unpriced") if amount is None else figure(usd_exact(amount))
+
+
+def count(number: int | None) -> SafeString:
+    return figure("-" if number is None else f"{number:,}")
+
+
+def short(number: int) -> str:
+    """`1,234`, `12.3 million`: for a card, where the exact count is on hover."""
+    for size, word in ((10**9, "billion"), (10**6, "million")):
+        if number >= size:
+            return f"{Decimal(number) / size:,.1f} {word}"
+    return f"{number:,}"
+
+
+def age(since: datetime, now: datetime) -> str:
+    """`42 s`, `5 min`, `3 h`, `2 days`."""
+    passed = max(now - since, timedelta(0))
+    if passed < timedelta(minutes=2):
+        return f"{int(passed.total_seconds())} s"
+    if passed < timedelta(hours=2):
+        return f"{passed // timedelta(minutes=1)} min"
+    if passed < timedelta(days=2):
+        return f"{passed // timedelta(hours=1)} h"
+    return f"{passed.days} days"
+
+
+def moment(instant: datetime | None) -> str:
+    """In UTC, to the second: `2026-10-15 12:00:00`."""
+    return "-" if instant is None else f"{instant:%Y-%m-%d %H:%M:%S}"
+
+
+def change(now: Decimal | int, before: Decimal | int) -> str:
+    """How much more or less than before, as `+12%`; nothing to compare with says so."""
+    if not before:
+        return "new" if now else "±0%"
+    percent = round((Decimal(now) - Decimal(before)) * 100 / Decimal(before))
+    return f"{percent:+,}%" if percent else "±0%"

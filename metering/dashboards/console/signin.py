@@ -1,0 +1,44 @@
+"""How operators sign in: at the door everybody uses, so that a second factor is asked for here too."""
+
+from __future__ import annotations
+
+from allauth.account.decorators import secure_admin_login
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilter
+
+from workspaces.console.base import OperatorAdmin
+
+
+class EmailAddressAdmin(OperatorAdmin):
+    may_change = True
+    list_display = ("email", "user", "primary", "verified")
+    list_filter = (("verified", BooleanRadioFilter),)
+    list_select_related = ("user",)
+    search_fields = ("email__icontains",)
+    fields = (("user", "email"), ("primary", "verified"))
+    readonly_fields = ("user", "email", "primary")
+
+
+class AuthenticatorAdmin(OperatorAdmin):
+    """For somebody who lost their phone: without the factor they get in by password, and set up another. Its secret is not
+    shown."""
+
+    may_delete = True
+    list_display = ("user", "type", "created_at", "last_used_at")
+    list_filter = (("type", ChoicesDropdownFilter),)
+    list_select_related = ("user",)
+    search_fields = ("user__email__icontains",)
+    fields = (("user", "type"), ("created_at", "last_used_at"))
+    readonly_fields = ("user", "type", "created_at", "last_used_at")
+
+
+# Roles belong to memberships, and is_staff makes an operator: Django's groups would promise more than is asked.
+for plain in (Group, EmailAddress, Authenticator):
+    admin.site.unregister(plain)
+admin.site.register(EmailAddress, EmailAddressAdmin)
+admin.site.register(Authenticator, AuthenticatorAdmin)
+
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]

@@ -1,0 +1,121 @@
+"""What every table of the operator console shares: operators may look, and change only what the product can stand behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from django.contrib.admin.options import InlineModelAdmin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from unfold.admin import ModelAdmin, TabularInline
+
+from workspaces import audit
+from workspaces.models import Workspace
+
+
+def is_operator(request: HttpRequest) -> bool:
+    """`is_staff` makes an operator; Django's own permission tables are not used."""
+    user = request.user
+    return bool(user.is_active and user.is_staff)
+
+
+def actor_of(request: HttpRequest) -> str:
+    """Whom the audit trail names for what this request does."""
+    return request.user.get_username()
+
+
+def name_in_trail(row: Model) -> str:
+    """The id that the audit trail and the API use for a row."""
+    return str(getattr(row, "public_id", None) or row)
+
+
+class OperatorAdmin(ModelAdmin):
+    """A table of the console. Nothing can be added, changed or deleted unless the class says so; all of it is audited."""
+
+    may_add: ClassVar[bool] = False
+    may_change: ClassVar[bool] = False
+    may_delete: ClassVar[bool] = False
+    list_per_page = 50
+    list_filter_submit = True
+    compressed_fields = True
+    actions: Any = ()
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return is_operator(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return is_operator(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self.may_add and is_operator(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self.may_change and is_operator(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self.may_delete and is_operator(request)
+
+    # One trail: what Django would log goes to the audit entries instead.
+
+    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> None:
+        self._record(request, obj, "created", {})
+
+    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> None:
+        self._record(request, obj, "changed", {"changes": changes_in_words(message)})
+
+    def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for obj in queryset:
+            self._record(request, obj, "deleted", {})
+
+    def _record(self, request: HttpRequest, obj: Model, verb: str, detail: dict[str, Any]) -> None:
+        workspace = obj if isinstance(obj, Workspace) else getattr(obj, "workspace", None)
+        action = f"{obj._meta.model_name}.{verb}"
+        audit.record(actor_of(request), action, name_in_trail(obj), workspace, now=timezone.now(), **detail)
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """A row's history is its entries in the audit trail."""
+        row = self.get_object(request, object_id)
+        trail = reverse("admin:workspaces_auditentry_changelist")
+        return HttpResponseRedirect(f"{trail}?target={name_in_trail(row)}" if row else trail)
+
+
+class ReadOnlyInline(TabularInline):
+    """Rows shown on their parent's page, never edited there."""
+
+    extra = 0
+    can_delete = False
+    show_change_link = False
+    tab = False
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return is_operator(request)
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+def all_fields_of(admin: ModelAdmin | InlineModelAdmin) -> Iterable[str]:
+    """Names of a table's columns, for read-only pages."""
+    return [field.name for field in admin.model._meta.fields]
+
+
+def changes_in_words(message: Any) -> list[str]:
+    """Django's list of what a form changed, as short sentences: `changed name, email`."""
+    if isinstance(message, str):
+        return [message]
+    words = []
+    for part in message:
+        for verb, what in part.items():
+            about = f" {what['name']} {what['object']}" if "object" in what else ""
+            fields = f": {', '.join(what['fields'])}" if what.get("fields") else ""
+            words.append(f"{verb}{about}{fields}")
+    return words

@@ -1,0 +1,71 @@
+"""Form fields of the console's own pages, dressed as the rest of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.widgets import AutocompleteSelect
+from unfold.widgets import (
+    UnfoldAdminEmailInputWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminSplitDateTimeWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
+
+from workspaces.models import APIKey, Workspace
+
+GRACE_CHOICES = [
+    ("0", "none: the old secret stops now"),
+    ("3600", "one hour"),
+    ("86400", "one day"),
+    ("604800", "a week"),
+    ("2592000", "30 days"),
+]
+
+
+def text(label: str, help_text: str = "", required: bool = True, **extra: Any) -> forms.CharField:
+    return forms.CharField(label=label, help_text=help_text, required=required, widget=UnfoldAdminTextInputWidget(), **extra)
+
+
+def email(label: str, help_text: str = "", required: bool = True) -> forms.EmailField:
+    return forms.EmailField(label=label, help_text=help_text, required=required, widget=UnfoldAdminEmailInputWidget())
+
+
+def choice(label: str, choices: list[tuple[str, str]], help_text: str = "") -> forms.ChoiceField:
+    return forms.ChoiceField(label=label, choices=choices, help_text=help_text, widget=UnfoldAdminSelectWidget(choices=choices))
+
+
+def switch(label: str, help_text: str = "") -> forms.BooleanField:
+    return forms.BooleanField(label=label, help_text=help_text, required=False, widget=UnfoldBooleanSwitchWidget())
+
+
+def number(label: str, help_text: str = "", required: bool = True, **extra: Any) -> forms.IntegerField:
+    return forms.IntegerField(
+        label=label, help_text=help_text, required=required, widget=UnfoldAdminIntegerFieldWidget(), **extra
+    )
+
+
+def instant(label: str, help_text: str = "", required: bool = True) -> forms.SplitDateTimeField:
+    return forms.SplitDateTimeField(
+        label=label, help_text=help_text, required=required, widget=UnfoldAdminSplitDateTimeWidget()
+    )
+
+
+def workspace(required: bool = True, help_text: str = "") -> forms.ModelChoiceField:
+    """A workspace, found by typing a part of its name."""
+    widget = AutocompleteSelect(APIKey._meta.get_field("workspace"), admin.site, attrs={"data-theme": "admin-autocomplete"})
+    return forms.ModelChoiceField(Workspace.objects.all(), required=required, help_text=help_text, widget=widget)
+
+
+class GraceForm(forms.Form):
+    """How long the old secret of a rotated key or gateway still works."""
+
+    grace = choice("the old secret still works for", GRACE_CHOICES)
+
+    def clean_grace(self) -> timedelta:
+        return timedelta(seconds=int(self.cleaned_data["grace"]))

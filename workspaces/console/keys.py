@@ -1,0 +1,166 @@
+"""API keys: create, rename, rotate, revoke. A secret is shown once, by the answer that made it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils import timezone
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, DropdownFilter
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+
+from workspaces import issue
+from workspaces.console import fields
+from workspaces.console.base import OperatorAdmin, ReadOnlyInline, actor_of
+from workspaces.console.pages import FormPage, secret_page
+from workspaces.models import APIKey, Credential
+
+STATUS_LABELS = {"active": "success", "expired": "warning", "revoked": "danger"}
+KIND_LABELS = {"live": "primary", "test": "info", "admin": "warning"}
+
+
+class NewKeyForm(forms.Form):
+    workspace = fields.workspace()
+    kind = fields.choice("kind", APIKey.Kind.choices, "Live keys call models, test keys do in sandboxes, admin keys manage.")
+    name = fields.text("name", max_length=200)
+    expires_at = fields.instant("expires at (UTC)", "Empty: never.", required=False)
+
+
+class RenameForm(forms.Form):
+    name = fields.text("name", max_length=200)
+
+
+class StatusFilter(DropdownFilter):
+    title = "status"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(status, status.capitalize()) for status in STATUS_LABELS]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[APIKey]) -> QuerySet[APIKey]:
+        now = timezone.now()
+        match self.value():
+            case "revoked":
+                return queryset.filter(revoked_at__isnull=False)
+            case "expired":
+                return queryset.filter(revoked_at__isnull=True, expires_at__lte=now)
+            case "active":
+                return queryset.filter(revoked_at__isnull=True).exclude(expires_at__lte=now)
+        return queryset
+
+
+class SecretsOfAKey(ReadOnlyInline):
+    model = Credential
+    fields = ("prefix", "last_four", "created_at", "expires_at")
+    readonly_fields = fields
+    verbose_name = "secret"
+    verbose_name_plural = "secrets, kept only as a SHA-256"
+
+
+class APIKeyAdmin(OperatorAdmin):
+    may_add = True
+    list_display = ("name", "public_id", "workspace", "kind_label", "status_label", "created_at", "last_used_at", "expires_at")
+    list_display_links = ("name",)
+    list_filter = (("workspace", AutocompleteSelectFilter), ("kind", ChoicesDropdownFilter), StatusFilter)
+    list_select_related = ("workspace",)
+    search_fields = ("public_id__exact", "name__icontains")
+    search_help_text = "A key's id, or a part of its name"
+    ordering = ("-id",)
+    sortable_by = ()
+    fields = (
+        ("name", "public_id"),
+        ("workspace", "kind"),
+        ("created_at", "created_by"),
+        ("last_used_at", "expires_at", "revoked_at"),
+    )
+    readonly_fields = tuple(name for row in fields for name in row)
+    inlines = (SecretsOfAKey,)
+    actions_detail = ("rename", "rotate", "revoke")
+
+    @display(description="kind", label=KIND_LABELS)
+    def kind_label(self, key: APIKey) -> str:
+        return key.kind
+
+    @display(description="status", label=STATUS_LABELS)
+    def status_label(self, key: APIKey) -> str:
+        return key.status(timezone.now())
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """A revoked key can only be renamed."""
+        actions = super().get_actions_detail(request, object_id)
+        key = self.get_object(request, str(object_id))
+        gone = key is None or key.revoked_at is not None
+        return [each for each in actions if not (gone and each.path in ("rotate", "revoke"))]
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        def create(asked: dict[str, Any]) -> HttpResponse:
+            key, secret = issue.create_key(
+                asked["workspace"],
+                asked["kind"],
+                asked["name"],
+                actor_of(request),
+                timezone.now(),
+                user=request.user,  # type: ignore[arg-type]
+                expires_at=asked["expires_at"],
+            )
+            return secret_page(request, self, key, f"The secret of {key.name}", secret, self._page_of(key))
+
+        return FormPage(
+            title="Create an API key",
+            act=create,
+            back=reverse("admin:workspaces_apikey_changelist"),
+            form_class=NewKeyForm,
+            submit="Create",
+            initial={"workspace": request.GET.get("workspace"), "kind": request.GET.get("kind")},
+        ).respond(request, self)
+
+    @action(description="Rename", url_path="rename", icon="edit")
+    def rename(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        key = get_object_or_404(APIKey, pk=object_id)
+
+        def act(asked: dict[str, Any]) -> HttpResponse:
+            issue.rename_key(key, asked["name"], actor_of(request), timezone.now())
+            messages.success(request, "The key is renamed.")
+            return redirect(self._page_of(key))
+
+        page = FormPage("Rename the key", act, self._page_of(key), RenameForm, initial={"name": key.name})
+        return page.respond(request, self, key)
+
+    @action(description="Rotate", url_path="rotate", icon="autorenew")
+    def rotate(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        key = get_object_or_404(APIKey, pk=object_id)
+
+        def act(asked: dict[str, Any]) -> HttpResponse:
+            secret = issue.rotate_key(key, asked["grace"], actor_of(request), timezone.now())
+            return secret_page(request, self, key, f"The new secret of {key.name}", secret, self._page_of(key))
+
+        intro = "The key keeps its id and gets a new secret. Choose how long the old one still works meanwhile."
+        page = FormPage(
+            "Rotate the key", act, self._page_of(key), fields.GraceForm, intro, "Rotate", initial={"grace": "86400"}
+        )
+        return page.respond(request, self, key)
+
+    @action(description="Revoke", url_path="revoke", icon="block", variant=ActionVariant.DANGER)
+    def revoke(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        key = get_object_or_404(APIKey, pk=object_id)
+
+        def act(asked: dict[str, Any]) -> HttpResponse:
+            revoked = issue.revoke_key(key, actor_of(request), timezone.now())
+            messages.success(request, "The key is revoked." if revoked else "The key was revoked before.")
+            return redirect(self._page_of(key))
+
+        intro = f"{key.name} stops working at once and for good. Usage it caused before is still counted."
+        page = FormPage("Revoke the key", act, self._page_of(key), intro=intro, submit="Revoke", danger=True)
+        return page.respond(request, self, key)
+
+    def _page_of(self, key: APIKey) -> str:
+        return reverse("admin:workspaces_apikey_change", args=[key.pk])
+
+
+admin.site.register(APIKey, APIKeyAdmin)

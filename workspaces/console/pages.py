@@ -1,0 +1,100 @@
+"""The console's own pages: a form that does one thing, and the page that shows a secret once."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django import forms
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.cache import add_never_cache_headers
+from unfold.admin import ModelAdmin
+
+from omixa_billing.errors import Refusal
+
+SESSION_KEY = "console_forms"
+# Forms open at once in one session; the oldest go first.
+OPEN_FORMS = 20
+
+
+class NoFields(forms.Form):
+    """For an act that only wants to be confirmed."""
+
+
+@dataclass(frozen=True)
+class FormPage:
+    """A page that asks, and on submission acts once.
+
+    `act` takes the form's cleaned data and returns the answer; a Refusal it raises is shown on the form. `back` is where
+    "Cancel" leads. A form sent twice, by a reload or a double click, acts the first time only.
+    """
+
+    title: str
+    act: Callable[[dict[str, Any]], HttpResponse]
+    back: str
+    form_class: type[forms.Form] = NoFields
+    intro: str = ""
+    submit: str = "Save"
+    danger: bool = False
+    initial: dict[str, Any] = field(default_factory=dict)
+
+    def respond(self, request: HttpRequest, admin: ModelAdmin, row: Model | None = None) -> HttpResponse:
+        """Answers GET with the form, POST by acting."""
+        form = self.form_class(request.POST if request.method == "POST" else None, initial=self.initial)
+        if request.method == "POST" and form.is_valid():
+            if not _take_token(request):
+                form.add_error(None, "This form was already sent: what it asked for is done. Open it again to repeat it.")
+            else:
+                try:
+                    return self.act(form.cleaned_data)
+                except Refusal as refusal:
+                    form.add_error(refusal.param if refusal.param in form.fields else None, refusal.message)
+        return self._render(request, admin, row, form)
+
+    def _render(self, request: HttpRequest, admin: ModelAdmin, row: Model | None, form: forms.Form) -> HttpResponse:
+        context = {
+            **admin.admin_site.each_context(request),
+            "title": self.title,
+            "model_admin": admin,
+            "object": row,
+            "page": self,
+            "form": form,
+            "form_token": _give_token(request),
+            "media": admin.media + form.media,
+        }
+        return TemplateResponse(request, "admin/console/form.html", context)
+
+
+def secret_page(request: HttpRequest, admin: ModelAdmin, row: Model, title: str, secret: str, back: str) -> HttpResponse:
+    """Shows a secret that is kept nowhere: this answer is the only place it will ever be seen."""
+    context = {
+        **admin.admin_site.each_context(request),
+        "title": title,
+        "model_admin": admin,
+        "object": row,
+        "secret": secret,
+        "back": back,
+    }
+    response = TemplateResponse(request, "admin/console/secret.html", context)
+    add_never_cache_headers(response)
+    return response
+
+
+def _give_token(request: HttpRequest) -> str:
+    token = secrets.token_urlsafe(12)
+    request.session[SESSION_KEY] = [*request.session.get(SESSION_KEY, []), token][-OPEN_FORMS:]
+    return token
+
+
+def _take_token(request: HttpRequest) -> bool:
+    """True the first time the form's token comes back."""
+    open_forms = request.session.get(SESSION_KEY, [])
+    token = request.POST.get("form_token", "")
+    if token not in open_forms:
+        return False
+    request.session[SESSION_KEY] = [other for other in open_forms if other != token]
+    return True

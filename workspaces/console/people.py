@@ -1,0 +1,95 @@
+"""People: who may sign in, who is an operator, and which workspaces they belong to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm
+from django.contrib.auth.forms import UserChangeForm as DjangoUserChangeForm
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import BooleanRadioFilter
+from unfold.decorators import display
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from workspaces.console.base import OperatorAdmin, ReadOnlyInline
+from workspaces.models import Membership, User
+
+
+class NewUserForm(UserCreationForm):
+    """Unfold's form, for people who sign in with their address."""
+
+    class Meta(AdminUserCreationForm.Meta):
+        model = User
+        fields = ("email",)
+        field_classes = {}
+
+
+class ChangedUserForm(UserChangeForm):
+    class Meta(DjangoUserChangeForm.Meta):
+        model = User
+        fields = "__all__"
+        field_classes = {}
+
+
+class MembershipsOfAPerson(ReadOnlyInline):
+    model = Membership
+    fields = ("workspace", "role", "created_at")
+    readonly_fields = fields
+    verbose_name_plural = "workspaces"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
+        return super().get_queryset(request).select_related("workspace", "user")
+
+
+class UserAdmin(DjangoUserAdmin, OperatorAdmin):  # type: ignore[misc]
+    """People are switched off rather than deleted: keys and the audit trail name them."""
+
+    may_add = True
+    may_change = True
+    form = ChangedUserForm
+    add_form = NewUserForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("email", "full_name", "operator", "active", "membership_count", "last_login")
+    list_filter = (("is_staff", BooleanRadioFilter), ("is_active", BooleanRadioFilter))
+    search_fields = ("email__icontains", "first_name__icontains", "last_name__icontains")
+    ordering = ("email",)
+    filter_horizontal = ()
+    readonly_fields = ("last_login", "date_joined")
+    fieldsets = (
+        (None, {"fields": ("email", "password")}),
+        ("Person", {"fields": (("first_name", "last_name"), ("is_active", "is_staff"), ("last_login", "date_joined"))}),
+    )
+    add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2", "is_staff")}),)
+    inlines = (MembershipsOfAPerson,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        return super().get_queryset(request).annotate(membership_total=Count("memberships"))
+
+    def get_form(self, request: HttpRequest, obj: User | None = None, **kwargs: Any) -> Any:  # type: ignore[override]
+        form = super().get_form(request, obj, **kwargs)
+        if "is_staff" in form.base_fields:
+            form.base_fields["is_staff"].label = "Operator"
+            form.base_fields["is_staff"].help_text = "May use this console."
+        return form
+
+    @display(description="name")
+    def full_name(self, user: User) -> str:
+        return user.get_full_name() or "-"
+
+    @display(description="operator", label={"operator": "info"}, ordering="is_staff")
+    def operator(self, user: User) -> str:
+        return "operator" if user.is_staff else ""
+
+    @display(description="status", label={"active": "success", "switched off": "danger"}, ordering="is_active")
+    def active(self, user: User) -> str:
+        return "active" if user.is_active else "switched off"
+
+    @display(description="workspaces", ordering="membership_total")
+    def membership_count(self, user: Any) -> int:
+        return user.membership_total
+
+
+admin.site.register(User, UserAdmin)

@@ -1,0 +1,149 @@
+"""Workspaces and who belongs to them. The page that also shows spend is registered by metering, which knows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils import timezone
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, BooleanRadioFilter, ChoicesDropdownFilter
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+
+from workspaces import issue, members
+from workspaces.console import fields
+from workspaces.console.base import OperatorAdmin, ReadOnlyInline, actor_of
+from workspaces.console.pages import FormPage
+from workspaces.models import Membership, Workspace
+
+ROLE_LABELS = {"owner": "primary", "admin": "info", "billing": "success", "viewer": ""}
+ROLES = [(role.value, role.label) for role in Membership.Role]
+
+
+class NewWorkspaceForm(forms.Form):
+    name = fields.text("name", max_length=200)
+    email = fields.email("email", "Where invoices go.", required=False)
+    sandbox = fields.switch("sandbox", "Metered and priced like any other, and never invoiced.")
+
+
+class NewMemberForm(forms.Form):
+    email = fields.email("email", "Without an account, this address gets one: a password is set through its reset.")
+    role = fields.choice("role", ROLES)
+
+
+class RoleForm(forms.Form):
+    role = fields.choice("role", ROLES)
+
+
+class MembersOfAWorkspace(ReadOnlyInline):
+    model = Membership
+    fields = ("user", "role", "created_at")
+    readonly_fields = fields
+    show_change_link = True
+    verbose_name_plural = "members"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
+        return super().get_queryset(request).select_related("user", "workspace").order_by("user__email")
+
+
+class WorkspaceAdmin(OperatorAdmin):
+    """Without figures; see the console of metering."""
+
+    may_add = True
+    may_change = True
+    list_filter = (("sandbox", BooleanRadioFilter),)
+    search_fields = ("public_id__exact", "name__icontains", "email__icontains")
+    search_help_text = "A workspace's id, or a part of its name or address"
+    ordering = ("name", "id")
+    fields: Any = (("name", "email"), ("public_id", "created_at"), ("sandbox", "currency"))
+    readonly_fields: Any = ("public_id", "created_at", "sandbox", "currency")
+    inlines = (MembersOfAWorkspace,)
+    actions_detail: Any = ("create_key", "add_member")
+
+    @display(description="kind", label={"sandbox": "info"})
+    def kind(self, workspace: Workspace) -> str:
+        return "sandbox" if workspace.sandbox else ""
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        def create(asked: dict[str, Any]) -> HttpResponse:
+            workspace = issue.create_workspace(
+                asked["name"], asked["email"], actor_of(request), timezone.now(), sandbox=asked["sandbox"]
+            )
+            messages.success(request, f"{workspace.name} exists. Give it members and a key.")
+            return redirect(page_of(workspace))
+
+        back = reverse("admin:workspaces_workspace_changelist")
+        page = FormPage("Create a workspace", create, back, NewWorkspaceForm, submit="Create")
+        return page.respond(request, self)
+
+    @action(description="Create a key", url_path="create-key", icon="key")
+    def create_key(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        workspace = get_object_or_404(Workspace, pk=object_id)
+        kind = "test" if workspace.sandbox else "live"
+        return redirect(f"{reverse('admin:workspaces_apikey_add')}?workspace={workspace.pk}&kind={kind}")
+
+    @action(description="Add a member", url_path="add-member", icon="person_add")
+    def add_member(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        workspace = get_object_or_404(Workspace, pk=object_id)
+
+        def act(asked: dict[str, Any]) -> HttpResponse:
+            members.add_member(workspace, asked["email"], asked["role"], actor_of(request), timezone.now())
+            messages.success(request, f"{asked['email']} is a member of {workspace.name}.")
+            return redirect(page_of(workspace))
+
+        page = FormPage("Add a member", act, page_of(workspace), NewMemberForm, submit="Add", initial={"role": "viewer"})
+        return page.respond(request, self, workspace)
+
+
+class MembershipAdmin(OperatorAdmin):
+    list_display = ("user", "workspace", "role_label", "created_at")
+    list_filter = (("workspace", AutocompleteSelectFilter), ("role", ChoicesDropdownFilter))
+    list_select_related = ("user", "workspace")
+    search_fields = ("user__email__icontains", "workspace__name__icontains")
+    ordering = ("-id",)
+    fields = (("user", "workspace"), ("role", "created_at"))
+    readonly_fields = ("user", "workspace", "role", "created_at")
+    actions_detail = ("change_role", "remove")
+
+    @display(description="role", label=ROLE_LABELS)
+    def role_label(self, membership: Membership) -> str:
+        return membership.role
+
+    @action(description="Change the role", url_path="role", icon="badge")
+    def change_role(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        membership = get_object_or_404(Membership.objects.select_related("user", "workspace"), pk=object_id)
+
+        def act(asked: dict[str, Any]) -> HttpResponse:
+            members.change_role(membership, asked["role"], actor_of(request), timezone.now())
+            messages.success(request, f"{membership.user} is now {asked['role']} of {membership.workspace}.")
+            return redirect(page_of(membership.workspace))
+
+        back = reverse("admin:workspaces_membership_change", args=[membership.pk])
+        page = FormPage("Change the role", act, back, RoleForm, initial={"role": membership.role})
+        return page.respond(request, self, membership)
+
+    @action(description="Remove", url_path="remove", icon="person_remove", variant=ActionVariant.DANGER)
+    def remove(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        membership = get_object_or_404(Membership.objects.select_related("user", "workspace"), pk=object_id)
+
+        def act(asked: dict[str, Any]) -> HttpResponse:
+            members.remove_member(membership, actor_of(request), timezone.now())
+            messages.success(request, f"{membership.user} is no longer a member of {membership.workspace}.")
+            return redirect(page_of(membership.workspace))
+
+        back = reverse("admin:workspaces_membership_change", args=[membership.pk])
+        intro = f"{membership.user} will not see {membership.workspace} any more. The account and its other workspaces stay."
+        page = FormPage("Remove the member", act, back, intro=intro, submit="Remove", danger=True)
+        return page.respond(request, self, membership)
+
+
+def page_of(workspace: Workspace) -> str:
+    return reverse("admin:workspaces_workspace_change", args=[workspace.pk])
+
+
+admin.site.register(Membership, MembershipAdmin)
