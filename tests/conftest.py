@@ -1,7 +1,5 @@
 """What every test starts from."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from metering.pricing import current
@@ -9,8 +7,7 @@ from tests import factories
 
 
 @pytest.fixture(autouse=True)
-def _nothing_remembered() -> Iterator[None]:
+def _nothing_remembered() -> None:
     """A process remembers ids and rates between transactions; tests roll the database back under it."""
     factories.forget_names()
     current.forget()
-    yield

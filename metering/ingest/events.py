@@ -22,14 +22,23 @@ SOURCES = {source.label: source.value for source in UsageSource}
 
 
 class Rejected(Exception):
-    """The event cannot be recorded. It goes to the quarantine with this code and message."""
+    """The event cannot be recorded. It goes to the quarantine with this code, message and, where known, identity."""
 
     def __init__(self, code: str, message: str, request_id: str | None = None, attempt: int | None = None) -> None:
         super().__init__(message)
         self.code = code
-        self.message = message
-        self.request_id = request_id
+        self.message = without_nul(message)
+        self.request_id = request_id and without_nul(request_id)
         self.attempt = attempt
+
+    def of(self, request_id: str, attempt: int) -> "Rejected":
+        """The same, said of an event."""
+        return Rejected(self.code, self.message, request_id, attempt)
+
+
+def without_nul(text: str) -> str:
+    """Text that the database can store; what it replaces is still in the quarantined content."""
+    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
 class SentEvent(msgspec.Struct, gc=False):
@@ -115,8 +124,7 @@ def read_event(raw: bytes | memoryview, index: int, received_at: datetime) -> Ev
     try:
         return _canonical(sent, index, received_at)
     except Rejected as rejected:
-        rejected.request_id, rejected.attempt = sent.request_id, sent.attempt or 0
-        raise
+        raise rejected.of(sent.request_id, sent.attempt or 0) from None
 
 
 def _canonical(sent: SentEvent, index: int, received_at: datetime) -> Event:
@@ -190,8 +198,7 @@ def _unreadable(raw: bytes | memoryview, message: str) -> Rejected:
     """The rejection of an event that is not of the contract's shape, with its identity where that much can be read."""
     try:
         known = _identity.decode(raw)
-        request_id = known.request_id[:512].replace("\x00", "�") if known.request_id else None
-        return Rejected("invalid_event", message, request_id, _small(known.attempt))
+        return Rejected("invalid_event", message, known.request_id and known.request_id[:512], _small(known.attempt))
     except (msgspec.DecodeError, RecursionError):
         return Rejected("invalid_event", message)
 

@@ -64,7 +64,7 @@ class Batch(models.Model):
 
 
 class Provider(models.Model):
-    """A provider name seen in events, as a small number."""
+    """A provider name seen in events, as a small number. The empty name is that of events which name none."""
 
     id = models.SmallAutoField(primary_key=True)
     name = models.CharField(max_length=100, unique=True)

@@ -1,0 +1,337 @@
+"""What bad input gets: recorded, or quarantined with its reason, or refused whole with nothing stored."""
+
+import gzip
+import json
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import time_machine
+from django.db import OperationalError, connection
+from django.http import HttpResponse
+from django.test import Client
+
+from metering.ingest.models import Batch, QuarantinedEvent, UsageEvent
+from tests.factories import NOW, an_event, body_of, make_key, make_price, make_workspace, work
+from workspaces import issue
+from workspaces.models import APIKey
+
+pytestmark = pytest.mark.django_db
+EVENTS = "/gateway/v1/events"
+Post = Callable[..., HttpResponse]
+
+
+@pytest.fixture(autouse=True)
+def _the_fixed_day() -> Any:
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+@pytest.fixture
+def token() -> str:
+    return issue.create_gateway("eu-1", "test", NOW)[1]
+
+
+@pytest.fixture
+def key() -> APIKey:
+    make_price()
+    return make_key(make_workspace())
+
+
+@pytest.fixture
+def post(client: Client, token: str) -> Post:
+    def posted(body: bytes, **extra: Any) -> HttpResponse:
+        headers = {"Authorization": f"Bearer {token}", **extra}
+        return client.post(EVENTS, body, content_type="application/json", headers=headers)
+
+    return posted
+
+
+def nothing_stored() -> bool:
+    return not Batch.objects.exists() and not QuarantinedEvent.objects.exists() and not UsageEvent.objects.exists()
+
+
+def error_of(response: HttpResponse) -> dict[str, Any]:
+    error = json.loads(response.content)["error"]
+    assert set(error) == {"message", "type", "code", "param"}
+    assert error["message"]
+    return error
+
+
+def test_a_batch_is_acknowledged_with_what_was_accepted(post: Post, key: APIKey, client: Client, token: str) -> None:
+    response = post(body_of([an_event(key), an_event(key, request_id="b", usage=None)]))
+
+    assert response.status_code == 202
+    answer = response.json()
+    assert answer == {
+        "batch_id": Batch.objects.get().public_id,
+        "accepted": 1,
+        "rejected": [
+            {
+                "index": 1,
+                "request_id": "b",
+                "code": "usage_missing",
+                "message": "A succeeded event must carry its usage; only a failed one may leave it out.",
+            }
+        ],
+    }
+    shown = client.get(f"/gateway/v1/batches/{answer['batch_id']}", headers={"Authorization": f"Bearer {token}"}).json()
+    assert (shown["status"], shown["processed_at"]) == ("pending", None)
+    assert shown["counts"] == {"recorded": 0, "duplicate": 0, "conflict": 0, "unpriced": 0, "rejected": 1}
+
+    work()
+    shown = client.get(f"/gateway/v1/batches/{answer['batch_id']}", headers={"Authorization": f"Bearer {token}"}).json()
+    assert (shown["status"], shown["received_at"]) == ("processed", "2026-10-15T12:00:00Z")
+    assert shown["counts"] == {"recorded": 1, "duplicate": 0, "conflict": 0, "unpriced": 0, "rejected": 1}
+    assert [(item["index"], item["attempt"], item["outcome"]) for item in shown["items"]] == [(1, 0, "rejected")]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"not json",
+        b"[]",
+        b"{}",
+        b'{"events": {}}',
+        b'{"events": null}',
+        b'{"events": []}',
+        b'{"events": [{"usage": {"prompt_tokens": NaN}}]}',
+        b'{"events": [{"request_id": "\xff"}',
+        b'{"events": [' + b"[" * 100_000,
+        b'{"events": [{"request_id": "\\ud800"}]}',
+    ],
+)
+def test_a_body_that_is_no_batch_is_refused_whole(post: Post, body: bytes) -> None:
+    response = post(body)
+    assert response.status_code == 400
+    assert error_of(response)["code"] == "malformed_body"
+    assert error_of(response)["type"] == "invalid_request_error"
+    assert nothing_stored()
+
+
+def test_1001_events_are_too_many_and_1000_are_not(post: Post, key: APIKey) -> None:
+    events = [an_event(key, request_id=f"r{at}") for at in range(1001)]
+    response = post(body_of(events))
+    assert response.status_code == 413
+    assert error_of(response)["code"] == "batch_too_large"
+    assert nothing_stored()
+    assert post(body_of(events[:1000])).json()["accepted"] == 1000
+
+
+def padded(size: int, key: APIKey) -> bytes:
+    body = body_of([an_event(key)])
+    return body[:-1] + b" " * (size - len(body)) + b"}"
+
+
+def test_5_mib_are_taken_and_a_byte_more_is_not(post: Post, key: APIKey) -> None:
+    assert post(padded(5 * 1024 * 1024, key)).status_code == 202
+    response = post(padded(5 * 1024 * 1024 + 1, key))
+    assert (response.status_code, error_of(response)["code"]) == (413, "batch_too_large")
+    assert post(padded(6 * 1024 * 1024, key)).status_code == 413
+    assert Batch.objects.count() == 1
+
+
+def test_gzip_is_accepted(post: Post, key: APIKey) -> None:
+    response = post(gzip.compress(body_of([an_event(key)])), **{"Content-Encoding": "gzip"})
+    assert response.json()["accepted"] == 1
+    assert bytes(Batch.objects.get().body) == body_of([an_event(key)])
+
+
+def test_a_gzip_bomb_is_refused_without_being_blown_up(post: Post) -> None:
+    bomb = gzip.compress(b" " * 200_000_000)
+    assert len(bomb) < 250_000
+    response = post(bomb, **{"Content-Encoding": "gzip"})
+    assert (response.status_code, error_of(response)["code"]) == (413, "batch_too_large")
+    assert nothing_stored()
+
+
+GOOD_GZIP = gzip.compress(b'{"events": [{}]}')
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", b"this is no gzip"),
+        ("gzip", GOOD_GZIP[:-9]),
+        ("gzip", GOOD_GZIP + b"trailing"),
+        ("gzip", GOOD_GZIP[:-5] + b"\x00" + GOOD_GZIP[-4:]),
+        ("gzip", zlib.compress(b"{}")),
+        ("br", b"{}"),
+    ],
+)
+def test_a_body_that_does_not_decompress_is_refused(post: Post, encoding: str, body: bytes) -> None:
+    response = post(body, **{"Content-Encoding": encoding})
+    assert (response.status_code, error_of(response)["code"]) == (400, "malformed_body")
+    assert nothing_stored()
+
+
+USAGE = {"prompt_tokens": 10, "completion_tokens": 5}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "code"),
+    [
+        ({"usage": USAGE | {"prompt_tokens": -1}}, "invalid_event"),
+        ({"usage": USAGE | {"prompt_tokens": 1.5}}, "invalid_event"),
+        ({"usage": USAGE | {"prompt_tokens": 10.0}}, "invalid_event"),
+        ({"usage": USAGE | {"prompt_tokens": "10"}}, "invalid_event"),
+        ({"usage": USAGE | {"prompt_tokens": True}}, "invalid_event"),
+        ({"usage": USAGE | {"prompt_tokens": 2**31}}, "invalid_event"),
+        ({"usage": USAGE | {"prompt_tokens": 2**53 + 1}}, "invalid_event"),
+        ({"usage": USAGE | {"completion_tokens": 2**63}}, "invalid_event"),
+        ({"usage": USAGE | {"completion_tokens": 10**40}}, "invalid_event"),
+        ({"usage": USAGE | {"prompt_tokens_details": {"cached_tokens": 11}}}, "usage_inconsistent"),
+        ({"usage": USAGE | {"prompt_tokens_details": {"cached_tokens": 6, "cache_write_tokens": 5}}}, "usage_inconsistent"),
+        ({"usage": USAGE | {"completion_tokens_details": {"reasoning_tokens": 6}}}, "usage_inconsistent"),
+        ({"usage": USAGE | {"total_tokens": 16}}, "usage_inconsistent"),
+        ({"usage": {}}, "usage_missing"),
+        ({"usage": {"prompt_tokens": 10}}, "usage_missing"),
+        ({"usage": {"completion_tokens": 10}}, "usage_missing"),
+        ({"usage": []}, "invalid_event"),
+        ({"usage": {"input_tokens": 10, "output_tokens": 5}, "dialect": "openai.chat"}, "usage_missing"),
+        ({"usage": {"promptTokenCount": 10, "candidatesTokenCount": 5}}, "unsupported_dialect"),
+        ({"usage": {"input_tokens": 10, "cache_read_input_tokens": 9, "output_tokens": 5}}, "unsupported_dialect"),
+        ({"usage": USAGE | {"total_tokens": 18, "completion_tokens_details": {"reasoning_tokens": 3}}}, "unsupported_dialect"),
+        ({"dialect": "anthropic"}, "unsupported_dialect"),
+        ({"dialect": "openai"}, "invalid_event"),
+        ({"occurred_at": "2026-10-15T11:55:00"}, "invalid_event"),
+        ({"occurred_at": "yesterday"}, "invalid_event"),
+        ({"occurred_at": 1_792_000_000}, "invalid_event"),
+        ({"occurred_at": "2026-02-29T00:00:00Z"}, "invalid_event"),
+        ({"occurred_at": "2026-10-15T12:10:00.000001Z"}, "occurred_at_in_the_future"),
+        ({"occurred_at": "2099-01-01T00:00:00Z"}, "occurred_at_in_the_future"),
+        ({"occurred_at": "1970-01-01T00:00:00Z"}, "occurred_at_too_old"),
+        ({"occurred_at": "0001-01-01T00:00:00+14:00"}, "occurred_at_out_of_range"),
+        ({"occurred_at": "2025-09-10T11:59:59Z"}, "occurred_at_too_old"),
+        ({"key_id": "key_nobody"}, "unknown_key"),
+        ({"key_id": 7}, "invalid_event"),
+        ({"model": ""}, "invalid_event"),
+        ({"model": "m" * 301}, "invalid_event"),
+        ({"model": "a\x00b"}, "invalid_event"),
+        ({"request_id": ""}, "invalid_event"),
+        ({"request_id": "x" * 513}, "invalid_event"),
+        ({"request_id": "a\x00b"}, "invalid_event"),
+        ({"attempt": -1}, "invalid_event"),
+        ({"attempt": 2**31}, "invalid_event"),
+        ({"attempt": True}, "invalid_event"),
+        ({"status": "exploded"}, "invalid_event"),
+        ({"status": "a\x00b"}, "invalid_event"),
+        ({"usage_source": "guess"}, "invalid_event"),
+        ({"latency_ms": -1}, "invalid_event"),
+        ({"stream": "yes"}, "invalid_event"),
+        ({"metadata": "text"}, "invalid_event"),
+        ({"metadata": {"a": "x" * 4096}}, "metadata_too_large"),
+        ({"service_tier": 1}, "invalid_event"),
+    ],
+)
+def test_a_bad_event_is_quarantined_and_its_neighbours_are_not(
+    post: Post, key: APIKey, overrides: dict[str, Any], code: str
+) -> None:
+    events = [an_event(key, request_id="before"), an_event(key) | overrides, an_event(key, request_id="after")]
+    answer = post(body_of(events)).json()
+
+    assert answer["accepted"] == 2
+    assert [(each["index"], each["code"]) for each in answer["rejected"]] == [(1, code)]
+    quarantined = QuarantinedEvent.objects.get()
+    assert (quarantined.index, quarantined.outcome, quarantined.code) == (1, "rejected", code)
+    assert json.loads(bytes(quarantined.content)) == events[1]
+    work()
+    batch = Batch.objects.get()
+    assert (batch.recorded, batch.rejected, batch.status) == (2, 1, "processed")
+    assert set(UsageEvent.objects.values_list("request_id", flat=True)) == {"before", "after"}
+
+
+@pytest.mark.parametrize("event", [5, "text", None, [], {}, {"request_id": 5}])
+def test_an_event_that_is_no_event_is_quarantined(post: Post, key: APIKey, event: Any) -> None:
+    answer = post(body_of([event, an_event(key)])).json()
+    assert (answer["accepted"], answer["rejected"][0]["code"]) == (1, "invalid_event")
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"occurred_at": "2026-10-15T12:00:03Z"},
+        {"occurred_at": "2026-10-15T12:10:00Z"},
+        {"occurred_at": "2026-10-13T12:00:00Z"},
+        {"occurred_at": "2025-09-10T12:00:00Z"},
+        {"occurred_at": "2026-10-15T14:00:00+02:00"},
+        {"usage": {"prompt_tokens": 5, "total_tokens": 5}},
+        {"usage": USAGE | {"prompt_tokens_details": None, "completion_tokens_details": {"reasoning_tokens": None}}},
+        {"usage": USAGE | {"prompt_tokens_details": {"audio_tokens": 3}, "cost": 0.1}},
+        {"usage": {"prompt_tokens": 2**31 - 1, "completion_tokens": 0}},
+        {"status": None, "attempt": None, "metadata": None, "provider": None},
+        {"request_id": "x" * 512},
+        {"metadata": {"a": "x" * 4000}},
+        {"a_field_of_tomorrow": 1},
+    ],
+)
+def test_what_is_unusual_and_right_is_accepted(post: Post, key: APIKey, overrides: dict[str, Any]) -> None:
+    assert post(body_of([an_event(key) | overrides])).json()["rejected"] == []
+    work()
+    assert UsageEvent.objects.count() == 1
+
+
+def test_an_admin_key_takes_no_usage(post: Post) -> None:
+    admin = make_key(make_workspace(), kind="admin")
+    assert post(body_of([an_event(admin)])).json()["rejected"][0]["code"] == "admin_key"
+
+
+def test_a_whole_credential_in_an_event_is_never_stored_or_echoed(post: Post, key: APIKey) -> None:
+    secret = issue.create_key(key.workspace, "live", "k", "test", NOW)[1]
+    events = [an_event(key, metadata={"k": secret}), an_event(key, request_id="b") | {"key_id": secret}]
+    response = post(body_of(events))
+    work()
+
+    stored = bytes(Batch.objects.get().body) + bytes(QuarantinedEvent.objects.get().content)
+    assert secret.encode() not in stored + response.content
+    assert UsageEvent.objects.get().said == {"metadata": {"k": "omx_live_[removed]"}}
+
+
+def test_without_a_token_nothing_is_read(client: Client) -> None:
+    response = client.post(EVENTS, b"{}", content_type="application/json")
+    assert (response.status_code, error_of(response)["type"]) == (401, "authentication_error")
+    assert response["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_the_wrong_kind_of_credential_is_told_so(client: Client, key: APIKey) -> None:
+    for kind in ("live", "admin"):
+        secret = issue.create_key(key.workspace, kind, "k", "test", NOW)[1]
+        response = client.post(EVENTS, b"{}", content_type="application/json", headers={"Authorization": f"Bearer {secret}"})
+        assert (response.status_code, error_of(response)["type"]) == (403, "permission_error")
+    assert nothing_stored()
+
+
+def test_a_token_with_a_bad_checksum_costs_no_query(client: Client, django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(0):
+        response = client.post(EVENTS, headers={"Authorization": "Bearer omx_gateway_" + "a" * 36})
+    assert response.status_code == 401
+
+
+def test_another_gateways_batch_is_not_found(client: Client, post: Post, key: APIKey) -> None:
+    batch_id = post(body_of([an_event(key)])).json()["batch_id"]
+    stranger = issue.create_gateway("us-1", "test", NOW)[1]
+    for batch in (batch_id, "bat_nonsense"):
+        response = client.get(f"/gateway/v1/batches/{batch}", headers={"Authorization": f"Bearer {stranger}"})
+        assert (response.status_code, error_of(response)["type"]) == (404, "not_found_error")
+
+
+def test_a_get_where_only_a_post_is_answered(client: Client) -> None:
+    response = client.get(EVENTS)
+    assert (response.status_code, response["Allow"], error_of(response)["code"]) == (405, "POST, OPTIONS", "method_not_allowed")
+
+
+def test_when_nothing_can_be_stored_the_gateway_is_asked_to_come_again(post: Post, key: APIKey) -> None:
+    """The database going away in the middle; that it is away from the start is told by the tests of the running product."""
+
+    def away(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if "metering_batch" in sql:
+            raise OperationalError("server closed the connection unexpectedly")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(away):
+        response = post(body_of([an_event(key)]))
+    assert (response.status_code, response["Retry-After"]) == (503, "5")
+    assert error_of(response)["code"] == "storage_unavailable"
+    assert nothing_stored()
