@@ -42,17 +42,19 @@ DROP FUNCTION metering_refuse_invoice_change();
 
 LINE_GUARD = """
 CREATE FUNCTION metering_refuse_line_change() RETURNS trigger LANGUAGE plpgsql AS $$
--- The share lock makes a writer wait for a finalization under way, and then see that it came too late.
+-- The share lock makes a writer wait for a finalization under way, and then see that it came too late. The state is
+-- compared outside the query: a condition in it would be judged before the wait.
 DECLARE
-    frozen text;
+    invoice record;
 BEGIN
-    SELECT number INTO frozen FROM (
+    FOR invoice IN
         SELECT number, status FROM metering_invoice WHERE id IN (OLD.invoice_id, NEW.invoice_id) FOR SHARE
-    ) held WHERE status <> 'draft';
-    IF FOUND THEN
-        RAISE EXCEPTION 'invoice % is finalized: its lines never change', frozen
-            USING ERRCODE = 'integrity_constraint_violation';
-    END IF;
+    LOOP
+        IF invoice.status <> 'draft' THEN
+            RAISE EXCEPTION 'invoice % is finalized: its lines never change', invoice.number
+                USING ERRCODE = 'integrity_constraint_violation';
+        END IF;
+    END LOOP;
     IF TG_OP = 'DELETE' THEN
         RETURN OLD;
     END IF;

@@ -14,7 +14,7 @@ from metering.periods import Period, parse_month
 from tests.factories import GOLDEN_USAGE, NOW, an_event, make_gateway, make_key, make_price, make_workspace, send
 from workspaces.models import APIKey, Gateway, Workspace
 
-JULY, AUGUST, SEPTEMBER, OCTOBER = (parse_month(f"2026-{month}") for month in ("07", "08", "09", "10"))
+JULY, AUGUST, SEPTEMBER, OCTOBER, NOVEMBER = (parse_month(f"2026-{month:02}") for month in range(7, 12))
 
 
 def at(text: str) -> datetime:

@@ -1,0 +1,206 @@
+"""What arrives or is corrected after a month was billed: once, on the next invoice, under its own month."""
+
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from metering.ingest.models import UsageEvent
+from metering.invoicing.models import Invoice
+from metering.invoicing.upcoming import upcoming
+from metering.rollups.models import DailyRollup
+from tests.factories import make_key, make_price, make_workspace
+from tests.invoicing.conftest import AUGUST, JULY, NOVEMBER, OCTOBER, SEPTEMBER, Meter, at, closed, finalized, tokens, told
+from workspaces.models import APIKey, Workspace
+
+pytestmark = pytest.mark.django_db
+MILLION = tokens(input=1_000_000)
+IN_NOVEMBER = at("11-05T00:00")
+IN_DECEMBER = at("12-05T00:00")
+
+
+def test_a_late_event_arrives_once_on_the_next_invoice(use: Meter, key: APIKey) -> None:
+    use(key, "09-14T10:00", "10-02T00:00", usage=MILLION)
+    (september,) = finalized()
+    use(key, "09-20T10:00", usage=tokens(input=500_000, output=1000))
+    (october,) = finalized(OCTOBER, IN_NOVEMBER)
+    assert told(october) == [
+        ("usage", "codex-mini, input", 1_000_000, "1.5", "1.50"),
+        ("adjustment", "September 2026: codex-mini, input", 500_000, "0.75", "0.75"),
+        ("adjustment", "September 2026: codex-mini, output", 1000, "0.006", "0.01"),
+    ]
+    assert (october.subtotal_exact, october.total) == (Decimal("2.256"), Decimal("2.26"))
+    late = october.lines.filter(kind="adjustment")
+    assert {(line.period_start, line.period_end) for line in late} == {(SEPTEMBER.start, SEPTEMBER.end)}
+    september.refresh_from_db()
+    assert (september.lines.count(), september.total) == (1, Decimal("1.50"))
+
+    use(key, "11-03T00:00", usage=MILLION, now=IN_NOVEMBER)
+    (november,) = finalized(NOVEMBER, IN_DECEMBER)
+    assert told(november) == [("usage", "codex-mini, input", 1_000_000, "1.5", "1.50")]
+
+
+def test_a_late_event_alone_is_reason_enough_for_an_invoice(use: Meter, key: APIKey) -> None:
+    use(key, "09-14T10:00", usage=MILLION)
+    finalized()
+    assert finalized(OCTOBER, IN_NOVEMBER) == []
+    use(key, "09-20T10:00", usage=MILLION)
+    (october,) = finalized(OCTOBER, IN_NOVEMBER)
+    assert told(october) == [("adjustment", "September 2026: codex-mini, input", 1_000_000, "1.5", "1.50")]
+
+
+def test_late_events_in_several_waves_and_months_add_up(use: Meter, key: APIKey, acme: Workspace) -> None:
+    use(key, "07-10T00:00", "08-10T00:00", "09-10T00:00", usage=MILLION)
+    finalized(JULY)
+    use(key, "07-11T00:00", usage=MILLION)
+    finalized(AUGUST)
+    use(key, "07-12T00:00", "08-12T00:00", usage=MILLION)
+    (september,) = finalized(SEPTEMBER)
+    assert told(september) == [
+        ("usage", "codex-mini, input", 1_000_000, "1.5", "1.50"),
+        ("adjustment", "July 2026: codex-mini, input", 1_000_000, "1.5", "1.50"),
+        ("adjustment", "August 2026: codex-mini, input", 1_000_000, "1.5", "1.50"),
+    ]
+    assert sum(invoice.subtotal_exact for invoice in acme.invoices.all()) == Decimal("9")
+    assert upcoming(acme, at("10-15T12:00")).lines == ()
+
+
+def test_tokens_taken_back_are_credited_on_the_next_invoice(use: Meter, key: APIKey, acme: Workspace) -> None:
+    use(key, "09-14T10:00", "09-15T10:00", "10-02T00:00", "10-03T00:00", usage=MILLION)
+    finalized()
+    take_back(acme, "09-15T00:00")
+    (october,) = finalized(OCTOBER, IN_NOVEMBER)
+    assert told(october) == [
+        ("usage", "codex-mini, input", 2_000_000, "3", "3.00"),
+        ("adjustment", "September 2026: codex-mini, input", -1_000_000, "-1.5", "-1.50"),
+    ]
+    assert (october.subtotal_exact, october.total) == (Decimal("1.5"), Decimal("1.50"))
+
+
+def test_a_month_that_comes_to_a_credit_has_no_invoice_and_the_credit_waits(use: Meter, key: APIKey, acme: Workspace) -> None:
+    use(key, "09-14T10:00", "09-15T10:00", "10-02T00:00", usage=MILLION)
+    finalized()
+    take_back(acme, "09-14T00:00")
+    take_back(acme, "09-15T00:00")
+    assert finalized(OCTOBER, IN_NOVEMBER) == []
+    assert acme.invoices.count() == 1
+    use(key, "11-02T00:00", "11-03T00:00", usage=MILLION, now=IN_NOVEMBER)
+    (november,) = finalized(NOVEMBER, IN_DECEMBER)
+    assert told(november) == [
+        ("usage", "codex-mini, input", 2_000_000, "3", "3.00"),
+        ("adjustment", "September 2026: codex-mini, input", -2_000_000, "-3", "-3.00"),
+        ("adjustment", "October 2026: codex-mini, input", 1_000_000, "1.5", "1.50"),
+    ]
+    assert november.total == Decimal("1.50")
+
+
+def test_usage_rated_again_moves_from_one_price_version_to_the_other(use: Meter, key: APIKey, acme: Workspace) -> None:
+    use(key, "09-14T10:00", "10-02T00:00", usage=MILLION)
+    finalized()
+    right = make_price(input="2", effective_from=at("09-10T00:00"))
+    DailyRollup.objects.filter(workspace=acme, day=at("09-14T00:00")).update(price_id=right.pk, cost=Decimal("2"))
+    (october,) = finalized(OCTOBER, IN_NOVEMBER)
+    assert told(october)[1:] == [
+        ("adjustment", "September 2026: codex-mini, input, price from 2025-01-01", -1_000_000, "-1.5", "-1.50"),
+        ("adjustment", "September 2026: codex-mini, input, price from 2026-09-10", 1_000_000, "2", "2.00"),
+    ]
+    assert october.total == Decimal("2.00")
+
+
+def test_a_month_never_invoiced_is_billed_by_the_next_one(use: Meter, key: APIKey) -> None:
+    use(key, "08-10T00:00", "09-10T00:00", usage=MILLION)
+    (september,) = finalized()
+    assert told(september)[1:] == [("adjustment", "August 2026: codex-mini, input", 1_000_000, "1.5", "1.50")]
+    assert finalized(AUGUST) == []
+    use(key, "08-11T00:00", usage=MILLION)
+    (august,) = finalized(AUGUST)
+    assert told(august) == [("usage", "codex-mini, input", 1_000_000, "1.5", "1.50")]
+
+
+def test_an_earlier_draft_bills_its_month_and_what_lies_before_and_no_later_one_does(use: Meter, key: APIKey) -> None:
+    use(key, "07-10T00:00", "08-10T00:00", usage=MILLION)
+    finalized(JULY)
+    (august,) = closed(AUGUST)
+    use(key, "07-11T00:00", "08-11T00:00", "09-10T00:00", usage=MILLION)
+    (september,) = finalized(SEPTEMBER)
+    assert told(september) == [("usage", "codex-mini, input", 1_000_000, "1.5", "1.50")]
+    (again,) = finalized(AUGUST)
+    assert again == august
+    assert told(again) == [
+        ("usage", "codex-mini, input", 2_000_000, "3", "3.00"),
+        ("adjustment", "July 2026: codex-mini, input", 1_000_000, "1.5", "1.50"),
+    ]
+
+
+def test_the_running_month_is_never_in_an_earlier_months_invoice(use: Meter, key: APIKey) -> None:
+    use(key, "09-10T00:00", "10-10T00:00", usage=MILLION)
+    (september,) = finalized()
+    assert told(september) == [("usage", "codex-mini, input", 1_000_000, "1.5", "1.50")]
+
+
+def test_a_voided_month_waits_for_its_reissue(use: Meter, key: APIKey) -> None:
+    use(key, "09-10T00:00", "10-10T00:00", usage=MILLION)
+    (void,) = finalized()
+    Invoice.objects.filter(pk=void.pk).update(status="void")
+    (october,) = closed(OCTOBER, IN_NOVEMBER)
+    assert told(october) == [("usage", "codex-mini, input", 1_000_000, "1.5", "1.50")]
+    (reissued,) = finalized()
+    assert (reissued.pk != void.pk, reissued.number) == (True, "OMX-2026-00002")
+    assert told(reissued) == told(void)
+
+
+def test_adjustments_of_a_voided_invoice_come_again(use: Meter, key: APIKey) -> None:
+    use(key, "08-10T00:00", "09-10T00:00", usage=MILLION)
+    finalized(AUGUST)
+    use(key, "08-11T00:00", usage=MILLION)
+    (void,) = finalized()
+    Invoice.objects.filter(pk=void.pk).update(status="void")
+    (reissued,) = finalized()
+    assert told(reissued) == told(void)
+    assert reissued.total == Decimal("3.00")
+
+
+def test_another_workspaces_late_events_stay_its_own(use: Meter, key: APIKey) -> None:
+    rival = make_workspace("Rival")
+    use(key, "09-10T00:00", "10-10T00:00", usage=MILLION)
+    use(make_key(rival), "09-10T00:00", usage=MILLION)
+    finalized()
+    use(APIKey.objects.get(workspace=rival), "09-11T00:00", usage=MILLION)
+    totals = {invoice.workspace.name: invoice.total for invoice in finalized(OCTOBER, IN_NOVEMBER)}
+    assert totals == {"Acme": Decimal("1.50"), "Rival": Decimal("1.50")}
+
+
+def test_upcoming_is_what_closing_bills(use: Meter, key: APIKey, acme: Workspace) -> None:
+    use(key, "09-10T00:00", usage=MILLION)
+    finalized()
+    use(key, "09-11T00:00", "10-10T00:00", "10-11T00:00")
+    preview = upcoming(acme, at("10-31T23:00"))
+    (october,) = closed(OCTOBER, IN_NOVEMBER)
+    assert [
+        (line.kind, line.description, line.quantity, f"{line.amount_exact.normalize():f}", str(line.amount))
+        for line in preview.lines
+    ] == told(october)
+    assert len(preview.lines) == 6
+    assert (preview.subtotal_exact, preview.total) == (october.subtotal_exact, october.total)
+    assert preview.subtotal_exact == Decimal("0.002649") * 3
+
+
+def test_the_preview_writes_nothing(use: Meter, key: APIKey, acme: Workspace) -> None:
+    use(key, "10-10T00:00")
+    upcoming(acme, at("10-15T00:00"))
+    assert Invoice.objects.count() == 0
+
+
+def test_closing_reads_no_event(use: Meter, key: APIKey) -> None:
+    use(key, "08-10T00:00", "09-10T00:00", usage=MILLION)
+    finalized(AUGUST)
+    use(key, "08-11T00:00", usage=MILLION)
+    with CaptureQueriesContext(connection) as queries:
+        finalized()
+    assert not [query for query in queries if UsageEvent._meta.db_table in query["sql"]]
+
+
+def take_back(workspace: Workspace, day: str) -> None:
+    """As if the day's events had been voided: a correction takes their tokens out of the rollups."""
+    DailyRollup.objects.filter(workspace=workspace, day=at(day)).delete()
