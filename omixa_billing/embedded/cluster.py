@@ -143,8 +143,8 @@ class Cluster:
         deadline = time.monotonic() + ORPHAN_SECONDS
         while orphans := list(processes.matching(self._owns)):
             if time.monotonic() > deadline:
-                for pid in orphans:
-                    os.kill(pid, signal.SIGKILL)
+                for orphan in orphans:
+                    os.kill(orphan, signal.SIGKILL)
             time.sleep(0.05)
         for lock in (self.data / "postmaster.pid", self.sockets / f".s.PGSQL.{PORT}.lock"):
             if (pid := recorded_pid(lock)) and Path(f"/proc/{pid}").exists():

@@ -44,7 +44,7 @@ def configuration(binaries: Path, sockets: Path, title: str) -> str:
 
 def compression(binaries: Path) -> dict[str, str]:
     """lz4 or zstd where the build has them. Without them the WAL stays plain: pglz costs more than it saves."""
-    asked = [binaries / "pg_config", "--configure"]
+    asked = [str(binaries / "pg_config"), "--configure"]
     built_with = subprocess.run(asked, capture_output=True, text=True, check=True).stdout  # noqa: S603
     settings = {}
     if "--with-lz4" in built_with:

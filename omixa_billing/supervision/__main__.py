@@ -51,9 +51,7 @@ def refuse_taken_port() -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            sys.exit(
-                f"Cannot listen on {host} port {port}: {error.strerror}. Choose another one, as in PORT=8001 make run"
-            )
+            sys.exit(f"Cannot listen on {host} port {port}: {error.strerror}. Choose another one, as in PORT=8001 make run")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Wait for the first answer of the web server, then print where everything is."""
 
-import sys
 import time
 import urllib.request
 
@@ -24,9 +23,7 @@ def main() -> None:
         return
     width = max(map(len, PAGES))
     lines = [f"  {title:<{width}}  {url()}{path}" for title, path in PAGES.items()]
-    print(
-        "\n".join(["Omixa billing runs:", *lines, "Ctrl-C stops it; the next start finds all data again."]), flush=True
-    )
+    print("\n".join(["Omixa billing runs:", *lines, "Ctrl-C stops it; the next start finds all data again."]), flush=True)
 
 
 def answers_within(seconds: float) -> bool:
@@ -41,4 +38,4 @@ def answers_within(seconds: float) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

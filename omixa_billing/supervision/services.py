@@ -19,7 +19,7 @@ LOOK_EVERY = 0.1  # seconds
 LONGEST_PAUSE = 5  # seconds between two attempts to start what keeps failing
 
 
-class Services(Supervisor):  # type: ignore[misc]
+class Services(Supervisor):
     """Starts the application once `prepare` has succeeded, and ends everything when it has not."""
 
     exit_code = 0
