@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
-from django.http import Http404
+from django.db.models import QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -13,8 +14,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from metering.catalogue.listing import ListedModel, TierPrices, listed_models, with_prices
-from metering.catalogue.models import PriceVersion
+from metering.catalogue.models import LanguageModel, PriceVersion
+from metering.catalogue.price_list import prices_in_force
+from metering.errors import NotFound
 from metering.money import rate_text
 from metering.periods import instant_text
 from omixa_billing.negotiation import IgnoreAccept
@@ -86,8 +88,10 @@ class ModelsView(PublicView):
     @extend_schema(operation_id="models", tags=["models"], summary="Models and prices", responses=ModelListSerializer)
     def get(self, request: Request) -> Response:
         """Every listed model, with its prices in force. Needs no credential."""
-        listed = with_prices(listed_models(), timezone.now())
-        return Response({"object": "list", "data": [model_json(each) for each in listed], "next_cursor": None})
+        models = list(listed_models())
+        prices = prices_in_force(models, timezone.now())
+        data = [model_json(model, prices[model.pk]) for model in models]
+        return Response({"object": "list", "data": data, "next_cursor": None})
 
 
 class ModelView(PublicView):
@@ -99,15 +103,23 @@ class ModelView(PublicView):
         responses=ModelSerializer,
     )
     def get(self, request: Request, model: str) -> Response:
-        listed = with_prices(listed_models().filter(slug=model)[:1], timezone.now()) if "\x00" not in model else []
-        if not listed:
-            raise Http404("There is no such model: GET /api/v1/models lists them.")
-        return Response(model_json(listed[0]))
+        found = listed_models().filter(slug=model).first() if "\x00" not in model else None
+        if found is None:
+            raise NotFound("There is no such model: GET /api/v1/models lists them.")
+        prices = prices_in_force([found], timezone.now())
+        return Response(model_json(found, prices[found.pk]))
 
 
-def model_json(listed: ListedModel) -> dict[str, Any]:
-    """A model as the API prints it."""
-    model = listed.model
+def listed_models() -> QuerySet[LanguageModel]:
+    """The models with a public page, by name."""
+    return LanguageModel.objects.filter(status=LanguageModel.Status.LISTED).order_by("slug")
+
+
+def model_json(model: LanguageModel, prices: list[PriceVersion]) -> dict[str, Any]:
+    """A model as the API prints it, with its prices in force as price_list orders them."""
+    by_tier: dict[str, list[PriceVersion]] = defaultdict(list)
+    for price in prices:
+        by_tier[price.service_tier].append(price)
     return {
         "id": model.slug,
         "object": "model",
@@ -127,13 +139,15 @@ def model_json(listed: ListedModel) -> dict[str, Any]:
         },
         "reasoning_efforts": model.reasoning_efforts,
         "service_tiers": model.service_tiers,
-        "pricing": {tier: _tier_json(prices) for tier, prices in listed.prices.items()},
+        "pricing": {tier: _tier_json(versions) for tier, versions in by_tier.items()},
     }
 
 
-def _tier_json(prices: TierPrices) -> dict[str, Any]:
-    above = [_rates_json(price) | {"above_input_tokens": price.above_input_tokens} for price in prices.above]
-    return _rates_json(prices.base) | {"above_input_tokens": above}
+def _tier_json(versions: list[PriceVersion]) -> dict[str, Any]:
+    base = next((price for price in versions if price.above_input_tokens == 0), None)
+    above = [price for price in versions if price.above_input_tokens > 0]
+    variants = [_rates_json(price) | {"above_input_tokens": price.above_input_tokens} for price in above]
+    return _rates_json(base) | {"above_input_tokens": variants}
 
 
 def _rates_json(price: PriceVersion | None) -> dict[str, Any]:

@@ -111,9 +111,7 @@ class RequestView(APIView):
         tags=["usage"],
         summary="Every attempt of one request, and why each costs what it costs",
         parameters=[
-            OpenApiParameter(
-                "request_id", str, OpenApiParameter.PATH, description="May contain slashes and any other text."
-            )
+            OpenApiParameter("request_id", str, OpenApiParameter.PATH, description="May contain slashes and any other text.")
         ],
         responses=AttemptListSerializer,
     )
@@ -133,6 +131,7 @@ class CallingKeyView(APIView):
         caller = caller_of(request)
         if caller.key is None:
             raise NotFound("You are signed in as a person: call this with a key.")
+        caller.key.refresh_from_db(fields=["last_used_at"])  # this very call counts
         return Response(_key_json(caller, caller.key, timezone.now()))
 
 

@@ -121,16 +121,12 @@ def _answer(question: UsageQuestion, conditions: tuple[str, ...] = ()) -> UsageA
     _check(question)
     scope = scope_of(question.workspace, question.filters, question.own_key)
     scope = replace(scope, conditions=(*scope.conditions, *conditions))
-    sql, parameters = statement(
-        scope, question.start, question.end, question.bucket, question.group_by, limit=MAX_ROWS + 1
-    )
+    sql, parameters = statement(scope, question.start, question.end, question.bucket, question.group_by, limit=MAX_ROWS + 1)
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         rows = [_row(question, columns) for columns in cursor.fetchall()]
     if len(rows) > MAX_ROWS:
-        raise TooManyRows(
-            f"The answer has more than {MAX_ROWS:,} rows: ask for less time, fewer groups or a larger bucket."
-        )
+        raise TooManyRows(f"The answer has more than {MAX_ROWS:,} rows: ask for less time, fewer groups or a larger bucket.")
     rows.sort(key=lambda row: row.position)
     return UsageAnswer(question, rows, total_of(rows, question.start, question.end))
 

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from metering.money import WIDE
-from metering.periods import DAY, floor_day, month_of
+from metering.periods import DAY, HOUR, floor_day, floor_hour, floor_month, month_of, next_month
 from metering.usage.query import UsageAnswer, UsageQuestion, usage
 from workspaces.models import APIKey, Workspace
 
 OTHER = "Other"
+UNGROUPED = "All usage"
+# The bucket an instant falls in, and the one that follows it.
+BUCKETS: dict[str, tuple[Callable[[datetime], datetime], Callable[[datetime], datetime]]] = {
+    "hour": (floor_hour, lambda start: start + HOUR),
+    "day": (floor_day, lambda start: start + DAY),
+    "month": (floor_month, next_month),
+}
 
 
 def month_spend(workspace: Workspace, now: datetime, key: APIKey | None = None) -> Decimal:
@@ -32,7 +40,10 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class SpendChart:
-    """Every day of the range, and what each model cost on it; largest total first, small ones together as Other."""
+    """The start of every day (or other bucket) of the range, and what each model (or other group) cost in it.
+
+    Largest total first, small ones together as Other.
+    """
 
     days: list[datetime]
     series: list[Series]
@@ -49,15 +60,14 @@ def spend_by_model(
 
 
 def chart_of(answer: UsageAnswer, top: int = 8) -> SpendChart:
-    """A chart from any answer by day and one group, such as the operator's of every workspace."""
-    days = _days(answer.question.start, answer.question.end)
+    """A chart from any answer by hour, day or month and at most one group, such as the operator's of every workspace."""
+    days = _bucket_starts(answer.question)
     at = {day: index for index, day in enumerate(days)}
+    floor, _ = BUCKETS[answer.question.bucket]
     by_name: dict[str, list[Decimal]] = defaultdict(lambda: [Decimal(0)] * len(days))
     for row in answer.rows:
-        by_name[next(iter(row.groups.values()))][at[floor_day(row.start)]] += row.cost
-    ranked = sorted(
-        (_series(name, values) for name, values in by_name.items()), key=lambda each: (-each.total, each.name)
-    )
+        by_name[next(iter(row.groups.values()), UNGROUPED)][at[floor(row.start)]] += row.cost
+    ranked = sorted((_series(name, values) for name, values in by_name.items()), key=lambda each: (-each.total, each.name))
     if len(ranked) > top:
         rest = [_sum([series.values[day] for series in ranked[top - 1 :]]) for day in range(len(days))]
         ranked = [*ranked[: top - 1], _series(OTHER, rest)]
@@ -75,9 +85,12 @@ def _sum(amounts: list[Decimal]) -> Decimal:
     return total
 
 
-def _days(start: datetime, end: datetime) -> list[datetime]:
-    first = floor_day(start)
-    return [first + timedelta(days=number) for number in range((_next_midnight(end) - first) // DAY)]
+def _bucket_starts(question: UsageQuestion) -> list[datetime]:
+    floor, following = BUCKETS[question.bucket]
+    starts = [floor(question.start)]
+    while (start := following(starts[-1])) < question.end:
+        starts.append(start)
+    return starts
 
 
 def _next_midnight(instant: datetime) -> datetime:
