@@ -1,13 +1,13 @@
 """Which part of the product answers which address."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from metering.health import healthz, readyz
 from metering.metrics import metrics
 
-api = [
+api: list[URLPattern | URLResolver] = [
     path("", include("metering.usage.urls")),
     path("", include("metering.catalogue.urls")),
     path("", include("metering.invoicing.urls")),
@@ -16,7 +16,7 @@ api = [
     path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
 ]
 
-urlpatterns = [
+urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz),
     path("readyz", readyz),
     path("metrics", metrics),

@@ -56,9 +56,11 @@ class LanguageModel(models.Model):
         return self.slug
 
 
-def rate(**extra: bool) -> models.DecimalField:
+def rate(optional: bool = False) -> models.DecimalField:
     """A rate in USD per million tokens, six decimals."""
-    return models.DecimalField(max_digits=16, decimal_places=6, validators=[MinValueValidator(Decimal(0))], **extra)
+    return models.DecimalField(
+        max_digits=16, decimal_places=6, validators=[MinValueValidator(Decimal(0))], null=optional, blank=optional
+    )
 
 
 class PriceVersion(models.Model):
@@ -80,8 +82,8 @@ class PriceVersion(models.Model):
     )
     effective_from = models.DateTimeField()
     input_rate = rate()
-    cached_input_rate = rate(null=True, blank=True)
-    cache_write_rate = rate(null=True, blank=True)
+    cached_input_rate = rate(optional=True)
+    cache_write_rate = rate(optional=True)
     output_rate = rate()
     currency = models.CharField(max_length=3, default="USD", editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)

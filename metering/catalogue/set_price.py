@@ -16,6 +16,7 @@ from workspaces.models import Workspace
 # Held alone while a price is set, shared while events are rated; any fixed number will do.
 PRICES_LOCK = 7_239_001
 HIGHEST_RATE = Decimal("1000000")  # USD per million tokens: a dollar a token is a typing error
+LONGEST_NAME = 300  # characters of a model's name, as its column has them
 DEFAULT_TIER = "default"
 # Names that ask for the default tier, or say that it served. `auto` is never a billable tier.
 NAMES_OF_THE_DEFAULT_TIER = frozenset({"", "auto", "standard", DEFAULT_TIER})
@@ -72,7 +73,7 @@ def set_price(
         "cache_write_rate": None if cache_write is None else check_rate(cache_write, "cache_write"),
         "output_rate": check_rate(output, "output"),
     }
-    if not model or len(model) > LanguageModel._meta.get_field("slug").max_length:
+    if not model or len(model) > LONGEST_NAME:
         raise InvalidPrice("The model's name must have 1 to 300 characters.", param="model")
     if above_input_tokens < 0 or above_input_tokens > 2**31 - 1:
         raise InvalidPrice("above_input_tokens must be a token count, 0 or more.", param="above_input_tokens")

@@ -5,6 +5,7 @@ from typing import Any
 import structlog
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views import View
@@ -25,7 +26,7 @@ log = structlog.get_logger(__name__)
 class GatewayView(View):
     """What every gateway endpoint has in common: refusals as JSON, and 503 when nothing can be stored."""
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             return super().dispatch(request, *args, **kwargs)
         except Refusal as refusal:
@@ -35,7 +36,7 @@ class GatewayView(View):
             return storage_unavailable_response()
 
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        allowed = ", ".join(self._allowed_methods())
+        allowed = ", ".join(name.upper() for name in self.http_method_names if hasattr(self, name))
         response = error_response(405, "method_not_allowed", f"{request.method} is not answered here; {allowed} is.")
         response["Allow"] = allowed
         return response

@@ -5,8 +5,9 @@ the same bytes again and comes to the same result.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import transaction
 
@@ -18,7 +19,8 @@ from omixa_billing.reminders import remind
 from workspaces.models import Gateway
 
 
-class Refused(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Refused:
     """An event that the door refused, with its own bytes."""
 
     index: int

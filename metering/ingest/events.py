@@ -180,7 +180,7 @@ def _storable(text: str, name: str) -> str:
 
 def _detail(sent: SentEvent) -> str | None:
     """What is kept beside the counts, as one JSON object in a fixed key order, or None."""
-    said = {}
+    said: dict[str, Any] = {}
     if sent.endpoint is not None:
         said["endpoint"] = sent.endpoint
     if sent.route is not None:

@@ -141,7 +141,8 @@ def rated(arrival: Arrival, rates: RateTable) -> Recorded:
 def claim(arrivals: list[Arrival]) -> tuple[list[Arrival], list[Arrival], list[Arrival]]:
     """Those that are the first under their identity, then the duplicates, then the conflicts."""
     firsts: dict[tuple[int, str, int], tuple[Arrival, bytes]] = {}
-    duplicates, conflicts = [], []
+    duplicates: list[Arrival] = []
+    conflicts: list[Arrival] = []
     for arrival in arrivals:
         fingerprint = arrival.event.fingerprint()
         first = firsts.setdefault(arrival.identity, (arrival, fingerprint))

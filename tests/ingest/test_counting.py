@@ -8,7 +8,6 @@ from metering.ingest.models import Batch, EventIdentity, QuarantinedEvent, Usage
 from metering.rollups.models import DailyRollup, HourlyRollup
 from tests.factories import (
     GOLDEN_COST,
-    GOLDEN_USAGE,
     NOW,
     an_event,
     make_gateway,

@@ -34,5 +34,5 @@ class Command(JsonCommand):
 
 def summed(totals: list[dict[str, Any]]) -> dict[str, Any]:
     """Monthly sums added up, with the cost as text."""
-    sums = {name: sum((each[name] for each in totals), Decimal(0) if name == "cost" else 0) for name in SUMS}
-    return {**sums, "cost": exact_text(sums["cost"])}
+    counts = {name: sum(each[name] for each in totals) for name in SUMS if name != "cost"}
+    return {**counts, "cost": exact_text(sum((each["cost"] for each in totals), Decimal(0)))}

@@ -1,0 +1,127 @@
+"""The gateway's endpoints as the OpenAPI document describes them. They are plain views; these stand in for them there."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.views import APIView
+
+from metering.ingest.models import Batch
+from workspaces.serializers import ErrorSerializer
+
+GATEWAY_TOKEN: Any = [{"gateway": []}]
+COUNT: Any = {"min_value": 0, "max_value": 2**31 - 1}
+
+
+class UsageEventInput(serializers.Serializer[Any]):
+    """One attempt at one request."""
+
+    request_id = serializers.CharField(
+        min_length=1, max_length=512, help_text="Unique with `attempt` within the workspace, for ever."
+    )
+    attempt = serializers.IntegerField(**COUNT, default=0, help_text="Failover attempts of one request count up.")
+    key_id = serializers.CharField(
+        max_length=512, help_text="The key's id, which names the workspace; accepted when since revoked."
+    )
+    model = serializers.CharField(max_length=300, help_text="As the client asked for it.")
+    occurred_at = serializers.DateTimeField(
+        help_text="When the response ended, with a zone; at most 10 minutes ahead and 400 days back."
+    )
+    usage = serializers.DictField(
+        required=False, allow_null=True, help_text="As the provider sent it; required unless `status` is `failed`."
+    )
+    dialect = serializers.ChoiceField(
+        choices=["openai.chat", "openai.responses", "anthropic", "gemini", "xai"],
+        required=False,
+        allow_null=True,
+        help_text="Inferred where the shape of `usage` leaves no doubt.",
+    )
+    usage_source = serializers.ChoiceField(choices=["provider", "estimated"], default="provider")
+    status = serializers.ChoiceField(
+        choices=["succeeded", "aborted", "failed"],
+        default="succeeded",
+        help_text="The first two are billed for the usage they carry; `failed` is recorded and not billed.",
+    )
+    service_tier = serializers.CharField(
+        required=False,
+        allow_null=True,
+        max_length=64,
+        help_text="The tier that served; absent, null, `auto` and `standard` mean `default`.",
+    )
+    provider = serializers.CharField(required=False, allow_null=True, max_length=100)
+    endpoint = serializers.CharField(required=False, allow_null=True, max_length=512)
+    route = serializers.CharField(required=False, allow_null=True, max_length=512)
+    user = serializers.CharField(required=False, allow_null=True, max_length=512)
+    stream = serializers.BooleanField(required=False, allow_null=True)
+    latency_ms = serializers.IntegerField(**COUNT, required=False, allow_null=True)
+    time_to_first_token_ms = serializers.IntegerField(**COUNT, required=False, allow_null=True)
+    metadata = serializers.DictField(required=False, allow_null=True, help_text="At most 4 KiB.")
+
+
+class EventsInput(serializers.Serializer[Any]):
+    events = serializers.ListField(child=UsageEventInput(), min_length=1, max_length=1000)
+
+
+class RejectedSerializer(serializers.Serializer[Any]):
+    index = serializers.IntegerField(help_text="Its position in `events`, from 0.")
+    request_id = serializers.CharField(allow_null=True)
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class ReceiptSerializer(serializers.Serializer[Any]):
+    batch_id = serializers.CharField()
+    accepted = serializers.IntegerField()
+    rejected = RejectedSerializer(many=True, help_text="Kept in the quarantine; the others are accepted all the same.")
+
+
+class BatchCountsSerializer(serializers.Serializer[Any]):
+    recorded = serializers.IntegerField()
+    duplicate = serializers.IntegerField()
+    conflict = serializers.IntegerField()
+    unpriced = serializers.IntegerField(help_text="Recorded as well, and waiting for a price.")
+    rejected = serializers.IntegerField()
+
+
+class BatchItemSerializer(RejectedSerializer):
+    attempt = serializers.IntegerField(allow_null=True)
+    outcome = serializers.ChoiceField(choices=["duplicate", "conflict", "unpriced", "rejected"])
+
+
+class BatchSerializer(serializers.Serializer[Any]):
+    batch_id = serializers.CharField()
+    status = serializers.ChoiceField(choices=Batch.Status.values)
+    received_at = serializers.DateTimeField()
+    processed_at = serializers.DateTimeField(allow_null=True)
+    counts = BatchCountsSerializer(help_text="They add up to the events sent, once processed.")
+    items = BatchItemSerializer(many=True, help_text="Whatever was not simply recorded.")
+
+
+class EventsDocument(APIView):
+    @extend_schema(
+        operation_id="send_events",
+        tags=["gateway"],
+        auth=GATEWAY_TOKEN,
+        summary="Send usage events",
+        parameters=[
+            OpenApiParameter("Content-Encoding", str, OpenApiParameter.HEADER, enum=["gzip", "identity"]),
+        ],
+        request=EventsInput,
+        responses={202: ReceiptSerializer, 413: ErrorSerializer, 503: ErrorSerializer},
+    )
+    def post(self) -> None:
+        """1 to 1,000 events, at most 5 MiB after decompression. A 202 is sent only after they are committed; on a 503
+        nothing is stored, and `Retry-After` says when to send them again."""
+
+
+class BatchDocument(APIView):
+    @extend_schema(
+        operation_id="get_batch",
+        tags=["gateway"],
+        auth=GATEWAY_TOKEN,
+        summary="What became of a batch",
+        parameters=[OpenApiParameter("batch_id", str, OpenApiParameter.PATH)],
+        responses=BatchSerializer,
+    )
+    def get(self) -> None:
+        """A batch of the calling gateway."""

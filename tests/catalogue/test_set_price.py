@@ -1,0 +1,140 @@
+"""Prices are succeeded, never changed."""
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, connection, transaction
+
+from metering.catalogue.models import LanguageModel, PriceVersion
+from metering.catalogue.seeds import load_catalogue
+from metering.catalogue.set_price import set_price
+from metering.errors import InvalidPrice, PriceAlreadySet
+from tests.factories import NOW, make_model, make_price, make_workspace
+from workspaces.models import AuditEntry
+
+pytestmark = pytest.mark.django_db
+
+
+def price(model: str = "codex-mini", **extra: Any) -> PriceVersion:
+    given = {"input": Decimal("1.5"), "output": Decimal(6), "actor": "test", "now": NOW} | extra
+    return set_price(model, **given)
+
+
+def test_a_price_begins_now_unless_told_otherwise_and_is_audited() -> None:
+    version = price(cached_input=Decimal("0.375"))
+    assert version.effective_from == NOW
+    entry = AuditEntry.objects.get()
+    assert (entry.actor, entry.action, entry.target) == ("test", "price.set", version.public_id)
+    assert entry.detail["cached_input"] == "0.375000"
+
+
+def test_an_unknown_model_is_created_unlisted_and_a_discovered_one_is_taken_up() -> None:
+    make_model("seen", status="discovered")
+    price("new")
+    price("seen")
+    assert set(LanguageModel.objects.values_list("slug", "status")) == {("new", "unlisted"), ("seen", "unlisted")}
+
+
+def test_the_same_price_again_is_the_one_already_there() -> None:
+    assert price() == price()
+    assert PriceVersion.objects.count() == 1
+    assert AuditEntry.objects.count() == 1
+
+
+def test_two_versions_cannot_begin_at_one_instant() -> None:
+    price()
+    with pytest.raises(PriceAlreadySet):
+        price(input=Decimal(2))
+    with pytest.raises(IntegrityError, match="one_price_in_force_at_a_time"), transaction.atomic():
+        make_price(effective_from=NOW)
+
+
+def test_the_database_refuses_to_change_or_delete_a_price_in_force() -> None:
+    version = make_price()
+    with pytest.raises(IntegrityError, match="succeeded by a new version"), transaction.atomic():
+        PriceVersion.objects.filter(pk=version.pk).update(input_rate=1)
+    with pytest.raises(IntegrityError, match="succeeded by a new version"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM metering_priceversion")
+    assert PriceVersion.objects.get().input_rate == Decimal("1.5")
+
+
+def test_a_future_price_can_be_withdrawn() -> None:
+    from django.utils import timezone
+
+    version = make_price(effective_from=timezone.now() + timedelta(days=30))
+    version.delete()
+    assert not PriceVersion.objects.exists()
+
+
+@pytest.mark.parametrize("rate", ["-1", "0.0000001", "NaN", "Infinity", "1000000.000001"])
+def test_a_rate_that_could_not_be_billed_exactly_is_refused(rate: str) -> None:
+    with pytest.raises(InvalidPrice):
+        price(input=Decimal(rate))
+    assert not PriceVersion.objects.exists()
+
+
+def test_the_command_prints_one_json_object() -> None:
+    workspace = make_workspace()
+    out = StringIO()
+    arguments = ["grok-9", "--input", "3", "--output", "15.000001", "--tier", "priority", "--above-input-tokens", "200000"]
+    call_command(
+        "set_price", *arguments, "--workspace", workspace.public_id, "--effective-from", "2026-10-01T02:00:00+02:00", stdout=out
+    )
+    version = PriceVersion.objects.get()
+    assert json.loads(out.getvalue()) == {
+        "price_id": version.public_id,
+        "model": "grok-9",
+        "service_tier": "priority",
+        "effective_from": "2026-10-01T00:00:00Z",
+        "input": "3.000000",
+        "cached_input": None,
+        "cache_write": None,
+        "output": "15.000001",
+    }
+    assert (version.workspace, version.above_input_tokens) == (workspace, 200_000)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["m", "--input", "x", "--output", "1"], "not a number"),
+        (["m", "--input", "1", "--output", "-1"], "must be 0 or more"),
+        (["m", "--input", "1", "--output", "1", "--workspace", "ws_no"], "no workspace ws_no"),
+        (["m", "--input", "1", "--output", "1", "--effective-from", "2026-10-01T00:00:00"], "no time zone"),
+        (["m", "--input", "1", "--output", "1", "--effective-from", "soon"], "not a time"),
+    ],
+)
+def test_the_command_refuses_in_one_sentence(arguments: list[str], sentence: str) -> None:
+    with pytest.raises(CommandError, match=sentence):
+        call_command("set_price", *arguments)
+    assert not PriceVersion.objects.exists()
+
+
+def test_loading_the_catalogue_twice_changes_nothing_and_never_overwrites_an_edit() -> None:
+    assert load_catalogue() == {"models": 4, "prices": 4}
+    LanguageModel.objects.filter(slug="grok-3").update(name="Grok, ours", context_window=1)
+    assert load_catalogue() == {"models": 0, "prices": 0}
+    grok = LanguageModel.objects.get(slug="grok-3")
+    assert (grok.name, grok.context_window) == ("Grok, ours", 1)
+
+
+def test_a_seed_model_that_somebody_priced_keeps_only_that_price() -> None:
+    make_price("grok-3", input="1", cached_input=None, output="2", effective_from=NOW)
+    assert load_catalogue() == {"models": 3, "prices": 3}
+    assert PriceVersion.objects.get(model__slug="grok-3").effective_from == NOW
+
+
+def test_the_seed_rates_are_the_listed_ones() -> None:
+    load_catalogue()
+    rates = PriceVersion.objects.values_list("model__slug", "service_tier", "input_rate", "cached_input_rate", "output_rate")
+    assert {(slug, tier): tuple(map(str, values)) for slug, tier, *values in rates} == {
+        ("codex-mini", "default"): ("1.500000", "0.375000", "6.000000"),
+        ("o1-preview", "default"): ("15.000000", "7.500000", "60.000000"),
+        ("computer-use-preview", "default"): ("3.000000", "None", "12.000000"),
+        ("grok-3", "default"): ("3.000000", "None", "15.000000"),
+    }

@@ -1,0 +1,212 @@
+"""Workers that run at once, die half way, or meet an event that the database refuses."""
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection, connections
+
+from metering.catalogue.set_price import set_price
+from metering.ingest.drain import process_failed, process_waiting
+from metering.ingest.models import Batch, QuarantinedEvent, UsageEvent
+from metering.periods import month_of
+from metering.rollups.compare import differences
+from metering.rollups.fold import fold_events
+from metering.rollups.models import HourlyRollup
+from metering.rollups.reprice import price_waiting
+from tests.factories import GOLDEN_COST, NOW, an_event, make_gateway, make_key, make_price, make_workspace, send, work
+from workspaces.models import APIKey, Gateway
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def gateway() -> Gateway:
+    return make_gateway()
+
+
+@pytest.fixture
+def key() -> APIKey:
+    make_price()
+    return make_key(make_workspace())
+
+
+def at_once(*acts: Callable[[], Any]) -> None:
+    """Runs each in a thread with a database connection of its own; raises what any of them raised."""
+    raised: list[BaseException] = []
+
+    def run(act: Callable[[], Any]) -> None:
+        try:
+            act()
+        except BaseException as error:
+            raised.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=[act]) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    if raised:
+        raise raised[0]
+
+
+def everything_agrees() -> bool:
+    october = month_of(NOW)
+    return all(differences(grain, october).count == 0 for grain in ("hour", "day"))
+
+
+def test_two_workers_share_the_inbox_and_count_every_event_once(gateway: Gateway, key: APIKey) -> None:
+    """Forty batches that overlap: each event is in two of them."""
+    for batch in range(40):
+        first = batch // 2 * 25
+        events = [an_event(key, request_id=f"r{first + at}") for at in range(25)]
+        send(gateway, events if batch % 2 else events[::-1], process=False)
+
+    at_once(work, work, work)
+
+    assert Batch.objects.filter(status="processed").count() == 40
+    assert sum(Batch.objects.values_list("recorded", flat=True)) == 500
+    assert sum(Batch.objects.values_list("duplicate", flat=True)) == 500
+    assert UsageEvent.objects.count() == 500
+    assert HourlyRollup.objects.get().requests == 500
+    assert HourlyRollup.objects.get().cost == GOLDEN_COST * 500
+
+
+def test_the_same_event_through_two_doors_at_once_counts_once(gateway: Gateway, key: APIKey) -> None:
+    def post() -> None:
+        send(gateway, [an_event(key)], process=False)
+        work()
+
+    at_once(*[post] * 6)
+    work()
+    assert UsageEvent.objects.count() == 1
+    assert sum(Batch.objects.values_list("recorded", flat=True)) == 1
+    assert sum(Batch.objects.values_list("duplicate", flat=True)) == 5
+
+
+def test_new_names_that_two_workers_discover_at_once_get_one_number(gateway: Gateway, key: APIKey) -> None:
+    for batch in range(10):
+        send(
+            gateway,
+            [an_event(key, request_id=f"{batch}-{at}", model=f"new-{at}", provider=f"p-{9 - at}") for at in range(10)],
+            process=False,
+        )
+    at_once(work, work, work)
+    assert sum(Batch.objects.values_list("unpriced", flat=True)) == 100
+    assert HourlyRollup.objects.count() == 10
+
+
+def test_a_worker_that_dies_before_its_commit_leaves_everything_as_it_was(gateway: Gateway, key: APIKey) -> None:
+    send(gateway, [an_event(key)], process=False)
+
+    class Killed(BaseException):
+        """Not an Exception, as a signal is none: nothing in the worker may handle it."""
+
+    def die(recorded: Any) -> None:
+        fold_events(recorded)
+        raise Killed
+
+    with pytest.raises(Killed):
+        process_waiting(lambda: NOW, die)
+    assert Batch.objects.get().status == "pending"
+    assert not UsageEvent.objects.exists()
+    assert not HourlyRollup.objects.exists()
+
+    work()
+    assert UsageEvent.objects.get().cost == GOLDEN_COST
+    assert HourlyRollup.objects.get().requests == 1
+
+
+def test_a_worker_that_dies_after_its_commit_and_is_sent_the_work_again_changes_nothing(gateway: Gateway, key: APIKey) -> None:
+    batch = send(gateway, [an_event(key)])
+    Batch.objects.filter(pk=batch.pk).update(status="pending")  # as if the mark had been lost as well
+    work()
+    assert UsageEvent.objects.count() == 1
+    assert HourlyRollup.objects.get().requests == 1
+
+
+def test_a_database_that_goes_away_blames_no_batch(gateway: Gateway, key: APIKey) -> None:
+    send(gateway, [an_event(key)], process=False)
+
+    def away(recorded: Any) -> None:
+        raise OperationalError("the connection is closed")
+
+    with pytest.raises(OperationalError):
+        process_waiting(lambda: NOW, away)
+    assert (Batch.objects.get().status, Batch.objects.get().failures) == ("pending", 0)
+    assert work() == 1
+
+
+@pytest.fixture
+def _poison() -> Iterator[None]:
+    """The database refuses one event for a reason that no check foresaw."""
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE metering_usageevent ADD CONSTRAINT unforeseen CHECK (request_id <> 'poison')")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE metering_usageevent DROP CONSTRAINT unforeseen")
+
+
+@pytest.mark.usefixtures("_poison")
+def test_a_poison_event_is_quarantined_and_holds_up_nobody(gateway: Gateway, key: APIKey) -> None:
+    send(gateway, [an_event(key, request_id="other batch")], process=False)
+    events = [an_event(key, request_id=request_id) for request_id in ("a", "poison", "b", "a")]
+    poisoned = send(gateway, events, process=False)
+    work()
+
+    poisoned.refresh_from_db()
+    assert (poisoned.status, poisoned.recorded, poisoned.duplicate, poisoned.rejected) == ("processed", 2, 1, 1)
+    assert [(item["index"], item["code"]) for item in poisoned.items] == [(1, "refused_by_database"), (3, "duplicate")]
+    quarantined = QuarantinedEvent.objects.get()
+    assert (quarantined.request_id, quarantined.code) == ("poison", "refused_by_database")
+    assert set(UsageEvent.objects.values_list("request_id", flat=True)) == {"other batch", "a", "b"}
+    assert HourlyRollup.objects.get().requests == 3
+
+
+def test_a_batch_that_cannot_be_processed_stays_visible_and_is_tried_again(gateway: Gateway, key: APIKey) -> None:
+    send(gateway, [an_event(key)], process=False)
+    send(gateway, [an_event(key, request_id="b")], process=False)
+    broken = Batch.objects.order_by("id").first()
+    assert broken is not None
+    body = bytes(broken.body)
+    Batch.objects.filter(pk=broken.pk).update(body=b"damaged on disk")
+
+    work()
+    broken.refresh_from_db()
+    assert (broken.status, broken.failures) == ("pending", 1)
+    assert "malformed" in broken.last_error.lower() or "JSON" in broken.last_error
+    assert UsageEvent.objects.get().request_id == "b"
+
+    Batch.objects.filter(pk=broken.pk).update(body=body)
+    process_failed(lambda: NOW, fold_events)
+    broken.refresh_from_db()
+    assert (broken.status, broken.recorded) == ("processed", 1)
+
+
+def test_a_price_set_while_events_stream_in_rates_every_event_by_its_own_time(gateway: Gateway, key: APIKey) -> None:
+    for batch in range(30):
+        send(gateway, [an_event(key, model="late", request_id=f"{batch}-{at}") for at in range(20)], process=False)
+
+    def set_and_price() -> None:
+        set_price(
+            "late",
+            input=Decimal("1.5"),
+            cached_input=Decimal("0.375"),
+            output=Decimal(6),
+            effective_from=NOW - timedelta(days=1),
+            actor="test",
+            now=NOW,
+        )
+        price_waiting()
+
+    at_once(work, set_and_price, work, price_waiting)
+    work()
+    price_waiting()
+    assert UsageEvent.objects.filter(cost=GOLDEN_COST).count() == 600
+    assert everything_agrees()
