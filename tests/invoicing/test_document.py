@@ -1,0 +1,99 @@
+"""The printed invoice: every number as the invoice holds it, and nothing read live once it is finalized."""
+
+import re
+from typing import Any
+
+import pytest
+
+from metering.invoicing.document import render_invoice
+from metering.invoicing.models import Invoice
+from metering.invoicing.pay import mark_paid
+from tests.factories import NOW, make_price
+from tests.invoicing.conftest import AUGUST, Meter, closed, finalized, tokens
+from workspaces.models import APIKey, Workspace
+
+pytestmark = pytest.mark.django_db
+MILLION = tokens(input=1_000_000)
+
+
+def text_of(invoice: Invoice) -> str:
+    """What a reader sees, in one line."""
+    body = re.sub(r"<(style|script)>.*?</\1>", "", render_invoice(invoice), flags=re.DOTALL)
+    return " ".join(re.sub(r"<[^>]+>", " ", body).split())
+
+
+def test_it_prints_every_line_exact_and_displayed(use: Meter, key: APIKey) -> None:
+    use(key, "09-14T10:00")
+    (invoice,) = finalized()
+    printed = text_of(invoice)
+    assert "codex-mini, input 86 1.50 0.000129 0.00" in printed
+    assert "codex-mini, cached input 1,920 0.375 0.000720 0.00" in printed
+    assert "codex-mini, output 300 6.00 0.001800 0.00" in printed
+    assert "Subtotal 0.00 exact 0.002649 Tax 0.00 Total 0.00 Amount due USD 0.00" in printed
+    assert "Invoice number OMX-2026-00001" in printed
+    assert "Billing period 2026-09-01 to 2026-09-30 Issued 2026-10-15 Due 2026-10-29" in printed
+
+
+def test_adjustments_stand_under_their_month(use: Meter, key: APIKey) -> None:
+    use(key, "08-10T00:00", "09-10T00:00", usage=MILLION)
+    finalized(AUGUST)
+    use(key, "08-11T00:00", usage=MILLION)
+    (invoice,) = finalized()
+    assert (
+        "Usage in September 2026 codex-mini, input 1,000,000 1.50 1.50 1.50 "
+        "Adjustments for August 2026 codex-mini, input 1,000,000 1.50 1.50 1.50"
+    ) in text_of(invoice)
+
+
+def test_a_finalized_invoice_prints_its_own_copies(use: Meter, key: APIKey, acme: Workspace, settings: Any) -> None:
+    use(key, "09-14T10:00")
+    (invoice,) = finalized()
+    before = render_invoice(invoice)
+    Workspace.objects.filter(pk=acme.pk).update(name="Acme Holding", email="new@acme.example")
+    settings.SELLER_NAME = "Omixa Two"
+    make_price("codex-mini-2")
+    again = Invoice.objects.get(pk=invoice.pk)
+    assert render_invoice(again) == before
+    assert "Acme Holding" not in before
+
+
+def test_a_draft_says_so_and_prints_todays_names(use: Meter, key: APIKey, acme: Workspace) -> None:
+    use(key, "09-14T10:00")
+    closed()
+    Workspace.objects.filter(pk=acme.pk).update(name="Acme Holding")
+    printed = text_of(Invoice.objects.get())
+    assert "Draft invoice" in printed
+    assert "It has no number yet and may still change." in printed
+    assert "Acme Holding" in printed
+
+
+def test_a_paid_invoice_has_nothing_due(use: Meter, key: APIKey) -> None:
+    use(key, "09-10T00:00", usage=MILLION)
+    (invoice,) = finalized()
+    printed = text_of(mark_paid(invoice.pk, "transfer 4711", "anna", NOW))
+    assert "Total 1.50 Paid -1.50 Amount due USD 0.00" in printed
+    assert "Payment reference: transfer 4711" in printed
+
+
+def test_a_void_invoice_asks_for_nothing(use: Meter, key: APIKey) -> None:
+    use(key, "09-10T00:00", usage=MILLION)
+    finalized()
+    Invoice.objects.update(status="void")
+    printed = text_of(Invoice.objects.get())
+    assert "Nothing is owed on this invoice." in printed
+    assert "Amount due USD 0.00" in printed
+
+
+def test_names_are_printed_as_text(use: Meter, key: APIKey, acme: Workspace) -> None:
+    Workspace.objects.filter(pk=acme.pk).update(name="<script>alert(1)</script> 株式会社")
+    use(key, "09-14T10:00")
+    (invoice,) = finalized()
+    page = render_invoice(invoice)
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; 株式会社" in page
+
+
+def test_it_needs_no_other_file(use: Meter, key: APIKey) -> None:
+    use(key, "09-14T10:00")
+    (invoice,) = finalized()
+    assert not re.findall(r"(?:src=|<link|url\(|@import)", render_invoice(invoice))

@@ -1,0 +1,120 @@
+"""The daily run: drafts during the grace, finalized after it, and no month forgotten however long nobody ran it."""
+
+from decimal import Decimal
+
+import pytest
+import time_machine
+
+from metering.invoicing.models import Invoice
+from metering.invoicing.schedule import close_due_months
+from metering.invoicing.tasks import close_due_months as task
+from metering.rollups.models import DailyRollup
+from tests.factories import make_key, make_workspace
+from tests.invoicing.conftest import AUGUST, Meter, at, at_once, tokens, told
+from workspaces.models import APIKey, AuditEntry, Workspace
+
+pytestmark = pytest.mark.django_db
+MILLION = tokens(input=1_000_000)
+
+
+def standing() -> list[tuple[str, str, str | None, str]]:
+    """(workspace, month, number, total) of every invoice, oldest month first."""
+    invoices = Invoice.objects.order_by("period_start", "workspace")
+    return [(each.workspace.name, f"{each.period_start:%m}", each.number, str(each.total)) for each in invoices]
+
+
+def test_the_last_month_is_a_draft_during_the_grace_and_finalized_after_it(use: Meter, key: APIKey) -> None:
+    use(key, "09-14T10:00", usage=MILLION)
+    assert close_due_months(at("09-30T23:59:59")) == {"drafts": 0, "finalized": 0, "failed": 0}
+    assert close_due_months(at("10-01T00:00")) == {"drafts": 1, "finalized": 0, "failed": 0}
+    use(key, "09-15T10:00", usage=MILLION)
+    assert close_due_months(at("10-03T23:59:59")) == {"drafts": 1, "finalized": 0, "failed": 0}
+    assert standing() == [("Acme", "09", None, "3.00")]
+    assert close_due_months(at("10-04T00:00")) == {"drafts": 0, "finalized": 1, "failed": 0}
+    assert close_due_months(at("10-04T00:00")) == {"drafts": 0, "finalized": 0, "failed": 0}
+    assert standing() == [("Acme", "09", "OMX-2026-00001", "3.00")]
+    assert AuditEntry.objects.get(action="invoice.finalized").actor == "metering.close_due_months"
+
+
+def test_a_scheduler_down_for_three_months_closes_each_of_them(use: Meter, key: APIKey, acme: Workspace) -> None:
+    rival = make_workspace("Rival")
+    use(make_key(rival), "08-10T00:00", usage=MILLION)
+    use(key, "06-10T00:00", "07-10T00:00", "07-11T00:00", "08-10T00:00", "09-10T00:00", usage=MILLION)
+    assert close_due_months(at("10-02T00:00")) == {"drafts": 1, "finalized": 4, "failed": 0}
+    assert standing() == [
+        ("Acme", "06", "OMX-2026-00001", "1.50"),
+        ("Acme", "07", "OMX-2026-00002", "3.00"),
+        ("Acme", "08", "OMX-2026-00003", "1.50"),
+        ("Rival", "08", "OMX-2026-00004", "1.50"),
+        ("Acme", "09", None, "1.50"),
+    ]
+    kinds = {line.kind for invoice in Invoice.objects.all() for line in invoice.lines.all()}
+    assert kinds == {"usage"}
+
+
+def test_what_arrives_for_a_finalized_month_goes_to_the_draft_that_is_open(use: Meter, key: APIKey) -> None:
+    use(key, "08-10T00:00", "09-10T00:00", usage=MILLION)
+    close_due_months(at("10-02T00:00"))
+    use(key, "08-11T00:00", usage=MILLION)
+    close_due_months(at("10-05T00:00"))
+    assert [invoice[3] for invoice in standing()] == ["1.50", "3.00"]
+    assert told(Invoice.objects.get(period_start=at("09-01T00:00")))[1][:2] == (
+        "adjustment",
+        "August 2026: codex-mini, input",
+    )
+
+
+def test_late_usage_of_a_month_passed_over_is_adjusted_and_makes_no_invoice_of_its_own(
+    use: Meter, key: APIKey, acme: Workspace
+) -> None:
+    use(key, "09-10T00:00", usage=MILLION)
+    close_due_months(at("10-05T00:00"))
+    use(key, "08-10T00:00", usage=MILLION)
+    assert close_due_months(at("10-06T00:00")) == {"drafts": 0, "finalized": 0, "failed": 0}
+    assert close_due_months(at("11-06T00:00")) == {"drafts": 0, "finalized": 1, "failed": 0}
+    assert told(acme.invoices.get(period_start=at("10-01T00:00"))) == [
+        ("adjustment", "August 2026: codex-mini, input", 1_000_000, "1.5", "1.50")
+    ]
+
+
+def test_one_workspaces_failure_stops_no_other_and_is_made_up_for_by_the_next_run(
+    use: Meter, key: APIKey, acme: Workspace
+) -> None:
+    rival = make_workspace("Rival")
+    use(key, "08-10T00:00", "09-10T00:00", usage=MILLION)
+    use(make_key(rival), "09-10T00:00", usage=MILLION)
+    DailyRollup.objects.filter(workspace=acme, day=at("08-10T00:00")).update(cost=Decimal("9"))
+    assert close_due_months(at("10-05T00:00")) == {"drafts": 0, "finalized": 1, "failed": 1}
+    assert standing() == [("Rival", "09", "OMX-2026-00001", "1.50")]
+    DailyRollup.objects.filter(workspace=acme, day=at("08-10T00:00")).update(cost=Decimal("1.5"))
+    assert close_due_months(at("10-06T00:00")) == {"drafts": 0, "finalized": 2, "failed": 0}
+    assert [invoice[:2] for invoice in standing()] == [("Acme", "08"), ("Acme", "09"), ("Rival", "09")]
+
+
+def test_sandboxes_and_voided_months_are_left_alone(use: Meter, key: APIKey) -> None:
+    use(make_key(make_workspace("Sandbox", sandbox=True), kind="test"), "09-10T00:00", usage=MILLION)
+    use(key, "08-10T00:00", usage=MILLION)
+    close_due_months(at("09-10T00:00"))
+    Invoice.objects.update(status="void")
+    assert close_due_months(at("10-10T00:00")) == {"drafts": 0, "finalized": 0, "failed": 0}
+    assert Invoice.objects.filter(period_start=AUGUST.start).count() == Invoice.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_schedulers_at_once_bill_once(use: Meter, key: APIKey) -> None:
+    keys = [make_key(make_workspace(f"Workspace {n}")) for n in range(8)]
+    for each in keys:
+        use(each, "07-10T00:00", "08-10T00:00", usage=MILLION)
+    results = at_once(*[lambda: close_due_months(at("10-05T00:00"))] * 3)
+    assert [result["failed"] for result in results] == [0, 0, 0]
+    numbers = sorted(Invoice.objects.values_list("number", flat=True))
+    assert numbers == [f"OMX-2026-{n:05d}" for n in range(1, 17)]
+    assert {str(invoice.total) for invoice in Invoice.objects.all()} == {"1.50"}
+
+
+def test_the_task_closes_as_of_the_clock(use: Meter, key: APIKey) -> None:
+    use(key, "09-10T00:00", usage=MILLION)
+    assert task.name == "metering.close_due_months"
+    with time_machine.travel(at("10-05T00:00"), tick=False):
+        assert task.apply().get() == {"drafts": 0, "finalized": 1, "failed": 0}
+    assert Invoice.objects.get().finalized_at == at("10-05T00:00")
