@@ -32,16 +32,16 @@ FROM metering_usageevent WHERE occurred_at >= %s AND occurred_at < %s
 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
 """
 
-DIFFERENT = (  # noqa: S608  every name in these statements is this module's own
-    "SELECT count(*) OVER (), workspace.public_id, start, events.requests, rollup.requests, events.cost, rollup.cost "
-    "FROM ({from_events}) events FULL JOIN (SELECT {grain} AS start, * FROM {table} WHERE {grain} >= %s AND {grain} < %s) "
-    "rollup USING (" + KEY + ") LEFT JOIN workspaces_workspace workspace ON workspace.id = workspace_id "
-    "WHERE (" + ", ".join(f"events.{name}" for name in SUMS) + ") IS DISTINCT FROM "
-    "(" + ", ".join(f"rollup.{name}" for name in SUMS) + ") "
-    "ORDER BY start, workspace_id LIMIT %s"
-)
+DIFFERENT = """
+SELECT count(*) OVER (), workspace.public_id, start, events.requests, rollup.requests, events.cost, rollup.cost
+FROM ({from_events}) events
+FULL JOIN (SELECT {grain} AS start, * FROM {table} WHERE {grain} >= %s AND {grain} < %s) rollup USING ({key})
+LEFT JOIN workspaces_workspace workspace ON workspace.id = workspace_id
+WHERE ({sums_of_events}) IS DISTINCT FROM ({sums_of_rollup})
+ORDER BY start, workspace_id LIMIT %s
+"""
 
-TOTALS = "SELECT " + ", ".join(f"coalesce(sum({name}), 0)" for name in SUMS) + " FROM {source}"  # noqa: S608
+TOTALS = "SELECT {sums} FROM {source}"
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,14 @@ class Differences:
 def differences(grain: str, period: Period, limit: int = 100) -> Differences:
     """Compares one grain ("hour" or "day") of a month with the month's events, in one pass over them."""
     bounds = [period.start, period.end]
-    statement = DIFFERENT.format(from_events=FROM_EVENTS.format(grain=grain), grain=grain, table=GRAINS[grain])
+    statement = DIFFERENT.format(
+        from_events=FROM_EVENTS.format(grain=grain),
+        grain=grain,
+        table=GRAINS[grain],
+        key=KEY,
+        sums_of_events=", ".join(f"events.{name}" for name in SUMS),
+        sums_of_rollup=", ".join(f"rollup.{name}" for name in SUMS),
+    )
     with connection.cursor() as cursor:
         cursor.execute(statement, [*bounds, *bounds, limit])
         rows = cursor.fetchall()
@@ -84,7 +91,8 @@ def rollup_totals(period: Period) -> dict[str, Any]:
 
 def _totals(source: str, period: Period) -> dict[str, Any]:
     with connection.cursor() as cursor:
-        cursor.execute(TOTALS.format(source=source), [period.start, period.end])
+        sums = ", ".join(f"coalesce(sum({name}), 0)" for name in SUMS)
+        cursor.execute(TOTALS.format(sums=sums, source=source), [period.start, period.end])
         *counts, cost = cursor.fetchone()
     return {**dict(zip(SUMS, map(int, counts), strict=False)), "cost": cost}
 
