@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from django.contrib.admin.options import InlineModelAdmin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import display
 
 from workspaces import audit
 from workspaces.models import Workspace
@@ -87,8 +88,13 @@ class ReadOnlyInline(TabularInline):
 
     extra = 0
     can_delete = False
-    show_change_link = False
-    tab = False
+    hide_title = True
+
+    @display(description="")
+    def page(self, row: Model) -> SafeString:
+        """A link to the row's own page, for `fields`."""
+        link = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+        return format_html('<a class="console-link" href="{}">open</a>', link)
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return is_operator(request)
@@ -101,11 +107,6 @@ class ReadOnlyInline(TabularInline):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
-
-
-def all_fields_of(admin: ModelAdmin | InlineModelAdmin) -> Iterable[str]:
-    """Names of a table's columns, for read-only pages."""
-    return [field.name for field in admin.model._meta.fields]
 
 
 def changes_in_words(message: Any) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect
+from django.utils.text import capfirst
 from unfold.widgets import (
     UnfoldAdminEmailInputWidget,
     UnfoldAdminIntegerFieldWidget,
@@ -29,30 +30,34 @@ GRACE_CHOICES = [
 
 
 def text(label: str, help_text: str = "", required: bool = True, **extra: Any) -> forms.CharField:
-    return forms.CharField(label=label, help_text=help_text, required=required, widget=UnfoldAdminTextInputWidget(), **extra)
+    return forms.CharField(
+        label=capfirst(label), help_text=help_text, required=required, widget=UnfoldAdminTextInputWidget(), **extra
+    )
 
 
 def email(label: str, help_text: str = "", required: bool = True) -> forms.EmailField:
-    return forms.EmailField(label=label, help_text=help_text, required=required, widget=UnfoldAdminEmailInputWidget())
+    return forms.EmailField(label=capfirst(label), help_text=help_text, required=required, widget=UnfoldAdminEmailInputWidget())
 
 
 def choice(label: str, choices: list[tuple[str, str]], help_text: str = "") -> forms.ChoiceField:
-    return forms.ChoiceField(label=label, choices=choices, help_text=help_text, widget=UnfoldAdminSelectWidget(choices=choices))
+    return forms.ChoiceField(
+        label=capfirst(label), choices=choices, help_text=help_text, widget=UnfoldAdminSelectWidget(choices=choices)
+    )
 
 
 def switch(label: str, help_text: str = "") -> forms.BooleanField:
-    return forms.BooleanField(label=label, help_text=help_text, required=False, widget=UnfoldBooleanSwitchWidget())
+    return forms.BooleanField(label=capfirst(label), help_text=help_text, required=False, widget=UnfoldBooleanSwitchWidget())
 
 
 def number(label: str, help_text: str = "", required: bool = True, **extra: Any) -> forms.IntegerField:
     return forms.IntegerField(
-        label=label, help_text=help_text, required=required, widget=UnfoldAdminIntegerFieldWidget(), **extra
+        label=capfirst(label), help_text=help_text, required=required, widget=UnfoldAdminIntegerFieldWidget(), **extra
     )
 
 
 def instant(label: str, help_text: str = "", required: bool = True) -> forms.SplitDateTimeField:
     return forms.SplitDateTimeField(
-        label=label, help_text=help_text, required=required, widget=UnfoldAdminSplitDateTimeWidget()
+        label=capfirst(label), help_text=help_text, required=required, widget=UnfoldAdminSplitDateTimeWidget()
     )
 
 

@@ -30,7 +30,7 @@ class GatewayAdmin(OperatorAdmin):
     list_display = ("name", "public_id", "status_label", "created_at", "last_used_at")
     search_fields = ("public_id__exact", "name__icontains")
     ordering = ("name", "id")
-    fields = (("name", "public_id"), ("created_at", "last_used_at", "revoked_at"))
+    fields = (("name", "public_id"), ("created_at", "last_used_at"), ("status_label", "revoked_at"))
     readonly_fields = tuple(name for row in fields for name in row)
     inlines = (SecretsOfAKey,)
     actions_detail = ("rename", "rotate", "revoke")

@@ -77,7 +77,8 @@ class APIKeyAdmin(OperatorAdmin):
         ("name", "public_id"),
         ("workspace", "kind"),
         ("created_at", "created_by"),
-        ("last_used_at", "expires_at", "revoked_at"),
+        ("last_used_at", "expires_at"),
+        ("status_label", "revoked_at"),
     )
     readonly_fields = tuple(name for row in fields for name in row)
     inlines = (SecretsOfAKey,)

@@ -65,6 +65,9 @@ class UserAdmin(DjangoUserAdmin, OperatorAdmin):  # type: ignore[misc]
     add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2", "is_staff")}),)
     inlines = (MembershipsOfAPerson,)
 
+    def get_inlines(self, request: HttpRequest, obj: User | None) -> tuple[Any, ...]:
+        return self.inlines if obj else ()
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).annotate(membership_total=Count("memberships"))
 

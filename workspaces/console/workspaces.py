@@ -42,9 +42,8 @@ class RoleForm(forms.Form):
 
 class MembersOfAWorkspace(ReadOnlyInline):
     model = Membership
-    fields = ("user", "role", "created_at")
+    fields = ("user", "role", "created_at", "page")
     readonly_fields = fields
-    show_change_link = True
     verbose_name_plural = "members"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:

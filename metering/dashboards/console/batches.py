@@ -57,7 +57,6 @@ class BatchAdmin(OperatorAdmin):
         "conflict",
         "unpriced",
         "rejected",
-        "failures",
     )
     list_filter = (("status", ChoicesDropdownFilter), ("gateway", AutocompleteSelectFilter), FailingFilter)
     list_select_related = ("gateway",)
@@ -66,10 +65,12 @@ class BatchAdmin(OperatorAdmin):
     ordering = ("-id",)
     sortable_by = ()
     fields = (
-        ("public_id", "gateway", "status_label"),
-        ("received_at", "processed_at", "waited"),
-        ("event_count", "recorded", "duplicate"),
-        ("conflict", "unpriced", "rejected"),
+        ("public_id", "gateway"),
+        ("received_at", "processed_at"),
+        ("status_label", "waited"),
+        ("event_count", "recorded"),
+        ("duplicate", "conflict"),
+        ("unpriced", "rejected"),
         ("failures", "last_error"),
         "what_was_not_recorded",
         "body_as_sent",
@@ -104,8 +105,10 @@ class BatchAdmin(OperatorAdmin):
             ((each["index"], each["request_id"] or "-", each["outcome"], each["code"], each["message"]) for each in items),
         )
         more = f"and {len(batch.items) - SHOWN_ITEMS:,} more" if len(batch.items) > SHOWN_ITEMS else ""
-        head = format_html("<tr><th>#</th><th>request id</th><th>outcome</th><th>code</th><th>message</th></tr>")
-        table = format_html('<div class="console-wide"><table class="console-plain">{}{}</table></div>{}', head, rows, more)
+        head = format_html_join("", "<th>{}</th>", ((name,) for name in ("#", "request id", "outcome", "code", "message")))
+        table = format_html(
+            '<div class="console-wide"><table class="console-plain"><tr>{}</tr>{}</table></div>{}', head, rows, more
+        )
         return table if items else format_html("{}", "nothing" if batch.processed_at else "nothing so far")
 
     @display(description="body as sent")

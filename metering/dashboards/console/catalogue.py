@@ -56,11 +56,10 @@ class PriceFilter(DropdownFilter):
 
 class PricesOfAModel(ReadOnlyInline):
     model = PriceVersion
-    fields = ("service_tier", "workspace", "above_input_tokens", "effective_from", "input", "cached", "write", "output")
+    fields = ("service_tier", "workspace", "above_input_tokens", "effective_from", "input", "cached", "write", "output", "page")
     readonly_fields = fields
     ordering = ("service_tier", "-effective_from", "-id")
     per_page = 20
-    show_change_link = True
     verbose_name_plural = "price versions, newest first (USD per million tokens)"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PriceVersion]:

@@ -39,6 +39,10 @@ def stylesheet(request: HttpRequest) -> str:
     return static("console/console.css")
 
 
+def favicon(request: HttpRequest) -> str:
+    return static("omixa/mark.svg")
+
+
 def account_links(request: HttpRequest) -> list[dict[str, str]]:
     return [
         {"title": "Change password", "link": reverse("account_change_password")},

@@ -52,7 +52,7 @@ class WorkspaceWithFiguresAdmin(WorkspaceAdmin):
     list_display_links = ("name",)
     readonly_fields = (*WorkspaceAdmin.readonly_fields, "spend_this_month")
     fields = (("name", "email"), ("public_id", "created_at"), ("sandbox", "currency"), "spend_this_month")
-    actions_detail = ("create_key", "add_member", "usage_events", "invoices")
+    actions_detail = ("create_key", "add_member", {"title": "Go to", "items": ["usage_events", "invoices"]})
 
     @display(description="spend this month")
     def spend_this_month(self, workspace: Any) -> SafeString:

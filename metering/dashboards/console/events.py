@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from unfold.widgets import UnfoldAdminSingleDateWidget
 
 from metering.dashboards.console import figures
@@ -40,7 +41,7 @@ STATUS_TYPES = {EventStatus.SUCCEEDED: "success", EventStatus.ABORTED: "warning"
 
 
 def date_field(label: str) -> forms.DateField:
-    return forms.DateField(label=label, required=False, widget=UnfoldAdminSingleDateWidget())
+    return forms.DateField(label=capfirst(label), required=False, widget=UnfoldAdminSingleDateWidget())
 
 
 class EventForm(forms.Form):

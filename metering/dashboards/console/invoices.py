@@ -16,6 +16,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import action, display
 
 from metering.dashboards.console import figures
+from metering.invoicing.document import invoice_page
 from metering.invoicing.finalize import finalize
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.pay import mark_paid
@@ -99,16 +100,18 @@ class InvoiceAdmin(OperatorAdmin):
     ordering = ("-period_start", "-id")
     sortable_by = ()
     fields = (
-        ("name", "status_label", "month"),
-        ("workspace", "public_id"),
-        ("subtotal_exact_shown", "subtotal_shown", "tax_shown"),
-        ("total_shown", "credits_shown", "due_shown"),
-        ("created_at", "finalized_at", "due_at"),
-        ("paid_at", "payment_reference"),
+        ("name", "status_label"),
+        ("workspace", "month"),
+        ("subtotal_exact_shown", "subtotal_shown"),
+        ("tax_shown", "total_shown"),
+        ("credits_shown", "due_shown"),
+        ("created_at", "finalized_at"),
+        ("due_at", "paid_at"),
+        ("public_id", "payment_reference"),
     )
     readonly_fields = tuple(name for row in fields for name in row)
     inlines = (LinesOfAnInvoice,)
-    actions_detail = ("finalize", "mark_paid")
+    actions_detail = ("finalize", "mark_paid", "printable")
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Only what this invoice's status allows."""
@@ -180,6 +183,10 @@ class InvoiceAdmin(OperatorAdmin):
         intro = f"{figures.usd(invoice.amount_due)} of {invoice.workspace} arrived outside this product, in full."
         page = FormPage("Mark the invoice as paid", act, self._page_of(invoice), PaidForm, intro, "Mark as paid")
         return page.respond(request, self, invoice)
+
+    @action(description="Printable page", url_path="printable", icon="print")
+    def printable(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return invoice_page(request, get_object_or_404(Invoice.objects.select_related("workspace"), pk=object_id))
 
     def _page_of(self, invoice: Invoice) -> str:
         return reverse("admin:metering_invoice_change", args=[invoice.pk])

@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
@@ -35,7 +36,7 @@ STATE_LABELS = {"in force": "success", "to come": "info", "succeeded": ""}
 def rate_field(label: str, help_text: str = "", required: bool = True) -> forms.DecimalField:
     """USD per million tokens; what a rate may be is decided where prices are set."""
     widget = UnfoldAdminDecimalFieldWidget(attrs={"step": "any", "inputmode": "decimal"})
-    return forms.DecimalField(label=label, help_text=help_text, required=required, widget=widget)
+    return forms.DecimalField(label=capfirst(label), help_text=help_text, required=required, widget=widget)
 
 
 class PriceForm(forms.Form):
@@ -75,9 +76,8 @@ class PriceVersionAdmin(OperatorAdmin):
     may_add = True
     list_display = (
         "model",
-        "service_tier",
+        "tier",
         "for_whom",
-        "above",
         "effective_from",
         "input_price",
         "cached_price",
@@ -125,9 +125,10 @@ class PriceVersionAdmin(OperatorAdmin):
     def for_whom(self, price: PriceVersion) -> str:
         return str(price.workspace or "all")
 
-    @display(description="above tokens")
-    def above(self, price: PriceVersion) -> SafeString:
-        return figures.count(price.above_input_tokens or None)
+    @display(description="service tier")
+    def tier(self, price: PriceVersion) -> str:
+        above = price.above_input_tokens
+        return f"{price.service_tier}, above {above:,} tokens" if above else price.service_tier
 
     @display(description="input $/M")
     def input_price(self, price: PriceVersion) -> SafeString:

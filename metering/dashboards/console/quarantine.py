@@ -77,10 +77,11 @@ class QuarantinedEventAdmin(OperatorAdmin):
     ordering = ("-id",)
     sortable_by = ()
     fields = (
-        ("public_id", "outcome_label", "state"),
+        ("public_id", "created_at"),
+        ("outcome_label", "state"),
         ("code", "message"),
-        ("workspace", "request_id", "attempt"),
-        ("batch_link", "index", "created_at"),
+        ("workspace", "request_id"),
+        ("batch_link", "index"),
         ("settled_at", "settlement"),
         "content_as_sent",
     )

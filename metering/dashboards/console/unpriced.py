@@ -42,7 +42,7 @@ def _row(each: dict[str, Any]) -> list[SafeString]:
         figures.count(each["output"]),
         figures.figure(f"{each['first_hour']:%Y-%m-%d %H:00}"),
         figures.figure(f"{each['last_hour']:%Y-%m-%d %H:00}"),
-        format_html('<a class="console-link" href="{}">Set a price</a>', _price_form(each)),
+        format_html('<a class="console-link console-nowrap" href="{}">Set a price</a>', _price_form(each)),
     ]
 
 

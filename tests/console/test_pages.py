@@ -1,0 +1,115 @@
+"""Every page of the console answers an operator, and nobody else."""
+
+from urllib.parse import urlencode
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django_celery_beat.models import PeriodicTask
+
+from metering.catalogue.models import LanguageModel, PriceVersion
+from metering.ingest.models import QuarantinedEvent, UsageEvent
+from tests.console.conftest import World
+from workspaces.models import AuditEntry, Gateway, Membership, User
+
+
+def every_page(world: World) -> list[str]:
+    """The lists, the forms, and one page of each kind of thing."""
+    lists = [
+        "workspaces_workspace",
+        "workspaces_apikey",
+        "workspaces_user",
+        "workspaces_membership",
+        "workspaces_gateway",
+        "workspaces_auditentry",
+        "metering_languagemodel",
+        "metering_priceversion",
+        "metering_usageevent",
+        "metering_batch",
+        "metering_quarantinedevent",
+        "metering_invoice",
+        "django_celery_beat_periodictask",
+        "account_emailaddress",
+        "mfa_authenticator",
+    ]
+    added = ["workspaces_workspace", "workspaces_apikey", "workspaces_user", "workspaces_gateway"]
+    added += ["metering_languagemodel", "metering_priceversion", "django_celery_beat_periodictask"]
+    event = UsageEvent.objects.get(workspace=world.acme, request_id="today-1")
+    one = urlencode({"workspace": world.acme.pk, "at": event.occurred_at.isoformat(), "id": event.pk})
+    rows = [
+        ("workspaces_workspace_change", world.acme.pk),
+        ("workspaces_workspace_add_member", world.acme.pk),
+        ("workspaces_apikey_change", world.key.pk),
+        ("workspaces_apikey_rename", world.key.pk),
+        ("workspaces_apikey_rotate", world.key.pk),
+        ("workspaces_apikey_revoke", world.key.pk),
+        ("workspaces_gateway_change", Gateway.objects.get().pk),
+        ("workspaces_gateway_rotate", Gateway.objects.get().pk),
+        ("workspaces_gateway_revoke", Gateway.objects.get().pk),
+        ("workspaces_user_change", User.objects.get(email="owner@acme.example").pk),
+        ("workspaces_membership_change", Membership.objects.get().pk),
+        ("workspaces_membership_change_role", Membership.objects.get().pk),
+        ("workspaces_membership_remove", Membership.objects.get().pk),
+        ("workspaces_auditentry_change", AuditEntry.objects.first().pk),  # type: ignore[union-attr]
+        ("metering_languagemodel_change", LanguageModel.objects.get(slug="codex-mini").pk),
+        ("metering_priceversion_change", PriceVersion.objects.get().pk),
+        ("metering_priceversion_withdraw", PriceVersion.objects.get().pk),
+        ("metering_batch_change", world.batch.pk),
+        ("metering_quarantinedevent_change", QuarantinedEvent.objects.get(outcome="rejected").pk),
+        ("metering_quarantinedevent_dismiss", QuarantinedEvent.objects.get(outcome="rejected").pk),
+        ("metering_invoice_change", world.invoice.pk),
+        ("metering_invoice_finalize", world.invoice.pk),
+        ("metering_invoice_mark_paid", world.invoice.pk),
+        ("metering_invoice_printable", world.invoice.pk),
+        ("django_celery_beat_periodictask_change", PeriodicTask.objects.earliest("pk").pk),
+    ]
+    return [
+        reverse("admin:index"),
+        *(reverse(f"admin:{name}_changelist") for name in lists),
+        *(reverse(f"admin:{name}_add") for name in added),
+        *(reverse(f"admin:{name}", args=[pk]) for name, pk in rows),
+        f"{reverse('admin:metering_usageevent_changelist')}?workspace={world.acme.pk}",
+        f"{reverse('admin:metering_usageevent_one')}?{one}",
+        reverse("admin:metering_usageevent_unpriced"),
+        reverse("admin:metering_batch_process_again"),
+    ]
+
+
+def test_every_page_answers_an_operator(console: Client, world: World) -> None:
+    answers = {page: console.get(page).status_code for page in every_page(world)}
+    assert {page: status for page, status in answers.items() if status != 200} == {}
+
+
+def test_a_customer_is_refused_on_every_page(customer: Client, world: World) -> None:
+    for page in every_page(world):
+        assert customer.get(page, follow=True).status_code == 403, page
+
+
+def test_a_stranger_is_sent_to_the_door_everybody_uses(client: Client, world: World) -> None:
+    for page in every_page(world):
+        answer = client.get(page, follow=True)
+        assert answer.redirect_chain[-1][0].startswith("/accounts/login/?next="), page
+
+
+def test_an_operator_who_was_switched_off_is_refused(console: Client, operator: User) -> None:
+    User.objects.filter(pk=operator.pk).update(is_active=False)
+    assert console.get("/admin/").status_code == 302
+
+
+@pytest.mark.parametrize("name", ["metering_batch", "metering_quarantinedevent", "metering_invoice", "workspaces_auditentry"])
+def test_facts_cannot_be_added_changed_or_deleted(console: Client, world: World, name: str) -> None:
+    pk = {
+        "metering_batch": world.batch.pk,
+        "metering_quarantinedevent": QuarantinedEvent.objects.earliest("pk").pk,
+        "metering_invoice": world.invoice.pk,
+        "workspaces_auditentry": AuditEntry.objects.earliest("pk").pk,
+    }[name]
+    assert console.get(reverse(f"admin:{name}_add")).status_code == 403
+    assert console.post(reverse(f"admin:{name}_change", args=[pk]), {}).status_code == 403
+    assert console.post(reverse(f"admin:{name}_delete", args=[pk]), {"post": "yes"}).status_code == 403
+
+
+def test_a_thing_is_found_by_its_id_from_anywhere(console: Client, world: World) -> None:
+    found = console.get("/admin/search/", {"s": world.key.public_id, "extended": "1"}).content.decode()
+    assert reverse("admin:workspaces_apikey_change", args=[world.key.pk]) in found
+    assert reverse("admin:workspaces_apikey_change", args=[world.test_key.pk]) not in found
