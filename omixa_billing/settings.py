@@ -171,6 +171,11 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/(api|gateway)/v1",
+    "OAS_VERSION": "3.1.0",
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "PREPROCESSING_HOOKS": ["omixa_billing.openapi.add_gateway_endpoints"],
+    # Without the library's own hook, which gives each set of words an invented name.
+    "POSTPROCESSING_HOOKS": ["omixa_billing.openapi.add_errors"],
 }
 
 # --- Work --------------------------------------------------------------------------------------------------------
