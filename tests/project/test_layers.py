@@ -1,0 +1,64 @@
+"""Who may import whom: the folders are the pipeline, and knowledge runs one way along it."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+STAGES = ["catalogue", "pricing", "ingest", "rollups", "usage", "invoicing", "payments", "dashboards"]
+# Gathers the stages for Django, Celery and operators; no stage imports these.
+GATHERERS = {"admin.py", "models.py", "tasks.py", "health.py", "metrics.py"}
+
+
+def imports(file: Path) -> Iterator[str]:
+    """Every module that a file names in an import, as a dotted name."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def stage_files() -> list[Path]:
+    return [file for stage in STAGES for file in sorted((ROOT / "metering" / stage).rglob("*.py"))]
+
+
+def test_there_is_something_to_check() -> None:
+    assert len(stage_files()) > 40
+
+
+@pytest.mark.parametrize("file", stage_files(), ids=lambda file: str(file.relative_to(ROOT)))
+def test_a_stage_imports_only_stages_before_it(file: Path) -> None:
+    own = STAGES.index(file.relative_to(ROOT / "metering").parts[0])
+    for name in imports(file):
+        parts = name.split(".")
+        if parts[0] == "metering" and len(parts) > 1 and parts[1] in STAGES:
+            assert STAGES.index(parts[1]) <= own, f"{file.name} imports {name}, which comes later in the pipeline"
+        assert name not in {f"metering.{gatherer.removesuffix('.py')}" for gatherer in GATHERERS}
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "workspaces").rglob("*.py")), ids=lambda file: str(file.relative_to(ROOT)))
+def test_workspaces_know_nothing_of_metering(file: Path) -> None:
+    assert not [name for name in imports(file) if name.split(".")[0] == "metering"]
+
+
+def test_files_stay_small_enough_to_read() -> None:
+    packages = ("omixa_billing", "workspaces", "metering")
+    files = [file for package in packages for file in (ROOT / package).rglob("*.py") if "migrations" not in file.parts]
+    long = {str(file.relative_to(ROOT)): count for file in files if (count := len(file.read_text().splitlines())) > 400}
+    assert long == {}
+
+
+def test_no_float_comes_near_money() -> None:
+    """Outside times, sizes and pictures: the stages that count, rate and bill never call float()."""
+    exact = [
+        file
+        for stage in ("catalogue", "pricing", "ingest", "rollups", "invoicing")
+        for file in (ROOT / "metering" / stage).rglob("*.py")
+    ] + [ROOT / "metering" / "money.py"]
+    for file in exact:
+        names = {node.id for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Name)}
+        assert "float" not in names, file
