@@ -15,8 +15,8 @@ from metering.money import exact_text
 from metering.periods import Period
 
 NOTES = {
-    Invoice.Status.DRAFT: "Draft. It has no number yet and may still change.",
-    Invoice.Status.VOID: "Void. Nothing is owed on this invoice.",
+    Invoice.Status.DRAFT: "It has no number yet and may still change.",
+    Invoice.Status.VOID: "Nothing is owed on this invoice.",
 }
 
 
