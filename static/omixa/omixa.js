@@ -132,8 +132,16 @@
   });
 
   document.addEventListener("change", (event) => {
+    if (event.target.dataset.picks) {
+      const [name, value] = event.target.dataset.picks.split("=");
+      event.target.form.elements[name].value = value;
+    }
     if (event.target.matches("[data-submit-on-change]")) event.target.form.requestSubmit();
   });
+
+  /* A page that came out of a form and must not be sent again takes the address of where it leads to. */
+  const elsewhere = document.querySelector("[data-address]");
+  if (elsewhere) history.replaceState(null, "", elsewhere.dataset.address);
 
   document.addEventListener("htmx:load", (event) => prepare(event.detail.elt));
   prepare(document);

@@ -1,0 +1,85 @@
+"""Requests one by one, and why each cost what it did."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from metering.dashboards.pages import ranges
+from metering.dashboards.pages.filters import asked, choices
+from metering.dashboards.pages.member import member_page
+from metering.dashboards.pages.usage import key_names
+from metering.errors import InvalidParameter
+from metering.usage.components import Component, components
+from metering.usage.cursors import event_cursor, event_position
+from metering.usage.events import EventQuestion, EventRow, attempts, events_page
+from metering.usage.filters import STATUS_WORDS
+from workspaces.authentication import Caller
+
+PAGE = 50
+COMPONENT_NAMES = {"input": "Input", "cached_input": "Cached input", "cache_write": "Cache write", "output": "Output"}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An event with its key's name and its ending in words."""
+
+    event: EventRow
+    key_name: str
+    status: str
+
+
+@dataclass(frozen=True)
+class Explained(Shown):
+    """With its parts, each as (name, part), and what else the gateway said."""
+
+    parts: list[tuple[str, Component]]
+    detail: list[tuple[str, str]]
+
+    @property
+    def total_tokens(self) -> int:
+        return self.event.input_tokens + self.event.output_tokens
+
+
+@member_page()
+def event_list(request: HttpRequest, caller: Caller) -> HttpResponse:
+    question = asked(request.GET, timezone.now())
+    try:
+        after = event_position(request.GET["cursor"]) if request.GET.get("cursor") else None
+    except InvalidParameter:
+        after = None
+    span = question.span
+    rows, more = events_page(EventQuestion(caller.workspace, span.start, span.end, question.filters), PAGE, after)
+    names = key_names(caller.workspace)
+    context = {
+        "asked": question,
+        "presets": ranges.PRESETS.items(),
+        "choices": choices(question, caller.workspace),
+        "events": [shown(row, names) for row in rows],
+        "continued": after is not None,
+        "next": f"{question.page_query}&{urlencode({'cursor': event_cursor(rows[-1].position)})}" if more else "",
+    }
+    return render(request, "metering/events.html", context)
+
+
+@member_page()
+def event_page(request: HttpRequest, caller: Caller, request_id: str) -> HttpResponse:
+    names = key_names(caller.workspace)
+    found = [explained(row, names) for row in attempts(caller.workspace, request_id)]
+    return render(request, "metering/event.html", {"request_id": request_id, "attempts": found})
+
+
+def shown(event: EventRow, names: dict[str, str]) -> Shown:
+    return Shown(event, names.get(event.key_id, event.key_id), STATUS_WORDS[event.status])
+
+
+def explained(event: EventRow, names: dict[str, str]) -> Explained:
+    parts = [(COMPONENT_NAMES[part.component], part) for part in components(event)]
+    said: dict[str, Any] = json.loads(event.detail) if event.detail else {}
+    detail = [(name, value if isinstance(value, str) else json.dumps(value)) for name, value in said.items()]
+    plain = shown(event, names)
+    return Explained(plain.event, plain.key_name, plain.status, parts, detail)

@@ -1,0 +1,105 @@
+"""The first page: for strangers what this is and what it costs, for members how the workspace is doing."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect, render
+from django.utils import timezone
+
+from metering.dashboards.pages import ranges
+from metering.dashboards.pages.catalogue import listed, listings
+from metering.dashboards.pages.chart import chart
+from metering.dashboards.pages.examples import base_url, examples
+from metering.dashboards.pages.highlight import highlight
+from metering.dashboards.pages.member import no_workspace
+from metering.invoicing.upcoming import upcoming
+from metering.usage.query import UsageQuestion, UsageRow, usage
+from metering.usage.spend import spend_by_model
+from workspaces.authentication import Caller, caller_of_member
+from workspaces.current import choose_workspace, membership_of
+from workspaces.models import APIKey, Workspace
+
+OVERVIEW_PRESETS = ("7d", "30d", "month")
+TOP_KEYS = 5
+
+
+@dataclass(frozen=True)
+class KeySpend:
+    """A key's usage of the range, and its share of the most expensive one's in per cent."""
+
+    key: APIKey
+    row: UsageRow
+    share: int
+
+
+def home(request: HttpRequest) -> HttpResponse:
+    if not request.user.is_authenticated:
+        return public_home(request)
+    membership = membership_of(request)
+    if membership is None:
+        return no_workspace(request)
+    return overview(request, caller_of_member(membership))
+
+
+def public_home(request: HttpRequest) -> HttpResponse:
+    shown = listings(None)
+    curl = examples(shown[0].model)[0].code if shown else ""
+    return render(request, "metering/public_home.html", {"listings": shown, "base_url": base_url(), "example": highlight(curl)})
+
+
+def overview(request: HttpRequest, caller: Caller) -> HttpResponse:
+    now = timezone.now()
+    name = request.GET.get("range", ranges.DEFAULT)
+    span = ranges.preset(name if name in OVERVIEW_PRESETS else ranges.DEFAULT, now)
+    workspace = caller.workspace
+    total = usage(UsageQuestion(workspace, span.start, span.end)).total
+    before = usage(UsageQuestion(workspace, *span.before)).total
+    context = {
+        "span": span,
+        "presets": [(key, ranges.PRESETS[key]) for key in OVERVIEW_PRESETS],
+        "total": total,
+        "before": before,
+        "change": change(total.cost, before.cost),
+        "chart": chart(spend_by_model(workspace, span.start, span.end)),
+        "top_keys": top_keys(workspace, span),
+        "upcoming": upcoming(workspace, now) if caller.may_see_invoices and not workspace.sandbox else None,
+        "caller": caller,
+    }
+    if not total.requests and not before.requests:
+        context |= first_steps(workspace, now)
+    return render(request, "metering/overview.html", context)
+
+
+def top_keys(workspace: Workspace, span: ranges.Range) -> list[KeySpend]:
+    """The keys that cost most in the range, at most TOP_KEYS."""
+    rows = usage(UsageQuestion(workspace, span.start, span.end, group_by=("key_id",))).rows
+    rows = sorted(rows, key=lambda row: (-row.cost, -row.requests))[:TOP_KEYS]
+    keys = {key.public_id: key for key in APIKey.objects.filter(public_id__in=[row.groups["key_id"] for row in rows])}
+    most = max((row.cost for row in rows), default=Decimal(0))
+    return [KeySpend(keys[row.groups["key_id"]], row, int(row.cost * 100 / most) if most else 0) for row in rows]
+
+
+def change(now: Decimal, before: Decimal) -> Decimal | None:
+    """In per cent, one decimal; None where there is nothing to compare with."""
+    return ((now - before) * 100 / before).quantize(Decimal("0.1")) if before else None
+
+
+def first_steps(workspace: Workspace, now: datetime) -> dict[str, object]:
+    """What a workspace without usage is shown instead of empty figures."""
+    model = listed().order_by("slug").first()
+    keys = APIKey.objects.filter(workspace=workspace, revoked_at__isnull=True).exclude(kind=APIKey.Kind.ADMIN)
+    return {
+        "first_steps": True,
+        "has_key": any(key.status(now) == "active" for key in keys),
+        "example": highlight(examples(model)[0].code) if model else "",
+    }
+
+
+def switch(request: HttpRequest) -> HttpResponse:
+    """Another of the person's workspaces from now on. One they do not belong to changes nothing."""
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    choose_workspace(request, request.POST.get("workspace", ""))
+    return redirect("pages:home")

@@ -1,0 +1,73 @@
+"""Invoices: the list with what the running month will come to, one invoice, and the way down to the requests it bills."""
+
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+
+from metering.dashboards.pages.events import shown
+from metering.dashboards.pages.member import member_page
+from metering.dashboards.pages.usage import key_names
+from metering.errors import InvalidParameter
+from metering.invoicing.document import invoice_page as printed_page
+from metering.invoicing.explain import events_under
+from metering.invoicing.models import Invoice, InvoiceLine
+from metering.invoicing.upcoming import upcoming
+from metering.usage.cursors import event_cursor, event_position
+from workspaces.authentication import Caller
+
+PAGE = 50
+
+
+@member_page("may_see_invoices")
+def invoice_list(request: HttpRequest, caller: Caller) -> HttpResponse:
+    workspace = caller.workspace
+    context = {
+        "invoices": Invoice.objects.filter(workspace=workspace),
+        "upcoming": None if workspace.sandbox else upcoming(workspace, timezone.now()),
+        "workspace": workspace,
+    }
+    return render(request, "metering/invoices.html", context)
+
+
+@member_page("may_see_invoices")
+def upcoming_page(request: HttpRequest, caller: Caller) -> HttpResponse:
+    preview = upcoming(caller.workspace, timezone.now())
+    return render(request, "metering/upcoming.html", {"invoice": preview, "lines": preview.lines})
+
+
+@member_page("may_see_invoices")
+def invoice_page(request: HttpRequest, caller: Caller, invoice_id: str) -> HttpResponse:
+    invoice = _invoice(caller, invoice_id)
+    return render(request, "metering/invoice_page.html", {"invoice": invoice, "lines": invoice.lines.all()})
+
+
+@member_page("may_see_invoices")
+def invoice_print(request: HttpRequest, caller: Caller, invoice_id: str) -> HttpResponse:
+    """The document alone, as it prints."""
+    return printed_page(request, _invoice(caller, invoice_id))
+
+
+@member_page("may_see_invoices")
+def line_page(request: HttpRequest, caller: Caller, invoice_id: str, line_id: str) -> HttpResponse:
+    lines = InvoiceLine.objects.select_related("invoice__workspace").filter(invoice__workspace=caller.workspace)
+    line = get_object_or_404(lines, invoice__public_id=invoice_id, public_id=line_id)
+    try:
+        after = event_position(request.GET["cursor"]) if request.GET.get("cursor") else None
+    except InvalidParameter:
+        after = None
+    billed, more = events_under(line, PAGE, after)
+    names = key_names(caller.workspace)
+    context = {
+        "line": line,
+        "invoice": line.invoice,
+        "billed": [(each, shown(each.event, names)) for each in billed],
+        "next": urlencode({"cursor": event_cursor(billed[-1].event.position)}) if more else "",
+        "continued": after is not None,
+    }
+    return render(request, "metering/invoice_line.html", context)
+
+
+def _invoice(caller: Caller, invoice_id: str) -> Invoice:
+    return get_object_or_404(Invoice.objects.select_related("workspace"), workspace=caller.workspace, public_id=invoice_id)

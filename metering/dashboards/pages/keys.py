@@ -1,0 +1,118 @@
+"""API keys: the list, one key, and making, renaming, rotating and revoking them.
+
+A secret is shown in the very answer that made it, and nowhere else: a redirect would have to keep it somewhere, and only its
+hash may be kept. The page replaces its own address, so that loading it again shows the list and makes no second key.
+"""
+
+from datetime import datetime, timedelta
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+
+from metering.dashboards.pages.forms import KeyForm, NameForm, RotateForm
+from metering.dashboards.pages.member import member_page, refused
+from metering.periods import month_of
+from metering.usage.query import UsageQuestion, UsageRow, usage
+from metering.usage.spend import month_spend
+from omixa_billing.errors import Refusal
+from workspaces.authentication import Caller
+from workspaces.issue import create_key, rename_key, revoke_key, rotate_key
+from workspaces.models import APIKey, Workspace
+
+
+@member_page()
+def key_list(request: HttpRequest, caller: Caller) -> HttpResponse:
+    now = timezone.now()
+    spent = spend_by_key(caller.workspace)
+    found = APIKey.objects.filter(workspace=caller.workspace).prefetch_related("credentials")
+    keys = [_row(key, now, spent.get(key.public_id)) for key in found]
+    keys.sort(key=lambda row: row["status"] != "active")
+    return render(request, "workspaces/keys.html", {"keys": keys, "caller": caller})
+
+
+@never_cache
+@member_page("may_manage_keys")
+def key_new(request: HttpRequest, caller: Caller) -> HttpResponse:
+    form = KeyForm(request.POST or None, workspace=caller.workspace)
+    if request.method == "POST" and form.is_valid():
+        now = timezone.now()
+        asked = form.cleaned_data
+        try:
+            key, secret = create_key(
+                caller.workspace, asked["kind"], asked["name"], caller.actor, now, caller.user, form.expires_at(now)
+            )
+        except Refusal as refusal:
+            form.add_error(None, refusal.message)
+        else:
+            return render(request, "workspaces/key_secret.html", {"key": key, "secret": secret, "is_new": True})
+    return render(request, "workspaces/key_new.html", {"form": form})
+
+
+@member_page()
+def key_page(request: HttpRequest, caller: Caller, key_id: str) -> HttpResponse:
+    key = _key(caller, key_id)
+    now = timezone.now()
+    form = NameForm(request.POST or None, initial={"name": key.name})
+    if request.method == "POST" and caller.may_manage_keys and form.is_valid():
+        try:
+            rename_key(key, form.cleaned_data["name"], caller.actor, now)
+        except Refusal as refusal:
+            return refused(request, refusal, "pages:key", key_id)
+        messages.success(request, "The key has its new name.")
+        return redirect("pages:key", key_id)
+    good = [each for each in key.credentials.order_by("-pk") if each.expires_at is None or each.expires_at > now]
+    context = {
+        "key": key,
+        "status": key.status(now),
+        "secrets": good,
+        "spend": month_spend(caller.workspace, now, key),
+        "form": form,
+        "caller": caller,
+    }
+    return render(request, "workspaces/key.html", context)
+
+
+@never_cache
+@member_page("may_manage_keys")
+def key_rotate(request: HttpRequest, caller: Caller, key_id: str) -> HttpResponse:
+    key = _key(caller, key_id)
+    form = RotateForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        grace = timedelta(seconds=int(form.cleaned_data["grace"]))
+        now = timezone.now()
+        try:
+            secret = rotate_key(key, grace, caller.actor, now)
+        except Refusal as refusal:
+            return refused(request, refusal, "pages:key", key_id)
+        until = now + grace if grace else None
+        return render(request, "workspaces/key_secret.html", {"key": key, "secret": secret, "old_until": until})
+    return render(request, "workspaces/key_rotate.html", {"key": key, "form": form})
+
+
+@member_page("may_manage_keys")
+def key_revoke(request: HttpRequest, caller: Caller, key_id: str) -> HttpResponse:
+    key = _key(caller, key_id)
+    if request.method == "POST":
+        revoke_key(key, caller.actor, timezone.now())
+        messages.success(request, f"“{key.name}” is revoked. Requests with it are refused from now on.")
+        return redirect("pages:keys")
+    return render(request, "workspaces/key_revoke.html", {"key": key})
+
+
+def spend_by_key(workspace: Workspace) -> dict[str, UsageRow]:
+    """This month's usage by key id."""
+    month = month_of(timezone.now())
+    rows = usage(UsageQuestion(workspace, month.start, month.end, group_by=("key_id",))).rows
+    return {row.groups["key_id"]: row for row in rows}
+
+
+def _key(caller: Caller, key_id: str) -> APIKey:
+    return get_object_or_404(APIKey.objects.select_related("created_by"), workspace=caller.workspace, public_id=key_id)
+
+
+def _row(key: APIKey, now: datetime, spent: UsageRow | None) -> dict[str, object]:
+    newest = max(key.credentials.all(), key=lambda each: each.pk, default=None)
+    return {"key": key, "status": key.status(now), "secret": newest, "usage": spent}

@@ -1,0 +1,33 @@
+"""The customer pages, at /."""
+
+from django.urls import path
+
+from metering.dashboards.pages import catalogue, events, home, invoices, keys, settings, usage
+from metering.usage.urls import RequestIdConverter
+
+app_name = "pages"
+ANY_TEXT = RequestIdConverter.__name__  # importing it registered the converter "request_id"
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("workspace", home.switch, name="switch"),
+    path("models", catalogue.model_list, name="models"),
+    path("models/<path:slug>", catalogue.model_page, name="model"),
+    path("usage", usage.usage_page, name="usage"),
+    path("usage/events", events.event_list, name="events"),
+    path("usage/events/<request_id:request_id>", events.event_page, name="event"),
+    path("keys", keys.key_list, name="keys"),
+    path("keys/new", keys.key_new, name="key_new"),
+    path("keys/<slug:key_id>", keys.key_page, name="key"),
+    path("keys/<slug:key_id>/rotate", keys.key_rotate, name="key_rotate"),
+    path("keys/<slug:key_id>/revoke", keys.key_revoke, name="key_revoke"),
+    path("invoices", invoices.invoice_list, name="invoices"),
+    path("invoices/upcoming", invoices.upcoming_page, name="upcoming"),
+    path("invoices/<slug:invoice_id>", invoices.invoice_page, name="invoice"),
+    path("invoices/<slug:invoice_id>/print", invoices.invoice_print, name="invoice_print"),
+    path("invoices/<slug:invoice_id>/lines/<slug:line_id>", invoices.line_page, name="invoice_line"),
+    path("settings", settings.settings_page, name="settings"),
+    path("settings/members", settings.member_list, name="members"),
+    path("settings/members/<int:member_id>/role", settings.member_role, name="member_role"),
+    path("settings/members/<int:member_id>/remove", settings.member_remove, name="member_remove"),
+]
