@@ -1,6 +1,7 @@
 """`/metrics` for Prometheus: for operators' networks only, so it asks for a token or a loopback caller."""
 
 import hmac
+import os
 
 from django.conf import settings
 from django.db import connection
@@ -8,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from metering.health import waiting
@@ -42,7 +44,16 @@ def metrics(request: HttpRequest) -> HttpResponse:
         return error_response(403, "not_allowed", "Metrics are not public: scrape from loopback, or set METRICS_TOKEN.")
     backlog = CollectorRegistry()
     backlog.register(Backlog())
-    return HttpResponse(generate_latest(REGISTRY) + generate_latest(backlog), content_type=CONTENT_TYPE_LATEST)
+    return HttpResponse(generate_latest(_counters()) + generate_latest(backlog), content_type=CONTENT_TYPE_LATEST)
+
+
+def _counters() -> CollectorRegistry:
+    """What every process of this run counted; under `make run` they share a folder, elsewhere there is only this one."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return REGISTRY
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)
+    return registry
 
 
 def _may_scrape(request: HttpRequest) -> bool:

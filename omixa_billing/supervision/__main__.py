@@ -2,9 +2,11 @@
 
 import fcntl
 import os
+import shutil
 import signal
 import socket
 import sys
+from pathlib import Path
 
 from omixa_billing.embedded import locks
 from omixa_billing.embedded.deathsig import die_with_parent
@@ -22,6 +24,7 @@ def main() -> int:
     os.environ |= {"OMIXA_HOME": str(home()), "OMIXA_SUPERVISOR": str(os.getpid()), "PYTHONUNBUFFERED": "1"}
     lock = claim_home()
     refuse_taken_port()
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(fresh_metrics())
     path = run_directory() / "supervisord.conf"
     path.write_text(configuration())
     print(f"Omixa billing starts. State: {home()}, logs: {log_directory()}", flush=True)
@@ -41,6 +44,14 @@ def claim_home() -> int:
     os.pwrite(lock, f"process {os.getpid()} at {url()}".encode(), 0)
     fcntl.fcntl(lock, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     return lock
+
+
+def fresh_metrics() -> Path:
+    """Where the processes of this run keep their counters, so that any web process can answer for all of them."""
+    folder = run_directory() / "metrics"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
 
 
 def refuse_taken_port() -> None:

@@ -1,0 +1,66 @@
+"""What machines ask: does it live, can it work, how much waits."""
+
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection
+from django.test import Client
+
+from tests.factories import an_event, make_gateway, make_key, make_workspace, send
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_living_process_says_so_without_the_database(client: Client, django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(0):
+        assert client.get("/healthz").json() == {"status": "ok"}
+
+
+def test_readiness_tells_of_database_broker_and_backlog(client: Client) -> None:
+    key = make_key(make_workspace())
+    send(make_gateway(), [an_event(key), an_event(key, request_id="b")], process=False)
+    response = client.get("/readyz")
+    ready = response.json()
+    assert (response.status_code, ready["status"], ready["database"], ready["broker"]) == (200, "ready", "ok", "ok")
+    assert (ready["waiting"]["batches"], ready["waiting"]["events"]) == (1, 2)
+    assert ready["waiting"]["oldest_age_seconds"] > 0
+
+
+def test_a_broker_that_is_away_is_reported_and_does_not_stop_ingest(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("omixa_billing.celery.app.conf.broker_url", "redis+socket:///nowhere/redis.sock")
+    monkeypatch.setattr("omixa_billing.celery.app.conf.broker_write_url", "redis+socket:///nowhere/redis.sock")
+    response = client.get("/readyz")
+    assert response.status_code == 200
+    assert response.json()["broker"].startswith("away:")
+
+
+def test_without_the_database_it_is_not_ready(client: Client) -> None:
+    def away(*_: Any) -> Any:
+        raise OperationalError("connection refused")
+
+    with connection.execute_wrapper(away):
+        response = client.get("/readyz")
+    assert (response.status_code, response.json()["database"]) == (503, "away: connection refused")
+
+
+def test_metrics_count_the_backlog_and_are_not_public(client: Client, settings: Any) -> None:
+    key = make_key(make_workspace())
+    send(make_gateway(), [an_event(key, model="unknown"), {}])
+    send(make_gateway(), [an_event(key, request_id="b")], process=False)
+
+    text = client.get("/metrics").content.decode()
+    assert "omixa_waiting_batches 1.0\n" in text
+    assert "omixa_quarantined_events 1.0\n" in text
+    assert "omixa_unpriced_events 1.0\n" in text
+    assert "django_http_requests_total" in text
+
+    assert client.get("/metrics", REMOTE_ADDR="203.0.113.9").status_code == 403
+    assert client.get("/metrics", headers={"X-Forwarded-For": "203.0.113.9"}).status_code == 403
+    settings.METRICS_TOKEN = "s3cret"
+    assert client.get("/metrics").status_code == 403
+    assert client.get("/metrics", headers={"Authorization": "Bearer s3cret"}, REMOTE_ADDR="203.0.113.9").status_code == 200
+
+
+def test_an_unknown_address_answers_programs_in_json(client: Client) -> None:
+    response = client.get("/api/v1/nothing")
+    assert (response.status_code, response.json()["error"]["type"]) == (404, "not_found_error")
