@@ -6,7 +6,6 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
-from django.core.paginator import Page, Paginator
 from django.db.models import Count, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -15,6 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
+from unfold.views import ChangeList
 
 from metering.dashboards.console import figures
 from metering.periods import month_of
@@ -23,13 +23,12 @@ from workspaces.console.workspaces import WorkspaceAdmin
 from workspaces.models import APIKey, Workspace
 
 
-class PageWithFigures(Paginator):
+class ListWithFigures(ChangeList):
     """Looks up the figures of the workspaces on the page, all at once: two statements a page, however long the list."""
 
-    def page(self, number: Any) -> Page:
-        page = super().page(number)
-        page.object_list = with_figures(list(page.object_list))
-        return page
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list: Any = with_figures(list(self.result_list))  # type: ignore[has-type]
 
 
 def with_figures(workspaces: list[Workspace]) -> list[Workspace]:
@@ -47,12 +46,14 @@ def with_figures(workspaces: list[Workspace]) -> list[Workspace]:
 
 
 class WorkspaceWithFiguresAdmin(WorkspaceAdmin):
-    paginator = PageWithFigures
     list_display = ("name", "public_id", "kind", "spend_this_month", "keys", "events", "created_at")
     list_display_links = ("name",)
     readonly_fields = (*WorkspaceAdmin.readonly_fields, "spend_this_month")
     fields = (("name", "email"), ("public_id", "created_at"), ("sandbox", "currency"), "spend_this_month")
     actions_detail = ("create_key", "add_member", {"title": "Go to", "items": ["usage_events", "invoices"]})
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return ListWithFigures
 
     @display(description="spend this month")
     def spend_this_month(self, workspace: Any) -> SafeString:

@@ -1,0 +1,157 @@
+"""Workspaces, members, keys and gateways: each act does what it says, once, and is in the audit trail."""
+
+import re
+from datetime import timedelta
+
+from django.test import Client
+from django.urls import reverse
+
+from tests.console.conftest import OPERATOR, World
+from tests.factories import NOW, make_key
+from workspaces.authentication import authenticate_gateway
+from workspaces.models import APIKey, AuditEntry, Credential, Gateway, Membership, User, Workspace
+from workspaces.secrets import sha256
+
+
+def submit(console: Client, url: str, **given: object):  # type: ignore[no-untyped-def]
+    """Opens the form and sends it, as a browser does."""
+    token = re.search(r'name="form_token" value="([^"]+)"', console.get(url).content.decode())
+    assert token, url
+    return console.post(url, {"form_token": token[1], **given})
+
+
+def secret_on(answer) -> str:  # type: ignore[no-untyped-def]
+    found = re.search(r'id="secret"[^>]*>([^<]+)<', answer.content.decode())
+    assert found
+    return found[1]
+
+
+def acts_on(target: str) -> list[tuple[str, str]]:
+    return list(AuditEntry.objects.filter(target=target).order_by("id").values_list("actor", "action"))
+
+
+def test_a_workspace_is_created_and_audited(console: Client) -> None:
+    answer = submit(console, reverse("admin:workspaces_workspace_add"), name="Birch", email="b@birch.example", sandbox="on")
+    workspace = Workspace.objects.get()
+    assert answer.status_code == 302
+    assert (workspace.name, workspace.email, workspace.sandbox) == ("Birch", "b@birch.example", True)
+    assert acts_on(workspace.public_id) == [(OPERATOR, "workspace.created")]
+
+
+def test_the_list_shows_this_months_spend_and_the_keys(console: Client, world: World) -> None:
+    page = console.get(reverse("admin:workspaces_workspace_changelist")).content.decode()
+    # three golden events of October; September's is not among them
+    assert '<span class="figure" title="0.007947000000 USD">$0.007947</span>' in page
+    assert '<span class="figure" title="0.002649000000 USD">$0.002649</span>' in page
+
+
+def test_a_renamed_workspace_is_in_the_trail(console: Client, world: World) -> None:
+    members = {"memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
+    page = reverse("admin:workspaces_workspace_change", args=[world.acme.pk])
+    assert console.post(page, {"name": "Acme Ltd", "email": "", "sandbox": "on", **members}).status_code == 302
+    world.acme.refresh_from_db()
+    assert (world.acme.name, world.acme.sandbox) == ("Acme Ltd", False)
+    entry = AuditEntry.objects.get(action="workspace.changed")
+    assert (entry.actor, entry.target, entry.workspace) == (OPERATOR, world.acme.public_id, world.acme)
+
+
+def test_a_new_keys_secret_is_shown_once_and_kept_nowhere(console: Client, world: World) -> None:
+    form = reverse("admin:workspaces_apikey_add")
+    answer = submit(console, form, workspace=world.acme.pk, kind="live", name="worker")
+    secret = secret_on(answer)
+    key = APIKey.objects.get(name="worker")
+    assert secret.startswith("omx_live_")
+    assert "no-store" in answer["Cache-Control"]
+    assert bytes(Credential.objects.get(api_key=key).sha256) == sha256(secret)
+    assert secret not in console.get(reverse("admin:workspaces_apikey_change", args=[key.pk])).content.decode()
+    assert secret not in str(dict(console.session))
+    assert acts_on(key.public_id) == [(OPERATOR, "key.created")]
+
+
+def test_a_form_sent_again_creates_nothing_more(console: Client, world: World) -> None:
+    form = reverse("admin:workspaces_apikey_add")
+    token = re.search(r'name="form_token" value="([^"]+)"', console.get(form).content.decode())[1]  # type: ignore[index]
+    given = {"form_token": token, "workspace": world.acme.pk, "kind": "live", "name": "worker"}
+    console.post(form, given)
+    again = console.post(form, given)
+    assert "This form was already sent" in again.content.decode()
+    assert APIKey.objects.filter(name="worker").count() == 1
+
+
+def test_a_refused_key_says_why_on_the_form(console: Client, world: World) -> None:
+    answer = submit(console, reverse("admin:workspaces_apikey_add"), workspace=world.acme.pk, kind="test", name="worker")
+    assert "Test keys are for sandbox workspaces" in answer.content.decode()
+    assert not APIKey.objects.filter(name="worker").exists()
+
+
+def test_a_key_is_rotated_with_grace(console: Client, world: World) -> None:
+    created = submit(console, reverse("admin:workspaces_apikey_add"), workspace=world.acme.pk, kind="live", name="worker")
+    key = APIKey.objects.get(name="worker")
+    answer = submit(console, reverse("admin:workspaces_apikey_rotate", args=[key.pk]), grace="3600")
+    old, new = key.credentials.order_by("id")
+    assert bytes(old.sha256) == sha256(secret_on(created))
+    assert old.expires_at == NOW + timedelta(hours=1)
+    assert (bytes(new.sha256), new.expires_at) == (sha256(secret_on(answer)), None)
+    assert acts_on(key.public_id) == [(OPERATOR, "key.created"), (OPERATOR, "key.rotated")]
+
+
+def test_a_revoked_key_stays_revoked(console: Client, world: World) -> None:
+    page = reverse("admin:workspaces_apikey_revoke", args=[world.key.pk])
+    submit(console, page)
+    submit(console, page)
+    world.key.refresh_from_db()
+    assert world.key.revoked_at == NOW
+    assert acts_on(world.key.public_id) == [("a test", "key.renamed"), (OPERATOR, "key.revoked")]
+    refused = submit(console, reverse("admin:workspaces_apikey_rotate", args=[world.key.pk]), grace="0")
+    assert "This key is revoked and cannot be rotated" in refused.content.decode()
+    shown = console.get(reverse("admin:workspaces_apikey_change", args=[world.key.pk])).content.decode()
+    assert reverse("admin:workspaces_apikey_rotate", args=[world.key.pk]) not in shown
+
+
+def test_looking_at_a_form_does_nothing(console: Client, world: World) -> None:
+    before = AuditEntry.objects.count()
+    for name in ("revoke", "rotate", "rename"):
+        console.get(reverse(f"admin:workspaces_apikey_{name}", args=[world.key.pk]))
+    world.key.refresh_from_db()
+    assert world.key.revoked_at is None
+    assert AuditEntry.objects.count() == before
+
+
+def test_a_gateways_token_works_until_it_is_revoked(console: Client) -> None:
+    token = secret_on(submit(console, reverse("admin:workspaces_gateway_add"), name="eu-9"))
+    gateway = Gateway.objects.get(name="eu-9")
+    assert authenticate_gateway(f"Bearer {token}", NOW) == gateway
+    submit(console, reverse("admin:workspaces_gateway_revoke", args=[gateway.pk]))
+    gateway.refresh_from_db()
+    assert gateway.revoked_at == NOW
+    assert acts_on(gateway.public_id) == [(OPERATOR, "gateway.created"), (OPERATOR, "gateway.revoked")]
+
+
+def test_the_last_owner_cannot_be_removed(console: Client, world: World) -> None:
+    member = Membership.objects.get(workspace=world.acme)
+    answer = submit(console, reverse("admin:workspaces_membership_remove", args=[member.pk]))
+    assert answer.status_code == 200
+    assert "last owner" in answer.content.decode()
+    submit(
+        console, reverse("admin:workspaces_workspace_add_member", args=[world.acme.pk]), email="new@acme.example", role="owner"
+    )
+    submit(console, reverse("admin:workspaces_membership_remove", args=[member.pk]))
+    assert [each.user.email for each in Membership.objects.filter(workspace=world.acme)] == ["new@acme.example"]
+
+
+def test_an_operator_makes_another(console: Client) -> None:
+    given = {"email": "second@omixa.example", "usable_password": "true", "is_staff": "on"}
+    given |= {"password1": "a long enough password", "password2": "a long enough password"}
+    assert console.post(reverse("admin:workspaces_user_add"), given).status_code == 302
+    user = User.objects.get(email="second@omixa.example")
+    assert (user.is_staff, user.is_superuser) == (True, False)
+    assert acts_on("second@omixa.example") == [(OPERATOR, "user.created")]
+
+
+def test_keys_are_filtered_by_what_they_are_now(console: Client, world: World) -> None:
+    expired = make_key(world.acme, name="expired one")
+    APIKey.objects.filter(pk=expired.pk).update(expires_at=NOW)
+    listed = reverse("admin:workspaces_apikey_changelist")
+    assert b"expired one" in console.get(listed, {"state": "expired"}).content
+    assert b"expired one" not in console.get(listed, {"state": "active"}).content
+    assert b"production" in console.get(listed, {"state": "active"}).content

@@ -1,0 +1,70 @@
+"""Invoices: finalized once, paid once, and otherwise not to be touched."""
+
+from django.test import Client
+from django.urls import reverse
+
+from metering.invoicing.models import Invoice
+from tests.console.conftest import OPERATOR, World
+from tests.console.test_customers import acts_on, submit
+from tests.factories import NOW
+
+
+def act(console: Client, name: str, invoice: Invoice, **given: str):  # type: ignore[no-untyped-def]
+    answer = submit(console, reverse(f"admin:metering_invoice_{name}", args=[invoice.pk]), **given)
+    invoice.refresh_from_db()
+    return answer
+
+
+def test_an_invoice_goes_from_draft_to_paid(console: Client, world: World) -> None:
+    invoice = world.invoice
+    assert act(console, "finalize", invoice).status_code == 302
+    assert (invoice.status, invoice.finalized_at) == ("open", NOW)
+    number = invoice.number
+    assert b"only a draft is finalized" in act(console, "finalize", invoice).content
+    assert invoice.number == number
+
+    assert b"This field is required" in act(console, "mark_paid", invoice, reference="").content
+    assert act(console, "mark_paid", invoice, reference="transfer 17").status_code == 302
+    assert (invoice.status, invoice.paid_at, invoice.payment_reference) == ("paid", NOW, "transfer 17")
+    assert b"only an open one is marked as paid" in act(console, "mark_paid", invoice, reference="transfer 18").content
+    assert invoice.payment_reference == "transfer 17"
+    assert [pair for pair in acts_on(invoice.public_id) if pair[0] == OPERATOR] == [
+        (OPERATOR, "invoice.finalized"),
+        (OPERATOR, "invoice.paid"),
+    ]
+
+
+def test_a_draft_is_not_paid(console: Client, world: World) -> None:
+    assert b"only an open one is marked as paid" in act(console, "mark_paid", world.invoice, reference="transfer 17").content
+    assert world.invoice.status == "draft"
+
+
+def test_only_what_the_status_allows_is_offered(console: Client, world: World) -> None:
+    page = reverse("admin:metering_invoice_change", args=[world.invoice.pk])
+    finalize = reverse("admin:metering_invoice_finalize", args=[world.invoice.pk])
+    paid = reverse("admin:metering_invoice_mark_paid", args=[world.invoice.pk])
+    draft = console.get(page).content.decode()
+    assert (finalize in draft, paid in draft) == (True, False)
+    act(console, "finalize", world.invoice)
+    final = console.get(page).content.decode()
+    assert (finalize in final, paid in final) == (False, True)
+
+
+def test_invoices_are_filtered_by_month_and_status(console: Client, world: World) -> None:
+    listing = reverse("admin:metering_invoice_changelist")
+
+    def found(**given: str) -> list[Invoice]:
+        return list(console.get(listing, given).context["cl"].result_list)
+
+    assert found(month="2026-09", status__exact="draft") == [world.invoice]
+    assert found(month="2026-10") == []
+    assert found(month="nonsense") == []
+    assert found(status__exact="paid") == []
+    assert found(q=world.invoice.public_id) == [world.invoice]
+
+
+def test_the_page_shows_exact_amounts_beside_cents(console: Client, world: World) -> None:
+    page = console.get(reverse("admin:metering_invoice_change", args=[world.invoice.pk])).content.decode()
+    assert "$0.002649" in page
+    assert "$0.000129" in page
+    assert "$0.00</span>" in page

@@ -1,0 +1,131 @@
+"""Prices are set through the same door as everywhere, stand once in force, and are withdrawn only while to come."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from django.test import Client
+from django.urls import reverse
+
+from metering.catalogue.models import LanguageModel, PriceVersion
+from metering.ingest.models import UsageEvent
+from metering.tasks import price_waiting_events
+from tests.console.conftest import OPERATOR, World
+from tests.console.test_customers import acts_on, submit
+from tests.factories import LONG_AGO, NOW, make_price
+
+FORM = "admin:metering_priceversion_add"
+RATES = {"service_tier": "default", "above_input_tokens": "0"}
+
+
+def test_a_price_is_set(console: Client, world: World) -> None:
+    given = RATES | {
+        "model": "codex-mini",
+        "input": "1.25",
+        "cached_input": "0",
+        "output": "5.000001",
+        "workspace": world.acme.pk,
+    }
+    assert submit(console, reverse(FORM), **given).status_code == 302
+    price = PriceVersion.objects.latest("id")
+    assert (price.model.slug, price.workspace, price.effective_from) == ("codex-mini", world.acme, NOW)
+    assert (price.input_rate, price.cached_input_rate, price.cache_write_rate) == (Decimal("1.25"), Decimal(0), None)
+    assert price.output_rate == Decimal("5.000001")
+    assert acts_on(price.public_id) == [(OPERATOR, "price.set")]
+
+
+def test_a_rate_that_could_not_be_billed_exactly_is_refused_on_the_form(console: Client, world: World) -> None:
+    answer = submit(console, reverse(FORM), **RATES, model="codex-mini", input="1.0000001", output="5")
+    assert "has more than six decimals" in answer.content.decode()
+    assert PriceVersion.objects.count() == 1
+
+
+def test_two_prices_cannot_begin_at_one_instant(console: Client, world: World) -> None:
+    from_when = {"effective_from_0": "2025-01-01", "effective_from_1": "00:00:00"}
+    answer = submit(console, reverse(FORM), **RATES, **from_when, model="codex-mini", input="9", output="9")
+    assert "already has a default price" in answer.content.decode()
+    assert PriceVersion.objects.count() == 1
+
+
+def test_what_waited_for_the_price_is_priced(console: Client, world: World) -> None:
+    page = console.get(reverse("admin:metering_usageevent_unpriced")).content.decode()
+    assert "1 request without a price" in page
+    assert (
+        f"{reverse(FORM)}?model=mystery-1&amp;service_tier=default&amp;effective_from=2026-10-15T11%3A00%3A00%2B00%3A00" in page
+    )
+    form = console.get(reverse(FORM), {"model": "mystery-1", "effective_from": "2026-10-15T11:00:00+00:00"}).content.decode()
+    assert 'value="mystery-1"' in form
+    assert 'value="2026-10-15"' in form
+    assert 'value="11:00:00"' in form
+    from_when = {"effective_from_0": "2026-10-15", "effective_from_1": "11:00:00"}
+    submit(console, reverse(FORM), **RATES, **from_when, model="mystery-1", input="1", output="1")
+    price_waiting_events()
+    assert UsageEvent.objects.get(workspace=world.acme, request_id="mystery").cost == Decimal("0.002306")
+    assert (
+        "Everything that was used has a price." in console.get(reverse("admin:metering_usageevent_unpriced")).content.decode()
+    )
+
+
+def test_a_price_to_come_is_withdrawn_once(console: Client, world: World) -> None:
+    price = make_price(input="9", effective_from=datetime(2031, 1, 1, tzinfo=UTC))
+    page = reverse("admin:metering_priceversion_withdraw", args=[price.pk])
+    assert submit(console, page).status_code == 302
+    assert not PriceVersion.objects.filter(pk=price.pk).exists()
+    assert acts_on(price.public_id) == [(OPERATOR, "price.withdrawn")]
+    assert console.get(page).status_code == 404
+
+
+def test_a_price_in_force_stands(console: Client, world: World) -> None:
+    price = PriceVersion.objects.get(effective_from=LONG_AGO)
+    answer = submit(console, reverse("admin:metering_priceversion_withdraw", args=[price.pk]))
+    assert "it stands. Succeed it instead." in answer.content.decode()
+    assert PriceVersion.objects.filter(pk=price.pk).exists()
+    assert acts_on(price.public_id) == []
+    page = reverse("admin:metering_priceversion_change", args=[price.pk])
+    assert reverse("admin:metering_priceversion_withdraw", args=[price.pk]) not in console.get(page).content.decode()
+    assert console.post(page, {"input_rate": "0"}).status_code == 403
+    assert console.post(reverse("admin:metering_priceversion_delete", args=[price.pk]), {"post": "yes"}).status_code == 403
+
+
+def test_a_price_about_to_begin_stands_too(console: Client, world: World) -> None:
+    """Events may be dated ten minutes ahead: one may have been rated by it already."""
+    price = make_price(input="9", effective_from=datetime(2026, 10, 15, 12, 15, tzinfo=UTC))
+    submit(console, reverse("admin:metering_priceversion_withdraw", args=[price.pk]))
+    assert PriceVersion.objects.filter(pk=price.pk).exists()
+
+
+def test_versions_are_told_apart_by_whether_they_are_in_force(console: Client, world: World) -> None:
+    old = PriceVersion.objects.get()
+    new = make_price(input="2", effective_from=datetime(2026, 10, 1, tzinfo=UTC))
+    coming = make_price(input="3", effective_from=datetime(2031, 1, 1, tzinfo=UTC))
+    own = make_price(input="4", effective_from=datetime(2026, 9, 1, tzinfo=UTC), workspace=world.acme)
+
+    def found(state: str) -> set[PriceVersion]:
+        answer = console.get(reverse("admin:metering_priceversion_changelist"), {"state": state})
+        return set(answer.context["cl"].result_list)
+
+    assert found("in force") == {new, own}
+    assert found("succeeded") == {old}
+    assert found("to come") == {coming}
+
+
+def test_models_without_a_price_are_found(console: Client, world: World) -> None:
+    LanguageModel.objects.create(slug="an-alias", alias_of=LanguageModel.objects.get(slug="codex-mini"))
+    answer = console.get(reverse("admin:metering_languagemodel_changelist"), {"priced": "no"})
+    assert [model.slug for model in answer.context["cl"].result_list] == ["mystery-1"]
+
+
+def test_a_models_page_is_edited_and_its_name_is_not(console: Client, world: World) -> None:
+    model = LanguageModel.objects.get(slug="codex-mini")
+    page = reverse("admin:metering_languagemodel_change", args=[model.pk])
+    given = {
+        "slug": "another",
+        "name": "Codex Mini",
+        "status": "listed",
+        "context_window": "200000",
+        "service_tiers": "default,priority",
+    }
+    given |= {"prices-TOTAL_FORMS": "0", "prices-INITIAL_FORMS": "0"}
+    assert console.post(page, given).status_code == 302
+    model.refresh_from_db()
+    assert (model.slug, model.name, model.service_tiers) == ("codex-mini", "Codex Mini", ["default", "priority"])
+    assert acts_on("codex-mini") == [(OPERATOR, "languagemodel.changed")]
