@@ -4,14 +4,18 @@ import gzip
 import json
 import zlib
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 import pytest
 import time_machine
+from django.core.handlers.wsgi import WSGIRequest
 from django.db import OperationalError, connection
 from django.http import HttpResponse
-from django.test import Client
+from django.test import Client, RequestFactory
 
+from metering.errors import BatchTooLarge
+from metering.ingest.bodies import read_body
 from metering.ingest.models import Batch, QuarantinedEvent, UsageEvent
 from tests.factories import NOW, an_event, body_of, make_key, make_price, make_workspace, work
 from workspaces import issue
@@ -137,6 +141,20 @@ def test_gzip_is_accepted(post: Post, key: APIKey) -> None:
     response = post(gzip.compress(body_of([an_event(key)])), **{"Content-Encoding": "gzip"})
     assert response.json()["accepted"] == 1
     assert bytes(Batch.objects.get().body) == body_of([an_event(key)])
+
+
+def test_a_chunked_body_which_comes_without_a_length_is_read_to_its_end_and_no_further_than_the_limit(
+    rf: RequestFactory,
+) -> None:
+    def chunked(body: bytes) -> WSGIRequest:
+        request = rf.post(EVENTS, body, content_type="application/json", headers={"Transfer-Encoding": "chunked"})
+        request.META["wsgi.input"] = BytesIO(body)  # as the web server hands it over: already without the chunks' sizes
+        del request.META["CONTENT_LENGTH"]
+        return request
+
+    assert read_body(chunked(b'{"events": [{}]}')) == b'{"events": [{}]}'
+    with pytest.raises(BatchTooLarge):
+        read_body(chunked(b" " * (5 * 1024 * 1024 + 1)))
 
 
 def test_a_gzip_bomb_is_refused_without_being_blown_up(post: Post) -> None:
