@@ -140,7 +140,7 @@ def test_the_last_owner_cannot_be_removed(console: Client, world: World) -> None
 
 
 def test_an_operator_makes_another(console: Client) -> None:
-    given = {"email": "second@omixa.example", "usable_password": "true", "is_staff": "on"}
+    given = {"email": "Second@Omixa.example", "usable_password": "true", "is_staff": "on"}
     given |= {"password1": "a long enough password", "password2": "a long enough password"}
     assert console.post(reverse("admin:workspaces_user_add"), given).status_code == 302
     user = User.objects.get(email="second@omixa.example")

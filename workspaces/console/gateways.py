@@ -48,7 +48,7 @@ class GatewayAdmin(OperatorAdmin):
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         def create(asked: dict[str, Any]) -> HttpResponse:
             gateway, token = issue.create_gateway(asked["name"], actor_of(request), timezone.now())
-            return secret_page(request, self, gateway, f"The token of {gateway.name}", token, self._page_of(gateway))
+            return secret_page(request, self, gateway, f"The token of “{gateway.name}”", token, self._page_of(gateway))
 
         back = reverse("admin:workspaces_gateway_changelist")
         return FormPage("Create a gateway", create, back, NameForm, submit="Create").respond(request, self)
@@ -71,7 +71,7 @@ class GatewayAdmin(OperatorAdmin):
 
         def act(asked: dict[str, Any]) -> HttpResponse:
             token = issue.rotate_gateway(gateway, asked["grace"], actor_of(request), timezone.now())
-            return secret_page(request, self, gateway, f"The new token of {gateway.name}", token, self._page_of(gateway))
+            return secret_page(request, self, gateway, f"The new token of “{gateway.name}”", token, self._page_of(gateway))
 
         intro = "The gateway gets a new token. Choose how long the old one still works, until the gateway has the new one."
         page = FormPage(

@@ -110,7 +110,7 @@ class APIKeyAdmin(OperatorAdmin):
                 user=request.user,  # type: ignore[arg-type]
                 expires_at=asked["expires_at"],
             )
-            return secret_page(request, self, key, f"The secret of {key.name}", secret, self._page_of(key))
+            return secret_page(request, self, key, f"The secret of “{key.name}”", secret, self._page_of(key))
 
         return FormPage(
             title="Create an API key",
@@ -139,7 +139,7 @@ class APIKeyAdmin(OperatorAdmin):
 
         def act(asked: dict[str, Any]) -> HttpResponse:
             secret = issue.rotate_key(key, asked["grace"], actor_of(request), timezone.now())
-            return secret_page(request, self, key, f"The new secret of {key.name}", secret, self._page_of(key))
+            return secret_page(request, self, key, f"The new secret of “{key.name}”", secret, self._page_of(key))
 
         intro = "The key keeps its id and gets a new secret. Choose how long the old one still works meanwhile."
         page = FormPage(

@@ -18,7 +18,16 @@ from workspaces.console.base import OperatorAdmin, ReadOnlyInline
 from workspaces.models import Membership, User
 
 
-class NewUserForm(UserCreationForm):
+class LowercaseEmail:
+    """One spelling per address, as everywhere else."""
+
+    cleaned_data: dict[str, Any]
+
+    def clean_email(self) -> str:
+        return self.cleaned_data["email"].lower()
+
+
+class NewUserForm(LowercaseEmail, UserCreationForm):
     """Unfold's form, for people who sign in with their address."""
 
     class Meta(AdminUserCreationForm.Meta):
@@ -27,7 +36,7 @@ class NewUserForm(UserCreationForm):
         field_classes = {}
 
 
-class ChangedUserForm(UserChangeForm):
+class ChangedUserForm(LowercaseEmail, UserChangeForm):
     class Meta(DjangoUserChangeForm.Meta):
         model = User
         fields = "__all__"

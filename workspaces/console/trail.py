@@ -17,6 +17,8 @@ from unfold.paginator import InfinitePaginator
 from workspaces.console.base import OperatorAdmin
 from workspaces.models import AuditEntry
 
+LONGEST_DETAIL = 80
+
 
 class TargetFilter(TextFilter):
     """Entries about one thing, by its id."""
@@ -48,8 +50,9 @@ class AuditEntryAdmin(OperatorAdmin):
 
     @display(description="detail")
     def detail_in_words(self, entry: AuditEntry) -> str:
-        words = ", ".join(f"{name}: {value}" for name, value in entry.detail.items())
-        return words if len(words) <= 120 else words[:119] + "…"
+        said = ((name, value) for name, value in entry.detail.items() if value not in (None, "", [], 0))
+        words = ", ".join(f"{name}: {value}" for name, value in said)
+        return words if len(words) <= LONGEST_DETAIL else f"{words[: LONGEST_DETAIL - 1]}…"
 
     @display(description="detail")
     def pretty_detail(self, entry: AuditEntry) -> SafeString:

@@ -71,7 +71,6 @@ def unpriced_by_cause() -> list[dict[str, Any]]:
         .annotate(
             total=Sum("requests"),
             input=Sum("input_tokens"),
-            output=Sum("output_tokens"),
             first_hour=Min("hour"),
             last_hour=Max("hour"),
         )

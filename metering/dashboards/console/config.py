@@ -4,19 +4,19 @@ from typing import Any
 
 CHROME = "metering.dashboards.console.chrome"
 
-# The customer pages' blue, from light to dark.
+# The customer pages' indigo, from light to dark.
 PRIMARY = {
-    "50": "oklch(97% .014 254.604)",
-    "100": "oklch(93.2% .032 255.585)",
-    "200": "oklch(88.2% .059 254.128)",
-    "300": "oklch(80.9% .105 251.813)",
-    "400": "oklch(70.7% .165 254.624)",
-    "500": "oklch(62.3% .214 259.815)",
-    "600": "oklch(54.6% .245 262.881)",
-    "700": "oklch(48.8% .243 264.376)",
-    "800": "oklch(42.4% .199 265.638)",
-    "900": "oklch(37.9% .146 265.522)",
-    "950": "oklch(28.2% .091 267.935)",
+    "50": "oklch(97% .016 277)",
+    "100": "oklch(94% .032 277)",
+    "200": "oklch(88% .062 277)",
+    "300": "oklch(80% .105 277)",
+    "400": "oklch(72% .145 277)",
+    "500": "oklch(60% .19 275)",
+    "600": "oklch(47% .2 272)",
+    "700": "oklch(43% .19 272)",
+    "800": "oklch(37% .16 273)",
+    "900": "oklch(32% .12 275)",
+    "950": "oklch(25% .09 276)",
 }
 
 UNFOLD: dict[str, Any] = {

@@ -28,7 +28,7 @@ class ListWithFigures(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.result_list: Any = with_figures(list(self.result_list))  # type: ignore[has-type]
+        self.result_list: Any = with_figures(list(self.result_list))  # type: ignore[has-type, unused-ignore]
 
 
 def with_figures(workspaces: list[Workspace]) -> list[Workspace]:

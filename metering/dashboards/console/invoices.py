@@ -54,7 +54,7 @@ class MonthFilter(DropdownFilter):
 
 class LinesOfAnInvoice(ReadOnlyInline):
     model = InvoiceLine
-    fields = ("position", "what", "kind", "model", "service_tier", "component", "tokens", "rate", "exact", "shown")
+    fields = ("position", "what", "kind", "service_tier", "component", "tokens", "rate", "exact", "shown")
     readonly_fields = fields
     ordering = ("position",)
     per_page = LINES_SHOWN

@@ -14,7 +14,7 @@ from unfold.admin import ModelAdmin
 
 from metering.dashboards.console import backlog, figures
 
-COLUMNS = ["Model", "Tier", "Workspace", "#Requests", "#Input tokens", "#Output tokens", "#First", "#Last", ""]
+COLUMNS = ["Model", "Tier", "Workspace", "#Requests", "#Input tokens", "#First day", "#Last day", ""]
 
 
 def unpriced_page(request: HttpRequest, model_admin: ModelAdmin) -> HttpResponse:
@@ -39,9 +39,8 @@ def _row(each: dict[str, Any]) -> list[SafeString]:
         _workspace(each),
         figures.count(each["total"]),
         figures.count(each["input"]),
-        figures.count(each["output"]),
-        figures.figure(f"{each['first_hour']:%Y-%m-%d %H:00}"),
-        figures.figure(f"{each['last_hour']:%Y-%m-%d %H:00}"),
+        figures.figure(f"{each['first_hour']:%Y-%m-%d}"),
+        figures.figure(f"{each['last_hour']:%Y-%m-%d}"),
         format_html('<a class="console-link console-nowrap" href="{}">Set a price</a>', _price_form(each)),
     ]
 
