@@ -35,6 +35,7 @@ class SeedModel:
     input_rate: str
     cached_input_rate: str | None
     output_rate: str
+    streaming: bool = True
 
 
 SAMPLING = ["temperature", "top_p", "stop", "response_format", "tools", "tool_choice"]
@@ -74,6 +75,7 @@ SEED_MODELS = [
         input_rate="15",
         cached_input_rate="7.5",
         output_rate="60",
+        streaming=False,  # its page sends "stream": false and has no streaming note
     ),
     SeedModel(
         slug="computer-use-preview",
@@ -139,7 +141,7 @@ def _page(seed: SeedModel) -> dict[str, object]:
         "endpoint_type": seed.endpoint_type,
         "context_window": seed.context_window,
         "max_output_tokens": seed.max_output_tokens,
-        "streaming": True,
+        "streaming": seed.streaming,
         "tools": True,
         "attachments": seed.attachments,
         "reasoning_efforts": seed.reasoning_efforts,

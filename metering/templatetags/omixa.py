@@ -1,8 +1,10 @@
 """How the customer pages write amounts, counts and times, and the small pieces of markup that repeat."""
 
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 
 from django import template
 from django.utils.html import escape, format_html
@@ -34,10 +36,17 @@ def usd(amount: Decimal) -> str:
 
 
 @register.filter
-def usd_exact(amount: Decimal) -> str:
-    """Every digit there is, two places at least: $0.002649."""
+def usd_exact(amount: Decimal, at_least: int = 2) -> str:
+    """Every digit there is, and `at_least` so many places: $0.002649."""
     whole, _, places = exact_text(amount).partition(".")
-    return _signed(_grouped(f"{whole}.{places.rstrip('0').ljust(2, '0')}"))
+    return _signed(_grouped(f"{whole}.{places.rstrip('0').ljust(at_least, '0')}"))
+
+
+@register.filter
+def places(things: Iterable[Any], name: str) -> int:
+    """How many places show all these amounts whole, so that their points stand in one column. None among them is left out."""
+    amounts = [amount for each in things if (amount := getattr(each, name)) is not None]
+    return max((len(exact_text(amount).rstrip("0").partition(".")[2]) for amount in amounts), default=2)
 
 
 @register.filter
@@ -71,6 +80,12 @@ def compact(number: int) -> str:
             text = str(scaled) if places == 0 else f"{scaled // 10**places}.{scaled % 10**places:0{places}d}"
             return text + unit
     return str(number)
+
+
+@register.filter
+def component(name: str) -> str:
+    """cached_input as people read it: Cached input."""
+    return name.replace("_", " ").capitalize()
 
 
 @register.filter

@@ -49,22 +49,26 @@ def model_page(request: HttpRequest, slug: str) -> HttpResponse:
     """One model; with `?format=md` the same as Markdown."""
     model = get_object_or_404(listed(), slug=slug)
     prices = prices_in_force([model], timezone.now(), _workspace(request))[model.pk]
+    payload, response, code = json_text(example_payload(model)), json_text(RESPONSE_SHAPE), examples(model)
     context = {
         "model": model,
         "prices": prices,
         "endpoint": endpoint(),
         "fields": request_fields(model),
-        "payload": json_text(example_payload(model)),
-        "response": json_text(RESPONSE_SHAPE),
-        "examples": examples(model),
+        "payload": payload,
+        "response": response,
+        "examples": code,
         "example_key": EXAMPLE_KEY,
     }
     if request.GET.get("format") == "md":
         text = render_to_string("metering/model.md", context)
         return HttpResponse(text, content_type="text/markdown; charset=utf-8")
-    context["examples"] = [(each, highlight(each.code)) for each in context["examples"]]
-    context |= {"payload_html": highlight(context["payload"]), "response_html": highlight(context["response"])}
-    return render(request, "metering/model.html", context)
+    coloured = {
+        "payload": highlight(payload),
+        "response": highlight(response),
+        "examples": [(each, highlight(each.code)) for each in code],
+    }
+    return render(request, "metering/model.html", context | coloured)
 
 
 def _workspace(request: HttpRequest) -> Workspace | None:

@@ -21,7 +21,6 @@ from metering.usage.filters import STATUS_WORDS
 from workspaces.authentication import Caller
 
 PAGE = 50
-COMPONENT_NAMES = {"input": "Input", "cached_input": "Cached input", "cache_write": "Cache write", "output": "Output"}
 
 
 @dataclass(frozen=True)
@@ -35,9 +34,9 @@ class Shown:
 
 @dataclass(frozen=True)
 class Explained(Shown):
-    """With its parts, each as (name, part), and what else the gateway said."""
+    """With its parts, and what else the gateway said."""
 
-    parts: list[tuple[str, Component]]
+    parts: list[Component]
     detail: list[tuple[str, str]]
 
     @property
@@ -78,8 +77,7 @@ def shown(event: EventRow, names: dict[str, str]) -> Shown:
 
 
 def explained(event: EventRow, names: dict[str, str]) -> Explained:
-    parts = [(COMPONENT_NAMES[part.component], part) for part in components(event)]
     said: dict[str, Any] = json.loads(event.detail) if event.detail else {}
     detail = [(name, value if isinstance(value, str) else json.dumps(value)) for name, value in said.items()]
     plain = shown(event, names)
-    return Explained(plain.event, plain.key_name, plain.status, parts, detail)
+    return Explained(plain.event, plain.key_name, plain.status, components(event), detail)

@@ -14,6 +14,7 @@ from metering.invoicing.document import invoice_page as printed_page
 from metering.invoicing.explain import events_under
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.upcoming import upcoming
+from metering.templatetags.omixa import places
 from metering.usage.cursors import event_cursor, event_position
 from workspaces.authentication import Caller
 
@@ -64,7 +65,7 @@ def line_page(request: HttpRequest, caller: Caller, invoice_id: str, line_id: st
         "invoice": line.invoice,
         "billed": [(each, shown(each.event, names)) for each in billed],
         "next": urlencode({"cursor": event_cursor(billed[-1].event.position)}) if more else "",
-        "continued": after is not None,
+        "aligned": places(billed, "amount_exact"),
     }
     return render(request, "metering/invoice_line.html", context)
 

@@ -1,0 +1,137 @@
+"""Keys through the pages: made, shown once, renamed, rotated, revoked, and all of it by role."""
+
+import re
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.test import Client
+
+from tests.dashboards.conftest import Browser, Tenant, browser_of, person, text_of
+from tests.factories import NOW, make_key, make_workspace
+from workspaces.models import APIKey, AuditEntry
+
+SECRET = re.compile(r"omx_(?:live|test|admin)_[0-9A-Za-z]{36}")
+
+
+def made(client: Client, **fields: str) -> tuple[str, str]:
+    """The page after making a key, and the secret on it."""
+    page = text_of(client.post("/keys/new", {"name": "laptop", "kind": "live", "expires": "", **fields}))
+    [secret] = SECRET.findall(page)
+    return page, secret
+
+
+def status_with(secret: str) -> int:
+    return Client().get("/api/v1/key", headers={"Authorization": f"Bearer {secret}"}).status_code
+
+
+def test_a_new_keys_secret_is_shown_once_and_works(acme: Tenant, owner: Client) -> None:
+    _, secret = made(owner)
+    key = APIKey.objects.get(name="laptop")
+    assert (key.workspace, key.kind, key.expires_at) == (acme.workspace, "live", None)
+    assert key.created_by is not None
+    assert key.created_by.email == "owner@acme.example"
+    assert status_with(secret) == 200
+    for address in ("/keys", f"/keys/{key.public_id}"):
+        text = text_of(owner.get(address))
+        assert secret not in text
+        assert f"…{secret[-4:]}" in text
+
+
+def test_the_page_with_the_secret_is_not_kept_anywhere(acme: Tenant, owner: Client) -> None:
+    answer = owner.post("/keys/new", {"name": "laptop", "kind": "live", "expires": ""})
+    assert "no-store" in answer["Cache-Control"]
+    assert not any("omx_live" in str(value) for value in owner.session.values())
+
+
+def test_an_expiry_can_be_chosen(acme: Tenant, owner: Client) -> None:
+    made(owner, expires="30")
+    assert APIKey.objects.get(name="laptop").expires_at == NOW + timedelta(days=30)
+
+
+@pytest.mark.parametrize("fields", [{"name": ""}, {"name": "x" * 201}, {"kind": "gateway"}, {"kind": "test"}, {"expires": "5"}])
+def test_a_wrong_form_makes_no_key(acme: Tenant, owner: Client, fields: dict[str, str]) -> None:
+    answer = owner.post("/keys/new", {"name": "laptop", "kind": "live", "expires": "", **fields})
+    assert answer.status_code == 200
+    assert "field__error" in text_of(answer)
+    assert APIKey.objects.filter(workspace=acme.workspace).count() == 1
+
+
+def test_a_sandbox_offers_test_keys(db: None) -> None:
+    client = browser_of(person(make_workspace("Play", sandbox=True), "owner"))
+    assert 'value="live"' not in text_of(client.get("/keys/new"))
+    _, secret = made(client, kind="test")
+    assert secret.startswith("omx_test_")
+
+
+@pytest.mark.parametrize("role", ["billing", "viewer"])
+def test_who_may_not_manage_keys_sees_them_and_changes_nothing(acme: Tenant, as_role: Browser, role: str) -> None:
+    client = as_role(role)
+    address = f"/keys/{acme.key.public_id}"
+    listed = text_of(client.get("/keys"))
+    assert "server" in listed
+    assert "Revoke" not in listed
+    assert "Create key" not in listed
+    for path in ("/keys/new", f"{address}/rotate", f"{address}/revoke"):
+        assert client.get(path).status_code == 403
+        assert client.post(path, {"name": "x", "kind": "live", "grace": "0"}).status_code == 403
+    client.post(address, {"name": "renamed"})
+    acme.key.refresh_from_db()
+    assert (acme.key.name, acme.key.revoked_at) == ("server", None)
+    assert not AuditEntry.objects.exists()
+
+
+def test_a_key_is_renamed(acme: Tenant, owner: Client) -> None:
+    answer = owner.post(f"/keys/{acme.key.public_id}", {"name": " new name "})
+    assert answer.status_code == 302
+    acme.key.refresh_from_db()
+    assert acme.key.name == "new name"
+    assert "The key has its new name." in text_of(owner.get(answer["Location"]))
+
+
+def test_a_rotated_key_has_a_grace(acme: Tenant, owner: Client) -> None:
+    _, old = made(owner)
+    key = APIKey.objects.get(name="laptop")
+    page = text_of(owner.post(f"/keys/{key.public_id}/rotate", {"grace": "3600"}))
+    [new] = SECRET.findall(page)
+    assert new != old
+    assert "keeps working until" in page
+    assert (status_with(old), status_with(new)) == (200, 200)
+    with time_machine.travel(NOW + timedelta(hours=1), tick=False):
+        assert (status_with(old), status_with(new)) == (401, 200)
+
+
+def test_a_revoked_key_stops_and_cannot_be_rotated(acme: Tenant, owner: Client) -> None:
+    _, secret = made(owner)
+    key = APIKey.objects.get(name="laptop")
+    assert "Revoke “laptop”?" in text_of(owner.get(f"/keys/{key.public_id}/revoke"))
+    assert status_with(secret) == 200
+    assert owner.post(f"/keys/{key.public_id}/revoke")["Location"] == "/keys"
+    assert status_with(secret) == 401
+    answer = owner.post(f"/keys/{key.public_id}/rotate", {"grace": "0"}, follow=True)
+    assert "revoked and cannot be rotated" in text_of(answer)
+    assert not SECRET.search(text_of(answer))
+
+
+def test_a_strangers_key_is_a_404(rival: Tenant, owner: Client) -> None:
+    for path in ("", "/rotate", "/revoke"):
+        address = f"/keys/{rival.key.public_id}{path}"
+        assert owner.get(address).status_code == 404
+        assert owner.post(address, {"name": "mine", "grace": "0"}).status_code == 404
+    rival.key.refresh_from_db()
+    assert (rival.key.name, rival.key.revoked_at) == ("rival server", None)
+    assert "rival" not in text_of(owner.get("/keys"))
+
+
+def test_a_form_without_its_token_is_refused(acme: Tenant) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(person(acme.workspace, "owner"), backend="django.contrib.auth.backends.ModelBackend")
+    answer = client.post("/keys/new", {"name": "laptop", "kind": "live"})
+    assert answer.status_code == 403
+    assert "This form is too old" in text_of(answer)
+    assert not APIKey.objects.filter(name="laptop").exists()
+
+
+def test_a_name_cannot_become_markup(acme: Tenant, owner: Client) -> None:
+    make_key(acme.workspace, name="<img src=x onerror=alert(1)>")
+    assert "<img src=x" not in text_of(owner.get("/keys"))
