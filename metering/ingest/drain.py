@@ -21,6 +21,7 @@ from metering.ingest.record import Recorded, number, record
 from metering.ingest.settle import record_one_by_one, settle
 from metering.pricing.current import current_rates
 from metering.pricing.rates import RateTable
+from workspaces.last_used import note_uses
 
 log = structlog.get_logger(__name__)
 
@@ -117,6 +118,17 @@ def _record(batches: list[Claimed], rates: RateTable, now: datetime, fold: Fold)
     outcome = record(number((batch.id, event) for batch in batches for event in batch.open()), rates, now)
     fold(outcome.recorded)
     settle(batches, outcome, now)
+    note_uses(_last_uses(outcome.recorded, now))
+
+
+def _last_uses(recorded: list[Recorded], now: datetime) -> dict[int, datetime]:
+    """When each key was last used in these events; a gateway's clock that runs ahead does not count."""
+    uses: dict[int, datetime] = {}
+    for arrival, _, _ in recorded:
+        at = min(arrival.event.occurred_at, now)
+        if uses.get(arrival.key_id, at) <= at:
+            uses[arrival.key_id] = at
+    return uses
 
 
 def _process_alone(batch_id: int, now: datetime, fold: Fold) -> None:

@@ -233,3 +233,17 @@ def test_work_without_waiting_batches_does_nothing(gateway: Gateway, key: APIKey
     send(gateway, [an_event(key)])
     assert work() == 0
     assert UsageEvent.objects.count() == 1
+
+
+def test_a_keys_last_use_follows_its_newest_usage_and_never_goes_back(gateway: Gateway, key: APIKey) -> None:
+    def last_used() -> str:
+        key.refresh_from_db()
+        assert key.last_used_at is not None
+        return key.last_used_at.isoformat()
+
+    send(gateway, [an_event(key), an_event(key, request_id="b", occurred_at="2026-10-15T11:30:00Z")])
+    assert last_used() == "2026-10-15T11:55:00+00:00"
+    send(gateway, [an_event(key, request_id="c", occurred_at="2026-10-15T10:00:00Z")])
+    assert last_used() == "2026-10-15T11:55:00+00:00"
+    send(gateway, [an_event(key, request_id="d", occurred_at="2026-10-15T12:05:00Z")])
+    assert last_used() == "2026-10-15T12:00:00+00:00"
