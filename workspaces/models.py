@@ -160,8 +160,7 @@ class Credential(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(api_key__isnull=False, gateway__isnull=True)
-                | Q(api_key__isnull=True, gateway__isnull=False),
+                condition=Q(api_key__isnull=False, gateway__isnull=True) | Q(api_key__isnull=True, gateway__isnull=False),
                 name="credential_has_exactly_one_owner",
             ),
         ]

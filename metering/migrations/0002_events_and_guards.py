@@ -85,8 +85,11 @@ PRICE_GUARD = """
 CREATE FUNCTION metering_refuse_price_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'UPDATE' OR OLD.effective_from <= now() THEN
-        RAISE EXCEPTION 'price version % (effective from %) is succeeded by a new version, never changed; only a future one can be withdrawn',
-            OLD.public_id, OLD.effective_from USING ERRCODE = 'integrity_constraint_violation';
+        RAISE EXCEPTION USING
+            ERRCODE = 'integrity_constraint_violation',
+            MESSAGE = format('price version %s (effective from %s) is succeeded by a new version, never changed',
+                OLD.public_id, OLD.effective_from),
+            HINT = 'Only a future version can be withdrawn.';
     END IF;
     RETURN OLD;
 END $$;
