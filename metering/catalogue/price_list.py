@@ -44,7 +44,5 @@ def prices_in_force(
 def _reachable(prices: list[PriceVersion]) -> list[PriceVersion]:
     """Those of one model and tier that some request can meet, by ascending threshold."""
     own = [price.above_input_tokens for price in prices if price.workspace_id is not None]
-    reached = [
-        price for price in prices if price.workspace_id is not None or not own or price.above_input_tokens < min(own)
-    ]
+    reached = [price for price in prices if price.workspace_id is not None or not own or price.above_input_tokens < min(own)]
     return sorted(reached, key=lambda price: price.above_input_tokens)

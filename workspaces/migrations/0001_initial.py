@@ -38,9 +38,7 @@ class Migration(migrations.Migration):
                 ("id", models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 (
                     "public_id",
-                    models.CharField(
-                        default=workspaces.models.workspace_id, editable=False, max_length=32, unique=True
-                    ),
+                    models.CharField(default=workspaces.models.workspace_id, editable=False, max_length=32, unique=True),
                 ),
                 ("name", models.CharField(max_length=200)),
                 ("email", models.EmailField(blank=True, default="", help_text="Where invoices go.", max_length=254)),
