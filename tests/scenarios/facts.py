@@ -1,0 +1,65 @@
+"""What is true of a scenario, whoever counts it: events as they happened and prices as they were set. No project code."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+CLASSES = ("input", "cached_input", "cache_write", "output")
+
+
+@dataclass(frozen=True)
+class Happened:
+    """One response of a model. Tokens are disjoint, but for `reasoning`, which is a part of `output`; `at` is in UTC."""
+
+    request_id: str
+    attempt: int
+    tenant: int
+    key_id: str
+    model: str
+    tier: str
+    provider: str
+    status: str
+    at: datetime
+    uncached: int = 0
+    cached: int = 0
+    cache_write: int = 0
+    output: int = 0
+    reasoning: int = 0
+
+    @property
+    def identity(self) -> tuple[int, str, int]:
+        return self.tenant, self.request_id, self.attempt
+
+    @property
+    def input(self) -> int:
+        return self.uncached + self.cached + self.cache_write
+
+    @property
+    def tokens(self) -> dict[str, int]:
+        """By the component that is billed."""
+        return dict(zip(CLASSES, (self.uncached, self.cached, self.cache_write, self.output), strict=True))
+
+
+@dataclass(frozen=True)
+class Price:
+    """A version as an operator set it; USD per million tokens, None where it has no rate of its own."""
+
+    price_id: str
+    model: str
+    since: datetime
+    input: Decimal
+    cached_input: Decimal | None
+    output: Decimal
+    cache_write: Decimal | None = None
+    tier: str = "default"
+    tenant: int | None = None
+    above: int = 0
+
+    def rate(self, component: str) -> Decimal:
+        own = {
+            "input": self.input,
+            "cached_input": self.cached_input,
+            "cache_write": self.cache_write,
+            "output": self.output,
+        }[component]
+        return self.input if own is None else own
