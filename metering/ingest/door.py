@@ -13,7 +13,7 @@ from django.db import transaction
 
 from metering.ingest.bodies import open_envelope
 from metering.ingest.directory import directory
-from metering.ingest.events import Event, Rejected, read_event
+from metering.ingest.events import Event, Known, Rejected, read_event
 from metering.ingest.models import Batch, QuarantinedEvent
 from omixa_billing.reminders import remind
 from workspaces.models import Gateway
@@ -85,15 +85,19 @@ def _without_key(events: list[Event]) -> list[tuple[Event, Rejected]]:
 
 
 def _rejected(event: Event, code: str, message: str) -> Rejected:
-    return Rejected(code, message, event.request_id, event.attempt)
+    return Rejected(code, message, Known(event.request_id, event.attempt, event.key_id))
 
 
 def quarantine(batch: Batch, refused: list[Refused], now: datetime) -> None:
-    """Keeps refused events whole, with their reasons."""
+    """Keeps refused events whole, with their reasons, and under their workspace where their key names one."""
+    if not refused:
+        return
+    keys = directory.find_keys({each.rejection.key_id for each in refused if each.rejection.key_id})
     QuarantinedEvent.objects.bulk_create(
         QuarantinedEvent(
             batch=batch,
             index=each.index,
+            workspace_id=owner.workspace_id if (owner := keys.get(each.rejection.key_id or "")) else None,
             outcome=QuarantinedEvent.Outcome.REJECTED,
             code=each.rejection.code,
             message=each.rejection.message,

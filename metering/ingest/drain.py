@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import F
 
 from metering.ingest.bodies import open_envelope
@@ -18,7 +18,7 @@ from metering.ingest.directory import directory
 from metering.ingest.events import Event, read_event
 from metering.ingest.models import Batch
 from metering.ingest.record import Recorded, number, record
-from metering.ingest.settle import record_one_by_one, settle
+from metering.ingest.settle import AWAY, record_one_by_one, settle
 from metering.pricing.current import current_rates
 from metering.pricing.rates import RateTable
 from workspaces.last_used import note_uses
@@ -27,9 +27,6 @@ log = structlog.get_logger(__name__)
 
 EVENTS_PER_TRANSACTION = 5_000
 BATCHES_PER_FETCH = 10
-
-# Not the batch's fault: it is left as it is, and the task is tried again.
-AWAY = (OperationalError, InterfaceError)
 
 # Whatever else belongs in the transaction that writes events: the rollups.
 Fold = Callable[[list[Recorded]], None]

@@ -24,16 +24,14 @@ SOURCES = {source.label: source.value for source in UsageSource}
 class Rejected(Exception):
     """The event cannot be recorded. It goes to the quarantine with this code, message and, where known, identity."""
 
-    def __init__(self, code: str, message: str, request_id: str | None = None, attempt: int | None = None) -> None:
+    def __init__(self, code: str, message: str, known: "Known | None" = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = without_nul(message)
-        self.request_id = request_id and without_nul(request_id)
-        self.attempt = attempt
-
-    def of(self, request_id: str, attempt: int) -> "Rejected":
-        """The same, said of an event."""
-        return Rejected(self.code, self.message, request_id, attempt)
+        known = known or Known(attempt=None)
+        self.request_id = known.request_id and without_nul(known.request_id[:512])
+        self.attempt = known.attempt if known.attempt is not None and 0 <= known.attempt < 2**31 else None
+        self.key_id = known.key_id and without_nul(known.key_id[:512])
 
 
 def without_nul(text: str) -> str:
@@ -64,11 +62,12 @@ class SentEvent(msgspec.Struct, gc=False):
     metadata: dict[str, Any] | None = None
 
 
-class Identity(msgspec.Struct, gc=False):
-    """What can still be said of an event that does not read."""
+class Known(msgspec.Struct, gc=False):
+    """What can still be said of an event that is rejected."""
 
     request_id: str | None = None
-    attempt: int | None = None
+    attempt: int | None = 0
+    key_id: str | None = None
 
 
 class Event(msgspec.Struct, gc=False):
@@ -112,7 +111,7 @@ class Event(msgspec.Struct, gc=False):
 
 
 _sent = msgspec.json.Decoder(SentEvent)
-_identity = msgspec.json.Decoder(Identity)
+_known = msgspec.json.Decoder(Known)
 
 
 def read_event(raw: bytes | memoryview, index: int, received_at: datetime) -> Event:
@@ -124,7 +123,8 @@ def read_event(raw: bytes | memoryview, index: int, received_at: datetime) -> Ev
     try:
         return _canonical(sent, index, received_at)
     except Rejected as rejected:
-        raise rejected.of(sent.request_id, sent.attempt or 0) from None
+        known = Known(sent.request_id, sent.attempt or 0, sent.key_id)
+        raise Rejected(rejected.code, rejected.message, known) from None
 
 
 def _canonical(sent: SentEvent, index: int, received_at: datetime) -> Event:
@@ -195,13 +195,8 @@ def _detail(sent: SentEvent) -> str | None:
 
 
 def _unreadable(raw: bytes | memoryview, message: str) -> Rejected:
-    """The rejection of an event that is not of the contract's shape, with its identity where that much can be read."""
+    """The rejection of an event that is not of the contract's shape, with whatever of its identity can be read."""
     try:
-        known = _identity.decode(raw)
-        return Rejected("invalid_event", message, known.request_id and known.request_id[:512], _small(known.attempt))
+        return Rejected("invalid_event", message, _known.decode(raw))
     except (msgspec.DecodeError, RecursionError):
         return Rejected("invalid_event", message)
-
-
-def _small(attempt: int | None) -> int | None:
-    return attempt if attempt is not None and 0 <= attempt < 2**31 else None

@@ -5,15 +5,20 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db import Error, transaction
+from django.db import Error, InterfaceError, OperationalError, transaction
 
 from metering.ingest.bodies import open_envelope
+from metering.ingest.door import Refused, quarantine
+from metering.ingest.events import Event, Known, Rejected
 from metering.ingest.models import Batch, QuarantinedEvent
 from metering.ingest.record import Arrival, Outcome, Recorded, number, record
 from metering.pricing.rates import RateTable
 
 if TYPE_CHECKING:
     from metering.ingest.drain import Claimed
+
+# Not the events' fault: whoever runs the transaction leaves it as it is and tries again.
+AWAY = (OperationalError, InterfaceError)
 
 DUPLICATE = ("duplicate", "duplicate", "Recorded before with the same content; counted once.")
 CONFLICT = (
@@ -108,33 +113,19 @@ def record_one_by_one(
                 with transaction.atomic():
                     outcome = record(number([(batch.id, event)]), rates, now)
                     fold(outcome.recorded)
+            except AWAY:
+                raise
             except Error as error:
-                items.append(_poison(batch, event.index, event.request_id, event.attempt, error, now))
+                refused = Refused(event.index, _poison(event, error), bytes(open_envelope(batch.body)[event.index]))
+                quarantine(Batch(pk=batch.id), [refused], now)
+                items.append(refused.item())
             else:
                 for sums, part in zip(total, outcome, strict=True):
                     sums += part  # type: ignore[operator]
         settle([batch._replace(items=items)], total, now)
 
 
-def _poison(batch: "Claimed", index: int, request_id: str, attempt: int, error: Error, now: datetime) -> dict[str, Any]:
-    """Quarantines an event that the database itself refuses, and says so in the batch's items."""
+def _poison(event: Event, error: Error) -> Rejected:
+    """The rejection of an event that the database itself refuses."""
     message = f"The database refused it: {str(error).splitlines()[0]}"
-    QuarantinedEvent.objects.create(
-        batch_id=batch.id,
-        index=index,
-        outcome=QuarantinedEvent.Outcome.REJECTED,
-        code="refused_by_database",
-        message=message,
-        request_id=request_id,
-        attempt=attempt,
-        content=bytes(open_envelope(batch.body)[index]),
-        created_at=now,
-    )
-    return {
-        "index": index,
-        "request_id": request_id,
-        "attempt": attempt,
-        "outcome": "rejected",
-        "code": "refused_by_database",
-        "message": message,
-    }
+    return Rejected("refused_by_database", message, Known(event.request_id, event.attempt, event.key_id))

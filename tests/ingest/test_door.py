@@ -291,6 +291,15 @@ def test_what_is_unusual_and_right_is_accepted(post: Post, key: APIKey, override
     assert UsageEvent.objects.count() == 1
 
 
+def test_a_rejected_event_is_kept_under_the_workspace_whose_key_it_names(post: Post, key: APIKey) -> None:
+    bad_count = an_event(key, usage=USAGE | {"prompt_tokens": -1})
+    contradiction = an_event(key, request_id="b", usage=USAGE | {"total_tokens": 1})
+    post(body_of([bad_count, contradiction, bad_count | {"key_id": "key_nobody"}, 5]))
+    owners = QuarantinedEvent.objects.order_by("index").values_list("workspace", "request_id", "attempt")
+    own = key.workspace_id
+    assert list(owners) == [(own, "req_1", 0), (own, "b", 0), (None, "req_1", 0), (None, None, None)]
+
+
 def test_an_admin_key_takes_no_usage(post: Post) -> None:
     admin = make_key(make_workspace(), kind="admin")
     assert post(body_of([an_event(admin)])).json()["rejected"][0]["code"] == "admin_key"

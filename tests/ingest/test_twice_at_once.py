@@ -165,6 +165,7 @@ def test_a_poison_event_is_quarantined_and_holds_up_nobody(gateway: Gateway, key
     assert [(item["index"], item["code"]) for item in poisoned.items] == [(1, "refused_by_database"), (3, "duplicate")]
     quarantined = QuarantinedEvent.objects.get()
     assert (quarantined.request_id, quarantined.code) == ("poison", "refused_by_database")
+    assert quarantined.workspace == key.workspace
     assert set(UsageEvent.objects.values_list("request_id", flat=True)) == {"other batch", "a", "b"}
     assert HourlyRollup.objects.get().requests == 3
 
