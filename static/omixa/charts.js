@@ -27,6 +27,7 @@
       data: one.values.map(Number),
       texts: one.texts,
       backgroundColor: colour(`--series-${one.colour}`),
+      hoverBackgroundColor: colour(`--series-${one.colour}`),
       borderColor: colour("--surface"),
       borderWidth: { top: 1 },
       borderRadius: 2,

@@ -57,7 +57,8 @@
 
   /* Sections with headings become tabs; the one chosen is remembered by its name for the next page. */
   function makeTabs(tabs) {
-    if (tabs.querySelector("[role=tablist]")) return;
+    if (tabs.dataset.ready) return;
+    tabs.dataset.ready = "yes";
     const panels = [...tabs.querySelectorAll(":scope > section")];
     const list = document.createElement("div");
     list.className = "tabs__list";

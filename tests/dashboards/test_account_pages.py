@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from allauth.account.models import EmailAddress
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from django.core import mail
 from django.test import Client
@@ -68,6 +69,16 @@ def test_signing_in_and_out(with_password: User, client: Client) -> None:
     assert client.get("/keys").status_code == 302
 
 
+def test_nobody_takes_on_an_address_that_might_be_invited(with_password: User, client: Client) -> None:
+    client.post("/accounts/login/", {"login": "owner@acme.example", "password": "a long password"})
+    client.get("/accounts/email/")
+    client.post("/accounts/email/", {"email": "boss@bank.example", "action_add": ""})
+    client.post("/accounts/email/", {"email": "boss@bank.example", "action_primary": ""})
+    with_password.refresh_from_db()
+    assert with_password.email == "owner@acme.example"
+    assert not EmailAddress.objects.filter(email="boss@bank.example").exists()
+
+
 def test_a_second_factor_is_set_up_and_asked_for(with_password: User, client: Client) -> None:
     signing_in = {"login": "owner@acme.example", "password": "a long password"}
     client.post("/accounts/login/", signing_in)
@@ -98,6 +109,10 @@ def test_an_invited_person_sets_a_password_by_mail(acme: Tenant, client: Client)
     answer = client.post(target, {"password1": "a very long secret", "password2": "a very long secret"}, follow=True)
     assert "Your new password is set" in text_of(answer)
     assert User.objects.get(email="new@acme.example").check_password("a very long secret")
+
+
+def test_a_browsers_own_question_for_an_icon_is_answered(client: Client) -> None:
+    assert client.get("/favicon.ico")["Location"] == "/static/omixa/mark.svg"
 
 
 @pytest.mark.django_db

@@ -1,8 +1,10 @@
 """The customer pages, at /."""
 
+from django.conf import settings
 from django.urls import path
+from django.views.generic import RedirectView
 
-from metering.dashboards.pages import catalogue, events, home, invoices, keys, settings, usage
+from metering.dashboards.pages import catalogue, events, home, invoices, keys, usage, workspace
 from metering.usage.urls import RequestIdConverter
 
 app_name = "pages"
@@ -10,6 +12,7 @@ ANY_TEXT = RequestIdConverter.__name__  # importing it registered the converter 
 
 urlpatterns = [
     path("", home.home, name="home"),
+    path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}omixa/mark.svg")),
     path("workspace", home.switch, name="switch"),
     path("models", catalogue.model_list, name="models"),
     path("models/<path:slug>", catalogue.model_page, name="model"),
@@ -26,8 +29,8 @@ urlpatterns = [
     path("invoices/<slug:invoice_id>", invoices.invoice_page, name="invoice"),
     path("invoices/<slug:invoice_id>/print", invoices.invoice_print, name="invoice_print"),
     path("invoices/<slug:invoice_id>/lines/<slug:line_id>", invoices.line_page, name="invoice_line"),
-    path("settings", settings.settings_page, name="settings"),
-    path("settings/members", settings.member_list, name="members"),
-    path("settings/members/<int:member_id>/role", settings.member_role, name="member_role"),
-    path("settings/members/<int:member_id>/remove", settings.member_remove, name="member_remove"),
+    path("settings", workspace.settings_page, name="settings"),
+    path("settings/members", workspace.member_list, name="members"),
+    path("settings/members/<int:member_id>/role", workspace.member_role, name="member_role"),
+    path("settings/members/<int:member_id>/remove", workspace.member_remove, name="member_remove"),
 ]
