@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from allauth.account.adapter import get_adapter
 from django import template
-from django.conf import settings
 from django.http import HttpRequest
 from django.template import Context
 from django.urls import reverse
@@ -75,8 +74,3 @@ def signup_open(context: Context) -> bool:
     """Whether strangers may make an account here."""
     request = context.get("request")
     return bool(get_adapter(request).is_open_for_signup(request))
-
-
-@register.simple_tag
-def gateway_url() -> str:
-    return settings.GATEWAY_URL
