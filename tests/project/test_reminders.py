@@ -1,0 +1,35 @@
+"""A broker that is away, or hangs, holds nobody up for long, and costs no event."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = """
+import os, socket, sys, time
+import django
+if sys.argv[1] == "hangs":  # it accepts connections and never says a word
+    broker = socket.create_server(("127.0.0.1", 0))
+    os.environ["CELERY_BROKER_URL"] = sys.argv[2].format(port=broker.getsockname()[1])
+else:
+    os.environ["CELERY_BROKER_URL"] = sys.argv[2].format(port=1)
+os.environ["DJANGO_SETTINGS_MODULE"] = "omixa_billing.settings"
+django.setup()
+from omixa_billing import reminders
+for _ in range(50):
+    reminders.remind("metering.process_waiting_batches")
+print("reminded")
+"""
+
+
+@pytest.mark.parametrize("how", ["away", "hangs"])
+@pytest.mark.parametrize("broker", ["redis://127.0.0.1:{port}/0", "amqp://guest:guest@127.0.0.1:{port}//"])
+def test_fifty_reminders_wait_for_a_missing_broker_once_at_most(how: str, broker: str) -> None:
+    """Each attempt may take its few seconds of timeout; fifty of them would not end within the minute."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, how, broker], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == "reminded\n", done.stderr
+    assert done.stderr.count("broker_away") == 1
