@@ -3,6 +3,9 @@
 from omixa_billing.embedded.deathsig import die_with_parent
 from omixa_billing.wsgi import application
 
+from .memory import collect_rarely
+
 __all__ = ["application"]
 
 die_with_parent()
+collect_rarely()

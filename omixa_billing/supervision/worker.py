@@ -8,9 +8,12 @@ from celery.signals import worker_process_init
 from omixa_billing.celery import app
 from omixa_billing.embedded.deathsig import die_with_parent
 
+from .memory import collect_rarely
+
 __all__ = ["app"]
 
 
 @worker_process_init.connect
-def end_with_worker(**_: Any) -> None:
+def settle_in(**_: Any) -> None:
     die_with_parent(signal.SIGKILL)  # a task may die at any point; its transaction then never happened
+    collect_rarely()
