@@ -8,7 +8,7 @@ from django.db import connection
 
 from metering.ingest.record import Recorded
 from metering.money import from_pico
-from metering.periods import floor_day, floor_hour
+from metering.periods import floor_hour
 
 NO_PRICE = 0
 
@@ -29,16 +29,26 @@ class Key(NamedTuple):
 # requests, input, cached input, cache write, output and reasoning tokens, and pico-dollars
 Sums = list[int]
 
+STAGE = """
+CREATE TEMPORARY TABLE IF NOT EXISTS staged_rollup (
+    workspace_id integer, start timestamptz, model_id integer, key_id integer, service_tier_id smallint, provider_id smallint,
+    status smallint, price_id integer, requests bigint, input_tokens bigint, cached_input_tokens bigint,
+    cache_write_tokens bigint, output_tokens bigint, reasoning_tokens bigint, cost numeric
+) ON COMMIT DELETE ROWS
+"""
+STAGED_TYPES = ("int4", "timestamptz", "int4", "int4", "int2", "int2", "int2", "int4", *("int8",) * 6, "numeric")
+
+# In one order for every worker: two that add to the same rows wait, and never for each other.
 UPSERT = """
 INSERT INTO {table} AS standing (
-    workspace_id, {start}, model_id, key_id, service_tier_id, provider_id, status, price_id,
+    workspace_id, {grain}, model_id, key_id, service_tier_id, provider_id, status, price_id,
     requests, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost
 )
-SELECT * FROM unnest(
-    %s::int[], %s::timestamptz[], %s::int[], %s::int[], %s::smallint[], %s::smallint[], %s::smallint[], %s::int[],
-    %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::numeric[]
-)
-ON CONFLICT (workspace_id, {start}, model_id, key_id, service_tier_id, provider_id, status, price_id) DO UPDATE SET
+SELECT workspace_id, date_trunc('{grain}', start, 'UTC'), model_id, key_id, service_tier_id, provider_id, status, price_id,
+    sum(requests), sum(input_tokens), sum(cached_input_tokens), sum(cache_write_tokens), sum(output_tokens),
+    sum(reasoning_tokens), sum(cost)
+FROM staged_rollup GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 ORDER BY 1, 2, 3, 4, 5, 6, 7, 8
+ON CONFLICT (workspace_id, {grain}, model_id, key_id, service_tier_id, provider_id, status, price_id) DO UPDATE SET
     requests = standing.requests + EXCLUDED.requests,
     input_tokens = standing.input_tokens + EXCLUDED.input_tokens,
     cached_input_tokens = standing.cached_input_tokens + EXCLUDED.cached_input_tokens,
@@ -47,8 +57,8 @@ ON CONFLICT (workspace_id, {start}, model_id, key_id, service_tier_id, provider_
     reasoning_tokens = standing.reasoning_tokens + EXCLUDED.reasoning_tokens,
     cost = standing.cost + EXCLUDED.cost
 """
-HOURS = UPSERT.format(table="metering_hourlyrollup", start="hour")
-DAYS = UPSERT.format(table="metering_dailyrollup", start="day")
+HOURS = UPSERT.format(table="metering_hourlyrollup", grain="hour")
+DAYS = UPSERT.format(table="metering_dailyrollup", grain="day")
 
 
 def fold_events(recorded: Iterable[Recorded]) -> None:
@@ -80,16 +90,12 @@ def apply(hours: dict[Key, Sums]) -> None:
     """Writes signed sums by hour, and the days they make."""
     if not hours:
         return
-    days: dict[Key, Sums] = {}
-    for key, amounts in hours.items():
-        add(days, key._replace(start=floor_day(key.start)), amounts)
-    _upsert(HOURS, hours)
-    _upsert(DAYS, days)
-
-
-def _upsert(statement: str, sums: dict[Key, Sums]) -> None:
-    # In one order for every worker: two that add to the same rows wait, and never for each other.
-    rows = [(*key, *amounts[:-1], from_pico(amounts[-1])) for key, amounts in sorted(sums.items())]
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    with connection.cursor() as cursor:
-        cursor.execute(statement, columns)
+    with connection.cursor() as cursor, connection.wrap_database_errors:
+        cursor.execute(STAGE)
+        cursor.execute("DELETE FROM staged_rollup")
+        with cursor.copy("COPY staged_rollup FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types(STAGED_TYPES)
+            for key, amounts in hours.items():
+                copy.write_row((*key, *amounts[:-1], from_pico(amounts[-1])))
+        cursor.execute(HOURS)
+        cursor.execute(DAYS)
