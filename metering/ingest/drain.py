@@ -5,6 +5,7 @@ worker leaves its batches waiting, and any other worker, or the same one later, 
 """
 
 import json
+import zlib
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -105,7 +106,7 @@ def _claim_fresh() -> list[Claimed]:
 
 def _claimed(row: tuple[Any, ...]) -> Claimed:
     batch_id, event_count, received_at, body, items = row
-    return Claimed(batch_id, event_count, received_at, bytes(body), json.loads(items))
+    return Claimed(batch_id, event_count, received_at, zlib.decompress(body), json.loads(items))
 
 
 def _record(batches: list[Claimed], rates: RateTable, now: datetime, fold: Fold) -> None:

@@ -5,6 +5,7 @@ rows they point at are never deleted, and a check per row would cost more than t
 """
 
 import json
+import zlib
 from typing import Any
 
 from django.db import models
@@ -14,6 +15,23 @@ from django.utils import timezone
 from metering.catalogue.models import LanguageModel, PriceVersion
 from workspaces.ids import new_id
 from workspaces.models import APIKey, Gateway, Workspace
+
+
+class DeflatedField(models.BinaryField):
+    """Bytes that rest compressed at zlib's fastest, which costs a third of what PostgreSQL's pglz does.
+
+    To migrations it is the plain column that it is.
+    """
+
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
+        return super().get_db_prep_value(None if value is None else zlib.compress(value, 1), connection, prepared)
+
+    def from_db_value(self, value: Any, _expression: Any, _connection: Any) -> bytes | None:
+        return None if value is None else zlib.decompress(value)
+
+    def deconstruct(self) -> Any:
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.BinaryField", args, kwargs
 
 
 def batch_id() -> str:
@@ -35,7 +53,7 @@ class Batch(models.Model):
     public_id = models.CharField(max_length=32, unique=True, default=batch_id, editable=False)
     gateway = models.ForeignKey(Gateway, on_delete=models.PROTECT)
     received_at = models.DateTimeField()
-    body = models.BinaryField()
+    body = DeflatedField()
     event_count = models.IntegerField()
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
     processed_at = models.DateTimeField(null=True)
