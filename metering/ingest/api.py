@@ -3,7 +3,6 @@
 from typing import Any
 
 import structlog
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -17,6 +16,7 @@ from metering.ingest.door import take_in
 from metering.ingest.models import Batch
 from metering.periods import instant_text
 from omixa_billing.errors import Refusal, error_response, refusal_response, storage_unavailable_response
+from omixa_billing.outage import STORAGE_ERRORS
 from workspaces.authentication import authenticate_gateway
 
 log = structlog.get_logger(__name__)
@@ -31,7 +31,7 @@ class GatewayView(View):
             return super().dispatch(request, *args, **kwargs)
         except Refusal as refusal:
             return refusal_response(refusal)
-        except (OperationalError, InterfaceError) as error:
+        except STORAGE_ERRORS as error:
             log.warning("storage_unavailable", path=request.path, error=str(error))
             return storage_unavailable_response()
 

@@ -1,7 +1,9 @@
 """A request's body within its bounds: read, decompressed and opened no further than the limits allow."""
 
+import json
 import re
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -10,10 +12,13 @@ from django.http import HttpRequest, RawPostDataException
 from django.http.request import UnreadablePostError
 
 from metering.errors import BatchTooLarge, MalformedBody
+from metering.ingest.events import CREDENTIAL as CREDENTIAL_TEXT
 from omixa_billing.errors import Refusal
 
 # A whole credential of ours, wherever it strays: it is never stored.
-CREDENTIAL = re.compile(rb"omx_(live|test|admin|gateway)_[0-9A-Za-z]{36}")
+CREDENTIAL = re.compile(CREDENTIAL_TEXT.pattern.encode())
+# Letters, digits and the underscore written as escapes: nobody has a reason to, and a credential could hide in them.
+HIDDEN = re.compile(rb"(?<!\\)((?:\\\\)*)\\u00(3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])")
 
 
 class Envelope(msgspec.Struct):
@@ -40,6 +45,7 @@ def read_body(request: HttpRequest) -> bytes:
         raise MalformedBody(f"Content-Encoding {encoding!r} is not accepted: send gzip or none.")
     if len(body) > limit:
         raise _too_large()
+    body = HIDDEN.sub(lambda escape: escape[1] + bytes([int(escape[2], 16)]), body)
     return CREDENTIAL.sub(rb"omx_\1_[removed]", body) if b"omx_" in body else body
 
 
@@ -66,17 +72,35 @@ def gunzip(data: bytes, limit: int) -> bytes:
     return body
 
 
-def open_envelope(body: bytes) -> list[msgspec.Raw]:
+def open_envelope(body: bytes) -> Sequence[bytes | msgspec.Raw]:
     """The events of a body, still closed. Raises MalformedBody, BatchTooLarge."""
     try:
-        events = _envelope.decode(body).events
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise MalformedBody(f'The body must be JSON of the form {{"events": [...]}}: {error}.') from None
+        events: Sequence[bytes | msgspec.Raw] = _envelope.decode(body).events
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        events = _open_patiently(body, error)
     if not events:
         raise MalformedBody("events is empty: send 1 to 1,000 events.")
     if len(events) > settings.INGEST_MAX_EVENTS:
         raise BatchTooLarge(f"{len(events)} events are more than 1,000: send them in several batches.")
     return events
+
+
+def _open_patiently(body: bytes, error: Exception) -> list[bytes]:
+    """The events of a body in which some text is no Unicode, such as half an emoji that JavaScript cut in two.
+
+    That is still JSON by its grammar, so only the event that holds it may be refused; the strict decoder refuses all.
+    """
+    try:
+        events = json.loads(body, parse_constant=_refuse_constant)["events"]
+        if not isinstance(events, list):
+            raise TypeError
+        return [json.dumps(event).encode() for event in events]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise MalformedBody(f'The body must be JSON of the form {{"events": [...]}}: {error}.') from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _too_large() -> Refusal:

@@ -89,11 +89,21 @@ def infer(usage: Usage) -> Dialect:
     if usage.prompt_token_count is not None:
         return "gemini"
     if usage.prompt_tokens is not None:
+        _refuse_two_answers(usage)
         return "xai" if _reasoning_is_outside(usage) else "openai.chat"
     if usage.input_tokens is not None:
         native_cache = usage.cache_read_input_tokens is not None or usage.cache_creation_input_tokens is not None
         return "anthropic" if native_cache else "openai.responses"
     raise UsageRefused("usage_missing", "The usage object has no token counts: a billed event must say what it used.")
+
+
+def _refuse_two_answers(usage: Usage) -> None:
+    """Some proxies send both of OpenAI's shapes at once. That is one answer when they say the same, and else none."""
+    if usage.input_tokens not in (None, usage.prompt_tokens) or usage.output_tokens not in (None, usage.completion_tokens):
+        raise _inconsistent(
+            f"prompt_tokens {usage.prompt_tokens} and completion_tokens {usage.completion_tokens} "
+            f"stand beside input_tokens {usage.input_tokens} and output_tokens {usage.output_tokens}"
+        )
 
 
 def _reasoning_is_outside(usage: Usage) -> bool:

@@ -1,6 +1,7 @@
 """One usage event from its bytes: typed, checked, in canonical form. The same bytes always read the same."""
 
 import hashlib
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -14,9 +15,15 @@ MAX_AHEAD = timedelta(minutes=10)
 MAX_BEHIND = timedelta(days=400)
 MAX_METADATA_BYTES = 4096
 
+# RFC 3339. A leap second is not an instant that a computer's calendar has.
+INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
+# What a decoder raises at bytes that are no event: wrong JSON, wrong types, wrong UTF-8, too deep.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 Text = Annotated[str, msgspec.Meta(max_length=512)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 
+CREDENTIAL = re.compile(r"omx_(live|test|admin|gateway)_[0-9A-Za-z]{36}")
 STATUSES = {status.label: status.value for status in EventStatus}
 SOURCES = {source.label: source.value for source in UsageSource}
 
@@ -34,6 +41,11 @@ class Rejected(Exception):
         self.key_id = known.key_id and without_nul(known.key_id[:512])
 
 
+def without_credentials(text: str) -> str:
+    """Text without whole credentials of ours: one that strayed into an event is never stored or shown."""
+    return CREDENTIAL.sub(r"omx_\1_[removed]", text) if "omx_" in text else text
+
+
 def without_nul(text: str) -> str:
     """Text that the database can store; what it replaces is still in the quarantined content."""
     return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
@@ -45,7 +57,7 @@ class SentEvent(msgspec.Struct, gc=False):
     request_id: Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
     key_id: Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
     model: Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
-    occurred_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    occurred_at: str
     attempt: Count | None = None
     usage: Usage | None = None
     dialect: Dialect | None = None
@@ -118,7 +130,7 @@ def read_event(raw: bytes | memoryview, index: int, received_at: datetime) -> Ev
     """The event at position `index` of a batch received then. Raises Rejected."""
     try:
         sent = _sent.decode(raw)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise _unreadable(raw, str(error)) from None
     try:
         return _canonical(sent, index, received_at)
@@ -159,10 +171,14 @@ def _counted(sent: SentEvent, status: str) -> Counts:
         raise Rejected(refused.code, str(refused)) from None
 
 
-def _plausible(occurred_at: datetime, received_at: datetime) -> datetime:
-    """The time in UTC. Raises Rejected where a clock is plainly wrong."""
+def _plausible(occurred_at: str, received_at: datetime) -> datetime:
+    """The time in UTC, cut to microseconds: rounding up could move it into the next month. Raises Rejected."""
+    if INSTANT.fullmatch(occurred_at) is None:
+        raise Rejected("invalid_event", "occurred_at must be RFC 3339 with a zone, as 2026-10-01T00:00:00Z.")
     try:
-        instant = occurred_at.astimezone(UTC)
+        instant = datetime.fromisoformat(occurred_at.upper()).astimezone(UTC)
+    except ValueError as error:
+        raise Rejected("invalid_event", f"occurred_at is not a time: {error}.") from None
     except OverflowError:
         raise Rejected("occurred_at_out_of_range", "occurred_at is outside the calendar.") from None
     if instant > received_at + MAX_AHEAD:
@@ -191,12 +207,12 @@ def _detail(sent: SentEvent) -> str | None:
         if len(msgspec.json.encode(sent.metadata)) > MAX_METADATA_BYTES:
             raise Rejected("metadata_too_large", "metadata has more than 4 KiB.")
         said["metadata"] = sent.metadata
-    return msgspec.json.encode(said, order="sorted").decode() if said else None
+    return without_credentials(msgspec.json.encode(said, order="sorted").decode()) if said else None
 
 
 def _unreadable(raw: bytes | memoryview, message: str) -> Rejected:
     """The rejection of an event that is not of the contract's shape, with whatever of its identity can be read."""
     try:
         return Rejected("invalid_event", message, _known.decode(raw))
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return Rejected("invalid_event", message)

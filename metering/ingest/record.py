@@ -1,10 +1,10 @@
 """Claims identities and writes events, set by set: the part of the worker's transaction that touches every event.
 
 Lock order, the same for every worker: the prices lock, the batches, new names, identities in sorted order, rollups in sorted
-order. Two workers with the same events wait for each other in one direction only.
+order, keys in sorted order. Two workers with the same events wait for each other in one direction only.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -38,7 +38,7 @@ WHERE claimed.workspace_id IS NULL
 
 # A statement of its own, because only a new snapshot sees what another worker committed during the claim.
 COMPARE = """
-SELECT position, standing.fingerprint = staged.fingerprint
+SELECT position, standing.fingerprint
 FROM staged_identity staged JOIN metering_eventidentity standing USING (workspace_id, request_id, attempt)
 WHERE position = ANY(%s)
 """
@@ -94,6 +94,10 @@ class Outcome(NamedTuple):
     conflicts: list[Arrival]
 
 
+# Whatever else belongs in the transaction that writes events: the rollups.
+Fold = Callable[[list[Recorded]], None]
+
+
 def number(events: Iterable[tuple[int, Event]]) -> list[Arrival]:
     """(batch id, event) pairs with the numbers of everything they name. New names are added."""
     events = list(events)
@@ -140,23 +144,29 @@ def rated(arrival: Arrival, rates: RateTable) -> Recorded:
 
 def claim(arrivals: list[Arrival]) -> tuple[list[Arrival], list[Arrival], list[Arrival]]:
     """Those that are the first under their identity, then the duplicates, then the conflicts."""
-    firsts: dict[tuple[int, str, int], tuple[Arrival, bytes]] = {}
+    named: dict[tuple[int, str, int], list[tuple[Arrival, bytes]]] = {}
+    for arrival in arrivals:
+        named.setdefault(arrival.identity, []).append((arrival, arrival.event.fingerprint()))
+    contenders = list(named.values())
+    standing = _claim_staged([contender[0] for contender in contenders])
+    claimed: list[Arrival] = []
     duplicates: list[Arrival] = []
     conflicts: list[Arrival] = []
-    for arrival in arrivals:
-        fingerprint = arrival.event.fingerprint()
-        first = firsts.setdefault(arrival.identity, (arrival, fingerprint))
-        if first[0] is not arrival:
-            (duplicates if first[1] == fingerprint else conflicts).append(arrival)
-    staged = list(firsts.values())
-    lost = _claim_staged(staged)
-    for position, same in lost.items():
-        (duplicates if same else conflicts).append(staged[position][0])
-    return [arrival for at, (arrival, _) in enumerate(staged) if at not in lost], duplicates, conflicts
+    for position, contender in enumerate(contenders):
+        first, fingerprint = contender[0]
+        if position in standing:
+            fingerprint = standing[position]
+            others = contender
+        else:
+            claimed.append(first)
+            others = contender[1:]
+        for arrival, content in others:
+            (duplicates if content == fingerprint else conflicts).append(arrival)
+    return claimed, duplicates, conflicts
 
 
-def _claim_staged(staged: list[tuple[Arrival, bytes]]) -> dict[int, bool]:
-    """The positions whose identity was taken before, each with whether the content is the same."""
+def _claim_staged(staged: list[tuple[Arrival, bytes]]) -> dict[int, bytes]:
+    """The positions whose identity was taken before, each with the fingerprint of the event that stands there."""
     if not staged:
         return {}
     with connection.cursor() as cursor, connection.wrap_database_errors:
@@ -174,7 +184,7 @@ def _claim_staged(staged: list[tuple[Arrival, bytes]]) -> dict[int, bool]:
         if not lost:
             return {}
         cursor.execute(COMPARE, [lost])
-        return dict(cursor.fetchall())
+        return {position: bytes(fingerprint) for position, fingerprint in cursor.fetchall()}
 
 
 def write(recorded: list[Recorded], now: datetime) -> None:

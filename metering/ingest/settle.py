@@ -1,24 +1,26 @@
 """Writes down what became of each event of a batch, so that a gateway and an operator can see it."""
 
+import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from django.db import Error, InterfaceError, OperationalError, transaction
+from django.db import connection
 
 from metering.ingest.bodies import open_envelope
-from metering.ingest.door import Refused, quarantine
-from metering.ingest.events import Event, Known, Rejected
-from metering.ingest.models import Batch, QuarantinedEvent
-from metering.ingest.record import Arrival, Outcome, Recorded, number, record
-from metering.pricing.rates import RateTable
+from metering.ingest.inbox import Claimed
+from metering.ingest.models import QuarantinedEvent
+from metering.ingest.record import Arrival, Outcome
 
-if TYPE_CHECKING:
-    from metering.ingest.drain import Claimed
-
-# Not the events' fault: whoever runs the transaction leaves it as it is and tries again.
-AWAY = (OperationalError, InterfaceError)
+MARK = """
+UPDATE metering_batch batch SET status = 'processed', processed_at = %s, items = settled.items::jsonb,
+    rejected = settled.rejected, recorded = settled.recorded, duplicate = settled.duplicate,
+    conflict = settled.conflict, unpriced = settled.unpriced
+FROM unnest(%s::bigint[], %s::text[], %s::int[], %s::int[], %s::int[], %s::int[], %s::int[])
+    AS settled (id, items, rejected, recorded, duplicate, conflict, unpriced)
+WHERE batch.id = settled.id
+"""
 
 DUPLICATE = ("duplicate", "duplicate", "Recorded before with the same content; counted once.")
 CONFLICT = (
@@ -29,7 +31,7 @@ CONFLICT = (
 UNPRICED = ("unpriced", "no_price", "Recorded; no price covers its model, service tier and time yet.")
 
 
-def settle(batches: Sequence["Claimed"], outcome: Outcome, now: datetime) -> None:
+def settle(batches: Sequence[Claimed], outcome: Outcome, now: datetime) -> None:
     """Marks batches as processed with their counts and items, and quarantines their conflicts."""
     counts: dict[int, Counter[str]] = defaultdict(Counter)
     items: dict[int, list[dict[str, Any]]] = {batch.id: list(batch.items) for batch in batches}
@@ -43,20 +45,17 @@ def settle(batches: Sequence["Claimed"], outcome: Outcome, now: datetime) -> Non
     for arrival in outcome.conflicts:
         _note(items, counts, arrival, CONFLICT)
     _quarantine_conflicts(batches, outcome.conflicts, now)
-    Batch.objects.bulk_update(
-        [
-            Batch(
-                pk=batch.id,
-                status=Batch.Status.PROCESSED,
-                processed_at=now,
-                items=sorted(items[batch.id], key=lambda item: item["index"]),
-                rejected=sum(item["outcome"] == "rejected" for item in items[batch.id]),
-                **{name: counts[batch.id][name] for name in ("recorded", "duplicate", "conflict", "unpriced")},
-            )
-            for batch in batches
-        ],
-        ["status", "processed_at", "items", "rejected", "recorded", "duplicate", "conflict", "unpriced"],
-    )
+    rows = [_row(batch.id, items[batch.id], counts[batch.id]) for batch in batches]
+    with connection.cursor() as cursor:
+        cursor.execute(MARK, [now, *map(list, zip(*rows, strict=True))])
+
+
+def _row(batch_id: int, items: list[dict[str, Any]], counts: Counter[str]) -> tuple[Any, ...]:
+    """A batch's id and what MARK writes of it."""
+    items.sort(key=lambda item: item["index"])
+    rejected = sum(item["outcome"] == "rejected" for item in items)
+    named = (counts[name] for name in ("recorded", "duplicate", "conflict", "unpriced"))
+    return batch_id, json.dumps(items), rejected, *named
 
 
 def _note(
@@ -79,7 +78,7 @@ def _note(
     )
 
 
-def _quarantine_conflicts(batches: Sequence["Claimed"], conflicts: list[Arrival], now: datetime) -> None:
+def _quarantine_conflicts(batches: Sequence[Claimed], conflicts: list[Arrival], now: datetime) -> None:
     if not conflicts:
         return
     contents = {batch.id: open_envelope(batch.body) for batch in batches}
@@ -99,33 +98,3 @@ def _quarantine_conflicts(batches: Sequence["Claimed"], conflicts: list[Arrival]
         )
         for arrival in conflicts
     )
-
-
-def record_one_by_one(
-    batches: Sequence["Claimed"], rates: RateTable, now: datetime, fold: Callable[[list[Recorded]], None]
-) -> None:
-    """The slow way for a batch that the database refuses as a whole: the event at fault is quarantined, the others stand."""
-    for batch in batches:
-        total = Outcome([], [], [])
-        items = list(batch.items)
-        for event in batch.open():
-            try:
-                with transaction.atomic():
-                    outcome = record(number([(batch.id, event)]), rates, now)
-                    fold(outcome.recorded)
-            except AWAY:
-                raise
-            except Error as error:
-                refused = Refused(event.index, _poison(event, error), bytes(open_envelope(batch.body)[event.index]))
-                quarantine(Batch(pk=batch.id), [refused], now)
-                items.append(refused.item())
-            else:
-                for sums, part in zip(total, outcome, strict=True):
-                    sums += part  # type: ignore[operator]
-        settle([batch._replace(items=items)], total, now)
-
-
-def _poison(event: Event, error: Error) -> Rejected:
-    """The rejection of an event that the database itself refuses."""
-    message = f"The database refused it: {str(error).splitlines()[0]}"
-    return Rejected("refused_by_database", message, Known(event.request_id, event.attempt, event.key_id))

@@ -6,5 +6,5 @@ from metering.ingest.api import BatchView, EventsView
 
 urlpatterns = [
     path("events", EventsView.as_view(), name="gateway_events"),
-    path("batches/<str:batch_id>", BatchView.as_view(), name="gateway_batch"),
+    path("batches/<slug:batch_id>", BatchView.as_view(), name="gateway_batch"),
 ]

@@ -104,7 +104,6 @@ def test_a_batch_is_acknowledged_with_what_was_accepted(post: Post, key: APIKey,
         b'{"events": [{"usage": {"prompt_tokens": NaN}}]}',
         b'{"events": [{"request_id": "\xff"}',
         b'{"events": [' + b"[" * 100_000,
-        b'{"events": [{"request_id": "\\ud800"}]}',
     ],
 )
 def test_a_body_that_is_no_batch_is_refused_whole(post: Post, body: bytes) -> None:
@@ -207,6 +206,12 @@ USAGE = {"prompt_tokens": 10, "completion_tokens": 5}
         ({"usage": {}}, "usage_missing"),
         ({"usage": {"prompt_tokens": 10}}, "usage_missing"),
         ({"usage": {"completion_tokens": 10}}, "usage_missing"),
+        ({"usage": USAGE | {"input_tokens": 100_000, "output_tokens": 5}}, "usage_inconsistent"),
+        ({"usage": USAGE | {"input_tokens": 10, "output_tokens": 6}}, "usage_inconsistent"),
+        ({"user": "half an emoji: \ud83d"}, "invalid_event"),
+        ({"metadata": {"half": "\ud83d"}}, "invalid_event"),
+        ({"occurred_at": "2026-W42-4T00:00:00Z"}, "invalid_event"),
+        ({"occurred_at": "2026-10-15T11:59:60Z"}, "invalid_event"),
         ({"usage": []}, "invalid_event"),
         ({"usage": {"input_tokens": 10, "output_tokens": 5}, "dialect": "openai.chat"}, "usage_missing"),
         ({"usage": {"promptTokenCount": 10, "candidatesTokenCount": 5}}, "unsupported_dialect"),
@@ -283,6 +288,9 @@ def test_an_event_that_is_no_event_is_quarantined(post: Post, key: APIKey, event
         {"request_id": "x" * 512},
         {"metadata": {"a": "x" * 4000}},
         {"a_field_of_tomorrow": 1},
+        {"usage": USAGE | {"input_tokens": 10, "output_tokens": 5}},
+        {"occurred_at": "2026-10-15t11:00:00.123456789z"},
+        {"metadata": {"path": "C:\\u0041pp", "quote": '\\"'}},
     ],
 )
 def test_what_is_unusual_and_right_is_accepted(post: Post, key: APIKey, overrides: dict[str, Any]) -> None:
@@ -314,6 +322,43 @@ def test_a_whole_credential_in_an_event_is_never_stored_or_echoed(post: Post, ke
     stored = bytes(Batch.objects.get().body) + bytes(QuarantinedEvent.objects.get().content)
     assert secret.encode() not in stored + response.content
     assert UsageEvent.objects.get().said == {"metadata": {"k": "omx_live_[removed]"}}
+
+
+def test_a_credential_spelt_in_escapes_is_never_stored_or_shown(post: Post, key: APIKey) -> None:
+    secret = issue.create_key(key.workspace, "live", "k", "test", NOW)[1]
+    spelt = "".join(f"\\u{ord(letter):04x}" for letter in secret)
+    post(body_of([an_event(key, user="SPELT")]).replace(b"SPELT", spelt.encode()))
+    work()
+    assert UsageEvent.objects.get().said == {"user": "omx_live_[removed]"}
+    assert spelt.encode() not in bytes(Batch.objects.get().body)
+
+
+def test_bytes_that_are_no_utf8_refuse_only_the_event_that_holds_them(post: Post, key: APIKey) -> None:
+    events = [an_event(key, request_id="before"), an_event(key, user="BAD"), an_event(key, request_id="after")]
+    answer = post(body_of(events).replace(b"BAD", b"\xff\xfe")).json()
+    assert (answer["accepted"], [each["code"] for each in answer["rejected"]]) == (2, ["invalid_event"])
+    work()
+    assert Batch.objects.get().recorded == 2
+
+
+def test_nanoseconds_are_cut_and_never_rounded_into_the_next_month(post: Post, key: APIKey) -> None:
+    post(body_of([an_event(key, occurred_at="2026-09-30T23:59:59.999999999Z")]))
+    work()
+    assert UsageEvent.objects.get().occurred_at.isoformat() == "2026-09-30T23:59:59.999999+00:00"
+
+
+@pytest.mark.parametrize("batch_id", ["%00", "bat_%00x", "a%20b", "%FF"])
+def test_a_batch_id_of_any_text_is_not_found(client: Client, token: str, batch_id: str) -> None:
+    response = client.get(f"/gateway/v1/batches/{batch_id}", headers={"Authorization": f"Bearer {token}"})
+    assert (response.status_code, error_of(response)["code"]) == (404, "not_found")
+
+
+def test_a_database_that_became_read_only_stores_nothing_and_says_so(post: Post, key: APIKey) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION READ ONLY")  # as a primary is after a failover
+    response = post(body_of([an_event(key)]))
+    assert (response.status_code, response["Retry-After"]) == (503, "5")
+    assert error_of(response)["code"] == "storage_unavailable"
 
 
 def test_without_a_token_nothing_is_read(client: Client) -> None:

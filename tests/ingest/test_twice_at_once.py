@@ -147,7 +147,7 @@ def test_a_database_that_goes_away_blames_no_batch(gateway: Gateway, key: APIKey
 def _poison() -> Iterator[None]:
     """The database refuses one event for a reason that no check foresaw."""
     with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE metering_usageevent ADD CONSTRAINT unforeseen CHECK (request_id <> 'poison')")
+        cursor.execute("ALTER TABLE metering_usageevent ADD CONSTRAINT unforeseen CHECK (request_id NOT LIKE 'poison%')")
     yield
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE metering_usageevent DROP CONSTRAINT unforeseen")
@@ -168,6 +168,52 @@ def test_a_poison_event_is_quarantined_and_holds_up_nobody(gateway: Gateway, key
     assert quarantined.workspace == key.workspace
     assert set(UsageEvent.objects.values_list("request_id", flat=True)) == {"other batch", "a", "b"}
     assert HourlyRollup.objects.get().requests == 3
+
+
+@pytest.mark.usefixtures("_poison")
+def test_what_a_poison_event_was_the_first_to_name_is_not_remembered_wrongly(gateway: Gateway, key: APIKey) -> None:
+    """It brings a new month, model and provider, whose rows go with its savepoint; its neighbours bring them again."""
+    new = {"model": "never seen", "provider": "nobody", "occurred_at": "2026-02-28T23:59:59Z"}
+    events = [an_event(key, request_id=request_id, **new) for request_id in ("poison", "a", "poison too", "b")]
+    batch = send(gateway, events)
+    assert (batch.rejected, batch.unpriced) == (2, 2)
+    later = send(gateway, [an_event(key, request_id="c", **new)])
+    assert later.unpriced == 1
+    assert list(UsageEvent.objects.values_list("model__slug", "provider__name")) == [("never seen", "nobody")] * 3
+
+
+def test_retries_of_a_refused_event_are_told_the_truth_in_one_transaction(gateway: Gateway, key: APIKey) -> None:
+    """The first stands; another content twice is two conflicts, and a true retry among them is a duplicate."""
+    first, other = an_event(key), an_event(key, usage={"prompt_tokens": 1, "completion_tokens": 1})
+    send(gateway, [first])
+    again = [send(gateway, [event], process=False) for event in (other, other, first)]
+    work()
+    for batch in again:
+        batch.refresh_from_db()
+    assert [(batch.duplicate, batch.conflict) for batch in again] == [(0, 1), (0, 1), (1, 0)]
+
+
+def test_a_batch_that_takes_the_database_too_long_is_set_aside_for_the_others(gateway: Gateway, key: APIKey) -> None:
+    slow = send(gateway, [an_event(key, request_id="slow")], process=False)
+    send(gateway, [an_event(key)], process=False)
+
+    def fold(recorded: Any) -> None:
+        if any(each.arrival.event.request_id == "slow" for each in recorded):
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL statement_timeout = 1")
+                cursor.execute("SELECT pg_sleep(10)")
+        fold_events(recorded)
+
+    process_waiting(lambda: NOW, fold)
+    slow.refresh_from_db()
+    assert (slow.status, slow.failures) == ("pending", 1)
+    assert "statement timeout" in slow.last_error
+    assert UsageEvent.objects.get().request_id == "req_1"
+    assert not QuarantinedEvent.objects.exists()
+
+    process_failed(lambda: NOW, fold_events)
+    slow.refresh_from_db()
+    assert (slow.status, slow.recorded) == ("processed", 1)
 
 
 def test_a_batch_that_cannot_be_processed_stays_visible_and_is_tried_again(gateway: Gateway, key: APIKey) -> None:

@@ -1,0 +1,68 @@
+"""The inbox: batches that wait, and how a worker takes hold of them."""
+
+import json
+import zlib
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from metering.ingest.bodies import open_envelope
+from metering.ingest.events import Event, read_event
+
+EVENTS_PER_TRANSACTION = 5_000
+BYTES_PER_TRANSACTION = 32 * 1024 * 1024
+BATCHES_PER_FETCH = 10
+
+WAITING = """
+SELECT id, event_count, received_at, body, items FROM metering_batch
+WHERE status = 'pending' AND {condition}
+ORDER BY id FOR UPDATE SKIP LOCKED
+"""
+# One that failed before is left to the sweep, which takes such ones alone.
+FRESH = WAITING.format(condition="failures = 0")
+ONE = WAITING.format(condition="id = %s")
+
+
+class Claimed(NamedTuple):
+    """A batch that this transaction holds."""
+
+    id: int
+    event_count: int
+    received_at: datetime
+    body: bytes
+    items: list[dict[str, Any]]
+
+    def open(self) -> list[Event]:
+        """The events that the door let through, in order."""
+        refused = {item["index"] for item in self.items}
+        raws = enumerate(open_envelope(self.body))
+        return [read_event(raw, index, self.received_at) for index, raw in raws if index not in refused]
+
+
+def claim_fresh() -> list[Claimed]:
+    """Locks the oldest waiting batches that no other worker holds, up to a good transaction's worth."""
+    claimed: list[Claimed] = []
+    events = size = 0
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(FRESH)
+        while events < EVENTS_PER_TRANSACTION and size < BYTES_PER_TRANSACTION:
+            batches = [_claimed(row) for row in cursor.fetchmany(BATCHES_PER_FETCH)]
+            claimed += batches
+            events += sum(batch.event_count for batch in batches)
+            size += sum(len(batch.body) for batch in batches)
+            if len(batches) < BATCHES_PER_FETCH:
+                break
+    return claimed
+
+
+def claim_one(batch_id: int) -> list[Claimed]:
+    """Locks that batch, unless it is no longer waiting or another worker holds it."""
+    with connection.cursor() as cursor:
+        cursor.execute(ONE, [batch_id])
+        return [_claimed(row) for row in cursor.fetchall()]
+
+
+def _claimed(row: tuple[Any, ...]) -> Claimed:
+    batch_id, event_count, received_at, body, items = row
+    return Claimed(batch_id, event_count, received_at, zlib.decompress(body), json.loads(items))

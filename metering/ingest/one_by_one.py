@@ -1,0 +1,55 @@
+"""The slow way for a batch that the database refuses as a whole: the event at fault is quarantined, the others stand."""
+
+from datetime import datetime
+
+from django.db import DatabaseError, DataError, IntegrityError, transaction
+
+from metering.ingest.bodies import open_envelope
+from metering.ingest.directory import directory
+from metering.ingest.door import Refused, quarantine
+from metering.ingest.events import Event, Known, Rejected
+from metering.ingest.inbox import Claimed
+from metering.ingest.models import Batch
+from metering.ingest.record import Fold, Outcome, number, record
+from metering.ingest.settle import settle
+from metering.pricing.rates import RateTable
+
+PROGRAM_LIMIT = "54"  # the class of SQLSTATEs that say: this value is too large for me
+
+
+def record_one_by_one(batches: list[Claimed], rates: RateTable, now: datetime, fold: Fold) -> None:
+    """Records each event behind a savepoint of its own.
+
+    Locks are taken event by event here, so two of these can deadlock: the one that loses is tried again.
+    """
+    for batch in batches:
+        total = Outcome([], [], [])
+        items = list(batch.items)
+        for event in batch.open():
+            try:
+                with transaction.atomic():
+                    outcome = record(number([(batch.id, event)]), rates, now)
+                    fold(outcome.recorded)
+            except DatabaseError as error:
+                directory.forget()  # what was learnt behind the savepoint is gone with it
+                if not _blames_the_event(error):
+                    raise
+                refused = Refused(event.index, _poison(event, error), bytes(open_envelope(batch.body)[event.index]))
+                quarantine(Batch(pk=batch.id), [refused], now)
+                items.append(refused.item())
+            else:
+                for sums, part in zip(total, outcome, strict=True):
+                    sums += part  # type: ignore[operator]
+        settle([batch._replace(items=items)], total, now)
+
+
+def _blames_the_event(error: DatabaseError) -> bool:
+    """Whether it is this event's values that the database will never take, and not its own state that it complains of."""
+    sqlstate = getattr(error.__cause__, "sqlstate", None) or ""
+    return isinstance(error, DataError | IntegrityError) or sqlstate.startswith(PROGRAM_LIMIT)
+
+
+def _poison(event: Event, error: DatabaseError) -> Rejected:
+    """The rejection of an event that the database itself refuses."""
+    message = f"The database refused it: {str(error).splitlines()[0]}"
+    return Rejected("refused_by_database", message, Known(event.request_id, event.attempt, event.key_id))
