@@ -96,10 +96,12 @@ def set_price(
 
 
 def known_model(slug: str) -> LanguageModel:
-    """The model of that name; created unlisted if need be, and no longer merely discovered."""
+    """The model of that name; created unlisted if need be, and no longer merely discovered. Raises InvalidPrice."""
     model, _ = LanguageModel.objects.get_or_create(
         slug=slug, defaults={"name": slug[:200], "status": LanguageModel.Status.UNLISTED}
     )
+    if model.alias_of is not None:
+        raise InvalidPrice(f"{slug} is an alias: set the price of {model.alias_of}.", param="model")
     if model.status == LanguageModel.Status.DISCOVERED:
         LanguageModel.objects.filter(pk=model.pk).update(status=LanguageModel.Status.UNLISTED)
     return model

@@ -40,6 +40,15 @@ def test_an_unknown_model_is_created_unlisted_and_a_discovered_one_is_taken_up()
     assert set(LanguageModel.objects.values_list("slug", "status")) == {("new", "unlisted"), ("seen", "unlisted")}
 
 
+def test_an_alias_gets_no_price_of_its_own_for_it_would_never_apply() -> None:
+    make_model("codex", alias_of=make_model("codex-mini"))
+    with pytest.raises(InvalidPrice, match="codex is an alias: set the price of codex-mini") as refused:
+        price("codex")
+    assert refused.value.param == "model"
+    assert not PriceVersion.objects.exists()
+    assert not AuditEntry.objects.exists()
+
+
 def test_the_same_price_again_is_the_one_already_there() -> None:
     assert price() == price()
     assert PriceVersion.objects.count() == 1
