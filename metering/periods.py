@@ -8,6 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+# No usage is accepted from outside these, and inside them no arithmetic with months and grace leaves the calendar.
+FIRST_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_INSTANT = datetime(2200, 1, 1, tzinfo=UTC)
 MONTH_TEXT = re.compile(r"^(\d{4})-(0[1-9]|1[0-2])$", re.ASCII)
 
 
@@ -53,25 +56,26 @@ def previous_month(period: Period) -> Period:
 
 
 def parse_month(text: str) -> Period:
-    """`2026-10` as its billing period. Raises ValueError."""
+    """`2026-10` as its billing period, from 1970 to 2199. Raises ValueError."""
     match = MONTH_TEXT.match(text)
-    if match is None or match[1] == "0000":
+    if match is None:
         raise ValueError(f"{text!r} is not a month: write it as 2026-10.")
+    if not FIRST_INSTANT.year <= int(match[1]) < LAST_INSTANT.year:
+        raise ValueError(f"{text!r} is not a month between 1970 and 2199: write it as 2026-10.")
     return month_of(datetime(int(match[1]), int(match[2]), 1, tzinfo=UTC))
 
 
 def parse_instant(text: str) -> datetime:
-    """RFC 3339 with a zone, as UTC. Raises ValueError."""
+    """RFC 3339 with a zone, as UTC, from 1970 to 2200. Raises ValueError."""
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(f"{text!r} is not a time: write it as 2026-10-01T00:00:00Z.") from None
     if instant.tzinfo is None:
-        raise ValueError(f"{text!r} has no time zone: write it as {text}Z for UTC.")
-    try:
-        return instant.astimezone(UTC)
-    except OverflowError:
-        raise ValueError(f"{text!r} is outside the calendar.") from None
+        raise ValueError(f"{text!r} has no time zone: write it as 2026-10-01T00:00:00Z for UTC.")
+    if not FIRST_INSTANT <= instant <= LAST_INSTANT:
+        raise ValueError(f"{text!r} is not between the years 1970 and 2200.")
+    return instant.astimezone(UTC)
 
 
 def instant_text(instant: datetime | None) -> str | None:

@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.http import QueryDict
@@ -19,8 +19,6 @@ from metering.usage.query import BUCKETS, GROUPS, MAX_ROWS
 
 # A "+" that was not percent-encoded arrives as a space. Only a zone can follow a time of day, so it is told apart.
 PLUS_LOST = re.compile(r"(\d\d:\d\d(?::\d\d(?:\.\d+)?)?) (\d\d:?\d\d)$", re.ASCII)
-FIRST_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)
-LAST_INSTANT = datetime(2200, 1, 1, tzinfo=UTC)
 MAX_EVENTS_PAGE = 1_000
 DEFAULT_EVENTS_PAGE = 100
 
@@ -30,14 +28,9 @@ class InstantField(serializers.DateTimeField):
 
     def to_internal_value(self, value: Any) -> datetime:
         try:
-            instant = parse_instant(PLUS_LOST.sub(r"\1+\2", str(value)))
-        except ValueError:
-            raise serializers.ValidationError(
-                f"{value!r} is not a time with a zone: write it as 2026-10-01T00:00:00Z."
-            ) from None
-        if not FIRST_INSTANT <= instant <= LAST_INSTANT:
-            raise serializers.ValidationError(f"{value!r} is not between the years 1970 and 2200.")
-        return instant
+            return parse_instant(PLUS_LOST.sub(r"\1+\2", str(value)))
+        except ValueError as error:
+            raise serializers.ValidationError(str(error)) from None
 
 
 class NamesField(serializers.ListField):
