@@ -18,7 +18,7 @@ from metering.money import WIDE
 from metering.usage.events import EventQuestion, EventRow, Position, page_in_scope
 from metering.usage.filters import Scope
 
-# Columns that events and rollups share, so that a scope made of them holds for both.
+# Columns that events and rollups share. Above zero, a rollup's row has an event with such tokens, and others without.
 TOKENS = {
     "input": "input_tokens::bigint - cached_input_tokens - cache_write_tokens",
     "cached_input": "cached_input_tokens",

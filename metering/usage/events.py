@@ -95,7 +95,11 @@ def events_page(question: EventQuestion, limit: int, after: Position | None = No
 def page_in_scope(
     question: EventQuestion, scope: Scope, limit: int, after: Position | None = None
 ) -> tuple[list[EventRow], bool]:
-    """The same within a scope that the caller made; a narrow one has to hold for rollups and events alike."""
+    """The same within a scope that the caller made.
+
+    A narrow one is asked of rollups and events alike: it may let through more responses of a rollup's row than match, if
+    of every row it lets through one does.
+    """
     rows = _newest(question, scope, limit + 1, after)
     return rows[:limit], len(rows) > limit
 
@@ -142,13 +146,20 @@ def _newest(question: EventQuestion, scope: Scope, limit: int, after: Position |
     bounds = events_sql.bounds(start=question.start, end=question.end, after=after)
     if not scope.narrow:
         return _read(events_sql.newest(scope, bounds), parameters)
-    hours = _hours_with_events(question, scope, limit, after)
-    return _read(events_sql.newest_in_hours(scope, bounds), parameters | {"hours": hours}) if hours else []
+    rows: list[EventRow] = []
+    for hours in _hours_with_events(question, scope, limit, after):
+        more = parameters | {"hours": hours, "limit": limit - len(rows)}
+        rows += _read(events_sql.newest_in_hours(scope, bounds), more)
+        if len(rows) >= limit:
+            break
+    return rows
 
 
-def _hours_with_events(question: EventQuestion, scope: Scope, limit: int, after: Position | None) -> list[datetime]:
-    """The newest hours that together hold `limit` matching events below `after`, or all there are.
+def _hours_with_events(question: EventQuestion, scope: Scope, limit: int, after: Position | None) -> Iterator[list[datetime]]:
+    """The newest hours with matching events below `after`, enough for `limit` of them, newest first in portions.
 
+    The first portion should be enough: its hours count `limit` responses. But a condition on tokens lets a sum of
+    responses through for one of them, so each hour is only sure to hold one, and further portions are there to go on to.
     An hour that the range or the cursor cuts counts for nothing, for its events may lie on the other side.
     """
     upper = min((at for at in (question.end, after and after.occurred_at) if at is not None), default=None)
@@ -157,17 +168,23 @@ def _hours_with_events(question: EventQuestion, scope: Scope, limit: int, after:
         "last_hour": upper and floor_hour(upper),
         "hours": limit + 1,
     }
-    sql = events_sql.hours_with_events(scope, since=question.start is not None, until=upper is not None)
-    hours: list[datetime] = []
     with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        for hour, requests in cursor.fetchall():
-            hours.append(hour)
-            if upper is None or hour + HOUR <= upper:
-                limit -= requests
-            if limit <= 0:
-                break
-    return hours
+        cursor.execute(
+            events_sql.hours_with_events(scope, since=question.start is not None, until=upper is not None), parameters
+        )
+        found = cursor.fetchall()
+    portion: list[datetime] = []
+    missing = wanted = limit
+    for hour, requests in found:
+        portion.append(hour)
+        if upper is None or hour + HOUR <= upper:
+            missing -= requests
+        if missing <= 0:
+            yield portion
+            portion, wanted = [], wanted * 4  # so that few statements do, however sparse
+            missing = wanted
+    if portion:
+        yield portion
 
 
 def _read(sql: str, parameters: dict[str, Any]) -> list[EventRow]:

@@ -187,16 +187,28 @@ def test_a_line_leads_to_the_events_it_bills(use: Meter, key: APIKey, admin: API
 def test_the_events_of_a_line_come_by_page(use: Meter, key: APIKey, admin: APIClient) -> None:
     use(key, *(f"09-10T{hour:02}:00" for hour in range(5)), usage=MILLION)
     (invoice,) = finalized()
-    url = f"{URL}/{invoice.public_id}/lines/{invoice.lines.get().public_id}/events"
-    seen: list[str] = []
-    cursor: dict[str, Any] = {}
-    while True:
-        page = admin.get(url, {"limit": 2} | cursor).json()
-        seen += [event["request_id"] for event in page["data"]]
-        if page["next_cursor"] is None:
-            break
-        cursor = {"cursor": page["next_cursor"]}
+    pages = list(pages_of(admin, invoice, invoice.lines.get().public_id, limit=2))
+    seen = [event["request_id"] for page in pages for event in page]
     assert seen == ["req-5", "req-4", "req-3", "req-2", "req-1"]
+
+
+@pytest.mark.parametrize("limit", [1, 3, 4, 10, 11, 100])
+def test_pages_go_on_past_hours_whose_events_have_little_of_the_lines_component(
+    use: Meter, key: APIKey, admin: APIClient, limit: int
+) -> None:
+    some, none = tokens(input=10, cached=5), tokens(input=10)
+    for hour in ("09-10T00", "09-12T00"):
+        use(key, *(f"{hour}:{minute:02}" for minute in range(5)), usage=some)
+    for hour in ("09-11T00", "09-13T00"):
+        use(key, f"{hour}:00", usage=some)
+        use(key, *(f"{hour}:{minute:02}" for minute in range(1, 10)), usage=none)
+    (invoice,) = finalized()
+    line = invoice.lines.get(component="cached_input")
+    pages = list(pages_of(admin, invoice, line.public_id, limit))
+    assert [len(page) for page in pages[:-1]] == [limit] * (len(pages) - 1)
+    instants = [event["occurred_at"] for page in pages for event in page]
+    assert (len(instants), instants) == (12, sorted(set(instants), reverse=True))
+    assert sum(event["quantity"] for page in pages for event in page) == line.quantity == 60
 
 
 def test_late_events_are_under_the_adjustment_and_not_under_the_first_line(use: Meter, key: APIKey, admin: APIClient) -> None:
@@ -280,6 +292,16 @@ def without_id(line: dict[str, Any]) -> dict[str, Any]:
 def events_of(client: APIClient, invoice: Invoice, line_id: str) -> list[str]:
     events = client.get(f"{URL}/{invoice.public_id}/lines/{line_id}/events").json()["data"]
     return [event["request_id"] for event in events]
+
+
+def pages_of(client: APIClient, invoice: Invoice, line_id: str, limit: int) -> Iterator[list[dict[str, Any]]]:
+    """The events under a line, page by page, to the last."""
+    url = f"{URL}/{invoice.public_id}/lines/{line_id}/events"
+    page = client.get(url, {"limit": limit}).json()
+    yield page["data"]
+    while page["next_cursor"] is not None:
+        page = client.get(url, {"limit": limit, "cursor": page["next_cursor"]}).json()
+        yield page["data"]
 
 
 def under(client: APIClient, invoice: Invoice) -> dict[str, list[str]]:
