@@ -13,9 +13,9 @@ from workspaces.models import Workspace
 log = structlog.get_logger(__name__)
 ACTOR = "metering.close_due_months"
 
-# Per workspace: every ended month with billable usage after its last finalized one, and the last ended month in any
-# case, for what arrived late. What arrives for a month before the last finalized one is an adjustment of a later
-# invoice. A voided month waits for a person.
+# Per workspace: every ended month that has a draft, every one with billable usage after its last finalized one, and the
+# last ended month in any case, for what arrived late. What arrives for a month before the last finalized one is an
+# adjustment of a later invoice, unless a draft holds it. A voided month waits for a person, who makes a draft of it.
 DUE_MONTHS = """
 WITH last_finalized AS (
     SELECT workspace_id, max(period_start) AS month FROM metering_invoice
@@ -23,21 +23,24 @@ WITH last_finalized AS (
 ), used AS (
     SELECT DISTINCT workspace_id, date_trunc('month', day AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' AS month
     FROM metering_dailyrollup WHERE price_id > 0 AND day < %(running)s
-), due AS (
+), ended AS (
     SELECT workspace_id, month FROM used UNION SELECT DISTINCT workspace_id, %(last)s::timestamptz FROM used
+), due AS (
+    SELECT ended.workspace_id, ended.month FROM ended LEFT JOIN last_finalized f ON f.workspace_id = ended.workspace_id
+    WHERE (f.month IS NULL OR ended.month > f.month) AND NOT EXISTS (
+        SELECT FROM metering_invoice i
+        WHERE i.workspace_id = ended.workspace_id AND i.period_start = ended.month AND i.status = 'void')
+    UNION
+    SELECT workspace_id, period_start FROM metering_invoice WHERE status = 'draft' AND period_start < %(running)s
 )
-SELECT due.month, due.workspace_id
-FROM due JOIN workspaces_workspace w ON w.id = due.workspace_id AND NOT w.sandbox
-LEFT JOIN last_finalized f ON f.workspace_id = due.workspace_id
-WHERE (f.month IS NULL OR due.month > f.month) AND NOT EXISTS (
-    SELECT FROM metering_invoice i
-    WHERE i.workspace_id = due.workspace_id AND i.period_start = due.month AND i.status = 'void')
-ORDER BY due.month, due.workspace_id
+SELECT month, workspace_id
+FROM due JOIN workspaces_workspace w ON w.id = workspace_id AND NOT w.sandbox
+ORDER BY month, workspace_id
 """
 
 
 def due_months(now: datetime) -> list[tuple[Period, int]]:
-    """(month, workspace's primary key) of what has ended and is not finalized, oldest month first."""
+    """(month, workspace's primary key) of what has ended and is to be billed, oldest month first."""
     running = month_of(now)
     with connection.cursor() as cursor:
         cursor.execute(DUE_MONTHS, {"running": running.start, "last": previous_month(running).start})

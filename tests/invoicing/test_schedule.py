@@ -10,7 +10,7 @@ from metering.invoicing.schedule import close_due_months
 from metering.invoicing.tasks import close_due_months as task
 from metering.rollups.models import DailyRollup
 from tests.factories import make_key, make_workspace
-from tests.invoicing.conftest import AUGUST, Meter, at, at_once, tokens, told
+from tests.invoicing.conftest import AUGUST, SEPTEMBER, Meter, at, at_once, closed, finalized, tokens, told
 from workspaces.models import APIKey, AuditEntry, Workspace
 
 pytestmark = pytest.mark.django_db
@@ -19,7 +19,7 @@ MILLION = tokens(input=1_000_000)
 
 def standing() -> list[tuple[str, str, str | None, str]]:
     """(workspace, month, number, total) of every invoice, oldest month first."""
-    invoices = Invoice.objects.order_by("period_start", "workspace")
+    invoices = Invoice.objects.order_by("period_start", "workspace", "pk")
     return [(each.workspace.name, f"{each.period_start:%m}", each.number, str(each.total)) for each in invoices]
 
 
@@ -74,6 +74,32 @@ def test_late_usage_of_a_month_passed_over_is_adjusted_and_makes_no_invoice_of_i
     assert close_due_months(at("11-06T00:00")) == {"drafts": 0, "finalized": 1, "failed": 0}
     assert told(acme.invoices.get(period_start=at("10-01T00:00"))) == [
         ("adjustment", "August 2026: codex-mini, input", 1_000_000, "1.5", "1.50")
+    ]
+
+
+def test_a_draft_that_a_later_months_invoice_overtook_is_refreshed_and_finalized(use: Meter, key: APIKey) -> None:
+    use(key, "08-10T00:00", "09-10T00:00", usage=MILLION)
+    closed(AUGUST)
+    finalized(SEPTEMBER)
+    use(key, "08-11T00:00", usage=MILLION)
+    assert standing() == [("Acme", "08", None, "1.50"), ("Acme", "09", "OMX-2026-00001", "1.50")]
+    assert close_due_months(at("10-20T00:00")) == {"drafts": 0, "finalized": 1, "failed": 0}
+    assert standing() == [("Acme", "08", "OMX-2026-00002", "3.00"), ("Acme", "09", "OMX-2026-00001", "1.50")]
+    assert close_due_months(at("10-21T00:00")) == {"drafts": 0, "finalized": 0, "failed": 0}
+
+
+def test_a_voided_month_that_a_person_closed_again_is_finalized(use: Meter, key: APIKey) -> None:
+    use(key, "08-10T00:00", "09-10T00:00", usage=MILLION)
+    finalized(AUGUST)
+    Invoice.objects.update(status="void")
+    finalized(SEPTEMBER)
+    assert close_due_months(at("10-20T00:00")) == {"drafts": 0, "finalized": 0, "failed": 0}
+    closed(AUGUST)
+    assert close_due_months(at("10-20T00:00")) == {"drafts": 0, "finalized": 1, "failed": 0}
+    assert [invoice[1:3] for invoice in standing()] == [
+        ("08", "OMX-2026-00001"),
+        ("08", "OMX-2026-00003"),
+        ("09", "OMX-2026-00002"),
     ]
 
 
