@@ -12,6 +12,11 @@ MAX_EMAIL = 254
 UNPRINTABLE = {"Cc", "Cs"}  # control characters, and halves of characters that no database can store
 
 
+def is_storable(text: str) -> bool:
+    """Whether the database can hold it: it takes no NUL and no half of a character, as a wrong byte on a command line is."""
+    return not any(character == "\x00" or "\ud800" <= character <= "\udfff" for character in text)
+
+
 def clean_name(name: str) -> str:
     """The name without surrounding space. Raises InvalidName when empty, too long or not text on one line."""
     name = name.strip()

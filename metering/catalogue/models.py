@@ -11,6 +11,8 @@ from django.utils import timezone
 from workspaces.ids import new_id
 from workspaces.models import Workspace
 
+LONGEST_TIER = 64  # characters of a service tier's name
+
 
 def price_id() -> str:
     return new_id("price")
@@ -73,7 +75,8 @@ class PriceVersion(models.Model):
 
     public_id = models.CharField(max_length=32, unique=True, default=price_id, editable=False)
     model = models.ForeignKey(LanguageModel, on_delete=models.PROTECT, related_name="prices")
-    service_tier = models.CharField(max_length=32, default="default")
+    # As long as an event may name it: what was served can always be priced.
+    service_tier = models.CharField(max_length=LONGEST_TIER, default="default")
     workspace = models.ForeignKey(
         Workspace, on_delete=models.PROTECT, null=True, blank=True, help_text="Only for this workspace; empty: for all."
     )

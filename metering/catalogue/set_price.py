@@ -5,13 +5,14 @@ from decimal import Decimal, InvalidOperation
 
 from django.db import connection, transaction
 
-from metering.catalogue.models import LanguageModel, PriceVersion
+from metering.catalogue.models import LONGEST_TIER, LanguageModel, PriceVersion
 from metering.errors import InvalidPrice, PriceAlreadySet
 from metering.money import rate_text
 from metering.periods import instant_text
 from omixa_billing.reminders import remind
 from workspaces import audit
 from workspaces.models import Workspace
+from workspaces.names import is_storable
 
 # Held alone while a price is set, shared while events are rated; any fixed number will do.
 PRICES_LOCK = 7_239_001
@@ -23,8 +24,9 @@ NAMES_OF_THE_DEFAULT_TIER = frozenset({"", "auto", "standard", DEFAULT_TIER})
 
 
 def normal_tier(name: str | None) -> str:
-    """The billable tier a name stands for."""
-    return DEFAULT_TIER if name is None or name in NAMES_OF_THE_DEFAULT_TIER else name
+    """The billable tier a name stands for, in events and prices alike; space around it says nothing."""
+    name = (name or "").strip()
+    return DEFAULT_TIER if name.lower() in NAMES_OF_THE_DEFAULT_TIER else name
 
 
 def parse_rate(text: str, name: str) -> Decimal:
@@ -73,8 +75,10 @@ def set_price(
         "cache_write_rate": None if cache_write is None else check_rate(cache_write, "cache_write"),
         "output_rate": check_rate(output, "output"),
     }
-    if not model or len(model) > LONGEST_NAME:
-        raise InvalidPrice("The model's name must have 1 to 300 characters.", param="model")
+    if not 0 < len(model) <= LONGEST_NAME or not is_storable(model):
+        raise InvalidPrice(f"The model's name must be 1 to {LONGEST_NAME} characters of text.", param="model")
+    if not 0 < len(service_tier.strip()) <= LONGEST_TIER or not is_storable(service_tier):
+        raise InvalidPrice(f"The service tier must be 1 to {LONGEST_TIER} characters of text.", param="service_tier")
     if above_input_tokens < 0 or above_input_tokens > 2**31 - 1:
         raise InvalidPrice("above_input_tokens must be a token count, 0 or more.", param="above_input_tokens")
     with transaction.atomic():

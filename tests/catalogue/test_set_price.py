@@ -14,7 +14,19 @@ from metering.catalogue.models import LanguageModel, PriceVersion
 from metering.catalogue.seeds import load_catalogue
 from metering.catalogue.set_price import set_price
 from metering.errors import InvalidPrice, PriceAlreadySet
-from tests.factories import NOW, make_model, make_price, make_workspace
+from metering.ingest.models import UsageEvent
+from tests.factories import (
+    GOLDEN_COST,
+    LONG_AGO,
+    NOW,
+    an_event,
+    make_gateway,
+    make_key,
+    make_model,
+    make_price,
+    make_workspace,
+    send,
+)
 from workspaces.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
@@ -47,6 +59,37 @@ def test_an_alias_gets_no_price_of_its_own_for_it_would_never_apply() -> None:
     assert refused.value.param == "model"
     assert not PriceVersion.objects.exists()
     assert not AuditEntry.objects.exists()
+
+
+def test_any_tier_that_an_event_may_name_can_be_priced() -> None:
+    longest = "t" * 64
+    price(effective_from=LONG_AGO, service_tier=longest)
+    send(make_gateway(), [an_event(make_key(make_workspace()), service_tier=longest)])
+    assert UsageEvent.objects.get().cost == Decimal("0.004809")
+
+
+@pytest.mark.parametrize("name", ["auto", "standard", "AUTO", " Default "])
+def test_every_name_of_the_default_tier_is_the_default_tier_in_prices_and_in_events(name: str) -> None:
+    assert price(service_tier=name, effective_from=LONG_AGO).service_tier == "default"
+    make_price("grok-3")
+    send(make_gateway(), [an_event(make_key(make_workspace()), model="grok-3", service_tier=name)])
+    assert UsageEvent.objects.get().cost == GOLDEN_COST
+
+
+@pytest.mark.parametrize("tier", ["", " ", "\t", "t" * 65, "nul\x00", "half a character \ud83d"])
+def test_a_tier_that_no_event_can_name_is_refused(tier: str) -> None:
+    with pytest.raises(InvalidPrice, match="tier") as refused:
+        price(service_tier=tier)
+    assert refused.value.param == "service_tier"
+    assert not PriceVersion.objects.exists()
+
+
+@pytest.mark.parametrize("model", ["", "m" * 301, "nul\x00", "m\udcff"])
+def test_a_model_that_no_event_can_name_is_refused(model: str) -> None:
+    with pytest.raises(InvalidPrice, match="model's name") as refused:
+        price(model)
+    assert refused.value.param == "model"
+    assert not LanguageModel.objects.exists()
 
 
 def test_the_same_price_again_is_the_one_already_there() -> None:

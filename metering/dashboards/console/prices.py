@@ -41,7 +41,7 @@ def rate_field(label: str, help_text: str = "", required: bool = True) -> forms.
 
 class PriceForm(forms.Form):
     model = fields.text("model", "As clients send it. An unknown one is created, unlisted.", max_length=300)
-    service_tier = fields.text("service tier", "The tier that is served; `default` for most.", max_length=32)
+    service_tier = fields.text("service tier", "The tier that is served; `default` for most.", max_length=64)
     input = rate_field("input", "USD per million tokens, at most six decimals. 0 is free.")
     cached_input = rate_field("cached input", "Empty: cached tokens cost the input rate.", required=False)
     cache_write = rate_field("cache write", "Empty: cache writes cost the input rate.", required=False)
