@@ -161,6 +161,14 @@ def test_a_quarantined_event_is_dismissed_once_and_kept(console: Client, world: 
     assert event.public_id not in console.get(reverse("admin:metering_quarantinedevent_changelist")).content.decode()
 
 
+def test_an_event_whose_text_is_no_unicode_can_be_looked_at(console: Client, world: World) -> None:
+    send(world.gateway, [an_event(world.key, request_id="half", user="half an emoji: \ud83d")])
+    event = QuarantinedEvent.objects.latest("id")
+    shown = console.get(reverse("admin:metering_quarantinedevent_change", args=[event.pk]))
+    assert shown.status_code == 200
+    assert "half an emoji: ?" in shown.content.decode()
+
+
 def test_many_are_dismissed_with_one_reason(console: Client, world: World) -> None:
     listing = reverse("admin:metering_quarantinedevent_changelist")
     ids = list(QuarantinedEvent.objects.order_by("id").values_list("pk", flat=True))

@@ -137,7 +137,8 @@ def readable(content: bytes, limit: int = SHOWN_BYTES) -> str:
         text = json.dumps(json.loads(content), indent=2, ensure_ascii=False) if len(content) <= limit else ""
     except (ValueError, RecursionError):
         text = ""
-    text = text or content[:limit].decode("utf-8", "replace")
+    # Half an emoji is JSON and no Unicode: a page could not be sent with it.
+    text = text.encode("utf-8", "replace").decode() or content[:limit].decode("utf-8", "replace")
     return text if len(content) <= limit else f"{text}\n… {len(content) - limit:,} bytes more"
 
 
