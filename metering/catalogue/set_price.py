@@ -7,7 +7,7 @@ from django.db import connection, transaction
 
 from metering.catalogue.models import LONGEST_TIER, LanguageModel, PriceVersion
 from metering.errors import InvalidPrice, PriceAlreadySet
-from metering.money import rate_text
+from metering.money import ONE_MICRO, rate_text
 from metering.periods import instant_text
 from omixa_billing.reminders import remind
 from workspaces import audit
@@ -44,9 +44,9 @@ def check_rate(rate: Decimal, name: str) -> Decimal:
         raise InvalidPrice(f"{name} {rate} is not a rate: it must be 0 or more.", param=name)
     if rate > HIGHEST_RATE:
         raise InvalidPrice(f"{name} {rate} is more than {HIGHEST_RATE} USD per million tokens.", param=name)
-    if rate != rate.quantize(Decimal("0.000001")):
+    if rate != rate.quantize(ONE_MICRO):
         raise InvalidPrice(f"{name} {rate} has more than six decimals: it could not be billed exactly.", param=name)
-    return rate
+    return rate.copy_abs()  # -0 is 0
 
 
 def set_price(

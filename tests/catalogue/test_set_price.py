@@ -130,6 +130,14 @@ def test_a_rate_that_could_not_be_billed_exactly_is_refused(rate: str) -> None:
     assert not PriceVersion.objects.exists()
 
 
+def test_minus_nothing_is_nothing() -> None:
+    out = StringIO()
+    call_command("set_price", "m", "--input", "-0", "--cached-input", "-0.0", "--output", "0", stdout=out)
+    printed = json.loads(out.getvalue())
+    assert (printed["input"], printed["cached_input"], printed["output"]) == ("0.000000", "0.000000", "0.000000")
+    assert AuditEntry.objects.get().detail["input"] == "0.000000"
+
+
 def test_the_command_prints_one_json_object() -> None:
     workspace = make_workspace()
     out = StringIO()
@@ -156,7 +164,10 @@ def test_the_command_prints_one_json_object() -> None:
     [
         (["m", "--input", "x", "--output", "1"], "not a number"),
         (["m", "--input", "1", "--output", "-1"], "must be 0 or more"),
-        (["m", "--input", "1", "--output", "1", "--workspace", "ws_no"], "no workspace ws_no"),
+        (["m", "--input", "1", "--output", "1", "--cached-input", ""], "--cached-input '' is not a number"),
+        (["m", "--input", "1", "--output", "1", "--cache-write", ""], "--cache-write '' is not a number"),
+        (["m", "--input", "1", "--output", "1", "--workspace", "ws_no"], "There is no workspace 'ws_no'."),
+        (["m", "--input", "1", "--output", "1", "--workspace", "ws_\udcff"], "There is no workspace 'ws_.udcff'."),
         (["m", "--input", "1", "--output", "1", "--effective-from", "2026-10-01T00:00:00"], "no time zone"),
         (["m", "--input", "1", "--output", "1", "--effective-from", "soon"], "not a time"),
     ],

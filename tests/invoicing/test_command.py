@@ -67,7 +67,8 @@ def test_a_month_without_usage_has_no_invoices(acme: Workspace) -> None:
         (["2026-9"], "'2026-9' is not a month"),
         (["2026-09", "--now", "yesterday"], "'yesterday' is not a time"),
         (["2026-09", "--now", "2026-10-15T12:00:00"], "has no time zone"),
-        (["2026-09", "--now", NOW, "--workspace", "ws_unknown"], "There is no workspace ws_unknown."),
+        (["2026-09", "--now", NOW, "--workspace", "ws_unknown"], "There is no workspace 'ws_unknown'."),
+        (["2026-09", "--now", NOW, "--workspace", "ws_\udcff"], "There is no workspace 'ws_.udcff'."),
     ],
 )
 def test_it_refuses_in_one_sentence_and_writes_nothing(use: Meter, key: APIKey, arguments: list[str], sentence: str) -> None:

@@ -3,13 +3,12 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from metering.errors import NotFound
 from metering.invoicing.close import close_month
 from metering.invoicing.models import Invoice
+from metering.management.workspaces import workspace_named
 from metering.money import cents_text
 from metering.periods import parse_instant, parse_month
 from omixa_billing.commands import JsonCommand
-from workspaces.models import Workspace
 
 
 class Command(JsonCommand):
@@ -23,17 +22,8 @@ class Command(JsonCommand):
 
     def act(self, *, month: str, workspace: str | None, now: str | None, finalize: bool, **options: Any) -> dict[str, Any]:
         instant = timezone.now() if now is None else parse_instant(now)
-        invoices = close_month(parse_month(month), instant, named(workspace), finalize)
+        invoices = close_month(parse_month(month), instant, workspace_named(workspace), finalize)
         return {"invoices": [shown(invoice) for invoice in invoices]}
-
-
-def named(public_id: str | None) -> Workspace | None:
-    if public_id is None:
-        return None
-    workspace = Workspace.objects.filter(public_id=public_id).first()
-    if workspace is None:
-        raise NotFound(f"There is no workspace {public_id}.")
-    return workspace
 
 
 def shown(invoice: Invoice) -> dict[str, Any]:

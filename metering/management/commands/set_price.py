@@ -1,13 +1,13 @@
+from decimal import Decimal
 from typing import Any
 
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from metering.catalogue.set_price import describe, parse_rate, set_price
-from metering.errors import InvalidParameter, NotFound
+from metering.management.workspaces import workspace_named
 from metering.periods import parse_instant
 from omixa_billing.commands import JsonCommand
-from workspaces.models import Workspace
 
 
 class Command(JsonCommand):
@@ -29,12 +29,12 @@ class Command(JsonCommand):
             options["model"],
             input=parse_rate(options["input"], "--input"),
             output=parse_rate(options["output"], "--output"),
-            cached_input=parse_rate(options["cached_input"], "--cached-input") if options["cached_input"] else None,
-            cache_write=parse_rate(options["cache_write"], "--cache-write") if options["cache_write"] else None,
+            cached_input=optional_rate(options["cached_input"], "--cached-input"),
+            cache_write=optional_rate(options["cache_write"], "--cache-write"),
             service_tier=options["tier"],
             above_input_tokens=options["above_input_tokens"],
             workspace=workspace_named(options["workspace"]),
-            effective_from=instant_named(options["effective_from"]),
+            effective_from=None if options["effective_from"] is None else parse_instant(options["effective_from"]),
             actor="command set_price",
             now=timezone.now(),
         )
@@ -52,17 +52,5 @@ class Command(JsonCommand):
         return {name: described[name] for name in shown}
 
 
-def workspace_named(public_id: str | None) -> Workspace | None:
-    if public_id is None:
-        return None
-    workspace = Workspace.objects.filter(public_id=public_id).first()
-    if workspace is None:
-        raise NotFound(f"There is no workspace {public_id}.")
-    return workspace
-
-
-def instant_named(text: str | None) -> Any:
-    try:
-        return None if text is None else parse_instant(text)
-    except ValueError as error:
-        raise InvalidParameter(str(error)) from None
+def optional_rate(text: str | None, name: str) -> Decimal | None:
+    return None if text is None else parse_rate(text, name)
