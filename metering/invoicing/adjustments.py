@@ -18,13 +18,14 @@ FINALIZED = (Invoice.Status.OPEN, Invoice.Status.PAID, Invoice.Status.UNCOLLECTI
 BILLS_TOKENS = (InvoiceLine.Kind.USAGE, InvoiceLine.Kind.ADJUSTMENT)
 
 
-def not_yet_billed(workspace: Workspace, period: Period) -> Quantities:
+def not_yet_billed(workspace: Workspace, period: Period, since: datetime | None = None) -> Quantities:
     """Tokens, above or below zero, that the invoice for `period` has to bill: its own month's and earlier months'.
 
     An earlier month belongs to the first invoice after it that is not finalized, so an earlier draft leaves nothing of
-    its own month and those before it. A voided month waits for its own reissue. Loads no event.
+    its own month and those before it. A voided month waits for its own reissue. What lies before `since` is taken as
+    billed elsewhere. Loads no event.
     """
-    start = end_of_earlier_drafts(workspace, period)
+    start = max((at for at in (since, end_of_earlier_drafts(workspace, period)) if at is not None), default=None)
     left = used(workspace, start, period.end)
     for key, quantity in billed(workspace, start, period.end).items():
         left[key] = left.get(key, 0) - quantity

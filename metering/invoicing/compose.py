@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from metering.invoicing.adjustments import not_yet_billed
@@ -34,9 +35,12 @@ class InvoicePreview:
         return self.subtotal_exact > 0
 
 
-def compose(workspace: Workspace, period: Period) -> InvoicePreview:
-    """The invoice for `period` as the ledger stands; a sandbox's is empty. Writes nothing; raises LedgerMismatch."""
-    lines = [] if workspace.sandbox else draft_lines(not_yet_billed(workspace, period), period)
+def compose(workspace: Workspace, period: Period, since: datetime | None = None) -> InvoicePreview:
+    """The invoice for `period` as the ledger stands; a sandbox's is empty. Writes nothing; raises LedgerMismatch.
+
+    With `since`, as if other invoices billed all that lies before.
+    """
+    lines = [] if workspace.sandbox else draft_lines(not_yet_billed(workspace, period, since), period)
     subtotal_exact = Decimal(0)
     for line in lines:
         subtotal_exact = WIDE.add(subtotal_exact, line.amount_exact)

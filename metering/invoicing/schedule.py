@@ -19,10 +19,10 @@ ACTOR = "metering.close_due_months"
 DUE_MONTHS = """
 WITH last_finalized AS (
     SELECT workspace_id, max(period_start) AS month FROM metering_invoice
-    WHERE status IN ('open', 'paid', 'uncollectible') GROUP BY workspace_id
+    WHERE status IN ('open', 'paid', 'uncollectible') {of_workspace} GROUP BY workspace_id
 ), used AS (
     SELECT DISTINCT workspace_id, date_trunc('month', day AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' AS month
-    FROM metering_dailyrollup WHERE price_id > 0 AND day < %(running)s
+    FROM metering_dailyrollup WHERE price_id > 0 AND day < %(running)s {of_workspace}
 ), ended AS (
     SELECT workspace_id, month FROM used UNION SELECT DISTINCT workspace_id, %(last)s::timestamptz FROM used
 ), due AS (
@@ -31,7 +31,7 @@ WITH last_finalized AS (
         SELECT FROM metering_invoice i
         WHERE i.workspace_id = ended.workspace_id AND i.period_start = ended.month AND i.status = 'void')
     UNION
-    SELECT workspace_id, period_start FROM metering_invoice WHERE status = 'draft' AND period_start < %(running)s
+    SELECT workspace_id, period_start FROM metering_invoice WHERE status = 'draft' AND period_start < %(running)s {of_workspace}
 )
 SELECT month, workspace_id
 FROM due JOIN workspaces_workspace w ON w.id = workspace_id AND NOT w.sandbox
@@ -39,11 +39,17 @@ ORDER BY month, workspace_id
 """
 
 
-def due_months(now: datetime) -> list[tuple[Period, int]]:
-    """(month, workspace's primary key) of what has ended and is to be billed, oldest month first."""
+def due_months(now: datetime, workspace: Workspace | None = None) -> list[tuple[Period, int]]:
+    """(month, workspace's primary key) of what has ended and is to be billed, oldest month first; of one workspace or all."""
     running = month_of(now)
+    sql = DUE_MONTHS.format(of_workspace="" if workspace is None else "AND workspace_id = %(workspace)s")
+    parameters = {
+        "running": running.start,
+        "last": previous_month(running).start,
+        "workspace": None if workspace is None else workspace.pk,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(DUE_MONTHS, {"running": running.start, "last": previous_month(running).start})
+        cursor.execute(sql, parameters)
         return [(month_of(month.astimezone(UTC)), workspace_id) for month, workspace_id in cursor.fetchall()]
 
 

@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from metering.ingest.models import UsageEvent
 from metering.invoicing.models import Invoice
+from metering.invoicing.schedule import close_due_months
 from metering.invoicing.upcoming import upcoming
 from metering.rollups.models import DailyRollup
 from tests.factories import make_key, make_price, make_workspace
@@ -184,6 +185,40 @@ def test_upcoming_is_what_closing_bills(use: Meter, key: APIKey, acme: Workspace
     assert len(preview.lines) == 6
     assert (preview.subtotal_exact, preview.total) == (october.subtotal_exact, october.total)
     assert preview.subtotal_exact == Decimal("0.002649") * 3
+
+
+def test_upcoming_leaves_out_ended_months_that_are_still_to_get_their_own_invoice(
+    use: Meter, key: APIKey, acme: Workspace
+) -> None:
+    use(key, "08-10T00:00", usage=MILLION)
+    finalized(AUGUST)
+    use(key, "08-11T00:00", "09-10T00:00", "10-10T00:00", usage=MILLION)
+    assert upcoming(acme, at("11-01T00:30")).lines == ()
+    use(key, "11-01T00:10", usage=MILLION, now=at("11-01T00:10"))
+    preview = upcoming(acme, at("11-01T00:30"))
+    assert acme.invoices.count() == 1
+    assert [(line.kind, line.description, line.quantity) for line in preview.lines] == [
+        ("usage", "codex-mini, input", 1_000_000)
+    ]
+    close_due_months(at("11-01T02:15"))
+    assert upcoming(acme, at("11-01T02:15")) == preview
+    close_due_months(at("11-06T00:00"))
+    assert upcoming(acme, at("11-06T00:00")) == preview
+    (november,) = closed(NOVEMBER, IN_DECEMBER)
+    assert told(november) == [("usage", "codex-mini, input", 1_000_000, "1.5", "1.50")]
+
+
+def test_upcoming_has_what_an_ended_month_without_an_invoice_leaves_over(use: Meter, key: APIKey, acme: Workspace) -> None:
+    use(key, "09-14T10:00", "09-15T10:00", "10-02T00:00", usage=MILLION)
+    finalized()
+    take_back(acme, "09-14T00:00")
+    take_back(acme, "09-15T00:00")
+    use(key, "11-02T00:00", "11-03T00:00", usage=MILLION, now=IN_NOVEMBER)
+    preview = upcoming(acme, IN_NOVEMBER)
+    assert close_due_months(at("12-05T00:00")) == {"drafts": 0, "finalized": 1, "failed": 0}
+    november = acme.invoices.get(period_start=NOVEMBER.start)
+    assert [(line.kind, line.description, line.quantity) for line in preview.lines] == [line[:3] for line in told(november)]
+    assert (len(preview.lines), preview.total, november.total) == (3, Decimal("1.50"), Decimal("1.50"))
 
 
 def test_the_preview_writes_nothing(use: Meter, key: APIKey, acme: Workspace) -> None:
