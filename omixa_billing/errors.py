@@ -2,9 +2,11 @@
 
 from typing import Any, ClassVar
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.conf import settings
+from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig, TooManyFieldsSent
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -106,22 +108,37 @@ def _first_detail(detail: Any, param: str | None = None) -> tuple[str, str | Non
     return str(detail), param
 
 
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler400, for what it refuses before or below a view: JSON for programs, a page for people."""
+    if not speaks_json(request):
+        return defaults.bad_request(request, exception)
+    if isinstance(exception, DisallowedHost):
+        return error_response(400, "host_not_allowed", "This host is not served here: see ALLOWED_HOSTS.")
+    if isinstance(exception, TooManyFieldsSent):
+        most = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
+        return error_response(400, "too_many_parameters", f"There are more than {most} parameters: ask in several requests.")
+    return error_response(400, "malformed_request", "This request cannot be read: check its headers and its encoding.")
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler403, alike."""
+    if speaks_json(request):
+        return error_response(403, "not_allowed", str(exception) or "This credential may not do that.")
+    return defaults.permission_denied(request, exception)
+
+
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's handler404: JSON for programs, a page for people."""
+    """Django's handler404, alike."""
     if speaks_json(request):
         return error_response(404, "not_found", "There is nothing at this address.")
-    from django.views.defaults import page_not_found
-
-    return page_not_found(request, exception)
+    return defaults.page_not_found(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django's handler500, alike."""
     if speaks_json(request):
         return error_response(500, "internal_error", "This is our fault and has been logged. Try again.")
-    from django.views.defaults import server_error as page
-
-    return page(request)
+    return defaults.server_error(request)
 
 
 def speaks_json(request: HttpRequest) -> bool:

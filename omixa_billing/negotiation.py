@@ -3,17 +3,13 @@
 from collections.abc import Iterable
 from typing import Any
 
-from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.parsers import BaseParser
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 
-class IgnoreAccept(BaseContentNegotiation):
-    """The first renderer and parser that fit, so that `Accept: text/csv` on a CSV download is not a 406."""
-
-    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
-        return next(iter(parsers), None)
+class IgnoreAccept(DefaultContentNegotiation):
+    """The first renderer, so that `Accept: text/csv` on a CSV download, or a browser's, is not a 406."""
 
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None

@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework.negotiation import DefaultContentNegotiation
 
 from metering.health import healthz, readyz
 from metering.metrics import metrics
@@ -12,7 +13,8 @@ api: list[URLPattern | URLResolver] = [
     path("", include("metering.catalogue.urls")),
     path("", include("metering.invoicing.urls")),
     path("", include("workspaces.urls")),
-    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    # The one endpoint whose form, YAML or JSON, the Accept header chooses.
+    path("schema/", SpectacularAPIView.as_view(content_negotiation_class=DefaultContentNegotiation), name="schema"),
     path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
 ]
 
@@ -27,5 +29,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("metering.dashboards.pages.urls")),
 ]
 
+handler400 = "omixa_billing.errors.bad_request"
+handler403 = "omixa_billing.errors.permission_denied"
 handler404 = "omixa_billing.errors.not_found"
 handler500 = "omixa_billing.errors.server_error"

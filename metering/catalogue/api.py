@@ -19,7 +19,6 @@ from metering.catalogue.price_list import prices_in_force
 from metering.errors import NotFound
 from metering.money import rate_text
 from metering.periods import instant_text
-from omixa_billing.negotiation import IgnoreAccept
 
 RATE_HELP = "USD per million tokens, six places; null: at the full input rate."
 
@@ -81,7 +80,6 @@ class ModelListSerializer(serializers.Serializer[Any]):
 class PublicView(APIView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
-    content_negotiation_class = IgnoreAccept
 
 
 class ModelsView(PublicView):

@@ -31,7 +31,6 @@ from metering.usage.serializers import (
     UsageSerializer,
 )
 from metering.usage.spend import month_spend
-from omixa_billing.negotiation import IgnoreAccept
 from workspaces.authentication import Caller
 from workspaces.models import APIKey
 from workspaces.permissions import caller_of
@@ -40,8 +39,6 @@ CSV, NDJSON = "text/csv", "application/x-ndjson"
 
 
 class UsageView(APIView):
-    content_negotiation_class = IgnoreAccept
-
     @extend_schema(
         operation_id="usage",
         tags=["usage"],
@@ -73,8 +70,6 @@ class UsageView(APIView):
 
 
 class UsageEventsView(APIView):
-    content_negotiation_class = IgnoreAccept
-
     @extend_schema(
         operation_id="usage_events",
         tags=["usage"],
