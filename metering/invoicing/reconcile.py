@@ -49,6 +49,35 @@ WHERE i.status IN ('open', 'paid', 'uncollectible') AND l.kind IN ('usage', 'adj
   AND (%(start)s::timestamptz IS NULL OR l.period_start = %(start)s)
 """
 
+# Tokens that finalized invoices bill beyond those in the rollups: twice, or never used. What they bill less is not yet
+# billed, and no difference.
+OVERBILLED = """
+WITH billed AS (
+    SELECT i.workspace_id, l.period_start AS month, l.language_model_id AS model_id, l.service_tier, l.price, l.component,
+           sum(l.quantity) AS tokens
+    FROM metering_invoiceline l JOIN metering_invoice i ON i.id = l.invoice_id
+    WHERE i.status IN ('open', 'paid', 'uncollectible') AND l.kind IN ('usage', 'adjustment')
+      AND (%(start)s::timestamptz IS NULL OR l.period_start = %(start)s)
+    GROUP BY 1, 2, 3, 4, 5, 6
+), months AS (
+    SELECT workspace_id, date_trunc('month', day, 'UTC') AS month, model_id, service_tier_id, price_id,
+           sum(input_tokens) AS input, sum(cached_input_tokens) AS cached_input, sum(cache_write_tokens) AS cache_write,
+           sum(output_tokens) AS output
+    FROM metering_dailyrollup
+    WHERE price_id > 0 AND (%(start)s::timestamptz IS NULL OR day >= %(start)s AND day < %(end)s)
+    GROUP BY 1, 2, 3, 4, 5
+), used AS (
+    SELECT months.workspace_id, month, months.model_id, t.name AS service_tier, p.public_id AS price, component, tokens
+    FROM months JOIN metering_servicetier t ON t.id = service_tier_id JOIN metering_priceversion p ON p.id = price_id,
+    LATERAL (VALUES ('input', input - cached_input - cache_write), ('cached_input', cached_input),
+                    ('cache_write', cache_write), ('output', output)) AS part (component, tokens)
+)
+SELECT w.public_id, month, m.slug, service_tier, price, component, coalesce(used.tokens, 0), billed.tokens
+FROM billed LEFT JOIN used USING (workspace_id, month, model_id, service_tier, price, component)
+JOIN workspaces_workspace w ON w.id = workspace_id JOIN metering_languagemodel m ON m.id = model_id
+WHERE billed.tokens > coalesce(used.tokens, 0) ORDER BY 1, 2, 3, 4, 5, 6
+"""
+
 # Sequences whose last number is not the count of the numbers given.
 GAPS = """
 SELECT s.prefix, s.year, s.last, count(i.id) FROM metering_invoicesequence s
@@ -68,7 +97,7 @@ class InvoiceCheck:
 
 
 def check(period: Period | None = None) -> InvoiceCheck:
-    """Finalized invoices of the month, or of all months, against their lines; and the usage against what is billed.
+    """Finalized invoices of the month, or of all months, against their lines, and what they bill against the usage.
 
     `invoiced` is {"invoices", "usage", "billed", "not_yet_billed"}: how many invoices bill usage of these months, then
     exact USD texts, of which the last two add up to the first. Set-based: reads rollups and lines, never events.
@@ -95,6 +124,7 @@ def differences(period: Period | None = None) -> list[dict[str, Any]]:
         where = {"workspace_id": workspace, "day": f"{day:%Y-%m-%d}", "price_id": price}
         expected = None if rated is None else exact_text(rated)
         found.append({"check": "rollup_cost_is_tokens_times_rates", **where, "expected": expected, "found": exact_text(cost)})
+    found += overbilled(scope)
     for prefix, year, last, given in rows(GAPS, {}):
         found.append(
             {
@@ -105,6 +135,14 @@ def differences(period: Period | None = None) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def overbilled(scope: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What is billed beyond the ledger, in tokens."""
+    for workspace, month, model, tier, price, component, used, billed in rows(OVERBILLED, scope):
+        what = {"workspace_id": workspace, "month": f"{month:%Y-%m}", "model": model, "service_tier": tier}
+        which = {"price_id": price, "component": component}
+        yield {"check": "billed_tokens_were_used", **what, **which, "expected": f"at most {used}", "found": str(billed)}
 
 
 def of_invoice(

@@ -5,12 +5,15 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 
-from metering.invoicing.models import InvoiceSequence
+from metering.invoicing.freeze import freeze
+from metering.invoicing.models import Invoice, InvoiceLine, InvoiceSequence, line_id
 from metering.invoicing.reconcile import check, differences
+from metering.money import round_to_cents
+from metering.periods import Period
 from metering.rollups.models import DailyRollup
-from tests.factories import make_key, make_workspace
-from tests.invoicing.conftest import AUGUST, SEPTEMBER, Meter, finalized, tokens
-from workspaces.models import APIKey
+from tests.factories import NOW, make_key, make_workspace
+from tests.invoicing.conftest import AUGUST, JULY, SEPTEMBER, Meter, finalized, tokens
+from workspaces.models import APIKey, Workspace
 
 pytestmark = pytest.mark.django_db
 MILLION = tokens(input=1_000_000)
@@ -60,7 +63,10 @@ def test_nothing_to_check_is_no_difference() -> None:
         ("UPDATE metering_invoice SET total = 2, amount_due = 2", ["total_is_subtotal_and_tax"]),
         ("UPDATE metering_invoice SET amount_due = 2", ["due_is_total_less_credits"]),
         ("UPDATE metering_invoiceline SET amount = 1.49", ["displayed_lines_add_up", "lines_are_quantity_times_rate"]),
-        ("UPDATE metering_invoiceline SET quantity = 1000001", ["lines_are_quantity_times_rate"]),
+        (
+            "UPDATE metering_invoiceline SET quantity = 1000001",
+            ["lines_are_quantity_times_rate", "billed_tokens_were_used"],
+        ),
         ("DELETE FROM metering_invoiceline", ["exact_lines_add_up", "displayed_lines_add_up"]),
         ("UPDATE metering_dailyrollup SET cost = 2", ["rollup_cost_is_tokens_times_rates"]),
         ("UPDATE metering_invoicesequence SET last = 2", ["numbers_have_no_gaps"]),
@@ -92,9 +98,55 @@ def test_a_difference_says_what_was_expected_and_what_was_found(use: Meter, key:
     ]
 
 
+def test_tokens_billed_twice_are_named_though_each_invoice_agrees_with_itself(use: Meter, key: APIKey, acme: Workspace) -> None:
+    use(key, "08-10T00:00", "08-11T00:00", usage=MILLION)
+    use(key, "09-10T00:00", "09-11T00:00", usage=tokens(input=3000, cached=1000, output=500))
+    finalized(AUGUST)
+    (september,) = finalized()
+    use(make_key(make_workspace("Rival")), "09-10T00:00", usage=MILLION)
+    assert differences() == []
+    bill_again(september.lines.get(component="cached_input"), to=JULY)
+    price = september.lines.get(component="cached_input").price
+    twice = {
+        "check": "billed_tokens_were_used",
+        "workspace_id": acme.public_id,
+        "month": "2026-09",
+        "model": "codex-mini",
+        "service_tier": "default",
+        "price_id": price,
+        "component": "cached_input",
+        "expected": "at most 2000",
+        "found": "4000",
+    }
+    assert differences() == differences(SEPTEMBER) == [twice]
+    assert differences(AUGUST) == []
+    Invoice.objects.filter(period_start=JULY.start).update(status="void")
+    assert differences() == []
+
+
+def test_tokens_billed_of_what_was_never_used_are_named(use: Meter, key: APIKey) -> None:
+    use(key, "09-10T00:00", usage=MILLION)
+    finalized()
+    spoil("DELETE FROM metering_dailyrollup")
+    assert [(each["check"], each["expected"], each["found"]) for each in differences()] == [
+        ("billed_tokens_were_used", "at most 0", "1000000")
+    ]
+
+
 def test_a_paid_invoice_has_nothing_due(use: Meter, key: APIKey) -> None:
     use(key, "09-10T00:00", usage=MILLION)
     (invoice,) = finalized()
     type(invoice).objects.update(status="paid", amount_due=Decimal(0))
     assert differences() == []
     assert (InvoiceSequence.objects.get().last, DailyRollup.objects.count()) == (1, 1)
+
+
+def bill_again(line: InvoiceLine, to: Period) -> None:
+    """As a bug in closing would: another month's invoice, right in itself, adjusts by what this line bills already."""
+    exact, shown = line.amount_exact, round_to_cents(line.amount_exact)
+    totals = {"subtotal_exact": exact, "subtotal": shown, "total": shown, "amount_due": shown}
+    workspace = line.invoice.workspace
+    invoice = Invoice.objects.create(workspace=workspace, period_start=to.start, period_end=to.end, **totals)
+    line.pk, line.public_id, line.invoice, line.kind, line.amount = None, line_id(), invoice, "adjustment", shown
+    line.save(force_insert=True)
+    freeze(invoice, workspace, "tests", NOW)
