@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from django.http import QueryDict
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -19,9 +20,22 @@ MAX_LIMIT = 200
 class StrictSerializer(serializers.Serializer[Any]):
     """Refuses fields it does not know, so that a misspelt one is not silently ignored."""
 
+    unknown = "There is no such field."
+
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict) and (unknown := [str(name) for name in data if name not in self.fields]):
-            raise serializers.ValidationError({name: ["There is no such field."] for name in unknown})
+            raise serializers.ValidationError({name: [self.unknown] for name in unknown})
+        return super().to_internal_value(data)
+
+
+class StrictQuery(StrictSerializer):
+    """The parameters of a query, each known and given once."""
+
+    unknown = "There is no such parameter here."
+
+    def to_internal_value(self, data: QueryDict) -> Any:
+        if repeated := [name for name in data if len(data.getlist(name)) > 1]:
+            raise serializers.ValidationError({name: ["This is given more than once."] for name in repeated})
         return super().to_internal_value(data)
 
 
@@ -50,7 +64,7 @@ class Instant(serializers.DateTimeField):
         return super().enforce_timezone(value)
 
 
-class KeyListQuery(serializers.Serializer[Any]):
+class KeyListQuery(StrictQuery):
     limit = serializers.IntegerField(required=False, default=DEFAULT_LIMIT, min_value=1, max_value=MAX_LIMIT)
     cursor = serializers.CharField(required=False, help_text="`next_cursor` of the page before.")
 

@@ -18,10 +18,10 @@ from metering.errors import InvalidParameter, NotFound
 from metering.money import exact_text
 from metering.periods import instant_text
 from metering.usage import parameters
-from metering.usage.cursors import event_cursor, event_position, usage_page
+from metering.usage.cursors import attempts_page, event_cursor, event_position, usage_page
 from metering.usage.events import EventQuestion, EventRow, all_events, attempts, events_page
 from metering.usage.exports import csv_lines, ndjson_lines
-from metering.usage.parameters import EventsQuery, NoQuery, UsageQuery
+from metering.usage.parameters import AttemptsQuery, EventsQuery, NoQuery, UsageQuery
 from metering.usage.query import UsageQuestion, usage
 from metering.usage.rows import CURRENCY, EVENT_COLUMNS, attempt_json, event_json, usage_columns, usage_json
 from metering.usage.serializers import (
@@ -106,16 +106,18 @@ class RequestView(APIView):
         tags=["usage"],
         summary="Every attempt of one request, and why each costs what it costs",
         parameters=[
-            OpenApiParameter("request_id", str, OpenApiParameter.PATH, description="May contain slashes and any other text.")
+            OpenApiParameter("request_id", str, OpenApiParameter.PATH, description="May contain slashes and any other text."),
+            AttemptsQuery,
         ],
         responses=AttemptListSerializer,
     )
     def get(self, request: Request, request_id: str) -> Response:
-        parameters.parse(request.query_params, NoQuery)
+        asked = parameters.parse(request.query_params, AttemptsQuery)
         caller = caller_of(request)
         found = attempts(caller.workspace, request_id, own_key_of(caller))
-        data = [attempt_json(event) for event in found]
-        return Response({"object": "list", "request_id": request_id, "data": data, "next_cursor": None})
+        page, next_cursor = attempts_page(found, asked.get("limit"), asked.get("cursor"))
+        data = [attempt_json(event) for event in page]
+        return Response({"object": "list", "request_id": request_id, "data": data, "next_cursor": next_cursor})
 
 
 class CallingKeyView(APIView):

@@ -3,12 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from metering.usage.events import Position
+from metering.usage.events import EventRow, Position
 from metering.usage.parameters import decode_cursor, encode_cursor, invalid_cursor
 from metering.usage.query import UsageAnswer, UsageRow
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+ATTEMPTS = range(2**31)
 BIGINT = range(1, 2**63)
 MICROSECONDS = range(-(2**55), 2**55)
 
@@ -23,6 +24,18 @@ def event_position(cursor: str) -> Position:
     if not _is_in(microseconds, MICROSECONDS) or not _is_in(number, BIGINT):
         raise invalid_cursor()
     return Position(EPOCH + microseconds * MICROSECOND, number)
+
+
+def attempts_page(attempts: list[EventRow], limit: int | None, cursor: str | None) -> tuple[list[EventRow], str | None]:
+    """The attempts of one request after the cursor's, at most `limit`, and the next cursor. Raises InvalidParameter."""
+    if cursor is not None:
+        (last,) = decode_cursor(cursor, 1)
+        if not _is_in(last, ATTEMPTS):
+            raise invalid_cursor()
+        attempts = [each for each in attempts if each.attempt > last]
+    if limit is None or len(attempts) <= limit:
+        return attempts, None
+    return attempts[:limit], encode_cursor([attempts[limit - 1].attempt])
 
 
 def usage_page(answer: UsageAnswer, limit: int | None, cursor: str | None) -> tuple[list[UsageRow], str | None]:

@@ -87,6 +87,13 @@ class EventsQuery(FiltersQuery):
     cursor = serializers.CharField(required=False, help_text="`next_cursor` of the page before.")
 
 
+class AttemptsQuery(serializers.Serializer[Any]):
+    limit = serializers.IntegerField(
+        required=False, min_value=1, max_value=MAX_EVENTS_PAGE, help_text="At most so many attempts; all of them by default."
+    )
+    cursor = serializers.CharField(required=False, help_text="`next_cursor` of the page before.")
+
+
 class NoQuery(serializers.Serializer[Any]):
     """An endpoint that takes nothing in the query."""
 

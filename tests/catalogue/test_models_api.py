@@ -109,6 +109,39 @@ def test_one_model_is_what_the_list_says_of_it_even_with_a_slash_in_its_name() -
     assert one.json() == models()["azure/codex-mini"]
 
 
+def test_the_list_comes_in_pages_for_whoever_asks() -> None:
+    for slug in ("a", "b/1", "c"):
+        make_model(slug)
+    client = APIClient()
+    pages, cursor = [], None
+    while True:
+        answer = client.get("/api/v1/models", {"limit": 2} | ({} if cursor is None else {"cursor": cursor})).json()
+        pages.append([model["id"] for model in answer["data"]])
+        if (cursor := answer["next_cursor"]) is None:
+            break
+    assert pages == [["a", "b/1"], ["c"]]
+    assert client.get("/api/v1/models", {"limit": 3}).json()["next_cursor"] is None
+
+
+@pytest.mark.parametrize(
+    ("query", "param"),
+    [
+        ("limit=0", "limit"),
+        ("limit=1001", "limit"),
+        ("limit=x", "limit"),
+        ("limit=1&limit=2", "limit"),
+        ("cursor=never", "cursor"),
+        ("cursor=%00", "cursor"),
+        ("nope=1", "nope"),
+    ],
+)
+def test_a_query_that_is_not_understood_is_refused(query: str, param: str) -> None:
+    make_model("listed")
+    answer = APIClient().get(f"/api/v1/models?{query}")
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["param"]) == (400, "invalid_parameter", param)
+
+
 def test_anybody_may_read_it_whatever_they_send_along() -> None:
     make_model("listed")
     for credential in ("Bearer nonsense", "Bearer omx_live_" + "0" * 36, "Basic eDp5"):

@@ -204,6 +204,19 @@ def test_every_attempt_says_why_it_costs_what_it_costs(acme: Tenant, send: Sende
     assert billed["corrections"] == []
 
 
+def test_the_attempts_of_a_request_come_in_pages_for_whoever_asks(acme: Tenant, send: Sender) -> None:
+    for attempt in (2, 0, 1):
+        send(acme.key, at("10-14T09:31"), request_id="tried", attempt=attempt)
+    url = f"{EVENTS}/tried"
+    first = acme.admin.get(url, {"limit": 2}).json()
+    assert [each["attempt"] for each in first["data"]] == [0, 1]
+    last = acme.admin.get(url, {"limit": 2, "cursor": first["next_cursor"]}).json()
+    assert ([each["attempt"] for each in last["data"]], last["next_cursor"]) == ([2], None)
+    assert len(acme.admin.get(url).json()["data"]) == 3
+    for query in ({"limit": 0}, {"limit": "x"}, {"cursor": "x"}, {"cursor": "WyJ4Il0"}, {"nope": 1}):
+        assert refusal(acme.admin, query, url) == (400, "invalid_parameter", next(iter(query)))
+
+
 def test_cached_input_without_a_rate_costs_the_full_input_rate(acme: Tenant, send: Sender) -> None:
     make_price(cached_input=None)
     [request_id] = send(acme.key, at("10-14T09:31"))

@@ -278,6 +278,11 @@ def test_a_list_that_cannot_be_is_refused(admin: APIClient, query: dict[str, Any
     error_of(admin.get(KEYS, query), 400, "invalid_parameter", next(iter(query)))
 
 
+@pytest.mark.parametrize(("query", "param"), [("nope=1", "nope"), ("limit=1&limit=2", "limit"), ("limits=5", "limits")])
+def test_a_query_that_is_not_understood_is_refused(admin: APIClient, query: str, param: str) -> None:
+    error_of(admin.get(f"{KEYS}?{query}"), 400, "invalid_parameter", param)
+
+
 def test_a_nul_in_a_cursor_is_refused(admin: APIClient) -> None:
     error_of(admin.get(f"{KEYS}?cursor=%00"), 400, "invalid_parameter", "cursor")
 
