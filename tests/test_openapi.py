@@ -148,16 +148,17 @@ def test_key_answers_are_as_described(acme: Tenant) -> None:
 
 @pytest.mark.django_db
 def test_invoice_answers_are_as_described(acme: Tenant, send: Sender, codex_mini: PriceVersion) -> None:
-    send(acme.key, at("09-14T09:30"), at("10-14T09:30"))
+    send(acme.key, at("09-14T09:30"))
+    [invoice] = close_month(parse_month("2026-09"), NOW, finalize=True)
+    send(acme.key, at("09-15T09:30"), at("10-14T09:30"))
     preview = check(acme.admin.get("/api/v1/invoices/upcoming"), "/api/v1/invoices/upcoming")
     assert {line["kind"] for line in preview["lines"]} == {"usage", "adjustment"}
-    [draft] = close_month(parse_month("2026-09"), NOW)
     listed = check(acme.admin.get("/api/v1/invoices"), "/api/v1/invoices")
-    assert [invoice["id"] for invoice in listed["data"]] == [draft.public_id]
-    one = check(acme.admin.get(f"/api/v1/invoices/{draft.public_id}"), "/api/v1/invoices/{invoice_id}")
+    assert [each["id"] for each in listed["data"]] == [invoice.public_id]
+    one = check(acme.admin.get(f"/api/v1/invoices/{invoice.public_id}"), "/api/v1/invoices/{invoice_id}")
     line = one["lines"][0]["id"]
     path = "/api/v1/invoices/{invoice_id}/lines/{line_id}/events"
-    explained = check(acme.admin.get(path.format(invoice_id=draft.public_id, line_id=line)), path)
+    explained = check(acme.admin.get(path.format(invoice_id=invoice.public_id, line_id=line)), path)
     assert len(explained["data"]) == 1
     check(acme.live.get("/api/v1/invoices"), "/api/v1/invoices", status=403)
     check(acme.admin.get("/api/v1/invoices/inv_none"), "/api/v1/invoices/{invoice_id}", status=404)
