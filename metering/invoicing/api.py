@@ -93,7 +93,11 @@ class LineEventsView(APIView):
         responses={200: BilledEventListSerializer, **REFUSED, **NOT_FOUND},
     )
     def get(self, request: Request, invoice_id: str, line_id: str) -> Response:
-        """Each with its tokens and exact amount on this line; over all pages they add up to the line's."""
+        """Each with its tokens and exact amount on this line; over all pages they add up to the line's.
+
+        All that the line's month holds of the same thing is listed, and adds up to something else, under a line that takes
+        tokens back, and under one that was finalized in the very moment that late usage of its month was recorded.
+        """
         asked = parse(request.query_params, LineEventsQuery)
         after = event_position(asked["cursor"]) if "cursor" in asked else None
         billed, more = events_under(line_of(caller_of(request).workspace, invoice_id, line_id), asked["limit"], after)

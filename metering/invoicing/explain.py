@@ -27,17 +27,20 @@ TOKENS = {
 }
 
 # The first and the last of the events, in the order they were recorded, that carry the tokens after %(before)s up to
-# %(through)s. Every event here has tokens, so the running sum rises with each.
+# %(through)s, each with the running sum before and after it. Every event here has tokens, so the sum rises with each.
 BOUNDS = """
 WITH running AS (
-    SELECT recorded_at, batch_id, id, sum({tokens}) OVER (ORDER BY recorded_at, batch_id, id) AS through
+    SELECT recorded_at, batch_id, id, {tokens} AS tokens,
+           sum({tokens}) OVER (ORDER BY recorded_at, batch_id, id) AS through
     FROM metering_usageevent WHERE {conditions} AND occurred_at >= %(start)s AND occurred_at < %(end)s
 ), billed AS (
-    SELECT * FROM running WHERE through > %(before)s AND through <= %(through)s
+    SELECT recorded_at, batch_id, id, through - tokens AS before, through FROM running
+    WHERE through > %(before)s AND through <= %(through)s
 )
-(SELECT recorded_at, batch_id, id FROM billed ORDER BY through LIMIT 1) UNION ALL
-(SELECT recorded_at, batch_id, id FROM billed ORDER BY through DESC LIMIT 1)
+(SELECT * FROM billed ORDER BY through LIMIT 1) UNION ALL
+(SELECT * FROM billed ORDER BY through DESC LIMIT 1)
 """
+EDGES = ("first_at", "first_batch", "first_id", "last_at", "last_batch", "last_id")
 WITHIN = (
     "(recorded_at, batch_id, id) >= (%(first_at)s, %(first_batch)s, %(first_id)s)",
     "(recorded_at, batch_id, id) <= (%(last_at)s, %(last_batch)s, %(last_id)s)",
@@ -57,8 +60,9 @@ def events_under(line: InvoiceLine, limit: int, after: Position | None = None) -
     """The newest `limit` events below `after` that the line bills, newest first, and whether there are more.
 
     Their quantities add up to the line's. What arrived after the line was finalized is not among them, and under a line
-    that adjusts are only those that had not been billed before. A line that takes tokens back names no events of its
-    own: under it is everything its month holds of the same thing.
+    that adjusts are only those that had not been billed before. Two kinds of lines show more, everything their month
+    holds of the same thing: one that takes tokens back names no events of its own, and of one that was finalized while a
+    worker was recording events of its month it is not known which (within_running_sum).
     """
     workspace = line.invoice.workspace
     question = EventQuestion(workspace, line.period_start, line.period_end)
@@ -95,7 +99,13 @@ def whole_month(line: InvoiceLine) -> Scope:
 
 
 def within_running_sum(line: InvoiceLine, whole: Scope, before: int) -> Scope:
-    """The part of the month that this line bills, where others bill the rest. Falls back to the whole."""
+    """The part of the month that this line bills, where others bill the rest; the whole where no run adds up to it.
+
+    Lines bill what was committed when they were finalized, and `recorded_at` is the clock of the transaction's beginning.
+    So what a worker in flight at that moment recorded, or what waited for its price, stands among the billed events though
+    only a later line bills it. Then the sums do not fit, and too much is shown rather than the wrong events. They fit
+    nevertheless, and the two are exchanged, when it carries exactly as many tokens as the events it pushes out.
+    """
     sql = BOUNDS.format(tokens=TOKENS[line.component], conditions=" AND ".join(whole.conditions))
     months = {"start": line.period_start, "end": line.period_end}
     with connection.cursor() as cursor:
@@ -103,9 +113,10 @@ def within_running_sum(line: InvoiceLine, whole: Scope, before: int) -> Scope:
         bounds = cursor.fetchall()
     if not bounds:
         return whole
-    (first_at, first_batch, first_id), (last_at, last_batch, last_id) = bounds
-    edges = {"first_at": first_at, "first_batch": first_batch, "first_id": first_id}
-    edges |= {"last_at": last_at, "last_batch": last_batch, "last_id": last_id}
+    (*first, first_from, _), (*last, _, last_through) = bounds
+    if (first_from, last_through) != (before, before + line.quantity):
+        return whole
+    edges = dict(zip(EDGES, [*first, *last], strict=True))
     return Scope((*whole.conditions, *WITHIN), whole.parameters | edges, narrow=False)
 
 

@@ -225,6 +225,20 @@ def test_late_events_are_under_the_adjustment_and_not_under_the_first_line(use: 
         assert under(admin, november) == {"adjustment": ["req-6"]}
 
 
+def test_a_line_that_no_run_of_events_adds_up_to_shows_its_whole_month_rather_than_wrong_ones(
+    use: Meter, key: APIKey, admin: APIClient
+) -> None:
+    """As when a worker reads its clock before the month is finalized, and commits after it."""
+    use(key, "09-10T00:00", usage=tokens(input=100), now=at("10-04T10:00:01"))
+    (september,) = finalized(now=at("10-04T10:00:03"))
+    use(key, "09-11T00:00", usage=tokens(input=30), now=at("10-04T10:00:00"))
+    use(key, "10-10T00:00", usage=MILLION)
+    with time_machine.travel(IN_NOVEMBER):
+        (october,) = finalized(OCTOBER, IN_NOVEMBER)
+        assert under(admin, september) == {"usage": ["req-2", "req-1"]}
+        assert under(admin, october) == {"usage": ["req-3"], "adjustment": ["req-2", "req-1"]}
+
+
 def test_lines_of_one_model_under_two_prices_lead_to_their_own_events(use: Meter, key: APIKey, admin: APIClient) -> None:
     make_price(input="2", effective_from=at("09-15T00:00"))
     use(key, "09-14T00:00", "09-15T00:00", "09-16T00:00", usage=MILLION)
@@ -305,5 +319,5 @@ def pages_of(client: APIClient, invoice: Invoice, line_id: str, limit: int) -> I
 
 
 def under(client: APIClient, invoice: Invoice) -> dict[str, list[str]]:
-    """The requests under each line, by its kind; their tokens add up to the line's."""
+    """The requests under each line, by its kind."""
     return {line.kind: events_of(client, invoice, line.public_id) for line in invoice.lines.all()}
