@@ -1,6 +1,7 @@
 """The gateway's own catalogue: the four models of its public pages, with their printed or publicly listed rates.
 
-Loading adds what is missing and changes nothing that is there, so that an operator's edit always stands.
+Loading adds what is missing and changes nothing that is there, so that an operator's edit always stands. A model that so
+far was only seen in usage has nothing there yet but its name.
 """
 
 from dataclasses import dataclass
@@ -118,9 +119,9 @@ def load_catalogue() -> dict[str, int]:
     models = prices = 0
     for seed in SEED_MODELS:
         model, created = LanguageModel.objects.get_or_create(slug=seed.slug, defaults=_page(seed))
-        models += created
-        # A model that somebody has priced, whenever and however, is theirs.
-        if not model.prices.exists():
+        models += created or _fill_in(model, seed)
+        # A model that somebody has priced, whenever and however, is theirs; an alias costs what its model costs.
+        if model.alias_of_id is None and not model.prices.exists():
             _, created = PriceVersion.objects.get_or_create(
                 model=model,
                 service_tier="default",
@@ -131,6 +132,12 @@ def load_catalogue() -> dict[str, int]:
             )
             prices += created
     return {"models": models, "prices": prices}
+
+
+def _fill_in(model: LanguageModel, seed: SeedModel) -> int:
+    """Lists a model that was only discovered; how many that changed."""
+    discovered = LanguageModel.objects.filter(pk=model.pk, status=LanguageModel.Status.DISCOVERED)
+    return discovered.update(**_page(seed), status=LanguageModel.Status.LISTED)
 
 
 def _page(seed: SeedModel) -> dict[str, object]:

@@ -15,6 +15,7 @@ from metering.catalogue.seeds import load_catalogue
 from metering.catalogue.set_price import set_price
 from metering.errors import InvalidPrice, PriceAlreadySet
 from metering.ingest.models import UsageEvent
+from metering.rollups.reprice import price_waiting
 from tests.factories import (
     GOLDEN_COST,
     LONG_AGO,
@@ -190,6 +191,26 @@ def test_a_seed_model_that_somebody_priced_keeps_only_that_price() -> None:
     make_price("grok-3", input="1", cached_input=None, output="2", effective_from=NOW)
     assert load_catalogue() == {"models": 3, "prices": 3}
     assert PriceVersion.objects.get(model__slug="grok-3").effective_from == NOW
+
+
+def test_a_seed_model_that_usage_named_first_is_filled_in_and_priced() -> None:
+    send(make_gateway(), [an_event(make_key(make_workspace()), model="grok-3")])
+    seen = LanguageModel.objects.get(slug="grok-3")
+    assert (seen.status, seen.provider) == ("discovered", "")
+    assert load_catalogue() == {"models": 4, "prices": 4}
+    grok = LanguageModel.objects.get(slug="grok-3")
+    assert (grok.pk, grok.status, grok.name, grok.context_window) == (seen.pk, "listed", "Grok 3", 131_072)
+    price_waiting()
+    assert UsageEvent.objects.get().cost == Decimal("0.010518")
+    assert load_catalogue() == {"models": 0, "prices": 0}
+
+
+def test_a_seed_model_that_an_operator_holds_back_or_made_an_alias_stays_so() -> None:
+    make_model("grok-3", status="unlisted")
+    make_model("o1-preview", alias_of=make_model("o1"))
+    assert load_catalogue() == {"models": 2, "prices": 3}
+    assert LanguageModel.objects.get(slug="grok-3").status == "unlisted"
+    assert not PriceVersion.objects.filter(model__slug="o1-preview").exists()
 
 
 def test_the_seed_rates_are_the_listed_ones() -> None:
