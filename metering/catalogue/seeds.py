@@ -39,8 +39,8 @@ class SeedModel:
     streaming: bool = True
 
 
-SAMPLING = ["temperature", "top_p", "stop", "response_format", "tools", "tool_choice"]
-REASONING_FIELDS = [*SAMPLING, "reasoning_effort", "show_thinking", "attachments", "service_tier"]
+PLAIN_FIELDS = ["temperature", "top_p", "stop", "response_format", "tools", "tool_choice"]
+REASONING_FIELDS = [*PLAIN_FIELDS, "reasoning_effort", "show_thinking", "attachments", "service_tier"]
 
 # Rates: codex-mini as printed on its page, the others from public price lists (azure o1-preview, computer-use-preview and
 # grok-3). Context windows and output limits that a page leaves out come from the same lists.
@@ -89,7 +89,7 @@ SEED_MODELS = [
         reasoning_efforts=[],
         service_tiers=[],
         attachments=False,
-        request_fields=SAMPLING,
+        request_fields=PLAIN_FIELDS,
         input_rate="3",
         cached_input_rate=None,
         output_rate="12",
@@ -105,7 +105,7 @@ SEED_MODELS = [
         reasoning_efforts=[],
         service_tiers=[],
         attachments=False,
-        request_fields=SAMPLING,
+        request_fields=PLAIN_FIELDS,
         input_rate="3",
         cached_input_rate=None,
         output_rate="15",
