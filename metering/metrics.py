@@ -59,6 +59,7 @@ def _counters() -> CollectorRegistry:
 def _may_scrape(request: HttpRequest) -> bool:
     token = settings.METRICS_TOKEN
     if token:
-        return hmac.compare_digest(request.headers.get("Authorization", ""), f"Bearer {token}")
+        sent = request.headers.get("Authorization", "").encode("latin-1", "replace")  # the bytes that WSGI made text of
+        return hmac.compare_digest(sent, f"Bearer {token}".encode())
     behind_proxy = "X-Forwarded-For" in request.headers
     return request.META.get("REMOTE_ADDR") in LOOPBACK and not behind_proxy

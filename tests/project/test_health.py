@@ -61,6 +61,15 @@ def test_metrics_count_the_backlog_and_are_not_public(client: Client, settings: 
     assert client.get("/metrics", headers={"Authorization": "Bearer s3cret"}, REMOTE_ADDR="203.0.113.9").status_code == 200
 
 
+@pytest.mark.parametrize("token", ["s3cret", "gehëim"])
+def test_a_credential_of_any_bytes_is_compared_and_no_more(client: Client, settings: Any, token: str) -> None:
+    settings.METRICS_TOKEN = token
+    for header in (f"Bearer {token}x", "Bearer \xe9", "Bearer \udce9", ""):
+        assert client.get("/metrics", headers={"Authorization": header}).status_code == 403
+    as_wsgi_reads_it = f"Bearer {token}".encode().decode("latin-1")
+    assert client.get("/metrics", headers={"Authorization": as_wsgi_reads_it}).status_code == 200
+
+
 def test_an_unknown_address_answers_programs_in_json(client: Client) -> None:
     response = client.get("/api/v1/nothing")
     assert (response.status_code, response.json()["error"]["type"]) == (404, "not_found_error")
