@@ -118,6 +118,7 @@ WHITENOISE_USE_FINDERS = True  # no build step: files are served from where they
 # --- People and programs -----------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "workspaces.User"
+SESSION_ENGINE = "workspaces.sessions"
 AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
     "allauth.account.auth_backends.AuthenticationBackend",
