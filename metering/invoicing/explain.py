@@ -15,6 +15,7 @@ from metering.invoicing.draft import key_of
 from metering.invoicing.lines import used
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.money import WIDE
+from metering.pricing.components import tokens_of
 from metering.usage.events import EventQuestion, EventRow, Position, page_in_scope
 from metering.usage.filters import Scope
 
@@ -141,12 +142,7 @@ def billed_before(line: InvoiceLine) -> int:
 
 
 def billed_event(event: EventRow, line: InvoiceLine) -> BilledEvent:
-    parts: dict[str, int] = {
-        "input": event.input_tokens - event.cached_input_tokens - event.cache_write_tokens,
-        "cached_input": event.cached_input_tokens,
-        "cache_write": event.cache_write_tokens,
-        "output": event.output_tokens,
-    }
-    quantity = parts[line.component]
+    tokens = tokens_of(event.input_tokens, event.cached_input_tokens, event.cache_write_tokens, event.output_tokens)
+    quantity: int = getattr(tokens, line.component)
     amount = WIDE.multiply(Decimal(quantity), line.rate_per_million).scaleb(-6, WIDE)
     return BilledEvent(event, quantity, amount)

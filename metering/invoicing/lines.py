@@ -19,10 +19,11 @@ from metering.ingest.models import EventStatus
 from metering.invoicing.models import InvoiceLine
 from metering.money import from_pico
 from metering.periods import Period, month_of
+from metering.pricing.components import COMPONENTS, rates_per_million
 from metering.rollups.models import DailyRollup
 from workspaces.models import Workspace
 
-COMPONENTS = {"input": "input", "cached_input": "cached input", "cache_write": "cache write", "output": "output"}
+IN_WORDS = {"input": "input", "cached_input": "cached input", "cache_write": "cache write", "output": "output"}
 BILLED_STATUSES = (EventStatus.SUCCEEDED, EventStatus.ABORTED)
 
 
@@ -116,14 +117,13 @@ def draft_lines(quantities: Mapping[LineKey, int], own: Period) -> list[DraftLin
     models = LanguageModel.objects.in_bulk({key.model_id for key in quantities})
     prices = PriceVersion.objects.in_bulk({key.price for key in quantities}, field_name="public_id")
     several = with_several_versions(quantities, prices)
-    component_order = list(COMPONENTS)
 
     def order(key: LineKey) -> tuple[object, ...]:
         price = prices[key.price]
         version = (price.effective_from, price.above_input_tokens, price.public_id)
         kind_and_month = (kind_of(key, quantities[key], own) != InvoiceLine.Kind.USAGE, key.month)
         what = (models[key.model_id].slug, key.service_tier != "default", key.service_tier)
-        return (*kind_and_month, *what, *version, component_order.index(key.component))
+        return (*kind_and_month, *what, *version, COMPONENTS.index(key.component))
 
     lines = []
     for key in sorted(quantities, key=order):
@@ -149,7 +149,7 @@ def kind_of(key: LineKey, quantity: int, own: Period) -> str:
 
 def description(model: str, key: LineKey, price: PriceVersion, dated: bool) -> str:
     """Such as "codex-mini, cached input" and "grok-3, output, priority tier, price from 2026-10-15"."""
-    parts = [model, COMPONENTS[key.component]]
+    parts = [model, IN_WORDS[key.component]]
     if key.service_tier != "default":
         parts.append(f"{key.service_tier} tier")
     if price.above_input_tokens:
@@ -170,11 +170,9 @@ def with_several_versions(keys: Iterable[LineKey], prices: Mapping[str, PriceVer
 
 
 def rate_of(price: PriceVersion, component: str) -> Decimal:
-    """USD per million tokens; what has no rate of its own costs the full input rate."""
-    if component == "output":
-        return price.output_rate
-    own = {"cached_input": price.cached_input_rate, "cache_write": price.cache_write_rate}.get(component)
-    return price.input_rate if own is None else own
+    """USD per million tokens."""
+    rate: Decimal = getattr(rates_per_million(price), component)
+    return rate
 
 
 def pico(price: PriceVersion, component: str, tokens: int) -> int:

@@ -4,8 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from metering.invoicing.lines import COMPONENTS
 from metering.invoicing.models import Invoice, InvoiceLine
+from metering.pricing.components import COMPONENTS
 from metering.usage.parameters import DEFAULT_EVENTS_PAGE, MAX_EVENTS_PAGE, WordsField
 from metering.usage.serializers import AmountField, UsageEventSerializer
 
@@ -37,7 +37,7 @@ class InvoiceLineSerializer(serializers.Serializer[Any]):
     description = serializers.CharField()
     model = serializers.CharField()
     service_tier = serializers.CharField()
-    component = serializers.ChoiceField(choices=list(COMPONENTS), help_text="`input` is the uncached input.")
+    component = serializers.ChoiceField(choices=COMPONENTS, help_text="`input` is the uncached input.")
     quantity = serializers.IntegerField(help_text="Tokens; below zero where an adjustment takes them back.")
     rate_per_million = serializers.CharField(help_text="USD per million tokens, six places.")
     amount_exact = AmountField()

@@ -11,6 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from metering.catalogue.models import LanguageModel, PriceVersion
+from metering.pricing.components import rates_per_million
 
 LIST_PRICE = 0  # stands for "every workspace" where a workspace id could stand
 
@@ -84,14 +85,8 @@ class RateTable:
 
 
 def rates_of(price: PriceVersion) -> Rates:
-    """A version's rates as integers. A part of the input without a rate of its own costs the full input rate."""
-    return Rates(
-        price_id=price.pk,
-        input=_micros(price.input_rate),
-        cached_input=_micros(price.input_rate if price.cached_input_rate is None else price.cached_input_rate),
-        cache_write=_micros(price.input_rate if price.cache_write_rate is None else price.cache_write_rate),
-        output=_micros(price.output_rate),
-    )
+    """A version's rates as integers, one for every part."""
+    return Rates(price.pk, *map(_micros, rates_per_million(price)))
 
 
 def _micros(rate: Decimal) -> int:

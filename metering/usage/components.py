@@ -5,11 +5,11 @@ from decimal import Decimal
 
 from metering.ingest.models import EventStatus
 from metering.money import PICO_PLACES, WIDE
+from metering.pricing.components import COMPONENTS, full_rates, tokens_of
 from metering.usage.events import EventRow
 
 # A rate is per million tokens, so tokens x rate is a cost times 10^6.
 MILLION_PLACES = PICO_PLACES // 2
-COMPONENTS = ("input", "cached_input", "cache_write", "output")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,23 +23,12 @@ class Component:
 
 
 def components(event: EventRow) -> list[Component]:
-    """Always the four parts, which add up to the event's cost; `input` is the uncached rest.
-
-    A part of the input without a rate of its own is at the full input rate. A failed response costs nothing at no rate.
-    """
-    uncached = event.input_tokens - event.cached_input_tokens - event.cache_write_tokens
-    tokens = (uncached, event.cached_input_tokens, event.cache_write_tokens, event.output_tokens)
+    """Always the four parts, which add up to the event's cost. A failed response costs nothing at no rate."""
+    tokens = tokens_of(event.input_tokens, event.cached_input_tokens, event.cache_write_tokens, event.output_tokens)
     if event.rates is None:
         cost = Decimal(0) if event.status == EventStatus.FAILED else None
         return [Component(name, count, None, cost) for name, count in zip(COMPONENTS, tokens, strict=True)]
-    input_rate, cached_rate, cache_write_rate, output_rate = event.rates
-    rates = (
-        input_rate,
-        input_rate if cached_rate is None else cached_rate,
-        input_rate if cache_write_rate is None else cache_write_rate,
-        output_rate,
-    )
     return [
         Component(name, count, rate, WIDE.multiply(Decimal(count), rate).scaleb(-MILLION_PLACES, WIDE))
-        for name, count, rate in zip(COMPONENTS, tokens, rates, strict=True)
+        for name, count, rate in zip(COMPONENTS, tokens, full_rates(*event.rates), strict=True)
     ]

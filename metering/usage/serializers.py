@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from metering.ingest.models import EventStatus, UsageSource
-from metering.usage.components import COMPONENTS
+from metering.pricing.components import COMPONENTS
 from metering.usage.query import BUCKETS, GROUPS
 
 STATUSES = [status.label for status in EventStatus]
