@@ -39,10 +39,3 @@ class SeesInvoices(SeesAWorkspace):
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return super().has_permission(request, view) and caller_of(request).may_see_invoices
-
-
-class ManagesBilling(SeesAWorkspace):
-    message = "Billing takes an omx_admin_ key, or an owner, admin or billing member of the workspace."
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        return super().has_permission(request, view) and caller_of(request).may_manage_billing

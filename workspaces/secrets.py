@@ -44,16 +44,11 @@ def checksum(random30: str) -> str:
 
 
 def kind_of(secret: str) -> Kind | None:
-    """The kind of a well-formed secret, else None. Never touches the database."""
+    """The kind of what could have been issued, by its form and checksum; else None. Never touches the database."""
     match = SECRET.fullmatch(secret)
     if match is None or checksum(match[2]) != match[3]:
         return None
     return Kind(match[1])
-
-
-def is_well_formed(secret: str) -> bool:
-    """Whether this could have been issued: a known kind, the right length and the right checksum."""
-    return kind_of(secret) is not None
 
 
 def sha256(secret: str) -> bytes:
