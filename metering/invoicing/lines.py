@@ -75,16 +75,11 @@ class DraftLine:
         return replace(self, amount=amount)
 
 
-def lines_for(workspace: Workspace, period: Period) -> list[DraftLine]:
-    """What should be billed for the month as the ledger stands now, whatever was billed before.
-
-    Their exact amounts add up to the cost of the rollups; raises LedgerMismatch otherwise.
-    """
-    return draft_lines(used(workspace, period.start, period.end), period)
-
-
 def used(workspace: Workspace, start: datetime | None, end: datetime) -> Quantities:
-    """Billable tokens of the months from `start` (None: from the first) up to `end`. Raises LedgerMismatch."""
+    """Billable tokens of the months from `start` (None: from the first) up to `end`, whatever was billed of them before.
+
+    At the rates of their price versions they come to the cost of the rollups; raises LedgerMismatch otherwise.
+    """
     rollups = DailyRollup.objects.filter(workspace=workspace, day__lt=end, price_id__gt=0, status__in=BILLED_STATUSES)
     if start is not None:
         rollups = rollups.filter(day__gte=start)
