@@ -55,6 +55,17 @@ def test_a_renamed_workspace_is_in_the_trail(console: Client, world: World) -> N
     assert (entry.actor, entry.target, entry.workspace) == (OPERATOR, world.acme.public_id, world.acme)
 
 
+def test_a_sandbox_stays_a_sandbox(console: Client, world: World) -> None:
+    """Turned into a real workspace, it would be billed for all it used as a sandbox."""
+    members = {"memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
+    page = reverse("admin:workspaces_workspace_change", args=[world.sandbox.pk])
+    assert 'name="sandbox"' not in console.get(page).content.decode()
+    for sandbox in ({}, {"sandbox": ""}, {"sandbox": "false"}):
+        assert console.post(page, {"name": "Real", "email": "", **sandbox, **members}).status_code == 302
+        world.sandbox.refresh_from_db()
+        assert (world.sandbox.name, world.sandbox.sandbox) == ("Real", True)
+
+
 def test_a_new_keys_secret_is_shown_once_and_kept_nowhere(console: Client, world: World) -> None:
     form = reverse("admin:workspaces_apikey_add")
     answer = submit(console, form, workspace=world.acme.pk, kind="live", name="worker")
