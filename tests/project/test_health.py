@@ -27,8 +27,9 @@ def test_readiness_tells_of_database_broker_and_backlog(client: Client) -> None:
 
 
 def test_a_broker_that_is_away_is_reported_and_does_not_stop_ingest(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("omixa_billing.celery.app.conf.broker_url", "redis+socket:///nowhere/redis.sock")
+    # In this order: the second is read from the first, and would be put back wrong.
     monkeypatch.setattr("omixa_billing.celery.app.conf.broker_write_url", "redis+socket:///nowhere/redis.sock")
+    monkeypatch.setattr("omixa_billing.celery.app.conf.broker_url", "redis+socket:///nowhere/redis.sock")
     response = client.get("/readyz")
     assert response.status_code == 200
     assert response.json()["broker"].startswith("away:")
