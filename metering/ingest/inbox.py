@@ -10,7 +10,7 @@ from django.db import connection
 from metering.ingest.bodies import open_envelope
 from metering.ingest.events import Event, read_event
 
-EVENTS_PER_TRANSACTION = 5_000
+EVENTS_PER_TRANSACTION = 10_000
 BYTES_PER_TRANSACTION = 32 * 1024 * 1024
 BATCHES_PER_FETCH = 10
 
