@@ -26,9 +26,12 @@ log = structlog.get_logger(__name__)
 
 
 def process_waiting(now: Callable[[], datetime], fold: Fold) -> int:
-    """Processes batches until none waits, and returns how many it took up. Raises only when the database is away."""
+    """Processes batches until none waits, and returns how many it took up. Raises only when the database is away.
+
+    The clock is read after each claim, so that nothing is processed before it was received.
+    """
     taken = 0
-    while batches := _process_some(now(), fold):
+    while batches := _process_some(now, fold):
         taken += batches
     return taken
 
@@ -37,17 +40,17 @@ def process_failed(now: Callable[[], datetime], fold: Fold) -> None:
     """Tries every batch that failed before once more, each alone."""
     failed = Batch.objects.filter(status=Batch.Status.PENDING, failures__gt=0).order_by("id")
     for batch_id in list(failed.values_list("id", flat=True)):
-        _process_alone(batch_id, now(), fold)
+        _process_alone(batch_id, now, fold)
 
 
-def _process_some(now: datetime, fold: Fold) -> int:
+def _process_some(now: Callable[[], datetime], fold: Fold) -> int:
     """One transaction over several batches; if anything in it fails, each of them alone."""
     batches: list[Claimed] = []
     try:
         with transaction.atomic():
             rates = current_rates()
             batches += claim_fresh()
-            _record(batches, rates, now, fold)
+            _record(batches, rates, now(), fold)
     except Exception as error:
         directory.forget()
         if is_outage(error):
@@ -78,13 +81,14 @@ def _last_uses(recorded: list[Recorded], now: datetime) -> dict[int, datetime]:
     return uses
 
 
-def _process_alone(batch_id: int, now: datetime, fold: Fold) -> None:
+def _process_alone(batch_id: int, now: Callable[[], datetime], fold: Fold) -> None:
     """One batch in a transaction of its own, event by event if need be. A failure is noted on it, and it stays waiting."""
     for attempt in (_record, record_one_by_one):
         try:
             with transaction.atomic():
                 rates = current_rates()
-                attempt(claim_one(batch_id), rates, now, fold)
+                batches = claim_one(batch_id)
+                attempt(batches, rates, now(), fold)
             return
         except Exception as error:
             directory.forget()

@@ -7,6 +7,7 @@ from django.utils import timezone
 from metering.catalogue.set_price import describe, parse_rate, set_price
 from metering.management.workspaces import workspace_named
 from metering.periods import parse_instant
+from metering.rollups.rated import rated_since
 from omixa_billing.commands import JsonCommand
 
 
@@ -48,6 +49,8 @@ class Command(JsonCommand):
             "cache_write",
             "output",
         )
+        if kept := rated_since(version):
+            self.stderr.write(f"{kept} requests since then are rated already and keep their price; this one prices the others.")
         described = describe(version)
         return {name: described[name] for name in shown}
 
