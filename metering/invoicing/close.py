@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from metering.errors import MonthNotEnded
@@ -12,6 +12,7 @@ from metering.invoicing.freeze import freeze
 from metering.invoicing.models import Invoice
 from metering.periods import Period, instant_text
 from metering.rollups.models import DailyRollup
+from omixa_billing.outage import STORAGE_ERRORS
 from workspaces.models import Workspace
 
 ACTOR = "close_month"
@@ -30,7 +31,7 @@ def close_month(
     for one in [workspace] if workspace is not None else billable_workspaces(period):
         try:
             invoice = close_workspace(one, period, now, finalize, actor)
-        except (OperationalError, InterfaceError):
+        except STORAGE_ERRORS:
             raise  # the database is away: the others would fail alike
         except Exception as error:
             error.add_note(f"while closing {period} for {one.public_id}")
@@ -73,5 +74,6 @@ def refuse_running_month(period: Period, now: datetime) -> None:
     """Raises MonthNotEnded while usage of the month can still happen."""
     if now < period.end:
         raise MonthNotEnded(
-            f"The month {period.start:%Y-%m} ends at {instant_text(period.end)}: close it then, it is {instant_text(now)} now."
+            f"The month {period.start:%Y-%m} ends at {instant_text(period.end)} and can be closed then: "
+            f"it is {instant_text(now.replace(microsecond=0))} now."
         )

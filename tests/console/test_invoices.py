@@ -4,6 +4,7 @@ from django.test import Client
 from django.urls import reverse
 
 from metering.invoicing.models import Invoice
+from metering.periods import parse_month
 from tests.console.conftest import OPERATOR, World
 from tests.console.test_customers import acts_on, submit
 from tests.factories import NOW
@@ -48,6 +49,18 @@ def test_only_what_the_status_allows_is_offered(console: Client, world: World) -
     act(console, "finalize", world.invoice)
     final = console.get(page).content.decode()
     assert (finalize in final, paid in final) == (False, True)
+
+
+def test_the_draft_of_a_running_month_is_not_offered_to_be_finalized(console: Client, world: World) -> None:
+    month = parse_month("2026-10")
+    Invoice.objects.filter(pk=world.invoice.pk).update(period_start=month.start, period_end=month.end)
+    page = console.get(reverse("admin:metering_invoice_change", args=[world.invoice.pk])).content.decode()
+    assert reverse("admin:metering_invoice_finalize", args=[world.invoice.pk]) not in page
+    assert "can be finalized from 2026-11-01 00:00 UTC on, when the month has ended" in page
+    refused = act(console, "finalize", world.invoice).content.decode()
+    assert "ends at 2026-11-01T00:00:00Z and can be closed then: it is 2026-10-15T12:00:00Z now." in refused
+    assert "Please correct" not in refused
+    assert world.invoice.status == "draft"
 
 
 def test_invoices_are_filtered_by_month_and_status(console: Client, world: World) -> None:

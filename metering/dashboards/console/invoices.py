@@ -108,16 +108,21 @@ class InvoiceAdmin(OperatorAdmin):
         ("created_at", "finalized_at"),
         ("due_at", "paid_at"),
         ("public_id", "payment_reference"),
+        "next_step",
     )
-    readonly_fields = tuple(name for row in fields for name in row)
+    readonly_fields = tuple(name for row in fields for name in ([row] if isinstance(row, str) else row))
     inlines = (LinesOfAnInvoice,)
     actions_detail = ("finalize", "mark_paid", "printable")
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        """Only what this invoice's status allows."""
-        status = Invoice.objects.filter(pk=object_id).values_list("status", flat=True).first()
-        hidden = {"draft": {"mark-paid"}, "open": {"finalize"}}.get(str(status), {"finalize", "mark-paid"})
-        return [each for each in super().get_actions_detail(request, object_id) if each.path not in hidden]
+        """Only what this invoice's status allows, and no end before the month's."""
+        invoice = Invoice.objects.filter(pk=object_id).only("status", "period_end").first()
+        offered = {"printable"}
+        if invoice and invoice.status == Invoice.Status.OPEN:
+            offered.add("mark-paid")
+        if invoice and invoice.status == Invoice.Status.DRAFT and not is_running(invoice):
+            offered.add("finalize")
+        return [each for each in super().get_actions_detail(request, object_id) if each.path in offered]
 
     @display(description="invoice")
     def name(self, invoice: Invoice) -> str:
@@ -130,6 +135,12 @@ class InvoiceAdmin(OperatorAdmin):
     @display(description="status", label=STATUS_LABELS)
     def status_label(self, invoice: Invoice) -> str:
         return invoice.status
+
+    @display(description="next step")
+    def next_step(self, invoice: Invoice) -> str:
+        if invoice.status == Invoice.Status.DRAFT and is_running(invoice):
+            return f"can be finalized from {invoice.period_end:%Y-%m-%d %H:%M} UTC on, when the month has ended"
+        return {"draft": "finalize it", "open": "mark it as paid when the money has arrived"}.get(invoice.status, "none")
 
     @display(description="subtotal, exact")
     def subtotal_exact_shown(self, invoice: Invoice) -> SafeString:
@@ -190,6 +201,11 @@ class InvoiceAdmin(OperatorAdmin):
 
     def _page_of(self, invoice: Invoice) -> str:
         return reverse("admin:metering_invoice_change", args=[invoice.pk])
+
+
+def is_running(invoice: Invoice) -> bool:
+    """Whether usage of the invoice's month can still happen, so that it cannot be finalized yet."""
+    return timezone.now() < invoice.period_end
 
 
 admin.site.register(Invoice, InvoiceAdmin)
