@@ -8,9 +8,9 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import InterfaceError, OperationalError
 
 from omixa_billing.errors import Refusal
+from omixa_billing.outage import STORAGE_ERRORS
 
 OWN_PACKAGES = {"omixa_billing", "workspaces", "metering"}
 
@@ -41,7 +41,7 @@ class JsonCommand(BaseCommand):
                 result = self.act(**options)
         except Refusal as refusal:
             self._refuse(refusal.message)
-        except (OperationalError, InterfaceError) as error:
+        except STORAGE_ERRORS as error:
             self._refuse(f"The database did not answer: {_one_line(error)}")
         except ValueError as error:
             if not _is_ours(error):

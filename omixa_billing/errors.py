@@ -4,11 +4,12 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig, TooManyFieldsSent
-from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
+
+from omixa_billing.outage import STORAGE_ERRORS
 
 RETRY_AFTER_SECONDS = 5
 ERROR_TYPES = {
@@ -82,9 +83,13 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     if isinstance(error, exceptions.ValidationError):
         message, param = _first_detail(error.detail)
         return _answer(400, "invalid_parameter", message, param)
+    if isinstance(error, exceptions.NotAuthenticated):
+        return _answer(
+            401, "invalid_credential", "No credential: send a key as Authorization: Bearer omx_admin_..."
+        )
     if isinstance(error, exceptions.APIException):
         return _answer(error.status_code, str(error.get_codes()), str(error.detail))
-    if isinstance(error, OperationalError | InterfaceError):
+    if isinstance(error, STORAGE_ERRORS):
         return _answer(503, "storage_unavailable", "The database is away. Try again.", None, RETRY_AFTER_SECONDS)
     return None
 

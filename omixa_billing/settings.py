@@ -132,6 +132,7 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_ADAPTER = "workspaces.accounts.AccountAdapter"
+ACCOUNT_FORMS = {"reset_password_from_key": "workspaces.account_forms.NewPasswordForm"}
 ACCOUNT_EMAIL_VERIFICATION = env.str("EMAIL_VERIFICATION", default="none")
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 # Members are invited by address, so nobody may take on another one that they have not shown to be theirs.
@@ -140,6 +141,10 @@ ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_PREVENT_ENUMERATION = True
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Omixa billing"
+OPEN_SIGNUP = env.bool("OPEN_SIGNUP", default=False)
+# By invitation only the operator or an owner gives an account its address. Open to all, a stranger could take somebody
+# else's and lock them out with a second factor: then the address is verified first.
+MFA_ALLOW_UNVERIFIED_EMAIL = not OPEN_SIGNUP
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
@@ -207,7 +212,6 @@ INGEST_MAX_BYTES = 5 * 1024 * 1024
 # Django itself must not refuse a body before the ingest door has said why.
 DATA_UPLOAD_MAX_MEMORY_SIZE = INGEST_MAX_BYTES + 1024
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
-OPEN_SIGNUP = env.bool("OPEN_SIGNUP", default=False)
 INVOICE_GRACE_DAYS = env.int("INVOICE_GRACE_DAYS", default=3)
 INVOICE_DUE_DAYS = env.int("INVOICE_DUE_DAYS", default=14)
 INVOICE_NUMBER_PREFIX = env.str("INVOICE_NUMBER_PREFIX", default="OMX")

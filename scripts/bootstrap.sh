@@ -49,7 +49,7 @@ fi
 
 echo "Installing $lock into .venv ..."
 touch .venv/.installing
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --requirement "$lock"
+.venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --require-hashes --requirement "$lock"
 rm .venv/.installing
 sha256sum <"$lock" >"$stamp"
 if [ "$lock" = requirements-dev.lock ]; then

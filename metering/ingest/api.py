@@ -37,7 +37,7 @@ class GatewayView(View):
 
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         allowed = ", ".join(name.upper() for name in self.http_method_names if hasattr(self, name))
-        response = error_response(405, "method_not_allowed", f"{request.method} is not answered here; {allowed} is.")
+        response = error_response(405, "method_not_allowed", f"{request.method} is not answered here. What is: {allowed}.")
         response["Allow"] = allowed
         return response
 

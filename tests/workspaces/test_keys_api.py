@@ -192,7 +192,7 @@ def test_a_key_for_usage_may_not_manage_keys(acme: Workspace, sandbox: Workspace
 
 def test_without_a_credential_the_answer_is_a_challenge(db: None) -> None:
     answer = APIClient().get(KEYS)
-    error_of(answer, 401, "not_authenticated")
+    error_of(answer, 401, "invalid_credential")
     assert answer["WWW-Authenticate"] == "Bearer"
 
 
@@ -331,7 +331,7 @@ def test_a_person_who_was_shut_out_is_not_authenticated(acme: Workspace) -> None
     user = a_member(acme, "owner").user
     client = signed_in(user)
     User.objects.update(is_active=False)
-    error_of(client.get(KEYS), 401, "not_authenticated")
+    error_of(client.get(KEYS), 401, "invalid_credential")
 
 
 def test_reading_leaves_no_trail(acme: Workspace, admin: APIClient) -> None:
