@@ -1,10 +1,44 @@
-"""People's accounts. Members are invited, so signing up is closed unless the operator opens it (`OPEN_SIGNUP`)."""
+"""People's accounts. Members are invited, so signing up is closed unless the operator opens it (`OPEN_SIGNUP`).
+
+Mails to people link to PUBLIC_URL, never to whatever host the request that caused them happened to name.
+"""
+
+from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
 from django.http import HttpRequest
+from django.urls import reverse
+
+SECONDS_PER_DAY = 86_400
+
+
+def public_address(name: str, *args: str) -> str:
+    """The full address of one of our pages, as a mail names it."""
+    return settings.PUBLIC_URL.rstrip("/") + reverse(name, args=args)
 
 
 class AccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return bool(getattr(settings, "OPEN_SIGNUP", False))
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """`account/email/{name}`: its subject, its text and its HTML, with what every mail of ours may say."""
+        known = {
+            "email": email,
+            "public_url": settings.PUBLIC_URL.rstrip("/"),
+            "link_days": settings.PASSWORD_RESET_TIMEOUT // SECONDS_PER_DAY,
+            "signup_url": public_address("account_signup") if settings.OPEN_SIGNUP else "",
+        }
+        self.render_mail(template_prefix, email, context | known).send()
+
+    def send_account_already_exists_mail(self, email: str) -> None:
+        context = {"password_reset_url": public_address("account_reset_password")}
+        self.send_mail("account/email/account_already_exists", email, context)
+
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        user, _, token = key.partition("-")
+        return public_address("account_reset_password_from_key", user, token)
+
+    def get_email_confirmation_url(self, request: HttpRequest, emailconfirmation: Any) -> str:
+        return public_address("account_confirm_email", emailconfirmation.key)

@@ -1,10 +1,15 @@
 """The workspace's settings and members, by role."""
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
+import time_machine
 from django.core import mail
 from django.test import Client
 
 from tests.dashboards.conftest import Browser, Tenant, browser_of, person, text_of
+from tests.factories import NOW
 from workspaces.models import AuditEntry, Membership, User
 
 
@@ -32,21 +37,37 @@ def test_wrong_settings_are_not_saved(acme: Tenant, owner: Client, fields: dict[
     assert acme.workspace.name == "Acme"
 
 
-def test_somebody_new_is_sent_a_link_to_set_a_password(acme: Tenant, owner: Client) -> None:
+def test_somebody_new_is_invited_with_a_link_to_set_a_password(acme: Tenant, owner: Client) -> None:
     answer = owner.post("/settings/members", {"email": "new@acme.example", "role": "billing"}, follow=True)
-    assert "We sent them a link to set their password." in text_of(answer)
+    assert "We sent them an invitation with a link to set their password." in text_of(answer)
     member = Membership.objects.get(user__email="new@acme.example")
     assert (member.workspace, member.role, member.user.has_usable_password()) == (acme.workspace, "billing", False)
     [sent] = mail.outbox
     assert sent.to == ["new@acme.example"]
-    assert "/accounts/password/reset/key/" in sent.body
+    assert sent.subject == "owner@acme.example added you to Acme on Omixa billing"
+    assert "http://127.0.0.1:8000/accounts/password/reset/key/" in sent.body
+    assert "Your role there: Billing." in sent.body
 
 
-def test_somebody_with_an_account_is_sent_nothing(acme: Tenant, owner: Client) -> None:
+def test_somebody_with_an_account_is_told_to_sign_in_as_before_and_only_once(acme: Tenant, owner: Client) -> None:
     User.objects.create_user("known@acme.example", "a long password")
     owner.post("/settings/members", {"email": "known@acme.example", "role": "viewer"})
-    assert Membership.objects.filter(user__email="known@acme.example").exists()
-    assert mail.outbox == []
+    [sent] = mail.outbox
+    assert sent.subject == "owner@acme.example added you to Acme on Omixa billing"
+    assert "Sign in with known@acme.example as before:" in sent.body
+    assert "/password/reset/" not in sent.body
+    with time_machine.travel(NOW + timedelta(minutes=5), tick=False):
+        again = owner.post("/settings/members", {"email": "known@acme.example", "role": "viewer"}, follow=True)
+    assert "known@acme.example is a member already." in text_of(again)
+    assert len(mail.outbox) == 1
+
+
+def test_a_member_is_added_even_when_the_mail_cannot_go_out(acme: Tenant, owner: Client, settings: Any) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
+    answer = owner.post("/settings/members", {"email": "new@acme.example", "role": "viewer"}, follow=True)
+    assert "the mail to tell them could not be sent" in text_of(answer)
+    assert Membership.objects.filter(user__email="new@acme.example").exists()
 
 
 def test_roles_change_and_members_go(acme: Tenant, owner: Client) -> None:

@@ -1,6 +1,5 @@
 """The workspace's own settings: its name, where its invoices go, and who belongs to it."""
 
-from allauth.account.forms import ResetPasswordForm
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, redirect, render
@@ -10,6 +9,7 @@ from metering.dashboards.pages.forms import MemberForm, RoleForm, WorkspaceForm
 from metering.dashboards.pages.member import member_page, refused
 from omixa_billing.errors import Refusal
 from workspaces.authentication import Caller
+from workspaces.invitations import invite
 from workspaces.members import add_member, change_role, remove_member
 from workspaces.models import Membership
 from workspaces.profile import change_workspace
@@ -35,12 +35,11 @@ def member_list(request: HttpRequest, caller: Caller) -> HttpResponse:
     form = MemberForm(request.POST or None)
     if request.method == "POST" and caller.may_manage_members and form.is_valid():
         try:
-            membership = add_member(
-                caller.workspace, form.cleaned_data["email"], form.cleaned_data["role"], caller.actor, timezone.now()
-            )
+            now, asked = timezone.now(), form.cleaned_data
+            membership = add_member(caller.workspace, asked["email"], asked["role"], caller.actor, now)
         except Refusal as refusal:
             return refused(request, refusal, "pages:members")
-        messages.success(request, invited(request, membership))
+        tell_the_member(request, membership, caller, added=membership.created_at == now)
         return redirect("pages:members")
     members = Membership.objects.filter(workspace=caller.workspace).select_related("user").order_by("user__email")
     context = {"members": members, "form": form, "caller": caller, "roles": Membership.Role.choices}
@@ -75,15 +74,19 @@ def member_remove(request: HttpRequest, caller: Caller, member_id: int) -> HttpR
     return redirect("pages:members")
 
 
-def invited(request: HttpRequest, membership: Membership) -> str:
-    """Sends somebody without a password the link to set one; says what happened."""
-    email = membership.user.email
-    if membership.user.has_usable_password():
-        return f"{email} is a member now and signs in as before."
-    form = ResetPasswordForm({"email": email})
-    if form.is_valid():
-        form.save(request)
-    return f"{email} is a member now. We sent them a link to set their password."
+def tell_the_member(request: HttpRequest, membership: Membership, caller: Caller, added: bool) -> None:
+    """Mails the invitation and says what happened. Somebody who was a member before only gets it while they never signed in."""
+    email, has_password = membership.user.email, membership.user.has_usable_password()
+    if not added and has_password:
+        messages.info(request, f"{email} is a member already.")
+        return
+    try:
+        invite(membership, caller.actor)
+    except OSError:
+        messages.warning(request, f"{email} is a member, but the mail to tell them could not be sent: tell them yourself.")
+        return
+    how = "to sign in as before" if has_password else "with a link to set their password"
+    messages.success(request, f"{email} is a member now. We sent them an invitation {how}.")
 
 
 def _member(caller: Caller, member_id: int) -> Membership:
