@@ -37,7 +37,7 @@ def test_entrance_pages(client: Client, address: str, title: str) -> None:
     [
         ("/accounts/password/set/", "Set a password"),
         ("/accounts/2fa/", "Authenticator app"),
-        ("/accounts/email/", "Your addresses"),
+        ("/accounts/email/", "Your address"),
         ("/accounts/logout/", "Sign out?"),
     ],
 )
