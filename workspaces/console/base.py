@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
@@ -40,12 +41,32 @@ class OperatorAdmin(ModelAdmin):
     may_add: ClassVar[bool] = False
     may_change: ClassVar[bool] = False
     may_delete: ClassVar[bool] = False
+    # What the menu calls the table, where that is not what Django calls its rows.
+    called: ClassVar[str] = ""
     # Counts beside each filter's choices would read the whole table once per choice.
     show_facets = ShowFacets.NEVER
     list_per_page = 50
     list_filter_submit = True
     compressed_fields = True
     actions: Any = ()
+
+    @property
+    def menu_name(self) -> str:
+        """One name in the menu, the heading and the browser's title."""
+        return self.called or capfirst(str(self.opts.verbose_name_plural))
+
+    @property
+    def list_page(self) -> str:
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None, **rest: Any) -> HttpResponse:
+        return super().changelist_view(request, {"title": self.menu_name} | (extra_context or {}), **rest)
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        """A row's page is named by the row and its table; the form of a new one by what it does."""
+        if row := context.get("original"):
+            context |= {"title": self.menu_name, "subtitle": getattr(row, "name", None) or str(row)}
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return is_operator(request)

@@ -56,6 +56,7 @@ class MembershipsOfAPerson(ReadOnlyInline):
 class UserAdmin(DjangoUserAdmin, OperatorAdmin):  # type: ignore[misc]
     """People are switched off rather than deleted: keys and the audit trail name them."""
 
+    called = "People"
     may_add = True
     may_change = True
     form = ChangedUserForm

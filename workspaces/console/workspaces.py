@@ -100,6 +100,7 @@ class WorkspaceAdmin(OperatorAdmin):
 
 
 class MembershipAdmin(OperatorAdmin):
+    called = "Members"
     list_display = ("user", "workspace", "role_label", "created_at")
     list_filter = (("workspace", AutocompleteSelectFilter), ("role", ChoicesDropdownFilter))
     list_select_related = ("user", "workspace")

@@ -81,7 +81,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "Metering",
             [
                 _item("Usage events", "receipt_long", "metering_usageevent_changelist", request),
-                _item("Unpriced", "money_off", "metering_usageevent_unpriced", request),
+                _item("Unpriced requests", "money_off", "metering_usageevent_unpriced", request),
                 _item("Batches", "inbox", "metering_batch_changelist", request, badge="waiting_badge"),
                 _item("Quarantine", "report", "metering_quarantinedevent_changelist", request, badge="quarantine_badge"),
                 _item("Gateways", "router", "workspaces_gateway_changelist", request),

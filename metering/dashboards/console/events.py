@@ -102,7 +102,7 @@ class UsageEventAdmin(OperatorAdmin):
                 form.add_error(None, refusal.message)
         if "rows" not in context:
             context |= {"columns": ACTIVE_COLUMNS, "active": _active_lately(now)}
-        return self._render(request, "Usage events", "admin/console/events.html", context)
+        return self._render(request, self.menu_name, "admin/console/events.html", context)
 
     def one_page(self, request: HttpRequest) -> HttpResponse:
         """One event by workspace, time and id, with why it costs what it costs."""
@@ -113,7 +113,9 @@ class UsageEventAdmin(OperatorAdmin):
         return self._render(request, "One event", "admin/console/event.html", context)
 
     def _render(self, request: HttpRequest, title: str, template: str, context: dict[str, Any]) -> HttpResponse:
-        around = {**self.admin_site.each_context(request), "title": title, "model_admin": self, "media": self.media}
+        around = {**self.admin_site.each_context(request), "title": title, "media": self.media}
+        if title != self.menu_name:
+            around["model_admin"] = self
         if "form" in context:
             around["media"] += context["form"].media
         return TemplateResponse(request, template, around | context)

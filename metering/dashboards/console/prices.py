@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
@@ -73,24 +74,25 @@ class StateFilter(DropdownFilter):
 
 
 class PriceVersionAdmin(OperatorAdmin):
+    called = "Prices"
     may_add = True
     list_display = (
         "model",
         "tier",
         "for_whom",
-        "effective_from",
+        "begins",
+        "state",
         "input_price",
         "cached_price",
         "write_price",
         "output_price",
-        "state",
     )
-    list_display_links = ("model", "effective_from")
+    list_display_links = ("model", "begins")
     list_filter = (("model", AutocompleteSelectFilter), ("workspace", AutocompleteSelectFilter), StateFilter)
     list_select_related = ("model", "workspace")
     search_fields = ("public_id__exact", "model__slug__icontains")
     ordering = ("model__slug", "service_tier", "-effective_from", "-id")
-    sortable_by = ("effective_from",)
+    sortable_by = ("begins",)
     fields = (
         ("model", "service_tier"),
         ("input_rate", "output_rate"),
@@ -125,10 +127,14 @@ class PriceVersionAdmin(OperatorAdmin):
     def for_whom(self, price: PriceVersion) -> str:
         return str(price.workspace or "all")
 
-    @display(description="service tier")
+    @display(description="tier")
     def tier(self, price: PriceVersion) -> str:
         above = price.above_input_tokens
         return f"{price.service_tier}, above {above:,} tokens" if above else price.service_tier
+
+    @display(description="from (UTC)", ordering="effective_from")
+    def begins(self, price: PriceVersion) -> SafeString:
+        return format_html('<span class="console-nowrap">{}</span>', f"{price.effective_from:%Y-%m-%d %H:%M}")
 
     @display(description="input $/M")
     def input_price(self, price: PriceVersion) -> SafeString:

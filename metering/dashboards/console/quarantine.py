@@ -17,6 +17,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import action, display
 from unfold.paginator import InfinitePaginator
 
+from metering.dashboards.console import figures
 from metering.dashboards.console.batches import readable
 from metering.ingest.dismiss import dismiss
 from metering.ingest.models import QuarantinedEvent
@@ -66,10 +67,11 @@ class CodeFilter(DropdownFilter):
 
 
 class QuarantinedEventAdmin(OperatorAdmin):
+    called = "Quarantine"
     paginator = InfinitePaginator
     show_full_result_count = False
-    list_display = ("public_id", "outcome_label", "code", "reason", "workspace", "request_id_short", "created_at", "state")
-    list_display_links = ("public_id",)
+    list_display = ("received", "outcome_label", "code", "reason", "workspace", "state")
+    list_display_links = ("received",)
     list_filter = (StateFilter, ("outcome", ChoicesDropdownFilter), CodeFilter, ("workspace", AutocompleteSelectFilter))
     list_select_related = ("workspace",)
     search_fields = ("public_id__exact",)
@@ -104,13 +106,15 @@ class QuarantinedEventAdmin(OperatorAdmin):
     def state(self, event: QuarantinedEvent) -> str:
         return "open" if event.settled_at is None else "settled"
 
-    @display(description="message")
-    def reason(self, event: QuarantinedEvent) -> str:
-        return shortened(event.message, 90)
+    @display(description="received (UTC)")
+    def received(self, event: QuarantinedEvent) -> SafeString:
+        return format_html('<span class="console-nowrap">{}</span>', figures.moment(event.created_at))
 
-    @display(description="request id")
-    def request_id_short(self, event: QuarantinedEvent) -> str:
-        return shortened(event.request_id or "-", 40)
+    @display(description="message")
+    def reason(self, event: QuarantinedEvent) -> SafeString:
+        """With the request it is about, where the event named one."""
+        request = shortened(event.request_id or "-", 40)
+        return format_html('{}<br><span class="console-note">request {}</span>', shortened(event.message, 90), request)
 
     @display(description="batch")
     def batch_link(self, event: QuarantinedEvent) -> SafeString:

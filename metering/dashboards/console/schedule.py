@@ -26,6 +26,7 @@ class TaskForm(PeriodicTaskForm):
 
 
 class TaskAdmin(PlainTaskAdmin, OperatorAdmin):
+    called = "Schedule"
     may_add = True
     may_change = True
     may_delete = True

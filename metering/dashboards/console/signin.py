@@ -26,6 +26,7 @@ class AuthenticatorAdmin(OperatorAdmin):
     """For somebody who lost their phone: without the factor they get in by password, and set up another. Its secret is not
     shown."""
 
+    called = "Second factors"
     may_delete = True
     list_display = ("user", "type", "created_at", "last_used_at")
     list_filter = (("type", ChoicesDropdownFilter),)

@@ -23,7 +23,6 @@ def unpriced_page(request: HttpRequest, model_admin: ModelAdmin) -> HttpResponse
     context = {
         **model_admin.admin_site.each_context(request),
         "title": "Unpriced requests",
-        "model_admin": model_admin,
         "columns": COLUMNS,
         "rows": [_row(each) for each in found],
         "total": sum(each["total"] for each in found),
