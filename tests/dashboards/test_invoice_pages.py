@@ -44,6 +44,12 @@ def test_an_invoice_shows_what_the_api_says(closed: dict[str, Invoice], owner: C
         assert f"{line['quantity']:,}" in text
         assert f"${Decimal(line['amount']):.2f}" in text
     assert "exactly $0.15894" in text
+    assert "Their sum is rounded once, to the cent" in text
+
+
+def test_the_preview_says_how_its_lines_are_rounded(acme: Tenant, codex_mini: None, owner: Client, use: Use) -> None:
+    use(acme.key, NOW - timedelta(hours=1))
+    assert "Their sum is rounded once, to the cent" in text_of(owner.get("/invoices/upcoming"))
 
 
 def test_an_invoice_prints_alone(closed: dict[str, Invoice], owner: Client) -> None:
