@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from django.test import Client
 
+from metering.dashboards.pages.home import change
 from tests.dashboards.conftest import Browser, Tenant, browser_of, person, text_of
 from tests.factories import NOW, make_key, make_workspace
 from workspaces.models import Membership
@@ -34,6 +36,42 @@ def test_it_compares_with_the_same_share_of_the_month_before(acme: Tenant, owner
     text = text_of(owner.get("/"))
     assert "+200.0%" in text
     assert "1 Sep to 15 Sep" in text
+
+
+@pytest.mark.usefixtures("codex_mini")
+def test_spend_where_there_was_none_is_called_new(acme: Tenant, owner: Client, use: Use) -> None:
+    use(acme.key, NOW - timedelta(hours=1))
+    text = text_of(owner.get("/"))
+    assert ">New:</span> nothing spent 1 Sep to 15 Sep<" in text
+    assert "%</span>" not in text
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "said"),
+    [
+        ("3", "1", "+200.0%"),
+        ("1", "4", "\u221275.0%"),
+        ("1", "1", "0.0%"),
+        ("10.99", "1", "+999.0%"),
+        ("10.991", "1", "More than 10 times"),
+        ("2877.595", "1", "More than 10 times"),
+        ("0", "0", None),
+    ],
+)
+def test_how_a_change_is_said(now: str, before: str, said: str | None) -> None:
+    found = change(Decimal(now), Decimal(before))
+    assert (found and found.figure) == said
+
+
+def test_the_title_says_the_days_that_have_begun(owner: Client) -> None:
+    assert "<p>1 to 15 Oct 2026, UTC</p>" in text_of(owner.get("/"))
+    assert "<p>9 to 15 Oct 2026, UTC</p>" in text_of(owner.get("/?range=7d"))
+    assert "<p>16 Sep to 15 Oct 2026, UTC</p>" in text_of(owner.get("/?range=30d"))
+    assert "<p>1 to 30 Sep 2026</p>" in text_of(owner.get("/usage/events?range=last_month"))
+    assert "<p>15 Oct 2026</p>" in text_of(owner.get("/usage/events?range=custom&start=2026-10-15&end=2026-10-15"))
+    assert "<p>31 Dec 2026 to 2 Jan 2027</p>" in text_of(
+        owner.get("/usage/events?range=custom&start=2026-12-31&end=2027-01-02")
+    )
 
 
 @pytest.mark.usefixtures("codex_mini")

@@ -85,12 +85,37 @@ def test_custom_days_include_the_last_one(acme: Tenant, owner: Client, use: Use)
         ("range=custom&start=2020-01-01&end=2026-10-01", "Ask for at most 400 days at a time."),
         ("range=custom&start=0001-01-01&end=0001-01-02", "Choose days between the years 2000 and 2199."),
         ("range=custom&start=2026-01-01&end=2026-10-01&bucket=hour", "By the hour at most 31 days are shown"),
+        ("group_by=color", "“color” is no group_by, so it is left out"),
+        ("status=great", "“great” is no status, so it is left out: choose one of "),
+        ("bucket=year", "“year” is no bucket, so it is left out: choose one of hour, day, month, none."),
+        ("range=x", "“x” is no range, so it is left out"),
     ],
 )
 def test_what_makes_no_sense_is_said(owner: Client, query: str, said: str) -> None:
     answer = owner.get(f"/usage?{query}")
     assert answer.status_code == 200
     assert said in text_of(answer)
+
+
+def test_days_that_make_no_sense_stay_in_the_form(owner: Client) -> None:
+    for address in ("/usage", "/usage/events"):
+        text = text_of(owner.get(f"{address}?range=custom&start=2026-10-05&end=2026-10-01"))
+        assert '<option value="custom" selected>' in text
+        assert 'value="2026-10-05" aria-invalid="true"' in text
+        assert 'value="2026-10-01" aria-invalid="true"' in text
+        assert "Shown is this month." in text
+
+
+def test_an_unknown_status_hides_nothing(acme: Tenant, owner: Client, use: Use) -> None:
+    use(acme.key, NOW - HOUR)
+    page = owner.get("/usage?status=great")
+    assert page.context["total"].requests == 1
+    assert "great" not in page.context["asked"].page_query
+
+
+def test_what_is_known_is_not_complained_about(owner: Client) -> None:
+    for query in ("", "range=last_month&bucket=none&group_by=&status=", "range=30d&group_by=status&status=failed"):
+        assert 'role="alert"' not in text_of(owner.get(f"/usage?{query}"))
 
 
 @pytest.mark.parametrize("query", ["bucket=year", "group_by=workspace", "range=x", "model=%00", "status=%FF", "key_id=nope%00"])

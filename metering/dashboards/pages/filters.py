@@ -1,5 +1,6 @@
 """What the usage pages can be narrowed to, read from the address. What makes no sense is said, and left out."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from urllib.parse import urlencode
@@ -28,6 +29,14 @@ class Asked:
     group: str
     chosen: dict[str, str]
     error: str = ""
+    typed: tuple[str, str] | None = None
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """What the form's range, first and last day hold: what was typed, even where it could not be shown."""
+        if self.typed is not None:
+            return {"range": "custom", "start": self.typed[0], "end": self.typed[1]}
+        return {"range": self.span.name, "start": f"{self.span.start:%Y-%m-%d}", "end": f"{self.span.last_day:%Y-%m-%d}"}
 
     @property
     def filters(self) -> Filters:
@@ -59,20 +68,35 @@ class Asked:
 
 def asked(query: QueryDict, now: datetime) -> Asked:
     """The question in an address."""
-    error = ""
-    span = ranges.preset(query.get("range", ranges.DEFAULT), now)
+    errors: list[str] = []
+    typed = None
+    span = ranges.preset(ranges.DEFAULT, now)
     if query.get("range") == "custom":
         try:
             span = ranges.custom(_day(query.get("start", "")), _day(query.get("end", "")), now)
         except ValueError as problem:
-            error = str(problem)
-    bucket = query.get("bucket", "day")
-    bucket = bucket if bucket in BUCKETS else "day"
+            typed = (query.get("start", ""), query.get("end", ""))
+            errors.append(f"{problem} Shown is this month.")
+    else:
+        span = ranges.preset(_known("range", query.get("range", ranges.DEFAULT), ranges.PRESETS, ranges.DEFAULT, errors), now)
+    bucket = _known("bucket", query.get("bucket", "day"), BUCKETS, "day", errors)
     if bucket == "hour" and span.days > MAX_HOURLY_DAYS:
-        bucket, error = "day", f"By the hour at most {MAX_HOURLY_DAYS} days are shown: this is by day."
-    group = query.get("group_by", "model")
+        bucket = "day"
+        errors.append(f"By the hour at most {MAX_HOURLY_DAYS} days are shown: this is by day.")
+    group = _known("group_by", query.get("group_by", "model"), GROUPS, "model", errors)
     chosen = {name: value for name in NARROWING if (value := query.get(name, "").replace("\x00", ""))}
-    return Asked(span, bucket, group if group in GROUPS else "model", chosen, error)
+    if not _known("status", chosen.get("status", ""), ["", *STATUS_NUMBERS], "", errors):
+        chosen.pop("status", None)
+    return Asked(span, bucket, group, chosen, " ".join(errors), typed)
+
+
+def _known(name: str, value: str, known: Collection[str], otherwise: str, errors: list[str]) -> str:
+    """The value where it is a known one; else what stands in for it, with a sentence added to `errors`."""
+    if value in known:
+        return value
+    words = ", ".join(word for word in known if word)
+    errors.append(f"“{value[:40]}” is no {name}, so it is left out: choose one of {words}.")
+    return otherwise
 
 
 def _day(text: str) -> date:

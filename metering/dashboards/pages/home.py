@@ -23,6 +23,15 @@ from workspaces.models import APIKey, Workspace
 
 OVERVIEW_PRESETS = ("7d", "30d", "month")
 TOP_KEYS = 5
+MOST_PER_CENT = 999  # beyond it a percentage says nothing
+
+
+@dataclass(frozen=True)
+class Change:
+    """How spend moved: a figure, and the words between it and the days it is compared with."""
+
+    figure: str
+    joint: str
 
 
 @dataclass(frozen=True)
@@ -81,9 +90,14 @@ def top_keys(workspace: Workspace, span: ranges.Range) -> list[KeySpend]:
     return [KeySpend(keys[row.groups["key_id"]], row, int(row.cost * 100 / most) if most else 0) for row in rows]
 
 
-def change(now: Decimal, before: Decimal) -> Decimal | None:
-    """In per cent, one decimal; None where there is nothing to compare with."""
-    return ((now - before) * 100 / before).quantize(Decimal("0.1")) if before else None
+def change(now: Decimal, before: Decimal) -> Change | None:
+    """In per cent with one decimal, as far as that says anything; None where nothing was spent at either time."""
+    if not before:
+        return Change("New:", "nothing spent") if now else None
+    if (now - before) * 100 > MOST_PER_CENT * before:
+        return Change("More than 10 times", "the spend of")
+    per_cent = ((now - before) * 100 / before).quantize(Decimal("0.1"))
+    return Change(f"{per_cent:+}%".replace("+0.0", "0.0").replace("-", "\u2212"), "against")
 
 
 def first_steps(workspace: Workspace, now: datetime) -> dict[str, object]:

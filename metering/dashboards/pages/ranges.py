@@ -12,12 +12,16 @@ MAX_DAYS = 400
 
 @dataclass(frozen=True)
 class Range:
-    """[start, end) in UTC; `before` is what it is compared with, as far as time has run: the same share of it."""
+    """[start, end) in UTC; `before` is what it is compared with, as far as time has run: the same share of it.
+
+    `so_far` is the last day of it that has begun, or the last of all when none has.
+    """
 
     name: str
     start: datetime
     end: datetime
     before: tuple[datetime, datetime]
+    so_far: datetime
 
     @property
     def last_day(self) -> datetime:
@@ -27,6 +31,16 @@ class Range:
     def before_last(self) -> datetime:
         """The last moment of what it is compared with."""
         return self.before[1] - timedelta(microseconds=1)
+
+    @property
+    def text(self) -> str:
+        """As far as it has run: 1 to 20 Nov 2026, or 24 Oct to 20 Nov 2026."""
+        first, last = self.start, self.so_far
+        if first == last:
+            return f"{last.day} {last:%b %Y}"
+        month = "" if (first.year, first.month) == (last.year, last.month) else f" {first:%b}"
+        year = "" if first.year == last.year else f" {first.year}"
+        return f"{first.day}{month}{year} to {last.day} {last:%b %Y}"
 
     @property
     def days(self) -> int:
@@ -60,7 +74,8 @@ def _compared(name: str, start: datetime, end: datetime, now: datetime) -> Range
     before = previous_month(month).start if is_month else start - (end - start)
     elapsed = min(floor_hour(now) + HOUR, end) - start
     until = start if end <= now else min(before + max(elapsed, timedelta(hours=1)), start)
-    return Range(name, start, end, (before, until))
+    so_far = end - DAY if start > now else min(end - DAY, floor_day(now))
+    return Range(name, start, end, (before, until), so_far)
 
 
 def _midnight(day: date) -> datetime:
