@@ -30,6 +30,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
 ]
 
 handler400 = "omixa_billing.errors.bad_request"
-handler403 = "omixa_billing.errors.permission_denied"
-handler404 = "omixa_billing.errors.not_found"
+handler403 = "metering.dashboards.pages.errors.permission_denied"
+handler404 = "metering.dashboards.pages.errors.not_found"
 handler500 = "omixa_billing.errors.server_error"

@@ -6,10 +6,11 @@ import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from django.core import mail
+from django.db import OperationalError
 from django.test import Client
 
-from tests.dashboards.conftest import Tenant, person, text_of
-from workspaces.models import User
+from tests.dashboards.conftest import Browser, Tenant, browser_of, person, text_of
+from workspaces.models import Membership, User
 
 
 @pytest.mark.django_db
@@ -149,3 +150,44 @@ def test_no_page_carries_inline_scripts_or_styles(owner: Client) -> None:
         text = text_of(owner.get(address))
         assert not re.search(r"<script(?![^>]*(?:src=|type=\"application/json\"))", text), address
         assert not re.search(r"\s(?:style|onclick|onchange)=", text), address
+
+
+def test_a_member_keeps_the_navigation_where_nothing_is(owner: Client) -> None:
+    answer = owner.get("/nowhere")
+    text = text_of(answer)
+    assert answer.status_code == 404
+    assert "There is nothing here" in text
+    assert 'href="/usage"' in text
+    assert "workspaces" not in text
+
+
+def test_somebody_with_two_workspaces_is_reminded_of_the_other(acme: Tenant, rival: Tenant) -> None:
+    user = person(acme.workspace, "owner")
+    Membership.objects.create(workspace=rival.workspace, user=user, role="viewer")
+    assert "It may belong to another of your workspaces" in text_of(browser_of(user).get("/nowhere"))
+
+
+def test_a_missing_page_needs_no_database(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(request: object) -> None:
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr("metering.dashboards.pages.errors.membership_of", away)
+    answer = client.get("/nowhere")
+    assert (answer.status_code, "There is nothing here" in text_of(answer)) == (404, True)
+
+
+def test_a_program_asking_for_nothing_gets_json(owner: Client) -> None:
+    assert owner.get("/api/v1/nowhere").json()["error"]["code"] == "not_found"
+
+
+def test_what_a_role_does_not_include_leaves_the_navigation(as_role: Browser) -> None:
+    answer = as_role("viewer").get("/invoices")
+    assert answer.status_code == 403
+    assert "Ask an owner of the workspace." in text_of(answer)
+    assert 'href="/usage"' in text_of(answer)
+
+
+def test_a_customer_at_the_console_is_told_whose_it_is(owner: Client) -> None:
+    answer = owner.get("/admin/", follow=True)
+    assert "This is for operators" in text_of(answer)
+    assert "Ask an owner" not in text_of(answer)
