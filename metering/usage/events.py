@@ -130,7 +130,7 @@ def attempts(workspace: Workspace, request_id: str, own_key: APIKey | None = Non
     parameters = scope.parameters | {"request_id": request_id, "instants": instants}
     rows = _read(events_sql.attempts(scope), parameters) if instants else []
     if not rows:
-        raise NotFound("There is no such request here.")
+        raise NotFound("There is no such request here. One that was just sent takes a moment to be counted.")
     return rows
 
 

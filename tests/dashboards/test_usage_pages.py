@@ -192,7 +192,9 @@ def test_any_request_id_has_its_page(acme: Tenant, owner: Client, use: Use, name
 
 def test_a_strangers_request_is_a_404(rival: Tenant, owner: Client, use: Use) -> None:
     [name] = use(rival.key, NOW - HOUR)
-    assert owner.get(f"/usage/events/{name}").status_code == 404
+    answer = owner.get(f"/usage/events/{name}")
+    assert answer.status_code == 404
+    assert "This request is not here, or not yet" in text_of(answer)
     assert name not in text_of(owner.get("/usage/events"))
 
 

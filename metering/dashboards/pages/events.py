@@ -13,7 +13,7 @@ from metering.dashboards.pages import ranges
 from metering.dashboards.pages.filters import asked, choices
 from metering.dashboards.pages.member import member_page
 from metering.dashboards.pages.usage import key_names
-from metering.errors import InvalidParameter
+from metering.errors import InvalidParameter, NotFound
 from metering.usage.components import Component, components
 from metering.usage.cursors import event_cursor, event_position
 from metering.usage.events import EventQuestion, EventRow, attempts, events_page
@@ -68,7 +68,10 @@ def event_list(request: HttpRequest, caller: Caller) -> HttpResponse:
 @member_page()
 def event_page(request: HttpRequest, caller: Caller, request_id: str) -> HttpResponse:
     names = key_names(caller.workspace)
-    found = [explained(row, names) for row in attempts(caller.workspace, request_id)]
+    try:
+        found = [explained(row, names) for row in attempts(caller.workspace, request_id)]
+    except NotFound:  # counted a moment after it ended, so it may be on its way
+        return render(request, "metering/event_missing.html", {"request_id": request_id}, status=404)
     return render(request, "metering/event.html", {"request_id": request_id, "attempts": found})
 
 
