@@ -120,12 +120,6 @@ def breakable(name: str) -> SafeString:
 
 
 @register.filter
-def minus(text: object) -> str:
-    """With a true minus sign, as wide as the plus."""
-    return str(text).replace("-", "\u2212")
-
-
-@register.filter
 def in_table(text: str) -> str:
     """For a cell of a Markdown table."""
     return text.replace("|", "\\|")
