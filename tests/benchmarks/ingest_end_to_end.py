@@ -28,8 +28,9 @@ SECONDS_PER_RUN = 300
 class Ingest:
     """The gateway's side and the customers' side of one running product."""
 
-    def __init__(self, product: Product, tenants: dict[str, Any]) -> None:
+    def __init__(self, product: Product, tenants: dict[str, Any], in_order: bool = True) -> None:
         self.product = product
+        self.in_order = in_order
         self.token = tenants["token"]
         self.workspaces = tenants["workspaces"]
         # Of one workspace after the other, so that every batch has usage of all of them.
@@ -40,7 +41,7 @@ class Ingest:
 
     def run(self, events: int) -> float:
         """Events per second, end to end."""
-        bodies = list(batches(self.keys, events, BATCH, self.now, self.dice))
+        bodies = list(batches(self.keys, events, BATCH, self.now, self.dice, self.in_order))
         for at in range(events):
             self.expected[at % WORKSPACES] += 1
         started = time.monotonic()
@@ -80,11 +81,11 @@ class Ingest:
         return int(answered(connection, 200)["total"]["requests"])
 
 
-def measure(runs: int, events: int) -> dict[str, Any]:
+def measure(runs: int, events: int, in_order: bool) -> dict[str, Any]:
     """The medians of several runs, each followed by its COPY while the product is up and idle."""
     rates, limits = [], []
     with running_product() as product:
-        ingest = Ingest(product, product.python("tests.benchmarks.tenants"))
+        ingest = Ingest(product, product.python("tests.benchmarks.tenants"), in_order)
         ingest.run(WARM_UP_EVENTS)
         with product.database() as database:
             for _ in range(runs):

@@ -9,23 +9,31 @@ from typing import Any
 
 MODELS = ("codex-mini", "o1-preview", "computer-use-preview", "grok-3")
 PROVIDERS = ("openai", "azure-openai")
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 
 
-def batches(keys: list[str], events: int, size: int, now: datetime, dice: random.Random) -> Iterator[bytes]:
-    """Request bodies of `size` events each; every key equally often, times anywhere in the last 24 hours."""
+def batches(keys: list[str], events: int, size: int, now: datetime, dice: random.Random, in_order: bool) -> Iterator[bytes]:
+    """Request bodies of `size` events each, every key equally often.
+
+    The last 24 hours in the order of their happening, but for a minute's disorder; or, the harder way, in none.
+    """
+    disorder = MINUTE if in_order else DAY
     for first in range(0, events, size):
-        batch = [event(keys[at % len(keys)], now, dice) for at in range(first, min(first + size, events))]
+        batch = []
+        for at in range(first, min(first + size, events)):
+            age = (DAY - disorder) * (1 - at / events) + disorder * dice.random()
+            batch.append(event(keys[at % len(keys)], now - age, dice))
         yield json.dumps({"events": batch}, separators=(",", ":")).encode()
 
 
-def event(key_id: str, now: datetime, dice: random.Random) -> dict[str, Any]:
+def event(key_id: str, at: datetime, dice: random.Random) -> dict[str, Any]:
     """One response of a model, in one of the two OpenAI dialects."""
     succeeded = dice.random() < 0.97
     return {
         "request_id": f"req_{uuid.UUID(int=dice.getrandbits(128)).hex}",
         "key_id": key_id,
         "model": dice.choice(MODELS),
-        "occurred_at": (now - timedelta(seconds=dice.uniform(0, 86_400))).isoformat(),
+        "occurred_at": at.isoformat(),
         "usage": dice.choice((chat_usage, responses_usage))(dice),
         "status": "succeeded" if succeeded else dice.choice(("aborted", "failed")),
         "provider": dice.choice(PROVIDERS),
