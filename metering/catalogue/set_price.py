@@ -117,7 +117,7 @@ def same_or_refuse(version: PriceVersion, rates: dict[str, Decimal | None]) -> P
         return version
     raise PriceAlreadySet(
         f"{version.model} already has a {version.service_tier} price from {instant_text(version.effective_from)} "
-        f"({version.public_id}): choose a later --effective-from to succeed it.",
+        f"({version.public_id}): choose a later time to succeed it from.",
         param="effective_from",
     )
 

@@ -71,6 +71,11 @@ def test_the_page_shows_what_waits(console: Client, world: World) -> None:
     assert chart["datasets"][0]["data"][-2:] == ["0.002649000000", "0.005298000000"]
 
 
+def test_a_model_without_a_price_is_not_free(console: Client, world: World) -> None:
+    rows = console.get("/admin/").context["top_models"]
+    assert ["Unpriced" in row[-1] for row in rows] == [False, True]
+
+
 def test_an_empty_product_has_an_overview_too(console: Client) -> None:
     page = console.get("/admin/").content.decode()
     assert "Nothing has been done yet." in page

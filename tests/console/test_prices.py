@@ -35,7 +35,7 @@ def test_a_price_is_set(console: Client, world: World) -> None:
 
 def test_a_rate_that_could_not_be_billed_exactly_is_refused_on_the_form(console: Client, world: World) -> None:
     answer = submit(console, reverse(FORM), **RATES, model="codex-mini", input="1.0000001", output="5")
-    assert "has more than six decimals" in answer.content.decode()
+    assert "Input 1.0000001 has more than six decimals" in answer.content.decode()
     assert PriceVersion.objects.count() == 1
 
 
@@ -43,7 +43,21 @@ def test_two_prices_cannot_begin_at_one_instant(console: Client, world: World) -
     from_when = {"effective_from_0": "2025-01-01", "effective_from_1": "00:00:00"}
     answer = submit(console, reverse(FORM), **RATES, **from_when, model="codex-mini", input="9", output="9")
     assert "already has a default price" in answer.content.decode()
+    assert "choose a later time to succeed it from" in answer.content.decode()
     assert PriceVersion.objects.count() == 1
+
+
+def test_a_price_for_the_past_says_what_keeps_its_own(console: Client, world: World) -> None:
+    def said(**from_when: str) -> list[str]:
+        answer = submit(console, reverse(FORM), **RATES, **from_when, model="codex-mini", input="9", output="9")
+        return [str(each) for each in console.get(answer["Location"]).context["messages"]]
+
+    past = said(effective_from_0="2026-10-14", effective_from_1="00:00:00")
+    # of the two on the 15th and the one on the 14th, and the sandbox's; September's began before
+    assert past[1:] == [
+        "4 requests were rated already and keep their version: a price from 2026-10-14 00:00 UTC changes only what had none."
+    ]
+    assert len(said(effective_from_0="2026-10-16", effective_from_1="00:00:00")) == 1
 
 
 def test_what_waited_for_the_price_is_priced(console: Client, world: World) -> None:

@@ -52,7 +52,8 @@ class FormPage:
                 try:
                     return self.act(form.cleaned_data)
                 except Refusal as refusal:
-                    form.add_error(refusal.param if refusal.param in form.fields else None, refusal.message)
+                    named = refusal.param if refusal.param in form.fields else None
+                    form.add_error(named, in_words(refusal.message, form, named))
         return self._render(request, admin, row, form)
 
     def _render(self, request: HttpRequest, admin: ModelAdmin, row: Model | None, form: forms.Form) -> HttpResponse:
@@ -67,6 +68,13 @@ class FormPage:
             "media": admin.media + form.media,
         }
         return TemplateResponse(request, "admin/console/form.html", context)
+
+
+def in_words(message: str, form: forms.Form, field: str | None) -> str:
+    """A message that begins with a field's name begins with its label instead."""
+    if field and message.startswith(f"{field} "):
+        return f"{form[field].label}{message.removeprefix(field)}"
+    return message
 
 
 def secret_page(request: HttpRequest, admin: ModelAdmin, row: Model, title: str, secret: str, back: str) -> HttpResponse:

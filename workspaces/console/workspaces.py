@@ -45,6 +45,7 @@ class MembersOfAWorkspace(ReadOnlyInline):
     fields = ("user", "role", "created_at", "page")
     readonly_fields = fields
     verbose_name_plural = "members"
+    template_after = "admin/console/add_member.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
         return super().get_queryset(request).select_related("user", "workspace").order_by("user__email")
@@ -59,14 +60,23 @@ class WorkspaceAdmin(OperatorAdmin):
     search_fields = ("public_id__exact", "name__icontains", "email__icontains")
     search_help_text = "A workspace's id, or a part of its name or address"
     ordering = ("name", "id")
-    fields: Any = (("name", "email"), ("public_id", "created_at"), ("sandbox", "currency"))
-    readonly_fields: Any = ("public_id", "created_at", "sandbox", "currency")
+    fields: Any = (("name", "email"), ("public_id", "created_at"), ("billed", "currency"))
+    readonly_fields: Any = ("public_id", "created_at", "billed", "currency")
     inlines = (MembersOfAWorkspace,)
     actions_detail: Any = ("create_key", "add_member")
 
     @display(description="kind", label={"sandbox": "info"})
     def kind(self, workspace: Workspace) -> str:
         return "sandbox" if workspace.sandbox else ""
+
+    @display(description="kind")
+    def billed(self, workspace: Workspace) -> str:
+        return "sandbox: metered and priced, never invoiced" if workspace.sandbox else "customer: invoiced every month"
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Members are added under the table of them."""
+        actions = super().get_actions_detail(request, object_id)
+        return [each for each in actions if getattr(each, "path", "") != "add-member"]
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         def create(asked: dict[str, Any]) -> HttpResponse:

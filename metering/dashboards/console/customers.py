@@ -49,7 +49,7 @@ class WorkspaceWithFiguresAdmin(WorkspaceAdmin):
     list_display = ("name", "public_id", "kind", "spend_this_month", "keys", "events", "created_at")
     list_display_links = ("name",)
     readonly_fields = (*WorkspaceAdmin.readonly_fields, "spend_this_month")
-    fields = (("name", "email"), ("public_id", "created_at"), ("sandbox", "currency"), "spend_this_month")
+    fields = (("name", "email"), ("public_id", "created_at"), ("billed", "currency"), "spend_this_month")
     actions_detail = ("create_key", "add_member", {"title": "Go to", "items": ["usage_events", "invoices"]})
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:

@@ -15,7 +15,8 @@ from metering.ingest.models import Batch, EventStatus, UsageEvent, UsageSource
 from metering.usage.components import components
 from metering.usage.events import EventRow
 
-NAMES = {"input": "uncached input", "cached_input": "cached input", "cache_write": "cache write", "output": "output"}
+# The words of the customer pages: the input beside its cached parts is what was not cached.
+NAMES = {"input": "Input", "cached_input": "Cached input", "cache_write": "Cache write", "output": "Output"}
 
 
 def explain(event: UsageEvent, row: EventRow) -> dict[str, Any]:

@@ -9,11 +9,19 @@ from typing import Any
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from metering.money import ONE_CENT, exact_text, round_to_cents
+from metering.money import ONE_CENT, exact_text, rate_text, round_to_cents
+from metering.usage.query import Measures
+
+
+def cents(amount: Decimal) -> str:
+    """For columns, where amounts are compared: `$1,234.56`, and `<$0.01` for what is less than a cent and not nothing."""
+    if amount and abs(amount) < ONE_CENT:
+        return "<$0.01" if amount > 0 else ">-$0.01"
+    return usd(amount)
 
 
 def usd(amount: Decimal) -> str:
-    """`$1,234.56`; what is less than a cent and not nothing is printed exactly: `$0.002649`."""
+    """For one amount alone: `$1,234.56`; what is less than a cent and not nothing is printed exactly: `$0.002649`."""
     if amount and abs(amount) < ONE_CENT:
         return f"{'-' if amount < 0 else ''}${exact_text(abs(amount)).rstrip('0')}"
     cents = round_to_cents(amount)
@@ -21,14 +29,14 @@ def usd(amount: Decimal) -> str:
 
 
 def usd_exact(amount: Decimal) -> str:
-    """All of it, at least to the cent: `$0.002649`, `$12.00`."""
+    """All of it, in six places or more: `$0.002649`, `$12.000000`."""
     whole, places = exact_text(abs(amount)).split(".")
-    return f"{'-' if amount < 0 else ''}${int(whole):,}.{places.rstrip('0').ljust(2, '0')}"
+    return f"{'-' if amount < 0 else ''}${int(whole):,}.{places.rstrip('0').ljust(6, '0')}"
 
 
 def rate(amount: Decimal | None) -> str:
-    """USD per million tokens: `1.50`, `0.375`; a dash where there is none."""
-    return "-" if amount is None else usd_exact(amount).removeprefix("$")
+    """USD per million tokens in its six places, as customers read it: `$1.500000`; a dash where there is none."""
+    return "-" if amount is None else f"${Decimal(rate_text(amount) or 0):,.6f}"
 
 
 def figure(text: Any, title: str = "") -> SafeString:
@@ -37,11 +45,16 @@ def figure(text: Any, title: str = "") -> SafeString:
 
 
 def money(amount: Decimal | None) -> SafeString:
-    return figure("-") if amount is None else figure(usd(amount), f"{exact_text(amount)} USD")
+    return figure("-") if amount is None else figure(cents(amount), f"{exact_text(amount)} USD")
+
+
+def money_of(row: Measures) -> SafeString:
+    """What usage cost, as far as it has a price."""
+    return figure("Unpriced") if row.unpriced_requests and not row.cost else money(row.cost)
 
 
 def exact_money(amount: Decimal | None) -> SafeString:
-    return figure("unpriced") if amount is None else figure(usd_exact(amount))
+    return figure("Unpriced") if amount is None else figure(usd_exact(amount))
 
 
 def count(number: int | None) -> SafeString:
@@ -74,8 +87,10 @@ def moment(instant: datetime | None) -> str:
 
 
 def change(now: Decimal | int, before: Decimal | int) -> str:
-    """How much more or less than before, as `+12%`; nothing to compare with says so."""
+    """How much more or less than before, as `+12%`; beyond 999% in words, and `new` with nothing to compare with."""
     if not before:
         return "new" if now else "±0%"
+    if now > before * 10:
+        return "more than 10\u00d7"
     percent = round((Decimal(now) - Decimal(before)) * 100 / Decimal(before))
     return f"{percent:+,}%" if percent else "±0%"

@@ -78,6 +78,7 @@ def _cards(found: Revenue) -> list[dict[str, Any]]:
             "exact": f"{tokens[0]:,} tokens: {month.current.input_tokens:,} input, {month.current.output_tokens:,} output",
             "change": figures.change(*tokens),
             "before": f"{figures.short(tokens[1])} on {month.before_is}",
+            "then": f"on {month.before_is}",
         },
     ]
 
@@ -91,6 +92,7 @@ def _card(title: str, compared: Comparison, value: str, before: str, measure: st
         "exact": f"{current:,}" + (" USD" if measure == "cost" else ""),
         "change": figures.change(current, earlier),
         "before": f"{before} {on}",
+        "then": on,
     }
 
 
@@ -141,11 +143,11 @@ def _chart(found: Revenue) -> dict[str, Any]:
 def _workspace_row(workspace: Workspace, row: UsageRow) -> list[SafeString]:
     page = reverse("admin:workspaces_workspace_change", args=[workspace.pk])
     name = format_html('<a class="console-link" href="{}">{}</a>', page, workspace.name)
-    return [name, figures.count(row.requests), figures.money(row.cost)]
+    return [name, figures.count(row.requests), figures.money_of(row)]
 
 
 def _model_row(row: UsageRow) -> list[SafeString]:
     models = reverse("admin:metering_languagemodel_changelist")
     slug = row.groups["model"]
     name = format_html('<a class="console-link" href="{}?q={}">{}</a>', models, slug, slug)
-    return [name, figures.count(row.requests), figures.money(row.cost)]
+    return [name, figures.count(row.requests), figures.money_of(row)]

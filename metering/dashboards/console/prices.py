@@ -27,6 +27,7 @@ from metering.catalogue.set_price import set_price
 from metering.catalogue.withdraw_price import withdraw_price
 from metering.dashboards.console import figures
 from metering.periods import parse_instant
+from metering.rollups.rated import rated_since
 from workspaces.console import fields
 from workspaces.console.base import OperatorAdmin, actor_of
 from workspaces.console.pages import FormPage
@@ -42,7 +43,7 @@ def rate_field(label: str, help_text: str = "", required: bool = True) -> forms.
 
 class PriceForm(forms.Form):
     model = fields.text("model", "As clients send it. An unknown one is created, unlisted.", max_length=300)
-    service_tier = fields.text("service tier", "The tier that is served; `default` for most.", max_length=64)
+    service_tier = fields.text("service tier", "The tier that is served; “default” for most.", max_length=64)
     input = rate_field("input", "USD per million tokens, at most six decimals. 0 is free.")
     cached_input = rate_field("cached input", "Empty: cached tokens cost the input rate.", required=False)
     cache_write = rate_field("cache write", "Empty: cache writes cost the input rate.", required=False)
@@ -77,8 +78,7 @@ class PriceVersionAdmin(OperatorAdmin):
     called = "Prices"
     may_add = True
     list_display = (
-        "model",
-        "tier",
+        "what",
         "for_whom",
         "begins",
         "state",
@@ -87,12 +87,12 @@ class PriceVersionAdmin(OperatorAdmin):
         "write_price",
         "output_price",
     )
-    list_display_links = ("model", "begins")
+    list_display_links = ("what",)
     list_filter = (("model", AutocompleteSelectFilter), ("workspace", AutocompleteSelectFilter), StateFilter)
     list_select_related = ("model", "workspace")
     search_fields = ("public_id__exact", "model__slug__icontains")
     ordering = ("model__slug", "service_tier", "-effective_from", "-id")
-    sortable_by = ("begins",)
+    sortable_by = ()
     fields = (
         ("model", "service_tier"),
         ("input_rate", "output_rate"),
@@ -127,12 +127,12 @@ class PriceVersionAdmin(OperatorAdmin):
     def for_whom(self, price: PriceVersion) -> str:
         return str(price.workspace or "all")
 
-    @display(description="tier")
-    def tier(self, price: PriceVersion) -> str:
-        above = price.above_input_tokens
-        return f"{price.service_tier}, above {above:,} tokens" if above else price.service_tier
+    @display(description="model and tier")
+    def what(self, price: PriceVersion) -> SafeString:
+        above = f", above {price.above_input_tokens:,} tokens" if price.above_input_tokens else ""
+        return format_html('{}<br><span class="console-note">{}{}</span>', price.model, price.service_tier, above)
 
-    @display(description="from (UTC)", ordering="effective_from")
+    @display(description="from (UTC)")
     def begins(self, price: PriceVersion) -> SafeString:
         return format_html('<span class="console-nowrap">{}</span>', f"{price.effective_from:%Y-%m-%d %H:%M}")
 
@@ -174,6 +174,7 @@ class PriceVersionAdmin(OperatorAdmin):
                 now=timezone.now(),
             )
             messages.success(request, f"The price of {price.model} is set. Requests that waited for it are priced now.")
+            warn_of_rated(request, price)
             return redirect(reverse("admin:metering_priceversion_change", args=[price.pk]))
 
         given: dict[str, Any] = {name: request.GET[name] for name in PriceForm.base_fields if name in request.GET}
@@ -218,6 +219,15 @@ class PriceVersionAdmin(OperatorAdmin):
         intro = f"{price} never comes into force. What is in force now stays."
         page = FormPage("Withdraw the price", act, back, intro=intro, submit="Withdraw", danger=True)
         return page.respond(request, self, price)
+
+
+def warn_of_rated(request: HttpRequest, price: PriceVersion) -> None:
+    """Says how many requests a price from the past does not reach, if any."""
+    rated = rated_since(price) if price.effective_from < timezone.now() else 0
+    if rated:
+        keep = "request was rated already and keeps its" if rated == 1 else "requests were rated already and keep their"
+        since = f"{price.effective_from:%Y-%m-%d %H:%M} UTC"
+        messages.warning(request, f"{rated:,} {keep} version: a price from {since} changes only what had none.")
 
 
 def as_instant(text: str) -> datetime | None:
