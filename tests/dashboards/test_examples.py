@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from metering.catalogue.models import LanguageModel
 from metering.catalogue.reference import example_payload, request_fields
-from metering.dashboards.pages.examples import examples
+from metering.dashboards.pages.examples import EXAMPLE_KEY, examples, first_request
 from metering.dashboards.pages.highlight import highlight
 
 REASONING = LanguageModel(
@@ -111,3 +112,11 @@ def test_colours_change_no_character(model: LanguageModel) -> None:
         for entity, character in (("&quot;", '"'), ("&#x27;", "'"), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")):
             bare = bare.replace(entity, character)
         assert bare == example.code
+
+
+def test_the_first_request_is_short_and_the_shell_takes_it() -> None:
+    code = first_request(LanguageModel(slug="it's-a-model"))
+    assert len(code.splitlines()) <= 14
+    words = shlex.split(code)
+    assert json.loads(words[words.index("-d") + 1])["model"] == "it's-a-model"
+    assert EXAMPLE_KEY in code

@@ -67,6 +67,7 @@ def test_the_title_says_the_days_that_have_begun(owner: Client) -> None:
     assert "<p>1 to 15 Oct 2026, UTC</p>" in text_of(owner.get("/"))
     assert "<p>9 to 15 Oct 2026, UTC</p>" in text_of(owner.get("/?range=7d"))
     assert "<p>16 Sep to 15 Oct 2026, UTC</p>" in text_of(owner.get("/?range=30d"))
+    assert ">1 to 15 Oct 2026<" in text_of(owner.get("/usage"))
     assert "<p>1 to 30 Sep 2026</p>" in text_of(owner.get("/usage/events?range=last_month"))
     assert "<p>15 Oct 2026</p>" in text_of(owner.get("/usage/events?range=custom&start=2026-10-15&end=2026-10-15"))
     assert "<p>31 Dec 2026 to 2 Jan 2027</p>" in text_of(

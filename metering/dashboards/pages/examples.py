@@ -65,6 +65,14 @@ def examples(model: LanguageModel) -> list[Example]:
     ]
 
 
+def first_request(model: LanguageModel) -> str:
+    """The shortest request there is, with cURL: short enough to be seen whole on a phone."""
+    payload = {"model": model.slug, "messages": [{"role": "user", "content": "Hello!"}]}
+    text = json.dumps(payload, indent=2)
+    context = {"endpoint": endpoint(), "key": EXAMPLE_KEY, "stream": False, "json_in_shell": text.replace("'", "'\\''")}
+    return render_to_string("metering/examples/curl.txt", context).strip()
+
+
 def json_text(value: Any) -> str:
     """JSON as the pages print it."""
     return json.dumps(value, indent=4, ensure_ascii=False)

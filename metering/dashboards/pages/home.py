@@ -11,7 +11,7 @@ from django.utils import timezone
 from metering.dashboards.pages import ranges
 from metering.dashboards.pages.catalogue import listed, listings
 from metering.dashboards.pages.chart import chart
-from metering.dashboards.pages.examples import base_url, examples
+from metering.dashboards.pages.examples import base_url, first_request
 from metering.dashboards.pages.highlight import highlight
 from metering.dashboards.pages.member import no_workspace
 from metering.invoicing.upcoming import upcoming
@@ -54,7 +54,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 def public_home(request: HttpRequest) -> HttpResponse:
     shown = listings(None)
-    curl = examples(shown[0].model)[0].code if shown else ""
+    curl = first_request(shown[0].model) if shown else ""
     return render(request, "metering/public_home.html", {"listings": shown, "base_url": base_url(), "example": highlight(curl)})
 
 
@@ -107,7 +107,7 @@ def first_steps(workspace: Workspace, now: datetime) -> dict[str, object]:
     return {
         "first_steps": True,
         "has_key": any(key.status(now) == "active" for key in keys),
-        "example": highlight(examples(model)[0].code) if model else "",
+        "example": highlight(first_request(model)) if model else "",
     }
 
 
