@@ -56,7 +56,7 @@ class OperatorAdmin(ModelAdmin):
         return self.called or capfirst(str(self.opts.verbose_name_plural))
 
     @property
-    def list_page(self) -> str:
+    def list_link(self) -> str:
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None, **rest: Any) -> HttpResponse:

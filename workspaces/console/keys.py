@@ -11,6 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
@@ -65,8 +67,8 @@ class SecretsOfAKey(ReadOnlyInline):
 
 class APIKeyAdmin(OperatorAdmin):
     may_add = True
-    list_display = ("name", "public_id", "workspace", "kind_label", "status_label", "created_at", "last_used_at", "expires_at")
-    list_display_links = ("name",)
+    list_display = ("named", "workspace", "kind_label", "status_label", "created_at", "last_used_at", "expires_at")
+    list_display_links = ("named",)
     list_filter = (("workspace", AutocompleteSelectFilter), ("kind", ChoicesDropdownFilter), StatusFilter)
     list_select_related = ("workspace",)
     search_fields = ("public_id__exact", "name__icontains")
@@ -83,6 +85,10 @@ class APIKeyAdmin(OperatorAdmin):
     readonly_fields = tuple(name for row in fields for name in row)
     inlines = (SecretsOfAKey,)
     actions_detail = ("rename", "rotate", "revoke")
+
+    @display(description="key")
+    def named(self, key: APIKey) -> SafeString:
+        return format_html('<span>{}<br><span class="console-note">{}</span></span>', key.name, key.public_id)
 
     @display(description="kind", label=KIND_LABELS)
     def kind_label(self, key: APIKey) -> str:

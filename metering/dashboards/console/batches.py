@@ -46,18 +46,18 @@ class BatchAdmin(OperatorAdmin):
     paginator = InfinitePaginator
     show_full_result_count = False
     list_display = (
-        "public_id",
+        "received",
         "status_label",
         "gateway",
-        "received_at",
         "waited",
-        "event_count",
+        "events",
         "recorded",
         "duplicate",
         "conflict",
         "unpriced",
         "rejected",
     )
+    list_display_links = ("received",)
     list_filter = (("status", ChoicesDropdownFilter), ("gateway", AutocompleteSelectFilter), FailingFilter)
     list_select_related = ("gateway",)
     search_fields = ("public_id__exact",)
@@ -88,9 +88,17 @@ class BatchAdmin(OperatorAdmin):
         """A list never reads the bodies."""
         return super().get_queryset(request).defer("body", "items")
 
+    @display(description="received (UTC)")
+    def received(self, batch: Batch) -> SafeString:
+        return figures.named_moment(batch.received_at, batch.public_id)
+
     @display(description="status", label=STATUS_LABELS)
     def status_label(self, batch: Batch) -> str:
         return "failing" if batch.status == Batch.Status.PENDING and batch.failures else batch.status
+
+    @display(description="events")
+    def events(self, batch: Batch) -> int:
+        return batch.event_count
 
     @display(description="waited")
     def waited(self, batch: Batch) -> SafeString:

@@ -86,6 +86,12 @@ def moment(instant: datetime | None) -> str:
     return "-" if instant is None else f"{instant:%Y-%m-%d %H:%M:%S}"
 
 
+def named_moment(instant: datetime, name: str) -> SafeString:
+    """A row of a list by its time, with its id below."""
+    words = '<span><span class="console-nowrap">{}</span><br><span class="console-note">{}</span></span>'
+    return format_html(words, moment(instant), name)
+
+
 def change(now: Decimal | int, before: Decimal | int) -> str:
     """How much more or less than before, as `+12%`; beyond 999% in words, and `new` with nothing to compare with."""
     if not before:

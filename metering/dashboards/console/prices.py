@@ -130,7 +130,7 @@ class PriceVersionAdmin(OperatorAdmin):
     @display(description="model and tier")
     def what(self, price: PriceVersion) -> SafeString:
         above = f", above {price.above_input_tokens:,} tokens" if price.above_input_tokens else ""
-        return format_html('{}<br><span class="console-note">{}{}</span>', price.model, price.service_tier, above)
+        return format_html('<span>{}<br><span class="console-note">{}{}</span></span>', price.model, price.service_tier, above)
 
     @display(description="from (UTC)")
     def begins(self, price: PriceVersion) -> SafeString:

@@ -108,13 +108,15 @@ class QuarantinedEventAdmin(OperatorAdmin):
 
     @display(description="received (UTC)")
     def received(self, event: QuarantinedEvent) -> SafeString:
-        return format_html('<span class="console-nowrap">{}</span>', figures.moment(event.created_at))
+        return figures.named_moment(event.created_at, event.public_id)
 
     @display(description="message")
     def reason(self, event: QuarantinedEvent) -> SafeString:
         """With the request it is about, where the event named one."""
         request = shortened(event.request_id or "-", 40)
-        return format_html('{}<br><span class="console-note">request {}</span>', shortened(event.message, 90), request)
+        return format_html(
+            '<span>{}<br><span class="console-note">request {}</span></span>', shortened(event.message, 90), request
+        )
 
     @display(description="batch")
     def batch_link(self, event: QuarantinedEvent) -> SafeString:

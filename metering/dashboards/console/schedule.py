@@ -31,7 +31,7 @@ class TaskAdmin(PlainTaskAdmin, OperatorAdmin):
     may_change = True
     may_delete = True
     form = TaskForm
-    list_display = ("name", "task", "enabled", "scheduler", "last_run_at", "total_run_count")
+    list_display = ("name", "enabled", "scheduler", "last_run_at", "total_run_count")
     list_filter = ("enabled",)
     list_select_related = ("interval", "crontab", "solar", "clocked")
 
