@@ -151,3 +151,21 @@ def test_without_scripts_everything_is_there(chromium: object, visit: Visit, wor
     page.get_by_role("button", name="Apply").click()
     expect(page.get_by_role("rowheader", name="plain")).to_be_visible()
     context.close()
+
+
+def test_nothing_is_cut_off_where_no_scroll_bar_shows_it(visit: Visit, world: World) -> None:
+    too_large = "e.scrollWidth > e.clientWidth || e.scrollHeight > e.clientHeight + 1"
+    cut = f"(name) => [...document.querySelectorAll(name)].some(e => {too_large})"
+    key = APIKey.objects.create(workspace=world.workspace, kind="live", name="server")
+    golden_events(world, key, 3)
+    for width in (1280, 390):
+        visit.page.set_viewport_size({"width": width, "height": 800})
+        assert not visit.open("/").evaluate(cut, ".hero__code"), width
+    sign_in(visit)
+    for path, name in (
+        ("/usage", ".table-scroll"),
+        ("/usage?group_by=&bucket=none", ".table-scroll"),
+        ("/accounts/2fa/", ".subnav"),
+    ):
+        assert not visit.open(path).evaluate(cut, name), path
+    assert visit.trouble == []
