@@ -95,9 +95,9 @@ class PriceVersionAdmin(OperatorAdmin):
     sortable_by = ()
     fields = (
         ("model", "service_tier"),
-        ("input_rate", "output_rate"),
-        ("cached_input_rate", "cache_write_rate"),
-        ("workspace", "above_input_tokens"),
+        ("input_price", "output_price"),
+        ("cached_price", "write_price"),
+        ("for_whom", "above_input_tokens"),
         ("effective_from", "state"),
         ("public_id", "created_at"),
     )
