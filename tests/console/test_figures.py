@@ -40,3 +40,14 @@ def test_a_rate_has_the_six_places_that_customers_read() -> None:
 )
 def test_a_change_is_said_so_that_it_means_something(now: int, before: int, said: str) -> None:
     assert figures.change(now, before) == said
+
+
+def test_exact_amounts_of_one_column_are_whole_in_as_many_places() -> None:
+    amounts = [Decimal("0.13971"), None, Decimal("0.03046875"), Decimal("2")]
+    places = figures.places_of(amounts)
+    assert [figures.usd_exact(each, places) for each in amounts if each is not None] == [
+        "$0.13971000",
+        "$0.03046875",
+        "$2.00000000",
+    ]
+    assert figures.places_of([None]) == 6

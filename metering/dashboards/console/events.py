@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
@@ -109,7 +110,7 @@ class UsageEventAdmin(OperatorAdmin):
         event = _addressed(request)
         rows = attempts(event.workspace, event.request_id)
         row = next(each for each in rows if each.id == event.pk)
-        context = {"event": explain(event, row), "others": [_line(each, event.workspace) for each in rows if each is not row]}
+        context = {"event": explain(event, row), "others": _lines([each for each in rows if each is not row], event.workspace)}
         return self._render(request, "One event", "admin/console/event.html", context)
 
     def _render(self, request: HttpRequest, title: str, template: str, context: dict[str, Any]) -> HttpResponse:
@@ -133,7 +134,7 @@ def _listed(asked: dict[str, Any], request: HttpRequest) -> dict[str, Any]:
     if asked["request_id"]:
         return {
             "workspace": workspace,
-            "rows": [_line(row, workspace) for row in attempts(workspace, asked["request_id"].strip())],
+            "rows": _lines(attempts(workspace, asked["request_id"].strip()), workspace),
         }
     question = EventQuestion(
         workspace,
@@ -150,7 +151,7 @@ def _listed(asked: dict[str, Any], request: HttpRequest) -> dict[str, Any]:
     given: dict[str, Any] = {name: value for name, value in request.GET.items() if name != "cursor"}
     return {
         "workspace": workspace,
-        "rows": [_line(row, workspace) for row in rows],
+        "rows": _lines(rows, workspace),
         "older": f"?{urlencode(given | {'cursor': event_cursor(rows[-1].position)})}" if more else "",
         "newest": f"?{urlencode(given)}" if cursor else "",
     }
@@ -160,7 +161,14 @@ def _midnight(day: Any) -> datetime:
     return datetime.combine(day, time(0), tzinfo=UTC)
 
 
-def _line(row: EventRow, workspace: Workspace) -> dict[str, Any]:
+def _lines(rows: Iterable[EventRow], workspace: Workspace) -> list[dict[str, Any]]:
+    """The costs exact, all in as many places."""
+    rows = list(rows)
+    places = figures.places_of(row.cost for row in rows)
+    return [_line(row, workspace, places) for row in rows]
+
+
+def _line(row: EventRow, workspace: Workspace, places: int) -> dict[str, Any]:
     """One event as the list shows it."""
     return {
         "link": f"{reverse('admin:metering_usageevent_one')}?{urlencode(address_of(row, workspace))}",
@@ -171,7 +179,7 @@ def _line(row: EventRow, workspace: Workspace) -> dict[str, Any]:
         "input": figures.count(row.input_tokens),
         "cached": figures.count(row.cached_input_tokens),
         "output": figures.count(row.output_tokens),
-        "cost": figures.exact_money(row.cost),
+        "cost": figures.exact_money(row.cost, places),
     }
 
 

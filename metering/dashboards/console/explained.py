@@ -21,22 +21,24 @@ NAMES = {"input": "Input", "cached_input": "Cached input", "cache_write": "Cache
 
 def explain(event: UsageEvent, row: EventRow) -> dict[str, Any]:
     """What the event's page shows."""
+    parts = components(row)
+    places = figures.places_of([row.cost, *(part.cost for part in parts)])
     return {
         "row": row,
         "workspace": event.workspace,
         "status": EventStatus(row.status).label,
         "facts": _facts(event, row),
-        "components": [_component_row(part) for part in components(row)],
-        "total": figures.exact_money(row.cost),
+        "components": [_component_row(part, places) for part in parts],
+        "total": figures.exact_money(row.cost, places),
         "unpriced": row.cost is None,
         "price": PriceVersion.objects.select_related("model").filter(pk=event.price_id).first() if event.price_id else None,
         "said": json.dumps(event.said, indent=2, ensure_ascii=False) if event.said else "",
     }
 
 
-def _component_row(part: Any) -> list[SafeString]:
+def _component_row(part: Any, places: int) -> list[SafeString]:
     rate = figures.figure(figures.rate(part.rate_per_million))
-    return [format_html("{}", NAMES[part.component]), figures.count(part.tokens), rate, figures.exact_money(part.cost)]
+    return [format_html("{}", NAMES[part.component]), figures.count(part.tokens), rate, figures.exact_money(part.cost, places)]
 
 
 def _facts(event: UsageEvent, row: EventRow) -> list[tuple[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -28,10 +29,16 @@ def usd(amount: Decimal) -> str:
     return f"{'-' if cents < 0 else ''}${abs(cents):,.2f}"
 
 
-def usd_exact(amount: Decimal) -> str:
-    """All of it, in six places or more: `$0.002649`, `$12.000000`."""
-    whole, places = exact_text(abs(amount)).split(".")
-    return f"{'-' if amount < 0 else ''}${int(whole):,}.{places.rstrip('0').ljust(6, '0')}"
+def places_of(amounts: Iterable[Decimal | None]) -> int:
+    """How many places show all these amounts whole, six at least, so that their points stand in one column."""
+    texts = (exact_text(amount).rstrip("0") for amount in amounts if amount is not None)
+    return max([6, *(len(text.partition(".")[2]) for text in texts)])
+
+
+def usd_exact(amount: Decimal, places: int = 6) -> str:
+    """All of it, in `places` places or more: `$0.002649`, `$12.000000`."""
+    whole, decimals = exact_text(abs(amount)).split(".")
+    return f"{'-' if amount < 0 else ''}${int(whole):,}.{decimals.rstrip('0').ljust(places, '0')}"
 
 
 def rate(amount: Decimal | None) -> str:
@@ -53,8 +60,8 @@ def money_of(row: Measures) -> SafeString:
     return figure("Unpriced") if row.unpriced_requests and not row.cost else money(row.cost)
 
 
-def exact_money(amount: Decimal | None) -> SafeString:
-    return figure("Unpriced") if amount is None else figure(usd_exact(amount))
+def exact_money(amount: Decimal | None, places: int = 6) -> SafeString:
+    return figure("Unpriced") if amount is None else figure(usd_exact(amount, places))
 
 
 def count(number: int | None) -> SafeString:
