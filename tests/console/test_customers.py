@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 
+from django.core.mail import EmailMessage
 from django.test import Client
 from django.urls import reverse
 
@@ -148,6 +149,14 @@ def test_the_last_owner_cannot_be_removed(console: Client, world: World) -> None
     )
     submit(console, reverse("admin:workspaces_membership_remove", args=[member.pk]))
     assert [each.user.email for each in Membership.objects.filter(workspace=world.acme)] == ["new@acme.example"]
+
+
+def test_who_is_added_gets_an_invitation(console: Client, world: World, mailoutbox: list[EmailMessage]) -> None:
+    page = reverse("admin:workspaces_workspace_add_member", args=[world.acme.pk])
+    submit(console, page, email="new@acme.example", role="viewer")
+    assert [(mail.to, mail.subject) for mail in mailoutbox] == [
+        (["new@acme.example"], f"{OPERATOR} added you to Acme on Omixa billing")
+    ]
 
 
 def test_an_operator_makes_another(console: Client) -> None:

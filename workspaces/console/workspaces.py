@@ -19,6 +19,7 @@ from workspaces import issue, members
 from workspaces.console import fields
 from workspaces.console.base import OperatorAdmin, ReadOnlyInline, actor_of
 from workspaces.console.pages import FormPage
+from workspaces.invitations import invite
 from workspaces.models import Membership, Workspace
 
 ROLE_LABELS = {"owner": "primary", "admin": "info", "billing": "success", "viewer": ""}
@@ -101,12 +102,23 @@ class WorkspaceAdmin(OperatorAdmin):
         workspace = get_object_or_404(Workspace, pk=object_id)
 
         def act(asked: dict[str, Any]) -> HttpResponse:
-            members.add_member(workspace, asked["email"], asked["role"], actor_of(request), timezone.now())
-            messages.success(request, f"{asked['email']} is a member of {workspace.name}.")
+            membership = members.add_member(workspace, asked["email"], asked["role"], actor_of(request), timezone.now())
+            tell_the_member(request, membership)
             return redirect(page_of(workspace))
 
         page = FormPage("Add a member", act, page_of(workspace), NewMemberForm, submit="Add", initial={"role": "viewer"})
         return page.respond(request, self, workspace)
+
+
+def tell_the_member(request: HttpRequest, membership: Membership) -> None:
+    """Mails the invitation, and says what happened."""
+    added = f"{membership.user.email} is a member of {membership.workspace.name}"
+    try:
+        invite(membership, actor_of(request))
+    except OSError:
+        messages.warning(request, f"{added}, but the mail to tell them could not be sent: tell them yourself.")
+    else:
+        messages.success(request, f"{added}. An invitation is on its way to them.")
 
 
 class MembershipAdmin(OperatorAdmin):
