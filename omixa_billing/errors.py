@@ -84,9 +84,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         message, param = _first_detail(error.detail)
         return _answer(400, "invalid_parameter", message, param)
     if isinstance(error, exceptions.NotAuthenticated):
-        return _answer(
-            401, "invalid_credential", "No credential: send a key as Authorization: Bearer omx_admin_..."
-        )
+        return _answer(401, "invalid_credential", "No credential: send a key as Authorization: Bearer omx_admin_...")
     if isinstance(error, exceptions.APIException):
         return _answer(error.status_code, str(error.get_codes()), str(error.detail))
     if isinstance(error, STORAGE_ERRORS):
