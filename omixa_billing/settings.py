@@ -209,6 +209,7 @@ CELERY_TIMEZONE = "UTC"
 GATEWAY_URL = env.str("GATEWAY_URL", default="http://omixa.cloud")
 INGEST_MAX_EVENTS = 1_000
 INGEST_MAX_BYTES = 5 * 1024 * 1024
+INGEST_MAX_DISCARDED_BYTES = 64 * 1024 * 1024  # of a refused body, read so that its sender hears why
 # Django itself must not refuse a body before the ingest door has said why.
 DATA_UPLOAD_MAX_MEMORY_SIZE = INGEST_MAX_BYTES + 1024
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")

@@ -11,7 +11,7 @@ from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
 from metering.errors import NotFound
-from metering.ingest.bodies import read_body
+from metering.ingest.bodies import discard_rest, read_body
 from metering.ingest.door import take_in
 from metering.ingest.models import Batch
 from metering.periods import instant_text
@@ -30,8 +30,10 @@ class GatewayView(View):
         try:
             return super().dispatch(request, *args, **kwargs)
         except Refusal as refusal:
+            discard_rest(request)
             return refusal_response(refusal)
         except STORAGE_ERRORS as error:
+            discard_rest(request)
             log.warning("storage_unavailable", path=request.path, error=str(error))
             return storage_unavailable_response()
 

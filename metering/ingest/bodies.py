@@ -15,6 +15,7 @@ from metering.errors import BatchTooLarge, MalformedBody
 from metering.ingest.events import CREDENTIAL as CREDENTIAL_TEXT
 from omixa_billing.errors import Refusal
 
+DISCARD_AT_ONCE = 64 * 1024
 # A whole credential of ours, wherever it strays: it is never stored.
 CREDENTIAL = re.compile(CREDENTIAL_TEXT.pattern.encode())
 # Letters, digits and the underscore written as escapes: nobody has a reason to, and a credential could hide in them.
@@ -48,6 +49,19 @@ def read_body(request: HttpRequest) -> bytes:
     if b"\\u00" in body:
         body = HIDDEN.sub(lambda escape: escape[1] + bytes([int(escape[2], 16)]), body)
     return CREDENTIAL.sub(rb"omx_\1_[removed]", body) if b"omx_" in body else body
+
+
+def discard_rest(request: HttpRequest) -> None:
+    """Reads what is left of a refused request's body, within bounds.
+
+    A client that is still sending when the connection closes sees a broken pipe and never the refusal.
+    """
+    stream, left = _stream_of(request), settings.INGEST_MAX_DISCARDED_BYTES
+    try:
+        while left > 0 and (chunk := stream.read(min(left, DISCARD_AT_ONCE))):
+            left -= len(chunk)
+    except (OSError, RawPostDataException):
+        return  # the client is gone, or the body was read to its end before
 
 
 def _stream_of(request: HttpRequest) -> Any:

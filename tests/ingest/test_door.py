@@ -15,6 +15,7 @@ from django.http import HttpResponse
 from django.test import Client, RequestFactory
 
 from metering.errors import BatchTooLarge
+from metering.ingest.api import EventsView
 from metering.ingest.bodies import read_body
 from metering.ingest.models import Batch, QuarantinedEvent, UsageEvent
 from tests.factories import NOW, an_event, body_of, make_key, make_price, make_workspace, work
@@ -154,6 +155,17 @@ def test_a_chunked_body_which_comes_without_a_length_is_read_to_its_end_and_no_f
     assert read_body(chunked(b'{"events": [{}]}')) == b'{"events": [{}]}'
     with pytest.raises(BatchTooLarge):
         read_body(chunked(b" " * (5 * 1024 * 1024 + 1)))
+
+
+@pytest.mark.parametrize(("size", "read"), [(6 * 2**20, 6 * 2**20), (65 * 2**20, 64 * 2**20)])
+def test_the_body_of_a_refused_request_is_read_within_bounds_so_that_its_sender_hears_why(
+    rf: RequestFactory, size: int, read: int
+) -> None:
+    body = BytesIO(bytes(size))
+    request = rf.post(EVENTS, headers={"Transfer-Encoding": "chunked", "Authorization": "Bearer nonsense"})
+    request.META["wsgi.input"] = body
+    assert EventsView.as_view()(request).status_code == 401
+    assert body.tell() == read
 
 
 def test_a_gzip_bomb_is_refused_without_being_blown_up(post: Post) -> None:
