@@ -1,0 +1,39 @@
+"""A gateway, a customer's key, and the door between them, on the fixed day."""
+
+from typing import Any
+
+import pytest
+import time_machine
+from django.http import HttpResponse
+from django.test import Client
+
+from tests.factories import NOW, make_key, make_price, make_workspace
+from tests.ingest.doorway import EVENTS, Post
+from workspaces import issue
+from workspaces.models import APIKey
+
+
+@pytest.fixture
+def _the_fixed_day() -> Any:
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+@pytest.fixture
+def token(_the_fixed_day: None) -> str:
+    return issue.create_gateway("eu-1", "test", NOW)[1]
+
+
+@pytest.fixture
+def key() -> APIKey:
+    make_price()
+    return make_key(make_workspace())
+
+
+@pytest.fixture
+def post(client: Client, token: str) -> Post:
+    def posted(body: bytes, **extra: Any) -> HttpResponse:
+        headers = {"Authorization": f"Bearer {token}", **extra}
+        return client.post(EVENTS, body, content_type="application/json", headers=headers)
+
+    return posted
