@@ -14,7 +14,7 @@ fi
 if [ "$as_root" != none ] && command -v apt-get >/dev/null; then
     echo "Installing chromium for the browser tests ..."
     $as_root apt-get update -qq >/dev/null
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null
 fi
 if [ ! -x /usr/bin/chromium ]; then
     echo "The browser tests need /usr/bin/chromium. On Debian: sudo apt-get install chromium" >&2
