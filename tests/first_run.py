@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +188,7 @@ def expect_usage(instance: Instance, admin_key: str, requests: int) -> None:
     start, end = (f"{day:%Y-%m-%dT00:00:00Z}" for day in (today - timedelta(days=1), today + timedelta(days=1)))
     total = instance.call(f"/api/v1/usage?start={start}&end={end}&bucket=none", admin_key)["total"]
     found = total["requests"], total["input_tokens"], total["output_tokens"], total["unpriced_requests"]
-    if found != (requests, 1000 * requests, 100 * requests, 0) or not float(total["cost"]) > 0:
+    if found != (requests, 1000 * requests, 100 * requests, 0) or not Decimal(total["cost"]) > 0:
         sys.exit(f"The usage read back is not what was sent: {total}")
 
 

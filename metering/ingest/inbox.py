@@ -30,8 +30,13 @@ class Claimed(NamedTuple):
     id: int
     event_count: int
     received_at: datetime
-    body: bytes
+    deflated: bytes
     items: list[dict[str, Any]]
+
+    @property
+    def body(self) -> bytes:
+        """As it was sent. Inflated here and not when claimed: a damaged one must fail alone."""
+        return zlib.decompress(self.deflated)
 
     def open(self) -> list[Event]:
         """The events that the door let through, in order."""
@@ -50,7 +55,7 @@ def claim_fresh() -> list[Claimed]:
             batches = [_claimed(row) for row in cursor.fetchmany(BATCHES_PER_FETCH)]
             claimed += batches
             events += sum(batch.event_count for batch in batches)
-            size += sum(len(batch.body) for batch in batches)
+            size += sum(len(batch.deflated) for batch in batches)
             if len(batches) < BATCHES_PER_FETCH:
                 break
     return claimed
@@ -64,5 +69,5 @@ def claim_one(batch_id: int) -> list[Claimed]:
 
 
 def _claimed(row: tuple[Any, ...]) -> Claimed:
-    batch_id, event_count, received_at, body, items = row
-    return Claimed(batch_id, event_count, received_at, zlib.decompress(body), json.loads(items))
+    batch_id, event_count, received_at, deflated, items = row
+    return Claimed(batch_id, event_count, received_at, bytes(deflated), json.loads(items))

@@ -25,6 +25,7 @@ def record_one_by_one(batches: list[Claimed], rates: RateTable, now: datetime, f
     for batch in batches:
         total = Outcome([], [], [])
         items = list(batch.items)
+        contents = open_envelope(batch.body)
         for event in batch.open():
             try:
                 with transaction.atomic():
@@ -34,7 +35,7 @@ def record_one_by_one(batches: list[Claimed], rates: RateTable, now: datetime, f
                 directory.forget()  # what was learnt behind the savepoint is gone with it
                 if not _blames_the_event(error):
                     raise
-                refused = Refused(event.index, _poison(event, error), bytes(open_envelope(batch.body)[event.index]))
+                refused = Refused(event.index, _poison(event, error), bytes(contents[event.index]))
                 quarantine(Batch(pk=batch.id), [refused], now)
                 items.append(refused.item())
             else:

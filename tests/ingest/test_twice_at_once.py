@@ -222,12 +222,13 @@ def test_a_batch_that_cannot_be_processed_stays_visible_and_is_tried_again(gatew
     broken = Batch.objects.order_by("id").first()
     assert broken is not None
     body = bytes(broken.body)
-    Batch.objects.filter(pk=broken.pk).update(body=b"damaged on disk")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE metering_batch SET body = 'damaged on disk' WHERE id = %s", [broken.pk])
 
     work()
-    broken.refresh_from_db()
+    broken = Batch.objects.defer("body").get(pk=broken.pk)
     assert (broken.status, broken.failures) == ("pending", 1)
-    assert "malformed" in broken.last_error.lower() or "JSON" in broken.last_error
+    assert "incorrect header check" in broken.last_error
     assert UsageEvent.objects.get().request_id == "b"
 
     Batch.objects.filter(pk=broken.pk).update(body=body)
