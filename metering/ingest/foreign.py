@@ -1,0 +1,18 @@
+"""What doors for other formats hand on: our events' bytes, and in place of one that is none, why.
+
+A translator judges form alone; what it hands on goes through the same checks as an event sent in our own format.
+"""
+
+from typing import NamedTuple
+
+
+class Untranslatable(NamedTuple):
+    """One of several events that cannot become ours: for the quarantine, with nothing in `content` that we do not keep."""
+
+    code: str
+    message: str
+    content: bytes
+
+
+class Unopenable(Exception):
+    """The body as a whole is not of the form it claims: nothing of it can be stored. The message tells the sender."""
