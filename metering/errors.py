@@ -58,6 +58,11 @@ class BatchTooLarge(Refusal):
     status = 413
 
 
+class InboxFull(Refusal):
+    code = "inbox_full"
+    status = 429
+
+
 class NothingToBill(Refusal):
     code = "nothing_to_bill"
     status = 409

@@ -1,13 +1,14 @@
 """Gathers the stages' tables for Django."""
 
 from metering.catalogue.models import LanguageModel, PriceVersion
-from metering.ingest.models import Batch, EventIdentity, Provider, QuarantinedEvent, ServiceTier, UsageEvent
+from metering.ingest.models import Batch, EventCorrection, EventIdentity, Provider, QuarantinedEvent, ServiceTier, UsageEvent
 from metering.invoicing.models import Invoice, InvoiceLine, InvoiceSequence
-from metering.rollups.models import DailyRollup, HourlyRollup
+from metering.rollups.models import DailyRollup, HourlyRollup, Rerating
 
 __all__ = [
     "Batch",
     "DailyRollup",
+    "EventCorrection",
     "EventIdentity",
     "HourlyRollup",
     "Invoice",
@@ -17,6 +18,7 @@ __all__ = [
     "PriceVersion",
     "Provider",
     "QuarantinedEvent",
+    "Rerating",
     "ServiceTier",
     "UsageEvent",
 ]

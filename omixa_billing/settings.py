@@ -208,6 +208,8 @@ CELERY_TIMEZONE = "UTC"
 
 GATEWAY_URL = env.str("GATEWAY_URL", default="http://omixa.cloud")
 INGEST_MAX_EVENTS = 1_000
+INGEST_MAX_WAITING_BATCHES = env.int("INGEST_MAX_WAITING_BATCHES", default=10_000)
+INBOX_RETENTION_DAYS = env.int("INBOX_RETENTION_DAYS", default=14)
 INGEST_MAX_BYTES = 5 * 1024 * 1024
 INGEST_MAX_DISCARDED_BYTES = 64 * 1024 * 1024  # of a refused body, read so that its sender hears why
 # Django itself must not refuse a body before the ingest door has said why.

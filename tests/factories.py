@@ -6,10 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 from metering.catalogue.models import LanguageModel, PriceVersion
+from metering.ingest.backpressure import backlog
 from metering.ingest.directory import directory
 from metering.ingest.door import take_in
 from metering.ingest.drain import process_waiting
 from metering.ingest.models import Batch
+from metering.ingest.parcels import of_events
 from metering.rollups.fold import fold_events
 from workspaces.models import APIKey, Gateway, Workspace
 
@@ -85,7 +87,7 @@ def body_of(events: list[Any]) -> bytes:
 
 def send(gateway: Gateway, events: list[Any], now: datetime = NOW, process: bool = True) -> Batch:
     """Through the real door, and then, unless told otherwise, the real worker's transaction; the batch as it is then."""
-    batch = take_in(body_of(events), gateway, now)
+    batch = take_in(of_events(body_of(events)), gateway, now)
     if process:
         work(now)
         batch.refresh_from_db()
@@ -100,3 +102,4 @@ def work(now: datetime = NOW) -> int:
 def forget_names() -> None:
     """Before each test: the ids that this process remembers belong to a database that was rolled back."""
     directory.forget()
+    backlog.forget()

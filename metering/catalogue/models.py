@@ -69,8 +69,9 @@ class PriceVersion(models.Model):
     """What a model costs in one service tier from `effective_from` on, until a later version of the same thing succeeds it.
 
     Of the versions for one (model, tier, workspace, threshold) the one in force at an instant is the one with the latest
-    `effective_from` not after it; the unique constraint makes that one. A version is never changed, and only a future one
-    can be deleted (withdrawn): a trigger refuses the rest.
+    `effective_from` not after it, and of several with the same beginning the one with the highest `revision`: so a wrong
+    price is corrected from its very beginning without touching it. The unique constraint makes that one. A version is
+    never changed, and only a future one can be deleted (withdrawn): a trigger refuses the rest.
     """
 
     public_id = models.CharField(max_length=32, unique=True, default=price_id, editable=False)
@@ -84,6 +85,8 @@ class PriceVersion(models.Model):
         default=0, help_text="Reprices the whole request when its total input is strictly above this many tokens."
     )
     effective_from = models.DateTimeField()
+    # 0, and one more for each correction of a version with the same beginning.
+    revision = models.PositiveSmallIntegerField(default=0, editable=False)
     input_rate = rate()
     cached_input_rate = rate(optional=True)
     cache_write_rate = rate(optional=True)
@@ -92,10 +95,10 @@ class PriceVersion(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
-        ordering = ["model", "service_tier", "-effective_from"]
+        ordering = ["model", "service_tier", "-effective_from", "-revision"]
         constraints = [
             models.UniqueConstraint(
-                fields=["model", "service_tier", "workspace", "above_input_tokens", "effective_from"],
+                fields=["model", "service_tier", "workspace", "above_input_tokens", "effective_from", "revision"],
                 nulls_distinct=False,
                 name="one_price_in_force_at_a_time",
             ),

@@ -26,7 +26,14 @@ class Envelope(msgspec.Struct):
     events: list[msgspec.Raw]
 
 
-_envelope = msgspec.json.Decoder(Envelope)
+class CorrectionsEnvelope(msgspec.Struct):
+    corrections: list[msgspec.Raw]
+
+
+_envelopes: dict[str, msgspec.json.Decoder[Any]] = {
+    "events": msgspec.json.Decoder(Envelope),
+    "corrections": msgspec.json.Decoder(CorrectionsEnvelope),
+}
 
 
 def read_body(request: HttpRequest) -> bytes:
@@ -87,31 +94,31 @@ def gunzip(data: bytes, limit: int) -> bytes:
     return body
 
 
-def open_envelope(body: bytes) -> Sequence[bytes | msgspec.Raw]:
-    """The events of a body, still closed. Raises MalformedBody, BatchTooLarge."""
+def open_envelope(body: bytes, kind: str = "events") -> Sequence[bytes | msgspec.Raw]:
+    """The events or corrections of a body, still closed. Raises MalformedBody, BatchTooLarge."""
     try:
-        events: Sequence[bytes | msgspec.Raw] = _envelope.decode(body).events
+        events: Sequence[bytes | msgspec.Raw] = getattr(_envelopes[kind].decode(body), kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        events = _open_patiently(body, error)
+        events = _open_patiently(body, kind, error)
     if not events:
-        raise MalformedBody("events is empty: send 1 to 1,000 events.")
+        raise MalformedBody(f"{kind} is empty: send 1 to 1,000 of them.")
     if len(events) > settings.INGEST_MAX_EVENTS:
-        raise BatchTooLarge(f"{len(events)} events are more than 1,000: send them in several batches.")
+        raise BatchTooLarge(f"{len(events)} {kind} are more than 1,000: send them in several batches.")
     return events
 
 
-def _open_patiently(body: bytes, error: Exception) -> list[bytes]:
+def _open_patiently(body: bytes, kind: str, error: Exception) -> list[bytes]:
     """The events of a body in which some text is no Unicode, such as half an emoji that JavaScript cut in two.
 
     That is still JSON by its grammar, so only the event that holds it may be refused; the strict decoder refuses all.
     """
     try:
-        events = json.loads(body, parse_constant=_refuse_constant)["events"]
+        events = json.loads(body, parse_constant=_refuse_constant)[kind]
         if not isinstance(events, list):
             raise TypeError
         return [json.dumps(event).encode() for event in events]
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise MalformedBody(f'The body must be JSON of the form {{"events": [...]}}: {error}.') from None
+        raise MalformedBody(f'The body must be JSON of the form {{"{kind}": [...]}}: {error}.') from None
 
 
 def _refuse_constant(name: str) -> None:

@@ -4,6 +4,7 @@ Names are only ever added, so what is remembered stays true; only a rolled back 
 """
 
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 
 from django.db import connection
 from django.db.models import Model
@@ -31,9 +32,10 @@ class Directory:
     tiers: dict[str, int] = field(default_factory=dict)
     providers: dict[str, int] = field(default_factory=dict)
     months: set[tuple[int, int]] = field(default_factory=set)
+    days: set[date] = field(default_factory=set)
 
     def forget(self) -> None:
-        for remembered in (self.keys, self.models, self.tiers, self.providers, self.months):
+        for remembered in (self.keys, self.models, self.tiers, self.providers, self.months, self.days):
             remembered.clear()
 
     def find_keys(self, public_ids: set[str]) -> dict[str, KeyOwner]:
@@ -61,6 +63,14 @@ class Directory:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT metering_ensure_month(make_timestamptz(%s, %s, 1, 0, 0, 0, 'UTC'))", [year, month])
             self.months.add((year, month))
+
+    def ensure_day(self, now: datetime) -> None:
+        """The inbox's partition for what is received now."""
+        day = now.astimezone(UTC).date()
+        if day not in self.days:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT metering_ensure_day(%s)", [now])
+            self.days.add(day)
 
 
 def _number(known: dict[str, int], names: set[str], table: type[Model], column: str, **extra: str) -> dict[str, int]:

@@ -4,24 +4,32 @@ Everything that can be judged from the event alone is judged here, so that the g
 the same bytes again and comes to the same result.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 
-from metering.ingest.bodies import open_envelope
+from metering.ingest.backpressure import make_room
+from metering.ingest.corrections import Correction, read_correction
 from metering.ingest.directory import directory
 from metering.ingest.events import Event, Known, Rejected, read_event
+from metering.ingest.foreign import Untranslatable
 from metering.ingest.models import Batch, QuarantinedEvent
-from omixa_billing.reminders import remind
+from metering.ingest.parcels import Content, Parcel
+from omixa_billing.reminders import remind_soon
 from workspaces.models import Gateway
+
+READERS: dict[str, Callable[[Any, int, datetime], Event | Correction]] = {
+    Batch.Kind.EVENTS: read_event,
+    Batch.Kind.CORRECTIONS: read_correction,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An event that the door refused, with its own bytes."""
+    """What was refused, with its own bytes."""
 
     index: int
     rejection: Rejected
@@ -39,64 +47,69 @@ class Refused:
         }
 
 
-def take_in(body: bytes, gateway: Gateway, now: datetime) -> Batch:
+def take_in(parcel: Parcel, gateway: Gateway, now: datetime) -> Batch:
     """Stores a batch. When this returns, it is committed and will be processed whatever happens next.
 
-    Raises MalformedBody, BatchTooLarge: then nothing is stored.
+    Raises InboxFull: then nothing is stored.
     """
-    raws = open_envelope(body)
-    refused = check(raws, now)
+    make_room()
+    directory.ensure_day(now)
+    refused = check(parcel.contents, parcel.kind, now)
     with transaction.atomic():
         batch = Batch.objects.create(
             gateway=gateway,
             received_at=now,
-            body=body,
-            event_count=len(raws),
+            kind=parcel.kind,
+            source=parcel.source,
+            body=parcel.body,
+            event_count=len(parcel.contents),
             rejected=len(refused),
             items=[each.item() for each in refused],
         )
         quarantine(batch, refused, now)
-    remind("metering.process_waiting_batches")
+    remind_soon("metering.process_waiting_batches")
     return batch
 
 
-def check(raws: Sequence[Any], received_at: datetime) -> list[Refused]:
-    """The events that cannot be recorded, in order."""
-    read, refused = [], []
-    for index, raw in enumerate(raws):
+def check(contents: Sequence[Content], kind: str, received_at: datetime) -> list[Refused]:
+    """What cannot be recorded, in order."""
+    reader = READERS[kind]
+    read: list[Event | Correction] = []
+    refused = []
+    for index, content in enumerate(contents):
+        if isinstance(content, Untranslatable):
+            refused.append(Refused(index, Rejected(content.code, content.message), content.content))
+            continue
         try:
-            read.append(read_event(raw, index, received_at))
+            read.append(reader(content, index, received_at))
         except Rejected as rejected:
-            refused.append(Refused(index, rejected, bytes(raw)))
-    refused += [Refused(event.index, no, bytes(raws[event.index])) for event, no in _without_key(read)]
+            refused.append(Refused(index, rejected, bytes(content)))
+    keys = directory.find_keys({each.key_id for each in read})
+    for each in read:
+        owner = keys.get(each.key_id)
+        if owner is None or not owner.takes_usage:
+            refused.append(Refused(each.index, _without_key(each), bytes(contents[each.index])))  # type: ignore[arg-type]
     return sorted(refused, key=lambda each: each.index)
 
 
-def _without_key(events: list[Event]) -> list[tuple[Event, Rejected]]:
-    keys = directory.find_keys({event.key_id for event in events})
-    refused = []
-    for event in events:
-        owner = keys.get(event.key_id)
-        if owner is None:
-            refused.append((event, _rejected(event, "unknown_key", "key_id names no key of any workspace.")))
-        elif not owner.takes_usage:
-            refused.append((event, _rejected(event, "admin_key", "key_id names an admin key, which calls no model.")))
-    return refused
-
-
-def _rejected(event: Event, code: str, message: str) -> Rejected:
-    return Rejected(code, message, Known(event.request_id, event.attempt, event.key_id))
+def _without_key(read: Event | Correction) -> Rejected:
+    known = Known(read.request_id, read.attempt, read.key_id)
+    if read.key_id in directory.keys:
+        return Rejected("admin_key", "key_id names an admin key, which calls no model.", known)
+    return Rejected("unknown_key", "key_id names no key of any workspace.", known)
 
 
 def quarantine(batch: Batch, refused: list[Refused], now: datetime) -> None:
-    """Keeps refused events whole, with their reasons, and under their workspace where their key names one."""
+    """Keeps what was refused whole, with the reasons, and under its workspace where its key names one."""
     if not refused:
         return
     keys = directory.find_keys({each.rejection.key_id for each in refused if each.rejection.key_id})
     QuarantinedEvent.objects.bulk_create(
         QuarantinedEvent(
-            batch=batch,
+            batch_id=batch.pk,
             index=each.index,
+            kind=batch.kind,
+            gateway_id=batch.gateway_id,
             workspace_id=owner.workspace_id if (owner := keys.get(each.rejection.key_id or "")) else None,
             outcome=QuarantinedEvent.Outcome.REJECTED,
             code=each.rejection.code,

@@ -49,7 +49,7 @@ def _process_some(now: Callable[[], datetime], fold: Fold) -> int:
     try:
         with transaction.atomic():
             rates = current_rates()
-            batches += claim_fresh()
+            batches += claim_fresh(Batch.Kind.EVENTS)
             _record(batches, rates, now(), fold)
     except Exception as error:
         directory.forget()

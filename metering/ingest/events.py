@@ -1,9 +1,10 @@
 """One usage event from its bytes: typed, checked, in canonical form. The same bytes always read the same."""
 
-import hashlib
 import re
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b, sha256
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import msgspec
 
@@ -44,6 +45,11 @@ class Rejected(Exception):
 def without_credentials(text: str) -> str:
     """Text without whole credentials of ours: one that strayed into an event is never stored or shown."""
     return CREDENTIAL.sub(r"omx_\1_[removed]", text) if "omx_" in text else text
+
+
+def request_hash(request_id: str) -> UUID:
+    """The request id as identities have it: the first half of its SHA-256, which SQL can compute too."""
+    return UUID(bytes=sha256(request_id.encode()).digest()[:16])
 
 
 def without_nul(text: str) -> str:
@@ -101,8 +107,8 @@ class Event(msgspec.Struct, gc=False):
     time_to_first_token_ms: int | None
     detail: str | None
 
-    def fingerprint(self) -> bytes:
-        """16 bytes that tell a retry of the same event from another event under its name.
+    def fingerprint(self) -> UUID:
+        """What tells a retry of the same event from another event under its name.
 
         Everything counts but the time: a retry may carry a newer one and is still the same event.
         """
@@ -119,7 +125,7 @@ class Event(msgspec.Struct, gc=False):
             self.time_to_first_token_ms,
             self.detail,
         )
-        return hashlib.blake2b(msgspec.msgpack.encode(content), digest_size=16).digest()
+        return UUID(bytes=blake2b(msgspec.msgpack.encode(content), digest_size=16).digest())
 
 
 _sent = msgspec.json.Decoder(SentEvent)
@@ -131,7 +137,7 @@ def read_event(raw: bytes | memoryview, index: int, received_at: datetime) -> Ev
     try:
         sent = _sent.decode(raw)
     except UNREADABLE as error:
-        raise _unreadable(raw, str(error)) from None
+        raise unreadable(raw, str(error)) from None
     try:
         return _canonical(sent, index, received_at)
     except Rejected as rejected:
@@ -143,15 +149,15 @@ def _canonical(sent: SentEvent, index: int, received_at: datetime) -> Event:
     status = sent.status or "succeeded"
     return Event(
         index=index,
-        request_id=_storable(sent.request_id, "request_id"),
+        request_id=storable(sent.request_id, "request_id"),
         attempt=sent.attempt or 0,
-        key_id=_storable(sent.key_id, "key_id"),
-        model=_storable(sent.model, "model"),
+        key_id=storable(sent.key_id, "key_id"),
+        model=storable(sent.model, "model"),
         occurred_at=_plausible(sent.occurred_at, received_at),
         status=STATUSES[status],
         usage_source=SOURCES[sent.usage_source or "provider"],
-        service_tier=_storable(normal_tier(sent.service_tier), "service_tier"),
-        provider=_storable(sent.provider or "", "provider"),
+        service_tier=storable(normal_tier(sent.service_tier), "service_tier"),
+        provider=storable(sent.provider or "", "provider"),
         counts=_counted(sent, status),
         stream=sent.stream,
         latency_ms=sent.latency_ms,
@@ -188,7 +194,7 @@ def _plausible(occurred_at: str, received_at: datetime) -> datetime:
     return instant
 
 
-def _storable(text: str, name: str) -> str:
+def storable(text: str, name: str) -> str:
     if "\x00" in text:
         raise Rejected("invalid_event", f"{name} contains a NUL character, which cannot be stored.")
     return text
@@ -210,9 +216,9 @@ def _detail(sent: SentEvent) -> str | None:
     return without_credentials(msgspec.json.encode(said, order="sorted").decode()) if said else None
 
 
-def _unreadable(raw: bytes | memoryview, message: str) -> Rejected:
-    """The rejection of an event that is not of the contract's shape, with whatever of its identity can be read."""
+def unreadable(raw: bytes | memoryview, message: str, code: str = "invalid_event") -> Rejected:
+    """The rejection of what is not of the contract's shape, with whatever of its identity can be read."""
     try:
-        return Rejected("invalid_event", message, _known.decode(raw))
+        return Rejected(code, message, _known.decode(raw))
     except UNREADABLE:
-        return Rejected("invalid_event", message)
+        return Rejected(code, message)

@@ -1,10 +1,12 @@
 """The inbox: batches that wait, and how a worker takes hold of them."""
 
 import json
-import zlib
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import msgspec
+import zstandard
 from django.db import connection
 
 from metering.ingest.bodies import open_envelope
@@ -15,12 +17,12 @@ BYTES_PER_TRANSACTION = 32 * 1024 * 1024
 BATCHES_PER_FETCH = 10
 
 WAITING = """
-SELECT id, event_count, received_at, body, items FROM metering_batch
+SELECT id, kind, gateway_id, event_count, received_at, body, items FROM metering_batch
 WHERE status = 'pending' AND {condition}
 ORDER BY id FOR UPDATE SKIP LOCKED
 """
 # One that failed before is left to the sweep, which takes such ones alone.
-FRESH = WAITING.format(condition="failures = 0")
+FRESH = WAITING.format(condition="failures = 0 AND kind = %s")
 ONE = WAITING.format(condition="id = %s")
 
 
@@ -28,34 +30,42 @@ class Claimed(NamedTuple):
     """A batch that this transaction holds."""
 
     id: int
+    kind: str
+    gateway_id: int
     event_count: int
     received_at: datetime
-    deflated: bytes
+    compressed: bytes
     items: list[dict[str, Any]]
 
     @property
     def body(self) -> bytes:
-        """As it was sent. Inflated here and not when claimed: a damaged one must fail alone."""
-        return zlib.decompress(self.deflated)
+        """As it was sent. Decompressed here and not when claimed: a damaged one must fail alone."""
+        return zstandard.decompress(self.compressed)
 
     def open(self) -> list[Event]:
         """The events that the door let through, in order."""
+        return [read_event(raw, index, self.received_at) for index, raw in self.let_through()]
+
+    def let_through(self) -> Iterator[tuple[int, bytes | msgspec.Raw]]:
+        """What the door did not refuse, by position, still closed."""
         refused = {item["index"] for item in self.items}
-        raws = enumerate(open_envelope(self.body))
-        return [read_event(raw, index, self.received_at) for index, raw in raws if index not in refused]
+        return ((index, raw) for index, raw in enumerate(self.contents()) if index not in refused)
+
+    def contents(self) -> Sequence[bytes | msgspec.Raw]:
+        return open_envelope(self.body, self.kind)
 
 
-def claim_fresh() -> list[Claimed]:
-    """Locks the oldest waiting batches that no other worker holds, up to a good transaction's worth."""
+def claim_fresh(kind: str) -> list[Claimed]:
+    """Locks the oldest waiting batches of a kind that no other worker holds, up to a good transaction's worth."""
     claimed: list[Claimed] = []
     events = size = 0
     with connection.chunked_cursor() as cursor:
-        cursor.execute(FRESH)
+        cursor.execute(FRESH, [kind])
         while events < EVENTS_PER_TRANSACTION and size < BYTES_PER_TRANSACTION:
             batches = [_claimed(row) for row in cursor.fetchmany(BATCHES_PER_FETCH)]
             claimed += batches
             events += sum(batch.event_count for batch in batches)
-            size += sum(len(batch.deflated) for batch in batches)
+            size += sum(len(batch.compressed) for batch in batches)
             if len(batches) < BATCHES_PER_FETCH:
                 break
     return claimed
@@ -69,5 +79,5 @@ def claim_one(batch_id: int) -> list[Claimed]:
 
 
 def _claimed(row: tuple[Any, ...]) -> Claimed:
-    batch_id, event_count, received_at, deflated, items = row
-    return Claimed(batch_id, event_count, received_at, bytes(deflated), json.loads(items))
+    batch_id, kind, gateway_id, event_count, received_at, compressed, items = row
+    return Claimed(batch_id, kind, gateway_id, event_count, received_at, bytes(compressed), json.loads(items))

@@ -1,13 +1,14 @@
-"""The inbox, the events it becomes, and the quarantine of what it does not.
+"""The inbox, the events it becomes, what changed them since, and the quarantine of what is no event.
 
 The tables written per event carry no foreign key constraints: every id in them comes from a row the writer just read, the
 rows they point at are never deleted, and a check per row would cost more than the row.
 """
 
 import json
-import zlib
 from typing import Any
 
+import zstandard
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -17,17 +18,14 @@ from workspaces.ids import new_id
 from workspaces.models import APIKey, Gateway, Workspace
 
 
-class DeflatedField(models.BinaryField):
-    """Bytes that rest compressed at zlib's fastest, which costs a third of what PostgreSQL's pglz does.
-
-    To migrations it is the plain column that it is.
-    """
+class CompressedField(models.BinaryField):
+    """Bytes that rest compressed with Zstandard's fastest level. To migrations it is the plain column that it is."""
 
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
-        return super().get_db_prep_value(None if value is None else zlib.compress(value, 1), connection, prepared)
+        return super().get_db_prep_value(None if value is None else zstandard.compress(value, 1), connection, prepared)
 
     def from_db_value(self, value: Any, _expression: Any, _connection: Any) -> bytes | None:
-        return None if value is None else zlib.decompress(value)
+        return None if value is None else zstandard.decompress(value)
 
     def deconstruct(self) -> Any:
         name, _, args, kwargs = super().deconstruct()
@@ -43,17 +41,35 @@ def quarantine_id() -> str:
 
 
 class Batch(models.Model):
-    """One request of a gateway, kept as it came: the inbox. Committed before the gateway hears 202."""
+    """One request of a gateway, kept as it came: the inbox. Committed before the gateway hears 202.
+
+    Partitioned by the UTC day of `received_at`. Processed days are dropped after a while (retention.py), so nothing that
+    must last may lean on a batch: events keep its number, the quarantine has contents of its own.
+    """
+
+    class Kind(models.TextChoices):
+        EVENTS = "events", "Events"
+        CORRECTIONS = "corrections", "Corrections"
+
+    class Source(models.TextChoices):
+        HTTP = "http", "HTTP"
+        LITELLM = "litellm", "LiteLLM"
+        CLOUDEVENTS = "cloudevents", "CloudEvents"
+        CELERY = "celery", "Celery"
+        REPLAY = "replay", "Replay"
 
     class Status(models.TextChoices):
         PENDING = "pending", "Pending"
         PROCESSED = "processed", "Processed"
 
     id = models.BigAutoField(primary_key=True)
-    public_id = models.CharField(max_length=32, unique=True, default=batch_id, editable=False)
-    gateway = models.ForeignKey(Gateway, on_delete=models.PROTECT)
+    public_id = models.CharField(max_length=32, db_index=True, default=batch_id, editable=False)
+    gateway = models.ForeignKey(Gateway, on_delete=models.PROTECT, db_index=False)
     received_at = models.DateTimeField()
-    body = DeflatedField()
+    kind = models.CharField(max_length=16, choices=Kind.choices, default=Kind.EVENTS)
+    # The door it came through. Whatever the door, the body is in the form of `POST /gateway/v1/events` (or corrections).
+    source = models.CharField(max_length=16, choices=Source.choices, default=Source.HTTP)
+    body = CompressedField()
     event_count = models.IntegerField()
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
     processed_at = models.DateTimeField(null=True)
@@ -107,6 +123,8 @@ class EventStatus(models.IntegerChoices):
     SUCCEEDED = 0, "succeeded"
     ABORTED = 1, "aborted"
     FAILED = 2, "failed"
+    # By a correction: it is no response any more, and counts nowhere.
+    VOIDED = 3, "voided"
 
 
 class UsageSource(models.IntegerChoices):
@@ -117,18 +135,22 @@ class UsageSource(models.IntegerChoices):
 
 
 class EventIdentity(models.Model):
-    """The claim that makes an event count once, for ever and across partitions: (workspace, request id, attempt)."""
+    """The claim that makes an event count once, for ever and across partitions: (workspace, request id, attempt).
 
-    pk = models.CompositePrimaryKey("workspace_id", "request_id", "attempt")
+    The request id stands in it as the first half of its SHA-256: ids are up to 512 characters, and an index over all
+    events of all time should not grow with their length.
+    """
+
+    pk = models.CompositePrimaryKey("workspace_id", "request_hash", "attempt")
     workspace = models.ForeignKey(Workspace, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
-    request_id = models.TextField(db_collation="C")
+    request_hash = models.UUIDField()
     attempt = models.IntegerField()
     # Where the event lies, and a hash of its content: same hash, a duplicate; another, a conflict.
     occurred_at = models.DateTimeField()
-    fingerprint = models.BinaryField()
+    fingerprint = models.UUIDField()
 
     def __str__(self) -> str:
-        return f"{self.request_id}#{self.attempt}"
+        return f"{self.request_hash}#{self.attempt}"
 
 
 class UsageEvent(models.Model):
@@ -194,9 +216,12 @@ class QuarantinedEvent(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     public_id = models.CharField(max_length=32, unique=True, default=quarantine_id, editable=False)
-    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="quarantined")
+    # The batch may be gone when its retention is over.
+    batch = models.ForeignKey(Batch, on_delete=models.DO_NOTHING, related_name="quarantined", db_constraint=False)
     # Position in the batch.
     index = models.IntegerField()
+    kind = models.CharField(max_length=16, choices=Batch.Kind.choices, default=Batch.Kind.EVENTS)
+    gateway = models.ForeignKey(Gateway, on_delete=models.PROTECT)
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, null=True)
     outcome = models.CharField(max_length=16, choices=Outcome.choices)
     code = models.CharField(max_length=64)
@@ -208,13 +233,85 @@ class QuarantinedEvent(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     settled_at = models.DateTimeField(null=True)
     settlement = models.TextField(blank=True, default="")
+    # The batch (its public id) in which the operator sent it through the door again.
+    replayed_in = models.CharField(max_length=32, blank=True, default="")
+    # Exact USD that recording it would have billed when it was quarantined; null where that cannot be told.
+    estimated_cost = models.DecimalField(max_digits=30, decimal_places=12, null=True)
 
     class Meta:
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(fields=["batch", "index"], name="quarantined_once_per_position"),
         ]
-        indexes = [models.Index(F("id").desc(), name="quarantine_open", condition=Q(settled_at__isnull=True))]
+        indexes = [
+            models.Index(F("id").desc(), name="quarantine_open", condition=Q(settled_at__isnull=True)),
+            models.Index(fields=["created_at"], name="quarantine_over_time"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.public_id}: {self.code}"
+
+
+class EventCorrection(models.Model):
+    """What changed an event after it was recorded: one row per change, appended and never edited; a trigger sees to it.
+
+    Sums of `before` and `after` tell the event's whole history. Arrays of tokens are in the order of Counts.
+    """
+
+    class Action(models.TextChoices):
+        VOID = "void", "Void"
+        REPLACE = "replace", "Replace"
+        RERATE = "rerate", "Re-rate"
+
+    id = models.BigAutoField(primary_key=True)
+    workspace = models.ForeignKey(Workspace, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
+    request_id = models.TextField(db_collation="C")
+    attempt = models.IntegerField()
+    # The event itself: with the workspace its primary key.
+    occurred_at = models.DateTimeField()
+    event_id = models.BigIntegerField()
+    action = models.CharField(max_length=16, choices=Action.choices)
+    reason = models.TextField(blank=True, default="")
+    # Whose doing: a gateway's name, or an operator's address.
+    actor = models.TextField()
+    recorded_at = models.DateTimeField()
+    # Of a void or replacement: where it was sent, which orders it among others, and a hash of what it says, by which a
+    # retry is known. Of a re-rating: the job.
+    batch_id = models.BigIntegerField(null=True)
+    index = models.IntegerField(null=True)
+    fingerprint = models.UUIDField(null=True)
+    rerating = models.ForeignKey("Rerating", on_delete=models.PROTECT, null=True, db_index=False)
+    # False when a later correction, or a void, had been recorded before it: then before = after.
+    took_effect = models.BooleanField(default=True)
+    before_status = models.SmallIntegerField(choices=EventStatus.choices)
+    before_source = models.SmallIntegerField(choices=UsageSource.choices)
+    before_tokens = ArrayField(models.IntegerField(), size=5)
+    before_price_id = models.IntegerField(null=True)
+    before_cost = models.DecimalField(max_digits=30, decimal_places=12, null=True)
+    after_status = models.SmallIntegerField(choices=EventStatus.choices)
+    after_source = models.SmallIntegerField(choices=UsageSource.choices)
+    after_tokens = ArrayField(models.IntegerField(), size=5)
+    after_price_id = models.IntegerField(null=True)
+    after_cost = models.DecimalField(max_digits=30, decimal_places=12, null=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "request_id", "attempt", "fingerprint"],
+                condition=Q(fingerprint__isnull=False),
+                name="each_correction_counts_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(action="rerate", rerating__isnull=False, fingerprint__isnull=True)
+                | Q(action__in=["void", "replace"], rerating__isnull=True, fingerprint__isnull=False, batch_id__isnull=False),
+                name="a_correction_says_where_it_came_from",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["workspace", "request_id", "attempt"], name="corrections_of_an_event"),
+            models.Index(fields=["rerating"], name="corrections_of_a_rerating", condition=Q(rerating__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} of {self.request_id}#{self.attempt}"

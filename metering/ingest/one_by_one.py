@@ -4,7 +4,6 @@ from datetime import datetime
 
 from django.db import DatabaseError, DataError, IntegrityError, transaction
 
-from metering.ingest.bodies import open_envelope
 from metering.ingest.directory import directory
 from metering.ingest.door import Refused, quarantine
 from metering.ingest.events import Event, Known, Rejected
@@ -25,7 +24,7 @@ def record_one_by_one(batches: list[Claimed], rates: RateTable, now: datetime, f
     for batch in batches:
         total = Outcome([], [], [])
         items = list(batch.items)
-        contents = open_envelope(batch.body)
+        contents = batch.contents()
         for event in batch.open():
             try:
                 with transaction.atomic():
@@ -36,7 +35,7 @@ def record_one_by_one(batches: list[Claimed], rates: RateTable, now: datetime, f
                 if not _blames_the_event(error):
                     raise
                 refused = Refused(event.index, _poison(event, error), bytes(contents[event.index]))
-                quarantine(Batch(pk=batch.id), [refused], now)
+                quarantine(Batch(pk=batch.id, kind=batch.kind, gateway_id=batch.gateway_id), [refused], now)
                 items.append(refused.item())
             else:
                 for sums, part in zip(total, outcome, strict=True):

@@ -7,39 +7,39 @@ order, keys in sorted order. Two workers with the same events wait for each othe
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import NamedTuple
+from uuid import UUID
 
 from django.db import connection
 
 from metering.ingest.directory import directory
-from metering.ingest.events import Event
+from metering.ingest.events import Event, request_hash
 from metering.ingest.models import EventStatus
 from metering.money import from_pico
 from metering.pricing.rates import Rates, RateTable, event_cost
 
 STAGE = """
 CREATE TEMPORARY TABLE IF NOT EXISTS staged_identity (
-    position integer, workspace_id integer, attempt integer, occurred_at timestamptz, request_id text COLLATE "C",
-    fingerprint bytea
+    position integer, workspace_id integer, attempt integer, occurred_at timestamptz, request_hash uuid, fingerprint uuid
 ) ON COMMIT DELETE ROWS
 """
-STAGED_TYPES = ("int4", "int4", "int4", "timestamptz", "text", "bytea")
+STAGED_TYPES = ("int4", "int4", "int4", "timestamptz", "uuid", "uuid")
 
 CLAIM = """
 WITH claimed AS (
-    INSERT INTO metering_eventidentity (workspace_id, request_id, attempt, occurred_at, fingerprint)
-    SELECT workspace_id, request_id, attempt, occurred_at, fingerprint FROM staged_identity
-    ORDER BY workspace_id, request_id, attempt
+    INSERT INTO metering_eventidentity (workspace_id, request_hash, attempt, occurred_at, fingerprint)
+    SELECT workspace_id, request_hash, attempt, occurred_at, fingerprint FROM staged_identity
+    ORDER BY workspace_id, request_hash, attempt
     ON CONFLICT DO NOTHING
-    RETURNING workspace_id, request_id, attempt
+    RETURNING workspace_id, request_hash, attempt
 )
-SELECT position FROM staged_identity LEFT JOIN claimed USING (workspace_id, request_id, attempt)
+SELECT position FROM staged_identity LEFT JOIN claimed USING (workspace_id, request_hash, attempt)
 WHERE claimed.workspace_id IS NULL
 """
 
 # A statement of its own, because only a new snapshot sees what another worker committed during the claim.
 COMPARE = """
 SELECT position, standing.fingerprint
-FROM staged_identity staged JOIN metering_eventidentity standing USING (workspace_id, request_id, attempt)
+FROM staged_identity staged JOIN metering_eventidentity standing USING (workspace_id, request_hash, attempt)
 WHERE position = ANY(%s)
 """
 
@@ -144,7 +144,7 @@ def rated(arrival: Arrival, rates: RateTable) -> Recorded:
 
 def claim(arrivals: list[Arrival]) -> tuple[list[Arrival], list[Arrival], list[Arrival]]:
     """Those that are the first under their identity, then the duplicates, then the conflicts."""
-    named: dict[tuple[int, str, int], list[tuple[Arrival, bytes]]] = {}
+    named: dict[tuple[int, str, int], list[tuple[Arrival, UUID]]] = {}
     for arrival in arrivals:
         named.setdefault(arrival.identity, []).append((arrival, arrival.event.fingerprint()))
     contenders = list(named.values())
@@ -165,7 +165,7 @@ def claim(arrivals: list[Arrival]) -> tuple[list[Arrival], list[Arrival], list[A
     return claimed, duplicates, conflicts
 
 
-def _claim_staged(staged: list[tuple[Arrival, bytes]]) -> dict[int, bytes]:
+def _claim_staged(staged: list[tuple[Arrival, UUID]]) -> dict[int, UUID]:
     """The positions whose identity was taken before, each with the fingerprint of the event that stands there."""
     if not staged:
         return {}
@@ -177,14 +177,21 @@ def _claim_staged(staged: list[tuple[Arrival, bytes]]) -> dict[int, bytes]:
             for position, (arrival, fingerprint) in enumerate(staged):
                 event = arrival.event
                 copy.write_row(
-                    (position, arrival.workspace_id, event.attempt, event.occurred_at, event.request_id, fingerprint)
+                    (
+                        position,
+                        arrival.workspace_id,
+                        event.attempt,
+                        event.occurred_at,
+                        request_hash(event.request_id),
+                        fingerprint,
+                    )
                 )
         cursor.execute(CLAIM)
         lost = [position for (position,) in cursor.fetchall()]
         if not lost:
             return {}
         cursor.execute(COMPARE, [lost])
-        return {position: bytes(fingerprint) for position, fingerprint in cursor.fetchall()}
+        return dict(cursor.fetchall())
 
 
 def write(recorded: list[Recorded], now: datetime) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 from django.db import connection
 
-from metering.ingest.bodies import open_envelope
 from metering.ingest.inbox import Claimed
 from metering.ingest.models import QuarantinedEvent
 from metering.ingest.record import Arrival, Outcome
@@ -17,9 +16,9 @@ MARK = """
 UPDATE metering_batch batch SET status = 'processed', processed_at = %s, items = settled.items::jsonb,
     rejected = settled.rejected, recorded = settled.recorded, duplicate = settled.duplicate,
     conflict = settled.conflict, unpriced = settled.unpriced
-FROM unnest(%s::bigint[], %s::text[], %s::int[], %s::int[], %s::int[], %s::int[], %s::int[])
-    AS settled (id, items, rejected, recorded, duplicate, conflict, unpriced)
-WHERE batch.id = settled.id
+FROM unnest(%s::bigint[], %s::timestamptz[], %s::text[], %s::int[], %s::int[], %s::int[], %s::int[], %s::int[])
+    AS settled (id, received_at, items, rejected, recorded, duplicate, conflict, unpriced)
+WHERE batch.id = settled.id AND batch.received_at = settled.received_at
 """
 
 DUPLICATE = ("duplicate", "duplicate", "Recorded before with the same content; counted once.")
@@ -45,17 +44,17 @@ def settle(batches: Sequence[Claimed], outcome: Outcome, now: datetime) -> None:
     for arrival in outcome.conflicts:
         _note(items, counts, arrival, CONFLICT)
     _quarantine_conflicts(batches, outcome.conflicts, now)
-    rows = [_row(batch.id, items[batch.id], counts[batch.id]) for batch in batches]
+    rows = [_row(batch, items[batch.id], counts[batch.id]) for batch in batches]
     with connection.cursor() as cursor:
         cursor.execute(MARK, [now, *map(list, zip(*rows, strict=True))])
 
 
-def _row(batch_id: int, items: list[dict[str, Any]], counts: Counter[str]) -> tuple[Any, ...]:
-    """A batch's id and what MARK writes of it."""
+def _row(batch: Claimed, items: list[dict[str, Any]], counts: Counter[str]) -> tuple[Any, ...]:
+    """A batch's key and what MARK writes of it."""
     items.sort(key=lambda item: item["index"])
     rejected = sum(item["outcome"] == "rejected" for item in items)
     named = (counts[name] for name in ("recorded", "duplicate", "conflict", "unpriced"))
-    return batch_id, json.dumps(items), rejected, *named
+    return batch.id, batch.received_at, json.dumps(items), rejected, *named
 
 
 def _note(
@@ -81,12 +80,14 @@ def _note(
 def _quarantine_conflicts(batches: Sequence[Claimed], conflicts: list[Arrival], now: datetime) -> None:
     if not conflicts:
         return
-    contents = {batch.id: open_envelope(batch.body) for batch in batches}
+    contents = {batch.id: batch.contents() for batch in batches}
+    gateways = {batch.id: batch.gateway_id for batch in batches}
     _, code, message = CONFLICT
     QuarantinedEvent.objects.bulk_create(
         QuarantinedEvent(
             batch_id=arrival.batch_id,
             index=arrival.event.index,
+            gateway_id=gateways[arrival.batch_id],
             workspace_id=arrival.workspace_id,
             outcome=QuarantinedEvent.Outcome.CONFLICT,
             code=code,

@@ -58,7 +58,7 @@ class RateTable:
     def __init__(self, prices: list[PriceVersion], aliases: dict[int, int]) -> None:
         self._aliases = aliases
         bands: dict[tuple[int, str, int], dict[int, _Band]] = defaultdict(dict)
-        for price in sorted(prices, key=lambda each: each.effective_from):
+        for price in sorted(prices, key=lambda each: (each.effective_from, each.revision)):
             thing = bands[price.model_id, price.service_tier, price.workspace_id or LIST_PRICE]
             band = thing.setdefault(price.above_input_tokens, _Band(price.above_input_tokens))
             band.starts.append(price.effective_from)

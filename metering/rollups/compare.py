@@ -28,7 +28,7 @@ SELECT workspace_id, date_trunc('{grain}', occurred_at, 'UTC') AS start, model_i
     sum(cached_input_tokens::bigint) AS cached_input_tokens, sum(cache_write_tokens::bigint) AS cache_write_tokens,
     sum(output_tokens::bigint) AS output_tokens, sum(reasoning_tokens::bigint) AS reasoning_tokens,
     coalesce(sum(cost), 0) AS cost
-FROM metering_usageevent WHERE occurred_at >= %s AND occurred_at < %s
+FROM metering_usageevent WHERE occurred_at >= %s AND occurred_at < %s AND status <> 3
 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
 """
 

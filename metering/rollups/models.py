@@ -1,10 +1,15 @@
-"""Sums of events by hour and by day, written in the events' own transaction and rebuildable from them."""
+"""Sums of events by hour and by day, written in the events' own transaction and rebuildable; and re-rating jobs."""
 
 from django.db import models
 
 from metering.catalogue.models import LanguageModel
 from metering.ingest.models import EventStatus, Provider, ServiceTier
+from workspaces.ids import new_id
 from workspaces.models import APIKey, Workspace
+
+
+def rerating_id() -> str:
+    return new_id("rrt")
 
 
 class Rollup(models.Model):
@@ -51,3 +56,45 @@ class DailyRollup(Rollup):
 
     def __str__(self) -> str:
         return f"{self.workspace_id} {self.day:%Y-%m-%d}"
+
+
+class Rerating(models.Model):
+    """An operator's order to rate recorded events again by the prices as they are set now; see rerate.py.
+
+    Its scope is fixed when it is made. It moves through the events in the order of (workspace, time, id), one transaction
+    at a time, and its cursor is part of each: killed anywhere, it goes on where its last commit was.
+    """
+
+    class Status(models.TextChoices):
+        RUNNING = "running", "Running"
+        FINISHED = "finished", "Finished"
+
+    public_id = models.CharField(max_length=32, unique=True, default=rerating_id, editable=False)
+    actor = models.TextField()
+    reason = models.TextField()
+    # Null: every model, every workspace, up to the newest event.
+    model = models.ForeignKey(LanguageModel, on_delete=models.PROTECT, null=True)
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, null=True)
+    start = models.DateTimeField()
+    end = models.DateTimeField()
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.RUNNING)
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    # What the dry run said when the job was ordered, for comparison.
+    plan = models.JSONField(default=list)
+    # The last event that was looked at; null before the first.
+    at_workspace = models.IntegerField(null=True)
+    at_time = models.DateTimeField(null=True)
+    at_event = models.BigIntegerField(null=True)
+    examined = models.BigIntegerField(default=0)
+    changed = models.BigIntegerField(default=0)
+    priced = models.BigIntegerField(default=0)
+    # Exact USD of the events it changed, unpriced ones taken as 0.
+    cost_before = models.DecimalField(max_digits=38, decimal_places=12, default=0)
+    cost_after = models.DecimalField(max_digits=38, decimal_places=12, default=0)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.public_id

@@ -16,6 +16,7 @@ from typing import Any
 from django.db import connection
 
 from metering.errors import NotFound
+from metering.ingest.events import request_hash
 from metering.ingest.models import EventIdentity
 from metering.periods import HOUR, floor_hour
 from metering.usage import events_sql
@@ -123,7 +124,7 @@ def _pages(question: EventQuestion, scope: Scope, after: Position | None) -> Ite
 
 def attempts(workspace: Workspace, request_id: str, own_key: APIKey | None = None) -> list[EventRow]:
     """Every attempt of a request, by attempt. Raises NotFound where there is none to see."""
-    claims = EventIdentity.objects.filter(workspace=workspace, request_id=request_id)
+    claims = EventIdentity.objects.filter(workspace=workspace, request_hash=request_hash(request_id))
     # No event has a NUL in its id, and PostgreSQL does not even take the question.
     instants = [] if "\x00" in request_id else list(claims.values_list("occurred_at", flat=True))
     scope = scope_of(workspace, Filters(), own_key)

@@ -228,7 +228,7 @@ def test_a_batch_that_cannot_be_processed_stays_visible_and_is_tried_again(gatew
     work()
     broken = Batch.objects.defer("body").get(pk=broken.pk)
     assert (broken.status, broken.failures) == ("pending", 1)
-    assert "incorrect header check" in broken.last_error
+    assert "frame header" in broken.last_error
     assert UsageEvent.objects.get().request_id == "b"
 
     Batch.objects.filter(pk=broken.pk).update(body=body)
