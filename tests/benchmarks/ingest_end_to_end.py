@@ -1,115 +1,93 @@
 """From the first POST to the last event visible in the usage API, beside plain COPY of the same rows in the same run."""
 
-import http.client
-import json
 import random
-import statistics
-import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
-from tests.benchmarks.copy_limit import copy_rate
+from tests.benchmarks.copy_limit import CopyLimits
+from tests.benchmarks.customers import wait_until_visible
+from tests.benchmarks.gateway import post_all, post_of
+from tests.benchmarks.options import Options, medians, say
+from tests.benchmarks.processes import Machine, since
 from tests.benchmarks.product import Product, running_product
-from tests.benchmarks.tenants import KEYS, WORKSPACES
-from tests.benchmarks.traffic import batches
+from tests.benchmarks.tenants import tenants_of
+from tests.benchmarks.traffic import DAY, MINUTE, batches
 
-NAME = "ingest_end_to_end"
-LEAST_RATIO = 0.25
-EVENTS = 200_000
-BATCH = 500
-RUNS = 3
+# Of plain COPY into the same shape of table, for batches of 500.
+LEAST_RATIO = 0.45
+LIMITED = 500
+# For each size of a batch how many events make a run of some seconds, and over how many connections they are sent: the server
+# took no more over more of them.
+SIZES = {500: (200_000, 4), 100: (150_000, 4), 50: (100_000, 8), 10: (30_000, 8), 1: (3_000, 16)}
 WARM_UP_EVENTS = 20_000
-CONNECTIONS = 4
-SECONDS_PER_RUN = 300
 
 
 class Ingest:
-    """The gateway's side and the customers' side of one running product."""
+    """One running product, its gateway, and what that has sent so far."""
 
-    def __init__(self, product: Product, tenants: dict[str, Any], in_order: bool = True) -> None:
+    def __init__(self, product: Product, disorder: bool = False) -> None:
         self.product = product
-        self.in_order = in_order
-        self.token = tenants["token"]
-        self.workspaces = tenants["workspaces"]
-        # Of one workspace after the other, so that every batch has usage of all of them.
-        self.keys = [workspace["keys"][at] for at in range(KEYS) for workspace in self.workspaces]
-        self.expected = [0] * WORKSPACES
+        self.tenants = tenants_of(product)
+        self.disorder = DAY if disorder else MINUTE
+        self.sent: Counter[int] = Counter()
         self.dice = random.Random(2026)  # noqa: S311
         self.now = datetime.now(UTC)
 
-    def run(self, events: int) -> float:
-        """Events per second, end to end."""
-        bodies = list(batches(self.keys, events, BATCH, self.now, self.dice, self.in_order))
-        for at in range(events):
-            self.expected[at % WORKSPACES] += 1
+    def prepare(self, events: int, size: int) -> list[bytes]:
+        """The requests of a run: events of the last 24 hours, equally many of every workspace."""
+        bodies = batches(self.tenants.keys, events, size, self.now - DAY, self.now, self.dice, self.disorder)
+        workspaces = len(self.tenants.workspaces)
+        self.sent.update({at: len(range(at, events, workspaces)) for at in range(workspaces)})
+        return [post_of(self.tenants.token, body) for body in bodies]
+
+    def run(self, prepared: list[bytes], connections: int) -> float:
+        """Seconds from the first POST to the last event visible."""
         started = time.monotonic()
-        with ThreadPoolExecutor(CONNECTIONS) as pool:
-            list(pool.map(self.post_all, [bodies[at::CONNECTIONS] for at in range(CONNECTIONS)]))
-        posted = time.monotonic() - started
-        self.wait_until_visible(started + SECONDS_PER_RUN)
+        post_all(self.product, prepared, connections)
+        accepted = time.monotonic() - started
+        expected = [(self.tenants.workspaces[at], sent) for at, sent in self.sent.items()]
+        wait_until_visible(self.product, expected, self.now - DAY, self.now)
         seconds = time.monotonic() - started
-        say(f"{events} events: accepted after {posted:.2f} s, visible after {seconds:.2f} s")
-        return events / seconds
-
-    def post_all(self, bodies: list[bytes]) -> None:
-        """Over one connection that is kept open."""
-        connection = self.product.connect()
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
-        for body in bodies:
-            connection.request("POST", "/gateway/v1/events", body, headers)
-            answer = answered(connection, 202)
-            if answer["rejected"]:
-                sys.exit(f"The door refused what it should take: {answer['rejected'][0]}")
-        connection.close()
-
-    def wait_until_visible(self, deadline: float) -> None:
-        """Until every workspace's usage API tells of every event that was sent for it."""
-        connection = self.product.connect()
-        for workspace, expected in zip(self.workspaces, self.expected, strict=True):
-            while (seen := self.requests_of(workspace, connection)) != expected:
-                if seen > expected or time.monotonic() > deadline:
-                    sys.exit(f"The usage API tells of {seen} requests where {expected} were sent.")
-                time.sleep(0.05)
-        connection.close()
-
-    def requests_of(self, workspace: dict[str, Any], connection: http.client.HTTPConnection) -> int:
-        start, end = (f"{self.now + timedelta(days=days):%Y-%m-%dT00:00:00Z}" for days in (-1, 1))
-        headers = {"Authorization": f"Bearer {workspace['admin_key']}"}
-        connection.request("GET", f"/api/v1/usage?start={start}&end={end}&bucket=none", headers=headers)
-        return int(answered(connection, 200)["total"]["requests"])
+        say(f"{len(prepared)} batches: accepted after {accepted:.2f} s, visible after {seconds:.2f} s")
+        return seconds
 
 
-def measure(runs: int, events: int, in_order: bool) -> dict[str, Any]:
-    """The medians of several runs, each followed by its COPY while the product is up and idle."""
-    rates, limits = [], []
-    with running_product() as product:
-        ingest = Ingest(product, product.python("tests.benchmarks.tenants"), in_order)
-        ingest.run(WARM_UP_EVENTS)
-        with product.database() as database:
-            for _ in range(runs):
-                ((last_batch,),) = database.execute("SELECT max(id) FROM metering_batch").fetchall()
-                rates.append(ingest.run(events))
-                limits.append(copy_rate(database, last_batch, BATCH))
-                say(f"{rates[-1]:.0f} events/s; COPY alone {limits[-1]:.0f}/s; ratio {rates[-1] / limits[-1]:.3f}")
-    return {
-        "name": NAME,
-        "batch": BATCH,
-        "events": events,
-        "events_per_s": round(statistics.median(rates)),
-        "copy_limit_per_s": round(statistics.median(limits)),
-        "ratio": round(statistics.median(rate / limit for rate, limit in zip(rates, limits, strict=True)), 3),
+def measure(options: Options) -> Iterator[dict[str, Any]]:
+    """A line for each size of batches: the medians of several runs."""
+    with running_product() as product, product.database() as database:
+        ingest, machine = Ingest(product, options.disorder), Machine(product, database)
+        ingest.run(ingest.prepare(WARM_UP_EVENTS, LIMITED), 4)
+        limits = CopyLimits(database, LIMITED)
+        limits.rates()  # so that these tables, too, have grown a little
+        for size, (events, connections) in SIZES.items():
+            count = options.scaled(events, size)
+            runs = []
+            for _ in range(options.runs):
+                run = measure_run(ingest, machine, count, size)
+                runs.append(compare(run, limits) if size == LIMITED else run)
+            least = {"least_ratio": LEAST_RATIO} if size == LIMITED else {}
+            yield {"batch": size, "events": count, "connections": connections} | medians(runs) | least
+
+
+def measure_run(ingest: Ingest, machine: Machine, events: int, size: int) -> dict[str, Any]:
+    """Events per second, and microseconds per event: of the clock, and of CPU by group of processes."""
+    prepared = ingest.prepare(events, size)
+    before = machine.cpu()
+    wall = ingest.run(prepared, SIZES[size][1])
+    used = {"wall": wall} | since(before, machine.cpu())
+    return {"events_per_s": events / wall, "us_per_event": {name: seconds / events * 1e6 for name, seconds in used.items()}}
+
+
+def compare(run: dict[str, Any], limits: CopyLimits) -> dict[str, Any]:
+    """The run beside what COPY takes of the same rows, while the product is up and idle."""
+    rate, plain, with_identity = run["events_per_s"], *limits.rates()
+    say(f"{rate:.0f} events/s; COPY alone {plain:.0f}/s, with identity {with_identity:.0f}/s; ratio {rate / plain:.3f}")
+    return run | {
+        "copy_limit_per_s": plain,
+        "ratio": rate / plain,
+        "copy_with_identity_per_s": with_identity,
+        "ratio_with_identity": rate / with_identity,
     }
-
-
-def answered(connection: http.client.HTTPConnection, status: int) -> dict[str, Any]:
-    response = connection.getresponse()
-    body = response.read()
-    if response.status != status:
-        sys.exit(f"Answered {response.status} instead of {status}: {body.decode(errors='replace')[:500]}")
-    return dict(json.loads(body))
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -1,6 +1,5 @@
 """The whole product under its real supervisor, in a temporary home on a free port, for as long as a benchmark lasts."""
 
-import http.client
 import json
 import os
 import shutil
@@ -9,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,9 +34,7 @@ class Product:
     home: Path
     port: int
     environment: dict[str, str]
-
-    def connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+    supervisor: subprocess.Popen
 
     def database(self) -> psycopg.Connection:
         """A connection to the embedded server, autocommit."""
@@ -44,9 +42,16 @@ class Product:
 
     def python(self, module: str, *arguments: str) -> Any:
         """The JSON that a module of ours prints, run in this instance's environment."""
+        (printed,) = self.python_lines(module, *arguments)
+        return printed
+
+    def python_lines(self, module: str, *arguments: str) -> Iterator[Any]:
+        """The same for one that prints several, each as it comes."""
         command = [sys.executable, "-m", module, *arguments]
-        done = subprocess.run(command, cwd=REPOSITORY, env=self.environment, stdout=subprocess.PIPE, timeout=120, check=True)
-        return json.loads(done.stdout)
+        with subprocess.Popen(command, cwd=REPOSITORY, env=self.environment, stdout=subprocess.PIPE) as process:
+            yield from map(json.loads, process.stdout or ())
+        if process.returncode != 0:
+            sys.exit(f"{module} failed.")
 
 
 @contextmanager
@@ -56,35 +61,33 @@ def running_product() -> Iterator[Product]:
     folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
     port = free_port()
     inherited = {name: value for name, value in os.environ.items() if name not in ("MAKELEVEL", "MAKEFLAGS")}
-    product = Product(folder, port, inherited | OURS | {"OMIXA_HOME": str(folder), "PORT": str(port)})
+    environment = inherited | OURS | {"OMIXA_HOME": str(folder), "PORT": str(port)}
     supervisor = subprocess.Popen(
         [sys.executable, "-m", "omixa_billing.supervision"],
         cwd=REPOSITORY,
-        env=product.environment,
+        env=environment,
         stdout=sys.stderr,
         stderr=sys.stderr,
         start_new_session=True,
         preexec_fn=die_with_parent,
     )
+    product = Product(folder, port, environment, supervisor)
     try:
-        wait_for_first_answer(product, supervisor)
+        wait_for_first_answer(product)
         yield product
     finally:
         stop(supervisor)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def wait_for_first_answer(product: Product, supervisor: subprocess.Popen) -> None:
+def wait_for_first_answer(product: Product) -> None:
     deadline = time.monotonic() + SECONDS_TO_START
-    while time.monotonic() < deadline and supervisor.poll() is None:
+    while time.monotonic() < deadline and product.supervisor.poll() is None:
         try:
-            connection = product.connect()
-            connection.request("GET", "/readyz")
-            if connection.getresponse().status == 200:
+            with urllib.request.urlopen(f"http://127.0.0.1:{product.port}/readyz", timeout=5):
                 return
-        except OSError:
-            pass
-        time.sleep(0.1)
+        except OSError:  # not there yet, or not ready
+            time.sleep(0.1)
     sys.exit(f"The product did not answer within {SECONDS_TO_START} seconds.")
 
 

@@ -1,4 +1,4 @@
-"""Usage events as a gateway would send them: the seed models, the last day, cached and reasoning tokens, failures."""
+"""Usage events as a gateway would send them: the seed models, cached and reasoning tokens, failures."""
 
 import json
 import random
@@ -12,17 +12,18 @@ PROVIDERS = ("openai", "azure-openai")
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 
 
-def batches(keys: list[str], events: int, size: int, now: datetime, dice: random.Random, in_order: bool) -> Iterator[bytes]:
+def batches(
+    keys: list[str], events: int, size: int, start: datetime, end: datetime, dice: random.Random, disorder: timedelta = MINUTE
+) -> Iterator[bytes]:
     """Request bodies of `size` events each, every key equally often.
 
-    The last 24 hours in the order of their happening, but for a minute's disorder; or, the harder way, in none.
+    From `start` to `end` in the order of their happening, but for some disorder.
     """
-    disorder = MINUTE if in_order else DAY
     for first in range(0, events, size):
         batch = []
         for at in range(first, min(first + size, events)):
-            age = (DAY - disorder) * (1 - at / events) + disorder * dice.random()
-            batch.append(event(keys[at % len(keys)], now - age, dice))
+            happened = start + (end - start - disorder) * (at / events) + disorder * dice.random()
+            batch.append(event(keys[at % len(keys)], happened, dice))
         yield json.dumps({"events": batch}, separators=(",", ":")).encode()
 
 
