@@ -96,6 +96,7 @@ def service(name: str, priority: int, command: list[str], autostart: bool = True
         f"program:{name}",
         command=shlex.join(command),
         directory=str(REPOSITORY),
+        environment=f'PGAPPNAME="{name}"',  # tells in pg_stat_activity whose connection it is
         priority=str(priority),
         autostart=str(autostart).lower(),
         autorestart="true",
