@@ -53,6 +53,11 @@ def read_body(request: HttpRequest) -> bytes:
         raise MalformedBody(f"Content-Encoding {encoding!r} is not accepted: send gzip or none.")
     if len(body) > limit:
         raise _too_large()
+    return blot_credentials(body)
+
+
+def blot_credentials(body: bytes) -> bytes:
+    """JSON without whole credentials of ours, not even behind escapes."""
     if b"\\u00" in body:
         body = HIDDEN.sub(lambda escape: escape[1] + bytes([int(escape[2], 16)]), body)
     return CREDENTIAL.sub(rb"omx_\1_[removed]", body) if b"omx_" in body else body

@@ -158,11 +158,11 @@ def _opens(text: bytes) -> bool:
 def _reopened(text: bytes) -> bytes:
     """JSON that only a patient decoder opens, in strict form. Raises Unopenable.
 
-    Python writes NaN, which becomes null, and halves of emoji, which become question marks. Fractions become text, so that
-    they keep the digits with which they came.
+    Python writes halves of emoji, which become question marks, and NaN, which becomes text: as null it would say of a count
+    that there is none. Fractions become text too, and so keep the digits with which they came.
     """
     try:
-        opened = json.loads(text, parse_constant=lambda name: None, parse_float=str)
+        opened = json.loads(text, parse_constant=str, parse_float=str)
         return json.dumps(opened, ensure_ascii=False).encode("utf-8", "replace")
     except (ValueError, RecursionError) as error:
         raise Unopenable(f"The body must be LiteLLM payloads in JSON: {error}.") from None
