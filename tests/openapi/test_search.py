@@ -1,0 +1,111 @@
+"""Schemathesis searches the served OpenAPI document for a request whose answer breaks it, or breaks the product.
+
+`OPENAPI_EXAMPLES=500 pytest tests/openapi` searches deeper, and from another seed each time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections, transaction
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.openapi.document import strict_document
+from tests.openapi.world import World, a_world
+from tests.usage.conftest import fixed_day
+
+__all__ = ["fixed_day"]
+
+EXAMPLES = int(os.environ.get("OPENAPI_EXAMPLES", "0"))
+CHECKS = [
+    schemathesis.checks.not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+CONFIG = schemathesis.Config.from_dict(
+    {
+        "generation": {"max-examples": EXAMPLES or 20, "deterministic": not EXAMPLES, "database": "none"},
+        "phases": {"coverage": {"enabled": True}},
+    }
+)
+INSTANTS = ("2026-09-01T00:00:00Z", "2026-09-30T23:59:59.999999Z", "2026-10-01T02:00:00+02:00", "2026-11-01T00:00:00Z")
+IN_PATH = {
+    "batch_id": "<batch>",
+    "invoice_id": "<invoice>",
+    "key_id": "<key>",
+    "line_id": "<line>",
+    "model": "codex-mini",
+    "request_id": "<request>",
+}
+IN_QUERY = {
+    "start": st.sampled_from(INSTANTS[:2]),
+    "end": st.sampled_from(INSTANTS[2:]),
+    "key_id": st.sampled_from(["<key>", "<key>", "<revoked key>", "<key of another>"]).map(lambda name: [name]),
+    "model": st.lists(st.sampled_from(["codex-mini", "unpriced"])),
+    "limit": st.integers(1, 3),
+}
+NEEDED = {"start", "end"}
+WORDS = {"bucket", "group_by", "status", "format"}  # kept as drawn; drawn names would leave every answer empty
+
+schema = schemathesis.openapi.from_dict(strict_document(), config=CONFIG)
+schema.app = get_wsgi_application()
+
+
+@pytest.fixture
+def world(db: None) -> Iterator[World]:
+    """Requests as a server gets them, but on the connection of the test, which they must not close."""
+    request_started.disconnect(close_old_connections)
+    request_finished.disconnect(close_old_connections)
+    yield a_world()
+    request_started.connect(close_old_connections)
+    request_finished.connect(close_old_connections)
+
+
+@schema.hook
+def flatmap_query(context: Any, query: Any) -> Any:
+    """Half of the questions are about what there is, in a range that holds something."""
+    taken = {parameter.name for parameter in context.operation.query}
+    if not isinstance(query, dict) or not taken:
+        return st.just(query)
+    words = {name: value for name, value in query.items() if name in WORDS}
+    known = {name: IN_QUERY[name] for name in sorted(taken & IN_QUERY.keys())}
+    needed = {name: known.pop(name) for name in NEEDED & known.keys()}
+    real = st.fixed_dictionaries(needed, optional=known).map(lambda drawn: words | drawn)
+    return st.one_of(st.just(query), real)
+
+
+@schema.hook
+def flatmap_body(context: Any, body: Any) -> Any:
+    """Half of the events sent are of a key that there is, and of these days."""
+    if not isinstance(body, dict) or not isinstance(body.get("events"), list):
+        return st.just(body)
+    known = {"key_id": "<key>", "occurred_at": INSTANTS[1]}
+    real = body | {"events": [each | known if isinstance(each, dict) else each for each in body["events"]]}
+    return st.sampled_from([body, real])
+
+
+@schema.parametrize()
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
+def test_no_answer_breaks_the_document(case: Any, world: World) -> None:
+    """Each request as it was drawn and, where its path names something, with what there is: from every caller."""
+    drawn = case.path_parameters
+    case.query, case.body = world.known(case.query), world.known(case.body)
+    paths = [drawn, world.known(drawn | {name: IN_PATH[name] for name in drawn.keys() & IN_PATH.keys()})] if drawn else [drawn]
+    for case.path_parameters in paths:
+        for headers in world.callers.values():
+            with transaction.atomic():
+                case.call_and_validate(headers=headers, checks=CHECKS)
+                transaction.set_rollback(True)

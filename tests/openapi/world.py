@@ -1,0 +1,64 @@
+"""A small world with one of everything that the API can name, and the names under which a search asks for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from metering.invoicing.close import close_month
+from metering.periods import parse_month
+from tests.factories import NOW, an_event, make_price
+from tests.usage.conftest import Sender, a_tenant, at
+from workspaces import issue
+
+# What a strategy draws before there is a world; `World.known` puts the ids of this world in their place.
+NAMES = ("<key>", "<revoked key>", "<key of another>", "<request>", "<batch>", "<invoice>", "<line>", "<invoice of another>")
+
+
+@dataclass(frozen=True)
+class World:
+    """`callers` are headers by who calls; `ids` are real ids by the names above."""
+
+    callers: dict[str, dict[str, str]]
+    ids: dict[str, str]
+
+    def known(self, drawn: Any) -> Any:
+        """What was drawn, with the names of things replaced by their ids, however deep they stand."""
+        if isinstance(drawn, str):
+            return self.ids.get(drawn, drawn)
+        if isinstance(drawn, dict):
+            return {name: self.known(value) for name, value in drawn.items()}
+        return [self.known(value) for value in drawn] if isinstance(drawn, list) else drawn
+
+
+def a_world() -> World:
+    """Two workspaces with a closed and a running month, every kind of key, a batch with refused events."""
+    gateway, token = issue.create_gateway("edge", "the tests", NOW)
+    make_price()
+    make_price(tier="priority", input="3", output="12", cached_input=None)
+    acme, rival = a_tenant("Acme"), a_tenant("Rival")
+    revoked, _ = issue.create_key(acme.workspace, "live", "Old", "the tests", NOW)
+    send = Sender(gateway)
+    send(rival.key, at("09-14T09:30"))
+    [request, *_] = send(acme.key, at("09-14T09:30"), at("09-30T23:59"), metadata={"a": [1]}, user="u", stream=True)
+    close_month(parse_month("2026-09"), NOW, finalize=True)
+    send(acme.key, at("09-15T09:30"), at("10-14T09:30"))  # one late: an adjustment on the next invoice
+    send(acme.key, at("10-14T09:31"), request_id=request, attempt=1, model="unpriced")
+    send(revoked, at("10-14T09:32"), status="failed", usage=None)
+    issue.revoke_key(revoked, "the tests", NOW)
+    batch = send.batch([an_event(acme.key), an_event(acme.key), an_event(acme.key, request_id=7), an_event(acme.key, model="")])
+    ours, theirs = acme.workspace.invoices.get(), rival.workspace.invoices.get()
+    callers = {"admin key": acme.admin_secret, "live key": acme.secret, "gateway": token}
+    return World(
+        {"nobody": {}} | {name: {"Authorization": f"Bearer {secret}"} for name, secret in callers.items()},
+        {
+            "<key>": acme.key.public_id,
+            "<revoked key>": revoked.public_id,
+            "<key of another>": rival.key.public_id,
+            "<request>": request,
+            "<batch>": batch.public_id,
+            "<invoice>": ours.public_id,
+            "<line>": ours.lines.first().public_id,
+            "<invoice of another>": theirs.public_id,
+        },
+    )
