@@ -37,16 +37,18 @@ class Machine:
         used = {group: sum(map(cpu_seconds, family)) for group, family in self.families().items()}
         return used | {"client": time.process_time()}
 
-    def postgres_cpu(self) -> dict[str, float]:
-        """CPU seconds so far of the server: its backends by the program they serve, and its own processes by name."""
-        used: dict[str, float] = defaultdict(float)
+    def cpu_by_purpose(self) -> dict[str, float]:
+        """The same, the server's taken apart: its backends by the program that they serve, and its own processes by name."""
+        parts: dict[str, float] = defaultdict(float)
         rows = self.database.execute("SELECT pid, backend_type, application_name FROM pg_stat_activity").fetchall()
         for pid, kind, program in rows:
             if kind == "client backend":
-                used[f"postgres for {program or 'the benchmark'}"] += cpu_seconds(pid)
+                parts[f"postgres for {program or 'the benchmark'}"] += cpu_seconds(pid)
             elif kind in OWN:
-                used[f"postgres {kind}"] += cpu_seconds(pid)
-        return used | {"postgres other": self.cpu()["postgres"] - sum(used.values())}
+                parts[f"postgres {kind}"] += cpu_seconds(pid)
+        used = self.cpu()
+        parts["postgres other"] = used.pop("postgres") - sum(parts.values())
+        return used | parts
 
     def families(self) -> dict[str, list[int]]:
         """The ids of each group's processes."""
