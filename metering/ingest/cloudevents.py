@@ -67,15 +67,21 @@ def unwrap(body: bytes, content_type: str) -> list[bytes | Untranslatable]:
         body = b"[" + body + b"]"
     elif not body.lstrip().startswith(b"["):
         raise Unopenable(f"The body of {BATCH} must be a JSON array of CloudEvents.")
+    envelopes = _split(body)
+    if media_type == STRUCTURED and len(envelopes) != 1:
+        raise Unopenable(f"The body of {STRUCTURED} must be one JSON object; several go as {BATCH}.")
+    return [_unwrapped(envelope) for envelope in envelopes]
+
+
+def _split(body: bytes) -> list[bytes]:
+    """The envelopes of an array, still closed.
+
+    Text that is no Unicode is JSON by its grammar: then a patient decoder splits, and only the one that holds it is refused.
+    """
     try:
-        envelopes = _events.decode(body)
-    except UNREADABLE as error:
-        return [_unwrapped(envelope) for envelope in _split_patiently(body, error)]
-    return [_unwrapped(bytes(envelope)) for envelope in envelopes]
-
-
-def _split_patiently(body: bytes, error: Exception) -> list[bytes]:
-    """The envelopes where some text is no Unicode: JSON by its grammar, so only the one that holds it may be refused."""
+        return [bytes(envelope) for envelope in _events.decode(body)]
+    except UNREADABLE as refusal:
+        error = refusal
     try:
         return [json.dumps(envelope).encode() for envelope in json.loads(body, parse_constant=_refuse_constant)]
     except (ValueError, RecursionError):

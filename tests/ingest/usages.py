@@ -1,0 +1,40 @@
+"""Usage objects in each provider's shape, and what becomes of them."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from metering.ingest.dialects import Counts, Dialect, Usage, UsageRefused, count
+
+MOST = 2**31 - 1
+
+
+def usage_of(said: dict[str, Any]) -> Usage:
+    return msgspec.json.decode(msgspec.json.encode(said), type=Usage)
+
+
+def counted(said: dict[str, Any], dialect: Dialect | None = None) -> Counts:
+    return count(usage_of(said), dialect)
+
+
+def refusal(said: dict[str, Any], dialect: Dialect | None = None) -> tuple[str, str]:
+    with pytest.raises(UsageRefused) as refused:
+        count(usage_of(said), dialect)
+    return refused.value.code, str(refused.value)
+
+
+def chat(prompt: int, completion: int, **more: Any) -> dict[str, Any]:
+    return {"prompt_tokens": prompt, "completion_tokens": completion, **more}
+
+
+def responses(input: int, output: int, **more: Any) -> dict[str, Any]:
+    return {"input_tokens": input, "output_tokens": output, **more}
+
+
+def gemini(prompt: int, **more: Any) -> dict[str, Any]:
+    return {"promptTokenCount": prompt, **more}
+
+
+def reasoning(tokens: int | None) -> dict[str, Any]:
+    return {"completion_tokens_details": {"reasoning_tokens": tokens}}
