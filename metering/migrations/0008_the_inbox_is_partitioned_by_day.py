@@ -70,7 +70,8 @@ BEGIN
         RETURN;
     END IF;
     PERFORM pg_advisory_xact_lock(hashtext('metering_ensure_day'));
-    IF to_regclass(partition) IS NOT NULL THEN
+    -- Asked of the table itself: to_regclass remembers the answer from before the wait.
+    IF EXISTS (SELECT FROM pg_class WHERE relname = partition AND pg_table_is_visible(oid)) THEN
         RETURN;
     END IF;
     EXECUTE format('CREATE TABLE %I (LIKE metering_batch INCLUDING ALL)', partition);
