@@ -8,6 +8,7 @@ import threading
 import time
 
 import structlog
+from amqp.exceptions import MessageNacked
 from kombu.exceptions import OperationalError
 
 from omixa_billing.celery import app
@@ -15,6 +16,7 @@ from omixa_billing.celery import app
 log = structlog.get_logger(__name__)
 
 QUIET_SECONDS = 5.0
+CONFIRM_SECONDS = 3.0
 SOON_SECONDS = 0.02
 _quiet_until = 0.0
 
@@ -25,8 +27,8 @@ def remind(task: str) -> None:
     if time.monotonic() < _quiet_until:
         return
     try:
-        app.send_task(task, retry=False)
-    except (OperationalError, OSError) as error:
+        app.send_task(task, retry=False, timeout=CONFIRM_SECONDS, confirm_timeout=CONFIRM_SECONDS)
+    except (OperationalError, OSError, MessageNacked) as error:
         _quiet_until = time.monotonic() + QUIET_SECONDS
         log.warning("broker_away", task=task, error=str(error))
 

@@ -195,6 +195,11 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 0, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 if "redis" in CELERY_BROKER_URL:
     CELERY_BROKER_TRANSPORT_OPTIONS |= {"socket_connect_timeout": 2, "socket_timeout": 5}
+if CELERY_BROKER_URL.startswith(("amqp", "pyamqp")):
+    CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum"  # survives the loss of a node; the worker sees it and sets its QoS accordingly
+    CELERY_BROKER_TRANSPORT_OPTIONS |= {"confirm_publish": True}
+    # Declared with it for tasks with a delay, of which there are none here: the cheaper kind will do.
+    CELERY_BROKER_NATIVE_DELAYED_DELIVERY_QUEUE_TYPE = "classic"
 CELERY_TASK_PUBLISH_RETRY = False  # a lost reminder is made up for by the sweep
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
