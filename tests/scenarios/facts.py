@@ -1,10 +1,19 @@
 """What is true of a scenario, whoever counts it: events as they happened and prices as they were set. No project code."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 CLASSES = ("input", "cached_input", "cache_write", "output")
+LONG_AGO = datetime(2025, 1, 1, tzinfo=UTC)
+
+# As the models' pages and public price lists have them: input, cached input, output.
+SEED_RATES = {
+    "codex-mini": ("1.5", "0.375", "6"),
+    "o1-preview": ("15", "7.5", "60"),
+    "computer-use-preview": ("3", None, "12"),
+    "grok-3": ("3", None, "15"),
+}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from metering.catalogue.models import PriceVersion
-from tests.scenarios.facts import Happened, Price
+from tests.scenarios.facts import LONG_AGO, SEED_RATES, Happened, Price
 from tests.scenarios.oracle import Ledger
 from tests.scenarios.stage import Caller, command, wait_until
 from tests.scenarios.traffic import Sent
@@ -16,16 +16,7 @@ from workspaces import issue
 NOW = datetime(2026, 10, 15, 12, tzinfo=UTC)
 BATCH = 500
 TENANTS, SANDBOX, ONLY_FAILURES = 20, 18, 19
-LONG_AGO = datetime(2025, 1, 1, tzinfo=UTC)
 ACTOR = "the scenario"
-
-# As the models' pages and public price lists have them: input, cached input, output.
-SEED_RATES = {
-    "codex-mini": ("1.5", "0.375", "6"),
-    "o1-preview": ("15", "7.5", "60"),
-    "computer-use-preview": ("3", None, "12"),
-    "grok-3": ("3", None, "15"),
-}
 
 
 @dataclass

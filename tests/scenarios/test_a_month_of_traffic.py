@@ -15,8 +15,9 @@ import time_machine
 from pytest_django.live_server_helper import LiveServer
 
 from tests.scenarios.checks import check_events, check_invoices, check_reconciled, check_rollups, check_usage
+from tests.scenarios.facts import LONG_AGO
 from tests.scenarios.stage import celery_worker, command, wait_until
-from tests.scenarios.story import LONG_AGO, NOW, ONLY_FAILURES, Story, begin
+from tests.scenarios.story import NOW, ONLY_FAILURES, Story, begin
 from tests.scenarios.traffic import PRICE_CHANGE, THRESHOLD, UNKNOWN_MODEL, Sent, Traffic
 
 CLOSING = "2026-10-04T00:00:00Z"

@@ -1,0 +1,86 @@
+"""One whole story: traffic, blows, and the reckoning."""
+
+import random
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.chaos.brokers import Broker
+from tests.chaos.checks import check_everything, recovery, wait_until_settled
+from tests.chaos.controller import Controller
+from tests.chaos.driver import Gateway
+from tests.chaos.instance import Instance
+from tests.chaos.world import World
+
+CONNECTIONS = 4
+ALLOWED_ANSWERS = {"202", "429", "503", "lost", "unreachable"}
+
+
+# What happens often, and what takes long to get over.
+WEIGHTS = {
+    "worker_process": 5,
+    "worker": 3,
+    "all_workers": 3,
+    "web_process": 4,
+    "web": 3,
+    "postgres": 4,
+    "postgres_backend": 3,
+    "beat": 1,
+    "broker": 3,
+    "broker_forgets": 3,
+    "web_before_commit": 3,
+    "web_after_commit": 3,
+    "worker_before_commit": 3,
+    "worker_after_commit": 3,
+    "queue_fills": 1,
+    "delivered_often": 2,
+}
+
+
+@dataclass
+class Plan:
+    """`weights` say how often each kind of blow comes; every kind comes at least once."""
+
+    events: int
+    blows: int
+    weights: dict[str, int] = field(default_factory=lambda: dict(WEIGHTS))
+
+    def kinds(self, dice: random.Random) -> list[str]:
+        chosen = [*self.weights, *dice.choices(list(self.weights), list(self.weights.values()), k=self.blows)][: self.blows]
+        dice.shuffle(chosen)
+        return chosen
+
+
+def play(instance: Instance, world: World, broker: Broker, plan: Plan) -> dict[str, Any]:
+    """The figures of it. Raises AssertionError when anything was lost, doubled, or differs."""
+    dice = random.Random(world.seed)  # noqa: S311
+    kinds = plan.kinds(dice)
+    started = time.monotonic()
+    with Gateway(instance.connect, world.token, CONNECTIONS, world.seed) as gateway:
+        controller = Controller(instance, broker, gateway, dice, world.batches())
+        controller.strike(kinds, plan.events)
+        delivered = gateway.wait_until_delivered()
+    notes = gateway.notes
+    assert (delivered, notes.stuck, notes.refused, controller.late) == (True, [], [], [])
+    assert notes.answers.keys() <= ALLOWED_ANSWERS, notes.answers
+    assert notes.without_retry_after == 0
+    settled = wait_until_settled(instance)
+    result = check_everything(instance, world, notes)
+    return {
+        "broker": broker.name,
+        "seed": world.seed,
+        "seconds": round(time.monotonic() - started, 1),
+        "events_sent": len(notes.sent),
+        "events_acknowledged": len(notes.acknowledged),
+        "events_never_acknowledged": len(notes.never_acknowledged),
+        "duplicates_sent": notes.events_posted - len(notes.sent),
+        "answers": dict(notes.answers),
+        "kills": sum(controller.killed().values()),
+        "blows": dict(Counter(blow.kind for blow in controller.blows)),
+        "recovery": recovery(instance, notes, ((blow.kind, blow.at) for blow in controller.blows)),
+        "slowest_refusal_s": round(notes.slowest_refusal, 2),
+        "settled_after_s": round(settled, 1),
+        **result,
+        "result": "every acknowledged event once, none twice, sums exact",
+    }

@@ -1,0 +1,39 @@
+"""Workspaces, keys, a gateway and prices, made inside the instance's environment; prints them as JSON."""
+
+import io
+import json
+import os
+import sys
+from typing import Any
+
+WORKSPACES = 20
+KEYS = 3
+ACTOR = "chaos"
+
+
+def make(price_commands: list[list[str]]) -> dict[str, Any]:
+    """{"token": the gateway's, "workspaces": [{"number": its id in the database, "admin_key", "keys"}], "prices": their ids}"""
+    from django.core.management import call_command
+    from django.utils import timezone
+
+    from workspaces.issue import create_gateway, create_key, create_workspace
+
+    prices, workspaces, now = [], [], timezone.now()
+    for words in price_commands:
+        output = io.StringIO()
+        call_command("set_price", *words, stdout=output)
+        prices.append(json.loads(output.getvalue())["price_id"])
+    for number in range(WORKSPACES):
+        workspace = create_workspace(f"Chaos {number}", "", ACTOR, now)
+        keys = [create_key(workspace, "live", f"live {each}", ACTOR, now)[0].public_id for each in range(KEYS)]
+        admin_key = create_key(workspace, "admin", "admin", ACTOR, now)[1]
+        workspaces.append({"number": workspace.pk, "admin_key": admin_key, "keys": keys})
+    return {"token": create_gateway("Chaos", ACTOR, now)[1], "workspaces": workspaces, "prices": prices}
+
+
+if __name__ == "__main__":
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "omixa_billing.settings")
+    django.setup()
+    print(json.dumps(make(json.loads(sys.argv[1]))))
