@@ -14,7 +14,7 @@ from metering.errors import NotFound
 from metering.ingest.bodies import discard_rest, read_body
 from metering.ingest.door import take_in
 from metering.ingest.models import Batch
-from metering.ingest.parcels import of_events
+from metering.ingest.parcels import of_corrections, of_events
 from metering.periods import instant_text
 from omixa_billing.errors import Refusal, error_response, refusal_response, storage_unavailable_response
 from omixa_billing.outage import STORAGE_ERRORS
@@ -48,13 +48,21 @@ class GatewayView(View):
 class EventsView(GatewayView):
     """`POST /gateway/v1/events`: 202 once the batch is committed."""
 
+    parcel_of = staticmethod(of_events)
+
     def post(self, request: HttpRequest) -> HttpResponse:
         now = timezone.now()
         gateway = authenticate_gateway(request.headers.get("Authorization"), now)
-        batch = take_in(of_events(read_body(request)), gateway, now)
+        batch = take_in(self.parcel_of(read_body(request)), gateway, now)
         rejected = [{name: item[name] for name in ("index", "request_id", "code", "message")} for item in batch.items]
         answer = {"batch_id": batch.public_id, "accepted": batch.event_count - len(rejected), "rejected": rejected}
         return JsonResponse(answer, status=202)
+
+
+class CorrectionsView(EventsView):
+    """`POST /gateway/v1/corrections`: the same promise and the same answer."""
+
+    parcel_of = staticmethod(of_corrections)
 
 
 class BatchView(GatewayView):

@@ -38,7 +38,7 @@ def process_waiting(now: Callable[[], datetime], fold: Fold) -> int:
 
 def process_failed(now: Callable[[], datetime], fold: Fold) -> None:
     """Tries every batch that failed before once more, each alone."""
-    failed = Batch.objects.filter(status=Batch.Status.PENDING, failures__gt=0).order_by("id")
+    failed = Batch.objects.filter(kind=Batch.Kind.EVENTS, status=Batch.Status.PENDING, failures__gt=0).order_by("id")
     for batch_id in list(failed.values_list("id", flat=True)):
         _process_alone(batch_id, now, fold)
 

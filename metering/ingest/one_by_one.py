@@ -32,7 +32,7 @@ def record_one_by_one(batches: list[Claimed], rates: RateTable, now: datetime, f
                     fold(outcome.recorded)
             except DatabaseError as error:
                 directory.forget()  # what was learnt behind the savepoint is gone with it
-                if not _blames_the_event(error):
+                if not blames_the_event(error):
                     raise
                 refused = Refused(event.index, _poison(event, error), bytes(contents[event.index]))
                 quarantine(Batch(pk=batch.id, kind=batch.kind, gateway_id=batch.gateway_id), [refused], now)
@@ -43,7 +43,7 @@ def record_one_by_one(batches: list[Claimed], rates: RateTable, now: datetime, f
         settle([batch._replace(items=items)], total, now)
 
 
-def _blames_the_event(error: DatabaseError) -> bool:
+def blames_the_event(error: DatabaseError) -> bool:
     """Whether it is this event's values that the database will never take, and not its own state that it complains of."""
     sqlstate = getattr(error.__cause__, "sqlstate", None) or ""
     return isinstance(error, DataError | IntegrityError) or sqlstate.startswith(PROGRAM_LIMIT)

@@ -44,6 +44,13 @@ def settle(batches: Sequence[Claimed], outcome: Outcome, now: datetime) -> None:
     for arrival in outcome.conflicts:
         _note(items, counts, arrival, CONFLICT)
     _quarantine_conflicts(batches, outcome.conflicts, now)
+    mark(batches, items, counts, now)
+
+
+def mark(
+    batches: Sequence[Claimed], items: dict[int, list[dict[str, Any]]], counts: dict[int, Counter[str]], now: datetime
+) -> None:
+    """Marks batches as processed; by batch id, the items it lists and the counts of everything but what was rejected."""
     rows = [_row(batch, items[batch.id], counts[batch.id]) for batch in batches]
     with connection.cursor() as cursor:
         cursor.execute(MARK, [now, *map(list, zip(*rows, strict=True))])

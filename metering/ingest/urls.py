@@ -2,9 +2,10 @@
 
 from django.urls import path
 
-from metering.ingest.api import BatchView, EventsView
+from metering.ingest.api import BatchView, CorrectionsView, EventsView
 
 urlpatterns = [
     path("events", EventsView.as_view(), name="gateway_events"),
+    path("corrections", CorrectionsView.as_view(), name="gateway_corrections"),
     path("batches/<slug:batch_id>", BatchView.as_view(), name="gateway_batch"),
 ]
