@@ -12,6 +12,7 @@ from metering.ingest.door import take_in
 from metering.ingest.drain import process_waiting
 from metering.ingest.models import Batch
 from metering.ingest.parcels import of_events
+from metering.rollups.correct import process_corrections
 from metering.rollups.fold import fold_events
 from workspaces.models import APIKey, Gateway, Workspace
 
@@ -96,7 +97,7 @@ def send(gateway: Gateway, events: list[Any], now: datetime = NOW, process: bool
 
 def work(now: datetime = NOW) -> int:
     """What a worker does when reminded."""
-    return process_waiting(lambda: now, fold_events)
+    return process_waiting(lambda: now, fold_events) + process_corrections(lambda: now)
 
 
 def forget_names() -> None:

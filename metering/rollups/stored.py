@@ -60,7 +60,7 @@ class Stored(NamedTuple):
 
 def read(rows: Iterable[tuple[Any, ...]]) -> list[Stored]:
     """Rows of COLUMNS."""
-    return [Stored(*row[:PLAIN_COLUMNS], _state(row[PLAIN_COLUMNS:])) for row in rows]
+    return [Stored._make((*row[:PLAIN_COLUMNS], _state(row[PLAIN_COLUMNS:]))) for row in rows]
 
 
 def _state(columns: tuple[Any, ...]) -> State:

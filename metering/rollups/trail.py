@@ -68,7 +68,7 @@ def standing_corrections(events: Sequence[Stored]) -> dict[tuple[int, str, int],
     with connection.cursor() as cursor:
         cursor.execute(STANDING, [*map(list, zip(*found, strict=True))])
         for *identity, action, fingerprint, batch_id, index in cursor.fetchall():
-            found[tuple(identity)].note(action, fingerprint, (batch_id, index))  # type: ignore[index]
+            found[tuple(identity)].note(action, fingerprint, (batch_id, index))
     return found
 
 

@@ -1,0 +1,142 @@
+"""Corrections as they were sent: those of claimed batches, and those that came before their event and wait for it."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from metering.ingest.corrections import Correction, read_correction
+from metering.ingest.directory import directory
+from metering.ingest.inbox import Claimed
+from metering.ingest.models import QuarantinedEvent
+from metering.rollups.stored import COLUMNS, Stored, read
+from metering.rollups.trail import Rank
+from workspaces.models import Gateway
+
+UNKNOWN_EVENT = "unknown_event"
+Identity = tuple[int, str, int]
+Place = tuple[Any, ...]  # workspace, time, request id, attempt
+
+# As metering.ingest.events.request_hash has it.
+HASH = "substring(sha256(convert_to({column}, 'UTF8')) FROM 1 FOR 16)"
+CLAIM = (
+    "metering_eventidentity claim ON claim.workspace_id = {of}.workspace_id AND claim.attempt = {of}.attempt "
+    f"AND claim.request_hash = {HASH.format(column='{of}.request_id')}"
+)
+
+WAITING = f"""
+FROM metering_quarantinedevent waiting JOIN {CLAIM.format(of="waiting")}
+WHERE waiting.settled_at IS NULL AND waiting.kind = 'corrections' AND waiting.code = '{UNKNOWN_EVENT}'
+"""
+ANY_WAITING = f"SELECT EXISTS (SELECT {WAITING})"
+TAKE_WAITING = f"SELECT waiting.id {WAITING} ORDER BY waiting.id LIMIT %s FOR UPDATE OF waiting SKIP LOCKED"
+
+# In two steps, so that the rows are locked in their order and not in that of the corrections.
+LOCATE = f"""
+SELECT wanted.workspace_id, claim.occurred_at, wanted.request_id, wanted.attempt
+FROM unnest(%s::int[], %s::text[], %s::int[]) AS wanted (workspace_id, request_id, attempt)
+JOIN {CLAIM.format(of="wanted")}
+"""  # noqa: S608  # constants of this module only
+HOLD = f"""
+SELECT {COLUMNS}
+FROM unnest(%s::int[], %s::timestamptz[], %s::text[], %s::int[]) AS wanted (workspace_id, occurred_at, request_id, attempt)
+JOIN metering_usageevent event ON event.workspace_id = wanted.workspace_id AND event.occurred_at = wanted.occurred_at
+    AND event.request_id = wanted.request_id AND event.attempt = wanted.attempt
+JOIN metering_servicetier tier ON tier.id = event.service_tier_id
+WHERE event.occurred_at BETWEEN %s AND %s
+ORDER BY event.workspace_id, event.occurred_at, event.id FOR UPDATE OF event
+"""  # noqa: S608  # constants of this module only
+
+
+class Sent(NamedTuple):
+    """A correction with where it came from. `waiting` is its row in the quarantine (primary key), if it waited there."""
+
+    correction: Correction
+    batch_id: int
+    workspace_id: int
+    key_id: int
+    gateway: str
+    content: bytes
+    waiting: int | None = None
+
+    @property
+    def identity(self) -> Identity:
+        return self.workspace_id, self.correction.request_id, self.correction.attempt
+
+    @property
+    def rank(self) -> Rank:
+        return self.batch_id, self.correction.index
+
+
+def of_batches(batches: Sequence[Claimed]) -> list[Sent]:
+    """What the door let through, in order."""
+    gateways = _names({batch.gateway_id for batch in batches})
+    sent = []
+    for batch in batches:
+        for index, raw in batch.let_through():
+            correction = read_correction(raw, index, batch.received_at)
+            sent.append((correction, batch.id, gateways[batch.gateway_id], bytes(raw), None))
+    return _owned(sent)
+
+
+def take_waiting(limit: int) -> list[int]:
+    """Locks those in the quarantine whose event has arrived since (primary keys); what others hold is left to them."""
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE_WAITING, [limit])
+        return [pk for (pk,) in cursor.fetchall()]
+
+
+def any_waiting() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(ANY_WAITING)
+        return bool(cursor.fetchone()[0])
+
+
+def of_waiting(pks: Sequence[int]) -> list[Sent]:
+    """Corrections that waited in the quarantine, in the order in which they were sent."""
+    rows = QuarantinedEvent.objects.filter(pk__in=pks).select_related("gateway").order_by("batch_id", "index")
+    return _owned(
+        (
+            read_correction(bytes(row.content), row.index, row.created_at),
+            row.batch_id,
+            row.gateway.name,
+            bytes(row.content),
+            row.pk,
+        )
+        for row in rows
+    )
+
+
+def _owned(sent: Iterable[tuple[Correction, int, str, bytes, int | None]]) -> list[Sent]:
+    sent = list(sent)
+    keys = directory.find_keys({correction.key_id for correction, *_ in sent})
+    found = []
+    for correction, batch_id, gateway, content, waiting in sent:
+        owner = keys[correction.key_id]
+        found.append(Sent(correction, batch_id, owner.workspace_id, owner.key_id, gateway, content, waiting))
+    return found
+
+
+def _names(gateways: set[int]) -> dict[int, str]:
+    return dict(Gateway.objects.filter(pk__in=gateways).values_list("pk", "name"))
+
+
+def locate(identities: Iterable[Identity]) -> set[Place]:
+    """Where the events of these identities lie, of those that have any."""
+    wanted = sorted(set(identities))
+    if not wanted:
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(LOCATE, [*map(list, zip(*wanted, strict=True))])
+        return set(cursor.fetchall())
+
+
+def hold(places: Iterable[Place]) -> dict[Identity, Stored]:
+    """Locks the events at these places, in their order."""
+    columns = [*map(list, zip(*places, strict=True))]
+    if not columns:
+        return {}
+    instants = columns[1]
+    with connection.cursor() as cursor:
+        cursor.execute(HOLD, [*columns, min(instants), max(instants)])
+        return {event.identity: event for event in read(cursor.fetchall())}
