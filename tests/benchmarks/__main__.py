@@ -23,7 +23,7 @@ LONG = ("ten_million",)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="make bench ARGS=...", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--only", action="append", choices=BENCHMARKS, metavar="NAME", help=f"any of {', '.join(BENCHMARKS)}")
     parser.add_argument("--runs", type=int, default=Options.runs, help="the median of so many is reported")
     parser.add_argument(

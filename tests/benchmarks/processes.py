@@ -47,7 +47,7 @@ class Machine:
             elif kind in OWN:
                 parts[f"postgres {kind}"] += cpu_seconds(pid)
         used = self.cpu()
-        parts["postgres other"] = used.pop("postgres") - sum(parts.values())
+        parts["postgres other"] = max(0.0, used.pop("postgres") - sum(parts.values()))
         return used | parts
 
     def families(self) -> dict[str, list[int]]:

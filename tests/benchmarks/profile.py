@@ -15,6 +15,8 @@ from tests.benchmarks.processes import Machine
 
 SAMPLES_PER_S = 200
 FUNCTIONS = 12
+# Samples in these, and those outside of Python, are left out: they wait, for most of their time, though not to py-spy's eyes.
+WAITS = ("Connection.wait (psycopg/", "_epoll.poll (kombu/", "Condition.wait (threading.py", "Connection._recv (billiard/")
 OURS = ("metering", "workspaces", "omixa_billing")
 
 
@@ -42,29 +44,21 @@ class Profile:
         shutil.rmtree(self.folder)
 
     def _sampler(self, group: str, pid: int) -> subprocess.Popen:
-        options = ["--subprocesses", "--nonblocking", "--function", "--nolineno", "--format", "raw"]
-        command = [
-            "py-spy",
-            "record",
-            *options,
-            "--rate",
-            str(SAMPLES_PER_S),
-            "--pid",
-            str(pid),
-            "--output",
-            str(self.folder / group),
-        ]
+        command = ["py-spy", "record", "--pid", str(pid), "--subprocesses", "--nonblocking", "--function"]
+        command += ["--rate", str(SAMPLES_PER_S), "--format", "raw", "--output", str(self.folder / group)]
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def shares(stacks: Path) -> dict[str, Any]:
-    """Percent of the samples: in a function itself, and in functions of ours with all that they call."""
+    """Percent of the samples at work: in a function itself, and in functions of ours with all that they call."""
     alone: Counter[str] = Counter()
     with_called: Counter[str] = Counter()
     samples = 0
     for line in stacks.read_text().splitlines():
         stack, _, count = line.rpartition(" ")
-        frames = stack.split(";")
+        frames = [frame for frame in stack.split(";") if not frame.startswith("process ")]
+        if not frames or frames[-1].startswith(WAITS):
+            continue
         samples += int(count)
         alone[frames[-1]] += int(count)
         with_called.update({frame: int(count) for frame in set(frames) if any(f"({folder}/" in frame for folder in OURS)})
