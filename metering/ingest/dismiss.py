@@ -1,13 +1,16 @@
 """Settles quarantined events as not to be recorded. They stay, with the reason."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from metering.errors import InvalidParameter, QuarantineSettled
 from metering.ingest.models import QuarantinedEvent
 from workspaces import audit
+
+AT_ONCE = 1_000
 
 
 @transaction.atomic
@@ -16,7 +19,7 @@ def dismiss(ids: Sequence[int], reason: str, actor: str, now: datetime) -> int:
 
     Raises QuarantineSettled when none of them is open any more, InvalidParameter without a reason.
     """
-    reason = reason.strip()
+    reason = reason.strip().replace("\x00", "")
     if not reason:
         raise InvalidParameter("Say why the event is not to be recorded.", param="reason")
     still_open = QuarantinedEvent.objects.filter(pk__in=ids, settled_at__isnull=True).order_by("id")
@@ -26,6 +29,36 @@ def dismiss(ids: Sequence[int], reason: str, actor: str, now: datetime) -> int:
     QuarantinedEvent.objects.filter(pk__in=[event.pk for event in events]).update(
         settled_at=now, settlement=f"dismissed: {reason}"
     )
-    for event in events:
-        audit.record(actor, "quarantine.dismissed", event.public_id, event.workspace, now=now, reason=reason, code=event.code)
+    acts = [(event.public_id, event.workspace, {"reason": reason, "code": event.code}) for event in events]
+    audit.record_many(actor, "quarantine.dismissed", acts, now=now)
     return len(events)
+
+
+def chunks_of(matching: QuerySet[QuarantinedEvent]) -> Iterator[list[int]]:
+    """The primary keys of the open ones among `matching`, oldest first, a thousand at a time.
+
+    Only those there at the beginning: what acting on them adds to the quarantine is none of them.
+    """
+    found = matching.filter(settled_at__isnull=True)
+    last = found.order_by("-id").values_list("id", flat=True).first()
+    after = 0
+    while last is not None and after < last:
+        some = found.filter(id__gt=after, id__lte=last).order_by("id")
+        ids = list(some.values_list("id", flat=True)[:AT_ONCE])
+        if not ids:
+            return
+        yield ids
+        after = ids[-1]
+
+
+def dismiss_matching(matching: QuerySet[QuarantinedEvent], reason: str, actor: str, now: datetime) -> int:
+    """Dismisses the open ones among `matching`, a thousand to a transaction, and returns how many."""
+    done = 0
+    for ids in chunks_of(matching):
+        try:
+            done += dismiss(ids, reason, actor, now)
+        except QuarantineSettled:
+            continue  # somebody else settled all of these meanwhile
+    if not done:
+        raise QuarantineSettled("Nothing to dismiss: it is settled already.")
+    return done
