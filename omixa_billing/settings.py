@@ -200,7 +200,9 @@ if CELERY_BROKER_URL.startswith(("amqp", "pyamqp")):
     CELERY_BROKER_TRANSPORT_OPTIONS |= {"confirm_publish": True}
     # Declared with it for tasks with a delay, of which there are none here: the cheaper kind will do.
     CELERY_BROKER_NATIVE_DELAYED_DELIVERY_QUEUE_TYPE = "classic"
-CELERY_TASK_PUBLISH_RETRY = False  # a lost reminder is made up for by the sweep
+# Beat keeps one connection: when the broker has closed it, only a second attempt makes a new one. Reminders make none, since
+# a lost one is made up for by the sweep that beat sends.
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
