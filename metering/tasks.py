@@ -4,6 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from metering.ingest.drain import process_failed, process_waiting
+from metering.ingest.estimate import fill_estimates
 from metering.invoicing.tasks import close_due_months
 from metering.rollups.correct import process_corrections, process_failed_corrections
 from metering.rollups.fold import fold_events
@@ -21,11 +22,12 @@ def process_waiting_batches() -> None:
 
 @shared_task(name="metering.sweep_inbox")
 def sweep_inbox() -> None:
-    """Takes up what no reminder came through for, and gives failed batches another try."""
+    """Takes up what no reminder came through for, and gives failed batches another try; then says what is held up."""
     process_waiting(timezone.now, fold_events)
     process_corrections(timezone.now)
     process_failed(timezone.now, fold_events)
     process_failed_corrections(timezone.now)
+    fill_estimates()
 
 
 @shared_task(name="metering.price_waiting_events")
