@@ -39,7 +39,13 @@ class Refusal(Exception):
 def error_body(status: int, code: str, message: str, param: str | None = None) -> dict[str, Any]:
     """`{"error": {message, type, code, param}}` as every endpoint answers it."""
     kind = ERROR_TYPES.get(status, "invalid_request_error")
-    return {"error": {"message": message, "type": kind, "code": code, "param": param}}
+    named = None if param is None else _printable(param)
+    return {"error": {"message": _printable(message), "type": kind, "code": code, "param": named}}
+
+
+def _printable(text: str) -> str:
+    """Without halves of characters, which JSON can write and UTF-8 cannot: errors repeat what was sent."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def error_response(

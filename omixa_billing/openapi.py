@@ -18,6 +18,8 @@ DESCRIPTIONS = {
     "401": "No credential, or a bad one.",
     "403": "This credential may not do that.",
     "404": "Not found, or not yours.",
+    "413": "The body is too large.",
+    "415": "The body is of another kind than application/json.",
     "default": "Any other refusal, in the one shape of errors.",
 }
 GATEWAY_TOKEN = {
@@ -42,6 +44,7 @@ def add_errors(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     result["components"].setdefault("securitySchemes", {})["gateway"] = GATEWAY_TOKEN
     for path, operations in result["paths"].items():
         for operation in operations.values():
+            _allow_empty(operation.get("parameters", []))
             answers = operation["responses"]
             for status in _errors_of(path, operation):
                 answers.setdefault(status, {"content": ERROR_ANSWER, "description": DESCRIPTIONS[status]})
@@ -49,6 +52,13 @@ def add_errors(result: dict[str, Any], **_: Any) -> dict[str, Any]:
                 answer["description"] = answer.get("description") or DESCRIPTIONS.get(status, "Done.")
     _drop(result, "x-spec-enum-id")
     return result
+
+
+def _allow_empty(parameters: list[dict[str, Any]]) -> None:
+    """A parameter of the query that need not be given is not given either when it is empty, as in `?cursor=`."""
+    for parameter in parameters:
+        if parameter["in"] == "query" and not parameter.get("required"):
+            parameter["schema"].pop("minLength", None)
 
 
 def _drop(part: Any, name: str) -> None:
@@ -62,9 +72,11 @@ def _drop(part: Any, name: str) -> None:
 def _errors_of(path: str, operation: dict[str, Any]) -> list[str]:
     needs_credential = {} not in operation.get("security", [{}])
     names_another = "{" in path or any(each["name"] == "key_id" for each in operation.get("parameters", []))
+    takes_json = "requestBody" in operation and path.startswith("/api/")  # the gateway's endpoints look at no Content-Type
     return [
         "400",
         *(["401", "403"] if needs_credential else []),
         *(["404"] if names_another else []),
+        *(["413", "415"] if takes_json else []),
         "default",
     ]

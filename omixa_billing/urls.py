@@ -15,7 +15,8 @@ api: list[URLPattern | URLResolver] = [
     path("", include("workspaces.urls")),
     # The one endpoint whose form, YAML or JSON, the Accept header chooses.
     path("schema/", SpectacularAPIView.as_view(content_negotiation_class=DefaultContentNegotiation), name="schema"),
-    path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    # A page: it has no other form, not even for what OPTIONS asks.
+    path("docs/", SpectacularSwaggerView.as_view(url_name="schema", http_method_names=["get", "head"]), name="docs"),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [

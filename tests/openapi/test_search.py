@@ -6,14 +6,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 import schemathesis
-from django.core.signals import request_finished, request_started
-from django.core.wsgi import get_wsgi_application
-from django.db import close_old_connections, transaction
+from django.db import transaction
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from schemathesis.specs.openapi.checks import (
@@ -23,7 +19,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.openapi.document import strict_document
-from tests.openapi.world import World, a_world
+from tests.openapi.server import application
+from tests.openapi.world import IN_PATH, World
 from tests.usage.conftest import fixed_day
 
 __all__ = ["fixed_day"]
@@ -42,14 +39,6 @@ CONFIG = schemathesis.Config.from_dict(
     }
 )
 INSTANTS = ("2026-09-01T00:00:00Z", "2026-09-30T23:59:59.999999Z", "2026-10-01T02:00:00+02:00", "2026-11-01T00:00:00Z")
-IN_PATH = {
-    "batch_id": "<batch>",
-    "invoice_id": "<invoice>",
-    "key_id": "<key>",
-    "line_id": "<line>",
-    "model": "codex-mini",
-    "request_id": "<request>",
-}
 IN_QUERY = {
     "start": st.sampled_from(INSTANTS[:2]),
     "end": st.sampled_from(INSTANTS[2:]),
@@ -61,17 +50,7 @@ NEEDED = {"start", "end"}
 WORDS = {"bucket", "group_by", "status", "format"}  # kept as drawn; drawn names would leave every answer empty
 
 schema = schemathesis.openapi.from_dict(strict_document(), config=CONFIG)
-schema.app = get_wsgi_application()
-
-
-@pytest.fixture
-def world(db: None) -> Iterator[World]:
-    """Requests as a server gets them, but on the connection of the test, which they must not close."""
-    request_started.disconnect(close_old_connections)
-    request_finished.disconnect(close_old_connections)
-    yield a_world()
-    request_started.connect(close_old_connections)
-    request_finished.connect(close_old_connections)
+schema.app = application
 
 
 @schema.hook

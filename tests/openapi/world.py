@@ -11,8 +11,15 @@ from tests.factories import NOW, an_event, make_price
 from tests.usage.conftest import Sender, a_tenant, at
 from workspaces import issue
 
-# What a strategy draws before there is a world; `World.known` puts the ids of this world in their place.
-NAMES = ("<key>", "<revoked key>", "<key of another>", "<request>", "<batch>", "<invoice>", "<line>", "<invoice of another>")
+# What each part of a path names, by the names of `World.ids`.
+IN_PATH = {
+    "batch_id": "<batch>",
+    "invoice_id": "<invoice>",
+    "key_id": "<key>",
+    "line_id": "<line>",
+    "model": "codex-mini",
+    "request_id": "<request>",
+}
 
 
 @dataclass(frozen=True)

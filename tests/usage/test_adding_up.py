@@ -109,7 +109,7 @@ def questions(draw: st.DrawFn) -> Asked:
     deadline=None,
     database=None,
     derandomize=not EXAMPLES,
-    max_examples=EXAMPLES or 50,
+    max_examples=EXAMPLES or 40,
     suppress_health_check=list(HealthCheck),
     phases=[phase for phase in Phase if phase is not Phase.explain],
 )
