@@ -1,0 +1,82 @@
+"""The trail against the events: every correction begins where the one before it ended, and the event is where the last did.
+
+Reads the trail and, by key, the events that are on it. The first price of an event that had none is the one change that
+leaves no entry.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+
+from metering.ingest.models import EventStatus
+from metering.money import exact_text
+from metering.periods import Period
+
+CHAIN = """
+WITH entry AS (
+    SELECT *, lead(id) OVER event AS next_id, lead(before_status) OVER event AS next_status,
+           lead(before_source) OVER event AS next_source, lead(before_tokens) OVER event AS next_tokens,
+           lead(before_price_id) OVER event AS next_price_id, lead(before_cost) OVER event AS next_cost
+    FROM metering_eventcorrection
+    WHERE %(start)s::timestamptz IS NULL OR occurred_at >= %(start)s AND occurred_at < %(end)s
+    WINDOW event AS (PARTITION BY workspace_id, event_id ORDER BY id)
+), step AS (
+    SELECT entry.workspace_id, request_id, attempt, id, next_id, after_status, after_source, after_tokens, after_price_id,
+           after_cost, next_status, next_source, next_tokens, next_price_id, next_cost
+    FROM entry WHERE next_id IS NOT NULL
+    UNION ALL
+    SELECT entry.workspace_id, entry.request_id, entry.attempt, entry.id, NULL, after_status, after_source, after_tokens,
+           after_price_id, after_cost, event.status, event.usage_source,
+           ARRAY[event.input_tokens, event.cached_input_tokens, event.cache_write_tokens, event.output_tokens,
+                 event.reasoning_tokens], event.price_id, event.cost
+    FROM entry LEFT JOIN LATERAL (
+        SELECT * FROM metering_usageevent found
+        WHERE found.workspace_id = entry.workspace_id AND found.occurred_at = entry.occurred_at AND found.id = entry.event_id
+        OFFSET 0
+    ) event ON true
+    WHERE next_id IS NULL
+)
+SELECT workspace.public_id, request_id, attempt, next_id IS NULL, after_status, after_tokens, after_cost, next_status,
+       next_tokens, next_cost
+FROM step JOIN workspaces_workspace workspace ON workspace.id = workspace_id
+WHERE (after_status, after_source, after_tokens) IS DISTINCT FROM (next_status, next_source, next_tokens)
+   OR (after_price_id, after_cost) IS DISTINCT FROM (next_price_id, next_cost) AND after_cost IS NOT NULL
+ORDER BY step.id LIMIT %(limit)s
+"""
+
+IDLE = """
+SELECT workspace.public_id, request_id, attempt, before_status, before_tokens, before_cost, after_status, after_tokens,
+       after_cost
+FROM metering_eventcorrection JOIN workspaces_workspace workspace ON workspace.id = workspace_id
+WHERE NOT took_effect
+  AND (before_status, before_source, before_tokens, before_price_id, before_cost)
+      IS DISTINCT FROM (after_status, after_source, after_tokens, after_price_id, after_cost)
+  AND (%(start)s::timestamptz IS NULL OR occurred_at >= %(start)s AND occurred_at < %(end)s)
+ORDER BY metering_eventcorrection.id LIMIT %(limit)s
+"""
+
+
+def trail_differences(period: Period | None, limit: int = 100) -> list[dict[str, Any]]:
+    """Where the trail of a month's events (None: of all) contradicts itself or an event: the first `limit` of each kind."""
+    scope = {"start": period and period.start, "end": period and period.end, "limit": limit}
+    with connection.cursor() as cursor:
+        cursor.execute(CHAIN, scope)
+        found = [
+            _difference("event_is_as_last_corrected" if last else "corrections_follow_each_other", *identity, states)
+            for *identity, last, states in ((*row[:4], row[4:]) for row in cursor.fetchall())
+        ]
+        cursor.execute(IDLE, scope)
+        found += [_difference("without_effect_nothing_changes", *row[:3], row[3:]) for row in cursor.fetchall()]
+    return found
+
+
+def _difference(check: str, workspace: str, request_id: str, attempt: int, states: tuple[Any, ...]) -> dict[str, Any]:
+    which = {"check": check, "workspace_id": workspace, "request_id": request_id, "attempt": attempt}
+    return which | {"expected": _state(*states[:3]), "found": _state(*states[3:])}
+
+
+def _state(status: int | None, tokens: list[int] | None, cost: Decimal | None) -> dict[str, Any] | None:
+    if status is None:
+        return None
+    return {"status": EventStatus(status).label, "tokens": tokens, "cost": None if cost is None else exact_text(cost)}
