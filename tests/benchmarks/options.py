@@ -28,7 +28,9 @@ def medians(runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def readable(figure: float) -> float:
-    return round(figure, 3) if figure < 10 else round(figure, 1) if figure < 1000 else round(figure)
+    """With some four digits that mean something."""
+    digits = 3 if abs(figure) < 10 else 1 if figure < 1000 else None
+    return round(figure, digits) + 0  # never -0.0
 
 
 def percentiles(name: str, seconds: list[float], *wanted: int) -> dict[str, float]:

@@ -13,7 +13,6 @@ from omixa_billing.embedded.cluster import Cluster
 from tests.benchmarks.product import Product
 
 TICKS = os.sysconf("SC_CLK_TCK")
-PAGE = os.sysconf("SC_PAGE_SIZE")
 # What stands in the command lines of the supervisor's children.
 GROUPS = {
     "web": "-m granian ",
@@ -66,10 +65,10 @@ class Machine:
                     found[group] += _descendants(child, children)
         return found
 
-    def worker_memory(self) -> list[int]:
-        """Resident bytes of each of Celery's pool processes."""
+    def worker_memory(self) -> tuple[float, float]:
+        """Resident MB of the largest of Celery's pool processes, now and at its most."""
         _, *pool = sorted(self.families()["worker"])
-        return [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE for pid in pool]
+        return max(_resident(pid, "VmRSS") for pid in pool), max(_resident(pid, "VmHWM") for pid in pool)
 
 
 def since(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
@@ -89,6 +88,12 @@ def _stat(pid: int) -> list[str]:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return []
+
+
+def _resident(pid: int, line: str) -> float:
+    """MB, as that line of its status has it in kB."""
+    _, _, after = Path(f"/proc/{pid}/status").read_text().partition(f"{line}:")
+    return int(after.split()[0]) / 1024
 
 
 def _descendants(pid: int, children: dict[int, list[int]]) -> list[int]:

@@ -37,13 +37,15 @@ def measure_store(options: Options, million: int, millions: int) -> dict[str, An
         for filled in store.fill(million * millions):
             seconds[(filled["events"] - 1) // million] += filled["seconds"]
             if filled["events"] % million == 0:
-                memory.append(readable(max(machine.worker_memory()) / 2**20))
-                say(f"{filled['events']} events stored; the larger worker holds {memory[-1]} MB")
+                now, peak = machine.worker_memory()
+                memory.append(readable(now))
+                say(f"{filled['events']} events stored; a worker holds {now:.1f} MB and held {peak:.1f} MB at most")
         runs = [store.query() for _ in range(options.runs)]
         return {
             "events_stored": million * millions,
             "of_the_workspace": million * millions // 10,
             "ingest_per_s": [readable(million / each) for each in seconds.values()],
             "worker_mb": memory,
+            "worker_peak_mb": readable(peak),
             "requests": REQUESTS,
         } | medians(runs)
