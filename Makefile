@@ -32,7 +32,7 @@ format: ## what ruff can put right
 	$(PYTHON_IN_VENV) -m ruff check --fix
 	$(PYTHON_IN_VENV) -m ruff format
 
-bench: ## the benchmarks, one JSON line each
+bench: ## the benchmarks, one JSON line each; choose with ARGS="--only ten_million"
 	@scripts/bootstrap.sh requirements-dev.lock
 	@$(PYTHON_IN_VENV) -m tests.benchmarks $(ARGS)
 
