@@ -79,7 +79,7 @@ def test_words_are_enumerated_and_times_and_limits_bounded() -> None:
     parameters = {each["name"]: each["schema"] for each in document()["paths"]["/api/v1/usage"]["get"]["parameters"]}
     assert parameters["bucket"]["enum"] == ["hour", "day", "month", "none"]
     assert parameters["group_by"]["items"]["enum"] == ["model", "key_id", "service_tier", "provider", "status"]
-    assert parameters["status"]["items"]["enum"] == ["succeeded", "aborted", "failed"]
+    assert parameters["status"]["items"]["enum"] == ["succeeded", "aborted", "failed", "voided"]
     assert parameters["start"] == {"type": "string", "format": "date-time"}
     assert parameters["format"]["enum"] == ["json", "csv"]
     events = {each["name"]: each["schema"] for each in document()["paths"]["/api/v1/usage/events"]["get"]["parameters"]}
