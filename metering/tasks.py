@@ -1,16 +1,50 @@
 """What Celery runs. Each task makes one call; each may run twice, and twice at once, with the same result."""
 
+import time
+from typing import Any
+
+import structlog
 from celery import shared_task
+from celery.exceptions import Reject
 from django.utils import timezone
 
+from metering.errors import InboxFull
 from metering.ingest.drain import process_failed, process_waiting
 from metering.ingest.estimate import fill_estimates
+from metering.ingest.from_broker import take_in_message
+from metering.ingest.retention import tend_inbox
 from metering.invoicing.tasks import close_due_months
 from metering.rollups.correct import process_corrections, process_failed_corrections
 from metering.rollups.fold import fold_events
 from metering.rollups.reprice import price_waiting
+from omixa_billing.outage import STORAGE_ERRORS
 
 __all__ = ["close_due_months", "price_waiting_events", "process_waiting_batches", "sweep_inbox"]
+
+
+log = structlog.get_logger(__name__)
+
+SECONDS_BETWEEN_TRIES = 2
+
+
+@shared_task(name="metering.ingest_events")
+def ingest_events(events: Any = None, gateway_id: str | None = None) -> None:
+    """Stores events that a gateway sent through the broker: a list of them, as in `POST /gateway/v1/events`.
+
+    The broker keeps the message until they are committed: while that cannot be, it gets the message back.
+    """
+    try:
+        take_in_message(events, gateway_id, timezone.now())
+    except (*STORAGE_ERRORS, InboxFull) as error:
+        log.warning("message_put_back", error=str(error))
+        time.sleep(SECONDS_BETWEEN_TRIES)
+        raise Reject(str(error), requeue=True) from None
+
+
+@shared_task(name="metering.tend_inbox")
+def tend_inbox_days() -> None:
+    """Makes the inbox's days ahead of their time, and drops the old ones."""
+    tend_inbox(timezone.now())
 
 
 @shared_task(name="metering.process_waiting_batches")

@@ -12,9 +12,10 @@ from django.views.decorators.csrf import csrf_exempt
 
 from metering.errors import NotFound
 from metering.ingest.bodies import discard_rest, read_body
+from metering.ingest.cloudevents import is_cloudevents
 from metering.ingest.door import take_in
 from metering.ingest.models import Batch
-from metering.ingest.parcels import of_corrections, of_events
+from metering.ingest.parcels import Parcel, of_cloudevents, of_corrections, of_events, of_litellm
 from metering.periods import instant_text
 from omixa_billing.errors import Refusal, error_response, refusal_response, storage_unavailable_response
 from omixa_billing.outage import STORAGE_ERRORS
@@ -45,24 +46,41 @@ class GatewayView(View):
         return response
 
 
-class EventsView(GatewayView):
-    """`POST /gateway/v1/events`: 202 once the batch is committed."""
+class DoorView(GatewayView):
+    """What the doors have in common: 202 once the batch is committed."""
 
-    parcel_of = staticmethod(of_events)
+    def parcel(self, body: bytes, request: HttpRequest) -> Parcel:
+        raise NotImplementedError
 
     def post(self, request: HttpRequest) -> HttpResponse:
         now = timezone.now()
         gateway = authenticate_gateway(request.headers.get("Authorization"), now)
-        batch = take_in(self.parcel_of(read_body(request)), gateway, now)
+        batch = take_in(self.parcel(read_body(request), request), gateway, now)
         rejected = [{name: item[name] for name in ("index", "request_id", "code", "message")} for item in batch.items]
         answer = {"batch_id": batch.public_id, "accepted": batch.event_count - len(rejected), "rejected": rejected}
         return JsonResponse(answer, status=202)
 
 
-class CorrectionsView(EventsView):
-    """`POST /gateway/v1/corrections`: the same promise and the same answer."""
+class EventsView(DoorView):
+    """`POST /gateway/v1/events`: our own format, or CloudEvents if the content type says so."""
 
-    parcel_of = staticmethod(of_corrections)
+    def parcel(self, body: bytes, request: HttpRequest) -> Parcel:
+        content_type = request.headers.get("Content-Type", "")
+        return of_cloudevents(body, content_type) if is_cloudevents(content_type) else of_events(body)
+
+
+class LiteLLMView(DoorView):
+    """`POST /gateway/v1/events/litellm`: LiteLLM's StandardLoggingPayload."""
+
+    def parcel(self, body: bytes, request: HttpRequest) -> Parcel:
+        return of_litellm(body)
+
+
+class CorrectionsView(DoorView):
+    """`POST /gateway/v1/corrections`."""
+
+    def parcel(self, body: bytes, request: HttpRequest) -> Parcel:
+        return of_corrections(body)
 
 
 class BatchView(GatewayView):

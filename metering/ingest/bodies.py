@@ -58,6 +58,11 @@ def read_body(request: HttpRequest) -> bytes:
 
 def blot_credentials(body: bytes) -> bytes:
     """JSON without whole credentials of ours, not even behind escapes."""
+    return blot_out(body)
+
+
+def blot_out(body: bytes) -> bytes:
+    """JSON bytes without whole credentials of ours."""
     if b"\\u00" in body:
         body = HIDDEN.sub(lambda escape: escape[1] + bytes([int(escape[2], 16)]), body)
     return CREDENTIAL.sub(rb"omx_\1_[removed]", body) if b"omx_" in body else body
@@ -105,11 +110,16 @@ def open_envelope(body: bytes, kind: str = "events") -> Sequence[bytes | msgspec
         events: Sequence[bytes | msgspec.Raw] = getattr(_envelopes[kind].decode(body), kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         events = _open_patiently(body, kind, error)
-    if not events:
-        raise MalformedBody(f"{kind} is empty: send 1 to 1,000 of them.")
-    if len(events) > settings.INGEST_MAX_EVENTS:
-        raise BatchTooLarge(f"{len(events)} {kind} are more than 1,000: send them in several batches.")
+    check_number(len(events), kind)
     return events
+
+
+def check_number(count: int, kind: str) -> None:
+    """Raises MalformedBody, BatchTooLarge."""
+    if not count:
+        raise MalformedBody(f"{kind} is empty: send 1 to 1,000 of them.")
+    if count > settings.INGEST_MAX_EVENTS:
+        raise BatchTooLarge(f"{count} {kind} are more than 1,000: send them in several batches.")
 
 
 def _open_patiently(body: bytes, kind: str, error: Exception) -> list[bytes]:

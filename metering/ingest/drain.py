@@ -11,11 +11,12 @@ import structlog
 from django.db import transaction
 from django.db.models import F
 
+from metering.ingest.arrivals import last_uses, number
 from metering.ingest.directory import directory
 from metering.ingest.inbox import Claimed, claim_fresh, claim_one
 from metering.ingest.models import Batch
 from metering.ingest.one_by_one import record_one_by_one
-from metering.ingest.record import Fold, Recorded, number, record
+from metering.ingest.record import Fold, record
 from metering.ingest.settle import settle
 from metering.pricing.current import current_rates
 from metering.pricing.rates import RateTable
@@ -68,17 +69,7 @@ def _record(batches: list[Claimed], rates: RateTable, now: datetime, fold: Fold)
     outcome = record(number((batch.id, event) for batch in batches for event in batch.open()), rates, now)
     fold(outcome.recorded)
     settle(batches, outcome, now)
-    note_uses(_last_uses(outcome.recorded, now))
-
-
-def _last_uses(recorded: list[Recorded], now: datetime) -> dict[int, datetime]:
-    """When each key was last used in these events; a gateway's clock that runs ahead does not count."""
-    uses: dict[int, datetime] = {}
-    for arrival, _, _ in recorded:
-        at = min(arrival.event.occurred_at, now)
-        if uses.get(arrival.key_id, at) <= at:
-            uses[arrival.key_id] = at
-    return uses
+    note_uses(last_uses(outcome.recorded, now))
 
 
 def _process_alone(batch_id: int, now: Callable[[], datetime], fold: Fold) -> None:

@@ -2,13 +2,12 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from hashlib import blake2b, sha256
+from hashlib import sha256
 from typing import Annotated, Any, Literal
-from uuid import UUID
 
 import msgspec
 
-from metering.catalogue.set_price import normal_tier
+from metering.catalogue.set_price import DEFAULT_TIER, normal_tier
 from metering.ingest.dialects import NOTHING, Counts, Dialect, Usage, UsageRefused, count
 from metering.ingest.models import EventStatus, UsageSource
 
@@ -47,9 +46,9 @@ def without_credentials(text: str) -> str:
     return CREDENTIAL.sub(r"omx_\1_[removed]", text) if "omx_" in text else text
 
 
-def request_hash(request_id: str) -> UUID:
+def request_hash(request_id: str) -> bytes:
     """The request id as identities have it: the first half of its SHA-256, which SQL can compute too."""
-    return UUID(bytes=sha256(request_id.encode()).digest()[:16])
+    return sha256(request_id.encode()).digest()[:16]
 
 
 def without_nul(text: str) -> str:
@@ -107,8 +106,8 @@ class Event(msgspec.Struct, gc=False):
     time_to_first_token_ms: int | None
     detail: str | None
 
-    def fingerprint(self) -> UUID:
-        """What tells a retry of the same event from another event under its name.
+    def fingerprint(self) -> bytes:
+        """16 bytes that tell a retry of the same event from another event under its name.
 
         Everything counts but the time: a retry may carry a newer one and is still the same event.
         """
@@ -125,11 +124,12 @@ class Event(msgspec.Struct, gc=False):
             self.time_to_first_token_ms,
             self.detail,
         )
-        return UUID(bytes=blake2b(msgspec.msgpack.encode(content), digest_size=16).digest())
+        return sha256(_packed(content)).digest()[:16]
 
 
 _sent = msgspec.json.Decoder(SentEvent)
 _known = msgspec.json.Decoder(Known)
+_packed = msgspec.msgpack.Encoder().encode
 
 
 def read_event(raw: bytes | memoryview, index: int, received_at: datetime) -> Event:
@@ -146,24 +146,32 @@ def read_event(raw: bytes | memoryview, index: int, received_at: datetime) -> Ev
 
 
 def _canonical(sent: SentEvent, index: int, received_at: datetime) -> Event:
+    tier, provider = sent.service_tier, sent.provider or ""
+    if "\x00" in sent.request_id + sent.key_id + sent.model + provider + (tier or ""):
+        _refuse_nul(sent)
     status = sent.status or "succeeded"
-    return Event(
-        index=index,
-        request_id=storable(sent.request_id, "request_id"),
-        attempt=sent.attempt or 0,
-        key_id=storable(sent.key_id, "key_id"),
-        model=storable(sent.model, "model"),
-        occurred_at=_plausible(sent.occurred_at, received_at),
-        status=STATUSES[status],
-        usage_source=SOURCES[sent.usage_source or "provider"],
-        service_tier=storable(normal_tier(sent.service_tier), "service_tier"),
-        provider=storable(sent.provider or "", "provider"),
-        counts=_counted(sent, status),
-        stream=sent.stream,
-        latency_ms=sent.latency_ms,
-        time_to_first_token_ms=sent.time_to_first_token_ms,
-        detail=_detail(sent),
+    return Event(  # in the order of its fields: names would cost more than all the rest
+        index,
+        sent.request_id,
+        sent.attempt or 0,
+        sent.key_id,
+        sent.model,
+        _plausible(sent.occurred_at, received_at),
+        STATUSES[status],
+        SOURCES[sent.usage_source or "provider"],
+        DEFAULT_TIER if tier is None else normal_tier(tier),
+        provider,
+        _counted(sent, status),
+        sent.stream,
+        sent.latency_ms,
+        sent.time_to_first_token_ms,
+        _detail(sent),
     )
+
+
+def _refuse_nul(sent: SentEvent) -> None:
+    for name in ("request_id", "key_id", "model", "provider", "service_tier"):
+        storable(getattr(sent, name) or "", name)
 
 
 def _counted(sent: SentEvent, status: str) -> Counts:
@@ -182,7 +190,9 @@ def _plausible(occurred_at: str, received_at: datetime) -> datetime:
     if INSTANT.fullmatch(occurred_at) is None:
         raise Rejected("invalid_event", "occurred_at must be RFC 3339 with a zone, as 2026-10-01T00:00:00Z.")
     try:
-        instant = datetime.fromisoformat(occurred_at.upper()).astimezone(UTC)
+        instant = datetime.fromisoformat(occurred_at.upper())
+        if instant.tzinfo is not UTC:
+            instant = instant.astimezone(UTC)
     except ValueError as error:
         raise Rejected("invalid_event", f"occurred_at is not a time: {error}.") from None
     except OverflowError:
@@ -202,6 +212,8 @@ def storable(text: str, name: str) -> str:
 
 def _detail(sent: SentEvent) -> str | None:
     """What is kept beside the counts, as one JSON object in a fixed key order, or None."""
+    if sent.endpoint is None and sent.route is None and sent.user is None and not sent.metadata:
+        return None
     said: dict[str, Any] = {}
     if sent.endpoint is not None:
         said["endpoint"] = sent.endpoint
@@ -213,7 +225,7 @@ def _detail(sent: SentEvent) -> str | None:
         if len(msgspec.json.encode(sent.metadata)) > MAX_METADATA_BYTES:
             raise Rejected("metadata_too_large", "metadata has more than 4 KiB.")
         said["metadata"] = sent.metadata
-    return without_credentials(msgspec.json.encode(said, order="sorted").decode()) if said else None
+    return without_credentials(msgspec.json.encode(said, order="sorted").decode())
 
 
 def unreadable(raw: bytes | memoryview, message: str, code: str = "invalid_event") -> Rejected:

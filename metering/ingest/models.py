@@ -143,14 +143,14 @@ class EventIdentity(models.Model):
 
     pk = models.CompositePrimaryKey("workspace_id", "request_hash", "attempt")
     workspace = models.ForeignKey(Workspace, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
-    request_hash = models.UUIDField()
+    request_hash = models.BinaryField()
     attempt = models.IntegerField()
     # Where the event lies, and a hash of its content: same hash, a duplicate; another, a conflict.
     occurred_at = models.DateTimeField()
-    fingerprint = models.UUIDField()
+    fingerprint = models.BinaryField()
 
     def __str__(self) -> str:
-        return f"{self.request_hash}#{self.attempt}"
+        return f"{bytes(self.request_hash).hex()}#{self.attempt}"
 
 
 class UsageEvent(models.Model):

@@ -4,14 +4,16 @@ from datetime import datetime
 
 from django.db import DatabaseError, DataError, IntegrityError, transaction
 
+from metering.ingest.arrivals import Outcome, last_uses, number
 from metering.ingest.directory import directory
 from metering.ingest.door import Refused, quarantine
 from metering.ingest.events import Event, Known, Rejected
 from metering.ingest.inbox import Claimed
 from metering.ingest.models import Batch
-from metering.ingest.record import Fold, Outcome, number, record
+from metering.ingest.record import Fold, record
 from metering.ingest.settle import settle
 from metering.pricing.rates import RateTable
+from workspaces.last_used import note_uses
 
 PROGRAM_LIMIT = "54"  # the class of SQLSTATEs that say: this value is too large for me
 
@@ -39,8 +41,9 @@ def record_one_by_one(batches: list[Claimed], rates: RateTable, now: datetime, f
                 items.append(refused.item())
             else:
                 for sums, part in zip(total, outcome, strict=True):
-                    sums += part  # type: ignore[operator]
+                    sums += part
         settle([batch._replace(items=items)], total, now)
+        note_uses(last_uses(total.recorded, now))
 
 
 def blames_the_event(error: DatabaseError) -> bool:

@@ -8,9 +8,9 @@ from typing import Any
 
 from django.db import connection
 
+from metering.ingest.arrivals import Arrival, Outcome
 from metering.ingest.inbox import Claimed
 from metering.ingest.models import QuarantinedEvent
-from metering.ingest.record import Arrival, Outcome
 
 MARK = """
 UPDATE metering_batch batch SET status = 'processed', processed_at = %s, items = settled.items::jsonb,
@@ -34,11 +34,12 @@ def settle(batches: Sequence[Claimed], outcome: Outcome, now: datetime) -> None:
     """Marks batches as processed with their counts and items, and quarantines their conflicts."""
     counts: dict[int, Counter[str]] = defaultdict(Counter)
     items: dict[int, list[dict[str, Any]]] = {batch.id: list(batch.items) for batch in batches}
-    for recorded in outcome.recorded:
-        if recorded.is_unpriced:
-            _note(items, counts, recorded.arrival, UNPRICED)
-        else:
-            counts[recorded.arrival.batch_id]["recorded"] += 1
+    priced = Counter(arrival.batch_id for arrival in outcome.recorded if arrival.cost is not None)
+    for batch_id, number in priced.items():
+        counts[batch_id]["recorded"] = number
+    for arrival in outcome.recorded:
+        if arrival.cost is None:
+            _note(items, counts, arrival, UNPRICED)
     for arrival in outcome.duplicates:
         _note(items, counts, arrival, DUPLICATE)
     for arrival in outcome.conflicts:

@@ -7,13 +7,13 @@ CREATE TABLE metering_eventidentity_by_hash (
     workspace_id integer NOT NULL,
     attempt integer NOT NULL,
     occurred_at timestamptz NOT NULL,
-    request_hash uuid NOT NULL,
-    fingerprint uuid NOT NULL,
+    request_hash bytea NOT NULL,
+    fingerprint bytea NOT NULL,
     PRIMARY KEY (workspace_id, request_hash, attempt)
 );
 INSERT INTO metering_eventidentity_by_hash
 SELECT workspace_id, attempt, occurred_at,
-    encode(substring(sha256(convert_to(request_id, 'UTF8')) FOR 16), 'hex')::uuid, encode(fingerprint, 'hex')::uuid
+    substring(sha256(convert_to(request_id, 'UTF8')) FOR 16), fingerprint
 FROM metering_eventidentity;
 DROP TABLE metering_eventidentity;
 ALTER TABLE metering_eventidentity_by_hash RENAME TO metering_eventidentity;
@@ -30,10 +30,9 @@ CREATE TABLE metering_eventidentity_by_id (
     PRIMARY KEY (workspace_id, request_id, attempt)
 );
 INSERT INTO metering_eventidentity_by_id
-SELECT event.workspace_id, event.request_id, event.attempt, event.occurred_at,
-    decode(replace(fingerprint::text, '-', ''), 'hex')
+SELECT event.workspace_id, event.request_id, event.attempt, event.occurred_at, fingerprint
 FROM metering_usageevent event JOIN metering_eventidentity claim ON claim.workspace_id = event.workspace_id
-    AND claim.request_hash = encode(substring(sha256(convert_to(request_id, 'UTF8')) FOR 16), 'hex')::uuid
+    AND claim.request_hash = substring(sha256(convert_to(request_id, 'UTF8')) FOR 16)
     AND claim.attempt = event.attempt;
 DROP TABLE metering_eventidentity;
 ALTER TABLE metering_eventidentity_by_id RENAME TO metering_eventidentity;
@@ -41,8 +40,7 @@ ALTER TABLE metering_eventidentity_by_id RENAME TO metering_eventidentity;
 
 STATE = [
     migrations.RemoveField("eventidentity", "request_id"),
-    migrations.AddField("eventidentity", "request_hash", models.UUIDField(), preserve_default=False),
-    migrations.AlterField("eventidentity", "fingerprint", models.UUIDField()),
+    migrations.AddField("eventidentity", "request_hash", models.BinaryField(), preserve_default=False),
     migrations.AlterField(
         "eventidentity",
         "pk",

@@ -33,13 +33,15 @@ def token_cost(tokens: int, micros_per_million: int) -> int:
 
 
 def event_cost(rates: Rates, input: int, cached_input: int, cache_write: int, output: int) -> int:
-    """Cost of one response in pico-dollars. `input` is the total, cached and cache write included; reasoning is in `output`."""
-    uncached = input - cached_input - cache_write
+    """Cost of one response in pico-dollars. `input` is the total, cached and cache write included; reasoning is in `output`.
+
+    The sum of the parts' token_cost, written out: it is asked for every event.
+    """
     return (
-        token_cost(uncached, rates.input)
-        + token_cost(cached_input, rates.cached_input)
-        + token_cost(cache_write, rates.cache_write)
-        + token_cost(output, rates.output)
+        (input - cached_input - cache_write) * rates.input
+        + cached_input * rates.cached_input
+        + cache_write * rates.cache_write
+        + output * rates.output
     )
 
 
@@ -53,7 +55,7 @@ class _Band:
 
 
 class RateTable:
-    """Every price version, ready for look-up. Immutable once built."""
+    """Every price version, ready for look-up. What it says never changes once it is built."""
 
     def __init__(self, prices: list[PriceVersion], aliases: dict[int, int]) -> None:
         self._aliases = aliases
@@ -67,21 +69,25 @@ class RateTable:
             thing: sorted(by_threshold.values(), key=lambda band: -band.above_input_tokens)
             for thing, by_threshold in bands.items()
         }
+        self._known: dict[tuple[int, str, int], list[_Band]] = {}
 
     def find(self, model_id: int, tier: str, workspace_id: int, at: datetime, input_tokens: int) -> Rates | None:
         """The rates in force, or None: then the event is unpriced, never free."""
-        model_id = self._aliases.get(model_id, model_id)
-        return self._in_force(model_id, tier, workspace_id, at, input_tokens) or self._in_force(
-            model_id, tier, LIST_PRICE, at, input_tokens
-        )
-
-    def _in_force(self, model_id: int, tier: str, scope: int, at: datetime, input_tokens: int) -> Rates | None:
-        for band in self._bands.get((model_id, tier, scope), ()):
+        thing = (model_id, tier, workspace_id)
+        bands = self._known.get(thing)
+        if bands is None:
+            bands = self._known[thing] = self._bands_for(*thing)
+        for band in bands:
             if band.above_input_tokens == 0 or input_tokens > band.above_input_tokens:
                 begun = bisect_right(band.starts, at)
                 if begun:
                     return band.versions[begun - 1]
         return None
+
+    def _bands_for(self, model_id: int, tier: str, workspace_id: int) -> list[_Band]:
+        """In the order of their say: the workspace's own, then the list's, each by falling threshold."""
+        model_id = self._aliases.get(model_id, model_id)
+        return [band for scope in (workspace_id, LIST_PRICE) for band in self._bands.get((model_id, tier, scope), ())]
 
 
 def rates_of(price: PriceVersion) -> Rates:

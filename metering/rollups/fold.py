@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from metering.ingest.record import Recorded
+from metering.ingest.arrivals import Arrival
 
 NO_PRICE = 0
 
@@ -59,14 +59,13 @@ HOURS = UPSERT.format(table="metering_hourlyrollup", grain="hour")
 DAYS = UPSERT.format(table="metering_dailyrollup", grain="day")
 
 
-def fold_events(recorded: Sequence[Recorded]) -> None:
+def fold_events(recorded: Sequence[Arrival]) -> None:
     """Adds events that were just written. The database groups them: a dictionary of sums here costs more than rows there."""
     if recorded:
         _stage_and_add(map(_columns, recorded))
 
 
-def _columns(recorded: Recorded) -> tuple[int | datetime, ...]:
-    arrival, price_id, cost = recorded
+def _columns(arrival: Arrival) -> tuple[int | datetime, ...]:
     event = arrival.event
     return (
         arrival.workspace_id,
@@ -76,10 +75,10 @@ def _columns(recorded: Recorded) -> tuple[int | datetime, ...]:
         arrival.tier_id,
         arrival.provider_id,
         event.status,
-        price_id or NO_PRICE,
+        arrival.price_id or NO_PRICE,
         1,
         *event.counts,
-        cost or 0,
+        arrival.cost or 0,
     )
 
 

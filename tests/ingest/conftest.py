@@ -7,10 +7,10 @@ import time_machine
 from django.http import HttpResponse
 from django.test import Client
 
-from tests.factories import NOW, make_key, make_price, make_workspace
+from tests.factories import NOW, make_gateway, make_key, make_price, make_workspace
 from tests.ingest.doorway import EVENTS, Post
 from workspaces import issue
-from workspaces.models import APIKey
+from workspaces.models import APIKey, Gateway
 
 
 @pytest.fixture
@@ -25,7 +25,12 @@ def token(_the_fixed_day: None) -> str:
 
 
 @pytest.fixture
-def key() -> APIKey:
+def gateway(db: None) -> Gateway:
+    return make_gateway()
+
+
+@pytest.fixture
+def key(db: None) -> APIKey:
     make_price()
     return make_key(make_workspace())
 

@@ -198,7 +198,7 @@ def test_a_batch_that_takes_the_database_too_long_is_set_aside_for_the_others(ga
     send(gateway, [an_event(key)], process=False)
 
     def fold(recorded: Any) -> None:
-        if any(each.arrival.event.request_id == "slow" for each in recorded):
+        if any(each.event.request_id == "slow" for each in recorded):
             with connection.cursor() as cursor:
                 cursor.execute("SET LOCAL statement_timeout = 1")
                 cursor.execute("SELECT pg_sleep(10)")

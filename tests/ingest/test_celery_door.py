@@ -1,0 +1,103 @@
+"""Events through the broker: the task stores them in the inbox, and the broker keeps them until it has."""
+
+import json
+from typing import Any
+
+import pytest
+from celery.exceptions import Reject
+from django.db import OperationalError
+
+from metering import tasks
+from metering.ingest.from_broker import take_in_message
+from metering.ingest.models import Batch, QuarantinedEvent, UsageEvent
+from tests.factories import GOLDEN_COST, NOW, an_event, work
+from workspaces.models import APIKey, Gateway
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_events_from_the_broker_are_recorded_as_any_others(gateway: Gateway, key: APIKey, wrapped: bool) -> None:
+    events: Any = [an_event(key), an_event(key, request_id="second")]
+    (batch,) = take_in_message({"events": events} if wrapped else events, gateway.public_id, NOW)
+    assert (batch.source, batch.gateway, batch.event_count, batch.status) == ("celery", gateway, 2, "pending")
+    work()
+    assert [event.cost for event in UsageEvent.objects.all()] == [GOLDEN_COST, GOLDEN_COST]
+
+
+def test_a_message_delivered_twice_is_counted_once(gateway: Gateway, key: APIKey) -> None:
+    for _ in range(2):
+        take_in_message([an_event(key)], gateway.public_id, NOW)
+    work()
+    assert UsageEvent.objects.count() == 1
+    assert [batch.duplicate for batch in Batch.objects.order_by("id")] == [0, 1]
+
+
+def test_more_events_than_a_batch_holds_become_several(gateway: Gateway, key: APIKey) -> None:
+    batches = take_in_message([an_event(key, request_id=f"r{at}") for at in range(2_001)], gateway.public_id, NOW)
+    assert [batch.event_count for batch in batches] == [1_000, 1_000, 1]
+    work()
+    assert UsageEvent.objects.count() == 2_001
+
+
+def test_large_events_are_spread_over_batches(gateway: Gateway, key: APIKey, settings: Any) -> None:
+    settings.INGEST_MAX_BYTES = 3_000
+    events = [an_event(key, request_id=f"r{at}", user="u" * 500) for at in range(10)]
+    batches = take_in_message(events, gateway.public_id, NOW)
+    assert len(batches) > 1
+    assert all(len(batch.body) < 3_200 for batch in batches)
+    assert sum(batch.event_count for batch in batches) == 10
+
+
+@pytest.mark.parametrize("message", [None, [], {}, {"events": []}, "events", 7, {"batch": [1]}])
+def test_a_message_without_events_is_kept_in_the_quarantine(gateway: Gateway, message: Any) -> None:
+    take_in_message(message, gateway.public_id, NOW)
+    quarantined = QuarantinedEvent.objects.get()
+    assert quarantined.code == "malformed_batch"
+    kept = message.get("events", message) if isinstance(message, dict) else message
+    assert json.loads(bytes(quarantined.content)) == kept
+
+
+def test_a_number_that_is_none_costs_its_neighbours_nothing(gateway: Gateway, key: APIKey) -> None:
+    bad = an_event(key, request_id="bad")
+    bad["usage"] = {"prompt_tokens": float("nan"), "completion_tokens": 1}
+    take_in_message([bad, an_event(key)], gateway.public_id, NOW)
+    assert QuarantinedEvent.objects.get().code == "invalid_event"
+    work()
+    assert UsageEvent.objects.count() == 1
+
+
+def test_a_key_that_strays_into_a_message_is_not_stored(gateway: Gateway, key: APIKey) -> None:
+    secret = "omx_live_" + "7" * 36
+    take_in_message([an_event(key, user=secret), {"odd": secret, "number": float("inf")}], gateway.public_id, NOW)
+    stored = bytes(Batch.objects.get().body) + bytes(QuarantinedEvent.objects.get().content)
+    assert b"7777" not in stored
+    assert b"omx_live_[removed]" in stored
+
+
+def test_a_message_that_names_no_gateway_or_an_unknown_one_is_stored_all_the_same(key: APIKey) -> None:
+    take_in_message([an_event(key)], None, NOW)
+    take_in_message([an_event(key, request_id="second")], "gtw_unheard_of", NOW)
+    assert [batch.gateway.name for batch in Batch.objects.all()] == ["Celery", "Celery"]
+    assert Gateway.objects.filter(name="Celery").count() == 1
+
+
+def test_while_nothing_can_be_stored_the_broker_gets_the_message_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: Any) -> None:
+        raise OperationalError("the server closed the connection")
+
+    monkeypatch.setattr(tasks, "take_in_message", away)
+    monkeypatch.setattr(tasks, "SECONDS_BETWEEN_TRIES", 0)
+    with pytest.raises(Reject) as rejection:
+        tasks.ingest_events([{}])
+    assert rejection.value.requeue is True
+
+
+def test_while_the_inbox_is_full_the_broker_gets_the_message_back(
+    gateway: Gateway, key: APIKey, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.INGEST_MAX_WAITING_BATCHES = 0
+    monkeypatch.setattr(tasks, "SECONDS_BETWEEN_TRIES", 0)
+    with pytest.raises(Reject):
+        tasks.ingest_events([an_event(key)], gateway.public_id)
+    assert not Batch.objects.exists()
