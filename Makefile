@@ -6,7 +6,7 @@ LOCK = $(PYTHON_IN_VENV) -m piptools compile --quiet --generate-hashes --no-emit
 	--no-emit-trusted-host --strip-extras --allow-unsafe pyproject.toml
 
 .DEFAULT_GOAL = help
-.PHONY: help run test lint format bench lock clean
+.PHONY: help run test lint format bench chaos lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -18,6 +18,7 @@ run: ## start everything in the foreground; Ctrl-C stops it
 test: ## the whole test suite; choose with ARGS="-k words"
 	@scripts/bootstrap.sh requirements-dev.lock
 	@scripts/chromium.sh
+	@scripts/rabbitmq.sh
 	$(PYTHON_IN_VENV) -m pytest $(ARGS)
 
 lint: ## style, types, and that no migration is missing
@@ -35,6 +36,11 @@ format: ## what ruff can put right
 bench: ## the benchmarks, one JSON line each; choose with ARGS="--only ten_million"
 	@scripts/bootstrap.sh requirements-dev.lock
 	@$(PYTHON_IN_VENV) -m tests.benchmarks $(ARGS)
+
+chaos: ## kill everything for minutes while events arrive, and count them; ARGS="--broker rabbitmq" on RabbitMQ
+	@scripts/bootstrap.sh requirements-dev.lock
+	@scripts/rabbitmq.sh
+	@$(PYTHON_IN_VENV) -m tests.chaos $(ARGS)
 
 lock: ## choose versions anew, within pyproject.toml; with ARGS=--upgrade the newest
 	@scripts/bootstrap.sh requirements-dev.lock

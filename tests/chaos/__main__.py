@@ -9,6 +9,7 @@ from contextlib import ExitStack
 
 from tests.chaos.brokers import EmbeddedRedis, private_rabbitmq
 from tests.chaos.instance import running_instance
+from tests.chaos.stage import Stage
 from tests.chaos.story import Plan, play
 from tests.chaos.world import make_world
 
@@ -28,8 +29,8 @@ def main() -> int:
     with ExitStack() as stack:
         broker = EmbeddedRedis() if arguments.broker == "redis" else stack.enter_context(private_rabbitmq())
         instance = stack.enter_context(running_instance(**broker.environment))
-        world = make_world(instance, arguments.seed)
-        figures = play(instance, world, broker, Plan(arguments.events, arguments.blows))
+        stage = Stage(instance, make_world(instance, arguments.seed), broker)
+        figures = play(stage, Plan(arguments.events, arguments.blows))
     print(json.dumps({"name": "chaos", **figures}), flush=True)
     return 0
 

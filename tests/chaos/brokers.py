@@ -12,6 +12,7 @@ from typing import Protocol
 
 import redis
 from celery import Celery
+from kombu.exceptions import OperationalError
 
 from tests.chaos.instance import Instance, signal_all
 from tests.chaos.rabbitmq import RabbitMQ
@@ -99,7 +100,7 @@ def send(url: str, times: int) -> None:
         app.conf.task_default_queue_type = "quorum" if url.startswith("amqp") else "classic"
         app.conf.broker_connection_timeout = 2
         app.conf.broker_transport_options = {"max_retries": 0}
-        with suppress(OSError, app.connection().connection_errors), app.connection() as connection:
+        with suppress(OSError, OperationalError), app.connection() as connection:
             for at in range(times // 4):
                 app.send_task(REMINDERS[at % 2], retry=False, connection=connection)
 

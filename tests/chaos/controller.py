@@ -40,8 +40,9 @@ class Controller:
 
     def strike(self, kinds: list[str], events: int) -> None:
         """One blow of each kind, in this order, each amidst its portion of at least so many events altogether."""
+        before = len(self.gateway.notes.sent)
         for at, kind in enumerate(kinds):
-            self.more_traffic(events * (at + 1) // len(kinds) - len(self.gateway.notes.sent))
+            self.more_traffic(before + events * (at + 1) // len(kinds) - len(self.gateway.notes.sent))
             time.sleep(self.dice.uniform(0, 0.4))
             at = time.time()
             killed = self.kinds[kind]()

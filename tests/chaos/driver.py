@@ -41,9 +41,10 @@ class Notes:
 class Gateway:
     """Sends what is handed to it, from `connections` threads at once."""
 
-    def __init__(self, connect: Callable[[], http.client.HTTPConnection], token: str, connections: int, seed: int) -> None:
-        self.connect, self.token = connect, token
-        self.notes = Notes()
+    def __init__(
+        self, connect: Callable[[], http.client.HTTPConnection], token: str, connections: int, seed: int, notes: Notes
+    ) -> None:
+        self.connect, self.token, self.notes = connect, token, notes
         self.waiting: list[list[Sent]] = []
         self.under_way = 0
         self.changed = threading.Condition()

@@ -121,6 +121,21 @@ class Instance:
         finally:
             signal_all(pids, signal.SIGCONT)
 
+    @contextmanager
+    def without_database(self) -> Iterator[None]:
+        """PostgreSQL is killed, and whoever would start it again stands still until the block's end."""
+        launcher = self.program("postgres")
+        os.kill(launcher, signal.SIGSTOP)
+        try:
+            os.kill(self.postmaster(), signal.SIGKILL)
+            yield
+        finally:
+            os.kill(launcher, signal.SIGCONT)
+
+    def programs(self) -> dict[str, int]:
+        """What works for customers and gateways, by its process id."""
+        return {name: self.program(name) for name in ("web", "worker", "beat")}
+
     def query(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Rows, from a server that may be coming up again."""
         deadline = time.monotonic() + SECONDS_TO_APPEAR

@@ -6,16 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.chaos.brokers import Broker
-from tests.chaos.checks import check_everything, recovery, wait_until_settled
-from tests.chaos.controller import Controller
-from tests.chaos.driver import Gateway
-from tests.chaos.instance import Instance
-from tests.chaos.world import World
-
-CONNECTIONS = 4
-ALLOWED_ANSWERS = {"202", "429", "503", "lost", "unreachable"}
-
+from tests.chaos.checks import recovery
+from tests.chaos.stage import Stage
 
 # What happens often, and what takes long to get over.
 WEIGHTS = {
@@ -52,24 +44,17 @@ class Plan:
         return chosen
 
 
-def play(instance: Instance, world: World, broker: Broker, plan: Plan) -> dict[str, Any]:
+def play(stage: Stage, plan: Plan) -> dict[str, Any]:
     """The figures of it. Raises AssertionError when anything was lost, doubled, or differs."""
-    dice = random.Random(world.seed)  # noqa: S311
-    kinds = plan.kinds(dice)
-    started = time.monotonic()
-    with Gateway(instance.connect, world.token, CONNECTIONS, world.seed) as gateway:
-        controller = Controller(instance, broker, gateway, dice, world.batches())
-        controller.strike(kinds, plan.events)
-        delivered = gateway.wait_until_delivered()
-    notes = gateway.notes
-    assert (delivered, notes.stuck, notes.refused, controller.late) == (True, [], [], [])
-    assert notes.answers.keys() <= ALLOWED_ANSWERS, notes.answers
-    assert notes.without_retry_after == 0
-    settled = wait_until_settled(instance)
-    result = check_everything(instance, world, notes)
+    started, notes = time.monotonic(), stage.notes
+    with stage.gateway() as gateway:
+        controller = stage.controller(gateway)
+        controller.strike(plan.kinds(stage.dice), plan.events)
+    assert controller.late == []
+    result = stage.reckon()
     return {
-        "broker": broker.name,
-        "seed": world.seed,
+        "broker": stage.broker.name,
+        "seed": stage.world.seed,
         "seconds": round(time.monotonic() - started, 1),
         "events_sent": len(notes.sent),
         "events_acknowledged": len(notes.acknowledged),
@@ -78,9 +63,8 @@ def play(instance: Instance, world: World, broker: Broker, plan: Plan) -> dict[s
         "answers": dict(notes.answers),
         "kills": sum(controller.killed().values()),
         "blows": dict(Counter(blow.kind for blow in controller.blows)),
-        "recovery": recovery(instance, notes, ((blow.kind, blow.at) for blow in controller.blows)),
+        "recovery": recovery(stage.instance, notes, ((blow.kind, blow.at) for blow in controller.blows)),
         "slowest_refusal_s": round(notes.slowest_refusal, 2),
-        "settled_after_s": round(settled, 1),
         **result,
         "result": "every acknowledged event once, none twice, sums exact",
     }

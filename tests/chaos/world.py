@@ -53,11 +53,12 @@ class World:
             yield list(traffic.events(dice.choice(SIZES)))
 
 
-def make_world(instance: Instance, seed: int) -> World:
+def make_world(instance: Instance, seed: int, sweep_every: int | None = None) -> World:
     """Tenants, and prices by tier, by threshold and with a change in the middle of the traffic."""
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     changes = [changed(now, *change) for change in CHANGES]
-    made = instance.python("-m", "tests.chaos.tenants", json.dumps([command_for(price) for price in changes]))
+    orders = {"prices": [command_for(price) for price in changes], "sweep_every": sweep_every}
+    made = instance.python("-m", "tests.chaos.tenants", json.dumps(orders))
     prices = [replace(price, price_id=price_id) for price, price_id in zip(changes, made["prices"], strict=True)]
     keys = [workspace["keys"] for workspace in made["workspaces"]]
     admin_keys = [workspace["admin_key"] for workspace in made["workspaces"]]

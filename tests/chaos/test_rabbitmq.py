@@ -1,0 +1,77 @@
+"""The same on RabbitMQ, with quorum queues and publisher confirms, and with a disk that runs full."""
+
+import subprocess
+import time
+from contextlib import suppress
+
+import psycopg
+import pytest
+from kombu import Connection
+
+from omixa_billing.embedded.cluster import NAME, USER, binaries
+from tests.chaos.brokers import PrivateRabbitMQ
+from tests.chaos.disk import SmallDisk
+from tests.chaos.instance import Instance
+from tests.chaos.stage import Stage
+from tests.chaos.story import Plan, play
+
+EVENTS = 1_500
+KINDS = ["broker", "worker_after_commit", "broker_forgets", "worker_process"]
+
+
+def test_every_acknowledged_event_counts_once_on_rabbitmq_too(rabbitmq_stage: Stage) -> None:
+    figures = play(rabbitmq_stage, Plan(EVENTS, len(KINDS), dict.fromkeys(KINDS, 1)))
+    print(figures)
+    assert figures["kills"] == len(KINDS)
+
+
+def test_reminders_go_through_a_confirmed_quorum_queue(rabbitmq_stage: Stage) -> None:
+    broker = rabbitmq_stage.broker
+    assert isinstance(broker, PrivateRabbitMQ)
+    with Connection(broker.server.url) as connection, connection.channel() as channel:
+        channel.queue_declare("celery", passive=True)
+        # Declaring it again with anything but what it is would be refused.
+        channel.queue_declare("celery", durable=True, auto_delete=False, arguments={"x-queue-type": "quorum"})
+
+
+def test_beat_and_workers_find_a_broker_that_was_away(rabbitmq_stage: Stage) -> None:
+    broker = rabbitmq_stage.broker
+    assert isinstance(broker, PrivateRabbitMQ)
+    running = rabbitmq_stage.instance.programs()
+    with rabbitmq_stage.gateway() as gateway:
+        before = gateway.notes.answers.copy()
+        broker.server.kill()
+        gateway.hand_over(rabbitmq_stage.some(4))
+        assert gateway.wait_until_delivered(20)
+        assert (gateway.notes.answers - before).keys() == {"202"}
+        broker.server.start()
+    rabbitmq_stage.reckon()
+    assert rabbitmq_stage.instance.programs() == running
+
+
+def test_a_full_disk_costs_patience_and_nothing_else(rabbitmq_stage: Stage, disk: SmallDisk | str) -> None:
+    if not isinstance(disk, SmallDisk):
+        pytest.skip(disk)
+    instance, notes = rabbitmq_stage.instance, rabbitmq_stage.notes
+    before = notes.answers["503"]
+    with rabbitmq_stage.gateway() as gateway:
+        disk.fill()
+        deadline = time.monotonic() + 30
+        while notes.answers["503"] == before:
+            assert time.monotonic() < deadline
+            gateway.hand_over(rabbitmq_stage.some(4))
+            gateway.wait_until_delivered(0.5)
+        with suppress(psycopg.Error), instance.cluster.connect() as connection:
+            connection.execute("SELECT pg_switch_wal()")  # and not even room for the log: the server itself gives up
+        assert not gateway.wait_until_delivered(1)
+        disk.free()
+    rabbitmq_stage.reckon()
+    assert corruption(instance) == ""
+
+
+def corruption(instance: Instance) -> str:
+    """What PostgreSQL's own examination of every table and index finds."""
+    where = ["--host", str(instance.cluster.sockets), "--username", USER, NAME]
+    command = [str(binaries() / "pg_amcheck"), "--install-missing", "--heapallindexed", *where]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return done.stdout + done.stderr if done.returncode else ""
