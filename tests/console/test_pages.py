@@ -57,6 +57,8 @@ def every_page(world: World) -> list[str]:
         ("metering_batch_change", world.batch.pk),
         ("metering_quarantinedevent_change", QuarantinedEvent.objects.get(request_id="negative").pk),
         ("metering_quarantinedevent_dismiss", QuarantinedEvent.objects.get(request_id="negative").pk),
+        ("metering_quarantinedevent_replay", QuarantinedEvent.objects.get(request_id="negative").pk),
+        ("metering_quarantinedevent_edit_and_replay", QuarantinedEvent.objects.get(request_id="negative").pk),
         ("metering_invoice_change", world.invoice.pk),
         ("metering_invoice_finalize", world.invoice.pk),
         ("metering_invoice_mark_paid", world.invoice.pk),
@@ -72,6 +74,8 @@ def every_page(world: World) -> list[str]:
         f"{reverse('admin:metering_usageevent_one')}?{one}",
         reverse("admin:metering_usageevent_unpriced"),
         reverse("admin:metering_batch_process_again"),
+        reverse("admin:metering_quarantinedevent_replay_matching"),
+        f"{reverse('admin:metering_quarantinedevent_dismiss_matching')}?code=negative",
     ]
 
 

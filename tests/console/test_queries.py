@@ -26,7 +26,7 @@ LISTS = {
     "metering_usageevent_changelist": 8,
     "metering_usageevent_unpriced": 8,
     "metering_batch_changelist": 8,
-    "metering_quarantinedevent_changelist": 9,
+    "metering_quarantinedevent_changelist": 13,
     "metering_invoice_changelist": 10,
     "index": 20,
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.contrib import admin, messages
@@ -18,6 +17,7 @@ from unfold.decorators import action, display
 from unfold.paginator import InfinitePaginator
 
 from metering.dashboards.console import figures
+from metering.dashboards.console.content import readable
 from metering.ingest.models import Batch
 from omixa_billing.reminders import remind
 from workspaces import audit
@@ -25,7 +25,6 @@ from workspaces.console.base import OperatorAdmin, actor_of
 from workspaces.console.pages import FormPage
 
 STATUS_LABELS = {"pending": "warning", "failing": "danger", "processed": "success"}
-SHOWN_BYTES = 64 * 1024
 SHOWN_ITEMS = 200
 
 
@@ -137,17 +136,6 @@ class BatchAdmin(OperatorAdmin):
         intro = "The workers take up every batch that waits, the failing ones included. Nothing is counted twice by it."
         page = FormPage("Process waiting batches again", act, back, intro=intro, submit="Process again")
         return page.respond(request, self)
-
-
-def readable(content: bytes, limit: int = SHOWN_BYTES) -> str:
-    """JSON with line breaks where it is JSON, the bytes as text where it is not, cut off at `limit` bytes."""
-    try:
-        text = json.dumps(json.loads(content), indent=2, ensure_ascii=False) if len(content) <= limit else ""
-    except (ValueError, RecursionError):
-        text = ""
-    # Half an emoji is JSON and no Unicode: a page could not be sent with it.
-    text = text.encode("utf-8", "replace").decode() or content[:limit].decode("utf-8", "replace")
-    return text if len(content) <= limit else f"{text}\n… {len(content) - limit:,} bytes more"
 
 
 admin.site.register(Batch, BatchAdmin)

@@ -2,167 +2,246 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, DropdownFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, DropdownFilter, RangeDateFilter
 from unfold.decorators import action, display
 from unfold.paginator import InfinitePaginator
+from unfold.utils import parse_date_str
 
-from metering.dashboards.console import figures
-from metering.dashboards.console.batches import readable
-from metering.ingest.dismiss import dismiss
+from metering.dashboards.console import figures, held, quarantine_acts, quarantine_one
+from metering.dashboards.console.content import readable
+from metering.dashboards.console.quarantine_summary import summary
+from metering.dashboards.console.reasons import reason_of
+from metering.ingest.estimate import estimate
 from metering.ingest.models import QuarantinedEvent
-from workspaces.console import fields
-from workspaces.console.base import OperatorAdmin, actor_of
-from workspaces.console.pages import FormPage
+from metering.ingest.secrets import without_secrets
+from metering.money import exact_text
+from workspaces.console.base import OperatorAdmin
 
 OUTCOME_LABELS = {"rejected": "danger", "conflict": "warning"}
+STATE_LABELS = {"open": "warning", "replayed": "info", "settled": "success"}
 # How many of the newest events are looked through for the codes to choose from.
 CODES_SOUGHT = 1_000
 
 
-class DismissForm(forms.Form):
-    reason = fields.text("reason", "Stands beside the event and in the audit trail.", max_length=500)
-
-
 class StateFilter(DropdownFilter):
-    """Open ones unless asked otherwise."""
+    """Open ones unless asked otherwise; whoever searches by id looks for all."""
 
     title = "state"
     parameter_name = "state"
     all_option = ("", "Open")
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("settled", "Settled"), ("all", "All")]
+        return [("settled", "Settled"), ("replayed", "Replayed"), ("all", "All")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[QuarantinedEvent]) -> QuerySet[QuarantinedEvent]:
-        match self.value():
+        match self.value() or ("all" if request.GET.get("q") else ""):
             case "all":
                 return queryset
             case "settled":
                 return queryset.filter(settled_at__isnull=False)
+            case "replayed":
+                return queryset.filter(settled_at__isnull=False).exclude(replayed_in="")
         return queryset.filter(settled_at__isnull=True)
 
 
 class CodeFilter(DropdownFilter):
-    title = "code"
+    title = "reason"
     parameter_name = "code"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         newest = QuarantinedEvent.objects.order_by("-id").values_list("code", flat=True)[:CODES_SOUGHT]
         codes = sorted({*newest, *([self.used_parameters["code"]] if "code" in self.used_parameters else [])})
-        return [(code, code) for code in codes]
+        return [(code, reason_of(code).words) for code in codes]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[QuarantinedEvent]) -> QuerySet[QuarantinedEvent]:
         return queryset.filter(code=self.value()) if self.value() else queryset
+
+
+class DaysFilter(RangeDateFilter):
+    """Whole UTC days, the last one included."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[QuarantinedEvent]) -> QuerySet[QuarantinedEvent]:
+        first, last = (parse_date_str(self.used_parameters.get(f"{self.parameter_name}_{end}")) for end in ("from", "to"))
+        if first:
+            queryset = queryset.filter(created_at__gte=datetime.combine(first, time(0), tzinfo=UTC))
+        if last:
+            queryset = queryset.filter(created_at__lt=datetime.combine(last + timedelta(days=1), time(0), tzinfo=UTC))
+        return queryset
 
 
 class QuarantinedEventAdmin(OperatorAdmin):
     called = "Quarantine"
     paginator = InfinitePaginator
     show_full_result_count = False
-    list_display = ("received", "outcome_label", "code", "reason", "workspace", "state")
+    list_disable_select_all = True  # all that match are acted on by the links above the list
+    list_before_template = "admin/console/quarantine.html"
+    list_display = ("received", "why", "message_and_request", "workspace", "gateway", "held_up", "state")
     list_display_links = ("received",)
-    list_filter = (StateFilter, ("outcome", ChoicesDropdownFilter), CodeFilter, ("workspace", AutocompleteSelectFilter))
-    list_select_related = ("workspace",)
+    list_filter = (
+        StateFilter,
+        CodeFilter,
+        ("outcome", ChoicesDropdownFilter),
+        ("kind", ChoicesDropdownFilter),
+        ("workspace", AutocompleteSelectFilter),
+        ("gateway", AutocompleteSelectFilter),
+        ("created_at", DaysFilter),
+    )
+    list_select_related = ("workspace", "gateway")
     search_fields = ("public_id__exact",)
-    search_help_text = "A quarantined event's id"
+    search_help_text = "An id of a request or a quarantined event"
     ordering = ("-id",)
     sortable_by = ()
     fields = (
-        ("public_id", "created_at"),
-        ("outcome_label", "state"),
-        ("code", "message"),
-        ("workspace", "request_id"),
-        ("batch_link", "index"),
-        ("settled_at", "settlement"),
+        "what_to_do",
+        ("why", "state"),
+        "message_shown",
+        ("workspace", "gateway"),
+        ("request_id", "attempt"),
+        ("kind", "would_bill"),
+        ("created_at", "came_in"),
+        ("settlement", "became"),
         "content_as_sent",
+        "history",
     )
     readonly_fields = tuple(name for row in fields for name in ([row] if isinstance(row, str) else row))
-    actions_detail = ("dismiss",)
-    actions = ("dismiss_selected",)
+    actions_detail = ("edit_and_replay", "replay", "dismiss")
+    actions = ("replay_selected", "dismiss_selected")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[QuarantinedEvent]:
         return super().get_queryset(request).defer("content")
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        return queryset.filter(**{"public_id" if term.startswith("qrn_") else "request_id": term.replace("\x00", "")}), False
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None, **rest: Any) -> HttpResponse:
+        if request.method == "GET":
+            extra_context = (extra_context or {}) | summary(timezone.now())
+        return super().changelist_view(request, extra_context, **rest)
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """With what the links above the list act on: everything open that matches, now and not later."""
+        changes = super().get_changelist_instance(request)
+        if request.path == reverse(quarantine_acts.LISTING) and request.method == "GET":
+            found = held.matching_open(changes.queryset)
+            changes.open_events = found
+            changes.more_than = held.MOST if found.events > held.MOST else None
+            changes.act_on_all = changes.get_query_string({"id__lte": found.newest}, remove=["p"])
+        return changes
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         event = self.get_object(request, str(object_id))
         return super().get_actions_detail(request, object_id) if event and event.settled_at is None else []
 
-    @display(description="outcome", label=OUTCOME_LABELS)
-    def outcome_label(self, event: QuarantinedEvent) -> str:
-        return event.outcome
+    @display(description="reason", label=OUTCOME_LABELS)
+    def why(self, event: QuarantinedEvent) -> tuple[str, str]:
+        return event.outcome, event.code
 
-    @display(description="state", label={"open": "warning", "settled": "success"})
+    @display(description="state", label=STATE_LABELS)
     def state(self, event: QuarantinedEvent) -> str:
-        return "open" if event.settled_at is None else "settled"
+        if event.settled_at is None:
+            return "open"
+        return "replayed" if event.replayed_in else "settled"
 
     @display(description="received (UTC)")
     def received(self, event: QuarantinedEvent) -> SafeString:
         return figures.named_moment(event.created_at, event.public_id)
 
     @display(description="message")
-    def reason(self, event: QuarantinedEvent) -> SafeString:
+    def message_and_request(self, event: QuarantinedEvent) -> SafeString:
         """With the request it is about, where the event named one."""
         request = shortened(event.request_id or "-", 40)
-        return format_html(
-            '<span>{}<br><span class="console-note">request {}</span></span>', shortened(event.message, 90), request
-        )
+        message = shortened(without_secrets(event.message), 90)
+        return format_html('<span>{}<br><span class="console-note">request {}</span></span>', message, request)
 
-    @display(description="batch")
-    def batch_link(self, event: QuarantinedEvent) -> SafeString:
-        link = reverse("admin:metering_batch_change", args=[event.batch_id])
-        return format_html('<a class="console-link" href="{}">{}</a>', link, "the batch it came in")
+    @display(description="would bill")
+    def held_up(self, event: QuarantinedEvent) -> SafeString:
+        amount = event.estimated_cost
+        return figures.figure("unknown") if amount is None else figures.figure(figures.usd(amount), f"estimate: {amount} USD")
 
-    @display(description="content as sent")
+    @display(description="would bill, an estimate")
+    def would_bill(self, event: QuarantinedEvent) -> str:
+        amount = event.estimated_cost
+        if amount is None:
+            amount = estimate(bytes(event.content), event.kind, event.created_at)
+        return "unknown" if amount is None else f"{exact_text(amount)} USD"
+
+    @display(description="message")
+    def message_shown(self, event: QuarantinedEvent) -> str:
+        return without_secrets(event.message)
+
+    @display(description="what to do")
+    def what_to_do(self, event: QuarantinedEvent) -> SafeString:
+        return quarantine_one.what_to_do(event)
+
+    @display(description="came in")
+    def came_in(self, event: QuarantinedEvent) -> SafeString:
+        return quarantine_one.came_in(event)
+
+    @display(description="what became of the replay")
+    def became(self, event: QuarantinedEvent) -> SafeString:
+        return quarantine_one.became(event)
+
+    @display(description="history")
+    def history(self, event: QuarantinedEvent) -> SafeString:
+        return quarantine_one.history(event)
+
+    @display(description="content as sent, without secrets")
     def content_as_sent(self, event: QuarantinedEvent) -> SafeString:
         return format_html('<pre class="console-code">{}</pre>', readable(bytes(event.content)))
 
+    @action(description="Edit and replay", url_path="edit", icon="edit")
+    def edit_and_replay(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return quarantine_acts.edit_page(request, self, object_id)
+
+    @action(description="Replay", url_path="replay", icon="replay")
+    def replay(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return quarantine_acts.replay_page(request, self, object_id)
+
     @action(description="Dismiss", url_path="dismiss", icon="done")
     def dismiss(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        event = get_object_or_404(QuarantinedEvent.objects.defer("content"), pk=object_id)
-        page_of = reverse("admin:metering_quarantinedevent_change", args=[event.pk])
+        return quarantine_acts.dismiss_page(request, self, object_id)
 
-        def act(asked: dict[str, Any]) -> HttpResponse:
-            dismiss([event.pk], asked["reason"], actor_of(request), timezone.now())
-            messages.success(request, "The event is dismissed. It stays here, settled.")
-            return redirect(page_of)
-
-        intro = "A dismissed event is not recorded and not billed. It is kept with your reason."
-        page = FormPage("Dismiss the event", act, page_of, DismissForm, intro, "Dismiss")
-        return page.respond(request, self, event)
+    @action(description="Replay the selected events")
+    def replay_selected(self, request: HttpRequest, queryset: QuerySet[QuarantinedEvent]) -> HttpResponse:
+        return _chosen("replay", queryset)
 
     @action(description="Dismiss the selected events")
     def dismiss_selected(self, request: HttpRequest, queryset: QuerySet[QuarantinedEvent]) -> HttpResponse:
-        """Leads to a form: the reason is asked for once, for all of them."""
-        ids = list(queryset.filter(settled_at__isnull=True).order_by("id").values_list("pk", flat=True)[:CODES_SOUGHT])
-        chosen = ",".join(str(pk) for pk in ids)
-        return redirect(f"{reverse('admin:metering_quarantinedevent_dismiss_chosen')}?ids={chosen}")
+        return _chosen("dismiss", queryset)
 
     def get_custom_urls(self) -> tuple[Any, ...]:
-        return (("dismiss-chosen/", "metering_quarantinedevent_dismiss_chosen", self.dismiss_chosen),)
+        return (
+            ("replay-matching/", "metering_quarantinedevent_replay_matching", self.replay_matching),
+            ("dismiss-matching/", "metering_quarantinedevent_dismiss_matching", self.dismiss_matching),
+        )
 
-    def dismiss_chosen(self, request: HttpRequest, model_admin: Any = None) -> HttpResponse:
-        ids = [int(pk) for pk in request.GET.get("ids", "").split(",") if pk.isascii() and pk.isdigit()][:CODES_SOUGHT]
-        back = reverse("admin:metering_quarantinedevent_changelist")
+    def replay_matching(self, request: HttpRequest, model_admin: Any = None) -> HttpResponse:
+        return quarantine_acts.replay_all_page(request, self)
 
-        def act(asked: dict[str, Any]) -> HttpResponse:
-            done = dismiss(ids, asked["reason"], actor_of(request), timezone.now())
-            messages.success(request, f"{done:,} event{'' if done == 1 else 's'} dismissed.")
-            return redirect(back)
+    def dismiss_matching(self, request: HttpRequest, model_admin: Any = None) -> HttpResponse:
+        return quarantine_acts.dismiss_all_page(request, self)
 
-        title = f"Dismiss {len(ids):,} event{'' if len(ids) == 1 else 's'}"
-        intro = "Dismissed events are not recorded and not billed. They are kept with your reason."
-        return FormPage(title, act, back, DismissForm, intro, "Dismiss").respond(request, self)
+
+def _chosen(verb: str, queryset: QuerySet[QuarantinedEvent]) -> HttpResponse:
+    """Leads to a form that asks once for all of them."""
+    ids = queryset.filter(settled_at__isnull=True).order_by("id").values_list("pk", flat=True)[:CODES_SOUGHT]
+    chosen = urlencode({"id__in": ",".join(str(pk) for pk in ids) or "0"})
+    return redirect(f"{reverse(f'admin:metering_quarantinedevent_{verb}_matching')}?{chosen}")
 
 
 def shortened(text: str, length: int) -> str:

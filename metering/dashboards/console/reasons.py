@@ -1,0 +1,81 @@
+"""Why an event is in the quarantine, in an operator's words, and what can be done about it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Reason(NamedTuple):
+    """`words` for a heading, `advice` in one or two sentences."""
+
+    words: str
+    advice: str
+
+
+FIX_FORM = "Correct the field that the message names with “Edit and replay”, and have the gateway's sender corrected."
+REASONS = {
+    "invalid_event": Reason("Not of the contract's form", FIX_FORM),
+    "invalid_correction": Reason("Not of the contract's form", FIX_FORM),
+    "invalid_litellm_payload": Reason(
+        "Not a LiteLLM payload",
+        "Only what could be told of its identity was kept. Write the event in our form with “Edit and replay”, "
+        "or have it sent again.",
+    ),
+    "served_tier_unknown": Reason(
+        "The tier that was served is not said",
+        "Name the service tier that the provider billed with “Edit and replay”: the tier asked for may not be the one served.",
+    ),
+    "invalid_cloudevent": Reason(
+        "Not a CloudEvent", "Take the event out of its envelope with “Edit and replay”, and have the collector corrected."
+    ),
+    "usage_missing": Reason(
+        "Without token counts",
+        "Add the provider's counts with “Edit and replay”. If nothing was used, replay it with status “failed”, or dismiss it.",
+    ),
+    "usage_inconsistent": Reason(
+        "Its token counts contradict each other",
+        "Find out from the provider which count is right, or name the dialect, and correct it with “Edit and replay”.",
+    ),
+    "usage_too_large": Reason(
+        "More tokens than one response can have", "Correct the count with “Edit and replay”, or dismiss it if it was a test."
+    ),
+    "unknown_key": Reason(
+        "Its key is not known",
+        "Replay it as it is once the key exists here. If the gateway sent a wrong id, edit key_id; "
+        "if nobody owns it, dismiss it.",
+    ),
+    "admin_key": Reason("An admin key calls no model", "Edit key_id to the live key that made the request, and replay it."),
+    "occurred_at_in_the_future": Reason(
+        "It says it lies in the future",
+        "Correct the gateway's clock. Once the time it names has come, the event can be replayed as it is; "
+        "edit occurred_at if the month matters.",
+    ),
+    "occurred_at_too_old": Reason(
+        "More than 400 days old",
+        "So old usage is not billed. Edit occurred_at if it is wrong, or else dismiss it.",
+    ),
+    "occurred_at_out_of_range": Reason("Its time is outside the calendar", "Edit occurred_at and replay it."),
+    "metadata_too_large": Reason("Too much metadata", "Shorten metadata to 4 KiB with “Edit and replay”."),
+    "refused_by_database": Reason(
+        "The database refused it", "Correct the value that the message names; if you see none, this is a bug worth reporting."
+    ),
+    "identity_taken": Reason(
+        "Another event has its request id and attempt",
+        "The first stands and is billed. Dismiss this one if it is the same response told differently; "
+        "give it another attempt with “Edit and replay” if it was a response of its own.",
+    ),
+    "unknown_event": Reason(
+        "The event it corrects is not here",
+        "It is applied by itself as soon as the event arrives. Edit the request id or attempt if it is wrong, or dismiss it.",
+    ),
+    "wrong_key": Reason(
+        "The event was called with another key", "Edit key_id to the key of the event that it corrects, and replay it."
+    ),
+    "not_applied": Reason("It could not be applied", "Replay it; if it fails again, the message says what to correct."),
+}
+OTHER = Reason("Refused", "The message says why. Correct the content with “Edit and replay”, or dismiss the event.")
+
+
+def reason_of(code: str) -> Reason:
+    """What is known of a code; a code of a newer version than this page is shown as it is."""
+    return REASONS.get(code) or OTHER._replace(words=code.replace("_", " ").capitalize())
