@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.utils.html import format_html
@@ -23,12 +24,13 @@ def summary(now: datetime) -> dict[str, Any]:
     """What the template above the list shows."""
     reasons, over_time = held.held_by_reason(), held.quarantined_by_day(now)
     events, unknown = sum(each.events for each in reasons), sum(each.unknown for each in reasons)
-    sums = {name: sum((each.estimate for each in reasons if each.outcome == name), Decimal(0)) for name in ("rejected", "conflict")}
+    held_up = sum((each.estimate for each in reasons), Decimal(0))
+    in_conflicts = sum((each.estimate for each in reasons if each.outcome == "conflict"), Decimal(0))
     return {
         "events": events,
         "cut_off": events >= held.MOST,
-        "held_up": figures.usd(sums["rejected"] + sums["conflict"]),
-        "in_conflicts": figures.usd(sums["conflict"]) if sums["conflict"] else "",
+        "held_up": figures.usd(held_up),
+        "in_conflicts": figures.usd(in_conflicts) if in_conflicts else "",
         "unknown": unknown,
         "unpriced": unpriced_requests(),
         "reason_columns": ["Reason", "#Open", "#Would bill", "#Unknown", "#Oldest"],
