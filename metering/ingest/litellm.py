@@ -315,7 +315,7 @@ def _count(value: Any) -> Any:
         return value
     if isinstance(value, int):
         return value if abs(value) < 2**53 else 2**53
-    return 0.5 if isinstance(value, float) else ""
+    return "" if isinstance(value, str | list | dict) else 0.5
 
 
 def _said(value: Any) -> Any:
