@@ -36,27 +36,32 @@ CREATE TEMPORARY TABLE IF NOT EXISTS staged_rollup (
 """
 STAGED_TYPES = ("int4", "timestamptz", "int4", "int4", "int2", "int2", "int2", "int4", *("int8",) * 6, "numeric")
 
+KEY = "model_id, key_id, service_tier_id, provider_id, status, price_id"
+SUMS = ("requests", "input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "cost")
+
+# UTC hours and days all have one length, and date_bin costs a third of what date_trunc with its zone does.
+START = "date_bin('1 {grain}', {column}, '2000-01-01T00:00:00Z')"
+
 # In one order for every worker: two that add to the same rows wait, and never for each other.
-UPSERT = """
-INSERT INTO {table} AS standing (
-    workspace_id, {grain}, model_id, key_id, service_tier_id, provider_id, status, price_id,
-    requests, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost
-)
-SELECT workspace_id, date_trunc('{grain}', start, 'UTC'), model_id, key_id, service_tier_id, provider_id, status, price_id,
-    sum(requests), sum(input_tokens), sum(cached_input_tokens), sum(cache_write_tokens), sum(output_tokens),
-    sum(reasoning_tokens), sum(pico) * 0.000000000001
-FROM staged_rollup GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 ORDER BY 1, 2, 3, 4, 5, 6, 7, 8
-ON CONFLICT (workspace_id, {grain}, model_id, key_id, service_tier_id, provider_id, status, price_id) DO UPDATE SET
-    requests = standing.requests + EXCLUDED.requests,
-    input_tokens = standing.input_tokens + EXCLUDED.input_tokens,
-    cached_input_tokens = standing.cached_input_tokens + EXCLUDED.cached_input_tokens,
-    cache_write_tokens = standing.cache_write_tokens + EXCLUDED.cache_write_tokens,
-    output_tokens = standing.output_tokens + EXCLUDED.output_tokens,
-    reasoning_tokens = standing.reasoning_tokens + EXCLUDED.reasoning_tokens,
-    cost = standing.cost + EXCLUDED.cost
-"""
-HOURS = UPSERT.format(table="metering_hourlyrollup", grain="hour")
-DAYS = UPSERT.format(table="metering_dailyrollup", grain="day")
+UPSERT = f"""
+INSERT INTO {{table}} AS standing (workspace_id, {{grain}}, {KEY}, {", ".join(SUMS)})
+SELECT workspace_id, {{start}}, {KEY}, {", ".join(f"sum({name})" for name in SUMS)}
+FROM folded GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 ORDER BY 1, 2, 3, 4, 5, 6, 7, 8
+ON CONFLICT (workspace_id, {{grain}}, {KEY}) DO UPDATE SET
+    {", ".join(f"{name} = standing.{name} + EXCLUDED.{name}" for name in SUMS)}
+"""  # noqa: S608 - constants
+HOURS = UPSERT.format(table="metering_hourlyrollup", grain="hour", start="hour")
+DAYS = UPSERT.format(table="metering_dailyrollup", grain="day", start=START.format(grain="day", column="hour"))
+
+# The staged rows are read once: hours are made of them, and days of the hours.
+ADD = f"""
+WITH folded AS MATERIALIZED (
+    SELECT workspace_id, {START.format(grain="hour", column="start")} AS hour, {KEY},
+        {", ".join(f"sum({name}) AS {name}" for name in SUMS[:-1])}, sum(pico) * 0.000000000001 AS cost
+    FROM staged_rollup GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+), hours AS ({HOURS})
+{DAYS}
+"""  # noqa: S608 - constants
 
 
 def fold_events(recorded: Sequence[Arrival]) -> None:
@@ -103,5 +108,4 @@ def _stage_and_add(rows: Iterable[tuple[int | datetime, ...]]) -> None:
             copy.set_types(STAGED_TYPES)
             for row in rows:
                 copy.write_row(row)
-        cursor.execute(HOURS)
-        cursor.execute(DAYS)
+        cursor.execute(ADD)
