@@ -17,9 +17,10 @@ from metering.invoicing.tasks import close_due_months
 from metering.rollups.correct import process_corrections, process_failed_corrections
 from metering.rollups.fold import fold_events
 from metering.rollups.reprice import price_waiting
+from metering.rollups.rerate import continue_reratings as work_off_reratings
 from omixa_billing.outage import STORAGE_ERRORS
 
-__all__ = ["close_due_months", "price_waiting_events", "process_waiting_batches", "sweep_inbox"]
+__all__ = ["close_due_months", "continue_reratings", "price_waiting_events", "process_waiting_batches", "sweep_inbox"]
 
 
 log = structlog.get_logger(__name__)
@@ -68,3 +69,9 @@ def sweep_inbox() -> None:
 def price_waiting_events() -> None:
     """Prices the events that waited for a price which now exists."""
     price_waiting()
+
+
+@shared_task(name="metering.continue_reratings")
+def continue_reratings() -> None:
+    """Works off the re-ratings that operators ordered."""
+    work_off_reratings(timezone.now())

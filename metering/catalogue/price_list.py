@@ -25,7 +25,7 @@ def prices_in_force(
     mine = Q(workspace__isnull=True) if workspace is None else Q(workspace__isnull=True) | Q(workspace=workspace)
     latest = (
         PriceVersion.objects.filter(mine, model_id__in=set(rated_as.values()), effective_from__lte=now)
-        .order_by("model_id", "service_tier", "workspace_id", "above_input_tokens", "-effective_from")
+        .order_by("model_id", "service_tier", "workspace_id", "above_input_tokens", "-effective_from", "-revision")
         .distinct("model_id", "service_tier", "workspace_id", "above_input_tokens")
     )
     by_tier: dict[int, dict[str, list[PriceVersion]]] = defaultdict(lambda: defaultdict(list))

@@ -62,11 +62,13 @@ def set_price(
     above_input_tokens: int = 0,
     workspace: Workspace | None = None,
     effective_from: datetime | None = None,
+    correct: bool = False,
 ) -> PriceVersion:
     """Adds a version of a model's price and wakes the events that wait for it; rates in USD per million tokens.
 
     `effective_from` defaults to now. An unknown model is created, unlisted. The same version again is the one already there.
-    An `effective_from` in the past prices what is still unpriced; what was rated keeps its version.
+    An `effective_from` in the past prices what is still unpriced; what was rated keeps its version until it is re-rated.
+    With `correct`, a version of the same beginning with other rates is corrected: the next revision takes its place.
     Raises InvalidPrice, PriceAlreadySet.
     """
     rates = {
@@ -84,16 +86,18 @@ def set_price(
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [PRICES_LOCK])
-        version, created = PriceVersion.objects.get_or_create(
-            model=known_model(model),
-            service_tier=normal_tier(service_tier),
-            workspace=workspace,
-            above_input_tokens=above_input_tokens,
-            effective_from=effective_from or now,
-            defaults=rates,
-        )
-        if not created:
-            return same_or_refuse(version, rates)
+        beginning = {
+            "model": known_model(model),
+            "service_tier": normal_tier(service_tier),
+            "workspace": workspace,
+            "above_input_tokens": above_input_tokens,
+            "effective_from": effective_from or now,
+        }
+        standing = PriceVersion.objects.filter(**beginning).order_by("-revision").first()
+        if standing is not None and (has_rates(standing, rates) or not correct):
+            return same_or_refuse(standing, rates)
+        revision = 0 if standing is None else standing.revision + 1
+        version = PriceVersion.objects.create(**beginning, **rates, revision=revision)
         audit.record(actor, "price.set", version.public_id, workspace=workspace, now=now, **describe(version))
         transaction.on_commit(lambda: remind("metering.price_waiting_events"))
     return version
@@ -111,13 +115,17 @@ def known_model(slug: str) -> LanguageModel:
     return model
 
 
+def has_rates(version: PriceVersion, rates: dict[str, Decimal | None]) -> bool:
+    return all(getattr(version, name) == rate for name, rate in rates.items())
+
+
 def same_or_refuse(version: PriceVersion, rates: dict[str, Decimal | None]) -> PriceVersion:
-    """The version if it has just these rates. Raises PriceAlreadySet: two versions cannot begin at one instant."""
-    if all(getattr(version, name) == rate for name, rate in rates.items()):
+    """The version if it has just these rates. Raises PriceAlreadySet: it takes a correction to begin at the same instant."""
+    if has_rates(version, rates):
         return version
     raise PriceAlreadySet(
         f"{version.model} already has a {version.service_tier} price from {instant_text(version.effective_from)} "
-        f"({version.public_id}): choose a later time to succeed it from.",
+        f"({version.public_id}): choose a later time to succeed it from, or ask for it to be corrected.",
         param="effective_from",
     )
 
@@ -131,6 +139,7 @@ def describe(version: PriceVersion) -> dict[str, str | int | None]:
         "above_input_tokens": version.above_input_tokens,
         "workspace_id": version.workspace.public_id if version.workspace else None,
         "effective_from": instant_text(version.effective_from),
+        "revision": version.revision,
         "input": rate_text(version.input_rate),
         "cached_input": rate_text(version.cached_input_rate),
         "cache_write": rate_text(version.cache_write_rate),

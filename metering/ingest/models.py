@@ -246,6 +246,12 @@ class QuarantinedEvent(models.Model):
         indexes = [
             models.Index(F("id").desc(), name="quarantine_open", condition=Q(settled_at__isnull=True)),
             models.Index(fields=["created_at"], name="quarantine_over_time"),
+            # Those that came before their event: looked at whenever events may have arrived.
+            models.Index(
+                fields=["workspace", "id"],
+                name="corrections_waiting",
+                condition=Q(settled_at__isnull=True, kind="corrections", code="unknown_event"),
+            ),
         ]
 
     def __str__(self) -> str:

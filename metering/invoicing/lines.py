@@ -115,7 +115,7 @@ def draft_lines(quantities: Mapping[LineKey, int], own: Period) -> list[DraftLin
 
     def order(key: LineKey) -> tuple[object, ...]:
         price = prices[key.price]
-        version = (price.effective_from, price.above_input_tokens, price.public_id)
+        version = (price.effective_from, price.revision, price.above_input_tokens, price.public_id)
         kind_and_month = (kind_of(key, quantities[key], own) != InvoiceLine.Kind.USAGE, key.month)
         what = (models[key.model_id].slug, key.service_tier != "default", key.service_tier)
         return (*kind_and_month, *what, *version, COMPONENTS.index(key.component))
@@ -152,6 +152,8 @@ def description(model: str, key: LineKey, price: PriceVersion, dated: bool) -> s
     if dated:
         at_midnight = price.effective_from == price.effective_from.replace(hour=0, minute=0, second=0, microsecond=0)
         parts.append(f"price from {price.effective_from:{'%Y-%m-%d' if at_midnight else '%Y-%m-%d %H:%M'}}")
+        if price.revision:
+            parts.append("corrected" if price.revision == 1 else f"corrected {price.revision} times")
     return ", ".join(parts)
 
 

@@ -1,21 +1,41 @@
-"""What a price set for the past does not change: usage that an earlier version has rated already."""
+"""What a price set for the past does not change by itself: usage that an earlier version has rated already."""
 
-from django.db.models import Q, Sum
+from django.db.models import QuerySet, Sum
 
-from metering.catalogue.models import LanguageModel, PriceVersion
+from metering.catalogue.models import PriceVersion
 from metering.periods import floor_hour
 from metering.rollups.models import HourlyRollup
+from metering.rollups.plan import with_aliases
 
 
 def rated_since(version: PriceVersion) -> int:
-    """Requests at or after the version's beginning, to the hour, that another version has rated and that keep it.
+    """Requests of the version's time, to the hour, that another version has rated and that keep it until they are re-rated.
 
-    Counts the version's model with its aliases, its tier, and its workspace if it is for one.
+    Counts the version's model with its aliases, its tier, and its workspace if it is for one; a version for all does not
+    reach what a workspace's own has rated. It is the most that re-rating can change: a threshold may leave some alone.
     """
-    models = LanguageModel.objects.filter(Q(pk=version.model_id) | Q(alias_of=version.model_id))
     rated = HourlyRollup.objects.filter(
-        model__in=models, service_tier__name=version.service_tier, hour__gte=floor_hour(version.effective_from), price_id__gt=0
+        model__in=with_aliases(version.model),
+        service_tier__name=version.service_tier,
+        hour__gte=floor_hour(version.effective_from),
+        price_id__gt=0,
     ).exclude(price_id=version.pk)
+    successor = successors(version).order_by("effective_from").values_list("effective_from", flat=True).first()
+    if successor is not None:
+        rated = rated.filter(hour__lt=successor)
     if version.workspace_id is not None:
         rated = rated.filter(workspace=version.workspace_id)
+    else:
+        rated = rated.exclude(price_id__in=PriceVersion.objects.filter(workspace__isnull=False).values("pk"))
     return int(rated.aggregate(requests=Sum("requests"))["requests"] or 0)
+
+
+def successors(version: PriceVersion) -> QuerySet[PriceVersion]:
+    """Later versions of the same thing."""
+    return PriceVersion.objects.filter(
+        model=version.model_id,
+        service_tier=version.service_tier,
+        workspace=version.workspace_id,
+        above_input_tokens=version.above_input_tokens,
+        effective_from__gt=version.effective_from,
+    )

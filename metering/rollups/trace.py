@@ -59,19 +59,20 @@ ORDER BY metering_eventcorrection.id LIMIT %(limit)s
 
 def trail_differences(period: Period | None, limit: int = 100) -> list[dict[str, Any]]:
     """Where the trail of a month's events (None: of all) contradicts itself or an event: the first `limit` of each kind."""
-    scope = {"start": period and period.start, "end": period and period.end, "limit": limit}
+    scope: dict[str, Any] = {"start": period and period.start, "end": period and period.end, "limit": limit}
     with connection.cursor() as cursor:
         cursor.execute(CHAIN, scope)
         found = [
-            _difference("event_is_as_last_corrected" if last else "corrections_follow_each_other", *identity, states)
-            for *identity, last, states in ((*row[:4], row[4:]) for row in cursor.fetchall())
+            _difference("event_is_as_last_corrected" if row[3] else "corrections_follow_each_other", row[:3], row[4:])
+            for row in cursor.fetchall()
         ]
         cursor.execute(IDLE, scope)
-        found += [_difference("without_effect_nothing_changes", *row[:3], row[3:]) for row in cursor.fetchall()]
+        found += [_difference("without_effect_nothing_changes", row[:3], row[3:]) for row in cursor.fetchall()]
     return found
 
 
-def _difference(check: str, workspace: str, request_id: str, attempt: int, states: tuple[Any, ...]) -> dict[str, Any]:
+def _difference(check: str, event: tuple[Any, ...], states: tuple[Any, ...]) -> dict[str, Any]:
+    workspace, request_id, attempt = event
     which = {"check": check, "workspace_id": workspace, "request_id": request_id, "attempt": attempt}
     return which | {"expected": _state(*states[:3]), "found": _state(*states[3:])}
 

@@ -44,7 +44,10 @@ def test_the_command_says_so_beside_its_one_object() -> None:
     out, err = StringIO(), StringIO()
     arguments = ["codex-mini", "--input", "9", "--output", "9"]
     call_command("set_price", *arguments, "--effective-from", "2026-10-15T00:00:00Z", stdout=out, stderr=err)
-    assert err.getvalue() == "1 requests since then are rated already and keep their price; this one prices the others.\n"
+    assert err.getvalue() == (
+        "1 requests since then are rated already and keep their price; this one prices the others. "
+        "To rate them again: manage.py rerate codex-mini --from 2026-10-15T00:00:00Z\n"
+    )
     assert out.getvalue().count("\n") == 1
 
     call_command("set_price", *arguments, stdout=StringIO(), stderr=(quiet := StringIO()))

@@ -178,7 +178,7 @@ def test_what_is_priced_keeps_its_version_when_an_earlier_one_is_added(key: APIK
 
 
 def test_more_waiting_events_than_one_transaction_takes_are_all_priced(key: APIKey, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("metering.rollups.reprice.EVENTS_PER_TRANSACTION", 7)
+    monkeypatch.setattr("metering.rollups.again.EVENTS_PER_TRANSACTION", 7)
     send(
         make_gateway(),
         [

@@ -24,6 +24,7 @@ class Command(JsonCommand):
         parser.add_argument("--above-input-tokens", type=int, default=0, metavar="N")
         parser.add_argument("--workspace", metavar="ID", help="only for this workspace")
         parser.add_argument("--effective-from", metavar="ISO", help="default: now")
+        parser.add_argument("--correct", action="store_true", help="take the place of a version that begins at the same time")
 
     def act(self, **options: Any) -> dict[str, Any]:
         version = set_price(
@@ -36,6 +37,7 @@ class Command(JsonCommand):
             above_input_tokens=options["above_input_tokens"],
             workspace=workspace_named(options["workspace"]),
             effective_from=None if options["effective_from"] is None else parse_instant(options["effective_from"]),
+            correct=options["correct"],
             actor="command set_price",
             now=timezone.now(),
         )
@@ -49,9 +51,12 @@ class Command(JsonCommand):
             "cache_write",
             "output",
         )
-        if kept := rated_since(version):
-            self.stderr.write(f"{kept} requests since then are rated already and keep their price; this one prices the others.")
         described = describe(version)
+        if kept := rated_since(version):
+            self.stderr.write(
+                f"{kept} requests since then are rated already and keep their price; this one prices the others. "
+                f"To rate them again: manage.py rerate {version.model.slug} --from {described['effective_from']}"
+            )
         return {name: described[name] for name in shown}
 
 
