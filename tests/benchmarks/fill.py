@@ -44,10 +44,13 @@ def store(made: list[bytes]) -> None:
     """As the door does, without its checks and its reminder."""
     from django.utils import timezone
 
+    from metering.ingest.directory import directory
     from metering.ingest.models import Batch
     from workspaces.models import Gateway
 
-    common: dict[str, Any] = {"gateway": Gateway.objects.latest("pk"), "received_at": timezone.now(), "event_count": BATCH}
+    now = timezone.now()
+    directory.ensure_day(now)
+    common: dict[str, Any] = {"gateway": Gateway.objects.latest("pk"), "received_at": now, "event_count": BATCH}
     Batch.objects.bulk_create([Batch(body=body, **common) for body in made], batch_size=100)
 
 

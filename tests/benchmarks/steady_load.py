@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 import psycopg
@@ -31,7 +32,7 @@ WARM_UP_SECONDS = 3
 CONNECTIONS = 16
 PAUSE = 0.005
 SECONDS_TO_WAIT = 60
-VISIBLE = "SELECT request_id FROM metering_eventidentity WHERE workspace_id = %s AND request_id = ANY(%s) AND attempt = 0"
+VISIBLE = "SELECT request_hash FROM metering_eventidentity WHERE workspace_id = %s AND request_hash = ANY(%s) AND attempt = 0"
 
 
 class SteadyLoad:
@@ -44,13 +45,14 @@ class SteadyLoad:
         bodies = list(batches(tenants.keys, round(EVENTS_PER_S * seconds), BATCH, now - MINUTE, now, dice))
         self.requests = [post_of(tenants.token, body) for body in bodies]
         self.markers = [self.marker(body) for body in bodies]
-        self.acknowledged: dict[str, float] = {}
-        self.visible: dict[str, float] = {}
+        self.acknowledged: dict[bytes, float] = {}
+        self.visible: dict[bytes, float] = {}
 
-    def marker(self, body: bytes) -> str:
-        """The request id of one of its events: a batch is recorded in one transaction."""
+    def marker(self, body: bytes) -> bytes:
+        """The identity of one of its events: a batch is recorded in one transaction."""
         events = json.loads(body)["events"]
-        return str(next(event["request_id"] for event in events if event["key_id"] in self.workspace.keys))
+        request_id = next(event["request_id"] for event in events if event["key_id"] in self.workspace.keys)
+        return sha256(request_id.encode()).digest()[:16]
 
     def run(self, database: psycopg.Connection) -> None:
         start = time.monotonic() + 0.1
@@ -62,7 +64,7 @@ class SteadyLoad:
             with Connection(self.product) as connection:
                 while True:
                     with lock:
-                        request, (marker, at) = next(work, (b"", ("", 0.0)))
+                        request, (marker, at) = next(work, (b"", (b"", 0.0)))
                     if not request:
                         return
                     time.sleep(max(0.0, at - time.monotonic()))
@@ -75,7 +77,7 @@ class SteadyLoad:
             for sender in senders:
                 sender.result()
 
-    def watch(self, database: psycopg.Connection, due: dict[str, float]) -> None:
+    def watch(self, database: psycopg.Connection, due: dict[bytes, float]) -> None:
         """Looks every few milliseconds for those that are due and were not there before."""
         deadline = max(due.values()) + SECONDS_TO_WAIT
         while len(self.visible) < len(due):
