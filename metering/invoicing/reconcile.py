@@ -8,6 +8,7 @@ from typing import Any
 from django.db import connection
 
 from metering.invoicing.models import Invoice
+from metering.invoicing.taken_back import taken_back
 from metering.money import cents_text, exact_text, round_to_cents
 from metering.periods import Period
 
@@ -49,12 +50,12 @@ WHERE i.status IN ('open', 'paid', 'uncollectible') AND l.kind IN ('usage', 'adj
   AND (%(start)s::timestamptz IS NULL OR l.period_start = %(start)s)
 """
 
-# Tokens that finalized invoices bill beyond those in the rollups: twice, or never used. What they bill less is not yet
-# billed, and no difference.
+# Tokens that finalized invoices bill beyond those in the rollups: twice, never used, or taken back since (taken_back.py). What
+# they bill less is not yet billed, and no difference.
 OVERBILLED = """
 WITH billed AS (
     SELECT i.workspace_id, l.period_start AS month, l.language_model_id AS model_id, l.service_tier, l.price, l.component,
-           sum(l.quantity) AS tokens
+           sum(l.quantity) AS tokens, max(i.finalized_at) AS finalized_at
     FROM metering_invoiceline l JOIN metering_invoice i ON i.id = l.invoice_id
     WHERE i.status IN ('open', 'paid', 'uncollectible') AND l.kind IN ('usage', 'adjustment')
       AND (%(start)s::timestamptz IS NULL OR l.period_start = %(start)s)
@@ -72,10 +73,11 @@ WITH billed AS (
     LATERAL (VALUES ('input', input - cached_input - cache_write), ('cached_input', cached_input),
                     ('cache_write', cache_write), ('output', output)) AS part (component, tokens)
 )
-SELECT w.public_id, month, m.slug, service_tier, price, component, coalesce(used.tokens, 0), billed.tokens
+SELECT w.public_id, m.slug, coalesce(used.tokens, 0), billed.tokens, billed.finalized_at,
+       workspace_id, month, model_id, service_tier, price, component
 FROM billed LEFT JOIN used USING (workspace_id, month, model_id, service_tier, price, component)
 JOIN workspaces_workspace w ON w.id = workspace_id JOIN metering_languagemodel m ON m.id = model_id
-WHERE billed.tokens > coalesce(used.tokens, 0) ORDER BY 1, 2, 3, 4, 5, 6
+WHERE billed.tokens > coalesce(used.tokens, 0) ORDER BY w.public_id, month, m.slug, service_tier, price, component
 """
 
 # Sequences whose last number is not the count of the numbers given.
@@ -138,11 +140,16 @@ def differences(period: Period | None = None) -> list[dict[str, Any]]:
 
 
 def overbilled(scope: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """What is billed beyond the ledger, in tokens."""
-    for workspace, month, model, tier, price, component, used, billed in rows(OVERBILLED, scope):
-        what = {"workspace_id": workspace, "month": f"{month:%Y-%m}", "model": model, "service_tier": tier}
-        which = {"price_id": price, "component": component}
-        yield {"check": "billed_tokens_were_used", **what, **which, "expected": f"at most {used}", "found": str(billed)}
+    """What is billed beyond the ledger and beyond what was taken back since, in tokens."""
+    found = rows(OVERBILLED, scope)
+    taken = taken_back((tuple(thing), finalized_at) for _, _, _, _, finalized_at, *thing in found)
+    for workspace, slug, used, billed, _, *thing in found:
+        most = used + taken.get(tuple(thing), 0)
+        if billed > most:
+            _, month, _, tier, price, component = thing
+            what = {"workspace_id": workspace, "month": f"{month:%Y-%m}", "model": slug, "service_tier": tier}
+            which = {"price_id": price, "component": component}
+            yield {"check": "billed_tokens_were_used", **what, **which, "expected": f"at most {most}", "found": str(billed)}
 
 
 def of_invoice(

@@ -7,11 +7,12 @@ from metering.invoicing import reconcile as invoices
 from metering.money import exact_text
 from metering.periods import parse_month
 from metering.rollups.compare import GRAINS, SUMS, differences, event_totals, months_with_usage, rollup_totals
+from metering.rollups.trace import trail_differences
 from omixa_billing.commands import JsonCommand
 
 
 class Command(JsonCommand):
-    help = "Proves that events, rollups and invoice lines agree to the last digit; exit code 1 when anything differs."
+    help = "Proves that events, their trail, rollups and invoice lines agree to the last digit; exit code 1 if not."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--month", metavar="YYYY-MM", help="default: every month that has usage")
@@ -20,6 +21,7 @@ class Command(JsonCommand):
         period = parse_month(options["month"]) if options["month"] else None
         months = [period] if period else months_with_usage()
         found = [each for month in months for grain in GRAINS for each in differences(grain, month).first]
+        found += trail_differences(period)
         billed = invoices.check(period)
         found += billed.differences
         self.exit_code = 1 if found else 0
