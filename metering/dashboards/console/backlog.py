@@ -62,6 +62,7 @@ def unpriced_by_cause() -> list[dict[str, Any]]:
         .values(
             "model_id",
             "model__slug",
+            "model__alias_of_id",
             "service_tier__name",
             "workspace_id",
             "workspace__name",
@@ -71,6 +72,9 @@ def unpriced_by_cause() -> list[dict[str, Any]]:
         .annotate(
             total=Sum("requests"),
             input=Sum("input_tokens"),
+            cached=Sum("cached_input_tokens"),
+            cache_write=Sum("cache_write_tokens"),
+            output=Sum("output_tokens"),
             first_hour=Min("hour"),
             last_hour=Max("hour"),
         )

@@ -26,10 +26,8 @@ from metering.dashboards.console.reasons import reason_of
 from metering.ingest.estimate import estimate
 from metering.ingest.models import QuarantinedEvent
 from metering.ingest.secrets import without_secrets
-from metering.money import exact_text
 from workspaces.console.base import OperatorAdmin
 
-OUTCOME_LABELS = {"rejected": "danger", "conflict": "warning"}
 STATE_LABELS = {"open": "warning", "replayed": "info", "settled": "success"}
 # How many of the newest events are looked through for the codes to choose from.
 CODES_SOUGHT = 1_000
@@ -87,7 +85,7 @@ class QuarantinedEventAdmin(OperatorAdmin):
     show_full_result_count = False
     list_disable_select_all = True  # all that match are acted on by the links above the list
     list_before_template = "admin/console/quarantine.html"
-    list_display = ("received", "why", "message_and_request", "workspace", "gateway", "held_up", "state")
+    list_display = ("received", "why", "sender", "held_up", "state")
     list_display_links = ("received",)
     list_filter = (
         StateFilter,
@@ -105,13 +103,14 @@ class QuarantinedEventAdmin(OperatorAdmin):
     sortable_by = ()
     fields = (
         "what_to_do",
-        ("why", "state"),
         "message_shown",
+        ("outcome", "code"),
         ("workspace", "gateway"),
         ("request_id", "attempt"),
         ("kind", "would_bill"),
         ("created_at", "came_in"),
-        ("settlement", "became"),
+        ("state", "settlement"),
+        "became",
         "content_as_sent",
         "history",
     )
@@ -147,10 +146,6 @@ class QuarantinedEventAdmin(OperatorAdmin):
         event = self.get_object(request, str(object_id))
         return super().get_actions_detail(request, object_id) if event and event.settled_at is None else []
 
-    @display(description="reason", label=OUTCOME_LABELS)
-    def why(self, event: QuarantinedEvent) -> tuple[str, str]:
-        return event.outcome, event.code
-
     @display(description="state", label=STATE_LABELS)
     def state(self, event: QuarantinedEvent) -> str:
         if event.settled_at is None:
@@ -161,24 +156,35 @@ class QuarantinedEventAdmin(OperatorAdmin):
     def received(self, event: QuarantinedEvent) -> SafeString:
         return figures.named_moment(event.created_at, event.public_id)
 
-    @display(description="message")
-    def message_and_request(self, event: QuarantinedEvent) -> SafeString:
+    @display(description="why")
+    def why(self, event: QuarantinedEvent) -> SafeString:
         """With the request it is about, where the event named one."""
-        request = shortened(event.request_id or "-", 40)
-        message = shortened(without_secrets(event.message), 90)
-        return format_html('<span>{}<br><span class="console-note">request {}</span></span>', message, request)
+        return format_html(
+            '<span><strong title="{}">{}</strong><br>{}<br><span class="console-note">request {}</span></span>',
+            event.code,
+            reason_of(event.code).words,
+            shortened(without_secrets(event.message), 160),
+            shortened(event.request_id or "-", 60),
+        )
+
+    @display(description="workspace, gateway")
+    def sender(self, event: QuarantinedEvent) -> SafeString:
+        workspace = "-" if event.workspace is None else shortened(event.workspace.name, 40)
+        return format_html(
+            '<span>{}<br><span class="console-note">{}</span></span>', workspace, shortened(event.gateway.name, 40)
+        )
 
     @display(description="would bill")
     def held_up(self, event: QuarantinedEvent) -> SafeString:
         amount = event.estimated_cost
-        return figures.figure("unknown") if amount is None else figures.figure(figures.usd(amount), f"estimate: {amount} USD")
+        return figures.figure("unknown") if amount is None else figures.figure(figures.usd(amount), "an estimate")
 
     @display(description="would bill, an estimate")
     def would_bill(self, event: QuarantinedEvent) -> str:
         amount = event.estimated_cost
         if amount is None:
             amount = estimate(bytes(event.content), event.kind, event.created_at)
-        return "unknown" if amount is None else f"{exact_text(amount)} USD"
+        return "unknown" if amount is None else figures.usd_exact(amount)
 
     @display(description="message")
     def message_shown(self, event: QuarantinedEvent) -> str:

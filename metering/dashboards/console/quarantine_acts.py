@@ -21,6 +21,7 @@ from metering.errors import InboxFull, QuarantineSettled
 from metering.ingest.dismiss import dismiss, dismiss_matching
 from metering.ingest.models import Batch, QuarantinedEvent
 from metering.ingest.replay import forecast, replay, replay_edited, replay_matching
+from metering.ingest.secrets import without_secrets
 from workspaces.console import fields
 from workspaces.console.base import OperatorAdmin, actor_of
 from workspaces.console.pages import FormPage
@@ -72,7 +73,8 @@ def edit_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpRespon
         sent = asked["content"].encode()
         return _replayed(request, event, replay_edited(event.pk, sent, actor_of(request), timezone.now(), asked["reason"]))
 
-    intro = f"{event.message} {NO_SECRETS}" if has_secrets(content) else event.message
+    message = without_secrets(event.message).rstrip(".")
+    intro = f"{message}. {NO_SECRETS}" if has_secrets(content) else f"{message}."
     page = FormPage(
         "Edit and replay the event",
         act,

@@ -33,7 +33,7 @@ def summary(now: datetime) -> dict[str, Any]:
         "in_conflicts": figures.usd(in_conflicts) if in_conflicts else "",
         "unknown": unknown,
         "unpriced": unpriced_requests(),
-        "reason_columns": ["Reason", "#Open", "#Would bill", "#Unknown", "#Oldest"],
+        "reason_columns": ["Reason", "#Open", "#Would bill", "#Oldest"],
         "reasons": [_reason_row(each, now) for each in reasons],
         "day_columns": ["Day (UTC)", *(f"#{_words(code)}" for code in over_time.series), "#All"],
         "days": [_day_row(*row) for row in over_time.rows()],
@@ -49,14 +49,12 @@ def _words(code: str) -> str:
 
 def _reason_row(each: held.Held, now: datetime) -> list[SafeString]:
     link = format_html('<a class="console-link" href="?code={}">{}</a>', each.code, reason_of(each.code).words)
-    estimate = figures.figure("-") if not each.estimated else figures.money(each.estimate)
-    return [
-        link,
-        figures.count(each.events),
-        estimate,
-        figures.count(each.unknown),
-        figures.figure(figures.age(each.oldest, now)),
-    ]
+    amount = figures.figure("unknown")
+    if each.estimated:
+        note = '{}<br><span class="console-note console-nowrap">{} unknown</span>'
+        amount = figures.money(each.estimate)
+        amount = format_html(note, amount, f"{each.unknown:,}") if each.unknown else amount
+    return [link, figures.count(each.events), amount, figures.figure(figures.age(each.oldest, now))]
 
 
 def _day_row(day: datetime, numbers: list[int], total: int) -> list[SafeString]:

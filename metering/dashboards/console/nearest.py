@@ -1,0 +1,56 @@
+"""What usage without a price might cost, by the price nearest to it: for an operator to weigh, and in no other sum."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from metering.catalogue.models import PriceVersion
+from metering.catalogue.set_price import DEFAULT_TIER
+from metering.money import from_pico
+from metering.pricing.rates import event_cost, rates_of
+
+
+class Guess(NamedTuple):
+    """Exact USD by a version that does not apply, for the want of one that does."""
+
+    cost: Decimal
+    version: PriceVersion
+
+
+def guesses(causes: Sequence[dict[str, Any]]) -> list[Guess | None]:
+    """For each of backlog.unpriced_by_cause(); None where the model has no price at all. One statement."""
+    models = {_model(each) for each in causes}
+    versions: dict[int, list[PriceVersion]] = defaultdict(list)
+    for version in PriceVersion.objects.filter(model_id__in=models, above_input_tokens=0):
+        versions[version.model_id].append(version)
+    return [_guess(each, versions[_model(each)]) for each in causes]
+
+
+def _guess(cause: dict[str, Any], versions: list[PriceVersion]) -> Guess | None:
+    open_to = [version for version in versions if version.workspace_id in (None, cause["workspace_id"])]
+    if not open_to:
+        return None
+    nearest = min(open_to, key=lambda version: _distance(version, cause))
+    tokens = (cause["input"], cause["cached"], cause["cache_write"], cause["output"])
+    return Guess(from_pico(event_cost(rates_of(nearest), *tokens)), nearest)
+
+
+def _distance(version: PriceVersion, cause: dict[str, Any]) -> tuple[bool, bool, bool, bool, timedelta]:
+    """The same tier before the default one before others, the workspace's own before the list's, what was in force then
+    before what came later, and the nearest in time."""
+    at: datetime = cause["first_hour"]
+    return (
+        version.service_tier != cause["service_tier__name"],
+        version.service_tier != DEFAULT_TIER,
+        version.workspace_id is None,
+        version.effective_from > at,
+        abs(version.effective_from - at),
+    )
+
+
+def _model(cause: dict[str, Any]) -> int:
+    return cause["model__alias_of_id"] or cause["model_id"]
