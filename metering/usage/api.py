@@ -21,6 +21,7 @@ from metering.usage import parameters
 from metering.usage.cursors import attempts_page, event_cursor, event_position, usage_page
 from metering.usage.events import EventQuestion, EventRow, all_events, attempts, events_page
 from metering.usage.exports import csv_lines, ndjson_lines
+from metering.usage.history import corrections_of
 from metering.usage.parameters import AttemptsQuery, EventsQuery, NoQuery, UsageQuery
 from metering.usage.query import UsageQuestion, usage
 from metering.usage.rows import CURRENCY, EVENT_COLUMNS, attempt_json, event_json, usage_columns, usage_json
@@ -116,7 +117,8 @@ class RequestView(APIView):
         caller = caller_of(request)
         found = attempts(caller.workspace, request_id, own_key_of(caller))
         page, next_cursor = attempts_page(found, asked.get("limit"), asked.get("cursor"))
-        data = [attempt_json(event) for event in page]
+        corrections = corrections_of(caller.workspace, request_id)
+        data = [attempt_json(event, corrections.get(event.attempt, ())) for event in page]
         return Response({"object": "list", "request_id": request_id, "data": data, "next_cursor": next_cursor})
 
 

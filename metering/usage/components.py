@@ -23,10 +23,10 @@ class Component:
 
 
 def components(event: EventRow) -> list[Component]:
-    """Always the four parts, which add up to the event's cost. A failed response costs nothing at no rate."""
+    """Always the four parts, which add up to the event's cost. A failed response, and a voided one, cost nothing at no rate."""
     tokens = tokens_of(event.input_tokens, event.cached_input_tokens, event.cache_write_tokens, event.output_tokens)
     if event.rates is None:
-        cost = Decimal(0) if event.status == EventStatus.FAILED else None
+        cost = Decimal(0) if event.status >= EventStatus.FAILED else None
         return [Component(name, count, None, cost) for name, count in zip(COMPONENTS, tokens, strict=True)]
     return [
         Component(name, count, rate, WIDE.multiply(Decimal(count), rate).scaleb(-MILLION_PLACES, WIDE))

@@ -8,7 +8,7 @@ without reading the workspace's history.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -17,10 +17,10 @@ from django.db import connection
 
 from metering.errors import NotFound
 from metering.ingest.events import request_hash
-from metering.ingest.models import EventIdentity
+from metering.ingest.models import EventIdentity, EventStatus
 from metering.periods import HOUR, floor_hour
 from metering.usage import events_sql
-from metering.usage.filters import Filters, Scope, scope_of
+from metering.usage.filters import STATUS_WORDS, Filters, Scope, scope_of
 from workspaces.models import APIKey, Workspace
 
 EXPORT_PAGE = 2_000
@@ -90,7 +90,7 @@ def events_page(question: EventQuestion, limit: int, after: Position | None = No
 
     Raises NotFound for a stranger's key.
     """
-    return page_in_scope(question, scope_of(question.workspace, question.filters, question.own_key), limit, after)
+    return page_in_scope(question, _listed(question), limit, after)
 
 
 def page_in_scope(
@@ -110,8 +110,13 @@ def all_events(question: EventQuestion, after: Position | None = None) -> Iterat
 
     An event is in it exactly once if it was recorded before the export began. Raises NotFound at once, not on reading.
     """
+    return _pages(question, _listed(question), after)
+
+
+def _listed(question: EventQuestion) -> Scope:
+    """What a list of these events may show: voided ones only where their status is asked for."""
     scope = scope_of(question.workspace, question.filters, question.own_key)
-    return _pages(question, scope, after)
+    return scope if question.filters.status else replace(scope, conditions=(*scope.conditions, "status <> 3"))
 
 
 def _pages(question: EventQuestion, scope: Scope, after: Position | None) -> Iterator[list[EventRow]]:
@@ -171,7 +176,13 @@ def _hours_with_events(question: EventQuestion, scope: Scope, limit: int, after:
     }
     with connection.cursor() as cursor:
         cursor.execute(
-            events_sql.hours_with_events(scope, since=question.start is not None, until=upper is not None), parameters
+            events_sql.hours_with_events(
+                scope,
+                since=question.start is not None,
+                until=upper is not None,
+                voided=STATUS_WORDS[EventStatus.VOIDED] in question.filters.status,
+            ),
+            parameters,
         )
         found = cursor.fetchall()
     portion: list[datetime] = []

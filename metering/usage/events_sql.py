@@ -15,6 +15,10 @@ LEFT JOIN metering_languagemodel m ON m.id = e.model_id
 LEFT JOIN metering_servicetier t ON t.id = e.service_tier_id
 LEFT JOIN metering_provider p ON p.id = e.provider_id
 LEFT JOIN metering_priceversion v ON v.id = e.price_id"""
+HOUR_OF = "date_trunc('hour', occurred_at, 'UTC') AS hour"
+VOIDED = """status = 3 AND (workspace_id, occurred_at, id) IN (
+    SELECT workspace_id, occurred_at, event_id FROM metering_eventcorrection
+    WHERE workspace_id = %(workspace)s AND action = 'void')"""
 NEWEST_FIRST = "ORDER BY occurred_at DESC, id DESC LIMIT %(limit)s"
 
 
@@ -46,14 +50,21 @@ def newest_in_hours(scope: Scope, bounds: list[str]) -> str:
     return _named(f"SELECT found.* FROM {hours} {NEWEST_FIRST}")  # noqa: S608
 
 
-def hours_with_events(scope: Scope, *, since: bool, until: bool) -> str:
-    """(hour, requests) of the newest %(hours)s hours in which anything matches, newest first."""
+def hours_with_events(scope: Scope, *, since: bool, until: bool, voided: bool) -> str:
+    """(hour, requests) of the newest %(hours)s hours in which anything matches, newest first.
+
+    Rollups know nothing of voided events: where they are asked for, the trail tells where they lie.
+    """
     conditions = [
         *(["hour >= %(first_hour)s"] if since else []),
         *(["hour <= %(last_hour)s"] if until else []),
     ]
+    hours = f"SELECT hour, requests FROM metering_hourlyrollup WHERE {_all(scope, [])}"  # noqa: S608
+    if voided:
+        hours += f" UNION ALL SELECT {HOUR_OF}, 1 FROM metering_usageevent WHERE {_all(scope, [VOIDED])}"  # noqa: S608
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     return (
-        f"SELECT hour, SUM(requests)::bigint FROM metering_hourlyrollup WHERE {_all(scope, conditions)} "  # noqa: S608
+        f"SELECT hour, SUM(requests)::bigint FROM ({hours}) AS found{where} "  # noqa: S608
         "GROUP BY hour ORDER BY hour DESC LIMIT %(hours)s"
     )
 

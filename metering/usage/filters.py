@@ -25,6 +25,8 @@ CONDITIONS = {
 class Filters:
     """Each names the values that are let through; empty lets all through. `status` by its word, a key by its public id.
 
+    Voided events count nowhere and are listed only where `status` names them.
+
     A name nobody ever used lets nothing through. An unknown key, or somebody else's, is refused (NotFound).
     """
 

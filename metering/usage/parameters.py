@@ -58,7 +58,7 @@ class FiltersQuery(serializers.Serializer[Any]):
     key_id = NamesField(help_text="Only these keys. One that is not yours is a 404.")
     service_tier = NamesField(help_text="Only these service tiers.")
     provider = NamesField(help_text="Only these providers.")
-    status = WordsField(tuple(STATUS_NUMBERS), help_text="Only responses that ended so.")
+    status = WordsField(tuple(STATUS_NUMBERS), help_text="Only responses that ended so; `voided` ones only where asked for.")
 
 
 class UsageQuery(FiltersQuery):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from dataclasses import fields
 from typing import Any
 
 from metering.ingest.models import UsageSource
@@ -11,11 +13,13 @@ from metering.periods import instant_text
 from metering.usage.components import components
 from metering.usage.events import EventRow
 from metering.usage.filters import STATUS_WORDS
+from metering.usage.history import Correction, PastState
 from metering.usage.query import COUNTS, UsageRow
 
 CURRENCY = "USD"
 SOURCE_WORDS = {source.value: source.label for source in UsageSource}
 SAID = ("endpoint", "route", "user", "metadata")
+STATE_COLUMNS = tuple(each.name for each in fields(PastState))
 # Of an event, in order.
 EVENT_COLUMNS = (
     "request_id",
@@ -69,8 +73,8 @@ def event_json(event: EventRow) -> dict[str, Any]:
     return {name: rendered[name] if name in rendered else getattr(event, name) for name in EVENT_COLUMNS}
 
 
-def attempt_json(event: EventRow) -> dict[str, Any]:
-    """An event with why it costs what it costs."""
+def attempt_json(event: EventRow, corrections: Iterable[Correction] = ()) -> dict[str, Any]:
+    """An event with why it costs what it costs, and what was corrected of it."""
     parts = [
         {
             "component": part.component,
@@ -80,4 +84,24 @@ def attempt_json(event: EventRow) -> dict[str, Any]:
         }
         for part in components(event)
     ]
-    return event_json(event) | {"components": parts, "corrections": []}
+    return event_json(event) | {"components": parts, "corrections": [_correction_json(each) for each in corrections]}
+
+
+def _correction_json(correction: Correction) -> dict[str, Any]:
+    return {
+        "action": correction.action,
+        "reason": correction.reason,
+        "recorded_at": instant_text(correction.recorded_at),
+        "took_effect": correction.took_effect,
+        "before": _state_json(correction.before),
+        "after": _state_json(correction.after),
+    }
+
+
+def _state_json(state: PastState) -> dict[str, Any]:
+    rendered = {
+        "status": STATUS_WORDS[state.status],
+        "usage_source": SOURCE_WORDS[state.usage_source],
+        "cost": None if state.cost is None else exact_text(state.cost),
+    }
+    return {name: rendered.get(name, getattr(state, name)) for name in STATE_COLUMNS} | {"currency": CURRENCY}

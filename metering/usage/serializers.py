@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from metering.ingest.models import EventStatus, UsageSource
+from metering.ingest.models import EventCorrection, EventStatus, UsageSource
 from metering.pricing.components import COMPONENTS
 from metering.usage.query import BUCKETS, GROUPS
 
@@ -96,9 +96,34 @@ class ComponentSerializer(serializers.Serializer[Any]):
     cost = AmountField(allow_null=True)
 
 
+class PastStateSerializer(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(choices=STATUSES)
+    usage_source = serializers.ChoiceField(choices=[source.label for source in UsageSource])
+    input_tokens = serializers.IntegerField()
+    cached_input_tokens = serializers.IntegerField()
+    cache_write_tokens = serializers.IntegerField()
+    output_tokens = serializers.IntegerField()
+    reasoning_tokens = serializers.IntegerField()
+    cost = AmountField(allow_null=True)
+    price_id = serializers.CharField(allow_null=True)
+    currency = serializers.CharField()
+
+
+class CorrectionSerializer(serializers.Serializer[Any]):
+    action = serializers.ChoiceField(
+        choices=EventCorrection.Action.values,
+        help_text="`void`: taken back; `replace`: counted anew; `rerate`: rated anew after its price was corrected.",
+    )
+    reason = serializers.CharField(allow_blank=True)
+    recorded_at = serializers.DateTimeField()
+    took_effect = serializers.BooleanField(help_text="False where a void, or a count sent later, stood already.")
+    before = PastStateSerializer()
+    after = PastStateSerializer()
+
+
 class AttemptSerializer(UsageEventSerializer):
     components = ComponentSerializer(many=True, help_text="Always the four parts; their costs add up to `cost`.")
-    corrections = serializers.ListField(child=serializers.DictField(), help_text="What was corrected later.")
+    corrections = CorrectionSerializer(many=True, help_text="What was corrected since it was recorded, oldest first.")
 
 
 class AttemptListSerializer(serializers.Serializer[Any]):

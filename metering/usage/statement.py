@@ -85,4 +85,6 @@ LIMIT %(limit)s"""  # noqa: S608  # constants of this module only
 def _tile_sql(scope: Scope, tile: Tile, at: int) -> str:
     table, when, columns = SOURCES[tile.grain]
     conditions = [*scope.conditions, f"{when} >= %(start_{at})s", f"{when} < %(end_{at})s"]
+    if tile.grain == Grain.EVENTS:
+        conditions.append("status <> 3")  # voided: counted nowhere, as in the rollups
     return f"SELECT {when} AS at, {columns}\nFROM {table}\nWHERE {' AND '.join(conditions)}"

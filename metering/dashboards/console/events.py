@@ -38,7 +38,12 @@ DEFAULT_DAYS = 7
 RECENT_WORKSPACES = 20
 ACTIVE_COLUMNS = ["Workspace", "#Requests", "#Models", "#Spend", "#Last used on"]
 STATUSES = [("", "Any status"), *((status.label, status.label.capitalize()) for status in EventStatus)]
-STATUS_TYPES = {EventStatus.SUCCEEDED: "success", EventStatus.ABORTED: "warning", EventStatus.FAILED: "danger"}
+STATUS_TYPES = {
+    EventStatus.SUCCEEDED: "success",
+    EventStatus.ABORTED: "warning",
+    EventStatus.FAILED: "danger",
+    EventStatus.VOIDED: "",
+}
 
 
 def date_field(label: str) -> forms.DateField:
