@@ -33,6 +33,7 @@ def add_gateway_endpoints(endpoints: list[Endpoint], **_: Any) -> list[Endpoint]
     """Before the document is made: adds the gateway's endpoints, and leaves out all but ours."""
     documented: list[tuple[str, str, type[APIView]]] = [
         ("/gateway/v1/events", "POST", gateway.EventsDocument),
+        ("/gateway/v1/corrections", "POST", gateway.CorrectionsDocument),
         ("/gateway/v1/batches/{batch_id}", "GET", gateway.BatchDocument),
     ]
     ours = [endpoint for endpoint in endpoints if endpoint[0].startswith("/api/v1/")]

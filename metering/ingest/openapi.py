@@ -10,6 +10,7 @@ from metering.ingest.models import Batch
 from workspaces.serializers import ErrorSerializer
 
 GATEWAY_TOKEN: Any = [{"gateway": []}]
+DIALECTS = ["openai.chat", "openai.responses", "anthropic", "gemini", "xai"]
 COUNT: Any = {"min_value": 0, "max_value": 2**31 - 1}
 
 
@@ -31,7 +32,7 @@ class UsageEventInput(serializers.Serializer[Any]):
         required=False, allow_null=True, help_text="As the provider sent it; required unless `status` is `failed`."
     )
     dialect = serializers.ChoiceField(
-        choices=["openai.chat", "openai.responses", "anthropic", "gemini", "xai"],
+        choices=DIALECTS,
         required=False,
         allow_null=True,
         help_text="Inferred where the shape of `usage` leaves no doubt.",
@@ -60,6 +61,26 @@ class UsageEventInput(serializers.Serializer[Any]):
 
 class EventsInput(serializers.Serializer[Any]):
     events = serializers.ListField(child=UsageEventInput(), min_length=1, max_length=1000)
+
+
+class CorrectionInput(serializers.Serializer[Any]):
+    """A void takes an event back whole; a replace states what it used instead, as counted by the provider."""
+
+    key_id = serializers.CharField(min_length=1, max_length=512, help_text="The key that the event was sent under.")
+    request_id = serializers.CharField(min_length=1, max_length=512)
+    attempt = serializers.IntegerField(**COUNT, default=0)
+    action = serializers.ChoiceField(choices=["void", "replace"])
+    usage = serializers.DictField(
+        required=False, allow_null=True, help_text="As the provider sent it; required with `replace`, refused with `void`."
+    )
+    dialect = serializers.ChoiceField(choices=DIALECTS, required=False, allow_null=True)
+    reason = serializers.CharField(
+        required=False, allow_null=True, max_length=512, help_text="Kept with the event; its customer can read it."
+    )
+
+
+class CorrectionsInput(serializers.Serializer[Any]):
+    corrections = serializers.ListField(child=CorrectionInput(), min_length=1, max_length=1000)
 
 
 class RejectedSerializer(serializers.Serializer[Any]):
@@ -112,6 +133,20 @@ class EventsDocument(APIView):
     def post(self) -> None:
         """1 to 1,000 events, at most 5 MiB after decompression. A 202 is sent only after they are committed; on a 503
         nothing is stored, and `Retry-After` says when to send them again."""
+
+
+class CorrectionsDocument(APIView):
+    @extend_schema(
+        operation_id="send_corrections",
+        tags=["gateway"],
+        auth=GATEWAY_TOKEN,
+        summary="Correct usage events",
+        request=CorrectionsInput,
+        responses={202: ReceiptSerializer, 413: ErrorSerializer, 503: ErrorSerializer},
+    )
+    def post(self) -> None:
+        """1 to 1,000 corrections, with the same promise as events. Each counts once: the same again is a duplicate. A void
+        stands for ever; of several replacements the one sent last does. One that comes before its event waits for it."""
 
 
 class BatchDocument(APIView):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 from django.urls import reverse
@@ -11,12 +12,18 @@ from django.utils.safestring import SafeString
 
 from metering.catalogue.models import PriceVersion
 from metering.dashboards.console import figures
-from metering.ingest.models import Batch, EventStatus, UsageEvent, UsageSource
+from metering.ingest.models import Batch, EventCorrection, EventStatus, UsageEvent, UsageSource
 from metering.usage.components import components
 from metering.usage.events import EventRow
 
 # The words of the customer pages: the input beside its cached parts is what was not cached.
 NAMES = {"input": "Input", "cached_input": "Cached input", "cache_write": "Cache write", "output": "Output"}
+
+ACTIONS = {
+    EventCorrection.Action.VOID: "Voided",
+    EventCorrection.Action.REPLACE: "Replaced",
+    EventCorrection.Action.RERATE: "Re-rated",
+}
 
 
 def explain(event: UsageEvent, row: EventRow) -> dict[str, Any]:
@@ -32,8 +39,50 @@ def explain(event: UsageEvent, row: EventRow) -> dict[str, Any]:
         "total": figures.exact_money(row.cost, places),
         "unpriced": row.cost is None,
         "price": PriceVersion.objects.select_related("model").filter(pk=event.price_id).first() if event.price_id else None,
+        "voided": row.status == EventStatus.VOIDED,
+        "corrections": _corrections(event),
         "said": json.dumps(event.said, indent=2, ensure_ascii=False) if event.said else "",
     }
+
+
+def _corrections(event: UsageEvent) -> list[dict[str, Any]]:
+    """The event's trail, oldest first, with whose doing it was."""
+    rows = EventCorrection.objects.filter(workspace=event.workspace_id, request_id=event.request_id, attempt=event.attempt)
+    found = list(rows.select_related("rerating").order_by("id"))
+    batches = dict(Batch.objects.filter(pk__in={row.batch_id for row in found}).values_list("pk", "public_id"))
+    places = figures.places_of(cost for row in found for cost in (row.before_cost, row.after_cost))
+    return [
+        {
+            "row": row,
+            "words": ACTIONS[EventCorrection.Action(row.action)],
+            "at": figures.moment(row.recorded_at),
+            "cells": [
+                _moved(row.before_tokens[0], row.after_tokens[0]),
+                _moved(row.before_tokens[3], row.after_tokens[3]),
+                _moved_money(row.before_cost, row.after_cost, places),
+            ],
+            "source": _source(row, batches),
+        }
+        for row in found
+    ]
+
+
+def _moved(before: int, after: int) -> SafeString:
+    return figures.figure(f"{after:,}" if before == after else f"{before:,} → {after:,}")
+
+
+def _moved_money(before: Decimal | None, after: Decimal | None, places: int) -> SafeString:
+    was, now = ("unpriced" if each is None else figures.usd_exact(each, places) for each in (before, after))
+    return figures.figure(now if was == now else f"{was} → {now}")
+
+
+def _source(row: EventCorrection, batches: dict[int, str]) -> SafeString | str:
+    """The re-rating, or the batch while it is kept."""
+    if row.rerating is not None:
+        return _link("metering_rerating_change", row.rerating_id, row.rerating.public_id)
+    if row.batch_id in batches:
+        return _link("metering_batch_change", row.batch_id, batches[row.batch_id])
+    return ""
 
 
 def _component_row(part: Any, places: int) -> list[SafeString]:

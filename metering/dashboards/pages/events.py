@@ -18,6 +18,7 @@ from metering.usage.components import Component, components
 from metering.usage.cursors import event_cursor, event_position
 from metering.usage.events import EventQuestion, EventRow, attempts, events_page
 from metering.usage.filters import STATUS_WORDS
+from metering.usage.history import Correction, corrections_of
 from workspaces.authentication import Caller
 
 PAGE = 50
@@ -34,10 +35,11 @@ class Shown:
 
 @dataclass(frozen=True)
 class Explained(Shown):
-    """With its parts, and what else the gateway said."""
+    """With its parts, what else the gateway said, and what was corrected since."""
 
     parts: list[Component]
     detail: list[tuple[str, str]]
+    corrections: list[Correction]
 
     @property
     def total_tokens(self) -> int:
@@ -69,9 +71,11 @@ def event_list(request: HttpRequest, caller: Caller) -> HttpResponse:
 def event_page(request: HttpRequest, caller: Caller, request_id: str) -> HttpResponse:
     names = key_names(caller.workspace)
     try:
-        found = [explained(row, names) for row in attempts(caller.workspace, request_id)]
+        rows = attempts(caller.workspace, request_id)
     except NotFound:  # counted a moment after it ended, so it may be on its way
         return render(request, "metering/event_missing.html", {"request_id": request_id}, status=404)
+    corrections = corrections_of(caller.workspace, request_id)
+    found = [explained(row, names, corrections.get(row.attempt, [])) for row in rows]
     return render(request, "metering/event.html", {"request_id": request_id, "attempts": found})
 
 
@@ -79,8 +83,8 @@ def shown(event: EventRow, names: dict[str, str]) -> Shown:
     return Shown(event, names.get(event.key_id, event.key_id), STATUS_WORDS[event.status])
 
 
-def explained(event: EventRow, names: dict[str, str]) -> Explained:
+def explained(event: EventRow, names: dict[str, str], corrections: list[Correction]) -> Explained:
     said: dict[str, Any] = json.loads(event.detail) if event.detail else {}
     detail = [(name, value if isinstance(value, str) else json.dumps(value)) for name, value in said.items()]
     plain = shown(event, names)
-    return Explained(plain.event, plain.key_name, plain.status, components(event), detail)
+    return Explained(plain.event, plain.key_name, plain.status, components(event), detail, corrections)
