@@ -16,8 +16,7 @@ from omixa_billing.celery import app
 log = structlog.get_logger(__name__)
 
 QUIET_SECONDS = 5.0
-CONFIRM_SECONDS = 3.0
-SOON_SECONDS = 0.02
+SOON_SECONDS = 0.05
 _quiet_until = 0.0
 
 
@@ -27,7 +26,7 @@ def remind(task: str) -> None:
     if time.monotonic() < _quiet_until:
         return
     try:
-        app.send_task(task, retry=False, timeout=CONFIRM_SECONDS, confirm_timeout=CONFIRM_SECONDS)
+        app.send_task(task, retry=False)
     except (OperationalError, OSError, MessageNacked) as error:
         _quiet_until = time.monotonic() + QUIET_SECONDS
         log.warning("broker_away", task=task, error=str(error))
@@ -61,7 +60,7 @@ _start = threading.Lock()
 
 
 def remind_soon(task: str) -> None:
-    """The same within 20 ms and without waiting for the broker, once for all that ask meanwhile.
+    """The same within 50 ms and without waiting for the broker, once for all that ask meanwhile.
 
     For processes that live on: one that ends at once takes the reminder with it.
     """

@@ -198,7 +198,7 @@ if "redis" in CELERY_BROKER_URL:
     CELERY_BROKER_TRANSPORT_OPTIONS |= {"socket_connect_timeout": 2, "socket_timeout": 5}
 if CELERY_BROKER_URL.startswith(("amqp", "pyamqp")):
     CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum"  # survives the loss of a node; the worker sees it and sets its QoS accordingly
-    CELERY_BROKER_TRANSPORT_OPTIONS |= {"confirm_publish": True}
+    CELERY_BROKER_TRANSPORT_OPTIONS |= {"confirm_publish": True, "read_timeout": 2, "write_timeout": 2}
     # Declared with it for tasks with a delay, of which there are none here: the cheaper kind will do.
     CELERY_BROKER_NATIVE_DELAYED_DELIVERY_QUEUE_TYPE = "classic"
 # Beat keeps one connection: when the broker has closed it, only a second attempt makes a new one. Reminders make none, since

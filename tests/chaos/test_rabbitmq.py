@@ -16,7 +16,29 @@ from tests.chaos.stage import Stage
 from tests.chaos.story import Plan, play
 
 EVENTS = 1_500
-KINDS = ["broker", "worker_after_commit", "broker_forgets", "worker_process"]
+KINDS = ["worker_after_commit", "broker_forgets", "worker_process", "web_after_commit"]
+
+# Its connection is made while all is well; then the whole node stands still.
+REMIND_WHILE_IT_HANGS = """
+import json, os, signal, sys, time
+import django
+os.environ["DJANGO_SETTINGS_MODULE"] = "omixa_billing.settings"
+django.setup()
+from omixa_billing import reminders
+group = int(sys.argv[1])
+reminders.remind("metering.process_waiting_batches")
+assert reminders._quiet_until == 0
+os.killpg(group, signal.SIGSTOP)
+try:
+    started = time.monotonic()
+    reminders.remind("metering.process_waiting_batches")
+    seconds, gave_up = time.monotonic() - started, reminders._quiet_until > 0
+finally:
+    os.killpg(group, signal.SIGCONT)
+reminders._quiet_until = 0
+reminders.remind("metering.process_waiting_batches")
+print(json.dumps({"seconds": seconds, "gave_up": gave_up, "reminded_afterwards": reminders._quiet_until == 0}))
+"""
 
 
 def test_every_acknowledged_event_counts_once_on_rabbitmq_too(rabbitmq_stage: Stage) -> None:
@@ -47,6 +69,14 @@ def test_beat_and_workers_find_a_broker_that_was_away(rabbitmq_stage: Stage) -> 
         broker.server.start()
     rabbitmq_stage.reckon()
     assert rabbitmq_stage.instance.programs() == running
+
+
+def test_a_broker_that_hangs_holds_a_reminder_up_for_seconds_only(rabbitmq_stage: Stage) -> None:
+    broker = rabbitmq_stage.broker
+    assert isinstance(broker, PrivateRabbitMQ)
+    result = rabbitmq_stage.instance.python("-c", REMIND_WHILE_IT_HANGS, str(broker.server.server.pid))
+    assert result["seconds"] < 10
+    assert (result["gave_up"], result["reminded_afterwards"]) == (True, True)
 
 
 def test_a_full_disk_costs_patience_and_nothing_else(rabbitmq_stage: Stage, disk: SmallDisk | str) -> None:
