@@ -196,6 +196,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 0, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 if "redis" in CELERY_BROKER_URL:
     CELERY_BROKER_TRANSPORT_OPTIONS |= {"socket_connect_timeout": 2, "socket_timeout": 5}
+    # A killed worker's message is delivered again after ten minutes, not an hour: every task may run twice.
+    CELERY_BROKER_TRANSPORT_OPTIONS |= {"visibility_timeout": 600}
 if CELERY_BROKER_URL.startswith(("amqp", "pyamqp")):
     CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum"  # survives the loss of a node; the worker sees it and sets its QoS accordingly
     CELERY_BROKER_TRANSPORT_OPTIONS |= {"confirm_publish": True, "read_timeout": 2, "write_timeout": 2}
