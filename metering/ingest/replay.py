@@ -20,7 +20,7 @@ from metering.errors import InvalidParameter, QuarantineSettled
 from metering.ingest.bodies import Envelope, blot_credentials
 from metering.ingest.directory import directory
 from metering.ingest.dismiss import chunks_of
-from metering.ingest.door import Refused, check, take_in
+from metering.ingest.door import Refused, check_each, take_in
 from metering.ingest.edits import edits
 from metering.ingest.events import UNREADABLE
 from metering.ingest.foreign import Untranslatable
@@ -48,22 +48,19 @@ def replay(ids: Sequence[int], actor: str, now: datetime, reason: str = "") -> l
     Each batch is a transaction of its own. Raises QuarantineSettled when none is open any more, InboxFull when there is no
     room: the batches before that are stored, the events after it stay open.
     """
-    batches = [sent for group in _groups(ids) if (sent := _send(group, actor, now, reason.strip())) is not None]
+    batches = list(_batches(ids, actor, now, reason))
     if not batches:
         raise QuarantineSettled("Nothing to replay: it is settled already.")
     return batches
 
 
-def replay_matching(matching: QuerySet[QuarantinedEvent], actor: str, now: datetime, reason: str = "") -> Iterator[list[Batch]]:
-    """Replays the open ones among `matching`, a thousand at a time, and yields the batches of each thousand.
+def replay_matching(matching: QuerySet[QuarantinedEvent], actor: str, now: datetime, reason: str = "") -> Iterator[Batch]:
+    """Replays the open ones among `matching`, and yields each batch once it is stored.
 
     What a replay brings back is not replayed again. Raises InboxFull as `replay` does.
     """
     for ids in chunks_of(matching):
-        try:
-            yield replay(ids, actor, now, reason)
-        except QuarantineSettled:
-            continue  # somebody else settled all of these meanwhile
+        yield from _batches(ids, actor, now, reason)
 
 
 def replay_edited(event_id: int, content: bytes, actor: str, now: datetime, reason: str = "") -> Batch:
@@ -87,7 +84,7 @@ def replay_edited(event_id: int, content: bytes, actor: str, now: datetime, reas
 
 def forecast(content: bytes, kind: str, now: datetime) -> Refused | None:
     """What the door would refuse this content for; None when it would let it through to a worker."""
-    refused = check([closed(content)], kind, now)
+    refused = check_each([closed(content)], kind, now)
     return refused[0] if refused else None
 
 
@@ -95,15 +92,31 @@ def closed(content: bytes) -> Content:
     """The content as something that can stand in a body beside others: whole JSON, or else a refusal that keeps it."""
     try:
         inside = msgspec.json.decode(b'{"events":[%s]}' % content, type=Envelope).events
-    except UNREADABLE as error:
-        return Untranslatable("invalid_event", f"This is not JSON: {error}.", content)
+    except UNREADABLE:
+        return Untranslatable("invalid_event", _unreadable(content), content)
     if [bytes(each) for each in inside] != [content.strip()]:
         return Untranslatable("invalid_event", "This is not one JSON value, but none or several.", content)
     return content
 
 
+def _unreadable(content: bytes) -> str:
+    """Why, with the position in the content and not in the body."""
+    try:
+        msgspec.json.decode(content)
+    except UNREADABLE as error:
+        return f"This is not JSON: {error}."
+    return "This is not one JSON value, but none or several."
+
+
 def _waiting(event: QuarantinedEvent, size: int) -> Waiting:
     return Waiting(event.pk, event.gateway_id, event.kind, size)
+
+
+def _batches(ids: Sequence[int], actor: str, now: datetime, reason: str) -> Iterator[Batch]:
+    for group in _groups(ids):
+        batch = _send(group, actor, now, reason.strip())
+        if batch is not None:
+            yield batch
 
 
 def _groups(ids: Sequence[int]) -> list[list[Waiting]]:

@@ -15,6 +15,7 @@ from metering.catalogue.models import LanguageModel, PriceVersion
 from metering.dashboards.console.backlog import open_quarantine, waiting_batches
 from metering.ingest.models import Batch, QuarantinedEvent
 from metering.invoicing.models import Invoice
+from metering.rollups.models import Rerating
 from workspaces.models import APIKey, Gateway, Workspace
 
 SEARCH_LIMIT = 10
@@ -27,6 +28,7 @@ BY_PREFIX = {
     "qrn_": QuarantinedEvent,
     "price_": PriceVersion,
     "inv_": Invoice,
+    "rrt_": Rerating,
 }
 
 
@@ -75,6 +77,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             [
                 _item("Language models", "neurology", "metering_languagemodel_changelist", request),
                 _item("Prices", "sell", "metering_priceversion_changelist", request),
+                _item("Re-rating", "currency_exchange", "metering_rerating_changelist", request),
             ],
         ),
         _group(

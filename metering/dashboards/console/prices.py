@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -26,6 +26,7 @@ from metering.catalogue.models import PriceVersion
 from metering.catalogue.set_price import set_price
 from metering.catalogue.withdraw_price import withdraw_price
 from metering.dashboards.console import figures
+from metering.dashboards.console.rerating import rerating_link
 from metering.periods import parse_instant
 from metering.rollups.rated import rated_since
 from workspaces.console import fields
@@ -53,6 +54,7 @@ class PriceForm(forms.Form):
     )
     workspace = fields.workspace(required=False, help_text="Only for this workspace. Empty: for all.")
     effective_from = fields.instant("effective from (UTC)", "Empty: now.", required=False)
+    correct = fields.switch("correct", "Take the place of a wrong version that begins at the very same time.")
 
 
 class StateFilter(DropdownFilter):
@@ -66,11 +68,11 @@ class StateFilter(DropdownFilter):
         now = timezone.now()
         match self.value():
             case "to come":
-                return queryset.filter(effective_from__gt=now)
+                return queryset.filter(effective_from__gt=now, has_successor=False)
             case "in force":
                 return queryset.filter(effective_from__lte=now, has_successor=False)
             case "succeeded":
-                return queryset.filter(effective_from__lte=now, has_successor=True)
+                return queryset.filter(has_successor=True)
         return queryset
 
 
@@ -91,7 +93,7 @@ class PriceVersionAdmin(OperatorAdmin):
     list_filter = (("model", AutocompleteSelectFilter), ("workspace", AutocompleteSelectFilter), StateFilter)
     list_select_related = ("model", "workspace")
     search_fields = ("public_id__exact", "model__slug__icontains")
-    ordering = ("model__slug", "service_tier", "-effective_from", "-id")
+    ordering = ("model__slug", "service_tier", "-effective_from", "-revision", "-id")
     sortable_by = ()
     fields = (
         ("model", "service_tier"),
@@ -100,20 +102,26 @@ class PriceVersionAdmin(OperatorAdmin):
         ("for_whom", "above_input_tokens"),
         ("effective_from", "state"),
         ("public_id", "created_at"),
+        "kept",
     )
-    readonly_fields = tuple(name for row in fields for name in row)
+    readonly_fields = tuple(name for row in fields for name in ([row] if isinstance(row, str) else row))
     actions_detail = ("succeed", "withdraw")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PriceVersion]:
-        """With `has_successor`: a later version of the same thing is in force."""
+        """With `has_successor`: a later version of the same thing is in force, or this one was corrected."""
         # For everybody is a scope of its own: null is not comparable, 0 is.
-        later = PriceVersion.objects.alias(scope=Coalesce("workspace_id", 0)).filter(
-            scope=Coalesce(OuterRef("workspace_id"), 0),
-            model=OuterRef("model"),
-            service_tier=OuterRef("service_tier"),
-            above_input_tokens=OuterRef("above_input_tokens"),
-            effective_from__gt=OuterRef("effective_from"),
-            effective_from__lte=timezone.now(),
+        later = (
+            PriceVersion.objects.alias(scope=Coalesce("workspace_id", 0))
+            .filter(
+                scope=Coalesce(OuterRef("workspace_id"), 0),
+                model=OuterRef("model"),
+                service_tier=OuterRef("service_tier"),
+                above_input_tokens=OuterRef("above_input_tokens"),
+            )
+            .filter(
+                Q(effective_from__gt=OuterRef("effective_from"), effective_from__lte=timezone.now())
+                | Q(effective_from=OuterRef("effective_from"), revision__gt=OuterRef("revision"))
+            )
         )
         return super().get_queryset(request).annotate(has_successor=Exists(later))
 
@@ -154,9 +162,19 @@ class PriceVersionAdmin(OperatorAdmin):
 
     @display(description="state", label=STATE_LABELS)
     def state(self, price: Any) -> str:
-        if price.effective_from > timezone.now():
-            return "to come"
-        return "succeeded" if price.has_successor else "in force"
+        if price.has_successor:
+            return "succeeded"
+        return "to come" if price.effective_from > timezone.now() else "in force"
+
+    @display(description="rated before it was set")
+    def kept(self, price: Any) -> SafeString:
+        """Requests of its time that another version has rated, with the way to rate them again."""
+        kept = 0 if price.has_successor else kept_by_others(price)
+        if not kept:
+            return format_html("{}", "No request of its time keeps another price.")
+        link = rerating_link(price.model, price.effective_from, price.workspace_id)
+        words = f"{kept:,} request{'' if kept == 1 else 's'} of its time keep{'s' if kept == 1 else ''} the price of another version."
+        return format_html('{} <a class="console-link" href="{}">See what re-rating would change</a>', words, link)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         def act(asked: dict[str, Any]) -> HttpResponse:
@@ -170,6 +188,7 @@ class PriceVersionAdmin(OperatorAdmin):
                 above_input_tokens=asked["above_input_tokens"],
                 workspace=asked["workspace"],
                 effective_from=asked["effective_from"],
+                correct=asked["correct"],
                 actor=actor_of(request),
                 now=timezone.now(),
             )
@@ -223,11 +242,16 @@ class PriceVersionAdmin(OperatorAdmin):
 
 def warn_of_rated(request: HttpRequest, price: PriceVersion) -> None:
     """Says how many requests a price from the past does not reach, if any."""
-    rated = rated_since(price) if price.effective_from < timezone.now() else 0
-    if rated:
+    if rated := kept_by_others(price):
         keep = "request was rated already and keeps its" if rated == 1 else "requests were rated already and keep their"
         since = f"{price.effective_from:%Y-%m-%d %H:%M} UTC"
-        messages.warning(request, f"{rated:,} {keep} version: a price from {since} changes only what had none.")
+        messages.warning(
+            request, f"{rated:,} {keep} version: a price from {since} changes only what had none, until it is rated again."
+        )
+
+
+def kept_by_others(price: PriceVersion) -> int:
+    return rated_since(price) if price.effective_from < timezone.now() else 0
 
 
 def as_instant(text: str) -> datetime | None:

@@ -19,11 +19,10 @@ from unfold.decorators import action, display
 from unfold.paginator import InfinitePaginator
 from unfold.utils import parse_date_str
 
-from metering.dashboards.console import figures, held, quarantine_acts, quarantine_one
-from metering.dashboards.console.content import readable
+from metering.dashboards.console import figures, held, quarantine_acts
+from metering.dashboards.console.quarantine_one import tell
 from metering.dashboards.console.quarantine_summary import summary
 from metering.dashboards.console.reasons import reason_of
-from metering.ingest.estimate import estimate
 from metering.ingest.models import QuarantinedEvent
 from metering.ingest.secrets import without_secrets
 from workspaces.console.base import OperatorAdmin
@@ -159,12 +158,13 @@ class QuarantinedEventAdmin(OperatorAdmin):
     @display(description="why")
     def why(self, event: QuarantinedEvent) -> SafeString:
         """With the request it is about, where the event named one."""
+        request = f"request {shortened(event.request_id, 60)}" if event.request_id else ""
         return format_html(
-            '<span><strong title="{}">{}</strong><br>{}<br><span class="console-note">request {}</span></span>',
+            '<span><strong title="{}">{}</strong><br>{}<br><span class="console-note">{}</span></span>',
             event.code,
             reason_of(event.code).words,
             shortened(without_secrets(event.message), 160),
-            shortened(event.request_id or "-", 60),
+            request,
         )
 
     @display(description="workspace, gateway")
@@ -181,10 +181,7 @@ class QuarantinedEventAdmin(OperatorAdmin):
 
     @display(description="would bill, an estimate")
     def would_bill(self, event: QuarantinedEvent) -> str:
-        amount = event.estimated_cost
-        if amount is None:
-            amount = estimate(bytes(event.content), event.kind, event.created_at)
-        return "unknown" if amount is None else figures.usd_exact(amount)
+        return tell(event).would_bill
 
     @display(description="message")
     def message_shown(self, event: QuarantinedEvent) -> str:
@@ -192,23 +189,23 @@ class QuarantinedEventAdmin(OperatorAdmin):
 
     @display(description="what to do")
     def what_to_do(self, event: QuarantinedEvent) -> SafeString:
-        return quarantine_one.what_to_do(event)
+        return tell(event).what_to_do
 
     @display(description="came in")
     def came_in(self, event: QuarantinedEvent) -> SafeString:
-        return quarantine_one.came_in(event)
+        return tell(event).came_in
 
     @display(description="what became of the replay")
     def became(self, event: QuarantinedEvent) -> SafeString:
-        return quarantine_one.became(event)
+        return tell(event).became
 
     @display(description="history")
     def history(self, event: QuarantinedEvent) -> SafeString:
-        return quarantine_one.history(event)
+        return tell(event).history
 
     @display(description="content as sent, without secrets")
     def content_as_sent(self, event: QuarantinedEvent) -> SafeString:
-        return format_html('<pre class="console-code">{}</pre>', readable(bytes(event.content)))
+        return format_html('<pre class="console-code">{}</pre>', tell(event).content)
 
     @action(description="Edit and replay", url_path="edit", icon="edit")
     def edit_and_replay(self, request: HttpRequest, object_id: str) -> HttpResponse:

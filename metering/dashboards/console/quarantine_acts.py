@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from django import forms
 from django.contrib import messages
@@ -29,6 +29,13 @@ from workspaces.console.pages import FormPage
 LISTING = "admin:metering_quarantinedevent_changelist"
 KEPT = "Dismissed events are not recorded and not billed. They are kept with your reason."
 NO_SECRETS = "What looked like a secret was replaced by [removed], and is sent so."
+
+
+class _Sent(NamedTuple):
+    """What is to be told of a batch; the batch itself, with its body, is let go."""
+
+    events: int
+    refused: int
 
 
 class DismissForm(forms.Form):
@@ -106,15 +113,17 @@ def replay_all_page(request: HttpRequest, admin: OperatorAdmin) -> HttpResponse:
         return redirect(LISTING)
 
     def act(asked: dict[str, Any]) -> HttpResponse:
-        batches: list[Batch] = []
+        batches: list[_Sent] = []
         try:
-            for some in replay_matching(rows, actor_of(request), timezone.now(), asked["reason"]):
-                batches += some
+            for batch in replay_matching(rows, actor_of(request), timezone.now(), asked["reason"]):
+                batches.append(_Sent(batch.event_count, batch.rejected))
         except InboxFull:
+            if not batches:
+                raise
             messages.warning(request, "The inbox is full: the rest is still open. Replay it once the workers have caught up.")
-        if not batches and not messages.get_messages(request):
+        if not batches:
             raise QuarantineSettled("Nothing to replay: all of it is settled already.")
-        sent, refused = sum(batch.event_count for batch in batches), sum(batch.rejected for batch in batches)
+        sent, refused = sum(batch.events for batch in batches), sum(batch.refused for batch in batches)
         again = f" The door refused {refused:,} of them again: these are back as new ones." if refused else ""
         messages.success(request, f"{_events(sent)} replayed in {_counted(len(batches), 'batch', 'batches')}.{again}")
         return redirect(LISTING)

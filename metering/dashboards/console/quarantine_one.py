@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.urls import reverse
@@ -10,7 +11,9 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from metering.dashboards.console import figures
+from metering.dashboards.console.content import readable
 from metering.dashboards.console.reasons import reason_of
+from metering.ingest.estimate import estimate
 from metering.ingest.models import Batch, QuarantinedEvent
 from workspaces.models import AuditEntry
 
@@ -21,6 +24,39 @@ OUTCOMES = {
     "conflict": "Another event stands under its request id and attempt: it is back in the quarantine.",
     "rejected": "It was refused again: it is back in the quarantine.",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the page says of an event, worked out once: the console asks for each of a page's values several times."""
+
+    what_to_do: SafeString
+    would_bill: str
+    came_in: SafeString
+    became: SafeString
+    history: SafeString
+    content: str
+
+
+def tell(event: QuarantinedEvent) -> Told:
+    """A fixed number of statements, once per row read."""
+    told: Told | None = getattr(event, "told", None)
+    if told is None:
+        told = Told(what_to_do(event), would_bill(event), came_in(event), became(event), history(event), content(event))
+        event.told = told  # type: ignore[attr-defined]
+    return told
+
+
+def content(event: QuarantinedEvent) -> str:
+    return readable(bytes(event.content))
+
+
+def would_bill(event: QuarantinedEvent) -> str:
+    """As it was estimated, or estimated now."""
+    amount = event.estimated_cost
+    if amount is None:
+        amount = estimate(bytes(event.content), event.kind, event.created_at)
+    return "unknown" if amount is None else figures.usd_exact(amount)
 
 
 def what_to_do(event: QuarantinedEvent) -> SafeString:

@@ -51,7 +51,7 @@ def _reason_row(each: held.Held, now: datetime) -> list[SafeString]:
     link = format_html('<a class="console-link" href="?code={}">{}</a>', each.code, reason_of(each.code).words)
     amount = figures.figure("unknown")
     if each.estimated:
-        note = '{}<br><span class="console-note console-nowrap">{} unknown</span>'
+        note = '<span>{}<br><span class="console-note console-nowrap">{} unknown</span></span>'
         amount = figures.money(each.estimate)
         amount = format_html(note, amount, f"{each.unknown:,}") if each.unknown else amount
     return [link, figures.count(each.events), amount, figures.figure(figures.age(each.oldest, now))]

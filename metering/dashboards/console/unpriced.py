@@ -38,7 +38,7 @@ def unpriced_page(request: HttpRequest, model_admin: ModelAdmin) -> HttpResponse
 
 
 def _row(each: dict[str, Any], guess: Guess | None) -> list[SafeString]:
-    model = '<strong>{}</strong><br><span class="console-note">{}</span>'
+    model = '<span><strong>{}</strong><br><span class="console-note">{}</span></span>'
     return [
         format_html(model, each["model__slug"], each["service_tier__name"]),
         _workspace(each),
@@ -63,7 +63,7 @@ def _might_cost(guess: Guess | None) -> SafeString:
         return figures.figure("unknown")
     version = guess.version
     by = f"by {version.service_tier}, from {version.effective_from:%Y-%m-%d}"
-    return format_html('{}<br><span class="console-note">{}</span>', figures.money(guess.cost), by)
+    return format_html('<span>{}<br><span class="console-note">{}</span></span>', figures.money(guess.cost), by)
 
 
 def _workspace(each: dict[str, Any]) -> SafeString:
