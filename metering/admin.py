@@ -8,8 +8,9 @@ from metering.dashboards.console import (
     invoices,
     prices,
     quarantine,
+    rerating,
     schedule,
     signin,
 )
 
-__all__ = ["batches", "catalogue", "customers", "events", "invoices", "prices", "quarantine", "schedule", "signin"]
+__all__ = ["batches", "catalogue", "customers", "events", "invoices", "prices", "quarantine", "rerating", "schedule", "signin"]

@@ -173,7 +173,7 @@ class PriceVersionAdmin(OperatorAdmin):
         if not kept:
             return format_html("{}", "No request of its time keeps another price.")
         link = rerating_link(price.model, price.effective_from, price.workspace_id)
-        words = f"{kept:,} request{'' if kept == 1 else 's'} of its time keep{'s' if kept == 1 else ''} the price of another version."
+        words = f"{kept:,} {'request of its time keeps' if kept == 1 else 'requests of its time keep'} another version's price."
         return format_html('{} <a class="console-link" href="{}">See what re-rating would change</a>', words, link)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
@@ -245,9 +245,7 @@ def warn_of_rated(request: HttpRequest, price: PriceVersion) -> None:
     if rated := kept_by_others(price):
         keep = "request was rated already and keeps its" if rated == 1 else "requests were rated already and keep their"
         since = f"{price.effective_from:%Y-%m-%d %H:%M} UTC"
-        messages.warning(
-            request, f"{rated:,} {keep} version: a price from {since} changes only what had none, until it is rated again."
-        )
+        messages.warning(request, f"{rated:,} {keep} version: a price from {since} changes only what had none.")
 
 
 def kept_by_others(price: PriceVersion) -> int:
