@@ -5,17 +5,20 @@ the same bytes again and comes to the same result.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
 from metering.ingest.backpressure import make_room
 from metering.ingest.corrections import Correction, read_correction
 from metering.ingest.directory import directory
-from metering.ingest.events import Event, Known, Rejected, read_event
+from metering.ingest.events import Event, Known, Rejected, known_of, read_all, read_event
 from metering.ingest.foreign import Untranslatable
+from metering.ingest.inbox import put
 from metering.ingest.models import Batch, QuarantinedEvent
 from metering.ingest.parcels import Content, Parcel
 from omixa_billing.reminders import remind_soon
@@ -50,35 +53,54 @@ class Refused:
 def take_in(parcel: Parcel, gateway: Gateway, now: datetime) -> Batch:
     """Stores a batch. When this returns, it is committed and will be processed whatever happens next.
 
-    Raises InboxFull: then nothing is stored.
+    Raises MalformedBody, BatchTooLarge, InboxFull: then nothing is stored.
     """
     make_room()
     directory.ensure_day(now)
-    refused = check(parcel.contents, parcel.kind, now)
-    with transaction.atomic():
-        batch = Batch.objects.create(
-            gateway=gateway,
-            received_at=now,
-            kind=parcel.kind,
-            source=parcel.source,
-            body=parcel.body,
-            event_count=len(parcel.contents),
-            rejected=len(refused),
-            items=[each.item() for each in refused],
-        )
+    count, refused = check(parcel, now)
+    batch = Batch(
+        gateway=gateway,
+        received_at=now,
+        kind=parcel.kind,
+        source=parcel.source,
+        body=parcel.body,
+        event_count=count,
+        rejected=len(refused),
+        items=[each.item() for each in refused],
+    )
+    # Alone, the insert is a transaction of its own, which saves the way there and back that BEGIN and COMMIT take.
+    with transaction.atomic() if refused else nullcontext():
+        put(batch)
         quarantine(batch, refused, now)
     remind_soon("metering.process_waiting_batches")
     return batch
 
 
-def check(contents: Sequence[Content], kind: str, received_at: datetime) -> list[Refused]:
+def check(parcel: Parcel, received_at: datetime) -> tuple[int, list[Refused]]:
+    """How much is in a parcel, and what of it cannot be recorded, in order. Raises MalformedBody, BatchTooLarge."""
+    if parcel.kind == Batch.Kind.EVENTS:
+        events = read_all(parcel.body, received_at)
+        if events is not None and 0 < len(events) <= settings.INGEST_MAX_EVENTS and _are_on_keys(events):
+            return len(events), []
+    return len(parcel.contents), check_each(parcel.contents, parcel.kind, received_at)
+
+
+def _are_on_keys(events: list[Event]) -> bool:
+    """Whether usage may be booked on every key that the events name."""
+    ids = {event.key_id for event in events}
+    keys = directory.find_keys(ids)
+    return all((owner := keys.get(key_id)) is not None and owner.takes_usage for key_id in ids)
+
+
+def check_each(contents: Sequence[Content], kind: str, received_at: datetime) -> list[Refused]:
     """What cannot be recorded, in order."""
     reader = READERS[kind]
     read: list[Event | Correction] = []
     refused = []
     for index, content in enumerate(contents):
         if isinstance(content, Untranslatable):
-            refused.append(Refused(index, Rejected(content.code, content.message), content.content))
+            rejection = Rejected(content.code, content.message, known_of(content.content))
+            refused.append(Refused(index, rejection, content.content))
             continue
         try:
             read.append(reader(content, index, received_at))

@@ -79,6 +79,12 @@ class SentEvent(msgspec.Struct, gc=False):
     metadata: dict[str, Any] | None = None
 
 
+class SentBatch(msgspec.Struct, gc=False):
+    """A body of them."""
+
+    events: list[SentEvent]
+
+
 class Known(msgspec.Struct, gc=False):
     """What can still be said of an event that is rejected."""
 
@@ -128,6 +134,7 @@ class Event(msgspec.Struct, gc=False):
 
 
 _sent = msgspec.json.Decoder(SentEvent)
+_batch = msgspec.json.Decoder(SentBatch)
 _known = msgspec.json.Decoder(Known)
 _packed = msgspec.msgpack.Encoder().encode
 
@@ -143,6 +150,14 @@ def read_event(raw: bytes | memoryview, index: int, received_at: datetime) -> Ev
     except Rejected as rejected:
         known = Known(sent.request_id, sent.attempt or 0, sent.key_id)
         raise Rejected(rejected.code, rejected.message, known) from None
+
+
+def read_all(body: bytes, received_at: datetime) -> list[Event] | None:
+    """The events of a whole body, if nothing is wrong with any of them; else None, and only one by one tells with which."""
+    try:
+        return [_canonical(sent, index, received_at) for index, sent in enumerate(_batch.decode(body).events)]
+    except (Rejected, *UNREADABLE):
+        return None
 
 
 def _canonical(sent: SentEvent, index: int, received_at: datetime) -> Event:
@@ -230,7 +245,12 @@ def _detail(sent: SentEvent) -> str | None:
 
 def unreadable(raw: bytes | memoryview, message: str, code: str = "invalid_event") -> Rejected:
     """The rejection of what is not of the contract's shape, with whatever of its identity can be read."""
+    return Rejected(code, message, known_of(raw))
+
+
+def known_of(raw: bytes | memoryview) -> Known | None:
+    """What names an event that cannot be read as a whole, as far as it can be."""
     try:
-        return Rejected(code, message, _known.decode(raw))
+        return _known.decode(raw)
     except UNREADABLE:
-        return Rejected(code, message)
+        return None

@@ -6,15 +6,25 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
-import zstandard
 from django.db import connection
+from psycopg import Cursor
 
 from metering.ingest.bodies import open_envelope
-from metering.ingest.events import Event, read_event
+from metering.ingest.events import Event, read_all, read_event
+from metering.ingest.models import Batch, compressed, decompressed
 
 EVENTS_PER_TRANSACTION = 10_000
 BYTES_PER_TRANSACTION = 32 * 1024 * 1024
 BATCHES_PER_FETCH = 10
+
+PLAIN = (
+    *("public_id", "gateway_id", "received_at", "kind", "source", "event_count", "status", "failures", "last_error"),
+    *("recorded", "duplicate", "conflict", "unpriced", "rejected"),
+)
+INSERT = f"""
+INSERT INTO metering_batch ({", ".join(PLAIN)}, body, items)
+VALUES ({", ".join(["%s"] * len(PLAIN))}, %b, %s::jsonb) RETURNING id
+"""  # noqa: S608 - constants
 
 WAITING = """
 SELECT id, kind, gateway_id, event_count, received_at, body, items FROM metering_batch
@@ -40,10 +50,12 @@ class Claimed(NamedTuple):
     @property
     def body(self) -> bytes:
         """As it was sent. Decompressed here and not when claimed: a damaged one must fail alone."""
-        return zstandard.decompress(self.compressed)
+        return decompressed(self.compressed)
 
     def open(self) -> list[Event]:
         """The events that the door let through, in order."""
+        if not self.items and (events := read_all(self.body, self.received_at)) is not None:
+            return events
         return [read_event(raw, index, self.received_at) for index, raw in self.let_through()]
 
     def let_through(self) -> Iterator[tuple[int, bytes | msgspec.Raw]]:
@@ -53,6 +65,15 @@ class Claimed(NamedTuple):
 
     def contents(self) -> Sequence[bytes | msgspec.Raw]:
         return open_envelope(self.body, self.kind)
+
+
+def put(batch: Batch) -> None:
+    """Inserts the batch and gives it its id. Its body goes as bytes; the ORM would spell every one of them out in hex."""
+    row = [*(getattr(batch, name) for name in PLAIN), compressed(bytes(batch.body)), json.dumps(batch.items)]
+    connection.ensure_connection()
+    with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
+        cursor.execute(INSERT, row)
+        batch.pk = cursor.fetchall()[0][0]
 
 
 def claim_fresh(kind: str) -> list[Claimed]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import msgspec
 
@@ -15,24 +16,30 @@ from metering.ingest.models import Batch
 Content = bytes | msgspec.Raw | Untranslatable
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Parcel:
-    """A request's contents one by one, still closed, and the body that holds them in the same order."""
+    """A body as the inbox keeps it, its contents still closed."""
 
     body: bytes
-    contents: Sequence[Content]
     kind: str = Batch.Kind.EVENTS
     source: str = Batch.Source.HTTP
+    # What another format's translator made of them; else they are in the body.
+    translated: Sequence[Content] | None = None
+
+    @cached_property
+    def contents(self) -> Sequence[Content]:
+        """One by one. Raises MalformedBody, BatchTooLarge."""
+        return open_envelope(self.body, self.kind) if self.translated is None else self.translated
 
 
 def of_events(body: bytes, source: str = Batch.Source.HTTP) -> Parcel:
-    """`POST /gateway/v1/events`, kept as it came. Raises MalformedBody, BatchTooLarge; so do the others."""
-    return Parcel(body, open_envelope(body), source=source)
+    """`POST /gateway/v1/events`, kept as it came."""
+    return Parcel(body, source=source)
 
 
 def of_corrections(body: bytes, source: str = Batch.Source.HTTP) -> Parcel:
     """`POST /gateway/v1/corrections`, kept as it came."""
-    return Parcel(body, open_envelope(body, Batch.Kind.CORRECTIONS), Batch.Kind.CORRECTIONS, source)
+    return Parcel(body, Batch.Kind.CORRECTIONS, source)
 
 
 def of_litellm(body: bytes) -> Parcel:
@@ -57,4 +64,4 @@ def packed(contents: Sequence[Content], kind: str = Batch.Kind.EVENTS, source: s
     """Contents in a body of our making, in which a null holds the place of what is none of ours."""
     check_number(len(contents), kind)
     inside = (b"null" if isinstance(content, Untranslatable) else bytes(content) for content in contents)
-    return Parcel(b'{"%s":[%s]}' % (kind.encode(), b",".join(inside)), contents, kind, source)
+    return Parcel(b'{"%s":[%s]}' % (kind.encode(), b",".join(inside)), kind, source, contents)
