@@ -135,13 +135,18 @@ def test_failing_batches_are_found(console: Client, world: World) -> None:
 def test_the_workers_are_reminded_of_what_waits(console: Client, world: World) -> None:
     page = reverse("admin:metering_batch_process_again")
     with current_app.connection_for_write() as broker, broker.channel() as channel:
+
+        def sweeps() -> int:
+            """How often the sweep is on the queue, beside what the door reminds of whenever it gets to it."""
+            sent = [json.loads(each)["headers"]["task"] for each in channel.client.lrange("celery", 0, -1)]
+            return sent.count("metering.sweep_inbox")
+
         channel.queue_purge("celery")
         console.get(page)
-        assert channel.client.llen("celery") == 0
+        assert sweeps() == 0
         assert submit(console, page).status_code == 302
-        sent = [json.loads(each)["headers"]["task"] for each in channel.client.lrange("celery", 0, -1)]
+        assert sweeps() == 1
         channel.queue_purge("celery")
-    assert sent == ["metering.sweep_inbox"]
     assert acts_on("waiting batches") == [(OPERATOR, "inbox.reminded")]
 
 
