@@ -28,7 +28,8 @@ log = structlog.get_logger(__name__)
 SECONDS_BETWEEN_TRIES = 2
 
 
-@shared_task(name="metering.ingest_events")
+# Without the second, the message of a process that was killed counts as done, and it may be the only copy.
+@shared_task(name="metering.ingest_events", acks_late=True, reject_on_worker_lost=True)
 def ingest_events(events: Any = None, gateway_id: str | None = None) -> None:
     """Stores events that a gateway sent through the broker: a list of them, as in `POST /gateway/v1/events`.
 
