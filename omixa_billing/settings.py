@@ -195,8 +195,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # A broker that is away must fail a reminder at once: the web request that sends it does not wait.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 0, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 if "redis" in CELERY_BROKER_URL:
-    # What a worker that was killed as a whole had taken is given to another after this time; Redis' own is an hour.
-    CELERY_BROKER_TRANSPORT_OPTIONS |= {"socket_connect_timeout": 2, "socket_timeout": 5, "visibility_timeout": 300}
+    CELERY_BROKER_TRANSPORT_OPTIONS |= {"socket_connect_timeout": 2, "socket_timeout": 5}
     # A killed worker's message is delivered again after ten minutes, not an hour: every task may run twice.
     CELERY_BROKER_TRANSPORT_OPTIONS |= {"visibility_timeout": 600}
 if CELERY_BROKER_URL.startswith(("amqp", "pyamqp")):
