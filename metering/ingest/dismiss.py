@@ -34,27 +34,29 @@ def dismiss(ids: Sequence[int], reason: str, actor: str, now: datetime) -> int:
     return len(events)
 
 
-def chunks_of(matching: QuerySet[QuarantinedEvent]) -> Iterator[list[int]]:
-    """The primary keys of the open ones among `matching`, oldest first, a thousand at a time.
+def chunks_of(matching: QuerySet[QuarantinedEvent], most: int | None = None) -> Iterator[list[int]]:
+    """The primary keys of the open ones among `matching`, oldest first, a thousand at a time and `most` in all.
 
     Only those there at the beginning: what acting on them adds to the quarantine is none of them.
     """
     found = matching.filter(settled_at__isnull=True)
     last = found.order_by("-id").values_list("id", flat=True).first()
-    after = 0
-    while last is not None and after < last:
+    after, left = 0, most
+    while last is not None and after < last and left != 0:
         some = found.filter(id__gt=after, id__lte=last).order_by("id")
-        ids = list(some.values_list("id", flat=True)[:AT_ONCE])
+        ids = list(some.values_list("id", flat=True)[: AT_ONCE if left is None else min(AT_ONCE, left)])
         if not ids:
             return
         yield ids
-        after = ids[-1]
+        after, left = ids[-1], None if left is None else left - len(ids)
 
 
-def dismiss_matching(matching: QuerySet[QuarantinedEvent], reason: str, actor: str, now: datetime) -> int:
-    """Dismisses the open ones among `matching`, a thousand to a transaction, and returns how many."""
+def dismiss_matching(
+    matching: QuerySet[QuarantinedEvent], reason: str, actor: str, now: datetime, most: int | None = None
+) -> int:
+    """Dismisses the open ones among `matching`, a thousand to a transaction and `most` in all, and returns how many."""
     done = 0
-    for ids in chunks_of(matching):
+    for ids in chunks_of(matching, most):
         try:
             done += dismiss(ids, reason, actor, now)
         except QuarantineSettled:

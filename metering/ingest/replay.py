@@ -3,7 +3,7 @@
 The batch is stored and its events are settled in one transaction, under their locks: killed anywhere, run twice or twice at
 once, nothing is replayed twice and nothing is lost. Identity is in the content, so what was recorded meanwhile comes out as
 a duplicate; what is refused again comes back as a new quarantined event of the new batch. A replay is judged by the moment
-of the replay, as docs/decisions/0006 explains.
+of the replay, as docs/decisions/0008 explains.
 """
 
 from collections.abc import Iterator, Sequence
@@ -54,12 +54,14 @@ def replay(ids: Sequence[int], actor: str, now: datetime, reason: str = "") -> l
     return batches
 
 
-def replay_matching(matching: QuerySet[QuarantinedEvent], actor: str, now: datetime, reason: str = "") -> Iterator[Batch]:
-    """Replays the open ones among `matching`, and yields each batch once it is stored.
+def replay_matching(
+    matching: QuerySet[QuarantinedEvent], actor: str, now: datetime, reason: str = "", most: int | None = None
+) -> Iterator[Batch]:
+    """Replays the open ones among `matching`, `most` of them if there are more, and yields each batch once it is stored.
 
     What a replay brings back is not replayed again. Raises InboxFull as `replay` does.
     """
-    for ids in chunks_of(matching):
+    for ids in chunks_of(matching, most):
         yield from _batches(ids, actor, now, reason)
 
 

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from metering.dashboards.console import held
+from metering.dashboards.console import held, quarantine_acts
 from metering.dashboards.console.backlog import unpriced_by_cause
 from metering.dashboards.console.nearest import guesses
 from metering.ingest import estimate
@@ -263,6 +263,37 @@ def test_all_that_match_are_dismissed(console: Client, world: World) -> None:
     assert QuarantinedEvent.objects.filter(settlement="dismissed: a broken proxy").count() == 3
     assert QuarantinedEvent.objects.filter(settled_at__isnull=True).count() == 2
     assert "settled already" in submit(console, url, reason="again").content.decode()
+
+
+def test_a_great_many_are_acted_on_in_parts(console: Client, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quarantine_acts, "AT_ONCE", 2)
+    for number in range(3):
+        held_back(world.key, f"r{number}")
+    last = QuarantinedEvent.objects.latest("id").pk
+    url = f"{reverse('admin:metering_quarantinedevent_replay_matching')}?code=usage_inconsistent&id__lte={last}"
+    assert submit(console, url, reason="")["Location"] == url
+    assert "2 events replayed in 2 batches." in shown(console, url)
+    assert submit(console, url, reason="")["Location"] == reverse(LISTING)
+    assert QuarantinedEvent.objects.filter(settled_at=NOW, pk__lte=last).count() == 3
+
+    url = url.replace("replay-", "dismiss-").replace(f"={last}", f"={last + 3}")
+    assert submit(console, url, reason="known")["Location"] == url
+    assert "2 events dismissed. Still open: 1 event. Send the form again for them." in shown(console, url)
+    assert submit(console, url, reason="known")["Location"] == reverse(LISTING)
+    assert QuarantinedEvent.objects.filter(settlement="dismissed: known").count() == 3
+
+
+def test_a_full_inbox_keeps_what_was_replayed_before_it_filled(console: Client, world: World, settings: Any) -> None:
+    work()
+    for number in range(3):
+        held_back(world.key, f"r{number}")
+    settings.INGEST_MAX_WAITING_BATCHES = 2
+    url = f"{reverse('admin:metering_quarantinedevent_replay_matching')}?code=usage_inconsistent"
+    assert submit(console, url, reason="").status_code == 302
+    page = shown(console, reverse(LISTING))
+    assert "2 events replayed in 2 batches." in page
+    assert "The inbox is full: the rest is still open." in page
+    assert QuarantinedEvent.objects.get(request_id="r2").settled_at is None
 
 
 def test_the_chosen_ones_are_replayed_together(console: Client, world: World) -> None:

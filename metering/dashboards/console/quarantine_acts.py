@@ -27,6 +27,8 @@ from workspaces.console.base import OperatorAdmin, actor_of
 from workspaces.console.pages import FormPage
 
 LISTING = "admin:metering_quarantinedevent_changelist"
+# What one submission acts on, so that its answer comes within seconds; the form says how many are left.
+AT_ONCE = 20_000
 KEPT = "Dismissed events are not recorded and not billed. They are kept with your reason."
 NO_SECRETS = "What looked like a secret was replaced by [removed], and is sent so."
 
@@ -114,19 +116,22 @@ def replay_all_page(request: HttpRequest, admin: OperatorAdmin) -> HttpResponse:
 
     def act(asked: dict[str, Any]) -> HttpResponse:
         batches: list[_Sent] = []
+        full = False
         try:
-            for batch in replay_matching(rows, actor_of(request), timezone.now(), asked["reason"]):
+            for batch in replay_matching(rows, actor_of(request), timezone.now(), asked["reason"], AT_ONCE):
                 batches.append(_Sent(batch.event_count, batch.rejected))
         except InboxFull:
+            full = True
             if not batches:
                 raise
-            messages.warning(request, "The inbox is full: the rest is still open. Replay it once the workers have caught up.")
         if not batches:
             raise QuarantineSettled("Nothing to replay: all of it is settled already.")
         sent, refused = sum(batch.events for batch in batches), sum(batch.refused for batch in batches)
         again = f" The door refused {refused:,} of them again: these are back as new ones." if refused else ""
         messages.success(request, f"{_events(sent)} replayed in {_counted(len(batches), 'batch', 'batches')}.{again}")
-        return redirect(LISTING)
+        if full:
+            messages.warning(request, "The inbox is full: the rest is still open. Replay it once the workers have caught up.")
+        return redirect(LISTING) if full else _after_all(request, rows)
 
     intro = (
         "They are sent through the door again as they are, a thousand to a batch. What was recorded meanwhile comes out as a "
@@ -143,9 +148,9 @@ def dismiss_all_page(request: HttpRequest, admin: OperatorAdmin) -> HttpResponse
         return redirect(LISTING)
 
     def act(asked: dict[str, Any]) -> HttpResponse:
-        done = dismiss_matching(rows, asked["reason"], actor_of(request), timezone.now())
+        done = dismiss_matching(rows, asked["reason"], actor_of(request), timezone.now(), AT_ONCE)
         messages.success(request, f"{_events(done)} dismissed.")
-        return redirect(LISTING)
+        return _after_all(request, rows)
 
     title = f"Dismiss {how_many(rows)}"
     return FormPage(title, act, reverse(LISTING), DismissForm, KEPT, "Dismiss", danger=True).respond(request, admin)
@@ -164,6 +169,15 @@ def matching(request: HttpRequest, admin: OperatorAdmin) -> QuerySet[Quarantined
 def how_many(rows: QuerySet[QuarantinedEvent]) -> str:
     found = matching_open(rows)
     return f"more than {MOST:,} events" if found.events > MOST else _events(found.events)
+
+
+def _after_all(request: HttpRequest, rows: QuerySet[QuarantinedEvent]) -> HttpResponse:
+    """Back to the form while more match, as it does not act on all at once; then, or where the address does not say up to
+    which event, to the list."""
+    if "id__lte" not in request.GET or matching_open(rows).events == 0:
+        return redirect(LISTING)
+    messages.info(request, f"Still open: {how_many(rows)}. Send the form again for them.")
+    return redirect(request.get_full_path())
 
 
 def _replayed(request: HttpRequest, event: QuarantinedEvent, batch: Batch) -> HttpResponse:

@@ -43,7 +43,7 @@ class ScopeForm(forms.Form):
 
     model = fields.text("model", "With its aliases. Empty: every model.", required=False)
     workspace = fields.workspace(required=False, help_text="Empty: every workspace.")
-    start = fields.instant("from (UTC)")
+    start = fields.instant("from (UTC)", "Included, by each request's own time.")
     end = fields.instant("to (UTC)", "Not included. Empty: now.", required=False)
 
     def clean_model(self) -> LanguageModel | None:
@@ -240,7 +240,7 @@ def rows_of(months: Iterable[dict[str, Any]]) -> list[list[SafeString]]:
     found = Workspace.objects.filter(public_id__in={row["workspace_id"] for row in months})
     workspaces = {workspace.public_id: workspace for workspace in found}
     return [
-        [_workspace(workspaces[row["workspace_id"]]), format_html("{}", row["month"]), *_figures_of(row), _invoice(row)]
+        [_workspace(workspaces[row["workspace_id"]]), _whole(row["month"]), *_figures_of(row), _invoice(row)]
         for row in months
     ]
 
@@ -260,7 +260,11 @@ def _signed(amount: Decimal) -> str:
 
 
 def _invoice(row: dict[str, Any]) -> SafeString:
-    return format_html("{}", "adjusted on the next" if row["invoiced"] else "not yet invoiced")
+    return _whole("adjusted next" if row["invoiced"] else "not yet made")
+
+
+def _whole(text: str) -> SafeString:
+    return format_html('<span class="console-nowrap">{}</span>', text)
 
 
 admin.site.register(Rerating, ReratingAdmin)
