@@ -50,7 +50,7 @@ def play(stage: Stage, plan: Plan) -> dict[str, Any]:
     with stage.gateway() as gateway:
         controller = stage.controller(gateway)
         controller.strike(plan.kinds(stage.dice), plan.events)
-    assert controller.late == []
+    assert controller.late == [], "points that no process came to"
     result = stage.reckon()
     return {
         "broker": stage.broker.name,

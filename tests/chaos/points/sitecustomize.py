@@ -26,6 +26,12 @@ def program() -> str | None:
 
 
 def install(orders: Path, name: str) -> None:
+    before, after = orders / f"{name}.before", orders / f"{name}.after"
+    around_commits(before, after)
+    around_single_statements(before, after)
+
+
+def around_commits(before: Path, after: Path) -> None:
     from psycopg import Connection
 
     plain = Connection._exec_command
@@ -33,7 +39,6 @@ def install(orders: Path, name: str) -> None:
     def exec_command(self: Any, command: Any, *arguments: Any, **named: Any) -> Generator[Any, Any, Any]:
         if command != b"COMMIT":
             return (yield from plain(self, command, *arguments, **named))
-        before, after = orders / f"{name}.before", orders / f"{name}.after"
         wrote = (before.exists() or after.exists()) and (yield from plain(self, WROTE)).get_value(0, 0) == b"t"
         if wrote:
             die_if_ordered(before)
@@ -43,6 +48,25 @@ def install(orders: Path, name: str) -> None:
         return answer
 
     Connection._exec_command = exec_command  # type: ignore[method-assign]
+
+
+def around_single_statements(before: Path, after: Path) -> None:
+    """An INSERT outside of a transaction is one of its own."""
+    from psycopg import Cursor
+    from psycopg.pq import TransactionStatus
+
+    plain = Cursor.execute
+
+    def execute(self: Any, query: Any, *arguments: Any, **named: Any) -> Any:
+        alone = self.connection.info.transaction_status == TransactionStatus.IDLE and self.connection.autocommit
+        if not (alone and isinstance(query, str) and query.lstrip().startswith("INSERT")):
+            return plain(self, query, *arguments, **named)
+        die_if_ordered(before)
+        answer = plain(self, query, *arguments, **named)
+        die_if_ordered(after)
+        return answer
+
+    Cursor.execute = execute  # type: ignore[method-assign]
 
 
 def die_if_ordered(order: Path) -> None:
