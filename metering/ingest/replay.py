@@ -3,7 +3,7 @@
 The batch is stored and its events are settled in one transaction, under their locks: killed anywhere, run twice or twice at
 once, nothing is replayed twice and nothing is lost. Identity is in the content, so what was recorded meanwhile comes out as
 a duplicate; what is refused again comes back as a new quarantined event of the new batch. A replay is judged by the moment
-of the replay, as docs/decisions/0008 explains.
+of the replay, as docs/decisions/0009 explains.
 """
 
 from collections.abc import Iterator, Sequence
