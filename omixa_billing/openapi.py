@@ -20,6 +20,8 @@ DESCRIPTIONS = {
     "404": "Not found, or not yours.",
     "413": "The body is too large.",
     "415": "The body is of another kind than application/json.",
+    "429": "Too much is waiting: nothing was stored. `Retry-After` says when to send it again.",
+    "503": "The database is away: nothing was stored. `Retry-After` says when to send it again.",
     "default": "Any other refusal, in the one shape of errors.",
 }
 GATEWAY_TOKEN = {
@@ -33,6 +35,7 @@ def add_gateway_endpoints(endpoints: list[Endpoint], **_: Any) -> list[Endpoint]
     """Before the document is made: adds the gateway's endpoints, and leaves out all but ours."""
     documented: list[tuple[str, str, type[APIView]]] = [
         ("/gateway/v1/events", "POST", gateway.EventsDocument),
+        ("/gateway/v1/events/litellm", "POST", gateway.LiteLLMDocument),
         ("/gateway/v1/corrections", "POST", gateway.CorrectionsDocument),
         ("/gateway/v1/batches/{batch_id}", "GET", gateway.BatchDocument),
     ]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.views import APIView
@@ -118,6 +119,20 @@ class BatchSerializer(serializers.Serializer[Any]):
     items = BatchItemSerializer(many=True, help_text="Whatever was not simply recorded.")
 
 
+class CloudEventInput(serializers.Serializer[Any]):
+    """The envelope of CloudEvents 1.0. Other attributes are allowed, and not kept."""
+
+    specversion = serializers.ChoiceField(choices=["1.0"])
+    id = serializers.CharField(min_length=1, help_text="The request id, if `data` has none.")
+    source = serializers.CharField(min_length=1)
+    type = serializers.CharField(min_length=1)
+    time = serializers.DateTimeField(required=False, help_text="`occurred_at`, if `data` has none.")
+    data = UsageEventInput()  # type: ignore[assignment]
+
+
+RECEIPT: Any = {202: ReceiptSerializer, 413: ErrorSerializer, 429: ErrorSerializer, 503: ErrorSerializer}
+
+
 class EventsDocument(APIView):
     @extend_schema(
         operation_id="send_events",
@@ -127,12 +142,31 @@ class EventsDocument(APIView):
         parameters=[
             OpenApiParameter("Content-Encoding", str, OpenApiParameter.HEADER, enum=["gzip", "identity"]),
         ],
-        request=EventsInput,
-        responses={202: ReceiptSerializer, 413: ErrorSerializer, 503: ErrorSerializer},
+        request={
+            "application/json": EventsInput,
+            "application/cloudevents+json": CloudEventInput,
+            "application/cloudevents-batch+json": CloudEventInput(many=True),
+        },
+        responses=RECEIPT,
     )
     def post(self) -> None:
-        """1 to 1,000 events, at most 5 MiB after decompression. A 202 is sent only after they are committed; on a 503
-        nothing is stored, and `Retry-After` says when to send them again."""
+        """1 to 1,000 events, at most 5 MiB after decompression. A 202 is sent only after they are committed; on a 429 or 503
+        nothing is stored, and `Retry-After` says when to send them again. They may also come as CloudEvents 1.0, one or a
+        batch, each with an event as its `data`."""
+
+
+class LiteLLMDocument(APIView):
+    @extend_schema(
+        operation_id="send_litellm_payloads",
+        tags=["gateway"],
+        auth=GATEWAY_TOKEN,
+        summary="Send LiteLLM's logging payloads",
+        request={"application/json": OpenApiTypes.ANY},
+        responses=RECEIPT,
+    )
+    def post(self) -> None:
+        """LiteLLM's `StandardLoggingPayload`: one, an array of them, or one per line. The key is the one that the proxy's auth
+        hook leaves as `omx_key_id` in `metadata.user_api_key_auth_metadata`. Prompts, answers and keys are not kept."""
 
 
 class CorrectionsDocument(APIView):
@@ -142,7 +176,7 @@ class CorrectionsDocument(APIView):
         auth=GATEWAY_TOKEN,
         summary="Correct usage events",
         request=CorrectionsInput,
-        responses={202: ReceiptSerializer, 413: ErrorSerializer, 503: ErrorSerializer},
+        responses=RECEIPT,
     )
     def post(self) -> None:
         """1 to 1,000 corrections, with the same promise as events. Each counts once: the same again is a duplicate. A void
