@@ -46,7 +46,7 @@ def usd_exact(amount: Decimal, at_least: int = 2) -> str:
 def places(things: Iterable[Any], name: str) -> int:
     """How many places show all these amounts whole, so that their points stand in one column. None among them is left out."""
     amounts = [amount for each in things if (amount := getattr(each, name)) is not None]
-    return max((len(exact_text(amount).rstrip("0").partition(".")[2]) for amount in amounts), default=2)
+    return max([2, *(len(exact_text(amount).rstrip("0").partition(".")[2]) for amount in amounts)])
 
 
 @register.filter

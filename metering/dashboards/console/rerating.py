@@ -153,10 +153,12 @@ class ReratingAdmin(OperatorAdmin):
     def _dry_run(self, form: ScopeForm, request: HttpRequest) -> dict[str, Any]:
         months = planned_months(plan(form.scope(timezone.now())))
         total = total_of(months)
+        rows = rows_of(months)
+        if len(rows) > 1:
+            rows.append([format_html("<strong>{}</strong>", "Total"), _whole(""), *_figures_of(total), _whole("")])
         return {
             "columns": COLUMNS,
-            "rows": rows_of(months),
-            "total": _figures_of(total),
+            "rows": rows,
             "requests": total["requests"],
             "first_priced": total["first_priced"],
             "invoiced": sum(row["invoiced"] for row in months),
@@ -240,8 +242,7 @@ def rows_of(months: Iterable[dict[str, Any]]) -> list[list[SafeString]]:
     found = Workspace.objects.filter(public_id__in={row["workspace_id"] for row in months})
     workspaces = {workspace.public_id: workspace for workspace in found}
     return [
-        [_workspace(workspaces[row["workspace_id"]]), _whole(row["month"]), *_figures_of(row), _invoice(row)]
-        for row in months
+        [_workspace(workspaces[row["workspace_id"]]), _whole(row["month"]), *_figures_of(row), _invoice(row)] for row in months
     ]
 
 
