@@ -124,7 +124,7 @@ class CloudEventInput(serializers.Serializer[Any]):
 
     specversion = serializers.ChoiceField(choices=["1.0"])
     id = serializers.CharField(min_length=1, help_text="The request id, if `data` has none.")
-    source = serializers.CharField(min_length=1)
+    source = serializers.CharField(min_length=1)  # type: ignore[assignment]
     type = serializers.CharField(min_length=1)
     time = serializers.DateTimeField(required=False, help_text="`occurred_at`, if `data` has none.")
     data = UsageEventInput()  # type: ignore[assignment]
