@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from omixa_billing.embedded import postgres
@@ -24,16 +24,19 @@ class SmallDisk:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.mounted = home / "postgres"
-        self.filler = self.mounted / "filler"
+        self.fillers: list[Path] = []
 
     def fill(self) -> None:
-        """To the last byte."""
-        with self.filler.open("wb") as file:
-            left = os.statvfs(self.mounted)
-            os.posix_fallocate(file.fileno(), 0, left.f_bavail * left.f_frsize)
+        """To the last byte; again, where something was given back meanwhile."""
+        left = os.statvfs(self.mounted)
+        if left.f_bavail:
+            self.fillers.append(self.mounted / f"filler{len(self.fillers)}")
+            with self.fillers[-1].open("wb") as file, suppress(OSError):  # somebody may have been faster
+                os.posix_fallocate(file.fileno(), 0, left.f_bavail * left.f_frsize)
 
     def free(self) -> None:
-        self.filler.unlink(missing_ok=True)
+        while self.fillers:
+            self.fillers.pop().unlink()
 
 
 @contextmanager
