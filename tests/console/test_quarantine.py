@@ -113,6 +113,15 @@ def test_many_reasons_are_charted_as_the_commonest_and_the_rest(world: World) ->
     assert [values[-1] for values in series.values()] == [1, 1, 1, 1, 1, 5]
 
 
+def test_a_batch_leads_to_what_of_it_is_in_the_quarantine(console: Client, world: World) -> None:
+    held_back(world.key, "another batch")
+    page = console.get(reverse("admin:metering_batch_change", args=[world.batch.pk])).content.decode()
+    link = re.search(r'href="[^"]+(\?state=all[^"]+)"', page)
+    assert link
+    found = console.get(reverse(LISTING) + html.unescape(link[1])).context["cl"].result_list
+    assert [event.request_id for event in found] == ["today-1", "negative"]
+
+
 def test_the_list_is_narrowed_and_searched(console: Client, world: World) -> None:
     other = make_gateway("us-1")
     send(other, [an_event(world.test_key, request_id="elsewhere", usage=BAD)])

@@ -57,7 +57,13 @@ class BatchAdmin(OperatorAdmin):
         "rejected",
     )
     list_display_links = ("received",)
-    list_filter = (("status", ChoicesDropdownFilter), ("gateway", AutocompleteSelectFilter), FailingFilter)
+    list_filter = (
+        ("status", ChoicesDropdownFilter),
+        ("source", ChoicesDropdownFilter),
+        ("kind", ChoicesDropdownFilter),
+        ("gateway", AutocompleteSelectFilter),
+        FailingFilter,
+    )
     list_select_related = ("gateway",)
     search_fields = ("public_id__exact",)
     search_help_text = "A batch's id"
@@ -65,6 +71,7 @@ class BatchAdmin(OperatorAdmin):
     sortable_by = ()
     fields = (
         ("public_id", "gateway"),
+        ("kind", "source"),
         ("received_at", "processed_at"),
         ("status_label", "waited"),
         ("event_count", "recorded"),
@@ -108,7 +115,7 @@ class BatchAdmin(OperatorAdmin):
         items = batch.items[:SHOWN_ITEMS]
         rows = format_html_join(
             "",
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            '<tr><td>{}</td><td>{}</td><td>{}</td><td class="console-nowrap">{}</td><td>{}</td></tr>',
             ((each["index"], each["request_id"] or "-", each["outcome"], each["code"], each["message"]) for each in items),
         )
         more = f"and {len(batch.items) - SHOWN_ITEMS:,} more" if len(batch.items) > SHOWN_ITEMS else ""
@@ -116,9 +123,12 @@ class BatchAdmin(OperatorAdmin):
         table = format_html(
             '<div class="console-wide"><table class="console-plain"><tr>{}</tr>{}</table></div>{}', head, rows, more
         )
+        quarantined = reverse("admin:metering_quarantinedevent_changelist")
+        link = '<p><a class="console-link" href="{}?state=all&amp;batch__exact={}">What of it is in the quarantine</a></p>'
+        table = format_html("{}{}", table, format_html(link, quarantined, batch.pk) if batch.conflict + batch.rejected else "")
         return table if items else format_html("{}", "nothing" if batch.processed_at else "nothing so far")
 
-    @display(description="body as sent")
+    @display(description="body as sent, without secrets")
     def body_as_sent(self, batch: Batch) -> SafeString:
         return format_html('<pre class="console-code">{}</pre>', readable(bytes(batch.body)))
 
