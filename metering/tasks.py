@@ -14,7 +14,7 @@ from metering.ingest.estimate import fill_estimates
 from metering.ingest.from_broker import take_in_message
 from metering.ingest.retention import tend_inbox
 from metering.invoicing.tasks import close_due_months
-from metering.rollups.correct import process_corrections, process_failed_corrections
+from metering.rollups.correct import process_corrections, sweep_corrections
 from metering.rollups.fold import fold_events
 from metering.rollups.reprice import price_waiting
 from metering.rollups.rerate import continue_reratings as work_off_reratings
@@ -60,9 +60,8 @@ def process_waiting_batches() -> None:
 def sweep_inbox() -> None:
     """Takes up what no reminder came through for, and gives failed batches another try; then says what is held up."""
     process_waiting(timezone.now, fold_events)
-    process_corrections(timezone.now)
     process_failed(timezone.now, fold_events)
-    process_failed_corrections(timezone.now)
+    sweep_corrections(timezone.now)
     fill_estimates()
 
 

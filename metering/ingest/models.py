@@ -258,7 +258,7 @@ class QuarantinedEvent(models.Model):
             models.Index(fields=["created_at"], name="quarantine_over_time"),
             # Those that came before their event: looked at whenever events may have arrived.
             models.Index(
-                fields=["workspace", "id"],
+                fields=["id"],
                 name="corrections_waiting",
                 condition=Q(settled_at__isnull=True, kind="corrections", code="unknown_event"),
             ),

@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="quarantinedevent",
             index=models.Index(
-                fields=["workspace", "id"],
+                fields=["id"],
                 name="corrections_waiting",
                 condition=Q(settled_at__isnull=True, kind="corrections", code="unknown_event"),
             ),

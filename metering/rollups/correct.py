@@ -24,7 +24,7 @@ from metering.pricing.current import current_rates
 from metering.pricing.rates import RateTable
 from metering.rollups.changed import change
 from metering.rollups.decide import DUPLICATE, RECORDED, Verdict, decide
-from metering.rollups.sent import UNKNOWN_EVENT, Place, Sent, any_waiting, hold, locate, of_batches, of_waiting, take_waiting
+from metering.rollups.sent import UNKNOWN_EVENT, Place, Sent, find_arrived, hold, locate, of_batches, of_waiting, take_waiting
 from metering.rollups.stored import look_up_by_key
 from metering.rollups.trail import append, standing_corrections
 from omixa_billing.outage import is_outage
@@ -34,38 +34,43 @@ log = structlog.get_logger(__name__)
 # Held by whoever weighs corrections; any fixed number will do.
 CORRECTIONS_LOCK = 7_239_002
 WAITING_PER_TRANSACTION = 5_000
+NEWEST_WAITING = 1_000
+ALL_WAITING = 2**31
+
+APPLIED = {RECORDED: "the event has arrived", DUPLICATE: "the same correction was recorded before"}
 
 Judged = list[tuple[Sent, Verdict]]
 Clock = Callable[[], datetime]
 
 
-def process_corrections(now: Clock) -> int:
-    """Processes corrections until none waits that can be applied, and returns how many batches it took up.
+def process_corrections(now: Clock, among: int = NEWEST_WAITING) -> int:
+    """Processes corrections until none is left that can be applied, and returns how many batches it took up.
 
-    Raises only when the database is away.
+    Of those that wait for their event it looks at the newest `among`. Raises only when the database is away.
     """
     taken = 0
-    while _is_work():
-        batches, waited = _process_some(now)
+    while _is_work(among):
+        batches, waited = _process_some(now, among)
         if not batches and not waited:
             break  # another worker has them
         taken += batches
     return taken
 
 
-def process_failed_corrections(now: Clock) -> None:
-    """Tries every batch of corrections that failed before once more, each alone."""
+def sweep_corrections(now: Clock) -> None:
+    """Looks at every correction that waits for its event, and tries every batch that failed before once more, each alone."""
+    process_corrections(now, ALL_WAITING)
     failed = Batch.objects.filter(kind=Batch.Kind.CORRECTIONS, status=Batch.Status.PENDING, failures__gt=0).order_by("id")
     for batch_id in list(failed.values_list("id", flat=True)):
         _batch_alone(batch_id, now)
 
 
-def _is_work() -> bool:
+def _is_work(among: int) -> bool:
     fresh = Batch.objects.filter(kind=Batch.Kind.CORRECTIONS, status=Batch.Status.PENDING, failures=0)
-    return fresh.order_by().exists() or any_waiting()
+    return fresh.order_by().exists() or bool(find_arrived(among, 1))
 
 
-def _process_some(now: Clock) -> tuple[int, int]:
+def _process_some(now: Clock, among: int) -> tuple[int, int]:
     """One transaction over what there is; if anything in it fails, each batch and each that waited alone."""
     batches: list[Claimed] = []
     waiting: list[int] = []
@@ -76,7 +81,7 @@ def _process_some(now: Clock) -> tuple[int, int]:
             sent = of_batches(batches)
             # Before the quarantine is asked: then whoever finds an event finds whatever waited for it as well.
             places = _places(sent)
-            waiting += take_waiting(WAITING_PER_TRANSACTION)
+            waiting += take_waiting(among, WAITING_PER_TRANSACTION)
             waited = of_waiting(waiting)
             judged = _correct([*sent, *waited], places | _places(waited), rates, now())
             _settle_batches(batches, judged, now())
@@ -149,16 +154,16 @@ def _refused(sent: Sent, verdict: Verdict) -> Refused:
 
 def _settle_waiting(judged: Judged, now: datetime) -> None:
     """What was applied, or was a duplicate after all, is settled; what is refused now for another reason stays open."""
+    alike: dict[Verdict, list[int]] = defaultdict(list)
     for sent, verdict in judged:
-        if sent.waiting is None:
-            continue
-        row = QuarantinedEvent.objects.filter(pk=sent.waiting)
+        if sent.waiting is not None and verdict.code != UNKNOWN_EVENT:
+            alike[verdict].append(sent.waiting)
+    for verdict, pks in alike.items():
+        rows = QuarantinedEvent.objects.filter(pk__in=pks)
         if verdict.outcome == "rejected":
-            if verdict.code != UNKNOWN_EVENT:
-                row.update(code=verdict.code, message=verdict.message)
-            continue
-        words = {RECORDED: "the event has arrived", DUPLICATE: "the same correction was recorded before"}
-        row.update(settled_at=now, settlement=f"applied: {words.get(verdict, verdict.message)}")
+            rows.update(code=verdict.code, message=verdict.message)
+        else:
+            rows.update(settled_at=now, settlement=f"applied: {APPLIED.get(verdict, verdict.message)}")
 
 
 def _batch_alone(batch_id: int, now: Clock) -> None:

@@ -24,12 +24,17 @@ CLAIM = (
     f"AND claim.request_hash = {HASH.format(column='{of}.request_id')}"
 )
 
-WAITING = f"""
-FROM metering_quarantinedevent waiting JOIN {CLAIM.format(of="waiting")}
-WHERE waiting.settled_at IS NULL AND waiting.kind = 'corrections' AND waiting.code = '{UNKNOWN_EVENT}'
-"""
-ANY_WAITING = f"SELECT EXISTS (SELECT {WAITING})"
-TAKE_WAITING = f"SELECT waiting.id {WAITING} ORDER BY waiting.id LIMIT %s FOR UPDATE OF waiting SKIP LOCKED"
+# Only the newest are asked about at every reminder: thousands that wait for nothing must not slow down everybody's.
+ARRIVED = f"""
+SELECT waiting.id FROM (
+    SELECT id, workspace_id, request_id, attempt FROM metering_quarantinedevent
+    WHERE settled_at IS NULL AND kind = 'corrections' AND code = '{UNKNOWN_EVENT}' ORDER BY id DESC LIMIT %s
+) waiting JOIN {CLAIM.format(of="waiting")} LIMIT %s
+"""  # noqa: S608  # constants of this module only
+TAKE = f"""
+SELECT id FROM metering_quarantinedevent WHERE id = ANY(%s) AND settled_at IS NULL AND code = '{UNKNOWN_EVENT}'
+ORDER BY id FOR UPDATE SKIP LOCKED
+"""  # noqa: S608  # constants of this module only
 
 # In two steps, so that the rows are locked in their order and not in that of the corrections.
 LOCATE = f"""
@@ -79,17 +84,18 @@ def of_batches(batches: Sequence[Claimed]) -> list[Sent]:
     return _owned(sent)
 
 
-def take_waiting(limit: int) -> list[int]:
-    """Locks those in the quarantine whose event has arrived since (primary keys); what others hold is left to them."""
+def find_arrived(among: int, limit: int) -> list[int]:
+    """Those of the newest `among` in the quarantine whose event has arrived since (primary keys), at most `limit`."""
     with connection.cursor() as cursor:
-        cursor.execute(TAKE_WAITING, [limit])
+        cursor.execute(ARRIVED, [among, limit])
         return [pk for (pk,) in cursor.fetchall()]
 
 
-def any_waiting() -> bool:
+def take_waiting(among: int, limit: int) -> list[int]:
+    """Locks them; what others hold is left to them."""
     with connection.cursor() as cursor:
-        cursor.execute(ANY_WAITING)
-        return bool(cursor.fetchone()[0])
+        cursor.execute(TAKE, [find_arrived(among, limit)])
+        return [pk for (pk,) in cursor.fetchall()]
 
 
 def of_waiting(pks: Sequence[int]) -> list[Sent]:

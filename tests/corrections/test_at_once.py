@@ -13,7 +13,7 @@ from metering.ingest.models import Batch, EventCorrection, QuarantinedEvent, Usa
 from metering.money import exact_text
 from metering.periods import month_of
 from metering.rollups import correct as correcting
-from metering.rollups.correct import process_corrections, process_failed_corrections
+from metering.rollups.correct import process_corrections, sweep_corrections
 from metering.rollups.rebuild import rebuild
 from metering.rollups.reprice import price_waiting
 from tests.corrections.conftest import (
@@ -166,7 +166,7 @@ def test_a_batch_that_cannot_be_opened_stays_visible_and_is_tried_again(gateway:
     assert (broken.status, broken.failures) == ("pending", 1)
 
     Batch.objects.filter(pk=broken.pk).update(body=body)
-    process_failed_corrections(lambda: NOW)
+    sweep_corrections(lambda: NOW)
     broken.refresh_from_db()
     assert (broken.status, broken.recorded) == ("processed", 1)
     assert everything_agrees()

@@ -9,9 +9,12 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from metering.catalogue.set_price import set_price
+from metering.ingest.drain import process_waiting
 from metering.ingest.models import EventCorrection, QuarantinedEvent, UsageEvent, UsageSource
 from metering.periods import parse_month
 from metering.rollups.compare import differences
+from metering.rollups.correct import process_corrections, sweep_corrections
+from metering.rollups.fold import fold_events
 from metering.rollups.models import DailyRollup, HourlyRollup
 from metering.rollups.reprice import price_waiting
 from tests.corrections.conftest import (
@@ -166,6 +169,19 @@ def test_one_that_waited_keeps_its_place_behind_a_later_one(gateway: Gateway, ke
     assert state() == SMALL_STATE
     assert [row[:2] for row in trail()] == [("replace", True), ("replace", True)]
     assert everything_agrees()
+
+
+def test_many_that_wait_for_nothing_hold_up_nobody_and_the_sweep_looks_behind_them(gateway: Gateway, key: APIKey) -> None:
+    correct(gateway, void(key))
+    correct(gateway, void(key, "never"))
+    send(gateway, [an_event(key)], process=False)
+    process_waiting(lambda: NOW, fold_events)
+    assert process_corrections(lambda: NOW, among=1) == 0
+    assert state() == GOLDEN_STATE
+    sweep_corrections(lambda: NOW)
+    assert state() == VOIDED
+    assert QuarantinedEvent.objects.get(settled_at=None).request_id == "never"
+    assert october() == (0, NOTHING)
 
 
 def test_a_dismissed_correction_is_not_applied(gateway: Gateway, key: APIKey) -> None:
