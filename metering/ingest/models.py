@@ -256,6 +256,8 @@ class QuarantinedEvent(models.Model):
         indexes = [
             models.Index(F("id").desc(), name="quarantine_open", condition=Q(settled_at__isnull=True)),
             models.Index(fields=["created_at"], name="quarantine_over_time"),
+            models.Index(fields=["replayed_in"], name="quarantine_by_replay", condition=~Q(replayed_in="")),
+            models.Index(fields=["request_id"], name="quarantine_by_request_id"),
             # Those that came before their event: looked at whenever events may have arrived.
             models.Index(
                 fields=["id"],
