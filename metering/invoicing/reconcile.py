@@ -16,7 +16,7 @@ from metering.periods import Period
 INVOICES = """
 SELECT i.public_id, i.number, i.status, i.subtotal_exact, i.subtotal, i.tax, i.total, i.credits_applied, i.amount_due,
        coalesce(sum(l.amount_exact), 0), coalesce(sum(l.amount), 0),
-       count(*) FILTER (WHERE l.amount_exact <> l.quantity * l.rate_per_million / 1000000
+       count(*) FILTER (WHERE l.amount_exact <> l.quantity * l.rate_per_million * 0.000001
                            OR abs(l.amount - l.amount_exact) >= 0.01)
 FROM metering_invoice i LEFT JOIN metering_invoiceline l ON l.invoice_id = i.id
 WHERE i.status <> 'draft' AND (%(start)s::timestamptz IS NULL OR i.period_start = %(start)s)
@@ -24,13 +24,14 @@ GROUP BY i.id ORDER BY i.id
 """
 
 # Billable rollups whose cost is not their tokens times the rates of their price version.
+# Multiplied, because a quotient of PostgreSQL's keeps fewer places the larger it is.
 MISPRICED = """
 SELECT * FROM (
 SELECT w.public_id, r.day, coalesce(p.public_id, r.price_id::text), r.cost,
-       (r.input_tokens - r.cached_input_tokens - r.cache_write_tokens) * p.input_rate / 1000000
-       + r.cached_input_tokens * coalesce(p.cached_input_rate, p.input_rate) / 1000000
-       + r.cache_write_tokens * coalesce(p.cache_write_rate, p.input_rate) / 1000000
-       + r.output_tokens * p.output_rate / 1000000 AS rated
+       (r.input_tokens - r.cached_input_tokens - r.cache_write_tokens) * p.input_rate * 0.000001
+       + r.cached_input_tokens * coalesce(p.cached_input_rate, p.input_rate) * 0.000001
+       + r.cache_write_tokens * coalesce(p.cache_write_rate, p.input_rate) * 0.000001
+       + r.output_tokens * p.output_rate * 0.000001 AS rated
 FROM metering_dailyrollup r JOIN workspaces_workspace w ON w.id = r.workspace_id
 LEFT JOIN metering_priceversion p ON p.id = r.price_id
 WHERE r.price_id > 0 AND (%(start)s::timestamptz IS NULL OR r.day >= %(start)s AND r.day < %(end)s)

@@ -11,7 +11,7 @@ from metering.invoicing.reconcile import check, differences
 from metering.money import round_to_cents
 from metering.periods import Period
 from metering.rollups.models import DailyRollup
-from tests.factories import NOW, make_key, make_workspace
+from tests.factories import NOW, make_key, make_price, make_workspace
 from tests.invoicing.conftest import AUGUST, JULY, SEPTEMBER, Meter, finalized, tokens
 from workspaces.models import APIKey, Workspace
 
@@ -50,6 +50,15 @@ def test_what_is_billed_and_what_is_not_yet_add_up(use: Meter, key: APIKey) -> N
 
 def test_nothing_to_check_is_no_difference() -> None:
     assert (check().differences, check().invoiced["invoices"], check().invoiced["usage"]) == ([], 0, "0.000000000000")
+
+
+def test_the_largest_amounts_are_compared_to_their_last_digit(use: Meter, key: APIKey) -> None:
+    """101,000,001 x 999,999.999999 per million is 101,000,000.999898999999: more digits than a division keeps."""
+    make_price("dear", input="999999.999999", output="0")
+    use(key, "08-10T00:00", model="dear", usage=tokens(input=101_000_001))
+    (invoice,) = finalized(AUGUST)
+    assert invoice.subtotal_exact == Decimal("101000000.999898999999")
+    assert differences() == []
 
 
 @pytest.mark.parametrize(
