@@ -26,7 +26,7 @@ class Notes:
     sent: dict[Identity, Happened] = field(default_factory=dict)
     acknowledged: set[Identity] = field(default_factory=set)
     answers: Counter[str] = field(default_factory=Counter)  # by status, or "lost", or "unreachable"
-    events_posted: int = 0
+    events_posted_again: int = 0
     acknowledged_at: list[tuple[float, float]] = field(default_factory=list)  # when asked, when answered
     slowest_refusal: float = 0.0
     without_retry_after: int = 0
@@ -102,8 +102,10 @@ class Sender:
     def deliver(self, batch: list[Sent]) -> None:
         """Until it is acknowledged. After a lost answer the events may go in another order, or be given up."""
         deadline = time.monotonic() + SECONDS_PER_BATCH
+        reached = False
         while time.monotonic() < deadline:
-            status, retry_after = self.post(batch)
+            status, retry_after = self.post(batch, reached)
+            reached = reached or status in (None, 202)  # then a further sending may be a duplicate
             if status == 202:
                 if self.dice.random() >= SENT_ANYWAY:
                     return
@@ -117,7 +119,7 @@ class Sender:
         with self.gateway.changed:
             self.gateway.notes.stuck.append(f"{len(batch)} events from {batch[0].body['request_id']}")
 
-    def post(self, batch: list[Sent]) -> tuple[int | None, float | None]:
+    def post(self, batch: list[Sent], again: bool) -> tuple[int | None, float | None]:
         """The status (None where the answer was lost, UNREACHABLE where nothing was sent), and the Retry-After."""
         body = json.dumps({"events": [sent.body for sent in batch]}).encode()
         headers = {"Authorization": f"Bearer {self.gateway.token}", "Content-Type": "application/json"}
@@ -136,16 +138,16 @@ class Sender:
             status = UNREACHABLE if isinstance(error, ConnectionRefusedError) else None
             self.connection.close()
             self.connection = self.gateway.connect()
-        self.note(batch, status, retry_after, asked)
+        self.note(batch, status, retry_after, asked, again)
         return status, None if retry_after is None else float(retry_after)
 
-    def note(self, batch: list[Sent], status: int | None, retry_after: str | None, asked: float) -> None:
+    def note(self, batch: list[Sent], status: int | None, retry_after: str | None, asked: float, again: bool) -> None:
         notes, now = self.gateway.notes, time.time()
         with self.gateway.changed:
             notes.answers[{None: "lost", UNREACHABLE: "unreachable"}.get(status, str(status))] += 1
             if status == UNREACHABLE:
                 return
-            notes.events_posted += len(batch)
+            notes.events_posted_again += len(batch) if again else 0
             if status == 202:
                 notes.acknowledged |= {sent.happened.identity for sent in batch if sent.happened}
                 notes.acknowledged_at.append((asked, now))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.chaos.checks import recovery
+from tests.chaos.driver import Notes
 from tests.chaos.stage import Stage
 
 # What happens often, and what takes long to get over.
@@ -47,6 +48,7 @@ class Plan:
 def play(stage: Stage, plan: Plan) -> dict[str, Any]:
     """The figures of it. Raises AssertionError when anything was lost, doubled, or differs."""
     started, notes = time.monotonic(), stage.notes
+    before = amounts(notes)
     with stage.gateway() as gateway:
         controller = stage.controller(gateway)
         controller.strike(plan.kinds(stage.dice), plan.events)
@@ -56,11 +58,7 @@ def play(stage: Stage, plan: Plan) -> dict[str, Any]:
         "broker": stage.broker.name,
         "seed": stage.world.seed,
         "seconds": round(time.monotonic() - started, 1),
-        "events_sent": len(notes.sent),
-        "events_acknowledged": len(notes.acknowledged),
-        "events_never_acknowledged": len(notes.never_acknowledged),
-        "duplicates_sent": notes.events_posted - len(notes.sent),
-        "answers": dict(notes.answers),
+        **(amounts(notes) - before),
         "kills": sum(controller.killed().values()),
         "blows": dict(Counter(blow.kind for blow in controller.blows)),
         "recovery": recovery(stage.instance, notes, ((blow.kind, blow.at) for blow in controller.blows)),
@@ -68,3 +66,15 @@ def play(stage: Stage, plan: Plan) -> dict[str, Any]:
         **result,
         "result": "every acknowledged event once, none twice, sums exact",
     }
+
+
+def amounts(notes: Notes) -> Counter[str]:
+    """Of a whole stage so far: several stories may be played on it."""
+    answers = {f"answers_{name}": times for name, times in notes.answers.items()}
+    return Counter(
+        events_sent=len(notes.sent),
+        events_acknowledged=len(notes.acknowledged),
+        events_never_acknowledged=len(notes.never_acknowledged),
+        duplicates_sent=notes.events_posted_again,
+        **answers,
+    )
