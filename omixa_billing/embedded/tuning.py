@@ -21,7 +21,7 @@ def configuration(binaries: Path, sockets: Path, title: str) -> str:
         "unix_socket_permissions": "0700",
         "cluster_name": title,
         "max_connections": "100",
-        "shared_buffers": f"{clamp(memory // 4, 64, 1024)}MB",
+        "shared_buffers": f"{clamp(memory // 6, 64, 4096)}MB",
         "effective_cache_size": f"{clamp(memory // 2, 128, 64 * 1024)}MB",
         "maintenance_work_mem": f"{clamp(memory // 32, 64, 512)}MB",
         "work_mem": f"{clamp(memory // 512, 4, 32)}MB",
