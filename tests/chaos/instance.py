@@ -212,6 +212,16 @@ def stop_at_once(instance: Instance) -> None:
             signal_all(programs, signal.SIGKILL)
             supervisor.send_signal(signal.SIGTERM)  # heard when it goes on
     stop(supervisor)
+    signal_all([pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if belongs(pid, instance)], signal.SIGKILL)
+
+
+def belongs(pid: int, instance: Instance) -> bool:
+    """Whether it was started for this instance: a web server whose parent is killed while it starts may stay behind."""
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return os.fsencode(f"OMIXA_CHAOS_POINTS={instance.orders}") in environment
 
 
 def new_home() -> Path:
