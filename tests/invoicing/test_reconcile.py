@@ -159,3 +159,12 @@ def bill_again(line: InvoiceLine, to: Period) -> None:
     line.pk, line.public_id, line.invoice, line.kind, line.amount = None, line_id(), invoice, "adjustment", shown
     line.save(force_insert=True)
     freeze(invoice, workspace, "tests", NOW)
+
+
+def test_the_largest_counts_and_rates_are_compared_to_the_last_digit(use: Meter, key: APIKey) -> None:
+    """Where a division would be cut to sixteen digits: 101,000,001 x 999,999.999999 per million."""
+    make_price("dear", input="999999.999999", cached_input=None)
+    use(key, "09-10T00:00", model="dear", usage=tokens(input=101_000_001))
+    (invoice,) = finalized()
+    assert invoice.subtotal_exact == Decimal("101000000.999898999999")
+    assert differences() == []
