@@ -1,0 +1,62 @@
+"""A day after a leap day, everything that examples share, and borders of large traffic moved to where small traffic is."""
+
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+import time_machine
+from hypothesis import HealthCheck, Phase, settings
+
+from metering.ingest import claim
+from metering.ingest.directory import Directory
+from metering.ingest.models import Provider, ServiceTier
+from metering.rollups import again, stretches
+from tests.exactness.history import BEGINNING
+
+EXAMPLES = int(os.environ.get("EXACTNESS_EXAMPLES", "0"))
+ROUND = 250  # examples per transaction: what they leave behind makes the next ones slower
+
+
+def bounded(examples: int) -> settings:
+    """The same few examples each time; EXACTNESS_EXAMPLES of them, and others each time, to search deeper."""
+    return settings(
+        deadline=None,
+        database=None,
+        derandomize=not EXAMPLES,
+        max_examples=min(EXAMPLES, ROUND) or examples,
+        suppress_health_check=list(HealthCheck),
+        phases=[phase for phase in Phase if phase is not Phase.explain],
+        print_blob=True,
+    )
+
+
+rounds = pytest.mark.parametrize("round", range(max(1, EXAMPLES // ROUND)))
+
+
+@pytest.fixture(autouse=True)
+def fixed_day() -> Iterator[None]:
+    with time_machine.travel(BEGINNING, tick=False):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a few events are already several transactions' worth of re-rating, and claimed by copying."""
+    monkeypatch.setattr(again, "EVENTS_PER_TRANSACTION", 2)
+    monkeypatch.setattr(again, "STRETCHES_PER_TRANSACTION", 2)
+    monkeypatch.setattr(stretches, "GROUPS_PER_READ", 2)
+    monkeypatch.setattr(claim, "WORTH_HOPING", 2)
+    monkeypatch.setattr(claim, "CAREFUL_FOR", 1)
+
+
+@pytest.fixture
+def shared(db: None) -> None:
+    """Partitions and small numbers, which each example would otherwise make anew."""
+    days = Directory()
+    for day in range(62):
+        days.ensure_day(BEGINNING + timedelta(days=day))
+    days.ensure_months({(2028, month) for month in range(1, 5)} | {(2027, 1)})
+    days.number_tiers({"default", "priority", "Priority", "flex"})
+    days.number_providers({"", "azure", "xai"})
+    assert (ServiceTier.objects.count(), Provider.objects.count()) >= (4, 3)

@@ -1,0 +1,348 @@
+"""Counts, corrects and bills a history a second time: plain Decimal, one step after the other. No project code."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from tests.exactness.history import (
+    MOST_AHEAD,
+    MOST_BEHIND,
+    NICKNAMES,
+    NOTICE,
+    OWNERS,
+    Continue,
+    Correct,
+    Name,
+    Operation,
+    Order,
+    PriceWaiting,
+    Send,
+    SetPrice,
+    Stumble,
+    Sweep,
+    Withdraw,
+    Work,
+)
+from tests.exactness.reading import Tokens, read
+from tests.scenarios.facts import Happened, Price
+from tests.scenarios.oracle import Rated, cost_of, price_of
+
+REJECTED = ("rejected", "")
+RECORDED = ("recorded", "")
+DUPLICATE = ("duplicate", "duplicate")
+CONFLICT = ("conflict", "identity_taken")
+VOIDED = ("conflict", "event_voided")
+UNPRICED = ("unpriced", "no_price")
+UNKNOWN = ("rejected", "unknown_event")
+WRONG_KEY = ("rejected", "wrong_key")
+NOTHING = Tokens(0, 0, 0, 0, 0)
+
+Identity = tuple[int, str, int]
+
+
+class State(NamedTuple):
+    """Of an event, all that may change."""
+
+    status: str
+    source: str
+    tokens: Tokens
+    price: str | None
+    cost: Decimal | None
+
+
+class Change(NamedTuple):
+    """An entry of an event's trail."""
+
+    action: str
+    took_effect: bool
+    before: State
+    after: State
+
+
+@dataclass
+class Recorded:
+    """An event that counts, and all that became of it."""
+
+    event: Happened
+    key: int
+    content: tuple[Any, ...]
+    source: str
+    price: Price | None = None
+    cost: Decimal | None = None
+    trail: list[Change] = field(default_factory=list)
+    corrected: set[tuple[Any, ...]] = field(default_factory=set)
+    replaced_by: tuple[int, int] = (-1, -1)
+
+    @property
+    def state(self) -> State:
+        event, price = self.event, self.price
+        tokens = Tokens(event.uncached, event.cached, event.cache_write, event.output, event.reasoning)
+        return State(event.status, self.source, tokens, price and price.price_id, self.cost)
+
+    @property
+    def rated(self) -> Rated:
+        return Rated(self.event, self.price, self.cost)
+
+
+@dataclass
+class Batch:
+    """Whatever was sent together. `parts` is what the door let through; `outcomes` is complete once it was taken up."""
+
+    number: int
+    kind: str
+    parts: dict[int, Any]
+    outcomes: dict[int, tuple[str, str]]
+    taken_up: bool = False
+    stumbled: bool = False
+
+
+class Correction(NamedTuple):
+    rank: tuple[int, int]
+    identity: Identity
+    key: int
+    content: tuple[Any, ...]  # action, tokens, reason
+
+
+class Oracle:
+    """Everything that should be the case after the operations so far."""
+
+    def __init__(self) -> None:
+        self.prices: list[Price] = []
+        self.numbered: dict[str, Price] = {}
+        self.aliases = dict(NICKNAMES)
+        self.recorded: dict[Identity, Recorded] = {}
+        self.batches: list[Batch] = []
+        self.waiting: list[Correction] = []
+        self.orders: list[tuple[Order, datetime]] = []
+
+    def do(self, operation: Operation) -> Any:
+        """What it answers: a batch, a price or None where it is refused, the number of events that an order changed."""
+        now = operation.now
+        match operation:
+            case Send(events=events):
+                return self.take_in("events", events, now, operation.work)
+            case Correct(corrections=corrections):
+                return self.take_in("corrections", corrections, now, operation.work)
+            case Work():
+                self.work()
+            case Stumble():
+                for batch in self.batches:
+                    batch.stumbled |= not batch.taken_up
+            case Sweep():
+                self.sweep()
+            case SetPrice():
+                return self.set_price(operation)
+            case Withdraw(at=at):
+                return self.withdraw(at, now)
+            case Name(model=model, stands_for=stands_for):
+                self.aliases.pop(model, None)
+                if stands_for is not None:
+                    self.aliases[model] = stands_for
+            case PriceWaiting():
+                return self.rate_again([each for each in self.recorded.values() if each.cost is None])
+            case Order():
+                self.orders.append((operation, now))
+                return self.work_off() if operation.work else None
+            case Continue():
+                return self.work_off()
+        return None
+
+    # Prices
+
+    def set_price(self, order: SetPrice) -> str | None:
+        if order.model in self.aliases:
+            return None
+        since = order.since or order.now
+        number = f"price {len(self.numbered)}"
+        input, cached, written, output = order.rates
+        price = Price(
+            number, order.model, since, input, cached, output, written, normal_tier(order.tier), order.tenant, order.above
+        )
+        for standing in reversed(self.prices):
+            if begins_as(standing) == begins_as(price):
+                if replace(price, price_id=standing.price_id) == standing:
+                    return standing.price_id
+                if not order.correct:
+                    return None
+                break
+        self.prices.append(price)
+        self.numbered[number] = price
+        return number
+
+    def withdraw(self, at: int, now: datetime) -> bool:
+        price = self.numbered.get(f"price {at}")
+        if price is None or price not in self.prices or price.since <= now + NOTICE:
+            return False
+        self.prices.remove(price)
+        return True
+
+    def rate(self, each: Recorded, keep: bool = False) -> None:
+        """By the prices as they are; with `keep`, what has a price is not left without one."""
+        event = each.event
+        priced_as = replace(event, model=self.aliases.get(event.model, event.model))
+        price = price_of(priced_as, reversed(self.prices))  # of equal ones the last that was set
+        cost = cost_of(event, price)
+        if cost is not None or not keep:
+            each.price, each.cost = price, cost
+
+    def rate_again(self, events: Iterable[Recorded]) -> int:
+        """How many of them change."""
+        changed = 0
+        for each in events:
+            before = each.state
+            if before.status in ("failed", "voided"):
+                continue
+            self.rate(each, keep=True)
+            changed += each.state != before
+            if each.state != before and before.cost is not None:
+                each.trail.append(Change("rerate", True, before, each.state))
+        return changed
+
+    def work_off(self) -> int:
+        """How many events the waiting orders change."""
+        changed = 0
+        for order, ordered_at in self.orders:
+            end = order.end or ordered_at + MOST_AHEAD
+            models = {order.model, *(alias for alias, model in self.aliases.items() if model == order.model)}
+            changed += self.rate_again(
+                each
+                for each in self.recorded.values()
+                if order.start <= each.event.at < end
+                and (order.model is None or each.event.model in models)
+                and order.tenant in (None, each.event.tenant)
+            )
+        self.orders.clear()
+        return changed
+
+    # The inbox
+
+    def take_in(self, kind: str, contents: list[dict[str, Any]], now: datetime, work: bool) -> Batch:
+        reader = read_event if kind == "events" else read_correction
+        parts = {index: reader(content, now) for index, content in enumerate(contents)}
+        refused = {index: REJECTED for index, part in parts.items() if part is None}
+        let_through = {index: part for index, part in parts.items() if part is not None}
+        batch = Batch(len(self.batches), kind, let_through, refused)
+        self.batches.append(batch)
+        if work:
+            self.work()
+        return batch
+
+    def pending(self, kind: str, stumbled: bool = False) -> list[Batch]:
+        return [each for each in self.batches if (each.kind, each.taken_up, each.stumbled) == (kind, False, stumbled)]
+
+    def work(self) -> None:
+        self.take_up(self.pending("events"))
+        self.work_corrections()
+
+    def sweep(self) -> None:
+        self.take_up(self.pending("events"))
+        self.take_up(self.pending("events", stumbled=True))
+        self.work_corrections()
+        self.take_up(self.pending("corrections", stumbled=True))
+
+    def work_corrections(self) -> None:
+        arrived = sorted((each for each in self.waiting if each.identity in self.recorded), key=lambda each: each.rank)
+        self.waiting = [each for each in self.waiting if each.identity not in self.recorded]
+        self.take_up(self.pending("corrections"), arrived)
+
+    def take_up(self, batches: list[Batch], waited: Iterable[Correction] = ()) -> None:
+        for each in waited:
+            self.correct(each)
+        for batch in batches:
+            for index, part in batch.parts.items():
+                if batch.kind == "events":
+                    batch.outcomes[index] = self.record(part)
+                else:
+                    batch.outcomes[index] = self.correct(Correction((batch.number, index), *part))
+            batch.taken_up = True
+
+    def record(self, sent: Recorded) -> tuple[str, str]:
+        standing = self.recorded.get(sent.event.identity)
+        if standing is not None:
+            return DUPLICATE if standing.content == sent.content else CONFLICT
+        fresh = self.recorded[sent.event.identity] = replace(sent, trail=[], corrected=set())
+        self.rate(fresh)
+        return UNPRICED if fresh.cost is None else RECORDED
+
+    def correct(self, sent: Correction) -> tuple[str, str]:
+        event = self.recorded.get(sent.identity)
+        if event is None:
+            self.waiting.append(sent)
+            return UNKNOWN
+        if event.key != sent.key:
+            return WRONG_KEY
+        if sent.content in event.corrected:
+            return DUPLICATE
+        event.corrected.add(sent.content)
+        before, (action, tokens, _) = event.state, sent.content
+        was_voided, is_latest = before.status == "voided", sent.rank > event.replaced_by
+        if action == "void":
+            event.event, event.price, event.cost = with_tokens(event.event, NOTHING, "voided"), None, Decimal(0)
+            event.trail.append(Change("void", not was_voided, before, event.state))
+            return RECORDED
+        event.replaced_by = max(sent.rank, event.replaced_by)
+        takes_effect = is_latest and not was_voided
+        if takes_effect:
+            event.event, event.source = with_tokens(event.event, tokens, before.status), "provider"
+            self.rate(event)
+        event.trail.append(Change("replace", takes_effect, before, event.state))
+        if was_voided:
+            return VOIDED
+        return UNPRICED if takes_effect and event.cost is None else RECORDED
+
+
+def begins_as(price: Price) -> tuple[Any, ...]:
+    return price.model, price.tier, price.tenant, price.above, price.since
+
+
+def with_tokens(event: Happened, tokens: Tokens, status: str) -> Happened:
+    return replace(event, **tokens._asdict(), status=status)
+
+
+def normal_tier(name: str | None) -> str:
+    """Nothing, `auto` and `standard` are the default tier."""
+    name = (name or "").strip()
+    return "default" if name.lower() in ("", "auto", "standard", "default") else name
+
+
+def read_event(sent: dict[str, Any], now: datetime) -> Recorded | None:
+    """The event as it is meant, or None where it cannot be recorded."""
+    said = {name: value for name, value in sent.items() if value is not None}
+    status, source = said.get("status", "succeeded"), said.get("usage_source", "provider")
+    at = datetime.fromisoformat(said["occurred_at"])
+    if at.tzinfo is None or not now - MOST_BEHIND <= at <= now + MOST_AHEAD or said["key"] not in OWNERS:
+        return None
+    tokens = NOTHING if status == "failed" else None
+    if "usage" in said:
+        tokens = read(said["usage"], said.get("dialect"))
+    if tokens is None:
+        return None
+    tier, provider = normal_tier(said.get("service_tier")), said.get("provider", "")
+    event = Happened(
+        said["request_id"],
+        said.get("attempt", 0),
+        OWNERS[said["key"]],
+        str(said["key"]),
+        said["model"],
+        tier,
+        provider,
+        status,
+        at,
+        **tokens._asdict(),
+    )
+    content = (said["key"], event.model, status, source, tier, provider, tokens, said.get("user"))
+    return Recorded(event, said["key"], content, source)
+
+
+def read_correction(sent: dict[str, Any], _now: datetime) -> tuple[Any, ...] | None:
+    """Identity, key and content, or None where it cannot be meant."""
+    said = {name: value for name, value in sent.items() if value is not None}
+    if said["key"] not in OWNERS or (said["action"] == "void") == ("usage" in said):
+        return None
+    tokens = read(said["usage"], said.get("dialect")) if "usage" in said else NOTHING
+    if tokens is None:
+        return None
+    identity = (OWNERS[said["key"]], said["request_id"], said.get("attempt", 0))
+    return identity, said["key"], (said["action"], tokens, said.get("reason", ""))

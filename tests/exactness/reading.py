@@ -1,0 +1,134 @@
+"""What a provider's usage object says, by the table of dialects alone: the second opinion. No project code."""
+
+from typing import Any, NamedTuple
+
+MOST = 2**31 - 1
+ANTHROPICS_OWN = ("cache_read_input_tokens", "cache_creation_input_tokens", "cache_creation")
+
+
+class Tokens(NamedTuple):
+    """Disjoint, but for `reasoning`, which is a part of `output`."""
+
+    uncached: int
+    cached: int
+    cache_write: int
+    output: int
+    reasoning: int
+
+
+def read(usage: dict[str, Any], dialect: str | None) -> Tokens | None:
+    """The tokens, or None where nobody can tell: a count that is none, or parts that contradict each other."""
+    said = leaves(usage)
+    if any(type(count) is not int or not 0 <= count <= MOST for count in said.values()):
+        return None
+    tokens = DIALECTS[dialect or inferred(usage, said)](said)
+    if tokens is None or min(tokens) < 0 or tokens.reasoning > tokens.output:
+        return None
+    return tokens if sum(tokens[:3]) <= MOST and tokens.output <= MOST else None
+
+
+def leaves(usage: dict[str, Any], under: str = "") -> dict[str, Any]:
+    """Every count by its path; null is the same as nothing."""
+    found: dict[str, Any] = {}
+    for name, value in usage.items():
+        if isinstance(value, dict):
+            found |= leaves(value, f"{under}{name}.")
+        elif value is not None:
+            found[under + name] = value
+    return found
+
+
+def inferred(usage: dict[str, Any], said: dict[str, int]) -> str:
+    """The dialect of a shape that names none."""
+    if "promptTokenCount" in said or "prompt_token_count" in said:
+        return "gemini"
+    if "prompt_tokens" in said:
+        reasoning = said.get("completion_tokens_details.reasoning_tokens", 0)
+        whole = said["prompt_tokens"] + said.get("completion_tokens", 0) + reasoning
+        return "xai" if reasoning and said.get("total_tokens") == whole else "openai.chat"
+    if "input_tokens" in said:
+        return "anthropic" if any(usage.get(name) is not None for name in ANTHROPICS_OWN) else "openai.responses"
+    return "gemini" if "totalTokenCount" in said or "total_token_count" in said else "nothing"
+
+
+def chat(said: dict[str, int]) -> Tokens | None:
+    return inclusive(said, "prompt_tokens", "completion_tokens")
+
+
+def responses(said: dict[str, int]) -> Tokens | None:
+    return inclusive(said, "input_tokens", "output_tokens")
+
+
+def inclusive(said: dict[str, int], input_name: str, output_name: str) -> Tokens | None:
+    """Details are inside; without an output only a total that needs none will do."""
+    if input_name not in said:
+        return None
+    whole, total = said[input_name], said.get("total_tokens")
+    output = said.get(output_name, 0 if total == whole else None)
+    if output is None or total not in (None, whole + output):
+        return None
+    cached = said.get(f"{input_name}_details.cached_tokens", 0)
+    written = said.get(f"{input_name}_details.cache_write_tokens", 0)
+    reasoning = said.get(f"{output_name}_details.reasoning_tokens", 0)
+    return Tokens(whole - cached - written, cached, written, output, reasoning)
+
+
+def anthropic(said: dict[str, int]) -> Tokens | None:
+    """The cached are beside the input."""
+    if "input_tokens" not in said or "output_tokens" not in said:
+        return None
+    parts = [said[name] for name in said if name.startswith("cache_creation.")]
+    written = said.get("cache_creation_input_tokens", sum(parts))
+    if parts and written != sum(parts):
+        return None
+    uncached, cached, output = said["input_tokens"], said.get("cache_read_input_tokens", 0), said["output_tokens"]
+    if said.get("total_tokens") not in (None, uncached + cached + written + output):
+        return None
+    return Tokens(uncached, cached, written, output, 0)
+
+
+def gemini(said: dict[str, int]) -> Tokens | None:
+    """Tools beside the prompt, cached inside it; the total tells where the thoughts are, and without one they are outside."""
+    prompt, candidates = either(said, "promptTokenCount"), either(said, "candidatesTokenCount")
+    total, thoughts = either(said, "totalTokenCount"), either(said, "thoughtsTokenCount") or 0
+    if prompt is None or (candidates is None and total is None):
+        return None
+    cached, whole, output = either(said, "cachedContentTokenCount") or 0, prompt, candidates or 0
+    if cached > prompt:
+        return None
+    whole += either(said, "toolUsePromptTokenCount") or 0
+    outputs = {None: output + thoughts, whole + output: output, whole + output + thoughts: output + thoughts}
+    if total not in outputs:
+        return None
+    return Tokens(whole - cached, cached, 0, outputs[total], thoughts)
+
+
+def either(said: dict[str, int], camel: str) -> int | None:
+    snake = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in camel)
+    return said.get(camel, said.get(snake))
+
+
+def xai(said: dict[str, int]) -> Tokens | None:
+    """As chat, with the reasoning beside the completion unless the total shows it inside."""
+    if "prompt_tokens" not in said or "completion_tokens" not in said:
+        return None
+    prompt, completion = said["prompt_tokens"], said["completion_tokens"]
+    reasoning = said.get("completion_tokens_details.reasoning_tokens", 0)
+    outside = completion + reasoning
+    outputs = {None: outside, prompt + completion: completion, prompt + outside: outside}
+    total = said.get("total_tokens")
+    if total not in outputs:
+        return None
+    cached = said.get("prompt_tokens_details.cached_tokens", 0)
+    written = said.get("prompt_tokens_details.cache_write_tokens", 0)
+    return Tokens(prompt - cached - written, cached, written, outputs[total], reasoning)
+
+
+DIALECTS = {
+    "openai.chat": chat,
+    "openai.responses": responses,
+    "anthropic": anthropic,
+    "gemini": gemini,
+    "xai": xai,
+    "nothing": lambda said: None,
+}
