@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from django.db import connection
-from django.db.models import Q, Sum
+from django.db.models import Max, Q, QuerySet, Sum
 
 from metering.catalogue.models import PriceVersion
 from metering.ingest.models import ServiceTier
 from metering.invoicing.adjustments import BILLS_TOKENS, FINALIZED
+from metering.invoicing.as_billed import quantities_as_billed, scope_as_billed, was_changed
 from metering.invoicing.draft import key_of
 from metering.invoicing.lines import used
 from metering.invoicing.models import Invoice, InvoiceLine
@@ -61,14 +63,19 @@ def events_under(line: InvoiceLine, limit: int, after: Position | None = None) -
     """The newest `limit` events below `after` that the line bills, newest first, and whether there are more.
 
     Their quantities add up to the line's. What arrived after the line was finalized is not among them, and under a line
-    that adjusts are only those that had not been billed before. Two kinds of lines show more, everything their month
-    holds of the same thing: one that takes tokens back names no events of its own, and of one that was finalized while a
-    worker was recording events of its month it is not known which (within_running_sum).
+    that adjusts are only those that had not been billed before; what was corrected or rated again since is there as it was
+    billed (as_billed.py). One kind of line shows more, everything its month holds of the same thing: of one that was
+    finalized while a worker was recording events of its month it is not known which (within_running_sum).
     """
     workspace = line.invoice.workspace
     question = EventQuestion(workspace, line.period_start, line.period_end)
+    if was_changed(line):
+        scope = scope_as_billed(line, whole_month(line).parameters, billed_last(line))
+        events, more = page_in_scope(question, scope, limit, after)
+        quantities = quantities_as_billed(line, scope, events)
+        return [billed_event(event, line, quantities[event.id]) for event in events], more
     events, more = page_in_scope(question, scope_of_line(line), limit, after)
-    return [billed_event(event, line) for event in events], more
+    return [billed_event(event, line, tokens_under(event, line)) for event in events], more
 
 
 def scope_of_line(line: InvoiceLine) -> Scope:
@@ -123,6 +130,17 @@ def within_running_sum(line: InvoiceLine, whole: Scope, before: int) -> Scope:
 
 def billed_before(line: InvoiceLine) -> int:
     """Tokens of the same thing on finalized invoices before this line's."""
+    return int(earlier_lines(line).aggregate(tokens=Sum("quantity"))["tokens"] or 0)
+
+
+def billed_last(line: InvoiceLine) -> datetime | None:
+    """When the invoice before this line's that bills the same thing was finalized."""
+    last: datetime | None = earlier_lines(line).aggregate(at=Max("invoice__finalized_at"))["at"]
+    return last
+
+
+def earlier_lines(line: InvoiceLine) -> QuerySet[InvoiceLine]:
+    """Those of the same thing on finalized invoices before this line's."""
     key, invoice = key_of(line), line.invoice
     earlier = InvoiceLine.objects.filter(
         invoice__workspace=invoice.workspace_id,
@@ -138,11 +156,15 @@ def billed_before(line: InvoiceLine) -> int:
         before = Q(invoice__finalized_at__lt=invoice.finalized_at)
         same_instant = Q(invoice__finalized_at=invoice.finalized_at, invoice__lt=invoice.pk)
         earlier = earlier.filter(before | same_instant)
-    return int(earlier.aggregate(tokens=Sum("quantity"))["tokens"] or 0)
+    return earlier
 
 
-def billed_event(event: EventRow, line: InvoiceLine) -> BilledEvent:
+def tokens_under(event: EventRow, line: InvoiceLine) -> int:
     tokens = tokens_of(event.input_tokens, event.cached_input_tokens, event.cache_write_tokens, event.output_tokens)
     quantity: int = getattr(tokens, line.component)
+    return quantity
+
+
+def billed_event(event: EventRow, line: InvoiceLine, quantity: int) -> BilledEvent:
     amount = WIDE.multiply(Decimal(quantity), line.rate_per_million).scaleb(-6, WIDE)
     return BilledEvent(event, quantity, amount)

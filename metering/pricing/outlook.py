@@ -7,6 +7,8 @@ from metering.catalogue.models import PriceVersion
 from metering.periods import HOUR
 from metering.pricing.rates import RateTable, load_aliases
 
+REMEMBERED = 50_000  # answers, so that years of hours fit in memory
+
 
 class Outlook:
     """Asks a rate table at every instant and every input size at which its answer can change: between them it cannot."""
@@ -27,6 +29,8 @@ class Outlook:
         """The numbers of the versions by which some response of that hour would be rated; empty where it has no price."""
         asked = (model_id, tier, workspace_id, hour)
         if asked not in self._known:
+            if len(self._known) == REMEMBERED:
+                self._known.clear()
             self._known[asked] = self._ask(*asked)
         return self._known[asked]
 

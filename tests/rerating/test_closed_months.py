@@ -7,6 +7,7 @@ import pytest
 
 from metering.ingest.models import UsageEvent
 from metering.invoicing.close import close_month
+from metering.invoicing.explain import events_under
 from metering.invoicing.models import Invoice
 from metering.invoicing.reconcile import check, differences
 from metering.invoicing.rerating import planned_months
@@ -14,6 +15,7 @@ from metering.periods import parse_month
 from metering.rollups.plan import plan, scope_for
 from metering.rollups.rerate import continue_reratings
 from metering.rollups.trace import trail_differences
+from metering.usage.filters import STATUS_WORDS
 from tests.corrections.conftest import correct, replace, void
 from tests.factories import NOW, an_event, send
 from tests.invoicing.conftest import told
@@ -38,6 +40,54 @@ def september(gateway: Gateway, key: APIKey) -> Invoice:
     (invoice,) = close_month(SEPTEMBER, BILLED, finalize=True)
     assert told(invoice) == [("usage", "codex-mini, input", 2_000_000, "3", "3.00")]
     return invoice
+
+
+def under(invoice: Invoice) -> list[tuple[str, list[tuple[str, int, str]]]]:
+    """Each line with the events under it as (request id, tokens, status), which add up to the line."""
+    found = []
+    for line in invoice.lines.order_by("position"):
+        events, more = events_under(line, 100)
+        assert (more, sum(each.quantity for each in events)) == (False, line.quantity)
+        assert sum(each.amount_exact for each in events) == line.amount_exact
+        rows = [(each.event.request_id, each.quantity, STATUS_WORDS[each.event.status]) for each in events]
+        found.append((line.kind, sorted(rows)))
+    return found
+
+
+def test_every_line_names_its_events_as_they_were_when_it_billed_them(gateway: Gateway, key: APIKey) -> None:
+    """A void, a replacement, a re-rating and a late event, one after the other, each under the line that tells of it."""
+    events = [
+        an_event(key, request_id=day, occurred_at=f"2026-09-{day}T10:00:00Z", usage=MILLION) for day in ("14", "15", "16")
+    ]
+    send(gateway, events, now=datetime(2026, 9, 17, tzinfo=UTC))
+    (september,) = close_month(SEPTEMBER, BILLED, finalize=True)
+    correct(gateway, void(key, "14"), replace(key, HALF, "15"), now=NOW)
+    late = [an_event(key, request_id="late", occurred_at="2026-09-18T10:00:00Z", usage=TWICE)]
+    send(gateway, [*late, an_event(key, request_id="own", occurred_at="2026-10-02T10:00:00Z", usage=TWICE)], now=NOW)
+    (october,) = close_month(OCTOBER, IN_NOVEMBER, finalize=True)
+    assert under(september) == [
+        ("usage", [("14", 1_000_000, "voided"), ("15", 1_000_000, "succeeded"), ("16", 1_000_000, "succeeded")])
+    ]
+    assert under(october) == [
+        ("usage", [("own", 2_000_000, "succeeded")]),
+        ("adjustment", [("14", -1_000_000, "voided"), ("15", -500_000, "succeeded"), ("late", 2_000_000, "succeeded")]),
+    ]
+    correct_price(input="2", effective_from=datetime(2026, 9, 16, tzinfo=UTC))
+    ordered(SEPTEMBER.start)
+    continue_reratings(datetime(2026, 11, 10, tzinfo=UTC))
+    (november,) = close_month(NOVEMBER, IN_DECEMBER, finalize=True)
+    again = [("16", 1_000_000, "succeeded"), ("late", 2_000_000, "succeeded")]
+    back = [(name, -tokens, status) for name, tokens, status in again]
+    assert under(november) == [
+        ("adjustment", back),
+        ("adjustment", again),
+        ("adjustment", [("own", -2_000_000, "succeeded")]),
+        ("adjustment", [("own", 2_000_000, "succeeded")]),
+    ]
+    assert [line for _, line in under(september)] == [
+        [("14", 1_000_000, "voided"), ("15", 1_000_000, "succeeded"), ("16", 1_000_000, "succeeded")]
+    ]
+    assert differences() == []
 
 
 def the_next() -> list[tuple[str, str, int, str, str]]:
