@@ -6,9 +6,11 @@ from typing import Any
 import structlog
 from celery import shared_task
 from celery.exceptions import Reject
+from django.db import connection
 from django.utils import timezone
 
 from metering.errors import InboxFull
+from metering.ingest.backpressure import backlog
 from metering.ingest.drain import process_failed, process_waiting
 from metering.ingest.estimate import fill_estimates
 from metering.ingest.from_broker import take_in_message
@@ -26,6 +28,8 @@ __all__ = ["close_due_months", "continue_reratings", "price_waiting_events", "pr
 log = structlog.get_logger(__name__)
 
 SECONDS_BETWEEN_TRIES = 2
+# Less than a broker leaves a message with one worker: RabbitMQ half an hour, Redis the visibility timeout of our settings.
+SECONDS_OF_PATIENCE = 480
 
 
 # Without the second, the message of a process that was killed counts as done, and it may be the only copy.
@@ -33,14 +37,29 @@ SECONDS_BETWEEN_TRIES = 2
 def ingest_events(events: Any = None, gateway_id: str | None = None) -> None:
     """Stores events that a gateway sent through the broker: a list of them, as in `POST /gateway/v1/events`.
 
-    The broker keeps the message until they are committed: while that cannot be, it gets the message back.
+    The broker keeps the message until they are committed. It is seldom given back, because a broker may drop what it has
+    delivered many times: RabbitMQ 4 does so after twenty.
     """
-    try:
-        take_in_message(events, gateway_id, timezone.now())
-    except (*STORAGE_ERRORS, InboxFull) as error:
-        log.warning("message_put_back", error=str(error))
-        time.sleep(SECONDS_BETWEEN_TRIES)
-        raise Reject(str(error), requeue=True) from None
+    patience = time.monotonic() + SECONDS_OF_PATIENCE
+    while True:
+        try:
+            take_in_message(events, gateway_id, timezone.now())
+            return
+        except (*STORAGE_ERRORS, InboxFull) as error:
+            log.warning("message_waits", error=str(error))
+            if time.monotonic() >= patience:
+                raise Reject(str(error), requeue=True) from None
+            _make_the_best_of(error)
+
+
+def _make_the_best_of(error: Exception) -> None:
+    """While an inbox is full its work has to be done by somebody, and all workers may be waiting here."""
+    if isinstance(error, InboxFull):
+        process_waiting(timezone.now, fold_events)
+        backlog.forget()
+    else:
+        connection.close()
+    time.sleep(SECONDS_BETWEEN_TRIES)
 
 
 @shared_task(name="metering.tend_inbox")

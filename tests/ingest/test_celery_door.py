@@ -1,16 +1,18 @@
 """Events through the broker: the task stores them in the inbox, and the broker keeps them until it has."""
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from celery.exceptions import Reject
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
+from django.utils import timezone
 
 from metering import tasks
 from metering.ingest.from_broker import take_in_message
 from metering.ingest.models import Batch, QuarantinedEvent, UsageEvent
-from tests.factories import GOLDEN_COST, NOW, an_event, work
+from tests.factories import GOLDEN_COST, NOW, an_event, send, work
 from workspaces.models import APIKey, Gateway
 
 pytestmark = pytest.mark.django_db
@@ -82,22 +84,46 @@ def test_a_message_that_names_no_gateway_or_an_unknown_one_is_stored_all_the_sam
     assert Gateway.objects.filter(name="Celery").count() == 1
 
 
-def test_while_nothing_can_be_stored_the_broker_gets_the_message_back(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "SECONDS_BETWEEN_TRIES", 0)
+
+
+@pytest.mark.usefixtures("_no_pause")
+def test_a_message_waits_while_nothing_can_be_stored(gateway: Gateway, key: APIKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[Any] = [OperationalError("the server closed the connection"), InterfaceError("closed"), None]
+    monkeypatch.setattr(tasks, "connection", SimpleNamespace(close=lambda: None))  # this test's own must stay
+
+    def away_at_first(*message: Any) -> list[Batch]:
+        error = answers.pop(0)
+        if error is not None:
+            raise error
+        return take_in_message(*message)
+
+    monkeypatch.setattr(tasks, "take_in_message", away_at_first)
+    tasks.ingest_events([an_event(key)], gateway.public_id)
+    assert answers == []
+    assert Batch.objects.get().event_count == 1
+
+
+@pytest.mark.usefixtures("_no_pause")
+def test_a_message_that_waited_too_long_goes_back_to_the_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_: Any) -> None:
         raise OperationalError("the server closed the connection")
 
     monkeypatch.setattr(tasks, "take_in_message", away)
-    monkeypatch.setattr(tasks, "SECONDS_BETWEEN_TRIES", 0)
+    monkeypatch.setattr(tasks, "SECONDS_OF_PATIENCE", 0)
     with pytest.raises(Reject) as rejection:
         tasks.ingest_events([{}])
     assert rejection.value.requeue is True
 
 
-def test_while_the_inbox_is_full_the_broker_gets_the_message_back(
-    gateway: Gateway, key: APIKey, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings.INGEST_MAX_WAITING_BATCHES = 0
-    monkeypatch.setattr(tasks, "SECONDS_BETWEEN_TRIES", 0)
-    with pytest.raises(Reject):
-        tasks.ingest_events([an_event(key)], gateway.public_id)
-    assert not Batch.objects.exists()
+@pytest.mark.usefixtures("_no_pause")
+def test_a_message_that_meets_a_full_inbox_has_it_emptied(gateway: Gateway, key: APIKey, settings: Any) -> None:
+    settings.INGEST_MAX_WAITING_BATCHES = 1
+    waiting = send(gateway, [an_event(key)], now=timezone.now(), process=False)
+    at = timezone.now().isoformat()
+    tasks.ingest_events([an_event(key, request_id="second", occurred_at=at)], gateway.public_id)
+    waiting.refresh_from_db()
+    assert waiting.status == "processed"
+    assert Batch.objects.get(source="celery").status == "pending"
