@@ -1,0 +1,90 @@
+"""The order and the batches in which the same things arrive do not show in the end, and neither do two workers at once."""
+
+import pytest
+from django.db import transaction
+from hypothesis import given
+
+from metering.pricing import current
+from metering.rollups.plan import scope_for
+from metering.rollups.reprice import price_waiting
+from metering.rollups.rerate import continue_reratings, order_rerating
+from tests.exactness.agreement import Both
+from tests.exactness.arrangements import LAST, Traffic, traffic, two_arrangements
+from tests.exactness.conftest import bounded, rounds
+from tests.exactness.histories import FIRST
+from tests.exactness.history import BEGINNING, Correct, Look, Operation, Send
+from tests.exactness.oracle import Identity, Recorded
+from tests.factories import forget_names, work
+from tests.ingest.test_twice_at_once import at_once
+
+PER_BATCH = 3
+
+
+@pytest.mark.django_db
+@rounds
+@given(arrangements=two_arrangements())
+@bounded(15)
+def test_any_order_and_batching_ends_in_the_same_state(
+    shared: None, round: int, arrangements: tuple[list[Operation], list[Operation]]
+) -> None:
+    first, second = (played(arrangement) for arrangement in arrangements)
+    assert first == second
+
+
+def played(arrangement: list[Operation]) -> dict[Identity, tuple[object, ...]]:
+    """What is known of each event in the end, on which product and oracle agree."""
+    with transaction.atomic():
+        forget_names()
+        current.forget()
+        both = Both()
+        both.play(arrangement)
+        transaction.set_rollback(True)
+    return {identity: known(each) for identity, each in both.oracle.recorded.items()}
+
+
+def known(each: Recorded) -> tuple[object, ...]:
+    return each.event, each.key, each.state
+
+
+@pytest.mark.django_db(transaction=True)
+@rounds
+@given(traffic=traffic())
+@bounded(15)
+def test_two_workers_at_once_end_where_one_does(shared: None, round: int, traffic: Traffic) -> None:
+    """Each example has keys and models of its own, and leaves them behind."""
+    both = Both(f"-{Both.made}")
+    product, early = both.product, len(traffic.prices) // 2
+    for price in traffic.prices[:early]:
+        both.do(price)
+    sends = [Send(part, work=False) for part in parts([*traffic.events, *traffic.events[::-1]])]
+    corrects = [Correct(part, work=False) for part in parts(traffic.corrections)]
+    for operation in [*corrects[::2], *sends, *corrects[1::2]]:
+        both.do(operation)
+    late = traffic.prices[early:]
+    expected = [both.oracle.do(price) for price in late]
+    found = []
+
+    def set_prices() -> None:
+        found.extend(product.set_price(price) for price in late)
+        price_waiting()
+
+    def rate_again() -> None:
+        scope = scope_for(None, None, FIRST, None, BEGINNING)
+        order_rerating(None, None, scope, reason="a test", plan=[], actor="a test", now=BEGINNING)
+        continue_reratings(BEGINNING)
+
+    at_once(lambda: work(BEGINNING), set_prices, lambda: work(BEGINNING), rate_again)
+    for number, price in zip(expected, found, strict=True):
+        assert (number is None) == (price is None)
+        if number is not None:
+            assert product.prices.setdefault(number, price) == price
+    for operation in LAST:
+        if isinstance(operation, Look):
+            both.check_state()
+        else:
+            both.oracle.do(operation)
+            product.do(operation)
+
+
+def parts(contents: list[dict[str, object]]) -> list[list[dict[str, object]]]:
+    return [contents[at : at + PER_BATCH] for at in range(0, len(contents), PER_BATCH)]
