@@ -82,10 +82,10 @@ class Both:
         names = (self.product.named(event.model), event.tier, event.provider, self.product.keys[each.key].pk, at)
         return names, self.state(each.state)
 
-    def state(self, state: State) -> State:
+    def state(self, state: State) -> Row:
         """As the product has it: the price by its own number, tokens as its tables count them."""
         price = None if state.price is None else self.product.prices[state.price].pk
-        return state._replace(price=price, tokens=counts(state.tokens))
+        return state.status, state.source, counts(state.tokens), price, state.cost
 
     def product_events(self) -> dict[Row, Row]:
         rows = UsageEvent.objects.filter(workspace__in=self.product.workspaces)
@@ -93,7 +93,7 @@ class Both:
         return {
             (row.workspace_id, row.request_id, row.attempt): (
                 (row.model.slug, row.service_tier.name, row.provider.name, row.key_id, row.occurred_at),
-                State(
+                (
                     row.get_status_display(),
                     row.get_usage_source_display(),
                     tuple(getattr(row, name) for name in TOKENS),
@@ -124,7 +124,7 @@ class Both:
 
     def product_batches(self) -> list[dict[int, tuple[str, str]] | None]:
         """By batch what became of each part; the door's reasons are left out, and counts must agree with it."""
-        found = []
+        found: list[dict[int, tuple[str, str]] | None] = []
         for batch in Batch.objects.filter(gateway=self.product.gateway).order_by("id"):
             if batch.status == "pending":
                 found.append(None)
@@ -170,10 +170,13 @@ class Both:
             assert sums_of(answer["total"]) == total
             found = {(*row_start(row, bucket), *(row[name] for name in GROUPS)): sums_of(row) for row in answer["data"]}
             assert len(found) == len(answer["data"])
-            by_group = grouped(rated, lambda each, start=start: (*start(each.event.at), *self.groups(each)))
-            assert found == {key: NOTHING_USED | sums.shown() for key, sums in by_group.items()}
+            assert found == self.expected_rows(rated, start)
         listed = self.ask(tenant, "/api/v1/usage/events", status=STATUSES[:3], limit=1_000)["data"]
         assert sorted(self.listed(each) for each in listed) == sorted(self.expected_in_list(tenant))
+
+    def expected_rows(self, rated: Iterable[Rated], start: Callable[[datetime], Row]) -> dict[Row, dict[str, Any]]:
+        by_group = grouped(rated, lambda each: (*start(each.event.at), *self.groups(each)))
+        return {key: NOTHING_USED | sums.shown() for key, sums in by_group.items()}
 
     def groups(self, rated: Rated) -> Row:
         event = rated.event
@@ -233,11 +236,11 @@ def counts(tokens: Tokens) -> Row:
     return (sum(tokens[:3]), *tokens[1:])
 
 
-def trail_state(row: EventCorrection, name: str) -> State:
+def trail_state(row: EventCorrection, name: str) -> Row:
     status, source, tokens, price, cost = (
         getattr(row, f"{name}_{column}") for column in ("status", "source", "tokens", "price_id", "cost")
     )
-    return State(STATUSES[status], ("provider", "estimated")[source], tuple(tokens), price, cost)
+    return STATUSES[status], ("provider", "estimated")[source], tuple(tokens), price, cost
 
 
 def client_of(workspace: Workspace) -> APIClient:

@@ -191,12 +191,18 @@ def price_lists(draw: st.DrawFn) -> list[SetPrice]:
     return [SetPrice(model, draw(rates), tier, None, above, FIRST) for model, tier, above in [LISTED[0], *chosen]]
 
 
+everything = st.just(Order(None, None, FIRST))
+
+
 @st.composite
 def repriced(draw: st.DrawFn) -> list[Operation]:
     """Another price for what may be in use already, from the past, and an order to rate by it."""
-    model, tier, above = draw(st.sampled_from(LISTED))
+    model, tier, above = draw(st.sampled_from([*LISTED, LISTED[0]]))
     tenant, since = draw(st.sampled_from([None, 0, 1, None])), draw(st.one_of(st.just(FIRST), edges))
-    return [SetPrice(model, draw(rates), tier, tenant, above, since, correct=True), draw(orders())]
+    return [
+        SetPrice(model, draw(rates), tier, tenant, above, since, correct=True),
+        draw(st.one_of(everything, orders(), everything)),
+    ]
 
 
 @st.composite
@@ -223,12 +229,15 @@ def histories(draw: st.DrawFn, most: int = 16) -> list[Operation]:
     corrects = st.builds(
         Correct, st.lists(corrections(pool, replacements), min_size=1, max_size=4), st.sampled_from([True, True, False])
     )
+    names = st.builds(Name, st.just("late"), st.sampled_from(["base", "long", None]))
+    renamed = st.tuples(names, everything).map(list)
+    stumbled = st.tuples(corrects, st.just(Stumble()), corrects, st.just(Sweep())).map(list)
     rare = st.one_of(
         st.just(Work()),
         st.just(Stumble()),
         st.just(Sweep()),
         st.builds(Withdraw, st.integers(0, 5)),
-        st.builds(Name, st.just("late"), st.sampled_from(["base", "long", None])),
+        names,
         st.just(Continue()),
         st.just(Rebuild()),
         st.just(Look()),
@@ -237,7 +246,8 @@ def histories(draw: st.DrawFn, most: int = 16) -> list[Operation]:
         [sends] * 6
         + [corrects] * 4
         + [set_prices()] * 2
-        + [repriced()] * 3
+        + [repriced()] * 2
+        + [stumbled, renamed, repriced()]
         + [orders()]
         + [st.just(PriceWaiting())]
         + [rare] * 4
@@ -251,12 +261,13 @@ def histories(draw: st.DrawFn, most: int = 16) -> list[Operation]:
 
 def timed(draw: st.DrawFn, steps: list[Any]) -> list[Operation]:
     """Each at its own instant, one after the other."""
-    now, script = BEGINNING, []
+    now = BEGINNING
+    script: list[Operation] = []
     for step in steps:
         now += draw(st.sampled_from(STEPS))
         if isinstance(step, tuple):
             drawn, work = step
-            script.append(Send([sent(*each, now) for each in drawn], work, now=now))
+            script.append(Send([sent(draft, bare, now) for draft, bare in drawn], work, now=now))
         else:
             script.append(replace(step, now=now))
     return script

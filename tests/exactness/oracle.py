@@ -79,7 +79,7 @@ class Recorded:
     def state(self) -> State:
         event, price = self.event, self.price
         tokens = Tokens(event.uncached, event.cached, event.cache_write, event.output, event.reasoning)
-        return State(event.status, self.source, tokens, price and price.price_id, self.cost)
+        return State(event.status, self.source, tokens, None if price is None else price.price_id, self.cost)
 
     @property
     def rated(self) -> Rated:

@@ -4,6 +4,7 @@ import pytest
 from django.db import transaction
 from hypothesis import given
 
+from metering.catalogue.models import PriceVersion
 from metering.pricing import current
 from metering.rollups.plan import scope_for
 from metering.rollups.reprice import price_waiting
@@ -23,7 +24,7 @@ PER_BATCH = 3
 @pytest.mark.django_db
 @rounds
 @given(arrangements=two_arrangements())
-@bounded(15)
+@bounded(20)
 def test_any_order_and_batching_ends_in_the_same_state(
     shared: None, round: int, arrangements: tuple[list[Operation], list[Operation]]
 ) -> None:
@@ -49,7 +50,7 @@ def known(each: Recorded) -> tuple[object, ...]:
 @pytest.mark.django_db(transaction=True)
 @rounds
 @given(traffic=traffic())
-@bounded(15)
+@bounded(20)
 def test_two_workers_at_once_end_where_one_does(shared: None, round: int, traffic: Traffic) -> None:
     """Each example has keys and models of its own, and leaves them behind."""
     both = Both(f"-{Both.made}")
@@ -62,7 +63,7 @@ def test_two_workers_at_once_end_where_one_does(shared: None, round: int, traffi
         both.do(operation)
     late = traffic.prices[early:]
     expected = [both.oracle.do(price) for price in late]
-    found = []
+    found: list[PriceVersion | None] = []
 
     def set_prices() -> None:
         found.extend(product.set_price(price) for price in late)
@@ -74,10 +75,10 @@ def test_two_workers_at_once_end_where_one_does(shared: None, round: int, traffi
         continue_reratings(BEGINNING)
 
     at_once(lambda: work(BEGINNING), set_prices, lambda: work(BEGINNING), rate_again)
-    for number, price in zip(expected, found, strict=True):
-        assert (number is None) == (price is None)
-        if number is not None:
-            assert product.prices.setdefault(number, price) == price
+    for number, version in zip(expected, found, strict=True):
+        assert (number is None) == (version is None)
+        if version is not None:
+            assert product.prices.setdefault(number, version) == version
     for operation in LAST:
         if isinstance(operation, Look):
             both.check_state()
