@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from metering.ingest.secrets import content_without_secrets
+from metering.ingest.secrets import content_without_secrets, text_without_secrets
 
 LONGEST = 200
 MOST = 50
@@ -20,10 +20,9 @@ def edits(before: bytes, after: bytes) -> dict[str, Any]:
 def _decoded(content: bytes) -> Any:
     text = content.decode("utf-8", "replace")
     try:
-        decoded = json.loads(text)
+        return content_without_secrets(json.loads(text))
     except (ValueError, RecursionError):
-        decoded = text
-    return content_without_secrets(decoded)
+        return text_without_secrets(text)
 
 
 def _differences(old: dict[str, Any], new: dict[str, Any], path: str) -> dict[str, Any]:

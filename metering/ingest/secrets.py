@@ -10,18 +10,21 @@ from metering.ingest.events import without_credentials
 
 REMOVED = "[removed]"
 
-# By how they begin: what providers, clouds and forges put in front of theirs, so that scanners find them.
+# By how they begin: what providers, clouds and forges put in front of theirs, so that scanners find them. Model names begin
+# with some of it too, so what is written in words with dashes between them is none. Nothing here looks ahead without a bound
+# from wherever it begins: content is up to 5 MiB of whatever somebody sends.
 SHAPES = re.compile(
     r"""
     (?P<kept>\bBearer\s+|\bBasic\s+)[A-Za-z0-9._~+/=-]{8,}    # an Authorization header
-    | (?P<scheme>[a-z][a-z0-9+.-]*://[^/\s:@"]*:)[^/\s@"]+(?=@)  # a password in an address
+    | (?P<scheme>(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}://[^/\s:@"]*:)[^/\s@"]+(?=@)  # a password in an address
     | \b(?:sk|pk|rk)[-_][A-Za-z0-9_-]{16,}                      # OpenAI, Anthropic, OpenRouter, LiteLLM, Stripe
-    | \b(?:xai|gsk|hf|r8|pplx|nvapi)[-_][A-Za-z0-9_-]{16,}      # xAI, Groq, Hugging Face, Replicate, Perplexity, NVIDIA
+    | \b(?:xai-|pplx-|gsk_|hf_|r8_)[A-Za-z0-9]{24,}             # xAI, Perplexity, Groq, Hugging Face, Replicate
+    | \bnvapi-[A-Za-z0-9_-]{16,}                               # NVIDIA
     | \bAIza[A-Za-z0-9_-]{30,}                                  # Google
     | \b(?:AKIA|ASIA)[A-Z0-9]{16}\b                             # Amazon
     | \b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,})
     | \bxox[abprs]-[A-Za-z0-9-]{10,}                            # Slack
-    | \beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*  # a JSON web token
+    | \beyJ[A-Za-z0-9_-]{8,1000}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*  # a JSON web token
     """,
     re.VERBOSE,
 )
@@ -31,6 +34,8 @@ NAMES = re.compile(
     r"|client[_-]?secret|private[_-]?key|credentials?|cookie)$|^token$",
     re.IGNORECASE,
 )
+# A field of a JSON text that cannot be read as JSON, perhaps cut off in its value.
+FIELD = re.compile(r'"(?P<name>[^"\\]{1,100})"(?P<between>\s*:\s*)"(?:[^"\\]|\\.)+', re.DOTALL)
 # What says which request it was: blotting that out would make another event of it.
 IDENTITY = ("request_id",)
 
@@ -38,6 +43,15 @@ IDENTITY = ("request_id",)
 def without_secrets(text: str) -> str:
     """Text without what has the shape of a secret."""
     return SHAPES.sub(_blotted, without_credentials(text))
+
+
+def text_without_secrets(text: str) -> str:
+    """The same of a text that is meant to be JSON, where fields are known by their names as well."""
+    return without_secrets(FIELD.sub(_blotted_field, text))
+
+
+def _blotted_field(found: re.Match[str]) -> str:
+    return f'"{found["name"]}"{found["between"]}"{REMOVED}' if NAMES.search(found["name"]) else found[0]
 
 
 def _blotted(found: re.Match[str]) -> str:

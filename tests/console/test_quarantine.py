@@ -165,9 +165,20 @@ def test_secrets_are_shown_nowhere(console: Client, world: World) -> None:
 def test_content_that_is_no_json_is_shown_and_edited_as_text(console: Client, world: World) -> None:
     event = held_back(world.key, "text")
     QuarantinedEvent.objects.filter(pk=event.pk).update(content=b'{"token": "Bearer abcdefgh12345", \xff')
-    assert '{"token": "Bearer [removed]", \N{REPLACEMENT CHARACTER}' in shown(console, page_of(event))
-    assert '{"token": "Bearer [removed]"' in shown(console, page_of(event, "edit_and_replay"))
+    assert '{"token": "[removed]", \N{REPLACEMENT CHARACTER}' in shown(console, page_of(event))
+    assert '{"token": "[removed]"' in shown(console, page_of(event, "edit_and_replay"))
     assert "it would be refused again: This is not JSON" in shown(console, page_of(event, "replay"))
+
+
+def test_large_and_deep_content_is_shown_without_secrets_too(console: Client, world: World) -> None:
+    event = held_back(world.key, "large")
+    deep = b'{"api_key": "hunter2", "a": ' + b'{"a": ' * 900 + b"1" + b"}" * 901
+    for content in (b'{"api_key": "hunter2", "note": "%s"}' % (b"x" * 70_000), deep):
+        QuarantinedEvent.objects.filter(pk=event.pk).update(content=content)
+        for name in ("change", "edit_and_replay", "replay"):
+            page = shown(console, page_of(event, name))
+            assert "hunter2" not in page
+        assert '"api_key": "[removed]"' in shown(console, page_of(event))
 
 
 def test_an_event_is_replayed_once_its_key_is_there(console: Client, world: World) -> None:

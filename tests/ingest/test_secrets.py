@@ -3,7 +3,7 @@
 import pytest
 
 from metering.ingest.edits import edits
-from metering.ingest.secrets import content_without_secrets, without_secrets
+from metering.ingest.secrets import content_without_secrets, text_without_secrets, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,9 @@ def test_the_secret_goes_and_what_is_around_it_stays() -> None:
         "a bearer of bad news",
         "2026-10-15T11:55:00Z",
         "123e4567-e89b-12d3-a456-426614174000",
+        "hf-meta-llama-3-70b-instruct",
+        "xai-grok-4-fast-reasoning-latest",
+        "gsk-llama-3-70b-8192-versatile",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
@@ -86,6 +89,18 @@ def test_fields_are_known_by_their_names_and_the_request_id_is_kept() -> None:
     assert content_without_secrets(["Bearer 0123456789"]) == [f"Bearer {gone}"]
 
 
+def test_a_text_that_is_no_json_is_known_by_its_fields_too() -> None:
+    text = '{"password": "a\\"b", "note": "c", "x-api-key" : "d'
+    assert text_without_secrets(text) == '{"password": "[removed]", "note": "c", "x-api-key" : "[removed]'
+
+
+# Five mebibytes of any of these took hours when the search began anew at every character.
+@pytest.mark.parametrize("run", ["0a", "-eyJ012345678", "a://", "Bearer\t", '"a":', "sk-abc "])
+def test_a_long_run_of_anything_is_searched_once(run: str) -> None:
+    content = (run * 1_000_000)[:1_000_000]
+    assert text_without_secrets(content) == content
+
+
 def test_the_trail_of_an_edit_names_fields_and_holds_no_secret() -> None:
     before = (
         b'{"usage": {"prompt_tokens": 1, "kept": [1]}, "user": "sk-proj-abcdefghijklmnopqrstuvwx", "stream": true, "gone": 1}'
@@ -102,4 +117,6 @@ def test_the_trail_of_an_edit_names_fields_and_holds_no_secret() -> None:
     assert edits(b'{"a": 12345678901234567890}', b'{"a": "' + b"x" * 300 + b'"}') == {
         "a": ["12345678901234567890", "x" * 199 + "…"]
     }
+    deep = b'{"a": ' * 900 + b'"sk-proj-abcdefghijklmnopqrstuvwx"' + b"}" * 900
+    assert "sk-proj" not in str(edits(deep, b"{}"))
     assert len(edits(b"{}", b"{" + b",".join(b'"f%d": 1' % at for at in range(90)) + b"}")) == 50

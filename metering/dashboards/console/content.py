@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from metering.ingest.secrets import content_without_secrets, without_secrets
+from metering.ingest.secrets import content_without_secrets, text_without_secrets
 
 SHOWN_BYTES = 64 * 1024
 
@@ -14,7 +14,7 @@ def readable(content: bytes, limit: int = SHOWN_BYTES) -> str:
     """JSON with line breaks where it is JSON, the bytes as text where it is not, cut off at `limit` bytes; without secrets."""
     text = _laid_out(content) if len(content) <= limit else None
     if text is None:
-        text = without_secrets(content[:limit].decode("utf-8", "replace"))
+        text = text_without_secrets(content[:limit].decode("utf-8", "replace"))
     # Half an emoji is JSON and no Unicode: a page could not be sent with it.
     text = text.encode("utf-8", "replace").decode()
     return text if len(content) <= limit else f"{text}\n… {len(content) - limit:,} bytes more"
@@ -24,7 +24,7 @@ def editable(content: bytes) -> str:
     """The whole content as a form can carry it there and back: half an emoji stays the escape it was."""
     text = _laid_out(content)
     if text is None:
-        return without_secrets(content.decode("utf-8", "replace"))
+        return text_without_secrets(content.decode("utf-8", "replace"))
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -34,20 +34,28 @@ def editable(content: bytes) -> str:
 
 def has_secrets(content: bytes) -> bool:
     """Whether `editable` leaves anything out."""
-    decoded = _decoded(content)
-    if decoded is None:
+    read = _read(content)
+    if read is None:
         text = content.decode("utf-8", "replace")
-        return without_secrets(text) != text
-    return bool(content_without_secrets(decoded[0]) != decoded[0])
+        return text_without_secrets(text) != text
+    decoded, cleaned = read
+    return bool(cleaned != decoded)
 
 
 def _laid_out(content: bytes, *, ascii_only: bool = False) -> str | None:
-    decoded = _decoded(content)
-    return None if decoded is None else json.dumps(content_without_secrets(decoded[0]), indent=2, ensure_ascii=ascii_only)
-
-
-def _decoded(content: bytes) -> tuple[Any] | None:
+    read = _read(content)
+    if read is None:
+        return None
     try:
-        return (json.loads(content),)
+        return json.dumps(read[1], indent=2, ensure_ascii=ascii_only)
+    except RecursionError:
+        return None
+
+
+def _read(content: bytes) -> tuple[Any, Any] | None:
+    """The JSON as it is, and without secrets; None where it is none, or nested deeper than a person could read."""
+    try:
+        decoded = json.loads(content)
+        return decoded, content_without_secrets(decoded)
     except (ValueError, RecursionError):
         return None
