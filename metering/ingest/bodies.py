@@ -128,12 +128,17 @@ def _open_patiently(body: bytes, kind: str, error: Exception) -> list[bytes]:
     That is still JSON by its grammar, so only the event that holds it may be refused; the strict decoder refuses all.
     """
     try:
-        events = json.loads(body, parse_constant=_refuse_constant)[kind]
+        events = json.loads(text_of(body), parse_constant=_refuse_constant)[kind]
         if not isinstance(events, list):
             raise TypeError
         return [json.dumps(event).encode() for event in events]
     except (ValueError, TypeError, KeyError, RecursionError):
         raise MalformedBody(f'The body must be JSON of the form {{"{kind}": [...]}}: {error}.') from None
+
+
+def text_of(body: bytes) -> str:
+    """For Python's decoder, which takes UTF-16 and UTF-32 as well if it gets bytes: in those a credential passes unseen."""
+    return body.decode("utf-8-sig", "surrogatepass")
 
 
 def _refuse_constant(name: str) -> None:

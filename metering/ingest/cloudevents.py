@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from metering.ingest.bodies import blot_credentials
+from metering.ingest.bodies import blot_credentials, text_of
 from metering.ingest.foreign import Unopenable, Untranslatable
 
 STRUCTURED = "application/cloudevents+json"
@@ -83,7 +83,7 @@ def _split(body: bytes) -> list[bytes]:
     except UNREADABLE as refusal:
         error = refusal
     try:
-        return [json.dumps(envelope).encode() for envelope in json.loads(body, parse_constant=_refuse_constant)]
+        return [json.dumps(envelope).encode() for envelope in json.loads(text_of(body), parse_constant=_refuse_constant)]
     except (ValueError, RecursionError):
         raise Unopenable(f"The body must be CloudEvents in JSON: {error}.") from None
 

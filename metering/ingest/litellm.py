@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from metering.ingest.bodies import text_of
 from metering.ingest.foreign import Unopenable, Untranslatable
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -162,7 +163,7 @@ def _reopened(text: bytes) -> bytes:
     that there is none. Fractions become text too, and so keep the digits with which they came.
     """
     try:
-        opened = json.loads(text, parse_constant=str, parse_float=str)
+        opened = json.loads(text_of(text), parse_constant=str, parse_float=str)
         return json.dumps(opened, ensure_ascii=False).encode("utf-8", "replace")
     except (ValueError, RecursionError) as error:
         raise Unopenable(f"The body must be LiteLLM payloads in JSON: {error}.") from None

@@ -241,3 +241,23 @@ def test_our_own_format_is_read_under_any_other_content_type(send: Send, key: AP
     event = envelope(key)["data"] | {"request_id": "own", "occurred_at": "2026-11-20T15:00:00Z"}
     for content_type in ("application/json", "text/plain"):
         assert send(json.dumps({"events": [event]}).encode(), EVENTS, content_type).status_code == 202
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "utf-16-le", "utf-32", "utf-32-le"])
+@pytest.mark.parametrize(
+    ("path", "content_type", "body"),
+    [
+        (LITELLM, "application/json", [{"litellm_call_id": LIVE}]),
+        (LITELLM, "application/json", {"litellm_call_id": LIVE}),
+        (EVENTS, BATCH, [{"id": LIVE, "data": {}}]),
+        (EVENTS, "application/json", {"events": [{"key_id": LIVE}]}),
+        ("/gateway/v1/corrections", "application/json", {"corrections": [{"key_id": LIVE}]}),
+    ],
+)
+def test_a_body_in_another_encoding_than_utf_8_is_refused_because_a_credential_would_pass_unseen(
+    send: Send, path: str, content_type: str, body: Any, charset: str
+) -> None:
+    response = send(json.dumps(body).encode(charset), path, content_type)
+    assert response.status_code == 400
+    assert error_of(response)["code"] == "malformed_body"
+    assert nothing_stored()
