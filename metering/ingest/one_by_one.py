@@ -1,4 +1,7 @@
-"""The slow way for a batch that the database refuses as a whole: the event at fault is quarantined, the others stand."""
+"""The slow way for a batch that cannot be recorded as a whole: the event at fault is quarantined, the others stand.
+
+At fault is what the database refuses, and what the door let through and would not now: an older version of it had other rules.
+"""
 
 from datetime import datetime
 
@@ -6,7 +9,7 @@ from django.db import DatabaseError, DataError, IntegrityError, transaction
 
 from metering.ingest.arrivals import Outcome, last_uses, number
 from metering.ingest.directory import directory
-from metering.ingest.door import Refused, quarantine
+from metering.ingest.door import Refused, check_each, quarantine
 from metering.ingest.events import Event, Known, Rejected
 from metering.ingest.inbox import Claimed
 from metering.ingest.models import Batch
@@ -23,7 +26,8 @@ def record_one_by_one(batches: list[Claimed], rates: RateTable, now: datetime, f
 
     Locks are taken event by event here, so two of these can deadlock: the one that loses is tried again.
     """
-    for batch in batches:
+    for claimed in batches:
+        batch = _checked_again(claimed, now)
         total = Outcome([], [], [])
         items = list(batch.items)
         contents = batch.contents()
@@ -37,13 +41,26 @@ def record_one_by_one(batches: list[Claimed], rates: RateTable, now: datetime, f
                 if not blames_the_event(error):
                     raise
                 refused = Refused(event.index, _poison(event, error), bytes(contents[event.index]))
-                quarantine(Batch(pk=batch.id, kind=batch.kind, gateway_id=batch.gateway_id), [refused], now)
+                _quarantine(batch, [refused], now)
                 items.append(refused.item())
             else:
                 for sums, part in zip(total, outcome, strict=True):
                     sums += part
         settle([batch._replace(items=items)], total, now)
         note_uses(last_uses(total.recorded, now))
+
+
+def _checked_again(batch: Claimed, now: datetime) -> Claimed:
+    """The batch, with what the door would refuse today quarantined and listed."""
+    known = {item["index"] for item in batch.items}
+    checked = check_each(batch.contents(), batch.kind, batch.received_at)
+    refused = [each for each in checked if each.index not in known]
+    _quarantine(batch, refused, now)
+    return batch._replace(items=batch.items + [each.item() for each in refused])
+
+
+def _quarantine(batch: Claimed, refused: list[Refused], now: datetime) -> None:
+    quarantine(Batch(pk=batch.id, kind=batch.kind, gateway_id=batch.gateway_id), refused, now)
 
 
 def blames_the_event(error: DatabaseError) -> bool:

@@ -258,3 +258,26 @@ def test_a_price_set_while_events_stream_in_rates_every_event_by_its_own_time(ga
     price_waiting()
     assert UsageEvent.objects.filter(cost=GOLDEN_COST).count() == 600
     assert everything_agrees()
+
+
+def test_what_an_older_version_let_in_and_this_one_would_not_is_quarantined_and_its_neighbours_are_recorded(
+    gateway: Gateway, key: APIKey
+) -> None:
+    contradictory = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 3}
+    events = [
+        an_event(key),
+        an_event(key, request_id="contradictory", usage=contradictory),
+        an_event(key, request_id="nobody's", key_id="key_unheard_of"),
+        an_event(key, request_id="last"),
+    ]
+    batch = send(gateway, events, process=False)
+    Batch.objects.filter(pk=batch.pk).update(items=[], rejected=0)
+    QuarantinedEvent.objects.all().delete()
+    work()
+
+    batch.refresh_from_db()
+    assert (batch.status, batch.recorded, batch.rejected) == ("processed", 2, 2)
+    assert [(item["index"], item["code"]) for item in batch.items] == [(1, "usage_inconsistent"), (2, "unknown_key")]
+    quarantined = QuarantinedEvent.objects.order_by("index").values_list("request_id", "code")
+    assert list(quarantined) == [("contradictory", "usage_inconsistent"), ("nobody's", "unknown_key")]
+    assert sum(UsageEvent.objects.values_list("cost", flat=True)) == 2 * GOLDEN_COST
