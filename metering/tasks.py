@@ -34,28 +34,35 @@ SECONDS_OF_PATIENCE = 480
 
 # Without the second, the message of a process that was killed counts as done, and it may be the only copy.
 @shared_task(name="metering.ingest_events", acks_late=True, reject_on_worker_lost=True)
-def ingest_events(events: Any = None, gateway_id: str | None = None) -> None:
+def ingest_events(events: Any = None, gateway_id: Any = None, *_: Any, **others: Any) -> None:
     """Stores events that a gateway sent through the broker: a list of them, as in `POST /gateway/v1/events`.
 
-    The broker keeps the message until they are committed. It is seldom given back, because a broker may drop what it has
+    Any arguments will do: those that name no events are kept in the quarantine. The broker keeps the message until they are committed. It is seldom given back, because a broker may drop what it has
     delivered many times: RabbitMQ 4 does so after twenty.
     """
     patience = time.monotonic() + SECONDS_OF_PATIENCE
     while True:
         try:
-            take_in_message(events, gateway_id, timezone.now())
+            take_in_message(others if events is None and others else events, gateway_id, timezone.now())
             return
         except (*STORAGE_ERRORS, InboxFull) as error:
             log.warning("message_waits", error=str(error))
             if time.monotonic() >= patience:
                 raise Reject(str(error), requeue=True) from None
             _make_the_best_of(error)
+        except Exception as error:  # ours to mend; as a failed task it would be acknowledged, and with it the only copy gone
+            log.exception("message_put_back")
+            time.sleep(SECONDS_BETWEEN_TRIES)
+            raise Reject(repr(error), requeue=True) from None
 
 
 def _make_the_best_of(error: Exception) -> None:
     """While an inbox is full its work has to be done by somebody, and all workers may be waiting here."""
     if isinstance(error, InboxFull):
-        process_waiting(timezone.now, fold_events)
+        try:
+            process_waiting(timezone.now, fold_events)
+        except Exception:  # the sweep will meet it too; here it must not cost the message
+            log.exception("inbox_not_emptied")
         backlog.forget()
     else:
         connection.close()

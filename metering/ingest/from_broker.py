@@ -13,6 +13,7 @@ from django.conf import settings
 
 from metering.ingest.bodies import blot_out
 from metering.ingest.door import take_in
+from metering.ingest.events import without_nul
 from metering.ingest.foreign import Untranslatable
 from metering.ingest.models import Batch
 from metering.ingest.parcels import packed
@@ -43,12 +44,17 @@ def take_in_message(events: Any, gateway_id: str | None, now: datetime) -> list[
 def _content(event: Any) -> Content:
     """An event's bytes; text that is no Unicode stays escaped, and is refused where it is read."""
     try:
-        content = blot_out(json.dumps(event, allow_nan=False).encode())
+        content = blot_out(json.dumps(event, allow_nan=False, default=_text).encode())
     except ValueError:
         return Untranslatable("invalid_event", "NaN and Infinity are no JSON numbers.", _readable(event))
     if len(content) > settings.INGEST_MAX_BYTES:
         return Untranslatable("event_too_large", "The event has more than 5 MiB.", content)
     return content
+
+
+def _text(value: Any) -> str:
+    """Celery's JSON brings times, UUIDs and decimals back as what they were when they were sent."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def _readable(message: Any) -> bytes:
@@ -73,7 +79,7 @@ def _batches(contents: list[Content]) -> Iterator[list[Content]]:
 def _gateway(public_id: str | None) -> Gateway:
     """The gateway by its id. An unknown one costs no event its place: whose usage it is, the key says."""
     if public_id is not None:
-        named = Gateway.objects.filter(public_id=str(public_id)).first()
+        named = Gateway.objects.filter(public_id=without_nul(str(public_id))).first()
         if named is not None:
             return named
         log.warning("unknown_gateway", gateway_id=public_id)

@@ -1,13 +1,16 @@
 """Events through the broker: the task stores them in the inbox, and the broker keeps them until it has."""
 
 import json
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
 from celery.exceptions import Reject
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
+from kombu.utils import json as kombu_json
 
 from metering import tasks
 from metering.ingest.from_broker import take_in_message
@@ -127,3 +130,52 @@ def test_a_message_that_meets_a_full_inbox_has_it_emptied(gateway: Gateway, key:
     waiting.refresh_from_db()
     assert waiting.status == "processed"
     assert Batch.objects.get(source="celery").status == "pending"
+
+
+def test_values_that_celery_brings_back_as_objects_of_python_are_read(gateway: Gateway, key: APIKey) -> None:
+    event = an_event(key, request_id=UUID(int=1), occurred_at=NOW, metadata={"cost": Decimal("0.10"), "raw": b"x"})
+    sent = kombu_json.dumps({"events": [event, an_event(key, attempt=Decimal(1))]})
+    take_in_message(kombu_json.loads(sent), gateway.public_id, NOW)
+    work()
+    recorded = UsageEvent.objects.get()
+    assert (recorded.request_id, recorded.occurred_at) == ("00000000-0000-0000-0000-000000000001", NOW)
+    assert recorded.said["metadata"]["cost"] == "0.10"
+    assert QuarantinedEvent.objects.get().code == "invalid_event"
+
+
+def test_a_message_whose_gateway_cannot_be_one_is_stored_all_the_same(key: APIKey) -> None:
+    take_in_message([an_event(key)], "gtw\x00", NOW)
+    assert Batch.objects.get().gateway.name == "Celery"
+
+
+def test_a_message_with_other_arguments_is_kept_in_the_quarantine(gateway: Gateway) -> None:
+    tasks.ingest_events(batch=[{"request_id": "r"}], gateway_id=gateway.public_id)
+    assert json.loads(bytes(QuarantinedEvent.objects.get().content)) == {"batch": [{"request_id": "r"}]}
+
+
+@pytest.mark.usefixtures("_no_pause")
+def test_a_message_that_meets_a_fault_of_ours_goes_back_to_the_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    def faulty(*_: Any) -> None:
+        raise KeyError("unforeseen")
+
+    monkeypatch.setattr(tasks, "take_in_message", faulty)
+    with pytest.raises(Reject) as rejection:
+        tasks.ingest_events([{}])
+    assert rejection.value.requeue is True
+
+
+@pytest.mark.usefixtures("_no_pause")
+def test_a_message_outlives_a_failure_to_empty_a_full_inbox(
+    gateway: Gateway, key: APIKey, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.INGEST_MAX_WAITING_BATCHES = 1
+    send(gateway, [an_event(key)], now=timezone.now(), process=False)
+
+    def deadlocked(*_: Any) -> None:
+        raise OperationalError("deadlock detected")
+
+    monkeypatch.setattr(tasks, "process_waiting", deadlocked)
+    monkeypatch.setattr(tasks, "SECONDS_OF_PATIENCE", 0.05)
+    with pytest.raises(Reject) as rejection:
+        tasks.ingest_events([an_event(key, request_id="second")], gateway.public_id)
+    assert rejection.value.requeue is True
