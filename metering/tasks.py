@@ -37,8 +37,9 @@ SECONDS_OF_PATIENCE = 480
 def ingest_events(events: Any = None, gateway_id: Any = None, *_: Any, **others: Any) -> None:
     """Stores events that a gateway sent through the broker: a list of them, as in `POST /gateway/v1/events`.
 
-    Any arguments will do: those that name no events are kept in the quarantine. The broker keeps the message until they are committed. It is seldom given back, because a broker may drop what it has
-    delivered many times: RabbitMQ 4 does so after twenty.
+    Any arguments will do: those that name no events are kept in the quarantine. The broker keeps the message until they are
+    committed. It is seldom given back, because a broker may drop what it has delivered many times: RabbitMQ 4 does so after
+    twenty.
     """
     patience = time.monotonic() + SECONDS_OF_PATIENCE
     while True:
