@@ -172,10 +172,12 @@ class Oracle:
         return number
 
     def withdraw(self, at: int, now: datetime) -> bool:
+        """With the versions that it corrected."""
         price = self.numbered.get(f"price {at}")
         if price is None or price not in self.prices or price.since <= now + NOTICE:
             return False
-        self.prices.remove(price)
+        place = self.prices.index(price)
+        self.prices = [each for at, each in enumerate(self.prices) if at > place or begins_as(each) != begins_as(price)]
         return True
 
     def rate(self, each: Recorded, keep: bool = False) -> None:
