@@ -15,13 +15,26 @@ NOTICE = timedelta(minutes=15)
 
 @transaction.atomic
 def withdraw_price(version: PriceVersion, actor: str, now: datetime) -> None:
-    """Deletes a version that nothing can have been rated by. Raises PriceInForce."""
+    """Deletes a version that nothing can have been rated by, and those that it corrected: a wrong one must not come back.
+
+    Raises PriceInForce.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [PRICES_LOCK])
-    described = describe(version)
-    withdrawn, _ = PriceVersion.objects.filter(pk=version.pk, effective_from__gt=now + NOTICE).delete()
-    if not withdrawn:
+    same_beginning = PriceVersion.objects.filter(
+        model=version.model_id,
+        service_tier=version.service_tier,
+        workspace=version.workspace_id,
+        above_input_tokens=version.above_input_tokens,
+        effective_from=version.effective_from,
+        revision__lte=version.revision,
+    )
+    to_come = same_beginning.filter(effective_from__gt=now + NOTICE).select_related("model", "workspace")
+    described = [(each.public_id, describe(each)) for each in to_come.order_by("revision")]
+    to_come.delete()
+    if version.public_id not in dict(described):
         raise PriceInForce(
             f"This price is in force, or is within {NOTICE // timedelta(minutes=1)} minutes: it stands. Succeed it instead."
         )
-    audit.record(actor, "price.withdrawn", version.public_id, version.workspace, now=now, **described)
+    for public_id, detail in described:
+        audit.record(actor, "price.withdrawn", public_id, version.workspace, now=now, **detail)
