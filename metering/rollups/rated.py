@@ -12,8 +12,11 @@ def rated_since(version: PriceVersion) -> int:
     """Requests of the version's time, to the hour, that another version has rated and that keep it until they are re-rated.
 
     Counts the version's model with its aliases, its tier, and its workspace if it is for one; a version for all does not
-    reach what a workspace's own has rated. It is the most that re-rating can change: a threshold may leave some alone.
+    reach what a workspace's own has rated. It is the most that re-rating can change: a threshold may leave some alone. A
+    version that was corrected rates nothing any more.
     """
+    if corrections_of(version).exists():
+        return 0
     rated = HourlyRollup.objects.filter(
         model__in=with_aliases(version.model),
         service_tier__name=version.service_tier,
@@ -30,12 +33,20 @@ def rated_since(version: PriceVersion) -> int:
     return int(rated.aggregate(requests=Sum("requests"))["requests"] or 0)
 
 
+def corrections_of(version: PriceVersion) -> QuerySet[PriceVersion]:
+    """Versions that took its place from its very beginning."""
+    return of_the_same_thing(version).filter(effective_from=version.effective_from, revision__gt=version.revision)
+
+
 def successors(version: PriceVersion) -> QuerySet[PriceVersion]:
     """Later versions of the same thing."""
+    return of_the_same_thing(version).filter(effective_from__gt=version.effective_from)
+
+
+def of_the_same_thing(version: PriceVersion) -> QuerySet[PriceVersion]:
     return PriceVersion.objects.filter(
         model=version.model_id,
         service_tier=version.service_tier,
         workspace=version.workspace_id,
         above_input_tokens=version.above_input_tokens,
-        effective_from__gt=version.effective_from,
     )

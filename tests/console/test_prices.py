@@ -7,6 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from metering.catalogue.models import LanguageModel, PriceVersion
+from metering.catalogue.set_price import set_price
 from metering.ingest.models import UsageEvent
 from metering.tasks import price_waiting_events
 from tests.console.conftest import OPERATOR, World
@@ -86,6 +87,32 @@ def test_a_price_to_come_is_withdrawn_once(console: Client, world: World) -> Non
     assert not PriceVersion.objects.filter(pk=price.pk).exists()
     assert acts_on(price.public_id) == [(OPERATOR, "price.withdrawn")]
     assert console.get(page).status_code == 404
+
+
+def test_a_wrong_price_that_was_corrected_is_withdrawn_with_its_correction(console: Client, world: World) -> None:
+    begins = {"effective_from": datetime(2031, 1, 1, tzinfo=UTC)}
+    wrong, other = make_price(input="900", **begins), make_price(input="8", tier="priority", **begins)
+    given = {"input": Decimal(9), "output": Decimal(6), "actor": OPERATOR, "now": NOW, **begins}
+    right, last = (set_price("codex-mini", correct=True, **given | {"input": Decimal(rate)}) for rate in (9, 10))
+    withdrawn = reverse("admin:metering_priceversion_withdraw", args=[right.pk])
+    assert "The versions that it corrected go with it." in console.get(withdrawn).content.decode()
+    assert submit(console, withdrawn).status_code == 302
+    assert set(PriceVersion.objects.filter(**begins)) == {last, other}
+    submit(console, reverse("admin:metering_priceversion_withdraw", args=[last.pk]))
+    assert set(PriceVersion.objects.filter(**begins)) == {other}
+    assert acts_on(wrong.public_id) == [(OPERATOR, "price.withdrawn")]
+    assert (OPERATOR, "price.withdrawn") in acts_on(last.public_id)
+
+
+def test_a_price_between_two_others_leads_to_what_the_first_has_rated(console: Client, world: World) -> None:
+    make_price(input="3", effective_from=datetime(2026, 9, 10, tzinfo=UTC))
+    between = make_price(input="2", effective_from=datetime(2026, 9, 1, tzinfo=UTC))
+    page = console.get(reverse("admin:metering_priceversion_change", args=[between.pk])).content.decode()
+    assert "1 request of its time keeps another version&#x27;s price." in page
+    given = {"input": Decimal(4), "output": Decimal(6), "effective_from": between.effective_from, "actor": OPERATOR, "now": NOW}
+    set_price("codex-mini", correct=True, **given)
+    page = console.get(reverse("admin:metering_priceversion_change", args=[between.pk])).content.decode()
+    assert "No request of its time keeps another price." in page
 
 
 def test_a_price_in_force_stands(console: Client, world: World) -> None:

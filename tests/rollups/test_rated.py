@@ -11,6 +11,7 @@ from metering.catalogue.set_price import set_price
 from metering.ingest.models import UsageEvent
 from metering.rollups.rated import rated_since
 from tests.factories import GOLDEN_COST, NOW, an_event, make_gateway, make_key, make_model, make_price, make_workspace, send
+from workspaces.models import Workspace
 
 pytestmark = pytest.mark.django_db
 
@@ -45,10 +46,22 @@ def test_the_command_says_so_beside_its_one_object() -> None:
     arguments = ["codex-mini", "--input", "9", "--output", "9"]
     call_command("set_price", *arguments, "--effective-from", "2026-10-15T00:00:00Z", stdout=out, stderr=err)
     assert err.getvalue() == (
-        "1 requests since then are rated already and keep their price; this one prices the others. "
+        "1 request since then is rated already and keeps its price; this one prices the others. "
         "To rate them again: manage.py rerate codex-mini --from 2026-10-15T00:00:00Z\n"
     )
     assert out.getvalue().count("\n") == 1
+
+    workspace = ["--workspace", Workspace.objects.get().public_id]
+    call_command(
+        "set_price",
+        *arguments,
+        *workspace,
+        "--effective-from",
+        "2026-10-15T00:00:00Z",
+        stdout=out,
+        stderr=(narrow := StringIO()),
+    )
+    assert narrow.getvalue().endswith(f"rerate codex-mini --from 2026-10-15T00:00:00Z {' '.join(workspace)}\n")
 
     call_command("set_price", *arguments, stdout=StringIO(), stderr=(quiet := StringIO()))
     assert quiet.getvalue() == ""

@@ -169,7 +169,7 @@ class PriceVersionAdmin(OperatorAdmin):
     @display(description="rated before it was set")
     def kept(self, price: Any) -> SafeString:
         """Requests of its time that another version has rated, with the way to rate them again."""
-        kept = 0 if price.has_successor else kept_by_others(price)
+        kept = kept_by_others(price)
         if not kept:
             return format_html("{}", "No request of its time keeps another price.")
         link = rerating_link(price.model, price.effective_from, price.workspace_id)
@@ -235,7 +235,8 @@ class PriceVersionAdmin(OperatorAdmin):
             return redirect(reverse("admin:metering_priceversion_changelist"))
 
         back = reverse("admin:metering_priceversion_change", args=[price.pk])
-        intro = f"{price} never comes into force. What is in force now stays."
+        corrected = " The versions that it corrected go with it." if price.revision else ""
+        intro = f"{price} never comes into force. What is in force now stays.{corrected}"
         page = FormPage("Withdraw the price", act, back, intro=intro, submit="Withdraw", danger=True)
         return page.respond(request, self, price)
 

@@ -53,9 +53,15 @@ class Command(JsonCommand):
         )
         described = describe(version)
         if kept := rated_since(version):
+            only = f" --workspace {version.workspace.public_id}" if version.workspace else ""
+            are = (
+                "request since then is rated already and keeps its"
+                if kept == 1
+                else "requests since then are rated already and keep their"
+            )
             self.stderr.write(
-                f"{kept} requests since then are rated already and keep their price; this one prices the others. "
-                f"To rate them again: manage.py rerate {version.model.slug} --from {described['effective_from']}"
+                f"{kept:,} {are} price; this one prices the others. "
+                f"To rate them again: manage.py rerate {version.model.slug} --from {described['effective_from']}{only}"
             )
         return {name: described[name] for name in shown}
 
