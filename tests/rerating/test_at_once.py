@@ -1,12 +1,17 @@
 """Re-rating by workers that run at once, beside ingest, corrections, new prices and a rebuild of the same hours."""
 
+import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from django.db import connections
 
 from metering.ingest.models import EventCorrection, UsageEvent
+from metering.management.commands.rerate import work_off
 from metering.money import exact_text
 from metering.periods import month_of
+from metering.rollups import rerate
 from metering.rollups.models import Rerating
 from metering.rollups.rebuild import rebuild
 from metering.rollups.reprice import price_waiting
@@ -37,6 +42,37 @@ def test_two_workers_at_one_order_change_every_event_once(gateway: Gateway, key:
     order.refresh_from_db()
     assert (order.status, order.changed, order.examined) == ("finished", 100, 100)
     assert EventCorrection.objects.count() == 100
+    assert everything_agrees()
+
+
+def test_the_command_waits_for_a_worker_that_took_its_order(
+    gateway: Gateway, key: APIKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(gateway, [an_event(key, request_id=f"r{at}") for at in range(20)])
+    correct_price()
+    order, waited = ordered(), []
+    holding, may_go_on = threading.Event(), threading.Event()
+    append = rerate.append
+
+    def slowly(*given: Any) -> None:
+        append(*given)
+        if threading.current_thread() is worker:
+            holding.set()
+            may_go_on.wait(20)
+
+    def sleep(_seconds: float) -> None:
+        waited.append(Rerating.objects.get().status)
+        may_go_on.set()
+        worker.join(20)
+
+    worker = threading.Thread(target=lambda: (continue_reratings(NOW), connections.close_all()))
+    monkeypatch.setattr(rerate, "append", slowly)
+    monkeypatch.setattr("metering.management.commands.rerate.time.sleep", sleep)
+    worker.start()
+    assert holding.wait(20)
+    work_off(order)
+    assert waited == ["running"]
+    assert (order.status, order.changed) == ("finished", 20)
     assert everything_agrees()
 
 
