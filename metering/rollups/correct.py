@@ -52,7 +52,7 @@ def process_corrections(now: Clock, among: int = NEWEST_WAITING) -> int:
     while _is_work(among):
         batches, waited = _process_some(now, among)
         if not batches and not waited:
-            break  # another worker has them
+            break  # another worker has them, or their event cannot be found where it should lie
         taken += batches
     return taken
 
@@ -71,9 +71,13 @@ def _is_work(among: int) -> bool:
 
 
 def _process_some(now: Clock, among: int) -> tuple[int, int]:
-    """One transaction over what there is; if anything in it fails, each batch and each that waited alone."""
+    """One transaction over what there is; if anything in it fails, each batch and each that waited alone.
+
+    Returns how many batches it took up, and how many that waited it is done with.
+    """
     batches: list[Claimed] = []
     waiting: list[int] = []
+    done = 0
     try:
         with transaction.atomic():
             rates = _begin()
@@ -85,17 +89,18 @@ def _process_some(now: Clock, among: int) -> tuple[int, int]:
             waited = of_waiting(waiting)
             judged = _correct([*sent, *waited], places | _places(waited), rates, now())
             _settle_batches(batches, judged, now())
-            _settle_waiting(judged, now())
+            done = _settle_waiting(judged, now())
     except Exception as error:
         directory.forget()
         if is_outage(error):
             raise
+        done = len(waiting)
         log.warning("corrections_retried_alone", batches=[batch.id for batch in batches], error=repr(error))
         for quarantined in waiting:
             _waiting_alone(quarantined, now)
         for batch in batches:
             _batch_alone(batch.id, now)
-    return len(batches), len(waiting)
+    return len(batches), done
 
 
 def _begin() -> RateTable:
@@ -152,8 +157,11 @@ def _refused(sent: Sent, verdict: Verdict) -> Refused:
     return Refused(correction.index, Rejected(verdict.code, verdict.message, known), sent.content)
 
 
-def _settle_waiting(judged: Judged, now: datetime) -> None:
-    """What was applied, or was a duplicate after all, is settled; what is refused now for another reason stays open."""
+def _settle_waiting(judged: Judged, now: datetime) -> int:
+    """What was applied, or was a duplicate after all, is settled; what is refused now for another reason stays open.
+
+    Returns how many wait no longer.
+    """
     alike: dict[Verdict, list[int]] = defaultdict(list)
     for sent, verdict in judged:
         if sent.waiting is not None and verdict.code != UNKNOWN_EVENT:
@@ -164,6 +172,7 @@ def _settle_waiting(judged: Judged, now: datetime) -> None:
             rows.update(code=verdict.code, message=verdict.message)
         else:
             rows.update(settled_at=now, settlement=f"applied: {APPLIED.get(verdict, verdict.message)}")
+    return sum(map(len, alike.values()))
 
 
 def _batch_alone(batch_id: int, now: Clock) -> None:

@@ -184,6 +184,15 @@ def test_many_that_wait_for_nothing_hold_up_nobody_and_the_sweep_looks_behind_th
     assert october() == (0, NOTHING)
 
 
+def test_one_whose_event_is_no_longer_kept_waits_and_holds_up_nobody(gateway: Gateway, key: APIKey) -> None:
+    send(gateway, [an_event(key)])
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM metering_usageevent")  # as the end of a month's retention does; its identity stays
+    assert told(correct(gateway, void(key))) == [(0, "rejected", "unknown_event")]
+    assert work() == 0
+    assert QuarantinedEvent.objects.filter(settled_at__isnull=True).count() == 1
+
+
 def test_a_dismissed_correction_is_not_applied(gateway: Gateway, key: APIKey) -> None:
     correct(gateway, void(key))
     QuarantinedEvent.objects.update(settled_at=NOW, settlement="dismissed: not ours")
