@@ -35,7 +35,13 @@ def replaced_by(output: int) -> dict[str, Any]:
             id="an older replacement is taken up later",
         ),
         pytest.param(
-            [Name("late", "base"), Send([SENT | {"model": "late"}]), Name("late", None), Order(None, None, FIRST)],
+            [
+                Name("late", "base"),
+                Send([SENT | {"model": "late"}, SENT | {"attempt": 1}]),
+                Name("late", None),
+                SetPrice("base", DEAR, since=FIRST, correct=True),
+                Order(None, None, FIRST),
+            ],
             id="an alias is one no longer, and nothing else prices it",
         ),
         pytest.param(
