@@ -17,16 +17,22 @@ log = structlog.get_logger(__name__)
 
 QUIET_SECONDS = 5.0
 SOON_SECONDS = 0.05
+# Reminders come twenty times a second from every process, however long the workers have been busy with the first of them:
+# later ones must not fill the broker, nor stand in the way of other tasks.
+SOON_EXPIRES = 60.0
 _quiet_until = 0.0
 
 
-def remind(task: str) -> None:
-    """Sends a task without arguments; when the broker is away, says so in the log and goes on."""
+def remind(task: str, expires: float | None = None) -> None:
+    """Sends a task without arguments; when the broker is away, says so in the log and goes on.
+
+    Nobody takes it up any more after `expires` seconds, where beat sends the same work as well.
+    """
     global _quiet_until
     if time.monotonic() < _quiet_until:
         return
     try:
-        app.send_task(task, retry=False)
+        app.send_task(task, retry=False, expires=expires)
     except (OperationalError, OSError, MessageNacked) as error:
         _quiet_until = time.monotonic() + QUIET_SECONDS
         log.warning("broker_away", task=task, error=str(error))
@@ -51,7 +57,7 @@ class Reminder(threading.Thread):
                 self._changed.wait_for(lambda: self._asked)
                 asked, self._asked = self._asked, set()
             for task in sorted(asked):
-                remind(task)
+                remind(task, SOON_EXPIRES)
             time.sleep(SOON_SECONDS)
 
 

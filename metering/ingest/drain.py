@@ -21,19 +21,28 @@ from metering.ingest.settle import settle
 from metering.pricing.current import current_rates
 from metering.pricing.rates import RateTable
 from omixa_billing.outage import is_outage
+from omixa_billing.reminders import remind
 from workspaces.last_used import note_uses
 
 log = structlog.get_logger(__name__)
+
+TRANSACTIONS_IN_A_ROW = 100
 
 
 def process_waiting(now: Callable[[], datetime], fold: Fold) -> int:
     """Processes batches until none waits, and returns how many it took up. Raises only when the database is away.
 
-    The clock is read after each claim, so that nothing is processed before it was received.
+    Where they come as fast as they are taken up, it stops after a while and asks to be called again: whatever else the broker
+    has for the workers gets its turn, and no message is held for longer than a broker allows. The clock is read after each
+    claim, so that nothing is processed before it was received.
     """
     taken = 0
-    while batches := _process_some(now, fold):
+    for _ in range(TRANSACTIONS_IN_A_ROW):
+        batches = _process_some(now, fold)
+        if not batches:
+            return taken
         taken += batches
+    remind("metering.process_waiting_batches")
     return taken
 
 

@@ -10,6 +10,7 @@ import pytest
 from django.db import OperationalError, connection, connections
 
 from metering.catalogue.set_price import set_price
+from metering.ingest import drain
 from metering.ingest.drain import process_failed, process_waiting
 from metering.ingest.models import Batch, QuarantinedEvent, UsageEvent
 from metering.periods import month_of
@@ -281,3 +282,25 @@ def test_what_an_older_version_let_in_and_this_one_would_not_is_quarantined_and_
     quarantined = QuarantinedEvent.objects.order_by("index").values_list("request_id", "code")
     assert list(quarantined) == [("contradictory", "usage_inconsistent"), ("nobody's", "unknown_key")]
     assert sum(UsageEvent.objects.values_list("cost", flat=True)) == 2 * GOLDEN_COST
+
+
+def test_batches_that_come_as_fast_as_they_are_taken_up_leave_the_workers_time_for_other_tasks(
+    gateway: Gateway, key: APIKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reminded: list[str] = []
+    monkeypatch.setattr(drain, "TRANSACTIONS_IN_A_ROW", 3)
+    monkeypatch.setattr(drain, "remind", reminded.append)
+    send(gateway, [an_event(key)], process=False)
+
+    def fold_while_another_comes(recorded: Any) -> None:
+        fold_events(recorded)
+        if Batch.objects.count() < 10:
+            send(gateway, [an_event(key, request_id=f"after {recorded[0].event.request_id}")], process=False)
+
+    assert process_waiting(lambda: NOW, fold_while_another_comes) == 3
+    assert Batch.objects.filter(status="pending").count() == 1
+    assert reminded == ["metering.process_waiting_batches"]
+
+    reminded.clear()
+    assert work() == 1
+    assert reminded == []

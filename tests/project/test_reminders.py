@@ -23,6 +23,27 @@ for _ in range(50):
 print("reminded")
 """
 
+EXPIRING = """
+import os, sys
+import django
+os.environ["CELERY_BROKER_URL"] = "memory://"
+os.environ["DJANGO_SETTINGS_MODULE"] = "omixa_billing.settings"
+django.setup()
+from datetime import UTC, datetime
+from omixa_billing import reminders
+from omixa_billing.celery import app
+began = datetime.now(UTC)
+reminders.remind_soon("metering.process_waiting_batches")
+with app.connection_for_read() as broker:
+    expires = broker.SimpleQueue("celery").get(timeout=30).headers["expires"]
+print(60 <= (datetime.fromisoformat(expires) - began).total_seconds() < 90)
+"""
+
+
+def test_reminders_that_nobody_has_time_for_do_not_pile_up_in_the_broker() -> None:
+    done = subprocess.run([sys.executable, "-c", EXPIRING], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "True\n", done.stderr
+
 
 @pytest.mark.parametrize("how", ["away", "hangs"])
 @pytest.mark.parametrize("broker", ["redis://127.0.0.1:{port}/0", "amqp://guest:guest@127.0.0.1:{port}//"])
