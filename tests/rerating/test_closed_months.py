@@ -13,7 +13,9 @@ from metering.invoicing.reconcile import check, differences
 from metering.invoicing.rerating import planned_months
 from metering.periods import parse_month
 from metering.rollups.plan import plan, scope_for
+from metering.rollups.rebuild import rebuild
 from metering.rollups.rerate import continue_reratings
+from metering.rollups.singly import event_differences
 from metering.rollups.trace import trail_differences
 from metering.usage.filters import STATUS_WORDS
 from tests.corrections.conftest import correct, replace, void
@@ -187,6 +189,28 @@ def test_what_was_taken_back_before_it_was_billed_explains_nothing(gateway: Gate
     assert told(invoice) == [("usage", "codex-mini, input", 1_000_000, "1.5", "1.50")]
     spoil("UPDATE metering_invoiceline SET quantity = 2000000, amount_exact = 3, amount = 3")
     assert "billed_tokens_were_used" in [each["check"] for each in differences()]
+
+
+def test_reconcile_names_events_that_are_wrong_though_their_sums_are_not(gateway: Gateway, key: APIKey) -> None:
+    events = [an_event(key, request_id=name) for name in ("a", "b", "c", "d")]
+    send(
+        gateway, [*events, an_event(key, request_id="failed", status="failed"), an_event(key, request_id="mystery", model="m")]
+    )
+    correct(gateway, void(key, "c"))
+    answer = run("reconcile")
+    assert (answer["ok"], answer["events"]["requests"]) == (True, 5)
+    spoil("UPDATE metering_usageevent SET cost = cost + CASE request_id WHEN 'a' THEN 1 ELSE -1 END WHERE request_id < 'c'")
+    spoil("UPDATE metering_usageevent SET status = 3, cost = 0, price_id = NULL WHERE request_id = 'd'")
+    rebuild(OCTOBER)
+    assert everything_agrees()
+    assert [(each["check"], each["request_id"], each["expected"], each["found"]) for each in event_differences(OCTOBER)] == [
+        ("event_costs_its_tokens_times_rates", "a", "0.002649000000", "1.002649000000"),
+        ("event_costs_its_tokens_times_rates", "b", "0.002649000000", "-0.997351000000"),
+        ("voided_by_a_correction", "d", "a void", "none"),
+    ]
+    assert event_differences(SEPTEMBER) == []
+    with pytest.raises(SystemExit):
+        run("reconcile")
 
 
 @pytest.mark.parametrize(

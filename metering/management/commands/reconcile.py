@@ -7,6 +7,7 @@ from metering.invoicing import reconcile as invoices
 from metering.money import exact_text
 from metering.periods import parse_month
 from metering.rollups.compare import GRAINS, SUMS, differences, event_totals, months_with_usage, rollup_totals
+from metering.rollups.singly import event_differences
 from metering.rollups.trace import trail_differences
 from omixa_billing.commands import JsonCommand
 
@@ -21,6 +22,7 @@ class Command(JsonCommand):
         period = parse_month(options["month"]) if options["month"] else None
         months = [period] if period else months_with_usage()
         found = [each for month in months for grain in GRAINS for each in differences(grain, month).first]
+        found += [each for month in months for each in event_differences(month)]
         found += trail_differences(period)
         billed = invoices.check(period)
         found += billed.differences
