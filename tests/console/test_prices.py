@@ -138,6 +138,8 @@ def test_versions_are_told_apart_by_whether_they_are_in_force(console: Client, w
     old = PriceVersion.objects.get()
     new = make_price(input="2", effective_from=datetime(2026, 10, 1, tzinfo=UTC))
     coming = make_price(input="3", effective_from=datetime(2031, 1, 1, tzinfo=UTC))
+    wrong, begins = new, {"effective_from": new.effective_from}
+    new = set_price("codex-mini", correct=True, input=Decimal(1), output=Decimal(6), actor=OPERATOR, now=NOW, **begins)
     own = make_price(input="4", effective_from=datetime(2026, 9, 1, tzinfo=UTC), workspace=world.acme)
 
     def found(state: str) -> set[PriceVersion]:
@@ -146,7 +148,9 @@ def test_versions_are_told_apart_by_whether_they_are_in_force(console: Client, w
 
     assert found("in force") == {new, own}
     assert found("succeeded") == {old}
+    assert found("corrected") == {wrong}
     assert found("to come") == {coming}
+    assert ">corrected<" in "".join(console.get(reverse("admin:metering_priceversion_changelist")).content.decode().split())
 
 
 def test_models_without_a_price_are_found(console: Client, world: World) -> None:

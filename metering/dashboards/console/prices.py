@@ -33,7 +33,7 @@ from workspaces.console import fields
 from workspaces.console.base import OperatorAdmin, actor_of
 from workspaces.console.pages import FormPage
 
-STATE_LABELS = {"in force": "success", "to come": "info", "succeeded": ""}
+STATE_LABELS = {"in force": "success", "to come": "info", "succeeded": "", "corrected": "warning"}
 
 
 def rate_field(label: str, help_text: str = "", required: bool = True) -> forms.DecimalField:
@@ -72,7 +72,9 @@ class StateFilter(DropdownFilter):
             case "in force":
                 return queryset.filter(effective_from__lte=now, has_successor=False)
             case "succeeded":
-                return queryset.filter(has_successor=True)
+                return queryset.filter(has_successor=True, is_corrected=False)
+            case "corrected":
+                return queryset.filter(is_corrected=True)
         return queryset
 
 
@@ -108,22 +110,21 @@ class PriceVersionAdmin(OperatorAdmin):
     actions_detail = ("succeed", "withdraw")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PriceVersion]:
-        """With `has_successor`: a later version of the same thing is in force, or this one was corrected."""
+        """With `is_corrected`, and `has_successor`: a later version is in force, or this one was corrected."""
         # For everybody is a scope of its own: null is not comparable, 0 is.
-        later = (
-            PriceVersion.objects.alias(scope=Coalesce("workspace_id", 0))
-            .filter(
-                scope=Coalesce(OuterRef("workspace_id"), 0),
-                model=OuterRef("model"),
-                service_tier=OuterRef("service_tier"),
-                above_input_tokens=OuterRef("above_input_tokens"),
-            )
-            .filter(
-                Q(effective_from__gt=OuterRef("effective_from"), effective_from__lte=timezone.now())
-                | Q(effective_from=OuterRef("effective_from"), revision__gt=OuterRef("revision"))
-            )
+        same = PriceVersion.objects.alias(scope=Coalesce("workspace_id", 0)).filter(
+            scope=Coalesce(OuterRef("workspace_id"), 0),
+            model=OuterRef("model"),
+            service_tier=OuterRef("service_tier"),
+            above_input_tokens=OuterRef("above_input_tokens"),
         )
-        return super().get_queryset(request).annotate(has_successor=Exists(later))
+        correction = Q(effective_from=OuterRef("effective_from"), revision__gt=OuterRef("revision"))
+        later = Q(effective_from__gt=OuterRef("effective_from"), effective_from__lte=timezone.now())
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(has_successor=Exists(same.filter(later | correction)), is_corrected=Exists(same.filter(correction)))
+        )
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         actions = super().get_actions_detail(request, object_id)
@@ -163,7 +164,7 @@ class PriceVersionAdmin(OperatorAdmin):
     @display(description="state", label=STATE_LABELS)
     def state(self, price: Any) -> str:
         if price.has_successor:
-            return "succeeded"
+            return "corrected" if price.is_corrected else "succeeded"
         return "to come" if price.effective_from > timezone.now() else "in force"
 
     @display(description="rated before it was set")
