@@ -15,7 +15,7 @@ class Reason(NamedTuple):
 FIX_FORM = "Correct the field that the message names with “Edit and replay”, and have the gateway's sender corrected."
 REASONS = {
     "invalid_event": Reason("Not of the contract's form", FIX_FORM),
-    "invalid_correction": Reason("Not of the contract's form", FIX_FORM),
+    "invalid_correction": Reason("A correction not of the contract's form", FIX_FORM),
     "invalid_litellm_payload": Reason(
         "Not a LiteLLM payload",
         "Only what could be told of its identity was kept. Write the event in our form with “Edit and replay”, "
