@@ -31,10 +31,14 @@ DETAILS = ("prompt_tokens_details", "input_tokens_details")
 # Where this process goes on: what cannot be estimated now may be when its key or its price exists.
 _after = 0
 
+# What an operator is settling at this moment is left to him: to wait for it in any other order than his would be a deadlock.
 WRITE = """
-UPDATE metering_quarantinedevent event SET estimated_cost = estimated.cost
-FROM unnest(%s::bigint[], %s::numeric[]) AS estimated (id, cost)
-WHERE event.id = estimated.id AND event.settled_at IS NULL
+WITH still_open AS MATERIALIZED (
+    SELECT event.id, estimated.cost
+    FROM metering_quarantinedevent event JOIN unnest(%s::bigint[], %s::numeric[]) AS estimated (id, cost) USING (id)
+    WHERE event.settled_at IS NULL FOR UPDATE OF event SKIP LOCKED
+)
+UPDATE metering_quarantinedevent event SET estimated_cost = still_open.cost FROM still_open WHERE event.id = still_open.id
 """
 
 

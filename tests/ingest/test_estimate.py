@@ -6,12 +6,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 
 from metering.ingest import estimate as module
 from metering.ingest.dismiss import dismiss
 from metering.ingest.estimate import estimate, fill_estimates
 from metering.ingest.models import QuarantinedEvent
 from tests.factories import GOLDEN_COST, GOLDEN_USAGE, NOW, an_event, make_gateway, make_key, make_price, make_workspace, send
+from tests.ingest.test_twice_at_once import at_once
 from workspaces.models import APIKey
 
 BAD = {**GOLDEN_USAGE, "total_tokens": 2307}
@@ -96,3 +98,19 @@ def test_what_is_settled_is_not_estimated(key: APIKey) -> None:
     dismiss([QuarantinedEvent.objects.get().pk], "known", "operator", NOW + timedelta(minutes=1))
     assert fill_estimates() == 0
     assert held() == {"req_1": None}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_an_operator_is_settling_is_not_waited_for(key: APIKey) -> None:
+    send(make_gateway(), [an_event(key, request_id=f"r{at}", usage=BAD) for at in range(3)])
+    second = QuarantinedEvent.objects.get(request_id="r1")
+
+    def meanwhile() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '2s'")
+        fill_estimates()
+
+    with transaction.atomic():
+        QuarantinedEvent.objects.select_for_update().get(pk=second.pk)
+        at_once(meanwhile)
+    assert held() == {"r0": GOLDEN_COST, "r1": None, "r2": GOLDEN_COST}
