@@ -24,7 +24,11 @@ class Verdict(NamedTuple):
 
 
 RECORDED = Verdict("recorded")
-DUPLICATE = Verdict("duplicate", "duplicate", "Recorded before with the same content; counted once.")
+DUPLICATE = Verdict(
+    "duplicate",
+    "duplicate",
+    "Recorded before with the same content; counted once. To go back to earlier counts, give it a reason of its own.",
+)
 VOIDED = Verdict("conflict", "event_voided", "The event was taken back by a void, which stands; this changes nothing.")
 UNPRICED = Verdict("unpriced", "no_price", "Recorded; no price covers the event's model, service tier and time yet.")
 WRONG_KEY = Verdict("rejected", "wrong_key", "The event was called with another key of its workspace than key_id names.")
