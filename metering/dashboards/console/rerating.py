@@ -44,7 +44,7 @@ class ScopeForm(forms.Form):
     model = fields.text("model", "With its aliases. Empty: every model.", required=False)
     workspace = fields.workspace(required=False, help_text="Empty: every workspace.")
     start = fields.instant("from (UTC)", "Included, by each request's own time.")
-    end = fields.instant("to (UTC)", "Not included. Empty: now.", required=False)
+    end = fields.instant("to (UTC)", "Not included. Empty: everything so far.", required=False)
 
     def clean_model(self) -> LanguageModel | None:
         slug = self.cleaned_data["model"].strip()

@@ -27,7 +27,7 @@ class Command(JsonCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("model", nargs="?", help="with its aliases; left out: every model")
         parser.add_argument("--from", required=True, dest="start", metavar="ISO")
-        parser.add_argument("--to", dest="end", metavar="ISO", help="not included; default: now")
+        parser.add_argument("--to", dest="end", metavar="ISO", help="not included; default: everything so far")
         parser.add_argument("--workspace", metavar="ID", help="only this workspace")
         parser.add_argument("--reason", default="", metavar="TEXT", help="required with --apply; customers read it")
         parser.add_argument("--apply", action="store_true", help="do it, and wait until it is done")
