@@ -88,7 +88,7 @@ def test_the_console_form_corrects_a_price_only_when_asked_to(console: Client, w
     assert "or ask for it to be corrected" in submit(console, form, **given).content.decode()
     answer = submit(console, form, **given, correct="on")
     assert answer.status_code == 302
-    for state, versions in (("in force", [1]), ("succeeded", [0])):
+    for state, versions in (("in force", [1]), ("succeeded", []), ("corrected", [0])):
         listed = console.get(reverse("admin:metering_priceversion_changelist"), {"state": state}).context["cl"].result_list
         assert [price.revision for price in listed] == versions
     newest = PriceVersion.objects.get(revision=1)
