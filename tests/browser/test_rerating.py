@@ -23,7 +23,7 @@ def test_from_a_price_set_for_the_past_to_the_finished_order(visit: Visit, world
     events = [an_event(key, request_id=f"r{at}", occurred_at=each.isoformat()) for at, each in enumerate(instants)]
     assert send(world.gateway, events, now=now).recorded == 3
     since = now - timedelta(days=1)
-    price = set_price("codex-mini", input=Decimal(2), output=Decimal(6), effective_from=since, actor="test", now=now)
+    price = set_price("codex-mini", input=Decimal("2.123457"), output=Decimal(6), effective_from=since, actor="test", now=now)
     User.objects.update(is_staff=True)
     sign_in(visit)
 
@@ -38,4 +38,6 @@ def test_from_a_price_set_for_the_past_to_the_finished_order(visit: Visit, world
 
     assert continue_reratings(timezone.now()) == 3
     expect(page.get_by_text("3 requests changed of 3 looked at")).to_be_visible()  # without a reload: the page asks again
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert visit.width() == 390
     assert visit.trouble == []

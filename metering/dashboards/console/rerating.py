@@ -261,7 +261,7 @@ def _signed(amount: Decimal) -> str:
 
 
 def _invoice(row: dict[str, Any]) -> SafeString:
-    return _whole("adjusted next" if row["invoiced"] else "not yet made")
+    return format_html("{}", "adjusted next" if row["invoiced"] else "not yet made")
 
 
 def _whole(text: str) -> SafeString:
