@@ -222,3 +222,9 @@ def test_the_seed_rates_are_the_listed_ones() -> None:
         ("computer-use-preview", "default"): ("3.000000", "None", "12.000000"),
         ("grok-3", "default"): ("3.000000", "None", "15.000000"),
     }
+
+
+def test_the_command_says_that_it_made_a_model(capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        call_command("set_price", "misspelt", "--input", "1", "--output", "1", "--effective-from", "2026-10-01T00:00:00Z")
+    assert capsys.readouterr().err == "There was no model misspelt: it was made, unlisted.\n"

@@ -4,6 +4,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
+from metering.catalogue.models import LanguageModel
 from metering.catalogue.set_price import describe, parse_rate, set_price
 from metering.management.workspaces import workspace_named
 from metering.periods import parse_instant
@@ -27,6 +28,7 @@ class Command(JsonCommand):
         parser.add_argument("--correct", action="store_true", help="take the place of a version that begins at the same time")
 
     def act(self, **options: Any) -> dict[str, Any]:
+        known = LanguageModel.objects.filter(slug=options["model"]).exists()
         version = set_price(
             options["model"],
             input=parse_rate(options["input"], "--input"),
@@ -52,6 +54,8 @@ class Command(JsonCommand):
             "output",
         )
         described = describe(version)
+        if not known:
+            self.stderr.write(f"There was no model {version.model.slug}: it was made, unlisted.")
         if kept := rated_since(version):
             only = f" --workspace {version.workspace.public_id}" if version.workspace else ""
             are = (
