@@ -82,10 +82,10 @@ def discard_rest(request: HttpRequest) -> None:
 
 
 def _stream_of(request: HttpRequest) -> Any:
-    """Where the body is read from. Django takes a body without a length, as chunked ones come, for empty."""
-    if request.headers.get("Transfer-Encoding", "").strip().lower() == "chunked":
-        return request.META["wsgi.input"]
-    return request
+    """Where the body is read from. Django takes a body without a length, chunked or over HTTP/2, for empty."""
+    chunked = request.headers.get("Transfer-Encoding", "").strip().lower() == "chunked"
+    streamed = request.META.get("SERVER_PROTOCOL") == "HTTP/2" and not request.META.get("CONTENT_LENGTH")
+    return request.META["wsgi.input"] if chunked or streamed else request
 
 
 def gunzip(data: bytes, limit: int) -> bytes:

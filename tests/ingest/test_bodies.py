@@ -70,18 +70,19 @@ def test_gzip_is_accepted(post: Post, key: APIKey) -> None:
     assert bytes(Batch.objects.get().body) == body_of([an_event(key)])
 
 
-def test_a_chunked_body_which_comes_without_a_length_is_read_to_its_end_and_no_further_than_the_limit(
-    rf: RequestFactory,
+@pytest.mark.parametrize("said", [{"HTTP_TRANSFER_ENCODING": "chunked"}, {"SERVER_PROTOCOL": "HTTP/2"}])
+def test_a_streamed_body_which_comes_without_a_length_is_read_to_its_end_and_no_further_than_the_limit(
+    rf: RequestFactory, said: dict[str, str]
 ) -> None:
-    def chunked(body: bytes) -> WSGIRequest:
-        request = rf.post(EVENTS, body, content_type="application/json", headers={"Transfer-Encoding": "chunked"})
+    def streamed(body: bytes) -> WSGIRequest:
+        request = rf.post(EVENTS, body, content_type="application/json", **said)  # type: ignore[arg-type]
         request.META["wsgi.input"] = BytesIO(body)  # as the web server hands it over: already without the chunks' sizes
         del request.META["CONTENT_LENGTH"]
         return request
 
-    assert read_body(chunked(b'{"events": [{}]}')) == b'{"events": [{}]}'
+    assert read_body(streamed(b'{"events": [{}]}')) == b'{"events": [{}]}'
     with pytest.raises(BatchTooLarge):
-        read_body(chunked(b" " * (5 * 1024 * 1024 + 1)))
+        read_body(streamed(b" " * (5 * 1024 * 1024 + 1)))
 
 
 @pytest.mark.parametrize(("size", "read"), [(6 * 2**20, 6 * 2**20), (65 * 2**20, 64 * 2**20)])
