@@ -12,7 +12,7 @@ from tests.benchmarks.customers import wait_until_visible
 from tests.benchmarks.gateway import post_all, post_of
 from tests.benchmarks.options import Options, medians, say
 from tests.benchmarks.processes import Machine, since
-from tests.benchmarks.product import Product, running_product
+from tests.benchmarks.product import Product, running_product, season
 from tests.benchmarks.tenants import tenants_of
 from tests.benchmarks.traffic import DAY, MINUTE, batches
 
@@ -63,6 +63,7 @@ def measure(options: Options) -> Iterator[dict[str, Any]]:
     with running_product() as product, product.database() as database:
         ingest, machine = Ingest(product, options.disorder), Machine(product, database)
         ingest.warm_up()
+        season(database)
         limits = CopyLimits(database, LIMITED)
         limits.rates()  # so that these tables, too, have grown a little
         for size, (events, connections) in SIZES.items():

@@ -22,6 +22,7 @@ from omixa_billing.embedded.deathsig import die_with_parent
 from tests.first_run import REPOSITORY, free_port
 
 SECONDS_TO_START = 90
+LOG_FILES = 64  # of 16 MB
 SECONDS_TO_STOP = 60
 # Empty rather than missing, so that `.env` does not fill them in: a benchmark never touches the user's own servers.
 OURS = {"DATABASE_URL": "", "CELERY_BROKER_URL": "", "HOST": "127.0.0.1", "OMIXA_ENV": "development", "LOG_LEVEL": "WARNING"}
@@ -98,3 +99,14 @@ def stop(supervisor: subprocess.Popen) -> None:
     except subprocess.TimeoutExpired:
         os.killpg(supervisor.pid, signal.SIGKILL)
         supervisor.wait()
+
+
+def season(database: psycopg.Connection) -> None:
+    """Gives a new server the write-ahead log's files that one has which has run for some hours.
+
+    PostgreSQL fills a new file with zeros, 16 MB at once, and everybody's commit waits for that. Later it uses old ones again.
+    """
+    for _ in range(LOG_FILES):
+        database.execute("SELECT pg_logical_emit_message(false, 'benchmark', '')")
+        database.execute("SELECT pg_switch_wal()")
+    database.execute("CHECKPOINT")

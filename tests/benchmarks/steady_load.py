@@ -21,7 +21,7 @@ import psycopg
 from tests.benchmarks.gateway import Connection, post, post_of
 from tests.benchmarks.options import Options, medians, percentiles
 from tests.benchmarks.processes import Machine, since
-from tests.benchmarks.product import Product, running_product
+from tests.benchmarks.product import Product, running_product, season
 from tests.benchmarks.tenants import Tenants, tenants_of
 from tests.benchmarks.traffic import MINUTE, batches
 
@@ -97,6 +97,7 @@ def measure(options: Options) -> Iterator[dict[str, Any]]:
     with running_product() as product, product.database() as database:
         tenants = tenants_of(product)
         SteadyLoad(product, tenants, WARM_UP_SECONDS, dice).run(database)
+        season(database)
         machine = Machine(product, database)
         runs = [measure_run(SteadyLoad(product, tenants, seconds, dice), machine) for _ in range(options.runs)]
         yield {"events_per_s": EVENTS_PER_S, "batch": BATCH, "seconds": seconds} | medians(runs)
