@@ -22,8 +22,15 @@ from metering.rollups.reprice import price_waiting
 from metering.rollups.rerate import continue_reratings as work_off_reratings
 from omixa_billing.outage import STORAGE_ERRORS
 
-__all__ = ["close_due_months", "continue_reratings", "price_waiting_events", "process_waiting_batches", "sweep_inbox"]
-
+__all__ = [
+    "close_due_months",
+    "continue_reratings",
+    "ingest_events",
+    "price_waiting_events",
+    "process_waiting_batches",
+    "sweep_inbox",
+    "tend_inbox_days",
+]
 
 log = structlog.get_logger(__name__)
 
