@@ -45,6 +45,13 @@ class Stage:
     def some(self, batches: int) -> list[list[Sent]]:
         return [next(self.batches) for _ in range(batches)]
 
+    def programs_at_work(self) -> dict[str, int]:
+        """By process id, once all of them are seen to work: one that another story had killed may still be starting."""
+        with self.gateway() as gateway:
+            gateway.hand_over(self.some(CONNECTIONS))
+        self.reckon()
+        return self.instance.programs()
+
     def reckon(self) -> dict[str, float]:
         """Waits for the workers, then asserts everything. The figures of it."""
         settled = wait_until_settled(self.instance)

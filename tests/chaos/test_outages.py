@@ -26,7 +26,7 @@ def waiting(instance: Instance) -> int:
 
 
 def test_without_its_database_the_door_asks_for_patience_at_once(redis_stage: Stage) -> None:
-    running = redis_stage.instance.programs()
+    running = redis_stage.programs_at_work()
     with redis_stage.gateway() as gateway:
         with redis_stage.instance.without_database():
             gateway.hand_over(redis_stage.some(FEW))
@@ -40,7 +40,7 @@ def test_without_its_database_the_door_asks_for_patience_at_once(redis_stage: St
 
 def test_without_its_broker_the_door_goes_on_and_the_work_is_done_later(redis_stage: Stage) -> None:
     instance = redis_stage.instance
-    running = instance.programs()
+    running = redis_stage.programs_at_work()
     with redis_stage.gateway() as gateway:
         before = gateway.notes.answers.copy()
         with instance.unsupervised():

@@ -59,7 +59,7 @@ def test_reminders_go_through_a_confirmed_quorum_queue(rabbitmq_stage: Stage) ->
 def test_beat_and_workers_find_a_broker_that_was_away(rabbitmq_stage: Stage) -> None:
     broker = rabbitmq_stage.broker
     assert isinstance(broker, PrivateRabbitMQ)
-    running = rabbitmq_stage.instance.programs()
+    running = rabbitmq_stage.programs_at_work()
     with rabbitmq_stage.gateway() as gateway:
         before = gateway.notes.answers.copy()
         broker.server.kill()
