@@ -27,15 +27,10 @@ class Rates:
     output: int
 
 
-def token_cost(tokens: int, micros_per_million: int) -> int:
-    """Cost in pico-dollars (1e-12 USD). A rate has six decimals per million tokens, so the product is exact."""
-    return tokens * micros_per_million
-
-
 def event_cost(rates: Rates, input: int, cached_input: int, cache_write: int, output: int) -> int:
     """Cost of one response in pico-dollars. `input` is the total, cached and cache write included; reasoning is in `output`.
 
-    The sum of the parts' token_cost, written out: it is asked for every event.
+    A rate has six decimals per million tokens, so each product is a whole number of them.
     """
     return (
         (input - cached_input - cache_write) * rates.input
