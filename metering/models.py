@@ -1,24 +1,57 @@
 """Gathers the stages' tables for Django."""
 
 from metering.catalogue.models import LanguageModel, PriceVersion
+from metering.credits.models import CreditEntry, CreditGrant
 from metering.ingest.models import Batch, EventCorrection, EventIdentity, Provider, QuarantinedEvent, ServiceTier, UsageEvent
+from metering.invoicing.credit_note_models import CreditNote, CreditNoteLine
 from metering.invoicing.models import Invoice, InvoiceLine, InvoiceSequence
+from metering.invoicing.terms_models import BillingTerms, TaxRate
+from metering.jobs.models import JobRun
+from metering.payments.models import (
+    Dispute,
+    Dunning,
+    IdempotencyKey,
+    Notice,
+    Payment,
+    PaymentAccount,
+    PaymentAttempt,
+    Refund,
+    TopUp,
+    WebhookEvent,
+)
 from metering.rollups.models import DailyRollup, HourlyRollup, Rerating
 
 __all__ = [
     "Batch",
+    "BillingTerms",
+    "CreditEntry",
+    "CreditGrant",
+    "CreditNote",
+    "CreditNoteLine",
     "DailyRollup",
+    "Dispute",
+    "Dunning",
     "EventCorrection",
     "EventIdentity",
     "HourlyRollup",
+    "IdempotencyKey",
     "Invoice",
     "InvoiceLine",
     "InvoiceSequence",
+    "JobRun",
     "LanguageModel",
+    "Notice",
+    "Payment",
+    "PaymentAccount",
+    "PaymentAttempt",
     "PriceVersion",
     "Provider",
     "QuarantinedEvent",
+    "Refund",
     "Rerating",
     "ServiceTier",
+    "TaxRate",
+    "TopUp",
     "UsageEvent",
+    "WebhookEvent",
 ]

@@ -63,6 +63,9 @@ class Workspace(models.Model):
     sandbox = models.BooleanField(default=False)
     currency = models.CharField(max_length=3, default="USD", editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # Since when its live keys are refused, and why; null while they work.
+    suspended_at = models.DateTimeField(null=True, editable=False)
+    suspended_because = models.CharField(max_length=300, default="", editable=False)
 
     class Meta:
         ordering = ["name", "id"]

@@ -43,19 +43,41 @@ class Invoice(models.Model):
     period_end = models.DateTimeField()
     currency = models.CharField(max_length=3, default="USD")
     subtotal_exact = models.DecimalField(max_digits=38, decimal_places=12, default=Decimal(0))
+    # The lines' exact sum rounded once; the discount and the minimum are lines.
     subtotal = cents()
+    # Promotional credits, which lower what is taxed.
+    promotional = cents()
+    # [{"name", "percent", "amount"}]: each on subtotal less promotional, rounded half up; `tax` is their sum.
+    taxes = models.JSONField(default=list)
     tax = cents()
+    # Subtotal less promotional, plus tax.
     total = cents()
+    # Purchased and goodwill credits, applied as payments are.
     credits_applied = cents()
+    amount_paid = cents()
+    # Taken off what was due by credit notes.
+    credited = cents()
+    # Total less credits applied, paid and credited.
     amount_due = cents()
     # What the page prints of seller and buyer, copied at finalization: {name, address, tax_id, email}.
     seller = models.JSONField(default=dict)
     buyer = models.JSONField(default=dict)
+    # The terms it was made by, for later adjustments of its month: {"discount_percent", "minimum_commitment"}.
+    terms = models.JSONField(default=dict)
+    # What it must or may say: {"tax_note", "purchase_order"}.
+    notes = models.JSONField(default=dict)
+    # For the operator: what a person should know before the invoice goes out, such as unpriced events of its month.
+    warnings = models.JSONField(default=list)
+    # Why a draft waits for a person; empty: it does not.
+    held = models.TextField(default="")
     created_at = models.DateTimeField(default=timezone.now)
     finalized_at = models.DateTimeField(null=True)
     due_at = models.DateTimeField(null=True)
     paid_at = models.DateTimeField(null=True)
     payment_reference = models.CharField(max_length=200, blank=True, default="")
+    voided_at = models.DateTimeField(null=True)
+    # Why it was voided, or given up as uncollectible.
+    status_reason = models.CharField(max_length=300, default="")
 
     class Meta:
         ordering = ["-period_start", "-id"]
@@ -81,6 +103,8 @@ class InvoiceLine(models.Model):
     class Kind(models.TextChoices):
         USAGE = "usage", "Usage"
         ADJUSTMENT = "adjustment", "Adjustment"
+        DISCOUNT = "discount", "Discount"
+        MINIMUM = "minimum", "Minimum commitment"
 
     id = models.BigAutoField(primary_key=True)
     public_id = models.CharField(max_length=32, unique=True, default=line_id, editable=False)
@@ -92,7 +116,7 @@ class InvoiceLine(models.Model):
     model = models.CharField(max_length=300)
     language_model = models.ForeignKey(LanguageModel, on_delete=models.PROTECT, null=True, related_name="+")
     service_tier = models.CharField(max_length=64)
-    # input, cached_input, cache_write or output
+    # input, cached_input, cache_write or output; empty where no tokens are billed: discount and minimum have quantity 1
     component = models.CharField(max_length=16)
     # tokens
     quantity = models.BigIntegerField()

@@ -1,0 +1,90 @@
+"""Credits: what was granted, and the append-only ledger of what became of it. The database refuses changes."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from workspaces.ids import new_id
+from workspaces.models import Workspace
+
+
+def grant_id() -> str:
+    return new_id("cred")
+
+
+def entry_id() -> str:
+    return new_id("centry")
+
+
+class CreditGrant(models.Model):
+    """Credit given to a workspace. What is left of it is the sum of its entries, never a stored balance."""
+
+    class Kind(models.TextChoices):
+        PROMOTIONAL = "promotional", "Promotional"
+        PURCHASED = "purchased", "Purchased"
+        GOODWILL = "goodwill", "Goodwill"
+
+    public_id = models.CharField(max_length=32, unique=True, default=grant_id, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="credit_grants")
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    amount = models.DecimalField(max_digits=20, decimal_places=2)
+    currency = models.CharField(max_length=3, default="USD")
+    # Lower goes first among credits of one kind and one expiry.
+    priority = models.SmallIntegerField(default=100)
+    # Usable for the months in which it was valid for a time; null: for ever.
+    expires_at = models.DateTimeField(null=True)
+    note = models.CharField(max_length=300, default="")
+    # What it came from, such as "topup:top_…" or a caller's Idempotency-Key: one grant per source.
+    source = models.CharField(max_length=300, null=True)
+    granted_at = models.DateTimeField(default=timezone.now)
+    granted_by = models.CharField(max_length=300)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(amount__gt=0), name="a_grant_is_above_zero"),
+            models.UniqueConstraint(fields=["workspace", "source"], name="one_grant_per_source"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} credit of {self.amount} {self.currency}"
+
+
+class CreditEntry(models.Model):
+    """One movement of a grant: `amount` is above zero where credit comes, below where it goes."""
+
+    class Kind(models.TextChoices):
+        GRANT = "grant", "Grant"
+        CONSUMPTION = "consumption", "Consumption"
+        EXPIRY = "expiry", "Expiry"
+        REVERSAL = "reversal", "Reversal"
+
+    id = models.BigAutoField(primary_key=True)
+    public_id = models.CharField(max_length=32, unique=True, default=entry_id, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="+")
+    grant = models.ForeignKey(CreditGrant, on_delete=models.PROTECT, related_name="entries")
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    amount = models.DecimalField(max_digits=20, decimal_places=2)
+    # The invoice that it paid for, or whose voiding gave it back.
+    invoice = models.ForeignKey("metering.Invoice", on_delete=models.PROTECT, null=True, related_name="credit_entries")
+    # Why, where a person decided: "granted by mistake", "the payment was refunded".
+    reason = models.CharField(max_length=300, default="")
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["workspace", "-id"], name="credit_entries_of_a_workspace")]
+        constraints = [
+            models.CheckConstraint(condition=~Q(amount=0), name="a_credit_entry_moves_something"),
+            models.UniqueConstraint(
+                fields=["grant", "invoice", "kind"],
+                condition=Q(invoice__isnull=False),
+                name="one_credit_entry_per_grant_invoice_and_kind",
+            ),
+            models.UniqueConstraint(
+                fields=["grant", "kind"], condition=Q(kind__in=["grant", "expiry"]), name="granted_and_expired_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.amount}"

@@ -1,0 +1,338 @@
+"""Money that moves: attempts to collect, payments, refunds, disputes, top-ups, and what Stripe tells of them."""
+
+from decimal import Decimal
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from metering.credits.models import CreditGrant
+from metering.invoicing.credit_note_models import CreditNote
+from metering.invoicing.models import Invoice
+from workspaces.ids import new_id
+from workspaces.models import Workspace
+
+
+def payment_id() -> str:
+    return new_id("pay")
+
+
+def refund_id() -> str:
+    return new_id("ref")
+
+
+def top_up_id() -> str:
+    return new_id("top")
+
+
+def cents(**extra: object) -> models.DecimalField:
+    """An amount of money, in the row's currency."""
+    return models.DecimalField(max_digits=20, decimal_places=2, **extra)  # type: ignore[arg-type]
+
+
+class PaymentAccount(models.Model):
+    """A workspace at Stripe: its customer, and the saved method that invoices are collected from."""
+
+    workspace = models.OneToOneField(Workspace, on_delete=models.PROTECT, related_name="payment_account")
+    customer_id = models.CharField(max_length=255, unique=True, null=True)
+    # The setup or payment page that is open, so that asking twice gives one page.
+    setup_session_id = models.CharField(max_length=255, default="")
+    method_id = models.CharField(max_length=255, default="")
+    # "card" or "us_bank_account"; empty without a method.
+    method_kind = models.CharField(max_length=40, default="")
+    # What a page shows of it, such as brand "visa" and last four "4242".
+    brand = models.CharField(max_length=60, default="")
+    last_four = models.CharField(max_length=4, default="")
+    expires_year = models.SmallIntegerField(null=True)
+    expires_month = models.SmallIntegerField(null=True)
+    # Top-ups by itself: null threshold means off.
+    top_up_below = cents(null=True)
+    top_up_amount = cents(null=True)
+    top_ups_per_day = models.PositiveSmallIntegerField(default=3)
+    # Why automatic top-ups stopped, such as a decline; empty while they run.
+    top_up_stopped = models.CharField(max_length=300, default="")
+    # The balance below which a mail goes out, once per crossing; null: none.
+    low_balance = cents(null=True)
+    low_balance_told_at = models.DateTimeField(null=True)
+    expiry_told = models.CharField(max_length=300, default="")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.workspace} at Stripe"
+
+
+class PaymentAttempt(models.Model):
+    """One try to collect one amount. Written before Stripe is asked; its key makes asking again the same try."""
+
+    class Status(models.TextChoices):
+        STARTED = "started", "Started"
+        PROCESSING = "processing", "Processing"
+        SUCCEEDED = "succeeded", "Succeeded"
+        DECLINED = "declined", "Declined"
+        CANCELED = "canceled", "Canceled"
+
+    UNSETTLED = (Status.STARTED, Status.PROCESSING)
+
+    id = models.BigAutoField(primary_key=True)
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="+")
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, null=True, related_name="attempts")
+    top_up = models.ForeignKey("metering.TopUp", on_delete=models.PROTECT, null=True, related_name="attempts")
+    number = models.IntegerField()
+    amount = cents()
+    currency = models.CharField(max_length=3, default="USD")
+    # "saved_method" or "payment_page"
+    channel = models.CharField(max_length=16, default="saved_method")
+    idempotency_key = models.CharField(max_length=255, unique=True)
+    customer_id = models.CharField(max_length=255)
+    method_id = models.CharField(max_length=255, default="")
+    session_id = models.CharField(max_length=255, default="")
+    session_url = models.TextField(default="")
+    intent_id = models.CharField(max_length=255, null=True, unique=True)
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.STARTED)
+    # The bank's reason and sentence, on a decline.
+    code = models.CharField(max_length=100, default="")
+    message = models.TextField(default="")
+    started_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(invoice__isnull=False, top_up__isnull=True) | Q(invoice__isnull=True, top_up__isnull=False),
+                name="an_attempt_collects_one_thing",
+            ),
+            models.UniqueConstraint(fields=["invoice", "number"], name="one_attempt_per_invoice_and_number"),
+            models.UniqueConstraint(fields=["top_up", "number"], name="one_attempt_per_top_up_and_number"),
+            models.UniqueConstraint(
+                fields=["invoice"],
+                condition=Q(status__in=["started", "processing"]),
+                name="one_unsettled_attempt_per_invoice",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.idempotency_key
+
+
+class Payment(models.Model):
+    """Money that arrived, by Stripe or by hand; of which `refunded` went back."""
+
+    class Method(models.TextChoices):
+        STRIPE = "stripe", "Stripe"
+        BY_HAND = "by_hand", "By hand"
+
+    id = models.BigAutoField(primary_key=True)
+    public_id = models.CharField(max_length=32, unique=True, default=payment_id, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="payments")
+    # What it pays; both null: money that came for an invoice already paid, to be refunded or credited.
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, null=True, related_name="payments")
+    grant = models.ForeignKey(CreditGrant, on_delete=models.PROTECT, null=True, related_name="+")
+    amount = cents()
+    currency = models.CharField(max_length=3, default="USD")
+    method = models.CharField(max_length=16, choices=Method.choices)
+    # Stripe's PaymentIntent; null by hand.
+    intent_id = models.CharField(max_length=255, null=True, unique=True)
+    # Where the money is found when it came by hand, such as a bank transfer's.
+    reference = models.CharField(max_length=200, default="")
+    # Why nothing is settled by it: "the invoice was paid already".
+    surplus = models.CharField(max_length=200, default="")
+    refunded = cents(default=Decimal("0.00"))
+    received_at = models.DateTimeField()
+    recorded_by = models.CharField(max_length=300)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(amount__gt=0), name="a_payment_is_above_zero"),
+            models.CheckConstraint(
+                condition=Q(refunded__gte=0) & Q(refunded__lte=models.F("amount")), name="no_more_refunded_than_paid"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency}, {self.intent_id or self.reference}"
+
+
+class Refund(models.Model):
+    """Money on its way back. Written before Stripe is asked."""
+
+    class Status(models.TextChoices):
+        STARTED = "started", "Started"
+        PENDING = "pending", "Pending"
+        SUCCEEDED = "succeeded", "Succeeded"
+        FAILED = "failed", "Failed"
+
+    id = models.BigAutoField(primary_key=True)
+    public_id = models.CharField(max_length=32, unique=True, default=refund_id, editable=False)
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
+    credit_note = models.ForeignKey(CreditNote, on_delete=models.PROTECT, null=True, related_name="refunds")
+    amount = cents()
+    currency = models.CharField(max_length=3, default="USD")
+    reason = models.CharField(max_length=300, default="")
+    idempotency_key = models.CharField(max_length=255, unique=True)
+    # Stripe's; null until it answered, and for ever where the money went back by hand.
+    stripe_id = models.CharField(max_length=255, null=True, unique=True)
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.STARTED)
+    message = models.TextField(default="")
+    started_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True)
+    started_by = models.CharField(max_length=300)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.CheckConstraint(condition=Q(amount__gt=0), name="a_refund_is_above_zero")]
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency} back"
+
+
+class Dispute(models.Model):
+    """A payment that the customer's bank asks back, as Stripe tells it."""
+
+    id = models.BigAutoField(primary_key=True)
+    stripe_id = models.CharField(max_length=255, unique=True)
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="disputes")
+    amount = cents()
+    currency = models.CharField(max_length=3, default="USD")
+    # Stripe's words: "fraudulent", and "needs_response", "under_review", "won", "lost", …
+    reason = models.CharField(max_length=100)
+    status = models.CharField(max_length=40)
+    opened_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.status}"
+
+
+class Dunning(models.Model):
+    """Where the collection of an invoice stands after a decline."""
+
+    class State(models.TextChoices):
+        RETRYING = "retrying", "Retrying"
+        PAST_DUE = "past_due", "Past due"
+        SETTLED = "settled", "Settled"
+
+    invoice = models.OneToOneField(Invoice, on_delete=models.PROTECT, related_name="dunning")
+    state = models.CharField(max_length=16, choices=State.choices, default=State.RETRYING)
+    # Retries made, and when the next one is; null when none is left.
+    retries = models.SmallIntegerField(default=0)
+    next_retry_at = models.DateTimeField(null=True)
+    began_at = models.DateTimeField()
+    past_due_at = models.DateTimeField(null=True)
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["next_retry_at"], name="dunning_by_next_retry")]
+
+    def __str__(self) -> str:
+        return f"{self.invoice}: {self.state}"
+
+
+class TopUp(models.Model):
+    """A purchase of credits: asked for by a person or a program, or made by itself when the balance ran low."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending", "Pending"
+        PAID = "paid", "Paid"
+        FAILED = "failed", "Failed"
+
+    public_id = models.CharField(max_length=32, unique=True, default=top_up_id, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="top_ups")
+    amount = cents()
+    currency = models.CharField(max_length=3, default="USD")
+    automatic = models.BooleanField(default=False)
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
+    grant = models.OneToOneField(CreditGrant, on_delete=models.PROTECT, null=True, related_name="top_up")
+    message = models.TextField(default="")
+    created_at = models.DateTimeField()
+    created_by = models.CharField(max_length=300)
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(amount__gt=0), name="a_top_up_is_above_zero"),
+            models.UniqueConstraint(
+                fields=["workspace"], condition=Q(automatic=True, status="pending"), name="one_automatic_top_up_at_a_time"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Top-up of {self.amount} {self.currency}"
+
+
+class WebhookEvent(models.Model):
+    """An event that Stripe sent, stored once and handled later from what Stripe says then."""
+
+    class Status(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        HANDLED = "handled", "Handled"
+        IGNORED = "ignored", "Ignored"
+        FAILED = "failed", "Failed"
+
+    id = models.BigAutoField(primary_key=True)
+    event_id = models.CharField(max_length=255, unique=True)
+    type = models.CharField(max_length=255)
+    object_id = models.CharField(max_length=255, default="")
+    payload = models.JSONField()
+    created_at = models.DateTimeField()
+    received_at = models.DateTimeField()
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.WAITING)
+    tries = models.IntegerField(default=0)
+    error = models.TextField(default="")
+    handled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(status__in=["waiting", "failed"]), name="webhooks_to_be_handled"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.event_id}"
+
+
+class Notice(models.Model):
+    """A mail to a workspace, written with what it tells and sent after the commit: one per key, whatever runs twice."""
+
+    id = models.BigAutoField(primary_key=True)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    # What it is about, such as "invoice_ready:inv_…" or "payment_failed:inv_…:2".
+    key = models.CharField(max_length=200, unique=True)
+    kind = models.CharField(max_length=40)
+    # What its templates print, as texts.
+    context = models.JSONField(default=dict)
+    created_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+    tries = models.IntegerField(default=0)
+    error = models.TextField(default="")
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["id"], condition=Q(sent_at__isnull=True), name="notices_to_be_sent")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class IdempotencyKey(models.Model):
+    """A caller's `Idempotency-Key`: the same question gets the same answer, another question under it is refused."""
+
+    id = models.BigAutoField(primary_key=True)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=255)
+    # SHA-256 of the address and the body.
+    asked = models.CharField(max_length=64)
+    # The id of what it made, such as "top_…"; its answer is made from that.
+    made = models.CharField(max_length=64)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "key"], name="one_answer_per_idempotency_key")]
+
+    def __str__(self) -> str:
+        return self.key
