@@ -1,0 +1,175 @@
+"""The credit ledger: granting, using up, giving back and writing off. Amounts are whole cents in the grant's currency.
+
+Whoever moves a workspace's credits holds its row (`invoicing.draft.hold`), so that two never spend the same cent.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+from django.db.models import Sum
+
+from metering.credits.models import CreditEntry, CreditGrant
+from metering.errors import InvalidParameter
+from metering.money import ONE_CENT, cents_text
+from workspaces import audit
+from workspaces.models import Workspace
+
+NOTHING = Decimal("0.00")
+MOST = Decimal("1000000000.00")
+# Promotional credit lowers what is taxed, and goes before what the customer paid for.
+BEFORE_TAX = (CreditGrant.Kind.PROMOTIONAL,)
+AFTER_TAX = (CreditGrant.Kind.GOODWILL, CreditGrant.Kind.PURCHASED)
+ORDER_OF_USE = [*BEFORE_TAX, *AFTER_TAX]
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A grant and what is left of it, above zero."""
+
+    grant: CreditGrant
+    left: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """So much of one grant, for one invoice."""
+
+    grant: CreditGrant
+    amount: Decimal
+
+
+def grant(
+    workspace: Workspace,
+    kind: str,
+    amount: Decimal,
+    actor: str,
+    now: datetime,
+    *,
+    expires_at: datetime | None = None,
+    priority: int = 100,
+    note: str = "",
+    source: str | None = None,
+) -> CreditGrant:
+    """Credit for the workspace. The same `source` again gives the grant it made. Raises InvalidParameter."""
+    if kind not in CreditGrant.Kind.values:
+        raise InvalidParameter(f"A credit is one of {', '.join(CreditGrant.Kind.values)}.", param="kind")
+    if not amount.is_finite() or amount != amount.quantize(ONE_CENT) or not 0 < amount <= MOST:
+        raise InvalidParameter(f"The amount is whole cents above zero, at most {MOST}.", param="amount")
+    if expires_at is not None and expires_at <= now:
+        raise InvalidParameter("The credit would have expired already.", param="expires_at")
+    with transaction.atomic():
+        Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
+        if source is not None and (made := CreditGrant.objects.filter(workspace=workspace, source=source).first()):
+            return made
+        made = CreditGrant.objects.create(
+            workspace=workspace,
+            kind=kind,
+            amount=amount,
+            currency=workspace.currency,
+            priority=priority,
+            expires_at=expires_at,
+            note=note,
+            source=source,
+            granted_at=now,
+            granted_by=actor,
+        )
+        _enter(made, CreditEntry.Kind.GRANT, amount, now)
+        audit.record(
+            actor, "credit.granted", made.public_id, workspace, now=now, kind=kind, amount=cents_text(amount), note=note
+        )
+        return made
+
+
+def left_of(workspace: Workspace) -> list[Left]:
+    """What is left, in the order of use: promotional first, then goodwill, then purchased; sooner expiry, priority, age."""
+    sums = CreditEntry.objects.filter(workspace=workspace).order_by().values("grant").annotate(left=Sum("amount"))
+    lefts = {row["grant"]: row["left"] for row in sums.filter(left__gt=0)}
+    grants = CreditGrant.objects.filter(pk__in=lefts)
+    return [Left(each, lefts[each.pk]) for each in sorted(grants, key=_order_of_use)]
+
+
+def usable(workspace: Workspace, month_start: datetime, kinds: Sequence[str]) -> list[Left]:
+    """What an invoice for the month beginning then may use: everything that was valid for some time of the month."""
+    return [
+        each
+        for each in left_of(workspace)
+        if each.grant.kind in kinds and (each.grant.expires_at is None or each.grant.expires_at > month_start)
+    ]
+
+
+def draw(lefts: Iterable[Left], amount: Decimal) -> list[Use]:
+    """At most `amount` out of what is left, in its order. Writes nothing."""
+    uses = []
+    for each in lefts:
+        taken = min(each.left, amount)
+        if taken > 0:
+            uses.append(Use(each.grant, taken))
+            amount -= taken
+    return uses
+
+
+def drawn(uses: Iterable[Use]) -> Decimal:
+    return sum((use.amount for use in uses), NOTHING)
+
+
+def consume(uses: Iterable[Use], invoice_id: int, now: datetime) -> None:
+    """Enters the uses for the invoice with this primary key, in its finalizing transaction."""
+    for use in uses:
+        _enter(use.grant, CreditEntry.Kind.CONSUMPTION, -use.amount, now, invoice_id=invoice_id)
+
+
+def give_back(invoice_id: int, reason: str, now: datetime) -> Decimal:
+    """Reverses what the invoice used, once; the sum given back. What had expired meanwhile is written off by the next run."""
+    used = CreditEntry.objects.filter(invoice=invoice_id, kind=CreditEntry.Kind.CONSUMPTION).select_related("grant")
+    reversed_ = set(
+        CreditEntry.objects.filter(invoice=invoice_id, kind=CreditEntry.Kind.REVERSAL).values_list("grant", flat=True)
+    )
+    given = NOTHING
+    for entry in used:
+        if entry.grant_id not in reversed_:
+            _enter(entry.grant, CreditEntry.Kind.REVERSAL, -entry.amount, now, invoice_id=invoice_id, reason=reason)
+            given -= entry.amount
+    return given
+
+
+def reverse(given: CreditGrant, reason: str, actor: str, now: datetime, amount: Decimal | None = None) -> Decimal:
+    """Takes back what is left of a grant, or `amount` of it; the amount taken. Raises InvalidParameter."""
+    if not reason.strip():
+        raise InvalidParameter("Say why the credit is taken back.", param="reason")
+    with transaction.atomic():
+        Workspace.objects.select_for_update(no_key=True).get(pk=given.workspace_id)
+        left = given.entries.aggregate(left=Sum("amount"))["left"] or NOTHING
+        taken = left if amount is None else amount
+        if not 0 < taken <= left:
+            raise InvalidParameter(f"There are {cents_text(left)} left of this credit.", param="amount")
+        _enter(given, CreditEntry.Kind.REVERSAL, -taken, now, reason=reason)
+        audit.record(
+            actor, "credit.reversed", given.public_id, given.workspace, now=now, amount=cents_text(taken), reason=reason
+        )
+        return taken
+
+
+def write_off(given: CreditGrant, now: datetime) -> Decimal:
+    """Enters the expiry of what is left of a grant, once, with its workspace held."""
+    left = given.entries.aggregate(left=Sum("amount"))["left"] or NOTHING
+    if left <= 0 or given.entries.filter(kind=CreditEntry.Kind.EXPIRY).exists():
+        return NOTHING
+    _enter(given, CreditEntry.Kind.EXPIRY, -left, now)
+    return left
+
+
+def _enter(
+    given: CreditGrant, kind: str, amount: Decimal, now: datetime, *, invoice_id: int | None = None, reason: str = ""
+) -> None:
+    CreditEntry.objects.create(
+        workspace_id=given.workspace_id, grant=given, kind=kind, amount=amount, invoice_id=invoice_id, reason=reason, at=now
+    )
+
+
+def _order_of_use(given: CreditGrant) -> tuple[object, ...]:
+    never = given.expires_at is None
+    kind = ORDER_OF_USE.index(CreditGrant.Kind(given.kind))
+    return (kind, never, given.expires_at or given.granted_at, given.priority, given.granted_at, given.pk)

@@ -1,0 +1,50 @@
+"""What lowers an open invoice: money and credit notes. At nothing due it is paid."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from metering.errors import InvoiceNotOpen
+from metering.invoicing.models import Invoice
+from metering.money import cents_text
+from workspaces import audit
+
+OWED = (Invoice.Status.OPEN, Invoice.Status.UNCOLLECTIBLE)
+
+
+def settle(invoice: Invoice, amount: Decimal, reference: str, actor: str, now: datetime) -> None:
+    """`amount` of money arrived for an invoice that the transaction holds locked. Raises InvoiceNotOpen."""
+    _lower(invoice, amount, now)
+    invoice.amount_paid += amount
+    invoice.payment_reference = reference[:200]
+    invoice.save(update_fields=["amount_paid", "payment_reference", "amount_due", "status", "paid_at"])
+    if invoice.status == Invoice.Status.PAID:
+        total = cents_text(invoice.total)
+        audit.record(actor, "invoice.paid", invoice.public_id, invoice.workspace, now=now, reference=reference, total=total)
+
+
+def lower_due(invoice: Invoice, amount: Decimal, actor: str, now: datetime) -> None:
+    """A credit note took `amount` off a locked invoice. Raises InvoiceNotOpen."""
+    _lower(invoice, amount, now)
+    invoice.credited += amount
+    invoice.save(update_fields=["credited", "amount_due", "status", "paid_at"])
+    if invoice.status == Invoice.Status.PAID:
+        audit.record(
+            actor,
+            "invoice.paid",
+            invoice.public_id,
+            invoice.workspace,
+            now=now,
+            reference="credited",
+            total=cents_text(invoice.total),
+        )
+
+
+def _lower(invoice: Invoice, amount: Decimal, now: datetime) -> None:
+    if invoice.status not in OWED:
+        raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: nothing is due on it.")
+    if not 0 < amount <= invoice.amount_due:
+        raise InvoiceNotOpen(f"{cents_text(invoice.amount_due)} are due on {invoice}, not {cents_text(amount)}.")
+    invoice.amount_due -= amount
+    if invoice.amount_due == 0:
+        invoice.status = Invoice.Status.PAID
+        invoice.paid_at = now
