@@ -17,9 +17,7 @@ def settle(invoice: Invoice, amount: Decimal, reference: str, actor: str, now: d
     invoice.amount_paid += amount
     invoice.payment_reference = reference[:200]
     invoice.save(update_fields=["amount_paid", "payment_reference", "amount_due", "status", "paid_at"])
-    if invoice.status == Invoice.Status.PAID:
-        total = cents_text(invoice.total)
-        audit.record(actor, "invoice.paid", invoice.public_id, invoice.workspace, now=now, reference=reference, total=total)
+    _note_if_paid(invoice, reference, actor, now)
 
 
 def lower_due(invoice: Invoice, amount: Decimal, actor: str, now: datetime) -> None:
@@ -27,16 +25,13 @@ def lower_due(invoice: Invoice, amount: Decimal, actor: str, now: datetime) -> N
     _lower(invoice, amount, now)
     invoice.credited += amount
     invoice.save(update_fields=["credited", "amount_due", "status", "paid_at"])
+    _note_if_paid(invoice, "credited", actor, now)
+
+
+def _note_if_paid(invoice: Invoice, reference: str, actor: str, now: datetime) -> None:
     if invoice.status == Invoice.Status.PAID:
-        audit.record(
-            actor,
-            "invoice.paid",
-            invoice.public_id,
-            invoice.workspace,
-            now=now,
-            reference="credited",
-            total=cents_text(invoice.total),
-        )
+        total = cents_text(invoice.total)
+        audit.record(actor, "invoice.paid", invoice.public_id, invoice.workspace, now=now, reference=reference, total=total)
 
 
 def _lower(invoice: Invoice, amount: Decimal, now: datetime) -> None:

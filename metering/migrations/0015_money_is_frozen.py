@@ -8,10 +8,7 @@ before = import_module("metering.migrations.0004_finalized_invoices_are_frozen")
 
 MAY_MOVE_BEFORE = "ARRAY['status', 'paid_at', 'payment_reference', 'credits_applied', 'amount_due']"
 MAY_MOVE = (
-    "ARRAY['status', 'status_reason', 'paid_at', 'voided_at', 'payment_reference',"
-    " 'amount_paid', 'credited', 'amount_due']"
-)
-    """ARRAY['status', 'status_reason', 'paid_at', 'voided_at', 'payment_reference', 'amount_paid', 'credited', 'amount_due']"""
+    "ARRAY['status', 'status_reason', 'paid_at', 'voided_at', 'payment_reference', 'amount_paid', 'credited', 'amount_due']"
 )
 GUARD_BEFORE = before.INVOICE_GUARD.partition("CREATE TRIGGER")[0].replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
 GUARD = GUARD_BEFORE.replace(MAY_MOVE_BEFORE, MAY_MOVE)
