@@ -1,5 +1,6 @@
 """Every setting of the product, read once from the environment (and `.env`) with django-environ."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +227,13 @@ INGEST_MAX_DISCARDED_BYTES = 64 * 1024 * 1024  # of a refused body, read so that
 DATA_UPLOAD_MAX_MEMORY_SIZE = INGEST_MAX_BYTES + 1024
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 INVOICE_GRACE_DAYS = env.int("INVOICE_GRACE_DAYS", default=3)
+# Less than this left to pay is carried to the next invoice: the least that card networks let one charge.
+INVOICE_MINIMUM = Decimal(env.str("INVOICE_MINIMUM", default="0.50"))
+# An invoice of so many times the mean of the workspace's last ones, and above the floor in USD, waits for a person.
+INVOICE_SAFETY_FACTOR = Decimal(env.str("INVOICE_SAFETY_FACTOR", default="20"))
+INVOICE_SAFETY_FLOOR = Decimal(env.str("INVOICE_SAFETY_FLOOR", default="1000.00"))
+# Whether a month with unpriced or quarantined events waits for a person instead of closing with a warning.
+INVOICE_WAITS_FOR_EVENTS = env.bool("INVOICE_WAITS_FOR_EVENTS", default=False)
 INVOICE_DUE_DAYS = env.int("INVOICE_DUE_DAYS", default=14)
 INVOICE_NUMBER_PREFIX = env.str("INVOICE_NUMBER_PREFIX", default="OMX")
 SELLER_NAME = env.str("SELLER_NAME", default="Omixa Cloud")

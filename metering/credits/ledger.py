@@ -3,7 +3,7 @@
 Whoever moves a workspace's credits holds its row (`invoicing.draft.hold`), so that two never spend the same cent.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -91,15 +91,6 @@ def left_of(workspace: Workspace) -> list[Left]:
     return [Left(each, lefts[each.pk]) for each in sorted(grants, key=_order_of_use)]
 
 
-def usable(workspace: Workspace, month_start: datetime, kinds: Sequence[str]) -> list[Left]:
-    """What an invoice for the month beginning then may use: everything that was valid for some time of the month."""
-    return [
-        each
-        for each in left_of(workspace)
-        if each.grant.kind in kinds and (each.grant.expires_at is None or each.grant.expires_at > month_start)
-    ]
-
-
 def draw(lefts: Iterable[Left], amount: Decimal) -> list[Use]:
     """At most `amount` out of what is left, in its order. Writes nothing."""
     uses = []
@@ -109,6 +100,13 @@ def draw(lefts: Iterable[Left], amount: Decimal) -> list[Use]:
             uses.append(Use(each.grant, taken))
             amount -= taken
     return uses
+
+
+def left_after(lefts: Iterable[Left], uses: Iterable[Use]) -> list[Left]:
+    """What would be left after the uses."""
+    spent = {use.grant.pk: use.amount for use in uses}
+    rest = [Left(each.grant, each.left - spent.get(each.grant.pk, NOTHING)) for each in lefts]
+    return [each for each in rest if each.left > 0]
 
 
 def drawn(uses: Iterable[Use]) -> Decimal:

@@ -5,6 +5,7 @@ are the same subtraction, and doing it again finds nothing left.
 """
 
 from collections import defaultdict
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Q, Sum
@@ -18,7 +19,17 @@ FINALIZED = (Invoice.Status.OPEN, Invoice.Status.PAID, Invoice.Status.UNCOLLECTI
 BILLS_TOKENS = (InvoiceLine.Kind.USAGE, InvoiceLine.Kind.ADJUSTMENT)
 
 
-def not_yet_billed(workspace: Workspace, period: Period, since: datetime | None = None) -> Quantities:
+@dataclass(frozen=True, slots=True)
+class Unbilled:
+    """`left` is what an invoice has to bill; `used` all that was used in the months it looks at, beginning at `start`."""
+
+    left: Quantities
+    used: Quantities
+    start: datetime | None
+    voided: set[datetime]
+
+
+def not_yet_billed(workspace: Workspace, period: Period, since: datetime | None = None) -> Unbilled:
     """Tokens, above or below zero, that the invoice for `period` has to bill: its own month's and earlier months'.
 
     An earlier month belongs to the first invoice after it that is not finalized, so an earlier draft leaves nothing of
@@ -26,11 +37,17 @@ def not_yet_billed(workspace: Workspace, period: Period, since: datetime | None 
     billed elsewhere. Loads no event.
     """
     start = max((at for at in (since, end_of_earlier_drafts(workspace, period)) if at is not None), default=None)
-    left = used(workspace, start, period.end)
+    everything = used(workspace, start, period.end)
+    left = dict(everything)
     for key, quantity in billed(workspace, start, period.end).items():
         left[key] = left.get(key, 0) - quantity
     voided = voided_months(workspace, period)
-    return {key: quantity for key, quantity in left.items() if quantity and key.month not in voided}
+    return Unbilled(
+        left={key: quantity for key, quantity in left.items() if quantity and key.month not in voided},
+        used={key: quantity for key, quantity in everything.items() if key.month not in voided},
+        start=start,
+        voided=voided,
+    )
 
 
 def billed(workspace: Workspace, start: datetime | None, end: datetime) -> Quantities:

@@ -6,6 +6,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from metering.errors import MonthNotEnded
+from metering.invoicing.bounds import warnings_of, why_held
 from metering.invoicing.compose import compose
 from metering.invoicing.draft import hold, standing_invoice, write_draft
 from metering.invoicing.freeze import freeze
@@ -44,7 +45,11 @@ def close_month(
 
 
 def close_workspace(workspace: Workspace, period: Period, now: datetime, finalize: bool, actor: str) -> Invoice | None:
-    """One workspace's invoice for the month, or None when there is nothing to bill. Safe to run again, and at once."""
+    """One workspace's invoice for the month, or None when there is nothing to bill. Safe to run again, and at once.
+
+    Finalizing, less than the minimum is nothing to bill. An implausible invoice stays a draft with its reason, `held`,
+    until a person finalizes it.
+    """
     with transaction.atomic():
         workspace = hold(workspace.pk)
         if workspace.sandbox:
@@ -53,21 +58,24 @@ def close_workspace(workspace: Workspace, period: Period, now: datetime, finaliz
         if invoice is not None and invoice.status != Invoice.Status.DRAFT:
             return invoice
         preview = compose(workspace, period)
-        if not preview.is_billable:
+        warnings = warnings_of(workspace, period)
+        held = why_held(preview, warnings)
+        if not held and not (preview.is_issuable if finalize else preview.is_billable):
             if invoice is not None:
                 invoice.delete()
             return None
-        invoice = write_draft(invoice, preview)
-        if finalize:
-            freeze(invoice, workspace, actor, now)
+        invoice = write_draft(invoice, preview, warnings, held)
+        if finalize and not held:
+            freeze(invoice, preview, actor, now)
         return invoice
 
 
 def billable_workspaces(period: Period) -> list[Workspace]:
-    """Workspaces that ever used anything billable up to the month's end, or have an invoice for the month."""
+    """Workspaces that ever used anything billable up to the month's end, have an invoice for the month, or a minimum."""
     used = DailyRollup.objects.filter(workspace=OuterRef("pk"), day__lt=period.end, price_id__gt=0)
     invoiced = Invoice.objects.filter(workspace=OuterRef("pk"), period_start=period.start)
-    return list(Workspace.objects.filter(Q(Exists(used)) | Q(Exists(invoiced)), sandbox=False).order_by("pk"))
+    committed = Q(billing_terms__minimum_from__lte=period.start)
+    return list(Workspace.objects.filter(Q(Exists(used)) | Q(Exists(invoiced)) | committed, sandbox=False).order_by("pk"))
 
 
 def refuse_running_month(period: Period, now: datetime) -> None:

@@ -1,13 +1,21 @@
 """An invoice worked out and rounded, before anything is written: for drafts, finalization and the preview alike."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from django.conf import settings
+
+from metering.credits.ledger import AFTER_TAX, BEFORE_TAX, Left, Use, draw, drawn, left_of
 from metering.invoicing.adjustments import not_yet_billed
+from metering.invoicing.charges import agreed_json, charges
 from metering.invoicing.lines import DraftLine, draft_lines
-from metering.money import WIDE, round_to_cents, share_out
+from metering.invoicing.models import InvoiceLine
+from metering.invoicing.taxes import Tax, taxes_on
+from metering.invoicing.terms import notes_of, tax_rates_of, terms_of
+from metering.invoicing.terms_models import BillingTerms
+from metering.money import WIDE, cents_text, round_to_cents, share_out
 from metering.periods import Period
 from workspaces.models import Workspace
 
@@ -21,41 +29,121 @@ class InvoicePreview:
     workspace: Workspace
     period: Period
     currency: str
+    terms: BillingTerms = field(compare=False)
     lines: Sequence[DraftLine]
     subtotal_exact: Decimal
     subtotal: Decimal
-    tax: Decimal
-    total: Decimal
-    credits_applied: Decimal
-    amount_due: Decimal
+    # Credits that lower what is taxed, and those that are applied as payments are.
+    promotional_uses: Sequence[Use]
+    credit_uses: Sequence[Use]
+    taxes: Sequence[Tax]
+    # The terms of each month it bills, as the invoice keeps them.
+    agreed: dict[str, dict[str, str]] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def promotional(self) -> Decimal:
+        return drawn(self.promotional_uses)
+
+    @property
+    def tax(self) -> Decimal:
+        return sum((tax.amount for tax in self.taxes), NOTHING)
+
+    @property
+    def total(self) -> Decimal:
+        return self.subtotal - self.promotional + self.tax
+
+    @property
+    def credits_applied(self) -> Decimal:
+        return drawn(self.credit_uses)
+
+    @property
+    def amount_paid(self) -> Decimal:
+        return NOTHING
+
+    @property
+    def credited(self) -> Decimal:
+        return NOTHING
+
+    @property
+    def amount_due(self) -> Decimal:
+        return self.total - self.credits_applied
 
     @property
     def is_billable(self) -> bool:
         """A month that comes to nothing, or to a credit, has no invoice: its lines wait for the next one."""
         return self.subtotal_exact > 0
 
+    @property
+    def is_issuable(self) -> bool:
+        """What leaves less to pay than the minimum is not issued either: its draft goes, and its lines are carried over.
 
-def compose(workspace: Workspace, period: Period, since: datetime | None = None) -> InvoicePreview:
+        What credits cover wholly is issued, however little it is.
+        """
+        covered = self.subtotal > 0 and self.amount_due == 0
+        return self.is_billable and (covered or self.amount_due >= settings.INVOICE_MINIMUM)
+
+
+def compose(
+    workspace: Workspace, period: Period, since: datetime | None = None, credit: Sequence[Left] | None = None
+) -> InvoicePreview:
     """The invoice for `period` as the ledger stands; a sandbox's is empty. Writes nothing; raises LedgerMismatch.
 
-    With `since`, as if other invoices billed all that lies before.
+    With `since`, as if other invoices billed all that lies before; with `credit`, as if so much credit were left.
     """
-    lines = [] if workspace.sandbox else draft_lines(not_yet_billed(workspace, period, since), period)
+    terms = terms_of(workspace)
+    lines, agreed, carried = ([], {}, []) if workspace.sandbox else lines_and_terms(workspace, terms, period, since)
     subtotal_exact = Decimal(0)
     for line in lines:
         subtotal_exact = WIDE.add(subtotal_exact, line.amount_exact)
     subtotal = round_to_cents(subtotal_exact) + NOTHING  # adding zero turns -0.00 into 0.00
     shares = share_out(subtotal, [line.amount_exact for line in lines])
-    tax = NOTHING
+    usable = [each for each in (left_of(workspace) if credit is None else credit) if is_usable(each, period)]
+    promotional = draw([each for each in usable if each.grant.kind in BEFORE_TAX], subtotal)
+    taxes = taxes_on(subtotal - drawn(promotional), tax_rates_of(terms))
+    total = subtotal - drawn(promotional) + sum((tax.amount for tax in taxes), NOTHING)
+    notes = notes_of(terms) | ({"carried": carried_text(carried)} if carried else {})
     return InvoicePreview(
         workspace=workspace,
         period=period,
         currency=workspace.currency,
+        terms=terms,
         lines=tuple(line.showing(share) for line, share in zip(lines, shares, strict=True)),
         subtotal_exact=subtotal_exact,
         subtotal=subtotal,
-        tax=tax,
-        total=subtotal + tax,
-        credits_applied=NOTHING,
-        amount_due=subtotal + tax,
+        promotional_uses=promotional,
+        credit_uses=draw([each for each in usable if each.grant.kind in AFTER_TAX], total),
+        taxes=taxes,
+        agreed=agreed,
+        notes=notes,
     )
+
+
+def lines_and_terms(
+    workspace: Workspace, terms: BillingTerms, period: Period, since: datetime | None
+) -> tuple[list[DraftLine], dict[str, dict[str, str]], list[datetime]]:
+    """The lines in their order, the terms they follow, and the earlier months that had no invoice of their own."""
+    unbilled = not_yet_billed(workspace, period, since)
+    others, agreed = charges(terms, unbilled, period)
+    usage = draft_lines(unbilled.left, period)
+    lines = sorted([*usage, *others], key=lambda line: (is_adjustment(line, period), line.period.start, line.kind in CHARGES))
+    earlier = {line.period.start for line in lines if line.period.start < period.start}
+    issued = workspace.invoices.exclude(status="draft").filter(period_start__in=earlier)
+    return lines, agreed_json(agreed), sorted(earlier - set(issued.values_list("period_start", flat=True)))
+
+
+CHARGES = (InvoiceLine.Kind.DISCOUNT, InvoiceLine.Kind.MINIMUM)
+
+
+def is_adjustment(line: DraftLine, own: Period) -> bool:
+    return line.kind == InvoiceLine.Kind.ADJUSTMENT or line.period.start != own.start
+
+
+def is_usable(each: Left, period: Period) -> bool:
+    """Credit counts for every month in which it was valid for a time."""
+    return each.grant.expires_at is None or each.grant.expires_at > period.start
+
+
+def carried_text(months: Sequence[datetime]) -> str:
+    names = ", ".join(f"{month:%B %Y}" for month in months)
+    return f"Carried over from {names}: less than {cents_text(settings.INVOICE_MINIMUM)} USD, so without an invoice of its own."

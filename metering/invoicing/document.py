@@ -59,6 +59,7 @@ def invoice_context(invoice: Invoice) -> dict[str, Any]:
         "title": f"Invoice {invoice.number}" if invoice.number else "Draft invoice",
         "seller": seller() if draft else invoice.seller,
         "buyer": buyer(invoice.workspace) if draft else invoice.buyer,
+        "notes": [text for name, text in notes_of(invoice).items() if name != "purchase_order"],
         "note": NOTES.get(Invoice.Status(invoice.status), ""),
         "facts": facts(invoice),
         "sections": sections(invoice, lines),
@@ -66,6 +67,12 @@ def invoice_context(invoice: Invoice) -> dict[str, Any]:
         "amount_due": cents(amount_due(invoice)),
         "subtotal_exact": exact_shown(invoice.subtotal_exact, places_of(lines)),
     }
+
+
+def notes_of(invoice: Invoice) -> dict[str, str]:
+    """What it must or may say, such as why there is no tax on it."""
+    notes: dict[str, str] = invoice.notes
+    return notes
 
 
 def facts(invoice: Invoice) -> list[tuple[str, str]]:
@@ -76,6 +83,7 @@ def facts(invoice: Invoice) -> list[tuple[str, str]]:
         ("Issued", day(invoice.finalized_at)),
         ("Due", day(invoice.due_at)),
         ("Paid", day(invoice.paid_at)),
+        ("Purchase order", notes_of(invoice).get("purchase_order", "")),
     ]
     return [(name, value) for name, value in known if value]
 
@@ -86,10 +94,11 @@ def sections(invoice: Invoice, lines: list[InvoiceLine]) -> list[Section]:
     found: dict[str, list[Row]] = {}
     for line in lines:
         month = f"{line.period_start:%B %Y}"
-        is_usage = line.kind == InvoiceLine.Kind.USAGE
-        title = f"Usage in {month}" if is_usage else f"Adjustments for {month}"
-        text = line.description if is_usage else line.description.removeprefix(f"{month}: ")
-        row = Row(text, f"{line.quantity:,}", rate(line), exact_shown(line.amount_exact, places), cents(line.amount))
+        adjusts = line.kind == InvoiceLine.Kind.ADJUSTMENT or line.period_start != invoice.period_start
+        title = f"Adjustments for {month}" if adjusts else f"Usage in {month}"
+        text = line.description.removeprefix(f"{month}: ") if adjusts else line.description
+        quantity = f"{line.quantity:,}" if line.component else ""
+        row = Row(text, quantity, rate(line), exact_shown(line.amount_exact, places), cents(line.amount))
         found.setdefault(title, []).append(row)
     return [Section(title, rows) for title, rows in found.items()]
 
@@ -101,12 +110,15 @@ def amount_due(invoice: Invoice) -> Decimal:
 
 def totals(invoice: Invoice) -> list[tuple[str, str]]:
     """What stands between the lines and the amount due."""
-    rows = [("Subtotal", cents(invoice.subtotal)), ("Tax", cents(invoice.tax)), ("Total", cents(invoice.total))]
-    if invoice.credits_applied:
-        rows.append(("Credits applied", cents(-invoice.credits_applied)))
-    if invoice.status == Invoice.Status.PAID:
-        rows.append(("Paid", cents(invoice.amount_due - invoice.total + invoice.credits_applied)))
-    return rows
+    rows = [("Subtotal", cents(invoice.subtotal))]
+    if invoice.promotional:
+        rows.append(("Promotional credits", cents(-invoice.promotional)))
+    rows += [(f"{tax['name']} {tax['percent']} %", cents(Decimal(tax["amount"]))) for tax in invoice.taxes]
+    if not invoice.taxes:
+        rows.append(("Tax", cents(invoice.tax)))
+    rows.append(("Total", cents(invoice.total)))
+    taken = [("Credits applied", invoice.credits_applied), ("Credited", invoice.credited), ("Paid", invoice.amount_paid)]
+    return rows + [(name, cents(-amount)) for name, amount in taken if amount]
 
 
 def places_of(lines: Iterable[InvoiceLine]) -> int:
@@ -123,7 +135,9 @@ def cents(amount: Decimal) -> str:
 
 
 def rate(line: InvoiceLine) -> str:
-    """USD per million tokens, without needless zeros: 1.50, 0.375, 0.000001."""
+    """USD per million tokens, without needless zeros: 1.50, 0.375, 0.000001; empty where no tokens are billed."""
+    if not line.component:
+        return ""
     whole, _, decimals = f"{line.rate_per_million:,.6f}".partition(".")
     return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
 

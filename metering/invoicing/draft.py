@@ -22,7 +22,7 @@ def standing_invoice(workspace: Workspace, period: Period) -> Invoice | None:
     return invoices.select_for_update().filter(period_start=period.start).first()
 
 
-def write_draft(invoice: Invoice | None, preview: InvoicePreview) -> Invoice:
+def write_draft(invoice: Invoice | None, preview: InvoicePreview, warnings: list[str], held: str = "") -> Invoice:
     """The preview as a draft: `invoice` refreshed, or a new one. A line that bills the same thing keeps its id."""
     if invoice is None:
         period = preview.period
@@ -30,10 +30,15 @@ def write_draft(invoice: Invoice | None, preview: InvoicePreview) -> Invoice:
     invoice.currency = preview.currency
     invoice.subtotal_exact = preview.subtotal_exact
     invoice.subtotal = preview.subtotal
+    invoice.promotional = preview.promotional
+    invoice.taxes = [tax.as_json() for tax in preview.taxes]
     invoice.tax = preview.tax
     invoice.total = preview.total
     invoice.credits_applied = preview.credits_applied
     invoice.amount_due = preview.amount_due
+    invoice.notes = preview.notes
+    invoice.warnings = warnings
+    invoice.held = held
     invoice.save()
     replace_lines(invoice, preview)
     return invoice
@@ -42,8 +47,8 @@ def write_draft(invoice: Invoice | None, preview: InvoicePreview) -> Invoice:
 def replace_lines(invoice: Invoice, preview: InvoicePreview) -> None:
     """The draft's lines become the preview's; nothing is written when they already are."""
     old = list(invoice.lines.order_by("position"))
-    ids = {key_of(line): line.public_id for line in old}
-    new = [stored(invoice, position, line, ids.get(line.key)) for position, line in enumerate(preview.lines)]
+    ids = {(line.kind, key_of(line)): line.public_id for line in old}
+    new = [stored(invoice, position, line, ids.get((line.kind, line.key))) for position, line in enumerate(preview.lines)]
     if [content(line) for line in old] == [content(line) for line in new]:
         return
     invoice.lines.all().delete()
@@ -51,8 +56,7 @@ def replace_lines(invoice: Invoice, preview: InvoicePreview) -> None:
 
 
 def key_of(line: InvoiceLine) -> LineKey:
-    assert line.language_model_id is not None  # noqa: S101 - every line that bills tokens names its model
-    return LineKey(line.period_start, line.language_model_id, line.service_tier, line.price, line.component)
+    return LineKey(line.period_start, line.language_model_id or 0, line.service_tier, line.price, line.component)
 
 
 def stored(invoice: Invoice, position: int, line: DraftLine, public_id: str | None) -> InvoiceLine:
@@ -64,7 +68,7 @@ def stored(invoice: Invoice, position: int, line: DraftLine, public_id: str | No
         kind=line.kind,
         description=line.description,
         model=line.model,
-        language_model_id=line.key.model_id,
+        language_model_id=line.key.model_id or None,
         service_tier=line.service_tier,
         component=line.component,
         quantity=line.quantity,

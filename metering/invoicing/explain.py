@@ -67,6 +67,8 @@ def events_under(line: InvoiceLine, limit: int, after: Position | None = None) -
     billed (as_billed.py). One kind of line shows more, everything its month holds of the same thing: of one that was
     finalized while a worker was recording events of its month it is not known which (within_running_sum).
     """
+    if line.kind not in BILLS_TOKENS:
+        return [], False
     workspace = line.invoice.workspace
     question = EventQuestion(workspace, line.period_start, line.period_end)
     if was_changed(line):

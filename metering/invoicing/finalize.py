@@ -5,6 +5,7 @@ from datetime import datetime
 from django.db import transaction
 
 from metering.errors import InvoiceNotDraft, NothingToBill
+from metering.invoicing.bounds import warnings_of
 from metering.invoicing.close import refuse_running_month
 from metering.invoicing.compose import compose
 from metering.invoicing.draft import hold, write_draft
@@ -14,7 +15,7 @@ from metering.periods import Period
 
 
 def finalize(invoice_id: int, actor: str, now: datetime) -> Invoice:
-    """The draft with this primary key, numbered and open.
+    """The draft with this primary key, numbered and open. Whoever calls this decides: a held one is released by it.
 
     Raises InvoiceNotDraft, MonthNotEnded, and NothingToBill when nothing is left on it.
     """
@@ -28,6 +29,6 @@ def finalize(invoice_id: int, actor: str, now: datetime) -> Invoice:
         preview = compose(workspace, period)
         if not preview.is_billable:
             raise NothingToBill(f"The invoice {invoice.public_id} has nothing to bill any more: close its month again.")
-        write_draft(invoice, preview)
-        freeze(invoice, workspace, actor, now)
+        write_draft(invoice, preview, warnings_of(workspace, period))
+        freeze(invoice, preview, actor, now)
         return invoice

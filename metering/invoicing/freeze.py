@@ -1,16 +1,18 @@
 """From draft to open: the number, the copies of what is printed, the due date. Then the database refuses changes."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from django.conf import settings
 from django.db import connection
 
+from metering.credits import ledger
 from metering.errors import InvoiceNotDraft
+from metering.invoicing.compose import InvoicePreview
 from metering.invoicing.models import Invoice
 from metering.invoicing.parties import buyer, seller
+from metering.invoicing.terms import due_at
 from metering.money import cents_text
 from workspaces import audit
-from workspaces.models import Workspace
 
 TAKE_NUMBER = """
 INSERT INTO metering_invoicesequence (prefix, year, last) VALUES (%s, %s, 1)
@@ -19,8 +21,12 @@ RETURNING last
 """
 
 
-def freeze(invoice: Invoice, workspace: Workspace, actor: str, now: datetime) -> None:
-    """Number and open a fresh draft, in a transaction that holds its workspace. Raises InvoiceNotDraft."""
+def freeze(invoice: Invoice, preview: InvoicePreview, actor: str, now: datetime) -> None:
+    """Number and open a draft that was just written from the preview, in a transaction that holds its workspace.
+
+    The credits it uses are entered; where they leave nothing to pay it is paid at once. Raises InvoiceNotDraft.
+    """
+    workspace = preview.workspace
     number = take_number(now)
     frozen = {
         "status": Invoice.Status.OPEN,
@@ -28,10 +34,17 @@ def freeze(invoice: Invoice, workspace: Workspace, actor: str, now: datetime) ->
         "seller": seller(),
         "buyer": buyer(workspace),
         "finalized_at": now,
-        "due_at": now + timedelta(days=settings.INVOICE_DUE_DAYS),
+        "due_at": due_at(preview.terms, now),
+        "terms": preview.agreed,
+        "held": "",
     }
     if not Invoice.objects.filter(pk=invoice.pk, status=Invoice.Status.DRAFT).update(**frozen):
         raise InvoiceNotDraft(f"The invoice {invoice.public_id} is finalized already.")
+    uses = [*preview.promotional_uses, *preview.credit_uses]
+    ledger.consume(uses, invoice.pk, now)
+    if uses and preview.amount_due == 0:
+        frozen |= {"status": Invoice.Status.PAID, "paid_at": now, "payment_reference": "credits"}
+        Invoice.objects.filter(pk=invoice.pk).update(status=Invoice.Status.PAID, paid_at=now, payment_reference="credits")
     for name, value in frozen.items():
         setattr(invoice, name, value)
     total = cents_text(invoice.total)

@@ -32,7 +32,10 @@ class LedgerMismatch(Exception):
 
 
 class LineKey(NamedTuple):
-    """What is billed once: a month's tokens of one component under one price version."""
+    """What is billed once: a month's tokens of one component under one price version.
+
+    A discount's and a minimum's have only a month: model 0 and empty texts.
+    """
 
     month: datetime
     model_id: int
@@ -110,7 +113,7 @@ def draft_lines(quantities: Mapping[LineKey, int], own: Period) -> list[DraftLin
     free is shown as usage and left out as an adjustment: it would correct no money.
     """
     models = LanguageModel.objects.in_bulk({key.model_id for key in quantities})
-    prices = PriceVersion.objects.in_bulk({key.price for key in quantities}, field_name="public_id")
+    prices = prices_of(quantities)
     several = with_several_versions(quantities, prices)
 
     def order(key: LineKey) -> tuple[object, ...]:
@@ -124,7 +127,7 @@ def draft_lines(quantities: Mapping[LineKey, int], own: Period) -> list[DraftLin
     for key in sorted(quantities, key=order):
         quantity, price = quantities[key], prices[key.price]
         kind, model = kind_of(key, quantity, own), models[key.model_id].slug
-        amount = from_pico(pico(price, key.component, quantity))
+        amount = amount_of(key, quantity, prices)
         if kind == InvoiceLine.Kind.ADJUSTMENT and not amount:
             continue
         text = description(model, key, price, dated=(key.month, key.model_id, key.service_tier) in several)
@@ -140,6 +143,16 @@ def kind_of(key: LineKey, quantity: int, own: Period) -> str:
     if key.month == own.start and quantity > 0:
         return InvoiceLine.Kind.USAGE
     return InvoiceLine.Kind.ADJUSTMENT
+
+
+def amount_of(key: LineKey, quantity: int, prices: Mapping[str, PriceVersion]) -> Decimal:
+    """What so many tokens of the thing cost: exact USD."""
+    return from_pico(pico(prices[key.price], key.component, quantity))
+
+
+def prices_of(keys: Iterable[LineKey]) -> dict[str, PriceVersion]:
+    """Price versions by their public ids."""
+    return PriceVersion.objects.in_bulk({key.price for key in keys}, field_name="public_id")
 
 
 def description(model: str, key: LineKey, price: PriceVersion, dated: bool) -> str:

@@ -2,6 +2,7 @@
 
 from django.conf import settings
 
+from metering.invoicing.terms import terms_of
 from workspaces.models import Workspace
 
 
@@ -10,10 +11,11 @@ def seller() -> dict[str, str]:
 
 
 def buyer(workspace: Workspace) -> dict[str, str]:
+    terms = terms_of(workspace)
     return {
-        "name": workspace.name,
-        "email": workspace.email,
-        "address": "",
-        "tax_id": "",
+        "name": terms.legal_name or workspace.name,
+        "email": ", ".join(terms.recipients) or workspace.email,
+        "address": terms.address,
+        "tax_id": terms.tax_id,
         "workspace_id": workspace.public_id,
     }

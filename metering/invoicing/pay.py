@@ -4,6 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
+from django.db.models import F
 
 from metering.errors import InvalidParameter, InvoiceNotOpen
 from metering.invoicing.models import Invoice
@@ -21,7 +22,11 @@ def mark_paid(invoice_id: int, reference: str, actor: str, now: datetime) -> Inv
         raise InvalidParameter("Say where the payment is found, in at most 200 characters.", param="reference")
     with transaction.atomic():
         moved = Invoice.objects.filter(pk=invoice_id, status=Invoice.Status.OPEN).update(
-            status=Invoice.Status.PAID, paid_at=now, payment_reference=reference, amount_due=Decimal("0.00")
+            status=Invoice.Status.PAID,
+            paid_at=now,
+            payment_reference=reference,
+            amount_paid=F("amount_paid") + F("amount_due"),
+            amount_due=Decimal("0.00"),
         )
         invoice = Invoice.objects.select_related("workspace").get(pk=invoice_id)
         if not moved:

@@ -1,5 +1,6 @@
 """Closing whatever month still has to be closed: the last one, and every one that a scheduler that was down missed."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -7,15 +8,17 @@ from django.conf import settings
 from django.db import connection
 
 from metering.invoicing.close import close_workspace
+from metering.invoicing.models import Invoice
 from metering.periods import Period, month_of, previous_month
 from workspaces.models import Workspace
 
 log = structlog.get_logger(__name__)
 ACTOR = "metering.close_due_months"
 
-# Per workspace: every ended month that has a draft, every one with billable usage after its last finalized one, and the
-# last ended month in any case, for what arrived late. What arrives for a month before the last finalized one is an
-# adjustment of a later invoice, unless a draft holds it. A voided month waits for a person, who makes a draft of it.
+# Per workspace: every ended month that has a draft, every one with billable usage or a minimum commitment after its last
+# finalized one, and the last ended month in any case, for what arrived late. What arrives for a month before the last
+# finalized one is an adjustment of a later invoice, unless a draft holds it. A voided month waits for a person, who makes a
+# draft of it.
 DUE_MONTHS = """
 WITH last_finalized AS (
     SELECT workspace_id, max(period_start) AS month FROM metering_invoice
@@ -25,6 +28,9 @@ WITH last_finalized AS (
     FROM metering_dailyrollup WHERE price_id > 0 AND day < %(running)s {of_workspace}
 ), ended AS (
     SELECT workspace_id, month FROM used UNION SELECT DISTINCT workspace_id, %(last)s::timestamptz FROM used
+    UNION
+    SELECT workspace_id, generate_series(minimum_from, %(last)s::timestamptz, '1 month', 'UTC')
+    FROM metering_billingterms WHERE minimum_from IS NOT NULL {of_workspace}
 ), due AS (
     SELECT ended.workspace_id, ended.month FROM ended LEFT JOIN last_finalized f ON f.workspace_id = ended.workspace_id
     WHERE (f.month IS NULL OR ended.month > f.month) AND NOT EXISTS (
@@ -53,26 +59,41 @@ def due_months(now: datetime, workspace: Workspace | None = None) -> list[tuple[
         return [(month_of(month.astimezone(UTC)), workspace_id) for month, workspace_id in cursor.fetchall()]
 
 
-def close_due_months(now: datetime) -> dict[str, int]:
-    """Refresh the drafts of ended months; finalize those whose grace is over. Counts of drafts, finalized and failed.
+def close_due_months(
+    now: datetime, finalize: bool = True, progress: Callable[[int, int], None] = lambda done, total: None
+) -> dict[str, int]:
+    """Refresh the drafts of months in their grace; with `finalize`, finalize those whose grace is over.
+
+    Counts of drafts, finalized, held (parked for a person) and failed; `progress` hears (done, total) after each.
 
     A workspace that fails is logged, left alone for the rest of this run, and tried again by the next one.
     """
-    counts = {"drafts": 0, "finalized": 0, "failed": 0}
+    counts = {"drafts": 0, "finalized": 0, "held": 0, "failed": 0}
     failed: set[int] = set()
-    for period, workspace_id in due_months(now):
+    months = due_months(now)
+    for done, (period, workspace_id) in enumerate(months):
+        progress(done, len(months))
         if workspace_id in failed:
             continue
-        finalize = now >= period.end + timedelta(days=settings.INVOICE_GRACE_DAYS)
+        final = now >= period.end + timedelta(days=settings.INVOICE_GRACE_DAYS)
+        if final and not finalize:
+            continue
         try:
             workspace = Workspace.objects.get(pk=workspace_id)
-            invoice = close_workspace(workspace, period, now, finalize, ACTOR)
+            invoice = close_workspace(workspace, period, now, final, ACTOR)
         except Exception:
             log.exception("closing_failed", workspace_id=workspace_id, month=f"{period.start:%Y-%m}")
             failed.add(workspace_id)
             counts["failed"] += 1
         else:
             if invoice is not None:
-                counts["finalized" if finalize else "drafts"] += 1
+                counts[outcome_of(invoice)] += 1
+    progress(len(months), len(months))
     log.info("months_closed", **counts)
     return counts
+
+
+def outcome_of(invoice: Invoice) -> str:
+    if invoice.held:
+        return "held"
+    return "drafts" if invoice.status == Invoice.Status.DRAFT else "finalized"

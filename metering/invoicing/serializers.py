@@ -35,16 +35,16 @@ class InvoiceLineSerializer(serializers.Serializer[Any]):
     id = serializers.CharField(allow_null=True, help_text="null in the preview of the running month.")
     kind = serializers.ChoiceField(choices=InvoiceLine.Kind.values, help_text="`adjustment` bills an earlier month.")
     description = serializers.CharField()
-    model = serializers.CharField()
-    service_tier = serializers.CharField()
-    component = serializers.ChoiceField(choices=COMPONENTS, help_text="`input` is the uncached input.")
-    quantity = serializers.IntegerField(help_text="Tokens; below zero where an adjustment takes them back.")
-    rate_per_million = serializers.CharField(help_text="USD per million tokens, six places.")
+    model = serializers.CharField(allow_null=True, help_text="null, as what follows, on a discount and a minimum commitment.")
+    service_tier = serializers.CharField(allow_null=True)
+    component = serializers.ChoiceField(choices=COMPONENTS, allow_null=True, help_text="`input` is the uncached input.")
+    quantity = serializers.IntegerField(help_text="Tokens; below zero where an adjustment takes them back. Else 1.")
+    rate_per_million = serializers.CharField(allow_null=True, help_text="USD per million tokens, six places.")
     amount_exact = AmountField()
     amount = CentsField(help_text="Its share of the rounded subtotal: the lines' add up to it.")
     period_start = serializers.DateTimeField()
     period_end = serializers.DateTimeField(help_text="Not included.")
-    price_id = serializers.CharField(help_text="The price version it was rated with.")
+    price_id = serializers.CharField(allow_null=True, help_text="The price version it was rated with.")
 
 
 class PartySerializer(serializers.Serializer[Any]):
@@ -56,6 +56,18 @@ class PartySerializer(serializers.Serializer[Any]):
 class BuyerSerializer(PartySerializer):
     email = serializers.CharField()
     workspace_id = serializers.CharField()
+
+
+class TaxSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    percent = serializers.CharField(help_text="Such as `19` or `8.875`.")
+    amount = CentsField()
+
+
+class NotesSerializer(serializers.Serializer[Any]):
+    tax_note = serializers.CharField(required=False, help_text="Why no tax is on it.")
+    purchase_order = serializers.CharField(required=False, help_text="The customer's own text.")
+    carried = serializers.CharField(required=False, help_text="Which earlier months had no invoice of their own.")
 
 
 class InvoiceSerializer(serializers.Serializer[Any]):
@@ -70,10 +82,15 @@ class InvoiceSerializer(serializers.Serializer[Any]):
     lines = InvoiceLineSerializer(many=True)
     subtotal_exact = AmountField()
     subtotal = CentsField(help_text="The exact sum, rounded once, half up.")
-    tax = CentsField()
-    total = CentsField()
-    credits_applied = CentsField()
-    amount_due = CentsField()
+    promotional_credits = CentsField(help_text="Applied before tax.")
+    taxes = TaxSerializer(many=True)
+    tax = CentsField(help_text="The taxes' sum.")
+    total = CentsField(help_text="Subtotal less promotional credits, plus tax.")
+    credits_applied = CentsField(help_text="Purchased and goodwill credits, applied as payments are.")
+    amount_paid = CentsField()
+    credited = CentsField(help_text="Taken off by credit notes.")
+    amount_due = CentsField(help_text="Total less credits applied, paid and credited.")
+    notes = NotesSerializer()
     currency = serializers.CharField()
     finalized_at = serializers.DateTimeField(allow_null=True)
     due_at = serializers.DateTimeField(allow_null=True)

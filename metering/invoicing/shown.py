@@ -53,37 +53,42 @@ def preview_json(preview: InvoicePreview) -> dict[str, Any]:
     }
 
 
-def amounts_json(invoice: Invoice | InvoicePreview) -> dict[str, str]:
+def amounts_json(invoice: Invoice | InvoicePreview) -> dict[str, Any]:
     return {
         "subtotal_exact": exact_text(invoice.subtotal_exact),
         "subtotal": cents_text(invoice.subtotal),
+        "promotional_credits": cents_text(invoice.promotional),
+        "taxes": invoice.taxes if isinstance(invoice, Invoice) else [tax.as_json() for tax in invoice.taxes],
         "tax": cents_text(invoice.tax),
         "total": cents_text(invoice.total),
         "credits_applied": cents_text(invoice.credits_applied),
+        "amount_paid": cents_text(invoice.amount_paid),
+        "credited": cents_text(invoice.credited),
         "amount_due": cents_text(invoice.amount_due),
+        "notes": invoice.notes,
         "currency": invoice.currency,
     }
 
 
 def line_json(line: InvoiceLine) -> dict[str, Any]:
     period = {"period_start": instant_text(line.period_start), "period_end": instant_text(line.period_end)}
-    return {"id": line.public_id, **common_json(line), **period, "price_id": line.price}
+    return {"id": line.public_id, **common_json(line), **period, "price_id": line.price or None}
 
 
 def preview_line_json(line: DraftLine) -> dict[str, Any]:
     period = {"period_start": instant_text(line.period.start), "period_end": instant_text(line.period.end)}
-    return {"id": None, **common_json(line), **period, "price_id": line.price}
+    return {"id": None, **common_json(line), **period, "price_id": line.price or None}
 
 
 def common_json(line: InvoiceLine | DraftLine) -> dict[str, Any]:
     return {
         "kind": line.kind,
         "description": line.description,
-        "model": line.model,
-        "service_tier": line.service_tier,
-        "component": line.component,
+        "model": line.model or None,
+        "service_tier": line.service_tier or None,
+        "component": line.component or None,
         "quantity": line.quantity,
-        "rate_per_million": rate_text(line.rate_per_million),
+        "rate_per_million": rate_text(line.rate_per_million if line.component else None),
         "amount_exact": exact_text(line.amount_exact),
         "amount": cents_text(line.amount),
     }

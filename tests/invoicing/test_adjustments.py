@@ -1,5 +1,6 @@
 """What arrives or is corrected after a month was billed: once, on the next invoice, under its own month."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -7,13 +8,15 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from metering.ingest.models import UsageEvent
+from metering.invoicing.finalize import finalize
 from metering.invoicing.models import Invoice
 from metering.invoicing.schedule import close_due_months
 from metering.invoicing.upcoming import upcoming
 from metering.rollups.models import DailyRollup
+from tests.corrections.conftest import correct
 from tests.factories import make_key, make_price, make_workspace
 from tests.invoicing.conftest import AUGUST, JULY, NOVEMBER, OCTOBER, SEPTEMBER, Meter, at, closed, finalized, tokens, told
-from workspaces.models import APIKey, Workspace
+from workspaces.models import APIKey, Gateway, Workspace
 
 pytestmark = pytest.mark.django_db
 MILLION = tokens(input=1_000_000)
@@ -101,7 +104,12 @@ def test_usage_rated_again_moves_from_one_price_version_to_the_other(use: Meter,
     finalized()
     right = make_price(input="2", effective_from=at("09-10T00:00"))
     DailyRollup.objects.filter(workspace=acme, day=at("09-14T00:00")).update(price_id=right.pk, cost=Decimal("2"))
-    (october,) = finalized(OCTOBER, IN_NOVEMBER)
+    (held,) = finalized(OCTOBER, IN_NOVEMBER)
+    assert (held.status, held.held) == (
+        "draft",
+        "1,000,000 tokens are taken back (September 2026: codex-mini, input, price from 2025-01-01) and nothing explains it.",
+    )
+    october = finalize(held.pk, "ops@omixa.example", IN_NOVEMBER)
     assert told(october)[1:] == [
         ("adjustment", "September 2026: codex-mini, input, price from 2025-01-01", -1_000_000, "-1.5", "-1.50"),
         ("adjustment", "September 2026: codex-mini, input, price from 2026-09-10", 1_000_000, "2", "2.00"),
@@ -215,7 +223,7 @@ def test_upcoming_has_what_an_ended_month_without_an_invoice_leaves_over(use: Me
     take_back(acme, "09-15T00:00")
     use(key, "11-02T00:00", "11-03T00:00", usage=MILLION, now=IN_NOVEMBER)
     preview = upcoming(acme, IN_NOVEMBER)
-    assert close_due_months(at("12-05T00:00")) == {"drafts": 0, "finalized": 1, "failed": 0}
+    assert close_due_months(at("12-05T00:00")) == {"drafts": 0, "finalized": 1, "held": 0, "failed": 0}
     november = acme.invoices.get(period_start=NOVEMBER.start)
     assert [(line.kind, line.description, line.quantity) for line in preview.lines] == [line[:3] for line in told(november)]
     assert (len(preview.lines), preview.total, november.total) == (3, Decimal("1.50"), Decimal("1.50"))
@@ -237,5 +245,11 @@ def test_closing_reads_no_event(use: Meter, key: APIKey) -> None:
 
 
 def take_back(workspace: Workspace, day: str) -> None:
-    """As if the day's events had been voided: a correction takes their tokens out of the rollups."""
-    DailyRollup.objects.filter(workspace=workspace, day=at(day)).delete()
+    """Voids the day's events, as a gateway does."""
+    voids = []
+    for event in UsageEvent.objects.filter(
+        workspace=workspace, occurred_at__gte=at(day), occurred_at__lt=at(day) + timedelta(1)
+    ):
+        key = APIKey.objects.get(pk=event.key_id)
+        voids.append({"key_id": key.public_id, "request_id": event.request_id, "action": "void"})
+    correct(Gateway.objects.get(), *voids, now=IN_NOVEMBER)

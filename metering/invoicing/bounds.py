@@ -1,0 +1,95 @@
+"""What a person should see before an invoice goes out: events it does not bill, and sums that make no sense."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from django.conf import settings
+from django.db.models import Avg, Max, Sum
+
+from metering.ingest.models import EventStatus, QuarantinedEvent
+from metering.invoicing.adjustments import FINALIZED
+from metering.invoicing.compose import InvoicePreview
+from metering.invoicing.lines import DraftLine
+from metering.invoicing.models import Invoice, InvoiceLine
+from metering.invoicing.taken_back import taken_back
+from metering.money import cents_text
+from metering.periods import Period
+from metering.rollups.models import DailyRollup
+from workspaces.models import Workspace
+
+MONTHS_OF_MEAN = 6
+
+
+def warnings_of(workspace: Workspace, period: Period) -> list[str]:
+    """Sentences about events that the month's invoice leaves out: those without a price, and those in the quarantine.
+
+    A quarantined event counts for the month in which it arrived: of some not even the time can be read.
+    """
+    rollups = DailyRollup.objects.filter(workspace=workspace, day__gte=period.start, day__lt=period.end, price_id=0)
+    unpriced = rollups.exclude(status=EventStatus.FAILED).aggregate(requests=Sum("requests"))["requests"] or 0
+    quarantined = QuarantinedEvent.objects.filter(
+        workspace=workspace, settled_at__isnull=True, created_at__gte=period.start, created_at__lt=period.end
+    ).count()
+    found = []
+    if unpriced:
+        found.append(f"{unpriced:,} requests of {period.start:%B %Y} have no price yet and are not billed.")
+    if quarantined:
+        found.append(f"{quarantined:,} events that arrived in {period.start:%B %Y} are in the quarantine and not billed.")
+    return found
+
+
+def why_held(preview: InvoicePreview, warnings: list[str]) -> str:
+    """Why the draft waits for a person; empty when it does not."""
+    reasons = [too_large(preview), *unexplained(preview)]
+    if settings.INVOICE_WAITS_FOR_EVENTS:
+        reasons += warnings
+    return " ".join(reason for reason in reasons if reason)
+
+
+def too_large(preview: InvoicePreview) -> str:
+    """Many times what the workspace's last invoices came to on average."""
+    if preview.subtotal < settings.INVOICE_SAFETY_FLOOR:
+        return ""
+    last = preview.workspace.invoices.filter(status__in=FINALIZED, period_start__lt=preview.period.start)
+    mean = Invoice.objects.filter(pk__in=last.order_by("-period_start").values("pk")[:MONTHS_OF_MEAN]).aggregate(
+        mean=Avg("subtotal")
+    )["mean"]
+    if mean is None or preview.subtotal <= mean * settings.INVOICE_SAFETY_FACTOR:
+        return ""
+    times = (preview.subtotal / mean).quantize(Decimal(1)) if mean else None
+    return (
+        f"The subtotal of {cents_text(preview.subtotal)} USD is {f'{times} times' if times else 'far above'} the mean "
+        f"of the last invoices, {cents_text(mean)} USD."
+    )
+
+
+def unexplained(preview: InvoicePreview) -> list[str]:
+    """Tokens that the invoice takes back though no correction and no re-rating took them from what was billed."""
+    negative = {
+        (preview.workspace.pk, line.period.start, line.key.model_id, line.service_tier, line.price, line.component): line
+        for line in preview.lines
+        if line.quantity < 0
+    }
+    if not negative:
+        return []
+    billed = {thing: last_billed(preview.workspace, line) for thing, line in negative.items()}
+    taken = taken_back((thing, at) for thing, at in billed.items() if at is not None)
+    return [
+        f"{-line.quantity:,} tokens are taken back ({line.description}) and nothing explains it."
+        for thing, line in negative.items()
+        if taken.get(thing, 0) < -line.quantity
+    ]
+
+
+def last_billed(workspace: Workspace, line: DraftLine) -> datetime | None:
+    """When the thing was billed last; None: never."""
+    last: datetime | None = InvoiceLine.objects.filter(
+        invoice__workspace=workspace,
+        invoice__status__in=FINALIZED,
+        period_start=line.period.start,
+        language_model=line.key.model_id,
+        service_tier=line.service_tier,
+        price=line.price,
+        component=line.component,
+    ).aggregate(at=Max("invoice__finalized_at"))["at"]
+    return last
