@@ -32,9 +32,9 @@ def warnings_of(workspace: Workspace, period: Period) -> list[str]:
     ).count()
     found = []
     if unpriced:
-        found.append(f"{unpriced:,} requests of {period.start:%B %Y} have no price yet and are not billed.")
+        found.append(f"{unpriced:,} request{'s' * (unpriced > 1)} of {period.start:%B %Y} without a price yet: not billed.")
     if quarantined:
-        found.append(f"{quarantined:,} events that arrived in {period.start:%B %Y} are in the quarantine and not billed.")
+        found.append(f"{quarantined:,} event{'s' * (quarantined > 1)} of {period.start:%B %Y} in the quarantine: not billed.")
     return found
 
 
