@@ -63,6 +63,36 @@ class InboxFull(Refusal):
     status = 429
 
 
+class StripeNotConfigured(Refusal):
+    code = "stripe_not_configured"
+    status = 409
+
+
+class PaymentUnderWay(Refusal):
+    code = "payment_under_way"
+    status = 409
+
+
+class NothingLeft(Refusal):
+    code = "nothing_left"
+    status = 409
+
+
+class InvoiceHasPayments(Refusal):
+    code = "invoice_has_payments"
+    status = 409
+
+
+class IdempotencyKeyRequired(Refusal):
+    code = "idempotency_key_required"
+    status = 400
+
+
+class IdempotencyKeyReused(Refusal):
+    code = "idempotency_key_reused"
+    status = 409
+
+
 class NothingToBill(Refusal):
     code = "nothing_to_bill"
     status = 409

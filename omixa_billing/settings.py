@@ -235,6 +235,15 @@ INVOICE_SAFETY_FLOOR = Decimal(env.str("INVOICE_SAFETY_FLOOR", default="1000.00"
 # Whether a month with unpriced or quarantined events waits for a person instead of closing with a warning.
 INVOICE_WAITS_FOR_EVENTS = env.bool("INVOICE_WAITS_FOR_EVENTS", default=False)
 INVOICE_DUE_DAYS = env.int("INVOICE_DUE_DAYS", default=14)
+# Empty: no Stripe; invoices are then marked as paid by hand.
+STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", default="")
+STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", default="")
+STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="")  # of a test server; empty is Stripe's own
+STRIPE_API_VERSION = "2026-10-28.endive"  # what the code was written for; a newer library does not move it
+STRIPE_TIMEOUT_SECONDS = env.int("STRIPE_TIMEOUT_SECONDS", default=20)
+STRIPE_MAX_RETRIES = env.int("STRIPE_MAX_RETRIES", default=2)
+# Days after the first decline, or after the due day where nothing can be charged.
+DUNNING_RETRY_DAYS = env.list("DUNNING_RETRY_DAYS", cast=int, default=[3, 5, 7])
 INVOICE_NUMBER_PREFIX = env.str("INVOICE_NUMBER_PREFIX", default="OMX")
 SELLER_NAME = env.str("SELLER_NAME", default="Omixa Cloud")
 SELLER_ADDRESS = env.str("SELLER_ADDRESS", default="").replace("\\n", "\n")
