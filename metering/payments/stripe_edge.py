@@ -348,7 +348,7 @@ def _id(reference: Any) -> str:
 
 def _metadata(found: Any) -> dict[str, str]:
     metadata = getattr(found, "metadata", None)
-    return {} if metadata is None else {str(name): str(value) for name, value in dict(metadata).items()}
+    return {} if metadata is None else {str(name): str(value) for name, value in metadata.to_dict().items()}
 
 
 def _intent(found: Any, status: str = "", code: str = "", message: str = "") -> Intent:
