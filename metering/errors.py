@@ -48,6 +48,11 @@ class InvoiceNotOpen(Refusal):
     status = 409
 
 
+class InvoiceNotVoid(Refusal):
+    code = "invoice_not_void"
+    status = 409
+
+
 class MalformedBody(Refusal):
     code = "malformed_body"
     status = 400

@@ -27,7 +27,7 @@ def freeze(invoice: Invoice, preview: InvoicePreview, actor: str, now: datetime)
     The credits it uses are entered; where they leave nothing to pay it is paid at once. Raises InvoiceNotDraft.
     """
     workspace = preview.workspace
-    number = take_number(now)
+    number = take_number(now, settings.INVOICE_NUMBER_PREFIX)
     frozen = {
         "status": Invoice.Status.OPEN,
         "number": number,
@@ -51,12 +51,12 @@ def freeze(invoice: Invoice, preview: InvoicePreview, actor: str, now: datetime)
     audit.record(actor, "invoice.finalized", invoice.public_id, workspace, now=now, number=number, total=total)
 
 
-def take_number(now: datetime) -> str:
-    """The next number of this issuer and year, such as `OMX-2026-00001`.
+def take_number(now: datetime, prefix: str) -> str:
+    """The next number of this prefix and year, such as `OMX-2026-00001`.
 
     The sequence's row stays locked until the transaction ends and goes back with it, so numbers have no gaps.
     """
-    prefix, year = settings.INVOICE_NUMBER_PREFIX, now.astimezone(UTC).year
+    year = now.astimezone(UTC).year
     with connection.cursor() as cursor:
         cursor.execute(TAKE_NUMBER, [prefix, year])
         (last,) = cursor.fetchone()
