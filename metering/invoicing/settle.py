@@ -37,7 +37,7 @@ def _note_if_paid(invoice: Invoice, reference: str, actor: str, now: datetime) -
 def _lower(invoice: Invoice, amount: Decimal, now: datetime) -> None:
     if invoice.status not in OWED:
         raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: nothing is due on it.")
-    if not 0 < amount <= invoice.amount_due:
+    if not 0 <= amount <= invoice.amount_due:
         raise InvoiceNotOpen(f"{cents_text(invoice.amount_due)} are due on {invoice}, not {cents_text(amount)}.")
     invoice.amount_due -= amount
     if invoice.amount_due == 0:

@@ -5,8 +5,7 @@ asked asks again under the same idempotency key, or looks for what was made. Sou
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache, partial
 from typing import Any
@@ -16,22 +15,35 @@ from django.conf import settings
 from django.db import connection
 
 from metering.errors import StripeNotConfigured
+from metering.payments.stripe_objects import (
+    Claim,
+    Intent,
+    Method,
+    MoneyBack,
+    Session,
+    claim_of,
+    id_of,
+    intent_of,
+    method_of,
+    refund_of,
+    session_of,
+    wire,
+)
 
 TOLERANCE_SECONDS = 300
 PAGE = 100
 METHOD_KINDS = ("card", "us_bank_account")
-# Of a PaymentIntent: Stripe's words as ours.
-STATUSES = {
-    "succeeded": "succeeded",
-    "processing": "processing",
-    "canceled": "canceled",
-    "requires_payment_method": "declined",
-    "requires_action": "declined",
-}
 
 
 class StripeUnavailable(Exception):
-    """Stripe did not answer, or answered that it failed: what was asked may have happened or not."""
+    """Stripe did not answer, or answered that it failed: what was asked may have happened or not.
+
+    `answered`: with a 5xx, which it repeats under the same key, so that asking again cannot help.
+    """
+
+    def __init__(self, message: str, answered: bool = False) -> None:
+        super().__init__(message)
+        self.answered = answered
 
 
 class StripeRefused(Exception):
@@ -44,75 +56,6 @@ class StripeRefused(Exception):
 
 class ForgedWebhook(Exception):
     """Not signed with our secret, or signed too long ago."""
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """A payment: `status` is succeeded, processing, declined, canceled or pending (nobody has tried to pay yet)."""
-
-    id: str
-    status: str
-    amount: Decimal
-    currency: str
-    received: Decimal = Decimal("0.00")
-    customer: str = ""
-    method: str = ""
-    code: str = ""
-    message: str = ""
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    created: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """A page of Stripe's: `status` is open, complete or expired."""
-
-    id: str
-    status: str
-    url: str
-    mode: str
-    customer: str
-    intent: str
-    setup_intent: str
-    metadata: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Method:
-    """A saved card or bank account, as a page shows it."""
-
-    id: str
-    kind: str
-    customer: str
-    brand: str
-    last_four: str
-    expires_year: int | None = None
-    expires_month: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MoneyBack:
-    """A refund: `status` is pending, succeeded, failed or canceled."""
-
-    id: str
-    status: str
-    amount: Decimal
-    intent: str
-    message: str = ""
-    metadata: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A dispute, in Stripe's own words."""
-
-    id: str
-    status: str
-    reason: str
-    amount: Decimal
-    currency: str
-    intent: str
-    opened_at: datetime
 
 
 def is_configured() -> bool:
@@ -176,7 +119,7 @@ class StripeEdge:
             "success_url": success_url,
             "cancel_url": cancel_url,
         }
-        return _session(self._ask(lambda v1: v1.checkout.sessions.create(asked, {"idempotency_key": key})))
+        return session_of(self._ask(lambda v1: v1.checkout.sessions.create(asked, {"idempotency_key": key})))
 
     def create_payment_session(
         self,
@@ -189,7 +132,7 @@ class StripeEdge:
         cancel_url: str,
         key: str,
     ) -> Session:
-        price = {"currency": currency.lower(), "unit_amount": _wire(amount), "product_data": {"name": description}}
+        price = {"currency": currency.lower(), "unit_amount": wire(amount), "product_data": {"name": description}}
         asked = {
             "mode": "payment",
             "customer": customer,
@@ -199,22 +142,22 @@ class StripeEdge:
             "success_url": success_url,
             "cancel_url": cancel_url,
         }
-        return _session(self._ask(lambda v1: v1.checkout.sessions.create(asked, {"idempotency_key": key})))
+        return session_of(self._ask(lambda v1: v1.checkout.sessions.create(asked, {"idempotency_key": key})))
 
     def retrieve_session(self, session_id: str) -> Session:
-        return _session(self._ask(lambda v1: v1.checkout.sessions.retrieve(session_id)))
+        return session_of(self._ask(lambda v1: v1.checkout.sessions.retrieve(session_id)))
 
     def expire_session(self, session_id: str) -> Session:
         """Raises StripeRefused when it is not open any more."""
-        return _session(self._ask(lambda v1: v1.checkout.sessions.expire(session_id)))
+        return session_of(self._ask(lambda v1: v1.checkout.sessions.expire(session_id)))
 
     def method_of_setup(self, setup_intent: str) -> str:
         """The payment method that a setup saved; empty when it saved none."""
         found = self._ask(lambda v1: v1.setup_intents.retrieve(setup_intent))
-        return _id(found.payment_method) if found.status == "succeeded" else ""
+        return id_of(found.payment_method) if found.status == "succeeded" else ""
 
     def retrieve_method(self, method: str) -> Method:
-        return _method(self._ask(lambda v1: v1.payment_methods.retrieve(method)))
+        return method_of(self._ask(lambda v1: v1.payment_methods.retrieve(method)))
 
     def set_default_method(self, customer: str, method: str) -> None:
         asked = {"invoice_settings": {"default_payment_method": method}}
@@ -232,7 +175,7 @@ class StripeEdge:
     ) -> Intent:
         """Charges a saved method without its owner. A decline is an Intent with its code and message."""
         asked = {
-            "amount": _wire(amount),
+            "amount": wire(amount),
             "currency": currency.lower(),
             "customer": customer,
             "payment_method": method,
@@ -243,17 +186,17 @@ class StripeEdge:
             "metadata": dict(metadata),
         }
         try:
-            return _intent(self._ask(lambda v1: v1.payment_intents.create(asked, {"idempotency_key": key})))
+            return intent_of(self._ask(lambda v1: v1.payment_intents.create(asked, {"idempotency_key": key})))
         except _Declined as declined:
             return declined.intent
 
     def retrieve_intent(self, intent: str) -> Intent:
-        return _intent(self._ask(lambda v1: v1.payment_intents.retrieve(intent)))
+        return intent_of(self._ask(lambda v1: v1.payment_intents.retrieve(intent)))
 
     def find_intents(self, name: str, value: str) -> list[Intent]:
         """By metadata; Stripe's search may be a minute behind."""
         query = {"query": f"metadata['{name}']:'{value}'", "limit": PAGE}
-        return [_intent(each) for each in self._ask(lambda v1: v1.payment_intents.search(query)).data]
+        return [intent_of(each) for each in self._ask(lambda v1: v1.payment_intents.search(query)).data]
 
     def list_intents(self, since: datetime, customer: str = "") -> Iterator[Intent]:
         """Newest first, a page a call; complete at once, where search is not."""
@@ -263,35 +206,28 @@ class StripeEdge:
         more = True
         while more:
             page = self._ask(partial(_list_intents, asked))
-            yield from (_intent(each) for each in page.data)
+            yield from (intent_of(each) for each in page.data)
             more = bool(page.has_more and page.data)
             asked = asked | {"starting_after": page.data[-1].id if page.data else ""}
 
     def cancel_intent(self, intent: str, key: str) -> Intent:
         """Raises StripeRefused when it cannot be canceled any more."""
-        return _intent(self._ask(lambda v1: v1.payment_intents.cancel(intent, {}, {"idempotency_key": key})))
+        return intent_of(self._ask(lambda v1: v1.payment_intents.cancel(intent, {}, {"idempotency_key": key})))
 
     def create_refund(self, intent: str, amount: Decimal, metadata: Mapping[str, str], key: str) -> MoneyBack:
-        asked = {"payment_intent": intent, "amount": _wire(amount), "metadata": dict(metadata)}
-        return _refund(self._ask(lambda v1: v1.refunds.create(asked, {"idempotency_key": key})))
+        asked = {"payment_intent": intent, "amount": wire(amount), "metadata": dict(metadata)}
+        return refund_of(self._ask(lambda v1: v1.refunds.create(asked, {"idempotency_key": key})))
 
     def retrieve_refund(self, refund: str) -> MoneyBack:
-        return _refund(self._ask(lambda v1: v1.refunds.retrieve(refund)))
+        return refund_of(self._ask(lambda v1: v1.refunds.retrieve(refund)))
 
     def refunds_of(self, intent: str) -> list[MoneyBack]:
-        return [_refund(each) for each in self._ask(lambda v1: v1.refunds.list({"payment_intent": intent, "limit": PAGE})).data]
+        return [
+            refund_of(each) for each in self._ask(lambda v1: v1.refunds.list({"payment_intent": intent, "limit": PAGE})).data
+        ]
 
     def retrieve_dispute(self, dispute: str) -> Claim:
-        found = self._ask(lambda v1: v1.disputes.retrieve(dispute))
-        return Claim(
-            id=found.id,
-            status=found.status,
-            reason=found.reason,
-            amount=_ours(found.amount),
-            currency=found.currency.upper(),
-            intent=_id(found.payment_intent),
-            opened_at=datetime.fromtimestamp(found.created, UTC),
-        )
+        return claim_of(self._ask(lambda v1: v1.disputes.retrieve(dispute)))
 
     def _ask(self, call: Any) -> Any:
         _refuse_in_transaction()
@@ -302,14 +238,14 @@ class StripeEdge:
             if intent is None:
                 raise StripeRefused(str(error.user_message), str(error.code)) from None
             code = getattr(error.error, "decline_code", None) or error.code or ""
-            raise _Declined(_intent(intent, "declined", str(code), str(error.user_message or ""))) from None
+            raise _Declined(intent_of(intent, "declined", str(code), str(error.user_message or ""))) from None
         except (stripe.APIConnectionError, stripe.RateLimitError) as error:
             raise StripeUnavailable(str(error)) from None
         except stripe.IdempotencyError as error:
             raise StripeRefused(str(error), "idempotency_error") from None
         except stripe.StripeError as error:
             if error.http_status is None or error.http_status >= 500 or error.http_status == 409:
-                raise StripeUnavailable(str(error)) from None
+                raise StripeUnavailable(str(error), answered=(error.http_status or 0) >= 500) from None
             raise StripeRefused(str(error.user_message or error), str(error.code or "")) from None
 
 
@@ -327,88 +263,3 @@ def _refuse_in_transaction() -> None:
     """A call may last half a minute and must not hold a lock, nor be undone with one. A test's own transaction is none."""
     if any(not getattr(block, "_from_testcase", False) for block in connection.atomic_blocks):
         raise RuntimeError("Stripe is called inside an open database transaction")
-
-
-def _wire(amount: Decimal) -> int:
-    """Whole cents; a fraction of a cent is a bug."""
-    cents = amount.scaleb(2)
-    if cents != cents.to_integral_value():
-        raise ValueError(f"{amount} is no whole number of cents")
-    return int(cents)
-
-
-def _ours(cents: int | None) -> Decimal:
-    return Decimal(cents or 0).scaleb(-2)
-
-
-def _id(reference: Any) -> str:
-    """Stripe gives an id, or the object itself where it was expanded."""
-    return "" if reference is None else str(getattr(reference, "id", reference))
-
-
-def _metadata(found: Any) -> dict[str, str]:
-    metadata = getattr(found, "metadata", None)
-    return {} if metadata is None else {str(name): str(value) for name, value in metadata.to_dict().items()}
-
-
-def _intent(found: Any, status: str = "", code: str = "", message: str = "") -> Intent:
-    error = getattr(found, "last_payment_error", None)
-    tried = error is not None
-    if not status:
-        status = STATUSES.get(found.status, "pending")
-        if status == "declined" and not tried and found.status == "requires_payment_method":
-            status = "pending"
-    if error is not None and not code:
-        code = str(getattr(error, "decline_code", None) or getattr(error, "code", None) or "")
-        message = str(getattr(error, "message", None) or "")
-    return Intent(
-        id=str(found.id),
-        status=status,
-        amount=_ours(found.amount),
-        currency=str(found.currency).upper(),
-        received=_ours(getattr(found, "amount_received", 0)),
-        customer=_id(getattr(found, "customer", None)),
-        method=_id(getattr(found, "payment_method", None)),
-        code=code,
-        message=message,
-        metadata=_metadata(found),
-        created=datetime.fromtimestamp(found.created, UTC) if getattr(found, "created", None) else None,
-    )
-
-
-def _session(found: Any) -> Session:
-    return Session(
-        id=str(found.id),
-        status=str(found.status),
-        url=str(getattr(found, "url", None) or ""),
-        mode=str(found.mode),
-        customer=_id(found.customer),
-        intent=_id(getattr(found, "payment_intent", None)),
-        setup_intent=_id(getattr(found, "setup_intent", None)),
-        metadata=_metadata(found),
-    )
-
-
-def _method(found: Any) -> Method:
-    kind = str(found.type)
-    detail = getattr(found, kind, None)
-    return Method(
-        id=str(found.id),
-        kind=kind,
-        customer=_id(getattr(found, "customer", None)),
-        brand=str(getattr(detail, "brand", None) or getattr(detail, "bank_name", None) or ""),
-        last_four=str(getattr(detail, "last4", None) or ""),
-        expires_year=getattr(detail, "exp_year", None),
-        expires_month=getattr(detail, "exp_month", None),
-    )
-
-
-def _refund(found: Any) -> MoneyBack:
-    return MoneyBack(
-        id=str(found.id),
-        status=str(found.status),
-        amount=_ours(found.amount),
-        intent=_id(getattr(found, "payment_intent", None)),
-        message=str(getattr(found, "failure_reason", None) or ""),
-        metadata=_metadata(found),
-    )

@@ -7,7 +7,7 @@ import pytest
 
 from metering.invoicing.document import render_invoice
 from metering.invoicing.models import Invoice
-from metering.invoicing.pay import mark_paid
+from metering.payments.by_hand import mark_paid
 from tests.factories import NOW, make_price
 from tests.invoicing.conftest import AUGUST, Meter, closed, finalized, tokens
 from workspaces.models import APIKey, Workspace

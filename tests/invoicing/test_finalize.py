@@ -12,7 +12,7 @@ from metering.invoicing import freeze
 from metering.invoicing.close import close_workspace
 from metering.invoicing.finalize import finalize
 from metering.invoicing.models import Invoice, InvoiceLine, InvoiceSequence
-from metering.invoicing.pay import mark_paid
+from metering.payments.by_hand import mark_paid
 from metering.rollups.models import DailyRollup
 from tests.factories import NOW, make_key, make_workspace
 from tests.invoicing.conftest import AUGUST, SEPTEMBER, Meter, at, at_once, closed, finalized

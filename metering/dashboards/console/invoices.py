@@ -19,7 +19,7 @@ from metering.dashboards.console import figures
 from metering.invoicing.document import invoice_page
 from metering.invoicing.finalize import finalize
 from metering.invoicing.models import Invoice, InvoiceLine
-from metering.invoicing.pay import mark_paid
+from metering.payments.by_hand import mark_paid
 from metering.periods import month_of, parse_month, previous_month
 from workspaces.console import fields
 from workspaces.console.base import OperatorAdmin, ReadOnlyInline, actor_of

@@ -1,0 +1,182 @@
+"""What Stripe's objects are to us, and how its answers become them. Amounts are Decimals; on the wire, whole cents."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+# Of a PaymentIntent: Stripe's words as ours.
+STATUSES = {
+    "succeeded": "succeeded",
+    "processing": "processing",
+    "canceled": "canceled",
+    "requires_payment_method": "declined",
+    "requires_action": "declined",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A payment: `status` is succeeded, processing, declined, canceled or pending (nobody has tried to pay yet)."""
+
+    id: str
+    status: str
+    amount: Decimal
+    currency: str
+    received: Decimal = Decimal("0.00")
+    customer: str = ""
+    method: str = ""
+    code: str = ""
+    message: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    created: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A page of Stripe's: `status` is open, complete or expired."""
+
+    id: str
+    status: str
+    url: str
+    mode: str
+    customer: str
+    intent: str
+    setup_intent: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A saved card or bank account, as a page shows it."""
+
+    id: str
+    kind: str
+    customer: str
+    brand: str
+    last_four: str
+    expires_year: int | None = None
+    expires_month: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyBack:
+    """A refund: `status` is pending, succeeded, failed or canceled."""
+
+    id: str
+    status: str
+    amount: Decimal
+    intent: str
+    message: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A dispute, in Stripe's own words."""
+
+    id: str
+    status: str
+    reason: str
+    amount: Decimal
+    currency: str
+    intent: str
+    opened_at: datetime
+
+
+def wire(amount: Decimal) -> int:
+    """Whole cents; a fraction of a cent is a bug."""
+    cents = amount.scaleb(2)
+    if cents != cents.to_integral_value():
+        raise ValueError(f"{amount} is no whole number of cents")
+    return int(cents)
+
+
+def ours(cents: int | None) -> Decimal:
+    return Decimal(cents or 0).scaleb(-2)
+
+
+def id_of(reference: Any) -> str:
+    """Stripe gives an id, or the object itself where it was expanded."""
+    return "" if reference is None else str(getattr(reference, "id", reference))
+
+
+def metadata_of(found: Any) -> dict[str, str]:
+    metadata = getattr(found, "metadata", None)
+    return {} if metadata is None else {str(name): str(value) for name, value in metadata.to_dict().items()}
+
+
+def intent_of(found: Any, status: str = "", code: str = "", message: str = "") -> Intent:
+    error = getattr(found, "last_payment_error", None)
+    tried = error is not None
+    if not status:
+        status = STATUSES.get(found.status, "pending")
+        if status == "declined" and not tried and found.status == "requires_payment_method":
+            status = "pending"
+    if error is not None and not code:
+        code = str(getattr(error, "decline_code", None) or getattr(error, "code", None) or "")
+        message = str(getattr(error, "message", None) or "")
+    return Intent(
+        id=str(found.id),
+        status=status,
+        amount=ours(found.amount),
+        currency=str(found.currency).upper(),
+        received=ours(getattr(found, "amount_received", 0)),
+        customer=id_of(getattr(found, "customer", None)),
+        method=id_of(getattr(found, "payment_method", None)),
+        code=code,
+        message=message,
+        metadata=metadata_of(found),
+        created=datetime.fromtimestamp(found.created, UTC) if getattr(found, "created", None) else None,
+    )
+
+
+def session_of(found: Any) -> Session:
+    return Session(
+        id=str(found.id),
+        status=str(found.status),
+        url=str(getattr(found, "url", None) or ""),
+        mode=str(found.mode),
+        customer=id_of(found.customer),
+        intent=id_of(getattr(found, "payment_intent", None)),
+        setup_intent=id_of(getattr(found, "setup_intent", None)),
+        metadata=metadata_of(found),
+    )
+
+
+def method_of(found: Any) -> Method:
+    kind = str(found.type)
+    detail = getattr(found, kind, None)
+    return Method(
+        id=str(found.id),
+        kind=kind,
+        customer=id_of(getattr(found, "customer", None)),
+        brand=str(getattr(detail, "brand", None) or getattr(detail, "bank_name", None) or ""),
+        last_four=str(getattr(detail, "last4", None) or ""),
+        expires_year=getattr(detail, "exp_year", None),
+        expires_month=getattr(detail, "exp_month", None),
+    )
+
+
+def refund_of(found: Any) -> MoneyBack:
+    return MoneyBack(
+        id=str(found.id),
+        status=str(found.status),
+        amount=ours(found.amount),
+        intent=id_of(getattr(found, "payment_intent", None)),
+        message=str(getattr(found, "failure_reason", None) or ""),
+        metadata=metadata_of(found),
+    )
+
+
+def claim_of(found: Any) -> Claim:
+    return Claim(
+        id=found.id,
+        status=found.status,
+        reason=found.reason,
+        amount=ours(found.amount),
+        currency=found.currency.upper(),
+        intent=id_of(found.payment_intent),
+        opened_at=datetime.fromtimestamp(found.created, UTC),
+    )
