@@ -5,8 +5,16 @@ from typing import Any
 
 import pytest
 
+from metering.invoicing.close import close_month
+from metering.invoicing.models import Invoice
 from metering.payments import stripe_edge
-from tests.payments.stripe_server import WEBHOOK_SECRET, StripeServer, start
+from metering.payments.accounts import ensure_customer
+from metering.payments.models import PaymentAccount
+from metering.periods import parse_month
+from tests.factories import NOW, make_gateway, make_key, make_price, make_workspace
+from tests.invoicing.conftest import Meter, tokens
+from tests.payments.stripe_server import GOOD, WEBHOOK_SECRET, StripeServer, start
+from workspaces.models import Workspace
 
 
 @pytest.fixture
@@ -22,3 +30,38 @@ def stripe(settings: Any) -> Iterator[StripeServer]:
     yield server
     http.shutdown()
     http.server_close()
+
+
+@pytest.fixture
+def acme(db: None) -> Workspace:
+    return make_workspace("Acme", email="bills@acme.example")
+
+
+@pytest.fixture
+def use(db: None) -> Meter:
+    make_price()
+    return Meter(make_gateway())
+
+
+@pytest.fixture
+def invoice(acme: Workspace, use: Meter) -> Invoice:
+    """Open, with 150.00 due."""
+    return an_invoice(acme, use)
+
+
+def an_invoice(workspace: Workspace, use: Meter, month: str = "09", millions: int = 100) -> Invoice:
+    """An open one of the month, at 1.50 a million."""
+    use(make_key(workspace), f"{month}-14T10:00", usage=tokens(input=millions * 1_000_000))
+    (made,) = close_month(parse_month(f"2026-{month}"), NOW, workspace=workspace, finalize=True)
+    assert made.status == "open"
+    return made
+
+
+def with_method(workspace: Workspace, server: StripeServer, method: str = GOOD) -> PaymentAccount:
+    """The workspace has a customer at Stripe and a saved method that behaves as the named one."""
+    account = ensure_customer(workspace)
+    assert account.customer_id is not None
+    account.method_id = server.save_method(account.customer_id, method)
+    account.method_kind, account.brand, account.last_four = "card", "visa", "4242"
+    account.save()
+    return account

@@ -394,5 +394,5 @@ def start() -> tuple[StripeServer, ThreadingHTTPServer]:
     http.daemon_threads = True
     http.stripe = stripe  # type: ignore[attr-defined]
     stripe.port = http.server_address[1]
-    threading.Thread(target=http.serve_forever, daemon=True).start()
+    threading.Thread(target=http.serve_forever, args=[0.02], daemon=True).start()
     return stripe, http
