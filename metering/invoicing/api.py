@@ -108,7 +108,7 @@ class LineEventsView(APIView):
 
 def invoices_of(workspace: Workspace) -> QuerySet[Invoice]:
     """The workspace's invoices with their lines, newest month first."""
-    invoices = Invoice.objects.filter(workspace=workspace).select_related("workspace").prefetch_related("lines")
+    invoices = Invoice.objects.filter(workspace=workspace).select_related("workspace").prefetch_related("lines", "credit_notes")
     return invoices.order_by("-period_start", "-pk")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import connection
 
 from metering.invoicing.models import Invoice
+from metering.invoicing.reconcile_credit_notes import credit_note_differences
 from metering.invoicing.taken_back import taken_back
 from metering.money import cents_text, exact_text, round_to_cents
 from metering.periods import Period
@@ -86,9 +87,10 @@ WHERE billed.tokens > coalesce(used.tokens, 0) ORDER BY w.public_id, month, m.sl
 
 # Sequences whose last number is not the count of the numbers given.
 GAPS = """
-SELECT s.prefix, s.year, s.last, count(i.id) FROM metering_invoicesequence s
-LEFT JOIN metering_invoice i ON i.number LIKE s.prefix || '-' || s.year || '-%'
-GROUP BY s.id HAVING s.last <> count(i.id) ORDER BY s.prefix, s.year
+SELECT s.prefix, s.year, s.last, count(given.number) FROM metering_invoicesequence s
+LEFT JOIN (SELECT number FROM metering_invoice UNION ALL SELECT number FROM metering_creditnote) AS given
+ON given.number LIKE s.prefix || '-' || s.year || '-%'
+GROUP BY s.id HAVING s.last <> count(given.number) ORDER BY s.prefix, s.year
 """
 
 
@@ -131,6 +133,7 @@ def differences(period: Period | None = None) -> list[dict[str, Any]]:
         expected = None if rated is None else exact_text(rated)
         found.append({"check": "rollup_cost_is_tokens_times_rates", **where, "expected": expected, "found": exact_text(cost)})
     found += overbilled(scope)
+    found += credit_note_differences(period)
     for prefix, year, last, given in rows(GAPS, {}):
         found.append(
             {

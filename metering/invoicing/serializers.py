@@ -90,6 +90,7 @@ class InvoiceSerializer(serializers.Serializer[Any]):
     amount_paid = CentsField()
     credited = CentsField(help_text="Taken off by credit notes.")
     amount_due = CentsField(help_text="Total less credits applied, paid and credited.")
+    credit_notes = serializers.ListField(child=serializers.CharField(), help_text="Ids, newest first.")
     notes = NotesSerializer()
     currency = serializers.CharField()
     finalized_at = serializers.DateTimeField(allow_null=True)

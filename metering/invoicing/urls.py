@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from metering.invoicing import api
+from metering.invoicing import api, credit_notes_api
 
 urlpatterns = [
     path("invoices", api.InvoicesView.as_view(), name="invoices"),
@@ -13,4 +13,6 @@ urlpatterns = [
         api.LineEventsView.as_view(),
         name="events_of_an_invoice_line",
     ),
+    path("credit-notes", credit_notes_api.CreditNotesView.as_view(), name="credit_notes"),
+    path("credit-notes/<slug:credit_note_id>", credit_notes_api.CreditNoteView.as_view(), name="credit_note"),
 ]

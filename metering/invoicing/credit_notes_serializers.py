@@ -1,0 +1,58 @@
+"""What the credit note endpoints take and answer, as OpenAPI describes it. credit_notes_shown.py makes the values."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from metering.invoicing.credit_note_models import CreditNote
+from metering.invoicing.serializers import (
+    DEFAULT_INVOICES_PAGE,
+    MAX_INVOICES_PAGE,
+    BuyerSerializer,
+    CentsField,
+    PartySerializer,
+    TaxSerializer,
+)
+
+
+class CreditNotesQuery(serializers.Serializer[Any]):
+    invoice_id = serializers.CharField(required=False, help_text="Only credit notes of this invoice. A stranger's has none.")
+    limit = serializers.IntegerField(default=DEFAULT_INVOICES_PAGE, min_value=1, max_value=MAX_INVOICES_PAGE)
+    cursor = serializers.CharField(required=False, help_text="`next_cursor` of the page before.")
+
+
+class CreditNoteLineSerializer(serializers.Serializer[Any]):
+    invoice_line_id = serializers.CharField()
+    description = serializers.CharField()
+    amount = CentsField(help_text="What is credited of the line, before tax.")
+
+
+class CreditNoteSerializer(serializers.Serializer[Any]):
+    object = serializers.ChoiceField(choices=["credit_note"])
+    id = serializers.CharField()
+    number = serializers.CharField()
+    invoice_id = serializers.CharField()
+    invoice_number = serializers.CharField()
+    reason = serializers.CharField()
+    seller = PartySerializer()
+    buyer = BuyerSerializer()
+    lines = CreditNoteLineSerializer(many=True)
+    subtotal = CentsField(help_text="The lines' sum, before tax.")
+    taxes = TaxSerializer(many=True)
+    tax = CentsField(help_text="The taxes' sum.")
+    total = CentsField(help_text="Subtotal plus tax.")
+    off_due = CentsField(help_text="Taken off what was due on the invoice.")
+    given_back = CentsField(help_text="The rest of the total: it goes back to the customer.")
+    settlement = serializers.ChoiceField(
+        choices=CreditNote.Settlement.values,
+        allow_null=True,
+        help_text="How it goes back; null where nothing does. What was paid with credits comes back as credit either way.",
+    )
+    currency = serializers.CharField()
+    issued_at = serializers.DateTimeField()
+
+
+class CreditNoteListSerializer(serializers.Serializer[Any]):
+    object = serializers.ChoiceField(choices=["list"])
+    data = CreditNoteSerializer(many=True)  # type: ignore[assignment]  # the field, not the property
+    next_cursor = serializers.CharField(allow_null=True)
