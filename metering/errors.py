@@ -98,6 +98,11 @@ class IdempotencyKeyReused(Refusal):
     status = 409
 
 
+class WebhookRefused(Refusal):
+    code = "invalid_signature"
+    status = 400
+
+
 class NothingToBill(Refusal):
     code = "nothing_to_bill"
     status = 409

@@ -7,6 +7,7 @@ from rest_framework.negotiation import DefaultContentNegotiation
 
 from metering.health import healthz, readyz
 from metering.metrics import metrics
+from metering.payments.webhook_view import stripe_webhook
 
 api: list[URLPattern | URLResolver] = [
     path("", include("metering.usage.urls")),
@@ -25,6 +26,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("metrics", metrics),
     path("gateway/v1/", include("metering.ingest.urls")),
     path("api/v1/", include(api)),
+    path("webhooks/stripe", stripe_webhook, name="stripe_webhook"),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
     path("", include("metering.dashboards.pages.urls")),

@@ -310,6 +310,7 @@ class Migration(migrations.Migration):
                 ("created_at", models.DateTimeField()),
                 ("sent_at", models.DateTimeField(null=True)),
                 ("tries", models.IntegerField(default=0)),
+                ("next_try_at", models.DateTimeField(null=True)),
                 ("error", models.TextField(default="")),
                 (
                     "workspace",
@@ -632,6 +633,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("tries", models.IntegerField(default=0)),
+                ("next_try_at", models.DateTimeField(null=True)),
                 ("error", models.TextField(default="")),
                 ("handled_at", models.DateTimeField(null=True)),
             ],

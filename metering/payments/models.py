@@ -283,6 +283,7 @@ class WebhookEvent(models.Model):
     received_at = models.DateTimeField()
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.WAITING)
     tries = models.IntegerField(default=0)
+    next_try_at = models.DateTimeField(null=True)
     error = models.TextField(default="")
     handled_at = models.DateTimeField(null=True)
 
@@ -309,6 +310,7 @@ class Notice(models.Model):
     created_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)
     tries = models.IntegerField(default=0)
+    next_try_at = models.DateTimeField(null=True)
     error = models.TextField(default="")
 
     class Meta:
