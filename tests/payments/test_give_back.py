@@ -70,7 +70,7 @@ def test_a_paid_invoice_is_refunded_in_parts_and_no_further(stripe: StripeServer
 
 
 def test_a_refund_that_stripe_never_heard_of_is_sent_later(stripe: StripeServer, paid: Invoice) -> None:
-    stripe.fail_at(len(stripe.requests) + 1, "die_before")
+    stripe.fail_at(1, "die_before")
     note = credited(paid)
     assert went_back(note) == [("150.00", "started")]
     assert refunds.recover(NOW) == {"settled": 1, "waiting": 0, "unavailable": 0}
@@ -78,7 +78,7 @@ def test_a_refund_that_stripe_never_heard_of_is_sent_later(stripe: StripeServer,
 
 
 def test_a_refund_waits_for_no_answer_but_counts_already(stripe: StripeServer, paid: Invoice) -> None:
-    stripe.fail_at(len(stripe.requests) + 1, "die_before")
+    stripe.fail_at(1, "die_before")
     credited(paid, "100.00")
     assert [str(refunds.left_of(payment)) for payment in Payment.objects.all()] == ["50.00"]
     assert went_back(credited(paid)) == [("50.00", "succeeded")]
@@ -198,7 +198,7 @@ def test_an_open_payment_page_is_closed_first(stripe: StripeServer, invoice: Inv
 
 def test_a_page_that_cannot_be_closed_stops_it(stripe: StripeServer, invoice: Invoice) -> None:
     payment_page(invoice, NOW)
-    stripe.fail_at(len(stripe.requests) + 1, "die_before")
+    stripe.fail_at(1, "die_before")
     with pytest.raises(PaymentUnderWay):
         void_invoice(invoice.pk, "mistake", OPS, NOW)
     with pytest.raises(InvalidParameter):
