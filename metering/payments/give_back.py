@@ -97,20 +97,39 @@ def issue_credit_note(
         begun = _give_back(note, returnable, reference.strip(), actor, now) if note.given_back else []
         if invoice.status == Invoice.Status.PAID:
             after_payment(invoice, now)
-    for refund in begun:
-        try:
-            refunds.pursue(refund, now)
-        except StripeUnavailable as error:
-            log.warning("refund_waits", refund=refund.public_id, error=str(error))
+    _send(begun, now)
     return note
+
+
+def refund_again(note_id: int, actor: str, now: datetime) -> Decimal:
+    """Sends what of a refunded credit note, by primary key, is still missing because refunds failed; the amount.
+
+    Raises NothingLeft.
+    """
+    with transaction.atomic():
+        invoice = void.held_invoice(CreditNote.objects.values_list("invoice", flat=True).get(pk=note_id))
+        note = invoice.credit_notes.get(pk=note_id)
+        missing = missing_of(note)
+        if not missing:
+            raise NothingLeft(f"Nothing of the credit note {note} is missing.")
+        begun = _begin(note, returnable_of(invoice).by_stripe, missing, note.reason, actor, now)
+    _send(begun, now)
+    return missing
+
+
+def missing_of(note: CreditNote) -> Decimal:
+    """What a credit note that is refunded through Stripe still has to give back: refunds of it failed."""
+    if note.settlement != CreditNote.Settlement.REFUND:
+        return NOTHING
+    return note.given_back - returned_as_credit(note) - refunded(note)
 
 
 def returnable_of(invoice: Invoice) -> Returnable:
     payments = [(payment, refunds.left_of(payment)) for payment in invoice.payments.order_by("pk")]
     paid = [(payment, left) for payment, left in payments if left > 0]
-    outside = invoice.credit_notes.filter(settlement=CreditNote.Settlement.OUTSIDE)
-    promised = sum((note.given_back - returned_as_credit(note) - refunded(note) for note in outside), NOTHING)
-    as_credit = sum((returned_as_credit(note) for note in invoice.credit_notes.all()), NOTHING)
+    notes = invoice.credit_notes.all()
+    promised = sum((note.given_back - returned_as_credit(note) - refunded(note) for note in notes), NOTHING)
+    as_credit = sum((returned_as_credit(note) for note in notes), NOTHING)
     return Returnable(
         by_stripe=[(payment, left) for payment, left in paid if payment.method == Payment.Method.STRIPE],
         by_hand=[(payment, left) for payment, left in paid if payment.method == Payment.Method.BY_HAND],
@@ -202,3 +221,12 @@ def _begin(
             begun.append(refunds.begin(payment.pk, part, reason, actor, now, credit_note=note))
             money -= part
     return begun
+
+
+def _send(begun: list[Refund], now: datetime) -> None:
+    """Asks Stripe for the refunds. One that it does not answer waits for the next run."""
+    for refund in begun:
+        try:
+            refunds.pursue(refund, now)
+        except StripeUnavailable as error:
+            log.warning("refund_waits", refund=refund.public_id, error=str(error))

@@ -16,8 +16,9 @@ from metering.invoicing.terms_models import BillingTerms
 from metering.payments import refunds
 from metering.payments.by_hand import mark_paid
 from metering.payments.collect import collect_invoice, payment_page
-from metering.payments.give_back import issue_credit_note, void_invoice
+from metering.payments.give_back import issue_credit_note, refund_again, void_invoice
 from metering.payments.models import Dunning, Payment, Refund
+from metering.payments.stripe_objects import MoneyBack
 from metering.payments.suspension import suspend_for
 from tests.factories import NOW, make_key
 from tests.invoicing.conftest import Meter, at_once, finalized, tokens
@@ -82,6 +83,20 @@ def test_a_refund_waits_for_no_answer_but_counts_already(stripe: StripeServer, p
     credited(paid, "100.00")
     assert [str(refunds.left_of(payment)) for payment in Payment.objects.all()] == ["50.00"]
     assert went_back(credited(paid)) == [("50.00", "succeeded")]
+
+
+def test_a_refund_that_failed_is_sent_again_and_not_given_to_another_note(stripe: StripeServer, paid: Invoice) -> None:
+    note = credited(paid, "100.00")
+    refund = note.refunds.get()
+    refunds.take_answer(refund, MoneyBack(str(refund.stripe_id), "failed", refund.amount, "", "closed account"), NOW)
+    stripe.of("refund")[0]["amount"] = 0
+    assert went_back(note) == [("100.00", "failed")]
+    assert went_back(credited(paid)) == [("50.00", "succeeded")]
+    assert refund_again(note.pk, OPS, NOW) == Decimal("100.00")
+    assert went_back(note) == [("100.00", "failed"), ("100.00", "succeeded")]
+    with pytest.raises(NothingLeft, match="is missing"):
+        refund_again(note.pk, OPS, NOW)
+    assert Payment.objects.get().refunded == Decimal("150.00")
 
 
 def test_a_line_is_not_refunded_twice(stripe: StripeServer, paid: Invoice) -> None:

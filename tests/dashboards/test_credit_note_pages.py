@@ -1,0 +1,42 @@
+"""Credit notes through the pages: named by their invoice, printed, and nobody else's."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import pytest
+from django.db import transaction
+from django.test import Client
+
+from metering.invoicing.close import close_month
+from metering.invoicing.credit_note_models import CreditNote
+from metering.invoicing.credit_notes import issue
+from metering.invoicing.void import held_invoice
+from metering.periods import parse_month
+from tests.dashboards.conftest import Tenant, browser_of, person, text_of
+from tests.factories import GOLDEN_USAGE, NOW
+
+Use = Callable[..., list[str]]
+SEPTEMBER = datetime.fromisoformat("2026-09-10T08:00:00+00:00")
+
+
+@pytest.fixture
+def note(acme: Tenant, rival: Tenant, codex_mini: None, use: Use) -> CreditNote:
+    use(acme.key, SEPTEMBER, usage=GOLDEN_USAGE | {"completion_tokens": 1_000_000, "total_tokens": 1_002_006})
+    (invoice,) = close_month(parse_month("2026-09"), NOW, finalize=True)
+    with transaction.atomic():
+        return issue(held_invoice(invoice.pk), None, "an outage", "", "ops", NOW)
+
+
+def test_the_invoice_leads_to_its_credit_note(note: CreditNote, owner: Client) -> None:
+    page = owner.get(f"/invoices/{note.invoice.public_id}")
+    link = f'<a href="/credit-notes/{note.public_id}">Credit note OMX-CN-2026-00001</a>'
+    assert link in text_of(page)
+    assert "15 Oct 2026</time>: $6.00, an outage" in text_of(page)
+    printed = owner.get(f"/credit-notes/{note.public_id}")
+    assert "Credit note OMX-CN-2026-00001" in text_of(printed)
+    assert "no-store" in printed["Cache-Control"]
+
+
+def test_a_strangers_credit_note_is_not_found(note: CreditNote, rival: Tenant) -> None:
+    stranger = browser_of(person(rival.workspace, "owner", "owner@rival.example"))
+    assert stranger.get(f"/credit-notes/{note.public_id}").status_code == 404
