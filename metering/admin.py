@@ -3,6 +3,7 @@
 from metering.dashboards.console import (
     batches,
     catalogue,
+    credit_notes,
     customers,
     events,
     invoices,
@@ -13,4 +14,16 @@ from metering.dashboards.console import (
     signin,
 )
 
-__all__ = ["batches", "catalogue", "customers", "events", "invoices", "prices", "quarantine", "rerating", "schedule", "signin"]
+__all__ = [
+    "batches",
+    "catalogue",
+    "credit_notes",
+    "customers",
+    "events",
+    "invoices",
+    "prices",
+    "quarantine",
+    "rerating",
+    "schedule",
+    "signin",
+]

@@ -28,6 +28,7 @@ def every_page(world: World) -> list[str]:
         "metering_batch",
         "metering_quarantinedevent",
         "metering_invoice",
+        "metering_creditnote",
         "django_celery_beat_periodictask",
         "account_emailaddress",
         "mfa_authenticator",
@@ -62,6 +63,10 @@ def every_page(world: World) -> list[str]:
         ("metering_invoice_change", world.invoice.pk),
         ("metering_invoice_finalize", world.invoice.pk),
         ("metering_invoice_mark_paid", world.invoice.pk),
+        ("metering_invoice_credit", world.invoice.pk),
+        ("metering_invoice_void", world.invoice.pk),
+        ("metering_invoice_uncollectible", world.invoice.pk),
+        ("metering_invoice_reissue", world.invoice.pk),
         ("metering_invoice_printable", world.invoice.pk),
         ("django_celery_beat_periodictask_change", PeriodicTask.objects.earliest("pk").pk),
     ]

@@ -28,6 +28,7 @@ LISTS = {
     "metering_batch_changelist": 8,
     "metering_quarantinedevent_changelist": 13,
     "metering_invoice_changelist": 10,
+    "metering_creditnote_changelist": 10,
     "index": 20,
 }
 

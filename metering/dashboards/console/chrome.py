@@ -14,6 +14,7 @@ from unfold.dataclasses import SearchResult
 from metering.catalogue.models import LanguageModel, PriceVersion
 from metering.dashboards.console.backlog import open_quarantine, waiting_batches
 from metering.ingest.models import Batch, QuarantinedEvent
+from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.models import Invoice
 from metering.rollups.models import Rerating
 from workspaces.models import APIKey, Gateway, Workspace
@@ -28,6 +29,7 @@ BY_PREFIX = {
     "qrn_": QuarantinedEvent,
     "price_": PriceVersion,
     "inv_": Invoice,
+    "cn_": CreditNote,
     "rrt_": Rerating,
 }
 
@@ -90,7 +92,13 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Gateways", "router", "workspaces_gateway_changelist", request),
             ],
         ),
-        _group("Billing", [_item("Invoices", "request_quote", "metering_invoice_changelist", request)]),
+        _group(
+            "Billing",
+            [
+                _item("Invoices", "request_quote", "metering_invoice_changelist", request),
+                _item("Credit notes", "undo", "metering_creditnote_changelist", request),
+            ],
+        ),
         _group(
             "Operations",
             [
@@ -127,6 +135,7 @@ def search(request: HttpRequest, term: str) -> list[SearchResult]:
     found: list[Any] = [*Workspace.objects.filter(Q(name__icontains=term) | Q(email__icontains=term))[:SEARCH_LIMIT]]
     found += LanguageModel.objects.filter(slug__icontains=term)[:SEARCH_LIMIT]
     found += Invoice.objects.filter(number=term.upper())
+    found += CreditNote.objects.filter(number=term.upper())
     return [_found(row) for row in found]
 
 

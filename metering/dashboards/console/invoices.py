@@ -1,37 +1,28 @@
-"""Invoices: to look at, finalize, and mark as paid. Nothing else about them can be changed."""
+"""Invoices: to look at, and what may be done with them. Nothing else about them can be changed."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
-from django.urls import reverse
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import action, display
 
-from metering.dashboards.console import figures
+from metering.dashboards.console import figures, invoice_acts
+from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.document import invoice_page
-from metering.invoicing.finalize import finalize
 from metering.invoicing.models import Invoice, InvoiceLine
-from metering.payments.by_hand import mark_paid
 from metering.periods import month_of, parse_month, previous_month
-from workspaces.console import fields
-from workspaces.console.base import OperatorAdmin, ReadOnlyInline, actor_of
-from workspaces.console.pages import FormPage
+from workspaces.console.base import OperatorAdmin, ReadOnlyInline
 
 STATUS_LABELS = {"draft": "", "open": "info", "paid": "success", "void": "warning", "uncollectible": "danger"}
 MONTHS_OFFERED = 18
 LINES_SHOWN = 50
-
-
-class PaidForm(forms.Form):
-    reference = fields.text("reference", "Where the money is found, such as the bank transfer's.", max_length=200)
 
 
 class MonthFilter(DropdownFilter):
@@ -81,6 +72,18 @@ class LinesOfAnInvoice(ReadOnlyInline):
         return figures.money(line.amount)
 
 
+class CreditNotesOfAnInvoice(ReadOnlyInline):
+    model = CreditNote
+    fields = ("number", "issued_at", "shown", "reason", "page")
+    readonly_fields = fields
+    ordering = ("pk",)
+    verbose_name_plural = "credit notes"
+
+    @display(description="total")
+    def shown(self, note: CreditNote) -> SafeString:
+        return figures.money(note.total)
+
+
 class InvoiceAdmin(OperatorAdmin):
     list_display = (
         "name",
@@ -104,24 +107,23 @@ class InvoiceAdmin(OperatorAdmin):
         ("workspace", "month"),
         ("subtotal_exact_shown", "subtotal_shown"),
         ("tax_shown", "total_shown"),
-        ("credits_shown", "due_shown"),
+        ("promotional_shown", "credits_shown"),
+        ("paid_shown", "credited_shown"),
+        ("due_shown", "status_reason"),
         ("created_at", "finalized_at"),
         ("due_at", "paid_at"),
+        ("voided_at", "held"),
         ("public_id", "payment_reference"),
         "next_step",
     )
     readonly_fields = tuple(name for row in fields for name in ([row] if isinstance(row, str) else row))
-    inlines = (LinesOfAnInvoice,)
-    actions_detail = ("finalize", "mark_paid", "printable")
+    inlines = (LinesOfAnInvoice, CreditNotesOfAnInvoice)
+    actions_detail = ("finalize", "mark_paid", "credit", "uncollectible", "void", "reissue", "printable")
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Only what this invoice's status allows, and no end before the month's."""
-        invoice = Invoice.objects.filter(pk=object_id).only("status", "period_end").first()
-        offered = {"printable"}
-        if invoice and invoice.status == Invoice.Status.OPEN:
-            offered.add("mark-paid")
-        if invoice and invoice.status == Invoice.Status.DRAFT and not is_running(invoice):
-            offered.add("finalize")
+        invoice = Invoice.objects.filter(pk=object_id).first()
+        offered = {"printable"} | (invoice_acts.acts_for(invoice) if invoice else set())
         return [each for each in super().get_actions_detail(request, object_id) if each.path in offered]
 
     @display(description="invoice")
@@ -138,9 +140,7 @@ class InvoiceAdmin(OperatorAdmin):
 
     @display(description="next step")
     def next_step(self, invoice: Invoice) -> str:
-        if invoice.status == Invoice.Status.DRAFT and is_running(invoice):
-            return f"can be finalized from {invoice.period_end:%Y-%m-%d %H:%M} UTC on, when the month has ended"
-        return {"draft": "finalize it", "open": "mark it as paid when the money has arrived"}.get(invoice.status, "none")
+        return invoice_acts.next_step(invoice)
 
     @display(description="subtotal, exact")
     def subtotal_exact_shown(self, invoice: Invoice) -> SafeString:
@@ -162,50 +162,49 @@ class InvoiceAdmin(OperatorAdmin):
     def credits_shown(self, invoice: Invoice) -> SafeString:
         return figures.money(invoice.credits_applied)
 
+    @display(description="promotional credits")
+    def promotional_shown(self, invoice: Invoice) -> SafeString:
+        return figures.money(invoice.promotional)
+
+    @display(description="paid")
+    def paid_shown(self, invoice: Invoice) -> SafeString:
+        return figures.money(invoice.amount_paid)
+
+    @display(description="credited")
+    def credited_shown(self, invoice: Invoice) -> SafeString:
+        return figures.money(invoice.credited)
+
     @display(description="amount due")
     def due_shown(self, invoice: Invoice) -> SafeString:
         return figures.money(invoice.amount_due)
 
     @action(description="Finalize", url_path="finalize", icon="task_alt")
     def finalize(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        invoice = get_object_or_404(Invoice.objects.select_related("workspace"), pk=object_id)
-
-        def act(asked: dict[str, Any]) -> HttpResponse:
-            final = finalize(invoice.pk, actor_of(request), timezone.now())
-            messages.success(request, f"The invoice is {final.number}. It never changes again.")
-            return redirect(self._page_of(invoice))
-
-        intro = (
-            f"The draft of {invoice.workspace} for {invoice.period_start:%B %Y} is worked out once more, gets the next number "
-            "and never changes again. Whatever arrives later is adjusted on the next invoice."
-        )
-        page = FormPage("Finalize the invoice", act, self._page_of(invoice), intro=intro, submit="Finalize")
-        return page.respond(request, self, invoice)
+        return invoice_acts.finalize_page(request, self, object_id)
 
     @action(description="Mark as paid", url_path="mark-paid", icon="payments")
     def mark_paid(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        invoice = get_object_or_404(Invoice.objects.select_related("workspace"), pk=object_id)
+        return invoice_acts.paid_page(request, self, object_id)
 
-        def act(asked: dict[str, Any]) -> HttpResponse:
-            mark_paid(invoice.pk, asked["reference"], actor_of(request), timezone.now())
-            messages.success(request, f"{invoice} is paid.")
-            return redirect(self._page_of(invoice))
+    @action(description="Issue credit note", url_path="credit", icon="undo")
+    def credit(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return invoice_acts.credit_page(request, self, object_id)
 
-        intro = f"{figures.usd(invoice.amount_due)} of {invoice.workspace} arrived outside this product, in full."
-        page = FormPage("Mark the invoice as paid", act, self._page_of(invoice), PaidForm, intro, "Mark as paid")
-        return page.respond(request, self, invoice)
+    @action(description="Mark uncollectible", url_path="uncollectible", icon="money_off")
+    def uncollectible(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return invoice_acts.uncollectible_page(request, self, object_id)
+
+    @action(description="Void", url_path="void", icon="block")
+    def void(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return invoice_acts.void_page(request, self, object_id)
+
+    @action(description="Reissue", url_path="reissue", icon="restart_alt")
+    def reissue(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return invoice_acts.reissue_page(request, self, object_id)
 
     @action(description="Printable page", url_path="printable", icon="print")
     def printable(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return invoice_page(request, get_object_or_404(Invoice.objects.select_related("workspace"), pk=object_id))
-
-    def _page_of(self, invoice: Invoice) -> str:
-        return reverse("admin:metering_invoice_change", args=[invoice.pk])
-
-
-def is_running(invoice: Invoice) -> bool:
-    """Whether usage of the invoice's month can still happen, so that it cannot be finalized yet."""
-    return timezone.now() < invoice.period_end
 
 
 admin.site.register(Invoice, InvoiceAdmin)
