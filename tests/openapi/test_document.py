@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 
 from metering.catalogue.models import PriceVersion
 from metering.invoicing.close import close_month
+from metering.payments.give_back import issue_credit_note
 from metering.periods import parse_month
 from tests.factories import NOW, an_event, make_price
 from tests.openapi.document import document, strict_schemas
@@ -146,6 +147,22 @@ def test_invoice_answers_are_as_described(acme: Tenant, send: Sender, codex_mini
     assert len(explained["data"]) == 1
     check(acme.live.get("/api/v1/invoices"), "/api/v1/invoices", status=403)
     check(acme.admin.get("/api/v1/invoices/inv_none"), "/api/v1/invoices/{invoice_id}", status=404)
+
+
+@pytest.mark.django_db
+def test_credit_note_answers_are_as_described(acme: Tenant, send: Sender, codex_mini: PriceVersion) -> None:
+    usage = {"prompt_tokens": 10_000_000, "completion_tokens": 0, "total_tokens": 10_000_000}
+    send(acme.key, at("09-14T09:30"), usage=usage)
+    [invoice] = close_month(parse_month("2026-09"), NOW, finalize=True)
+    note = issue_credit_note(invoice.pk, None, "an outage", "", "the tests", NOW)
+    listed = check(acme.admin.get("/api/v1/credit-notes"), "/api/v1/credit-notes")
+    assert [each["id"] for each in listed["data"]] == [note.public_id]
+    path = "/api/v1/credit-notes/{credit_note_id}"
+    one = check(acme.admin.get(path.format(credit_note_id=note.public_id)), path)
+    assert (one["total"], one["settlement"]) == ("15.00", None)
+    check(acme.live.get("/api/v1/credit-notes"), "/api/v1/credit-notes", status=403)
+    check(acme.admin.get("/api/v1/credit-notes", {"limit": "0"}), "/api/v1/credit-notes", status=400)
+    check(acme.admin.get(path.format(credit_note_id="cn_none")), path, status=404)
 
 
 @pytest.mark.django_db
