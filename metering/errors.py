@@ -103,6 +103,16 @@ class WebhookRefused(Refusal):
     status = 400
 
 
+class NoPaymentMethod(Refusal):
+    code = "no_payment_method"
+    status = 409
+
+
+class StripeAway(Refusal):
+    code = "stripe_unavailable"
+    status = 503
+
+
 class NothingToBill(Refusal):
     code = "nothing_to_bill"
     status = 409

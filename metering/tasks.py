@@ -15,7 +15,18 @@ from metering.ingest.drain import process_failed, process_waiting
 from metering.ingest.estimate import fill_estimates
 from metering.ingest.from_broker import take_in_message
 from metering.ingest.retention import tend_inbox
-from metering.invoicing.tasks import close_due_months
+from metering.invoicing.tasks import close_due_months, finalize_due_invoices
+from metering.payments.tasks import (
+    collect_invoices,
+    dun_invoices,
+    expire_credits,
+    handle_webhooks,
+    reconcile_nightly,
+    recover_payments,
+    send_notices,
+    tell_expiring_cards,
+    top_up_balances,
+)
 from metering.rollups.correct import process_corrections, sweep_corrections
 from metering.rollups.fold import fold_events
 from metering.rollups.reprice import price_waiting
@@ -24,12 +35,22 @@ from omixa_billing.outage import STORAGE_ERRORS
 
 __all__ = [
     "close_due_months",
+    "collect_invoices",
     "continue_reratings",
+    "dun_invoices",
+    "expire_credits",
+    "finalize_due_invoices",
+    "handle_webhooks",
     "ingest_events",
     "price_waiting_events",
     "process_waiting_batches",
+    "reconcile_nightly",
+    "recover_payments",
+    "send_notices",
     "sweep_inbox",
+    "tell_expiring_cards",
     "tend_inbox_days",
+    "top_up_balances",
 ]
 
 log = structlog.get_logger(__name__)

@@ -244,6 +244,13 @@ STRIPE_TIMEOUT_SECONDS = env.int("STRIPE_TIMEOUT_SECONDS", default=20)
 STRIPE_MAX_RETRIES = env.int("STRIPE_MAX_RETRIES", default=2)
 # Days after the first decline, or after the due day where nothing can be charged.
 DUNNING_RETRY_DAYS = env.list("DUNNING_RETRY_DAYS", cast=int, default=[3, 5, 7])
+TOP_UP_MINIMUM = Decimal(env.str("TOP_UP_MINIMUM", default="5.00"))
+TOP_UP_MAXIMUM = Decimal(env.str("TOP_UP_MAXIMUM", default="10000.00"))
+OPERATOR_EMAILS = env.list("OPERATOR_EMAILS", default=[])  # who hears of failed jobs and of differences
+INVOICE_LOGO = env.str("INVOICE_LOGO", default="")  # an SVG or PNG file
+INVOICE_ACCENT_COLOR = env.str("INVOICE_ACCENT_COLOR", default="#2f5bd7")
+INVOICE_PAPER = env.str("INVOICE_PAPER", default="a4")
+INVOICE_FONTS = env.str("INVOICE_FONTS", default="")  # a folder of fonts for scripts that the product brings none for
 INVOICE_NUMBER_PREFIX = env.str("INVOICE_NUMBER_PREFIX", default="OMX")
 SELLER_NAME = env.str("SELLER_NAME", default="Omixa Cloud")
 SELLER_ADDRESS = env.str("SELLER_ADDRESS", default="").replace("\\n", "\n")

@@ -13,6 +13,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("metering.usage.urls")),
     path("", include("metering.catalogue.urls")),
     path("", include("metering.invoicing.urls")),
+    path("", include("metering.payments.urls")),
     path("", include("workspaces.urls")),
     # The one endpoint whose form, YAML or JSON, the Accept header chooses.
     path("schema/", SpectacularAPIView.as_view(content_negotiation_class=DefaultContentNegotiation), name="schema"),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.http import HttpResponse
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,6 +16,7 @@ from rest_framework.views import APIView
 from metering.errors import NotFound
 from metering.invoicing.explain import events_under
 from metering.invoicing.models import Invoice, InvoiceLine
+from metering.invoicing.pdf import invoice_pdf, pdf_response
 from metering.invoicing.serializers import (
     BilledEventListSerializer,
     InvoiceListSerializer,
@@ -65,6 +68,24 @@ class InvoiceView(APIView):
         if invoice is None:
             raise NotFound("There is no such invoice in this workspace.")
         return Response(invoice_json(invoice))
+
+
+class InvoicePdfView(APIView):
+    permission_classes = [SeesInvoices]
+
+    @extend_schema(
+        operation_id="get_invoice_pdf",
+        tags=["invoices"],
+        summary="One invoice as PDF",
+        responses={(200, "application/pdf"): OpenApiTypes.BINARY, **REFUSED, **NOT_FOUND},
+    )
+    def get(self, request: Request, invoice_id: str) -> HttpResponse:
+        """A finalized invoice's is the same to the last byte at every download."""
+        parse(request.query_params, NoQuery)
+        invoice = invoices_of(caller_of(request).workspace).filter(public_id=invoice_id).first()
+        if invoice is None:
+            raise NotFound("There is no such invoice in this workspace.")
+        return pdf_response(invoice_pdf(invoice), invoice.number or invoice.public_id)
 
 
 class UpcomingView(APIView):

@@ -1,12 +1,29 @@
 """Invoicing on a schedule."""
 
+from typing import Any
+
 from celery import shared_task
 from django.utils import timezone
 
 from metering.invoicing import schedule
+from metering.jobs.run import SCHEDULE, counted
 
 
 @shared_task(name="metering.close_due_months")
-def close_due_months() -> dict[str, int]:
-    """Daily. A run that was missed or died half way is made up for by the next."""
-    return schedule.close_due_months(timezone.now())
+def close_due_months(started_by: str = SCHEDULE) -> dict[str, Any]:
+    """Daily: refreshes the drafts of ended months. A run that was missed or died half way is made up for by the next."""
+    return counted(
+        "metering.close_due_months",
+        started_by,
+        lambda run: schedule.close_due_months(timezone.now(), finalize=False, progress=run.progress),
+    )
+
+
+@shared_task(name="metering.finalize_due_invoices")
+def finalize_due_invoices(started_by: str = SCHEDULE) -> dict[str, Any]:
+    """Daily: finalizes the invoices of months whose grace is over."""
+    return counted(
+        "metering.finalize_due_invoices",
+        started_by,
+        lambda run: schedule.close_due_months(timezone.now(), progress=run.progress),
+    )

@@ -7,6 +7,7 @@ from metering.invoicing import api, credit_notes_api
 urlpatterns = [
     path("invoices", api.InvoicesView.as_view(), name="invoices"),
     path("invoices/upcoming", api.UpcomingView.as_view(), name="upcoming_invoice"),
+    path("invoices/<slug:invoice_id>/pdf", api.InvoicePdfView.as_view(), name="invoice_pdf"),
     path("invoices/<slug:invoice_id>", api.InvoiceView.as_view(), name="invoice"),
     path(
         "invoices/<slug:invoice_id>/lines/<slug:line_id>/events",

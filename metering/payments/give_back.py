@@ -38,14 +38,18 @@ LONGEST_REFERENCE = 200
 class Returnable:
     """What was paid for an invoice and did not go back yet, in whole cents.
 
-    `by_stripe` and `by_hand` are payments with what is left of each; `money` is what of them no credit note has promised
-    already; `credits` is what was applied from credits.
+    `by_stripe` and `by_hand` are payments with what is left of each. `unpromised` is what was paid and is in no credit note
+    yet, `money` what of it was not refunded without one either, and `credits` what was applied from credits.
     """
 
     by_stripe: list[tuple[Payment, Decimal]]
     by_hand: list[tuple[Payment, Decimal]]
-    money: Decimal
+    unpromised: Decimal
     credits: Decimal
+
+    @property
+    def money(self) -> Decimal:
+        return min(self.unpromised, sum((left for _, left in [*self.by_stripe, *self.by_hand]), NOTHING))
 
     @property
     def refundable(self) -> Decimal:
@@ -91,7 +95,7 @@ def issue_credit_note(
         if invoice.status in OWED:
             refuse_under_way(invoice)
         returnable = returnable_of(invoice)
-        if settlement in CreditNote.Settlement.values and not returnable.money:
+        if settlement in CreditNote.Settlement.values and not returnable.unpromised:
             settlement = CreditNote.Settlement.BALANCE  # only credits were used, and they come back as such
         note = credit_notes.issue(invoice, amounts, reason, settlement, actor, now)
         begun = _give_back(note, returnable, reference.strip(), actor, now) if note.given_back else []
@@ -125,15 +129,15 @@ def missing_of(note: CreditNote) -> Decimal:
 
 
 def returnable_of(invoice: Invoice) -> Returnable:
-    payments = [(payment, refunds.left_of(payment)) for payment in invoice.payments.order_by("pk")]
-    paid = [(payment, left) for payment, left in payments if left > 0]
+    payments = list(invoice.payments.order_by("pk"))
+    paid = [(payment, left) for payment in payments if (left := refunds.left_of(payment)) > 0]
     notes = invoice.credit_notes.all()
-    promised = sum((note.given_back - returned_as_credit(note) - refunded(note) for note in notes), NOTHING)
     as_credit = sum((returned_as_credit(note) for note in notes), NOTHING)
+    as_money = sum((note.given_back for note in notes), NOTHING) - as_credit
     return Returnable(
         by_stripe=[(payment, left) for payment, left in paid if payment.method == Payment.Method.STRIPE],
         by_hand=[(payment, left) for payment, left in paid if payment.method == Payment.Method.BY_HAND],
-        money=max(NOTHING, sum((left for _, left in paid), NOTHING) - promised),
+        unpromised=max(NOTHING, sum((payment.amount for payment in payments), NOTHING) - as_money),
         credits=max(NOTHING, invoice.credits_applied - as_credit),
     )
 
@@ -166,14 +170,17 @@ def close_pages(invoice_id: int, now: datetime) -> None:
 
 def _give_back(note: CreditNote, returnable: Returnable, reference: str, actor: str, now: datetime) -> list[Refund]:
     """Enters how the note's `given_back` goes; the refunds to be asked of Stripe. Raises NothingLeft, InvalidParameter."""
-    money = NOTHING if note.settlement == CreditNote.Settlement.BALANCE else min(note.given_back, returnable.money)
-    credit = note.given_back - money
-    most = returnable.credits + (returnable.money if note.settlement == CreditNote.Settlement.BALANCE else NOTHING)
-    if credit > most:
+    outside, balance = CreditNote.Settlement.OUTSIDE, CreditNote.Settlement.BALANCE
+    # By hand also what was refunded before without a credit note: that refund is the reference.
+    money = min(note.given_back, returnable.unpromised if note.settlement == outside else returnable.money)
+    if note.given_back - money > returnable.credits:
         raise NothingLeft(
-            f"{cents_text(returnable.money + returnable.credits)} of what was paid for {note.invoice} did not go back yet: "
-            f"not {cents_text(note.given_back)}."
+            f"{cents_text(money + returnable.credits)} of what was paid for {note.invoice} did not go back yet: not "
+            f"{cents_text(note.given_back)}. Of what was refunded without a credit note, say that it is settled outside."
         )
+    if note.settlement == balance:
+        money = NOTHING
+    credit = note.given_back - money
     if credit:
         ledger.grant(
             note.invoice.workspace,
@@ -184,7 +191,7 @@ def _give_back(note: CreditNote, returnable: Returnable, reference: str, actor: 
             note=f"Credit note {note.number}",
             source=source_of(note),
         )
-    if note.settlement == CreditNote.Settlement.OUTSIDE:
+    if note.settlement == outside:
         _settle_outside(note, money, returnable, reference, actor, now)
         return []
     if money > returnable.refundable:

@@ -180,7 +180,7 @@ def credit_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResp
 def credit_form(left: Creditable, returnable: Returnable) -> type[forms.Form]:
     """The form for what is left of an invoice; it asks how money goes back only where some came."""
     extra: dict[str, Any] = {}
-    if returnable.money:
+    if returnable.unpromised:
         ways = [way for way in SETTLEMENTS if way != CreditNote.Settlement.REFUND or returnable.refundable]
         extra["settlement"] = fields.choice(
             "what was paid is",

@@ -1,0 +1,24 @@
+"""Telling the operators by mail what needs a person."""
+
+import json
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.core.mail import send_mail
+
+log = structlog.get_logger(__name__)
+MOST_SHOWN = 20
+
+
+def tell_operators(subject: str, findings: list[dict[str, Any]]) -> None:
+    """One mail to OPERATOR_EMAILS, if there are any. A mail that cannot be sent does not stop the job."""
+    if not settings.OPERATOR_EMAILS:
+        return
+    shown = "\n".join(json.dumps(each) for each in findings[:MOST_SHOWN])
+    more = f"\n… and {len(findings) - MOST_SHOWN} more." if len(findings) > MOST_SHOWN else ""
+    text = f"{shown}{more}\n\n{settings.PUBLIC_URL}/admin/metering/jobrun/\n"
+    try:
+        send_mail(subject, text, settings.DEFAULT_FROM_EMAIL, settings.OPERATOR_EMAILS)
+    except OSError:
+        log.exception("alert_not_sent", subject=subject)

@@ -1,0 +1,202 @@
+"""Balance, credits, and paying, for admin keys and for members who may see invoices. A stranger's id is a 404."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from metering.credits.models import CreditGrant
+from metering.errors import InvoiceNotOpen, NoPaymentMethod, NotFound, StripeAway
+from metering.invoicing.models import Invoice
+from metering.payments import top_ups
+from metering.payments.accounts import account_of
+from metering.payments.balance import balance_of
+from metering.payments.collect import collect_invoice, payment_page
+from metering.payments.idempotency import HEADER, key_of, once
+from metering.payments.models import TopUp
+from metering.payments.serializers import (
+    BalanceSerializer,
+    CreditEntryListSerializer,
+    CreditListSerializer,
+    InvoicePaymentSerializer,
+    PageQuery,
+    PaymentToMake,
+    TopUpSerializer,
+    TopUpToMake,
+)
+from metering.payments.shown import balance_json, entry_json, grant_json, grants_of, top_up_json
+from metering.payments.stripe_edge import StripeUnavailable, edge
+from metering.usage.parameters import NoQuery, decode_cursor, encode_cursor, invalid_cursor, parse
+from workspaces.permissions import SeesInvoices, caller_of
+from workspaces.serializers import ErrorSerializer
+
+REFUSED = dict.fromkeys((400, 401, 403), ErrorSerializer)
+NOT_FOUND = {404: ErrorSerializer}
+MONEY = {409: ErrorSerializer, 503: ErrorSerializer}
+KEY = OpenApiParameter(HEADER, str, OpenApiParameter.HEADER, required=True, description="The same key is the same payment.")
+
+
+class BalanceView(APIView):
+    permission_classes = [SeesInvoices]
+
+    @extend_schema(
+        operation_id="get_balance",
+        tags=["credits"],
+        summary="What is left: credits less unbilled usage, in real time",
+        responses={200: BalanceSerializer, **REFUSED},
+    )
+    def get(self, request: Request) -> Response:
+        parse(request.query_params, NoQuery)
+        return Response(balance_json(balance_of(caller_of(request).workspace, timezone.now())))
+
+
+class CreditsView(APIView):
+    permission_classes = [SeesInvoices]
+
+    @extend_schema(
+        operation_id="list_credits",
+        tags=["credits"],
+        summary="Credits granted, newest first, and what became of them",
+        parameters=[PageQuery],
+        responses={200: CreditListSerializer, **REFUSED},
+    )
+    def get(self, request: Request) -> Response:
+        asked = parse(request.query_params, PageQuery)
+        return Response(listed(grants_of(caller_of(request).workspace), asked, grant_json))
+
+
+class CreditEntriesView(APIView):
+    permission_classes = [SeesInvoices]
+
+    @extend_schema(
+        operation_id="list_credit_entries",
+        tags=["credits"],
+        summary="A credit's ledger, newest first",
+        parameters=[PageQuery],
+        responses={200: CreditEntryListSerializer, **REFUSED, **NOT_FOUND},
+    )
+    def get(self, request: Request, credit_id: str) -> Response:
+        asked = parse(request.query_params, PageQuery)
+        grant = CreditGrant.objects.filter(workspace=caller_of(request).workspace, public_id=credit_id).first()
+        if grant is None:
+            raise NotFound("There is no such credit in this workspace.")
+        return Response(listed(grant.entries.select_related("invoice").order_by("-pk"), asked, entry_json))
+
+
+class TopUpsView(APIView):
+    permission_classes = [SeesInvoices]
+
+    @extend_schema(
+        operation_id="create_top_up",
+        tags=["credits"],
+        summary="Buy credit, on a payment page or from the saved method",
+        parameters=[KEY],
+        request=TopUpToMake,
+        responses={201: TopUpSerializer, **REFUSED, **MONEY},
+    )
+    def post(self, request: Request) -> Response:
+        """Repeated with the same key it answers with the top-up as it is by then."""
+        key = key_of(request.headers)
+        asked = valid(TopUpToMake(data=request.data))
+        caller, now = caller_of(request), timezone.now()
+        top_ups.check(caller.workspace, asked["amount"], asked["method"])
+        made = once(
+            caller.workspace,
+            key,
+            {"top_up": asked},
+            lambda: top_ups.make(caller.workspace, asked["amount"], caller.actor, now).public_id,
+            now,
+        )
+        top_up = top_ups.pay(TopUp.objects.select_related("workspace").get(public_id=made), asked["method"], now)
+        return Response(top_up_json(top_up), status=201)
+
+
+class TopUpView(APIView):
+    permission_classes = [SeesInvoices]
+
+    @extend_schema(
+        operation_id="get_top_up",
+        tags=["credits"],
+        summary="One top-up",
+        responses={200: TopUpSerializer, **REFUSED, **NOT_FOUND},
+    )
+    def get(self, request: Request, top_up_id: str) -> Response:
+        parse(request.query_params, NoQuery)
+        top_up = TopUp.objects.filter(workspace=caller_of(request).workspace, public_id=top_up_id).first()
+        if top_up is None:
+            raise NotFound("There is no such top-up in this workspace.")
+        return Response(top_up_json(top_up))
+
+
+class PayInvoiceView(APIView):
+    permission_classes = [SeesInvoices]
+
+    @extend_schema(
+        operation_id="pay_invoice",
+        tags=["invoices"],
+        summary="Pay an open invoice, on a payment page or from the saved method",
+        parameters=[KEY],
+        request=PaymentToMake,
+        responses={200: InvoicePaymentSerializer, **REFUSED, **NOT_FOUND, **MONEY},
+    )
+    def post(self, request: Request, invoice_id: str) -> Response:
+        """An invoice is collected once, whatever keys are used; a decline is in the answer."""
+        key = key_of(request.headers)
+        asked = valid(PaymentToMake(data=request.data))
+        workspace, now = caller_of(request).workspace, timezone.now()
+        invoice = Invoice.objects.select_related("workspace").filter(workspace=workspace, public_id=invoice_id).first()
+        if invoice is None:
+            raise NotFound("There is no such invoice in this workspace.")
+        edge()
+        once(workspace, key, {"pay": invoice_id, **asked}, lambda: invoice.public_id, now)
+        try:
+            return Response(self.paid(invoice, asked["method"], now))
+        except StripeUnavailable:
+            raise StripeAway("Stripe does not answer: repeat this with the same key.", retry_after=30) from None
+
+    def paid(self, invoice: Invoice, method: str, now: Any) -> dict[str, Any]:
+        page, attempt = None, None
+        if invoice.status == Invoice.Status.OPEN:
+            if method == top_ups.PAGE:
+                page = payment_page(invoice, now)
+            elif not account_of(invoice.workspace).method_id:
+                raise NoPaymentMethod("No payment method is saved: save one, or pay on a page.")
+            else:
+                attempt = collect_invoice(invoice.pk, now)
+            invoice.refresh_from_db()
+        elif invoice.status != Invoice.Status.PAID:
+            raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open one is paid.")
+        return {
+            "object": "invoice_payment",
+            "invoice_id": invoice.public_id,
+            "status": invoice.status,
+            "payment_page": page,
+            "attempt": attempt.status if attempt else None,
+            "message": attempt.message if attempt else "",
+        }
+
+
+def listed(rows: Any, asked: dict[str, Any], shown: Any) -> dict[str, Any]:
+    """A page of rows that are ordered newest first. Raises InvalidParameter for a cursor that is none of theirs."""
+    if "cursor" in asked:
+        (public_id,) = decode_cursor(asked["cursor"], 1)
+        last = rows.filter(public_id=public_id).first() if isinstance(public_id, str) and public_id.isascii() else None
+        if last is None:
+            raise invalid_cursor()
+        rows = rows.filter(pk__lt=last.pk)
+    page = list(rows[: asked["limit"] + 1])
+    more = len(page) > asked["limit"]
+    page = page[: asked["limit"]]
+    next_cursor = encode_cursor([page[-1].public_id]) if more else None
+    return {"object": "list", "data": [shown(each) for each in page], "next_cursor": next_cursor}
+
+
+def valid(asked: Any) -> dict[str, Any]:
+    asked.is_valid(raise_exception=True)
+    found: dict[str, Any] = asked.validated_data
+    return found

@@ -1,0 +1,78 @@
+"""Credits that buy themselves when the balance runs low, and the mail that says that it does."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import structlog
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+
+from metering.money import cents_text, exact_text
+from metering.payments import top_ups
+from metering.payments.balance import Balance, balance_of
+from metering.payments.models import PaymentAccount, TopUp
+from metering.payments.notices import tell
+from metering.payments.stripe_edge import is_configured
+from metering.periods import instant_text
+
+log = structlog.get_logger(__name__)
+ACTOR = "metering.top_up_balances"
+
+
+def top_up_low(now: datetime, progress: Callable[[int, int], None] = lambda done, total: None) -> dict[str, int]:
+    """Looks at every workspace that wants to be told, or topped up. Counts of topped_up, told and failed."""
+    counts = {"topped_up": 0, "told": 0, "failed": 0}
+    watched = Q(top_up_below__isnull=False) | Q(low_balance__isnull=False)
+    accounts = list(PaymentAccount.objects.filter(watched).select_related("workspace").order_by("pk"))
+    for done, account in enumerate(accounts):
+        progress(done, len(accounts))
+        try:
+            balance = balance_of(account.workspace, now)
+            counts["told"] += _tell_if_low(account, balance, now)
+            counts["topped_up"] += _top_up_if_low(account, balance, now)
+        except Exception:
+            log.exception("top_up_failed", workspace_id=account.workspace.public_id)
+            counts["failed"] += 1
+    progress(len(accounts), len(accounts))
+    return counts
+
+
+def _top_up_if_low(account: PaymentAccount, balance: Balance, now: datetime) -> bool:
+    """One at a time, so many a day, never after a decline until a person has looked."""
+    if not _wants_top_up(account, balance.left):
+        return False
+    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    made_today = TopUp.objects.filter(workspace=account.workspace, automatic=True, created_at__gte=today).count()
+    if made_today >= account.top_ups_per_day:
+        return False
+    assert account.top_up_amount is not None  # noqa: S101 - checked above
+    try:
+        with transaction.atomic():
+            made = top_ups.make(account.workspace, account.top_up_amount, ACTOR, now, automatic=True)
+    except IntegrityError:  # another is under way: the payments' recovery ends it
+        return False
+    return top_ups.pay(made, top_ups.SAVED, now).status == TopUp.Status.PAID
+
+
+def _wants_top_up(account: PaymentAccount, left: Decimal) -> bool:
+    if account.top_up_below is None or account.top_up_amount is None or left >= account.top_up_below:
+        return False
+    return bool(account.method_id and is_configured() and not account.top_up_stopped)
+
+
+def _tell_if_low(account: PaymentAccount, balance: Balance, now: datetime) -> bool:
+    """Once per crossing: the balance has to be above the level again before the next mail."""
+    if account.low_balance is None:
+        return False
+    accounts = PaymentAccount.objects.filter(pk=account.pk)
+    if balance.left >= account.low_balance:
+        accounts.filter(low_balance_told_at__isnull=False).update(low_balance_told_at=None)
+        return False
+    with transaction.atomic():
+        if not accounts.filter(low_balance_told_at__isnull=True).update(low_balance_told_at=now):
+            return False
+        context = {"balance": exact_text(balance.left)[:-10], "level": cents_text(account.low_balance)}
+        key = f"balance_low:{account.workspace.public_id}:{instant_text(now)}"
+        tell(account.workspace, "balance_low", key, context, now)
+        return True

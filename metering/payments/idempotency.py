@@ -1,0 +1,47 @@
+"""`Idempotency-Key`: asking twice is asking once. A key is good for ever, within its workspace."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from metering.errors import IdempotencyKeyRequired, IdempotencyKeyReused
+from metering.invoicing.draft import hold
+from metering.payments.models import IdempotencyKey
+from workspaces.models import Workspace
+
+HEADER = "Idempotency-Key"
+LONGEST = 255
+
+
+def key_of(headers: Any) -> str:
+    """The caller's key. Raises IdempotencyKeyRequired when there is none, or none that can be kept."""
+    key = str(headers.get(HEADER) or "").strip()
+    if not key or len(key) > LONGEST or not key.isascii() or not key.isprintable():
+        raise IdempotencyKeyRequired(
+            f"This moves money: send an {HEADER} header of 1 to {LONGEST} printable ASCII characters, a new one for each "
+            "new thing and the same one when you repeat a request.",
+            param=HEADER,
+        )
+    return key
+
+
+def once(workspace: Workspace, key: str, asked: dict[str, Any], make: Callable[[], str], now: datetime) -> str:
+    """The id that `make` returned when the key was first used; made and remembered in one transaction.
+
+    Two at once wait for each other. Raises IdempotencyKeyReused when the key asked for something else before.
+    """
+    digest = hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
+    with transaction.atomic():
+        hold(workspace.pk)
+        before = IdempotencyKey.objects.filter(workspace=workspace, key=key).first()
+        if before is None:
+            made = make()
+            IdempotencyKey.objects.create(workspace=workspace, key=key, asked=digest, made=made, created_at=now)
+            return made
+    if before.asked != digest:
+        raise IdempotencyKeyReused(f"This {HEADER} was used for another request: take a new one.", param=HEADER)
+    return before.made

@@ -1,0 +1,116 @@
+"""What each mail says: subject, sentences, and the page to go to. Plain texts: the templates escape them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from django.conf import settings
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """`facts` are (name, value) rows; `link` and `button` lead to a page of ours."""
+
+    subject: str
+    sentences: list[str]
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    link: str = ""
+    button: str = ""
+
+
+def text_of(kind: str, about: dict[str, str]) -> Mail:
+    """The mail of a notice's kind, from its context. Raises KeyError for an unknown kind."""
+    return TEXTS[kind](about)
+
+
+def invoice_page(about: dict[str, str]) -> str:
+    return f"{settings.PUBLIC_URL}/invoices/{about['invoice_id']}"
+
+
+def billing_page() -> str:
+    return f"{settings.PUBLIC_URL}/billing"
+
+
+def invoice_ready(about: dict[str, str]) -> Mail:
+    how = "It is collected from your saved payment method." if about.get("collected") else "Please pay it by its due date."
+    return Mail(
+        f"Invoice {about['number']} of {settings.SELLER_NAME}",
+        [f"Your invoice for {about['month']} is ready.", how],
+        [("Invoice", about["number"]), ("Amount due", f"{about['amount_due']} USD"), ("Due", about["due_at"][:10])],
+        invoice_page(about),
+        "See the invoice",
+    )
+
+
+def payment_failed(about: dict[str, str]) -> Mail:
+    return Mail(
+        f"Payment of invoice {about['number']} failed",
+        [
+            f"The payment of invoice {about['number']} did not succeed: {about['message']}",
+            f"We try again on {about['next_try'][:10]}. You can also pay now, or save another payment method.",
+        ],
+        [("Invoice", about["number"]), ("Amount due", f"{about['amount_due']} USD")],
+        invoice_page(about),
+        "Pay the invoice",
+    )
+
+
+def invoice_paid(about: dict[str, str]) -> Mail:
+    return Mail(
+        f"Invoice {about['number']} is paid",
+        ["Thank you: your payment has arrived."],
+        [("Invoice", about["number"]), ("Total", f"{about['total']} USD")],
+        invoice_page(about),
+        "See the invoice",
+    )
+
+
+def past_due(about: dict[str, str]) -> Mail:
+    return Mail(
+        f"Invoice {about['number']} is past due",
+        [
+            f"Invoice {about['number']} was due on {about['due_at'][:10]} and is not paid: {about['message']}",
+            "We do not try again by ourselves. Depending on what was agreed, your keys may stop working until it is paid.",
+        ],
+        [("Invoice", about["number"]), ("Amount due", f"{about['amount_due']} USD")],
+        invoice_page(about),
+        "Pay the invoice",
+    )
+
+
+def card_expiring(about: dict[str, str]) -> Mail:
+    return Mail(
+        f"Your card ending in {about['last_four']} expires soon",
+        [
+            f"The {about['brand']} card ending in {about['last_four']} expires at the end of {about['month']}.",
+            "Save a new one, so that invoices go on being paid.",
+        ],
+        link=billing_page(),
+        button="Save a card",
+    )
+
+
+def balance_low(about: dict[str, str]) -> Mail:
+    return Mail(
+        "Your balance is low",
+        [f"Your balance is {about['balance']} USD, below the {about['level']} USD at which you asked to be told."],
+        link=billing_page(),
+        button="Buy credit",
+    )
+
+
+def top_up_failed(about: dict[str, str]) -> Mail:
+    return Mail(
+        "Your automatic top-up failed",
+        [
+            f"Buying {about['amount']} USD of credit did not succeed: {about['message']}",
+            "Automatic top-ups have stopped until you save another payment method.",
+        ],
+        link=billing_page(),
+        button="Save a payment method",
+    )
+
+
+TEXTS: dict[str, Callable[[dict[str, str]], Mail]] = {
+    each.__name__: each
+    for each in (invoice_ready, payment_failed, invoice_paid, past_due, card_expiring, balance_low, top_up_failed)
+}

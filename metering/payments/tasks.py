@@ -1,0 +1,83 @@
+"""Money on a schedule. Each task makes one call, and may run twice, and twice at once."""
+
+from typing import Any
+
+from celery import shared_task
+from django.utils import timezone
+
+from metering.jobs.run import SCHEDULE, counted, running
+from metering.payments import accounts, attempts, auto_top_up, collect, dunning, mails, refunds, webhooks
+from metering.payments.alert import tell_operators
+from metering.payments.expire import expire_credits as write_off_credits
+from metering.payments.reconcile import against_stripe, everything
+
+
+@shared_task(name="metering.collect_invoices")
+def collect_invoices(started_by: str = SCHEDULE) -> dict[str, Any]:
+    """Charges saved methods with what was finalized and not tried yet."""
+    return counted("metering.collect_invoices", started_by, lambda run: collect.collect_due(timezone.now(), run.progress))
+
+
+@shared_task(name="metering.dun_invoices")
+def dun_invoices(started_by: str = SCHEDULE) -> dict[str, Any]:
+    """Retries declined invoices when their days have come, reminds, and says what is past due."""
+    return counted(
+        "metering.dun_invoices",
+        started_by,
+        lambda run: dunning.dun(timezone.now(), collect.collect_invoice, run.progress),
+    )
+
+
+@shared_task(name="metering.recover_payments")
+def recover_payments(started_by: str = SCHEDULE) -> dict[str, Any]:
+    """Takes up attempts and refunds whose outcome is not known."""
+    now = timezone.now()
+
+    def act(_: Any) -> dict[str, Any]:
+        found, back = attempts.recover(now), refunds.recover(now)
+        return {name: found[name] + back[name] for name in found}
+
+    return counted("metering.recover_payments", started_by, act)
+
+
+@shared_task(name="metering.handle_webhooks")
+def handle_webhooks(started_by: str = SCHEDULE) -> dict[str, Any]:
+    """Handles what waits in the webhook inbox, and tries again what failed."""
+    return counted("metering.handle_webhooks", started_by, lambda _: webhooks.handle_waiting(timezone.now()))
+
+
+@shared_task(name="metering.expire_credits")
+def expire_credits(started_by: str = SCHEDULE) -> dict[str, Any]:
+    """Writes off expired credits once their last month is invoiced."""
+    return counted("metering.expire_credits", started_by, lambda _: write_off_credits(timezone.now()))
+
+
+@shared_task(name="metering.top_up_balances")
+def top_up_balances(started_by: str = SCHEDULE) -> dict[str, Any]:
+    """Buys credit for workspaces whose balance fell under their level, and tells those that asked to be told."""
+    return counted("metering.top_up_balances", started_by, lambda run: auto_top_up.top_up_low(timezone.now(), run.progress))
+
+
+@shared_task(name="metering.send_notices")
+def send_notices(started_by: str = SCHEDULE) -> dict[str, Any]:
+    """Sends the mails that wait."""
+    return counted("metering.send_notices", started_by, lambda _: mails.send_waiting(timezone.now()))
+
+
+@shared_task(name="metering.tell_expiring_cards")
+def tell_expiring_cards(started_by: str = SCHEDULE) -> dict[str, Any]:
+    """Tells workspaces of saved cards that expire within a month."""
+    return counted("metering.tell_expiring_cards", started_by, lambda _: {"cards": accounts.tell_expiring(timezone.now())})
+
+
+@shared_task(name="metering.reconcile_nightly")
+def reconcile_nightly(started_by: str = SCHEDULE) -> None:
+    """Proves that everything agrees, and alerts the operators where it does not."""
+    with running("metering.reconcile_nightly", started_by) as run:
+        found = everything()
+        found["differences"] += against_stripe(timezone.now())
+        found["ok"] = not found["differences"]
+        run.result = found
+        if found["differences"]:
+            run.needs_attention()
+            tell_operators(f"Omixa billing: {len(found['differences'])} differences were found", found["differences"])

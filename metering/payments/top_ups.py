@@ -1,0 +1,73 @@
+"""Buying credits: on a payment page, or from the saved method."""
+
+from datetime import datetime
+from decimal import Decimal
+
+import structlog
+from django.conf import settings
+
+from metering.errors import InvalidParameter, NoPaymentMethod
+from metering.money import ONE_CENT, cents_text
+from metering.payments.accounts import account_of, ensure_customer
+from metering.payments.attempts import PAYMENT_PAGE, SAVED_METHOD, begin_for_top_up, pursue
+from metering.payments.models import TopUp
+from metering.payments.stripe_edge import StripeUnavailable, edge
+from workspaces import audit
+from workspaces.models import Workspace
+
+log = structlog.get_logger(__name__)
+PAGE, SAVED = "page", "saved"
+
+
+def check(workspace: Workspace, amount: Decimal, method: str) -> None:
+    """Raises InvalidParameter, NoPaymentMethod and StripeNotConfigured before anything is made."""
+    edge()
+    least, most = settings.TOP_UP_MINIMUM, settings.TOP_UP_MAXIMUM
+    if not amount.is_finite() or amount != amount.quantize(ONE_CENT) or not least <= amount <= most:
+        raise InvalidParameter(f"A top-up is {cents_text(least)} to {cents_text(most)} USD, in whole cents.", param="amount")
+    if method == SAVED and not account_of(workspace).method_id:
+        raise NoPaymentMethod("No payment method is saved: save one, or pay on a page.")
+
+
+def make(workspace: Workspace, amount: Decimal, actor: str, now: datetime, automatic: bool = False) -> TopUp:
+    """The top-up, pending. `pay` asks Stripe for its money."""
+    made = TopUp.objects.create(
+        workspace=workspace,
+        amount=amount,
+        currency=workspace.currency,
+        automatic=automatic,
+        created_at=now,
+        created_by=actor,
+    )
+    audit.record(actor, "credit.top_up", made.public_id, workspace, now=now, amount=cents_text(amount))
+    return made
+
+
+def pay(top_up: TopUp, method: str, now: datetime) -> TopUp:
+    """Opens its page, or charges the saved method; the top-up as it is then. Repeating it changes nothing.
+
+    While Stripe does not answer the top-up stays pending, and the next run takes it up.
+    """
+    if top_up.status == TopUp.Status.PENDING:
+        try:
+            account = ensure_customer(top_up.workspace)
+            attempt = begin_for_top_up(top_up, SAVED_METHOD if method == SAVED else PAYMENT_PAGE, account, now)
+            pursue(attempt, now)
+        except StripeUnavailable as error:
+            log.warning("top_up_waits", top_up=top_up.public_id, error=str(error))
+        top_up.refresh_from_db()
+    return top_up
+
+
+def buy(workspace: Workspace, amount: Decimal, actor: str, now: datetime, method: str = PAGE) -> TopUp:
+    """A top-up asked for on a page of ours, where a form's own token keeps it from being sent twice."""
+    check(workspace, amount, method)
+    return pay(make(workspace, amount, actor, now), method, now)
+
+
+def page_of(top_up: TopUp) -> str | None:
+    """Where it can be paid; None when it is settled or charged."""
+    if top_up.status != TopUp.Status.PENDING:
+        return None
+    urls = top_up.attempts.filter(status="started").values_list("session_url", flat=True)
+    return urls.first() or None

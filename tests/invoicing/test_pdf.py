@@ -1,0 +1,159 @@
+"""The invoice as PDF: what the page says, the same bytes every time, whatever the customer is called."""
+
+import subprocess
+import sys
+from decimal import Decimal
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.test import Client
+from pypdf import PdfReader
+
+from metering.credits import ledger
+from metering.invoicing.models import Invoice, InvoiceLine
+from metering.invoicing.pdf import invoice_pdf, typeset
+from metering.invoicing.terms_models import BillingTerms, TaxRate
+from tests.factories import NOW, make_workspace
+from tests.invoicing.conftest import Meter, at, finalized, tokens
+from workspaces import issue
+from workspaces.models import APIKey, Workspace
+
+pytestmark = pytest.mark.django_db
+MILLION = tokens(input=1_000_000)
+
+
+def text_of(pdf: bytes) -> str:
+    return " ".join(" ".join(page.extract_text().split()) for page in PdfReader(BytesIO(pdf)).pages)
+
+
+@pytest.fixture
+def invoice(use: Meter, key: APIKey, acme: Workspace) -> Invoice:
+    terms = BillingTerms.objects.create(workspace=acme, legal_name="Acme GmbH", address="Allee 1\nBerlin", tax_id="DE1")
+    terms.tax_rates.add(TaxRate.objects.create(name="VAT", percent=Decimal(19)))
+    ledger.grant(acme, "promotional", Decimal("5.00"), "ops", at("09-01T00:00"))
+    ledger.grant(acme, "goodwill", Decimal("7.00"), "ops", at("09-01T00:00"))
+    use(key, "09-14T10:00", usage=tokens(input=100_000_000))
+    return finalized()[0]
+
+
+def test_it_says_what_the_invoice_says(invoice: Invoice) -> None:
+    text = text_of(invoice_pdf(invoice))
+    for expected in (
+        "Invoice OMX-2026-00001",
+        "Acme GmbH Allee 1 Berlin",
+        "Tax id DE1",
+        "codex-mini, input 100,000,000 1.50 150.00 150.00",
+        "Subtotal 150.00",
+        "Promotional credits -5.00",
+        "VAT 19 % 27.55",
+        "Total 172.55",
+        "Credits applied -7.00",
+        "Amount due USD 165.55",
+        "Page 1 of 1",
+    ):
+        assert expected in text, text
+    assert str(invoice.amount_due) == "165.55"
+
+
+def test_the_same_bytes_in_every_process(invoice: Invoice) -> None:
+    made = invoice_pdf(invoice)
+    assert invoice_pdf(Invoice.objects.get(pk=invoice.pk)) == made
+    parts: dict[str, Any] = {
+        "context": {"title": "T", "seller": {"name": "S"}, "buyer": {"name": "B"}, "facts": []},
+        "notes": [],
+        "headline": ("a", "b"),
+        "columns": ["x", "y"],
+        "sections": [],
+        "totals": [],
+        "last": ("c", "d"),
+        "small": "",
+        "mark": "",
+    }
+    code = (
+        "import sys, django; django.setup(); from metering.invoicing.pdf import typeset; "
+        f"sys.stdout.buffer.write(typeset(**{parts!r}))"
+    )
+    ran = [subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout for _ in range(2)]
+    assert ran == [typeset(**parts)] * 2
+
+
+@pytest.mark.parametrize("name", ['#panic("x")', "*bold* _it_ $x$ @ref <l> // c", "[a](b) \\ ` = #", "Ünal & Søn <b>"])
+def test_names_are_printed_as_they_are(use: Meter, key: APIKey, acme: Workspace, name: str) -> None:
+    BillingTerms.objects.create(workspace=acme, legal_name=name)
+    use(key, "09-14T10:00", usage=MILLION)
+    assert " ".join(name.split()) in text_of(invoice_pdf(finalized()[0]))
+
+
+@pytest.mark.parametrize("name", ["Ελληνικά ΑΕ", "ООО Ромашка", "Łódź Żółć"])  # noqa: RUF001
+def test_names_of_other_scripts_are_there(use: Meter, key: APIKey, acme: Workspace, name: str) -> None:
+    BillingTerms.objects.create(workspace=acme, legal_name=name)
+    use(key, "09-14T10:00", usage=MILLION)
+    assert name in text_of(invoice_pdf(finalized()[0]))
+
+
+def test_a_long_table_goes_over_pages_under_its_heading(use: Meter, key: APIKey, invoice: Invoice) -> None:
+    use(key, "10-02T10:00", usage=MILLION)
+    (draft,) = [one for one in finalized(actor="x") if one.pk != invoice.pk] or [invoice]
+    line = draft.lines.get()
+    rows = [InvoiceLine(**{f.attname: getattr(line, f.attname) for f in line._meta.concrete_fields}) for _ in range(200)]
+    pages = PdfReader(BytesIO(invoice_pdf(Fake(draft, rows)))).pages  # type: ignore[arg-type]
+    assert len(pages) > 4
+    assert all("Description" in page.extract_text() for page in pages[:-1])
+    assert f"Page 2 of {len(pages)}" in pages[1].extract_text()
+
+
+class Fake:
+    """The invoice with other lines: a finalized one's own cannot be changed."""
+
+    def __init__(self, invoice: Invoice, lines: list[InvoiceLine]) -> None:
+        self._invoice, self._lines = invoice, lines
+
+    def __getattr__(self, name: str) -> Any:
+        return self if name == "lines" else getattr(self._invoice, name)
+
+    def all(self) -> list[InvoiceLine]:
+        return self._lines
+
+
+@pytest.mark.parametrize(("paper", "width"), [("a4", 595), ("us-letter", 612)])
+def test_the_paper_is_a_setting(invoice: Invoice, settings: Any, paper: str, width: int) -> None:
+    settings.INVOICE_PAPER = paper
+    assert round(float(PdfReader(BytesIO(invoice_pdf(invoice))).pages[0].mediabox.width)) == width
+
+
+def test_what_cannot_be_used_is_said(invoice: Invoice, settings: Any, tmp_path: Path) -> None:
+    settings.INVOICE_PAPER = "papyrus"
+    with pytest.raises(ImproperlyConfigured, match="INVOICE_PAPER is one of a4, us-letter"):
+        invoice_pdf(invoice)
+    settings.INVOICE_PAPER, settings.INVOICE_LOGO = "a4", str(tmp_path / "none.svg")
+    with pytest.raises(ImproperlyConfigured, match="INVOICE_LOGO names no file"):
+        invoice_pdf(invoice)
+    broken = tmp_path / "logo.png"
+    broken.write_bytes(b"no picture")
+    settings.INVOICE_LOGO = str(broken)
+    with pytest.raises(ImproperlyConfigured, match="look at INVOICE_LOGO"):
+        invoice_pdf(invoice)
+
+
+def test_a_logo_and_a_colour_are_settings(invoice: Invoice, settings: Any, tmp_path: Path) -> None:
+    plain = invoice_pdf(invoice)
+    logo = tmp_path / "logo.svg"
+    logo.write_text('<svg xmlns="http://www.w3.org/2000/svg" width="40" height="12"><rect width="40" height="12"/></svg>')
+    settings.INVOICE_LOGO, settings.INVOICE_ACCENT_COLOR = str(logo), "#aa0000"
+    assert invoice_pdf(invoice) != plain
+
+
+def test_it_is_downloaded_by_its_own_workspace_only(invoice: Invoice, acme: Workspace) -> None:
+    def get(workspace: Workspace) -> Any:
+        _, secret = issue.create_key(workspace, "admin", "Back office", "tests", NOW)
+        url = f"/api/v1/invoices/{invoice.public_id}/pdf"
+        return Client().get(url, headers={"authorization": f"Bearer {secret}"})
+
+    answer = get(acme)
+    assert (answer.status_code, answer["Content-Type"]) == (200, "application/pdf")
+    assert answer["Content-Disposition"] == 'inline; filename="OMX-2026-00001.pdf"'
+    assert answer.content == invoice_pdf(invoice)
+    assert get(make_workspace("Beta")).status_code == 404
