@@ -118,7 +118,7 @@ def refund_again(note_id: int, actor: str, now: datetime) -> Decimal:
             raise NothingLeft(f"Nothing of the credit note {note} is missing.")
         begun = _begin(note, returnable_of(invoice).by_stripe, missing, note.reason, actor, now)
     _send(begun, now)
-    return missing
+    return sum((refund.amount for refund in begun), NOTHING)
 
 
 def missing_of(note: CreditNote) -> Decimal:

@@ -120,7 +120,9 @@ def test_what_was_refunded_without_a_note_is_not_refunded_again(stripe: StripeSe
         with pytest.raises(NothingLeft, match=r"120\.00 of what was paid .* did not go back yet: not 150\.00"):
             credited(paid, settlement=settlement)
     assert CreditNote.objects.count() == 0
-    assert went_back(credited(paid, "120.00")) == [("120.00", "succeeded")]
+    credited(paid, "30.00", "outside", reference="the refund of 30.00")
+    assert went_back(credited(paid)) == [("120.00", "succeeded")]
+    assert [refund["amount"] for refund in stripe.of("refund")] == [3000, 12000]
 
 
 def test_money_that_came_by_hand_is_not_asked_of_stripe(stripe: StripeServer, invoice: Invoice) -> None:
@@ -202,6 +204,36 @@ def test_nothing_is_voided_or_credited_under_a_payment(stripe: StripeServer, acm
         credited(invoice)
     invoice.refresh_from_db()
     assert (invoice.status, invoice.amount_due, CreditNote.objects.count()) == ("open", Decimal("150.00"), 0)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("turn", range(4))
+def test_an_invoice_is_either_collected_or_void(stripe: StripeServer, acme: Workspace, invoice: Invoice, turn: int) -> None:
+    with_method(acme, stripe)
+    acts = [lambda: collect_invoice(invoice.pk, NOW), lambda: void_invoice(invoice.pk, "mistake", OPS, NOW)]
+    at_once(*(acts if turn % 2 else acts[::-1]))
+    invoice.refresh_from_db()
+    paid = len(stripe.succeeded())
+    assert (invoice.status, paid, Payment.objects.count()) in (("paid", 1, 1), ("void", 0, 0))
+    assert differences() == []
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("turn", range(4))
+def test_what_is_collected_and_credited_at_once_is_no_more_than_is_due(
+    stripe: StripeServer, acme: Workspace, invoice: Invoice, turn: int
+) -> None:
+    with_method(acme, stripe)
+    acts = [lambda: collect_invoice(invoice.pk, NOW), lambda: credited(invoice, "50.00", "refund")]
+    at_once(*(acts if turn % 2 else acts[::-1]))
+    invoice.refresh_from_db()
+    taken = sum(intent["amount"] for intent in stripe.succeeded()) - sum(each["amount"] for each in stripe.of("refund"))
+    notes = list(CreditNote.objects.values_list("total", flat=True))
+    assert (invoice.status, taken, notes) in (
+        ("paid", 10_000, [Decimal("50.00")]),
+        ("paid", 15_000, []),  # the payment was under way
+    )
+    assert differences() == []
 
 
 def test_an_open_payment_page_is_closed_first(stripe: StripeServer, invoice: Invoice) -> None:
