@@ -8,6 +8,8 @@ import time_machine
 from metering.invoicing.models import Invoice
 from metering.invoicing.schedule import close_due_months
 from metering.invoicing.tasks import close_due_months as task
+from metering.invoicing.tasks import finalize_due_invoices
+from metering.jobs.models import JobRun
 from metering.rollups.models import DailyRollup
 from tests.factories import make_key, make_workspace
 from tests.invoicing.conftest import AUGUST, SEPTEMBER, Meter, at, at_once, closed, finalized, tokens, told
@@ -138,9 +140,15 @@ def test_two_schedulers_at_once_bill_once(use: Meter, key: APIKey) -> None:
     assert {str(invoice.total) for invoice in Invoice.objects.all()} == {"1.50"}
 
 
-def test_the_task_closes_as_of_the_clock(use: Meter, key: APIKey) -> None:
+def test_one_task_makes_the_drafts_and_another_finalizes_them_as_of_the_clock(use: Meter, key: APIKey) -> None:
     use(key, "09-10T00:00", usage=MILLION)
-    assert task.name == "metering.close_due_months"
+    assert (task.name, finalize_due_invoices.name) == ("metering.close_due_months", "metering.finalize_due_invoices")
+    with time_machine.travel(at("10-02T00:00"), tick=False):
+        assert task.apply().get() == {"drafts": 1, "finalized": 0, "held": 0, "failed": 0}
     with time_machine.travel(at("10-05T00:00"), tick=False):
-        assert task.apply().get() == {"drafts": 0, "finalized": 1, "held": 0, "failed": 0}
+        assert task.apply().get() == {"drafts": 0, "finalized": 0, "held": 0, "failed": 0}
+        assert finalize_due_invoices.apply().get() == {"drafts": 0, "finalized": 1, "held": 0, "failed": 0}
+    assert [(run.job, run.outcome) for run in JobRun.objects.order_by("pk")][-1:] == [
+        ("metering.finalize_due_invoices", "succeeded")
+    ]
     assert Invoice.objects.get().finalized_at == at("10-05T00:00")
