@@ -51,7 +51,7 @@ def facts(note: CreditNote) -> list[tuple[str, str]]:
         ("Credit note number", note.number),
         ("Issued", day(note.issued_at)),
         ("For invoice", str(invoice.number)),
-        ("of", day(invoice.finalized_at)),
+        ("Invoice issued", day(invoice.finalized_at)),
         ("Billing period", str(Period(invoice.period_start, invoice.period_end))),
     ]
 

@@ -115,7 +115,7 @@ def test_it_prints_what_it_credits_and_of_which_invoice(invoice: Invoice) -> Non
     printed = text_of(credited(invoice, reason="an outage <b>of ours</b>"))
     assert "Credit note OMX-CN-2026-00001 Total credited USD 178.50" in printed
     assert "an outage &lt;b&gt;of ours" in printed
-    assert "For invoice OMX-2026-00001 of 2026-10-15 Billing period 2026-09-01 to 2026-09-30" in printed
+    assert "For invoice OMX-2026-00001 Invoice issued 2026-10-15 Billing period 2026-09-01 to 2026-09-30" in printed
     assert "codex-mini, input 150.00" in printed
     assert "Subtotal 150.00 VAT 19 % 28.50 Total credited USD 178.50 Goes back outside this product 178.50" in printed
     assert "1 Main Street" in printed

@@ -74,8 +74,11 @@ class CreditNoteAdmin(OperatorAdmin):
         "public_id",
     )
     readonly_fields = tuple(name for row in fields for name in ([row] if isinstance(row, str) else row))
-    inlines = (LinesOfACreditNote, RefundsOfACreditNote)
     actions_detail = ("refund_again", "printable")
+
+    def get_inlines(self, request: HttpRequest, obj: CreditNote | None) -> list[Any]:
+        refunded = obj is not None and obj.refunds.exists()
+        return [LinesOfACreditNote, RefundsOfACreditNote] if refunded else [LinesOfACreditNote]
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """A refund is sent again only where one failed."""

@@ -168,9 +168,10 @@ def credit_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResp
         messages.success(request, _told(note))
         return redirect(reverse("admin:metering_creditnote_change", args=[note.pk]))
 
+    due = f"first takes off the {figures.usd(invoice.amount_due)} that are due; the rest goes back"
     intro = (
-        f"{figures.usd(left.total)} are left of {invoice}, {figures.usd(left.net)} of it before tax. A credit note first takes "
-        f"off the {figures.usd(invoice.amount_due)} that are due; the rest goes back. It never changes again."
+        f"{figures.usd(left.total)} are left of {invoice}, {figures.usd(left.net)} of it before tax. A credit note "
+        f"{due if invoice.amount_due else 'gives back what was paid'}. It never changes again."
     )
     form = credit_form(left, returnable)
     page = FormPage("Issue a credit note", act, page_of(invoice), form, intro, "Issue", danger=True)

@@ -117,8 +117,18 @@ class InvoiceAdmin(OperatorAdmin):
         "next_step",
     )
     readonly_fields = tuple(name for row in fields for name in ([row] if isinstance(row, str) else row))
-    inlines = (LinesOfAnInvoice, CreditNotesOfAnInvoice)
-    actions_detail = ("finalize", "mark_paid", "credit", "uncollectible", "void", "reissue", "printable")
+    actions_detail = (
+        "finalize",
+        "mark_paid",
+        "credit",
+        {"title": "Give up", "items": ["uncollectible", "void"]},
+        "reissue",
+        "printable",
+    )
+
+    def get_inlines(self, request: HttpRequest, obj: Invoice | None) -> list[Any]:
+        noted = obj is not None and obj.credit_notes.exists()
+        return [LinesOfAnInvoice, CreditNotesOfAnInvoice] if noted else [LinesOfAnInvoice]
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Only what this invoice's status allows, and no end before the month's."""
