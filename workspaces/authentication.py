@@ -19,7 +19,7 @@ from rest_framework.request import Request
 
 from workspaces import secrets
 from workspaces.current import membership_of
-from workspaces.errors import Unauthenticated, WrongKindOfCredential
+from workspaces.errors import Unauthenticated, WorkspaceSuspended, WrongKindOfCredential
 from workspaces.models import APIKey, Credential, Gateway, Membership, User, Workspace
 
 SCHEME = "Bearer"
@@ -109,7 +109,10 @@ class MemberAuthentication(SessionAuthentication):
 
 
 def authenticate_key(secret: str, now: datetime) -> Caller:
-    """The caller of a workspace key's secret. Raises Unauthenticated, WrongKindOfCredential."""
+    """The caller of a workspace key's secret. Raises Unauthenticated, WrongKindOfCredential, WorkspaceSuspended.
+
+    An admin key goes on working in a suspended workspace, so that somebody can pay.
+    """
     if _issued_kind(secret) == secrets.Kind.GATEWAY:
         raise WrongKindOfCredential("This is a gateway's token: use an omx_live_ or omx_admin_ key here.")
     credential = _stored(secret, "api_key__workspace")
@@ -121,6 +124,10 @@ def authenticate_key(secret: str, now: datetime) -> Caller:
     if key.status(now) == "expired":
         raise Unauthenticated("This key has expired: use another one, or move its expiry.")
     _check_grace(credential.expires_at, now)
+    if key.kind != APIKey.Kind.ADMIN and key.workspace.suspended_at is not None:
+        raise WorkspaceSuspended(
+            f"This workspace is suspended. {key.workspace.suspended_because} Its keys work again when it is paid."
+        )
     _note_use(key, now)
     role = Membership.Role.ADMIN if key.kind == APIKey.Kind.ADMIN else KEY_ROLE
     return Caller(key.workspace, key, None, str(role))

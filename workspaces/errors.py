@@ -17,6 +17,13 @@ class WrongKindOfCredential(Refusal):
     status = 403
 
 
+class WorkspaceSuspended(Refusal):
+    """A good key of a workspace whose live keys are refused until it has paid."""
+
+    code = "workspace_suspended"
+    status = 403
+
+
 class InvalidName(Refusal):
     code = "invalid_name"
     status = 400
