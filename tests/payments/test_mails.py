@@ -1,0 +1,176 @@
+"""Mails: one per thing told, as text and HTML, to whom the terms say, and none lost."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.core.mail.backends.locmem import EmailBackend
+
+from metering.credits import ledger
+from metering.invoicing.models import Invoice
+from metering.invoicing.pdf import invoice_pdf
+from metering.invoicing.terms_models import BillingTerms
+from metering.payments.accounts import tell_expiring
+from metering.payments.auto_top_up import top_up_low
+from metering.payments.by_hand import mark_paid
+from metering.payments.mail_texts import TEXTS
+from metering.payments.mails import send_waiting
+from metering.payments.models import Notice, PaymentAccount, TopUp
+from metering.payments.notices import tell
+from tests.factories import NOW, make_key, make_workspace
+from tests.invoicing.conftest import Meter, tokens
+from tests.payments.conftest import with_method
+from tests.payments.stripe_server import DECLINED, StripeServer
+from workspaces.models import Workspace
+
+pytestmark = pytest.mark.django_db
+LATER = NOW + timedelta(hours=1)
+
+
+def test_an_invoice_is_told_of_once_with_its_pdf(acme: Workspace, invoice: Invoice) -> None:
+    assert send_waiting(NOW) == {"sent": 1, "failed": 0}
+    assert send_waiting(LATER) == {"sent": 0, "failed": 0}
+    (sent,) = mail.outbox
+    assert (sent.subject, sent.to) == (f"Invoice {invoice.number} of Omixa Cloud", ["bills@acme.example"])
+    assert "Your invoice for September 2026 is ready." in sent.body
+    assert "Amount due: 150.00 USD" in sent.body
+    assert f"/invoices/{invoice.public_id}" in sent.body
+    ((name, content, kind),) = sent.attachments
+    assert (name, content, kind) == (f"{invoice.number}.pdf", invoice_pdf(invoice), "application/pdf")
+    ((html, html_kind),) = sent.alternatives  # type: ignore[attr-defined]
+    assert (html_kind, "150.00 USD" in html) == ("text/html", True)
+
+
+def test_a_paid_invoice_is_told_of(acme: Workspace, invoice: Invoice) -> None:
+    mark_paid(invoice.pk, "transfer", "ops", NOW)
+    send_waiting(NOW)
+    assert [each.subject for each in mail.outbox] == [
+        f"Invoice {invoice.number} is paid",
+        f"Invoice {invoice.number} of Omixa Cloud",
+    ]
+
+
+def test_the_terms_say_to_whom(acme: Workspace, invoice: Invoice) -> None:
+    BillingTerms.objects.create(workspace=acme, recipients=["ap@acme.example", "cfo@acme.example"])
+    send_waiting(NOW)
+    assert mail.outbox[0].to == ["ap@acme.example", "cfo@acme.example"]
+
+
+def test_without_an_address_it_waits_visibly(use: Meter) -> None:
+    nobody = make_workspace("Nobody", email="")
+    tell(nobody, "invoice_paid", "k", {"invoice_id": "inv_1", "number": "OMX-1", "total": "1.00"}, NOW)
+    assert send_waiting(NOW) == {"sent": 0, "failed": 1}
+    notice = Notice.objects.get()
+    assert (notice.sent_at, notice.tries) == (None, 1)
+    assert notice.error == "LookupError: The workspace has no address: set the recipients in its billing terms."
+    Workspace.objects.update(email="found@nobody.example")
+    assert send_waiting(NOW) == {"sent": 0, "failed": 0}  # not at once
+    assert send_waiting(LATER) == {"sent": 1, "failed": 0}
+
+
+def test_a_mail_that_cannot_be_sent_is_tried_again(acme: Workspace, invoice: Invoice, monkeypatch: Any) -> None:
+    def away(*_: Any) -> int:
+        raise ConnectionRefusedError("no mail server")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EmailBackend, "send_messages", away)
+        assert send_waiting(NOW) == {"sent": 0, "failed": 1}
+    assert send_waiting(LATER) == {"sent": 1, "failed": 0}
+
+
+def test_one_key_is_one_mail(acme: Workspace) -> None:
+    for _ in range(3):
+        tell(acme, "invoice_paid", "k", {"invoice_id": "inv_1", "number": "OMX-1", "total": "1.00"}, NOW)
+    assert send_waiting(NOW) == {"sent": 1, "failed": 0}
+
+
+def test_what_a_bank_says_is_text_and_no_markup(acme: Workspace) -> None:
+    about = {"invoice_id": "inv_1", "number": "OMX-1", "total": "1.00", "amount_due": "1.00"}
+    about |= {"due_at": "2026-10-29T12:00:00Z", "message": "<b>No</b> & never", "next_try": "2026-10-18T12:00:00Z"}
+    tell(acme, "payment_failed", "k", about, NOW)
+    send_waiting(NOW)
+    (sent,) = mail.outbox
+    assert "<b>No</b> & never" in sent.body
+    assert "&lt;b&gt;No&lt;/b&gt; &amp; never" in sent.alternatives[0][0]  # type: ignore[attr-defined]
+
+
+def test_every_kind_has_its_text() -> None:
+    assert set(TEXTS) == {
+        "invoice_ready",
+        "payment_failed",
+        "invoice_paid",
+        "past_due",
+        "card_expiring",
+        "balance_low",
+        "top_up_failed",
+    }
+
+
+def test_an_expiring_card_is_told_of_once(stripe: StripeServer, acme: Workspace) -> None:
+    account = with_method(acme, stripe)
+    account.expires_year, account.expires_month = 2026, 12
+    account.save()
+    assert tell_expiring(NOW) == 0
+    account.expires_month = 11
+    account.save()
+    assert [tell_expiring(NOW), tell_expiring(LATER)] == [1, 1]
+    assert send_waiting(NOW) == {"sent": 1, "failed": 0}
+    assert mail.outbox[0].subject == "Your card ending in 4242 expires soon"
+
+
+# --- Low balances ------------------------------------------------------------------------------------------------
+
+
+def watch(workspace: Workspace, **levels: Any) -> PaymentAccount:
+    account, _ = PaymentAccount.objects.update_or_create(workspace=workspace, defaults=levels)
+    return account
+
+
+def test_a_threshold_crossed_twice_alerts_once_each_time(acme: Workspace, use: Meter) -> None:
+    watch(acme, low_balance=Decimal("2.00"))
+    ledger.grant(acme, "purchased", Decimal("3.00"), "ops", NOW)
+    assert top_up_low(NOW)["told"] == 0
+    use(make_key(acme), "10-14T10:00", usage=tokens(input=1_000_000))
+    assert [top_up_low(NOW)["told"] for _ in range(3)] == [1, 0, 0]
+    ledger.grant(acme, "purchased", Decimal("5.00"), "ops", NOW)
+    assert top_up_low(NOW)["told"] == 0
+    use(make_key(acme), "10-15T10:00", usage=tokens(input=4_000_000))
+    assert [top_up_low(LATER)["told"] for _ in range(2)] == [1, 0]
+    send_waiting(LATER)
+    assert [each.body.splitlines()[0] for each in mail.outbox] == [
+        "Your balance is 1.50 USD, below the 2.00 USD at which you asked to be told.",
+        "Your balance is 0.50 USD, below the 2.00 USD at which you asked to be told.",
+    ]
+
+
+def test_a_low_balance_tops_itself_up_so_many_times_a_day(stripe: StripeServer, acme: Workspace, use: Meter) -> None:
+    with_method(acme, stripe)
+    watch(acme, top_up_below=Decimal("10.00"), top_up_amount=Decimal("20.00"), top_ups_per_day=2)
+    assert [top_up_low(NOW)["topped_up"] for _ in range(2)] == [1, 0]
+    use(make_key(acme), "10-14T10:00", usage=tokens(input=20_000_000))
+    assert top_up_low(NOW)["topped_up"] == 1
+    use(make_key(acme), "10-14T11:00", usage=tokens(input=20_000_000))
+    assert top_up_low(NOW)["topped_up"] == 0
+    assert top_up_low(NOW + timedelta(days=1))["topped_up"] == 1
+    assert [each["amount"] for each in stripe.succeeded()] == [2000] * 3
+
+
+def test_a_decline_stops_it_until_another_method_is_saved(stripe: StripeServer, acme: Workspace) -> None:
+    with_method(acme, stripe, DECLINED)
+    watch(acme, top_up_below=Decimal("10.00"), top_up_amount=Decimal("20.00"))
+    assert [top_up_low(NOW)["topped_up"] for _ in range(3)] == [0, 0, 0]
+    assert [(each.status, each.message) for each in TopUp.objects.all()] == [("failed", "Your card has insufficient funds.")]
+    assert PaymentAccount.objects.get().top_up_stopped == "Your card has insufficient funds."
+    send_waiting(NOW)
+    assert [each.subject for each in mail.outbox] == ["Your automatic top-up failed"]
+
+
+def test_one_under_way_is_not_followed_by_another(stripe: StripeServer, acme: Workspace) -> None:
+    with_method(acme, stripe)
+    watch(acme, top_up_below=Decimal("10.00"), top_up_amount=Decimal("20.00"))
+    for number in (1, 2):
+        stripe.fail_at(number, "die_before")
+    assert [top_up_low(NOW)["topped_up"] for _ in range(2)] == [0, 0]
+    assert TopUp.objects.count() == 1
