@@ -14,7 +14,7 @@ from metering.invoicing.schedule import close_due_months, due_months
 from metering.invoicing.settle import settle
 from metering.invoicing.void import held_invoice, mark_uncollectible, reissue, void
 from tests.factories import NOW
-from tests.invoicing.conftest import OCTOBER, Meter, at, at_once, closed, finalized, tokens, told
+from tests.invoicing.conftest import AUGUST, OCTOBER, SEPTEMBER, Meter, at, at_once, closed, finalized, tokens, told
 from tests.invoicing.test_terms import credit
 from workspaces.models import APIKey, AuditEntry, Workspace
 
@@ -147,3 +147,37 @@ def test_two_who_void_at_once_void_once(use: Meter, key: APIKey, acme: Workspace
     assert sorted(type(answer).__name__ for answer in answers) == ["Invoice", *["InvoiceNotOpen"] * 3]
     assert [each.left for each in ledger.left_of(acme)] == [Decimal("1.00")]
     assert trail(invoice.public_id).count("invoice.voided") == 1
+
+
+def test_what_a_later_invoice_adjusted_is_not_billed_by_the_reissue(use: Meter, key: APIKey) -> None:
+    use(key, "08-10T00:00", usage=MILLION)
+    (august,) = finalized(AUGUST)
+    use(key, "08-11T00:00", "09-10T00:00", usage=MILLION)
+    (september,) = finalized()
+    assert september.total == Decimal("3.00")
+    void(august.pk, "mistake", OPS, NOW)
+    again = finalize(reissue(august.pk, OPS, NOW).pk, OPS, NOW)
+    assert told(again) == [("usage", "codex-mini, input", 1_000_000, "1.5", "1.50")]
+    assert differences() == []
+
+
+@pytest.mark.parametrize("reissued_first", [True, False])
+def test_a_voided_adjustment_is_billed_once_by_whichever_invoice_comes_first(
+    use: Meter, key: APIKey, acme: Workspace, reissued_first: bool
+) -> None:
+    use(key, "08-10T00:00", usage=MILLION)
+    finalized(AUGUST)
+    use(key, "08-11T00:00", "09-10T00:00", "10-02T00:00", usage=MILLION)
+    (september,) = finalized()
+    void(september.pk, "mistake", OPS, NOW)
+    if reissued_first:
+        finalize(reissue(september.pk, OPS, IN_NOVEMBER).pk, OPS, IN_NOVEMBER)
+        finalized(OCTOBER, IN_NOVEMBER)
+        expected = {9: "3.00", 10: "1.50"}
+    else:
+        finalized(OCTOBER, IN_NOVEMBER)
+        finalize(reissue(september.pk, OPS, IN_NOVEMBER).pk, OPS, IN_NOVEMBER)
+        expected = {9: "1.50", 10: "3.00"}
+    standing = acme.invoices.exclude(status="void").filter(period_start__gte=SEPTEMBER.start)
+    assert {each.period_start.month: str(each.total) for each in standing} == expected
+    assert differences() == []
