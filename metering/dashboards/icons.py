@@ -9,6 +9,7 @@ ICONS = {
     "events": '<path d="M5.5 4H14M5.5 8H14M5.5 12H14M2.2 4h.1M2.2 8h.1M2.2 12h.1"/>',
     "key": '<circle cx="5.2" cy="10.8" r="3"/><path d="m7.4 8.6 6-6M11 5l2 2M9 7l1.3 1.3"/>',
     "invoice": '<path d="M3.5 1.8v12.4l1.8-1.2 1.7 1.2 1.8-1.2 1.8 1.2 1.9-1.2V1.8zM6 5.3h4M6 8.3h4"/>',
+    "card": '<rect x="1.8" y="3.5" width="12.4" height="9" rx="1.5"/><path d="M1.8 6.5h12.4M4.5 10h2.5"/>',
     "model": '<path d="m8 1.8 5.4 3.1v6.2L8 14.2l-5.4-3.1V4.9zM2.8 5 8 8l5.2-3M8 8v6"/>',
     "settings": (
         '<path d="M2 4.5h6M12 4.5h2M2 11.5h2M8 11.5h6"/><circle cx="10" cy="4.5" r="1.9"/><circle cx="6" cy="11.5" r="1.9"/>'

@@ -42,6 +42,13 @@ PLACES = [
     ("Requests", "events", "pages:events", {"events", "event"}, None),
     ("API keys", "key", "pages:keys", {"keys", "key", "key_new", "key_rotate", "key_revoke"}, None),
     ("Invoices", "invoice", "pages:invoices", {"invoices", "invoice", "invoice_line", "upcoming"}, "may_see_invoices"),
+    (
+        "Billing",
+        "card",
+        "pages:billing",
+        {"billing", "billing_buy", "billing_preferences", "billing_profile"},
+        "may_manage_billing",
+    ),
     ("Models", "model", "pages:models", {"models", "model"}, None),
     ("Settings", "settings", "pages:settings", {"settings", "members", "member_remove"}, None),
 ]

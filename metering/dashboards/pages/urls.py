@@ -4,7 +4,7 @@ from django.conf import settings
 from django.urls import path
 from django.views.generic import RedirectView
 
-from metering.dashboards.pages import catalogue, credit_notes, events, home, invoices, keys, usage, workspace
+from metering.dashboards.pages import billing, catalogue, credit_notes, events, home, invoices, keys, usage, workspace
 from metering.usage.urls import RequestIdConverter
 
 app_name = "pages"
@@ -29,6 +29,13 @@ urlpatterns = [
     path("invoices/<slug:invoice_id>", invoices.invoice_page, name="invoice"),
     path("invoices/<slug:invoice_id>/print", invoices.invoice_print, name="invoice_print"),
     path("invoices/<slug:invoice_id>/lines/<slug:line_id>", invoices.line_page, name="invoice_line"),
+    path("invoices/<slug:invoice_id>/pdf", billing.pdf, name="invoice_pdf"),
+    path("invoices/<slug:invoice_id>/pay", billing.pay, name="billing_pay"),
+    path("billing", billing.billing_page, name="billing"),
+    path("billing/method", billing.save_method, name="billing_method"),
+    path("billing/credit", billing.buy, name="billing_buy"),
+    path("billing/low-balance", billing.preferences, name="billing_preferences"),
+    path("billing/profile", billing.profile, name="billing_profile"),
     path("credit-notes/<slug:credit_note_id>", credit_notes.credit_note_print, name="credit_note"),
     path("settings", workspace.settings_page, name="settings"),
     path("settings/members", workspace.member_list, name="members"),

@@ -1,0 +1,45 @@
+"""The forms of the billing page. They check what was typed; whether it is allowed is decided where it is done."""
+
+from typing import Any
+
+from django import forms
+from django.core.validators import validate_email
+
+
+class BuyForm(forms.Form):
+    amount = forms.DecimalField(max_digits=12, decimal_places=2, label="Amount in USD")
+
+
+class TopUpForm(forms.Form):
+    low_balance = forms.DecimalField(
+        max_digits=12, decimal_places=2, required=False, label="Mail me below", help_text="USD. Empty: never."
+    )
+    top_up_below = forms.DecimalField(max_digits=12, decimal_places=2, required=False, label="Buy credit by itself below")
+    top_up_amount = forms.DecimalField(max_digits=12, decimal_places=2, required=False, label="And buy so much each time")
+    top_ups_per_day = forms.IntegerField(min_value=1, max_value=20, initial=3, label="Times a day at most")
+
+
+class ProfileForm(forms.Form):
+    legal_name = forms.CharField(max_length=200, required=False, label="Legal name", help_text="As invoices print it.")
+    address = forms.CharField(max_length=1000, required=False, widget=forms.Textarea(attrs={"rows": 3}))
+    tax_id = forms.CharField(max_length=60, required=False, label="Tax id")
+    recipients = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        label="Invoices go to",
+        help_text="One address a line. Empty: the workspace's billing email.",
+    )
+    purchase_order = forms.CharField(
+        max_length=200, required=False, label="Purchase order", help_text="Printed on every invoice."
+    )
+
+    def clean_recipients(self) -> list[str]:
+        addresses = [line.strip() for line in self.cleaned_data["recipients"].splitlines() if line.strip()]
+        for address in addresses:
+            validate_email(address)
+        return addresses
+
+    @staticmethod
+    def initial_of(terms: Any) -> dict[str, str]:
+        names = ("legal_name", "address", "tax_id", "purchase_order")
+        return {name: getattr(terms, name) for name in names} | {"recipients": "\n".join(terms.recipients)}

@@ -1,0 +1,158 @@
+"""The billing page: what is left and due, paying, saving a method, buying credit, the profile; one's own only."""
+
+import re
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from metering.credits import ledger
+from metering.invoicing.models import Invoice
+from metering.invoicing.terms_models import BillingTerms
+from metering.payments.accounts import account_of
+from metering.payments.models import PaymentAccount, TopUp
+from tests.dashboards.conftest import Browser, Tenant
+from tests.factories import NOW, make_price
+from tests.invoicing.conftest import Meter
+from tests.payments.conftest import an_invoice, stripe, with_method
+from tests.payments.stripe_server import DECLINED, StripeServer
+from workspaces.models import AuditEntry, Gateway, Workspace
+
+pytestmark = pytest.mark.django_db
+__all__ = ["stripe"]
+
+
+@pytest.fixture
+def invoice(acme: Tenant, gateway: Gateway) -> Invoice:
+    make_price()
+    return an_invoice(acme.workspace, Meter(gateway))
+
+
+def text(response: Any) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", response.content.decode()).split())
+
+
+def said(browser: Client) -> str:
+    return text(browser.get("/billing"))
+
+
+def test_it_shows_what_is_left_and_due(as_role: Browser, acme: Tenant, invoice: Invoice) -> None:
+    ledger.grant(acme.workspace, "promotional", Decimal("5.00"), "ops", NOW, note="Welcome")
+    page = said(as_role("billing"))
+    assert "Balance $5.00 credits less unbilled usage" in page
+    assert f"{invoice.number}" in page
+    assert "$150.00" in page
+    assert "Promotional Welcome" in page
+    assert "Pay open invoices as they say." in page
+
+
+def test_it_is_empty_in_words(as_role: Browser, acme: Tenant) -> None:
+    page = said(as_role("owner"))
+    assert "Nothing is due" in page
+    assert "No credits" in page
+
+
+@pytest.mark.parametrize(("role", "status"), [("owner", 200), ("admin", 200), ("billing", 200), ("viewer", 403)])
+def test_who_may_see_it(as_role: Browser, acme: Tenant, role: str, status: int) -> None:
+    assert as_role(role).get("/billing").status_code == status
+
+
+def test_paying_leads_to_stripes_page(as_role: Browser, acme: Tenant, invoice: Invoice, stripe: StripeServer) -> None:
+    client = as_role("billing")
+    answer = client.post(f"/invoices/{invoice.public_id}/pay")
+    assert (answer.status_code, answer["Location"]) == (302, stripe.of("checkout.session")[0]["url"])
+    assert client.get(f"/invoices/{invoice.public_id}/pay").status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        ("pm_good", "Thank you: invoice OMX-2026-00001 is paid."),
+        (DECLINED, "The payment was declined: Your card has insufficient funds."),
+        ("pm_bank", "The payment is under way."),
+    ],
+)
+def test_a_saved_method_is_charged(
+    as_role: Browser, acme: Tenant, invoice: Invoice, stripe: StripeServer, method: str, words: str
+) -> None:
+    with_method(acme.workspace, stripe, method)
+    client = as_role("billing")
+    assert words in text(client.post(f"/invoices/{invoice.public_id}/pay", follow=True))
+
+
+def test_a_service_that_is_away_is_said(as_role: Browser, acme: Tenant, invoice: Invoice, stripe: StripeServer) -> None:
+    stripe.fail_at(1, "die_before")
+    page = text(as_role("billing").post(f"/invoices/{invoice.public_id}/pay", follow=True))
+    assert "The payment service does not answer. Nothing is lost" in page
+
+
+def test_a_method_is_saved_on_stripes_page_and_shows_on_return(as_role: Browser, acme: Tenant, stripe: StripeServer) -> None:
+    client = as_role("billing")
+    answer = client.post("/billing/method")
+    (session,) = stripe.of("checkout.session")
+    assert answer["Location"] == session["url"]
+    assert "Payment method None" in said(client)
+    stripe.complete(session["id"])
+    assert "Visa 4242 expires 2030-12" in text(client.get("/billing?saved=1"))
+
+
+def test_credit_is_bought_on_stripes_page(as_role: Browser, acme: Tenant, stripe: StripeServer) -> None:
+    answer = as_role("billing").post("/billing/credit", {"amount": "50"})
+    assert answer["Location"] == stripe.of("checkout.session")[0]["url"]
+    assert TopUp.objects.get().amount == Decimal("50.00")
+
+
+@pytest.mark.parametrize(("amount", "words"), [("1", "A top-up is 5.00 to 10000.00 USD"), ("x", "Enter a number.")])
+def test_an_amount_that_will_not_do_is_said(
+    as_role: Browser, acme: Tenant, stripe: StripeServer, amount: str, words: str
+) -> None:
+    assert words in text(as_role("billing").post("/billing/credit", {"amount": amount}, follow=True))
+    assert TopUp.objects.count() == 0
+
+
+def test_low_balances_are_taken_care_of_as_set(as_role: Browser, acme: Tenant) -> None:
+    asked = {"low_balance": "10", "top_up_below": "20", "top_up_amount": "50", "top_ups_per_day": "2"}
+    PaymentAccount.objects.create(workspace=acme.workspace, top_up_stopped="Your card was declined.")
+    client = as_role("billing")
+    assert "Automatic top-ups have stopped: Your card was declined." in said(client)
+    assert "are saved" in text(client.post("/billing/low-balance", asked, follow=True))
+    account = account_of(acme.workspace)
+    assert (account.low_balance, account.top_up_below, account.top_up_amount, account.top_ups_per_day) == (10, 20, 50, 2)
+    assert account.top_up_stopped == ""
+    page = text(client.post("/billing/low-balance", asked | {"top_up_amount": ""}, follow=True))
+    assert "Automatic top-ups take a level and an amount." in page
+
+
+def test_the_profile_is_the_customers_and_audited(as_role: Browser, acme: Tenant) -> None:
+    asked = {"legal_name": "Acme <GmbH>", "address": "Allee 1\r\nBerlin", "tax_id": "DE1"}
+    asked |= {"recipients": "a@b.example\n\nc@d.example"}
+    client = as_role("billing")
+    page = client.post("/billing/profile", asked | {"discount_percent": "99"}, follow=True)
+    assert "Acme &lt;GmbH&gt;" in page.content.decode()
+    terms = BillingTerms.objects.get()
+    assert (terms.legal_name, terms.recipients, terms.discount_percent) == ("Acme <GmbH>", ["a@b.example", "c@d.example"], 0)
+    changes = AuditEntry.objects.get(action="terms.changed").detail["changes"]
+    assert changes["tax_id"] == {"before": "", "after": "DE1"}
+    assert "discount_percent" not in changes
+    wrong = client.post("/billing/profile", asked | {"recipients": "nobody"})
+    assert "Enter a valid email address." in wrong.content.decode()
+
+
+def test_a_suspended_workspace_reads_why(as_role: Browser, acme: Tenant) -> None:
+    Workspace.objects.update(suspended_at=NOW, suspended_because="The invoice OMX-2026-00001 is past due.")
+    assert "Your live keys are suspended. The invoice OMX-2026-00001 is past due." in said(as_role("owner"))
+
+
+def test_a_strangers_invoice_is_not_there(as_role: Browser, acme: Tenant, rival: Tenant, gateway: Gateway) -> None:
+    make_price()
+    theirs = an_invoice(rival.workspace, Meter(gateway))
+    client = as_role("owner")
+    assert client.post(f"/invoices/{theirs.public_id}/pay").status_code == 404
+    assert client.get(f"/invoices/{theirs.public_id}/pdf").status_code == 404
+    assert str(theirs.number) not in said(client)
+
+
+def test_the_invoice_is_downloaded_as_pdf(as_role: Browser, acme: Tenant, invoice: Invoice) -> None:
+    answer = as_role("billing").get(f"/invoices/{invoice.public_id}/pdf")
+    assert (answer["Content-Type"], answer.content[:5]) == ("application/pdf", b"%PDF-")
