@@ -65,6 +65,7 @@ def test_the_page_shows_what_waits(console: Client, world: World) -> None:
         "Waiting batches": "1",
         "Quarantined events": "2",
         "Unpriced requests": "1",
+        "Jobs": "0",
     }
     assert "key.renamed" in page
     chart = json.loads(re.search(r'data-value="(.*?)" ', console.get("/admin/").content.decode())[1].replace("&quot;", '"'))  # type: ignore[index]

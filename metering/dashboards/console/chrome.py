@@ -103,6 +103,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "Operations",
             [
                 _item("Audit trail", "history", "workspaces_auditentry_changelist", request),
+                _item("Jobs", "play_circle", "metering_jobrun_changelist", request),
                 _item("Schedule", "schedule", "django_celery_beat_periodictask_changelist", request),
                 _item("Second factors", "phonelink_lock", "mfa_authenticator_changelist", request),
             ],

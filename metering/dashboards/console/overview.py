@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from metering.dashboards.console import backlog, figures
+from metering.dashboards.console.jobs import in_words, troubled
 from metering.dashboards.console.revenue import Comparison, Revenue, revenue
 from metering.usage.query import UsageRow
 from workspaces.models import AuditEntry, Workspace
@@ -122,7 +123,19 @@ def _alerts(now: datetime) -> list[dict[str, Any]]:
             "calm": not unpriced,
             "link": reverse("admin:metering_usageevent_unpriced"),
         },
+        _jobs_alert(now),
     ]
+
+
+def _jobs_alert(now: datetime) -> dict[str, Any]:
+    runs = troubled(now)
+    return {
+        "title": "Jobs",
+        "value": f"{len(runs)}",
+        "note": ", ".join(f"{run.job.removeprefix('metering.')}: {in_words(run)}" for run in runs)[:160] or "all went well",
+        "calm": not runs,
+        "link": reverse("admin:metering_jobrun_changelist"),
+    }
 
 
 def _chart(found: Revenue) -> dict[str, Any]:

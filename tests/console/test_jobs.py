@@ -1,0 +1,95 @@
+"""The jobs page: what runs, what came of it, findings in a table, and running one now."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils.html import escape
+from django_celery_beat.models import PeriodicTask
+
+from metering.jobs.models import JobRun
+from metering.payments.tasks import reconcile_nightly, send_notices
+from omixa_billing.celery import app
+from tests.factories import NOW
+from workspaces.models import AuditEntry, User
+
+pytestmark = pytest.mark.django_db
+URL = reverse("admin:metering_jobrun_changelist")
+
+
+@pytest.fixture
+def console(operator: User) -> Client:
+    client = Client()
+    client.force_login(operator, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+def page(client: Client, url: str = URL) -> str:
+    return " ".join(client.get(url).content.decode().split())
+
+
+def test_every_scheduled_job_is_there_with_what_it_does(console: Client) -> None:
+    shown = page(console)
+    for name in PeriodicTask.objects.exclude(task__startswith="celery.").values_list("name", flat=True):
+        assert escape(name) in shown
+    assert "Proves that everything agrees, and alerts the operators where it does not." in shown
+    assert shown.count("Run now") >= 13
+
+
+def test_a_run_shows_when_how_long_and_what_it_did(console: Client) -> None:
+    send_notices.apply()
+    run = JobRun.objects.get()
+    assert (run.outcome, run.result, run.started_by) == ("succeeded", {"sent": 0, "failed": 0}, "schedule")
+    assert "nothing to do" in page(console)
+
+
+def test_running_now_sends_the_task_in_the_operators_name(console: Client, monkeypatch: Any) -> None:
+    sent: list[Any] = []
+    monkeypatch.setattr(app, "send_task", lambda name, **more: sent.append((name, more["kwargs"])))
+    task = PeriodicTask.objects.get(task="metering.collect_invoices")
+    url = reverse("admin:metering_jobrun_now", args=[task.pk])
+    assert console.get(url).status_code == 405
+    console.post(url)
+    sweep = PeriodicTask.objects.get(task="metering.sweep_inbox")
+    console.post(reverse("admin:metering_jobrun_now", args=[sweep.pk]))
+    assert sent == [("metering.collect_invoices", {"started_by": "operator@omixa.example"}), ("metering.sweep_inbox", {})]
+    assert AuditEntry.objects.filter(action="job.started").count() == 2
+
+
+def test_a_broker_that_is_away_is_said(console: Client, monkeypatch: Any) -> None:
+    def away(*_: Any, **__: Any) -> None:
+        raise ConnectionRefusedError("nobody listens")
+
+    monkeypatch.setattr(app, "send_task", away)
+    task = PeriodicTask.objects.get(task="metering.collect_invoices")
+    answer = console.post(reverse("admin:metering_jobrun_now", args=[task.pk]), follow=True)
+    assert "The broker does not take the job: nobody listens" in answer.content.decode()
+
+
+def test_progress_and_death(console: Client) -> None:
+    run = JobRun.objects.create(job="metering.collect_invoices", started_at=NOW, done=25, total=100)
+    assert 'value="25"' in page(console)
+    assert "25 of 100" in page(console)
+    JobRun.objects.filter(pk=run.pk).update(started_at=NOW - timedelta(hours=2))
+    assert "died" in page(console)
+    assert "metering" in page(console, reverse("admin:index"))
+
+
+def test_the_nightly_proof_is_clean_and_its_findings_are_a_table(console: Client) -> None:
+    reconcile_nightly.apply()
+    run = JobRun.objects.get()
+    assert (run.outcome, run.result["ok"], run.result["differences"]) == ("succeeded", True, [])
+    difference = {"check": "subtotal_is_rounded_once", "invoice_id": "inv_1", "expected": "1.00", "found": "<b>2.00</b>"}
+    run.result, run.outcome = {"differences": [difference]}, "attention"
+    run.save()
+    shown = page(console, reverse("admin:metering_jobrun_change", args=[run.pk]))
+    assert "subtotal_is_rounded_once" in shown
+    assert "/admin/metering/invoice/?q=inv_1" in shown
+    assert "&lt;b&gt;2.00&lt;/b&gt;" in shown
+    assert "reconcile_nightly: 1 difference" in page(console, reverse("admin:index"))
+
+
+def test_only_operators(client: Client) -> None:
+    assert client.get(URL).status_code == 302
