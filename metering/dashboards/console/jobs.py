@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from celery import current_app
@@ -157,15 +158,22 @@ def duration(run: JobRun) -> str:
     return f"{seconds:,.1f} s" if seconds < 120 else f"{seconds / 60:,.0f} min"
 
 
+@lru_cache(maxsize=1)
+def known_tasks() -> dict[str, Any]:
+    """By their names. The web server's processes load them here: only workers do so by themselves."""
+    current_app.loader.import_default_modules()
+    return dict(current_app.tasks)
+
+
 def about(task: str) -> str:
     """The first line of the task's own description."""
-    found = current_app.tasks.get(task)
+    found = known_tasks().get(task)
     return (inspect.getdoc(found.run) or "").partition("\n")[0] if found is not None else ""
 
 
 def is_recorded(task: str) -> bool:
     """Whether the task keeps record of its runs, and of who started them."""
-    found = current_app.tasks.get(task)
+    found = known_tasks().get(task)
     return found is not None and "started_by" in inspect.signature(found.run).parameters
 
 
