@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.db.models import Q, QuerySet
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -28,11 +30,15 @@ from metering.invoicing.serializers import (
 from metering.invoicing.shown import billed_event_json, invoice_json, preview_json
 from metering.invoicing.upcoming import upcoming
 from metering.usage.cursors import event_cursor, event_position
+from metering.usage.events import Position
+from metering.usage.exports import csv_lines
 from metering.usage.parameters import NoQuery, decode_cursor, encode_cursor, invalid_cursor, parse
+from metering.usage.rows import EVENT_COLUMNS
 from workspaces.models import Workspace
 from workspaces.permissions import SeesInvoices, caller_of
 from workspaces.serializers import ErrorSerializer
 
+EVENTS_AT_ONCE = 1_000
 REFUSED = dict.fromkeys((400, 401, 403), ErrorSerializer)
 NOT_FOUND = {404: ErrorSerializer}
 
@@ -111,9 +117,14 @@ class LineEventsView(APIView):
         tags=["invoices"],
         summary="The events that an invoice line bills, newest first",
         parameters=[LineEventsQuery],
-        responses={200: BilledEventListSerializer, **REFUSED, **NOT_FOUND},
+        responses={
+            (200, "application/json"): BilledEventListSerializer,
+            (200, "text/csv"): OpenApiTypes.STR,
+            **REFUSED,
+            **NOT_FOUND,
+        },
     )
-    def get(self, request: Request, invoice_id: str, line_id: str) -> Response:
+    def get(self, request: Request, invoice_id: str, line_id: str) -> HttpResponseBase:
         """Each with its tokens and exact amount on this line; over all pages they add up to the line's.
 
         All that the line's month holds of the same thing is listed, and adds up to something else, under a line that takes
@@ -121,10 +132,29 @@ class LineEventsView(APIView):
         """
         asked = parse(request.query_params, LineEventsQuery)
         after = event_position(asked["cursor"]) if "cursor" in asked else None
-        billed, more = events_under(line_of(caller_of(request).workspace, invoice_id, line_id), asked["limit"], after)
+        line = line_of(caller_of(request).workspace, invoice_id, line_id)
+        if asked["format"] == "csv":
+            return events_csv(line, after)
+        billed, more = events_under(line, asked["limit"], after)
         next_cursor = event_cursor(billed[-1].event.position) if more else None
         data = [billed_event_json(each) for each in billed]
         return Response({"object": "list", "data": data, "next_cursor": next_cursor})
+
+
+def events_csv(line: InvoiceLine, after: Position | None = None) -> StreamingHttpResponse:
+    """Every event under the line, newest first, as a download; a page at a time, so that any number fits in memory."""
+
+    def rows() -> Iterator[dict[str, Any]]:
+        position, more = after, True
+        while more:
+            billed, more = events_under(line, EVENTS_AT_ONCE, position)
+            yield from map(billed_event_json, billed)
+            position = billed[-1].event.position if billed else None
+
+    columns = [*EVENT_COLUMNS, "quantity", "amount_exact"]
+    response = StreamingHttpResponse(csv_lines(columns, rows()), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{line.public_id}.csv"'
+    return response
 
 
 def invoices_of(workspace: Workspace) -> QuerySet[Invoice]:

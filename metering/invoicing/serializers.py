@@ -27,6 +27,9 @@ class InvoicesQuery(serializers.Serializer[Any]):
 
 
 class LineEventsQuery(serializers.Serializer[Any]):
+    format = serializers.ChoiceField(
+        choices=("json", "csv"), default="json", help_text="`csv` streams all of them; `limit` does not apply to it."
+    )
     limit = serializers.IntegerField(default=DEFAULT_EVENTS_PAGE, min_value=1, max_value=MAX_EVENTS_PAGE)
     cursor = serializers.CharField(required=False, help_text="`next_cursor` of the page before.")
 

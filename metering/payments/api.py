@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.http import StreamingHttpResponse
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,12 +19,14 @@ from metering.payments import top_ups
 from metering.payments.accounts import account_of
 from metering.payments.balance import balance_of
 from metering.payments.collect import collect_invoice, payment_page
+from metering.payments.exports import EXPORTS, export
 from metering.payments.idempotency import HEADER, key_of, once
 from metering.payments.models import TopUp
 from metering.payments.serializers import (
     BalanceSerializer,
     CreditEntryListSerializer,
     CreditListSerializer,
+    ExportQuery,
     InvoicePaymentSerializer,
     PageQuery,
     PaymentToMake,
@@ -31,6 +35,7 @@ from metering.payments.serializers import (
 )
 from metering.payments.shown import balance_json, entry_json, grant_json, grants_of, top_up_json
 from metering.payments.stripe_edge import StripeUnavailable, edge
+from metering.periods import Period
 from metering.usage.parameters import NoQuery, decode_cursor, encode_cursor, invalid_cursor, parse
 from workspaces.permissions import SeesInvoices, caller_of
 from workspaces.serializers import ErrorSerializer
@@ -179,6 +184,24 @@ class PayInvoiceView(APIView):
             "attempt": attempt.status if attempt else None,
             "message": attempt.message if attempt else "",
         }
+
+
+class ExportView(APIView):
+    permission_classes = [SeesInvoices]
+
+    @extend_schema(
+        operation_id="export_bookkeeping",
+        tags=["invoices"],
+        summary="Invoices, their lines, payments or credits of a stretch of time, as CSV",
+        parameters=[ExportQuery, OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=list(EXPORTS))],
+        responses={(200, "text/csv"): OpenApiTypes.STR, **REFUSED, **NOT_FOUND},
+    )
+    def get(self, request: Request, kind: str) -> StreamingHttpResponse:
+        """By the day on which each was issued, received or moved. Credit notes and refunds have amounts below zero."""
+        asked = parse(request.query_params, ExportQuery)
+        if kind not in EXPORTS:
+            raise NotFound(f"There are exports of {', '.join(EXPORTS)}.")
+        return export(kind, Period(asked["start"], asked["end"]), caller_of(request).workspace)
 
 
 def listed(rows: Any, asked: dict[str, Any], shown: Any) -> dict[str, Any]:

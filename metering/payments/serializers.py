@@ -10,6 +10,7 @@ from metering.invoicing.models import Invoice
 from metering.invoicing.serializers import CentsField
 from metering.payments.models import TopUp
 from metering.payments.top_ups import PAGE, SAVED
+from metering.usage.parameters import InstantField
 from metering.usage.serializers import AmountField
 
 MAX_PAGE = 100
@@ -19,6 +20,11 @@ DEFAULT_PAGE = 20
 class PageQuery(serializers.Serializer[Any]):
     limit = serializers.IntegerField(default=DEFAULT_PAGE, min_value=1, max_value=MAX_PAGE)
     cursor = serializers.CharField(required=False, help_text="`next_cursor` of the page before.")
+
+
+class ExportQuery(serializers.Serializer[Any]):
+    start = InstantField(help_text="Included.")
+    end = InstantField(help_text="Not included.")
 
 
 class BalanceSerializer(serializers.Serializer[Any]):

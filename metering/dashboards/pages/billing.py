@@ -6,11 +6,13 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 
 from metering.dashboards.pages.billing_forms import BuyForm, ProfileForm, TopUpForm
 from metering.dashboards.pages.member import member_page
+from metering.errors import NotFound
 from metering.invoicing.models import Invoice
 from metering.invoicing.pdf import invoice_pdf, pdf_response
 from metering.invoicing.settle import OWED
@@ -20,10 +22,12 @@ from metering.payments import top_ups
 from metering.payments.accounts import account_of, setup_page, take_setup_session
 from metering.payments.balance import balance_of
 from metering.payments.collect import collect_invoice, payment_page
+from metering.payments.exports import EXPORTS, export
 from metering.payments.models import PaymentAccount, PaymentAttempt
 from metering.payments.preferences import save_preferences
 from metering.payments.shown import grants_of
 from metering.payments.stripe_edge import StripeRefused, StripeUnavailable, is_configured
+from metering.periods import Period
 from omixa_billing.errors import Refusal
 from workspaces.authentication import Caller
 
@@ -98,6 +102,15 @@ def profile(request: HttpRequest, caller: Caller) -> HttpResponse:
 def pdf(request: HttpRequest, caller: Caller, invoice_id: str) -> HttpResponse:
     invoice = get_object_or_404(Invoice.objects.select_related("workspace"), workspace=caller.workspace, public_id=invoice_id)
     return pdf_response(invoice_pdf(invoice), invoice.number or invoice.public_id)
+
+
+@member_page("may_see_invoices")
+def export_csv(request: HttpRequest, caller: Caller, kind: str) -> HttpResponseBase:
+    """Everything so far, as bookkeepers want it."""
+    if kind not in EXPORTS:
+        raise NotFound("There is no such export.")
+    now = timezone.now()
+    return export(kind, Period(caller.workspace.created_at, now), caller.workspace)
 
 
 def _page(request: HttpRequest, caller: Caller, **forms: Any) -> HttpResponse:

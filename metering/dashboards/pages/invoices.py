@@ -3,6 +3,7 @@
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 
@@ -10,6 +11,7 @@ from metering.dashboards.pages.events import shown
 from metering.dashboards.pages.member import member_page
 from metering.dashboards.pages.usage import key_names
 from metering.errors import InvalidParameter
+from metering.invoicing.api import events_csv
 from metering.invoicing.document import invoice_page as printed_page
 from metering.invoicing.explain import events_under
 from metering.invoicing.models import Invoice, InvoiceLine
@@ -51,7 +53,7 @@ def invoice_print(request: HttpRequest, caller: Caller, invoice_id: str) -> Http
 
 
 @member_page("may_see_invoices")
-def line_page(request: HttpRequest, caller: Caller, invoice_id: str, line_id: str) -> HttpResponse:
+def line_page(request: HttpRequest, caller: Caller, invoice_id: str, line_id: str) -> HttpResponseBase:
     lines = InvoiceLine.objects.select_related("invoice__workspace").filter(invoice__workspace=caller.workspace)
     line = get_object_or_404(lines, invoice__public_id=invoice_id, public_id=line_id)
     try:
@@ -60,6 +62,8 @@ def line_page(request: HttpRequest, caller: Caller, invoice_id: str, line_id: st
         after = None
     billed, more = events_under(line, PAGE, after)
     names = key_names(caller.workspace)
+    if request.GET.get("format") == "csv":
+        return events_csv(line)
     context = {
         "line": line,
         "invoice": line.invoice,

@@ -8,25 +8,26 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 
 from omixa_billing.errors import Refusal
 from workspaces.authentication import Caller, caller_of_member
 from workspaces.current import membership_of
 
-MemberView = Callable[..., HttpResponse]
+MemberView = Callable[..., HttpResponseBase]
 
 
-def member_page(needs: str | None = None) -> Callable[[MemberView], Callable[..., HttpResponse]]:
+def member_page(needs: str | None = None) -> Callable[[MemberView], MemberView]:
     """Hands the view its `Caller` after the request. `needs` names what the caller must be allowed, else 403.
 
     Signed out: to the sign-in. Without a workspace: a page that says so. A refusal that means "not here" is a 404.
     """
 
-    def guard(view: MemberView) -> Callable[..., HttpResponse]:
+    def guard(view: MemberView) -> MemberView:
         @wraps(view)
         @login_required
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             membership = membership_of(request)
             if membership is None:
                 return no_workspace(request)
@@ -40,7 +41,7 @@ def member_page(needs: str | None = None) -> Callable[[MemberView], Callable[...
     return guard
 
 
-def _or_not_found(view: MemberView, request: HttpRequest, caller: Caller, *args: Any, **kwargs: Any) -> HttpResponse:
+def _or_not_found(view: MemberView, request: HttpRequest, caller: Caller, *args: Any, **kwargs: Any) -> HttpResponseBase:
     try:
         return view(request, caller, *args, **kwargs)
     except Refusal as refusal:

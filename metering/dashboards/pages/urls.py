@@ -31,6 +31,7 @@ urlpatterns = [
     path("invoices/<slug:invoice_id>/lines/<slug:line_id>", invoices.line_page, name="invoice_line"),
     path("invoices/<slug:invoice_id>/pdf", billing.pdf, name="invoice_pdf"),
     path("invoices/<slug:invoice_id>/pay", billing.pay, name="billing_pay"),
+    path("exports/<slug:kind>", billing.export_csv, name="export"),
     path("billing", billing.billing_page, name="billing"),
     path("billing/method", billing.save_method, name="billing_method"),
     path("billing/credit", billing.buy, name="billing_buy"),

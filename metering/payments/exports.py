@@ -1,0 +1,181 @@
+"""CSV for bookkeepers: invoices, their lines, payments with refunds, and credit movements of a stretch of time. Streamed.
+
+Cells that a spreadsheet would take for a formula are defused as in the usage exports.
+"""
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+from django.http import StreamingHttpResponse
+
+from metering.credits.models import CreditEntry
+from metering.errors import InvalidParameter
+from metering.invoicing.credit_note_models import CreditNote
+from metering.invoicing.models import Invoice, InvoiceLine
+from metering.money import cents_text, exact_text, rate_text
+from metering.payments.models import Payment, Refund
+from metering.periods import Period, instant_text
+from metering.usage.exports import csv_lines
+from workspaces.models import Workspace
+
+AT_ONCE = 1_000
+Row = list[Any]
+
+
+def export(kind: str, period: Period, workspace: Workspace | None = None) -> StreamingHttpResponse:
+    """The CSV as a download. Raises InvalidParameter for an unknown kind."""
+    if kind not in EXPORTS:
+        raise InvalidParameter(f"There are exports of {', '.join(EXPORTS)}.", param="kind")
+    header, rows = EXPORTS[kind]
+    name = f"{kind}-{period.start:%Y-%m-%d}-to-{period.end:%Y-%m-%d}.csv"
+    named = (dict(zip(header, row, strict=True)) for row in rows(period, workspace))
+    response = StreamingHttpResponse(csv_lines(header, named), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+def invoices(period: Period, workspace: Workspace | None) -> Iterator[Row]:
+    """Finalized in the period, credit notes issued in it among them with amounts below zero."""
+    found = Invoice.objects.filter(finalized_at__gte=period.start, finalized_at__lt=period.end).select_related("workspace")
+    for invoice in _of(found, workspace).order_by("finalized_at", "pk").iterator(AT_ONCE):
+        amounts = (
+            invoice.subtotal,
+            -invoice.promotional,
+            invoice.tax,
+            invoice.total,
+            invoice.credits_applied,
+            invoice.amount_paid,
+            invoice.credited,
+            invoice.amount_due,
+        )
+        yield [
+            "invoice",
+            invoice.number,
+            invoice.status,
+            invoice.workspace.public_id,
+            invoice.buyer.get("name", ""),
+            invoice.buyer.get("tax_id", ""),
+            f"{invoice.period_start:%Y-%m}",
+            instant_text(invoice.finalized_at),
+            instant_text(invoice.due_at),
+            instant_text(invoice.paid_at),
+            instant_text(invoice.voided_at),
+            invoice.currency,
+            *map(cents_text, amounts),
+        ]
+    notes = CreditNote.objects.filter(issued_at__gte=period.start, issued_at__lt=period.end)
+    if workspace is not None:
+        notes = notes.filter(invoice__workspace=workspace)
+    for note in notes.select_related("invoice__workspace").order_by("issued_at", "pk").iterator(AT_ONCE):
+        zero = Decimal(0)
+        amounts = (-note.subtotal, zero, -note.tax, -note.total, zero, zero, zero, zero)
+        yield [
+            "credit_note",
+            note.number,
+            f"for {note.invoice.number}",
+            note.invoice.workspace.public_id,
+            note.buyer.get("name", ""),
+            note.buyer.get("tax_id", ""),
+            f"{note.invoice.period_start:%Y-%m}",
+            instant_text(note.issued_at),
+            None,
+            None,
+            None,
+            note.currency,
+            *map(cents_text, amounts),
+        ]
+
+
+def lines(period: Period, workspace: Workspace | None) -> Iterator[Row]:
+    """Of the invoices finalized in the period."""
+    found = InvoiceLine.objects.filter(invoice__finalized_at__gte=period.start, invoice__finalized_at__lt=period.end)
+    if workspace is not None:
+        found = found.filter(invoice__workspace=workspace)
+    ordered = found.select_related("invoice__workspace").order_by("invoice__finalized_at", "invoice_id", "position")
+    for line in ordered.iterator(AT_ONCE):
+        yield [
+            line.invoice.number,
+            line.invoice.workspace.public_id,
+            line.public_id,
+            line.kind,
+            line.description,
+            line.model,
+            line.service_tier,
+            line.component,
+            f"{line.period_start:%Y-%m}",
+            line.quantity,
+            rate_text(line.rate_per_million) if line.component else "",
+            exact_text(line.amount_exact),
+            cents_text(line.amount),
+            line.invoice.currency,
+        ]
+
+
+def payments(period: Period, workspace: Workspace | None) -> Iterator[Row]:
+    """Received in the period, then refunds that succeeded in it with amounts below zero."""
+    found = Payment.objects.filter(received_at__gte=period.start, received_at__lt=period.end)
+    for payment in (
+        _of(found, workspace).select_related("workspace", "invoice", "grant").order_by("received_at", "pk").iterator(AT_ONCE)
+    ):
+        yield ["payment", payment.public_id, instant_text(payment.received_at), *_about(payment), cents_text(payment.amount)]
+    back = Refund.objects.filter(settled_at__gte=period.start, settled_at__lt=period.end, status=Refund.Status.SUCCEEDED)
+    if workspace is not None:
+        back = back.filter(payment__workspace=workspace)
+    ordered = back.select_related("payment__workspace", "payment__invoice", "payment__grant").order_by("settled_at", "pk")
+    for refund in ordered.iterator(AT_ONCE):
+        yield ["refund", refund.public_id, instant_text(refund.settled_at), *_about(refund.payment), cents_text(-refund.amount)]
+
+
+def credits(period: Period, workspace: Workspace | None) -> Iterator[Row]:
+    """Every movement of the ledger in the period."""
+    found = CreditEntry.objects.filter(at__gte=period.start, at__lt=period.end)
+    ordered = _of(found, workspace).select_related("workspace", "grant", "invoice").order_by("pk")
+    for entry in ordered.iterator(AT_ONCE):
+        yield [
+            entry.public_id,
+            instant_text(entry.at),
+            entry.workspace.public_id,
+            entry.grant.public_id,
+            entry.grant.kind,
+            entry.kind,
+            entry.invoice.number if entry.invoice else "",
+            entry.reason or entry.grant.note,
+            cents_text(entry.amount),
+            entry.grant.currency,
+        ]
+
+
+def _about(payment: Payment) -> Row:
+    invoice, grant = payment.invoice, payment.grant
+    what = invoice.number if invoice else grant.public_id if grant else payment.surplus
+    return [payment.workspace.public_id, what, payment.method, payment.intent_id or payment.reference, payment.currency]
+
+
+def _of(rows: Any, workspace: Workspace | None) -> Any:
+    return rows if workspace is None else rows.filter(workspace=workspace)
+
+
+SUMS = ["subtotal", "promotional_credits", "tax", "total", "credits_applied", "amount_paid", "credited", "amount_due"]
+PARTY = ["workspace_id", "customer", "tax_id"]
+EXPORTS: dict[str, tuple[list[str], Callable[[Period, Workspace | None], Iterator[Row]]]] = {
+    "invoices": (
+        ["document", "number", "status", *PARTY, "month", "issued_at", "due_at", "paid_at", "voided_at", "currency", *SUMS],
+        invoices,
+    ),
+    "lines": (
+        [
+            *("number", "workspace_id", "line_id", "kind", "description", "model", "service_tier", "component", "month"),
+            *("quantity", "rate_per_million", "amount_exact", "amount", "currency"),
+        ],
+        lines,
+    ),
+    "payments": (
+        ["document", "id", "at", "workspace_id", "for", "method", "reference", "currency", "amount"],
+        payments,
+    ),
+    "credits": (
+        ["id", "at", "workspace_id", "credit_id", "credit_kind", "movement", "invoice", "note", "amount", "currency"],
+        credits,
+    ),
+}
