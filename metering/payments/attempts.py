@@ -160,7 +160,6 @@ def _charge(attempt: PaymentAttempt, now: datetime) -> None:
             attempt.method_id,
             attempt.amount,
             attempt.currency,
-            description_of(attempt),
             metadata_of(attempt),
             attempt.idempotency_key,
         )

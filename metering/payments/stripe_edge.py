@@ -169,7 +169,6 @@ class StripeEdge:
         method: str,
         amount: Decimal,
         currency: str,
-        description: str,
         metadata: Mapping[str, str],
         key: str,
     ) -> Intent:
@@ -182,7 +181,6 @@ class StripeEdge:
             "payment_method_types": list(METHOD_KINDS),
             "off_session": True,
             "confirm": True,
-            "description": description,
             "metadata": dict(metadata),
         }
         try:

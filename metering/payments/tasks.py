@@ -80,4 +80,4 @@ def reconcile_nightly(started_by: str = SCHEDULE) -> None:
         run.result = found
         if found["differences"]:
             run.needs_attention()
-            tell_operators(f"Omixa billing: {len(found['differences'])} differences were found", found["differences"])
+            tell_operators(f"Omixa billing: differences found, {len(found['differences'])} in all", found["differences"])

@@ -152,15 +152,8 @@ def test_a_second_payment_of_a_paid_invoice_is_kept_as_a_surplus(
     account = with_method(acme, stripe)
     attempt = collect_invoice(invoice.pk, NOW)
     assert attempt is not None
-    twice = edge().create_intent(
-        str(account.customer_id),
-        account.method_id,
-        Decimal("150.00"),
-        "USD",
-        "",
-        {"omixa_attempt": attempt.idempotency_key},
-        "k",
-    )
+    asked = (str(account.customer_id), account.method_id, Decimal("150.00"), "USD")
+    twice = edge().create_intent(*asked, {"omixa_attempt": attempt.idempotency_key}, "k")
     take_answer(attempt, twice, LATER)
     take_answer(attempt, twice, LATER)
     assert state(invoice) == ("paid", "150.00", "0.00")

@@ -22,7 +22,7 @@ def a_customer(name: str = "Acme") -> str:
 def charge(stripe: StripeServer, method: str = GOOD, key: str = "k1", amount: str = "12.34") -> Any:
     customer = a_customer()
     saved = next((each["id"] for each in stripe.of("payment_method")), None) or stripe.save_method(customer, method)
-    return edge().create_intent(customer, saved, Decimal(amount), "USD", "Invoice 1", META, key)
+    return edge().create_intent(customer, saved, Decimal(amount), "USD", META, key)
 
 
 def test_amounts_go_as_whole_cents_and_come_back_as_they_were(stripe: StripeServer) -> None:
@@ -88,7 +88,7 @@ def test_listing_goes_through_all_pages(stripe: StripeServer) -> None:
     customer = a_customer()
     saved = stripe.save_method(customer)
     for number in range(205):
-        edge().create_intent(customer, saved, Decimal("1.00"), "USD", "", {}, f"k{number}")
+        edge().create_intent(customer, saved, Decimal("1.00"), "USD", {}, f"k{number}")
     assert len({intent.id for intent in edge().list_intents(datetime.now(UTC) - timedelta(hours=1))}) == 205
 
 
