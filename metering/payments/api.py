@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from metering.credits.models import CreditGrant
-from metering.errors import InvoiceNotOpen, NoPaymentMethod, NotFound, StripeAway
+from metering.errors import InvalidParameter, InvoiceNotOpen, NoPaymentMethod, NotFound, StripeAway
 from metering.invoicing.models import Invoice
 from metering.payments import top_ups
 from metering.payments.accounts import account_of
@@ -201,6 +201,8 @@ class ExportView(APIView):
         asked = parse(request.query_params, ExportQuery)
         if kind not in EXPORTS:
             raise NotFound(f"There are exports of {', '.join(EXPORTS)}.")
+        if asked["start"] >= asked["end"]:
+            raise InvalidParameter("`end` is after `start`.", param="end")
         return export(kind, Period(asked["start"], asked["end"]), caller_of(request).workspace)
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
+from metering.credits import ledger
 from metering.invoicing.close import close_month
+from metering.invoicing.credit_note_models import CreditNote
+from metering.payments.models import TopUp
 from metering.periods import parse_month
 from tests.factories import NOW, an_event, make_price
 from tests.usage.conftest import Sender, a_tenant, at
@@ -14,11 +18,15 @@ from workspaces import issue
 # What each part of a path names, by the names of `World.ids`.
 IN_PATH = {
     "batch_id": "<batch>",
+    "credit_id": "<credit>",
+    "credit_note_id": "<credit note>",
     "invoice_id": "<invoice>",
     "key_id": "<key>",
+    "kind": "invoices",
     "line_id": "<line>",
     "model": "codex-mini",
     "request_id": "<request>",
+    "top_up_id": "<top-up>",
 }
 
 
@@ -54,7 +62,12 @@ def a_world() -> World:
     send(revoked, at("10-14T09:32"), status="failed", usage=None)
     issue.revoke_key(revoked, "the tests", NOW)
     batch = send.batch([an_event(acme.key), an_event(acme.key), an_event(acme.key, request_id=7), an_event(acme.key, model="")])
+    credit = ledger.grant(acme.workspace, "goodwill", Decimal("5.00"), "the tests", NOW)
+    top_up = TopUp.objects.create(workspace=acme.workspace, amount=Decimal("5.00"), created_at=NOW, created_by="the tests")
     ours, theirs = acme.workspace.invoices.get(), rival.workspace.invoices.get()
+    about = {"reason": "wrong", "total": Decimal("1.00"), "issued_at": NOW, "issued_by": "the tests"}
+    about |= {"seller": ours.seller, "buyer": ours.buyer}
+    note = CreditNote.objects.create(invoice=ours, number="OMX-CN-2026-00001", **about)
     callers = {"admin key": acme.admin_secret, "live key": acme.secret, "gateway": token}
     return World(
         {"nobody": {}} | {name: {"Authorization": f"Bearer {secret}"} for name, secret in callers.items()},
@@ -65,6 +78,9 @@ def a_world() -> World:
             "<request>": request,
             "<batch>": batch.public_id,
             "<invoice>": ours.public_id,
+            "<credit>": credit.public_id,
+            "<credit note>": note.public_id,
+            "<top-up>": top_up.public_id,
             "<line>": ours.lines.first().public_id,
             "<invoice of another>": theirs.public_id,
         },
