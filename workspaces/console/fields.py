@@ -10,10 +10,12 @@ from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.utils.text import capfirst
 from unfold.widgets import (
+    UnfoldAdminDecimalFieldWidget,
     UnfoldAdminEmailInputWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminSplitDateTimeWidget,
+    UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanSwitchWidget,
 )
@@ -52,6 +54,22 @@ def switch(label: str, help_text: str = "") -> forms.BooleanField:
 def number(label: str, help_text: str = "", required: bool = True, **extra: Any) -> forms.IntegerField:
     return forms.IntegerField(
         label=capfirst(label), help_text=help_text, required=required, widget=UnfoldAdminIntegerFieldWidget(), **extra
+    )
+
+
+def amount(label: str, help_text: str = "", required: bool = True, **extra: Any) -> forms.DecimalField:
+    return forms.DecimalField(
+        label=capfirst(label), help_text=help_text, required=required, widget=UnfoldAdminDecimalFieldWidget(), **extra
+    )
+
+
+def long_text(label: str, help_text: str = "", required: bool = True, **extra: Any) -> forms.CharField:
+    return forms.CharField(
+        label=capfirst(label),
+        help_text=help_text,
+        required=required,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        **extra,
     )
 
 

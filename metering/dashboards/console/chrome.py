@@ -96,6 +96,11 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "Billing",
             [
                 _item("Invoices", "request_quote", "metering_invoice_changelist", request),
+                _item("Payments", "payments", "metering_payment_changelist", request),
+                _item("Credits", "redeem", "metering_creditgrant_changelist", request),
+                _item("Tax rates", "percent", "metering_taxrate_changelist", request),
+                _item("Webhooks", "webhook", "metering_webhookevent_changelist", request),
+                _item("Mails", "mail", "metering_notice_changelist", request),
                 _item("Credit notes", "undo", "metering_creditnote_changelist", request),
             ],
         ),

@@ -17,6 +17,7 @@ from unfold.decorators import action, display
 from unfold.views import ChangeList
 
 from metering.dashboards.console import figures
+from metering.dashboards.console.terms import MoneyOfAWorkspace
 from metering.periods import month_of
 from metering.rollups.models import DailyRollup
 from workspaces.console.workspaces import WorkspaceAdmin
@@ -45,12 +46,18 @@ def with_figures(workspaces: list[Workspace]) -> list[Workspace]:
     return workspaces
 
 
-class WorkspaceWithFiguresAdmin(WorkspaceAdmin):
+class WorkspaceWithFiguresAdmin(MoneyOfAWorkspace, WorkspaceAdmin):
     list_display = ("name", "public_id", "kind", "spend_this_month", "keys", "events", "created_at")
     list_display_links = ("name",)
     readonly_fields = (*WorkspaceAdmin.readonly_fields, "spend_this_month")
     fields = (("name", "email"), ("public_id", "created_at"), ("billed", "currency"), "spend_this_month")
-    actions_detail = ("create_key", "add_member", {"title": "Go to", "items": ["usage_events", "invoices"]})
+    actions_detail = (
+        "create_key",
+        "add_member",
+        "billing_terms",
+        "grant_credit",
+        {"title": "Go to", "items": ["usage_events", "invoices", "credits"]},
+    )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return ListWithFigures

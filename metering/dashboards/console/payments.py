@@ -1,0 +1,196 @@
+"""Money that moved: payments and refunds, attempts, top-ups, disputes; what Stripe told; and the mails."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
+from unfold.decorators import action, display
+
+from metering.dashboards.console import figures
+from metering.payments import refunds, webhooks
+from metering.payments.models import Dispute, Notice, Payment, PaymentAttempt, Refund, TopUp, WebhookEvent
+from workspaces.console import fields
+from workspaces.console.base import OperatorAdmin, ReadOnlyInline, actor_of
+from workspaces.console.pages import FormPage
+
+LABELS = {
+    **dict.fromkeys(("succeeded", "paid", "handled", "sent"), "success"),
+    **dict.fromkeys(("started", "pending", "processing", "waiting"), "info"),
+    **dict.fromkeys(("declined", "failed"), "danger"),
+    **dict.fromkeys(("canceled", "ignored", "surplus"), "warning"),
+}
+
+
+class RefundForm(forms.Form):
+    amount = fields.amount("amount (USD)", min_value=Decimal("0.01"), decimal_places=2, max_digits=12)
+    reason = fields.text("reason", max_length=300)
+
+
+class RefundsOfAPayment(ReadOnlyInline):
+    model = Refund
+    fields = ("amount", "status", "reason", "message", "started_by", "settled_at", "stripe_id")
+    readonly_fields = fields
+    verbose_name_plural = "refunds"
+
+
+class DisputesOfAPayment(ReadOnlyInline):
+    model = Dispute
+    fields = ("amount", "status", "reason", "opened_at", "updated_at", "stripe_id")
+    readonly_fields = fields
+    verbose_name_plural = "disputes"
+
+
+class PaymentAdmin(OperatorAdmin):
+    list_display = ("public_id", "workspace", "what", "amount_shown", "refunded_shown", "method", "received_at")
+    list_filter = (("method", ChoicesDropdownFilter), ("workspace", AutocompleteSelectFilter))
+    list_select_related = ("workspace", "invoice", "grant")
+    search_fields = ("public_id__exact", "intent_id__exact", "invoice__number__exact", "workspace__name__icontains")
+    ordering = ("-id",)
+    sortable_by = ()
+    fields = (
+        ("workspace", "what"),
+        ("amount_shown", "refunded_shown"),
+        ("method", "received_at"),
+        ("intent_id", "reference"),
+        ("surplus", "recorded_by"),
+        "public_id",
+    )
+    readonly_fields = tuple(name for row in fields for name in ([row] if isinstance(row, str) else row))
+    inlines = (RefundsOfAPayment, DisputesOfAPayment)
+    actions_detail = ("refund",)
+
+    @display(description="for")
+    def what(self, payment: Payment) -> str:
+        if payment.invoice:
+            return str(payment.invoice)
+        return str(payment.grant) if payment.grant else "surplus: to be given back"
+
+    @display(description="amount")
+    def amount_shown(self, payment: Payment) -> SafeString:
+        return figures.money(payment.amount)
+
+    @display(description="refunded")
+    def refunded_shown(self, payment: Payment) -> SafeString:
+        return figures.money(payment.refunded)
+
+    @action(description="Refund", url_path="refund", icon="undo")
+    def refund(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        payment = get_object_or_404(Payment.objects.select_related("workspace"), pk=object_id)
+        back = reverse("admin:metering_payment_change", args=[payment.pk])
+
+        def act(asked: dict[str, Any]) -> HttpResponse:
+            begun = refunds.refund(payment.pk, asked["amount"], asked["reason"], actor_of(request), timezone.now())
+            messages.success(request, f"The refund of {figures.usd(begun.amount)} is {begun.status}.")
+            return redirect(back)
+
+        intro = "Money back without a credit note: the invoice stays paid. To lower the invoice as well, issue a credit note."
+        initial = {"amount": refunds.left_of(payment)}
+        return FormPage("Refund", act, back, RefundForm, intro, "Refund", initial=initial).respond(request, self, payment)
+
+
+class AttemptAdmin(OperatorAdmin):
+    called = "Payment attempts"
+    list_display = ("idempotency_key", "workspace", "amount", "channel", "status_label", "code", "started_at", "settled_at")
+    list_filter = (("status", ChoicesDropdownFilter), ("workspace", AutocompleteSelectFilter))
+    list_select_related = ("workspace",)
+    search_fields = ("idempotency_key__startswith", "intent_id__exact")
+    ordering = ("-id",)
+    sortable_by = ()
+
+    @display(description="status", label=LABELS)
+    def status_label(self, attempt: PaymentAttempt) -> str:
+        return attempt.status
+
+
+class TopUpAdmin(OperatorAdmin):
+    called = "Top-ups"
+    list_display = ("public_id", "workspace", "amount", "automatic", "status_label", "message", "created_at")
+    list_filter = (("status", ChoicesDropdownFilter), ("workspace", AutocompleteSelectFilter))
+    list_select_related = ("workspace",)
+    search_fields = ("public_id__exact",)
+    ordering = ("-id",)
+    sortable_by = ()
+
+    @display(description="status", label=LABELS)
+    def status_label(self, top_up: TopUp) -> str:
+        return top_up.status
+
+
+class DisputeAdmin(OperatorAdmin):
+    list_display = ("stripe_id", "payment", "amount", "reason", "status", "opened_at", "updated_at")
+    list_select_related = ("payment",)
+    ordering = ("-id",)
+    sortable_by = ()
+
+
+class WebhookAdmin(OperatorAdmin):
+    called = "Webhooks"
+    list_display = ("event_id", "type", "object_id", "status_label", "tries", "received_at", "handled_at")
+    list_filter = (("status", ChoicesDropdownFilter),)
+    search_fields = ("event_id__exact", "object_id__exact", "type__startswith")
+    ordering = ("-id",)
+    sortable_by = ()
+    fields = (
+        ("event_id", "type"),
+        ("object_id", "status_label"),
+        ("created_at", "received_at"),
+        ("tries", "next_try_at"),
+        "error",
+        "content",
+    )
+    readonly_fields = tuple(name for row in fields for name in ([row] if isinstance(row, str) else row))
+    actions_detail = ("replay",)
+
+    @display(description="status", label=LABELS)
+    def status_label(self, event: WebhookEvent) -> str:
+        return event.status
+
+    @display(description="as it was sent")
+    def content(self, event: WebhookEvent) -> SafeString:
+        return format_html("<pre>{}</pre>", json.dumps(event.payload, indent=2)[:20_000])
+
+    @action(description="Replay", url_path="replay", icon="replay")
+    def replay(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        event = get_object_or_404(WebhookEvent, pk=object_id)
+        back = reverse("admin:metering_webhookevent_change", args=[event.pk])
+
+        def act(asked: dict[str, Any]) -> HttpResponse:
+            done = webhooks.replay(event, actor_of(request), timezone.now())
+            tell = messages.error if done.status == "failed" else messages.success
+            tell(request, f"The event is {done.status}. {done.error}")
+            return redirect(back)
+
+        intro = "It is handled once more, from what Stripe says of it now. Handling it twice changes nothing."
+        return FormPage("Replay the event", act, back, intro=intro, submit="Replay").respond(request, self, event)
+
+
+class NoticeAdmin(OperatorAdmin):
+    called = "Mails"
+    list_display = ("kind", "workspace", "key", "created_at", "sent_at", "tries", "error")
+    list_filter = ("kind", ("workspace", AutocompleteSelectFilter))
+    list_select_related = ("workspace",)
+    search_fields = ("key__startswith",)
+    ordering = ("-id",)
+    sortable_by = ()
+
+
+for table, page in (
+    (Payment, PaymentAdmin),
+    (PaymentAttempt, AttemptAdmin),
+    (TopUp, TopUpAdmin),
+    (Dispute, DisputeAdmin),
+    (WebhookEvent, WebhookAdmin),
+    (Notice, NoticeAdmin),
+):
+    admin.site.register(table, page)

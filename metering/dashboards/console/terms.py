@@ -1,0 +1,155 @@
+"""What is agreed with a workspace, and credit for it: acts on the workspace's page. And the named tax rates."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.validators import validate_email
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils import timezone
+from unfold.decorators import action
+
+from metering.credits import ledger
+from metering.credits.models import CreditGrant
+from metering.dashboards.console import figures
+from metering.invoicing.terms import terms_of
+from metering.invoicing.terms_change import save_terms
+from metering.invoicing.terms_models import BillingTerms, TaxRate
+from metering.periods import parse_month
+from workspaces.console import fields
+from workspaces.console.base import OperatorAdmin, actor_of
+from workspaces.console.pages import FormPage
+from workspaces.models import Workspace
+
+PLAIN = (
+    "legal_name",
+    "address",
+    "tax_id",
+    "purchase_order",
+    "tax_treatment",
+    "tax_note",
+    "payment_days",
+    "discount_percent",
+    "minimum_commitment",
+    "mode",
+    "suspend_when_past_due",
+)
+
+
+class TermsForm(forms.Form):
+    legal_name = fields.text("legal name", "As invoices print it. Empty: the workspace's name.", required=False, max_length=200)
+    address = fields.long_text("address", required=False, max_length=1000)
+    tax_id = fields.text("tax id", required=False, max_length=60)
+    recipients = fields.long_text("invoices go to", "One address a line. Empty: the workspace's own.", required=False)
+    purchase_order = fields.text("purchase order", "Printed on every invoice.", required=False, max_length=200)
+    tax_treatment = fields.choice("tax", list(BillingTerms.TaxTreatment.choices))
+    tax_rates = forms.ModelMultipleChoiceField(
+        TaxRate.objects.all(), required=False, label="Tax rates", widget=forms.CheckboxSelectMultiple()
+    )
+    tax_note = fields.text("note where no tax is", "Empty: the usual words.", required=False, max_length=300)
+    payment_days = fields.number("days until due", "Empty: the setting's.", required=False, min_value=0, max_value=365)
+    discount_percent = fields.amount(
+        "discount in percent", "On list prices; not on the workspace's own.", min_value=0, max_value=100, decimal_places=2
+    )
+    minimum_commitment = fields.amount(
+        "minimum per month (USD)", "Empty: none.", required=False, min_value=Decimal("0.01"), decimal_places=2
+    )
+    minimum_from = fields.text("minimum since", "YYYY-MM. Empty: the running month.", required=False, max_length=7)
+    mode = fields.choice("pays", list(BillingTerms.Mode.choices))
+    suspend_when_past_due = fields.switch("suspend live keys while an invoice is past due")
+
+    def clean_recipients(self) -> list[str]:
+        addresses = [line.strip() for line in self.cleaned_data["recipients"].splitlines() if line.strip()]
+        for address in addresses:
+            validate_email(address)
+        return addresses
+
+    def clean_minimum_from(self) -> Any:
+        try:
+            return parse_month(self.cleaned_data["minimum_from"]).start if self.cleaned_data["minimum_from"] else None
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from None
+
+
+class CreditForm(forms.Form):
+    kind = fields.choice("kind", list(CreditGrant.Kind.choices), "Promotional credit lowers invoices before tax.")
+    amount = fields.amount("amount (USD)", min_value=Decimal("0.01"), decimal_places=2, max_digits=12)
+    expires_at = fields.instant("expires (UTC)", "Counts for every month in which it was valid. Empty: never.", required=False)
+    priority = fields.number("priority", "Lower is used first.", min_value=0, max_value=1000)
+    note = fields.text("note", "The customer reads it.", required=False, max_length=300)
+
+
+class MoneyOfAWorkspace:
+    """Acts for the workspace's admin."""
+
+    @action(description="Billing terms", url_path="billing-terms", icon="contract")
+    def billing_terms(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        workspace = get_object_or_404(Workspace, pk=object_id)
+        back = reverse("admin:workspaces_workspace_change", args=[workspace.pk])
+
+        def act(asked: dict[str, Any]) -> HttpResponse:
+            rates = list(asked.pop("tax_rates"))
+            save_terms(workspace, asked, rates, actor_of(request), timezone.now())
+            messages.success(request, "The billing terms are saved. Drafts follow them at their next refresh.")
+            return redirect(back)
+
+        page = FormPage(
+            "Billing terms",
+            act,
+            back,
+            TermsForm,
+            "Finalized invoices keep what they print, and months already billed keep their discount and minimum.",
+            initial=initial_of(terms_of(workspace)),
+        )
+        return page.respond(request, self, workspace)
+
+    @action(description="Grant credit", url_path="grant-credit", icon="redeem")
+    def grant_credit(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        workspace = get_object_or_404(Workspace, pk=object_id)
+
+        def act(asked: dict[str, Any]) -> HttpResponse:
+            grant = ledger.grant(workspace, asked.pop("kind"), asked.pop("amount"), actor_of(request), timezone.now(), **asked)
+            messages.success(request, f"{figures.usd(grant.amount)} are granted.")
+            return redirect(reverse("admin:metering_creditgrant_change", args=[grant.pk]))
+
+        page = FormPage(
+            "Grant credit",
+            act,
+            reverse("admin:workspaces_workspace_change", args=[workspace.pk]),
+            CreditForm,
+            submit="Grant",
+            initial={"kind": "goodwill", "priority": 100},
+        )
+        return page.respond(request, self, workspace)
+
+    @action(description="Credits", url_path="credits", icon="redeem")
+    def credits(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        workspace = get_object_or_404(Workspace, pk=object_id)
+        return redirect(f"{reverse('admin:metering_creditgrant_changelist')}?workspace__id__exact={workspace.pk}")
+
+
+def initial_of(terms: BillingTerms) -> dict[str, Any]:
+    return {name: getattr(terms, name) for name in PLAIN} | {
+        "recipients": "\n".join(terms.recipients),
+        "tax_rates": terms.tax_rates.all() if terms.pk else [],
+        "minimum_from": f"{terms.minimum_from:%Y-%m}" if terms.minimum_from else "",
+    }
+
+
+class TaxRateAdmin(OperatorAdmin):
+    """Added and never edited: terms and invoices name them. Another percentage is another rate."""
+
+    may_add = True
+    list_display = ("name", "percent")
+    fields = ("name", "percent")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: TaxRate | None = None) -> tuple[str, ...]:
+        return ("name", "percent") if obj else ()
+
+
+admin.site.register(TaxRate, TaxRateAdmin)

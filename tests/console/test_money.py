@@ -1,0 +1,170 @@
+"""Terms, credits, payments, webhooks and mails in the console: what is saved, shown and done."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from metering.credits import ledger
+from metering.credits.models import CreditGrant
+from metering.invoicing.models import Invoice
+from metering.invoicing.terms_models import BillingTerms, TaxRate
+from metering.payments.by_hand import mark_paid
+from metering.payments.models import Payment, WebhookEvent
+from metering.payments.notices import tell
+from tests.factories import NOW, make_gateway, make_price, make_workspace
+from tests.invoicing.conftest import Meter
+from tests.payments.conftest import an_invoice, stripe
+from tests.payments.stripe_server import StripeServer
+from workspaces.models import AuditEntry, User, Workspace
+
+pytestmark = pytest.mark.django_db
+__all__ = ["stripe"]
+
+
+@pytest.fixture
+def console(operator: User) -> Client:
+    client = Client()
+    client.force_login(operator, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+@pytest.fixture
+def acme(db: None) -> Workspace:
+    return make_workspace("Acme", email="bills@acme.example")
+
+
+@pytest.fixture
+def invoice(acme: Workspace) -> Invoice:
+    make_price()
+    return an_invoice(acme, Meter(make_gateway()))
+
+
+def submit(console: Client, url: str, **asked: Any) -> Any:
+    """Opens the form and sends it."""
+    page = console.get(url)
+    assert page.status_code == 200
+    return console.post(url, asked | {"form_token": page.context["form_token"]}, follow=True)
+
+
+def terms_url(workspace: Workspace) -> str:
+    return f"/admin/workspaces/workspace/{workspace.pk}/billing-terms/"
+
+
+def test_terms_are_saved_and_audited(console: Client, acme: Workspace) -> None:
+    vat = TaxRate.objects.create(name="VAT", percent=Decimal(19))
+    asked = {
+        "legal_name": "Acme GmbH",
+        "recipients": "a@b.example\nc@d.example",
+        "tax_treatment": "taxed",
+        "tax_rates": [vat.pk],
+        "discount_percent": "12.5",
+        "minimum_commitment": "500",
+        "minimum_from": "2026-12",
+        "payment_days": "30",
+        "mode": "prepaid",
+        "suspend_when_past_due": "on",
+    }
+    page = submit(console, terms_url(acme), **asked)
+    assert "The billing terms are saved." in page.content.decode()
+    terms = BillingTerms.objects.get()
+    assert (terms.legal_name, terms.recipients, terms.payment_days) == ("Acme GmbH", ["a@b.example", "c@d.example"], 30)
+    assert (terms.discount_percent, terms.minimum_commitment, terms.mode) == (Decimal("12.5"), Decimal(500), "prepaid")
+    assert (f"{terms.minimum_from:%Y-%m-%d}", list(terms.tax_rates.all())) == ("2026-12-01", [vat])
+    changes = AuditEntry.objects.get(action="terms.changed").detail["changes"]
+    assert changes["tax_rates"] == {"before": [], "after": ["VAT 19 %"]}
+    assert 'value="2026-12"' in console.get(terms_url(acme)).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"recipients": "nobody"}, "Enter a valid email address."),
+        ({"discount_percent": "101"}, "less than or equal to 100"),
+        ({"minimum_commitment": "5", "minimum_from": "May"}, "May"),
+    ],
+)
+def test_terms_that_will_not_do_are_said(console: Client, acme: Workspace, asked: dict[str, str], words: str) -> None:
+    usual = {"tax_treatment": "taxed", "discount_percent": "0", "mode": "postpaid"}
+    assert words in submit(console, terms_url(acme), **(usual | asked)).content.decode()
+    assert BillingTerms.objects.count() == 0
+
+
+def test_credit_is_granted_and_taken_back(console: Client, acme: Workspace) -> None:
+    url = f"/admin/workspaces/workspace/{acme.pk}/grant-credit/"
+    submit(console, url, kind="promotional", amount="25.00", priority="10", note="Welcome")
+    grant = CreditGrant.objects.get()
+    assert (grant.kind, grant.amount, grant.priority, grant.granted_by) == (
+        "promotional",
+        Decimal("25.00"),
+        10,
+        "operator@omixa.example",
+    )
+    assert "$25.00" in console.get("/admin/metering/creditgrant/").content.decode()
+    submit(console, f"/admin/metering/creditgrant/{grant.pk}/take-back/", reason="by mistake")
+    assert ledger.left_of(acme) == []
+    assert "by mistake" in console.get(f"/admin/metering/creditgrant/{grant.pk}/change/").content.decode()
+
+
+def test_a_payment_is_refunded(console: Client, invoice: Invoice) -> None:
+    mark_paid(invoice.pk, "transfer", "ops", NOW)
+    payment = Payment.objects.get()
+    url = f"/admin/metering/payment/{payment.pk}/refund/"
+    page = submit(console, url, amount="200.00", reason="too much")
+    assert "150.00 of this payment are left to give back." in page.content.decode()
+    assert "is succeeded" in submit(console, url, amount="20.00", reason="too much").content.decode()
+    payment.refresh_from_db()
+    assert payment.refunded == Decimal("20.00")
+
+
+def test_a_webhook_is_replayed(console: Client, stripe: StripeServer) -> None:
+    event = WebhookEvent.objects.create(
+        event_id="evt_1",
+        type="invoice.created",
+        payload={"data": {"object": {"id": "in_1"}}},
+        created_at=NOW,
+        received_at=NOW,
+        status="failed",
+        error="<b>broken</b>",
+    )
+    page = console.get(f"/admin/metering/webhookevent/{event.pk}/change/").content.decode()
+    assert "&lt;b&gt;broken&lt;/b&gt;" in page
+    submit(console, f"/admin/metering/webhookevent/{event.pk}/replay/")
+    event.refresh_from_db()
+    assert event.status == "ignored"
+
+
+def test_tax_rates_are_added_and_never_edited(console: Client) -> None:
+    console.post("/admin/metering/taxrate/add/", {"name": "VAT", "percent": "19"})
+    rate = TaxRate.objects.get()
+    console.post(f"/admin/metering/taxrate/{rate.pk}/change/", {"name": "VAT", "percent": "20"})
+    rate.refresh_from_db()
+    assert rate.percent == 19
+
+
+TABLES = ("payment", "paymentattempt", "topup", "dispute", "webhookevent", "notice", "creditgrant", "taxrate", "jobrun")
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_table_opens_for_operators_only(console: Client, invoice: Invoice, table: str) -> None:
+    tell(invoice.workspace, "invoice_paid", "k", {}, NOW)
+    mark_paid(invoice.pk, "transfer", "ops", NOW)
+    url = reverse(f"admin:metering_{table}_changelist")
+    assert console.get(url).status_code == 200
+    assert Client().get(url).status_code == 302
+
+
+@pytest.mark.parametrize("table", ["payment", "creditgrant", "notice"])
+def test_a_longer_list_takes_no_more_queries(
+    console: Client, acme: Workspace, table: str, django_assert_max_num_queries: Any
+) -> None:
+    for number in range(25):
+        ledger.grant(acme, "goodwill", Decimal(1 + number), "ops", NOW)
+        tell(acme, "invoice_paid", f"k{number}", {}, NOW)
+        Payment.objects.create(
+            workspace=acme, amount=Decimal(1), method="by_hand", reference="x", received_at=NOW, recorded_by="ops"
+        )
+    with django_assert_max_num_queries(20):
+        assert console.get(reverse(f"admin:metering_{table}_changelist")).status_code == 200
