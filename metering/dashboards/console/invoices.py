@@ -17,6 +17,7 @@ from metering.dashboards.console import figures, invoice_acts
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.document import invoice_page
 from metering.invoicing.models import Invoice, InvoiceLine
+from metering.invoicing.pdf import invoice_pdf, pdf_response
 from metering.periods import month_of, parse_month, previous_month
 from workspaces.console.base import OperatorAdmin, ReadOnlyInline
 
@@ -112,7 +113,8 @@ class InvoiceAdmin(OperatorAdmin):
         ("due_shown", "status_reason"),
         ("created_at", "finalized_at"),
         ("due_at", "paid_at"),
-        ("voided_at", "held"),
+        ("voided_at", "held_shown"),
+        "warnings_shown",
         ("public_id", "payment_reference"),
         "next_step",
     )
@@ -124,7 +126,13 @@ class InvoiceAdmin(OperatorAdmin):
         {"title": "Give up", "items": ["uncollectible", "void"]},
         "reissue",
         "printable",
+        "pdf",
     )
+
+    @action(description="PDF", url_path="pdf", icon="picture_as_pdf")
+    def pdf(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        invoice = get_object_or_404(Invoice.objects.select_related("workspace"), pk=object_id)
+        return pdf_response(invoice_pdf(invoice), invoice.number or invoice.public_id)
 
     def get_inlines(self, request: HttpRequest, obj: Invoice | None) -> list[Any]:
         noted = obj is not None and obj.credit_notes.exists()
@@ -133,12 +141,20 @@ class InvoiceAdmin(OperatorAdmin):
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Only what this invoice's status allows, and no end before the month's."""
         invoice = Invoice.objects.filter(pk=object_id).first()
-        offered = {"printable"} | (invoice_acts.acts_for(invoice) if invoice else set())
+        offered = {"printable", "pdf"} | (invoice_acts.acts_for(invoice) if invoice else set())
         return [each for each in super().get_actions_detail(request, object_id) if each.path in offered]
 
     @display(description="invoice")
     def name(self, invoice: Invoice) -> str:
         return invoice.number or "draft"
+
+    @display(description="waits for a person")
+    def held_shown(self, invoice: Invoice) -> str:
+        return f"{invoice.held} Finalizing it releases it." if invoice.held else "no"
+
+    @display(description="warnings")
+    def warnings_shown(self, invoice: Invoice) -> str:
+        return " ".join(invoice.warnings) or "none"
 
     @display(description="month")
     def month(self, invoice: Invoice) -> str:
