@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,6 +16,7 @@ from metering.errors import NotFound
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.credit_notes_serializers import CreditNoteListSerializer, CreditNoteSerializer, CreditNotesQuery
 from metering.invoicing.credit_notes_shown import credit_note_json
+from metering.invoicing.pdf import credit_note_pdf, pdf_response
 from metering.usage.parameters import NoQuery, decode_cursor, encode_cursor, invalid_cursor, parse
 from workspaces.models import Workspace
 from workspaces.permissions import SeesInvoices, caller_of
@@ -54,6 +57,24 @@ class CreditNoteView(APIView):
         if note is None:
             raise NotFound("There is no such credit note in this workspace.")
         return Response(credit_note_json(note))
+
+
+class CreditNotePdfView(APIView):
+    permission_classes = [SeesInvoices]
+
+    @extend_schema(
+        operation_id="get_credit_note_pdf",
+        tags=["invoices"],
+        summary="One credit note as PDF",
+        responses={(200, "application/pdf"): OpenApiTypes.BINARY, **REFUSED, **NOT_FOUND},
+    )
+    def get(self, request: Request, credit_note_id: str) -> HttpResponse:
+        """The same to the last byte at every download."""
+        parse(request.query_params, NoQuery)
+        note = credit_notes_of(caller_of(request).workspace).filter(public_id=credit_note_id).first()
+        if note is None:
+            raise NotFound("There is no such credit note in this workspace.")
+        return pdf_response(credit_note_pdf(note), note.number)
 
 
 def credit_notes_of(workspace: Workspace) -> QuerySet[CreditNote]:

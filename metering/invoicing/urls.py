@@ -15,5 +15,6 @@ urlpatterns = [
         name="events_of_an_invoice_line",
     ),
     path("credit-notes", credit_notes_api.CreditNotesView.as_view(), name="credit_notes"),
+    path("credit-notes/<slug:credit_note_id>/pdf", credit_notes_api.CreditNotePdfView.as_view(), name="credit_note_pdf"),
     path("credit-notes/<slug:credit_note_id>", credit_notes_api.CreditNoteView.as_view(), name="credit_note"),
 ]

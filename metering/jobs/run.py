@@ -10,6 +10,7 @@ import structlog
 from django.db import DatabaseError
 from django.utils import timezone
 
+from metering.jobs.alert import tell_operators
 from metering.jobs.models import JobRun
 
 log = structlog.get_logger(__name__)
@@ -43,12 +44,15 @@ class Run:
 
 @contextmanager
 def running(job: str, started_by: str = SCHEDULE) -> Iterator[Run]:
-    """Records the run. What the job raises is kept as its error and raised on."""
+    """Records the run. What the job raises is kept as its error and raised on; operators hear of a streak's first."""
     run = Run(JobRun.objects.create(job=job, started_by=started_by, started_at=timezone.now()))
     try:
         yield run
     except Exception as error:
-        _finish(run, JobRun.Outcome.FAILED, f"{type(error).__name__}: {error}")
+        said = f"{type(error).__name__}: {error}"
+        if not _failed_before(run):
+            tell_operators(f"Omixa billing: the job {job} failed", [{"job": job, "error": said}])
+        _finish(run, JobRun.Outcome.FAILED, said)
         raise
     attention = run.row.outcome == JobRun.Outcome.ATTENTION or bool(run.result.get("failed"))
     _finish(run, JobRun.Outcome.ATTENTION if attention else JobRun.Outcome.SUCCEEDED, "")
@@ -59,6 +63,11 @@ def counted(job: str, started_by: str, act: Callable[[Run], dict[str, Any]]) -> 
     with running(job, started_by) as run:
         run.result = act(run)
     return run.result
+
+
+def _failed_before(run: Run) -> bool:
+    before = JobRun.objects.filter(job=run.row.job, pk__lt=run.row.pk).order_by("-pk").first()
+    return before is not None and before.outcome == JobRun.Outcome.FAILED
 
 
 def _finish(run: Run, outcome: str, error: str) -> None:

@@ -5,9 +5,9 @@ from typing import Any
 from celery import shared_task
 from django.utils import timezone
 
+from metering.jobs.alert import tell_operators
 from metering.jobs.run import SCHEDULE, counted, running
 from metering.payments import accounts, attempts, auto_top_up, collect, dunning, mails, refunds, webhooks
-from metering.payments.alert import tell_operators
 from metering.payments.expire import expire_credits as write_off_credits
 from metering.payments.reconcile import against_stripe, everything
 

@@ -144,6 +144,18 @@ def test_tax_rates_are_added_and_never_edited(console: Client) -> None:
     assert rate.percent == 19
 
 
+def test_bookkeepers_get_their_files(console: Client, invoice: Invoice) -> None:
+    url = "/admin/metering/invoice/export/"
+    page = console.get(url)
+    asked = {"kind": "invoices", "first": "2026-10", "last": "2026-10", "form_token": page.context["form_token"]}
+    answer: Any = console.post(url, asked)
+    lines = b"".join(answer.streaming_content).decode().splitlines()
+    assert (answer["Content-Type"], len(lines)) == ("text/csv; charset=utf-8", 2)
+    assert lines[1].startswith(f"invoice,{invoice.number},open,")
+    wrong = submit(console, url, kind="invoices", first="2026-10", last="2026-09")
+    assert "The last month is before the first." in wrong.content.decode()
+
+
 TABLES = ("payment", "paymentattempt", "topup", "dispute", "webhookevent", "notice", "creditgrant", "taxrate", "jobrun")
 
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from io import BytesIO
 
 import pytest
 from django.db import transaction
 from django.test import Client
+from pypdf import PdfReader
 
 from metering.invoicing.close import close_month
 from metering.invoicing.credit_note_models import CreditNote
@@ -40,3 +42,13 @@ def test_the_invoice_leads_to_its_credit_note(note: CreditNote, owner: Client) -
 def test_a_strangers_credit_note_is_not_found(note: CreditNote, rival: Tenant) -> None:
     stranger = browser_of(person(rival.workspace, "owner", "owner@rival.example"))
     assert stranger.get(f"/credit-notes/{note.public_id}").status_code == 404
+    assert stranger.get(f"/credit-notes/{note.public_id}/pdf").status_code == 404
+
+
+def test_it_is_downloaded_as_pdf(note: CreditNote, owner: Client) -> None:
+    answer = owner.get(f"/credit-notes/{note.public_id}/pdf")
+    assert answer["Content-Disposition"] == 'inline; filename="OMX-CN-2026-00001.pdf"'
+    text = " ".join(PdfReader(BytesIO(answer.content)).pages[0].extract_text().split())
+    for expected in ("Credit note OMX-CN-2026-00001", "an outage", "Total credited USD 6.00", "Subtotal 6.00"):
+        assert expected in text, text
+    assert owner.get(f"/credit-notes/{note.public_id}/pdf").content == answer.content

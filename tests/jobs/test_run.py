@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.core import mail
 
 from metering.jobs import run as module
 from metering.jobs.models import JobRun
@@ -23,6 +24,21 @@ def test_what_it_raises_is_kept_and_raised_on() -> None:
         raise LookupError("nothing")
     run = JobRun.objects.get()
     assert (run.outcome, run.error) == ("failed", "LookupError: nothing")
+
+
+def test_operators_hear_of_a_streaks_first_failure(settings: Any) -> None:
+    settings.OPERATOR_EMAILS = ["ops@omixa.example"]
+
+    def fail(_: Any) -> dict[str, Any]:
+        raise LookupError("nothing")
+
+    for act in (fail, fail, lambda _: {"sent": 1}, fail):
+        try:
+            counted("job", "ops", act)
+        except LookupError:
+            continue
+    assert [each.subject for each in mail.outbox] == ["Omixa billing: the job job failed"] * 2
+    assert "LookupError: nothing" in mail.outbox[0].body
 
 
 def test_a_part_that_failed_needs_attention() -> None:

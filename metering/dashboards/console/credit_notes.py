@@ -18,6 +18,7 @@ from metering.dashboards.console import figures
 from metering.invoicing.credit_note_document import credit_note_page
 from metering.invoicing.credit_note_models import CreditNote, CreditNoteLine
 from metering.invoicing.models import Invoice
+from metering.invoicing.pdf import credit_note_pdf, pdf_response
 from metering.payments.give_back import missing_of, refund_again, returned_as_credit
 from metering.payments.models import Refund
 from workspaces.console.base import OperatorAdmin, ReadOnlyInline, actor_of
@@ -74,7 +75,7 @@ class CreditNoteAdmin(OperatorAdmin):
         "public_id",
     )
     readonly_fields = tuple(name for row in fields for name in ([row] if isinstance(row, str) else row))
-    actions_detail = ("refund_again", "printable")
+    actions_detail = ("refund_again", "printable", "pdf")
 
     def get_inlines(self, request: HttpRequest, obj: CreditNote | None) -> list[Any]:
         refunded = obj is not None and obj.refunds.exists()
@@ -143,6 +144,11 @@ class CreditNoteAdmin(OperatorAdmin):
     @action(description="Printable page", url_path="printable", icon="print")
     def printable(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return credit_note_page(request, get_object_or_404(CreditNote.objects.select_related("invoice"), pk=object_id))
+
+    @action(description="PDF", url_path="pdf", icon="picture_as_pdf")
+    def pdf(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        note = get_object_or_404(CreditNote.objects.select_related("invoice"), pk=object_id)
+        return pdf_response(credit_note_pdf(note), note.number)
 
 
 def link_to(invoice: Invoice) -> SafeString:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, DropdownFilter
@@ -18,12 +20,39 @@ from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.document import invoice_page
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.pdf import invoice_pdf, pdf_response
-from metering.periods import month_of, parse_month, previous_month
+from metering.payments.exports import EXPORTS, export
+from metering.periods import Period, month_of, parse_month, previous_month
+from workspaces.console import fields
 from workspaces.console.base import OperatorAdmin, ReadOnlyInline
+from workspaces.console.pages import FormPage
 
 STATUS_LABELS = {"draft": "", "open": "info", "paid": "success", "void": "warning", "uncollectible": "danger"}
 MONTHS_OFFERED = 18
 LINES_SHOWN = 50
+
+
+class ExportForm(forms.Form):
+    kind = fields.choice("what", [(kind, kind) for kind in EXPORTS])
+    first = fields.text("from month", "YYYY-MM, included.", max_length=7)
+    last = fields.text("to month", "YYYY-MM, included.", max_length=7)
+
+    def clean_first(self) -> Period:
+        return self._month("first")
+
+    def clean_last(self) -> Period:
+        return self._month("last")
+
+    def clean(self) -> dict[str, Any]:
+        first, last = self.cleaned_data.get("first"), self.cleaned_data.get("last")
+        if first and last and last.end <= first.start:
+            raise forms.ValidationError("The last month is before the first.")
+        return self.cleaned_data
+
+    def _month(self, name: str) -> Period:
+        try:
+            return parse_month(self.cleaned_data[name])
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from None
 
 
 class MonthFilter(DropdownFilter):
@@ -119,6 +148,7 @@ class InvoiceAdmin(OperatorAdmin):
         "next_step",
     )
     readonly_fields = tuple(name for row in fields for name in ([row] if isinstance(row, str) else row))
+    actions_list = ("export",)
     actions_detail = (
         "finalize",
         "mark_paid",
@@ -133,6 +163,15 @@ class InvoiceAdmin(OperatorAdmin):
     def pdf(self, request: HttpRequest, object_id: str) -> HttpResponse:
         invoice = get_object_or_404(Invoice.objects.select_related("workspace"), pk=object_id)
         return pdf_response(invoice_pdf(invoice), invoice.number or invoice.public_id)
+
+    @action(description="Export for bookkeeping", url_path="export", icon="download")
+    def export(self, request: HttpRequest) -> HttpResponse:
+        def act(asked: dict[str, Any]) -> Any:
+            return export(asked["kind"], Period(asked["first"].start, asked["last"].end))
+
+        back = reverse("admin:metering_invoice_changelist")
+        intro = "By the day on which each was issued, received or moved. Credit notes and refunds have amounts below zero."
+        return FormPage("Export for bookkeeping", act, back, ExportForm, intro, "Download").respond(request, self)
 
     def get_inlines(self, request: HttpRequest, obj: Invoice | None) -> list[Any]:
         noted = obj is not None and obj.credit_notes.exists()

@@ -6,11 +6,23 @@ from django.shortcuts import get_object_or_404
 from metering.dashboards.pages.member import member_page
 from metering.invoicing.credit_note_document import credit_note_page
 from metering.invoicing.credit_note_models import CreditNote
+from metering.invoicing.pdf import credit_note_pdf, pdf_response
 from workspaces.authentication import Caller
 
 
 @member_page("may_see_invoices")
 def credit_note_print(request: HttpRequest, caller: Caller, credit_note_id: str) -> HttpResponse:
     """The document alone."""
+    return credit_note_page(request, _credit_note(caller, credit_note_id))
+
+
+@member_page("may_see_invoices")
+def credit_note_download(request: HttpRequest, caller: Caller, credit_note_id: str) -> HttpResponse:
+    """The same as PDF."""
+    note = _credit_note(caller, credit_note_id)
+    return pdf_response(credit_note_pdf(note), note.number)
+
+
+def _credit_note(caller: Caller, credit_note_id: str) -> CreditNote:
     notes = CreditNote.objects.select_related("invoice").filter(invoice__workspace=caller.workspace)
-    return credit_note_page(request, get_object_or_404(notes, public_id=credit_note_id))
+    return get_object_or_404(notes, public_id=credit_note_id)

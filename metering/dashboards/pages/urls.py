@@ -37,6 +37,7 @@ urlpatterns = [
     path("billing/credit", billing.buy, name="billing_buy"),
     path("billing/low-balance", billing.preferences, name="billing_preferences"),
     path("billing/profile", billing.profile, name="billing_profile"),
+    path("credit-notes/<slug:credit_note_id>/pdf", credit_notes.credit_note_download, name="credit_note_pdf"),
     path("credit-notes/<slug:credit_note_id>", credit_notes.credit_note_print, name="credit_note"),
     path("settings", workspace.settings_page, name="settings"),
     path("settings/members", workspace.member_list, name="members"),
