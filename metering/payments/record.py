@@ -13,6 +13,7 @@ from metering.money import cents_text
 from metering.payments.dunning import after_payment
 from metering.payments.models import Payment, PaymentAttempt, TopUp
 from metering.payments.notices import tell
+from metering.payments.prepaid import judge_now
 from metering.payments.stripe_objects import Intent
 from workspaces import audit
 
@@ -48,7 +49,9 @@ def record_payment(attempt: PaymentAttempt, intent: Intent, now: datetime) -> Pa
         if attempt.status in PaymentAttempt.UNSETTLED or attempt.intent_id == intent.id:
             attempt.status, attempt.intent_id, attempt.settled_at = PaymentAttempt.Status.SUCCEEDED, intent.id, now
             attempt.save(update_fields=["status", "intent_id", "settled_at"])
-        return payment
+    if payment.grant is not None:
+        judge_now(workspace, now)
+    return payment
 
 
 def _pay_invoice(invoice: Invoice, payment: Payment, now: datetime) -> None:

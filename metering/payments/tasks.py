@@ -6,9 +6,10 @@ from celery import shared_task
 from django.utils import timezone
 
 from metering.jobs.alert import tell_operators
-from metering.jobs.run import SCHEDULE, counted, running
+from metering.jobs.run import SCHEDULE, Run, counted, running
 from metering.payments import accounts, attempts, auto_top_up, collect, dunning, mails, refunds, webhooks
 from metering.payments.expire import expire_credits as write_off_credits
+from metering.payments.prepaid import watch_prepaid
 from metering.payments.reconcile import against_stripe, everything
 
 
@@ -54,8 +55,14 @@ def expire_credits(started_by: str = SCHEDULE) -> dict[str, Any]:
 
 @shared_task(name="metering.top_up_balances")
 def top_up_balances(started_by: str = SCHEDULE) -> dict[str, Any]:
-    """Buys credit for workspaces whose balance fell under their level, and tells those that asked to be told."""
-    return counted("metering.top_up_balances", started_by, lambda run: auto_top_up.top_up_low(timezone.now(), run.progress))
+    """Tops up low balances and tells of them; refuses a prepaid workspace's live keys while its credit is used up."""
+    now = timezone.now()
+
+    def act(run: Run) -> dict[str, Any]:
+        found, watched = auto_top_up.top_up_low(now, run.progress), watch_prepaid(now)
+        return found | watched | {"failed": found["failed"] + watched["failed"]}
+
+    return counted("metering.top_up_balances", started_by, act)
 
 
 @shared_task(name="metering.send_notices")
