@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tests.benchmarks import closing, ingest_end_to_end, steady_load, ten_million, usage_query, where_time_goes
+from tests.benchmarks import closing, crash_points, ingest_end_to_end, steady_load, ten_million, usage_query, where_time_goes
 from tests.benchmarks.options import Options, say
 
 # What each yields is a line. One with a `ratio` below its `least_ratio` has missed its limit.
@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, Callable[[Options], Iterator[dict[str, Any]]]] = {
     "usage_query": usage_query.measure,
     "where_time_goes": where_time_goes.measure,
     "closing": closing.measure,
+    "crash_points": crash_points.measure,
     "ten_million": ten_million.measure,
 }
 # Take many minutes, and so run only when asked for by name.
