@@ -91,6 +91,11 @@ def left_of(workspace: Workspace) -> list[Left]:
     return [Left(each, lefts[each.pk]) for each in sorted(grants, key=_order_of_use)]
 
 
+def left_of_grant(given: CreditGrant) -> Decimal:
+    left: Decimal = given.entries.aggregate(left=Sum("amount"))["left"] or NOTHING
+    return left
+
+
 def draw(lefts: Iterable[Left], amount: Decimal) -> list[Use]:
     """At most `amount` out of what is left, in its order. Writes nothing."""
     uses = []
@@ -139,10 +144,10 @@ def reverse(given: CreditGrant, reason: str, actor: str, now: datetime, amount: 
         raise InvalidParameter("Say why the credit is taken back.", param="reason")
     with transaction.atomic():
         Workspace.objects.select_for_update(no_key=True).get(pk=given.workspace_id)
-        left = given.entries.aggregate(left=Sum("amount"))["left"] or NOTHING
+        left = left_of_grant(given)
         taken = left if amount is None else amount
         if not 0 < taken <= left:
-            raise InvalidParameter(f"There are {cents_text(left)} left of this credit.", param="amount")
+            raise InvalidParameter(f"{cents_text(left)} are left of this credit, not {cents_text(taken)}.", param="amount")
         _enter(given, CreditEntry.Kind.REVERSAL, -taken, now, reason=reason)
         audit.record(
             actor, "credit.reversed", given.public_id, given.workspace, now=now, amount=cents_text(taken), reason=reason
@@ -150,9 +155,14 @@ def reverse(given: CreditGrant, reason: str, actor: str, now: datetime, amount: 
         return taken
 
 
+def restore(given: CreditGrant, amount: Decimal, reason: str, now: datetime) -> None:
+    """Gives back what `reverse` took, with the grant's workspace held: the reason for taking it came to nothing."""
+    _enter(given, CreditEntry.Kind.REVERSAL, amount, now, reason=reason)
+
+
 def write_off(given: CreditGrant, now: datetime) -> Decimal:
     """Enters the expiry of what is left of a grant, once, with its workspace held."""
-    left = given.entries.aggregate(left=Sum("amount"))["left"] or NOTHING
+    left = left_of_grant(given)
     if left <= 0 or given.entries.filter(kind=CreditEntry.Kind.EXPIRY).exists():
         return NOTHING
     _enter(given, CreditEntry.Kind.EXPIRY, -left, now)

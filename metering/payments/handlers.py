@@ -4,11 +4,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from metering.payments import refunds
 from metering.payments.accounts import refresh_method, take_setup_session
 from metering.payments.attempts import pursue, take_answer
 from metering.payments.disputes import take_dispute
 from metering.payments.models import PaymentAttempt, Refund
-from metering.payments.refunds import take_answer as take_refund
 from metering.payments.stripe_edge import edge
 
 
@@ -49,8 +49,8 @@ def _refund(object_id: str, about: dict[str, Any], now: datetime) -> bool:
     found = edge().retrieve_refund(object_id)
     refund = Refund.objects.filter(public_id=found.metadata.get("omixa_refund", "")).first()
     if refund is None:
-        return False
-    take_refund(refund, found, now)
+        return refunds.take_foreign(found, now)
+    refunds.take_answer(refund, found, now)
     return True
 
 

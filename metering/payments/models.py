@@ -54,7 +54,6 @@ class PaymentAccount(models.Model):
     # The balance below which a mail goes out, once per crossing; null: none.
     low_balance = cents(null=True)
     low_balance_told_at = models.DateTimeField(null=True)
-    expiry_told = models.CharField(max_length=300, default="")
     created_at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:
@@ -169,6 +168,8 @@ class Refund(models.Model):
     credit_note = models.ForeignKey(CreditNote, on_delete=models.PROTECT, null=True, related_name="refunds")
     amount = cents()
     currency = models.CharField(max_length=3, default="USD")
+    # What of the credit that the payment bought was taken back with it; given back again should the refund fail.
+    credit_taken = cents(default=Decimal("0.00"))
     reason = models.CharField(max_length=300, default="")
     idempotency_key = models.CharField(max_length=255, unique=True)
     # Stripe's; null until it answered, and for ever where the money went back by hand.

@@ -1,5 +1,6 @@
 """Proof that events, rollups, invoices, payments and credits agree, here and with Stripe. Writes nothing."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 from metering.invoicing import reconcile as invoices
 from metering.invoicing.reconcile import rows
 from metering.money import cents_text, exact_text
-from metering.payments.models import Payment
+from metering.payments.models import Payment, Refund
+from metering.payments.refunds import refund_status
 from metering.payments.stripe_edge import StripeUnavailable, edge, is_configured
 from metering.payments.stripe_objects import Intent
 from metering.periods import Period
@@ -83,24 +85,42 @@ def differences(period: Period | None = None) -> list[dict[str, Any]]:
 
 
 def against_stripe(now: datetime) -> list[dict[str, Any]]:
-    """Where our payments of the last weeks and Stripe's differ; empty without Stripe."""
+    """Where our payments and refunds of the last weeks and Stripe's differ; empty without Stripe."""
     if not is_configured():
         return []
     since, until = now - timedelta(days=DAYS_COMPARED_WITH_STRIPE), now - IN_FLIGHT
     try:
-        theirs = [
-            each for each in edge().list_intents(since) if "omixa_attempt" in each.metadata and each.status == "succeeded"
-        ]
+        return [*_payments(since, until), *_refunds(since, until)]
     except StripeUnavailable as error:
         return [{"check": "payments_are_stripes", "expected": "an answer of Stripe's", "found": str(error)}]
+
+
+def _payments(since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
+    theirs = [each for each in edge().list_intents(since) if "omixa_attempt" in each.metadata and each.status == "succeeded"]
     settled = [each for each in theirs if each.created is None or each.created < until]
     ours = Payment.objects.filter(intent_id__in=[each.id for each in settled]).in_bulk(field_name="intent_id")
-    found = [difference for each in settled if (difference := _compared(each, ours.get(each.id)))]
+    yield from (difference for each in settled if (difference := _compared(each, ours.get(each.id))))
     known = {each.id for each in theirs}
     for payment in Payment.objects.filter(method=Payment.Method.STRIPE, received_at__gte=since + timedelta(days=7)):
         if payment.intent_id not in known and (again := _asked_again(payment)):
-            found.append(again)
-    return found
+            yield again
+
+
+def _refunds(since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
+    """What Stripe gave back of our payments, whoever asked it to, beside what is kept here."""
+    theirs = [each for each in edge().list_refunds(since) if each.created is None or each.created < until]
+    paid = set(Payment.objects.filter(intent_id__in={each.intent for each in theirs}).values_list("intent_id", flat=True))
+    ours = Refund.objects.filter(stripe_id__in=[each.id for each in theirs]).in_bulk(field_name="stripe_id")
+    for each in theirs:
+        kept = ours.get(each.id)
+        if each.intent in paid and (kept is None or (kept.amount, kept.status) != (each.amount, refund_status(each))):
+            yield {
+                "check": "refunds_are_stripes",
+                "refund_id": each.id,
+                "intent_id": each.intent,
+                "expected": f"{cents_text(each.amount)} {refund_status(each)}",
+                "found": "no refund" if kept is None else f"{cents_text(kept.amount)} {kept.status}",
+            }
 
 
 def _compared(theirs: Intent, ours: Payment | None) -> dict[str, Any] | None:

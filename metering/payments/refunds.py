@@ -1,4 +1,7 @@
-"""Money back: written first, asked of Stripe second. What came by hand goes back by hand."""
+"""Money back: written first, asked of Stripe second. What came by hand goes back by hand.
+
+Money that bought credit takes what is left of that credit along. What a person refunds at Stripe itself is taken in as well.
+"""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -7,6 +10,7 @@ import structlog
 from django.db import transaction
 from django.db.models import F, Sum
 
+from metering.credits import ledger
 from metering.errors import InvalidParameter, NothingLeft
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.draft import hold
@@ -23,6 +27,7 @@ STATUSES = {"succeeded": Refund.Status.SUCCEEDED, "failed": Refund.Status.FAILED
 SETTLES_WITHIN = timedelta(minutes=10)
 UNSETTLED = (Refund.Status.STARTED, Refund.Status.PENDING)
 NOTHING = Decimal("0.00")
+STRIPE = "stripe"
 
 
 def begin(
@@ -30,7 +35,8 @@ def begin(
 ) -> Refund:
     """A refund of a payment, written and not yet sent: `pursue` sends it, or the next run does.
 
-    Never more than is left of the payment, refunds under way included. Raises NothingLeft, InvalidParameter.
+    Never more than is left of the payment, refunds under way included, nor than is left of the credit that it bought.
+    Raises NothingLeft, InvalidParameter.
     """
     if not reason.strip():
         raise InvalidParameter("Say why the money goes back.", param="reason")
@@ -38,10 +44,10 @@ def begin(
         raise InvalidParameter("The amount is whole cents above zero.", param="amount")
     with transaction.atomic():
         hold(Payment.objects.values_list("workspace", flat=True).get(pk=payment_id))
-        payment = Payment.objects.select_for_update(of=("self",)).select_related("workspace").get(pk=payment_id)
+        payment = Payment.objects.select_for_update(of=("self",)).select_related("workspace", "grant").get(pk=payment_id)
         left = left_of(payment)
         if amount > left:
-            raise NothingLeft(f"{cents_text(left)} of this payment are left to give back.")
+            raise NothingLeft(f"{cents_text(left)} of this payment are left to give back.", param="amount")
         refund = Refund(
             payment=payment,
             credit_note=credit_note,
@@ -52,6 +58,8 @@ def begin(
             started_by=actor,
         )
         refund.idempotency_key = f"refund-{refund.public_id}"
+        if payment.grant is not None:
+            refund.credit_taken = ledger.reverse(payment.grant, refund.reason, actor, now, amount)
         if payment.method == Payment.Method.BY_HAND:
             refund.status, refund.settled_at = Refund.Status.SUCCEEDED, now
             payment.refunded += amount
@@ -111,13 +119,55 @@ def _take_another_key(begun: Refund) -> None:
     )
 
 
+def refund_status(found: MoneyBack) -> str:
+    """What we call Stripe's; whatever is neither done nor failed is on its way."""
+    return str(STATUSES.get(found.status, Refund.Status.PENDING))
+
+
 def take_answer(begun: Refund, found: MoneyBack, now: datetime) -> None:
     """Stores the refund's id, then what Stripe says of it."""
     Refund.objects.filter(pk=begun.pk, stripe_id__isnull=True).update(stripe_id=found.id)
-    if found.status in STATUSES:
-        _settle(begun, STATUSES[found.status], found.message, now)
+    status = refund_status(found)
+    if status == Refund.Status.PENDING:
+        Refund.objects.filter(pk=begun.pk, status=Refund.Status.STARTED).update(status=status)
     else:
-        Refund.objects.filter(pk=begun.pk, status=Refund.Status.STARTED).update(status=Refund.Status.PENDING)
+        _settle(begun, status, found.message, now)
+
+
+def take_foreign(found: MoneyBack, now: datetime) -> bool:
+    """A refund that a person made at Stripe itself, kept beside its payment; False when the payment is none of ours.
+
+    Credit that the payment bought is taken along as far as it is left: `credit_taken` says how far.
+    """
+    payment = Payment.objects.filter(intent_id=found.intent).select_related("workspace", "grant").first()
+    if payment is None:
+        return False
+    with transaction.atomic():
+        hold(payment.workspace_id)
+        refund = Refund.objects.filter(stripe_id=found.id).first() or _foreign(payment, found, now)
+    take_answer(refund, found, now)
+    return True
+
+
+def _foreign(payment: Payment, found: MoneyBack, now: datetime) -> Refund:
+    reason = "Refunded at Stripe"
+    taken = min(ledger.left_of_grant(payment.grant), found.amount) if payment.grant is not None else NOTHING
+    if payment.grant is not None and taken > 0:
+        ledger.reverse(payment.grant, reason, STRIPE, now, taken)
+    refund = Refund.objects.create(
+        payment=payment,
+        amount=found.amount,
+        currency=payment.currency,
+        reason=reason,
+        idempotency_key=f"stripe-{found.id}",
+        stripe_id=found.id,
+        credit_taken=max(NOTHING, taken),
+        started_at=now,
+        started_by=STRIPE,
+    )
+    shown = cents_text(found.amount)
+    audit.record(STRIPE, "payment.refund", refund.public_id, payment.workspace, now=now, amount=shown, reason=reason)
+    return refund
 
 
 def recover(now: datetime) -> dict[str, int]:
@@ -139,9 +189,13 @@ def metadata_of(begun: Refund) -> dict[str, str]:
 
 
 def _settle(begun: Refund, status: str, message: str, now: datetime) -> None:
-    """Once; a refund that succeeded and fails afterwards, as banks do, gives its amount back to the payment."""
+    """Once; a refund that succeeded and fails afterwards, as banks do, gives its amount back to the payment.
+
+    What fails gives back the credit that it had taken along.
+    """
     with transaction.atomic():
-        payment = Payment.objects.select_for_update(of=("self",)).get(pk=begun.payment_id)
+        hold(begun.payment.workspace_id)
+        payment = Payment.objects.select_for_update(of=("self",)).select_related("grant").get(pk=begun.payment_id)
         standing = Refund.objects.select_for_update().get(pk=begun.pk)
         if standing.status == status or standing.status == Refund.Status.FAILED:
             return
@@ -151,5 +205,7 @@ def _settle(begun: Refund, status: str, message: str, now: datetime) -> None:
         elif standing.status == Refund.Status.SUCCEEDED:
             change = -standing.amount
         Payment.objects.filter(pk=payment.pk).update(refunded=F("refunded") + change)
+        if status == Refund.Status.FAILED and payment.grant is not None and standing.credit_taken:
+            ledger.restore(payment.grant, standing.credit_taken, f"The refund {standing.public_id} failed", now)
         standing.status, standing.message, standing.settled_at = status, message, now
         standing.save(update_fields=["status", "message", "settled_at"])

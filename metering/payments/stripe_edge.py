@@ -198,15 +198,8 @@ class StripeEdge:
 
     def list_intents(self, since: datetime, customer: str = "") -> Iterator[Intent]:
         """Newest first, a page a call; complete at once, where search is not."""
-        asked: dict[str, Any] = {"limit": PAGE, "created": {"gte": int(since.timestamp())}}
-        if customer:
-            asked["customer"] = customer
-        more = True
-        while more:
-            page = self._ask(partial(_list_intents, asked))
-            yield from (intent_of(each) for each in page.data)
-            more = bool(page.has_more and page.data)
-            asked = asked | {"starting_after": page.data[-1].id if page.data else ""}
+        asked: dict[str, Any] = {"created": {"gte": int(since.timestamp())}} | ({"customer": customer} if customer else {})
+        return (intent_of(each) for each in self._pages("payment_intents", asked))
 
     def cancel_intent(self, intent: str, key: str) -> Intent:
         """Raises StripeRefused when it cannot be canceled any more."""
@@ -220,12 +213,24 @@ class StripeEdge:
         return refund_of(self._ask(lambda v1: v1.refunds.retrieve(refund)))
 
     def refunds_of(self, intent: str) -> list[MoneyBack]:
-        return [
-            refund_of(each) for each in self._ask(lambda v1: v1.refunds.list({"payment_intent": intent, "limit": PAGE})).data
-        ]
+        return [refund_of(each) for each in self._pages("refunds", {"payment_intent": intent})]
+
+    def list_refunds(self, since: datetime) -> Iterator[MoneyBack]:
+        """Newest first, a page a call."""
+        return (refund_of(each) for each in self._pages("refunds", {"created": {"gte": int(since.timestamp())}}))
 
     def retrieve_dispute(self, dispute: str) -> Claim:
         return claim_of(self._ask(lambda v1: v1.disputes.retrieve(dispute)))
+
+    def _pages(self, kind: str, asked: dict[str, Any]) -> Iterator[Any]:
+        """Every object of a list, in the order that Stripe gives them."""
+        asked = {"limit": PAGE} | asked
+        more = True
+        while more:
+            page = self._ask(partial(_list, kind, asked))
+            yield from page.data
+            more = bool(page.has_more and page.data)
+            asked = asked | {"starting_after": page.data[-1].id if page.data else ""}
 
     def _ask(self, call: Any) -> Any:
         _refuse_in_transaction()
@@ -247,8 +252,8 @@ class StripeEdge:
             raise StripeRefused(str(error.user_message or error), str(error.code or "")) from None
 
 
-def _list_intents(asked: dict[str, Any], v1: Any) -> Any:
-    return v1.payment_intents.list(asked)
+def _list(kind: str, asked: dict[str, Any], v1: Any) -> Any:
+    return getattr(v1, kind).list(asked)
 
 
 class _Declined(Exception):

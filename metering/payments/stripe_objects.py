@@ -69,6 +69,7 @@ class MoneyBack:
     amount: Decimal
     intent: str
     message: str = ""
+    created: datetime | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -128,7 +129,7 @@ def intent_of(found: Any, status: str = "", code: str = "", message: str = "") -
         code=code,
         message=message,
         metadata=metadata_of(found),
-        created=datetime.fromtimestamp(found.created, UTC) if getattr(found, "created", None) else None,
+        created=created_at(found),
     )
 
 
@@ -159,6 +160,10 @@ def method_of(found: Any) -> Method:
     )
 
 
+def created_at(found: Any) -> datetime | None:
+    return datetime.fromtimestamp(found.created, UTC) if getattr(found, "created", None) else None
+
+
 def refund_of(found: Any) -> MoneyBack:
     return MoneyBack(
         id=str(found.id),
@@ -166,6 +171,7 @@ def refund_of(found: Any) -> MoneyBack:
         amount=ours(found.amount),
         intent=id_of(getattr(found, "payment_intent", None)),
         message=str(getattr(found, "failure_reason", None) or ""),
+        created=created_at(found),
         metadata=metadata_of(found),
     )
 

@@ -264,14 +264,17 @@ def search(server: StripeServer, params: Params, kind: str) -> Any:
     return {"object": "search_result", "data": found, "has_more": False, "url": f"/v1/{kind}/search", "next_page": None}
 
 
-def list_intents(server: StripeServer, params: Params) -> Any:
+def listing(server: StripeServer, params: Params, kind: str) -> Any:
+    """Newest first, a page at a time, as Stripe lists: since a second, of a customer or of a payment."""
     since = int(params.get("created", {}).get("gte", 0))
-    found = [each for each in server.of("payment_intent") if each["created"] >= since]
-    found = [each for each in found if params.get("customer") in (None, each["customer"])][::-1]
+    found = [each for each in server.of(kind.removesuffix("s")) if each["created"] >= since]
+    for name in ("customer", "payment_intent"):
+        found = [each for each in found if params.get(name) in (None, each.get(name))]
+    found = found[::-1]
     if params.get("starting_after"):
         found = found[[each["id"] for each in found].index(params["starting_after"]) + 1 :]
     limit = int(params.get("limit", 10))
-    return {"object": "list", "data": found[:limit], "has_more": len(found) > limit, "url": "/v1/payment_intents"}
+    return {"object": "list", "data": found[:limit], "has_more": len(found) > limit, "url": f"/v1/{kind}"}
 
 
 def create_refund(server: StripeServer, params: Params) -> Any:
@@ -290,11 +293,6 @@ def create_refund(server: StripeServer, params: Params) -> Any:
     )
 
 
-def list_refunds(server: StripeServer, params: Params) -> Any:
-    found = [each for each in server.of("refund") if each["payment_intent"] == params["payment_intent"]]
-    return {"object": "list", "data": found[::-1], "has_more": False, "url": "/v1/refunds"}
-
-
 ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("POST", r"/v1/customers", create_customer),
     ("GET", r"/v1/(customers|payment_intents)/search", lambda server, params, kind: search(server, params, kind)),
@@ -303,10 +301,9 @@ ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("POST", r"/v1/checkout/sessions/(\w+)/expire", expire_session),
     ("GET", r"/v1/checkout/sessions/(\w+)", retrieve),
     ("POST", r"/v1/payment_intents", create_intent),
-    ("GET", r"/v1/payment_intents", list_intents),
+    ("GET", r"/v1/(payment_intents|refunds)", lambda server, params, kind: listing(server, params, kind)),
     ("POST", r"/v1/payment_intents/(\w+)/cancel", cancel_intent),
     ("POST", r"/v1/refunds", create_refund),
-    ("GET", r"/v1/refunds", list_refunds),
     ("GET", r"/v1/(?:customers|payment_intents|payment_methods|setup_intents|refunds|disputes|events)/(\w+)", retrieve),
 ]
 

@@ -104,6 +104,17 @@ def test_a_payment_of_another_amount_and_one_that_is_not_theirs(story: Invoice, 
     assert (found["expected"], found["found"]) == ("canceled", "120.00")
 
 
+def test_a_refund_that_was_never_heard_of_and_one_that_differs(story: Invoice, stripe: StripeServer) -> None:
+    (ours,), intent = stripe.of("refund"), stripe.succeeded()[0]["id"]
+    foreign = stripe.make("refund", "re_", payment_intent=intent, amount=700, status="succeeded", metadata={})
+    stripe.make("refund", "re_", payment_intent="pi_of_another_shop", amount=1, status="succeeded", metadata={})
+    ours["status"] = "failed"
+    assert [(each["check"], each["refund_id"], each["expected"], each["found"]) for each in against_stripe(LATER)] == [
+        ("refunds_are_stripes", foreign["id"], "7.00 succeeded", "no refund"),
+        ("refunds_are_stripes", ours["id"], "5.00 failed", "5.00 succeeded"),
+    ]
+
+
 def test_a_stripe_that_is_away_is_a_finding(story: Invoice, stripe: StripeServer) -> None:
     stripe.fail_at(1, "die_before")
     (found,) = against_stripe(LATER)

@@ -30,7 +30,10 @@ from workspaces.console.base import OperatorAdmin, actor_of
 OUTCOME_LABELS = {"succeeded": "success", "running": "info", "attention": "warning", "failed": "danger", "died": "danger"}
 # A run that says nothing for so long, or was followed by another, was killed: the next one makes up for it.
 SILENT_FOR = timedelta(hours=1)
-WHERE = ("workspace_id", "invoice_id", "payment_id", "credit_id", "intent_id", "number", "month", "day", "model", "price_id")
+WHERE = (
+    *("workspace_id", "invoice_id", "payment_id", "credit_id", "intent_id", "refund_id"),
+    *("number", "month", "day", "model", "price_id"),
+)
 
 
 class JobRunAdmin(OperatorAdmin):
