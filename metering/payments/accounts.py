@@ -72,7 +72,13 @@ def take_setup_session(session_id: str, now: datetime) -> None:
 
 
 def keep_method(account: PaymentAccount, method: Method, now: datetime) -> None:
-    """From now on invoices are collected from it; automatic top-ups that a decline stopped may go on."""
+    """From now on invoices are collected from it; automatic top-ups that a decline stopped may go on.
+
+    What only says the same again, as Stripe's events may, changes nothing.
+    """
+    seen = (account.method_id, account.last_four, account.expires_year, account.expires_month)
+    if seen == (method.id, method.last_four, method.expires_year, method.expires_month):
+        return
     with transaction.atomic():
         PaymentAccount.objects.filter(pk=account.pk).update(
             method_id=method.id,

@@ -10,12 +10,14 @@ import pytest
 from django.db import connection
 from django.test import Client
 
+from metering.errors import NothingLeft
 from metering.invoicing.models import Invoice
 from metering.payments import refunds
 from metering.payments.accounts import account_of, setup_page
 from metering.payments.attempts import recover
 from metering.payments.collect import collect_due, payment_page
-from metering.payments.models import Dispute, Payment, PaymentAttempt, Refund, WebhookEvent
+from metering.payments.models import Dispute, Payment, PaymentAccount, PaymentAttempt, Refund, WebhookEvent
+from metering.payments.reconcile import differences
 from metering.payments.webhooks import handle_waiting, replay
 from tests.factories import NOW
 from tests.payments.conftest import with_method
@@ -193,6 +195,50 @@ def test_refunds_and_disputes_are_kept_as_stripe_has_them(stripe: StripeServer, 
     send(stripe, "charge.dispute.closed", dispute)
     handle_waiting(LATER)
     assert Dispute.objects.get().status == "lost"
+
+
+def test_a_refund_made_at_stripe_itself_is_taken_in_once(stripe: StripeServer, acme: Workspace, invoice: Invoice) -> None:
+    with_method(acme, stripe)
+    collect_due(NOW)
+    payment = Payment.objects.get()
+    made = stripe.make("refund", "re_", payment_intent=payment.intent_id, amount=3000, status="pending", metadata={})
+    send(stripe, "refund.created", made)
+    handle_waiting(LATER)
+    refund = Refund.objects.get()
+    assert (refund.status, refund.amount, refund.reason) == ("pending", Decimal("30.00"), "Refunded at Stripe")
+    assert refunds.left_of(payment) == Decimal("120.00")
+    made["status"] = "succeeded"
+    for kind in ("refund.updated", "charge.refund.updated", "refund.created"):
+        send(stripe, kind, made)
+    handle_waiting(LATER)
+    payment.refresh_from_db()
+    assert (Refund.objects.get().status, payment.refunded) == ("succeeded", Decimal("30.00"))
+    with pytest.raises(NothingLeft, match=r"120.00 of this payment are left"):
+        refunds.refund(payment.pk, Decimal("120.01"), "all of it", "ops", LATER)
+    assert differences() == []
+
+
+def test_a_refund_of_a_payment_that_is_not_ours_is_ignored(stripe: StripeServer) -> None:
+    made = stripe.make("refund", "re_", payment_intent="pi_of_another_shop", amount=1, status="succeeded", metadata={})
+    event = send(stripe, "refund.created", made)
+    handle_waiting(LATER)
+    event.refresh_from_db()
+    assert (event.status, Refund.objects.count()) == ("ignored", 0)
+
+
+def test_a_card_that_only_says_the_same_again_does_not_restart_top_ups(stripe: StripeServer, acme: Workspace) -> None:
+    account = with_method(acme, stripe)
+    method = stripe.objects[account.method_id]
+    method["card"].update(last4="4242", exp_year=2027, exp_month=1)
+    PaymentAccount.objects.update(top_up_stopped="Declined.", expires_year=2027, expires_month=1)
+    send(stripe, "payment_method.updated", method)
+    handle_waiting(LATER)
+    assert account_of(acme).top_up_stopped == "Declined."
+    method["card"].update(exp_year=2031)
+    send(stripe, "payment_method.automatically_updated", method)
+    handle_waiting(LATER)
+    renewed = account_of(acme)
+    assert (renewed.top_up_stopped, renewed.expires_year) == ("", 2031)
 
 
 @pytest.mark.django_db(transaction=True)
