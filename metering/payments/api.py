@@ -109,15 +109,7 @@ class TopUpsView(APIView):
         key = key_of(request.headers)
         asked = valid(TopUpToMake(data=request.data))
         caller, now = caller_of(request), timezone.now()
-        top_ups.check(caller.workspace, asked["amount"], asked["method"])
-        made = once(
-            caller.workspace,
-            key,
-            {"top_up": asked},
-            lambda: top_ups.make(caller.workspace, asked["amount"], caller.actor, now).public_id,
-            now,
-        )
-        top_up = top_ups.pay(TopUp.objects.select_related("workspace").get(public_id=made), asked["method"], now)
+        top_up = top_ups.buy(caller.workspace, asked["amount"], asked["method"], key, caller.actor, now)
         return Response(top_up_json(top_up), status=201)
 
 

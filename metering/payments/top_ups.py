@@ -10,6 +10,7 @@ from metering.errors import InvalidParameter, NoPaymentMethod
 from metering.money import ONE_CENT, cents_text
 from metering.payments.accounts import account_of, ensure_customer
 from metering.payments.attempts import PAYMENT_PAGE, SAVED_METHOD, begin_for_top_up, pursue
+from metering.payments.idempotency import once
 from metering.payments.models import TopUp
 from metering.payments.stripe_edge import StripeUnavailable, edge
 from workspaces import audit
@@ -59,10 +60,18 @@ def pay(top_up: TopUp, method: str, now: datetime) -> TopUp:
     return top_up
 
 
-def buy(workspace: Workspace, amount: Decimal, actor: str, now: datetime, method: str = PAGE) -> TopUp:
-    """A top-up asked for on a page of ours, where a form's own token keeps it from being sent twice."""
-    check(workspace, amount, method)
-    return pay(make(workspace, amount, actor, now), method, now)
+def buy(workspace: Workspace, amount: Decimal, method: str, key: str, actor: str, now: datetime) -> TopUp:
+    """The top-up of this `Idempotency-Key`, as it is by now: made and charged once, however often it is asked for.
+
+    Raises what `check` and `once` raise.
+    """
+
+    def make_checked() -> str:
+        check(workspace, amount, method)
+        return make(workspace, amount, actor, now).public_id
+
+    made = once(workspace, key, {"top_up": {"amount": amount, "method": method}}, make_checked, now)
+    return pay(TopUp.objects.select_related("workspace").get(public_id=made), method, now)
 
 
 def page_of(top_up: TopUp) -> str | None:

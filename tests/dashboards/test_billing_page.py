@@ -11,6 +11,7 @@ from metering.credits import ledger
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms_models import BillingTerms
 from metering.payments.accounts import account_of
+from metering.payments.attempts import recover
 from metering.payments.models import PaymentAccount, TopUp
 from tests.dashboards.conftest import Browser, Tenant
 from tests.factories import NOW, make_price
@@ -31,6 +32,12 @@ def invoice(acme: Tenant, gateway: Gateway) -> Invoice:
 
 def text(response: Any) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", response.content.decode()).split())
+
+
+def key_in(page: Any) -> str:
+    """The purchase's own key, as the form carries it."""
+    (key,) = re.findall(r'name="key" value="([^"]+)"', page.content.decode())
+    return str(key)
 
 
 def said(browser: Client) -> str:
@@ -98,16 +105,24 @@ def test_a_method_is_saved_on_stripes_page_and_shows_on_return(as_role: Browser,
 
 
 def test_credit_is_bought_on_stripes_page(as_role: Browser, acme: Tenant, stripe: StripeServer) -> None:
-    answer = as_role("billing").post("/billing/credit", {"amount": "50"})
-    assert answer["Location"] == stripe.of("checkout.session")[0]["url"]
+    client = as_role("billing")
+    asked = {"amount": "50", "key": key_in(client.get("/billing"))}
+    answers = [client.post("/billing/credit", asked) for _ in range(2)]  # a double click
+    assert [answer["Location"] for answer in answers] == [stripe.of("checkout.session")[0]["url"]] * 2
     assert TopUp.objects.get().amount == Decimal("50.00")
+    stripe.complete(stripe.of("checkout.session")[0]["id"])
+    recover(NOW)
+    assert client.post("/billing/credit", asked)["Location"] == "/billing"
+    assert len(stripe.of("checkout.session")) == 1
 
 
 @pytest.mark.parametrize(("amount", "words"), [("1", "A top-up is 5.00 to 10000.00 USD"), ("x", "Enter a number.")])
 def test_an_amount_that_will_not_do_is_said(
     as_role: Browser, acme: Tenant, stripe: StripeServer, amount: str, words: str
 ) -> None:
-    assert words in text(as_role("billing").post("/billing/credit", {"amount": amount}, follow=True))
+    client = as_role("billing")
+    asked = {"amount": amount, "key": key_in(client.get("/billing"))}
+    assert words in text(client.post("/billing/credit", asked, follow=True))
     assert TopUp.objects.count() == 0
 
 

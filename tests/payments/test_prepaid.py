@@ -2,17 +2,24 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from metering.credits import ledger
+from metering.errors import InvalidParameter
+from metering.invoicing.close import close_month
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms_models import BillingTerms
-from metering.payments import top_ups
+from metering.payments import refunds, top_ups
 from metering.payments.attempts import recover
 from metering.payments.collect import collect_invoice
 from metering.payments.dunning import dun
+from metering.payments.models import Payment, Refund, TopUp
 from metering.payments.prepaid import watch_prepaid
+from metering.payments.reconcile import differences
+from metering.payments.stripe_edge import edge
+from metering.periods import parse_month
 from tests.factories import NOW, make_key
 from tests.invoicing.conftest import Meter, tokens
 from tests.payments.stripe_server import StripeServer
@@ -39,7 +46,7 @@ def test_used_up_credit_suspends_and_a_top_up_lifts_it_at_once(stripe: StripeSer
     use(make_key(prepaid), "10-14T11:00", usage=tokens(input=1_000_000))
     assert [watch_prepaid(NOW)["used_up"] for _ in range(2)] == [1, 1]
     assert why(prepaid) == "Its prepaid credit is used up."
-    bought = top_ups.buy(prepaid, Decimal("50.00"), "ops", NOW)
+    bought = top_ups.buy(prepaid, Decimal("50.00"), top_ups.PAGE, "a-key", "ops", NOW)
     stripe.complete(bought.attempts.get().session_id)
     recover(NOW)
     assert why(prepaid) == ""
@@ -65,3 +72,67 @@ def test_new_credit_does_not_lift_what_is_past_due(prepaid: Workspace, invoice: 
     ledger.grant(prepaid, "goodwill", Decimal("5.00"), "ops", NOW)
     watch_prepaid(NOW + timedelta(days=22))
     assert why(prepaid) == f"The invoice {invoice.number} is past due."
+
+
+def bought_credit(stripe: StripeServer, workspace: Workspace) -> Payment:
+    """50.00 of credit, paid on Stripe's page."""
+    bought = top_ups.buy(workspace, Decimal("50.00"), top_ups.PAGE, "a-key", "ops", NOW)
+    stripe.complete(bought.attempts.get().session_id)
+    recover(NOW)
+    return Payment.objects.get()
+
+
+def used_invoice(workspace: Workspace, use: Meter) -> Invoice:
+    """Of 30.00, paid by credit."""
+    use(make_key(workspace), "09-14T10:00", usage=tokens(input=20_000_000))
+    (invoice,) = close_month(parse_month("2026-09"), NOW, finalize=True)
+    return invoice
+
+
+def left(payment: Payment) -> Decimal:
+    assert payment.grant is not None
+    return ledger.left_of_grant(payment.grant)
+
+
+def test_refunding_a_purchase_takes_its_credit_back_and_a_failed_refund_returns_it(
+    stripe: StripeServer, prepaid: Workspace
+) -> None:
+    payment = bought_credit(stripe, prepaid)
+    refund = refunds.refund(payment.pk, Decimal("30.00"), "not needed", "ops", NOW)
+    assert (refund.status, left(payment)) == ("succeeded", Decimal("20.00"))
+    stripe.objects[str(refund.stripe_id)].update(status="failed")
+    for _ in range(2):
+        refunds.take_answer(refund, edge().retrieve_refund(str(refund.stripe_id)), NOW)
+    assert left(payment) == Decimal("50.00")
+    assert differences() == []
+
+
+def test_credit_that_was_used_is_not_refunded(stripe: StripeServer, prepaid: Workspace, use: Meter) -> None:
+    payment = bought_credit(stripe, prepaid)
+    invoice = used_invoice(prepaid, use)
+    assert (invoice.status, left(payment)) == ("paid", Decimal("20.00"))
+    with pytest.raises(InvalidParameter, match=r"20\.00 are left of this credit, not 20\.01"):
+        refunds.refund(payment.pk, Decimal("20.01"), "not needed", "ops", NOW)
+    assert (Refund.objects.count(), stripe.of("refund")) == (0, [])
+
+
+def test_a_purchase_refunded_at_stripe_itself_takes_what_is_left_of_its_credit(
+    stripe: StripeServer, prepaid: Workspace, use: Meter
+) -> None:
+    payment = bought_credit(stripe, prepaid)
+    used_invoice(prepaid, use)
+    made = stripe.make("refund", "re_", payment_intent=payment.intent_id, amount=5000, status="succeeded", metadata={})
+    for _ in range(2):
+        assert refunds.take_foreign(edge().retrieve_refund(made["id"]), NOW)
+    refund = Refund.objects.get()
+    assert (refund.amount, refund.credit_taken, left(payment)) == (Decimal("50.00"), Decimal("20.00"), Decimal("0.00"))
+    assert differences() == []
+
+
+def test_a_repeated_purchase_answers_whatever_has_changed_since(
+    stripe: StripeServer, prepaid: Workspace, settings: Any
+) -> None:
+    payment = bought_credit(stripe, prepaid)
+    settings.TOP_UP_MINIMUM = Decimal("60.00")
+    again = top_ups.buy(prepaid, Decimal("50.00"), top_ups.PAGE, "a-key", "ops", NOW)
+    assert (again.status, again.grant, TopUp.objects.count()) == ("paid", payment.grant, 1)

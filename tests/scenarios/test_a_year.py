@@ -212,7 +212,7 @@ def test_every_cent_of_a_year_is_explained(stripe: StripeServer, settings: Any) 
     correct(year.gateway, void(year.key, "sep-1"), now=at("2027-11-02T10:00"))
     del oracle.requests["sep-1"]
     year.use("nov-1", "2027-11-11T10:00", 90_000_000)
-    bought = top_ups.buy(year.workspace, Decimal("50.00"), OPS, at("2027-11-12"))
+    bought = top_ups.buy(year.workspace, Decimal("50.00"), top_ups.PAGE, "a-key", OPS, at("2027-11-12"))
     stripe.complete(bought.attempts.get().session_id)
     attempts.recover(at("2027-11-12"))
     oracle.credits.append(Credit(False, Decimal("50.00")))

@@ -23,7 +23,7 @@ from metering.payments.accounts import account_of, setup_page, take_setup_sessio
 from metering.payments.balance import balance_of
 from metering.payments.collect import collect_invoice, payment_page
 from metering.payments.exports import EXPORTS, export
-from metering.payments.models import PaymentAccount, PaymentAttempt
+from metering.payments.models import PaymentAccount, PaymentAttempt, TopUp
 from metering.payments.preferences import save_preferences
 from metering.payments.shown import grants_of
 from metering.payments.stripe_edge import StripeRefused, StripeUnavailable, is_configured
@@ -61,11 +61,12 @@ def buy(request: HttpRequest, caller: Caller) -> HttpResponse:
         return _page(request, caller, buy=form)
 
     def act() -> HttpResponse:
-        made = top_ups.buy(caller.workspace, form.cleaned_data["amount"], caller.actor, timezone.now())
+        asked = form.cleaned_data
+        made = top_ups.buy(caller.workspace, asked["amount"], top_ups.PAGE, asked["key"], caller.actor, timezone.now())
         page = top_ups.page_of(made)
-        if page is None:
+        if page is None and made.status == TopUp.Status.PENDING:
             raise StripeUnavailable("no page")
-        return redirect(page)
+        return redirect(page or "pages:billing")
 
     return _moving_money(request, act)
 

@@ -1,13 +1,21 @@
 """The forms of the billing page. They check what was typed; whether it is allowed is decided where it is done."""
 
+import secrets
 from typing import Any
 
 from django import forms
 from django.core.validators import validate_email
 
 
+def new_key() -> str:
+    return f"form-{secrets.token_urlsafe(12)}"
+
+
 class BuyForm(forms.Form):
+    """Sent twice, by a reload or a double click, it buys once: `key` is the purchase's idempotency key."""
+
     amount = forms.DecimalField(max_digits=12, decimal_places=2, label="Amount in USD")
+    key = forms.RegexField(r"^form-[\w-]{16}$", widget=forms.HiddenInput, initial=new_key)
 
 
 class TopUpForm(forms.Form):
