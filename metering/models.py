@@ -4,6 +4,7 @@ from metering.catalogue.models import LanguageModel, PriceVersion
 from metering.credits.models import CreditEntry, CreditGrant
 from metering.ingest.models import Batch, EventCorrection, EventIdentity, Provider, QuarantinedEvent, ServiceTier, UsageEvent
 from metering.invoicing.credit_note_models import CreditNote, CreditNoteLine
+from metering.invoicing.issued_models import IssuedPdf
 from metering.invoicing.models import Invoice, InvoiceLine, InvoiceSequence
 from metering.invoicing.terms_models import BillingTerms, TaxRate
 from metering.jobs.models import JobRun
@@ -38,6 +39,7 @@ __all__ = [
     "Invoice",
     "InvoiceLine",
     "InvoiceSequence",
+    "IssuedPdf",
     "JobRun",
     "LanguageModel",
     "Notice",

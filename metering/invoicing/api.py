@@ -17,8 +17,9 @@ from rest_framework.views import APIView
 
 from metering.errors import NotFound
 from metering.invoicing.explain import events_under
+from metering.invoicing.issued_pdf import issued_invoice
 from metering.invoicing.models import Invoice, InvoiceLine
-from metering.invoicing.pdf import invoice_pdf, pdf_response
+from metering.invoicing.pdf import pdf_response
 from metering.invoicing.serializers import (
     BilledEventListSerializer,
     InvoiceListSerializer,
@@ -91,7 +92,7 @@ class InvoicePdfView(APIView):
         invoice = invoices_of(caller_of(request).workspace).filter(public_id=invoice_id).first()
         if invoice is None:
             raise NotFound("There is no such invoice in this workspace.")
-        return pdf_response(invoice_pdf(invoice), invoice.number or invoice.public_id)
+        return pdf_response(issued_invoice(invoice), invoice.number or invoice.public_id)
 
 
 class UpcomingView(APIView):

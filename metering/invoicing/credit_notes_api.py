@@ -16,7 +16,8 @@ from metering.errors import NotFound
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.credit_notes_serializers import CreditNoteListSerializer, CreditNoteSerializer, CreditNotesQuery
 from metering.invoicing.credit_notes_shown import credit_note_json
-from metering.invoicing.pdf import credit_note_pdf, pdf_response
+from metering.invoicing.issued_pdf import issued_credit_note
+from metering.invoicing.pdf import pdf_response
 from metering.usage.parameters import NoQuery, decode_cursor, encode_cursor, invalid_cursor, parse
 from workspaces.models import Workspace
 from workspaces.permissions import SeesInvoices, caller_of
@@ -74,7 +75,7 @@ class CreditNotePdfView(APIView):
         note = credit_notes_of(caller_of(request).workspace).filter(public_id=credit_note_id).first()
         if note is None:
             raise NotFound("There is no such credit note in this workspace.")
-        return pdf_response(credit_note_pdf(note), note.number)
+        return pdf_response(issued_credit_note(note), note.number)
 
 
 def credit_notes_of(workspace: Workspace) -> QuerySet[CreditNote]:

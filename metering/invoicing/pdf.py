@@ -1,7 +1,7 @@
 """An invoice or a credit note as PDF, typeset by typst in this process. The same document gives the same bytes.
 
-Latin, Greek, Cyrillic, Arabic, Hebrew, Thai and Devanagari come with the product; Chinese, Japanese and Korean names take a
-font of the operator's: INVOICE_FONTS names its folder.
+Latin, Greek, Cyrillic, Arabic, Hebrew, Thai, Devanagari, Chinese, Japanese and Korean come with the product; for other
+scripts, or a typeface of the house, INVOICE_FONTS names a folder of fonts.
 """
 
 import json
@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import cvttf_NotoSansCJK_Regular
 import typst
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -23,6 +24,7 @@ from omixa_billing.embedded import home
 
 TEMPLATE = Path(__file__).with_name("document.typ")
 FONTS = {"FiraGO-Regular.otf": FiraGO_Regular, "FiraGO-Bold.otf": FiraGO_Bold}
+CJK = Path(cvttf_NotoSansCJK_Regular.__file__).parent
 PAPERS = ("a4", "us-letter")
 MARKS = {Invoice.Status.DRAFT: "DRAFT", Invoice.Status.VOID: "VOID", Invoice.Status.UNCOLLECTIBLE: ""}
 EXACT = "Exact amounts are not rounded. Their sum is rounded once, to the cent, and the displayed amounts add up to it."
@@ -82,7 +84,7 @@ def typeset(context: dict[str, Any], notes: list[str], **parts: Any) -> bytes:
             str(TEMPLATE),
             root="/",
             font_paths=font_folders(),
-            ignore_system_fonts=not settings.INVOICE_FONTS,
+            ignore_system_fonts=True,
             sys_inputs={"data": json.dumps(data)},
             timestamp=0,
         )
@@ -114,12 +116,12 @@ def logo() -> str:
 
 
 def font_folders() -> list[str]:
-    return [str(own_fonts()), *([settings.INVOICE_FONTS] if settings.INVOICE_FONTS else [])]
+    return [str(own_fonts()), str(CJK), *([settings.INVOICE_FONTS] if settings.INVOICE_FONTS else [])]
 
 
 @lru_cache(maxsize=1)
 def own_fonts() -> Path:
-    """The fonts that come with the product, as files: typst reads no others."""
+    """FiraGO as files, which it does not come as: typst reads no others."""
     folder = home.make_directory(home.home() / "fonts")
     for name, module in FONTS.items():
         path = folder / name

@@ -9,8 +9,8 @@ from django.db.models import Exists, F, OuterRef, Q, Value
 from django.db.models.functions import Concat
 from django.template.loader import render_to_string
 
+from metering.invoicing.issued_pdf import issued_invoice
 from metering.invoicing.models import Invoice
-from metering.invoicing.pdf import invoice_pdf
 from metering.invoicing.terms import terms_of
 from metering.money import cents_text
 from metering.payments.mail_texts import text_of
@@ -102,5 +102,5 @@ def message_of(notice: Notice, to: list[str]) -> EmailMultiAlternatives:
     message.attach_alternative(render_to_string("metering/mail.html", context), "text/html")
     if notice.kind == "invoice_ready":
         invoice = Invoice.objects.select_related("workspace").get(public_id=notice.context["invoice_id"])
-        message.attach(f"{invoice.number}.pdf", invoice_pdf(invoice), "application/pdf")
+        message.attach(f"{invoice.number}.pdf", issued_invoice(invoice), "application/pdf")
     return message

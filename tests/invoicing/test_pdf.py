@@ -9,15 +9,21 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.db import IntegrityError, transaction
 from django.test import Client
 from pypdf import PdfReader
 
 from metering.credits import ledger
+from metering.invoicing.close import close_month
+from metering.invoicing.issued_models import IssuedPdf
+from metering.invoicing.issued_pdf import issued_invoice
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.pdf import invoice_pdf, typeset
 from metering.invoicing.terms_models import BillingTerms, TaxRate
+from metering.payments.by_hand import mark_paid
+from metering.periods import parse_month
 from tests.factories import NOW, make_workspace
-from tests.invoicing.conftest import Meter, at, finalized, tokens
+from tests.invoicing.conftest import Meter, at, at_once, finalized, tokens
 from workspaces import issue
 from workspaces.models import APIKey, Workspace
 
@@ -94,6 +100,16 @@ def test_names_of_other_scripts_are_there(use: Meter, key: APIKey, acme: Workspa
     assert name in text_of(invoice_pdf(finalized()[0]))
 
 
+@pytest.mark.parametrize("name", ["北京科技有限公司", "株式会社サンプル", "주식회사 예시"])
+def test_chinese_japanese_and_korean_names_are_drawn(use: Meter, key: APIKey, acme: Workspace, name: str) -> None:
+    BillingTerms.objects.create(workspace=acme, legal_name=name)
+    use(key, "09-14T10:00", usage=MILLION)
+    made = invoice_pdf(finalized()[0])
+    assert name in text_of(made)
+    fonts = PdfReader(BytesIO(made)).pages[0]["/Resources"]["/Font"].values()  # type: ignore[index]
+    assert any("NotoSansCJK" in font.get_object()["/BaseFont"] for font in fonts)  # not as empty boxes
+
+
 def test_a_long_table_goes_over_pages_under_its_heading(use: Meter, key: APIKey, invoice: Invoice) -> None:
     use(key, "10-02T10:00", usage=MILLION)
     (draft,) = [one for one in finalized(actor="x") if one.pk != invoice.pk] or [invoice]
@@ -155,5 +171,43 @@ def test_it_is_downloaded_by_its_own_workspace_only(invoice: Invoice, acme: Work
     answer = get(acme)
     assert (answer.status_code, answer["Content-Type"]) == (200, "application/pdf")
     assert answer["Content-Disposition"] == 'inline; filename="OMX-2026-00001.pdf"'
-    assert answer.content == invoice_pdf(invoice)
+    assert answer.content == issued_invoice(invoice)
     assert get(make_workspace("Beta")).status_code == 404
+
+
+# --- As it was issued --------------------------------------------------------------------------------------------
+
+
+def test_what_was_issued_stays_whatever_the_settings_become(invoice: Invoice, settings: Any) -> None:
+    issued = issued_invoice(invoice)
+    settings.INVOICE_ACCENT_COLOR, settings.INVOICE_PAPER = "#aa0000", "us-letter"
+    assert issued_invoice(Invoice.objects.get(pk=invoice.pk)) == issued != invoice_pdf(invoice)
+    assert IssuedPdf.objects.count() == 1
+
+
+def test_a_paid_invoice_says_so_and_both_documents_stay(invoice: Invoice) -> None:
+    issued = issued_invoice(invoice)
+    mark_paid(invoice.pk, "transfer 7", "ops", NOW)
+    paid = issued_invoice(Invoice.objects.get(pk=invoice.pk))
+    assert "Amount due USD 0.00" in text_of(paid)
+    assert (issued_invoice(invoice), issued_invoice(Invoice.objects.get(pk=invoice.pk))) == (issued, paid)
+
+
+def test_a_draft_is_typeset_anew_and_not_kept(use: Meter, key: APIKey) -> None:
+    use(key, "09-14T10:00", usage=MILLION)
+    (draft,) = close_month(parse_month("2026-09"), NOW)
+    assert "DRAFT" in text_of(issued_invoice(draft))
+    assert IssuedPdf.objects.count() == 0
+
+
+def test_the_database_refuses_to_change_what_was_issued(invoice: Invoice) -> None:
+    issued_invoice(invoice)
+    for change in (lambda: IssuedPdf.objects.update(pdf=b""), lambda: IssuedPdf.objects.all().delete()):
+        with pytest.raises(IntegrityError, match="only ever added to"), transaction.atomic():
+            change()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_downloads_at_once_give_one_document(invoice: Invoice) -> None:
+    assert len(set(at_once(*[lambda: issued_invoice(Invoice.objects.get(pk=invoice.pk))] * 4))) == 1
+    assert IssuedPdf.objects.count() == 1

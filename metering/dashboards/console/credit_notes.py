@@ -17,8 +17,9 @@ from unfold.decorators import action, display
 from metering.dashboards.console import figures
 from metering.invoicing.credit_note_document import credit_note_page
 from metering.invoicing.credit_note_models import CreditNote, CreditNoteLine
+from metering.invoicing.issued_pdf import issued_credit_note
 from metering.invoicing.models import Invoice
-from metering.invoicing.pdf import credit_note_pdf, pdf_response
+from metering.invoicing.pdf import pdf_response
 from metering.payments.give_back import missing_of, refund_again, returned_as_credit
 from metering.payments.models import Refund
 from workspaces.console.base import OperatorAdmin, ReadOnlyInline, actor_of
@@ -148,7 +149,7 @@ class CreditNoteAdmin(OperatorAdmin):
     @action(description="PDF", url_path="pdf", icon="picture_as_pdf")
     def pdf(self, request: HttpRequest, object_id: str) -> HttpResponse:
         note = get_object_or_404(CreditNote.objects.select_related("invoice"), pk=object_id)
-        return pdf_response(credit_note_pdf(note), note.number)
+        return pdf_response(issued_credit_note(note), note.number)
 
 
 def link_to(invoice: Invoice) -> SafeString:

@@ -18,8 +18,9 @@ from unfold.decorators import action, display
 from metering.dashboards.console import figures, invoice_acts
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.document import invoice_page
+from metering.invoicing.issued_pdf import issued_invoice
 from metering.invoicing.models import Invoice, InvoiceLine
-from metering.invoicing.pdf import invoice_pdf, pdf_response
+from metering.invoicing.pdf import pdf_response
 from metering.payments.exports import EXPORTS, export
 from metering.periods import Period, month_of, parse_month, previous_month
 from workspaces.console import fields
@@ -162,7 +163,7 @@ class InvoiceAdmin(OperatorAdmin):
     @action(description="PDF", url_path="pdf", icon="picture_as_pdf")
     def pdf(self, request: HttpRequest, object_id: str) -> HttpResponse:
         invoice = get_object_or_404(Invoice.objects.select_related("workspace"), pk=object_id)
-        return pdf_response(invoice_pdf(invoice), invoice.number or invoice.public_id)
+        return pdf_response(issued_invoice(invoice), invoice.number or invoice.public_id)
 
     @action(description="Export for bookkeeping", url_path="export", icon="download")
     def export(self, request: HttpRequest) -> HttpResponse:

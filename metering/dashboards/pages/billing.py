@@ -13,8 +13,9 @@ from django.utils import timezone
 from metering.dashboards.pages.billing_forms import BuyForm, ProfileForm, TopUpForm
 from metering.dashboards.pages.member import member_page
 from metering.errors import NotFound
+from metering.invoicing.issued_pdf import issued_invoice
 from metering.invoicing.models import Invoice
-from metering.invoicing.pdf import invoice_pdf, pdf_response
+from metering.invoicing.pdf import pdf_response
 from metering.invoicing.settle import OWED
 from metering.invoicing.terms import terms_of
 from metering.invoicing.terms_change import save_profile
@@ -102,7 +103,7 @@ def profile(request: HttpRequest, caller: Caller) -> HttpResponse:
 @member_page("may_see_invoices")
 def pdf(request: HttpRequest, caller: Caller, invoice_id: str) -> HttpResponse:
     invoice = get_object_or_404(Invoice.objects.select_related("workspace"), workspace=caller.workspace, public_id=invoice_id)
-    return pdf_response(invoice_pdf(invoice), invoice.number or invoice.public_id)
+    return pdf_response(issued_invoice(invoice), invoice.number or invoice.public_id)
 
 
 @member_page("may_see_invoices")

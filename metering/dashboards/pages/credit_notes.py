@@ -6,7 +6,8 @@ from django.shortcuts import get_object_or_404
 from metering.dashboards.pages.member import member_page
 from metering.invoicing.credit_note_document import credit_note_page
 from metering.invoicing.credit_note_models import CreditNote
-from metering.invoicing.pdf import credit_note_pdf, pdf_response
+from metering.invoicing.issued_pdf import issued_credit_note
+from metering.invoicing.pdf import pdf_response
 from workspaces.authentication import Caller
 
 
@@ -20,7 +21,7 @@ def credit_note_print(request: HttpRequest, caller: Caller, credit_note_id: str)
 def credit_note_download(request: HttpRequest, caller: Caller, credit_note_id: str) -> HttpResponse:
     """The same as PDF."""
     note = _credit_note(caller, credit_note_id)
-    return pdf_response(credit_note_pdf(note), note.number)
+    return pdf_response(issued_credit_note(note), note.number)
 
 
 def _credit_note(caller: Caller, credit_note_id: str) -> CreditNote:

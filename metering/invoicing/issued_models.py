@@ -1,0 +1,33 @@
+"""PDFs that were given out. A trigger refuses changes."""
+
+from django.db import models
+from django.db.models import Q
+
+from metering.invoicing.credit_note_models import CreditNote
+from metering.invoicing.models import Invoice
+
+
+class IssuedPdf(models.Model):
+    """The PDF of an invoice in one of its states, or of a credit note."""
+
+    id = models.BigAutoField(primary_key=True)
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, null=True, related_name="pdfs")
+    credit_note = models.ForeignKey(CreditNote, on_delete=models.PROTECT, null=True, related_name="pdfs")
+    # What of the invoice may still move, as it was then; empty on a credit note, which never changes.
+    state = models.CharField(max_length=200)
+    pdf = models.BinaryField()
+    made_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(invoice__isnull=False, credit_note__isnull=True)
+                | Q(invoice__isnull=True, credit_note__isnull=False),
+                name="a_pdf_shows_one_document",
+            ),
+            models.UniqueConstraint(fields=["invoice", "state"], name="one_pdf_per_invoice_and_state"),
+            models.UniqueConstraint(fields=["credit_note"], name="one_pdf_per_credit_note"),
+        ]
+
+    def __str__(self) -> str:
+        return f"PDF of {self.invoice or self.credit_note}"

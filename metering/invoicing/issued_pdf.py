@@ -1,0 +1,43 @@
+"""Documents as they were issued: the first PDF of an invoice's every state is kept, and each later download is that one.
+
+A new logo, paper, font or release of the typesetter changes what is issued from then on, never what was.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.utils import timezone
+
+from metering.invoicing.credit_note_models import CreditNote
+from metering.invoicing.issued_models import IssuedPdf
+from metering.invoicing.models import Invoice
+from metering.invoicing.pdf import credit_note_pdf, invoice_pdf
+
+# What a finalized invoice prints of the columns that may still move.
+MOVES = ("status", "paid_at", "voided_at", "amount_paid", "credited", "amount_due")
+
+
+def issued_invoice(invoice: Invoice) -> bytes:
+    """The invoice's PDF; a draft's is made anew each time. Raises ImproperlyConfigured."""
+    if invoice.status == Invoice.Status.DRAFT:
+        return invoice_pdf(invoice)
+    return _kept(lambda: invoice_pdf(invoice), invoice=invoice, state=state_of(invoice))
+
+
+def issued_credit_note(note: CreditNote) -> bytes:
+    """Raises ImproperlyConfigured."""
+    return _kept(lambda: credit_note_pdf(note), credit_note=note, state="")
+
+
+def state_of(invoice: Invoice) -> str:
+    return " ".join(str(getattr(invoice, name)) for name in MOVES)
+
+
+def _kept(make: Callable[[], bytes], **of: Any) -> bytes:
+    """Of two that make it at once the first one's stands, for both."""
+    kept = IssuedPdf.objects.filter(**of).values_list("pdf", flat=True)
+    found = kept.first()
+    if found is None:
+        IssuedPdf.objects.bulk_create([IssuedPdf(pdf=make(), made_at=timezone.now(), **of)], ignore_conflicts=True)
+        found = kept.get()
+    return bytes(found)
