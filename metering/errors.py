@@ -78,6 +78,11 @@ class PaymentUnderWay(Refusal):
     status = 409
 
 
+class NothingToAccept(Refusal):
+    code = "nothing_to_accept"
+    status = 409
+
+
 class NothingLeft(Refusal):
     code = "nothing_left"
     status = 409

@@ -3,10 +3,11 @@
 from metering.catalogue.models import LanguageModel, PriceVersion
 from metering.credits.models import CreditEntry, CreditGrant
 from metering.ingest.models import Batch, EventCorrection, EventIdentity, Provider, QuarantinedEvent, ServiceTier, UsageEvent
+from metering.invoicing.accept_models import AcceptedTakeBack
 from metering.invoicing.credit_note_models import CreditNote, CreditNoteLine
 from metering.invoicing.issued_models import IssuedPdf
 from metering.invoicing.models import Invoice, InvoiceLine, InvoiceSequence
-from metering.invoicing.terms_models import BillingTerms, TaxRate
+from metering.invoicing.terms_models import AgreedPricing, BillingTerms, TaxRate
 from metering.jobs.models import JobRun
 from metering.payments.models import (
     Dispute,
@@ -23,6 +24,8 @@ from metering.payments.models import (
 from metering.rollups.models import DailyRollup, HourlyRollup, Rerating
 
 __all__ = [
+    "AcceptedTakeBack",
+    "AgreedPricing",
     "Batch",
     "BillingTerms",
     "CreditEntry",

@@ -255,6 +255,7 @@ class QuarantinedEvent(models.Model):
         ]
         indexes = [
             models.Index(F("id").desc(), name="quarantine_open", condition=Q(settled_at__isnull=True)),
+            models.Index(fields=["workspace"], name="quarantine_open_by_workspace", condition=Q(settled_at__isnull=True)),
             models.Index(fields=["created_at"], name="quarantine_over_time"),
             models.Index(fields=["replayed_in"], name="quarantine_by_replay", condition=~Q(replayed_in="")),
             models.Index(fields=["request_id"], name="quarantine_by_request_id"),

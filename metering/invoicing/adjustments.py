@@ -8,7 +8,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q, Sum
+from django.conf import settings
+from django.db.models import F, Q, Sum
 
 from metering.invoicing.lines import LineKey, Quantities, used
 from metering.invoicing.models import Invoice, InvoiceLine
@@ -33,8 +34,8 @@ def not_yet_billed(workspace: Workspace, period: Period, since: datetime | None 
     """Tokens, above or below zero, that the invoice for `period` has to bill: its own month's and earlier months'.
 
     An earlier month belongs to the first invoice after it that is not finalized, so an earlier draft leaves nothing of
-    its own month and those before it. A voided month waits for its own reissue. What lies before `since` is taken as
-    billed elsewhere. Loads no event.
+    its own month and those before it, unless it comes to too little to be issued. A voided month waits for its own reissue.
+    What lies before `since` is taken as billed elsewhere. Loads no event.
     """
     start = max((at for at in (since, end_of_earlier_drafts(workspace, period)) if at is not None), default=None)
     everything = used(workspace, start, period.end)
@@ -66,9 +67,13 @@ def billed(workspace: Workspace, start: datetime | None, end: datetime) -> Quant
 
 
 def end_of_earlier_drafts(workspace: Workspace, period: Period) -> datetime | None:
-    """Where the latest draft before `period` ends: what lies before is that draft's to bill."""
+    """Where the latest draft before `period` that will be issued, or waits for a person, ends: what lies before is its."""
+    before_credits = F("total") + F("promotional")
+    issuable = Q(subtotal__gt=0, amount_due=0) | Q(before_credits__gte=settings.INVOICE_MINIMUM)
+    drafts = workspace.invoices.filter(status=Invoice.Status.DRAFT, period_start__lt=period.start)
     return (
-        workspace.invoices.filter(status=Invoice.Status.DRAFT, period_start__lt=period.start)
+        drafts.alias(before_credits=before_credits)
+        .filter(issuable | ~Q(held=""))
         .order_by("-period_start")
         .values_list("period_end", flat=True)
         .first()

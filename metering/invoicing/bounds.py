@@ -4,9 +4,11 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Avg, Max, Sum
 
-from metering.ingest.models import EventStatus, QuarantinedEvent
+from metering.ingest.models import EventStatus
+from metering.invoicing.accept_models import AcceptedTakeBack
 from metering.invoicing.adjustments import FINALIZED
 from metering.invoicing.compose import InvoicePreview
 from metering.invoicing.lines import DraftLine
@@ -18,18 +20,24 @@ from metering.rollups.models import DailyRollup
 from workspaces.models import Workspace
 
 MONTHS_OF_MEAN = 6
+QUARANTINED = r"""
+SELECT count(*) FROM metering_quarantinedevent
+WHERE workspace_id = %s AND settled_at IS NULL AND coalesce(
+    substring(encode(content, 'escape') FROM '"occurred_at"\s*:\s*"(\d{4}-\d{2})-\d{2}'),
+    to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM')) = %s
+"""
 
 
 def warnings_of(workspace: Workspace, period: Period) -> list[str]:
     """Sentences about events that the month's invoice leaves out: those without a price, and those in the quarantine.
 
-    A quarantined event counts for the month in which it arrived: of some not even the time can be read.
+    A quarantined event counts for the month that it names, or in which it arrived where that cannot be read.
     """
     rollups = DailyRollup.objects.filter(workspace=workspace, day__gte=period.start, day__lt=period.end, price_id=0)
     unpriced = rollups.exclude(status=EventStatus.FAILED).aggregate(requests=Sum("requests"))["requests"] or 0
-    quarantined = QuarantinedEvent.objects.filter(
-        workspace=workspace, settled_at__isnull=True, created_at__gte=period.start, created_at__lt=period.end
-    ).count()
+    with connection.cursor() as cursor:
+        cursor.execute(QUARANTINED, [workspace.pk, f"{period.start:%Y-%m}"])
+        (quarantined,) = cursor.fetchone()
     found = []
     if unpriced:
         found.append(f"{unpriced:,} request{'s' * (unpriced > 1)} of {period.start:%B %Y} without a price yet: not billed.")
@@ -40,7 +48,7 @@ def warnings_of(workspace: Workspace, period: Period) -> list[str]:
 
 def why_held(preview: InvoicePreview, warnings: list[str]) -> str:
     """Why the draft waits for a person; empty when it does not."""
-    reasons = [too_large(preview), *unexplained(preview)]
+    reasons = [too_large(preview), *map(sentence, unexplained(preview))]
     if settings.INVOICE_WAITS_FOR_EVENTS:
         reasons += warnings
     return " ".join(reason for reason in reasons if reason)
@@ -63,8 +71,14 @@ def too_large(preview: InvoicePreview) -> str:
     )
 
 
-def unexplained(preview: InvoicePreview) -> list[str]:
-    """Tokens that the invoice takes back though no correction and no re-rating took them from what was billed."""
+def sentence(line: DraftLine) -> str:
+    return f"{-line.quantity:,} tokens are taken back ({line.description}) and nothing explains it."
+
+
+def unexplained(preview: InvoicePreview) -> list[DraftLine]:
+    """Lines that take tokens back though no correction and no re-rating took them from what was billed, nor a person
+    accepted it.
+    """
     negative = {
         (preview.workspace.pk, line.period.start, line.key.model_id, line.service_tier, line.price, line.component): line
         for line in preview.lines
@@ -75,10 +89,25 @@ def unexplained(preview: InvoicePreview) -> list[str]:
     billed = {thing: last_billed(preview.workspace, line) for thing, line in negative.items()}
     taken = taken_back((thing, at) for thing, at in billed.items() if at is not None)
     return [
-        f"{-line.quantity:,} tokens are taken back ({line.description}) and nothing explains it."
+        line
         for thing, line in negative.items()
-        if taken.get(thing, 0) < -line.quantity
+        if taken.get(thing, 0) + accepted(preview.workspace, line, billed[thing]) < -line.quantity
     ]
+
+
+def accepted(workspace: Workspace, line: DraftLine, since: datetime | None) -> int:
+    """Tokens of the line's thing that a person let go since it was billed last."""
+    of_thing = AcceptedTakeBack.objects.filter(
+        workspace=workspace,
+        month=line.period.start,
+        language_model=line.key.model_id,
+        service_tier=line.service_tier,
+        price=line.price,
+        component=line.component,
+    )
+    if since is not None:
+        of_thing = of_thing.filter(accepted_at__gt=since)
+    return of_thing.aggregate(tokens=Sum("tokens"))["tokens"] or 0
 
 
 def last_billed(workspace: Workspace, line: DraftLine) -> datetime | None:

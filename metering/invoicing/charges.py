@@ -2,10 +2,11 @@
 
 It is the same subtraction as for tokens, so late usage of a month that was topped up to its minimum costs nothing until
 the minimum is reached, and a month's discount follows its usage in both directions. A month keeps the terms that it was
-first billed by.
+first billed by, its taxes among them.
 """
 
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -17,10 +18,11 @@ from metering.catalogue.models import PriceVersion
 from metering.invoicing.adjustments import FINALIZED, Unbilled
 from metering.invoicing.lines import DraftLine, LineKey, amount_of, prices_of
 from metering.invoicing.models import InvoiceLine
-from metering.invoicing.terms import minimum_of
-from metering.invoicing.terms_models import BillingTerms
+from metering.invoicing.taxes import Rate, rates_from
+from metering.invoicing.terms import in_force, pricing_of, rates_of
+from metering.invoicing.terms_models import AgreedPricing, BillingTerms
 from metering.money import ONE_PICO, WIDE, cents_text
-from metering.periods import Period, month_of
+from metering.periods import Period, month_of, next_month
 
 NOTHING = Decimal(0)
 KINDS = (InvoiceLine.Kind.DISCOUNT, InvoiceLine.Kind.MINIMUM)
@@ -36,17 +38,18 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
-    """What holds for one month: percent off list prices, and the least it costs in whole cents."""
+    """What holds for one month: percent off list prices, the least it costs in whole cents, and how it is taxed."""
 
     discount_percent: Decimal
     minimum: Decimal
+    taxes: tuple[Rate, ...]
 
 
 @dataclass(slots=True)
 class Billed:
-    """What finalized invoices say of earlier months: the terms each was first billed by, and sums by (month, kind)."""
+    """What finalized invoices say of earlier months: what each was first billed by, and sums by (month, kind)."""
 
-    terms: dict[datetime, dict[str, Any]] = field(default_factory=dict)
+    agreed: dict[datetime, Agreed] = field(default_factory=dict)
     amounts: dict[tuple[datetime, str], Decimal] = field(default_factory=dict)
 
 
@@ -54,8 +57,11 @@ def charges(terms: BillingTerms, unbilled: Unbilled, period: Period) -> tuple[li
     """The discount and minimum lines of the invoice for `period`, and what holds for each month it looks at."""
     billed = billed_charges(terms, unbilled, period)
     usage = usage_by_month(unbilled)
-    months = {month for month in (*usage, *billed.terms, period.start) if month not in unbilled.voided}
-    agreed = {month: agreed_for(month, billed, terms) for month in sorted(months)}
+    pricing, taxes = pricing_of(terms.workspace), rates_of(terms)
+    looked_at = {*usage, *billed.agreed, *committed_months(pricing, unbilled.start, period), period.start}
+    agreed = {
+        month: billed.agreed.get(month) or agreed_on(month, pricing, taxes) for month in sorted(looked_at - unbilled.voided)
+    }
     lines = []
     for month, what in agreed.items():
         used = usage.get(month, Usage())
@@ -87,26 +93,47 @@ def billed_charges(terms: BillingTerms, unbilled: Unbilled, period: Period) -> B
         lines = lines.filter(period_start__gte=unbilled.start)
     first = lines.order_by("period_start", "invoice__finalized_at", "invoice_id").distinct("period_start")
     sums = lines.filter(kind__in=KINDS).order_by().values_list("period_start", "kind").annotate(amount=Sum("amount_exact"))
+    kept = first.values_list("period_start", "invoice__terms", "invoice__taxes")
     return Billed(
-        terms=dict(first.values_list("period_start", "invoice__terms")),
+        agreed={month: agreed_then(month, agreed, taxes) for month, agreed, taxes in kept},
         amounts={(month, kind): amount for month, kind, amount in sums},
     )
 
 
-def agreed_for(month: datetime, billed: Billed, terms: BillingTerms) -> Agreed:
-    """An invoiced month's terms are those it was first billed by; another's are today's."""
-    if month not in billed.terms:
-        return Agreed(terms.discount_percent, minimum_of(terms, month_of(month)))
-    kept = billed.terms[month].get(f"{month:%Y-%m}", {})
-    return Agreed(Decimal(kept.get("discount_percent", "0")), Decimal(kept.get("minimum_commitment", "0.00")))
+def committed_months(pricing: Sequence[AgreedPricing], start: datetime | None, own: Period) -> Iterator[datetime]:
+    """Months from the first minimum on: one without usage and without an invoice owes it all the same."""
+    first = next((each.effective_from for each in pricing if each.minimum_commitment is not None), own.end)
+    month = max(first, start or first)
+    while month < own.end:
+        yield month
+        month = next_month(month)
 
 
-def agreed_json(agreed: dict[datetime, Agreed]) -> dict[str, dict[str, str]]:
-    """As an invoice keeps it, by month: {"2026-10": {"discount_percent": "10.00", "minimum_commitment": "500.00"}}."""
+def agreed_on(month: datetime, pricing: Sequence[AgreedPricing], taxes: tuple[Rate, ...]) -> Agreed:
+    """Of a month that was never invoiced: what was agreed for it, and today's taxes."""
+    found = in_force(pricing, month)
+    return Agreed(found.discount_percent, found.minimum_commitment or Decimal("0.00"), taxes)
+
+
+def agreed_then(month: datetime, kept: dict[str, Any], taxes: list[dict[str, Any]]) -> Agreed:
+    """Of a month's first invoice, from `Invoice.terms` and `Invoice.taxes`: the older ones tax all their months alike."""
+    found = kept.get(f"{month:%Y-%m}", {})
+    return Agreed(
+        Decimal(found.get("discount_percent", "0")),
+        Decimal(found.get("minimum_commitment", "0.00")),
+        rates_from(found.get("taxes", taxes)),
+    )
+
+
+def agreed_json(agreed: dict[datetime, Agreed]) -> dict[str, dict[str, Any]]:
+    """As an invoice keeps it, by month: {"2026-10": {"discount_percent", "minimum_commitment", "taxes": [{name, percent}]}}."""
     return {
-        f"{month:%Y-%m}": {"discount_percent": f"{what.discount_percent:f}", "minimum_commitment": cents_text(what.minimum)}
+        f"{month:%Y-%m}": {
+            "discount_percent": f"{what.discount_percent:f}",
+            "minimum_commitment": cents_text(what.minimum),
+            "taxes": [rate.as_json() for rate in what.taxes],
+        }
         for month, what in agreed.items()
-        if what.discount_percent or what.minimum
     }
 
 

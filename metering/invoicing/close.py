@@ -1,6 +1,7 @@
 """Closing a month: one draft per workspace, each in a transaction of its own, so that dying half way loses nothing."""
 
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
@@ -11,6 +12,7 @@ from metering.invoicing.compose import compose
 from metering.invoicing.draft import hold, standing_invoice, write_draft
 from metering.invoicing.freeze import freeze
 from metering.invoicing.models import Invoice
+from metering.invoicing.terms_models import AgreedPricing
 from metering.periods import Period, instant_text
 from metering.rollups.models import DailyRollup
 from omixa_billing.outage import STORAGE_ERRORS
@@ -31,7 +33,7 @@ def close_month(
     invoices, failures = [], []
     for one in [workspace] if workspace is not None else billable_workspaces(period):
         try:
-            invoice = close_workspace(one, period, now, finalize, actor)
+            invoice = close_workspace(one, period, now, finalize, actor).invoice
         except STORAGE_ERRORS:
             raise  # the database is away: the others would fail alike
         except Exception as error:
@@ -44,38 +46,52 @@ def close_month(
     return invoices
 
 
-def close_workspace(workspace: Workspace, period: Period, now: datetime, finalize: bool, actor: str) -> Invoice | None:
-    """One workspace's invoice for the month, or None when there is nothing to bill. Safe to run again, and at once.
+class Closed(NamedTuple):
+    """What closing a month of a workspace came to: its invoice, if there is one, and what it leaves out."""
 
-    Finalizing, less than the minimum is nothing to bill. An implausible invoice stays a draft with its reason, `held`,
-    until a person finalizes it.
+    invoice: Invoice | None
+    warnings: list[str]
+
+
+def close_workspace(
+    workspace: Workspace, period: Period, now: datetime, finalize: bool, actor: str, reissuing: bool = False
+) -> Closed:
+    """One workspace's invoice for the month; none when nothing, or less than the minimum, is to bill. Safe to run again,
+    and at once.
+
+    An implausible invoice stays a draft with its reason, `held`, until a person decides. A month whose invoice was voided
+    is billed again by a person only, who is `reissuing` it.
     """
     with transaction.atomic():
         workspace = hold(workspace.pk)
-        if workspace.sandbox:
-            return None
         invoice = standing_invoice(workspace, period)
+        voided = invoice is None and workspace.invoices.filter(period_start=period.start).exists()
+        if workspace.sandbox or (voided and not reissuing):
+            return Closed(None, [])
         if invoice is not None and invoice.status != Invoice.Status.DRAFT:
-            return invoice
+            return Closed(invoice, [])
         preview = compose(workspace, period)
         warnings = warnings_of(workspace, period)
         held = why_held(preview, warnings)
         if not held and not (preview.is_issuable if finalize else preview.is_billable):
             if invoice is not None:
                 invoice.delete()
-            return None
+            return Closed(None, warnings)
         invoice = write_draft(invoice, preview, warnings, held)
         if finalize and not held:
             freeze(invoice, preview, actor, now)
-        return invoice
+        return Closed(invoice, warnings)
 
 
 def billable_workspaces(period: Period) -> list[Workspace]:
     """Workspaces that ever used anything billable up to the month's end, have an invoice for the month, or a minimum."""
     used = DailyRollup.objects.filter(workspace=OuterRef("pk"), day__lt=period.end, price_id__gt=0)
     invoiced = Invoice.objects.filter(workspace=OuterRef("pk"), period_start=period.start)
-    committed = Q(billing_terms__minimum_from__lte=period.start)
-    return list(Workspace.objects.filter(Q(Exists(used)) | Q(Exists(invoiced)) | committed, sandbox=False).order_by("pk"))
+    committed = AgreedPricing.objects.filter(
+        workspace=OuterRef("pk"), minimum_commitment__isnull=False, effective_from__lte=period.start
+    )
+    billable = Q(Exists(used)) | Q(Exists(invoiced)) | Q(Exists(committed))
+    return list(Workspace.objects.filter(billable, sandbox=False).order_by("pk"))
 
 
 def refuse_running_month(period: Period, now: datetime) -> None:

@@ -1,21 +1,22 @@
 """An invoice worked out and rounded, before anything is written: for drafts, finalization and the preview alike."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 
 from metering.credits.ledger import AFTER_TAX, BEFORE_TAX, Left, Use, draw, drawn, left_of
 from metering.invoicing.adjustments import not_yet_billed
-from metering.invoicing.charges import agreed_json, charges
+from metering.invoicing.charges import Agreed, agreed_json, charges
 from metering.invoicing.lines import DraftLine, draft_lines
 from metering.invoicing.models import InvoiceLine
-from metering.invoicing.taxes import Tax, taxes_on
-from metering.invoicing.terms import notes_of, tax_rates_of, terms_of
+from metering.invoicing.taxes import Rate, Tax, taxed
+from metering.invoicing.terms import notes_of, terms_of
 from metering.invoicing.terms_models import BillingTerms
-from metering.money import WIDE, cents_text, round_to_cents, share_out
+from metering.money import WIDE, round_to_cents, share_out
 from metering.periods import Period
 from workspaces.models import Workspace
 
@@ -38,7 +39,7 @@ class InvoicePreview:
     credit_uses: Sequence[Use]
     taxes: Sequence[Tax]
     # The terms of each month it bills, as the invoice keeps them.
-    agreed: dict[str, dict[str, str]] = field(default_factory=dict)
+    agreed: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -70,18 +71,27 @@ class InvoicePreview:
         return self.total - self.credits_applied
 
     @property
+    def still_due(self) -> Decimal:
+        return self.amount_due
+
+    @property
     def is_billable(self) -> bool:
-        """A month that comes to nothing, or to a credit, has no invoice: its lines wait for the next one."""
+        """A month that comes to nothing, or to a credit, has no draft: its lines wait for the next one."""
         return self.subtotal_exact > 0
 
     @property
-    def is_issuable(self) -> bool:
-        """What leaves less to pay than the minimum is not issued either: its draft goes, and its lines are carried over.
+    def comes_to_something(self) -> bool:
+        """At least a cent, as every invoice with a number does."""
+        return self.subtotal > 0 and self.total >= 0
 
-        What credits cover wholly is issued, however little it is.
+    @property
+    def is_issuable(self) -> bool:
+        """What comes to less than the minimum, before any credit, is not issued either: its draft goes, and its lines are
+        carried over. What credits cover wholly is issued, however little it is.
         """
-        covered = self.subtotal > 0 and self.amount_due == 0
-        return self.is_billable and (covered or self.amount_due >= settings.INVOICE_MINIMUM)
+        covered = self.comes_to_something and self.amount_due == 0
+        enough = self.total >= 0 and self.promotional + self.total >= settings.INVOICE_MINIMUM
+        return self.is_billable and (covered or enough)
 
 
 def compose(
@@ -92,7 +102,7 @@ def compose(
     With `since`, as if other invoices billed all that lies before; with `credit`, as if so much credit were left.
     """
     terms = terms_of(workspace)
-    lines, agreed, carried = ([], {}, []) if workspace.sandbox else lines_and_terms(workspace, terms, period, since)
+    lines, agreed, carried = ([], {}, []) if workspace.sandbox else lines_and_terms(terms, period, since)
     subtotal_exact = Decimal(0)
     for line in lines:
         subtotal_exact = WIDE.add(subtotal_exact, line.amount_exact)
@@ -100,7 +110,7 @@ def compose(
     shares = share_out(subtotal, [line.amount_exact for line in lines])
     usable = [each for each in (left_of(workspace) if credit is None else credit) if is_usable(each, period)]
     promotional = draw([each for each in usable if each.grant.kind in BEFORE_TAX], subtotal)
-    taxes = taxes_on(subtotal - drawn(promotional), tax_rates_of(terms))
+    taxes = taxed(parts_of(lines, shares, agreed, period), drawn(promotional))
     total = subtotal - drawn(promotional) + sum((tax.amount for tax in taxes), NOTHING)
     notes = notes_of(terms) | ({"carried": carried_text(carried)} if carried else {})
     return InvoicePreview(
@@ -114,25 +124,37 @@ def compose(
         promotional_uses=promotional,
         credit_uses=draw([each for each in usable if each.grant.kind in AFTER_TAX], total),
         taxes=taxes,
-        agreed=agreed,
+        agreed=agreed_json({month: agreed[month] for month in sorted({line.key.month for line in lines})}),
         notes=notes,
     )
 
 
 def lines_and_terms(
-    workspace: Workspace, terms: BillingTerms, period: Period, since: datetime | None
-) -> tuple[list[DraftLine], dict[str, dict[str, str]], list[datetime]]:
+    terms: BillingTerms, period: Period, since: datetime | None
+) -> tuple[list[DraftLine], dict[datetime, Agreed], list[datetime]]:
     """The lines in their order, the terms they follow, and the earlier months that had no invoice of their own."""
+    workspace = terms.workspace
     unbilled = not_yet_billed(workspace, period, since)
     others, agreed = charges(terms, unbilled, period)
     usage = draft_lines(unbilled.left, period)
     lines = sorted([*usage, *others], key=lambda line: (is_adjustment(line, period), line.period.start, line.kind in CHARGES))
     earlier = {line.period.start for line in lines if line.period.start < period.start}
     issued = workspace.invoices.exclude(status="draft").filter(period_start__in=earlier)
-    return lines, agreed_json(agreed), sorted(earlier - set(issued.values_list("period_start", flat=True)))
+    return lines, agreed, sorted(earlier - set(issued.values_list("period_start", flat=True)))
 
 
 CHARGES = (InvoiceLine.Kind.DISCOUNT, InvoiceLine.Kind.MINIMUM)
+
+
+def parts_of(
+    lines: Sequence[DraftLine], shares: Sequence[Decimal], agreed: Mapping[datetime, Agreed], own: Period
+) -> list[tuple[Decimal, tuple[Rate, ...]]]:
+    """What the lines show, summed by how their months are taxed, the invoice's own month first."""
+    parts = {agreed[own.start].taxes: NOTHING} if agreed else {}
+    for line, share in zip(lines, shares, strict=True):
+        taxes = agreed[line.key.month].taxes
+        parts[taxes] = parts.get(taxes, NOTHING) + share
+    return [(amount, taxes) for taxes, amount in parts.items()]
 
 
 def is_adjustment(line: DraftLine, own: Period) -> bool:
@@ -145,5 +167,4 @@ def is_usable(each: Left, period: Period) -> bool:
 
 
 def carried_text(months: Sequence[datetime]) -> str:
-    names = ", ".join(f"{month:%B %Y}" for month in months)
-    return f"Carried over from {names}: less than {cents_text(settings.INVOICE_MINIMUM)} USD, so without an invoice of its own."
+    return f"Carried over from {', '.join(f'{month:%B %Y}' for month in months)}, without an invoice of its own."

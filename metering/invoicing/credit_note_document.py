@@ -1,13 +1,12 @@
 """The credit note as a page that prints, from the copies that it carries."""
 
-from decimal import Decimal
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
 from metering.invoicing.credit_note_models import CreditNote
-from metering.invoicing.document import cents, day
+from metering.invoicing.document import cents, day, tax_rows
 from metering.periods import Period
 
 GOES_BACK = {
@@ -58,8 +57,8 @@ def facts(note: CreditNote) -> list[tuple[str, str]]:
 
 def totals(note: CreditNote) -> list[tuple[str, str]]:
     """What stands between the lines and the total."""
-    taxes = [(f"{tax['name']} {tax['percent']} %", cents(Decimal(tax["amount"]))) for tax in note.taxes]
-    return [("Subtotal", cents(note.subtotal)), *(taxes or [("Tax", cents(note.tax))])]
+    taxes = tax_rows(note.taxes, note.subtotal) or [("Tax", cents(note.tax))]
+    return [("Subtotal", cents(note.subtotal)), *taxes]
 
 
 def settled(note: CreditNote) -> list[tuple[str, str]]:

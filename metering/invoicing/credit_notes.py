@@ -16,8 +16,7 @@ from metering.invoicing.credit_note_models import CreditNote, CreditNoteLine
 from metering.invoicing.freeze import take_number
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.settle import OWED, lower_due
-from metering.invoicing.taxes import Tax, taxes_on
-from metering.invoicing.terms_models import TaxRate
+from metering.invoicing.taxes import Rate, Tax, rates_from, tax_on
 from metering.money import ONE_CENT, WIDE, cents_text, share_out
 from workspaces import audit
 
@@ -73,15 +72,20 @@ def creditable(invoice: Invoice) -> Creditable:
         lines=[(line, left) for line, left in lines if left > 0],
         net=invoice.subtotal - invoice.promotional - sum((note.subtotal for note in notes), NOTHING),
         taxes=[
-            Tax(tax["name"], Decimal(tax["percent"]), Decimal(tax["amount"]) - credited_of_tax(notes, at))
+            Tax(
+                tax["name"],
+                Decimal(tax["percent"]),
+                Decimal(tax.get("taxable", invoice.subtotal - invoice.promotional)) - credited_of_tax(notes, at, "taxable"),
+                Decimal(tax["amount"]) - credited_of_tax(notes, at, "amount"),
+            )
             for at, tax in enumerate(invoice.taxes)
         ],
     )
 
 
-def credited_of_tax(notes: Sequence[CreditNote], at: int) -> Decimal:
+def credited_of_tax(notes: Sequence[CreditNote], at: int, what: str) -> Decimal:
     """Of the invoice's tax at this place in its list: a credit note lists the same taxes in the same order."""
-    return sum((Decimal(note.taxes[at]["amount"]) for note in notes), NOTHING)
+    return sum((Decimal(note.taxes[at].get(what, note.subtotal)) for note in notes), NOTHING)
 
 
 def plan(invoice: Invoice, amounts: Mapping[str, Decimal] | None) -> Planned:
@@ -101,7 +105,10 @@ def plan(invoice: Invoice, amounts: Mapping[str, Decimal] | None) -> Planned:
             f"Before tax {cents_text(left.net)} are left of {invoice}, after discounts and earlier credit notes: "
             f"not {cents_text(subtotal)}."
         )
-    planned = Planned(lines, subtotal, taxes_of(left, subtotal), NOTHING)
+    taxes = list(left.taxes) if subtotal == left.net else taxes_of(invoice, left, lines)
+    planned = Planned(lines, subtotal, taxes, NOTHING)
+    if not 0 < planned.total <= left.total:
+        raise NothingLeft(f"{cents_text(left.total)} are left of {invoice}, not {cents_text(planned.total)}: credit all of it.")
     due = invoice.amount_due if invoice.status in OWED else NOTHING
     return Planned(lines, subtotal, planned.taxes, min(planned.total, due))
 
@@ -128,12 +135,23 @@ def chosen(left: Creditable, amounts: Mapping[str, Decimal]) -> list[tuple[Invoi
     return [(line, amounts[line.public_id].quantize(ONE_CENT)) for line, _ in left.lines if line.public_id in amounts]
 
 
-def taxes_of(left: Creditable, subtotal: Decimal) -> list[Tax]:
-    """Each tax on the note's subtotal, rounded half up; what exhausts the net takes exactly the rest of each."""
-    if subtotal == left.net:
-        return list(left.taxes)
-    due = taxes_on(subtotal, [TaxRate(name=tax.name, percent=tax.percent) for tax in left.taxes])
-    return [Tax(tax.name, tax.percent, min(tax.amount, rest.amount)) for tax, rest in zip(due, left.taxes, strict=True)]
+def taxes_of(invoice: Invoice, left: Creditable, lines: Sequence[tuple[InvoiceLine, Decimal]]) -> list[Tax]:
+    """Each of the invoice's taxes on the lines that it was on, rounded half up, and never more than is left of it.
+
+    What exhausts the net takes exactly the rest of each instead.
+    """
+    found = []
+    for rest in left.taxes:
+        taxable = sum((amount for line, amount in lines if rest.rate in rates_of_line(invoice, line)), NOTHING)
+        amount = max(NOTHING, min(tax_on(taxable, rest.rate).amount, rest.amount))
+        found.append(Tax(rest.name, rest.percent, taxable, amount))
+    return found
+
+
+def rates_of_line(invoice: Invoice, line: InvoiceLine) -> tuple[Rate, ...]:
+    """How the line was taxed: as its month was; on older invoices by all of their taxes."""
+    kept = invoice.terms.get(f"{line.period_start:%Y-%m}", {})
+    return rates_from(kept.get("taxes", invoice.taxes))
 
 
 def issue(

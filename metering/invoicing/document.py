@@ -51,7 +51,8 @@ def render_invoice(invoice: Invoice) -> str:
     return render_to_string("metering/invoice.html", invoice_context(invoice))
 
 
-def invoice_context(invoice: Invoice) -> dict[str, Any]:
+def invoice_context(invoice: Invoice, as_issued: bool = False) -> dict[str, Any]:
+    """What the document prints; `as_issued` without what was paid and credited since, as a paper knows nothing of it."""
     draft = invoice.status == Invoice.Status.DRAFT
     lines = list(invoice.lines.all())
     return {
@@ -61,10 +62,10 @@ def invoice_context(invoice: Invoice) -> dict[str, Any]:
         "buyer": buyer(invoice.workspace) if draft else invoice.buyer,
         "notes": [text for name, text in notes_of(invoice).items() if name != "purchase_order"],
         "note": NOTES.get(Invoice.Status(invoice.status), ""),
-        "facts": facts(invoice),
+        "facts": facts(invoice, as_issued),
         "sections": sections(invoice, lines),
-        "totals": totals(invoice),
-        "amount_due": cents(amount_due(invoice)),
+        "totals": totals(invoice, as_issued),
+        "amount_due": cents(due_when_issued(invoice) if as_issued else invoice.still_due),
         "subtotal_exact": exact_shown(invoice.subtotal_exact, places_of(lines)),
     }
 
@@ -75,14 +76,14 @@ def notes_of(invoice: Invoice) -> dict[str, str]:
     return notes
 
 
-def facts(invoice: Invoice) -> list[tuple[str, str]]:
+def facts(invoice: Invoice, as_issued: bool) -> list[tuple[str, str]]:
     """Number, dates and period, as far as they are settled."""
     known = [
         ("Invoice number", invoice.number),
         ("Billing period", str(Period(invoice.period_start, invoice.period_end))),
         ("Issued", day(invoice.finalized_at)),
         ("Due", day(invoice.due_at)),
-        ("Paid", day(invoice.paid_at)),
+        ("Paid", "" if as_issued else day(invoice.paid_at)),
         ("Purchase order", notes_of(invoice).get("purchase_order", "")),
     ]
     return [(name, value) for name, value in known if value]
@@ -103,22 +104,34 @@ def sections(invoice: Invoice, lines: list[InvoiceLine]) -> list[Section]:
     return [Section(title, rows) for title, rows in found.items()]
 
 
-def amount_due(invoice: Invoice) -> Decimal:
-    """Nothing is due on a void invoice, whatever it says."""
-    return Decimal(0) if invoice.status == Invoice.Status.VOID else invoice.amount_due
+def due_when_issued(invoice: Invoice) -> Decimal:
+    return Decimal(0) if invoice.status == Invoice.Status.VOID else invoice.total - invoice.credits_applied
 
 
-def totals(invoice: Invoice) -> list[tuple[str, str]]:
+def totals(invoice: Invoice, as_issued: bool) -> list[tuple[str, str]]:
     """What stands between the lines and the amount due."""
     rows = [("Subtotal", cents(invoice.subtotal))]
     if invoice.promotional:
         rows.append(("Promotional credits", cents(-invoice.promotional)))
-    rows += [(f"{tax['name']} {tax['percent']} %", cents(Decimal(tax["amount"]))) for tax in invoice.taxes]
+    rows += tax_rows(invoice.taxes, invoice.subtotal - invoice.promotional)
     if not invoice.taxes:
         rows.append(("Tax", cents(invoice.tax)))
     rows.append(("Total", cents(invoice.total)))
-    taken = [("Credits applied", invoice.credits_applied), ("Credited", invoice.credited), ("Paid", invoice.amount_paid)]
+    since = [] if as_issued else [("Credited", invoice.credited), ("Paid", invoice.amount_paid)]
+    taken = [("Credits applied", invoice.credits_applied), *since]
     return rows + [(name, cents(-amount)) for name, amount in taken if amount]
+
+
+def tax_rows(taxes: list[dict[str, str]], net: Decimal) -> list[tuple[str, str]]:
+    """Each tax, and what it is on where that is not all of the net."""
+    rows = []
+    for tax in taxes:
+        taxable = Decimal(tax.get("taxable", net))
+        if not taxable and net:
+            continue
+        on = "" if taxable == net else f" on {cents(taxable)}"
+        rows.append((f"{tax['name']} {tax['percent']} %{on}", cents(Decimal(tax["amount"]))))
+    return rows
 
 
 def places_of(lines: Iterable[InvoiceLine]) -> int:

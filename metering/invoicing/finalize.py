@@ -27,8 +27,8 @@ def finalize(invoice_id: int, actor: str, now: datetime) -> Invoice:
         period = Period(invoice.period_start, invoice.period_end)
         refuse_running_month(period, now)
         preview = compose(workspace, period)
-        if not preview.is_billable:
-            raise NothingToBill(f"The invoice {invoice.public_id} has nothing to bill any more: close its month again.")
+        if not (preview.comes_to_something or preview.is_issuable):
+            raise NothingToBill(f"The invoice {invoice.public_id} comes to nothing: close its month again.")
         write_draft(invoice, preview, warnings_of(workspace, period))
         freeze(invoice, preview, actor, now)
         return invoice

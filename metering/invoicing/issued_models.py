@@ -8,13 +8,13 @@ from metering.invoicing.models import Invoice
 
 
 class IssuedPdf(models.Model):
-    """The PDF of an invoice in one of its states, or of a credit note."""
+    """The PDF of an invoice, as it was issued or as it was voided, or of a credit note."""
 
     id = models.BigAutoField(primary_key=True)
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, null=True, related_name="pdfs")
     credit_note = models.ForeignKey(CreditNote, on_delete=models.PROTECT, null=True, related_name="pdfs")
-    # What of the invoice may still move, as it was then; empty on a credit note, which never changes.
-    state = models.CharField(max_length=200)
+    # "issued", or "void" for an invoice that was voided since.
+    state = models.CharField(max_length=16)
     pdf = models.BinaryField()
     made_at = models.DateTimeField()
 

@@ -1,6 +1,7 @@
-"""Documents as they were issued: the first PDF of an invoice's every state is kept, and each later download is that one.
+"""Documents as they were issued: the first PDF of an invoice is kept, and each later download is that one.
 
-A new logo, paper, font or release of the typesetter changes what is issued from then on, never what was.
+A new logo, paper, font or release of the typesetter changes what is issued from then on, never what was; and what is paid is
+told by the invoice's page, not by its paper. Only a void invoice gets another one, that says so.
 """
 
 from collections.abc import Callable
@@ -13,24 +14,20 @@ from metering.invoicing.issued_models import IssuedPdf
 from metering.invoicing.models import Invoice
 from metering.invoicing.pdf import credit_note_pdf, invoice_pdf
 
-# What a finalized invoice prints of the columns that may still move.
-MOVES = ("status", "paid_at", "voided_at", "amount_paid", "credited", "amount_due")
+ISSUED, VOID = "issued", "void"
 
 
 def issued_invoice(invoice: Invoice) -> bytes:
     """The invoice's PDF; a draft's is made anew each time. Raises ImproperlyConfigured."""
     if invoice.status == Invoice.Status.DRAFT:
         return invoice_pdf(invoice)
-    return _kept(lambda: invoice_pdf(invoice), invoice=invoice, state=state_of(invoice))
+    state = VOID if invoice.status == Invoice.Status.VOID else ISSUED
+    return _kept(lambda: invoice_pdf(invoice), invoice=invoice, state=state)
 
 
 def issued_credit_note(note: CreditNote) -> bytes:
     """Raises ImproperlyConfigured."""
-    return _kept(lambda: credit_note_pdf(note), credit_note=note, state="")
-
-
-def state_of(invoice: Invoice) -> str:
-    return " ".join(str(getattr(invoice, name)) for name in MOVES)
+    return _kept(lambda: credit_note_pdf(note), credit_note=note, state=ISSUED)
 
 
 def _kept(make: Callable[[], bytes], **of: Any) -> bytes:

@@ -96,6 +96,11 @@ class Invoice(models.Model):
     def __str__(self) -> str:
         return self.number or f"draft {self.public_id}"
 
+    @property
+    def still_due(self) -> Decimal:
+        """What is to be paid: nothing on a void invoice, whatever it says."""
+        return Decimal("0.00") if self.status == self.Status.VOID else self.amount_due
+
 
 class InvoiceLine(models.Model):
     """One line: a self-contained copy of what it prints, with its exact amount beside the displayed one."""

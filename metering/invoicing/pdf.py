@@ -31,8 +31,10 @@ EXACT = "Exact amounts are not rounded. Their sum is rounded once, to the cent, 
 
 
 def invoice_pdf(invoice: Invoice) -> bytes:
-    """Says what the invoice's page says. Raises ImproperlyConfigured for a logo, paper or colour that cannot be used."""
-    context, currency = invoice_context(invoice), invoice.currency
+    """Says what the invoice's page said when it was issued. Raises ImproperlyConfigured for a logo, paper or colour that
+    cannot be used.
+    """
+    context, currency = invoice_context(invoice, as_issued=True), invoice.currency
     rows = [{"title": section.title, "rows": [cells(row) for row in section.rows]} for section in context["sections"]]
     return typeset(
         context,

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import connection
 
 from metering.invoicing.close import close_workspace
+from metering.invoicing.lines import BILLED_STATUSES
 from metering.invoicing.models import Invoice
 from metering.periods import Period, month_of, previous_month
 from workspaces.models import Workspace
@@ -15,8 +17,8 @@ from workspaces.models import Workspace
 log = structlog.get_logger(__name__)
 ACTOR = "metering.close_due_months"
 
-# Per workspace: every ended month that has a draft, every one with billable usage or a minimum commitment after its last
-# finalized one, and the last ended month in any case, for what arrived late. What arrives for a month before the last
+# Per workspace: every ended month that has a draft, every one with usage, priced or not yet, or a minimum commitment after its
+# last finalized one, and the last ended month in any case, for what arrived late. What arrives for a month before the last
 # finalized one is an adjustment of a later invoice, unless a draft holds it. A voided month waits for a person, who makes a
 # draft of it.
 DUE_MONTHS = """
@@ -25,12 +27,13 @@ WITH last_finalized AS (
     WHERE status IN ('open', 'paid', 'uncollectible') {of_workspace} GROUP BY workspace_id
 ), used AS (
     SELECT DISTINCT workspace_id, date_trunc('month', day AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' AS month
-    FROM metering_dailyrollup WHERE price_id > 0 AND day < %(running)s {of_workspace}
+    FROM metering_dailyrollup WHERE status = ANY(%(billed)s) AND day < %(running)s {of_workspace}
 ), ended AS (
     SELECT workspace_id, month FROM used UNION SELECT DISTINCT workspace_id, %(last)s::timestamptz FROM used
     UNION
-    SELECT workspace_id, generate_series(minimum_from, %(last)s::timestamptz, '1 month', 'UTC')
-    FROM metering_billingterms WHERE minimum_from IS NOT NULL {of_workspace}
+    SELECT workspace_id, generate_series(
+        min(effective_from) AT TIME ZONE 'UTC', %(last)s::timestamptz AT TIME ZONE 'UTC', '1 month') AT TIME ZONE 'UTC'
+    FROM metering_agreedpricing WHERE minimum_commitment IS NOT NULL {of_workspace} GROUP BY workspace_id
 ), due AS (
     SELECT ended.workspace_id, ended.month FROM ended LEFT JOIN last_finalized f ON f.workspace_id = ended.workspace_id
     WHERE (f.month IS NULL OR ended.month > f.month) AND NOT EXISTS (
@@ -49,9 +52,10 @@ def due_months(now: datetime, workspace: Workspace | None = None) -> list[tuple[
     """(month, workspace's primary key) of what has ended and is to be billed, oldest month first; of one workspace or all."""
     running = month_of(now)
     sql = DUE_MONTHS.format(of_workspace="" if workspace is None else "AND workspace_id = %(workspace)s")
-    parameters = {
+    parameters: dict[str, Any] = {
         "running": running.start,
         "last": previous_month(running).start,
+        "billed": list(BILLED_STATUSES),
         "workspace": None if workspace is None else workspace.pk,
     }
     with connection.cursor() as cursor:
@@ -64,11 +68,12 @@ def close_due_months(
 ) -> dict[str, int]:
     """Refresh the drafts of months in their grace; with `finalize`, finalize those whose grace is over.
 
-    Counts of drafts, finalized, held (parked for a person) and failed; `progress` hears (done, total) after each.
+    Counts of drafts, finalized, held (parked for a person), failed, and `incomplete`: with unpriced or quarantined events
+    of their month, whether they have an invoice or not. `progress` hears (done, total) after each.
 
     A workspace that fails is logged, left alone for the rest of this run, and tried again by the next one.
     """
-    counts = {"drafts": 0, "finalized": 0, "held": 0, "failed": 0}
+    counts = {"drafts": 0, "finalized": 0, "held": 0, "incomplete": 0, "failed": 0}
     failed: set[int] = set()
     months = due_months(now)
     for done, (period, workspace_id) in enumerate(months):
@@ -80,14 +85,15 @@ def close_due_months(
             continue
         try:
             workspace = Workspace.objects.get(pk=workspace_id)
-            invoice = close_workspace(workspace, period, now, final, ACTOR)
+            closed = close_workspace(workspace, period, now, final, ACTOR)
         except Exception:
             log.exception("closing_failed", workspace_id=workspace_id, month=f"{period.start:%Y-%m}")
             failed.add(workspace_id)
             counts["failed"] += 1
         else:
-            if invoice is not None:
-                counts[outcome_of(invoice)] += 1
+            counts["incomplete"] += bool(closed.warnings)
+            if closed.invoice is not None:
+                counts[outcome_of(closed.invoice)] += 1
     progress(len(months), len(months))
     log.info("months_closed", **counts)
     return counts

@@ -64,6 +64,7 @@ class BuyerSerializer(PartySerializer):
 class TaxSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     percent = serializers.CharField(help_text="Such as `19` or `8.875`.")
+    taxable = CentsField(help_text="What it is on: all that is not a credit, or the lines of months that it was agreed for.")
     amount = CentsField()
 
 

@@ -60,16 +60,23 @@ def amounts_json(invoice: Invoice | InvoicePreview) -> dict[str, Any]:
         "subtotal_exact": exact_text(invoice.subtotal_exact),
         "subtotal": cents_text(invoice.subtotal),
         "promotional_credits": cents_text(invoice.promotional),
-        "taxes": invoice.taxes if isinstance(invoice, Invoice) else [tax.as_json() for tax in invoice.taxes],
+        "taxes": taxes_json(invoice),
         "tax": cents_text(invoice.tax),
         "total": cents_text(invoice.total),
         "credits_applied": cents_text(invoice.credits_applied),
         "amount_paid": cents_text(invoice.amount_paid),
         "credited": cents_text(invoice.credited),
-        "amount_due": cents_text(invoice.amount_due),
+        "amount_due": cents_text(invoice.still_due),
         "notes": invoice.notes,
         "currency": invoice.currency,
     }
+
+
+def taxes_json(invoice: Invoice | InvoicePreview) -> list[dict[str, str]]:
+    if isinstance(invoice, InvoicePreview):
+        return [tax.as_json() for tax in invoice.taxes]
+    net = cents_text(invoice.subtotal - invoice.promotional)
+    return [{"taxable": net} | tax for tax in invoice.taxes]  # the older ones are all on the whole net
 
 
 def line_json(line: InvoiceLine) -> dict[str, Any]:

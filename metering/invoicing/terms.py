@@ -1,12 +1,12 @@
 """The terms that a workspace's invoices follow."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from django.conf import settings
 
-from metering.invoicing.terms_models import BillingTerms, TaxRate
-from metering.periods import Period
+from metering.invoicing.taxes import Rate
+from metering.invoicing.terms_models import AgreedPricing, BillingTerms
 from workspaces.models import Workspace
 
 DEFAULT_NOTES = {
@@ -17,14 +17,16 @@ DEFAULT_NOTES = {
 
 def terms_of(workspace: Workspace) -> BillingTerms:
     """The workspace's terms; the defaults, not saved, where nothing was agreed."""
-    return BillingTerms.objects.filter(workspace=workspace).first() or BillingTerms(workspace=workspace)
+    terms = BillingTerms.objects.filter(workspace=workspace).first() or BillingTerms()
+    terms.workspace = workspace
+    return terms
 
 
-def tax_rates_of(terms: BillingTerms) -> list[TaxRate]:
+def rates_of(terms: BillingTerms) -> tuple[Rate, ...]:
     """The rates that its invoices are taxed at: none for the exempt and under reverse charge."""
     if terms.pk is None or terms.tax_treatment != BillingTerms.TaxTreatment.TAXED:
-        return []
-    return list(terms.tax_rates.all())
+        return ()
+    return tuple(Rate(rate.name, rate.percent) for rate in terms.tax_rates.all())
 
 
 def notes_of(terms: BillingTerms) -> dict[str, str]:
@@ -36,11 +38,15 @@ def notes_of(terms: BillingTerms) -> dict[str, str]:
     return {name: text for name, text in found.items() if text}
 
 
-def minimum_of(terms: BillingTerms, period: Period) -> Decimal:
-    """The least that the month costs, in whole cents; zero where nothing was committed."""
-    if terms.minimum_commitment is None or terms.minimum_from is None or period.start < terms.minimum_from:
-        return Decimal("0.00")
-    return terms.minimum_commitment
+def pricing_of(workspace: Workspace) -> list[AgreedPricing]:
+    """All that was ever agreed about discount and minimum, oldest first."""
+    return list(workspace.agreed_pricing.order_by("effective_from"))
+
+
+def in_force(agreed: Sequence[AgreedPricing], month: datetime) -> AgreedPricing:
+    """What holds for the month that begins then; neither discount nor minimum where nothing was agreed for it."""
+    found = [each for each in agreed if each.effective_from <= month]
+    return found[-1] if found else AgreedPricing(effective_from=month)
 
 
 def due_at(terms: BillingTerms, finalized_at: datetime) -> datetime:

@@ -9,8 +9,8 @@ from django.db import transaction
 
 from metering.errors import InvalidParameter
 from metering.invoicing.draft import hold
-from metering.invoicing.terms import terms_of
-from metering.invoicing.terms_models import BillingTerms, TaxRate
+from metering.invoicing.terms import in_force, pricing_of, terms_of
+from metering.invoicing.terms_models import AgreedPricing, BillingTerms, TaxRate
 from metering.periods import month_of
 from workspaces import audit
 from workspaces.models import Workspace
@@ -21,12 +21,11 @@ AGREED = (
     "tax_treatment",
     "tax_note",
     "payment_days",
-    "discount_percent",
-    "minimum_commitment",
-    "minimum_from",
     "mode",
     "suspend_when_past_due",
 )
+# Agreed from a month on: months before it keep theirs.
+PRICING = ("discount_percent", "minimum_commitment")
 
 
 def save_profile(workspace: Workspace, profile: Mapping[str, Any], actor: str, now: datetime) -> BillingTerms:
@@ -39,45 +38,65 @@ def save_terms(
 ) -> BillingTerms:
     """Any part of the terms; `rates` of None leaves them. Drafts follow at once, finalized invoices never.
 
-    A minimum commitment without a first month begins with the running one. Raises InvalidParameter.
+    `discount_percent` and `minimum_commitment` hold from the month `pricing_from` on, the running one without it. Raises
+    InvalidParameter.
     """
     changes = {name: terms[name] for name in (*PROFILE, *AGREED) if name in terms}
-    if "minimum_commitment" in changes:
-        minimum, since = changes["minimum_commitment"], changes.get("minimum_from")
-        changes["minimum_from"] = None if minimum is None else month_of(since or now).start
-    return _save(workspace, changes, rates, actor, now)
+    pricing = {name: terms[name] for name in PRICING if name in terms}
+    return _save(workspace, changes, rates, actor, now, pricing, month_of(terms.get("pricing_from") or now).start)
 
 
 def _save(
-    workspace: Workspace, changes: Mapping[str, Any], rates: Sequence[TaxRate] | None, actor: str, now: datetime
+    workspace: Workspace,
+    changes: Mapping[str, Any],
+    rates: Sequence[TaxRate] | None,
+    actor: str,
+    now: datetime,
+    pricing: Mapping[str, Any] | None = None,
+    pricing_from: datetime | None = None,
 ) -> BillingTerms:
     with transaction.atomic():
         held = hold(workspace.pk)
         terms = terms_of(held)
-        before = _told(terms)
+        before = _told(terms, pricing_from)
         for name, value in changes.items():
             setattr(terms, name, value)
-        _check(terms)
+        _check(terms, exclude=["workspace"])
         terms.save()
         if rates is not None:
             terms.tax_rates.set(rates)
-        after = _told(terms)
+        if pricing and pricing_from:
+            _agree(held, pricing, pricing_from)
+        after = _told(terms, pricing_from)
         changed = {name: {"before": before[name], "after": after[name]} for name in after if before[name] != after[name]}
         if changed:
             audit.record(actor, "terms.changed", held.public_id, held, now=now, changes=changed)
         return terms
 
 
-def _check(terms: BillingTerms) -> None:
+def _agree(workspace: Workspace, pricing: Mapping[str, Any], month: datetime) -> None:
+    """Nothing is written where the same holds already."""
+    agreed = in_force(pricing_of(workspace), month)
+    wanted = {name: pricing.get(name, getattr(agreed, name)) for name in PRICING}
+    if wanted == {name: getattr(agreed, name) for name in PRICING}:
+        return
+    row = AgreedPricing(workspace=workspace, effective_from=month, **wanted)
+    _check(row, exclude=["workspace"])
+    AgreedPricing.objects.update_or_create(workspace=workspace, effective_from=month, defaults=wanted)
+
+
+def _check(row: BillingTerms | AgreedPricing, exclude: list[str]) -> None:
     try:
-        terms.full_clean(exclude=["workspace"], validate_unique=False)
+        row.full_clean(exclude=exclude, validate_unique=False, validate_constraints=False)
     except ValidationError as error:
         name, problems = next(iter(error.message_dict.items()))
-        param = None if name == "__all__" else name
-        raise InvalidParameter(f"{name.replace('_', ' ').capitalize()}: {' '.join(problems)}", param=param) from None
+        raise InvalidParameter(f"{name.replace('_', ' ').capitalize()}: {' '.join(problems)}", param=name) from None
 
 
-def _told(terms: BillingTerms) -> dict[str, Any]:
+def _told(terms: BillingTerms, month: datetime | None) -> dict[str, Any]:
     values = {name: getattr(terms, name) for name in (*PROFILE, *AGREED)}
+    if month is not None:
+        agreed = in_force(pricing_of(terms.workspace), month)
+        values |= {name: getattr(agreed, name) for name in PRICING} | {"pricing_from": f"{agreed.effective_from:%Y-%m}"}
     shown = {name: value if isinstance(value, (bool, list)) or value is None else str(value) for name, value in values.items()}
     return shown | {"tax_rates": [str(rate) for rate in terms.tax_rates.all()] if terms.pk else []}

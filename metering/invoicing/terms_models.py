@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
@@ -52,27 +53,43 @@ class BillingTerms(models.Model):
     tax_note = models.CharField(max_length=300, blank=True, default="")
     # Days until an invoice is due; null: the setting's.
     payment_days = models.PositiveSmallIntegerField(null=True, blank=True)
-    # Percent off usage at list prices; usage at the workspace's own prices has none.
-    discount_percent = models.DecimalField(max_digits=5, decimal_places=2, default=Decimal(0))
-    # At least this much per month, from the month on that begins at `minimum_from`.
-    minimum_commitment = models.DecimalField(max_digits=20, decimal_places=2, null=True, blank=True)
-    minimum_from = models.DateTimeField(null=True, blank=True)
     mode = models.CharField(max_length=16, choices=Mode.choices, default=Mode.POSTPAID)
     # What happens to its live keys while an invoice is past due.
     suspend_when_past_due = models.BooleanField(default=False)
 
     class Meta:
         verbose_name_plural = "billing terms"
+
+    def __str__(self) -> str:
+        return f"Terms of {self.workspace}"
+
+
+class AgreedPricing(models.Model):
+    """Discount and minimum from a month on, until the next row begins: what is agreed today changes no month before it."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="agreed_pricing")
+    # The first instant of a month.
+    effective_from = models.DateTimeField()
+    # Percent off usage at list prices; usage at the workspace's own prices has none.
+    discount_percent = models.DecimalField(
+        max_digits=5, decimal_places=2, default=Decimal(0), validators=[MinValueValidator(0), MaxValueValidator(100)]
+    )
+    # The least that a month costs; null: none.
+    minimum_commitment = models.DecimalField(
+        max_digits=20, decimal_places=2, null=True, blank=True, validators=[MinValueValidator(Decimal("0.01"))]
+    )
+
+    class Meta:
+        ordering = ["workspace", "effective_from"]
         constraints = [
+            models.UniqueConstraint(fields=["workspace", "effective_from"], name="one_agreement_per_workspace_and_month"),
             models.CheckConstraint(
-                condition=Q(discount_percent__gte=0, discount_percent__lte=100), name="a_discount_is_a_percentage"
+                condition=Q(discount_percent__gte=0, discount_percent__lte=100), name="an_agreed_discount_is_a_percentage"
             ),
             models.CheckConstraint(
-                condition=Q(minimum_commitment__isnull=True, minimum_from__isnull=True)
-                | Q(minimum_commitment__gt=0, minimum_from__isnull=False),
-                name="a_minimum_is_above_zero_and_begins_somewhere",
+                condition=Q(minimum_commitment__isnull=True) | Q(minimum_commitment__gt=0), name="a_minimum_is_above_zero"
             ),
         ]
 
     def __str__(self) -> str:
-        return f"Terms of {self.workspace}"
+        return f"{self.discount_percent} % and at least {self.minimum_commitment} from {self.effective_from:%Y-%m} on"

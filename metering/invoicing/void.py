@@ -71,7 +71,7 @@ def reissue(invoice_id: int, actor: str, now: datetime) -> Invoice:
         if standing is not None or invoice.status != Invoice.Status.VOID:
             raise InvoiceNotVoid(f"The month of {invoice} has an invoice: {standing} is {standing and standing.status}.")
         refuse_running_month(period, now)
-        draft = close_workspace(invoice.workspace, period, now, False, actor)
+        draft = close_workspace(invoice.workspace, period, now, False, actor, reissuing=True).invoice
         if draft is None:
             raise NothingToBill(f"Nothing is left to bill for {invoice.period_start:%B %Y}.")
         details = {"voided": invoice.number, "month": f"{invoice.period_start:%Y-%m}"}

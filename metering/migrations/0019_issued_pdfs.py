@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
             name="IssuedPdf",
             fields=[
                 ("id", models.BigAutoField(primary_key=True, serialize=False)),
-                ("state", models.CharField(max_length=200)),
+                ("state", models.CharField(max_length=16)),
                 ("pdf", models.BinaryField()),
                 ("made_at", models.DateTimeField()),
                 (

@@ -1,67 +1,82 @@
 """What a workspace has left: credits less what it used and was not invoiced yet, in real time, from rollups."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from metering.credits.ledger import Left, left_of
+from metering.credits.ledger import Left, left_after, left_of
 from metering.credits.models import CreditGrant
 from metering.invoicing.compose import InvoicePreview, compose
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.schedule import due_months
-from metering.money import WIDE
+from metering.money import WIDE, round_to_cents
 from metering.periods import month_of
 from workspaces.models import Workspace
 
-NOTHING = Decimal(0)
+NOTHING = Decimal("0.00")
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """`credits` in whole cents, of which by kind; `unbilled` usage and `left`, credits less unbilled, exact USD."""
+    """`credits` in whole cents, of which by kind; `unbilled` usage in exact USD, `tax` on it in whole cents, and `left`,
+    credits less both.
+    """
 
     workspace: Workspace
     credits: Decimal
     by_kind: dict[str, Decimal]
     unbilled: Decimal
+    tax: Decimal
     at: datetime
 
     @property
     def left(self) -> Decimal:
-        return WIDE.subtract(self.credits, self.unbilled)
+        return WIDE.subtract(self.credits, WIDE.add(self.unbilled, self.tax))
 
 
 def balance_of(workspace: Workspace, now: datetime) -> Balance:
-    """Credit that has expired counts only as far as unbilled usage of its time may still use it up."""
-    unbilled = unbilled_usage(workspace, now)
+    """Credit that has expired counts only as far as unbilled usage of its own time still uses it up."""
     lefts = left_of(workspace)
     valid = [each for each in lefts if not _is_expired(each, now)]
-    lapsed = sum((each.left for each in lefts if _is_expired(each, now)), NOTHING)
     kinds = {kind: sum((each.left for each in valid if each.grant.kind == kind), NOTHING) for kind in CreditGrant.Kind.values}
-    still_usable = min(lapsed, max(NOTHING, unbilled.quantize(Decimal("0.01"))))
-    return Balance(workspace, sum(kinds.values(), NOTHING) + still_usable, kinds, unbilled, now)
+    unbilled, tax, lapsed = NOTHING, NOTHING, NOTHING
+    for preview in _unbilled(workspace, now, lefts):
+        usage, tax_on_it = _usage_on(preview), _tax_on_usage(preview)
+        unbilled, tax = WIDE.add(unbilled, usage), tax + tax_on_it
+        uses = [*preview.promotional_uses, *preview.credit_uses]
+        expired = sum((use.amount for use in uses if _is_expired(Left(use.grant, use.amount), now)), NOTHING)
+        lapsed += max(NOTHING, min(expired, round_to_cents(usage) + tax_on_it))
+    return Balance(workspace, sum(kinds.values(), NOTHING) + lapsed, kinds, unbilled, tax, now)
 
 
-def unbilled_usage(workspace: Workspace, now: datetime) -> Decimal:
-    """Exact USD of usage on no finalized invoice, discounts taken off, corrections of billed months included.
-
-    A minimum commitment of a month is no usage.
-    """
+def _unbilled(workspace: Workspace, now: datetime, credit: list[Left]) -> Iterator[InvoicePreview]:
+    """The invoices to come, as they would be made now: of months not finalized yet, and of the running one."""
     drafts = set(workspace.invoices.filter(status=Invoice.Status.DRAFT).values_list("period_start", flat=True))
-    total, since = NOTHING, None
+    since = None
     for month, _ in due_months(now, workspace):
-        preview = compose(workspace, month, since, [])
-        if preview.is_billable or month.start in drafts:
-            total, since = WIDE.add(total, _usage_on(preview)), month.end
-    return WIDE.add(total, _usage_on(compose(workspace, month_of(now), since, [])))
+        preview = compose(workspace, month, since, credit)
+        if preview.is_issuable or month.start in drafts:
+            yield preview
+            since, credit = month.end, left_after(credit, [*preview.promotional_uses, *preview.credit_uses])
+    yield compose(workspace, month_of(now), since, credit)
 
 
 def _usage_on(preview: InvoicePreview) -> Decimal:
+    """Exact USD, discounts taken off, corrections of billed months included. A minimum commitment is no usage."""
     total = NOTHING
     for line in preview.lines:
         if line.kind != InvoiceLine.Kind.MINIMUM:
             total = WIDE.add(total, line.amount_exact)
     return total
+
+
+def _tax_on_usage(preview: InvoicePreview) -> Decimal:
+    """The usage's part of the tax."""
+    if not preview.tax or not preview.subtotal_exact:
+        return NOTHING
+    part = WIDE.divide(WIDE.multiply(preview.tax, _usage_on(preview)), preview.subtotal_exact)
+    return round_to_cents(part)
 
 
 def _is_expired(each: Left, now: datetime) -> bool:

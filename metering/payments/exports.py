@@ -47,7 +47,7 @@ def invoices(period: Period, workspace: Workspace | None) -> Iterator[Row]:
             invoice.credits_applied,
             invoice.amount_paid,
             invoice.credited,
-            invoice.amount_due,
+            invoice.still_due,
         )
         yield [
             "invoice",

@@ -29,12 +29,13 @@ class ExportQuery(serializers.Serializer[Any]):
 
 class BalanceSerializer(serializers.Serializer[Any]):
     object = serializers.ChoiceField(choices=["balance"])
-    balance = AmountField(help_text="Credits less unbilled usage, exact; below zero where more was used.")
+    balance = AmountField(help_text="Credits less unbilled usage and the tax on it, exact; below zero where more was used.")
     credits = CentsField(help_text="What is left of all credits.")
     promotional = CentsField()
     purchased = CentsField()
     goodwill = CentsField()
     unbilled_usage = AmountField(help_text="Usage on no finalized invoice yet, less discounts.")
+    unbilled_tax = CentsField(help_text="The tax on it.")
     currency = serializers.CharField()
     as_of = serializers.DateTimeField()
 

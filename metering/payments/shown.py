@@ -23,6 +23,7 @@ def balance_json(balance: Balance) -> dict[str, Any]:
         "credits": cents_text(balance.credits),
         **{kind: cents_text(amount) for kind, amount in balance.by_kind.items()},
         "unbilled_usage": exact_text(balance.unbilled),
+        "unbilled_tax": cents_text(balance.tax),
         "currency": balance.workspace.currency,
         "as_of": instant_text(balance.at),
     }

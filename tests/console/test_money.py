@@ -10,7 +10,7 @@ from django.urls import reverse
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
 from metering.invoicing.models import Invoice
-from metering.invoicing.terms_models import BillingTerms, TaxRate
+from metering.invoicing.terms_models import AgreedPricing, BillingTerms, TaxRate
 from metering.payments.by_hand import mark_paid
 from metering.payments.models import Payment, WebhookEvent
 from metering.payments.notices import tell
@@ -62,7 +62,7 @@ def test_terms_are_saved_and_audited(console: Client, acme: Workspace) -> None:
         "tax_rates": [vat.pk],
         "discount_percent": "12.5",
         "minimum_commitment": "500",
-        "minimum_from": "2026-12",
+        "pricing_from": "2026-12",
         "payment_days": "30",
         "mode": "prepaid",
         "suspend_when_past_due": "on",
@@ -71,11 +71,13 @@ def test_terms_are_saved_and_audited(console: Client, acme: Workspace) -> None:
     assert "The billing terms are saved." in page.content.decode()
     terms = BillingTerms.objects.get()
     assert (terms.legal_name, terms.recipients, terms.payment_days) == ("Acme GmbH", ["a@b.example", "c@d.example"], 30)
-    assert (terms.discount_percent, terms.minimum_commitment, terms.mode) == (Decimal("12.5"), Decimal(500), "prepaid")
-    assert (f"{terms.minimum_from:%Y-%m-%d}", list(terms.tax_rates.all())) == ("2026-12-01", [vat])
+    assert (terms.mode, list(terms.tax_rates.all())) == ("prepaid", [vat])
+    agreed = AgreedPricing.objects.get()
+    assert f"{agreed.effective_from:%Y-%m-%d}" == "2026-12-01"
+    assert (agreed.discount_percent, agreed.minimum_commitment) == (Decimal("12.5"), Decimal(500))
     changes = AuditEntry.objects.get(action="terms.changed").detail["changes"]
     assert changes["tax_rates"] == {"before": [], "after": ["VAT 19 %"]}
-    assert 'value="2026-12"' in console.get(terms_url(acme)).content.decode()
+    assert "from 2026-12 on 12.5 % and at least $500.00" in console.get(terms_url(acme)).content.decode()
 
 
 @pytest.mark.parametrize(
@@ -83,7 +85,7 @@ def test_terms_are_saved_and_audited(console: Client, acme: Workspace) -> None:
     [
         ({"recipients": "nobody"}, "Enter a valid email address."),
         ({"discount_percent": "101"}, "less than or equal to 100"),
-        ({"minimum_commitment": "5", "minimum_from": "May"}, "May"),
+        ({"minimum_commitment": "5", "pricing_from": "May"}, "May"),
     ],
 )
 def test_terms_that_will_not_do_are_said(console: Client, acme: Workspace, asked: dict[str, str], words: str) -> None:

@@ -9,7 +9,7 @@ from django.test import Client
 
 from metering.credits import ledger
 from metering.invoicing.models import Invoice
-from metering.invoicing.terms_models import BillingTerms
+from metering.invoicing.terms_models import AgreedPricing, BillingTerms
 from metering.payments.accounts import account_of
 from metering.payments.attempts import recover
 from metering.payments.models import PaymentAccount, TopUp
@@ -146,7 +146,8 @@ def test_the_profile_is_the_customers_and_audited(as_role: Browser, acme: Tenant
     page = client.post("/billing/profile", asked | {"discount_percent": "99"}, follow=True)
     assert "Acme &lt;GmbH&gt;" in page.content.decode()
     terms = BillingTerms.objects.get()
-    assert (terms.legal_name, terms.recipients, terms.discount_percent) == ("Acme <GmbH>", ["a@b.example", "c@d.example"], 0)
+    assert (terms.legal_name, terms.recipients) == ("Acme <GmbH>", ["a@b.example", "c@d.example"])
+    assert AgreedPricing.objects.count() == 0
     changes = AuditEntry.objects.get(action="terms.changed").detail["changes"]
     assert changes["tax_id"] == {"before": "", "after": "DE1"}
     assert "discount_percent" not in changes

@@ -12,9 +12,10 @@ from metering.invoicing.finalize import finalize
 from metering.invoicing.models import Invoice
 from metering.invoicing.schedule import close_due_months
 from metering.invoicing.upcoming import upcoming
+from metering.invoicing.void import reissue
 from metering.rollups.models import DailyRollup
 from tests.corrections.conftest import correct
-from tests.factories import make_key, make_price, make_workspace
+from tests.factories import NOW, make_key, make_price, make_workspace
 from tests.invoicing.conftest import AUGUST, JULY, NOVEMBER, OCTOBER, SEPTEMBER, Meter, at, closed, finalized, tokens, told
 from workspaces.models import APIKey, Gateway, Workspace
 
@@ -154,6 +155,7 @@ def test_a_voided_month_waits_for_its_reissue(use: Meter, key: APIKey) -> None:
     Invoice.objects.filter(pk=void.pk).update(status="void")
     (october,) = closed(OCTOBER, IN_NOVEMBER)
     assert told(october) == [("usage", "codex-mini, input", 1_000_000, "1.5", "1.50")]
+    reissue(void.pk, "ops@omixa.example", NOW)
     (reissued,) = finalized()
     assert (reissued.pk != void.pk, reissued.number) == (True, "OMX-2026-00002")
     assert told(reissued) == told(void)
@@ -165,6 +167,7 @@ def test_adjustments_of_a_voided_invoice_come_again(use: Meter, key: APIKey) -> 
     use(key, "08-11T00:00", usage=MILLION)
     (void,) = finalized()
     Invoice.objects.filter(pk=void.pk).update(status="void")
+    reissue(void.pk, "ops@omixa.example", NOW)
     (reissued,) = finalized()
     assert told(reissued) == told(void)
     assert reissued.total == Decimal("3.00")
@@ -223,7 +226,7 @@ def test_upcoming_has_what_an_ended_month_without_an_invoice_leaves_over(use: Me
     take_back(acme, "09-15T00:00")
     use(key, "11-02T00:00", "11-03T00:00", usage=MILLION, now=IN_NOVEMBER)
     preview = upcoming(acme, IN_NOVEMBER)
-    assert close_due_months(at("12-05T00:00")) == {"drafts": 0, "finalized": 1, "held": 0, "failed": 0}
+    assert close_due_months(at("12-05T00:00")) == {"drafts": 0, "finalized": 1, "held": 0, "incomplete": 0, "failed": 0}
     november = acme.invoices.get(period_start=NOVEMBER.start)
     assert [(line.kind, line.description, line.quantity) for line in preview.lines] == [line[:3] for line in told(november)]
     assert (len(preview.lines), preview.total, november.total) == (3, Decimal("1.50"), Decimal("1.50"))

@@ -68,8 +68,8 @@ def test_a_whole_credit_note_takes_back_every_cent(invoice: Invoice) -> None:
     assert lines(note) == [("codex-mini, input", "150.00"), ("codex-mini, output", "60.00")]
     assert sums(note) == ("210.00", "43.05", "253.05", "253.05", "0.00")
     assert note.taxes == [
-        {"name": "City", "percent": "1.5", "amount": "3.15"},
-        {"name": "VAT", "percent": "19", "amount": "39.90"},
+        {"name": "City", "percent": "1.5", "taxable": "210.00", "amount": "3.15"},
+        {"name": "VAT", "percent": "19", "taxable": "210.00", "amount": "39.90"},
     ]
     assert (note.number, note.settlement) == ("OMX-CN-2026-00001", "")
     assert (invoice.status, invoice.amount_due, invoice.credited) == ("paid", Decimal("0.00"), Decimal("253.05"))

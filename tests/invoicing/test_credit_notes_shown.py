@@ -72,7 +72,7 @@ def test_a_credit_note_shows_every_field(invoice: Invoice, acme: Workspace, admi
             }
         ],
         "subtotal": "10.00",
-        "taxes": [{"name": "VAT", "percent": "19", "amount": "1.90"}],
+        "taxes": [{"name": "VAT", "percent": "19", "taxable": "10.00", "amount": "1.90"}],
         "tax": "1.90",
         "total": "11.90",
         "off_due": "11.90",

@@ -20,6 +20,7 @@ from metering.invoicing.issued_pdf import issued_invoice
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.pdf import invoice_pdf, typeset
 from metering.invoicing.terms_models import BillingTerms, TaxRate
+from metering.invoicing.void import void
 from metering.payments.by_hand import mark_paid
 from metering.periods import parse_month
 from tests.factories import NOW, make_workspace
@@ -185,12 +186,20 @@ def test_what_was_issued_stays_whatever_the_settings_become(invoice: Invoice, se
     assert IssuedPdf.objects.count() == 1
 
 
-def test_a_paid_invoice_says_so_and_both_documents_stay(invoice: Invoice) -> None:
-    issued = issued_invoice(invoice)
+def test_what_is_paid_since_changes_no_paper(invoice: Invoice) -> None:
     mark_paid(invoice.pk, "transfer 7", "ops", NOW)
     paid = issued_invoice(Invoice.objects.get(pk=invoice.pk))
-    assert "Amount due USD 0.00" in text_of(paid)
-    assert (issued_invoice(invoice), issued_invoice(Invoice.objects.get(pk=invoice.pk))) == (issued, paid)
+    assert paid == issued_invoice(invoice)
+    assert "Amount due USD 165.55" in text_of(paid)
+
+
+def test_a_void_invoice_gets_another_paper_that_says_so(invoice: Invoice) -> None:
+    issued = issued_invoice(invoice)
+    void(invoice.pk, "wrong address", "ops", NOW)
+    voided = issued_invoice(Invoice.objects.get(pk=invoice.pk))
+    assert "VOID" in text_of(voided)
+    assert "VOID" not in text_of(issued)
+    assert [each.state for each in IssuedPdf.objects.order_by("pk")] == ["issued", "void"]
 
 
 def test_a_draft_is_typeset_anew_and_not_kept(use: Meter, key: APIKey) -> None:

@@ -9,6 +9,7 @@ from metering.invoicing.models import Invoice
 from metering.invoicing.schedule import close_due_months
 from metering.invoicing.tasks import close_due_months as task
 from metering.invoicing.tasks import finalize_due_invoices
+from metering.invoicing.void import reissue
 from metering.jobs.models import JobRun
 from metering.rollups.models import DailyRollup
 from tests.factories import make_key, make_workspace
@@ -27,13 +28,13 @@ def standing() -> list[tuple[str, str, str | None, str]]:
 
 def test_the_last_month_is_a_draft_during_the_grace_and_finalized_after_it(use: Meter, key: APIKey) -> None:
     use(key, "09-14T10:00", usage=MILLION)
-    assert close_due_months(at("09-30T23:59:59")) == {"drafts": 0, "finalized": 0, "held": 0, "failed": 0}
-    assert close_due_months(at("10-01T00:00")) == {"drafts": 1, "finalized": 0, "held": 0, "failed": 0}
+    assert close_due_months(at("09-30T23:59:59")) == {"drafts": 0, "finalized": 0, "held": 0, "incomplete": 0, "failed": 0}
+    assert close_due_months(at("10-01T00:00")) == {"drafts": 1, "finalized": 0, "held": 0, "incomplete": 0, "failed": 0}
     use(key, "09-15T10:00", usage=MILLION)
-    assert close_due_months(at("10-03T23:59:59")) == {"drafts": 1, "finalized": 0, "held": 0, "failed": 0}
+    assert close_due_months(at("10-03T23:59:59")) == {"drafts": 1, "finalized": 0, "held": 0, "incomplete": 0, "failed": 0}
     assert standing() == [("Acme", "09", None, "3.00")]
-    assert close_due_months(at("10-04T00:00")) == {"drafts": 0, "finalized": 1, "held": 0, "failed": 0}
-    assert close_due_months(at("10-04T00:00")) == {"drafts": 0, "finalized": 0, "held": 0, "failed": 0}
+    assert close_due_months(at("10-04T00:00")) == {"drafts": 0, "finalized": 1, "held": 0, "incomplete": 0, "failed": 0}
+    assert close_due_months(at("10-04T00:00")) == {"drafts": 0, "finalized": 0, "held": 0, "incomplete": 0, "failed": 0}
     assert standing() == [("Acme", "09", "OMX-2026-00001", "3.00")]
     assert AuditEntry.objects.get(action="invoice.finalized").actor == "metering.close_due_months"
 
@@ -42,7 +43,7 @@ def test_a_scheduler_down_for_three_months_closes_each_of_them(use: Meter, key: 
     rival = make_workspace("Rival")
     use(make_key(rival), "08-10T00:00", usage=MILLION)
     use(key, "06-10T00:00", "07-10T00:00", "07-11T00:00", "08-10T00:00", "09-10T00:00", usage=MILLION)
-    assert close_due_months(at("10-02T00:00")) == {"drafts": 1, "finalized": 4, "held": 0, "failed": 0}
+    assert close_due_months(at("10-02T00:00")) == {"drafts": 1, "finalized": 4, "held": 0, "incomplete": 0, "failed": 0}
     assert standing() == [
         ("Acme", "06", "OMX-2026-00001", "1.50"),
         ("Acme", "07", "OMX-2026-00002", "3.00"),
@@ -72,8 +73,8 @@ def test_late_usage_of_a_month_passed_over_is_adjusted_and_makes_no_invoice_of_i
     use(key, "09-10T00:00", usage=MILLION)
     close_due_months(at("10-05T00:00"))
     use(key, "08-10T00:00", usage=MILLION)
-    assert close_due_months(at("10-06T00:00")) == {"drafts": 0, "finalized": 0, "held": 0, "failed": 0}
-    assert close_due_months(at("11-06T00:00")) == {"drafts": 0, "finalized": 1, "held": 0, "failed": 0}
+    assert close_due_months(at("10-06T00:00")) == {"drafts": 0, "finalized": 0, "held": 0, "incomplete": 0, "failed": 0}
+    assert close_due_months(at("11-06T00:00")) == {"drafts": 0, "finalized": 1, "held": 0, "incomplete": 0, "failed": 0}
     assert told(acme.invoices.get(period_start=at("10-01T00:00"))) == [
         ("adjustment", "August 2026: codex-mini, input", 1_000_000, "1.5", "1.50")
     ]
@@ -85,19 +86,19 @@ def test_a_draft_that_a_later_months_invoice_overtook_is_refreshed_and_finalized
     finalized(SEPTEMBER)
     use(key, "08-11T00:00", usage=MILLION)
     assert standing() == [("Acme", "08", None, "1.50"), ("Acme", "09", "OMX-2026-00001", "1.50")]
-    assert close_due_months(at("10-20T00:00")) == {"drafts": 0, "finalized": 1, "held": 0, "failed": 0}
+    assert close_due_months(at("10-20T00:00")) == {"drafts": 0, "finalized": 1, "held": 0, "incomplete": 0, "failed": 0}
     assert standing() == [("Acme", "08", "OMX-2026-00002", "3.00"), ("Acme", "09", "OMX-2026-00001", "1.50")]
-    assert close_due_months(at("10-21T00:00")) == {"drafts": 0, "finalized": 0, "held": 0, "failed": 0}
+    assert close_due_months(at("10-21T00:00")) == {"drafts": 0, "finalized": 0, "held": 0, "incomplete": 0, "failed": 0}
 
 
-def test_a_voided_month_that_a_person_closed_again_is_finalized(use: Meter, key: APIKey) -> None:
+def test_a_voided_month_that_a_person_reissued_is_finalized(use: Meter, key: APIKey) -> None:
     use(key, "08-10T00:00", "09-10T00:00", usage=MILLION)
-    finalized(AUGUST)
+    (august,) = finalized(AUGUST)
     Invoice.objects.update(status="void")
     finalized(SEPTEMBER)
-    assert close_due_months(at("10-20T00:00")) == {"drafts": 0, "finalized": 0, "held": 0, "failed": 0}
-    closed(AUGUST)
-    assert close_due_months(at("10-20T00:00")) == {"drafts": 0, "finalized": 1, "held": 0, "failed": 0}
+    assert close_due_months(at("10-20T00:00")) == {"drafts": 0, "finalized": 0, "held": 0, "incomplete": 0, "failed": 0}
+    reissue(august.pk, "ops@omixa.example", at("10-20T00:00"))
+    assert close_due_months(at("10-20T00:00")) == {"drafts": 0, "finalized": 1, "held": 0, "incomplete": 0, "failed": 0}
     assert [invoice[1:3] for invoice in standing()] == [
         ("08", "OMX-2026-00001"),
         ("08", "OMX-2026-00003"),
@@ -112,10 +113,10 @@ def test_one_workspaces_failure_stops_no_other_and_is_made_up_for_by_the_next_ru
     use(key, "08-10T00:00", "09-10T00:00", usage=MILLION)
     use(make_key(rival), "09-10T00:00", usage=MILLION)
     DailyRollup.objects.filter(workspace=acme, day=at("08-10T00:00")).update(cost=Decimal("9"))
-    assert close_due_months(at("10-05T00:00")) == {"drafts": 0, "finalized": 1, "held": 0, "failed": 1}
+    assert close_due_months(at("10-05T00:00")) == {"drafts": 0, "finalized": 1, "held": 0, "incomplete": 0, "failed": 1}
     assert standing() == [("Rival", "09", "OMX-2026-00001", "1.50")]
     DailyRollup.objects.filter(workspace=acme, day=at("08-10T00:00")).update(cost=Decimal("1.5"))
-    assert close_due_months(at("10-06T00:00")) == {"drafts": 0, "finalized": 2, "held": 0, "failed": 0}
+    assert close_due_months(at("10-06T00:00")) == {"drafts": 0, "finalized": 2, "held": 0, "incomplete": 0, "failed": 0}
     assert [invoice[:2] for invoice in standing()] == [("Acme", "08"), ("Acme", "09"), ("Rival", "09")]
 
 
@@ -124,7 +125,7 @@ def test_sandboxes_and_voided_months_are_left_alone(use: Meter, key: APIKey) -> 
     use(key, "08-10T00:00", usage=MILLION)
     close_due_months(at("09-10T00:00"))
     Invoice.objects.update(status="void")
-    assert close_due_months(at("10-10T00:00")) == {"drafts": 0, "finalized": 0, "held": 0, "failed": 0}
+    assert close_due_months(at("10-10T00:00")) == {"drafts": 0, "finalized": 0, "held": 0, "incomplete": 0, "failed": 0}
     assert Invoice.objects.filter(period_start=AUGUST.start).count() == Invoice.objects.count() == 1
 
 
@@ -144,10 +145,10 @@ def test_one_task_makes_the_drafts_and_another_finalizes_them_as_of_the_clock(us
     use(key, "09-10T00:00", usage=MILLION)
     assert (task.name, finalize_due_invoices.name) == ("metering.close_due_months", "metering.finalize_due_invoices")
     with time_machine.travel(at("10-02T00:00"), tick=False):
-        assert task.apply().get() == {"drafts": 1, "finalized": 0, "held": 0, "failed": 0}
+        assert task.apply().get() == {"drafts": 1, "finalized": 0, "held": 0, "incomplete": 0, "failed": 0}
     with time_machine.travel(at("10-05T00:00"), tick=False):
-        assert task.apply().get() == {"drafts": 0, "finalized": 0, "held": 0, "failed": 0}
-        assert finalize_due_invoices.apply().get() == {"drafts": 0, "finalized": 1, "held": 0, "failed": 0}
+        assert task.apply().get() == {"drafts": 0, "finalized": 0, "held": 0, "incomplete": 0, "failed": 0}
+        assert finalize_due_invoices.apply().get() == {"drafts": 0, "finalized": 1, "held": 0, "incomplete": 0, "failed": 0}
     assert [(run.job, run.outcome) for run in JobRun.objects.order_by("pk")][-1:] == [
         ("metering.finalize_due_invoices", "succeeded")
     ]

@@ -9,15 +9,19 @@ from django.db.utils import IntegrityError
 
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
+from metering.errors import InvoiceNotDraft, NothingToAccept, NothingToBill
+from metering.invoicing.accept import accept
 from metering.invoicing.finalize import finalize
 from metering.invoicing.models import Invoice
 from metering.invoicing.reconcile import differences
 from metering.invoicing.schedule import close_due_months
-from metering.invoicing.terms_models import BillingTerms, TaxRate
+from metering.invoicing.terms_models import AgreedPricing, BillingTerms, TaxRate
 from metering.invoicing.upcoming import upcoming
+from metering.periods import Period
+from metering.rollups.models import DailyRollup
 from tests.corrections.conftest import correct, void
 from tests.factories import NOW, an_event, make_price, send
-from tests.invoicing.conftest import AUGUST, OCTOBER, Meter, at, closed, finalized, tokens, told
+from tests.invoicing.conftest import AUGUST, NOVEMBER, OCTOBER, SEPTEMBER, Meter, at, closed, finalized, tokens, told
 from workspaces.models import APIKey, Workspace
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +32,10 @@ IN_NOVEMBER = at("11-05T00:00")
 IN_DECEMBER = at("12-05T00:00")
 
 
-def agree(workspace: Workspace, rates: dict[str, str] | None = None, **terms: Any) -> BillingTerms:
+def agree(workspace: Workspace, rates: dict[str, str] | None = None, since: Period = SEPTEMBER, **terms: Any) -> BillingTerms:
+    pricing = {name: terms.pop(name) for name in ("discount_percent", "minimum_commitment") if name in terms}
+    if pricing:
+        AgreedPricing.objects.create(workspace=workspace, effective_from=since.start, **pricing)
     agreed, _ = BillingTerms.objects.update_or_create(workspace=workspace, defaults=terms)
     for name, percent in (rates or {}).items():
         agreed.tax_rates.add(TaxRate.objects.create(name=name, percent=Decimal(percent)))
@@ -73,7 +80,7 @@ def test_an_adjusted_month_keeps_the_discount_it_was_billed_by(use: Meter, key: 
     agree(acme, discount_percent=Decimal("10"))
     use(key, "09-14T10:00", usage=MILLION)
     finalized()
-    agree(acme, discount_percent=Decimal("50"))
+    agree(acme, since=OCTOBER, discount_percent=Decimal("50"))
     use(key, "09-20T10:00", "10-02T00:00", usage=MILLION)
     (october,) = finalized(OCTOBER, IN_NOVEMBER)
     assert told(october) == [
@@ -102,7 +109,7 @@ def test_a_void_takes_its_discount_back(use: Meter, key: APIKey, acme: Workspace
 
 
 def test_a_month_below_its_minimum_is_topped_up(use: Meter, key: APIKey, acme: Workspace) -> None:
-    agree(acme, minimum_commitment=Decimal("20"), minimum_from=AUGUST.start, discount_percent=Decimal("10"))
+    agree(acme, minimum_commitment=Decimal("20"), discount_percent=Decimal("10"))
     use(key, "09-14T10:00", usage=MILLION)
     (invoice,) = finalized()
     assert told(invoice)[1:] == [
@@ -113,7 +120,7 @@ def test_a_month_below_its_minimum_is_topped_up(use: Meter, key: APIKey, acme: W
 
 
 def test_a_month_above_its_minimum_is_not(use: Meter, key: APIKey, acme: Workspace) -> None:
-    agree(acme, minimum_commitment=Decimal("20"), minimum_from=AUGUST.start)
+    agree(acme, minimum_commitment=Decimal("20"))
     use(key, "09-14T10:00", usage=HUNDRED_MILLION)
     (invoice,) = finalized()
     assert (len(told(invoice)), invoice.total) == (1, Decimal("150.00"))
@@ -122,7 +129,7 @@ def test_a_month_above_its_minimum_is_not(use: Meter, key: APIKey, acme: Workspa
 def test_late_usage_of_a_month_that_was_topped_up_costs_what_exceeds_the_minimum(
     use: Meter, key: APIKey, acme: Workspace
 ) -> None:
-    agree(acme, minimum_commitment=Decimal("2"), minimum_from=AUGUST.start)
+    agree(acme, minimum_commitment=Decimal("2"))
     use(key, "09-14T10:00", usage=MILLION)
     finalized()
     use(key, "09-20T10:00", "10-02T00:00", "10-03T00:00", usage=MILLION)
@@ -135,9 +142,9 @@ def test_late_usage_of_a_month_that_was_topped_up_costs_what_exceeds_the_minimum
 
 
 def test_a_workspace_without_usage_pays_its_minimum_every_month_since(key: APIKey, acme: Workspace) -> None:
-    agree(acme, minimum_commitment=Decimal("20"), minimum_from=AUGUST.start)
-    assert close_due_months(IN_NOVEMBER) == {"drafts": 0, "finalized": 3, "held": 0, "failed": 0}
-    assert close_due_months(IN_NOVEMBER) == {"drafts": 0, "finalized": 0, "held": 0, "failed": 0}
+    agree(acme, since=AUGUST, minimum_commitment=Decimal("20"))
+    assert close_due_months(IN_NOVEMBER) == {"drafts": 0, "finalized": 3, "held": 0, "incomplete": 0, "failed": 0}
+    assert close_due_months(IN_NOVEMBER) == {"drafts": 0, "finalized": 0, "held": 0, "incomplete": 0, "failed": 0}
     assert [str(invoice.total) for invoice in acme.invoices.all()] == ["20.00"] * 3
     assert told(acme.invoices.first()) == [("minimum", "Minimum commitment of 20.00 USD", 1, "20", "20.00")]
     assert differences() == []
@@ -151,8 +158,8 @@ def test_each_rate_is_rounded_and_the_tax_is_their_sum(use: Meter, key: APIKey, 
     use(key, "09-14T10:00", usage=tokens(input=67_000_000))
     (invoice,) = finalized()
     assert invoice.taxes == [
-        {"name": "GST", "percent": "5", "amount": "5.03"},
-        {"name": "QST", "percent": "9.975", "amount": "10.02"},
+        {"name": "GST", "percent": "5", "taxable": "100.50", "amount": "5.03"},
+        {"name": "QST", "percent": "9.975", "taxable": "100.50", "amount": "10.02"},
     ]
     assert sums(invoice) == ("100.50", "0.00", "15.05", "115.55", "0.00", "115.55")
     assert differences() == []
@@ -280,9 +287,7 @@ def test_less_than_the_minimum_is_carried_and_said_on_the_next_invoice(
         ("usage", "codex-mini, input", 200_000, "0.3", "0.30"),
         ("adjustment", "September 2026: codex-mini, input", 200_000, "0.3", "0.30"),
     ]
-    assert october.notes == {
-        "carried": "Carried over from September 2026: less than 0.50 USD, so without an invoice of its own."
-    }
+    assert october.notes == {"carried": "Carried over from September 2026, without an invoice of its own."}
 
 
 def test_exactly_the_minimum_is_issued(use: Meter, key: APIKey, settings: Any) -> None:
@@ -292,9 +297,25 @@ def test_exactly_the_minimum_is_issued(use: Meter, key: APIKey, settings: Any) -
 
 
 def test_what_rounds_to_nothing_is_not_issued(use: Meter, key: APIKey, settings: Any) -> None:
-    settings.INVOICE_MINIMUM = Decimal("0.50")
-    use(key, "09-14T10:00", usage=tokens(input=1))
+    settings.INVOICE_MINIMUM = Decimal("0.01")
+    use(key, "09-14T10:00", usage=tokens(input=1000))
+    (draft,) = closed()
+    with pytest.raises(NothingToBill):
+        finalize(draft.pk, "ops@omixa.example", NOW)
     assert finalized() == []
+
+
+def test_the_preview_carries_what_is_too_small_before_during_and_after_the_grace(
+    use: Meter, key: APIKey, acme: Workspace, settings: Any
+) -> None:
+    settings.INVOICE_MINIMUM = Decimal("0.50")
+    use(key, "09-14T10:00", usage=tokens(input=200_000))
+    use(key, "10-01T10:00", usage=MILLION)
+    previews = [upcoming(acme, at("10-02T00:00"))]
+    for when in (at("10-02T00:00"), at("10-05T00:00")):
+        close_due_months(when)
+        previews.append(upcoming(acme, when))
+    assert [preview.subtotal for preview in previews] == [Decimal("1.80")] * 3
 
 
 # --- What waits for a person -------------------------------------------------------------------------------------
@@ -307,7 +328,7 @@ def test_an_implausible_invoice_waits_with_its_reason(use: Meter, key: APIKey, a
     (october,) = finalized(OCTOBER, IN_NOVEMBER)
     reason = "The subtotal of 3150.00 USD is 21 times the mean of the last invoices, 150.00 USD."
     assert (october.status, october.held) == ("draft", reason)
-    assert close_due_months(IN_NOVEMBER) == {"drafts": 0, "finalized": 0, "held": 1, "failed": 0}
+    assert close_due_months(IN_NOVEMBER) == {"drafts": 0, "finalized": 0, "held": 1, "incomplete": 0, "failed": 0}
     released = finalize(october.pk, "ops@omixa.example", IN_NOVEMBER)
     assert (released.status, released.held, released.total) == ("open", "", Decimal("3150.00"))
 
@@ -317,6 +338,78 @@ def test_a_large_invoice_of_a_steady_customer_does_not(use: Meter, key: APIKey) 
     finalized()
     use(key, "10-02T10:00", usage=tokens(input=2_000_000_000))
     assert finalized(OCTOBER, IN_NOVEMBER)[0].status == "open"
+
+
+@pytest.fixture
+def lost(use: Meter, key: APIKey, acme: Workspace) -> Invoice:
+    """A draft of October that takes back 1,000,000 tokens of September, which the ledger has lost."""
+    use(key, "09-14T10:00", "09-15T10:00", usage=MILLION)
+    finalized()
+    DailyRollup.objects.filter(workspace=acme, day=at("09-15T00:00")).delete()
+    (held,) = finalized(OCTOBER, IN_NOVEMBER)
+    return held
+
+
+def test_what_nothing_explains_waits_and_is_taken_back_once_a_person_accepts_it(
+    use: Meter, key: APIKey, acme: Workspace, lost: Invoice
+) -> None:
+    reason = "1,000,000 tokens are taken back (September 2026: codex-mini, input) and nothing explains it."
+    assert (lost.status, lost.held, lost.subtotal) == ("draft", reason, Decimal("-1.50"))
+    use(key, "11-02T00:00", "11-03T00:00", usage=MILLION, now=IN_NOVEMBER)
+    assert accept(lost.pk, "a backup was restored", "ops@omixa.example", IN_NOVEMBER) is None
+    close_due_months(IN_DECEMBER)
+    assert told(acme.invoices.get(period_start=NOVEMBER.start)) == [
+        ("usage", "codex-mini, input", 2_000_000, "3", "3.00"),
+        ("adjustment", "September 2026: codex-mini, input", -1_000_000, "-1.5", "-1.50"),
+    ]
+    assert acme.invoices.filter(status="draft").count() == 0
+    with pytest.raises(Invoice.DoesNotExist):
+        accept(lost.pk, "again", "ops@omixa.example", IN_DECEMBER)
+
+
+def test_what_was_accepted_explains_nothing_that_is_lost_later(use: Meter, key: APIKey, acme: Workspace, lost: Invoice) -> None:
+    use(key, "10-14T10:00", "10-15T10:00", usage=MILLION)
+    (october,) = finalized(OCTOBER, IN_NOVEMBER)
+    accepted = accept(october.pk, "a backup was restored", "ops@omixa.example", IN_NOVEMBER)
+    assert accepted is not None
+    assert accepted.held == ""
+    assert finalized(OCTOBER, IN_NOVEMBER)[0].status == "open"
+    DailyRollup.objects.filter(workspace=acme, day=at("09-14T00:00")).delete()
+    use(key, "11-02T00:00", usage=HUNDRED_MILLION, now=IN_NOVEMBER)
+    (november,) = finalized(NOVEMBER, IN_DECEMBER)
+    assert "1,000,000 tokens are taken back" in november.held
+
+
+def test_nothing_else_is_accepted(use: Meter, key: APIKey) -> None:
+    use(key, "09-14T10:00", usage=MILLION)
+    (draft,) = closed()
+    with pytest.raises(NothingToAccept):
+        accept(draft.pk, "why not", "ops@omixa.example", NOW)
+    (invoice,) = finalized()
+    with pytest.raises(InvoiceNotDraft):
+        accept(invoice.pk, "why not", "ops@omixa.example", NOW)
+
+
+def test_a_month_of_nothing_but_unpriced_events_is_counted_and_waits_where_that_is_set(
+    use: Meter, key: APIKey, acme: Workspace, settings: Any
+) -> None:
+    unpriced = an_event(key, request_id="u", model="unknown-model", occurred_at=at("09-15T00:00").isoformat())
+    send(use.gateway, [unpriced], NOW)
+    assert close_due_months(NOW) == {"drafts": 0, "finalized": 0, "held": 0, "incomplete": 1, "failed": 0}
+    settings.INVOICE_WAITS_FOR_EVENTS = True
+    assert close_due_months(NOW) == {"drafts": 0, "finalized": 0, "held": 1, "incomplete": 1, "failed": 0}
+    assert acme.invoices.get().held == "1 request of September 2026 without a price yet: not billed."
+
+
+@pytest.mark.parametrize(("moment", "warned"), [("2026-09-30T23:59:00Z", ["September"]), ("2026-10-01T00:00:00Z", [])])
+def test_a_quarantined_event_counts_for_the_month_it_names_whenever_it_arrived(
+    use: Meter, key: APIKey, moment: str, warned: list[str]
+) -> None:
+    use(key, "09-14T10:00", usage=MILLION)
+    bad = an_event(key, request_id="bad", occurred_at=moment, usage={"prompt_tokens": -5, "completion_tokens": 1})
+    send(use.gateway, [bad], at("10-01T00:10"))
+    (invoice,) = finalized()
+    assert invoice.warnings == [f"1 event of {month} 2026 in the quarantine: not billed." for month in warned]
 
 
 def test_unpriced_events_are_a_warning_or_a_reason_to_wait(use: Meter, key: APIKey, settings: Any) -> None:

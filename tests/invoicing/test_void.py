@@ -56,7 +56,7 @@ def test_voiding_wants_a_reason(invoice: Invoice) -> None:
 
 
 def test_only_what_is_owed_is_voided(invoice: Invoice, use: Meter, key: APIKey) -> None:
-    use(key, "10-01T00:00")
+    use(key, "10-01T00:00", usage=MILLION)
     (draft,) = closed(OCTOBER, IN_NOVEMBER)
     with pytest.raises(InvoiceNotOpen, match="draft"):
         void(draft.pk, "mistake", OPS, NOW)
@@ -126,6 +126,12 @@ def test_a_voided_month_waits_and_is_reissued_with_what_arrived_since(
     (october,) = acme.invoices.filter(period_start=OCTOBER.start)
     assert told(october) == [("usage", "codex-mini, input", 1_000_000, "1.5", "1.50")]
     assert differences() == []
+
+
+def test_closing_a_voided_month_again_bills_nothing(invoice: Invoice) -> None:
+    void(invoice.pk, "we waive it", OPS, NOW)
+    assert (finalized(), close_due_months(NOW)["finalized"]) == ([], 0)
+    assert [each.status for each in Invoice.objects.all()] == ["void"]
 
 
 def test_only_a_voided_month_is_reissued_and_once(invoice: Invoice) -> None:

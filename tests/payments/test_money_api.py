@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
 from metering.invoicing.models import Invoice
-from metering.invoicing.terms_models import BillingTerms
+from metering.invoicing.terms_models import AgreedPricing
 from metering.payments.attempts import recover
 from metering.payments.balance import balance_of
 from metering.payments.models import Payment, TopUp
@@ -61,6 +61,7 @@ def test_the_balance_is_credits_less_unbilled_usage(acme: Workspace, use: Meter)
         "purchased": "20.00",
         "goodwill": "0.00",
         "unbilled_usage": "3.000003000000",
+        "unbilled_tax": "0.00",
         "currency": "USD",
         "as_of": "2026-10-15T12:00:00Z",
     }
@@ -83,8 +84,8 @@ def test_usage_counts_once_before_and_after_its_invoice(acme: Workspace, use: Me
 
 
 def test_a_discount_counts_and_a_minimum_does_not(acme: Workspace, use: Meter) -> None:
-    BillingTerms.objects.create(
-        workspace=acme, discount_percent=Decimal(10), minimum_commitment=Decimal(500), minimum_from=at("10-01T00:00")
+    AgreedPricing.objects.create(
+        workspace=acme, effective_from=at("10-01T00:00"), discount_percent=Decimal(10), minimum_commitment=Decimal(500)
     )
     use(make_key(acme), "10-14T10:00", usage=MILLION)
     assert balance_of(acme, NOW).left == Decimal("-1.35")

@@ -60,12 +60,12 @@ class Oracle:
 
     requests: dict[str, tuple[datetime, int, int]] = field(default_factory=dict)
     rates: list[tuple[datetime, Decimal, Decimal]] = field(default_factory=list)
-    discount: Decimal = Decimal(0)
+    # From which month on a discount holds.
+    discounts: list[tuple[str, Decimal]] = field(default_factory=list)
     minimums: dict[str, Decimal] = field(default_factory=dict)
     credits: list[Credit] = field(default_factory=list)
-    # By month: what was billed of it, by which discount it was billed first, and months that a void left open.
+    # By month: what was billed of it; and months that a void left open.
     billed: dict[str, Decimal] = field(default_factory=dict)
-    agreed: dict[str, Decimal] = field(default_factory=dict)
     voided: set[str] = field(default_factory=set)
 
     def rate(self, moment: datetime) -> tuple[Decimal, Decimal]:
@@ -81,11 +81,12 @@ class Oracle:
 
     def should(self, month: str) -> Decimal:
         used = self.used(month)
-        discount = (used * self.agreed.get(month, self.discount) / 100).quantize(PICO, ROUND_HALF_EVEN)
+        percent = next((percent for since, percent in reversed(self.discounts) if since <= month), Decimal(0))
+        discount = (used * percent / 100).quantize(PICO, ROUND_HALF_EVEN)
         return max(used - discount, self.minimums.get(month, Decimal(0)))
 
     def bill(self, month: str) -> dict[str, Decimal] | None:
-        """The invoice for the month; None when less than the least would be left to pay."""
+        """The invoice for the month; None when it comes to less than the least."""
         months = {month_of(moment) for moment, *_ in self.requests.values()} | set(self.minimums) | set(self.billed)
         open_months = [each for each in months if each <= month and each not in self.voided - {month}]
         owed = {each: self.should(each) - self.billed.get(each, Decimal(0)) for each in open_months}
@@ -96,13 +97,11 @@ class Oracle:
         total = subtotal - promotional + tax
         applied, spent_after = self.draw(False, total, month)
         due = total - applied
-        if subtotal <= 0 or 0 < due < LEAST:
+        if subtotal <= 0 or (due > 0 and promotional + total < LEAST):
             return None
         for credit, amount in [*spent, *spent_after]:
             credit.left -= amount
         for each, amount in owed.items():
-            if amount or each == month:
-                self.agreed.setdefault(each, self.discount)
             self.billed[each] = self.billed.get(each, Decimal(0)) + amount
         self.voided.discard(month)
         return {
@@ -141,7 +140,8 @@ class Year:
 
     def agree(self, when: str, **terms: Any) -> None:
         save_terms(self.workspace, terms, None, OPS, at(when))
-        self.oracle.discount = terms.get("discount_percent", self.oracle.discount)
+        if "discount_percent" in terms:
+            self.oracle.discounts.append((when[:7], terms["discount_percent"]))
 
     def use(self, name: str, moment: str, tokens_in: int, tokens_out: int = 0, now: str | None = None) -> None:
         usage = {"prompt_tokens": tokens_in, "completion_tokens": tokens_out, "total_tokens": tokens_in + tokens_out}
@@ -221,7 +221,7 @@ def test_every_cent_of_a_year_is_explained(stripe: StripeServer, settings: Any) 
     assert november.notes["carried"].startswith("Carried over from October 2027")
 
     # December: a minimum commitment, a gift that expires with the year, a replacement of November's usage.
-    year.agree("2027-12-01", minimum_commitment=Decimal("80.00"), minimum_from=at("2027-12-01"))
+    year.agree("2027-12-01", minimum_commitment=Decimal("80.00"))
     oracle.minimums |= {f"{y}-{m:02}": Decimal("80.00") for y, m in [(2027, 12), *((2028, n) for n in range(1, 7))]}
     year.credit("goodwill", "500.00", "2027-12-05", expires="2028-01-01")
     corrected = {"prompt_tokens": 80_000_000, "completion_tokens": 10, "total_tokens": 80_000_010}

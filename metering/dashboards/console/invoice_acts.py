@@ -15,6 +15,7 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from metering.dashboards.console import figures
+from metering.invoicing.accept import accept
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.credit_notes import CREDITABLE, LONGEST_REASON, Creditable, creditable
 from metering.invoicing.finalize import finalize
@@ -65,7 +66,8 @@ def acts_for(invoice: Invoice) -> set[str]:
     """The paths of what this invoice's status and sums allow."""
     untouched = not invoice.amount_paid and not invoice.credit_notes.exists()
     allowed = {
-        "finalize": invoice.status == Invoice.Status.DRAFT and not is_running(invoice),
+        "finalize": invoice.status == Invoice.Status.DRAFT and not is_running(invoice) and invoice.subtotal_exact > 0,
+        "accept": invoice.status == Invoice.Status.DRAFT and takes_back_only(invoice),
         "mark-paid": invoice.status in OWED,
         "credit": invoice.status in CREDITABLE and creditable(invoice).net > 0,
         "uncollectible": invoice.status == Invoice.Status.OPEN,
@@ -81,8 +83,24 @@ def next_step(invoice: Invoice) -> str:
     if invoice.status == Invoice.Status.VOID:
         standing = standing_of(invoice)
         return "reissue its month, if it is to be billed" if standing is None else f"none: its month has {standing}"
+    if invoice.held:
+        return way_out(invoice)
     steps = {"draft": "finalize it", "open": "mark it as paid when the money has arrived"}
     return steps.get(invoice.status, "none")
+
+
+def takes_back_only(invoice: Invoice) -> bool:
+    """A parked draft that has nothing to finalize: it waits for somebody to accept what it takes back."""
+    return bool(invoice.held) and invoice.subtotal_exact <= 0 and invoice.lines.exists()
+
+
+def way_out(invoice: Invoice) -> str:
+    """How a parked draft goes on."""
+    if invoice.subtotal_exact > 0:
+        return "Finalizing it releases it."
+    if takes_back_only(invoice):
+        return "Accepting it lets the next invoice take it back."
+    return "It goes on by itself when these events are priced or settled."
 
 
 def is_running(invoice: Invoice) -> bool:
@@ -112,6 +130,21 @@ def finalize_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpRe
         "and never changes again. Whatever arrives later is adjusted on the next invoice."
     )
     page = FormPage("Finalize the invoice", act, page_of(invoice), intro=intro, submit="Finalize")
+    return page.respond(request, admin, invoice)
+
+
+def accept_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResponse:
+    invoice = _invoice(pk)
+
+    def act(asked: dict[str, Any]) -> HttpResponse:
+        left = accept(invoice.pk, asked["reason"], actor_of(request), timezone.now())
+        if left is not None:
+            return _done(request, left, "It is accepted.")
+        messages.success(request, "It is accepted: the next invoice takes it back.")
+        return redirect(reverse("admin:metering_invoice_changelist"))
+
+    intro = f"{invoice.held} The ledger has lost what was billed: look for the cause first."
+    page = FormPage("Accept what is taken back", act, page_of(invoice), ReasonForm, intro, "Accept", danger=True)
     return page.respond(request, admin, invoice)
 
 

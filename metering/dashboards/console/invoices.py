@@ -152,6 +152,7 @@ class InvoiceAdmin(OperatorAdmin):
     actions_list = ("export",)
     actions_detail = (
         "finalize",
+        "accept",
         "mark_paid",
         "credit",
         {"title": "Give up", "items": ["uncollectible", "void"]},
@@ -190,7 +191,7 @@ class InvoiceAdmin(OperatorAdmin):
 
     @display(description="waits for a person")
     def held_shown(self, invoice: Invoice) -> str:
-        return f"{invoice.held} Finalizing it releases it." if invoice.held else "no"
+        return f"{invoice.held} {invoice_acts.way_out(invoice)}" if invoice.held else "no"
 
     @display(description="warnings")
     def warnings_shown(self, invoice: Invoice) -> str:
@@ -247,6 +248,10 @@ class InvoiceAdmin(OperatorAdmin):
     @action(description="Finalize", url_path="finalize", icon="task_alt")
     def finalize(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return invoice_acts.finalize_page(request, self, object_id)
+
+    @action(description="Accept", url_path="accept", icon="rule")
+    def accept(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return invoice_acts.accept_page(request, self, object_id)
 
     @action(description="Mark as paid", url_path="mark-paid", icon="payments")
     def mark_paid(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -17,10 +18,10 @@ from unfold.decorators import action
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
 from metering.dashboards.console import figures
-from metering.invoicing.terms import terms_of
+from metering.invoicing.terms import in_force, pricing_of, terms_of
 from metering.invoicing.terms_change import save_terms
-from metering.invoicing.terms_models import BillingTerms, TaxRate
-from metering.periods import parse_month
+from metering.invoicing.terms_models import AgreedPricing, BillingTerms, TaxRate
+from metering.periods import month_of, parse_month
 from workspaces.console import fields
 from workspaces.console.base import OperatorAdmin, actor_of
 from workspaces.console.pages import FormPage
@@ -34,8 +35,6 @@ PLAIN = (
     "tax_treatment",
     "tax_note",
     "payment_days",
-    "discount_percent",
-    "minimum_commitment",
     "mode",
     "suspend_when_past_due",
 )
@@ -59,7 +58,12 @@ class TermsForm(forms.Form):
     minimum_commitment = fields.amount(
         "minimum per month (USD)", "Empty: none.", required=False, min_value=Decimal("0.01"), decimal_places=2
     )
-    minimum_from = fields.text("minimum since", "YYYY-MM. Empty: the running month.", required=False, max_length=7)
+    pricing_from = fields.text(
+        "discount and minimum hold from",
+        "YYYY-MM. Empty: the running month. Months before it, and months already invoiced, keep theirs.",
+        required=False,
+        max_length=7,
+    )
     mode = fields.choice("pays", list(BillingTerms.Mode.choices))
     suspend_when_past_due = fields.switch("suspend live keys while an invoice is past due")
 
@@ -69,9 +73,9 @@ class TermsForm(forms.Form):
             validate_email(address)
         return addresses
 
-    def clean_minimum_from(self) -> Any:
+    def clean_pricing_from(self) -> Any:
         try:
-            return parse_month(self.cleaned_data["minimum_from"]).start if self.cleaned_data["minimum_from"] else None
+            return parse_month(self.cleaned_data["pricing_from"]).start if self.cleaned_data["pricing_from"] else None
         except ValueError as error:
             raise forms.ValidationError(str(error)) from None
 
@@ -103,8 +107,8 @@ class MoneyOfAWorkspace:
             act,
             back,
             TermsForm,
-            "Finalized invoices keep what they print, and months already billed keep their discount and minimum.",
-            initial=initial_of(terms_of(workspace)),
+            f"Finalized invoices keep what they print. Discount and minimum so far: {told(pricing_of(workspace))}.",
+            initial=initial_of(terms_of(workspace), timezone.now()),
         )
         return page.respond(request, self, workspace)
 
@@ -133,12 +137,26 @@ class MoneyOfAWorkspace:
         return redirect(f"{reverse('admin:metering_creditgrant_changelist')}?workspace__id__exact={workspace.pk}")
 
 
-def initial_of(terms: BillingTerms) -> dict[str, Any]:
+def initial_of(terms: BillingTerms, now: datetime) -> dict[str, Any]:
+    agreed = in_force(pricing_of(terms.workspace), month_of(now).start)
     return {name: getattr(terms, name) for name in PLAIN} | {
         "recipients": "\n".join(terms.recipients),
         "tax_rates": terms.tax_rates.all() if terms.pk else [],
-        "minimum_from": f"{terms.minimum_from:%Y-%m}" if terms.minimum_from else "",
+        "discount_percent": agreed.discount_percent,
+        "minimum_commitment": agreed.minimum_commitment,
     }
+
+
+def told(agreed: list[AgreedPricing]) -> str:
+    """Such as "from 2026-08 on 10 % and no minimum, from 2026-12 on 12.5 % and at least $500.00"."""
+    return (
+        ", ".join(
+            f"from {each.effective_from:%Y-%m} on {each.discount_percent.normalize():f} % and "
+            + ("no minimum" if each.minimum_commitment is None else f"at least {figures.usd(each.minimum_commitment)}")
+            for each in agreed
+        )
+        or "none"
+    )
 
 
 class TaxRateAdmin(OperatorAdmin):
