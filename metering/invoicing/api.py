@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from metering.errors import NotFound
-from metering.invoicing.explain import events_under
+from metering.invoicing.explain import events_under, explanation_of, page_of
 from metering.invoicing.issued_pdf import issued_invoice
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.pdf import pdf_response
@@ -128,8 +128,9 @@ class LineEventsView(APIView):
     def get(self, request: Request, invoice_id: str, line_id: str) -> HttpResponseBase:
         """Each with its tokens and exact amount on this line; over all pages they add up to the line's.
 
-        All that the line's month holds of the same thing is listed, and adds up to something else, under a line that takes
-        tokens back, and under one that was finalized in the very moment that late usage of its month was recorded.
+        Voiding or reissuing another invoice later changes nothing in it. A reissued line shows what its month should have
+        been billed, less what other invoices billed of it: a request that one of them took back is under both. Only under a
+        line that was finalized in the very moment that usage of its month was recorded may it add up to something else.
         """
         asked = parse(request.query_params, LineEventsQuery)
         after = event_position(asked["cursor"]) if "cursor" in asked else None
@@ -143,12 +144,16 @@ class LineEventsView(APIView):
 
 
 def events_csv(line: InvoiceLine, after: Position | None = None) -> StreamingHttpResponse:
-    """Every event under the line, newest first, as a download; a page at a time, so that any number fits in memory."""
+    """Every event under the line, newest first, as a download; a page at a time, so that any number fits in memory.
+
+    Which they are is worked out once, so its time grows with what is shown, and all of it is by one and the same ledger.
+    """
+    explanation = explanation_of(line)
 
     def rows() -> Iterator[dict[str, Any]]:
         position, more = after, True
         while more:
-            billed, more = events_under(line, EVENTS_AT_ONCE, position)
+            billed, more = page_of(explanation, EVENTS_AT_ONCE, position)
             yield from map(billed_event_json, billed)
             position = billed[-1].event.position if billed else None
 

@@ -56,14 +56,14 @@ def invoice_print(request: HttpRequest, caller: Caller, invoice_id: str) -> Http
 def line_page(request: HttpRequest, caller: Caller, invoice_id: str, line_id: str) -> HttpResponseBase:
     lines = InvoiceLine.objects.select_related("invoice__workspace").filter(invoice__workspace=caller.workspace)
     line = get_object_or_404(lines, invoice__public_id=invoice_id, public_id=line_id)
+    if request.GET.get("format") == "csv":
+        return events_csv(line)
     try:
         after = event_position(request.GET["cursor"]) if request.GET.get("cursor") else None
     except InvalidParameter:
         after = None
     billed, more = events_under(line, PAGE, after)
     names = key_names(caller.workspace)
-    if request.GET.get("format") == "csv":
-        return events_csv(line)
     context = {
         "line": line,
         "invoice": line.invoice,
