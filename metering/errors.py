@@ -113,6 +113,16 @@ class NoPaymentMethod(Refusal):
     status = 409
 
 
+class SandboxBuysNothing(Refusal):
+    code = "sandbox_buys_nothing"
+    status = 409
+
+
+class TooLittleToPay(Refusal):
+    code = "too_little_to_pay"
+    status = 409
+
+
 class StripeAway(Refusal):
     code = "stripe_unavailable"
     status = 503

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.http import StreamingHttpResponse
@@ -109,7 +111,8 @@ class TopUpsView(APIView):
         key = key_of(request.headers)
         asked = valid(TopUpToMake(data=request.data))
         caller, now = caller_of(request), timezone.now()
-        top_up = top_ups.buy(caller.workspace, asked["amount"], asked["method"], key, caller.actor, now)
+        with stripe_may_be_away():
+            top_up = top_ups.buy(caller.workspace, asked["amount"], asked["method"], key, caller.actor, now)
         return Response(top_up_json(top_up), status=201)
 
 
@@ -151,10 +154,8 @@ class PayInvoiceView(APIView):
             raise NotFound("There is no such invoice in this workspace.")
         edge()
         once(workspace, key, {"pay": invoice_id, **asked}, lambda: invoice.public_id, now)
-        try:
+        with stripe_may_be_away():
             return Response(self.paid(invoice, asked["method"], now))
-        except StripeUnavailable:
-            raise StripeAway("Stripe does not answer: repeat this with the same key.", retry_after=30) from None
 
     def paid(self, invoice: Invoice, method: str, now: Any) -> dict[str, Any]:
         page, attempt = None, None
@@ -211,6 +212,15 @@ def listed(rows: Any, asked: dict[str, Any], shown: Any) -> dict[str, Any]:
     page = page[: asked["limit"]]
     next_cursor = encode_cursor([page[-1].public_id]) if more else None
     return {"object": "list", "data": [shown(each) for each in page], "next_cursor": next_cursor}
+
+
+@contextmanager
+def stripe_may_be_away() -> Iterator[None]:
+    """Raises StripeAway where the outcome is not known: under the same key it is found out."""
+    try:
+        yield
+    except StripeUnavailable:
+        raise StripeAway("Stripe does not answer: repeat this with the same key.", retry_after=30) from None
 
 
 def valid(asked: Any) -> dict[str, Any]:

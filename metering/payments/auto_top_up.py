@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import structlog
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Q
 
+from metering.invoicing.draft import hold
 from metering.money import cents_text, exact_text
 from metering.payments import top_ups
 from metering.payments.balance import Balance, balance_of
@@ -42,23 +43,33 @@ def _top_up_if_low(account: PaymentAccount, balance: Balance, now: datetime) -> 
     """One at a time, so many a day, never after a decline until a person has looked."""
     if not _wants_top_up(account, balance.left):
         return False
+    made = _begin_if_low(account.pk, account.workspace_id, now)
+    return made is not None and top_ups.pay(made, now).status == TopUp.Status.PAID
+
+
+def _begin_if_low(account_id: int, workspace_id: int, now: datetime) -> TopUp | None:
+    """Looked at again with the workspace held, for another run may have bought, been declined or been told to stop."""
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    made_today = TopUp.objects.filter(workspace=account.workspace, automatic=True, created_at__gte=today).count()
-    if made_today >= account.top_ups_per_day:
-        return False
-    assert account.top_up_amount is not None  # noqa: S101 - checked above
-    try:
-        with transaction.atomic():
-            made = top_ups.make(account.workspace, account.top_up_amount, ACTOR, now, automatic=True)
-    except IntegrityError:  # another is under way: the payments' recovery ends it
-        return False
-    return top_ups.pay(made, top_ups.SAVED, now).status == TopUp.Status.PAID
+    with transaction.atomic():
+        hold(workspace_id)
+        account = PaymentAccount.objects.select_related("workspace").get(pk=account_id)
+        automatic = TopUp.objects.filter(workspace=workspace_id, automatic=True)
+        if automatic.filter(status=TopUp.Status.PENDING).exists():  # the payments' recovery ends it
+            return None
+        if automatic.filter(created_at__gte=today).count() >= account.top_ups_per_day:
+            return None
+        if not _wants_top_up(account, balance_of(account.workspace, now).left):
+            return None
+        assert account.top_up_amount is not None  # noqa: S101 - it is wanted
+        return top_ups.begin(account, account.top_up_amount, top_ups.SAVED, ACTOR, now, automatic=True)
 
 
 def _wants_top_up(account: PaymentAccount, left: Decimal) -> bool:
     if account.top_up_below is None or account.top_up_amount is None or left >= account.top_up_below:
         return False
-    return bool(account.method_id and is_configured() and not account.top_up_stopped)
+    if account.workspace.sandbox or account.top_up_stopped:
+        return False
+    return bool(account.method_id and is_configured())
 
 
 def _tell_if_low(account: PaymentAccount, balance: Balance, now: datetime) -> bool:

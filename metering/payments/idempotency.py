@@ -29,19 +29,31 @@ def key_of(headers: Any) -> str:
     return key
 
 
+def remembered(workspace: Workspace, key: str, asked: dict[str, Any]) -> str | None:
+    """What `once` made under the key; None when it is new. Raises IdempotencyKeyReused."""
+    before = IdempotencyKey.objects.filter(workspace=workspace, key=key).first()
+    if before is None:
+        return None
+    if before.asked != digest_of(asked):
+        raise IdempotencyKeyReused(f"This {HEADER} was used for another request: take a new one.", param=HEADER)
+    return before.made
+
+
 def once(workspace: Workspace, key: str, asked: dict[str, Any], make: Callable[[], str], now: datetime) -> str:
     """The id that `make` returned when the key was first used; made and remembered in one transaction.
 
-    Two at once wait for each other. Raises IdempotencyKeyReused when the key asked for something else before.
+    Two at once wait for each other; what `make` raises is not remembered. Raises IdempotencyKeyReused when the key asked
+    for something else before.
     """
-    digest = hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
     with transaction.atomic():
         hold(workspace.pk)
-        before = IdempotencyKey.objects.filter(workspace=workspace, key=key).first()
-        if before is None:
+        made = remembered(workspace, key, asked)
+        if made is None:
             made = make()
+            digest = digest_of(asked)
             IdempotencyKey.objects.create(workspace=workspace, key=key, asked=digest, made=made, created_at=now)
-            return made
-    if before.asked != digest:
-        raise IdempotencyKeyReused(f"This {HEADER} was used for another request: take a new one.", param=HEADER)
-    return before.made
+        return made
+
+
+def digest_of(asked: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()

@@ -10,6 +10,7 @@ from metering.errors import InvalidParameter
 from metering.money import cents_text
 from metering.payments.accounts import account_of
 from metering.payments.models import PaymentAccount
+from metering.payments.top_ups import refuse_sandbox
 from workspaces import audit
 from workspaces.models import Workspace
 
@@ -25,7 +26,12 @@ def save_preferences(
     actor: str,
     now: datetime,
 ) -> PaymentAccount:
-    """None of a level switches it off. Automatic top-ups that a decline stopped may go on. Raises InvalidParameter."""
+    """None of a level switches it off. Automatic top-ups that a decline stopped may go on.
+
+    Raises InvalidParameter, and SandboxBuysNothing for automatic top-ups of a sandbox.
+    """
+    if top_up_below is not None:
+        refuse_sandbox(workspace)
     if (top_up_below is None) != (top_up_amount is None):
         raise InvalidParameter("Automatic top-ups take a level and an amount.", param="top_up_amount")
     least, most = settings.TOP_UP_MINIMUM, settings.TOP_UP_MAXIMUM

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from metering.jobs.alert import tell_operators
 from metering.jobs.run import SCHEDULE, Run, counted, running
-from metering.payments import accounts, attempts, auto_top_up, collect, dunning, mails, refunds, webhooks
+from metering.payments import accounts, attempts, auto_top_up, collect, dunning, mails, orphans, refunds, webhooks
 from metering.payments.expire import expire_credits as write_off_credits
 from metering.payments.prepaid import watch_prepaid
 from metering.payments.reconcile import against_stripe, everything
@@ -31,12 +31,12 @@ def dun_invoices(started_by: str = SCHEDULE) -> dict[str, Any]:
 
 @shared_task(name="metering.recover_payments")
 def recover_payments(started_by: str = SCHEDULE) -> dict[str, Any]:
-    """Takes up attempts and refunds whose outcome is not known."""
+    """Takes up attempts and refunds whose outcome is not known, and top-ups without an attempt."""
     now = timezone.now()
 
     def act(_: Any) -> dict[str, Any]:
-        found, back = attempts.recover(now), refunds.recover(now)
-        return {name: found[name] + back[name] for name in found}
+        found, back, orphaned = attempts.recover(now), refunds.recover(now), orphans.take_up(now)
+        return {name: found[name] + back[name] + orphaned[name] for name in found}
 
     return counted("metering.recover_payments", started_by, act)
 
