@@ -13,6 +13,7 @@ from metering.payments.accounts import ensure_customer
 from metering.payments.attempts import PAYMENT_PAGE, SAVED_METHOD, begin_for_invoice, close_page, pursue
 from metering.payments.models import PaymentAccount, PaymentAttempt
 from metering.payments.stripe_edge import is_configured
+from metering.payments.too_little import refuse_too_little
 
 log = structlog.get_logger(__name__)
 
@@ -70,8 +71,9 @@ def _untried() -> list[int]:
 def payment_page(invoice: Invoice, now: datetime) -> str:
     """The address of the page where the invoice can be paid; an open one is used again.
 
-    Raises PaymentUnderWay, InvoiceNotOpen, StripeNotConfigured, StripeUnavailable.
+    Raises TooLittleToPay, PaymentUnderWay, InvoiceNotOpen, StripeNotConfigured, StripeUnavailable.
     """
+    refuse_too_little(invoice)
     account = ensure_customer(invoice.workspace)
     for _ in range(2):  # the standing page may just have expired
         attempt = pursue(begin_for_invoice(invoice.pk, PAYMENT_PAGE, account, now), now)

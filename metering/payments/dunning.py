@@ -1,6 +1,9 @@
 """After a decline: retries some days later, a mail at each step, then past due. Payment ends it at any time.
 
-An invoice that nothing can be charged for, without a saved method or without Stripe, is dunned by mail from its due day on.
+A step is a decline, or a reminder, after its day has come: what the customer tries in between is told of and counts for
+nothing. Steps that were missed while nothing ran are made up for a day apart. A method saved meanwhile is tried at once,
+also when it is past due. An invoice that nothing can be charged for, without a saved method or without Stripe, is dunned by
+mail from its due day on, and one on which less is due than a card can pay is not dunned at all.
 """
 
 from collections.abc import Callable
@@ -10,26 +13,37 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 
 from metering.invoicing.draft import hold
 from metering.invoicing.models import Invoice
+from metering.invoicing.settle import OWED
 from metering.money import cents_text
 from metering.payments.models import Dunning, PaymentAttempt
 from metering.payments.notices import tell
 from metering.payments.suspension import lift_if_settled, suspend_for
+from metering.payments.too_little import enough_due, is_too_little
 from metering.periods import instant_text
 from workspaces import audit
 
 log = structlog.get_logger(__name__)
 ACTOR = "metering.dun_invoices"
+UNSETTLED = (Dunning.State.RETRYING, Dunning.State.PAST_DUE)
+LEAST_BETWEEN = timedelta(days=1)
 
 
 def after_decline(invoice: Invoice, attempt: PaymentAttempt, now: datetime) -> None:
-    """Notes a declined attempt in the transaction that settles it: the next retry is set, or none is left."""
-    dunning, _ = Dunning.objects.get_or_create(invoice=invoice, defaults={"began_at": now})
+    """Notes a declined attempt in the transaction that settles it: the next retry is set, or none is left.
+
+    Only the first decline, and those after a step's time has come, are steps.
+    """
+    dunning, begins = Dunning.objects.get_or_create(invoice=invoice, defaults={"began_at": now})
     if dunning.state == Dunning.State.SETTLED:
-        dunning.state, dunning.began_at, dunning.retries = Dunning.State.RETRYING, now, 0
-    _step(dunning, invoice, f"payment_failed:{invoice.public_id}:{attempt.number}", attempt.message, now)
+        dunning.state, dunning.began_at, dunning.retries, begins = Dunning.State.RETRYING, now, 0, True
+    if begins or _is_due(dunning, now):
+        _step(dunning, invoice, f"payment_failed:{invoice.public_id}:{attempt.number}", attempt.message, now)
+    else:
+        _tell_again(dunning, invoice, attempt, now)
 
 
 def after_payment(invoice: Invoice, now: datetime) -> None:
@@ -48,6 +62,7 @@ def dun(
     Counts of retried, reminded and failed. One invoice's failure does not stop the others.
     """
     counts = {"retried": 0, "reminded": 0, "failed": 0}
+    _let_off(now)
     due = _due(now)
     for done, invoice_id in enumerate(due):
         progress(done, len(due))
@@ -64,10 +79,34 @@ def dun(
 
 
 def _due(now: datetime) -> list[int]:
-    """Primary keys of open invoices with a step due: a retry, or a due day that passed unnoticed."""
-    steps = Dunning.objects.filter(next_retry_at__lte=now, invoice__status=Invoice.Status.OPEN)
-    overdue = Invoice.objects.filter(status=Invoice.Status.OPEN, due_at__lte=now, amount_due__gt=0, dunning__isnull=True)
-    return [*steps.order_by("pk").values_list("invoice", flat=True), *overdue.order_by("pk").values_list("pk", flat=True)]
+    """Primary keys of open invoices with a step due, a method not tried yet, or a due day that passed unnoticed.
+
+    While a payment is on its way, which may take days, its outcome is awaited.
+    """
+    invoices = Invoice.objects.filter(enough_due(), status=Invoice.Status.OPEN)
+    step = Q(dunning__next_retry_at__lte=now)
+    unnoticed = Q(dunning__isnull=True, due_at__lte=now)
+    on_its_way = PaymentAttempt.objects.filter(invoice=OuterRef("pk"), status=PaymentAttempt.Status.PROCESSING)
+    due = invoices.filter(step | unnoticed | _has_new_method()).exclude(Exists(on_its_way))
+    return list(due.order_by("pk").values_list("pk", flat=True))
+
+
+def _has_new_method() -> Q:
+    """Of invoices under dunning: the method saved by now was never tried on it."""
+    method = "workspace__payment_account__method_id"
+    tried = PaymentAttempt.objects.filter(invoice=OuterRef("pk"), method_id=OuterRef(method))
+    untried = ~Exists(tried.exclude(status=PaymentAttempt.Status.CANCELED))
+    return Q(untried, dunning__state__in=UNSETTLED, **{f"{method}__gt": ""})
+
+
+def _let_off(now: datetime) -> None:
+    """Ends the dunning of what a credit or a payment has lowered to less than a card can pay."""
+    dunnings = Dunning.objects.filter(state__in=UNSETTLED, invoice__status__in=OWED)
+    too_little = dunnings.exclude(enough_due("invoice__")).select_related("invoice")
+    for dunning in too_little.order_by("pk"):
+        with transaction.atomic():
+            hold(dunning.invoice.workspace_id)
+            after_payment(dunning.invoice, now)
 
 
 def _remind(invoice_id: int, now: datetime) -> bool:
@@ -75,14 +114,18 @@ def _remind(invoice_id: int, now: datetime) -> bool:
     with transaction.atomic():
         hold(Invoice.objects.values_list("workspace", flat=True).get(pk=invoice_id))
         invoice = Invoice.objects.select_for_update().get(pk=invoice_id)
-        if invoice.status != Invoice.Status.OPEN:
+        if invoice.status != Invoice.Status.OPEN or is_too_little(invoice.amount_due):
             return False
         dunning, made = Dunning.objects.get_or_create(invoice=invoice, defaults={"began_at": now})
-        if not made and (dunning.next_retry_at is None or dunning.next_retry_at > now):
+        if not made and not _is_due(dunning, now):
             return False
         steps = f"reminder-{dunning.retries + (not made)}"
         _step(dunning, invoice, f"payment_failed:{invoice.public_id}:{steps}", "No payment has arrived yet.", now)
         return True
+
+
+def _is_due(dunning: Dunning, now: datetime) -> bool:
+    return dunning.next_retry_at is not None and dunning.next_retry_at <= now
 
 
 def _step(dunning: Dunning, invoice: Invoice, key: str, message: str, now: datetime) -> None:
@@ -90,13 +133,11 @@ def _step(dunning: Dunning, invoice: Invoice, key: str, message: str, now: datet
     if dunning.next_retry_at is not None:
         dunning.retries += 1
         dunning.next_retry_at = None
-    if dunning.state == Dunning.State.PAST_DUE:
-        dunning.save()
-        return
     days = settings.DUNNING_RETRY_DAYS
     context = _context(invoice) | {"message": message}
     if dunning.retries < len(days):
-        dunning.next_retry_at = dunning.began_at + timedelta(days=days[dunning.retries])
+        planned = dunning.began_at + timedelta(days=days[dunning.retries])
+        dunning.next_retry_at = max(planned, now + LEAST_BETWEEN)
         dunning.save()
         tell(invoice.workspace, "payment_failed", key, context | {"next_try": instant_text(dunning.next_retry_at)}, now)
         return
@@ -105,6 +146,13 @@ def _step(dunning: Dunning, invoice: Invoice, key: str, message: str, now: datet
     tell(invoice.workspace, "past_due", f"past_due:{invoice.public_id}", context, now)
     audit.record(ACTOR, "invoice.past_due", invoice.public_id, invoice.workspace, now=now, number=invoice.number)
     suspend_for(invoice, now)
+
+
+def _tell_again(dunning: Dunning, invoice: Invoice, attempt: PaymentAttempt, now: datetime) -> None:
+    """That a payment in between failed; when the next try is, or that there is none, stays as it was."""
+    kind = "past_due" if dunning.state == Dunning.State.PAST_DUE else "payment_failed"
+    context = _context(invoice) | {"message": attempt.message, "next_try": instant_text(dunning.next_retry_at) or ""}
+    tell(invoice.workspace, kind, f"{kind}:{invoice.public_id}:{attempt.number}", context, now)
 
 
 def _context(invoice: Invoice) -> dict[str, str]:

@@ -1,0 +1,29 @@
+"""What is too little to be charged by card: it is neither collected nor dunned, and says so where somebody would pay it."""
+
+from decimal import Decimal
+
+from django.conf import settings
+from django.db.models import Q
+
+from metering.errors import TooLittleToPay
+from metering.invoicing.models import Invoice
+from metering.money import cents_text
+
+
+def is_too_little(amount: Decimal) -> bool:
+    return 0 < amount < settings.INVOICE_MINIMUM
+
+
+def enough_due(prefix: str = "") -> Q:
+    """Of invoices: what can be charged is due. `prefix` leads to the invoice, such as "invoice__"."""
+    return Q(**{f"{prefix}amount_due__gt": 0, f"{prefix}amount_due__gte": settings.INVOICE_MINIMUM})
+
+
+def refuse_too_little(invoice: Invoice) -> None:
+    """Raises TooLittleToPay."""
+    if is_too_little(invoice.amount_due):
+        due, least = cents_text(invoice.amount_due), cents_text(settings.INVOICE_MINIMUM)
+        raise TooLittleToPay(
+            f"{due} USD are due on the invoice {invoice}, and less than {least} USD cannot be charged: "
+            "it stays due, and nothing follows from it."
+        )
