@@ -15,15 +15,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from metering.credits.models import CreditGrant
-from metering.errors import InvalidParameter, InvoiceNotOpen, NoPaymentMethod, NotFound, StripeAway
+from metering.errors import InvalidParameter, NotFound, StripeAway
 from metering.invoicing.models import Invoice
 from metering.payments import top_ups
-from metering.payments.accounts import account_of
 from metering.payments.balance import balance_of
-from metering.payments.collect import collect_invoice, payment_page
 from metering.payments.exports import EXPORTS, export
-from metering.payments.idempotency import HEADER, key_of, once
+from metering.payments.idempotency import HEADER, key_of
 from metering.payments.models import TopUp
+from metering.payments.pay_invoice import pay_invoice
 from metering.payments.serializers import (
     BalanceSerializer,
     CreditEntryListSerializer,
@@ -35,8 +34,8 @@ from metering.payments.serializers import (
     TopUpSerializer,
     TopUpToMake,
 )
-from metering.payments.shown import balance_json, entry_json, grant_json, grants_of, top_up_json
-from metering.payments.stripe_edge import StripeUnavailable, edge
+from metering.payments.shown import balance_json, entry_json, grant_json, grants_of, invoice_payment_json, top_up_json
+from metering.payments.stripe_edge import StripeUnavailable
 from metering.periods import Period
 from metering.usage.parameters import NoQuery, decode_cursor, encode_cursor, invalid_cursor, parse
 from workspaces.permissions import SeesInvoices, caller_of
@@ -145,38 +144,18 @@ class PayInvoiceView(APIView):
         responses={200: InvoicePaymentSerializer, **REFUSED, **NOT_FOUND, **MONEY},
     )
     def post(self, request: Request, invoice_id: str) -> Response:
-        """An invoice is collected once, whatever keys are used; a decline is in the answer."""
+        """An invoice is collected once, whatever keys are used; a decline is in the answer.
+
+        Repeated with the same key it answers with what became of that payment by then, and never charges again.
+        """
         key = key_of(request.headers)
         asked = valid(PaymentToMake(data=request.data))
         workspace, now = caller_of(request).workspace, timezone.now()
         invoice = Invoice.objects.select_related("workspace").filter(workspace=workspace, public_id=invoice_id).first()
         if invoice is None:
             raise NotFound("There is no such invoice in this workspace.")
-        edge()
-        once(workspace, key, {"pay": invoice_id, **asked}, lambda: invoice.public_id, now)
         with stripe_may_be_away():
-            return Response(self.paid(invoice, asked["method"], now))
-
-    def paid(self, invoice: Invoice, method: str, now: Any) -> dict[str, Any]:
-        page, attempt = None, None
-        if invoice.status == Invoice.Status.OPEN:
-            if method == top_ups.PAGE:
-                page = payment_page(invoice, now)
-            elif not account_of(invoice.workspace).method_id:
-                raise NoPaymentMethod("No payment method is saved: save one, or pay on a page.")
-            else:
-                attempt = collect_invoice(invoice.pk, now)
-            invoice.refresh_from_db()
-        elif invoice.status != Invoice.Status.PAID:
-            raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open one is paid.")
-        return {
-            "object": "invoice_payment",
-            "invoice_id": invoice.public_id,
-            "status": invoice.status,
-            "payment_page": page,
-            "attempt": attempt.status if attempt else None,
-            "message": attempt.message if attempt else "",
-        }
+            return Response(invoice_payment_json(pay_invoice(invoice, asked["method"], key, now)))
 
 
 class ExportView(APIView):

@@ -330,7 +330,7 @@ class IdempotencyKey(models.Model):
     key = models.CharField(max_length=255)
     # SHA-256 of the address and the body.
     asked = models.CharField(max_length=64)
-    # The id of what it made, such as "top_…"; its answer is made from that.
+    # The id of what it made, such as "top_…" or an attempt's key; its answer is made from that.
     made = models.CharField(max_length=64)
     created_at = models.DateTimeField()
 

@@ -9,6 +9,7 @@ from metering.credits.models import CreditEntry, CreditGrant
 from metering.money import cents_text, exact_text
 from metering.payments.balance import Balance
 from metering.payments.models import TopUp
+from metering.payments.pay_invoice import Asked
 from metering.payments.top_ups import page_of
 from metering.periods import instant_text
 from workspaces.models import Workspace
@@ -87,4 +88,15 @@ def top_up_json(top_up: TopUp) -> dict[str, Any]:
         "credit_id": top_up.grant.public_id if top_up.grant else None,
         "created_at": instant_text(top_up.created_at),
         "settled_at": instant_text(top_up.settled_at),
+    }
+
+
+def invoice_payment_json(asked: Asked) -> dict[str, Any]:
+    return {
+        "object": "invoice_payment",
+        "invoice_id": asked.invoice.public_id,
+        "status": asked.invoice.status,
+        "payment_page": asked.page,
+        "attempt": asked.attempt.status if asked.attempt else None,
+        "message": asked.attempt.message if asked.attempt else "",
     }
