@@ -18,6 +18,7 @@ from metering.payments.models import (
     PaymentAccount,
     PaymentAttempt,
     Refund,
+    StripeKey,
     TopUp,
     WebhookEvent,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "Refund",
     "Rerating",
     "ServiceTier",
+    "StripeKey",
     "TaxRate",
     "TopUp",
     "UsageEvent",

@@ -1,6 +1,9 @@
-"""Declined invoices are retried when their mails say, not on the morning after, unless an operator chose otherwise."""
+"""What saving a method and asking Stripe again need to know; and dunning runs often.
 
-from django.db import migrations
+Declined invoices are retried when their mails say, not on the morning after, unless an operator chose otherwise.
+"""
+
+from django.db import migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import StateApps
 
@@ -33,4 +36,17 @@ def make_daily(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
 class Migration(migrations.Migration):
     dependencies = [("metering", "0019_issued_pdfs")]
 
-    operations = [migrations.RunPython(make_frequent, make_daily)]
+    operations = [
+        migrations.AddField(model_name="paymentaccount", name="method_set_up_at", field=models.DateTimeField(null=True)),
+        migrations.CreateModel(
+            name="StripeKey",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=255, unique=True)),
+                ("number", models.IntegerField(default=0)),
+                ("began_at", models.DateTimeField()),
+                ("failed_at", models.DateTimeField(null=True)),
+            ],
+        ),
+        migrations.RunPython(make_frequent, make_daily),
+    ]

@@ -74,7 +74,7 @@ def payment_page(invoice: Invoice, now: datetime) -> str:
     Raises TooLittleToPay, PaymentUnderWay, InvoiceNotOpen, StripeNotConfigured, StripeUnavailable.
     """
     refuse_too_little(invoice)
-    account = ensure_customer(invoice.workspace)
+    account = ensure_customer(invoice.workspace, now)
     for _ in range(2):  # the standing page may just have expired
         attempt = pursue(begin_for_invoice(invoice.pk, PAYMENT_PAGE, account, now), now)
         if attempt.status in PaymentAttempt.UNSETTLED and attempt.channel == PAYMENT_PAGE and not attempt.intent_id:

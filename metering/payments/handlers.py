@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from metering.payments import refunds
-from metering.payments.accounts import refresh_method, take_setup_session
+from metering.payments.accounts import refresh_method, take_setup, take_setup_session
 from metering.payments.attempts import pursue, take_answer
 from metering.payments.disputes import take_dispute
 from metering.payments.models import PaymentAttempt, Refund
@@ -40,6 +40,10 @@ def _session(object_id: str, about: dict[str, Any], now: datetime) -> bool:
     return True
 
 
+def _setup(object_id: str, about: dict[str, Any], now: datetime) -> bool:
+    return take_setup(object_id, now)
+
+
 def _method(object_id: str, about: dict[str, Any], now: datetime) -> bool:
     refresh_method(object_id, now)
     return True
@@ -61,6 +65,7 @@ def _dispute(object_id: str, about: dict[str, Any], now: datetime) -> bool:
 HANDLERS: list[tuple[str, Callable[[str, dict[str, Any], datetime], bool]]] = [
     ("payment_intent.", _intent),
     ("checkout.session.", _session),
+    ("setup_intent.succeeded", _setup),
     ("payment_method.", _method),
     ("refund.", _refund),
     ("charge.refund.", _refund),

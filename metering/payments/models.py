@@ -35,8 +35,10 @@ class PaymentAccount(models.Model):
 
     workspace = models.OneToOneField(Workspace, on_delete=models.PROTECT, related_name="payment_account")
     customer_id = models.CharField(max_length=255, unique=True, null=True)
-    # The setup or payment page that is open, so that asking twice gives one page.
+    # The latest page for saving a method, so that asking twice gives one page.
     setup_session_id = models.CharField(max_length=255, default="")
+    # When the setup that saved the method was begun at Stripe: news of older ones is late. Null where that is not known.
+    method_set_up_at = models.DateTimeField(null=True)
     method_id = models.CharField(max_length=255, default="")
     # "card" or "us_bank_account"; empty without a method.
     method_kind = models.CharField(max_length=40, default="")
@@ -339,3 +341,19 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class StripeKey(models.Model):
+    """An idempotency key of ours under which Stripe failed: it repeats the failure for a day, so the key moves on."""
+
+    id = models.BigAutoField(primary_key=True)
+    # What is asked for, such as "customer-of-ws_…".
+    name = models.CharField(max_length=255, unique=True)
+    # How often the key moved on.
+    number = models.IntegerField(default=0)
+    # The first failure ever, and the first under the present number; null while there was none.
+    began_at = models.DateTimeField()
+    failed_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.name}-again-{self.number}" if self.number else self.name

@@ -43,7 +43,7 @@ def _take_up(top_up: TopUp, now: datetime) -> TopUp:
     too_late = top_up.automatic or now - top_up.created_at > KEY_LIVES
     if too_late or (method == SAVED and not account_of(top_up.workspace).method_id):
         return _end(top_up, now)
-    account = ensure_customer(top_up.workspace)
+    account = ensure_customer(top_up.workspace, now)
     with transaction.atomic():
         hold(top_up.workspace_id)
         begin_for_top_up(top_up, CHANNELS[method], account, now)

@@ -21,12 +21,14 @@ from metering.payments.stripe_objects import (
     Method,
     MoneyBack,
     Session,
+    Setup,
     claim_of,
-    id_of,
     intent_of,
+    metadata_of,
     method_of,
     refund_of,
     session_of,
+    setup_of,
     wire,
 )
 
@@ -99,16 +101,26 @@ class StripeEdge:
             http_client=stripe.RequestsClient(timeout=timeout),
         )
 
-    def create_customer(self, workspace_id: str, name: str, email: str, key: str) -> str:
-        """The new customer's id."""
-        asked = {"name": name, "metadata": {"omixa_workspace": workspace_id}} | ({"email": email} if email else {})
+    def create_customer(self, workspace_id: str, key: str) -> str:
+        """The new customer's id. Nothing that may change is asked for, so that the key may be used again."""
+        asked = {"metadata": {"omixa_workspace": workspace_id}}
         customer = self._ask(lambda v1: v1.customers.create(asked, {"idempotency_key": key}))
         return str(customer.id)
+
+    def describe_customer(self, customer: str, name: str, email: str) -> None:
+        """Raises StripeRefused for an address that Stripe does not take."""
+        asked = {"name": name} | ({"email": email} if email else {})
+        self._ask(lambda v1: v1.customers.update(customer, asked))
 
     def find_customers(self, workspace_id: str) -> list[str]:
         """Ids of the customers made for the workspace, by search: what is a minute old may be missing."""
         query = {"query": f"metadata['omixa_workspace']:'{workspace_id}'"}
         return [str(each.id) for each in self._ask(lambda v1: v1.customers.search(query)).data]
+
+    def list_customers(self, workspace_id: str, since: datetime) -> list[str]:
+        """As `find_customers`, of those made since: complete at once, a page of everybody's a call."""
+        made = self._pages("customers", {"created": {"gte": int(since.timestamp())}})
+        return [str(each.id) for each in made if metadata_of(each).get("omixa_workspace") == workspace_id]
 
     def create_setup_session(self, customer: str, success_url: str, cancel_url: str, key: str) -> Session:
         asked = {
@@ -151,10 +163,8 @@ class StripeEdge:
         """Raises StripeRefused when it is not open any more."""
         return session_of(self._ask(lambda v1: v1.checkout.sessions.expire(session_id)))
 
-    def method_of_setup(self, setup_intent: str) -> str:
-        """The payment method that a setup saved; empty when it saved none."""
-        found = self._ask(lambda v1: v1.setup_intents.retrieve(setup_intent))
-        return id_of(found.payment_method) if found.status == "succeeded" else ""
+    def retrieve_setup(self, setup_intent: str) -> Setup:
+        return setup_of(self._ask(lambda v1: v1.setup_intents.retrieve(setup_intent)))
 
     def retrieve_method(self, method: str) -> Method:
         return method_of(self._ask(lambda v1: v1.payment_methods.retrieve(method)))

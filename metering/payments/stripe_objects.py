@@ -48,6 +48,15 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class Setup:
+    """The saving of a method, which for a bank account may take days: `method` is empty until it succeeded."""
+
+    id: str
+    method: str
+    created: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Method:
     """A saved card or bank account, as a page shows it."""
 
@@ -144,6 +153,11 @@ def session_of(found: Any) -> Session:
         setup_intent=id_of(getattr(found, "setup_intent", None)),
         metadata=metadata_of(found),
     )
+
+
+def setup_of(found: Any) -> Setup:
+    method = id_of(found.payment_method) if found.status == "succeeded" else ""
+    return Setup(id=str(found.id), method=method, created=created_at(found))
 
 
 def method_of(found: Any) -> Method:

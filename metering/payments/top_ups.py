@@ -83,7 +83,7 @@ def buy(workspace: Workspace, amount: Decimal, method: str, key: str, actor: str
     made = remembered(workspace, key, asked)
     if made is None:
         check(workspace, amount, method)
-        customer = ensure_customer(workspace)
+        customer = ensure_customer(workspace, now)
 
         def make_checked() -> str:
             check(workspace, amount, method)  # the method may be gone meanwhile

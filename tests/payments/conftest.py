@@ -59,7 +59,7 @@ def an_invoice(workspace: Workspace, use: Meter, month: str = "09", millions: in
 
 def with_method(workspace: Workspace, server: StripeServer, method: str = GOOD) -> PaymentAccount:
     """The workspace has a customer at Stripe and a saved method that behaves as the named one."""
-    account = ensure_customer(workspace)
+    account = ensure_customer(workspace, NOW)
     assert account.customer_id is not None
     account.method_id = server.save_method(account.customer_id, method)
     account.method_kind, account.brand, account.last_four = "card", "visa", "4242"

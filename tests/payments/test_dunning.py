@@ -218,14 +218,14 @@ def test_a_debit_that_fails_after_its_step_was_due_is_one_step_and_not_asked_for
 def save_method(acme: Workspace, stripe: StripeServer, method: str) -> None:
     account = account_of(acme)
     saved = edge().retrieve_method(stripe.save_method(str(account.customer_id), method))
-    keep_method(account, saved, NOW)
+    keep_method(account, saved, NOW, set_up_at=NOW)
 
 
 def test_a_method_saved_while_past_due_is_charged_by_the_next_run(
     stripe: StripeServer, acme: Workspace, invoice: Invoice
 ) -> None:
     BillingTerms.objects.create(workspace=acme, suspend_when_past_due=True)
-    ensure_customer(acme)
+    ensure_customer(acme, NOW)
     for day in (14, 17, 19, 21):
         run(day)
     assert (Dunning.objects.get().state, asks(acme, "live").status_code) == ("past_due", 403)

@@ -58,7 +58,8 @@ def account(localstripe: str, acme: Workspace, settings: Any) -> PaymentAccount:
     settings.STRIPE_API_BASE = localstripe
     stripe_edge._edge.cache_clear()
     account = account_of(acme)
-    account.customer_id = edge().create_customer(acme.public_id, "Acme", "bills@acme.example", f"c-{acme.public_id}")
+    account.customer_id = edge().create_customer(acme.public_id, f"c-{acme.public_id}")
+    edge().describe_customer(account.customer_id, "Acme", "bills@acme.example")
     account.save()
     return account
 

@@ -16,7 +16,7 @@ META = {"omixa_attempt": "invoice-inv_1-attempt-1"}
 
 
 def a_customer(name: str = "Acme") -> str:
-    return edge().create_customer("ws_1", name, "bills@acme.example", f"customer-{name}")
+    return edge().create_customer("ws_1", f"customer-{name}")
 
 
 def charge(stripe: StripeServer, method: str = GOOD, key: str = "k1", amount: str = "12.34") -> Any:
@@ -107,7 +107,7 @@ def test_a_page_saves_a_method(stripe: StripeServer) -> None:
     assert (page.status, page.mode, page.url.startswith("http")) == ("open", "setup", True)
     stripe.complete(page.id)
     done = edge().retrieve_session(page.id)
-    method = edge().retrieve_method(edge().method_of_setup(done.setup_intent))
+    method = edge().retrieve_method(edge().retrieve_setup(done.setup_intent).method)
     assert (done.status, method.kind, method.brand, method.last_four) == ("complete", "card", "visa", "4242")
     assert (method.customer, method.expires_year, method.expires_month) == (customer, 2030, 12)
 
