@@ -12,12 +12,13 @@ from metering.invoicing.models import Invoice
 from metering.invoicing.terms_models import AgreedPricing, BillingTerms
 from metering.payments.accounts import account_of
 from metering.payments.attempts import recover
+from metering.payments.give_back import issue_credit_note
 from metering.payments.models import PaymentAccount, TopUp
 from tests.dashboards.conftest import Browser, Tenant
 from tests.factories import NOW, make_price
 from tests.invoicing.conftest import Meter
 from tests.payments.conftest import an_invoice, stripe, with_method
-from tests.payments.stripe_server import DECLINED, StripeServer
+from tests.payments.stripe_server import DECLINED, NEEDS_OWNER, StripeServer
 from workspaces.models import AuditEntry, Gateway, Workspace
 
 pytestmark = pytest.mark.django_db
@@ -86,6 +87,48 @@ def test_a_saved_method_is_charged(
     with_method(acme.workspace, stripe, method)
     client = as_role("billing")
     assert words in text(client.post(f"/invoices/{invoice.public_id}/pay", follow=True))
+
+
+def test_who_has_a_method_may_pay_on_a_page_as_well(
+    as_role: Browser, acme: Tenant, invoice: Invoice, stripe: StripeServer
+) -> None:
+    client = as_role("billing")
+    assert "Pay on a page" not in said(client)
+    with_method(acme.workspace, stripe, NEEDS_OWNER)
+    pay = f"/invoices/{invoice.public_id}/pay"
+    page = text(client.post(pay, follow=True))
+    assert "It requires authentication. Pay on a page, or save another method." in page
+    assert "Pay Pay on a page" in page
+    answer = client.post(pay, {"method": "page"})
+    assert answer["Location"] == stripe.of("checkout.session")[0]["url"]
+
+
+def test_too_little_for_a_card_is_due_and_not_to_be_paid(
+    as_role: Browser, acme: Tenant, invoice: Invoice, stripe: StripeServer, settings: Any
+) -> None:
+    settings.INVOICE_MINIMUM = Decimal("0.50")
+    credited = {invoice.lines.get().public_id: Decimal("149.70")}
+    issue_credit_note(invoice.pk, credited, "slow", "balance", "ops", NOW)
+    with_method(acme.workspace, stripe)
+    client = as_role("billing")
+    page = said(client)
+    assert "Open Less than $0.50 cannot be charged: nothing follows from it. $0.30" in page
+    assert "Pay on a page" not in page
+    assert f'action="/invoices/{invoice.public_id}/pay"' not in client.get("/billing").content.decode()
+    answer = text(client.post(f"/invoices/{invoice.public_id}/pay", follow=True))
+    assert f"0.30 USD are due on the invoice {invoice.number}, and less than 0.50 USD cannot be charged" in answer
+    assert stripe.of("payment_intent") == []
+
+
+def test_a_sandbox_is_offered_no_credit(as_role: Browser, acme: Tenant, stripe: StripeServer) -> None:
+    Workspace.objects.update(sandbox=True)
+    client = as_role("billing")
+    page = said(client)
+    assert "Amount in USD" not in page
+    assert "nothing in it costs money, so it buys no credit." in page
+    asked = {"amount": "50", "key": "form-0123456789abcdef"}
+    assert "it buys no credit." in text(client.post("/billing/credit", asked, follow=True))
+    assert TopUp.objects.count() == 0
 
 
 def test_a_service_that_is_away_is_said(as_role: Browser, acme: Tenant, invoice: Invoice, stripe: StripeServer) -> None:

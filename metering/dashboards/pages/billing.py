@@ -28,6 +28,7 @@ from metering.payments.models import PaymentAccount, PaymentAttempt, TopUp
 from metering.payments.preferences import save_preferences
 from metering.payments.shown import grants_of
 from metering.payments.stripe_edge import StripeRefused, StripeUnavailable, is_configured
+from metering.payments.too_little import refuse_too_little
 from metering.periods import Period
 from omixa_billing.errors import Refusal
 from workspaces.authentication import Caller
@@ -45,9 +46,9 @@ def billing_page(request: HttpRequest, caller: Caller) -> HttpResponse:
 
 @member_page("may_manage_billing")
 def pay(request: HttpRequest, caller: Caller, invoice_id: str) -> HttpResponse:
-    """Charges the saved method, or leads to the page where the invoice is paid."""
+    """Charges the saved method, or leads to the page where the invoice is paid: some cards want their owner there."""
     invoice = get_object_or_404(Invoice.objects.select_related("workspace"), workspace=caller.workspace, public_id=invoice_id)
-    return _moving_money(request, lambda: _pay(request, invoice))
+    return _moving_money(request, lambda: _pay(request, invoice, request.POST.get("method") == top_ups.PAGE))
 
 
 @member_page("may_manage_billing")
@@ -127,6 +128,7 @@ def _page(request: HttpRequest, caller: Caller, **forms: Any) -> HttpResponse:
         "stripe": is_configured(),
         "instructions": settings.PAYMENT_INSTRUCTIONS,
         "owed": invoices.order_by("due_at"),
+        "least": settings.INVOICE_MINIMUM,
         "grants": grants_of(workspace)[:SHOWN],
         "payments": workspace.payments.select_related("invoice", "grant").order_by("-pk")[:SHOWN],
         "buy": BuyForm(),
@@ -136,9 +138,10 @@ def _page(request: HttpRequest, caller: Caller, **forms: Any) -> HttpResponse:
     return render(request, "metering/billing.html", context | forms)
 
 
-def _pay(request: HttpRequest, invoice: Invoice) -> HttpResponse:
+def _pay(request: HttpRequest, invoice: Invoice, on_a_page: bool) -> HttpResponse:
     now = timezone.now()
-    if not PaymentAccount.objects.filter(workspace=invoice.workspace).exclude(method_id="").exists():
+    refuse_too_little(invoice)
+    if on_a_page or not PaymentAccount.objects.filter(workspace=invoice.workspace).exclude(method_id="").exists():
         return redirect(payment_page(invoice, now))
     attempt = collect_invoice(invoice.pk, now)
     if attempt is None:
@@ -146,7 +149,7 @@ def _pay(request: HttpRequest, invoice: Invoice) -> HttpResponse:
     elif attempt.status == PaymentAttempt.Status.SUCCEEDED:
         messages.success(request, f"Thank you: invoice {invoice.number} is paid.")
     elif attempt.status == PaymentAttempt.Status.DECLINED:
-        messages.error(request, f"The payment was declined: {attempt.message} Save another method, and try again.")
+        messages.error(request, f"The payment was declined: {attempt.message} Pay on a page, or save another method.")
     else:
         messages.info(request, "The payment is under way. It shows here as soon as it is confirmed.")
     return redirect("pages:billing")
