@@ -1,9 +1,11 @@
-"""Invoices. Once finalized nothing on them changes but their way to paid, void or uncollectible: triggers refuse."""
+"""Invoices. They begin as drafts, and once finalized nothing on them changes but their way to paid, void or uncollectible:
+triggers refuse.
+"""
 
 from decimal import Decimal
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from metering.catalogue.models import LanguageModel
@@ -90,6 +92,22 @@ class Invoice(models.Model):
             models.CheckConstraint(
                 condition=Q(status="draft", number__isnull=True) | ~Q(status="draft") & Q(number__isnull=False),
                 name="numbered_exactly_when_finalized",
+            ),
+            models.CheckConstraint(
+                condition=Q(total=F("subtotal") - F("promotional") + F("tax")),
+                name="total_is_subtotal_less_promotional_plus_tax",
+            ),
+            models.CheckConstraint(
+                condition=Q(amount_due=F("total") - F("credits_applied") - F("amount_paid") - F("credited")),
+                name="due_is_total_less_credits_paid_and_credited",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="paid") | Q(amount_due=0),
+                name="nothing_is_due_on_a_paid_invoice",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=["draft", "void"]) | Q(amount_paid=0, credited=0),
+                name="a_draft_or_void_invoice_is_neither_paid_nor_credited",
             ),
         ]
 
