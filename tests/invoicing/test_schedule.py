@@ -1,19 +1,22 @@
 """The daily run: drafts during the grace, finalized after it, and no month forgotten however long nobody ran it."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 import time_machine
 
 from metering.invoicing.models import Invoice
-from metering.invoicing.schedule import close_due_months
+from metering.invoicing.schedule import close_due_months, due_months
 from metering.invoicing.tasks import close_due_months as task
 from metering.invoicing.tasks import finalize_due_invoices
 from metering.invoicing.void import reissue
 from metering.jobs.models import JobRun
+from metering.periods import parse_month
 from metering.rollups.models import DailyRollup
 from tests.factories import make_key, make_workspace
 from tests.invoicing.conftest import AUGUST, SEPTEMBER, Meter, at, at_once, closed, finalized, tokens, told
+from tests.invoicing.test_terms import agree
 from workspaces.models import APIKey, AuditEntry, Workspace
 
 pytestmark = pytest.mark.django_db
@@ -127,6 +130,15 @@ def test_sandboxes_and_voided_months_are_left_alone(use: Meter, key: APIKey) -> 
     Invoice.objects.update(status="void")
     assert close_due_months(at("10-10T00:00")) == {"drafts": 0, "finalized": 0, "held": 0, "incomplete": 0, "failed": 0}
     assert Invoice.objects.filter(period_start=AUGUST.start).count() == Invoice.objects.count() == 1
+
+
+def test_a_minimum_is_due_for_every_month_since_it_was_agreed(acme: Workspace) -> None:
+    agree(acme, minimum_commitment=Decimal("20"), minimum_from=at("08-01T00:00"))
+    now = datetime(2027, 4, 2, tzinfo=UTC)
+    months = ["2026-08", "2026-09", "2026-10", "2026-11", "2026-12", "2027-01", "2027-02", "2027-03"]
+    for due in (due_months(now), due_months(now, acme)):
+        assert due == [(parse_month(month), acme.pk) for month in months]
+    assert due_months(now, make_workspace("Rival")) == []
 
 
 @pytest.mark.django_db(transaction=True)
