@@ -1,5 +1,6 @@
 """Every setting of the product, read once from the environment (and `.env`) with django-environ."""
 
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,17 @@ def required_secret(name: str) -> str:
     if not value or value.startswith("change-me"):
         raise ImproperlyConfigured(f"{name} is missing or still the example's: set it before starting in production.")
     return value
+
+
+def number_prefix() -> str:
+    """What document numbers begin with: with `-CN` for credit notes it still fits its column, a file name and a header."""
+    prefix = env.str("INVOICE_NUMBER_PREFIX", default="OMX")
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,13}", prefix) or prefix.endswith("-CN"):
+        raise ImproperlyConfigured(
+            "INVOICE_NUMBER_PREFIX is 1 to 13 letters, digits and dashes, and does not end in -CN, as the prefix of credit "
+            f"notes does: {prefix!r} cannot be used."
+        )
+    return prefix
 
 
 SECRET_KEY = required_secret("SECRET_KEY") if PRODUCTION else env.str("SECRET_KEY", default="") or home.secret_key()
@@ -252,7 +264,7 @@ INVOICE_LOGO = env.str("INVOICE_LOGO", default="")  # an SVG or PNG file
 INVOICE_ACCENT_COLOR = env.str("INVOICE_ACCENT_COLOR", default="#2f5bd7")
 INVOICE_PAPER = env.str("INVOICE_PAPER", default="a4")
 INVOICE_FONTS = env.str("INVOICE_FONTS", default="")  # a folder of fonts for scripts that the product brings none for
-INVOICE_NUMBER_PREFIX = env.str("INVOICE_NUMBER_PREFIX", default="OMX")
+INVOICE_NUMBER_PREFIX = number_prefix()
 SELLER_NAME = env.str("SELLER_NAME", default="Omixa Cloud")
 SELLER_ADDRESS = env.str("SELLER_ADDRESS", default="").replace("\\n", "\n")
 SELLER_TAX_ID = env.str("SELLER_TAX_ID", default="")

@@ -85,11 +85,12 @@ JOIN workspaces_workspace w ON w.id = workspace_id JOIN metering_languagemodel m
 WHERE billed.tokens > coalesce(used.tokens, 0) ORDER BY w.public_id, month, m.slug, service_tier, price, component
 """
 
-# Sequences whose last number is not the count of the numbers given.
+# Sequences whose last number is not the count of the numbers given. A number without its last digits names its sequence
+# exactly: compared as a pattern or a beginning, "A-2026-..." would take in those of a prefix "A-2026" too.
 GAPS = """
 SELECT s.prefix, s.year, s.last, count(given.number) FROM metering_invoicesequence s
 LEFT JOIN (SELECT number FROM metering_invoice UNION ALL SELECT number FROM metering_creditnote) AS given
-ON given.number LIKE s.prefix || '-' || s.year || '-%'
+ON rtrim(given.number, '0123456789') = s.prefix || '-' || s.year || '-'
 GROUP BY s.id HAVING s.last <> count(given.number) ORDER BY s.prefix, s.year
 """
 

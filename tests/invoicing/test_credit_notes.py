@@ -271,3 +271,11 @@ def test_numbers_have_no_gaps_when_many_invoices_are_credited_at_once(use: Meter
     notes = at_once(*[lambda invoice=invoice: credit_all(invoice) for invoice in invoices])
     assert sorted(note.number for note in notes) == ["OMX-CN-2026-00001", "OMX-CN-2026-00002", "OMX-CN-2026-00003"]
     assert differences() == []
+
+
+def test_the_longest_prefix_fits_credit_notes_too(use: Meter, key: APIKey, settings: Any) -> None:
+    settings.INVOICE_NUMBER_PREFIX = "ABCDEFGHIJKLM"
+    use(key, "09-14T10:00", usage=MILLION)
+    (invoice,) = finalized()
+    assert (invoice.number, credited(invoice).number) == ("ABCDEFGHIJKLM-2026-00001", "ABCDEFGHIJKLM-CN-2026-00001")
+    assert differences() == []

@@ -1,6 +1,7 @@
 """The check agrees with what is right, names what is wrong, and tells unbilled from wrong."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -154,6 +155,21 @@ def test_a_paid_invoice_has_nothing_due(use: Meter, key: APIKey) -> None:
     type(invoice).objects.update(status="paid", amount_paid=invoice.amount_due, amount_due=Decimal(0))
     assert differences() == []
     assert (InvoiceSequence.objects.get().last, DailyRollup.objects.count()) == (1, 1)
+
+
+@pytest.mark.parametrize(("first", "second"), [("A_X", "ABX"), ("A%", "ABC"), ("A", "A-2026"), ("OMX", "OMX-CN")])
+def test_each_sequence_counts_its_own_numbers(use: Meter, key: APIKey, settings: Any, first: str, second: str) -> None:
+    """Whatever the prefix is or was: one that is a pattern or the beginning of another does not take in its numbers."""
+    use(key, "07-10T00:00", "08-10T00:00", "09-10T00:00", usage=MILLION)
+    for prefix, period in ((first, JULY), (second, AUGUST), (second, SEPTEMBER)):
+        settings.INVOICE_NUMBER_PREFIX = prefix
+        finalized(period)
+    assert differences() == []
+    spoil("UPDATE metering_invoicesequence SET last = last + 1")
+    assert {(each["sequence"], each["expected"], each["found"]) for each in differences()} == {
+        (f"{first}-2026", "2", "1"),
+        (f"{second}-2026", "3", "2"),
+    }
 
 
 def bill_again(line: InvoiceLine, to: Period) -> None:
