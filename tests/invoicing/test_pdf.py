@@ -1,5 +1,6 @@
 """The invoice as PDF: what the page says, the same bytes every time, whatever the customer is called."""
 
+import re
 import subprocess
 import sys
 from decimal import Decimal
@@ -109,6 +110,34 @@ def test_chinese_japanese_and_korean_names_are_drawn(use: Meter, key: APIKey, ac
     assert name in text_of(made)
     fonts = PdfReader(BytesIO(made)).pages[0]["/Resources"]["/Font"].values()  # type: ignore[index]
     assert any("NotoSansCJK" in font.get_object()["/BaseFont"] for font in fonts)  # not as empty boxes
+
+
+def runs(pdf: bytes, letter: str) -> list[int]:
+    """How many of the letter stand together on each line, where it is more than one."""
+    text = "\n".join(page.extract_text() for page in PdfReader(BytesIO(pdf)).pages)
+    return [len(run) for run in re.findall(f"{letter}{letter}+", text)]
+
+
+def test_a_word_that_no_line_is_wide_enough_for_breaks(use: Meter, key: APIKey, acme: Workspace) -> None:
+    """So that it stays in its column: without breaks each of these is one line, over its neighbours and the page's edge."""
+    long = {"legal_name": "W" * 200, "address": "B" * 200 + "\nBerlin", "tax_id": "D" * 40, "purchase_order": "M" * 40}
+    BillingTerms.objects.create(workspace=acme, tax_treatment="exempt", tax_note="see " + "Q" * 160, **long)
+    use(key, "09-14T10:00", usage=MILLION)
+    pdf = invoice_pdf(finalized()[0])
+    assert runs(pdf, "W") == [20] * 10
+    assert runs(pdf, "B") == [27] * 7 + [11]
+    assert {letter: runs(pdf, letter) for letter in "DMQ"} == {
+        "D": [21, 19],
+        "M": [11, 11, 11, 7],
+        "Q": [73, 76, 11],
+    }
+    assert "\u200b" not in text_of(pdf)  # which would be copied with the text
+
+
+def test_a_word_that_fits_a_line_of_its_own_stays_whole(use: Meter, key: APIKey, acme: Workspace) -> None:
+    BillingTerms.objects.create(workspace=acme, legal_name="Allgemeine Versorgungswirtschaftsberatung", address="Allee 1")
+    use(key, "09-14T10:00", usage=MILLION)
+    assert "Allgemeine Versorgungswirtschaftsberatung Allee 1" in text_of(invoice_pdf(finalized()[0]))
 
 
 def test_a_long_table_goes_over_pages_under_its_heading(use: Meter, key: APIKey, invoice: Invoice) -> None:
