@@ -244,6 +244,8 @@ INVOICE_MINIMUM = Decimal(env.str("INVOICE_MINIMUM", default="0.50"))
 # An invoice of so many times the mean of the workspace's last ones, and above the floor in USD, waits for a person.
 INVOICE_SAFETY_FACTOR = Decimal(env.str("INVOICE_SAFETY_FACTOR", default="20"))
 INVOICE_SAFETY_FLOOR = Decimal(env.str("INVOICE_SAFETY_FLOOR", default="1000.00"))
+# While a workspace has no invoice to compare with, one above so many USD waits for a person.
+INVOICE_SAFETY_CEILING = Decimal(env.str("INVOICE_SAFETY_CEILING", default="100000.00"))
 # Whether a month with unpriced or quarantined events waits for a person instead of closing with a warning.
 INVOICE_WAITS_FOR_EVENTS = env.bool("INVOICE_WAITS_FOR_EVENTS", default=False)
 INVOICE_DUE_DAYS = env.int("INVOICE_DUE_DAYS", default=14)

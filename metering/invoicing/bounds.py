@@ -55,20 +55,37 @@ def why_held(preview: InvoicePreview, warnings: list[str]) -> str:
 
 
 def too_large(preview: InvoicePreview) -> str:
-    """Many times what the workspace's last invoices came to on average."""
-    if preview.subtotal < settings.INVOICE_SAFETY_FLOOR:
-        return ""
-    last = preview.workspace.invoices.filter(status__in=FINALIZED, period_start__lt=preview.period.start)
-    mean = Invoice.objects.filter(pk__in=last.order_by("-period_start").values("pk")[:MONTHS_OF_MEAN]).aggregate(
-        mean=Avg("subtotal")
-    )["mean"]
-    if mean is None or preview.subtotal <= mean * settings.INVOICE_SAFETY_FACTOR:
+    """Many times what the workspace's last invoices came to on average; without one to compare with, above the ceiling."""
+    small = preview.subtotal < settings.INVOICE_SAFETY_FLOOR
+    if small and preview.subtotal <= settings.INVOICE_SAFETY_CEILING:
+        return ""  # as most are: no need to look at what came before
+    mean = mean_of_last(preview)
+    if mean is None:
+        return above_ceiling(preview.subtotal)
+    if small or preview.subtotal <= mean * settings.INVOICE_SAFETY_FACTOR:
         return ""
     times = (preview.subtotal / mean).quantize(Decimal(1)) if mean else None
     return (
         f"The subtotal of {cents_text(preview.subtotal)} USD is {f'{times} times' if times else 'far above'} the mean "
         f"of the last invoices, {cents_text(mean)} USD."
     )
+
+
+def above_ceiling(subtotal: Decimal) -> str:
+    if subtotal <= settings.INVOICE_SAFETY_CEILING:
+        return ""
+    return (
+        f"The subtotal of {cents_text(subtotal)} USD is above {cents_text(settings.INVOICE_SAFETY_CEILING)} USD, and the "
+        "workspace has no earlier invoice to compare it with."
+    )
+
+
+def mean_of_last(preview: InvoicePreview) -> Decimal | None:
+    """Of the subtotals of the workspace's last finalized invoices before this month; None: there is none."""
+    last = preview.workspace.invoices.filter(status__in=FINALIZED, period_start__lt=preview.period.start)
+    newest = Invoice.objects.filter(pk__in=last.order_by("-period_start").values("pk")[:MONTHS_OF_MEAN])
+    mean: Decimal | None = newest.aggregate(mean=Avg("subtotal"))["mean"]
+    return mean
 
 
 def sentence(line: DraftLine) -> str:

@@ -17,10 +17,11 @@ from metering.invoicing.reconcile import differences
 from metering.invoicing.schedule import close_due_months
 from metering.invoicing.terms_models import AgreedPricing, BillingTerms, TaxRate
 from metering.invoicing.upcoming import upcoming
+from metering.invoicing.void import void as void_invoice
 from metering.periods import Period
 from metering.rollups.models import DailyRollup
 from tests.corrections.conftest import correct, void
-from tests.factories import NOW, an_event, make_price, send
+from tests.factories import NOW, an_event, make_key, make_price, make_workspace, send
 from tests.invoicing.conftest import AUGUST, NOVEMBER, OCTOBER, SEPTEMBER, Meter, at, closed, finalized, tokens, told
 from workspaces.models import APIKey, Workspace
 
@@ -410,6 +411,47 @@ def test_a_quarantined_event_counts_for_the_month_it_names_whenever_it_arrived(
     send(use.gateway, [bad], at("10-01T00:10"))
     (invoice,) = finalized()
     assert invoice.warnings == [f"1 event of {month} 2026 in the quarantine: not billed." for month in warned]
+
+
+def test_a_first_invoice_above_the_ceiling_waits(use: Meter, key: APIKey, settings: Any) -> None:
+    settings.INVOICE_SAFETY_CEILING = Decimal("149.99")
+    use(key, "09-14T10:00", usage=HUNDRED_MILLION)
+    (september,) = finalized()
+    reason = "The subtotal of 150.00 USD is above 149.99 USD, and the workspace has no earlier invoice to compare it with."
+    assert (september.status, september.held) == ("draft", reason)
+    released = finalize(september.pk, "ops@omixa.example", NOW)
+    assert (released.status, released.held, released.total) == ("open", "", Decimal("150.00"))
+
+
+def test_the_ceiling_is_100000_usd_and_included(use: Meter, key: APIKey) -> None:
+    make_price("even", input="100", output="0")
+    use(key, "09-14T10:00", usage=tokens(input=1_000_000_000), model="even")
+    use(make_key(make_workspace("Rival")), "09-14T10:00", usage=tokens(input=1_000_000_100), model="even")
+    assert [(each.status, each.subtotal) for each in finalized()] == [
+        ("open", Decimal("100000.00")),
+        ("draft", Decimal("100000.01")),
+    ]
+
+
+def test_the_ceiling_is_no_matter_once_there_is_an_invoice_to_compare_with(use: Meter, key: APIKey, settings: Any) -> None:
+    """Below the floor and above it: a large customer's invoices go out by themselves."""
+    use(key, "08-14T10:00", usage=HUNDRED_MILLION)
+    finalized(AUGUST)
+    settings.INVOICE_SAFETY_CEILING = Decimal("100.00")
+    use(key, "09-14T10:00", usage=HUNDRED_MILLION)
+    use(key, "10-02T10:00", usage=tokens(input=2_000_000_000))
+    assert [(each.status, each.subtotal) for each in finalized() + finalized(OCTOBER, IN_NOVEMBER)] == [
+        ("open", Decimal("150.00")),
+        ("open", Decimal("3000.00")),
+    ]
+
+
+def test_a_void_invoice_is_none_to_compare_with(use: Meter, key: APIKey, settings: Any) -> None:
+    use(key, "08-14T10:00", "09-14T10:00", usage=HUNDRED_MILLION)
+    (august,) = finalized(AUGUST)
+    void_invoice(august.pk, "a wrong price", "ops@omixa.example", NOW)
+    settings.INVOICE_SAFETY_CEILING = Decimal("149.99")
+    assert finalized()[0].status == "draft"
 
 
 def test_unpriced_events_are_a_warning_or_a_reason_to_wait(use: Meter, key: APIKey, settings: Any) -> None:
