@@ -258,7 +258,7 @@ STRIPE_TIMEOUT_SECONDS = env.int("STRIPE_TIMEOUT_SECONDS", default=20)
 STRIPE_MAX_RETRIES = env.int("STRIPE_MAX_RETRIES", default=2)
 # Days after the first decline, or after the due day where nothing can be charged.
 DUNNING_RETRY_DAYS = env.list("DUNNING_RETRY_DAYS", cast=int, default=[3, 5, 7])
-PAYMENT_INSTRUCTIONS = env.str("PAYMENT_INSTRUCTIONS", default="")  # how to pay without Stripe
+PAYMENT_INSTRUCTIONS = env.str("PAYMENT_INSTRUCTIONS", default="").replace("\\n", "\n")  # how to pay without Stripe
 TOP_UP_MINIMUM = Decimal(env.str("TOP_UP_MINIMUM", default="5.00"))
 TOP_UP_MAXIMUM = Decimal(env.str("TOP_UP_MAXIMUM", default="10000.00"))
 OPERATOR_EMAILS = env.list("OPERATOR_EMAILS", default=[])  # who hears of failed jobs and of differences

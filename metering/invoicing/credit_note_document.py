@@ -57,8 +57,8 @@ def facts(note: CreditNote) -> list[tuple[str, str]]:
 
 def totals(note: CreditNote) -> list[tuple[str, str]]:
     """What stands between the lines and the total."""
-    taxes = tax_rows(note.taxes, note.subtotal) or [("Tax", cents(note.tax))]
-    return [("Subtotal", cents(note.subtotal)), *taxes]
+    taxes = tax_rows(note.taxes, note.subtotal) or [("Tax", note.tax)]
+    return [(name, cents(amount)) for name, amount in [("Subtotal", note.subtotal), *taxes]]
 
 
 def settled(note: CreditNote) -> list[tuple[str, str]]:

@@ -6,9 +6,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
+from metering.invoicing.compose import InvoicePreview
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.parties import buyer, seller
 from metering.money import exact_text
@@ -39,16 +41,18 @@ class Section:
     rows: list[Row]
 
 
-def invoice_page(request: HttpRequest, invoice: Invoice) -> HttpResponse:
-    """The page of an invoice that the caller has already found among its own workspace's."""
-    response = HttpResponse(render_invoice(invoice))
+def invoice_page(request: HttpRequest, invoice: Invoice, state: str = "") -> HttpResponse:
+    """The page of an invoice that the caller has already found among its own workspace's; `state` in the reader's words."""
+    response = HttpResponse(render_invoice(invoice, state))
     response["Cache-Control"] = "private, no-store"
     return response
 
 
-def render_invoice(invoice: Invoice) -> str:
+def render_invoice(invoice: Invoice, state: str = "") -> str:
     """The whole HTML document, standing alone: it needs no other file."""
-    return render_to_string("metering/invoice.html", invoice_context(invoice))
+    return render_to_string(
+        "metering/invoice.html", invoice_context(invoice) | {"state": state or invoice.get_status_display()}
+    )
 
 
 def invoice_context(invoice: Invoice, as_issued: bool = False) -> dict[str, Any]:
@@ -62,6 +66,7 @@ def invoice_context(invoice: Invoice, as_issued: bool = False) -> dict[str, Any]
         "buyer": buyer(invoice.workspace) if draft else invoice.buyer,
         "notes": [text for name, text in notes_of(invoice).items() if name != "purchase_order"],
         "note": NOTES.get(Invoice.Status(invoice.status), ""),
+        "instructions": instructions(invoice, as_issued),
         "facts": facts(invoice, as_issued),
         "sections": sections(invoice, lines),
         "totals": totals(invoice, as_issued),
@@ -74,6 +79,12 @@ def notes_of(invoice: Invoice) -> dict[str, str]:
     """What it must or may say, such as why there is no tax on it."""
     notes: dict[str, str] = invoice.notes
     return notes
+
+
+def instructions(invoice: Invoice, as_issued: bool) -> str:
+    """How to pay what is open on it, where the operator says so."""
+    due = due_when_issued(invoice) if as_issued else invoice.still_due
+    return str(settings.PAYMENT_INSTRUCTIONS) if invoice.number and due > 0 else ""
 
 
 def facts(invoice: Invoice, as_issued: bool) -> list[tuple[str, str]]:
@@ -95,9 +106,8 @@ def sections(invoice: Invoice, lines: list[InvoiceLine]) -> list[Section]:
     found: dict[str, list[Row]] = {}
     for line in lines:
         month = f"{line.period_start:%B %Y}"
-        adjusts = line.kind == InvoiceLine.Kind.ADJUSTMENT or line.period_start != invoice.period_start
-        title = f"Adjustments for {month}" if adjusts else f"Usage in {month}"
-        text = line.description.removeprefix(f"{month}: ") if adjusts else line.description
+        title = f"Adjustments for {month}" if adjusts(line, invoice) else f"Usage in {month}"
+        text = line.description.removeprefix(f"{month}: ") if adjusts(line, invoice) else line.description
         quantity = f"{line.quantity:,}" if line.component else ""
         row = Row(text, quantity, rate(line), exact_shown(line.amount_exact, places), cents(line.amount))
         found.setdefault(title, []).append(row)
@@ -108,21 +118,32 @@ def due_when_issued(invoice: Invoice) -> Decimal:
     return Decimal(0) if invoice.status == Invoice.Status.VOID else invoice.total - invoice.credits_applied
 
 
+def adjusts(line: InvoiceLine, invoice: Invoice) -> bool:
+    """Whether it corrects an earlier month: discounts and minimums of one do so as tokens do."""
+    return line.kind == InvoiceLine.Kind.ADJUSTMENT or line.period_start != invoice.period_start
+
+
+def amounts(bill: Invoice | InvoicePreview, as_issued: bool = False) -> list[tuple[str, Decimal]]:
+    """What stands between the lines and the amount due, by name: the total adds up what is above it, the due all of it."""
+    taxes = [tax.as_json() for tax in bill.taxes] if isinstance(bill, InvoicePreview) else bill.taxes
+    rows = [("Subtotal", bill.subtotal)]
+    if bill.promotional:
+        rows.append(("Promotional credits", -bill.promotional))
+    rows += tax_rows(taxes, bill.subtotal - bill.promotional)
+    if not taxes and not bill.notes.get("tax_note"):
+        rows.append(("Tax", bill.tax))
+    rows.append(("Total", bill.total))
+    since = [] if as_issued else [("Credited", bill.credited), ("Paid", bill.amount_paid)]
+    taken = [("Credits applied", bill.credits_applied), *since]
+    return rows + [(name, -amount) for name, amount in taken if amount]
+
+
 def totals(invoice: Invoice, as_issued: bool) -> list[tuple[str, str]]:
-    """What stands between the lines and the amount due."""
-    rows = [("Subtotal", cents(invoice.subtotal))]
-    if invoice.promotional:
-        rows.append(("Promotional credits", cents(-invoice.promotional)))
-    rows += tax_rows(invoice.taxes, invoice.subtotal - invoice.promotional)
-    if not invoice.taxes:
-        rows.append(("Tax", cents(invoice.tax)))
-    rows.append(("Total", cents(invoice.total)))
-    since = [] if as_issued else [("Credited", invoice.credited), ("Paid", invoice.amount_paid)]
-    taken = [("Credits applied", invoice.credits_applied), *since]
-    return rows + [(name, cents(-amount)) for name, amount in taken if amount]
+    """`amounts` as the document prints them."""
+    return [(name, cents(amount)) for name, amount in amounts(invoice, as_issued)]
 
 
-def tax_rows(taxes: list[dict[str, str]], net: Decimal) -> list[tuple[str, str]]:
+def tax_rows(taxes: list[dict[str, str]], net: Decimal) -> list[tuple[str, Decimal]]:
     """Each tax, and what it is on where that is not all of the net."""
     rows = []
     for tax in taxes:
@@ -130,7 +151,7 @@ def tax_rows(taxes: list[dict[str, str]], net: Decimal) -> list[tuple[str, str]]
         if not taxable and net:
             continue
         on = "" if taxable == net else f" on {cents(taxable)}"
-        rows.append((f"{tax['name']} {tax['percent']} %{on}", cents(Decimal(tax["amount"]))))
+        rows.append((f"{tax['name']} {tax['percent']} %{on}", Decimal(tax["amount"])))
     return rows
 
 

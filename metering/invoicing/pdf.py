@@ -38,7 +38,7 @@ def invoice_pdf(invoice: Invoice) -> bytes:
     rows = [{"title": section.title, "rows": [cells(row) for row in section.rows]} for section in context["sections"]]
     return typeset(
         context,
-        notes=[context["note"], *context["notes"]],
+        notes=[context["note"], *context["notes"], context["instructions"]],
         headline=("Amount due", f"{currency} {context['amount_due']}"),
         columns=["Description", "Tokens", f"{currency} per million", f"Exact {currency}", currency],
         sections=rows,

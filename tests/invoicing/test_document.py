@@ -7,6 +7,7 @@ import pytest
 
 from metering.invoicing.document import render_invoice
 from metering.invoicing.models import Invoice
+from metering.invoicing.terms_models import BillingTerms
 from metering.payments.by_hand import mark_paid
 from tests.factories import NOW, make_price
 from tests.invoicing.conftest import AUGUST, Meter, closed, finalized, tokens
@@ -82,6 +83,30 @@ def test_a_void_invoice_asks_for_nothing(use: Meter, key: APIKey) -> None:
     printed = text_of(Invoice.objects.get())
     assert "Nothing is owed on this invoice." in printed
     assert "Amount due USD 0.00" in printed
+
+
+def test_an_open_invoice_says_how_to_pay_it(use: Meter, key: APIKey, settings: Any) -> None:
+    settings.PAYMENT_INSTRUCTIONS = "Transfer to IBAN DE02\nwith its number."
+    use(key, "09-10T00:00", usage=MILLION)
+    assert "How to pay" not in text_of(closed()[0])  # a draft is not paid
+    (invoice,) = finalized()
+    assert "Amount due USD 1.50 How to pay Transfer to IBAN DE02 with its number." in text_of(invoice)
+    assert "IBAN" not in text_of(mark_paid(invoice.pk, "transfer 4711", "anna", NOW))
+
+
+def test_its_state_is_said_in_the_readers_words(use: Meter, key: APIKey) -> None:
+    use(key, "09-10T00:00", usage=MILLION)
+    (invoice,) = finalized()
+    assert "Invoice OMX-2026-00001 Open Amount due" in text_of(invoice)
+    assert '<span class="state state--open">Overdue</span>' in render_invoice(invoice, "Overdue")
+
+
+def test_a_discount_has_neither_tokens_nor_a_rate(use: Meter, key: APIKey, acme: Workspace) -> None:
+    BillingTerms.objects.create(workspace=acme, discount_percent=10)
+    use(key, "09-10T00:00", usage=MILLION)
+    (invoice,) = finalized()
+    assert '<td class="tokens"></td><td class="rate"></td><td class="exact">-0.15</td>' in render_invoice(invoice)
+    assert "td:empty { display: none; }" in render_invoice(invoice)  # nor their units on a phone
 
 
 def test_names_are_printed_as_text(use: Meter, key: APIKey, acme: Workspace) -> None:

@@ -66,6 +66,11 @@ def test_it_says_what_the_invoice_says(invoice: Invoice) -> None:
     assert str(invoice.amount_due) == "165.55"
 
 
+def test_it_says_how_to_pay(invoice: Invoice, settings: Any) -> None:
+    settings.PAYMENT_INSTRUCTIONS = "Transfer to IBAN DE02\nwith its number."
+    assert "Transfer to IBAN DE02 with its number." in text_of(invoice_pdf(invoice))
+
+
 def test_the_same_bytes_in_every_process(invoice: Invoice) -> None:
     made = invoice_pdf(invoice)
     assert invoice_pdf(Invoice.objects.get(pk=invoice.pk)) == made
