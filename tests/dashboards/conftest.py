@@ -1,5 +1,7 @@
 """A workspace with people in every role, their browsers, and a stranger's workspace beside it. The day is NOW."""
 
+import html
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -93,3 +95,9 @@ def use(gateway: Gateway) -> Callable[..., list[str]]:
 
 def text_of(response: Any) -> str:
     return response.content.decode()
+
+
+def words_of(response: Any) -> str:
+    """What a reader sees, in one line."""
+    body = re.sub(r"<(style|script)>.*?</\1>", "", text_of(response), flags=re.DOTALL)
+    return html.unescape(" ".join(re.sub(r"<[^>]+>", " ", body).split()))

@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 
 from metering.dashboards.pages.events import shown
+from metering.dashboards.pages.invoice_parts import lines_of, page_of
 from metering.dashboards.pages.member import member_page
 from metering.dashboards.pages.usage import key_names
 from metering.errors import InvalidParameter
@@ -16,6 +17,7 @@ from metering.invoicing.document import invoice_page as printed_page
 from metering.invoicing.explain import events_under
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.upcoming import upcoming
+from metering.payments.standing import invoices_of, standing_of
 from metering.templatetags.omixa import places
 from metering.usage.cursors import event_cursor, event_position
 from workspaces.authentication import Caller
@@ -25,10 +27,10 @@ PAGE = 50
 
 @member_page("may_see_invoices")
 def invoice_list(request: HttpRequest, caller: Caller) -> HttpResponse:
-    workspace = caller.workspace
+    workspace, now = caller.workspace, timezone.now()
     context = {
-        "invoices": Invoice.objects.filter(workspace=workspace),
-        "upcoming": None if workspace.sandbox else upcoming(workspace, timezone.now()),
+        "invoices": [(invoice, standing_of(invoice, now)) for invoice in invoices_of(workspace)],
+        "upcoming": None if workspace.sandbox else upcoming(workspace, now),
         "workspace": workspace,
     }
     return render(request, "metering/invoices.html", context)
@@ -37,19 +39,20 @@ def invoice_list(request: HttpRequest, caller: Caller) -> HttpResponse:
 @member_page("may_see_invoices")
 def upcoming_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     preview = upcoming(caller.workspace, timezone.now())
-    return render(request, "metering/upcoming.html", {"invoice": preview, "lines": preview.lines})
+    return render(request, "metering/upcoming.html", lines_of(preview))
 
 
 @member_page("may_see_invoices")
 def invoice_page(request: HttpRequest, caller: Caller, invoice_id: str) -> HttpResponse:
     invoice = _invoice(caller, invoice_id)
-    return render(request, "metering/invoice_page.html", {"invoice": invoice, "lines": invoice.lines.all()})
+    return render(request, "metering/invoice_page.html", page_of(invoice, timezone.now()))
 
 
 @member_page("may_see_invoices")
 def invoice_print(request: HttpRequest, caller: Caller, invoice_id: str) -> HttpResponse:
     """The document alone, as it prints."""
-    return printed_page(request, _invoice(caller, invoice_id))
+    invoice = _invoice(caller, invoice_id)
+    return printed_page(request, invoice, standing_of(invoice, timezone.now()).word)
 
 
 @member_page("may_see_invoices")
@@ -75,4 +78,4 @@ def line_page(request: HttpRequest, caller: Caller, invoice_id: str, line_id: st
 
 
 def _invoice(caller: Caller, invoice_id: str) -> Invoice:
-    return get_object_or_404(Invoice.objects.select_related("workspace"), workspace=caller.workspace, public_id=invoice_id)
+    return get_object_or_404(invoices_of(caller.workspace).select_related("workspace"), public_id=invoice_id)
