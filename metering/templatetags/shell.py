@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.template import Context
 from django.urls import reverse
 
+from metering.payments.suspended import Suspension, suspension_of
 from workspaces.authentication import Caller, caller_of_member
 from workspaces.current import membership_of
 from workspaces.models import Membership
@@ -33,6 +34,7 @@ class Shell:
     membership: Membership
     memberships: list[Membership]
     places: list[Place]
+    suspension: Suspension | None
 
 
 # name, icon, URL, the URL names under it, and what the caller must be allowed
@@ -63,7 +65,7 @@ def shell(context: Context) -> Shell | None:
         return None
     caller = caller_of_member(membership)
     mine = Membership.objects.filter(user=membership.user).select_related("workspace").order_by("workspace__name")
-    return Shell(caller, membership, list(mine), _places(request, caller))
+    return Shell(caller, membership, list(mine), _places(request, caller), suspension_of(caller.workspace))
 
 
 def _places(request: HttpRequest, caller: Caller) -> list[Place]:

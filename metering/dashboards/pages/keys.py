@@ -22,14 +22,17 @@ from workspaces.authentication import Caller
 from workspaces.issue import create_key, rename_key, revoke_key, rotate_key
 from workspaces.models import APIKey, Workspace
 
+# Neither revoked nor expired: they come first on the list.
+WORKING = ("active", "suspended")
+
 
 @member_page()
 def key_list(request: HttpRequest, caller: Caller) -> HttpResponse:
     now = timezone.now()
     spent = spend_by_key(caller.workspace)
     found = APIKey.objects.filter(workspace=caller.workspace).prefetch_related("credentials")
-    keys = [_row(key, now, spent.get(key.public_id)) for key in found]
-    keys.sort(key=lambda row: row["status"] != "active")
+    keys = [_row(key, caller.workspace, now, spent.get(key.public_id)) for key in found]
+    keys.sort(key=lambda row: row["status"] not in WORKING)
     return render(request, "workspaces/keys.html", {"keys": keys, "caller": caller})
 
 
@@ -66,7 +69,7 @@ def key_page(request: HttpRequest, caller: Caller, key_id: str) -> HttpResponse:
     good = [each for each in key.credentials.order_by("-pk") if each.expires_at is None or each.expires_at > now]
     context = {
         "key": key,
-        "status": key.status(now),
+        "status": shown_status(key, caller.workspace, now),
         "secrets": good,
         "spend": month_spend(caller.workspace, now, key),
         "form": form,
@@ -109,10 +112,17 @@ def spend_by_key(workspace: Workspace) -> dict[str, UsageRow]:
     return {row.groups["key_id"]: row for row in rows}
 
 
+def shown_status(key: APIKey, workspace: Workspace, now: datetime) -> str:
+    """A suspended workspace's keys are refused, but for the admin ones."""
+    status = key.status(now)
+    refused = workspace.suspended_at is not None and key.kind != APIKey.Kind.ADMIN
+    return "suspended" if refused and status == "active" else status
+
+
 def _key(caller: Caller, key_id: str) -> APIKey:
     return get_object_or_404(APIKey.objects.select_related("created_by"), workspace=caller.workspace, public_id=key_id)
 
 
-def _row(key: APIKey, now: datetime, spent: UsageRow | None) -> dict[str, object]:
+def _row(key: APIKey, workspace: Workspace, now: datetime, spent: UsageRow | None) -> dict[str, object]:
     newest = max(key.credentials.all(), key=lambda each: each.pk, default=None)
-    return {"key": key, "status": key.status(now), "secret": newest, "usage": spent}
+    return {"key": key, "status": shown_status(key, workspace, now), "secret": newest, "usage": spent}
