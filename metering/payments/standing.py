@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from metering.invoicing.models import Invoice
 from metering.payments.attempts import SAVED_METHOD
 from metering.payments.models import Dunning, PaymentAttempt
+from metering.payments.too_little import is_too_little
 from workspaces.models import Workspace
 
 NOTHING = Decimal("0.00")
@@ -44,8 +45,9 @@ def attempt_under_way(invoice: Invoice) -> PaymentAttempt | None:
 
 
 def is_under_way(attempt: PaymentAttempt) -> bool:
-    asked = attempt.channel == SAVED_METHOD or bool(attempt.intent_id)
-    return attempt.status == PaymentAttempt.Status.PROCESSING or (attempt.status == PaymentAttempt.Status.STARTED and asked)
+    if attempt.status != PaymentAttempt.Status.STARTED:
+        return attempt.status == PaymentAttempt.Status.PROCESSING
+    return attempt.channel == SAVED_METHOD or bool(attempt.session_id and not attempt.session_url)
 
 
 def _of_settled(invoice: Invoice) -> Standing:
@@ -61,12 +63,14 @@ def _of_open(invoice: Invoice, now: datetime) -> Standing:
     dunning = getattr(invoice, "dunning", None)
     if attempt_under_way(invoice) is not None:
         return Standing("Payment under way", "accent")
+    if is_too_little(invoice.amount_due):
+        return Standing("Open")  # nothing follows from it
     if dunning is not None and dunning.state == Dunning.State.PAST_DUE:
         return Standing("Past due", "bad")
     declined = any(each.status == PaymentAttempt.Status.DECLINED for each in invoice.attempts.all())
     if declined and dunning is not None and dunning.state == Dunning.State.RETRYING:
         at = dunning.next_retry_at
-        return Standing(f"Payment failed, next try {at.day} {at:%b %Y}" if at else "Payment failed", "warn")
+        return Standing(f"Failed, next try {at.day} {at:%b %Y}" if at else "Failed", "warn")
     if invoice.due_at is not None and invoice.due_at < now:
         return Standing("Overdue", "warn")
     return Standing("Open", "accent")

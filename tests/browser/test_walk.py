@@ -7,6 +7,8 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from metering.invoicing.close import close_month
+from metering.invoicing.models import Invoice
+from metering.invoicing.terms_models import BillingTerms
 from metering.periods import month_of, previous_month
 from tests.browser.conftest import Visit, World, sign_in
 from tests.factories import an_event, send
@@ -77,11 +79,14 @@ def walk_through_the_requests(page: Page) -> None:
     expect(page.get_by_text("$0.002649")).to_be_visible()
 
 
-def every_page(world: World, key: APIKey, invoice_id: str) -> list[str]:
+def every_page(world: World, key: APIKey, invoice: Invoice) -> list[str]:
+    pages = [invoice.public_id, f"{invoice.public_id}/print"]
+    pages += [f"{invoice.public_id}/lines/{line.public_id}" for line in invoice.lines.all()]
     return [
         *("/", "/usage", "/usage?group_by=key_id&bucket=hour&range=7d", "/usage/events", "/usage/events/walk-0"),
         *("/keys", "/keys/new", f"/keys/{key.public_id}", f"/keys/{key.public_id}/rotate", f"/keys/{key.public_id}/revoke"),
-        *("/invoices", "/invoices/upcoming", f"/invoices/{invoice_id}", "/settings", "/settings/members"),
+        *("/invoices", "/invoices/upcoming", "/billing", "/settings", "/settings/members"),
+        *(f"/invoices/{page}" for page in pages),
         *("/models", "/models/codex-mini", "/models/grok-3"),
         *("/accounts/password/change/", "/accounts/2fa/", "/accounts/email/", "/accounts/logout/"),
     ]
@@ -96,10 +101,15 @@ def test_no_page_scrolls_sideways_or_has_trouble(visit: Visit, world: World, wid
     sign_in(visit)
     key = APIKey.objects.create(workspace=world.workspace, kind="live", name="A-name-without-any-space-" * 6)
     golden_events(world, key, 3)
+    unbroken = "A-purchase-order-without-any-space-" * 5
+    BillingTerms.objects.create(workspace=world.workspace, legal_name=unbroken, purchase_order=unbroken, discount_percent=10)
     [invoice] = close_month(previous_month(month_of(timezone.now())), timezone.now() + timedelta(days=40), finalize=True)
-    for path in every_page(world, key, invoice.public_id):
+    for path in every_page(world, key, invoice):
         visit.open(path)
         assert visit.width() <= width, path
+    if width > 700:
+        narrowest = "Math.min(...[...document.querySelectorAll('.party, .facts')].map(e => e.clientWidth))"
+        assert visit.open(f"/invoices/{invoice.public_id}/print").evaluate(narrowest) > 150
     assert visit.trouble == []
 
 

@@ -150,7 +150,7 @@ def test_one_past_its_day_is_overdue(acme: Tenant, meter: Meter, owner: Client) 
 def test_a_failed_payment_names_the_next_try(acme: Tenant, invoice: Invoice, owner: Client, stripe: StripeServer) -> None:
     with_method(acme.workspace, stripe, DECLINED)
     collect_invoice(invoice.pk, NOW)
-    shown_everywhere(owner, invoice, "Payment failed, next try 18 Oct 2026", "badge badge--warn")
+    shown_everywhere(owner, invoice, "Failed, next try 18 Oct 2026", "badge badge--warn")
 
 
 def test_one_that_was_taken_back_before_it_was_paid_is_credited(invoice: Invoice, owner: Client) -> None:
@@ -182,10 +182,10 @@ def test_one_partly_taken_back_stays_paid(invoice: Invoice, owner: Client) -> No
 
 def test_it_is_paid_from_its_page(acme: Tenant, invoice: Invoice, owner: Client, stripe: StripeServer) -> None:
     address = f"/invoices/{invoice.public_id}"
-    assert f'<form method="post" action="{address}/pay">' in text_of(owner.get(address))
+    assert f'<form class="buttons" method="post" action="{address}/pay">' in text_of(owner.get(address))
     assert "Pay on Stripe's page" in page(owner, invoice)
     with_method(acme.workspace, stripe)
-    assert "Pay $150.00 with Visa 4242" in page(owner, invoice)
+    assert "Pay $150.00 with Visa 4242 , invoice OMX-2026-00001 Pay on Stripe's page" in page(owner, invoice)
     owner.post(f"{address}/pay")
     assert [intent["amount"] for intent in stripe.succeeded()] == [15_000]
     assert "Pay " not in page(owner, invoice)

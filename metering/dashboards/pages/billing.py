@@ -1,47 +1,45 @@
 """Billing: the balance, open invoices, the saved method, credits, and what invoices print of the customer."""
 
 from collections.abc import Callable
-from typing import Any
+from datetime import datetime
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 
-from metering.dashboards.pages.billing_forms import BuyForm, ProfileForm, TopUpForm
+from metering.dashboards.pages.billing_forms import BillingForm, BuyForm, ProfileForm, TopUpForm
+from metering.dashboards.pages.billing_parts import billing_context, failed_of, owed_by
+from metering.dashboards.pages.billing_return import CHECKING, leave_to_save, welcome_back
 from metering.dashboards.pages.member import member_page
-from metering.errors import NotFound
+from metering.errors import IdempotencyKeyReused, InvalidParameter, NotFound
 from metering.invoicing.issued_pdf import issued_invoice
 from metering.invoicing.models import Invoice
 from metering.invoicing.pdf import pdf_response
-from metering.invoicing.settle import OWED
-from metering.invoicing.terms import terms_of
 from metering.invoicing.terms_change import save_profile
 from metering.payments import top_ups
-from metering.payments.accounts import account_of, setup_page, take_setup_session
-from metering.payments.balance import balance_of
+from metering.payments.accounts import account_of, setup_page
 from metering.payments.collect import collect_invoice, payment_page
 from metering.payments.exports import EXPORTS, export
 from metering.payments.models import PaymentAccount, PaymentAttempt, TopUp
 from metering.payments.preferences import save_preferences
-from metering.payments.shown import grants_of
+from metering.payments.standing import attempt_under_way
 from metering.payments.stripe_edge import StripeRefused, StripeUnavailable, is_configured
 from metering.payments.too_little import refuse_too_little
 from metering.periods import Period
 from omixa_billing.errors import Refusal
 from workspaces.authentication import Caller
+from workspaces.models import Workspace
 
-SHOWN = 20
-PREFERENCES = ("low_balance", "top_up_below", "top_up_amount", "top_ups_per_day")
 STRIPE_AWAY = "The payment service does not answer. Nothing is lost: try again in a minute."
 
 
 @member_page("may_manage_billing")
 def billing_page(request: HttpRequest, caller: Caller) -> HttpResponse:
-    _welcome_back(request, caller)
-    return _page(request, caller)
+    now = timezone.now()
+    welcome_back(request, caller.workspace, now)
+    return render(request, "metering/billing.html", billing_context(caller.workspace, now))
 
 
 @member_page("may_manage_billing")
@@ -52,53 +50,60 @@ def pay(request: HttpRequest, caller: Caller, invoice_id: str) -> HttpResponse:
 
 
 @member_page("may_manage_billing")
+def pay_failed(request: HttpRequest, caller: Caller) -> HttpResponse:
+    """Charges a new method with what the one before was declined for."""
+    return _moving_money(request, lambda: _pay_failed(request, caller.workspace))
+
+
+@member_page("may_manage_billing")
 def save_method(request: HttpRequest, caller: Caller) -> HttpResponse:
+    if request.method == "GET":
+        return redirect("pages:billing")
+    leave_to_save(request, caller.workspace)
     return _moving_money(request, lambda: redirect(setup_page(caller.workspace, timezone.now())))
 
 
 @member_page("may_manage_billing")
 def buy(request: HttpRequest, caller: Caller) -> HttpResponse:
-    form = BuyForm(request.POST or None)
-    if request.method == "POST" and not form.is_valid():
-        return _page(request, caller, buy=form)
+    form = BuyForm(request.POST)
 
     def act() -> HttpResponse:
         asked = form.cleaned_data
-        made = top_ups.buy(caller.workspace, asked["amount"], top_ups.PAGE, asked["key"], caller.actor, timezone.now())
+        try:
+            made = top_ups.buy(caller.workspace, asked["amount"], top_ups.PAGE, asked["key"], caller.actor, timezone.now())
+        except IdempotencyKeyReused:
+            form.take_another_key()
+            raise InvalidParameter("This is another amount than before: if it is right, buy it.", param="amount") from None
         page = top_ups.page_of(made)
         if page is None and made.status == TopUp.Status.PENDING:
             raise StripeUnavailable("no page")
         return redirect(page or "pages:billing")
 
-    return _moving_money(request, act)
+    return _sent(request, caller, "buy", form, act)
 
 
 @member_page("may_manage_billing")
 def preferences(request: HttpRequest, caller: Caller) -> HttpResponse:
-    form = TopUpForm(request.POST or None)
-    if request.method == "POST" and not form.is_valid():
-        return _page(request, caller, preferences=form)
+    form = TopUpForm.of(account_of(caller.workspace), is_configured(), request.POST)
 
     def act() -> HttpResponse:
-        save_preferences(caller.workspace, **form.cleaned_data, actor=caller.actor, now=timezone.now())
+        save_preferences(caller.workspace, **form.settings, actor=caller.actor, now=timezone.now())
         messages.success(request, "The settings for low balances are saved.")
         return redirect("pages:billing")
 
-    return _moving_money(request, act)
+    return _sent(request, caller, "preferences", form, act)
 
 
 @member_page("may_manage_billing")
 def profile(request: HttpRequest, caller: Caller) -> HttpResponse:
-    form = ProfileForm(request.POST or None)
-    if request.method == "POST" and not form.is_valid():
-        return _page(request, caller, profile=form)
+    form = ProfileForm(request.POST)
 
     def act() -> HttpResponse:
         save_profile(caller.workspace, form.cleaned_data, caller.actor, timezone.now())
         messages.success(request, "The billing profile is saved. Invoices from now on print it.")
         return redirect("pages:billing")
 
-    return _moving_money(request, act)
+    return _sent(request, caller, "profile", form, act)
 
 
 @member_page("may_see_invoices")
@@ -116,26 +121,19 @@ def export_csv(request: HttpRequest, caller: Caller, kind: str) -> HttpResponseB
     return export(kind, Period(caller.workspace.created_at, now), caller.workspace)
 
 
-def _page(request: HttpRequest, caller: Caller, **forms: Any) -> HttpResponse:
-    workspace, now = caller.workspace, timezone.now()
-    account, terms = account_of(workspace), terms_of(workspace)
-    invoices = Invoice.objects.filter(workspace=workspace, status__in=OWED).select_related("dunning")
-    context = {
-        "workspace": workspace,
-        "account": account,
-        "balance": balance_of(workspace, now),
-        "now": now,
-        "stripe": is_configured(),
-        "instructions": settings.PAYMENT_INSTRUCTIONS,
-        "owed": invoices.order_by("due_at"),
-        "least": settings.INVOICE_MINIMUM,
-        "grants": grants_of(workspace)[:SHOWN],
-        "payments": workspace.payments.select_related("invoice", "grant").order_by("-pk")[:SHOWN],
-        "buy": BuyForm(),
-        "preferences": TopUpForm(initial={name: getattr(account, name) for name in PREFERENCES}),
-        "profile": ProfileForm(initial=ProfileForm.initial_of(terms)),
-    }
-    return render(request, "metering/billing.html", context | forms)
+def _sent(request: HttpRequest, caller: Caller, name: str, form: BillingForm, act: Callable[[], HttpResponse]) -> HttpResponse:
+    """Does what a valid form asks for. What is refused is said on its field, with everything typed still there."""
+    if request.method != "POST":
+        return redirect("pages:billing")
+    if form.is_valid():
+        try:
+            return act()
+        except Refusal as refusal:
+            if not form.refuse(refusal):
+                messages.error(request, refusal.message)
+        except (StripeUnavailable, StripeRefused):
+            messages.error(request, STRIPE_AWAY)
+    return render(request, "metering/billing.html", billing_context(caller.workspace, timezone.now()) | {name: form})
 
 
 def _pay(request: HttpRequest, invoice: Invoice, on_a_page: bool) -> HttpResponse:
@@ -143,16 +141,38 @@ def _pay(request: HttpRequest, invoice: Invoice, on_a_page: bool) -> HttpRespons
     refuse_too_little(invoice)
     if on_a_page or not PaymentAccount.objects.filter(workspace=invoice.workspace).exclude(method_id="").exists():
         return redirect(payment_page(invoice, now))
-    attempt = collect_invoice(invoice.pk, now)
+    _charge(request, invoice, now)
+    return redirect("pages:billing")
+
+
+def _pay_failed(request: HttpRequest, workspace: Workspace) -> HttpResponse:
+    """One after the other, until one is declined or its outcome is not known."""
+    now, account = timezone.now(), account_of(workspace)
+    for invoice in failed_of(owed_by(workspace, account, now), account):
+        if not _charge(request, invoice, now):
+            break
+    return redirect("pages:billing")
+
+
+def _charge(request: HttpRequest, invoice: Invoice, now: datetime) -> bool:
+    """Charges the saved method and says how that went; whether another invoice may follow."""
+    try:
+        attempt = collect_invoice(invoice.pk, now)
+    except StripeUnavailable:
+        if attempt_under_way(Invoice.objects.get(pk=invoice.pk)) is None:
+            raise
+        messages.info(request, CHECKING)
+        return False
     if attempt is None:
         messages.info(request, "There is nothing to pay on this invoice.")
     elif attempt.status == PaymentAttempt.Status.SUCCEEDED:
         messages.success(request, f"Thank you: invoice {invoice.number} is paid.")
     elif attempt.status == PaymentAttempt.Status.DECLINED:
-        messages.error(request, f"The payment was declined: {attempt.message} Pay on a page, or save another method.")
+        messages.error(request, f"The payment was declined: {attempt.message} Pay on Stripe's page, or save another method.")
+        return False
     else:
         messages.info(request, "The payment is under way. It shows here as soon as it is confirmed.")
-    return redirect("pages:billing")
+    return True
 
 
 def _moving_money(request: HttpRequest, act: Callable[[], HttpResponse]) -> HttpResponse:
@@ -166,16 +186,3 @@ def _moving_money(request: HttpRequest, act: Callable[[], HttpResponse]) -> Http
     except (StripeUnavailable, StripeRefused):
         messages.error(request, STRIPE_AWAY)
     return redirect("pages:billing")
-
-
-def _welcome_back(request: HttpRequest, caller: Caller) -> None:
-    """After Stripe's page: what it said is fetched, never believed from the address."""
-    if "paid" in request.GET:
-        messages.info(request, "Thank you. The payment shows here as soon as it is confirmed.")
-    if "saved" in request.GET and is_configured():
-        try:
-            session = account_of(caller.workspace).setup_session_id
-            if session:
-                take_setup_session(session, timezone.now())
-        except (StripeUnavailable, StripeRefused):
-            messages.info(request, "The payment method shows here as soon as it is confirmed.")

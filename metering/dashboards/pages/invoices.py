@@ -2,6 +2,7 @@
 
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
@@ -16,7 +17,7 @@ from metering.invoicing.api import events_csv
 from metering.invoicing.document import invoice_page as printed_page
 from metering.invoicing.explain import events_under
 from metering.invoicing.models import Invoice, InvoiceLine
-from metering.invoicing.upcoming import upcoming
+from metering.invoicing.upcoming import carried_over, upcoming
 from metering.payments.standing import invoices_of, standing_of
 from metering.templatetags.omixa import places
 from metering.usage.cursors import event_cursor, event_position
@@ -28,9 +29,12 @@ PAGE = 50
 @member_page("may_see_invoices")
 def invoice_list(request: HttpRequest, caller: Caller) -> HttpResponse:
     workspace, now = caller.workspace, timezone.now()
+    invoices = [(invoice, standing_of(invoice, now)) for invoice in invoices_of(workspace)]
     context = {
-        "invoices": [(invoice, standing_of(invoice, now)) for invoice in invoices_of(workspace)],
+        "invoices": invoices,
         "upcoming": None if workspace.sandbox else upcoming(workspace, now),
+        "carried": None if invoices else carried_over(workspace, now),
+        "least": settings.INVOICE_MINIMUM,
         "workspace": workspace,
     }
     return render(request, "metering/invoices.html", context)

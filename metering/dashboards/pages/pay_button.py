@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from metering.invoicing.models import Invoice
+from metering.invoicing.settle import OWED
 from metering.payments.models import PaymentAccount
 from metering.payments.standing import attempt_under_way
 from metering.payments.stripe_edge import is_configured
+from metering.payments.too_little import is_too_little
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +21,8 @@ class PayButton:
 
 
 def pay_button(invoice: Invoice, account: PaymentAccount | None) -> PayButton | None:
-    """None where nothing can be paid by Stripe: it is not set up, or nothing is open."""
-    if not is_configured() or invoice.status != Invoice.Status.OPEN or invoice.still_due <= 0:
+    """None where nothing can be paid by Stripe: it is not set up, nothing is open, or too little for a card."""
+    if not is_configured() or invoice.status not in OWED or invoice.still_due <= 0 or is_too_little(invoice.still_due):
         return None
     attempt = attempt_under_way(invoice)
     return PayButton(invoice, method_name(account), attempt.started_at if attempt else None)

@@ -33,6 +33,7 @@ urlpatterns = [
     path("invoices/<slug:invoice_id>/pay", billing.pay, name="billing_pay"),
     path("exports/<slug:kind>", billing.export_csv, name="export"),
     path("billing", billing.billing_page, name="billing"),
+    path("billing/failed", billing.pay_failed, name="billing_failed"),
     path("billing/method", billing.save_method, name="billing_method"),
     path("billing/credit", billing.buy, name="billing_buy"),
     path("billing/low-balance", billing.preferences, name="billing_preferences"),
