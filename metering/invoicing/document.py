@@ -81,7 +81,7 @@ def notes_of(invoice: Invoice) -> dict[str, str]:
     return notes
 
 
-def instructions(invoice: Invoice, as_issued: bool) -> str:
+def instructions(invoice: Invoice, as_issued: bool = False) -> str:
     """How to pay what is open on it, where the operator says so."""
     due = due_when_issued(invoice) if as_issued else invoice.still_due
     return str(settings.PAYMENT_INSTRUCTIONS) if invoice.number and due > 0 else ""

@@ -11,14 +11,14 @@ from metering.credits import ledger
 from metering.invoicing import void
 from metering.invoicing.finalize import finalize
 from metering.invoicing.models import Invoice
-from metering.invoicing.terms_models import BillingTerms, TaxRate
+from metering.invoicing.terms_models import AgreedPricing, BillingTerms, TaxRate
 from metering.payments import give_back
 from metering.payments.by_hand import mark_paid
 from metering.payments.collect import collect_invoice
 from metering.payments.models import Dunning
 from tests.dashboards.conftest import Browser, Tenant, text_of, words_of
 from tests.factories import NOW, make_price
-from tests.invoicing.conftest import Meter, at, tokens
+from tests.invoicing.conftest import AUGUST, Meter, at, tokens
 from tests.payments.conftest import an_invoice, stripe, with_method
 from tests.payments.stripe_server import DECLINED, StripeServer
 from workspaces.models import Gateway
@@ -75,7 +75,7 @@ def test_the_preview_adds_up_too(acme: Tenant, meter: Meter, owner: Client) -> N
 
 
 def test_a_discount_shows_no_tokens_and_is_tagged_when_it_adjusts(acme: Tenant, meter: Meter, owner: Client) -> None:
-    BillingTerms.objects.create(workspace=acme.workspace, discount_percent=10)
+    AgreedPricing.objects.create(workspace=acme.workspace, effective_from=AUGUST.start, discount_percent=10)
     an_invoice(acme.workspace, meter)
     meter(acme.key, "09-20T10:00", "10-02T10:00", usage=tokens(input=1_000_000))
     words = words_of(owner.get("/invoices/upcoming"))
@@ -86,7 +86,7 @@ def test_a_discount_shows_no_tokens_and_is_tagged_when_it_adjusts(acme: Tenant, 
 
 
 def test_a_discount_leads_to_no_requests(acme: Tenant, meter: Meter, owner: Client) -> None:
-    BillingTerms.objects.create(workspace=acme.workspace, discount_percent=10)
+    AgreedPricing.objects.create(workspace=acme.workspace, effective_from=AUGUST.start, discount_percent=10)
     invoice = an_invoice(acme.workspace, meter)
     line = invoice.lines.get(kind="discount")
     assert line.public_id not in text_of(owner.get(f"/invoices/{invoice.public_id}"))

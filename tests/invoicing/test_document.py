@@ -7,7 +7,7 @@ import pytest
 
 from metering.invoicing.document import render_invoice
 from metering.invoicing.models import Invoice
-from metering.invoicing.terms_models import BillingTerms
+from metering.invoicing.terms_models import AgreedPricing
 from metering.payments.by_hand import mark_paid
 from tests.factories import NOW, make_price
 from tests.invoicing.conftest import AUGUST, Meter, closed, finalized, tokens
@@ -102,7 +102,7 @@ def test_its_state_is_said_in_the_readers_words(use: Meter, key: APIKey) -> None
 
 
 def test_a_discount_has_neither_tokens_nor_a_rate(use: Meter, key: APIKey, acme: Workspace) -> None:
-    BillingTerms.objects.create(workspace=acme, discount_percent=10)
+    AgreedPricing.objects.create(workspace=acme, effective_from=AUGUST.start, discount_percent=10)
     use(key, "09-10T00:00", usage=MILLION)
     (invoice,) = finalized()
     assert '<td class="tokens"></td><td class="rate"></td><td class="exact">-0.15</td>' in render_invoice(invoice)
