@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, BooleanRadioFilter, ChoicesDropdownFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, BooleanRadioFilter, ChoicesDropdownFilter, RadioFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
@@ -41,6 +41,18 @@ class RoleForm(forms.Form):
     role = fields.choice("role", ROLES)
 
 
+class SuspendedFilter(RadioFilter):
+    title = "suspended"
+    parameter_name = "suspended"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Yes"), ("no", "No")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Workspace]) -> QuerySet[Workspace]:
+        asked = {"yes": False, "no": True}.get(str(self.value()))
+        return queryset if asked is None else queryset.filter(suspended_at__isnull=asked)
+
+
 class MembersOfAWorkspace(ReadOnlyInline):
     model = Membership
     fields = ("user", "role", "created_at", "page")
@@ -57,7 +69,7 @@ class WorkspaceAdmin(OperatorAdmin):
 
     may_add = True
     may_change = True
-    list_filter = (("sandbox", BooleanRadioFilter),)
+    list_filter = (("sandbox", BooleanRadioFilter), SuspendedFilter)
     search_fields = ("public_id__exact", "name__icontains", "email__icontains")
     search_help_text = "A workspace's id, or a part of its name or address"
     ordering = ("name", "id")
@@ -66,8 +78,10 @@ class WorkspaceAdmin(OperatorAdmin):
     inlines = (MembersOfAWorkspace,)
     actions_detail: Any = ("create_key", "add_member")
 
-    @display(description="kind", label={"sandbox": "info"})
+    @display(description="kind", label={"sandbox": "info", "suspended": "danger"})
     def kind(self, workspace: Workspace) -> str:
+        if workspace.suspended_at is not None:
+            return "suspended"
         return "sandbox" if workspace.sandbox else ""
 
     @display(description="kind")

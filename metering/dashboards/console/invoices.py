@@ -14,10 +14,12 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import action, display
+from unfold.views import ChangeList
 
 from metering.dashboards.console import figures, invoice_acts
+from metering.dashboards.console.receivables import ListWithSum, ReceivableFilter
 from metering.invoicing.credit_note_models import CreditNote
-from metering.invoicing.document import invoice_page
+from metering.invoicing.document import amount_due, invoice_page
 from metering.invoicing.issued_pdf import issued_invoice
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.pdf import pdf_response
@@ -27,7 +29,7 @@ from workspaces.console import fields
 from workspaces.console.base import OperatorAdmin, ReadOnlyInline
 from workspaces.console.pages import FormPage
 
-STATUS_LABELS = {"draft": "", "open": "info", "paid": "success", "void": "warning", "uncollectible": "danger"}
+STATUS_LABELS = {"draft": "", "draft, held": "warning", "open": "info", "paid": "success", "void": "warning", "uncollectible": "danger"}
 MONTHS_OFFERED = 18
 LINES_SHOWN = 50
 
@@ -127,12 +129,13 @@ class InvoiceAdmin(OperatorAdmin):
         "due_at",
         "paid_at",
     )
-    list_filter = (("status", ChoicesDropdownFilter), MonthFilter, ("workspace", AutocompleteSelectFilter))
+    list_filter = (ReceivableFilter, ("status", ChoicesDropdownFilter), MonthFilter, ("workspace", AutocompleteSelectFilter))
     list_select_related = ("workspace",)
     search_fields = ("public_id__exact", "number__exact", "workspace__name__icontains")
     search_help_text = "An invoice's number or id, or a part of the workspace's name"
     ordering = ("-period_start", "-id")
     sortable_by = ()
+    list_before_template = "admin/console/due.html"
     fields = (
         ("name", "status_label"),
         ("workspace", "month"),
@@ -175,6 +178,9 @@ class InvoiceAdmin(OperatorAdmin):
         intro = "By the day on which each was issued, received or moved. Credit notes and refunds have amounts below zero."
         return FormPage("Export for bookkeeping", act, back, ExportForm, intro, "Download").respond(request, self)
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return ListWithSum
+
     def get_inlines(self, request: HttpRequest, obj: Invoice | None) -> list[Any]:
         noted = obj is not None and obj.credit_notes.exists()
         return [LinesOfAnInvoice, CreditNotesOfAnInvoice] if noted else [LinesOfAnInvoice]
@@ -203,7 +209,7 @@ class InvoiceAdmin(OperatorAdmin):
 
     @display(description="status", label=STATUS_LABELS)
     def status_label(self, invoice: Invoice) -> str:
-        return invoice.status
+        return "draft, held" if invoice.status == Invoice.Status.DRAFT and invoice.held else invoice.status
 
     @display(description="next step")
     def next_step(self, invoice: Invoice) -> str:
@@ -243,7 +249,7 @@ class InvoiceAdmin(OperatorAdmin):
 
     @display(description="amount due")
     def due_shown(self, invoice: Invoice) -> SafeString:
-        return figures.money(invoice.amount_due)
+        return figures.money(amount_due(invoice))
 
     @action(description="Finalize", url_path="finalize", icon="task_alt")
     def finalize(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from metering.dashboards.console import backlog, figures
+from metering.dashboards.console import backlog, figures, receivables
 from metering.dashboards.console.jobs import in_words, troubled
 from metering.dashboards.console.revenue import Comparison, Revenue, revenue
 from metering.usage.query import UsageRow
@@ -55,6 +55,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "title": "Overview",
         "now": now,
         "cards": _cards(found),
+        "receivables": receivables.cards(now),
         "alerts": _alerts(now),
         "chart": json.dumps(_chart(found)),
         "chart_options": json.dumps(CHART_OPTIONS),
