@@ -4,6 +4,7 @@ Cells that a spreadsheet would take for a formula are defused as in the usage ex
 """
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -28,7 +29,7 @@ def export(kind: str, period: Period, workspace: Workspace | None = None) -> Str
     if kind not in EXPORTS:
         raise InvalidParameter(f"There are exports of {', '.join(EXPORTS)}.", param="kind")
     header, rows = EXPORTS[kind]
-    name = f"{kind}-{period.start:%Y-%m-%d}-to-{period.end:%Y-%m-%d}.csv"
+    name = f"{kind}-{period.start:%Y-%m-%d}-to-{period.end - timedelta(microseconds=1):%Y-%m-%d}.csv"
     named = (dict(zip(header, row, strict=True)) for row in rows(period, workspace))
     response = StreamingHttpResponse(csv_lines(header, named), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{name}"'
@@ -124,7 +125,13 @@ def payments(period: Period, workspace: Workspace | None) -> Iterator[Row]:
         back = back.filter(payment__workspace=workspace)
     ordered = back.select_related("payment__workspace", "payment__invoice", "payment__grant").order_by("settled_at", "pk")
     for refund in ordered.iterator(AT_ONCE):
-        yield ["refund", refund.public_id, instant_text(refund.settled_at), *_about(refund.payment), cents_text(-refund.amount)]
+        yield [
+            "refund",
+            refund.public_id,
+            instant_text(refund.settled_at),
+            *_about(refund.payment, refund),
+            cents_text(-refund.amount),
+        ]
 
 
 def credits(period: Period, workspace: Workspace | None) -> Iterator[Row]:
@@ -146,10 +153,12 @@ def credits(period: Period, workspace: Workspace | None) -> Iterator[Row]:
         ]
 
 
-def _about(payment: Payment) -> Row:
+def _about(payment: Payment, refund: Refund | None = None) -> Row:
+    """What came by hand goes back by hand, and its refund is found elsewhere than the payment."""
     invoice, grant = payment.invoice, payment.grant
+    found = payment.intent_id or (payment.reference if refund is None else refund.reference)
     what = invoice.number if invoice else grant.public_id if grant else payment.surplus
-    return [payment.workspace.public_id, what, payment.method, payment.intent_id or payment.reference, payment.currency]
+    return [payment.workspace.public_id, what, payment.method, found, payment.currency]
 
 
 def _of(rows: Any, workspace: Workspace | None) -> Any:

@@ -211,21 +211,27 @@ def _settle_outside(
         raise InvalidParameter(
             f"Say where the money that goes back is found, in at most {LONGEST_REFERENCE} characters.", param="reference"
         )
-    _begin(note, returnable.by_hand, money, reference, actor, now)
+    _begin(note, returnable.by_hand, money, note.reason, actor, now, reference)
     invoice = note.invoice
     details = {"amount": cents_text(money), "reference": reference}
     audit.record(actor, "credit_note.settled_outside", note.public_id, invoice.workspace, now=now, **details)
 
 
 def _begin(
-    note: CreditNote, payments: list[tuple[Payment, Decimal]], money: Decimal, reason: str, actor: str, now: datetime
+    note: CreditNote,
+    payments: list[tuple[Payment, Decimal]],
+    money: Decimal,
+    reason: str,
+    actor: str,
+    now: datetime,
+    reference: str = "",
 ) -> list[Refund]:
     """Refunds of the payments, oldest first, until `money` is reached."""
     begun = []
     for payment, left in payments:
         part = min(left, money)
         if part > 0:
-            begun.append(refunds.begin(payment.pk, part, reason, actor, now, credit_note=note))
+            begun.append(refunds.begin(payment.pk, part, reason, actor, now, credit_note=note, reference=reference))
             money -= part
     return begun
 

@@ -173,6 +173,8 @@ class Refund(models.Model):
     # What of the credit that the payment bought was taken back with it; given back again should the refund fail.
     credit_taken = cents(default=Decimal("0.00"))
     reason = models.CharField(max_length=300, default="")
+    # Where the outgoing money is found when a person sent it; empty at Stripe, where `stripe_id` names it.
+    reference = models.CharField(max_length=200, default="")
     idempotency_key = models.CharField(max_length=255, unique=True)
     # Stripe's; null until it answered, and for ever where the money went back by hand.
     stripe_id = models.CharField(max_length=255, null=True, unique=True)

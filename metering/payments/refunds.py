@@ -27,16 +27,23 @@ STATUSES = {"succeeded": Refund.Status.SUCCEEDED, "failed": Refund.Status.FAILED
 SETTLES_WITHIN = timedelta(minutes=10)
 UNSETTLED = (Refund.Status.STARTED, Refund.Status.PENDING)
 NOTHING = Decimal("0.00")
+LONGEST_REFERENCE = 200
 STRIPE = "stripe"
 
 
 def begin(
-    payment_id: int, amount: Decimal, reason: str, actor: str, now: datetime, credit_note: CreditNote | None = None
+    payment_id: int,
+    amount: Decimal,
+    reason: str,
+    actor: str,
+    now: datetime,
+    credit_note: CreditNote | None = None,
+    reference: str = "",
 ) -> Refund:
     """A refund of a payment, written and not yet sent: `pursue` sends it, or the next run does.
 
-    Never more than is left of the payment, refunds under way included, nor than is left of the credit that it bought.
-    Raises NothingLeft, InvalidParameter.
+    What came by hand a person sends back, and `reference` says where that money is found. Never more than is left of the
+    payment, refunds under way included, nor than is left of the credit that it bought. Raises NothingLeft, InvalidParameter.
     """
     if not reason.strip():
         raise InvalidParameter("Say why the money goes back.", param="reason")
@@ -45,6 +52,11 @@ def begin(
     with transaction.atomic():
         hold(Payment.objects.values_list("workspace", flat=True).get(pk=payment_id))
         payment = Payment.objects.select_for_update(of=("self",)).select_related("workspace", "grant").get(pk=payment_id)
+        by_hand = payment.method == Payment.Method.BY_HAND
+        if by_hand and not 0 < len(reference.strip()) <= LONGEST_REFERENCE:
+            raise InvalidParameter(
+                f"Say where the money that goes back is found, in at most {LONGEST_REFERENCE} characters.", param="reference"
+            )
         left = left_of(payment)
         if amount > left:
             raise NothingLeft(f"{cents_text(left)} of this payment are left to give back.", param="amount")
@@ -54,27 +66,26 @@ def begin(
             amount=amount,
             currency=payment.currency,
             reason=reason.strip()[:300],
+            reference=reference.strip() if by_hand else "",
             started_at=now,
             started_by=actor,
         )
         refund.idempotency_key = f"refund-{refund.public_id}"
         if payment.grant is not None:
             refund.credit_taken = ledger.reverse(payment.grant, refund.reason, actor, now, amount)
-        if payment.method == Payment.Method.BY_HAND:
+        if by_hand:
             refund.status, refund.settled_at = Refund.Status.SUCCEEDED, now
             payment.refunded += amount
             payment.save(update_fields=["refunded"])
         refund.save()
-        shown = cents_text(amount)
-        audit.record(actor, "payment.refund", refund.public_id, payment.workspace, now=now, amount=shown, reason=reason)
+        details = {"amount": cents_text(amount), "reason": reason} | ({"reference": refund.reference} if by_hand else {})
+        audit.record(actor, "payment.refund", refund.public_id, payment.workspace, now=now, **details)
         return refund
 
 
-def refund(
-    payment_id: int, amount: Decimal, reason: str, actor: str, now: datetime, credit_note: CreditNote | None = None
-) -> Refund:
+def refund(payment_id: int, amount: Decimal, reason: str, actor: str, now: datetime, reference: str = "") -> Refund:
     """`begin` and, outside the transaction, `pursue`. While Stripe does not answer the refund stays started."""
-    begun = begin(payment_id, amount, reason, actor, now, credit_note)
+    begun = begin(payment_id, amount, reason, actor, now, reference=reference)
     try:
         return pursue(begun, now)
     except StripeUnavailable as error:

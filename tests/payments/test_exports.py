@@ -2,6 +2,7 @@
 
 import csv
 import io
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,10 +12,11 @@ import time_machine
 from metering.credits import ledger
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms_models import BillingTerms
-from metering.payments import refunds
+from metering.payments import exports, refunds
 from metering.payments.by_hand import mark_paid
 from metering.payments.give_back import issue_credit_note
 from metering.payments.models import Payment
+from metering.periods import Period
 from tests.factories import NOW, make_workspace
 from tests.invoicing.conftest import Meter
 from tests.payments.conftest import an_invoice
@@ -52,9 +54,15 @@ def test_credit_notes_and_refunds_are_below_zero(acme: Workspace, invoice: Invoi
     money = [(row["document"], row["for"], row["reference"], row["amount"]) for row in export(acme, "payments")]
     assert money == [
         ("payment", invoice.number, "transfer 1", "150.00"),
-        ("refund", invoice.number, "transfer 1", "-150.00"),
+        ("refund", invoice.number, "transfer 2", "-150.00"),
     ]
     assert refunds.left_of(Payment.objects.get()) == Decimal("0.00")
+
+
+def test_a_files_name_says_its_first_and_last_day() -> None:
+    october = Period(datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC))
+    named = exports.export("lines", october)["Content-Disposition"]
+    assert named == 'attachment; filename="lines-2026-10-01-to-2026-10-31.csv"'
 
 
 def test_lines_add_up_to_their_invoices(acme: Workspace, invoice: Invoice) -> None:

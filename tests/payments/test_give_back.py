@@ -142,9 +142,10 @@ def test_money_given_back_by_hand_says_where_it_is_found(invoice: Invoice) -> No
         credited(invoice, settlement="outside")
     note = credited(invoice, settlement="outside", reference="transfer 18")
     (refund,) = note.refunds.all()
-    assert (refund.amount, refund.status, refund.reason, refund.stripe_id) == (
+    assert (refund.amount, refund.status, refund.reason, refund.reference, refund.stripe_id) == (
         Decimal("150.00"),
         "succeeded",
+        "an outage",
         "transfer 18",
         None,
     )
