@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
 from metering.invoicing.credit_note_models import CreditNote
-from metering.invoicing.document import cents, day, tax_rows
+from metering.invoicing.document import Links, cents, day, tax_rows
 from metering.periods import Period
 
 GOES_BACK = {
@@ -16,16 +16,19 @@ GOES_BACK = {
 }
 
 
-def credit_note_page(request: HttpRequest, note: CreditNote) -> HttpResponse:
-    """The page of a credit note that the caller has already found among its own workspace's."""
-    response = HttpResponse(render_credit_note(note))
+def credit_note_page(request: HttpRequest, note: CreditNote, links: Links | None = None) -> HttpResponse:
+    """The page of a credit note that the caller has already found among its own workspace's; `links` lead away from it."""
+    if links is None:
+        of_invoice = f"/invoices/{note.invoice.public_id}"
+        links = [(f"Invoice {note.invoice.number}", of_invoice), ("PDF", f"/credit-notes/{note.public_id}/pdf")]
+    response = HttpResponse(render_credit_note(note, links))
     response["Cache-Control"] = "private, no-store"
     return response
 
 
-def render_credit_note(note: CreditNote) -> str:
+def render_credit_note(note: CreditNote, links: Links = ()) -> str:
     """The whole HTML document, standing alone: it needs no other file."""
-    return render_to_string("metering/credit_note.html", credit_note_context(note))
+    return render_to_string("metering/credit_note.html", credit_note_context(note) | {"links": links})
 
 
 def credit_note_context(note: CreditNote) -> dict[str, Any]:

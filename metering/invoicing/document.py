@@ -1,6 +1,6 @@
 """The invoice as a page that prints. Everything on a finalized one is printed from the copies the invoice carries."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -41,18 +41,24 @@ class Section:
     rows: list[Row]
 
 
-def invoice_page(request: HttpRequest, invoice: Invoice, state: str = "") -> HttpResponse:
-    """The page of an invoice that the caller has already found among its own workspace's; `state` in the reader's words."""
-    response = HttpResponse(render_invoice(invoice, state))
+Links = Sequence[tuple[str, str]]
+
+
+def invoice_page(
+    request: HttpRequest, invoice: Invoice, links: Links = (("All invoices", "/invoices"),), state: str = ""
+) -> HttpResponse:
+    """The page of an invoice that the caller has already found among its own workspace's; `links` lead away from it, and
+    `state` is said in the reader's words.
+    """
+    response = HttpResponse(render_invoice(invoice, links, state))
     response["Cache-Control"] = "private, no-store"
     return response
 
 
-def render_invoice(invoice: Invoice, state: str = "") -> str:
-    """The whole HTML document, standing alone: it needs no other file."""
-    return render_to_string(
-        "metering/invoice.html", invoice_context(invoice) | {"state": state or invoice.get_status_display()}
-    )
+def render_invoice(invoice: Invoice, links: Links = (), state: str = "") -> str:
+    """The whole HTML document, standing alone: it needs no other file. `links` are (words, address), and not printed."""
+    said = {"links": links, "state": state or invoice.get_status_display()}
+    return render_to_string("metering/invoice.html", invoice_context(invoice) | said)
 
 
 def invoice_context(invoice: Invoice, as_issued: bool = False) -> dict[str, Any]:

@@ -60,7 +60,8 @@ def _save(
         terms = terms_of(held)
         before = _told(terms, pricing_from)
         for name, value in changes.items():
-            setattr(terms, name, value)
+            # A browser ends lines with \r\n; invoices, PDFs and the API print what is kept.
+            setattr(terms, name, value.replace("\r\n", "\n").replace("\r", "\n") if isinstance(value, str) else value)
         _check(terms, exclude=["workspace"])
         terms.save()
         if rates is not None:

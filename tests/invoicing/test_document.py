@@ -7,7 +7,7 @@ import pytest
 
 from metering.invoicing.document import render_invoice
 from metering.invoicing.models import Invoice
-from metering.invoicing.terms_models import AgreedPricing
+from metering.invoicing.terms_models import AgreedPricing, BillingTerms
 from metering.payments.by_hand import mark_paid
 from tests.factories import NOW, make_price
 from tests.invoicing.conftest import AUGUST, Meter, closed, finalized, tokens
@@ -33,6 +33,15 @@ def test_it_prints_every_line_exact_and_displayed(use: Meter, key: APIKey) -> No
     assert "Subtotal 0.00 exact 0.002649 Tax 0.00 Total 0.00 Amount due USD 0.00" in printed
     assert "Invoice number OMX-2026-00001" in printed
     assert "Billing period 2026-09-01 to 2026-09-30 Issued 2026-10-15 Due 2026-10-29" in printed
+
+
+def test_where_a_note_says_why_there_is_no_tax_no_row_of_nothing_does(use: Meter, key: APIKey, acme: Workspace) -> None:
+    BillingTerms.objects.create(workspace=acme, tax_treatment="reverse_charge")
+    use(key, "09-14T10:00", usage=MILLION)
+    (invoice,) = finalized()
+    printed = text_of(invoice)
+    assert "Reverse charge: the recipient of the service accounts for the tax." in printed
+    assert "Subtotal 1.50 exact 1.50 Total 1.50 Amount due USD 1.50" in printed
 
 
 def test_adjustments_stand_under_their_month(use: Meter, key: APIKey) -> None:

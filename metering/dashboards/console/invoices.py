@@ -19,7 +19,7 @@ from unfold.views import ChangeList
 from metering.dashboards.console import figures, invoice_acts
 from metering.dashboards.console.receivables import ListWithSum, ReceivableFilter
 from metering.invoicing.credit_note_models import CreditNote
-from metering.invoicing.document import amount_due, invoice_page
+from metering.invoicing.document import invoice_page
 from metering.invoicing.issued_pdf import issued_invoice
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.pdf import pdf_response
@@ -29,7 +29,14 @@ from workspaces.console import fields
 from workspaces.console.base import OperatorAdmin, ReadOnlyInline
 from workspaces.console.pages import FormPage
 
-STATUS_LABELS = {"draft": "", "draft, held": "warning", "open": "info", "paid": "success", "void": "warning", "uncollectible": "danger"}
+STATUS_LABELS = {
+    "draft": "",
+    "draft, held": "warning",
+    "open": "info",
+    "paid": "success",
+    "void": "warning",
+    "uncollectible": "danger",
+}
 MONTHS_OFFERED = 18
 LINES_SHOWN = 50
 
@@ -249,7 +256,7 @@ class InvoiceAdmin(OperatorAdmin):
 
     @display(description="amount due")
     def due_shown(self, invoice: Invoice) -> SafeString:
-        return figures.money(amount_due(invoice))
+        return figures.money(invoice.still_due)
 
     @action(description="Finalize", url_path="finalize", icon="task_alt")
     def finalize(self, request: HttpRequest, object_id: str) -> HttpResponse:

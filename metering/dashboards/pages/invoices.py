@@ -56,7 +56,7 @@ def invoice_page(request: HttpRequest, caller: Caller, invoice_id: str) -> HttpR
 def invoice_print(request: HttpRequest, caller: Caller, invoice_id: str) -> HttpResponse:
     """The document alone, as it prints."""
     invoice = _invoice(caller, invoice_id)
-    return printed_page(request, invoice, standing_of(invoice, timezone.now()).word)
+    return printed_page(request, invoice, state=standing_of(invoice, timezone.now()).word)
 
 
 @member_page("may_see_invoices")
