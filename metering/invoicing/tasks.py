@@ -11,7 +11,7 @@ from metering.jobs.run import SCHEDULE, counted
 
 @shared_task(name="metering.close_due_months")
 def close_due_months(started_by: str = SCHEDULE) -> dict[str, Any]:
-    """Daily: refreshes the drafts of ended months. A run that was missed or died half way is made up for by the next."""
+    """Daily: refreshes the drafts of ended months that are in their grace; "Finalize invoices" numbers them after it."""
     return counted(
         "metering.close_due_months",
         started_by,

@@ -1,5 +1,6 @@
 """Credit notes, voiding and giving up through the console: what is offered, asked, refused and done."""
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -7,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from metering.credits import ledger
+from metering.dashboards.console.invoice_acts import page_of
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.finalize import finalize
 from metering.invoicing.models import Invoice
@@ -159,4 +161,8 @@ def test_credit_notes_are_found_by_number_and_printed(console: Client, world: Wo
     printed = console.get(reverse("admin:metering_creditnote_printable", args=[note.pk])).content.decode()
     assert "Credit note OMX-CN-2026-00001" in printed
     change = reverse("admin:metering_creditnote_change", args=[note.pk])
+    pdf = reverse("admin:metering_creditnote_pdf", args=[note.pk])
+    assert re.findall(r'<a href="([^"]+)">', printed) == [change, page_of(invoice), pdf]
+    assert pdf in note_page(console, note)
+    assert console.get(pdf).content.startswith(b"%PDF-")
     assert console.post(change, {"reason": "another"}).status_code == 403

@@ -1,5 +1,7 @@
 """Invoices: finalized once, paid once, and otherwise not to be touched."""
 
+import re
+
 from django.test import Client
 from django.urls import reverse
 
@@ -74,6 +76,19 @@ def test_invoices_are_filtered_by_month_and_status(console: Client, world: World
     assert found(month="nonsense") == []
     assert found(status__exact="paid") == []
     assert found(q=world.invoice.public_id) == [world.invoice]
+
+
+def test_the_printable_page_leads_to_the_console_and_not_to_a_customers_pages(console: Client, world: World) -> None:
+    printable = reverse("admin:metering_invoice_printable", args=[world.invoice.pk])
+    page = console.get(printable).content.decode()
+    here = [reverse(f"admin:metering_invoice_{name}", args=[world.invoice.pk]) for name in ("change", "pdf")]
+    assert re.findall(r'<a href="([^"]+)">([^<]+)<', page) == [
+        (reverse("admin:metering_invoice_changelist"), "All invoices"),
+        (here[0], "Draft"),
+        (here[1], "PDF"),
+    ]
+    act(console, "finalize", world.invoice)
+    assert ">Invoice OMX-2026-00001</a>" in console.get(printable).content.decode()
 
 
 def test_the_page_shows_exact_amounts_beside_cents(console: Client, world: World) -> None:

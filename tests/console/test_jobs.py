@@ -1,5 +1,6 @@
 """The jobs page: what runs, what came of it, findings in a table, and running one now."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -7,8 +8,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils.html import escape
-from django_celery_beat.models import PeriodicTask
+from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
+from metering.dashboards.console import job_words
 from metering.jobs.models import JobRun
 from metering.payments.tasks import reconcile_nightly, send_notices
 from omixa_billing.celery import app
@@ -45,6 +47,45 @@ def test_a_run_shows_when_how_long_and_what_it_did(console: Client) -> None:
     assert "nothing to do" in page(console)
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Close ended months", "daily at 02:15 UTC"),
+        ("Collect invoices", "every 15 minutes"),
+        ("Send mails", "every minute"),
+        ("Take up waiting batches", "every 10 seconds"),
+        ("Make and drop the inbox's days", "every hour"),
+    ],
+)
+def test_a_schedule_is_said_in_words(console: Client, name: str, said: str) -> None:
+    assert job_words.when(PeriodicTask.objects.get(name=name)) == said
+    assert f">{said}</a>" in page(console)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"minute": "5", "hour": "*"}, "hourly at 05 minutes past"),
+        ({"minute": "30", "hour": "3", "day_of_week": "1"}, "on Mondays at 03:30 UTC"),
+        ({"minute": "30", "hour": "3", "day_of_week": "7"}, "on Sundays at 03:30 UTC"),
+        ({"minute": "*/5", "hour": "3"}, "*/5 3 * * * (m/h/dM/MY/d) UTC"),
+        ({"minute": "0", "hour": "3", "day_of_month": "1"}, "0 3 1 * * (m/h/dM/MY/d) UTC"),
+    ],
+)
+def test_a_schedule_too_particular_for_words_stays_as_it_is(given: dict[str, str], said: str) -> None:
+    assert job_words.at(CrontabSchedule(**given, timezone="UTC")) == said
+
+
+def test_the_history_names_jobs_as_the_schedule_does(console: Client) -> None:
+    for job in ("metering.close_due_months", "metering.close_month", "metering.gone_for_good"):
+        JobRun.objects.create(job=job, outcome="succeeded", started_at=NOW, finished_at=NOW, result={"drafts": 0})
+    history = page(console).partition('id="result_list"')[2]
+    assert [name in history for name in ("Close ended months", "Close a month", "Gone for good")] == [True] * 3
+    assert "metering." not in re.sub(r"<[^>]+>", "", history.partition("</table>")[0])
+    assert "no ended month is in its grace: “Finalize invoices” numbers what is past it" in history
+    assert len(console.get(URL, {"job": "metering.close_month"}).context["cl"].result_list) == 1
+
+
 def test_running_now_sends_the_task_in_the_operators_name(console: Client, monkeypatch: Any) -> None:
     sent: list[Any] = []
     monkeypatch.setattr(app, "send_task", lambda name, **more: sent.append((name, more["kwargs"])))
@@ -74,7 +115,7 @@ def test_progress_and_death(console: Client) -> None:
     assert "25 of 100" in page(console)
     JobRun.objects.filter(pk=run.pk).update(started_at=NOW - timedelta(hours=2))
     assert "died" in page(console)
-    assert "metering" in page(console, reverse("admin:index"))
+    assert "Collect invoices: 25 of 100" in page(console, reverse("admin:index"))
 
 
 def test_the_nightly_proof_is_clean_and_its_findings_are_a_table(console: Client) -> None:
@@ -85,10 +126,11 @@ def test_the_nightly_proof_is_clean_and_its_findings_are_a_table(console: Client
     run.result, run.outcome = {"differences": [difference]}, "attention"
     run.save()
     shown = page(console, reverse("admin:metering_jobrun_change", args=[run.pk]))
-    assert "subtotal_is_rounded_once" in shown
+    assert "The subtotal is not the exact one, rounded." in shown
+    assert "Prove that everything agrees" in shown
     assert "/admin/metering/invoice/?q=inv_1" in shown
     assert "&lt;b&gt;2.00&lt;/b&gt;" in shown
-    assert "reconcile_nightly: 1 difference" in page(console, reverse("admin:index"))
+    assert "Prove that everything agrees: 1 difference" in page(console, reverse("admin:index"))
 
 
 def test_only_operators(client: Client) -> None:

@@ -12,7 +12,7 @@ from metering.credits.models import CreditGrant
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms_models import AgreedPricing, BillingTerms, TaxRate
 from metering.payments.by_hand import mark_paid
-from metering.payments.models import Payment, WebhookEvent
+from metering.payments.models import Payment, Refund, WebhookEvent
 from metering.payments.notices import tell
 from tests.factories import NOW, make_gateway, make_price, make_workspace
 from tests.invoicing.conftest import Meter
@@ -77,7 +77,17 @@ def test_terms_are_saved_and_audited(console: Client, acme: Workspace) -> None:
     assert (agreed.discount_percent, agreed.minimum_commitment) == (Decimal("12.5"), Decimal(500))
     changes = AuditEntry.objects.get(action="terms.changed").detail["changes"]
     assert changes["tax_rates"] == {"before": [], "after": ["VAT 19 %"]}
-    assert "from 2026-12 on 12.5 % and at least $500.00" in console.get(terms_url(acme)).content.decode()
+    page = console.get(terms_url(acme))
+    assert "from 2026-12 on 12.5 % and at least $500.00" in page.content.decode()
+    # Its own label above the boxes, and not one of theirs beside them.
+    assert type(page.context["form"].fields["tax_rates"].widget).__name__ == "UnfoldAdminCheckboxSelectMultipleWidget"
+    assert "Those that are ticked are printed and added up." in page.content.decode()
+
+
+def test_line_ends_are_kept_as_one(console: Client, acme: Workspace) -> None:
+    usual = {"tax_treatment": "taxed", "discount_percent": "0", "mode": "postpaid"}
+    submit(console, terms_url(acme), address="Street 1\r\n10115 Berlin\rGermany", **usual)
+    assert BillingTerms.objects.get().address == "Street 1\n10115 Berlin\nGermany"
 
 
 @pytest.mark.parametrize(
@@ -114,11 +124,26 @@ def test_a_payment_is_refunded(console: Client, invoice: Invoice) -> None:
     mark_paid(invoice.pk, "transfer", "ops", NOW)
     payment = Payment.objects.get()
     url = f"/admin/metering/payment/{payment.pk}/refund/"
-    page = submit(console, url, amount="200.00", reason="too much")
+    assert "so nothing here can send the money: you send it yourself" in console.get(url).content.decode()
+    page = submit(console, url, amount="200.00", reason="too much", reference="wire 18")
     assert "150.00 of this payment are left to give back." in page.content.decode()
-    assert "is succeeded" in submit(console, url, amount="20.00", reason="too much").content.decode()
+    assert "This field is required" in submit(console, url, amount="20.00", reason="too much").content.decode()
+    done = submit(console, url, amount="20.00", reason="too much", reference="wire 18").content.decode()
+    assert "$20.00 are written down as given back: wire 18. Nothing was sent from here." in done
     payment.refresh_from_db()
-    assert payment.refunded == Decimal("20.00")
+    assert (payment.refunded, payment.reference, Refund.objects.get().reference) == (Decimal("20.00"), "transfer", "wire 18")
+    assert AuditEntry.objects.get(action="payment.refund").detail["reference"] == "wire 18"
+    assert url in console.get(f"/admin/metering/payment/{payment.pk}/change/").content.decode()
+    submit(console, url, amount="130.00", reason="the rest", reference="wire 19")
+    assert url not in console.get(f"/admin/metering/payment/{payment.pk}/change/").content.decode()
+
+
+def test_a_refund_through_stripe_asks_for_no_reference(console: Client, acme: Workspace) -> None:
+    payment = Payment.objects.create(
+        workspace=acme, amount=Decimal(5), method="stripe", intent_id="pi_1", received_at=NOW, recorded_by="stripe"
+    )
+    page = console.get(f"/admin/metering/payment/{payment.pk}/refund/").content.decode()
+    assert ('name="reference"' in page, "you send it yourself" in page, "Refund through Stripe" in page) == (False, False, True)
 
 
 def test_a_webhook_is_replayed(console: Client, stripe: StripeServer) -> None:

@@ -43,6 +43,8 @@ class OperatorAdmin(ModelAdmin):
     may_delete: ClassVar[bool] = False
     # What the menu calls the table, where that is not what Django calls its rows.
     called: ClassVar[str] = ""
+    # What an empty list says: where its rows come from.
+    when_empty: ClassVar[str] = ""
     # Counts beside each filter's choices would read the whole table once per choice.
     show_facets = ShowFacets.NEVER
     list_per_page = 50

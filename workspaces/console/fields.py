@@ -8,8 +8,10 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect
+from django.db.models import QuerySet
 from django.utils.text import capfirst
 from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminDecimalFieldWidget,
     UnfoldAdminEmailInputWidget,
     UnfoldAdminIntegerFieldWidget,
@@ -45,6 +47,12 @@ def choice(label: str, choices: list[tuple[str, str]], help_text: str = "") -> f
     return forms.ChoiceField(
         label=capfirst(label), choices=choices, help_text=help_text, widget=UnfoldAdminSelectWidget(choices=choices)
     )
+
+
+def choices_of(label: str, rows: QuerySet[Any], help_text: str = "") -> forms.ModelMultipleChoiceField:
+    """Any number of these rows, each with a box to tick."""
+    widget = UnfoldAdminCheckboxSelectMultipleWidget()
+    return forms.ModelMultipleChoiceField(rows, required=False, label=capfirst(label), help_text=help_text, widget=widget)
 
 
 def switch(label: str, help_text: str = "") -> forms.BooleanField:

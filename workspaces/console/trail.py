@@ -31,6 +31,7 @@ class TargetFilter(TextFilter):
 
 
 class AuditEntryAdmin(OperatorAdmin):
+    when_empty = "Whatever an operator, a customer or a job changes is written down here."
     paginator = InfinitePaginator
     show_full_result_count = False
     list_display = ("at", "actor", "action_label", "target", "workspace", "detail_in_words")

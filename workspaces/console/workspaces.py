@@ -137,6 +137,7 @@ def tell_the_member(request: HttpRequest, membership: Membership) -> None:
 
 class MembershipAdmin(OperatorAdmin):
     called = "Members"
+    when_empty = "Members are added on the page of their workspace."
     list_display = ("user", "workspace", "role_label", "created_at")
     list_filter = (("workspace", AutocompleteSelectFilter), ("role", ChoicesDropdownFilter))
     list_select_related = ("user", "workspace")

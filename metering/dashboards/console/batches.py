@@ -42,6 +42,7 @@ class FailingFilter(DropdownFilter):
 
 
 class BatchAdmin(OperatorAdmin):
+    when_empty = "What gateways send is stored here as it came, and dropped some days after it was recorded."
     paginator = InfinitePaginator
     show_full_result_count = False
     list_display = (

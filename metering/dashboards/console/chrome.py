@@ -96,12 +96,20 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "Billing",
             [
                 _item("Invoices", "request_quote", "metering_invoice_changelist", request),
-                _item("Payments", "payments", "metering_payment_changelist", request),
+                _item("Credit notes", "undo", "metering_creditnote_changelist", request),
                 _item("Credits", "redeem", "metering_creditgrant_changelist", request),
                 _item("Tax rates", "percent", "metering_taxrate_changelist", request),
-                _item("Webhooks", "webhook", "metering_webhookevent_changelist", request),
                 _item("Mails", "mail", "metering_notice_changelist", request),
-                _item("Credit notes", "undo", "metering_creditnote_changelist", request),
+            ],
+        ),
+        _group(
+            "Payments",
+            [
+                _item("Payments", "payments", "metering_payment_changelist", request),
+                _item("Payment attempts", "credit_card", "metering_paymentattempt_changelist", request),
+                _item("Top-ups", "add_card", "metering_topup_changelist", request),
+                _item("Disputes", "gavel", "metering_dispute_changelist", request),
+                _item("Webhooks", "webhook", "metering_webhookevent_changelist", request),
             ],
         ),
         _group(

@@ -58,6 +58,7 @@ class RefundsOfACreditNote(ReadOnlyInline):
 
 
 class CreditNoteAdmin(OperatorAdmin):
+    when_empty = "A credit note is issued on the page of the invoice that it lowers."
     list_display = ("number", "workspace", "invoice", "issued_at", "total_shown", "off_due_shown", "given_back_shown", "way")
     list_filter = (("settlement", ChoicesDropdownFilter), ("invoice__workspace", AutocompleteSelectFilter))
     list_select_related = ("invoice__workspace",)
@@ -85,7 +86,7 @@ class CreditNoteAdmin(OperatorAdmin):
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """A refund is sent again only where one failed."""
         note = CreditNote.objects.select_related("invoice").filter(pk=object_id).first()
-        offered = {"printable", "refund-again"} if note and missing_of(note) else {"printable"}
+        offered = {"printable", "pdf"} | ({"refund-again"} if note and missing_of(note) else set())
         return [each for each in super().get_actions_detail(request, object_id) if each.path in offered]
 
     @display(description="workspace")
@@ -144,7 +145,13 @@ class CreditNoteAdmin(OperatorAdmin):
 
     @action(description="Printable page", url_path="printable", icon="print")
     def printable(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return credit_note_page(request, get_object_or_404(CreditNote.objects.select_related("invoice"), pk=object_id))
+        note = get_object_or_404(CreditNote.objects.select_related("invoice"), pk=object_id)
+        links = [
+            (str(note), reverse("admin:metering_creditnote_change", args=[note.pk])),
+            (f"Invoice {note.invoice}", reverse("admin:metering_invoice_change", args=[note.invoice_id])),
+            ("PDF", reverse("admin:metering_creditnote_pdf", args=[note.pk])),
+        ]
+        return credit_note_page(request, note, links)
 
     @action(description="PDF", url_path="pdf", icon="picture_as_pdf")
     def pdf(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -44,6 +44,7 @@ class EntriesOfACredit(ReadOnlyInline):
 
 class CreditGrantAdmin(OperatorAdmin):
     called = "Credits"
+    when_empty = "Credit is granted on a workspace's page, or bought by its members."
     list_display = ("public_id", "workspace", "kind_label", "amount_shown", "left_shown", "expires_at", "note", "granted_at")
     list_filter = (("kind", ChoicesDropdownFilter), ("workspace", AutocompleteSelectFilter))
     list_select_related = ("workspace",)

@@ -54,9 +54,9 @@ class WorkspaceWithFiguresAdmin(MoneyOfAWorkspace, WorkspaceAdmin):
     actions_detail = (
         "create_key",
         "add_member",
-        "billing_terms",
-        "grant_credit",
-        {"title": "Go to", "items": ["usage_events", "invoices", "credits"]},
+        # As many as leave the workspace's name its place in the heading.
+        {"title": "Billing", "items": ["billing_terms", "grant_credit"]},
+        {"title": "Go to", "items": ["usage_events", "invoices", "payments", "credits"]},
     )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
@@ -86,6 +86,11 @@ class WorkspaceWithFiguresAdmin(MoneyOfAWorkspace, WorkspaceAdmin):
     def invoices(self, request: HttpRequest, object_id: str) -> HttpResponse:
         workspace = get_object_or_404(Workspace, pk=object_id)
         return redirect(f"{reverse('admin:metering_invoice_changelist')}?workspace__id__exact={workspace.pk}")
+
+    @action(description="Payments", url_path="payments", icon="payments")
+    def payments(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        workspace = get_object_or_404(Workspace, pk=object_id)
+        return redirect(f"{reverse('admin:metering_payment_changelist')}?workspace__id__exact={workspace.pk}")
 
 
 def events_of(workspace: Workspace) -> str:

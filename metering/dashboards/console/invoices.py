@@ -125,6 +125,7 @@ class CreditNotesOfAnInvoice(ReadOnlyInline):
 
 
 class InvoiceAdmin(OperatorAdmin):
+    when_empty = "Drafts appear by themselves after a month has ended, for every workspace that used something."
     list_display = (
         "name",
         "workspace",
@@ -164,11 +165,10 @@ class InvoiceAdmin(OperatorAdmin):
         "finalize",
         "accept",
         "mark_paid",
-        "credit",
-        {"title": "Give up", "items": ["uncollectible", "void"]},
         "reissue",
-        "printable",
-        "pdf",
+        # As many as leave the invoice's number its place in the heading.
+        {"title": "Undo", "items": ["credit", "uncollectible", "void"]},
+        {"title": "Print", "items": ["printable", "pdf"]},
     )
 
     @action(description="PDF", url_path="pdf", icon="picture_as_pdf")
@@ -288,7 +288,13 @@ class InvoiceAdmin(OperatorAdmin):
 
     @action(description="Printable page", url_path="printable", icon="print")
     def printable(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return invoice_page(request, get_object_or_404(Invoice.objects.select_related("workspace"), pk=object_id))
+        invoice = get_object_or_404(Invoice.objects.select_related("workspace"), pk=object_id)
+        links = [
+            ("All invoices", reverse("admin:metering_invoice_changelist")),
+            (f"Invoice {invoice.number}" if invoice.number else "Draft", invoice_acts.page_of(invoice)),
+            ("PDF", reverse("admin:metering_invoice_pdf", args=[invoice.pk])),
+        ]
+        return invoice_page(request, invoice, links)
 
 
 admin.site.register(Invoice, InvoiceAdmin)

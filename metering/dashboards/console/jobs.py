@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -14,15 +13,16 @@ from django.db.models import Max, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
-from django.urls import path, reverse
+from django.urls import path
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django_celery_beat.models import PeriodicTask
 from kombu.exceptions import OperationalError
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
+from unfold.views import ChangeList
 
-from metering.dashboards.console import figures
+from metering.dashboards.console import figures, findings, job_words
 from metering.jobs.models import JobRun
 from workspaces import audit
 from workspaces.console.base import OperatorAdmin, actor_of
@@ -30,22 +30,19 @@ from workspaces.console.base import OperatorAdmin, actor_of
 OUTCOME_LABELS = {"succeeded": "success", "running": "info", "attention": "warning", "failed": "danger", "died": "danger"}
 # A run that says nothing for so long, or was followed by another, was killed: the next one makes up for it.
 SILENT_FOR = timedelta(hours=1)
-WHERE = (
-    *("workspace_id", "invoice_id", "payment_id", "credit_id", "intent_id", "refund_id"),
-    *("number", "month", "day", "model", "price_id"),
-)
 
 
 class JobRunAdmin(OperatorAdmin):
     called = "Jobs"
-    list_display = ("job", "began", "took", "outcome_label", "did", "started_by")
-    list_display_links = ("job",)
-    list_filter = ("job", "outcome")
+    when_empty = "A row appears whenever a job ran."
+    list_display = ("name", "began", "took", "outcome_label", "did", "started_by")
+    list_display_links = ("name",)
+    list_filter = (job_words.JobFilter, ("outcome", ChoicesDropdownFilter))
     ordering = ("-id",)
     sortable_by = ()
     list_before_template = "admin/console/jobs.html"
-    fields = (("job", "outcome_label"), ("began", "took"), ("started_by", "did"), "error", "findings")
-    readonly_fields = ("job", "outcome_label", "began", "took", "started_by", "did", "error", "findings")
+    fields = (("name", "outcome_label"), ("began", "took"), ("started_by", "did"), "error", "findings")
+    readonly_fields = ("name", "outcome_label", "began", "took", "started_by", "did", "error", "findings")
 
     def get_urls(self) -> list[Any]:
         def page(route: str, view: Any, name: str) -> Any:
@@ -74,6 +71,13 @@ class JobRunAdmin(OperatorAdmin):
             messages.success(request, f"“{task.name}” is on its way.")
         return redirect("admin:metering_jobrun_changelist")
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return job_words.ListWithNames
+
+    @display(description="job")
+    def name(self, run: Any) -> str:
+        return getattr(run, "called", None) or job_words.name_of(run.job, job_words.names())
+
     @display(description="began (UTC)")
     def began(self, run: JobRun) -> str:
         return figures.moment(run.started_at)
@@ -95,15 +99,7 @@ class JobRunAdmin(OperatorAdmin):
         differences = run.result.get("differences")
         if differences is None:
             return "none"
-        rows = [
-            [each.get("check", ""), where(each), str(each.get("expected", "")), str(each.get("found", ""))]
-            for each in differences
-        ]
-        table = render_to_string(
-            "admin/console/table.html",
-            {"columns": ["Check", "Where", "Expected", "Found"], "rows": rows, "stack": 1, "empty": "Everything agrees."},
-        )
-        return format_html("{}", table)
+        return findings.table(differences)
 
 
 def jobs_table(request: HttpRequest) -> SafeString:
@@ -115,6 +111,7 @@ def jobs_table(request: HttpRequest) -> SafeString:
         {
             "task": task,
             "about": about(task.task),
+            "when": job_words.when(task),
             "run": (run := runs.get(task.task)),
             "outcome": outcome_of(run, now) if run else "",
             "label": OUTCOME_LABELS.get(outcome_of(run, now), "") if run else "",
@@ -145,7 +142,7 @@ def in_words(run: JobRun) -> str:
     counts = [f"{count:,} {name.replace('_', ' ')}" for name, count in run.result.items() if isinstance(count, int) and count]
     if not counts and run.finished_at is None:
         return f"{run.done:,} of {run.total:,}" if run.total else ""
-    return ", ".join(counts) or "nothing to do"
+    return ", ".join(counts) or job_words.nothing_done(run)
 
 
 def percent(run: JobRun) -> int | None:
@@ -178,17 +175,6 @@ def is_recorded(task: str) -> bool:
     """Whether the task keeps record of its runs, and of who started them."""
     found = known_tasks().get(task)
     return found is not None and "started_by" in inspect.signature(found.run).parameters
-
-
-def where(difference: dict[str, Any]) -> SafeString:
-    """What the difference is about; the search finds its ids."""
-    named = {name: difference[name] for name in WHERE if difference.get(name)}
-    text = ", ".join(f"{name.removesuffix('_id')} {value}" for name, value in named.items())
-    text = text or json.dumps({name: value for name, value in difference.items() if name not in ("check", "expected", "found")})
-    ids = [value for name, value in named.items() if name == "invoice_id"]
-    if ids:
-        return format_html('<a href="{}?q={}">{}</a>', reverse("admin:metering_invoice_changelist"), ids[0], text)
-    return format_html("{}", text)
 
 
 def last_runs() -> QuerySet[JobRun]:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from metering.dashboards.console import backlog, figures, receivables
+from metering.dashboards.console import backlog, figures, job_words, receivables
 from metering.dashboards.console.jobs import in_words, troubled
 from metering.dashboards.console.revenue import Comparison, Revenue, revenue
 from metering.usage.query import UsageRow
@@ -130,10 +130,11 @@ def _alerts(now: datetime) -> list[dict[str, Any]]:
 
 def _jobs_alert(now: datetime) -> dict[str, Any]:
     runs = troubled(now)
+    known = job_words.names() if runs else {}
     return {
         "title": "Jobs",
         "value": f"{len(runs)}",
-        "note": ", ".join(f"{run.job.removeprefix('metering.')}: {in_words(run)}" for run in runs)[:160] or "all went well",
+        "note": ", ".join(f"{job_words.name_of(run.job, known)}: {in_words(run)}" for run in runs)[:160] or "all went well",
         "calm": not runs,
         "link": reverse("admin:metering_jobrun_changelist"),
     }

@@ -18,6 +18,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import action, display
 
 from metering.dashboards.console import figures
+from metering.dashboards.console.mails import MailPages
 from metering.payments import refunds, webhooks
 from metering.payments.models import Dispute, Notice, Payment, PaymentAttempt, Refund, TopUp, WebhookEvent
 from workspaces.console import fields
@@ -37,11 +38,28 @@ class RefundForm(forms.Form):
     reason = fields.text("reason", max_length=300)
 
 
+class RefundByHandForm(RefundForm):
+    reference = fields.text(
+        "reference", "Where the outgoing money is found, such as your bank transfer's.", max_length=refunds.LONGEST_REFERENCE
+    )
+
+
+WITHOUT_A_NOTE = "Money back without a credit note: the invoice stays paid. To lower the invoice as well, issue a credit note."
+BY_HAND = (
+    "The payment did not come through Stripe, so nothing here can send the money: you send it yourself, and write down here "
+    f"that you did. {WITHOUT_A_NOTE}"
+)
+
+
 class RefundsOfAPayment(ReadOnlyInline):
     model = Refund
-    fields = ("amount", "status", "reason", "message", "started_by", "settled_at", "stripe_id")
+    fields = ("amount", "status", "reason", "found_at", "message", "started_by", "settled_at")
     readonly_fields = fields
     verbose_name_plural = "refunds"
+
+    @display(description="reference")
+    def found_at(self, refund: Refund) -> str:
+        return refund.reference or refund.stripe_id or "-"
 
 
 class DisputesOfAPayment(ReadOnlyInline):
@@ -52,6 +70,7 @@ class DisputesOfAPayment(ReadOnlyInline):
 
 
 class PaymentAdmin(OperatorAdmin):
+    when_empty = "Money appears here when it arrives through Stripe, or when an invoice is marked as paid."
     list_display = ("public_id", "workspace", "what", "amount_shown", "refunded_shown", "method", "received_at")
     list_filter = (("method", ChoicesDropdownFilter), ("workspace", AutocompleteSelectFilter))
     list_select_related = ("workspace", "invoice", "grant")
@@ -69,6 +88,11 @@ class PaymentAdmin(OperatorAdmin):
     readonly_fields = tuple(name for row in fields for name in ([row] if isinstance(row, str) else row))
     inlines = (RefundsOfAPayment, DisputesOfAPayment)
     actions_detail = ("refund",)
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """A refund is offered while something is left."""
+        payment = Payment.objects.filter(pk=object_id).first()
+        return super().get_actions_detail(request, object_id) if payment and refunds.left_of(payment) else []
 
     @display(description="for")
     def what(self, payment: Payment) -> str:
@@ -88,19 +112,30 @@ class PaymentAdmin(OperatorAdmin):
     def refund(self, request: HttpRequest, object_id: str) -> HttpResponse:
         payment = get_object_or_404(Payment.objects.select_related("workspace"), pk=object_id)
         back = reverse("admin:metering_payment_change", args=[payment.pk])
+        by_hand = payment.method == Payment.Method.BY_HAND
 
         def act(asked: dict[str, Any]) -> HttpResponse:
-            begun = refunds.refund(payment.pk, asked["amount"], asked["reason"], actor_of(request), timezone.now())
-            messages.success(request, f"The refund of {figures.usd(begun.amount)} is {begun.status}.")
+            begun = refunds.refund(payment.pk, now=timezone.now(), actor=actor_of(request), **asked)
+            amount = figures.usd(begun.amount)
+            done = f"{amount} are written down as given back: {begun.reference}. Nothing was sent from here."
+            messages.success(request, done if by_hand else f"The refund of {amount} is {begun.status}.")
             return redirect(back)
 
-        intro = "Money back without a credit note: the invoice stays paid. To lower the invoice as well, issue a credit note."
-        initial = {"amount": refunds.left_of(payment)}
-        return FormPage("Refund", act, back, RefundForm, intro, "Refund", initial=initial).respond(request, self, payment)
+        page = FormPage(
+            "Write down a refund by hand" if by_hand else "Refund through Stripe",
+            act,
+            back,
+            RefundByHandForm if by_hand else RefundForm,
+            BY_HAND if by_hand else WITHOUT_A_NOTE,
+            "Write down" if by_hand else "Refund",
+            initial={"amount": refunds.left_of(payment)},
+        )
+        return page.respond(request, self, payment)
 
 
 class AttemptAdmin(OperatorAdmin):
     called = "Payment attempts"
+    when_empty = "Every try to collect an invoice or a top-up through Stripe appears here."
     list_display = ("idempotency_key", "workspace", "amount", "channel", "status_label", "code", "started_at", "settled_at")
     list_filter = (("status", ChoicesDropdownFilter), ("workspace", AutocompleteSelectFilter))
     list_select_related = ("workspace",)
@@ -115,6 +150,7 @@ class AttemptAdmin(OperatorAdmin):
 
 class TopUpAdmin(OperatorAdmin):
     called = "Top-ups"
+    when_empty = "Purchases of credit appear here, whether a person, a program or a low balance began them."
     list_display = ("public_id", "workspace", "amount", "automatic", "status_label", "message", "created_at")
     list_filter = (("status", ChoicesDropdownFilter), ("workspace", AutocompleteSelectFilter))
     list_select_related = ("workspace",)
@@ -128,6 +164,7 @@ class TopUpAdmin(OperatorAdmin):
 
 
 class DisputeAdmin(OperatorAdmin):
+    when_empty = "Payments that a customer's bank asks back appear here as soon as Stripe tells of them."
     list_display = ("stripe_id", "payment", "amount", "reason", "status", "opened_at", "updated_at")
     list_select_related = ("payment",)
     ordering = ("-id",)
@@ -136,6 +173,7 @@ class DisputeAdmin(OperatorAdmin):
 
 class WebhookAdmin(OperatorAdmin):
     called = "Webhooks"
+    when_empty = "What Stripe sends to /webhooks/stripe is stored here."
     list_display = ("event_id", "type", "object_id", "status_label", "tries", "received_at", "handled_at")
     list_filter = (("status", ChoicesDropdownFilter),)
     search_fields = ("event_id__exact", "object_id__exact", "type__startswith")
@@ -175,14 +213,8 @@ class WebhookAdmin(OperatorAdmin):
         return FormPage("Replay the event", act, back, intro=intro, submit="Replay").respond(request, self, event)
 
 
-class NoticeAdmin(OperatorAdmin):
-    called = "Mails"
-    list_display = ("kind", "workspace", "key", "created_at", "sent_at", "tries", "error")
-    list_filter = ("kind", ("workspace", AutocompleteSelectFilter))
-    list_select_related = ("workspace",)
-    search_fields = ("key__startswith",)
-    ordering = ("-id",)
-    sortable_by = ()
+class NoticeAdmin(MailPages):
+    """What is done with mails; mails.py shows them."""
 
 
 for table, page in (

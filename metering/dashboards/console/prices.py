@@ -80,6 +80,7 @@ class StateFilter(DropdownFilter):
 
 class PriceVersionAdmin(OperatorAdmin):
     called = "Prices"
+    when_empty = "Until a price is set, usage of a model is recorded and waits unpriced."
     may_add = True
     list_display = (
         "what",

@@ -80,6 +80,7 @@ class DaysFilter(RangeDateFilter):
 
 class QuarantinedEventAdmin(OperatorAdmin):
     called = "Quarantine"
+    when_empty = "Events that cannot be recorded are kept here with their reasons, until somebody replays or dismisses them."
     paginator = InfinitePaginator
     show_full_result_count = False
     list_disable_select_all = True  # all that match are acted on by the links above the list

@@ -39,7 +39,7 @@ class Owed(NamedTuple):
     due: Decimal
 
     @property
-    def count(self) -> str:
+    def counted(self) -> str:
         return f"{self.invoices:,} invoice{'' if self.invoices == 1 else 's'}"
 
 
@@ -100,7 +100,7 @@ def _card(title: str, name: str, owed: Owed, nothing: str, more: str = "") -> di
     return {
         "title": title,
         "value": figures.usd(owed.due),
-        "note": ", ".join(filter(None, [owed.count, more])) if owed.invoices else nothing,
+        "note": ", ".join(filter(None, [owed.counted, more])) if owed.invoices else nothing,
         # That invoices are open is how it should be.
         "calm": name == "open" or not owed.invoices,
         "link": listed(name),

@@ -70,6 +70,7 @@ class ReasonForm(forms.Form):
 
 class ReratingAdmin(OperatorAdmin):
     called = "Re-rating"
+    when_empty = "A re-rating prices what was used once more, after prices were set late or wrong."
     may_add = True
     list_display = ("ordered", "what", "since", "progress", "changed_count", "difference", "actor")
     list_display_links = ("ordered",)

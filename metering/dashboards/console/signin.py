@@ -27,6 +27,7 @@ class AuthenticatorAdmin(OperatorAdmin):
     shown."""
 
     called = "Second factors"
+    when_empty = "People set up a second factor in their own settings."
     may_delete = True
     list_display = ("user", "type", "created_at", "last_used_at")
     list_filter = (("type", ChoicesDropdownFilter),)

@@ -47,9 +47,7 @@ class TermsForm(forms.Form):
     recipients = fields.long_text("invoices go to", "One address a line. Empty: the workspace's own.", required=False)
     purchase_order = fields.text("purchase order", "Printed on every invoice.", required=False, max_length=200)
     tax_treatment = fields.choice("tax", list(BillingTerms.TaxTreatment.choices))
-    tax_rates = forms.ModelMultipleChoiceField(
-        TaxRate.objects.all(), required=False, label="Tax rates", widget=forms.CheckboxSelectMultiple()
-    )
+    tax_rates = fields.choices_of("tax rates", TaxRate.objects.all(), "Those that are ticked are printed and added up.")
     tax_note = fields.text("note where no tax is", "Empty: the usual words.", required=False, max_length=300)
     payment_days = fields.number("days until due", "Empty: the setting's.", required=False, min_value=0, max_value=365)
     discount_percent = fields.amount(
@@ -164,6 +162,7 @@ class TaxRateAdmin(OperatorAdmin):
 
     may_add = True
     list_display = ("name", "percent")
+    when_empty = "Billing terms name the rates that a workspace is taxed at."
     fields = ("name", "percent")
 
     def get_readonly_fields(self, request: HttpRequest, obj: TaxRate | None = None) -> tuple[str, ...]:
