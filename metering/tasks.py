@@ -15,7 +15,7 @@ from metering.ingest.drain import process_failed, process_waiting
 from metering.ingest.estimate import fill_estimates
 from metering.ingest.from_broker import take_in_message
 from metering.ingest.retention import tend_inbox
-from metering.invoicing.tasks import close_due_months, finalize_due_invoices
+from metering.invoicing.tasks import close_due_months, close_month, finalize_due_invoices
 from metering.payments.tasks import (
     collect_invoices,
     dun_invoices,
@@ -35,6 +35,7 @@ from omixa_billing.outage import STORAGE_ERRORS
 
 __all__ = [
     "close_due_months",
+    "close_month",
     "collect_invoices",
     "continue_reratings",
     "dun_invoices",

@@ -6,7 +6,9 @@ from celery import shared_task
 from django.utils import timezone
 
 from metering.invoicing import schedule
+from metering.invoicing.close_for_all import close_for_all
 from metering.jobs.run import SCHEDULE, counted
+from metering.periods import parse_month
 
 
 @shared_task(name="metering.close_due_months")
@@ -26,4 +28,14 @@ def finalize_due_invoices(started_by: str = SCHEDULE) -> dict[str, Any]:
         "metering.finalize_due_invoices",
         started_by,
         lambda run: schedule.close_due_months(timezone.now(), progress=run.progress),
+    )
+
+
+@shared_task(name="metering.close_month")
+def close_month(month: str, finalize: bool = False, started_by: str = SCHEDULE) -> dict[str, Any]:
+    """Closes an ended month, "YYYY-MM", of every workspace, as an operator asked in the console."""
+    return counted(
+        "metering.close_month",
+        started_by,
+        lambda run: close_for_all(parse_month(month), timezone.now(), finalize, started_by, run.progress),
     )

@@ -1,6 +1,7 @@
 """Findings of the nightly proof: a sentence each, who says what, and where to look."""
 
 import re
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -39,12 +40,16 @@ def rows(differences: list[dict[str, Any]]) -> list[list[str]]:
             "Stripe did not answer, so payments were not compared with it: timed out",
         ),
         (
+            {"check": "refunds_are_stripes", "refund_id": "re_1", "expected": "20.00 pending", "found": "20.00 failed"},
+            "Stripe says a refund of 20.00 is pending, we say 20.00 failed.",
+        ),
+        (
             {"check": "refunds_are_stripes", "refund_id": "re_1", "expected": "20.00 succeeded", "found": "no refund"},
-            "Stripe says 20.00 succeeded of a refund, we have none.",
+            "Stripe says a refund of 20.00 succeeded, we have none.",
         ),
         (
             {"check": "payments_are_what_was_paid", "invoice_id": "inv_1", "expected": "1.00", "found": "2.00"},
-            "The invoice was not paid what its payments sum to.",
+            "What the invoice says was paid is not the sum of its payments.",
         ),
         ({"check": "all_is_well", "expected": "1", "found": "2"}, "This does not hold: all is well."),
     ],
@@ -70,7 +75,7 @@ def test_each_says_who_says_what(db: None) -> None:
     }
     stripe = {"check": "payments_are_stripes", "intent_id": "pi_1", "expected": "125.24", "found": "no payment"}
     assert rows([ours, sums, stripe]) == [
-        ["The invoice was not paid what its payments sum to.", "OMX-1", "2.00 payments", "1.00 invoice"],
+        ["What the invoice says was paid is not the sum of its payments.", "OMX-1", "2.00 payments", "1.00 invoice"],
         [
             "An hourly sum is not that of its events.",
             "workspace ws_1 start 2026-09-01T00:00:00Z",
@@ -83,7 +88,7 @@ def test_each_says_who_says_what(db: None) -> None:
 
 
 def test_what_it_is_about_is_one_click_away(console: Client, world: World) -> None:
-    grant = ledger.grant(world.acme, "goodwill", 5, "tests", NOW)  # type: ignore[arg-type]
+    grant = ledger.grant(world.acme, "goodwill", Decimal(5), "tests", NOW)
     payment = Payment.objects.create(
         workspace=world.acme, amount=5, method="stripe", intent_id="pi_1", received_at=NOW, recorded_by="stripe"
     )

@@ -18,6 +18,7 @@ from unfold.views import ChangeList
 
 from metering.dashboards.console import figures
 from metering.dashboards.console.terms import MoneyOfAWorkspace
+from metering.dashboards.console.workspace_money import kind_of, money_of
 from metering.periods import month_of
 from metering.rollups.models import DailyRollup
 from workspaces.console.workspaces import WorkspaceAdmin
@@ -61,6 +62,17 @@ class WorkspaceWithFiguresAdmin(MoneyOfAWorkspace, WorkspaceAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return ListWithFigures
+
+    change_form_outer_before_template = "admin/console/workspace_money.html"
+
+    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        workspace = self.get_object(request, object_id)
+        money = money_of(workspace, timezone.now()) if workspace else []
+        return super().change_view(request, object_id, form_url, {"money": money} | (extra_context or {}))
+
+    @display(description="kind")
+    def billed(self, workspace: Workspace) -> str:
+        return kind_of(workspace)
 
     @display(description="spend this month")
     def spend_this_month(self, workspace: Any) -> SafeString:

@@ -16,7 +16,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import action, display
 from unfold.views import ChangeList
 
-from metering.dashboards.console import figures, invoice_acts
+from metering.dashboards.console import close_acts, figures, invoice_acts
 from metering.dashboards.console.receivables import ListWithSum, ReceivableFilter
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.document import invoice_page
@@ -160,7 +160,7 @@ class InvoiceAdmin(OperatorAdmin):
         "next_step",
     )
     readonly_fields = tuple(name for row in fields for name in ([row] if isinstance(row, str) else row))
-    actions_list = ("export",)
+    actions_list = ("close_month", "export")
     actions_detail = (
         "finalize",
         "accept",
@@ -175,6 +175,10 @@ class InvoiceAdmin(OperatorAdmin):
     def pdf(self, request: HttpRequest, object_id: str) -> HttpResponse:
         invoice = get_object_or_404(Invoice.objects.select_related("workspace"), pk=object_id)
         return pdf_response(issued_invoice(invoice), invoice.number or invoice.public_id)
+
+    @action(description="Close a month", url_path="close-month", icon="event_available")
+    def close_month(self, request: HttpRequest) -> HttpResponse:
+        return close_acts.close_page(request, self)
 
     @action(description="Export for bookkeeping", url_path="export", icon="download")
     def export(self, request: HttpRequest) -> HttpResponse:
