@@ -89,7 +89,9 @@ def test_amounts_of_lines_are_credited_and_lower_what_is_due(console: Client, in
     assert (note.issued_by, acts_on(note.public_id)) == (OPERATOR, [(OPERATOR, "credit_note.issued")])
     assert "OMX-CN-2026-00001" in note_page(console, note)
     form = console.get(reverse("admin:metering_invoice_credit", args=[invoice.pk])).content.decode()
-    assert "Before tax, at most $4.00." in form
+    assert "at most $4.00" in form
+    # What the script adds up stands beside what is left.
+    assert ("console/credit_note.js" in form, "$5.00 are left." in form) == (True, True)
 
 
 @pytest.mark.parametrize(

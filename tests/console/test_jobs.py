@@ -127,7 +127,7 @@ def test_the_nightly_proof_is_clean_and_its_findings_are_a_table(console: Client
     run.save()
     shown = page(console, reverse("admin:metering_jobrun_change", args=[run.pk]))
     assert "The subtotal is not the exact one, rounded." in shown
-    assert "Prove that everything agrees" in shown
+    assert "<span>Prove that everything agrees, 2026-10-15 12:00:00 UTC</span>" in shown
     assert "/admin/metering/invoice/?q=inv_1" in shown
     assert "&lt;b&gt;2.00&lt;/b&gt;" in shown
     assert "Prove that everything agrees: 1 difference" in page(console, reverse("admin:index"))

@@ -37,6 +37,7 @@ def test_the_page_shows_the_mail_and_not_what_it_is_made_of(console: Client, not
     assert "To billing@acme.example" in page
     assert "Thank you: your payment has arrived. Invoice: OMX-2026-00001 Total: 7.50 USD" in page
     assert "Kind Invoice paid" in page
+    assert "Mails chevron_right Invoice OMX-2026-00001 is paid" in page
     assert "amount_due" not in page
     assert f'href="{reverse("admin:metering_invoice_changelist")}?q=inv_1"' in console.get(page_of(notice)).content.decode()
 

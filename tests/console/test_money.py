@@ -164,8 +164,12 @@ def test_a_webhook_is_replayed(console: Client, stripe: StripeServer) -> None:
 
 
 def test_tax_rates_are_added_and_never_edited(console: Client) -> None:
-    console.post("/admin/metering/taxrate/add/", {"name": "VAT", "percent": "19"})
+    add = "/admin/metering/taxrate/add/"
+    assert "VAT 19 % can be chosen in billing terms." in submit(console, add, name="VAT", percent="19").content.decode()
     rate = TaxRate.objects.get()
+    assert AuditEntry.objects.get(action="taxrate.created").target == "VAT 19 %"
+    assert "There is this rate already" in submit(console, add, name="VAT", percent="19.000").content.decode()
+    assert "less than or equal to 100" in submit(console, add, name="VAT", percent="101").content.decode()
     console.post(f"/admin/metering/taxrate/{rate.pk}/change/", {"name": "VAT", "percent": "20"})
     rate.refresh_from_db()
     assert rate.percent == 19

@@ -61,13 +61,18 @@ class OperatorAdmin(ModelAdmin):
     def list_link(self) -> str:
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
 
+    def heading_of(self, row: Any) -> str:
+        """What the page of a row is called."""
+        return getattr(row, "name", None) or str(row)
+
     def changelist_view(self, request: HttpRequest, extra_context: Any = None, **rest: Any) -> HttpResponse:
         return super().changelist_view(request, {"title": self.menu_name} | (extra_context or {}), **rest)
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         """A row's page is named by the row and its table; the form of a new one by what it does."""
         if row := context.get("original"):
-            context |= {"title": self.menu_name, "subtitle": getattr(row, "name", None) or str(row)}
+            name = self.heading_of(row)
+            context |= {"title": self.menu_name, "subtitle": name, "heading": name}
         return super().render_change_form(request, context, *args, **kwargs)
 
     def has_module_permission(self, request: HttpRequest) -> bool:

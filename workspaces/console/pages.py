@@ -41,6 +41,7 @@ class FormPage:
     submit: str = "Save"
     danger: bool = False
     initial: dict[str, Any] = field(default_factory=dict)
+    template: str = "admin/console/form.html"
 
     def respond(self, request: HttpRequest, admin: ModelAdmin, row: Model | None = None) -> HttpResponse:
         """Answers GET with the form, POST by acting."""
@@ -67,7 +68,7 @@ class FormPage:
             "form_token": _give_token(request),
             "media": admin.media + form.media,
         }
-        return TemplateResponse(request, "admin/console/form.html", context)
+        return TemplateResponse(request, self.template, context)
 
 
 def in_words(message: str, form: forms.Form, field: str | None) -> str:

@@ -31,6 +31,8 @@ from workspaces.console.pages import FormPage
 # What one form can show; more is credited in several notes.
 MOST_LINES = 300
 WHOLE, BY_LINE = "whole", "lines"
+# The ids of lines begin so, and name their fields.
+LINE = "line_"
 SETTLEMENTS = {
     CreditNote.Settlement.REFUND: "refunded through Stripe",
     CreditNote.Settlement.BALANCE: "kept as credit for later invoices",
@@ -51,10 +53,21 @@ class CreditForm(forms.Form):
 
     what = fields.choice("credit", [(WHOLE, "all that is left"), (BY_LINE, "the amounts given below")])
     reason = fields.text("reason", "Printed on the credit note.", max_length=LONGEST_REASON)
+    # What is left before tax, in words.
+    net = ""
+
+    class Media:
+        js = ("console/credit_note.js",)
+
+    def lines(self) -> list[forms.BoundField]:
+        return [field for field in self if field.name.startswith(LINE)]
+
+    def others(self) -> list[forms.BoundField]:
+        return [field for field in self if not field.name.startswith(LINE)]
 
     def clean(self) -> dict[str, Any]:
         asked = super().clean() or {}
-        amounts = {name: value for name, value in asked.items() if name.startswith("line_") and value is not None}
+        amounts = {name: value for name, value in asked.items() if name.startswith(LINE) and value is not None}
         if asked.get("what") == BY_LINE and not amounts and not self.errors:
             self.add_error("what", "Give an amount of at least one line, or credit all that is left.")
         if asked.get("what") == WHOLE and amounts:
@@ -207,13 +220,14 @@ def credit_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResp
         f"{due if invoice.amount_due else 'gives back what was paid'}. It never changes again."
     )
     form = credit_form(left, returnable)
-    page = FormPage("Issue a credit note", act, page_of(invoice), form, intro, "Issue", danger=True)
+    template = "admin/console/credit_form.html"
+    page = FormPage("Issue a credit note", act, page_of(invoice), form, intro, "Issue", danger=True, template=template)
     return page.respond(request, admin, invoice)
 
 
 def credit_form(left: Creditable, returnable: Returnable) -> type[forms.Form]:
     """The form for what is left of an invoice; it asks how money goes back only where some came."""
-    extra: dict[str, Any] = {}
+    extra: dict[str, Any] = {"net": figures.usd(left.net)}
     if returnable.unpromised:
         ways = [way for way in SETTLEMENTS if way != CreditNote.Settlement.REFUND or returnable.refundable]
         extra["settlement"] = fields.choice(
@@ -233,7 +247,7 @@ def credit_form(left: Creditable, returnable: Returnable) -> type[forms.Form]:
 def amount_field(label: str, most: Decimal) -> forms.DecimalField:
     return forms.DecimalField(
         label=label,
-        help_text=f"Before tax, at most {figures.usd(most)}.",
+        help_text=f"at most {figures.usd(most)}",
         required=False,
         min_value=Decimal("0.01"),
         max_value=most,

@@ -133,9 +133,8 @@ class InvoiceAdmin(OperatorAdmin):
         "status_label",
         "total_shown",
         "due_shown",
-        "finalized_at",
-        "due_at",
-        "paid_at",
+        "due_on",
+        "paid_on",
     )
     list_filter = (ReceivableFilter, ("status", ChoicesDropdownFilter), MonthFilter, ("workspace", AutocompleteSelectFilter))
     list_select_related = ("workspace",)
@@ -167,7 +166,7 @@ class InvoiceAdmin(OperatorAdmin):
         "mark_paid",
         "reissue",
         # As many as leave the invoice's number its place in the heading.
-        {"title": "Undo", "items": ["credit", "uncollectible", "void"]},
+        {"title": "Take back", "items": ["credit", "void", "uncollectible"]},
         {"title": "Print", "items": ["printable", "pdf"]},
     )
 
@@ -213,6 +212,14 @@ class InvoiceAdmin(OperatorAdmin):
     @display(description="warnings")
     def warnings_shown(self, invoice: Invoice) -> str:
         return " ".join(invoice.warnings) or "none"
+
+    @display(description="due on")
+    def due_on(self, invoice: Invoice) -> str:
+        return f"{invoice.due_at:%Y-%m-%d}" if invoice.due_at else "-"
+
+    @display(description="paid on")
+    def paid_on(self, invoice: Invoice) -> str:
+        return f"{invoice.paid_at:%Y-%m-%d}" if invoice.paid_at else "-"
 
     @display(description="month")
     def month(self, invoice: Invoice) -> str:

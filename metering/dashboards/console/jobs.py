@@ -74,6 +74,9 @@ class JobRunAdmin(OperatorAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return job_words.ListWithNames
 
+    def heading_of(self, row: JobRun) -> str:
+        return f"{self.name(row)}, {figures.moment(row.started_at)} UTC"
+
     @display(description="job")
     def name(self, run: Any) -> str:
         return getattr(run, "called", None) or job_words.name_of(run.job, job_words.names())

@@ -78,6 +78,9 @@ class MailPages(OperatorAdmin):
     )
     readonly_fields: Any = tuple(name for row in fields for name in ([row] if isinstance(row, str) else row))
 
+    def heading_of(self, row: Notice) -> str:
+        return self.subject_shown(row)
+
     @display(description="written (UTC)")
     def written(self, notice: Notice) -> str:
         return figures.moment(notice.created_at)

@@ -38,10 +38,6 @@ class Owed(NamedTuple):
     invoices: int
     due: Decimal
 
-    @property
-    def counted(self) -> str:
-        return f"{self.invoices:,} invoice{'' if self.invoices == 1 else 's'}"
-
 
 class Receivables(NamedTuple):
     """`held` counts drafts, with what they would ask for. `suspended` counts workspaces."""
@@ -85,7 +81,7 @@ def cards(now: datetime) -> list[dict[str, Any]]:
         _card("Overdue", "overdue", owed["overdue"], "nothing is overdue", "after the due day"),
         _card("Past due", "past_due", owed["past_due"], "nothing is past due", "with no retry left"),
         _card("Failed payments", "failed", owed["failed"], "nothing failed", "tried again by itself"),
-        _card("Held drafts", "held", owed["held"], "no draft is held", "waiting for a person"),
+        _card("Held drafts", "held", owed["held"], "no draft is held", "waiting for a person", "draft"),
         {
             "title": "Suspended workspaces",
             "value": f"{found.suspended:,}",
@@ -96,11 +92,12 @@ def cards(now: datetime) -> list[dict[str, Any]]:
     ]
 
 
-def _card(title: str, name: str, owed: Owed, nothing: str, more: str = "") -> dict[str, Any]:
+def _card(title: str, name: str, owed: Owed, nothing: str, more: str = "", what: str = "invoice") -> dict[str, Any]:
+    counted = f"{owed.invoices:,} {what}{'' if owed.invoices == 1 else 's'}"
     return {
         "title": title,
         "value": figures.usd(owed.due),
-        "note": ", ".join(filter(None, [owed.counted, more])) if owed.invoices else nothing,
+        "note": ", ".join(filter(None, [counted, more])) if owed.invoices else nothing,
         # That invoices are open is how it should be.
         "calm": name == "open" or not owed.invoices,
         "link": listed(name),

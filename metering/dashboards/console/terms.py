@@ -78,6 +78,17 @@ class TermsForm(forms.Form):
             raise forms.ValidationError(str(error)) from None
 
 
+class TaxRateForm(forms.Form):
+    name = fields.text("name", "Printed on invoices with the percentage, such as “VAT Germany 19 %”.", max_length=100)
+    percent = fields.amount("percent", min_value=0, max_value=100, max_digits=6, decimal_places=3)
+
+    def clean(self) -> dict[str, Any]:
+        asked = super().clean() or {}
+        if not self.errors and TaxRate.objects.filter(**asked).exists():
+            self.add_error("name", "There is this rate already, by this name and percentage.")
+        return asked
+
+
 class CreditForm(forms.Form):
     kind = fields.choice("kind", list(CreditGrant.Kind.choices), "Promotional credit lowers invoices before tax.")
     amount = fields.amount("amount (USD)", min_value=Decimal("0.01"), decimal_places=2, max_digits=12)
@@ -165,8 +176,19 @@ class TaxRateAdmin(OperatorAdmin):
     when_empty = "Billing terms name the rates that a workspace is taxed at."
     fields = ("name", "percent")
 
-    def get_readonly_fields(self, request: HttpRequest, obj: TaxRate | None = None) -> tuple[str, ...]:
-        return ("name", "percent") if obj else ()
+    readonly_fields = fields
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        back = reverse("admin:metering_taxrate_changelist")
+
+        def act(asked: dict[str, Any]) -> HttpResponse:
+            rate = TaxRate.objects.create(**asked)
+            self.log_addition(request, rate, "")
+            messages.success(request, f"{rate} can be chosen in billing terms.")
+            return redirect(back)
+
+        intro = "A rate is never edited, for terms and invoices name it. Another percentage is another rate."
+        return FormPage("Add a tax rate", act, back, TaxRateForm, intro, "Add").respond(request, self)
 
 
 admin.site.register(TaxRate, TaxRateAdmin)

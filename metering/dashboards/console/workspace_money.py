@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from metering.dashboards.console import figures
 from metering.dashboards.console.receivables import condition, listed
 from metering.invoicing.models import Invoice
-from metering.invoicing.terms import notes_of, tax_rates_of, terms_of
+from metering.invoicing.terms import tax_rates_of, terms_of
 from metering.invoicing.terms_models import BillingTerms
 from metering.payments.balance import Balance, balance_of
 from metering.payments.models import Dunning, PaymentAccount
@@ -32,7 +32,8 @@ PAYS = {
 def kind_of(workspace: Workspace) -> str:
     if workspace.sandbox:
         return "sandbox: metered and priced, never invoiced"
-    return f"customer, {PAYS[BillingTerms.Mode(terms_of(workspace).mode)]}"
+    prepaid = terms_of(workspace).mode == BillingTerms.Mode.PREPAID
+    return "customer: pays from credit that it buys before" if prepaid else "customer: invoiced every month"
 
 
 def money_of(workspace: Workspace, now: datetime) -> list[Fact]:
@@ -54,7 +55,8 @@ def money_of(workspace: Workspace, now: datetime) -> list[Fact]:
 
 def terms_in_short(terms: BillingTerms) -> str:
     """`10 % discount, VAT 19 %, due after 14 days`."""
-    taxes = [str(rate) for rate in tax_rates_of(terms)] or [notes_of(terms).get("tax_note", "no tax").rstrip(".")]
+    taxed = terms.tax_treatment == BillingTerms.TaxTreatment.TAXED
+    taxes = [str(rate) for rate in tax_rates_of(terms)] or ["no tax" if taxed else terms.get_tax_treatment_display().lower()]
     days = settings.INVOICE_DUE_DAYS if terms.payment_days is None else terms.payment_days
     due = f"due after {days} day{'' if days == 1 else 's'}" if days else "due at once"
     return ", ".join([*pricing_in_short(terms), *taxes, due])
@@ -79,8 +81,8 @@ def _credits(workspace: Workspace, balance: Balance) -> SafeString:
     kinds = [f"{figures.usd(amount)} {kind}" for kind, amount in balance.by_kind.items() if amount]
     return _linked(
         ", ".join(kinds) or "none",
-        ("all", f"{reverse('admin:metering_creditgrant_changelist')}?workspace__id__exact={workspace.pk}"),
-        ("grant", _act("grant_credit", workspace)),
+        ("all credits", f"{reverse('admin:metering_creditgrant_changelist')}?workspace__id__exact={workspace.pk}"),
+        ("grant credit", _act("grant_credit", workspace)),
     )
 
 
@@ -93,10 +95,10 @@ def _owed(workspace: Workspace, now: datetime) -> SafeString:
         invoices = f"{reverse('admin:metering_invoice_changelist')}?workspace__id__exact={workspace.pk}"
         return _linked("nothing", ("invoices", invoices))
     many = f"{found['invoices']:,} invoice{'' if found['invoices'] == 1 else 's'}"
-    text, links = f"{figures.usd(found['due'])} on {many}", [("open", listed("open", workspace))]
+    text, links = f"{figures.usd(found['due'])} on {many}", [("open invoices", listed("open", workspace))]
     if found["late"]:
         text += f", {figures.usd(found['late'])} of it overdue"
-        links.append(("overdue", listed("overdue", workspace)))
+        links.append(("overdue ones", listed("overdue", workspace)))
     return _linked(text, *links)
 
 
@@ -143,12 +145,12 @@ def _keys(workspace: Workspace) -> SafeString:
 
 
 def _linked(text: str, *links: tuple[str, str]) -> SafeString:
-    return format_html("{} {}", text, _links(links))
+    return format_html('{} <span class="console-acts">{}</span>', text, _links(links))
 
 
 def _links(links: Iterable[tuple[str, str]]) -> SafeString:
     named = ((address, words) for words, address in links)
-    return format_html_join(SafeString(" "), '<a class="console-link console-nowrap" href="{}">{}</a>', named)
+    return format_html_join(SafeString(" · "), '<a class="console-link console-nowrap" href="{}">{}</a>', named)
 
 
 def _act(name: str, workspace: Workspace) -> str:
