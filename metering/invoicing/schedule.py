@@ -8,7 +8,7 @@ import structlog
 from django.conf import settings
 from django.db import connection
 
-from metering.invoicing.close import close_workspace
+from metering.invoicing.close import billable_workspaces, close_workspace, refuse_running_month
 from metering.invoicing.lines import BILLED_STATUSES
 from metering.invoicing.models import Invoice
 from metering.periods import Period, month_of, previous_month
@@ -16,6 +16,12 @@ from workspaces.models import Workspace
 
 log = structlog.get_logger(__name__)
 ACTOR = "metering.close_due_months"
+Progress = Callable[[int, int], None]
+
+
+def unheard(done: int, total: int) -> None:
+    """Nobody asks how far it is."""
+
 
 # Per workspace: every ended month that has a draft, every one with usage, priced or not yet, or a minimum commitment after its
 # last finalized one, and the last ended month in any case, for what arrived late. What arrives for a month before the last
@@ -63,29 +69,47 @@ def due_months(now: datetime, workspace: Workspace | None = None) -> list[tuple[
         return [(month_of(month.astimezone(UTC)), workspace_id) for month, workspace_id in cursor.fetchall()]
 
 
-def close_due_months(
-    now: datetime, finalize: bool = True, progress: Callable[[int, int], None] = lambda done, total: None
-) -> dict[str, int]:
+def close_due_months(now: datetime, finalize: bool = True, progress: Progress = unheard) -> dict[str, int]:
     """Refresh the drafts of months in their grace; with `finalize`, finalize those whose grace is over.
 
-    Counts of drafts, finalized, held (parked for a person), failed, and `incomplete`: with unpriced or quarantined events
+    Counts of `close_each`.
+    """
+
+    def is_final(period: Period) -> bool:
+        return now >= period.end + timedelta(days=settings.INVOICE_GRACE_DAYS)
+
+    due = [(period, workspace) for period, workspace in due_months(now) if finalize or not is_final(period)]
+    counts = close_each(due, now, is_final, ACTOR, progress)
+    log.info("months_closed", **counts)
+    return counts
+
+
+def close_for_all(period: Period, now: datetime, finalize: bool, actor: str, progress: Progress = unheard) -> dict[str, int]:
+    """Create or refresh the ended month's drafts of all workspaces; `finalize` freezes them. Counts of `close_each`, those
+    finalized before among them. Raises MonthNotEnded.
+    """
+    refuse_running_month(period, now)
+    due = [(period, workspace.pk) for workspace in billable_workspaces(period)]
+    return close_each(due, now, lambda _: finalize, actor, progress)
+
+
+def close_each(
+    due: list[tuple[Period, int]], now: datetime, is_final: Callable[[Period], bool], actor: str, progress: Progress
+) -> dict[str, int]:
+    """Counts of drafts, finalized, held (parked for a person), failed, and `incomplete`: with unpriced or quarantined events
     of their month, whether they have an invoice or not. `progress` hears (done, total) after each.
 
     A workspace that fails is logged, left alone for the rest of this run, and tried again by the next one.
     """
     counts = {"drafts": 0, "finalized": 0, "held": 0, "incomplete": 0, "failed": 0}
     failed: set[int] = set()
-    months = due_months(now)
-    for done, (period, workspace_id) in enumerate(months):
-        progress(done, len(months))
+    for done, (period, workspace_id) in enumerate(due):
+        progress(done, len(due))
         if workspace_id in failed:
-            continue
-        final = now >= period.end + timedelta(days=settings.INVOICE_GRACE_DAYS)
-        if final and not finalize:
             continue
         try:
             workspace = Workspace.objects.get(pk=workspace_id)
-            closed = close_workspace(workspace, period, now, final, ACTOR)
+            closed = close_workspace(workspace, period, now, is_final(period), actor)
         except Exception:
             log.exception("closing_failed", workspace_id=workspace_id, month=f"{period.start:%Y-%m}")
             failed.add(workspace_id)
@@ -94,8 +118,7 @@ def close_due_months(
             counts["incomplete"] += bool(closed.warnings)
             if closed.invoice is not None:
                 counts[outcome_of(closed.invoice)] += 1
-    progress(len(months), len(months))
-    log.info("months_closed", **counts)
+    progress(len(due), len(due))
     return counts
 
 

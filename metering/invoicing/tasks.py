@@ -6,7 +6,6 @@ from celery import shared_task
 from django.utils import timezone
 
 from metering.invoicing import schedule
-from metering.invoicing.close_for_all import close_for_all
 from metering.jobs.run import SCHEDULE, counted
 from metering.periods import parse_month
 
@@ -37,5 +36,5 @@ def close_month(month: str, finalize: bool = False, started_by: str = SCHEDULE) 
     return counted(
         "metering.close_month",
         started_by,
-        lambda run: close_for_all(parse_month(month), timezone.now(), finalize, started_by, run.progress),
+        lambda run: schedule.close_for_all(parse_month(month), timezone.now(), finalize, started_by, run.progress),
     )

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from metering.invoicing import close_for_all
+from metering.invoicing import schedule
 from metering.invoicing.close import close_workspace
 from metering.invoicing.models import Invoice
 from metering.invoicing.tasks import close_month
@@ -119,7 +119,7 @@ def test_a_workspace_that_fails_does_not_stop_the_others(world: World, monkeypat
             raise ValueError("broken")
         return close_workspace(workspace, *rest)
 
-    monkeypatch.setattr(close_for_all, "close_workspace", close)
+    monkeypatch.setattr(schedule, "close_workspace", close)
     close_month.apply(kwargs={"month": "2026-09", "started_by": OPERATOR})
     run = JobRun.objects.get()
     assert (run.outcome, run.result) == ("attention", {"drafts": 1, "finalized": 0, "held": 0, "failed": 1})

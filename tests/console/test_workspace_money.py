@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from metering.credits import ledger
-from metering.invoicing.terms_models import BillingTerms, TaxRate
+from metering.invoicing.terms_models import AgreedPricing, BillingTerms, TaxRate
 from metering.payments.models import Dunning, PaymentAccount
 from tests.factories import NOW, make_gateway, make_key, make_price, make_workspace
 from tests.invoicing.conftest import Meter, tokens
@@ -47,7 +47,7 @@ def test_a_new_customer_owes_nothing_and_has_nothing(console: Client, acme: Work
     assert facts(console, acme) == {
         "Pays": "postpaid: invoiced every month",
         "Terms": "list prices, no tax, due after 14 days",
-        "Balance": "no credit, $0.00 used and not invoiced yet",
+        "Balance": "no credit, $0.00 used, not invoiced yet",
         "Credits left": "none",
         "Owed": "nothing",
         "Dunning": "none",
@@ -61,10 +61,11 @@ def test_everything_that_can_be_so_is_said(console: Client, acme: Workspace, use
     terms = BillingTerms.objects.create(
         workspace=acme,
         mode="prepaid",
-        discount_percent=Decimal("12.50"),
-        minimum_commitment=Decimal(500),
-        minimum_from=NOW.replace(month=12, day=1, hour=0),
         payment_days=30,
+    )
+    december = NOW.replace(month=12, day=1, hour=0)
+    AgreedPricing.objects.create(
+        workspace=acme, effective_from=december, discount_percent=Decimal("12.50"), minimum_commitment=Decimal(500)
     )
     terms.tax_rates.add(TaxRate.objects.create(name="VAT", percent=Decimal(19)))
     ledger.grant(acme, "promotional", Decimal("25.00"), "tests", NOW)
@@ -86,8 +87,8 @@ def test_everything_that_can_be_so_is_said(console: Client, acme: Workspace, use
     Workspace.objects.filter(pk=acme.pk).update(suspended_at=NOW, suspended_because="Its prepaid credit is used up.")
     assert facts(console, acme) == {
         "Pays": "prepaid: from its credit, and its live keys stop when that is used up",
-        "Terms": "12.5 % discount, at least $500.00 a month from 2026-12 on, VAT 19 %, due after 30 days",
-        "Balance": "$211.88: $225.00 of credit less $13.13 used and not invoiced yet",
+        "Terms": "from 2026-12 on 12.5 % and at least $500.00, VAT 19 %, due after 30 days",
+        "Balance": "$210.00: $225.00 of credit less $15.00 used, not invoiced yet",
         "Credits left": "$25.00 promotional, $200.00 purchased",
         "Owed": "$150.00 on 1 invoice",
         "Dunning": "OMX-2026-00001 is tried again at 2026-10-18 12:00:00 UTC",

@@ -60,7 +60,7 @@ def close_page(request: HttpRequest, admin: OperatorAdmin) -> HttpResponse:
 def _close_one(request: HttpRequest, workspace: Workspace, month: Period, final: bool) -> HttpResponse:
     before = Invoice.objects.filter(workspace=workspace, period_start=month.start, finalized_at__isnull=False)
     stood = before.exclude(status=Invoice.Status.VOID).exists()
-    invoice = close_workspace(workspace, month, timezone.now(), final, actor_of(request))
+    invoice = close_workspace(workspace, month, timezone.now(), final, actor_of(request)).invoice
     tell = messages.warning if invoice is None or invoice.held else messages.success
     tell(request, _told(workspace, month, invoice, stood))
     if invoice is None:
@@ -72,8 +72,8 @@ def _told(workspace: Workspace, month: Period, invoice: Invoice | None, stood: b
     """What came of closing the month; `stood`: it was finalized before."""
     about = f"{workspace} for {month.start:%B %Y}"
     if invoice is None:
-        why = "a sandbox is never invoiced" if workspace.sandbox else "it used nothing that has a price, or less than the least"
-        return f"There is no invoice of {about}: {why}."
+        why = "it used nothing that has a price, or less than the least, or its invoice is void and not reissued"
+        return f"There is no invoice of {about}: {'a sandbox is never invoiced' if workspace.sandbox else why}."
     if stood:
         return f"{invoice} of {about} was finalized before, and stays as it is."
     if invoice.held:

@@ -14,8 +14,9 @@ from django.utils.safestring import SafeString
 
 from metering.dashboards.console import figures
 from metering.dashboards.console.receivables import condition, listed
+from metering.dashboards.console.terms import told
 from metering.invoicing.models import Invoice
-from metering.invoicing.terms import tax_rates_of, terms_of
+from metering.invoicing.terms import pricing_of, rates_of, terms_of
 from metering.invoicing.terms_models import BillingTerms
 from metering.payments.balance import Balance, balance_of
 from metering.payments.models import Dunning, PaymentAccount
@@ -56,22 +57,23 @@ def money_of(workspace: Workspace, now: datetime) -> list[Fact]:
 def terms_in_short(terms: BillingTerms) -> str:
     """`10 % discount, VAT 19 %, due after 14 days`."""
     taxed = terms.tax_treatment == BillingTerms.TaxTreatment.TAXED
-    taxes = [str(rate) for rate in tax_rates_of(terms)] or ["no tax" if taxed else terms.get_tax_treatment_display().lower()]
+    taxes = [f"{rate.name} {rate.percent.normalize():f} %" for rate in rates_of(terms)] or [
+        "no tax" if taxed else terms.get_tax_treatment_display().lower()
+    ]
     days = settings.INVOICE_DUE_DAYS if terms.payment_days is None else terms.payment_days
     due = f"due after {days} day{'' if days == 1 else 's'}" if days else "due at once"
     return ", ".join([*pricing_in_short(terms), *taxes, due])
 
 
 def pricing_in_short(terms: BillingTerms) -> list[str]:
-    """The one place here that reads what was agreed about prices."""
-    said = [f"{terms.discount_percent.normalize():f} % discount"] if terms.discount_percent else ["list prices"]
-    if terms.minimum_commitment is not None and terms.minimum_from is not None:
-        said.append(f"at least {figures.usd(terms.minimum_commitment)} a month from {terms.minimum_from:%Y-%m} on")
-    return said
+    """What was ever agreed about prices, each with its beginning."""
+    agreed = pricing_of(terms.workspace)
+    return [told(agreed)] if agreed else ["list prices"]
 
 
 def balance_in_words(balance: Balance) -> str:
-    used = f"{figures.usd(balance.unbilled)} used and not invoiced yet"
+    tax = f" and {figures.usd(balance.tax)} of tax on it" if balance.tax else ""
+    used = f"{figures.usd(balance.unbilled)} used{tax}, not invoiced yet"
     if not balance.credits:
         return f"no credit, {used}"
     return f"{figures.usd(balance.left)}: {figures.usd(balance.credits)} of credit less {used}"

@@ -10,7 +10,7 @@ WHERE p.id = r.payment_id AND n.id = r.credit_note_id AND p.method = 'by_hand' A
 
 
 class Migration(migrations.Migration):
-    dependencies = [("metering", "0019_issued_pdfs")]
+    dependencies = [("metering", "0024_pricing_by_month")]
 
     operations = [
         migrations.AddField("refund", "reference", models.CharField(default="", max_length=200)),
