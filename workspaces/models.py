@@ -194,3 +194,13 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor} {self.action} {self.target}"
+
+
+class SentForm(models.Model):
+    """A form of the console that was sent, so that it acts once however often it comes."""
+
+    token = models.CharField(max_length=32, primary_key=True)
+    sent_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.token

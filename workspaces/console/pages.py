@@ -8,17 +8,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django import forms
+from django.core import signing
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from unfold.admin import ModelAdmin
 
 from omixa_billing.errors import Refusal
+from workspaces import sent_forms
 
-SESSION_KEY = "console_forms"
-# Forms open at once in one session; the oldest go first.
-OPEN_FORMS = 20
+SALT = "a form of the console"
+SENT_BEFORE = "This form was already sent: what it asked for is done. Open it again to repeat it."
+OUT_OF_DATE = "This form is out of date, and nothing was done. Here it is anew."
 
 
 class NoFields(forms.Form):
@@ -30,7 +33,8 @@ class FormPage:
     """A page that asks, and on submission acts once.
 
     `act` takes the form's cleaned data and returns the answer; a Refusal it raises is shown on the form. `back` is where
-    "Cancel" leads. A form sent twice, by a reload or a double click, acts the first time only.
+    "Cancel" leads. A form sent twice, by a reload or a double click, acts the first time only: also when the second comes
+    while the first is at work, in another process.
     """
 
     title: str
@@ -47,8 +51,8 @@ class FormPage:
         """Answers GET with the form, POST by acting."""
         form = self.form_class(request.POST if request.method == "POST" else None, initial=self.initial)
         if request.method == "POST" and form.is_valid():
-            if not _take_token(request):
-                form.add_error(None, "This form was already sent: what it asked for is done. Open it again to repeat it.")
+            if refused := _take_token(request):
+                form.add_error(None, refused)
             else:
                 try:
                     return self.act(form.cleaned_data)
@@ -94,16 +98,16 @@ def secret_page(request: HttpRequest, admin: ModelAdmin, row: Model, title: str,
 
 
 def _give_token(request: HttpRequest) -> str:
-    token = secrets.token_urlsafe(12)
-    request.session[SESSION_KEY] = [*request.session.get(SESSION_KEY, []), token][-OPEN_FORMS:]
-    return token
+    """Signed, for this person: nothing about an open form is kept, so that no other page's answer can lose it."""
+    return signing.dumps([str(request.user.pk), secrets.token_urlsafe(12)], salt=SALT)
 
 
-def _take_token(request: HttpRequest) -> bool:
-    """True the first time the form's token comes back."""
-    open_forms = request.session.get(SESSION_KEY, [])
-    token = request.POST.get("form_token", "")
-    if token not in open_forms:
-        return False
-    request.session[SESSION_KEY] = [other for other in open_forms if other != token]
-    return True
+def _take_token(request: HttpRequest) -> str:
+    """Nothing the first time the form's token comes back, and otherwise why it will not do."""
+    try:
+        person, token = signing.loads(request.POST.get("form_token", ""), salt=SALT, max_age=sent_forms.LIVES)
+    except signing.BadSignature:
+        return OUT_OF_DATE
+    if person != str(request.user.pk):
+        return OUT_OF_DATE
+    return "" if sent_forms.take(token, timezone.now()) else SENT_BEFORE
