@@ -21,7 +21,7 @@ from metering.invoicing.settle import OWED
 from metering.money import cents_text
 from metering.payments.models import Dunning, PaymentAttempt
 from metering.payments.notices import tell
-from metering.payments.suspension import lift_if_settled, suspend_for
+from metering.payments.suspension import judge
 from metering.payments.too_little import enough_due, is_too_little
 from metering.periods import instant_text
 from workspaces import audit
@@ -51,7 +51,7 @@ def after_payment(invoice: Invoice, now: datetime) -> None:
     Dunning.objects.filter(invoice=invoice).exclude(state=Dunning.State.SETTLED).update(
         state=Dunning.State.SETTLED, next_retry_at=None, settled_at=now
     )
-    lift_if_settled(invoice.workspace_id, now)
+    judge(invoice.workspace_id, now)
 
 
 def dun(
@@ -145,7 +145,7 @@ def _step(dunning: Dunning, invoice: Invoice, key: str, message: str, now: datet
     dunning.save()
     tell(invoice.workspace, "past_due", f"past_due:{invoice.public_id}", context, now)
     audit.record(ACTOR, "invoice.past_due", invoice.public_id, invoice.workspace, now=now, number=invoice.number)
-    suspend_for(invoice, now)
+    judge(invoice.workspace_id, now)
 
 
 def _tell_again(dunning: Dunning, invoice: Invoice, attempt: PaymentAttempt, now: datetime) -> None:

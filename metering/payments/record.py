@@ -13,8 +13,8 @@ from metering.money import cents_text
 from metering.payments.dunning import after_payment
 from metering.payments.models import Payment, PaymentAttempt, TopUp
 from metering.payments.notices import tell
-from metering.payments.prepaid import judge_now
 from metering.payments.stripe_objects import Intent
+from metering.payments.suspension import judge
 from workspaces import audit
 
 ACTOR = "stripe"
@@ -50,7 +50,7 @@ def record_payment(attempt: PaymentAttempt, intent: Intent, now: datetime) -> Pa
             attempt.status, attempt.intent_id, attempt.settled_at = PaymentAttempt.Status.SUCCEEDED, intent.id, now
             attempt.save(update_fields=["status", "intent_id", "settled_at"])
     if payment.grant is not None:
-        judge_now(workspace, now)
+        judge(workspace.pk, now)
     return payment
 
 

@@ -1,60 +1,71 @@
-"""Refusing a workspace's live keys: while an invoice is past due, if that was agreed, or while prepaid credit is used up.
+"""Refusing a workspace's live keys: while an invoice is past due, if that was agreed, and while prepaid credit is used up.
 
-Lifts by itself, when nothing of it is so any more.
+Decided in one place, from what is so at that moment, under the workspace's lock: whoever changes any of it asks again, and
+what nobody asks about the watch finds.
 """
 
 from datetime import datetime
-from decimal import Decimal
 
+import structlog
+from django.db import transaction
+from django.db.models import Q
+
+from metering.invoicing.draft import hold
 from metering.invoicing.models import Invoice
 from metering.invoicing.settle import OWED
 from metering.invoicing.terms import terms_of
 from metering.invoicing.terms_models import BillingTerms
+from metering.payments.balance import balance_of
 from metering.payments.models import Dunning
 from workspaces import audit
 from workspaces.models import Workspace
 
+log = structlog.get_logger(__name__)
 ACTOR = "metering"
 USED_UP = "Its prepaid credit is used up."
 
 
-def suspend_for(invoice: Invoice, now: datetime) -> None:
-    """Suspends the past due invoice's workspace, which the transaction holds, if that was agreed."""
-    workspace = Workspace.objects.get(pk=invoice.workspace_id)
-    if terms_of(workspace).suspend_when_past_due:
-        _suspend(workspace, _why_past_due(invoice), now)
+def judge(workspace_id: int, now: datetime) -> str:
+    """Suspends the workspace or lets it work again, as it should be now; why it is suspended, empty where it is not."""
+    with transaction.atomic():
+        workspace = hold(workspace_id)
+        because = _reasons(workspace, now)
+        if because != workspace.suspended_because:
+            _set(workspace, because, now)
+    return because
 
 
-def lift_if_settled(workspace_id: int, now: datetime) -> None:
-    """Lets the keys work again when nothing of the workspace is past due any more. Used up credit is judged elsewhere."""
-    workspace = Workspace.objects.get(pk=workspace_id)
-    if workspace.suspended_because != USED_UP and _past_due(workspace) is None:
-        _lift(workspace, now)
+def watch_suspensions(now: datetime) -> dict[str, int]:
+    """Judges every workspace that is suspended or may have to be. Counts of newly suspended, lifted, and failed."""
+    counts = {"suspended": 0, "lifted": 0, "failed": 0}
+    for workspace in _watched():
+        before = workspace.suspended_because
+        try:
+            because = judge(workspace.pk, now)
+            counts["suspended"] += bool(because and not before)
+            counts["lifted"] += bool(before and not because)
+        except Exception:
+            log.exception("suspension_not_judged", workspace_id=workspace.public_id)
+            counts["failed"] += 1
+    return counts
 
 
-def judge_prepaid(workspace: Workspace, left: Decimal, now: datetime) -> None:
-    """With `left` of its balance, exact USD: a prepaid workspace's keys work while there is some."""
-    workspace.refresh_from_db(fields=["suspended_at", "suspended_because"])
+def _watched() -> list[Workspace]:
+    past_due = Dunning.objects.filter(state=Dunning.State.PAST_DUE).values("invoice__workspace")
+    agreed = Q(billing_terms__suspend_when_past_due=True, pk__in=past_due)
+    prepaid = Q(billing_terms__mode=BillingTerms.Mode.PREPAID, sandbox=False)
+    return list(Workspace.objects.filter(agreed | prepaid | Q(suspended_at__isnull=False)).order_by("pk"))
+
+
+def _reasons(workspace: Workspace, now: datetime) -> str:
+    """Every reason, as sentences. The workspace is held, so that its balance and its invoices stand still."""
     terms = terms_of(workspace)
-    if terms.mode == BillingTerms.Mode.PREPAID and left <= 0:
-        _suspend(workspace, USED_UP, now)
-    elif workspace.suspended_because == USED_UP:
-        invoice = _past_due(workspace) if terms.suspend_when_past_due else None
-        _lift(workspace, now)
-        if invoice is not None:
-            _suspend(Workspace.objects.get(pk=workspace.pk), _why_past_due(invoice), now)
-
-
-def _suspend(workspace: Workspace, reason: str, now: datetime) -> None:
-    if workspace.suspended_at is None:
-        Workspace.objects.filter(pk=workspace.pk).update(suspended_at=now, suspended_because=reason)
-        audit.record(ACTOR, "workspace.suspended", workspace.public_id, workspace, now=now, reason=reason)
-
-
-def _lift(workspace: Workspace, now: datetime) -> None:
-    if workspace.suspended_at is not None:
-        Workspace.objects.filter(pk=workspace.pk).update(suspended_at=None, suspended_because="")
-        audit.record(ACTOR, "workspace.unsuspended", workspace.public_id, workspace, now=now)
+    reasons = []
+    if terms.suspend_when_past_due and (invoice := _past_due(workspace)):
+        reasons.append(f"The invoice {invoice.number} is past due.")
+    if terms.mode == BillingTerms.Mode.PREPAID and not workspace.sandbox and balance_of(workspace, now).left <= 0:
+        reasons.append(USED_UP)
+    return " ".join(reasons)
 
 
 def _past_due(workspace: Workspace) -> Invoice | None:
@@ -62,5 +73,10 @@ def _past_due(workspace: Workspace) -> Invoice | None:
     return due.order_by("pk").first()
 
 
-def _why_past_due(invoice: Invoice) -> str:
-    return f"The invoice {invoice.number} is past due."
+def _set(workspace: Workspace, because: str, now: datetime) -> None:
+    since = (workspace.suspended_at or now) if because else None
+    Workspace.objects.filter(pk=workspace.pk).update(suspended_at=since, suspended_because=because)
+    if because:
+        audit.record(ACTOR, "workspace.suspended", workspace.public_id, workspace, now=now, reason=because)
+    else:
+        audit.record(ACTOR, "workspace.unsuspended", workspace.public_id, workspace, now=now)

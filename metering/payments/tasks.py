@@ -9,8 +9,8 @@ from metering.jobs.alert import tell_operators
 from metering.jobs.run import SCHEDULE, Run, counted, running
 from metering.payments import accounts, attempts, auto_top_up, collect, dunning, mails, orphans, refunds, webhooks
 from metering.payments.expire import expire_credits as write_off_credits
-from metering.payments.prepaid import watch_prepaid
 from metering.payments.reconcile import against_stripe, everything
+from metering.payments.suspension import watch_suspensions
 
 
 @shared_task(name="metering.collect_invoices")
@@ -55,11 +55,11 @@ def expire_credits(started_by: str = SCHEDULE) -> dict[str, Any]:
 
 @shared_task(name="metering.top_up_balances")
 def top_up_balances(started_by: str = SCHEDULE) -> dict[str, Any]:
-    """Tops up low balances and tells of them; refuses a prepaid workspace's live keys while its credit is used up."""
+    """Tops up low balances and tells of them; refuses live keys while nothing is left, or lets them work again."""
     now = timezone.now()
 
     def act(run: Run) -> dict[str, Any]:
-        found, watched = auto_top_up.top_up_low(now, run.progress), watch_prepaid(now)
+        found, watched = auto_top_up.top_up_low(now, run.progress), watch_suspensions(now)
         return found | watched | {"failed": found["failed"] + watched["failed"]}
 
     return counted("metering.top_up_balances", started_by, act)

@@ -14,6 +14,7 @@ from metering.invoicing.terms_models import AgreedPricing, BillingTerms, TaxRate
 from metering.payments.by_hand import mark_paid
 from metering.payments.models import Payment, Refund, WebhookEvent
 from metering.payments.notices import tell
+from metering.payments.suspension import judge
 from tests.factories import NOW, make_gateway, make_price, make_workspace
 from tests.invoicing.conftest import Meter
 from tests.payments.conftest import an_invoice, stripe
@@ -118,6 +119,24 @@ def test_credit_is_granted_and_taken_back(console: Client, acme: Workspace) -> N
     submit(console, f"/admin/metering/creditgrant/{grant.pk}/take-back/", reason="by mistake")
     assert ledger.left_of(acme) == []
     assert "by mistake" in console.get(f"/admin/metering/creditgrant/{grant.pk}/change/").content.decode()
+
+
+def test_terms_and_credit_decide_at_once_whether_live_keys_work(console: Client, acme: Workspace) -> None:
+    def why() -> str:
+        acme.refresh_from_db()
+        return acme.suspended_because
+
+    usual = {"tax_treatment": "taxed", "discount_percent": "0"}
+    submit(console, terms_url(acme), mode="prepaid", **usual)
+    assert why() == "Its prepaid credit is used up."
+    granted = {"kind": "goodwill", "amount": "5.00", "priority": "100"}
+    submit(console, f"/admin/workspaces/workspace/{acme.pk}/grant-credit/", **granted)
+    assert why() == ""
+    ledger.reverse(CreditGrant.objects.get(), "by mistake", "ops", NOW, Decimal("5.00"))
+    judge(acme.pk, NOW)
+    assert why() == "Its prepaid credit is used up."
+    submit(console, terms_url(acme), mode="postpaid", **usual)
+    assert why() == ""
 
 
 def test_a_payment_is_refunded(console: Client, invoice: Invoice) -> None:

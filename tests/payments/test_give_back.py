@@ -4,7 +4,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import transaction
 
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
@@ -19,7 +18,7 @@ from metering.payments.collect import collect_invoice, payment_page
 from metering.payments.give_back import issue_credit_note, refund_again, void_invoice
 from metering.payments.models import Dunning, Payment, Refund
 from metering.payments.stripe_objects import MoneyBack
-from metering.payments.suspension import suspend_for
+from metering.payments.suspension import judge
 from tests.factories import NOW, make_key
 from tests.invoicing.conftest import Meter, at_once, finalized, tokens
 from tests.payments.conftest import an_invoice, with_method
@@ -259,8 +258,7 @@ def test_a_page_that_cannot_be_closed_stops_it(stripe: StripeServer, invoice: In
 def test_what_is_given_up_or_credited_is_dunned_no_further(acme: Workspace, invoice: Invoice, act: Any) -> None:
     BillingTerms.objects.create(workspace=acme, suspend_when_past_due=True)
     Dunning.objects.create(invoice=invoice, state=Dunning.State.PAST_DUE, began_at=NOW, past_due_at=NOW)
-    with transaction.atomic():
-        suspend_for(invoice, NOW)
+    judge(acme.pk, NOW)
     acme.refresh_from_db()
     assert acme.suspended_at == NOW
     act(invoice.pk, "mistake", OPS, NOW)

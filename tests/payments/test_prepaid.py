@@ -16,9 +16,9 @@ from metering.payments.attempts import recover
 from metering.payments.collect import collect_invoice
 from metering.payments.dunning import dun
 from metering.payments.models import Payment, Refund, TopUp
-from metering.payments.prepaid import watch_prepaid
 from metering.payments.reconcile import differences
 from metering.payments.stripe_edge import edge
+from metering.payments.suspension import watch_suspensions
 from metering.periods import parse_month
 from tests.factories import NOW, make_key
 from tests.invoicing.conftest import Meter, tokens
@@ -26,6 +26,7 @@ from tests.payments.stripe_server import StripeServer
 from workspaces.models import AuditEntry, Workspace
 
 pytestmark = pytest.mark.django_db
+NOBODY = {"suspended": 0, "lifted": 0, "failed": 0}
 
 
 def why(workspace: Workspace) -> str:
@@ -42,9 +43,9 @@ def prepaid(acme: Workspace) -> Workspace:
 def test_used_up_credit_suspends_and_a_top_up_lifts_it_at_once(stripe: StripeServer, prepaid: Workspace, use: Meter) -> None:
     ledger.grant(prepaid, "purchased", Decimal("2.00"), "ops", NOW)
     use(make_key(prepaid), "10-14T10:00", usage=tokens(input=1_000_000))
-    assert (watch_prepaid(NOW), why(prepaid)) == ({"used_up": 0, "failed": 0}, "")
+    assert (watch_suspensions(NOW), why(prepaid)) == (NOBODY, "")
     use(make_key(prepaid), "10-14T11:00", usage=tokens(input=1_000_000))
-    assert [watch_prepaid(NOW)["used_up"] for _ in range(2)] == [1, 1]
+    assert [watch_suspensions(NOW) for _ in range(2)] == [NOBODY | {"suspended": 1}, NOBODY]
     assert why(prepaid) == "Its prepaid credit is used up."
     bought = top_ups.buy(prepaid, Decimal("50.00"), top_ups.PAGE, "a-key", "ops", NOW)
     stripe.complete(bought.attempts.get().session_id)
@@ -56,21 +57,21 @@ def test_used_up_credit_suspends_and_a_top_up_lifts_it_at_once(stripe: StripeSer
 
 def test_postpaid_workspaces_are_left_alone(acme: Workspace, use: Meter) -> None:
     use(make_key(acme), "10-14T10:00", usage=tokens(input=1_000_000))
-    assert (watch_prepaid(NOW), why(acme)) == ({"used_up": 0, "failed": 0}, "")
+    assert (watch_suspensions(NOW), why(acme)) == (NOBODY, "")
 
 
 def test_who_changes_to_postpaid_works_again(prepaid: Workspace) -> None:
-    assert watch_prepaid(NOW)["used_up"] == 1
+    assert watch_suspensions(NOW)["suspended"] == 1
     BillingTerms.objects.update(mode="postpaid")
-    assert (watch_prepaid(NOW)["used_up"], why(prepaid)) == (0, "")
+    assert (watch_suspensions(NOW), why(prepaid)) == (NOBODY | {"lifted": 1}, "")
 
 
 def test_new_credit_does_not_lift_what_is_past_due(prepaid: Workspace, invoice: Invoice) -> None:
-    assert watch_prepaid(NOW)["used_up"] == 1
+    assert watch_suspensions(NOW)["suspended"] == 1
     for day in (14, 17, 19, 21):
         dun(NOW + timedelta(days=day), collect_invoice)
     ledger.grant(prepaid, "goodwill", Decimal("5.00"), "ops", NOW)
-    watch_prepaid(NOW + timedelta(days=22))
+    watch_suspensions(NOW + timedelta(days=22))
     assert why(prepaid) == f"The invoice {invoice.number} is past due."
 
 

@@ -21,6 +21,7 @@ from metering.dashboards.console import figures
 from metering.invoicing.terms import in_force, pricing_of, terms_of
 from metering.invoicing.terms_change import save_terms
 from metering.invoicing.terms_models import AgreedPricing, BillingTerms, TaxRate
+from metering.payments.suspension import judge
 from metering.periods import month_of, parse_month
 from workspaces.console import fields
 from workspaces.console.base import OperatorAdmin, actor_of
@@ -106,8 +107,9 @@ class MoneyOfAWorkspace:
         back = reverse("admin:workspaces_workspace_change", args=[workspace.pk])
 
         def act(asked: dict[str, Any]) -> HttpResponse:
-            rates = list(asked.pop("tax_rates"))
-            save_terms(workspace, asked, rates, actor_of(request), timezone.now())
+            rates, now = list(asked.pop("tax_rates")), timezone.now()
+            save_terms(workspace, asked, rates, actor_of(request), now)
+            judge(workspace.pk, now)
             messages.success(request, "The billing terms are saved. Drafts follow them at their next refresh.")
             return redirect(back)
 
@@ -126,7 +128,9 @@ class MoneyOfAWorkspace:
         workspace = get_object_or_404(Workspace, pk=object_id)
 
         def act(asked: dict[str, Any]) -> HttpResponse:
-            grant = ledger.grant(workspace, asked.pop("kind"), asked.pop("amount"), actor_of(request), timezone.now(), **asked)
+            now = timezone.now()
+            grant = ledger.grant(workspace, asked.pop("kind"), asked.pop("amount"), actor_of(request), now, **asked)
+            judge(workspace.pk, now)
             messages.success(request, f"{figures.usd(grant.amount)} are granted.")
             return redirect(reverse("admin:metering_creditgrant_change", args=[grant.pk]))
 

@@ -1,0 +1,126 @@
+"""Live keys are refused for every reason that stands, and work again when none does: judged in one place, from what is so."""
+
+import threading
+import time
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from metering.credits import ledger
+from metering.invoicing.draft import hold
+from metering.invoicing.models import Invoice
+from metering.invoicing.terms_change import save_terms
+from metering.invoicing.terms_models import BillingTerms
+from metering.payments import suspension
+from metering.payments.by_hand import mark_paid
+from metering.payments.collect import collect_invoice
+from metering.payments.dunning import dun
+from metering.payments.suspension import judge, watch_suspensions
+from tests.factories import NOW, make_workspace
+from workspaces.models import AuditEntry, Workspace
+
+pytestmark = pytest.mark.django_db
+USED_UP = "Its prepaid credit is used up."
+LATER = NOW + timedelta(days=22)
+
+
+def agree(workspace: Workspace, **terms: Any) -> None:
+    save_terms(workspace, terms, None, "ops", NOW)
+
+
+def dun_to_the_end() -> None:
+    for day in (14, 17, 19, 21):
+        dun(NOW + timedelta(days=day), collect_invoice)
+
+
+def why(workspace: Workspace) -> str:
+    workspace.refresh_from_db()
+    assert (workspace.suspended_at is not None) == bool(workspace.suspended_because)
+    return workspace.suspended_because
+
+
+def trail() -> list[tuple[str, str | None]]:
+    entries = AuditEntry.objects.filter(action__startswith="workspace.").order_by("id")
+    return [(each.action.removeprefix("workspace."), each.detail.get("reason")) for each in entries]
+
+
+def test_agreeing_that_nothing_is_suspended_lifts_it(acme: Workspace, invoice: Invoice) -> None:
+    agree(acme, suspend_when_past_due=True)
+    dun_to_the_end()
+    because = f"The invoice {invoice.number} is past due."
+    assert why(acme) == because
+    agree(acme, suspend_when_past_due=False)
+    assert (watch_suspensions(LATER)["lifted"], why(acme)) == (1, "")
+    agree(acme, suspend_when_past_due=True)
+    assert (watch_suspensions(LATER)["suspended"], why(acme)) == (1, because)
+    assert trail() == [("suspended", because), ("unsuspended", None), ("suspended", because)]
+
+
+def test_paying_what_is_past_due_opens_no_prepaid_workspace_without_credit(acme: Workspace, invoice: Invoice) -> None:
+    agree(acme, suspend_when_past_due=True, mode="prepaid")
+    dun_to_the_end()
+    because = f"The invoice {invoice.number} is past due. {USED_UP}"
+    assert why(acme) == because
+    mark_paid(invoice.pk, "transfer", "ops", LATER)
+    assert (why(acme), acme.suspended_at) == (USED_UP, NOW + timedelta(days=21))
+    ledger.grant(acme, "goodwill", Decimal("5.00"), "ops", LATER)
+    assert (judge(acme.pk, LATER), why(acme)) == ("", "")
+    assert trail() == [("suspended", because), ("suspended", USED_UP), ("unsuspended", None)]
+
+
+def test_a_sandbox_needs_no_credit(acme: Workspace) -> None:
+    sandbox = make_workspace("Playground", sandbox=True)
+    agree(sandbox, mode="prepaid")
+    assert (judge(sandbox.pk, NOW), why(sandbox)) == ("", "")
+
+
+def test_one_that_cannot_be_judged_does_not_stop_the_others(acme: Workspace, monkeypatch: Any) -> None:
+    beta = make_workspace("Beta")
+    for workspace in (acme, beta):
+        agree(workspace, mode="prepaid")
+    balance_of = suspension.balance_of
+
+    def broken(workspace: Workspace, now: Any) -> Any:
+        if workspace.pk == acme.pk:
+            raise LookupError("no balance")
+        return balance_of(workspace, now)
+
+    monkeypatch.setattr(suspension, "balance_of", broken)
+    assert watch_suspensions(NOW) == {"suspended": 1, "lifted": 0, "failed": 1}
+    assert (why(acme), why(beta)) == ("", USED_UP)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_credit_bought_meanwhile_is_not_overlooked(acme: Workspace) -> None:
+    """The balance is read when nobody else can move it any more."""
+    BillingTerms.objects.create(workspace=acme, mode="prepaid")
+    said: list[str] = []
+
+    def watch() -> None:
+        try:
+            said.append(judge(acme.pk, NOW))
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=watch)
+    with transaction.atomic():
+        hold(acme.pk)
+        thread.start()
+        _until_it_waits()
+        ledger.grant(acme, "purchased", Decimal("50.00"), "ops", NOW)
+    thread.join()
+    assert (said, why(acme), trail()) == ([""], "", [])
+
+
+def _until_it_waits() -> None:
+    """Until somebody waits for a lock of this transaction's."""
+    for _ in range(500):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits")
