@@ -7,10 +7,11 @@ from typing import Any
 
 from metering.invoicing import reconcile as invoices
 from metering.invoicing.reconcile import rows
+from metering.jobs.progress import Progress, unheard
 from metering.money import cents_text, exact_text
 from metering.payments.models import Payment, Refund
 from metering.payments.refunds import refund_status
-from metering.payments.stripe_edge import StripeUnavailable, edge, is_configured
+from metering.payments.stripe_edge import StripeRefused, StripeUnavailable, edge, is_configured
 from metering.payments.stripe_objects import Intent
 from metering.periods import Period
 from metering.rollups.compare import GRAINS, SUMS, event_totals, months_with_usage, rollup_totals
@@ -49,11 +50,20 @@ GROUP BY p.id HAVING coalesce(sum(r.amount), 0) <> p.refunded ORDER BY p.id
 """
 
 
-def everything(period: Period | None = None) -> dict[str, Any]:
-    """`{"ok", "differences", "events", "rollups", "invoiced"}` of the month, or of all months; Stripe is not asked."""
+def everything(period: Period | None = None, progress: Progress = unheard) -> dict[str, Any]:
+    """`{"ok", "differences", "events", "rollups", "invoiced"}` of the month, or of all months; Stripe is not asked.
+
+    `progress` hears of each month, which are what takes long.
+    """
     months = [period] if period else months_with_usage()
-    found = [each for month in months for grain in GRAINS for each in rollup_differences(grain, month).first]
-    found += [each for month in months for each in event_differences(month)]
+    found, events, rollups = [], [], []
+    for done, month in enumerate(months):
+        progress(done, len(months))
+        found += [each for grain in GRAINS for each in rollup_differences(grain, month).first]
+        found += event_differences(month)
+        events.append(event_totals(month))
+        rollups.append(rollup_totals(month))
+    progress(len(months), len(months))
     found += trail_differences(period)
     billed = invoices.check(period)
     found += billed.differences
@@ -61,8 +71,8 @@ def everything(period: Period | None = None) -> dict[str, Any]:
     return {
         "ok": not found,
         "differences": found,
-        "events": summed([event_totals(month) for month in months]),
-        "rollups": summed([rollup_totals(month) for month in months]),
+        "events": summed(events),
+        "rollups": summed(rollups),
         "invoiced": billed.invoiced,
     }
 
@@ -85,14 +95,22 @@ def differences(period: Period | None = None) -> list[dict[str, Any]]:
 
 
 def against_stripe(now: datetime) -> list[dict[str, Any]]:
-    """Where our payments and refunds of the last weeks and Stripe's differ; empty without Stripe."""
+    """Where our payments and refunds of the last weeks and Stripe's differ; empty without Stripe.
+
+    A Stripe that does not answer, or refuses, is a finding beside those that were made before it did.
+    """
     if not is_configured():
         return []
     since, until = now - timedelta(days=DAYS_COMPARED_WITH_STRIPE), now - IN_FLIGHT
+    parts = {"payments_are_stripes": _payments, "refunds_are_stripes": _refunds}
+    return [each for check, part in parts.items() for each in _as_far_as_it_goes(check, part(since, until))]
+
+
+def _as_far_as_it_goes(check: str, findings: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     try:
-        return [*_payments(since, until), *_refunds(since, until)]
-    except StripeUnavailable as error:
-        return [{"check": "payments_are_stripes", "expected": "an answer of Stripe's", "found": str(error)}]
+        yield from findings
+    except (StripeRefused, StripeUnavailable) as error:
+        yield {"check": check, "expected": "an answer of Stripe's", "found": str(error)}
 
 
 def _payments(since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
@@ -136,11 +154,16 @@ def _compared(theirs: Intent, ours: Payment | None) -> dict[str, Any] | None:
 
 def _asked_again(payment: Payment) -> dict[str, Any] | None:
     """A payment that Stripe did not list: begun long before it arrived, or not Stripe's at all."""
-    intent = edge().retrieve_intent(str(payment.intent_id))
-    if intent.status == "succeeded" and intent.received == payment.amount:
-        return None
+    try:
+        intent = edge().retrieve_intent(str(payment.intent_id))
+    except StripeRefused as refused:
+        expected = str(refused)
+    else:
+        if intent.status == "succeeded" and intent.received == payment.amount:
+            return None
+        expected = intent.status
     where = {"payment_id": payment.public_id, "intent_id": payment.intent_id}
-    return {"check": "payments_are_stripes", **where, "expected": intent.status, "found": cents_text(payment.amount)}
+    return {"check": "payments_are_stripes", **where, "expected": expected, "found": cents_text(payment.amount)}
 
 
 def summed(totals: list[dict[str, Any]]) -> dict[str, Any]:

@@ -81,10 +81,9 @@ def tell_expiring_cards(started_by: str = SCHEDULE) -> dict[str, Any]:
 def reconcile_nightly(started_by: str = SCHEDULE) -> None:
     """Proves that everything agrees, and alerts the operators where it does not."""
     with running("metering.reconcile_nightly", started_by) as run:
-        found = everything()
+        run.result = found = everything(progress=run.progress)
         found["differences"] += against_stripe(timezone.now())
         found["ok"] = not found["differences"]
-        run.result = found
         if found["differences"]:
             run.needs_attention()
             tell_operators(f"Omixa billing: differences found, {len(found['differences'])} in all", found["differences"])

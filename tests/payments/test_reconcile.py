@@ -11,7 +11,7 @@ from django.db import connection
 from metering.credits import ledger
 from metering.invoicing.models import Invoice
 from metering.jobs.models import JobRun
-from metering.payments import refunds
+from metering.payments import refunds, tasks
 from metering.payments.collect import collect_due
 from metering.payments.expire import expire_credits
 from metering.payments.give_back import void_invoice
@@ -119,6 +119,53 @@ def test_a_stripe_that_is_away_is_a_finding(story: Invoice, stripe: StripeServer
     stripe.fail_at(1, "die_before")
     (found,) = against_stripe(LATER)
     assert (found["check"], found["expected"]) == ("payments_are_stripes", "an answer of Stripe's")
+
+
+def test_what_stripe_does_not_know_or_say_is_a_finding_beside_the_others(
+    story: Invoice, stripe: StripeServer, acme: Workspace
+) -> None:
+    unknown = [
+        Payment.objects.create(
+            workspace=acme, amount=amount, method="stripe", intent_id=intent, received_at=LATER, recorded_by="x", surplus="x"
+        )
+        for amount, intent in ((Decimal("5.00"), "pi_gone"), (Decimal("6.00"), "pi_lost"))
+    ]
+    foreign = stripe.make("refund", "re_", payment_intent=story.payments.get().intent_id, amount=700, status="succeeded")
+
+    def findings() -> list[tuple[Any, ...]]:
+        names = ("check", "payment_id", "refund_id", "expected", "found")
+        return sorted(tuple(each.get(name, "") for name in names) for each in against_stripe(LATER))
+
+    second, first = (
+        ("payments_are_stripes", each.public_id, "", f"No such object: '{each.intent_id}'", str(each.amount))
+        for each in reversed(unknown)
+    )
+    refund = ("refunds_are_stripes", "", foreign["id"], "7.00 succeeded", "no refund")
+    assert findings() == sorted([first, second, refund])
+    stripe.fail_at(3, "error_500_before")  # after the list and one of the two that are asked for singly
+    away = findings()
+    assert [each for each in away if each[0] == "refunds_are_stripes"] == [refund]
+    assert [each[3] for each in away].count("an answer of Stripe's") == 1
+    assert len(away) == 3
+
+
+def test_what_a_bug_of_ours_breaks_off_keeps_what_was_found(story: Invoice, monkeypatch: Any) -> None:
+    def broken(_: Any) -> Any:
+        raise LookupError("a bug")
+
+    tamper("UPDATE metering_payment SET amount = 119.99")
+    monkeypatch.setattr(tasks, "against_stripe", broken)
+    with pytest.raises(LookupError):
+        reconcile_nightly()
+    run = JobRun.objects.get()
+    assert (run.outcome, run.error) == ("failed", "LookupError: a bug")
+    assert [each["check"] for each in run.result["differences"]] == ["payments_are_what_was_paid"]
+
+
+def test_it_says_how_far_it_is(story: Invoice) -> None:
+    heard: list[tuple[int, int]] = []
+    everything(progress=lambda done, total: heard.append((done, total)))
+    assert heard == [(0, 2), (1, 2), (2, 2)]
 
 
 def test_the_operators_are_told(story: Invoice, settings: Any) -> None:
