@@ -44,7 +44,7 @@ def recover_payments(started_by: str = SCHEDULE) -> dict[str, Any]:
 @shared_task(name="metering.handle_webhooks")
 def handle_webhooks(started_by: str = SCHEDULE) -> dict[str, Any]:
     """Handles what waits in the webhook inbox, and tries again what failed."""
-    return counted("metering.handle_webhooks", started_by, lambda _: webhooks.handle_waiting(timezone.now()))
+    return counted("metering.handle_webhooks", started_by, lambda run: webhooks.handle_waiting(timezone.now, run.progress))
 
 
 @shared_task(name="metering.expire_credits")
@@ -68,7 +68,7 @@ def top_up_balances(started_by: str = SCHEDULE) -> dict[str, Any]:
 @shared_task(name="metering.send_notices")
 def send_notices(started_by: str = SCHEDULE) -> dict[str, Any]:
     """Sends the mails that wait."""
-    return counted("metering.send_notices", started_by, lambda _: mails.send_waiting(timezone.now()))
+    return counted("metering.send_notices", started_by, lambda run: mails.send_waiting(timezone.now, run.progress))
 
 
 @shared_task(name="metering.tell_expiring_cards")

@@ -1,13 +1,15 @@
 """The inbox of Stripe's webhooks: checked, stored once, answered, and handled later from what Stripe says then."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from metering.errors import InvalidParameter
+from metering.jobs.progress import Progress, unheard
 from metering.payments.handlers import handle
 from metering.payments.models import WebhookEvent
 from metering.payments.stripe_edge import verify_webhook
@@ -38,14 +40,20 @@ def take_in(payload: bytes, signature: str, now: datetime) -> bool:
     return new
 
 
-def handle_waiting(now: datetime) -> dict[str, int]:
-    """Handles what waits, oldest first, and tries again what failed, less and less often. Counts of outcomes."""
+def handle_waiting(clock: Callable[[], datetime], progress: Progress = unheard) -> dict[str, int]:
+    """Handles what waits, oldest first, and tries again what failed, less and less often. Counts of outcomes.
+
+    The clock is read for each: the lease of the last begins when it is taken, not when the run began.
+    """
     counts = {"handled": 0, "ignored": 0, "failed": 0}
-    for _ in range(AT_ONCE):
+    waiting = min(_due(clock()).count(), AT_ONCE)
+    for done in range(AT_ONCE):
+        now = clock()
         event = _claim(now)
         if event is None:
             break
         counts[_handle_one(event, now)] += 1
+        progress(done + 1, max(waiting, done + 1))
     return counts
 
 
@@ -65,15 +73,17 @@ def replay(event: WebhookEvent, actor: str, now: datetime) -> WebhookEvent:
 def _claim(now: datetime, pk: int | None = None) -> WebhookEvent | None:
     """One event to handle, leased for five minutes: whoever dies over it leaves it to the next."""
     with transaction.atomic():
-        due = WebhookEvent.objects.filter(status__in=["waiting", "failed"], tries__lt=MOST_TRIES)
-        due = due.filter(Q(next_try_at__isnull=True) | Q(next_try_at__lte=now))
-        if pk is not None:
-            due = due.filter(pk=pk)
+        due = _due(now) if pk is None else _due(now).filter(pk=pk)
         event = due.select_for_update(skip_locked=True).order_by("pk").first()
         if event is not None:
             event.next_try_at = now + LEASE
             event.save(update_fields=["next_try_at"])
         return event
+
+
+def _due(now: datetime) -> QuerySet[WebhookEvent]:
+    due = WebhookEvent.objects.filter(status__in=["waiting", "failed"], tries__lt=MOST_TRIES)
+    return due.filter(Q(next_try_at__isnull=True) | Q(next_try_at__lte=now))
 
 
 def _handle_one(event: WebhookEvent, now: datetime) -> str:
