@@ -19,6 +19,8 @@ class JobRun(models.Model):
     # "schedule", or the address of the person who pressed the button.
     started_by = models.CharField(max_length=300, default="schedule")
     started_at = models.DateTimeField(default=timezone.now)
+    # When its process last said that it lives.
+    seen_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     outcome = models.CharField(max_length=16, choices=Outcome.choices, default=Outcome.RUNNING)
     # How far a long run is: `done` of `total`; null where nobody counts.

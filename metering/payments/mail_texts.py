@@ -30,6 +30,10 @@ def billing_page() -> str:
     return f"{settings.PUBLIC_URL}/billing"
 
 
+def payment_in_console(about: dict[str, str]) -> str:
+    return f"{settings.PUBLIC_URL}/admin/metering/payment/{about['payment_key']}/change/"
+
+
 def invoice_ready(about: dict[str, str]) -> Mail:
     how = "It is collected from your saved payment method." if about.get("collected") else "Please pay it by its due date."
     return Mail(
@@ -110,7 +114,33 @@ def top_up_failed(about: dict[str, str]) -> Mail:
     )
 
 
+def payment_disputed(about: dict[str, str]) -> Mail:
+    return Mail(
+        f"A payment of {about['workspace']} is disputed",
+        [
+            f"The bank of {about['workspace']} asks {about['amount']} USD of a payment back. It says: {about['reason']}.",
+            "Answer it at Stripe: without an answer in time the money is lost.",
+        ],
+        [("Payment", about["payment_id"]), ("Disputed", f"{about['amount']} USD"), ("Status", about["status"])],
+        payment_in_console(about),
+        "See the payment",
+    )
+
+
+def payment_surplus(about: dict[str, str]) -> Mail:
+    return Mail(
+        f"A payment of {about['workspace']} settles nothing",
+        [f"{about['amount']} USD came that nothing is due for. {about['why']}", "Give it back: refund the payment."],
+        [("Payment", about["payment_id"]), ("Amount", f"{about['amount']} USD")],
+        payment_in_console(about),
+        "See the payment",
+    )
+
+
 TEXTS: dict[str, Callable[[dict[str, str]], Mail]] = {
     each.__name__: each
-    for each in (invoice_ready, payment_failed, invoice_paid, past_due, card_expiring, balance_low, top_up_failed)
+    for each in (
+        *(invoice_ready, payment_failed, invoice_paid, past_due, card_expiring, balance_low, top_up_failed),
+        *(payment_disputed, payment_surplus),
+    )
 }

@@ -144,6 +144,7 @@ class Payment(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        indexes = [models.Index(fields=["id"], condition=~Q(surplus=""), name="payments_in_surplus")]
         constraints = [
             models.CheckConstraint(condition=Q(amount__gt=0), name="a_payment_is_above_zero"),
             models.CheckConstraint(
@@ -303,7 +304,10 @@ class WebhookEvent(models.Model):
 
 
 class Notice(models.Model):
-    """A mail to a workspace, written with what it tells and sent after the commit: one per key, whatever runs twice."""
+    """A mail to a workspace, or about it to the operators, written with what it tells and sent after the commit.
+
+    One per key, whatever runs twice.
+    """
 
     id = models.BigAutoField(primary_key=True)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")

@@ -1,10 +1,15 @@
-"""Mails to workspaces: written with what they tell, in the same transaction, and sent afterwards."""
+"""Mails to workspaces and to operators: written with what they tell, in the same transaction, and sent afterwards."""
 
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
+
 from metering.payments.models import Notice
 from workspaces.models import Workspace
+
+# What goes to the operators and never to the workspace that it is about.
+FOR_OPERATORS = ("payment_disputed", "payment_surplus")
 
 
 def tell(workspace: Workspace, kind: str, key: str, context: dict[str, Any], now: datetime) -> None:
@@ -12,3 +17,9 @@ def tell(workspace: Workspace, kind: str, key: str, context: dict[str, Any], now
     Notice.objects.bulk_create(
         [Notice(workspace=workspace, kind=kind, key=key, context=context, created_at=now)], ignore_conflicts=True
     )
+
+
+def tell_operators_of(workspace: Workspace, kind: str, key: str, context: dict[str, Any], now: datetime) -> None:
+    """The same to OPERATOR_EMAILS, if there are any: `kind` is one of FOR_OPERATORS."""
+    if settings.OPERATOR_EMAILS:
+        tell(workspace, kind, key, context, now)

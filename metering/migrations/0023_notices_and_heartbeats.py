@@ -1,0 +1,19 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("metering", "0019_issued_pdfs"),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name="jobrun",
+            name="seen_at",
+            field=models.DateTimeField(null=True),
+        ),
+        migrations.AddIndex(
+            model_name="payment",
+            index=models.Index(condition=models.Q(("surplus", ""), _negated=True), fields=["id"], name="payments_in_surplus"),
+        ),
+    ]
