@@ -1,43 +1,74 @@
-"""Sending notices: each once, by Django's mail, as text and HTML, with the invoice as PDF where it is about a new one."""
+"""Sending notices: each once, by Django's mail, as text and HTML, with the invoice as PDF where it is about a new one.
 
+What cannot be sent is tried again for ever, less and less often: it stays visible with its error until it is sent.
+"""
+
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
+from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, Value
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Concat
 from django.template.loader import render_to_string
 
 from metering.invoicing.issued_pdf import issued_invoice
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms import terms_of
+from metering.jobs.progress import Progress, unheard
 from metering.money import cents_text
+from metering.payments.attention import tell_of_surpluses
 from metering.payments.mail_texts import text_of
 from metering.payments.models import Notice
-from metering.payments.notices import tell
+from metering.payments.notices import FOR_OPERATORS, tell
 from metering.periods import instant_text
+from workspaces import audit
 from workspaces.models import Membership, Workspace
 
 log = structlog.get_logger(__name__)
 
-MOST_TRIES = 10
 AT_ONCE = 200
 LEASE = timedelta(minutes=10)
+LONGEST_WAIT = timedelta(hours=4)
+# So many failures in a row end a run: the mail server is away, and may take its time to say so for each of the others.
+ENOUGH_FAILURES = 3
 # Invoices finalized longer ago than this were told of by whatever came before this product.
 NEWS_FOR = timedelta(days=30)
 
 
-def send_waiting(now: datetime) -> dict[str, int]:
-    """Writes the notices of invoices finalized meanwhile, then sends what waits. Counts of sent and failed."""
-    tell_finalized(now)
-    counts = {"sent": 0, "failed": 0}
-    for _ in range(AT_ONCE):
-        notice = _claim(now)
+def send_waiting(clock: Callable[[], datetime], progress: Progress = unheard) -> dict[str, int]:
+    """Writes the notices of what was finalized or came in surplus meanwhile, then sends what waits. Counts of sent, failed.
+
+    The clock is read for each: the lease of the last begins when it is taken, not when the run began.
+    """
+    tell_finalized(clock())
+    tell_of_surpluses(clock())
+    counts, in_a_row = {"sent": 0, "failed": 0}, 0
+    waiting = min(_due(clock()).count(), AT_ONCE)
+    for done in range(AT_ONCE):
+        now = clock()
+        notice = _claim(now) if in_a_row < ENOUGH_FAILURES else None
         if notice is None:
             break
-        counts["sent" if _send(notice, now) else "failed"] += 1
+        sent = _send(notice, now)
+        counts["sent" if sent else "failed"] += 1
+        in_a_row = 0 if sent else in_a_row + 1
+        progress(done + 1, max(waiting, done + 1))
     return counts
+
+
+def send_again(notice: Notice, actor: str, now: datetime) -> Notice:
+    """Sends it now, whether it failed or was sent before. If it fails, it is tried again like any other."""
+    with transaction.atomic():
+        Notice.objects.filter(pk=notice.pk).update(sent_at=None, tries=0, next_try_at=now)
+        audit.record(actor, "notice.sent_again", notice.key, notice.workspace, now=now)
+    claimed = _claim(now, notice.pk)
+    if claimed is not None:
+        _send(claimed, now)
+    notice.refresh_from_db()
+    return notice
 
 
 def tell_finalized(now: datetime) -> None:
@@ -66,11 +97,19 @@ def recipients_of(workspace: Workspace) -> list[str]:
     return list(owners.values_list("user__email", flat=True))
 
 
-def _claim(now: datetime) -> Notice | None:
+def _due(now: datetime) -> QuerySet[Notice]:
+    return Notice.objects.filter(Q(next_try_at__isnull=True) | Q(next_try_at__lte=now), sent_at__isnull=True)
+
+
+def failing() -> QuerySet[Notice]:
+    """Tried, and not sent yet."""
+    return Notice.objects.filter(sent_at__isnull=True, tries__gt=0)
+
+
+def _claim(now: datetime, pk: int | None = None) -> Notice | None:
     """One to send, leased: whoever dies over it leaves it to the next. It may then be sent twice, never not at all."""
     with transaction.atomic():
-        waiting = Notice.objects.filter(sent_at__isnull=True, tries__lt=MOST_TRIES)
-        due = waiting.filter(Q(next_try_at__isnull=True) | Q(next_try_at__lte=now))
+        due = _due(now) if pk is None else _due(now).filter(pk=pk)
         notice = due.select_for_update(skip_locked=True, of=("self",)).select_related("workspace").order_by("pk").first()
         if notice is not None:
             notice.next_try_at = now + LEASE
@@ -80,19 +119,27 @@ def _claim(now: datetime) -> Notice | None:
 
 def _send(notice: Notice, now: datetime) -> bool:
     try:
-        to = recipients_of(notice.workspace)
-        if not to:
-            raise LookupError("The workspace has no address: set the recipients in its billing terms.")
-        message_of(notice, to).send()
+        message_of(notice, _addresses(notice)).send()
     except Exception as error:
         log.exception("notice_not_sent", key=notice.key)
-        wait = timedelta(minutes=2 ** min(notice.tries, 9))
+        wait = min(timedelta(minutes=2 ** min(notice.tries, 10)), LONGEST_WAIT)
         Notice.objects.filter(pk=notice.pk).update(
             tries=F("tries") + 1, error=f"{type(error).__name__}: {error}"[:2000], next_try_at=now + wait
         )
         return False
     Notice.objects.filter(pk=notice.pk).update(sent_at=now, error="", next_try_at=None)
     return True
+
+
+def _addresses(notice: Notice) -> list[str]:
+    if notice.kind in FOR_OPERATORS:
+        to, missing = list(settings.OPERATOR_EMAILS), "The operators have no address: set OPERATOR_EMAILS."
+    else:
+        to = recipients_of(notice.workspace)
+        missing = "The workspace has no address: set the recipients in its billing terms."
+    if not to:
+        raise LookupError(missing)
+    return to
 
 
 def message_of(notice: Notice, to: list[str]) -> EmailMultiAlternatives:

@@ -49,10 +49,9 @@ def test_the_page_shows_the_mail_and_not_what_it_is_made_of(console: Client, not
         ({"sent_at": NOW}, "sent", "Sent (UTC) 2026-10-15 12:00:00"),
         (
             {"tries": 1, "error": "SMTPDataError: no", "next_try_at": NOW + timedelta(minutes=2)},
-            "tried again",
+            "failed",
             "Sent (UTC) no, after 1 try; again at 2026-10-15 12:02:00",
         ),
-        ({"tries": 10, "error": "SMTPDataError: no"}, "given up", "Sent (UTC) no, after 10 tries: it is not tried again"),
     ],
 )
 def test_its_state_is_said(console: Client, notice: Notice, now: dict[str, object], state: str, said: str) -> None:

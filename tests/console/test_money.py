@@ -4,6 +4,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.core import mail
+from django.core.mail.backends.locmem import EmailBackend
 from django.test import Client
 from django.urls import reverse
 
@@ -12,7 +14,8 @@ from metering.credits.models import CreditGrant
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms_models import AgreedPricing, BillingTerms, TaxRate
 from metering.payments.by_hand import mark_paid
-from metering.payments.models import Payment, Refund, WebhookEvent
+from metering.payments.mails import send_waiting
+from metering.payments.models import Dispute, Notice, Payment, Refund, WebhookEvent
 from metering.payments.notices import tell
 from metering.payments.suspension import judge
 from tests.factories import NOW, make_gateway, make_price, make_workspace
@@ -180,6 +183,56 @@ def test_a_webhook_is_replayed(console: Client, stripe: StripeServer) -> None:
     submit(console, f"/admin/metering/webhookevent/{event.pk}/replay/")
     event.refresh_from_db()
     assert event.status == "ignored"
+
+
+def test_a_mail_that_failed_is_found_and_sent_again(console: Client, acme: Workspace, monkeypatch: Any) -> None:
+    def away(*_: Any) -> int:
+        raise ConnectionRefusedError("<b>no</b> mail server")
+
+    about = {"invoice_id": "inv_1", "number": "OMX-1", "total": "1.00"}
+    tell(acme, "invoice_paid", "failed", about, NOW)
+    with monkeypatch.context() as patch:
+        patch.setattr(EmailBackend, "send_messages", away)
+        send_waiting(lambda: NOW)
+    tell(acme, "invoice_paid", "untried", about, NOW)
+    notice = Notice.objects.get(key="failed")
+    listed = console.get("/admin/metering/notice/?state=waiting")
+    assert [each.key for each in listed.context["cl"].result_list] == ["failed"]
+    assert "ConnectionRefusedError: &lt;b&gt;no&lt;/b&gt; mail server" in listed.content.decode()
+    url = f"/admin/metering/notice/{notice.pk}/send-again/"
+    with monkeypatch.context() as patch:
+        patch.setattr(EmailBackend, "send_messages", away)
+        page = submit(console, url).content.decode()
+    assert "The mail is not sent, and is tried again. ConnectionRefusedError" in page
+    assert "The mail is sent." in submit(console, url).content.decode()
+    assert [each.subject for each in mail.outbox] == ["Invoice OMX-1 is paid"]
+    assert "its readers get it twice" in console.get(url).content.decode()
+
+
+def test_the_overview_shows_what_a_person_must_decide_until_it_is_over(console: Client, acme: Workspace) -> None:
+    running = {"status": "needs_response", "opened_at": NOW, "updated_at": NOW}
+    made = {"workspace": acme, "method": "stripe", "received_at": NOW, "recorded_by": "stripe"}
+    surplus = Payment.objects.create(amount=Decimal(5), intent_id="pi_1", surplus="0.00 were due", **made)
+    Payment.objects.create(amount=Decimal(5), intent_id="pi_2", **made)
+    dispute = Dispute.objects.create(payment=surplus, stripe_id="dp_1", amount=Decimal(5), reason="fraudulent", **running)
+    tell(acme, "invoice_paid", "k", {}, NOW)
+    Notice.objects.update(tries=1, error="ConnectionRefusedError")
+
+    def shown() -> dict[str, str]:
+        alerts = {each["title"]: each for each in console.get("/admin/").context["alerts"]}
+        titles = ("Disputes", "Surplus payments", "Mails not sent")
+        for title in titles:
+            found = console.get(alerts[title]["link"]).context["cl"].result_list
+            assert f"{len(found)}" == alerts[title]["value"]
+            assert alerts[title]["calm"] == (not found)
+        return {title: alerts[title]["value"] for title in titles}
+
+    assert shown() == {"Disputes": "1", "Surplus payments": "1", "Mails not sent": "1"}
+    dispute.status, surplus.refunded = "lost", Decimal(5)
+    dispute.save()
+    surplus.save()
+    Notice.objects.update(sent_at=NOW)
+    assert shown() == {"Disputes": "0", "Surplus payments": "0", "Mails not sent": "0"}
 
 
 def test_tax_rates_are_added_and_never_edited(console: Client) -> None:

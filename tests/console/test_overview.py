@@ -72,6 +72,9 @@ def test_the_page_shows_what_waits(console: Client, world: World) -> None:
         "Quarantined events": "2",
         "Unpriced requests": "1",
         "Jobs": "0",
+        "Disputes": "0",
+        "Surplus payments": "0",
+        "Mails not sent": "0",
     }
     assert "key.renamed" in page
     chart = json.loads(re.search(r'data-value="(.*?)" ', console.get("/admin/").content.decode())[1].replace("&quot;", '"'))  # type: ignore[index]

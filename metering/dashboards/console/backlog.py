@@ -28,12 +28,12 @@ class AtMost:
         return self.counted > 0
 
 
-def _at_most(rows: QuerySet[Any]) -> AtMost:
+def at_most(rows: QuerySet[Any]) -> AtMost:
     return AtMost(rows.order_by()[: ENOUGH + 1].count())
 
 
 def waiting_batches() -> AtMost:
-    return _at_most(Batch.objects.filter(status=Batch.Status.PENDING))
+    return at_most(Batch.objects.filter(status=Batch.Status.PENDING))
 
 
 def oldest_waiting() -> datetime | None:
@@ -43,11 +43,11 @@ def oldest_waiting() -> datetime | None:
 
 
 def failing_batches() -> AtMost:
-    return _at_most(Batch.objects.filter(status=Batch.Status.PENDING, failures__gt=0))
+    return at_most(Batch.objects.filter(status=Batch.Status.PENDING, failures__gt=0))
 
 
 def open_quarantine() -> AtMost:
-    return _at_most(QuarantinedEvent.objects.filter(settled_at__isnull=True))
+    return at_most(QuarantinedEvent.objects.filter(settled_at__isnull=True))
 
 
 def unpriced_requests() -> int:

@@ -10,16 +10,16 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilter
+from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
 from metering.dashboards.console import figures
 from metering.payments.mail_texts import TEXTS, Mail, text_of
-from metering.payments.mails import MOST_TRIES, recipients_of
+from metering.payments.mails import recipients_of
 from metering.payments.models import Notice
 from workspaces.console.base import OperatorAdmin
 
-STATE_LABELS = {"sent": "success", "waiting": "info", "tried again": "warning", "given up": "danger"}
+STATE_LABELS = {"sent": "success", "waiting": "info", "failed": "danger"}
 LONGEST_ERROR = 90
 
 
@@ -30,9 +30,7 @@ def kind_in_words(kind: str) -> str:
 def state_of(notice: Notice) -> str:
     if notice.sent_at is not None:
         return "sent"
-    if notice.tries >= MOST_TRIES:
-        return "given up"
-    return "tried again" if notice.tries else "waiting"
+    return "failed" if notice.tries else "waiting"
 
 
 def mail_of(notice: Notice) -> Mail | None:
@@ -61,7 +59,6 @@ class MailPages(OperatorAdmin):
     when_empty = "Mails to workspaces appear here by themselves, and are sent within a minute."
     list_display: Any = ("written", "subject_shown", "workspace", "state_label", "error_in_short")
     list_display_links = ("written",)
-    list_filter: Any = (KindFilter, ("workspace", AutocompleteSelectFilter))
     list_select_related = ("workspace",)
     search_fields = ("key__startswith", "workspace__name__icontains")
     search_help_text = "A mail's key, or a part of the workspace's name"
@@ -107,8 +104,6 @@ class MailPages(OperatorAdmin):
         if notice.sent_at is not None:
             return figures.moment(notice.sent_at)
         tries = f"no, after {notice.tries} tr{'y' if notice.tries == 1 else 'ies'}" if notice.tries else "not yet"
-        if state_of(notice) == "given up":
-            return f"{tries}: it is not tried again"
         return f"{tries}; again at {figures.moment(notice.next_try_at)}" if notice.next_try_at else tries
 
     @display(description="last error")

@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from metering.dashboards.console import backlog, figures, job_words, receivables
 from metering.dashboards.console.jobs import in_words, troubled
 from metering.dashboards.console.revenue import Comparison, Revenue, revenue
+from metering.payments import attention, mails
 from metering.usage.query import UsageRow
 from workspaces.models import AuditEntry, Workspace
 
@@ -125,6 +126,25 @@ def _alerts(now: datetime) -> list[dict[str, Any]]:
             "link": reverse("admin:metering_usageevent_unpriced"),
         },
         _jobs_alert(now),
+        *_money_alerts(),
+    ]
+
+
+def _money_alerts() -> list[dict[str, Any]]:
+    found = [
+        ("Disputes", "dispute", attention.running_disputes(), "not over: answer them at Stripe", "none runs"),
+        ("Surplus payments", "payment", attention.surpluses(), "nothing is due for: give back", "all settle something"),
+        ("Mails not sent", "notice", mails.failing(), "tried again by themselves", "none failed"),
+    ]
+    return [
+        {
+            "title": title,
+            "value": (waiting := backlog.at_most(rows)).text,
+            "note": note if waiting else calm,
+            "calm": not waiting,
+            "link": f"{reverse(f'admin:metering_{table}_changelist')}?state=waiting",
+        }
+        for title, table, rows, note, calm in found
     ]
 
 

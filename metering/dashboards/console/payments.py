@@ -8,29 +8,60 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import action, display
 
 from metering.dashboards.console import figures
-from metering.dashboards.console.mails import MailPages
-from metering.payments import refunds, webhooks
+from metering.dashboards.console.mails import KindFilter, MailPages
+from metering.payments import attention, mails, refunds, webhooks
 from metering.payments.models import Dispute, Notice, Payment, PaymentAttempt, Refund, TopUp, WebhookEvent
 from workspaces.console import fields
 from workspaces.console.base import OperatorAdmin, ReadOnlyInline, actor_of
 from workspaces.console.pages import FormPage
 
 LABELS = {
-    **dict.fromkeys(("succeeded", "paid", "handled", "sent"), "success"),
-    **dict.fromkeys(("started", "pending", "processing", "waiting"), "info"),
-    **dict.fromkeys(("declined", "failed"), "danger"),
-    **dict.fromkeys(("canceled", "ignored", "surplus"), "warning"),
+    **dict.fromkeys(("succeeded", "paid", "handled", "sent", "won"), "success"),
+    **dict.fromkeys(("started", "pending", "processing", "waiting", "under_review"), "info"),
+    **dict.fromkeys(("declined", "failed", "lost", "needs_response", "warning_needs_response"), "danger"),
+    **dict.fromkeys(("canceled", "ignored", "surplus", "warning_under_review"), "warning"),
 }
+
+
+class WaitingFilter(DropdownFilter):
+    """What the overview counts: `waiting` of a class is the rows that wait for a person."""
+
+    title = "state"
+    parameter_name = "state"
+    called = "waits for somebody"
+    waiting: Any = None
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("waiting", self.called)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(pk__in=type(self).waiting().order_by().values("pk")) if self.value() else queryset
+
+
+class SurplusFilter(WaitingFilter):
+    called = "surplus, to be given back"
+    waiting = staticmethod(attention.surpluses)
+
+
+class RunningFilter(WaitingFilter):
+    called = "not over"
+    waiting = staticmethod(attention.running_disputes)
+
+
+class FailingFilter(WaitingFilter):
+    called = "not sent, and failed"
+    waiting = staticmethod(mails.failing)
 
 
 class RefundForm(forms.Form):
@@ -72,7 +103,7 @@ class DisputesOfAPayment(ReadOnlyInline):
 class PaymentAdmin(OperatorAdmin):
     when_empty = "Money appears here when it arrives through Stripe, or when an invoice is marked as paid."
     list_display = ("public_id", "workspace", "what", "amount_shown", "refunded_shown", "method", "received_at")
-    list_filter = (("method", ChoicesDropdownFilter), ("workspace", AutocompleteSelectFilter))
+    list_filter = (("method", ChoicesDropdownFilter), SurplusFilter, ("workspace", AutocompleteSelectFilter))
     list_select_related = ("workspace", "invoice", "grant")
     search_fields = ("public_id__exact", "intent_id__exact", "invoice__number__exact", "workspace__name__icontains")
     ordering = ("-id",)
@@ -98,7 +129,9 @@ class PaymentAdmin(OperatorAdmin):
     def what(self, payment: Payment) -> str:
         if payment.invoice:
             return str(payment.invoice)
-        return str(payment.grant) if payment.grant else "surplus: to be given back"
+        if payment.grant:
+            return str(payment.grant)
+        return "surplus: to be given back" if payment.refunded < payment.amount else "surplus: given back"
 
     @display(description="amount")
     def amount_shown(self, payment: Payment) -> SafeString:
@@ -165,10 +198,36 @@ class TopUpAdmin(OperatorAdmin):
 
 class DisputeAdmin(OperatorAdmin):
     when_empty = "Payments that a customer's bank asks back appear here as soon as Stripe tells of them."
-    list_display = ("stripe_id", "payment", "amount", "reason", "status", "opened_at", "updated_at")
-    list_select_related = ("payment",)
+    list_display = ("stripe_id", "of_payment", "workspace", "amount_shown", "reason", "status_label", "opened_at", "updated_at")
+    list_filter = (RunningFilter,)
+    list_select_related = ("payment__workspace",)
+    search_fields = ("stripe_id__exact", "payment__public_id__exact")
     ordering = ("-id",)
     sortable_by = ()
+    fields = (
+        ("stripe_id", "status_label"),
+        ("of_payment", "workspace"),
+        ("amount_shown", "reason"),
+        ("opened_at", "updated_at"),
+    )
+    readonly_fields = tuple(name for row in fields for name in row)
+
+    @display(description="payment")
+    def of_payment(self, dispute: Dispute) -> SafeString:
+        page = reverse("admin:metering_payment_change", args=[dispute.payment_id])
+        return format_html('<a class="console-link" href="{}">{}</a>', page, dispute.payment.public_id)
+
+    @display(description="workspace")
+    def workspace(self, dispute: Dispute) -> str:
+        return dispute.payment.workspace.name
+
+    @display(description="amount")
+    def amount_shown(self, dispute: Dispute) -> SafeString:
+        return figures.money(dispute.amount)
+
+    @display(description="status", label=LABELS)
+    def status_label(self, dispute: Dispute) -> str:
+        return dispute.status
 
 
 class WebhookAdmin(OperatorAdmin):
@@ -215,6 +274,25 @@ class WebhookAdmin(OperatorAdmin):
 
 class NoticeAdmin(MailPages):
     """What is done with mails; mails.py shows them."""
+
+    list_filter = (KindFilter, FailingFilter, ("workspace", AutocompleteSelectFilter))
+    actions_detail = ("send_again",)
+
+    @action(description="Send again", url_path="send-again", icon="forward_to_inbox")
+    def send_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        notice = get_object_or_404(Notice.objects.select_related("workspace"), pk=object_id)
+        back = reverse("admin:metering_notice_change", args=[notice.pk])
+
+        def act(asked: dict[str, Any]) -> HttpResponse:
+            done = mails.send_again(notice, actor_of(request), timezone.now())
+            tell = messages.success if done.sent_at else messages.error
+            tell(request, "The mail is sent." if done.sent_at else f"The mail is not sent, and is tried again. {done.error}")
+            return redirect(back)
+
+        intro = "It is sent at once, to whom it would go today."
+        if notice.sent_at:
+            intro += " It was sent before: its readers get it twice."
+        return FormPage("Send the mail again", act, back, intro=intro, submit="Send again").respond(request, self, notice)
 
 
 for table, page in (
