@@ -16,6 +16,7 @@ from metering.ingest.estimate import fill_estimates
 from metering.ingest.from_broker import take_in_message
 from metering.ingest.retention import tend_inbox
 from metering.invoicing.tasks import close_due_months, close_month, finalize_due_invoices
+from metering.jobs.run import SCHEDULE, Run, counted
 from metering.payments.tasks import (
     collect_invoices,
     dun_invoices,
@@ -32,6 +33,7 @@ from metering.rollups.fold import fold_events
 from metering.rollups.reprice import price_waiting
 from metering.rollups.rerate import continue_reratings as work_off_reratings
 from omixa_billing.outage import STORAGE_ERRORS
+from workspaces import sent_forms
 
 __all__ = [
     "close_due_months",
@@ -100,34 +102,48 @@ def _make_the_best_of(error: Exception) -> None:
 
 
 @shared_task(name="metering.tend_inbox")
-def tend_inbox_days() -> None:
-    """Makes the inbox's days ahead of their time, and drops the old ones."""
-    tend_inbox(timezone.now())
+def tend_inbox_days(started_by: str = SCHEDULE) -> dict[str, Any]:
+    """Makes the inbox's days ahead of their time, and drops what is old."""
+    now = timezone.now()
+
+    def act(_: Run) -> dict[str, Any]:
+        return {"days_dropped": len(tend_inbox(now)), "forms_forgotten": sent_forms.forget_old(now)}
+
+    return counted("metering.tend_inbox", started_by, act)
 
 
 @shared_task(name="metering.process_waiting_batches")
 def process_waiting_batches() -> None:
-    """Empties the inbox."""
+    """Empties the inbox. Runs at every reminder, many times a second: no record is kept of it."""
     process_waiting(timezone.now, fold_events)
     process_corrections(timezone.now)
 
 
 @shared_task(name="metering.sweep_inbox")
-def sweep_inbox() -> None:
+def sweep_inbox(started_by: str = SCHEDULE) -> dict[str, Any]:
     """Takes up what no reminder came through for, and gives failed batches another try; then says what is held up."""
-    process_waiting(timezone.now, fold_events)
-    process_failed(timezone.now, fold_events)
-    sweep_corrections(timezone.now)
-    fill_estimates()
+
+    def act(_: Run) -> dict[str, Any]:
+        batches = process_waiting(timezone.now, fold_events)
+        mended, failed = process_failed(timezone.now, fold_events)
+        corrections, not_corrected = sweep_corrections(timezone.now)
+        counts = {"batches": batches, "mended": mended, "corrections": corrections, "estimated": fill_estimates()}
+        return counts | {"failed": failed + not_corrected}
+
+    return counted("metering.sweep_inbox", started_by, act)
 
 
 @shared_task(name="metering.price_waiting_events")
-def price_waiting_events() -> None:
+def price_waiting_events(started_by: str = SCHEDULE) -> dict[str, Any]:
     """Prices the events that waited for a price which now exists."""
-    price_waiting()
+    return counted("metering.price_waiting_events", started_by, lambda _: {"priced": price_waiting()})
 
 
 @shared_task(name="metering.continue_reratings")
-def continue_reratings() -> None:
+def continue_reratings(started_by: str = SCHEDULE) -> dict[str, Any]:
     """Works off the re-ratings that operators ordered."""
-    work_off_reratings(timezone.now())
+
+    def act(run: Run) -> dict[str, Any]:
+        return {"rated_again": work_off_reratings(timezone.now(), run.progress)}
+
+    return counted("metering.continue_reratings", started_by, act)

@@ -46,11 +46,11 @@ def process_waiting(now: Callable[[], datetime], fold: Fold) -> int:
     return taken
 
 
-def process_failed(now: Callable[[], datetime], fold: Fold) -> None:
-    """Tries every batch that failed before once more, each alone."""
+def process_failed(now: Callable[[], datetime], fold: Fold) -> tuple[int, int]:
+    """Tries every batch that failed before once more, each alone. How many will do now, and how many failed again."""
     failed = Batch.objects.filter(kind=Batch.Kind.EVENTS, status=Batch.Status.PENDING, failures__gt=0).order_by("id")
-    for batch_id in list(failed.values_list("id", flat=True)):
-        _process_alone(batch_id, now, fold)
+    done = [_process_alone(batch_id, now, fold) for batch_id in list(failed.values_list("id", flat=True))]
+    return done.count(True), done.count(False)
 
 
 def _process_some(now: Callable[[], datetime], fold: Fold) -> int:
@@ -81,7 +81,7 @@ def _record(batches: list[Claimed], rates: RateTable, now: datetime, fold: Fold)
     note_uses(last_uses(outcome.recorded, now))
 
 
-def _process_alone(batch_id: int, now: Callable[[], datetime], fold: Fold) -> None:
+def _process_alone(batch_id: int, now: Callable[[], datetime], fold: Fold) -> bool:
     """One batch in a transaction of its own, event by event if need be. A failure is noted on it, and it stays waiting."""
     for attempt in (_record, record_one_by_one):
         try:
@@ -89,7 +89,7 @@ def _process_alone(batch_id: int, now: Callable[[], datetime], fold: Fold) -> No
                 rates = current_rates()
                 batches = claim_one(batch_id)
                 attempt(batches, rates, now(), fold)
-            return
+            return True
         except Exception as error:
             directory.forget()
             if is_outage(error):
@@ -97,3 +97,4 @@ def _process_alone(batch_id: int, now: Callable[[], datetime], fold: Fold) -> No
             failure = repr(error)
             log.exception("batch_failed", batch=batch_id)
     Batch.objects.filter(pk=batch_id).update(failures=F("failures") + 1, last_error=failure)
+    return False

@@ -11,6 +11,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from metering.jobs.alert import tell_operators
+from metering.jobs.heartbeat import Heartbeat
 from metering.jobs.models import JobRun
 
 log = structlog.get_logger(__name__)
@@ -18,7 +19,7 @@ log = structlog.get_logger(__name__)
 SCHEDULE = "schedule"
 SECONDS_BETWEEN_WRITES = 1.0
 KEPT = 200
-# An idle run of a job that runs all the time is not worth a row of its own: the last such row moves on instead.
+# A run that did nothing, of a job that runs all the time, is not worth a row of its own: the last such row moves on instead.
 IDLE_ROWS_MOVE_ON_WITHIN = timedelta(hours=1)
 
 
@@ -46,14 +47,17 @@ class Run:
 def running(job: str, started_by: str = SCHEDULE) -> Iterator[Run]:
     """Records the run. What the job raises is kept as its error and raised on; operators hear of a streak's first."""
     run = Run(JobRun.objects.create(job=job, started_by=started_by, started_at=timezone.now()))
+    heartbeat = Heartbeat(run.row.pk)
+    heartbeat.start()
     try:
         yield run
     except Exception as error:
         said = f"{type(error).__name__}: {error}"
-        if not _failed_before(run):
-            tell_operators(f"Omixa billing: the job {job} failed", [{"job": job, "error": said}])
+        _tell_of_a_streak(run, said)
         _finish(run, JobRun.Outcome.FAILED, said)
         raise
+    finally:
+        heartbeat.stop()
     attention = run.row.outcome == JobRun.Outcome.ATTENTION or bool(run.result.get("failed"))
     _finish(run, JobRun.Outcome.ATTENTION if attention else JobRun.Outcome.SUCCEEDED, "")
 
@@ -65,18 +69,25 @@ def counted(job: str, started_by: str, act: Callable[[Run], dict[str, Any]]) -> 
     return run.result
 
 
-def _failed_before(run: Run) -> bool:
-    before = JobRun.objects.filter(job=run.row.job, pk__lt=run.row.pk).order_by("-pk").first()
-    return before is not None and before.outcome == JobRun.Outcome.FAILED
+def _tell_of_a_streak(run: Run, said: str) -> None:
+    """Tells the operators of a failure that follows none. A database that is away does not hide the job's own error."""
+    job = run.row.job
+    try:
+        before = JobRun.objects.filter(job=job, pk__lt=run.row.pk).order_by("-pk").first()
+    except DatabaseError:
+        log.exception("job_run_not_recorded", job=job)
+        return
+    if before is None or before.outcome != JobRun.Outcome.FAILED:
+        tell_operators(f"Omixa billing: the job {job} failed", [{"job": job, "error": said}])
 
 
 def _finish(run: Run, outcome: str, error: str) -> None:
     """Never costs the job its work: the record is written or it is not."""
     row = run.row
     try:
-        if outcome == JobRun.Outcome.SUCCEEDED and row.started_by == SCHEDULE and _is_idle(run.result):
-            _move_on(row)
         row.outcome, row.error, row.finished_at, row.result = outcome, error[:5000], timezone.now(), run.result
+        if outcome != JobRun.Outcome.FAILED and row.started_by == SCHEDULE and _is_idle(row.result):
+            _move_on(row)
         row.save(update_fields=["outcome", "error", "finished_at", "result"])
         kept = JobRun.objects.filter(job=row.job).order_by("-pk").values_list("pk", flat=True)[KEPT : KEPT + 1]
         if oldest := kept.first():
@@ -86,13 +97,14 @@ def _finish(run: Run, outcome: str, error: str) -> None:
 
 
 def _is_idle(result: dict[str, Any]) -> bool:
-    return not any(result.values())
+    """Nothing done, though as many as before may have failed again."""
+    return not any(count for name, count in result.items() if name != "failed")
 
 
 def _move_on(row: JobRun) -> None:
-    """Drops the idle run before this one, if it was just before it."""
+    """Drops the idle run before this one, if it was just before it and says the same."""
     before = JobRun.objects.filter(job=row.job, pk__lt=row.pk).order_by("-pk").first()
-    if before is None or before.outcome != JobRun.Outcome.SUCCEEDED or not _is_idle(before.result):
+    if before is None or (before.outcome, before.result) != (row.outcome, row.result):
         return
     if before.started_by == SCHEDULE and row.started_at - before.started_at < IDLE_ROWS_MOVE_ON_WITHIN:
         before.delete()

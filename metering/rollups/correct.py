@@ -57,12 +57,15 @@ def process_corrections(now: Clock, among: int = NEWEST_WAITING) -> int:
     return taken
 
 
-def sweep_corrections(now: Clock) -> None:
-    """Looks at every correction that waits for its event, and tries every batch that failed before once more, each alone."""
-    process_corrections(now, ALL_WAITING)
+def sweep_corrections(now: Clock) -> tuple[int, int]:
+    """Looks at every correction that waits for its event, and tries every batch that failed before once more, each alone.
+
+    Returns how many batches it took up, and how many failed again.
+    """
+    taken = process_corrections(now, ALL_WAITING)
     failed = Batch.objects.filter(kind=Batch.Kind.CORRECTIONS, status=Batch.Status.PENDING, failures__gt=0).order_by("id")
-    for batch_id in list(failed.values_list("id", flat=True)):
-        _batch_alone(batch_id, now)
+    done = [_batch_alone(batch_id, now) for batch_id in list(failed.values_list("id", flat=True))]
+    return taken + done.count(True), done.count(False)
 
 
 def _is_work(among: int) -> bool:
@@ -175,7 +178,7 @@ def _settle_waiting(judged: Judged, now: datetime) -> int:
     return sum(map(len, alike.values()))
 
 
-def _batch_alone(batch_id: int, now: Clock) -> None:
+def _batch_alone(batch_id: int, now: Clock) -> bool:
     """One batch in a transaction of its own, correction by correction if need be. A failure is noted on it."""
     for attempt in (_correct_batch, _correct_one_by_one):
         try:
@@ -183,7 +186,7 @@ def _batch_alone(batch_id: int, now: Clock) -> None:
                 rates = _begin()
                 batches = claim_one(batch_id)
                 attempt(batches, rates, now())
-            return
+            return True
         except Exception as error:
             directory.forget()
             if is_outage(error):
@@ -191,6 +194,7 @@ def _batch_alone(batch_id: int, now: Clock) -> None:
             failure = repr(error)
             log.exception("batch_failed", batch=batch_id)
     Batch.objects.filter(pk=batch_id).update(failures=F("failures") + 1, last_error=failure)
+    return False
 
 
 def _correct_batch(batches: list[Claimed], rates: RateTable, now: datetime) -> None:

@@ -13,6 +13,7 @@ from django.db import transaction
 from metering.catalogue.models import LanguageModel
 from metering.errors import InvalidParameter
 from metering.ingest.models import EventCorrection
+from metering.jobs.progress import Progress, unheard
 from metering.money import from_pico
 from metering.periods import instant_text
 from metering.pricing.current import current_rates
@@ -74,17 +75,23 @@ def order_rerating(
     return order
 
 
-def continue_reratings(now: datetime) -> int:
+def continue_reratings(now: datetime, progress: Progress = unheard) -> int:
     """Works off what is ordered and unfinished, oldest first, and returns how many events it changed."""
     running = Rerating.objects.filter(status=Rerating.Status.RUNNING).order_by("id")
-    return sum(continue_rerating(pk, now) for pk in list(running.values_list("pk", flat=True)))
+    return sum(continue_rerating(pk, now, progress) for pk in list(running.values_list("pk", flat=True)))
 
 
-def continue_rerating(order_id: int, now: datetime) -> int:
-    """Works one order off, unless another worker is at it. Returns how many events this call changed."""
+def continue_rerating(order_id: int, now: datetime, progress: Progress = unheard) -> int:
+    """Works one order off, unless another worker is at it. Returns how many events this call changed.
+
+    `progress` hears how many events the order has changed, of how many the dry run planned.
+    """
+    before, plan = Rerating.objects.values_list("changed", "plan").get(pk=order_id)
+    planned = sum(each["requests"] for each in plan)
     changed = 0
     while (count := _rate_some(order_id, now)) is not None:
         changed += count
+        progress(before + changed, max(planned, before + changed))
     return changed
 
 

@@ -10,11 +10,16 @@ from django.urls import reverse
 from django.utils.html import escape
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
+from metering import tasks as metering_tasks
 from metering.dashboards.console import job_words
+from metering.dashboards.console.jobs import in_words, is_recorded
+from metering.ingest import drain
+from metering.ingest.models import Batch
 from metering.jobs.models import JobRun
 from metering.payments.tasks import reconcile_nightly, send_notices
 from omixa_billing.celery import app
-from tests.factories import NOW
+from tests.console.conftest import World
+from tests.factories import NOW, make_price
 from workspaces.models import AuditEntry, User
 
 pytestmark = pytest.mark.django_db
@@ -93,10 +98,46 @@ def test_running_now_sends_the_task_in_the_operators_name(console: Client, monke
     url = reverse("admin:metering_jobrun_now", args=[task.pk])
     assert console.get(url).status_code == 405
     console.post(url)
-    sweep = PeriodicTask.objects.get(task="metering.sweep_inbox")
-    console.post(reverse("admin:metering_jobrun_now", args=[sweep.pk]))
-    assert sent == [("metering.collect_invoices", {"started_by": "operator@omixa.example"}), ("metering.sweep_inbox", {})]
-    assert AuditEntry.objects.filter(action="job.started").count() == 2
+    assert sent == [("metering.collect_invoices", {"started_by": "operator@omixa.example"})]
+    assert AuditEntry.objects.filter(action="job.started").count() == 1
+
+
+def test_every_scheduled_job_records_its_runs(console: Client) -> None:
+    scheduled = PeriodicTask.objects.exclude(task__startswith="celery.").values_list("task", flat=True)
+    assert [task for task in scheduled if not is_recorded(task)] == []
+
+
+def test_the_jobs_of_metering_say_what_they_did(world: World) -> None:
+    Batch.objects.filter(status="pending").update(failures=1)
+    metering_tasks.sweep_inbox.apply()
+    metering_tasks.process_waiting_batches.apply()
+    metering_tasks.tend_inbox_days.apply(kwargs={"started_by": "ops"})
+    make_price("mystery-1")
+    metering_tasks.price_waiting_events.apply()
+    found = {run.job: (run.started_by, run.result) for run in JobRun.objects.all()}
+    assert found == {
+        "metering.sweep_inbox": (
+            "schedule",
+            {"batches": 0, "mended": 1, "corrections": 0, "estimated": 2, "failed": 0},
+        ),
+        "metering.tend_inbox": ("ops", {"days_dropped": 0, "forms_forgotten": 0}),
+        "metering.price_waiting_events": ("schedule", {"priced": 1}),
+    }
+
+
+def test_a_batch_that_fails_again_needs_attention(world: World, monkeypatch: Any) -> None:
+    def broken(*_: Any) -> Any:
+        raise LookupError("a bug")
+
+    Batch.objects.filter(status="pending").update(failures=1)
+    monkeypatch.setattr(drain, "_record", broken)
+    monkeypatch.setattr(drain, "record_one_by_one", broken)
+    for _ in range(3):
+        metering_tasks.sweep_inbox.apply()
+    first, again = JobRun.objects.order_by("pk")
+    assert [in_words(first), in_words(again)] == ["1 failed, 2 estimated", "1 failed"]
+    assert (first.outcome, again.outcome) == ("attention", "attention")
+    assert Batch.objects.get(status="pending").failures == 4
 
 
 def test_a_broker_that_is_away_is_said(console: Client, monkeypatch: Any) -> None:
@@ -113,8 +154,11 @@ def test_progress_and_death(console: Client) -> None:
     run = JobRun.objects.create(job="metering.collect_invoices", started_at=NOW, done=25, total=100)
     assert 'value="25"' in page(console)
     assert "25 of 100" in page(console)
-    JobRun.objects.filter(pk=run.pk).update(started_at=NOW - timedelta(hours=2))
-    assert "died" in page(console)
+    told = page(console).count("died")
+    JobRun.objects.filter(pk=run.pk).update(started_at=NOW - timedelta(hours=2), seen_at=NOW - timedelta(minutes=2))
+    assert page(console).count("died") == told
+    JobRun.objects.filter(pk=run.pk).update(seen_at=NOW - timedelta(seconds=121))
+    assert page(console).count("died") > told
     assert "Collect invoices: 25 of 100" in page(console, reverse("admin:index"))
 
 

@@ -1,10 +1,16 @@
 """The record of a run: its outcome, its error, how far it is, and no row for every idle minute."""
 
+import threading
+import time
+from contextlib import ExitStack
+from datetime import datetime
 from typing import Any
 
 import pytest
 from django.core import mail
+from django.db import OperationalError, connection
 
+from metering.jobs import heartbeat
 from metering.jobs import run as module
 from metering.jobs.models import JobRun
 from metering.jobs.run import counted, running
@@ -50,6 +56,59 @@ def test_idle_runs_are_one_row_and_busy_ones_stay() -> None:
     for sent in (0, 0, 2, 0, 0, 0):
         counted("job", "schedule", lambda _, sent=sent: {"sent": sent})  # type: ignore[misc]
     assert [run.result["sent"] for run in JobRun.objects.order_by("pk")] == [0, 2, 0]
+
+
+def test_what_fails_again_and_again_is_one_row_that_needs_attention() -> None:
+    for failed in (1, 1, 2, 2, 0, 2):
+        counted("job", "schedule", lambda _, failed=failed: {"sent": 0, "failed": failed})  # type: ignore[misc]
+    shown = [(run.result["failed"], run.outcome) for run in JobRun.objects.order_by("pk")]
+    assert shown == [(1, "attention"), (2, "attention"), (0, "succeeded"), (2, "attention")]
+
+
+def test_an_idle_run_costs_a_handful_of_statements(django_assert_num_queries: Any) -> None:
+    counted("job", "schedule", lambda _: {"sent": 0})
+    # its row, the one before and its end, its own end, and whether rows are too many
+    with django_assert_num_queries(5):
+        counted("job", "schedule", lambda _: {"sent": 0})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_is_away_does_not_hide_what_the_job_raised() -> None:
+    def away(*_: Any) -> Any:
+        raise OperationalError("connection refused")
+
+    with ExitStack() as outage:
+
+        def act(_: Any) -> Any:
+            outage.enter_context(connection.execute_wrapper(away))
+            raise LookupError("nothing")
+
+        with pytest.raises(LookupError, match="nothing"):
+            counted("job", "ops", act)
+    assert JobRun.objects.get().outcome == "running"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_is_heard_while_a_step_of_it_takes_long(monkeypatch: Any) -> None:
+    monkeypatch.setattr(heartbeat, "SECONDS_BETWEEN_BEATS", 0.02)
+    with running("job") as run:
+        heard = [_next_beat(run.row.pk, None)]
+        heard.append(_next_beat(run.row.pk, heard[0]))
+    assert run.row.started_at < heard[0] < heard[1]
+    for _ in range(500):
+        if not any(thread.name.startswith("heartbeat") for thread in threading.enumerate()):
+            return
+        time.sleep(0.01)
+    raise AssertionError("it goes on after the run")
+
+
+def _next_beat(pk: int, last: datetime | None) -> datetime:
+    for _ in range(500):
+        seen = JobRun.objects.get(pk=pk).seen_at
+        if seen is not None and seen != last:
+            return seen
+        time.sleep(0.01)
+    raise AssertionError("it is silent")
 
 
 def test_what_a_person_started_keeps_its_row() -> None:

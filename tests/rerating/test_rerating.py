@@ -80,8 +80,9 @@ def test_the_order_is_audited_and_needs_a_reason(gateway: Gateway, key: APIKey) 
 def test_running_it_again_changes_nothing(gateway: Gateway, key: APIKey) -> None:
     send(gateway, [an_event(key, request_id=f"r{at}") for at in range(5)])
     correct_price()
-    first = ordered()
-    assert continue_reratings(NOW) == 5
+    first, heard = ordered(), []
+    assert continue_reratings(NOW, lambda done, total: heard.append((done, total))) == 5
+    assert heard == [(5, 5)]
     assert continue_reratings(NOW) == 0
     second = ordered()
     assert continue_reratings(NOW) == 0

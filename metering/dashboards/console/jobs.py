@@ -28,8 +28,8 @@ from workspaces import audit
 from workspaces.console.base import OperatorAdmin, actor_of
 
 OUTCOME_LABELS = {"succeeded": "success", "running": "info", "attention": "warning", "failed": "danger", "died": "danger"}
-# A run that says nothing for so long, or was followed by another, was killed: the next one makes up for it.
-SILENT_FOR = timedelta(hours=1)
+# A run that says nothing for so long was killed: the next one makes up for it. A living one is heard every half minute.
+SILENT_FOR = timedelta(minutes=2)
 
 
 class JobRunAdmin(OperatorAdmin):
@@ -129,8 +129,8 @@ def jobs_table(request: HttpRequest) -> SafeString:
 
 
 def outcome_of(run: JobRun, now: datetime) -> str:
-    """A run that never ended is still running or, when nothing was heard of it for long, died."""
-    if run.outcome == JobRun.Outcome.RUNNING and now - run.started_at > SILENT_FOR:
+    """A run that never ended is still running or, when nothing was heard of it for a while, died."""
+    if run.outcome == JobRun.Outcome.RUNNING and now - (run.seen_at or run.started_at) > SILENT_FOR:
         return "died"
     return str(run.outcome)
 
