@@ -3,7 +3,6 @@
 What cannot be sent is tried again for ever, less and less often: it stays visible with its error until it is sent.
 """
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
@@ -20,6 +19,7 @@ from metering.invoicing.terms import terms_of
 from metering.jobs.progress import Progress, unheard
 from metering.money import cents_text
 from metering.payments.attention import tell_of_surpluses
+from metering.payments.clock import Clock, ticking
 from metering.payments.mail_texts import text_of
 from metering.payments.models import Notice
 from metering.payments.notices import FOR_OPERATORS, tell
@@ -38,21 +38,23 @@ ENOUGH_FAILURES = 3
 NEWS_FOR = timedelta(days=30)
 
 
-def send_waiting(clock: Callable[[], datetime], progress: Progress = unheard) -> dict[str, int]:
+def send_waiting(now: datetime | Clock, progress: Progress = unheard) -> dict[str, int]:
     """Writes the notices of what was finalized or came in surplus meanwhile, then sends what waits. Counts of sent, failed.
 
     The clock is read for each: the lease of the last begins when it is taken, not when the run began.
     """
-    tell_finalized(clock())
-    tell_of_surpluses(clock())
+    clock = ticking(now)
+    began = clock()
+    tell_finalized(began)
+    tell_of_surpluses(began)
     counts, in_a_row = {"sent": 0, "failed": 0}, 0
-    waiting = min(_due(clock()).count(), AT_ONCE)
+    waiting = min(_due(began).count(), AT_ONCE)
     for done in range(AT_ONCE):
-        now = clock()
-        notice = _claim(now) if in_a_row < ENOUGH_FAILURES else None
+        at = clock()
+        notice = _claim(at) if in_a_row < ENOUGH_FAILURES else None
         if notice is None:
             break
-        sent = _send(notice, now)
+        sent = _send(notice, at)
         counts["sent" if sent else "failed"] += 1
         in_a_row = 0 if sent else in_a_row + 1
         progress(done + 1, max(waiting, done + 1))

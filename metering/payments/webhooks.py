@@ -1,6 +1,5 @@
 """The inbox of Stripe's webhooks: checked, stored once, answered, and handled later from what Stripe says then."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +9,7 @@ from django.db.models import F, Q, QuerySet
 
 from metering.errors import InvalidParameter
 from metering.jobs.progress import Progress, unheard
+from metering.payments.clock import Clock, ticking
 from metering.payments.handlers import handle
 from metering.payments.models import WebhookEvent
 from metering.payments.stripe_edge import verify_webhook
@@ -40,19 +40,20 @@ def take_in(payload: bytes, signature: str, now: datetime) -> bool:
     return new
 
 
-def handle_waiting(clock: Callable[[], datetime], progress: Progress = unheard) -> dict[str, int]:
+def handle_waiting(now: datetime | Clock, progress: Progress = unheard) -> dict[str, int]:
     """Handles what waits, oldest first, and tries again what failed, less and less often. Counts of outcomes.
 
     The clock is read for each: the lease of the last begins when it is taken, not when the run began.
     """
     counts = {"handled": 0, "ignored": 0, "failed": 0}
+    clock = ticking(now)
     waiting = min(_due(clock()).count(), AT_ONCE)
     for done in range(AT_ONCE):
-        now = clock()
-        event = _claim(now)
+        at = clock()
+        event = _claim(at)
         if event is None:
             break
-        counts[_handle_one(event, now)] += 1
+        counts[_handle_one(event, at)] += 1
         progress(done + 1, max(waiting, done + 1))
     return counts
 

@@ -193,7 +193,7 @@ def test_a_mail_that_failed_is_found_and_sent_again(console: Client, acme: Works
     tell(acme, "invoice_paid", "failed", about, NOW)
     with monkeypatch.context() as patch:
         patch.setattr(EmailBackend, "send_messages", away)
-        send_waiting(lambda: NOW)
+        send_waiting(NOW)
     tell(acme, "invoice_paid", "untried", about, NOW)
     notice = Notice.objects.get(key="failed")
     listed = console.get("/admin/metering/notice/?state=waiting")

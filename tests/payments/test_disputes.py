@@ -39,7 +39,7 @@ def debit(stripe: StripeServer, acme: Workspace, invoice: Invoice) -> dict[str, 
 
 
 def handle(moment: Any = NOW) -> dict[str, int]:
-    return handle_waiting(lambda: moment)
+    return handle_waiting(moment)
 
 
 def kept() -> list[tuple[Decimal, str, str]]:
@@ -49,7 +49,7 @@ def kept() -> list[tuple[Decimal, str, str]]:
 def told() -> list[tuple[str, list[str]]]:
     """What the operators were told, once all mails are sent."""
     for _ in range(2):
-        send_waiting(lambda: LATER)
+        send_waiting(LATER)
     return [(each.subject, each.to) for each in mail.outbox if each.to == OPERATORS]
 
 
@@ -164,6 +164,6 @@ def test_without_operators_nobody_is_told(stripe: StripeServer, acme: Workspace,
     payment = a_surplus(stripe, acme, invoice)
     send(stripe, "charge.dispute.created", stripe.dispute(str(payment.intent_id)))
     handle()
-    send_waiting(lambda: LATER)
+    send_waiting(LATER)
     assert Notice.objects.filter(kind__startswith="payment_").count() == 0
     assert (len(kept()), WebhookEvent.objects.filter(status="handled").count()) == (1, 2)

@@ -37,8 +37,8 @@ def away(*_: Any) -> int:
 
 
 def test_an_invoice_is_told_of_once_with_its_pdf(acme: Workspace, invoice: Invoice) -> None:
-    assert send_waiting(lambda: NOW) == {"sent": 1, "failed": 0}
-    assert send_waiting(lambda: LATER) == {"sent": 0, "failed": 0}
+    assert send_waiting(NOW) == {"sent": 1, "failed": 0}
+    assert send_waiting(LATER) == {"sent": 0, "failed": 0}
     (sent,) = mail.outbox
     assert (sent.subject, sent.to) == (f"Invoice {invoice.number} of Omixa Cloud", ["bills@acme.example"])
     assert "Your invoice for September 2026 is ready." in sent.body
@@ -52,7 +52,7 @@ def test_an_invoice_is_told_of_once_with_its_pdf(acme: Workspace, invoice: Invoi
 
 def test_a_paid_invoice_is_told_of(acme: Workspace, invoice: Invoice) -> None:
     mark_paid(invoice.pk, "transfer", "ops", NOW)
-    send_waiting(lambda: NOW)
+    send_waiting(NOW)
     assert [each.subject for each in mail.outbox] == [
         f"Invoice {invoice.number} is paid",
         f"Invoice {invoice.number} of Omixa Cloud",
@@ -61,27 +61,27 @@ def test_a_paid_invoice_is_told_of(acme: Workspace, invoice: Invoice) -> None:
 
 def test_the_terms_say_to_whom(acme: Workspace, invoice: Invoice) -> None:
     BillingTerms.objects.create(workspace=acme, recipients=["ap@acme.example", "cfo@acme.example"])
-    send_waiting(lambda: NOW)
+    send_waiting(NOW)
     assert mail.outbox[0].to == ["ap@acme.example", "cfo@acme.example"]
 
 
 def test_without_an_address_it_waits_visibly(use: Meter) -> None:
     nobody = make_workspace("Nobody", email="")
     tell(nobody, "invoice_paid", "k", {"invoice_id": "inv_1", "number": "OMX-1", "total": "1.00"}, NOW)
-    assert send_waiting(lambda: NOW) == {"sent": 0, "failed": 1}
+    assert send_waiting(NOW) == {"sent": 0, "failed": 1}
     notice = Notice.objects.get()
     assert (notice.sent_at, notice.tries) == (None, 1)
     assert notice.error == "LookupError: The workspace has no address: set the recipients in its billing terms."
     Workspace.objects.update(email="found@nobody.example")
-    assert send_waiting(lambda: NOW) == {"sent": 0, "failed": 0}  # not at once
-    assert send_waiting(lambda: LATER) == {"sent": 1, "failed": 0}
+    assert send_waiting(NOW) == {"sent": 0, "failed": 0}  # not at once
+    assert send_waiting(LATER) == {"sent": 1, "failed": 0}
 
 
 def test_a_mail_that_cannot_be_sent_is_tried_again(acme: Workspace, invoice: Invoice, monkeypatch: Any) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(EmailBackend, "send_messages", away)
-        assert send_waiting(lambda: NOW) == {"sent": 0, "failed": 1}
-    assert send_waiting(lambda: LATER) == {"sent": 1, "failed": 0}
+        assert send_waiting(NOW) == {"sent": 0, "failed": 1}
+    assert send_waiting(LATER) == {"sent": 1, "failed": 0}
 
 
 def test_a_mail_is_never_given_up(acme: Workspace, monkeypatch: Any) -> None:
@@ -92,14 +92,14 @@ def test_a_mail_is_never_given_up(acme: Workspace, monkeypatch: Any) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(EmailBackend, "send_messages", away)
         for moment in week:
-            if send_waiting(lambda moment=moment: moment)["failed"]:
+            if send_waiting(moment)["failed"]:
                 tried.append(moment)
     waits = [later - earlier for earlier, later in itertools.pairwise(tried)]
     assert (waits[0], waits[-1], max(waits)) == (timedelta(minutes=30), timedelta(hours=4), timedelta(hours=4))
     notice = Notice.objects.get()
     assert (notice.tries, notice.error) == (len(tried), "ConnectionRefusedError: no mail server")
     assert list(failing()) == [notice]
-    assert send_waiting(lambda: week[-1] + timedelta(hours=4)) == {"sent": 1, "failed": 0}
+    assert send_waiting(week[-1] + timedelta(hours=4)) == {"sent": 1, "failed": 0}
     assert (len(mail.outbox), list(failing())) == (1, [])
 
 
@@ -108,9 +108,9 @@ def test_a_mail_server_that_is_away_is_not_asked_for_every_mail(acme: Workspace,
         tell(acme, "invoice_paid", f"k{number}", PAID, NOW)
     with monkeypatch.context() as patch:
         patch.setattr(EmailBackend, "send_messages", away)
-        assert [send_waiting(lambda: NOW) for _ in range(2)] == [{"sent": 0, "failed": 3}] * 2
-    assert send_waiting(lambda: NOW) == {"sent": 4, "failed": 0}
-    assert send_waiting(lambda: LATER) == {"sent": 6, "failed": 0}
+        assert [send_waiting(NOW) for _ in range(2)] == [{"sent": 0, "failed": 3}] * 2
+    assert send_waiting(NOW) == {"sent": 4, "failed": 0}
+    assert send_waiting(LATER) == {"sent": 6, "failed": 0}
 
 
 def test_a_mail_server_that_hangs_holds_nobody_up(acme: Workspace, settings: Any) -> None:
@@ -120,7 +120,7 @@ def test_a_mail_server_that_hangs_holds_nobody_up(acme: Workspace, settings: Any
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT = silent.getsockname()
         settings.EMAIL_TIMEOUT = 0.2
-        assert send_waiting(lambda: NOW) == {"sent": 0, "failed": 1}
+        assert send_waiting(NOW) == {"sent": 0, "failed": 1}
     assert Notice.objects.get().error == "SMTPServerDisconnected: Connection unexpectedly closed: timed out"
 
 
@@ -146,7 +146,7 @@ def test_a_person_sends_one_again(acme: Workspace, monkeypatch: Any) -> None:
     tell(acme, "invoice_paid", "k", PAID, NOW)
     with monkeypatch.context() as patch:
         patch.setattr(EmailBackend, "send_messages", away)
-        send_waiting(lambda: NOW)
+        send_waiting(NOW)
         failed = send_again(Notice.objects.get(), "ops@omixa.example", NOW)
         assert (failed.sent_at, failed.tries, failed.error) == (None, 1, "ConnectionRefusedError: no mail server")
     for _ in range(2):
@@ -160,21 +160,21 @@ def test_a_run_says_how_far_it_is(acme: Workspace) -> None:
     for number in range(3):
         tell(acme, "invoice_paid", f"k{number}", PAID, NOW)
     heard: list[tuple[int, int]] = []
-    send_waiting(lambda: NOW, lambda done, total: heard.append((done, total)))
+    send_waiting(NOW, lambda done, total: heard.append((done, total)))
     assert heard == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_one_key_is_one_mail(acme: Workspace) -> None:
     for _ in range(3):
         tell(acme, "invoice_paid", "k", {"invoice_id": "inv_1", "number": "OMX-1", "total": "1.00"}, NOW)
-    assert send_waiting(lambda: NOW) == {"sent": 1, "failed": 0}
+    assert send_waiting(NOW) == {"sent": 1, "failed": 0}
 
 
 def test_what_a_bank_says_is_text_and_no_markup(acme: Workspace) -> None:
     about = {"invoice_id": "inv_1", "number": "OMX-1", "total": "1.00", "amount_due": "1.00"}
     about |= {"due_at": "2026-10-29T12:00:00Z", "message": "<b>No</b> & never", "next_try": "2026-10-18T12:00:00Z"}
     tell(acme, "payment_failed", "k", about, NOW)
-    send_waiting(lambda: NOW)
+    send_waiting(NOW)
     (sent,) = mail.outbox
     assert "<b>No</b> & never" in sent.body
     assert "&lt;b&gt;No&lt;/b&gt; &amp; never" in sent.alternatives[0][0]  # type: ignore[attr-defined]
@@ -202,7 +202,7 @@ def test_an_expiring_card_is_told_of_once(stripe: StripeServer, acme: Workspace)
     account.expires_month = 11
     account.save()
     assert [tell_expiring(NOW), tell_expiring(LATER)] == [1, 1]
-    assert send_waiting(lambda: NOW) == {"sent": 1, "failed": 0}
+    assert send_waiting(NOW) == {"sent": 1, "failed": 0}
     assert mail.outbox[0].subject == "Your card ending in 4242 expires soon"
 
 
@@ -224,7 +224,7 @@ def test_a_threshold_crossed_twice_alerts_once_each_time(acme: Workspace, use: M
     assert top_up_low(NOW)["told"] == 0
     use(make_key(acme), "10-15T10:00", usage=tokens(input=4_000_000))
     assert [top_up_low(LATER)["told"] for _ in range(2)] == [1, 0]
-    send_waiting(lambda: LATER)
+    send_waiting(LATER)
     assert [each.body.splitlines()[0] for each in mail.outbox] == [
         "Your balance is 1.50 USD, below the 2.00 USD at which you asked to be told.",
         "Your balance is 0.50 USD, below the 2.00 USD at which you asked to be told.",
@@ -249,7 +249,7 @@ def test_a_decline_stops_it_until_another_method_is_saved(stripe: StripeServer, 
     assert [top_up_low(NOW)["topped_up"] for _ in range(3)] == [0, 0, 0]
     assert [(each.status, each.message) for each in TopUp.objects.all()] == [("failed", "Your card has insufficient funds.")]
     assert PaymentAccount.objects.get().top_up_stopped == "Your card has insufficient funds."
-    send_waiting(lambda: NOW)
+    send_waiting(NOW)
     assert [each.subject for each in mail.outbox] == ["Your automatic top-up failed"]
 
 

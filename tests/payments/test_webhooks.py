@@ -83,12 +83,12 @@ def test_only_posts(stripe: StripeServer) -> None:
 
 def test_a_payment_is_recorded_from_what_stripe_says_now(stripe: StripeServer, debit: dict[str, Any], invoice: Invoice) -> None:
     early = send(stripe, "payment_intent.succeeded", debit | {"status": "succeeded"})  # it claims more than is true
-    assert handle_waiting(lambda: NOW) == {"handled": 1, "ignored": 0, "failed": 0}
+    assert handle_waiting(NOW) == {"handled": 1, "ignored": 0, "failed": 0}
     invoice.refresh_from_db()
     assert invoice.status == "open"
     stripe.settle(debit["id"])
     send(stripe, "payment_intent.processing", debit | {"status": "processing"})  # three days late, and out of order
-    handle_waiting(lambda: LATER)
+    handle_waiting(LATER)
     invoice.refresh_from_db()
     assert (invoice.status, Payment.objects.get().amount) == ("paid", Decimal("150.00"))
     early.refresh_from_db()
@@ -99,7 +99,7 @@ def test_the_same_news_ten_times_is_one_payment(stripe: StripeServer, debit: dic
     stripe.settle(debit["id"])
     for _ in range(10):
         send(stripe, "payment_intent.succeeded", debit)
-    assert handle_waiting(lambda: LATER)["handled"] == 10
+    assert handle_waiting(LATER)["handled"] == 10
     recover(LATER)
     assert Payment.objects.count() == 1
 
@@ -107,7 +107,7 @@ def test_the_same_news_ten_times_is_one_payment(stripe: StripeServer, debit: dic
 def test_a_failed_debit_is_a_decline(stripe: StripeServer, debit: dict[str, Any]) -> None:
     stripe.settle(debit["id"], succeeded=False)
     send(stripe, "payment_intent.payment_failed", debit)
-    handle_waiting(lambda: LATER)
+    handle_waiting(LATER)
     assert PaymentAttempt.objects.get().status == "declined"
 
 
@@ -116,7 +116,7 @@ def test_a_completed_page_pays_its_invoice(stripe: StripeServer, invoice: Invoic
     (session,) = stripe.of("checkout.session")
     stripe.complete(session["id"])
     send(stripe, "checkout.session.completed", {"id": session["id"], "mode": "payment"})
-    handle_waiting(lambda: LATER)
+    handle_waiting(LATER)
     invoice.refresh_from_db()
     assert invoice.status == "paid"
 
@@ -127,7 +127,7 @@ def test_a_completed_setup_saves_the_method(stripe: StripeServer, acme: Workspac
     (session,) = stripe.of("checkout.session")
     stripe.complete(session["id"])
     send(stripe, "checkout.session.completed", {"id": session["id"], "mode": "setup"})
-    handle_waiting(lambda: LATER)
+    handle_waiting(LATER)
     account = account_of(acme)
     assert (account.brand, account.last_four, account.expires_year) == ("visa", "4242", 2030)
     customer = stripe.objects[str(account.customer_id)]
@@ -138,7 +138,7 @@ def test_a_detached_method_is_forgotten(stripe: StripeServer, acme: Workspace) -
     account = with_method(acme, stripe)
     stripe.objects[account.method_id]["customer"] = None
     send(stripe, "payment_method.detached", {"id": account.method_id})
-    handle_waiting(lambda: LATER)
+    handle_waiting(LATER)
     assert account_of(acme).method_id == ""
 
 
@@ -146,7 +146,7 @@ def test_unknown_kinds_and_strangers_payments_are_kept_and_ignored(stripe: Strip
     send(stripe, "invoice.created", {"id": "in_1"})
     stranger = stripe.make("payment_intent", "pi_", status="succeeded", amount=100, currency="usd", customer=None)
     send(stripe, "payment_intent.succeeded", stranger)
-    assert handle_waiting(lambda: NOW) == {"handled": 0, "ignored": 2, "failed": 0}
+    assert handle_waiting(NOW) == {"handled": 0, "ignored": 2, "failed": 0}
     assert set(WebhookEvent.objects.values_list("status", flat=True)) == {"ignored"}
     assert Payment.objects.count() == 0
 
@@ -157,10 +157,10 @@ def test_a_failed_one_stays_visible_is_tried_again_and_can_be_replayed(
     stripe.settle(debit["id"])
     event = send(stripe, "payment_intent.succeeded", debit)
     stripe.fail_at(1, "die_before")
-    assert handle_waiting(lambda: NOW)["failed"] == 1
+    assert handle_waiting(NOW)["failed"] == 1
     event.refresh_from_db()
     assert (event.status, event.tries, event.error.partition(":")[0]) == ("failed", 1, "StripeUnavailable")
-    assert handle_waiting(lambda: NOW) == {"handled": 0, "ignored": 0, "failed": 0}  # not at once
+    assert handle_waiting(NOW) == {"handled": 0, "ignored": 0, "failed": 0}  # not at once
     assert replay(event, "ops@omixa.example", NOW).status == "handled"
     invoice.refresh_from_db()
     assert invoice.status == "paid"
@@ -172,8 +172,8 @@ def test_a_failed_one_is_tried_again_by_itself(stripe: StripeServer, debit: dict
     stripe.settle(debit["id"])
     send(stripe, "payment_intent.succeeded", debit)
     stripe.fail_at(1, "die_before")
-    handle_waiting(lambda: NOW)
-    assert handle_waiting(lambda: NOW + timedelta(minutes=1)) == {"handled": 1, "ignored": 0, "failed": 0}
+    handle_waiting(NOW)
+    assert handle_waiting(NOW + timedelta(minutes=1)) == {"handled": 1, "ignored": 0, "failed": 0}
 
 
 def test_a_lease_begins_when_the_event_is_taken(stripe: StripeServer, monkeypatch: Any) -> None:
@@ -203,7 +203,7 @@ def test_refunds_and_disputes_are_kept_as_stripe_has_them(stripe: StripeServer, 
     send(stripe, "refund.failed", {"id": refund.stripe_id})
     dispute = stripe.dispute(str(payment.intent_id))
     send(stripe, "charge.dispute.created", dispute)
-    handle_waiting(lambda: LATER)
+    handle_waiting(LATER)
     payment.refresh_from_db()
     assert (Refund.objects.get().status, payment.refunded) == ("failed", Decimal("0.00"))
     assert [(each.status, each.reason, each.amount) for each in Dispute.objects.all()] == [
@@ -211,7 +211,7 @@ def test_refunds_and_disputes_are_kept_as_stripe_has_them(stripe: StripeServer, 
     ]
     dispute["status"] = "lost"
     send(stripe, "charge.dispute.closed", dispute)
-    handle_waiting(lambda: LATER)
+    handle_waiting(LATER)
     assert Dispute.objects.get().status == "lost"
 
 
@@ -221,14 +221,14 @@ def test_a_refund_made_at_stripe_itself_is_taken_in_once(stripe: StripeServer, a
     payment = Payment.objects.get()
     made = stripe.make("refund", "re_", payment_intent=payment.intent_id, amount=3000, status="pending", metadata={})
     send(stripe, "refund.created", made)
-    handle_waiting(lambda: LATER)
+    handle_waiting(LATER)
     refund = Refund.objects.get()
     assert (refund.status, refund.amount, refund.reason) == ("pending", Decimal("30.00"), "Refunded at Stripe")
     assert refunds.left_of(payment) == Decimal("120.00")
     made["status"] = "succeeded"
     for kind in ("refund.updated", "charge.refund.updated", "refund.created"):
         send(stripe, kind, made)
-    handle_waiting(lambda: LATER)
+    handle_waiting(LATER)
     payment.refresh_from_db()
     assert (Refund.objects.get().status, payment.refunded) == ("succeeded", Decimal("30.00"))
     with pytest.raises(NothingLeft, match=r"120.00 of this payment are left"):
@@ -239,7 +239,7 @@ def test_a_refund_made_at_stripe_itself_is_taken_in_once(stripe: StripeServer, a
 def test_a_refund_of_a_payment_that_is_not_ours_is_ignored(stripe: StripeServer) -> None:
     made = stripe.make("refund", "re_", payment_intent="pi_of_another_shop", amount=1, status="succeeded", metadata={})
     event = send(stripe, "refund.created", made)
-    handle_waiting(lambda: LATER)
+    handle_waiting(LATER)
     event.refresh_from_db()
     assert (event.status, Refund.objects.count()) == ("ignored", 0)
 
@@ -250,11 +250,11 @@ def test_a_card_that_only_says_the_same_again_does_not_restart_top_ups(stripe: S
     method["card"].update(last4="4242", exp_year=2027, exp_month=1)
     PaymentAccount.objects.update(top_up_stopped="Declined.", expires_year=2027, expires_month=1)
     send(stripe, "payment_method.updated", method)
-    handle_waiting(lambda: LATER)
+    handle_waiting(LATER)
     assert account_of(acme).top_up_stopped == "Declined."
     method["card"].update(exp_year=2031)
     send(stripe, "payment_method.automatically_updated", method)
-    handle_waiting(lambda: LATER)
+    handle_waiting(LATER)
     renewed = account_of(acme)
     assert (renewed.top_up_stopped, renewed.expires_year) == ("", 2031)
 
@@ -270,7 +270,7 @@ def test_deliveries_and_workers_at_once_make_one_payment(stripe: StripeServer, a
     def work(_: int) -> int:
         try:
             status = deliver(*stripe.signed(event)).status_code
-            handle_waiting(lambda: LATER)
+            handle_waiting(LATER)
             recover(LATER)
             return int(status)
         finally:
