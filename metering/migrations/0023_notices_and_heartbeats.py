@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("metering", "0019_issued_pdfs"),
+        ("metering", "0022_topups_and_dunning"),
     ]
 
     operations = [

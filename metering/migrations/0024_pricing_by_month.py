@@ -41,7 +41,7 @@ def give_the_latest_back(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> N
 
 
 class Migration(migrations.Migration):
-    dependencies = [("metering", "0022_topups_and_dunning"), ("workspaces", "0003_suspension")]
+    dependencies = [("metering", "0023_notices_and_heartbeats"), ("workspaces", "0003_suspension")]
 
     operations = [
         migrations.CreateModel(

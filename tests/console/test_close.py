@@ -66,9 +66,7 @@ def test_what_waits_for_a_person_and_what_there_is_nothing_of_is_said(console: C
     assert "The draft of Birch for September 2026, $3.00, waits for a person." in said
     assert Invoice.objects.get(workspace=birch).held in said
     nothing = close(console, workspace=idle.pk, how="final")
-    assert (
-        "There is no invoice of Idle for September 2026: it used nothing that has a price, or less than the least." in nothing
-    )
+    assert "There is no invoice of Idle for September 2026: it used nothing that has a price, or less than the least" in nothing
     sandbox = close(console, workspace=world.sandbox.pk, month="2026-09")
     assert "There is no invoice of Playground for September 2026: a sandbox is never invoiced." in sandbox
 
@@ -96,7 +94,7 @@ def test_all_are_closed_by_a_job_in_the_operators_name(console: Client, world: W
     assert (run.outcome, run.started_by, run.result) == (
         "succeeded",
         OPERATOR,
-        {"drafts": 0, "finalized": 2, "held": 0, "failed": 0},
+        {"drafts": 0, "finalized": 2, "held": 0, "incomplete": 0, "failed": 0},
     )
     assert {each.workspace: each.finalized_at for each in Invoice.objects.all()} == {world.acme: NOW, birch: NOW}
 
@@ -122,5 +120,5 @@ def test_a_workspace_that_fails_does_not_stop_the_others(world: World, monkeypat
     monkeypatch.setattr(schedule, "close_workspace", close)
     close_month.apply(kwargs={"month": "2026-09", "started_by": OPERATOR})
     run = JobRun.objects.get()
-    assert (run.outcome, run.result) == ("attention", {"drafts": 1, "finalized": 0, "held": 0, "failed": 1})
+    assert (run.outcome, run.result) == ("attention", {"drafts": 1, "finalized": 0, "held": 0, "incomplete": 0, "failed": 1})
     assert {each.workspace for each in Invoice.objects.all()} == {world.acme, birch}

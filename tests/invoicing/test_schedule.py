@@ -133,7 +133,7 @@ def test_sandboxes_and_voided_months_are_left_alone(use: Meter, key: APIKey) -> 
 
 
 def test_a_minimum_is_due_for_every_month_since_it_was_agreed(acme: Workspace) -> None:
-    agree(acme, minimum_commitment=Decimal("20"), minimum_from=at("08-01T00:00"))
+    agree(acme, since=AUGUST, minimum_commitment=Decimal("20"))
     now = datetime(2027, 4, 2, tzinfo=UTC)
     months = ["2026-08", "2026-09", "2026-10", "2026-11", "2026-12", "2027-01", "2027-02", "2027-03"]
     for due in (due_months(now), due_months(now, acme)):
