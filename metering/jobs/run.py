@@ -44,16 +44,21 @@ class Run:
 
 @contextmanager
 def running(job: str, started_by: str = SCHEDULE) -> Iterator[Run]:
-    """Records the run. What the job raises is kept as its error and raised on; operators hear of a streak's first."""
+    """Records the run. What the job raises is kept as its error and raised on; operators hear of a streak's first.
+
+    They hear so of a run that counts what it could not do as `failed` too.
+    """
     run = Run(JobRun.objects.create(job=job, started_by=started_by, started_at=timezone.now()))
     try:
         yield run
     except Exception as error:
         said = f"{type(error).__name__}: {error}"
-        if not _failed_before(run):
+        if not _bad_before(run):
             tell_operators(f"Omixa billing: the job {job} failed", [{"job": job, "error": said}])
         _finish(run, JobRun.Outcome.FAILED, said)
         raise
+    if run.result.get("failed") and not _bad_before(run):
+        tell_operators(f"Omixa billing: the job {job} left something undone", [{"job": job, "counts": run.result}])
     attention = run.row.outcome == JobRun.Outcome.ATTENTION or bool(run.result.get("failed"))
     _finish(run, JobRun.Outcome.ATTENTION if attention else JobRun.Outcome.SUCCEEDED, "")
 
@@ -65,9 +70,9 @@ def counted(job: str, started_by: str, act: Callable[[Run], dict[str, Any]]) -> 
     return run.result
 
 
-def _failed_before(run: Run) -> bool:
+def _bad_before(run: Run) -> bool:
     before = JobRun.objects.filter(job=run.row.job, pk__lt=run.row.pk).order_by("-pk").first()
-    return before is not None and before.outcome == JobRun.Outcome.FAILED
+    return before is not None and (before.outcome == JobRun.Outcome.FAILED or bool(before.result.get("failed")))
 
 
 def _finish(run: Run, outcome: str, error: str) -> None:
