@@ -78,6 +78,16 @@ class PaymentUnderWay(Refusal):
     status = 409
 
 
+class PaymentRefused(Refusal):
+    code = "payment_refused"
+    status = 409
+
+
+class AmountTooSmall(Refusal):
+    code = "amount_too_small"
+    status = 422
+
+
 class NothingLeft(Refusal):
     code = "nothing_left"
     status = 409
