@@ -13,12 +13,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from metering.credits.models import CreditGrant
-from metering.errors import InvalidParameter, InvoiceNotOpen, NoPaymentMethod, NotFound, StripeAway
+from metering.errors import InvalidParameter, InvoiceNotOpen, NotFound, StripeAway
 from metering.invoicing.models import Invoice
+from metering.invoicing.settle import OWED
 from metering.payments import top_ups
-from metering.payments.accounts import account_of
 from metering.payments.balance import balance_of
-from metering.payments.collect import collect_invoice, payment_page
+from metering.payments.collect import charge_now, payment_page
 from metering.payments.exports import EXPORTS, export
 from metering.payments.idempotency import HEADER, key_of, once
 from metering.payments.models import TopUp
@@ -158,13 +158,11 @@ class PayInvoiceView(APIView):
 
     def paid(self, invoice: Invoice, method: str, now: Any) -> dict[str, Any]:
         page, attempt = None, None
-        if invoice.status == Invoice.Status.OPEN:
+        if invoice.status in OWED:
             if method == top_ups.PAGE:
                 page = payment_page(invoice, now)
-            elif not account_of(invoice.workspace).method_id:
-                raise NoPaymentMethod("No payment method is saved: save one, or pay on a page.")
             else:
-                attempt = collect_invoice(invoice.pk, now)
+                attempt = charge_now(invoice, now)
             invoice.refresh_from_db()
         elif invoice.status != Invoice.Status.PAID:
             raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open one is paid.")

@@ -22,7 +22,7 @@ from metering.invoicing.terms_change import save_profile
 from metering.payments import top_ups
 from metering.payments.accounts import account_of, setup_page, take_setup_session
 from metering.payments.balance import balance_of
-from metering.payments.collect import collect_invoice, payment_page
+from metering.payments.collect import charge_now, payment_page
 from metering.payments.exports import EXPORTS, export
 from metering.payments.models import PaymentAccount, PaymentAttempt, TopUp
 from metering.payments.preferences import save_preferences
@@ -140,10 +140,8 @@ def _pay(request: HttpRequest, invoice: Invoice) -> HttpResponse:
     now = timezone.now()
     if not PaymentAccount.objects.filter(workspace=invoice.workspace).exclude(method_id="").exists():
         return redirect(payment_page(invoice, now))
-    attempt = collect_invoice(invoice.pk, now)
-    if attempt is None:
-        messages.info(request, "There is nothing to pay on this invoice.")
-    elif attempt.status == PaymentAttempt.Status.SUCCEEDED:
+    attempt = charge_now(invoice, now)
+    if attempt.status == PaymentAttempt.Status.SUCCEEDED:
         messages.success(request, f"Thank you: invoice {invoice.number} is paid.")
     elif attempt.status == PaymentAttempt.Status.DECLINED:
         messages.error(request, f"The payment was declined: {attempt.message} Save another method, and try again.")
