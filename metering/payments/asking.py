@@ -30,8 +30,13 @@ def take_turn(rows: QuerySet[Any], now: datetime, **stored: Any) -> bool:
 
 
 def end_turn(row: Asked, now: datetime, error: StripeUnavailable | StripeRefused, **stored: Any) -> None:
-    """Stripe gave no answer that settles it: the next one may try. `now` as the turn was taken."""
+    """Stripe gave no answer that settles it: the next one may try. The row and `now` as they were when the turn was taken.
+
+    Of a call that was refused nothing can come: it is as if it had not been made.
+    """
     spent = error.reason == KEY_USED_OTHERWISE if isinstance(error, StripeRefused) else error.answered
+    if isinstance(error, StripeRefused) and not spent:
+        stored["asked_at"] = row.asked_at
     mine = type(row)._default_manager.filter(pk=row.pk, asked_at=now)
     mine.update(busy_until=None, key_spent=spent, trouble=str(error)[:2000], **stored)
 

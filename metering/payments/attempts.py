@@ -88,11 +88,17 @@ def pursue(attempt: PaymentAttempt, now: datetime) -> PaymentAttempt:
     return attempt
 
 
-def close_page(attempt: PaymentAttempt, now: datetime) -> PaymentAttempt:
-    """Ends the attempt's page, if it is open; the attempt as it is then: canceled, unless somebody pays it already."""
+def close(attempt: PaymentAttempt, now: datetime) -> PaymentAttempt:
+    """Ends the attempt if no money is on its way: its page is closed. The attempt as it is then, canceled or paid already.
+
+    Raises StripeUnavailable, StripeRefused.
+    """
     attempt = PaymentAttempt.objects.get(pk=attempt.pk)
     if attempt.status in PaymentAttempt.UNSETTLED:
-        pages.close(attempt, now)
+        if attempt.channel == PAYMENT_PAGE:
+            pages.close(attempt, now)
+        else:
+            charges.let_go(attempt, now)
         attempt.refresh_from_db()
     return attempt
 

@@ -28,6 +28,17 @@ def pursue(attempt: PaymentAttempt, now: datetime) -> None:
         _ask(attempt, now)
 
 
+def let_go(attempt: PaymentAttempt, now: datetime) -> None:
+    """Ends an attempt that nothing came of and nothing can come of any more, so that something else may be done instead."""
+    if attempt.intent_id or is_busy(attempt, now) or not has_settled(attempt, now):
+        return
+    made = _made(attempt) if attempt.asked_at is not None else None
+    if made is not None:
+        answers.take(attempt, made, now)
+    else:
+        settle(attempt, CANCELED, "", "Nothing was charged.", now, intent_id__isnull=True, asked_at=attempt.asked_at)
+
+
 def _is_answered(attempt: PaymentAttempt, now: datetime) -> bool:
     """Whether asking is of no use: an earlier call made the payment, or spent the key."""
     if attempt.asked_at is None:

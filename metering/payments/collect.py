@@ -12,7 +12,7 @@ from metering.invoicing.models import Invoice
 from metering.invoicing.settle import OWED
 from metering.money import cents_text
 from metering.payments.accounts import ensure_customer
-from metering.payments.attempts import PAYMENT_PAGE, SAVED_METHOD, begin_for_invoice, close_page, pursue
+from metering.payments.attempts import PAYMENT_PAGE, SAVED_METHOD, begin_for_invoice, close, pursue
 from metering.payments.clock import Clock, ticking
 from metering.payments.models import PaymentAccount, PaymentAttempt
 from metering.payments.stripe_edge import StripeUnavailable, edge, is_configured
@@ -91,13 +91,14 @@ def payment_page(invoice: Invoice, now: datetime) -> str:
 
 
 def _charge(invoice_id: int, account: PaymentAccount, now: datetime, statuses: Collection[str]) -> PaymentAttempt:
-    attempt = begin_for_invoice(invoice_id, SAVED_METHOD, account, now, statuses)
-    if attempt.channel == PAYMENT_PAGE:
-        attempt = close_page(attempt, now)
-        if attempt.status in (*PaymentAttempt.UNSETTLED, PaymentAttempt.Status.SUCCEEDED):
-            return attempt  # paid there, or being paid
+    for _ in range(TRIES):
         attempt = begin_for_invoice(invoice_id, SAVED_METHOD, account, now, statuses)
-    return pursue(attempt, now)
+        on_page = attempt.channel == PAYMENT_PAGE
+        attempt = close(attempt, now) if on_page else pursue(attempt, now)
+        declined_there = on_page and attempt.status == PaymentAttempt.Status.DECLINED
+        if attempt.status != PaymentAttempt.Status.CANCELED and not declined_there:
+            break
+    return attempt
 
 
 def _account_with_method(invoice: Invoice) -> PaymentAccount | None:

@@ -25,7 +25,7 @@ from metering.payments import refunds
 from metering.payments.dunning import after_payment
 from metering.payments.models import Payment, Refund
 from metering.payments.stripe_edge import StripeRefused, StripeUnavailable
-from metering.payments.under_way import close_pages, refuse_under_way
+from metering.payments.under_way import clear_way, refuse_under_way
 from workspaces import audit
 
 log = structlog.get_logger(__name__)
@@ -62,7 +62,7 @@ def void_invoice(invoice_id: int, reason: str, actor: str, now: datetime) -> Inv
     Raises PaymentUnderWay beside what `void.void` raises.
     """
     credit_notes.checked_reason(reason)
-    close_pages(invoice_id, now)
+    clear_way(invoice_id, now)
     with transaction.atomic():
         refuse_under_way(void.held_invoice(invoice_id))
         invoice = void.void(invoice_id, reason, actor, now)
@@ -88,7 +88,7 @@ def issue_credit_note(
     credit_notes.checked_reason(reason)
     planned = credit_notes.plan(Invoice.objects.get(pk=invoice_id), amounts)
     if planned.off_due:
-        close_pages(invoice_id, now)
+        clear_way(invoice_id, now)
     with transaction.atomic():
         invoice = void.held_invoice(invoice_id)
         if invoice.status in OWED:

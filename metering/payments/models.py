@@ -63,7 +63,7 @@ class PaymentAccount(models.Model):
 class Asked(models.Model):
     """What Stripe is asked to make under an idempotency key. Written down before each call: see asking.py."""
 
-    # When Stripe was last asked to make it; null: never.
+    # When Stripe was last asked to make it and did not refuse; null: never.
     asked_at = models.DateTimeField(null=True)
     # Whoever asks has it to himself until then, should he die.
     busy_until = models.DateTimeField(null=True)

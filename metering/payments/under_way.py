@@ -6,21 +6,20 @@ import structlog
 
 from metering.errors import PaymentUnderWay
 from metering.invoicing.models import Invoice
-from metering.payments.attempts import PAYMENT_PAGE, close_page
+from metering.payments.attempts import close
 from metering.payments.models import PaymentAttempt
 from metering.payments.stripe_edge import StripeRefused, StripeUnavailable
 
 log = structlog.get_logger(__name__)
 
 
-def close_pages(invoice_id: int, now: datetime) -> None:
-    """Ends the invoice's open payment page. Where Stripe does not do it, the attempt stays under way."""
-    attempts = PaymentAttempt.objects.filter(invoice=invoice_id, channel=PAYMENT_PAGE, status__in=PaymentAttempt.UNSETTLED)
-    for attempt in attempts:
+def clear_way(invoice_id: int, now: datetime) -> None:
+    """Ends the invoice's attempt if no money is on its way, such as an open page. Where Stripe does not say so, it stays."""
+    for attempt in PaymentAttempt.objects.filter(invoice=invoice_id, status__in=PaymentAttempt.UNSETTLED):
         try:
-            close_page(attempt, now)
+            close(attempt, now)
         except (StripeUnavailable, StripeRefused) as error:
-            log.warning("page_not_closed", attempt=attempt.idempotency_key, error=str(error))
+            log.warning("attempt_not_closed", attempt=attempt.idempotency_key, error=str(error))
 
 
 def refuse_under_way(invoice: Invoice) -> None:

@@ -9,7 +9,8 @@ import pytest
 from metering.errors import InvoiceNotOpen, PaymentUnderWay
 from metering.invoicing.models import Invoice
 from metering.invoicing.void import mark_uncollectible
-from metering.payments.attempts import SAVED_METHOD, begin_for_invoice, close_page, recover
+from metering.payments import attempts
+from metering.payments.attempts import SAVED_METHOD, begin_for_invoice, recover
 from metering.payments.by_hand import mark_paid
 from metering.payments.collect import charge_now, collect_due, collect_invoice, payment_page
 from metering.payments.give_back import void_invoice
@@ -150,7 +151,7 @@ def test_a_page_that_was_closed_while_stripe_made_it_is_told_to_nobody(
     def slow(self: Any, *asked: Any) -> Any:
         session = made(self, *asked)
         if len(stripe.of("checkout.session")) == 1:
-            assert close_page(attempt, NOW).status == "canceled"
+            assert attempts.close(attempt, NOW).status == "canceled"
         return session
 
     monkeypatch.setattr(type(edge()), "create_payment_session", slow)

@@ -9,11 +9,12 @@ from django.core import mail
 from django.test import override_settings
 from rest_framework.test import APIClient
 
-from metering.errors import AmountTooSmall
+from metering.errors import AmountTooSmall, PaymentUnderWay
 from metering.invoicing.models import Invoice
 from metering.jobs.models import JobRun
 from metering.payments import attempts, refunds, top_ups
 from metering.payments.attempts import recover
+from metering.payments.by_hand import mark_paid
 from metering.payments.collect import collect_due, collect_invoice, payment_page
 from metering.payments.give_back import issue_credit_note
 from metering.payments.models import Dunning, Notice, Payment, PaymentAttempt, Refund
@@ -66,6 +67,30 @@ def test_what_we_asked_wrongly_is_not_the_customers_decline(
     stripe.refusals.clear()
     assert recover(NOW + 10 * MINUTE)["settled"] == 1
     assert [(each["amount"], each["status"]) for each in stripe.of("payment_intent")] == [(15000, "succeeded")]
+
+
+def test_what_stripe_refused_holds_up_nothing_else(
+    stripe: StripeServer, acme: Workspace, invoice: Invoice, monkeypatch: Any
+) -> None:
+    with_method(acme, stripe)
+    stripe.refuse(lambda method, path, _: path == CHARGES and method == "POST", 400, message="no")
+    assert collect_due(NOW)["failed"] == 1
+    assert invoice.attempts.get().asked_at is None  # nothing can come of it
+    assert mark_paid(invoice.pk, "wire", "ops", NOW).status == "paid"
+    assert invoice.attempts.values_list("status", "message").get() == ("canceled", "Nothing was charged.")
+
+
+def test_what_may_still_come_of_an_earlier_call_is_waited_for(stripe: StripeServer, acme: Workspace, invoice: Invoice) -> None:
+    with_method(acme, stripe)
+    stripe.fail_at(1, "die_before")
+    assert collect_due(NOW)["failed"] == 1  # for all we know it is on its way
+    stripe.refuse(lambda method, path, _: path == CHARGES and method == "POST", 400, message="no")
+    assert recover(NOW + 5 * MINUTE)["failed"] == 1
+    assert invoice.attempts.get().asked_at == NOW
+    with pytest.raises(PaymentUnderWay):
+        mark_paid(invoice.pk, "wire", "ops", NOW + 9 * MINUTE)
+    assert mark_paid(invoice.pk, "wire", "ops", NOW + 10 * MINUTE).status == "paid"
+    assert stripe.of("payment_intent") == []
 
 
 def test_operators_hear_of_it_once(stripe: StripeServer, acme: Workspace, invoice: Invoice, settings: Any) -> None:
