@@ -72,6 +72,11 @@ class StripeServer:
         assert how in WAYS_TO_FAIL
         self.faults[len(self.requests) + request] = how
 
+    def forget(self) -> None:
+        """As if it had never been asked for anything."""
+        for kept in (self.objects, self.requests, self.answers, self.faults, self.refusals):
+            kept.clear()
+
     def prune_keys(self) -> None:
         """As after a day."""
         self.answers.clear()
@@ -352,6 +357,8 @@ def nested(pairs: list[tuple[str, str]]) -> Params:
 class Handler(BaseHTTPRequestHandler):
     server: Any
     protocol_version = "HTTP/1.1"
+    # An answer in one piece: in two, each waits for the other side to acknowledge the first.
+    wbufsize = -1
 
     def do_GET(self) -> None:
         self.respond("GET", parse_qsl(urlsplit(self.path).query))
