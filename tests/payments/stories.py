@@ -12,7 +12,7 @@ from metering.payments import attempts, refunds, top_ups
 from metering.payments.accounts import account_of, setup_page
 from metering.payments.collect import collect_due, collect_invoice, payment_page
 from metering.payments.give_back import void_invoice
-from metering.payments.models import Dispute, Payment, PaymentAttempt, Refund, TopUp
+from metering.payments.models import Dispute, Payment, PaymentAttempt, Refund, TopUp, WebhookEvent
 from metering.payments.stripe_edge import StripeUnavailable
 from metering.payments.webhooks import handle_waiting, take_in
 from tests.factories import NOW
@@ -273,8 +273,10 @@ STORIES: list[type[Story]] = [
 
 def unsettled() -> bool:
     """Whether anything is still on its way."""
-    attempt = PaymentAttempt.objects.filter(status__in=PaymentAttempt.UNSETTLED).exists()
-    return attempt or Refund.objects.filter(status__in=refunds.UNSETTLED).exists()
+    attempts_left = PaymentAttempt.objects.filter(status__in=PaymentAttempt.UNSETTLED)
+    refunds_left = Refund.objects.filter(status__in=refunds.UNSETTLED)
+    events_left = WebhookEvent.objects.filter(status__in=["waiting", "failed"])
+    return attempts_left.exists() or refunds_left.exists() or events_left.exists()
 
 
 def exactly_one_payment(world: World) -> None:
