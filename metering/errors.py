@@ -83,6 +83,11 @@ class NothingToAccept(Refusal):
     status = 409
 
 
+class PaymentRefused(Refusal):
+    code = "payment_refused"
+    status = 409
+
+
 class NothingLeft(Refusal):
     code = "nothing_left"
     status = 409

@@ -255,6 +255,8 @@ STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", default="")
 STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", default="")
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="")  # of a test server; empty is Stripe's own
 STRIPE_API_VERSION = "2026-10-28.endive"  # what the code was written for; a newer library does not move it
+# What customers may save and be charged by, as Stripe calls it; each has to be enabled in the Stripe account.
+STRIPE_PAYMENT_METHODS = env.list("STRIPE_PAYMENT_METHODS", default=["card", "us_bank_account"])
 STRIPE_TIMEOUT_SECONDS = env.int("STRIPE_TIMEOUT_SECONDS", default=20)
 STRIPE_MAX_RETRIES = env.int("STRIPE_MAX_RETRIES", default=2)
 # Days after the first decline, or after the due day where nothing can be charged.

@@ -45,7 +45,10 @@ class Run:
 
 @contextmanager
 def running(job: str, started_by: str = SCHEDULE) -> Iterator[Run]:
-    """Records the run. What the job raises is kept as its error and raised on; operators hear of a streak's first."""
+    """Records the run. What the job raises is kept as its error and raised on; operators hear of a streak's first.
+
+    They hear so of a run that counts what it could not do as `failed` too.
+    """
     run = Run(JobRun.objects.create(job=job, started_by=started_by, started_at=timezone.now()))
     heartbeat = Heartbeat(run.row.pk)
     heartbeat.start()
@@ -53,11 +56,13 @@ def running(job: str, started_by: str = SCHEDULE) -> Iterator[Run]:
         yield run
     except Exception as error:
         said = f"{type(error).__name__}: {error}"
-        _tell_of_a_streak(run, said)
+        _tell_of_a_streak(run, "failed", {"job": job, "error": said})
         _finish(run, JobRun.Outcome.FAILED, said)
         raise
     finally:
         heartbeat.stop()
+    if run.result.get("failed"):
+        _tell_of_a_streak(run, "left something undone", {"job": job, "counts": run.result})
     attention = run.row.outcome == JobRun.Outcome.ATTENTION or bool(run.result.get("failed"))
     _finish(run, JobRun.Outcome.ATTENTION if attention else JobRun.Outcome.SUCCEEDED, "")
 
@@ -69,7 +74,7 @@ def counted(job: str, started_by: str, act: Callable[[Run], dict[str, Any]]) -> 
     return run.result
 
 
-def _tell_of_a_streak(run: Run, said: str) -> None:
+def _tell_of_a_streak(run: Run, what: str, finding: dict[str, Any]) -> None:
     """Tells the operators of a failure that follows none. A database that is away does not hide the job's own error."""
     job = run.row.job
     try:
@@ -77,8 +82,8 @@ def _tell_of_a_streak(run: Run, said: str) -> None:
     except DatabaseError:
         log.exception("job_run_not_recorded", job=job)
         return
-    if before is None or before.outcome != JobRun.Outcome.FAILED:
-        tell_operators(f"Omixa billing: the job {job} failed", [{"job": job, "error": said}])
+    if before is None or not (before.outcome == JobRun.Outcome.FAILED or before.result.get("failed")):
+        tell_operators(f"Omixa billing: the job {job} {what}", [finding])
 
 
 def _finish(run: Run, outcome: str, error: str) -> None:

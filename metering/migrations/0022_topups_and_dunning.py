@@ -34,7 +34,7 @@ def make_daily(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("metering", "0020_money_adds_up")]
+    dependencies = [("metering", "0021_attempts_asked_at")]
 
     operations = [
         migrations.AddField(model_name="paymentaccount", name="method_set_up_at", field=models.DateTimeField(null=True)),

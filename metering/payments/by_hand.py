@@ -10,18 +10,19 @@ from metering.invoicing.models import Invoice
 from metering.invoicing.settle import OWED, settle
 from metering.payments.models import Payment
 from metering.payments.record import note_paid
-from metering.payments.under_way import refuse_under_way
+from metering.payments.under_way import clear_way, refuse_under_way
 
 
 def mark_paid(invoice_id: int, reference: str, actor: str, now: datetime) -> Invoice:
     """The open or uncollectible invoice with this primary key, paid in full: nothing is due any more.
 
-    `reference` says where the money is found, such as a bank transfer's. Raises InvoiceNotOpen, InvalidParameter, and
-    PaymentUnderWay while Stripe may still collect it.
+    `reference` says where the money is found, such as a bank transfer's. An open payment page is closed first. Raises
+    InvoiceNotOpen, InvalidParameter, and PaymentUnderWay while Stripe may still collect it.
     """
     reference = reference.strip()
     if not 0 < len(reference) <= 200:
         raise InvalidParameter("Say where the payment is found, in at most 200 characters.", param="reference")
+    clear_way(invoice_id, now)
     with transaction.atomic():
         workspace = hold(Invoice.objects.values_list("workspace", flat=True).get(pk=invoice_id))
         invoice = Invoice.objects.select_for_update(of=("self",)).select_related("workspace").get(pk=invoice_id)

@@ -22,11 +22,10 @@ from metering.invoicing.models import Invoice
 from metering.invoicing.settle import OWED
 from metering.money import cents_text
 from metering.payments import refunds
-from metering.payments.attempts import PAYMENT_PAGE, close_page
 from metering.payments.dunning import after_payment
-from metering.payments.models import Payment, PaymentAttempt, Refund
-from metering.payments.stripe_edge import StripeUnavailable
-from metering.payments.under_way import refuse_under_way
+from metering.payments.models import Payment, Refund
+from metering.payments.stripe_edge import StripeRefused, StripeUnavailable
+from metering.payments.under_way import clear_way, refuse_under_way
 from workspaces import audit
 
 log = structlog.get_logger(__name__)
@@ -63,7 +62,7 @@ def void_invoice(invoice_id: int, reason: str, actor: str, now: datetime) -> Inv
     Raises PaymentUnderWay beside what `void.void` raises.
     """
     credit_notes.checked_reason(reason)
-    close_pages(invoice_id, now)
+    clear_way(invoice_id, now)
     with transaction.atomic():
         refuse_under_way(void.held_invoice(invoice_id))
         invoice = void.void(invoice_id, reason, actor, now)
@@ -89,7 +88,7 @@ def issue_credit_note(
     credit_notes.checked_reason(reason)
     planned = credit_notes.plan(Invoice.objects.get(pk=invoice_id), amounts)
     if planned.off_due:
-        close_pages(invoice_id, now)
+        clear_way(invoice_id, now)
     with transaction.atomic():
         invoice = void.held_invoice(invoice_id)
         if invoice.status in OWED:
@@ -156,16 +155,6 @@ def refunded(note: CreditNote) -> Decimal:
 
 def source_of(note: CreditNote) -> str:
     return f"credit_note:{note.public_id}"
-
-
-def close_pages(invoice_id: int, now: datetime) -> None:
-    """Ends the invoice's open payment page. Where Stripe does not answer, the attempt stays under way."""
-    attempts = PaymentAttempt.objects.filter(invoice=invoice_id, channel=PAYMENT_PAGE, status__in=PaymentAttempt.UNSETTLED)
-    for attempt in attempts:
-        try:
-            close_page(attempt, now)
-        except StripeUnavailable as error:
-            log.warning("page_not_closed", attempt=attempt.idempotency_key, error=str(error))
 
 
 def _give_back(note: CreditNote, returnable: Returnable, reference: str, actor: str, now: datetime) -> list[Refund]:
@@ -237,9 +226,9 @@ def _begin(
 
 
 def _send(begun: list[Refund], now: datetime) -> None:
-    """Asks Stripe for the refunds. One that it does not answer waits for the next run."""
+    """Asks Stripe for the refunds. One that it does not make yet waits for the next run."""
     for refund in begun:
         try:
             refunds.pursue(refund, now)
-        except StripeUnavailable as error:
+        except (StripeUnavailable, StripeRefused) as error:
             log.warning("refund_waits", refund=refund.public_id, error=str(error))

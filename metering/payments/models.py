@@ -62,7 +62,23 @@ class PaymentAccount(models.Model):
         return f"{self.workspace} at Stripe"
 
 
-class PaymentAttempt(models.Model):
+class Asked(models.Model):
+    """What Stripe is asked to make under an idempotency key. Written down before each call: see asking.py."""
+
+    # When Stripe was last asked to make it and did not refuse; null: never.
+    asked_at = models.DateTimeField(null=True)
+    # Whoever asks has it to himself until then, should he die.
+    busy_until = models.DateTimeField(null=True)
+    # Stripe answered that it failed, or that the key was used otherwise: under this key it says so for ever.
+    key_spent = models.BooleanField(default=False)
+    # What Stripe said last that was no answer, in its words: for operators, never for customers.
+    trouble = models.TextField(default="")
+
+    class Meta:
+        abstract = True
+
+
+class PaymentAttempt(Asked):
     """One try to collect one amount. Written before Stripe is asked; its key makes asking again the same try."""
 
     class Status(models.TextChoices):
@@ -87,10 +103,13 @@ class PaymentAttempt(models.Model):
     customer_id = models.CharField(max_length=255)
     method_id = models.CharField(max_length=255, default="")
     session_id = models.CharField(max_length=255, default="")
+    # Where it can be paid; empty once it cannot be any more.
     session_url = models.TextField(default="")
+    # What Stripe is asked, word for word: asked again under the same key it has to be the same.
+    request = models.JSONField(default=dict)
     intent_id = models.CharField(max_length=255, null=True, unique=True)
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.STARTED)
-    # The bank's reason and sentence, on a decline.
+    # The bank's reason and sentence, on a decline; customers read them.
     code = models.CharField(max_length=100, default="")
     message = models.TextField(default="")
     started_at = models.DateTimeField()
@@ -139,6 +158,7 @@ class Payment(models.Model):
     # Why nothing is settled by it: "the invoice was paid already".
     surplus = models.CharField(max_length=200, default="")
     refunded = cents(default=Decimal("0.00"))
+    # When the money came, as far as is known: its month in the books. Recorded it may be later.
     received_at = models.DateTimeField()
     recorded_by = models.CharField(max_length=300)
 
@@ -156,7 +176,7 @@ class Payment(models.Model):
         return f"{self.amount} {self.currency}, {self.intent_id or self.reference}"
 
 
-class Refund(models.Model):
+class Refund(Asked):
     """Money on its way back. Written before Stripe is asked."""
 
     class Status(models.TextChoices):
@@ -297,6 +317,7 @@ class WebhookEvent(models.Model):
         ordering = ["-id"]
         indexes = [
             models.Index(fields=["id"], condition=Q(status__in=["waiting", "failed"]), name="webhooks_to_be_handled"),
+            models.Index(fields=["object_id"], condition=Q(type="payment_intent.succeeded"), name="webhooks_of_payments"),
         ]
 
     def __str__(self) -> str:

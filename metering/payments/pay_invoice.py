@@ -10,7 +10,7 @@ from metering.errors import InvoiceNotOpen, NoPaymentMethod, PaymentUnderWay
 from metering.invoicing.models import Invoice
 from metering.invoicing.settle import OWED
 from metering.payments.accounts import account_of
-from metering.payments.attempts import PAYMENT_PAGE, SAVED_METHOD, begin_for_invoice, close_page, pursue
+from metering.payments.attempts import PAYMENT_PAGE, SAVED_METHOD, begin_for_invoice, close, pursue
 from metering.payments.collect import payment_page
 from metering.payments.idempotency import once, remembered
 from metering.payments.models import PaymentAttempt
@@ -69,14 +69,14 @@ def _begin(invoice: Invoice, method: str, now: datetime) -> str:
 def _close_standing_page(invoice: Invoice, now: datetime) -> None:
     standing = invoice.attempts.filter(status__in=PaymentAttempt.UNSETTLED, channel=PAYMENT_PAGE).first()
     if standing is not None and account_of(invoice.workspace).method_id:
-        close_page(standing, now)
+        close(standing, now)
 
 
 def _answer(invoice: Invoice, made: str, now: datetime) -> Asked:
     invoice.refresh_from_db()
     if made == A_PAGE:
         return Asked(invoice, page=_page_of(invoice, now))
-    attempt = _attempt_of(invoice, made)
+    attempt = invoice.attempts.filter(idempotency_key=made).first()
     if attempt is not None:
         attempt = pursue(attempt, now)
         invoice.refresh_from_db()
@@ -94,10 +94,3 @@ def _page_of(invoice: Invoice, now: datetime) -> str | None:
         if invoice.status != Invoice.Status.PAID:
             raise
         return None
-
-
-def _attempt_of(invoice: Invoice, made: str) -> PaymentAttempt | None:
-    """A key of before attempts were remembered names the invoice: then it is the last that was charged."""
-    if made == invoice.public_id:
-        return invoice.attempts.filter(channel=SAVED_METHOD).first()
-    return invoice.attempts.filter(idempotency_key=made).first()

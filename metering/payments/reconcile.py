@@ -157,7 +157,7 @@ def _asked_again(payment: Payment) -> dict[str, Any] | None:
     try:
         intent = edge().retrieve_intent(str(payment.intent_id))
     except StripeRefused as refused:
-        expected = str(refused)
+        expected = refused.said
     else:
         if intent.status == "succeeded" and intent.received == payment.amount:
             return None

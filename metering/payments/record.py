@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Min
 
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
@@ -11,7 +12,7 @@ from metering.invoicing.models import Invoice
 from metering.invoicing.settle import OWED, settle
 from metering.money import cents_text
 from metering.payments.dunning import after_payment
-from metering.payments.models import Payment, PaymentAttempt, TopUp
+from metering.payments.models import Payment, PaymentAttempt, TopUp, WebhookEvent
 from metering.payments.notices import tell
 from metering.payments.stripe_objects import Intent
 from metering.payments.suspension import judge
@@ -39,7 +40,7 @@ def record_payment(attempt: PaymentAttempt, intent: Intent, now: datetime) -> Pa
             currency=intent.currency,
             method=Payment.Method.STRIPE,
             intent_id=intent.id,
-            received_at=now,
+            received_at=taken_at(attempt, intent, now),
             recorded_by=ACTOR,
         )
         if attempt.top_up_id is not None:
@@ -48,10 +49,24 @@ def record_payment(attempt: PaymentAttempt, intent: Intent, now: datetime) -> Pa
             _pay_invoice(Invoice.objects.select_for_update().get(attempts=attempt), payment, now)
         if attempt.status in PaymentAttempt.UNSETTLED or attempt.intent_id == intent.id:
             attempt.status, attempt.intent_id, attempt.settled_at = PaymentAttempt.Status.SUCCEEDED, intent.id, now
-            attempt.save(update_fields=["status", "intent_id", "settled_at"])
+            attempt.code = attempt.message = attempt.session_url = attempt.trouble = ""
+            attempt.save(update_fields=["status", "intent_id", "settled_at", "code", "message", "session_url", "trouble"])
     if payment.grant is not None:
         judge(workspace.pk, now)
     return payment
+
+
+def taken_at(attempt: PaymentAttempt, intent: Intent, now: datetime) -> datetime:
+    """When Stripe took the money, which says in which month it is booked: often earlier than it is recorded.
+
+    The event of the success says it best, when it is here. Without it a card's charge does, being done when it is begun; a bank
+    debit's is days older than its success, of which no object of Stripe's tells: then it is now, when it was first seen.
+    """
+    events = WebhookEvent.objects.filter(type="payment_intent.succeeded", object_id=intent.id)
+    told = events.aggregate(at=Min("created_at"))["at"]
+    is_debit = attempt.status == PaymentAttempt.Status.PROCESSING or intent.kind.endswith(("_debit", "bank_account"))
+    known = told or (None if is_debit else intent.charged or intent.created)
+    return min(known or now, now)
 
 
 def _pay_invoice(invoice: Invoice, payment: Payment, now: datetime) -> None:

@@ -3,7 +3,7 @@
 Money that bought credit takes what is left of that credit along. What a person refunds at Stripe itself is taken in as well.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 import structlog
@@ -15,6 +15,8 @@ from metering.errors import InvalidParameter, NothingLeft
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.draft import hold
 from metering.money import ONE_CENT, cents_text
+from metering.payments.asking import end_turn, has_settled, take_turn, take_up
+from metering.payments.clock import Clock
 from metering.payments.models import Payment, Refund
 from metering.payments.stripe_edge import StripeRefused, StripeUnavailable, edge
 from metering.payments.stripe_objects import MoneyBack
@@ -23,8 +25,14 @@ from workspaces import audit
 log = structlog.get_logger(__name__)
 
 STATUSES = {"succeeded": Refund.Status.SUCCEEDED, "failed": Refund.Status.FAILED, "canceled": Refund.Status.FAILED}
-# By then a request that Stripe answered with a failure has come to its end there.
-SETTLES_WITHIN = timedelta(minutes=10)
+# What Stripe says of a payment of which nothing more can be given back; other refusals are ours to put right.
+IMPOSSIBLE = {
+    "amount_too_large",
+    "charge_already_refunded",
+    "charge_disputed",
+    "charge_not_refundable",
+    "refund_disputed_payment",
+}
 UNSETTLED = (Refund.Status.STARTED, Refund.Status.PENDING)
 NOTHING = Decimal("0.00")
 LONGEST_REFERENCE = 200
@@ -84,11 +92,11 @@ def begin(
 
 
 def refund(payment_id: int, amount: Decimal, reason: str, actor: str, now: datetime, reference: str = "") -> Refund:
-    """`begin` and, outside the transaction, `pursue`. While Stripe does not answer the refund stays started."""
+    """`begin` and, outside the transaction, `pursue`. What Stripe does not make yet stays started, for the next run."""
     begun = begin(payment_id, amount, reason, actor, now, reference=reference)
     try:
         return pursue(begun, now)
-    except StripeUnavailable as error:
+    except (StripeUnavailable, StripeRefused) as error:
         log.warning("refund_waits", refund=begun.public_id, error=str(error))
         return begun
 
@@ -100,34 +108,60 @@ def left_of(payment: Payment) -> Decimal:
 
 
 def pursue(begun: Refund, now: datetime) -> Refund:
-    """Asks Stripe how the refund stands, making it if there is none. Raises StripeUnavailable."""
-    if begun.status not in UNSETTLED:
-        return begun
-    intent = str(begun.payment.intent_id)
-    if begun.stripe_id:
-        take_answer(begun, edge().retrieve_refund(begun.stripe_id), now)
-    else:
-        made = [each for each in edge().refunds_of(intent) if each.metadata.get("omixa_refund") == begun.public_id]
-        try:
-            found = made[0] if made else edge().create_refund(intent, begun.amount, metadata_of(begun), begun.idempotency_key)
-        except StripeUnavailable as error:
-            if error.answered and now - begun.started_at >= SETTLES_WITHIN:
-                _take_another_key(begun)
-            raise
-        except StripeRefused as refused:
-            _settle(begun, Refund.Status.FAILED, str(refused), now)
+    """Asks Stripe how the refund stands, making it if there is none; the refund as it is then.
+
+    Raises StripeUnavailable and StripeRefused, which settle nothing.
+    """
+    begun = Refund.objects.select_related("payment__workspace").get(pk=begun.pk)
+    if begun.status in UNSETTLED:
+        if begun.stripe_id:
+            take_answer(begun, edge().retrieve_refund(begun.stripe_id), now)
         else:
-            take_answer(begun, found, now)
-    begun.refresh_from_db()
+            _make(begun, now)
+        begun.refresh_from_db()
     return begun
 
 
-def _take_another_key(begun: Refund) -> None:
-    """Stripe repeats its failure under the old one, and a while later the payment's refunds show that it made none."""
-    key, _, number = begun.idempotency_key.partition("-again-")
-    Refund.objects.filter(pk=begun.pk, idempotency_key=begun.idempotency_key).update(
-        idempotency_key=f"{key}-again-{int(number or 0) + 1}"
+def _make(begun: Refund, now: datetime) -> None:
+    """Asks for it, unless an earlier call made it; under another key where Stripe only repeats its failure."""
+    intent = str(begun.payment.intent_id)
+    theirs = edge().refunds_of(intent)
+    made = next((each for each in theirs if each.metadata.get("omixa_refund") == begun.public_id), None)
+    if made is not None:
+        take_answer(begun, made, now)
+        return
+    if begun.key_spent and not has_settled(begun, now):
+        return
+    unmade = Refund.objects.filter(
+        pk=begun.pk, status=Refund.Status.STARTED, stripe_id__isnull=True, idempotency_key=begun.idempotency_key
     )
+    key = _another(begun.idempotency_key) if begun.key_spent else begun.idempotency_key
+    if not take_turn(unmade, now, idempotency_key=key, key_spent=False):
+        return
+    try:
+        found = edge().create_refund(intent, begun.amount, metadata_of(begun), key)
+    except StripeUnavailable as error:
+        end_turn(begun, now, error)
+        raise
+    except StripeRefused as refused:
+        if not _is_final(refused, begun, theirs):
+            end_turn(begun, now, refused)
+            raise
+        _settle(begun, Refund.Status.FAILED, refused.said, now)
+    else:
+        take_answer(begun, found, now)
+
+
+def _another(key: str) -> str:
+    """A key that Stripe has no answer under yet."""
+    first, _, number = key.partition("-again-")
+    return f"{first}-again-{int(number or 0) + 1}"
+
+
+def _is_final(refused: StripeRefused, begun: Refund, theirs: list[MoneyBack]) -> bool:
+    """Whether Stripe can never make this refund. That too much is asked back it says without a code: its refunds show it."""
+    back = sum((each.amount for each in theirs if refund_status(each) != Refund.Status.FAILED), NOTHING)
+    return refused.reason in IMPOSSIBLE or (not refused.reason and begun.amount > begun.payment.amount - back)
 
 
 def refund_status(found: MoneyBack) -> str:
@@ -137,7 +171,7 @@ def refund_status(found: MoneyBack) -> str:
 
 def take_answer(begun: Refund, found: MoneyBack, now: datetime) -> None:
     """Stores the refund's id, then what Stripe says of it."""
-    Refund.objects.filter(pk=begun.pk, stripe_id__isnull=True).update(stripe_id=found.id)
+    Refund.objects.filter(pk=begun.pk, stripe_id__isnull=True).update(stripe_id=found.id, busy_until=None, trouble="")
     status = refund_status(found)
     if status == Refund.Status.PENDING:
         Refund.objects.filter(pk=begun.pk, status=Refund.Status.STARTED).update(status=status)
@@ -181,18 +215,14 @@ def _foreign(payment: Payment, found: MoneyBack, now: datetime) -> Refund:
     return refund
 
 
-def recover(now: datetime) -> dict[str, int]:
-    """Takes up every refund that is not settled."""
-    counts = {"settled": 0, "waiting": 0, "unavailable": 0}
-    for begun in Refund.objects.filter(status__in=UNSETTLED).select_related("payment").order_by("pk"):
-        try:
-            found = pursue(begun, now)
-        except StripeUnavailable as error:
-            log.warning("refund_waits", refund=begun.public_id, error=str(error))
-            counts["unavailable"] += 1
-        else:
-            counts["waiting" if found.status in UNSETTLED else "settled"] += 1
-    return counts
+def recover(now: datetime | Clock) -> dict[str, int]:
+    """Takes up every refund that is not settled. Counts of outcomes."""
+    unsettled = Refund.objects.filter(status__in=UNSETTLED).order_by("pk")
+    return take_up(list(unsettled.values_list("pk", flat=True)), _pursue_one, now)
+
+
+def _pursue_one(pk: int, now: datetime) -> bool:
+    return pursue(Refund(pk=pk), now).status not in UNSETTLED
 
 
 def metadata_of(begun: Refund) -> dict[str, str]:

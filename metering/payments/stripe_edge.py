@@ -1,7 +1,9 @@
 """The only module that speaks to Stripe. One method is one call; amounts are Decimals here and whole cents on the wire.
 
-A decline is an answer. What leaves the outcome unknown, a timeout, a lost connection, a 5xx, is StripeUnavailable: whoever
-asked asks again under the same idempotency key, or looks for what was made. Source: Stripe's API reference.
+Beside money, its answers are of three kinds. A decline, of a bank's or of a method that cannot be used, is the customer's. What
+leaves the outcome unknown, a timeout, a lost connection, a 5xx, is StripeUnavailable: whoever asked asks again under the same
+idempotency key, or looks for what was made. Everything else that Stripe refuses, a wrong key, a parameter, a method that is not
+enabled, is ours to put right: StripeRefused, which settles nothing. Source: Stripe's API reference and its error codes.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,7 +16,7 @@ import stripe
 from django.conf import settings
 from django.db import connection
 
-from metering.errors import StripeNotConfigured
+from metering.errors import PaymentRefused, StripeNotConfigured
 from metering.payments.stripe_objects import (
     Claim,
     Intent,
@@ -34,7 +36,23 @@ from metering.payments.stripe_objects import (
 
 TOLERANCE_SECONDS = 300
 PAGE = 100
-METHOD_KINDS = ("card", "us_bank_account")
+KEY_USED_OTHERWISE = "idempotency_error"
+# Said of a method, or of a customer, that no payment can be made with any more; other codes say that we asked wrongly.
+UNUSABLE = {
+    "payment_method_unactivated",
+    "payment_method_unexpected_state",
+    "bank_account_unusable",
+    "bank_account_unverified",
+    "payment_intent_mandate_invalid",
+}
+# Said of a method that was detached, without a code.
+DETACHED = "may not be used again"
+# What callers read; Stripe's own words are for those who run this.
+OURS = "The payment service did not accept this, which is for us to put right. Nothing was charged: try again later."
+SENTENCES = {
+    "amount_too_small": "The amount is less than can be paid by card.",
+    "amount_too_large": "The amount is more than can be paid at once.",
+}
 
 
 class StripeUnavailable(Exception):
@@ -48,12 +66,26 @@ class StripeUnavailable(Exception):
         self.answered = answered
 
 
-class StripeRefused(Exception):
-    """Stripe understood and said no: nothing happened. `code` is Stripe's."""
+class StripeRefused(PaymentRefused):
+    """Stripe understood and said no: nothing happened.
 
-    def __init__(self, message: str, code: str = "") -> None:
-        super().__init__(message)
-        self.code = code
+    `said` and `reason` are Stripe's sentence and code, for operators. Callers of ours read `message`, which is neither.
+    """
+
+    def __init__(self, said: str, reason: str = "") -> None:
+        super().__init__(SENTENCES.get(reason, OURS))
+        self.said, self.reason = said, reason
+
+    def __str__(self) -> str:
+        return f"{self.said} ({self.reason})" if self.reason else self.said
+
+
+class MethodUnusable(StripeRefused):
+    """The customer's method cannot be charged: as good as a decline. `is_the_banks`: its sentence is for customers."""
+
+    def __init__(self, said: str, reason: str, is_the_banks: bool = False) -> None:
+        super().__init__(said, reason)
+        self.is_the_banks = is_the_banks
 
 
 class ForgedWebhook(Exception):
@@ -133,39 +165,29 @@ class StripeEdge:
         made = self._pages("customers", {"created": {"gte": int(since.timestamp())}})
         return [str(each.id) for each in made if metadata_of(each).get("omixa_workspace") == workspace_id]
 
+    def knows_customer(self, customer: str) -> bool:
+        """Stripe remembers those that were deleted too; it does not know those of another account, or of its other mode."""
+        try:
+            self._ask(lambda v1: v1.customers.retrieve(customer))
+        except StripeRefused as refused:
+            if refused.reason != "resource_missing":
+                raise
+            return False
+        return True
+
     def create_setup_session(self, customer: str, success_url: str, cancel_url: str, key: str) -> Session:
         asked = {
             "mode": "setup",
             "customer": customer,
             "currency": "usd",
-            "payment_method_types": list(METHOD_KINDS),
+            "payment_method_types": list(settings.STRIPE_PAYMENT_METHODS),
             "success_url": success_url,
             "cancel_url": cancel_url,
         }
         return session_of(self._ask(lambda v1: v1.checkout.sessions.create(asked, {"idempotency_key": key})))
 
-    def create_payment_session(
-        self,
-        customer: str,
-        amount: Decimal,
-        currency: str,
-        description: str,
-        metadata: Mapping[str, str],
-        success_url: str,
-        cancel_url: str,
-        key: str,
-    ) -> Session:
-        price = {"currency": currency.lower(), "unit_amount": wire(amount), "product_data": {"name": description}}
-        asked = {
-            "mode": "payment",
-            "customer": customer,
-            "line_items": [{"quantity": 1, "price_data": price}],
-            "metadata": dict(metadata),
-            "payment_intent_data": {"metadata": dict(metadata), "description": description},
-            "success_url": success_url,
-            "cancel_url": cancel_url,
-        }
-        return session_of(self._ask(lambda v1: v1.checkout.sessions.create(asked, {"idempotency_key": key})))
+    def create_payment_session(self, asked: Mapping[str, Any], key: str) -> Session:
+        return session_of(self._ask(lambda v1: v1.checkout.sessions.create(dict(asked), {"idempotency_key": key})))
 
     def retrieve_session(self, session_id: str) -> Session:
         return session_of(self._ask(lambda v1: v1.checkout.sessions.retrieve(session_id)))
@@ -184,47 +206,25 @@ class StripeEdge:
         asked = {"invoice_settings": {"default_payment_method": method}}
         self._ask(lambda v1: v1.customers.update(customer, asked))
 
-    def create_intent(
-        self,
-        customer: str,
-        method: str,
-        amount: Decimal,
-        currency: str,
-        metadata: Mapping[str, str],
-        key: str,
-    ) -> Intent:
-        """Charges a saved method without its owner. A decline is an Intent with its code and message."""
-        asked = {
-            "amount": wire(amount),
-            "currency": currency.lower(),
-            "customer": customer,
-            "payment_method": method,
-            "payment_method_types": list(METHOD_KINDS),
-            "off_session": True,
-            "confirm": True,
-            "metadata": dict(metadata),
-        }
+    def create_intent(self, asked: Mapping[str, Any], key: str) -> Intent:
+        """A decline is an Intent with its code and message. Raises MethodUnusable where nothing was made."""
         try:
-            return intent_of(self._ask(lambda v1: v1.payment_intents.create(asked, {"idempotency_key": key})))
+            return intent_of(self._ask(lambda v1: v1.payment_intents.create(dict(asked), {"idempotency_key": key})))
         except _Declined as declined:
             return declined.intent
 
     def retrieve_intent(self, intent: str) -> Intent:
-        return intent_of(self._ask(lambda v1: v1.payment_intents.retrieve(intent)))
-
-    def find_intents(self, name: str, value: str) -> list[Intent]:
-        """By metadata; Stripe's search may be a minute behind."""
-        query = {"query": f"metadata['{name}']:'{value}'", "limit": PAGE}
-        return [intent_of(each) for each in self._ask(lambda v1: v1.payment_intents.search(query)).data]
+        return intent_of(self._ask(lambda v1: v1.payment_intents.retrieve(intent, {"expand": ["latest_charge"]})))
 
     def list_intents(self, since: datetime, customer: str = "") -> Iterator[Intent]:
         """Newest first, a page a call; complete at once, where search is not."""
-        asked: dict[str, Any] = {"created": {"gte": int(since.timestamp())}} | ({"customer": customer} if customer else {})
+        asked: dict[str, Any] = {"created": {"gte": int(since.timestamp())}, "expand": ["data.latest_charge"]}
+        asked |= {"customer": customer} if customer else {}
         return (intent_of(each) for each in self._pages("payment_intents", asked))
 
-    def cancel_intent(self, intent: str, key: str) -> Intent:
-        """Raises StripeRefused when it cannot be canceled any more."""
-        return intent_of(self._ask(lambda v1: v1.payment_intents.cancel(intent, {}, {"idempotency_key": key})))
+    def cancel_intent(self, intent: str) -> Intent:
+        """Raises StripeRefused when it cannot be canceled any more. Without a key: it is canceled once anyway."""
+        return intent_of(self._ask(lambda v1: v1.payment_intents.cancel(intent)))
 
     def create_refund(self, intent: str, amount: Decimal, metadata: Mapping[str, str], key: str) -> MoneyBack:
         asked = {"payment_intent": intent, "amount": wire(amount), "metadata": dict(metadata)}
@@ -258,23 +258,36 @@ class StripeEdge:
         try:
             return call(self._client.v1)
         except stripe.CardError as error:
-            intent = getattr(error.error, "payment_intent", None)
-            if intent is None:
-                raise StripeRefused(str(error.user_message), str(error.code)) from None
-            code = getattr(error.error, "decline_code", None) or error.code or ""
-            raise _Declined(intent_of(intent, "declined", str(code), str(error.user_message or ""))) from None
+            raise _declined(error) from None
         except (stripe.APIConnectionError, stripe.RateLimitError) as error:
             raise StripeUnavailable(str(error)) from None
         except stripe.IdempotencyError as error:
-            raise StripeRefused(str(error), "idempotency_error") from None
+            raise StripeRefused(str(error), KEY_USED_OTHERWISE) from None
         except stripe.StripeError as error:
             if error.http_status is None or error.http_status >= 500 or error.http_status == 409:
                 raise StripeUnavailable(str(error), answered=(error.http_status or 0) >= 500) from None
-            raise StripeRefused(str(error.user_message or error), str(error.code or "")) from None
+            raise _refused(error) from None
 
 
 def _list(kind: str, asked: dict[str, Any], v1: Any) -> Any:
     return getattr(v1, kind).list(asked)
+
+
+def _declined(error: stripe.CardError) -> Exception:
+    said = str(error.user_message or "")
+    intent = getattr(error.error, "payment_intent", None)
+    code = str(getattr(error.error, "decline_code", None) or error.code or "card_declined")
+    if intent is None:
+        return MethodUnusable(said, code, is_the_banks=True)
+    return _Declined(intent_of(intent, "declined", code, said))
+
+
+def _refused(error: stripe.StripeError) -> StripeRefused:
+    said, code = str(error.user_message or error), str(error.code or "")
+    missing = code == "resource_missing" and getattr(error, "param", None) in ("payment_method", "customer")
+    if code in UNUSABLE or missing or DETACHED in said:
+        return MethodUnusable(said, code or "payment_method_detached")
+    return StripeRefused(said, code)
 
 
 class _Declined(Exception):

@@ -6,17 +6,16 @@ the same key it is given again.
 """
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TypeVar
 
 from django.db.models import F
 
+from metering.payments.asking import SETTLES_WITHIN
 from metering.payments.models import StripeKey
 from metering.payments.stripe_edge import StripeUnavailable
 
 Made = TypeVar("Made")
-# By then a request that Stripe answered with a failure has come to its end there.
-SETTLES_WITHIN = timedelta(minutes=10)
 
 
 def under_key(name: str, ask: Callable[[str], Made], now: datetime) -> Made:

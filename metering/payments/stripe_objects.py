@@ -12,13 +12,16 @@ STATUSES = {
     "processing": "processing",
     "canceled": "canceled",
     "requires_payment_method": "declined",
-    "requires_action": "declined",
+    "requires_action": "unconfirmed",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A payment: `status` is succeeded, processing, declined, canceled or pending (nobody has tried to pay yet)."""
+    """A payment: `status` is succeeded, processing, declined, canceled, unconfirmed (its owner has to act) or pending.
+
+    `charged` and `kind` are of its latest charge: when it was begun, and of what kind of method.
+    """
 
     id: str
     status: str
@@ -31,6 +34,8 @@ class Intent:
     message: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
     created: datetime | None = None
+    charged: datetime | None = None
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +132,7 @@ def intent_of(found: Any, status: str = "", code: str = "", message: str = "") -
     if error is not None and not code:
         code = str(getattr(error, "decline_code", None) or getattr(error, "code", None) or "")
         message = str(getattr(error, "message", None) or "")
+    charge = getattr(found, "latest_charge", None)  # its id only, unless it was asked for
     return Intent(
         id=str(found.id),
         status=status,
@@ -139,6 +145,8 @@ def intent_of(found: Any, status: str = "", code: str = "", message: str = "") -
         message=message,
         metadata=metadata_of(found),
         created=created_at(found),
+        charged=created_at(charge),
+        kind=str(getattr(getattr(charge, "payment_method_details", None), "type", "") or ""),
     )
 
 

@@ -1,22 +1,26 @@
 """Money on a schedule. Each task makes one call, and may run twice, and twice at once."""
 
+from collections import Counter
 from typing import Any
 
+import structlog
 from celery import shared_task
 from django.utils import timezone
 
 from metering.jobs.alert import tell_operators
 from metering.jobs.run import SCHEDULE, Run, counted, running
-from metering.payments import accounts, attempts, auto_top_up, collect, dunning, mails, orphans, refunds, webhooks
+from metering.payments import accounts, attempts, auto_top_up, collect, dunning, mails, refunds, webhooks
 from metering.payments.expire import expire_credits as write_off_credits
 from metering.payments.reconcile import against_stripe, everything
 from metering.payments.suspension import watch_suspensions
+
+log = structlog.get_logger(__name__)
 
 
 @shared_task(name="metering.collect_invoices")
 def collect_invoices(started_by: str = SCHEDULE) -> dict[str, Any]:
     """Charges saved methods with what was finalized and not tried yet."""
-    return counted("metering.collect_invoices", started_by, lambda run: collect.collect_due(timezone.now(), run.progress))
+    return counted("metering.collect_invoices", started_by, lambda run: collect.collect_due(timezone.now, run.progress))
 
 
 @shared_task(name="metering.dun_invoices")
@@ -25,18 +29,23 @@ def dun_invoices(started_by: str = SCHEDULE) -> dict[str, Any]:
     return counted(
         "metering.dun_invoices",
         started_by,
-        lambda run: dunning.dun(timezone.now(), collect.collect_invoice, run.progress),
+        lambda run: dunning.dun(timezone.now(), lambda pk, _: collect.collect_invoice(pk, timezone.now()), run.progress),
     )
 
 
 @shared_task(name="metering.recover_payments")
 def recover_payments(started_by: str = SCHEDULE) -> dict[str, Any]:
-    """Takes up attempts and refunds whose outcome is not known, and top-ups without an attempt."""
-    now = timezone.now()
+    """Takes up attempts and refunds whose outcome is not known."""
 
     def act(_: Any) -> dict[str, Any]:
-        found, back, orphaned = attempts.recover(now), refunds.recover(now), orphans.take_up(now)
-        return {name: found[name] + back[name] + orphaned[name] for name in found}
+        counts: Counter[str] = Counter(settled=0, waiting=0, unavailable=0, failed=0)
+        for recover in (attempts.recover, refunds.recover):
+            try:
+                counts.update(recover(timezone.now))
+            except Exception:  # the other is not held up
+                log.exception("recovery_failed", of=recover.__module__)
+                counts["failed"] += 1
+        return dict(counts)
 
     return counted("metering.recover_payments", started_by, act)
 

@@ -1,20 +1,37 @@
-"""How many points tests/payments/test_crash_points.py dies at, or has Stripe fail at: counted as pytest collects them."""
+"""The points that tests/payments/test_crash_points.py dies at, or has Stripe fail at, as its run counted them."""
 
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from tests.benchmarks.options import Options
 from tests.first_run import REPOSITORY
 
 TESTS = "tests/payments/test_crash_points.py"
+FAILS, DIES = "test_stripe_fails_at_every_call", "test_the_process_dies_at_every_call_and_commit"
 
 
 def measure(options: Options) -> Iterator[dict[str, Any]]:
-    """One line: Stripe failing in five ways at every call, and the process dying before and after every call."""
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", TESTS]
-    listed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
-    failures = listed.count("::test_stripe_fails_at_every_call[")
-    deaths = listed.count("::test_the_process_dies_before_and_after_every_call[")
-    yield {"points": failures + deaths, "stripe_fails": failures, "process_dies": deaths}
+    """One line: calls that Stripe failed, and calls and commits around which the process died, of so many stories."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        command = [sys.executable, "-m", "pytest", "-q", "-o", "junit_family=xunit1", f"--junitxml={report}", TESTS]
+        subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=True)
+        points = points_of(ElementTree.parse(report))  # noqa: S314 - written by the run above
+    fails, dies = (sum(each for name, each in points if name.startswith(test)) for test in (FAILS, DIES))
+    stories = sum(name.startswith(DIES) for name, _ in points)
+    yield {"points": fails + dies, "stripe_fails": fails, "process_dies": dies, "stories": stories}
+
+
+def points_of(report: Any) -> list[tuple[str, int]]:
+    """Each test's name, and how many points it went through."""
+    return [
+        (str(case.get("name")), int(found.get("value")))
+        for case in report.iter("testcase")
+        for found in case.iter("property")
+        if found.get("name") == "points"
+    ]

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from metering.invoicing.close import close_month
 from metering.invoicing.models import Invoice
-from metering.invoicing.terms_models import BillingTerms
+from metering.invoicing.terms_models import AgreedPricing, BillingTerms
 from metering.periods import month_of, previous_month
 from tests.browser.conftest import Visit, World, sign_in
 from tests.factories import an_event, send
@@ -102,8 +102,10 @@ def test_no_page_scrolls_sideways_or_has_trouble(visit: Visit, world: World, wid
     key = APIKey.objects.create(workspace=world.workspace, kind="live", name="A-name-without-any-space-" * 6)
     golden_events(world, key, 3)
     unbroken = "A-purchase-order-without-any-space-" * 5
-    BillingTerms.objects.create(workspace=world.workspace, legal_name=unbroken, purchase_order=unbroken, discount_percent=10)
-    [invoice] = close_month(previous_month(month_of(timezone.now())), timezone.now() + timedelta(days=40), finalize=True)
+    BillingTerms.objects.create(workspace=world.workspace, legal_name=unbroken, purchase_order=unbroken)
+    last = previous_month(month_of(timezone.now()))
+    AgreedPricing.objects.create(workspace=world.workspace, effective_from=last.start, discount_percent=10)
+    [invoice] = close_month(last, timezone.now() + timedelta(days=40), finalize=True)
     for path in every_page(world, key, invoice):
         visit.open(path)
         assert visit.width() <= width, path

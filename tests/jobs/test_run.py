@@ -47,6 +47,15 @@ def test_operators_hear_of_a_streaks_first_failure(settings: Any) -> None:
     assert "LookupError: nothing" in mail.outbox[0].body
 
 
+def test_operators_hear_of_a_streaks_first_run_that_left_something_undone(settings: Any) -> None:
+    settings.OPERATOR_EMAILS = ["ops@omixa.example"]
+    failed = iter((1, 2, 0, 3))
+    for _ in range(4):
+        counted("job", "ops", lambda _: {"sent": 1, "failed": next(failed)})
+    assert [each.subject for each in mail.outbox] == ["Omixa billing: the job job left something undone"] * 2
+    assert '"failed": 3' in mail.outbox[1].body
+
+
 def test_a_part_that_failed_needs_attention() -> None:
     counted("job", "ops", lambda _: {"sent": 3, "failed": 1})
     assert JobRun.objects.get().outcome == "attention"

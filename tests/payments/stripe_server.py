@@ -19,6 +19,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 WEBHOOK_SECRET = "whsec_tests"
 GOOD, DECLINED, NEEDS_OWNER, BANK = "pm_good", "pm_declined", "pm_needs_owner", "pm_bank"
+# Its owner has to act; and Stripe failing between making the payment and confirming it.
+UNCONFIRMED, HALF_WAY = "pm_unconfirmed", "pm_half_way"
 WAYS_TO_FAIL = ("die_before", "die_after", "error_500_before", "error_500_after", "too_late")
 TOO_LATE_SECONDS = 1.6
 
@@ -54,6 +56,7 @@ class StripeServer:
     answers: dict[str, tuple[str, int, Any]] = field(default_factory=dict)
     # The number of a request, from 1, and how it fails.
     faults: dict[int, str] = field(default_factory=dict)
+    refusals: list[tuple[Callable[[str, str, Params], bool], int, Params]] = field(default_factory=list)
     search_sees_new: bool = True
     lock: threading.Lock = field(default_factory=threading.Lock)
     _ids: Any = field(default_factory=lambda: itertools.count(1))
@@ -68,6 +71,11 @@ class StripeServer:
         """The request with this number, counted from now on from 1."""
         assert how in WAYS_TO_FAIL
         self.faults[len(self.requests) + request] = how
+
+    def forget(self) -> None:
+        """As if it had never been asked for anything."""
+        for kept in (self.objects, self.requests, self.answers, self.faults, self.refusals):
+            kept.clear()
 
     def prune_keys(self) -> None:
         """As after a day."""
@@ -106,6 +114,7 @@ class StripeServer:
             payment_method=saved,
             latest_charge=None,
             last_payment_error=None,
+            _of_page=True,
         )
         self.pay(intent, saved)
         session.update(payment_intent=intent["id"])
@@ -145,6 +154,10 @@ class StripeServer:
         mac = hmac.new(secret.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
         return body, f"t={moment},v1={mac}"
 
+    def refuse(self, condition: Callable[[str, str, Params], bool], status: int, **error: Any) -> None:
+        """From now on, whatever the condition is true of: method, path and parameters of a request."""
+        self.refusals.append((condition, status, {"type": "invalid_request_error"} | error))
+
     # --- What it does
 
     def make(self, kind: str, prefix: str, **attributes: Any) -> dict[str, Any]:
@@ -156,6 +169,8 @@ class StripeServer:
     def pay(self, intent: dict[str, Any], method: str) -> None:
         """What the bank says, by the method's name."""
         intent["amount_received"] = 0
+        kind = "us_bank_account" if method.startswith(BANK) else "card"
+        intent["latest_charge"] = self.make("charge", "ch_", payment_method_details={"type": kind})
         if method.startswith(DECLINED):
             error = {
                 "code": "card_declined",
@@ -168,18 +183,26 @@ class StripeServer:
             intent.update(status="requires_payment_method", last_payment_error=error)
         elif method.startswith(BANK):
             intent.update(status="processing")
+        elif method.startswith(UNCONFIRMED):
+            intent.update(status="requires_action")
+        elif method.startswith(HALF_WAY):
+            intent.update(status="requires_confirmation")
         else:
             intent.update(status="succeeded", amount_received=intent["amount"])
 
     def answer(self, method: str, path: str, params: Params) -> Any:
+        for condition, status, error in self.refusals:
+            if condition(method, path, params):
+                raise Refused(status, **error)
         for verb, pattern, act in ROUTES:
             if verb == method and (found := re.fullmatch(pattern, path)):
                 return act(self, params, *found.groups())
         raise Refused(404, type="invalid_request_error", message=f"Unrecognized request URL ({method}: {path}).")
 
-    def get(self, object_id: str) -> dict[str, Any]:
+    def get(self, object_id: str, param: str = "id") -> dict[str, Any]:
         if object_id not in self.objects:
-            raise Refused(404, type="invalid_request_error", code="resource_missing", message=f"No such object: '{object_id}'")
+            message = f"No such {param}: '{object_id}'"
+            raise Refused(404, type="invalid_request_error", code="resource_missing", param=param, message=message)
         return self.objects[object_id]
 
 
@@ -197,7 +220,7 @@ def retrieve(server: StripeServer, params: Params, object_id: str) -> Any:
 
 
 def create_session(server: StripeServer, params: Params) -> Any:
-    server.get(params["customer"])
+    server.get(params["customer"], "customer")
     amount = sum(int(item["price_data"]["unit_amount"]) for item in params.get("line_items", {}).values())
     made = server.make(
         "checkout.session",
@@ -227,10 +250,11 @@ def expire_session(server: StripeServer, params: Params, session_id: str) -> Any
 
 
 def create_intent(server: StripeServer, params: Params) -> Any:
-    server.get(params["customer"])
-    method = server.get(params["payment_method"])
+    server.get(params["customer"], "customer")
+    method = server.get(params["payment_method"], "payment_method")
     if method["customer"] != params["customer"]:
-        raise Refused(400, type="invalid_request_error", message="The payment method belongs to another customer.")
+        message = "The payment method must be attached to the customer."
+        raise Refused(400, type="invalid_request_error", code="resource_missing", param="payment_method", message=message)
     intent = server.make(
         "payment_intent",
         "pi_",
@@ -249,7 +273,7 @@ def create_intent(server: StripeServer, params: Params) -> Any:
 
 def cancel_intent(server: StripeServer, params: Params, intent_id: str) -> Any:
     intent = server.get(intent_id)
-    if intent["status"] in ("succeeded", "canceled"):
+    if intent["status"] in ("succeeded", "canceled", "processing") or intent.get("_of_page"):
         raise Refused(
             400, type="invalid_request_error", code="payment_intent_unexpected_state", message="It cannot be canceled."
         )
@@ -293,8 +317,18 @@ def create_refund(server: StripeServer, params: Params) -> Any:
     )
 
 
+def shown(answer: Any, with_charge: bool) -> Any:
+    """A payment's charge is an id, unless it is asked for."""
+    if isinstance(answer, dict) and isinstance(answer.get("data"), list):
+        return answer | {"data": [shown(each, with_charge) for each in answer["data"]]}
+    if isinstance(answer, dict) and answer.get("latest_charge") and not with_charge:
+        return answer | {"latest_charge": answer["latest_charge"]["id"]}
+    return answer
+
+
 ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("POST", r"/v1/customers", create_customer),
+    ("GET", r"/v1/customers/(cus_\w+)", retrieve),
     ("GET", r"/v1/(customers|payment_intents)/search", lambda server, params, kind: search(server, params, kind)),
     ("POST", r"/v1/customers/(\w+)", update),
     ("POST", r"/v1/checkout/sessions", create_session),
@@ -323,6 +357,8 @@ def nested(pairs: list[tuple[str, str]]) -> Params:
 class Handler(BaseHTTPRequestHandler):
     server: Any
     protocol_version = "HTTP/1.1"
+    # An answer in one piece: in two, each waits for the other side to acknowledge the first.
+    wbufsize = -1
 
     def do_GET(self) -> None:
         self.respond("GET", parse_qsl(urlsplit(self.path).query))
@@ -369,11 +405,12 @@ class Handler(BaseHTTPRequestHandler):
         broken = {"error": {"type": "api_error", "message": "An unknown error occurred"}}
         try:
             status, answer = (500, broken) if fault == "error_500_before" else (200, stripe.answer(method, path, params))
+            answer = shown(answer, "latest_charge" in json.dumps(params.get("expand", {})))
         except Refused as refused:
             status, answer = refused.status, {"error": refused.error}
         if fault == "error_500_after":
             status, answer = 500, broken
-        if key and method == "POST" and status != 400:
+        if key and method == "POST" and status not in (400, 401, 403):
             stripe.answers[key] = (asked, status, json.loads(json.dumps(answer)))
         return status, json.loads(json.dumps(answer)), False
 

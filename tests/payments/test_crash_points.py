@@ -1,123 +1,96 @@
-"""Dying at every single call, in every way: in the end one payment of exactly the amount due, and one refund."""
+"""Dying at every single point, and Stripe failing at every single call: in the end exactly what was to be, once.
 
-from collections.abc import Callable
-from datetime import timedelta
-from decimal import Decimal
+The points are those of a run without faults, counted first; a fault that does not fire fails the test.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from metering.invoicing.models import Invoice
-from metering.payments import attempts, refunds
-from metering.payments.collect import collect_due, payment_page
-from metering.payments.models import Payment, PaymentAttempt, Refund
-from metering.payments.stripe_edge import StripeUnavailable
-from tests.factories import NOW
-from tests.payments.conftest import with_method
+from tests.payments.crash import Process, undone
+from tests.payments.stories import STORIES, Story, World
 from tests.payments.stripe_server import WAYS_TO_FAIL, StripeServer
 from workspaces.models import Workspace
 
 pytestmark = pytest.mark.django_db
-# What the jobs do until nothing is left to do: more rounds than any story needs.
-ROUNDS = [timedelta(minutes=5 * number) for number in range(8)]
+# What only reads has done nothing, whether its answer is lost or was never given.
+WAYS = {"POST": WAYS_TO_FAIL, "GET": ("die_before", "error_500_before")}
 
 
-class Died(BaseException):
-    """As if the process were killed: nothing catches it."""
+@pytest.fixture
+def world(stripe: StripeServer, acme: Workspace, invoice: Invoice, settings: Any, monkeypatch: Any) -> World:
+    settings.STRIPE_TIMEOUT_SECONDS = 0.25
+    monkeypatch.setattr("tests.payments.stripe_server.TOO_LATE_SECONDS", 0.4)
+    return World(stripe, acme, invoice)
 
 
-def collect_by_saved_method(stripe: StripeServer, invoice: Invoice) -> None:
-    for after in ROUNDS:
-        quietly(collect_due, NOW + after)
-        quietly(attempts.recover, NOW + after)
+def tell(
+    story: Story, world: World, monkeypatch: Any, fault: tuple[int, str] | None = None, death: tuple[str, int] = ("", 0)
+) -> list[str]:
+    """The story from its beginning to its end, checked, and taken back again; the HTTP method of each call."""
+    world.stripe.forget()
+    with undone(), naming(f"{fault or death}"):
+        story.prepare(world)
+        world.process = Process(at=death)
+        before = len(world.stripe.requests)
+        if fault is not None:
+            world.stripe.fail_at(*fault)
+        with world.process.running(monkeypatch):
+            story.tell(world)
+        story.check(world)
+        assert (world.stripe.faults, world.process.died) == ({}, bool(death[1])), "it did not fire"
+        return [each.method for each in world.stripe.requests[before:]]
 
 
-def collect_on_a_page(stripe: StripeServer, invoice: Invoice) -> None:
-    for after in ROUNDS:
-        quietly(payment_page, Invoice.objects.get(pk=invoice.pk), NOW + after)
-        standing = invoice.attempts.exclude(session_id="").filter(status="started").first()
-        if standing and stripe.objects[standing.session_id]["status"] == "open":
-            stripe.complete(standing.session_id)
-        quietly(attempts.recover, NOW + after)
+@pytest.mark.parametrize("story", STORIES)
+def test_stripe_fails_at_every_call(story: type[Story], world: World, monkeypatch: Any, record_property: Any) -> None:
+    calls = tell(story(), world, monkeypatch)
+    points = [(number, how) for number, method in enumerate(calls, 1) for how in WAYS[method]]
+    for fault in points:
+        tell(story(), world, monkeypatch, fault=fault)
+    record_property("points", len(points))
 
 
-def pay_and_refund(stripe: StripeServer, invoice: Invoice) -> None:
-    collect_by_saved_method(stripe, invoice)
-    payment = Payment.objects.get()
-    if not payment.refunds.exists():
-        quietly(refunds.refund, payment.pk, Decimal("50.00"), "too much", "ops", NOW)
-    for after in ROUNDS:
-        quietly(refunds.recover, NOW + after)
+@pytest.mark.parametrize("story", STORIES)
+def test_the_process_dies_at_every_call_and_commit(
+    story: type[Story], world: World, monkeypatch: Any, record_property: Any
+) -> None:
+    calls = tell(story(), world, monkeypatch)
+    commits = world.process.commits
+    points = [(kind, number) for number in range(1, len(calls) + 1) for kind in ("before a call", "after a call")]
+    points += [("after a commit", number) for number in range(1, commits + 1)]
+    for death in points:
+        tell(story(), world, monkeypatch, death=death)
+    record_property("points", len(points))
 
 
-# More than any story makes; those beyond its last call find nothing to break.
-CALLS, DEATHS = range(1, 8), range(1, 13)
-STORIES = [collect_by_saved_method, collect_on_a_page, pay_and_refund]
+def test_a_process_that_died_does_nothing_more(world: World, monkeypatch: Any) -> None:
+    """The proof's own proof: what would make the tests above worth nothing."""
+    with undone():
+        world.process = Process(at=("after a commit", 1))
+        with world.process.running(monkeypatch):
+            world.act(two_commits, world.acme)
+            assert (world.process.commits, world.process.died) == (1, True)
+            assert Workspace.objects.get().name == "first"
+            world.act(two_commits, world.acme)
+            assert (world.process.commits, Workspace.objects.get().name) == (3, "second")
+    assert Workspace.objects.get().name == "Acme"
 
 
-def quietly(act: Callable[..., Any], *arguments: Any) -> None:
-    """A job that fails or is killed is run again later."""
+def two_commits(workspace: Workspace) -> None:
+    """The second is tried whatever happens, as by a `finally`."""
     try:
-        act(*arguments)
-    except (Died, StripeUnavailable):
-        return
-    except Exception as error:
-        if type(error).__name__ not in ("InvoiceNotOpen", "PaymentUnderWay"):
-            raise
+        Workspace.objects.filter(pk=workspace.pk).update(name="first")
+    finally:
+        Workspace.objects.filter(pk=workspace.pk).update(name="second")
 
 
-def exactly_one_payment(stripe: StripeServer, invoice: Invoice) -> None:
-    invoice.refresh_from_db()
-    assert [intent["amount"] for intent in stripe.succeeded()] == [15000]
-    assert [(each.amount, each.invoice_id, each.surplus) for each in Payment.objects.all()] == [
-        (Decimal("150.00"), invoice.pk, "")
-    ]
-    assert (invoice.status, invoice.amount_paid, invoice.amount_due) == ("paid", Decimal("150.00"), Decimal("0.00"))
-    assert not PaymentAttempt.objects.filter(status__in=PaymentAttempt.UNSETTLED).exists()
-
-
-def exactly_one_refund(stripe: StripeServer) -> None:
-    assert [each["amount"] for each in stripe.of("refund")] == [5000]
-    assert [(each.amount, each.status) for each in Refund.objects.all()] == [(Decimal("50.00"), "succeeded")]
-    assert Payment.objects.get().refunded == Decimal("50.00")
-
-
-@pytest.mark.parametrize("story", STORIES)
-@pytest.mark.parametrize("how", WAYS_TO_FAIL)
-@pytest.mark.parametrize("call", CALLS)
-def test_stripe_fails_at_every_call(
-    stripe: StripeServer, acme: Workspace, invoice: Invoice, story: Callable[..., None], how: str, call: int
-) -> None:
-    with_method(acme, stripe)
-    stripe.fail_at(call, how)
-    story(stripe, invoice)
-    exactly_one_payment(stripe, invoice)
-    if story is pay_and_refund:
-        exactly_one_refund(stripe)
-
-
-@pytest.mark.parametrize("story", STORIES)
-@pytest.mark.parametrize("point", DEATHS)
-def test_the_process_dies_before_and_after_every_call(
-    stripe: StripeServer, acme: Workspace, invoice: Invoice, story: Callable[..., None], point: int, monkeypatch: Any
-) -> None:
-    """Odd points are just before a call, even ones just after its answer, before anything of it is stored."""
-    from metering.payments.stripe_edge import StripeEdge
-
-    with_method(acme, stripe)
-    asked, passed = StripeEdge._ask, [0]
-
-    def dying(self: StripeEdge, call: Any) -> Any:
-        passed[0] += 1
-        if passed[0] * 2 - 1 == point:
-            raise Died
-        answer = asked(self, call)
-        if passed[0] * 2 == point:
-            raise Died
-        return answer
-
-    monkeypatch.setattr(StripeEdge, "_ask", dying)
-    story(stripe, invoice)
-    exactly_one_payment(stripe, invoice)
-    if story is pay_and_refund:
-        exactly_one_refund(stripe)
+@contextmanager
+def naming(point: str) -> Iterator[None]:
+    try:
+        yield
+    except AssertionError as error:
+        raise AssertionError(f"{point}: {error}") from error

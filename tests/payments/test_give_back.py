@@ -73,7 +73,7 @@ def test_a_refund_that_stripe_never_heard_of_is_sent_later(stripe: StripeServer,
     stripe.fail_at(1, "die_before")
     note = credited(paid)
     assert went_back(note) == [("150.00", "started")]
-    assert refunds.recover(NOW) == {"settled": 1, "waiting": 0, "unavailable": 0}
+    assert refunds.recover(NOW) == {"settled": 1, "waiting": 0, "unavailable": 0, "failed": 0}
     assert (went_back(note), len(stripe.of("refund"))) == ([("150.00", "succeeded")], 1)
 
 

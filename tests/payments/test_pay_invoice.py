@@ -10,9 +10,7 @@ from django.db import connection
 from rest_framework.test import APIClient
 
 from metering.invoicing.models import Invoice
-from metering.payments import idempotency
 from metering.payments.by_hand import mark_paid
-from metering.payments.collect import collect_due
 from metering.payments.give_back import issue_credit_note, void_invoice
 from metering.payments.models import Dunning, IdempotencyKey
 from tests.factories import NOW
@@ -155,14 +153,3 @@ def test_less_than_a_card_can_pay_is_refused(
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "too_little_to_pay")
     assert "0.30 USD are due" in answer.json()["error"]["message"]
     assert (stripe.of("payment_intent"), stripe.of("checkout.session")) == ([], [])
-
-
-def test_a_key_of_before_attempts_were_remembered_does_not_charge_again(
-    stripe: StripeServer, acme: Workspace, invoice: Invoice, client: APIClient
-) -> None:
-    with_method(acme, stripe, DECLINED)
-    asked = {"pay": invoice.public_id, "method": "saved"}
-    idempotency.once(acme, "k1", asked, lambda: invoice.public_id, NOW)
-    collect_due(NOW)
-    assert outcome(pay(client, invoice)) == DECLINE
-    assert len(stripe.of("payment_intent")) == 1

@@ -137,7 +137,7 @@ def test_what_stripe_does_not_know_or_say_is_a_finding_beside_the_others(
         return sorted(tuple(each.get(name, "") for name in names) for each in against_stripe(LATER))
 
     second, first = (
-        ("payments_are_stripes", each.public_id, "", f"No such object: '{each.intent_id}'", str(each.amount))
+        ("payments_are_stripes", each.public_id, "", f"No such id: '{each.intent_id}'", str(each.amount))
         for each in reversed(unknown)
     )
     refund = ("refunds_are_stripes", "", foreign["id"], "7.00 succeeded", "no refund")

@@ -20,7 +20,7 @@ from metering.invoicing.pdf import pdf_response
 from metering.invoicing.terms_change import save_profile
 from metering.payments import top_ups
 from metering.payments.accounts import account_of, setup_page
-from metering.payments.collect import collect_invoice, payment_page
+from metering.payments.collect import charge_now, payment_page
 from metering.payments.exports import EXPORTS, export
 from metering.payments.models import PaymentAccount, PaymentAttempt, TopUp
 from metering.payments.preferences import save_preferences
@@ -157,15 +157,13 @@ def _pay_failed(request: HttpRequest, workspace: Workspace) -> HttpResponse:
 def _charge(request: HttpRequest, invoice: Invoice, now: datetime) -> bool:
     """Charges the saved method and says how that went; whether another invoice may follow."""
     try:
-        attempt = collect_invoice(invoice.pk, now)
+        attempt = charge_now(invoice, now)
     except StripeUnavailable:
         if attempt_under_way(Invoice.objects.get(pk=invoice.pk)) is None:
             raise
         messages.info(request, CHECKING)
         return False
-    if attempt is None:
-        messages.info(request, "There is nothing to pay on this invoice.")
-    elif attempt.status == PaymentAttempt.Status.SUCCEEDED:
+    if attempt.status == PaymentAttempt.Status.SUCCEEDED:
         messages.success(request, f"Thank you: invoice {invoice.number} is paid.")
     elif attempt.status == PaymentAttempt.Status.DECLINED:
         messages.error(request, f"The payment was declined: {attempt.message} Pay on Stripe's page, or save another method.")

@@ -1,0 +1,187 @@
+"""Payment pages: one address while it is open, closed before anything else is done, and ended by what came of it."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from metering.errors import InvoiceNotOpen, PaymentUnderWay
+from metering.invoicing.models import Invoice
+from metering.invoicing.void import mark_uncollectible
+from metering.payments import attempts
+from metering.payments.attempts import SAVED_METHOD, begin_for_invoice, recover
+from metering.payments.by_hand import mark_paid
+from metering.payments.collect import charge_now, collect_due, collect_invoice, payment_page
+from metering.payments.give_back import void_invoice
+from metering.payments.models import Payment, PaymentAttempt
+from metering.payments.pages import close
+from metering.payments.stripe_edge import edge
+from metering.payments.webhooks import handle_waiting
+from tests.factories import NOW
+from tests.payments.conftest import with_method
+from tests.payments.stripe_server import BANK, DECLINED, UNCONFIRMED, StripeServer
+from tests.payments.test_webhooks import send
+from workspaces.models import Workspace
+
+pytestmark = pytest.mark.django_db
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+
+
+@pytest.fixture
+def session(stripe: StripeServer, invoice: Invoice) -> dict[str, Any]:
+    """The invoice's open page."""
+    payment_page(invoice, NOW)
+    (opened,) = stripe.of("checkout.session")
+    return opened
+
+
+def statuses(invoice: Invoice) -> list[str]:
+    return list(invoice.attempts.order_by("number").values_list("status", flat=True))
+
+
+def decline_on(stripe: StripeServer, session: dict[str, Any]) -> None:
+    stripe.complete(session["id"], DECLINED)
+    send(stripe, "payment_intent.payment_failed", stripe.of("payment_intent")[0])
+    assert handle_waiting(NOW + MINUTE)["handled"] == 1
+
+
+def test_a_card_declined_on_the_page_leaves_it_open_at_the_same_address(
+    stripe: StripeServer, invoice: Invoice, session: dict[str, Any]
+) -> None:
+    decline_on(stripe, session)
+    assert payment_page(invoice, NOW + 2 * MINUTE) == session["url"]
+    assert statuses(invoice) == ["started"]
+    assert len(stripe.of("checkout.session")) == 1
+
+
+def test_a_page_with_a_declined_card_can_be_closed(stripe: StripeServer, invoice: Invoice, session: dict[str, Any]) -> None:
+    decline_on(stripe, session)
+    void_invoice(invoice.pk, "mistake", "ops", NOW + 2 * MINUTE)
+    invoice.refresh_from_db()
+    assert (invoice.status, session["status"], statuses(invoice)) == ("void", "expired", ["canceled"])
+
+
+def test_a_page_with_a_declined_card_is_closed_before_a_saved_method_is_charged(
+    stripe: StripeServer, acme: Workspace, invoice: Invoice, session: dict[str, Any]
+) -> None:
+    decline_on(stripe, session)
+    with_method(acme, stripe)
+    collect_invoice(invoice.pk, NOW + 2 * MINUTE)
+    invoice.refresh_from_db()
+    assert (invoice.status, session["status"], statuses(invoice)) == ("paid", "expired", ["canceled", "succeeded"])
+
+
+def test_a_page_with_a_declined_card_that_expires_ends_the_attempt(
+    stripe: StripeServer, invoice: Invoice, session: dict[str, Any]
+) -> None:
+    decline_on(stripe, session)
+    session.update(status="expired", url=None)  # a day later, by itself
+    send(stripe, "checkout.session.expired", session)
+    handle_waiting(NOW + DAY)
+    assert statuses(invoice) == ["canceled"]
+    assert payment_page(invoice, NOW + DAY) != session["url"]
+
+
+def test_a_bank_debit_on_the_page_that_fails_days_later_is_a_decline(
+    stripe: StripeServer, acme: Workspace, invoice: Invoice, session: dict[str, Any]
+) -> None:
+    stripe.complete(session["id"], BANK)
+    recover(NOW + 5 * MINUTE)
+    assert statuses(invoice) == ["processing"]
+    with pytest.raises(PaymentUnderWay):
+        payment_page(invoice, NOW + 6 * MINUTE)
+    (intent,) = stripe.of("payment_intent")
+    stripe.settle(intent["id"], succeeded=False)
+    send(stripe, "payment_intent.payment_failed", intent)
+    handle_waiting(NOW + 4 * DAY)
+    attempt = invoice.attempts.get()
+    assert (attempt.status, attempt.code, attempt.session_url) == ("declined", "debit_not_authorized", "")
+    assert payment_page(invoice, NOW + 40 * DAY).startswith("http")
+    stripe.complete(stripe.of("checkout.session")[1]["id"])
+    recover(NOW + 40 * DAY)
+    assert [each.amount for each in Payment.objects.all()] == [Decimal("150.00")]
+
+
+def test_a_bank_account_that_its_owner_has_yet_to_verify_is_waited_for(
+    stripe: StripeServer, invoice: Invoice, session: dict[str, Any]
+) -> None:
+    stripe.complete(session["id"], UNCONFIRMED)
+    session.update(status="complete", url=None)
+    assert recover(NOW + DAY)["waiting"] == 1
+    with pytest.raises(PaymentUnderWay):
+        payment_page(invoice, NOW + DAY)
+    with pytest.raises(PaymentUnderWay):
+        void_invoice(invoice.pk, "mistake", "ops", NOW + DAY)
+
+
+def test_by_hand_closes_an_open_page_first(stripe: StripeServer, invoice: Invoice, session: dict[str, Any]) -> None:
+    assert mark_paid(invoice.pk, "wire", "ops", NOW).status == "paid"
+    assert (session["status"], statuses(invoice)) == ("expired", ["canceled"])
+    assert [(each.method, each.amount) for each in Payment.objects.all()] == [("by_hand", Decimal("150.00"))]
+
+
+def test_by_hand_waits_for_a_page_that_was_just_paid(stripe: StripeServer, invoice: Invoice, session: dict[str, Any]) -> None:
+    stripe.complete(session["id"])
+    with pytest.raises(InvoiceNotOpen):
+        mark_paid(invoice.pk, "wire", "ops", NOW)
+    assert [(each.method, each.amount) for each in Payment.objects.all()] == [("stripe", Decimal("150.00"))]
+
+
+def test_a_page_whose_address_was_just_told_is_not_thought_unopened(
+    stripe: StripeServer, acme: Workspace, invoice: Invoice
+) -> None:
+    account = with_method(acme, stripe)
+    begin_for_invoice(invoice.pk, "payment_page", account, NOW)
+    seen = PaymentAttempt.objects.get()  # read by the dunning run ...
+    payment_page(invoice, NOW)  # ... while a request opens it and tells its address
+    close(seen, NOW)
+    assert (stripe.of("checkout.session")[0]["status"], statuses(invoice)) == ("expired", ["canceled"])
+    collect_invoice(invoice.pk, NOW)
+    assert len(stripe.succeeded()) == 1
+
+
+def test_a_page_that_was_closed_while_stripe_made_it_is_told_to_nobody(
+    stripe: StripeServer, acme: Workspace, invoice: Invoice, monkeypatch: Any
+) -> None:
+    account = with_method(acme, stripe)
+    attempt = begin_for_invoice(invoice.pk, "payment_page", account, NOW)
+    made = type(edge()).create_payment_session
+
+    def slow(self: Any, *asked: Any) -> Any:
+        session = made(self, *asked)
+        if len(stripe.of("checkout.session")) == 1:
+            assert attempts.close(attempt, NOW).status == "canceled"
+        return session
+
+    monkeypatch.setattr(type(edge()), "create_payment_session", slow)
+    address = payment_page(invoice, NOW)
+    first, second = stripe.of("checkout.session")
+    assert (first["status"], second["status"], address) == ("expired", "open", second["url"])
+    assert statuses(invoice) == ["canceled", "started"]
+
+
+def test_an_uncollectible_invoice_can_be_paid_by_its_customer_and_is_not_collected(
+    stripe: StripeServer, acme: Workspace, invoice: Invoice
+) -> None:
+    mark_uncollectible(invoice.pk, "gave up", "ops", NOW)
+    invoice.refresh_from_db()
+    with_method(acme, stripe)
+    assert collect_due(NOW)["succeeded"] == 0
+    assert collect_invoice(invoice.pk, NOW) is None
+    assert payment_page(invoice, NOW).startswith("http")
+    assert collect_invoice(invoice.pk, NOW) is None
+    assert stripe.of("checkout.session")[0]["status"] == "open"
+    assert charge_now(invoice, NOW).status == "succeeded"  # closes the page
+    invoice.refresh_from_db()
+    assert (invoice.status, stripe.of("checkout.session")[0]["status"]) == ("paid", "expired")
+    assert len(stripe.succeeded()) == 1
+
+
+def test_a_charge_begun_while_open_goes_no_further_by_itself_than_its_attempt(
+    stripe: StripeServer, acme: Workspace, invoice: Invoice
+) -> None:
+    account = with_method(acme, stripe)
+    mark_uncollectible(invoice.pk, "gave up", "ops", NOW)
+    with pytest.raises(InvoiceNotOpen):
+        begin_for_invoice(invoice.pk, SAVED_METHOD, account, NOW, statuses=["open"])
