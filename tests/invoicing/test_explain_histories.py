@@ -80,7 +80,7 @@ class History:
                 if last is not None and last.status == "void":
                     invoice = reissue(last.pk, OPS, self.now)
                 else:
-                    invoice = close_workspace(self.workspace, MONTHS[month], self.now, True, OPS)
+                    invoice = close_workspace(self.workspace, MONTHS[month], self.now, True, OPS).invoice
                 if invoice is not None and invoice.status == "draft":
                     invoice = finalize(invoice.pk, OPS, self.now)
         except NothingToBill:
