@@ -29,7 +29,7 @@ LISTS = {
     "metering_quarantinedevent_changelist": 13,
     "metering_invoice_changelist": 10,
     "metering_creditnote_changelist": 10,
-    "index": 21,
+    "index": 23,
 }
 
 

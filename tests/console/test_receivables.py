@@ -84,6 +84,8 @@ def held(books: dict[str, Invoice]) -> Invoice:
         workspace=other,
         period_start=period.start,
         period_end=period.end,
+        subtotal_exact="500",
+        subtotal="500.00",
         total="500.00",
         amount_due="500.00",
         held="20 times the usual.",

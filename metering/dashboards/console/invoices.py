@@ -96,12 +96,12 @@ class LinesOfAnInvoice(ReadOnlyInline):
         return line.description
 
     @display(description="tokens")
-    def tokens(self, line: InvoiceLine) -> SafeString:
-        return figures.count(line.quantity)
+    def tokens(self, line: InvoiceLine) -> SafeString | str:
+        return figures.count(line.quantity) if line.component else ""
 
     @display(description="rate $/M")
-    def rate(self, line: InvoiceLine) -> SafeString:
-        return figures.figure(figures.rate(line.rate_per_million))
+    def rate(self, line: InvoiceLine) -> SafeString | str:
+        return figures.figure(figures.rate(line.rate_per_million)) if line.component else ""
 
     @display(description="exact")
     def exact(self, line: InvoiceLine) -> SafeString:
