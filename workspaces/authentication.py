@@ -126,7 +126,7 @@ def authenticate_key(secret: str, now: datetime) -> Caller:
     _check_grace(credential.expires_at, now)
     if key.kind != APIKey.Kind.ADMIN and key.workspace.suspended_at is not None:
         raise WorkspaceSuspended(
-            f"This workspace is suspended. {key.workspace.suspended_because} Its keys work again when it is paid."
+            f"This workspace is suspended. {key.workspace.suspended_because} Its keys work again when that is settled."
         )
     _note_use(key, now)
     role = Membership.Role.ADMIN if key.kind == APIKey.Kind.ADMIN else KEY_ROLE

@@ -101,11 +101,12 @@ def billed_charges(terms: BillingTerms, unbilled: Unbilled, period: Period) -> B
 
 
 def committed_months(pricing: Sequence[AgreedPricing], start: datetime | None, own: Period) -> Iterator[datetime]:
-    """Months from the first minimum on: one without usage and without an invoice owes it all the same."""
+    """Months with a minimum: one without usage and without an invoice owes it all the same."""
     first = next((each.effective_from for each in pricing if each.minimum_commitment is not None), own.end)
     month = max(first, start or first)
     while month < own.end:
-        yield month
+        if in_force(pricing, month).minimum_commitment is not None:
+            yield month
         month = next_month(month)
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from metering.invoicing.credit_note_models import CreditNote, CreditNoteLine
+from metering.invoicing.shown import kept_taxes
 from metering.money import cents_text
 from metering.periods import instant_text
 
@@ -19,7 +20,7 @@ def credit_note_json(note: CreditNote) -> dict[str, Any]:
         "buyer": note.buyer,
         "lines": [line_json(line) for line in note.lines.all()],
         "subtotal": cents_text(note.subtotal),
-        "taxes": note.taxes,
+        "taxes": kept_taxes(note.taxes, note.subtotal),
         "tax": cents_text(note.tax),
         "total": cents_text(note.total),
         "off_due": cents_text(note.off_due),

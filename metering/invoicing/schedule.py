@@ -11,17 +11,12 @@ from django.db import connection
 from metering.invoicing.close import billable_workspaces, close_workspace, refuse_running_month
 from metering.invoicing.lines import BILLED_STATUSES
 from metering.invoicing.models import Invoice
+from metering.jobs.progress import Progress, unheard
 from metering.periods import Period, month_of, previous_month
 from workspaces.models import Workspace
 
 log = structlog.get_logger(__name__)
 ACTOR = "metering.close_due_months"
-Progress = Callable[[int, int], None]
-
-
-def unheard(done: int, total: int) -> None:
-    """Nobody asks how far it is."""
-
 
 # Per workspace: every ended month that has a draft, every one with usage, priced or not yet, or a minimum commitment after its
 # last finalized one, and the last ended month in any case, for what arrived late. What arrives for a month before the last
@@ -34,12 +29,17 @@ WITH last_finalized AS (
 ), used AS (
     SELECT DISTINCT workspace_id, date_trunc('month', day AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' AS month
     FROM metering_dailyrollup WHERE status = ANY(%(billed)s) AND day < %(running)s {of_workspace}
+), agreed AS (
+    SELECT workspace_id, effective_from, minimum_commitment,
+           lead(effective_from) OVER (PARTITION BY workspace_id ORDER BY effective_from) AS succeeded_at
+    FROM metering_agreedpricing WHERE true {of_workspace}
 ), ended AS (
     SELECT workspace_id, month FROM used UNION SELECT DISTINCT workspace_id, %(last)s::timestamptz FROM used
     UNION
     SELECT workspace_id, generate_series(
-        min(effective_from) AT TIME ZONE 'UTC', %(last)s::timestamptz AT TIME ZONE 'UTC', '1 month') AT TIME ZONE 'UTC'
-    FROM metering_agreedpricing WHERE minimum_commitment IS NOT NULL {of_workspace} GROUP BY workspace_id
+        effective_from AT TIME ZONE 'UTC',
+        least(%(last)s::timestamptz, succeeded_at - interval '1 day') AT TIME ZONE 'UTC', '1 month') AT TIME ZONE 'UTC'
+    FROM agreed WHERE minimum_commitment IS NOT NULL
 ), due AS (
     SELECT ended.workspace_id, ended.month FROM ended LEFT JOIN last_finalized f ON f.workspace_id = ended.workspace_id
     WHERE (f.month IS NULL OR ended.month > f.month) AND NOT EXISTS (

@@ -93,7 +93,7 @@ class InvoiceSerializer(serializers.Serializer[Any]):
     credits_applied = CentsField(help_text="Purchased and goodwill credits, applied as payments are.")
     amount_paid = CentsField()
     credited = CentsField(help_text="Taken off by credit notes.")
-    amount_due = CentsField(help_text="Total less credits applied, paid and credited.")
+    amount_due = CentsField(help_text="Total less credits applied, paid and credited; 0.00 on a void invoice.")
     credit_notes = serializers.ListField(child=serializers.CharField(), help_text="Ids, newest first.")
     notes = NotesSerializer()
     currency = serializers.CharField()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from metering.invoicing.compose import InvoicePreview
@@ -75,8 +76,12 @@ def amounts_json(invoice: Invoice | InvoicePreview) -> dict[str, Any]:
 def taxes_json(invoice: Invoice | InvoicePreview) -> list[dict[str, str]]:
     if isinstance(invoice, InvoicePreview):
         return [tax.as_json() for tax in invoice.taxes]
-    net = cents_text(invoice.subtotal - invoice.promotional)
-    return [{"taxable": net} | tax for tax in invoice.taxes]  # the older ones are all on the whole net
+    return kept_taxes(invoice.taxes, invoice.subtotal - invoice.promotional)
+
+
+def kept_taxes(taxes: list[dict[str, str]], net: Decimal) -> list[dict[str, str]]:
+    """As a document keeps them; the older ones are all on its whole net."""
+    return [{"taxable": cents_text(net)} | tax for tax in taxes]
 
 
 def line_json(line: InvoiceLine) -> dict[str, Any]:

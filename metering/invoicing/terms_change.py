@@ -36,7 +36,7 @@ def save_profile(workspace: Workspace, profile: Mapping[str, Any], actor: str, n
 def save_terms(
     workspace: Workspace, terms: Mapping[str, Any], rates: Sequence[TaxRate] | None, actor: str, now: datetime
 ) -> BillingTerms:
-    """Any part of the terms; `rates` of None leaves them. Drafts follow at once, finalized invoices never.
+    """Any part of the terms; `rates` of None leaves them. Drafts follow at their next refresh, finalized invoices never.
 
     `discount_percent` and `minimum_commitment` hold from the month `pricing_from` on, the running one without it. Raises
     InvalidParameter.

@@ -136,12 +136,4 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.AddIndex(
-            model_name="quarantinedevent",
-            index=models.Index(
-                condition=models.Q(("settled_at__isnull", True)),
-                fields=["workspace"],
-                name="quarantine_open_by_workspace",
-            ),
-        ),
     ]

@@ -53,7 +53,7 @@ class BalanceView(APIView):
     @extend_schema(
         operation_id="get_balance",
         tags=["credits"],
-        summary="What is left: credits less unbilled usage, in real time",
+        summary="What is left: credits less unbilled usage and the tax on it, in real time",
         responses={200: BalanceSerializer, **REFUSED},
     )
     def get(self, request: Request) -> Response:

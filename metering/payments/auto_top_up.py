@@ -1,6 +1,5 @@
 """Credits that buy themselves when the balance runs low, and the mail that says that it does."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -9,9 +8,11 @@ from django.db import transaction
 from django.db.models import Q
 
 from metering.invoicing.draft import hold
+from metering.jobs.progress import Progress, unheard
 from metering.money import cents_text, exact_text
 from metering.payments import top_ups
 from metering.payments.balance import Balance, balance_of
+from metering.payments.clock import Clock, ticking
 from metering.payments.models import PaymentAccount, TopUp
 from metering.payments.notices import tell
 from metering.payments.stripe_edge import is_configured
@@ -21,17 +22,19 @@ log = structlog.get_logger(__name__)
 ACTOR = "metering.top_up_balances"
 
 
-def top_up_low(now: datetime, progress: Callable[[int, int], None] = lambda done, total: None) -> dict[str, int]:
+def top_up_low(now: datetime | Clock, progress: Progress = unheard) -> dict[str, int]:
     """Looks at every workspace that wants to be told, or topped up. Counts of topped_up, told and failed."""
+    clock = ticking(now)
     counts = {"topped_up": 0, "told": 0, "failed": 0}
     watched = Q(top_up_below__isnull=False) | Q(low_balance__isnull=False)
     accounts = list(PaymentAccount.objects.filter(watched).select_related("workspace").order_by("pk"))
     for done, account in enumerate(accounts):
         progress(done, len(accounts))
         try:
-            balance = balance_of(account.workspace, now)
-            counts["told"] += _tell_if_low(account, balance, now)
-            counts["topped_up"] += _top_up_if_low(account, balance, now)
+            moment = clock()
+            balance = balance_of(account.workspace, moment)
+            counts["told"] += _tell_if_low(account, balance, moment)
+            counts["topped_up"] += _top_up_if_low(account, balance, moment)
         except Exception:
             log.exception("top_up_failed", workspace_id=account.workspace.public_id)
             counts["failed"] += 1

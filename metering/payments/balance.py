@@ -1,4 +1,4 @@
-"""What a workspace has left: credits less what it used and was not invoiced yet, in real time, from rollups."""
+"""What a workspace has left: credits less what it used and was not invoiced yet, tax included, in real time, from rollups."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

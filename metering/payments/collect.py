@@ -1,21 +1,21 @@
 """Collecting what invoices owe: from the saved method, by itself or when its customer asks, or on a payment page."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import datetime
 
 import structlog
-from django.conf import settings
 from django.db.models import Q
 
 from metering.errors import InvoiceNotOpen, NoPaymentMethod, PaymentUnderWay
 from metering.invoicing.models import Invoice
 from metering.invoicing.settle import OWED
+from metering.jobs.progress import Progress, unheard
 from metering.payments.accounts import ensure_customer
 from metering.payments.attempts import PAYMENT_PAGE, SAVED_METHOD, begin_for_invoice, close, pursue
 from metering.payments.clock import Clock, ticking
 from metering.payments.models import PaymentAccount, PaymentAttempt
 from metering.payments.stripe_edge import StripeUnavailable, edge, is_configured
-from metering.payments.too_little import refuse_too_little
+from metering.payments.too_little import enough_due, is_too_little, refuse_too_little
 
 log = structlog.get_logger(__name__)
 # An attempt that just came to nothing is followed by another, so often within one act.
@@ -32,7 +32,7 @@ def collect_invoice(invoice_id: int, now: datetime) -> PaymentAttempt | None:
         return None
     invoice = Invoice.objects.get(pk=invoice_id)
     account = _account_with_method(invoice)
-    if account is None or invoice.status != Invoice.Status.OPEN or invoice.amount_due < settings.INVOICE_MINIMUM:
+    if account is None or invoice.status != Invoice.Status.OPEN or is_too_little(invoice.amount_due):
         return None
     try:
         return _charge(invoice_id, account, now, (Invoice.Status.OPEN,))
@@ -53,7 +53,7 @@ def charge_now(invoice: Invoice, now: datetime) -> PaymentAttempt:
     return _charge(invoice.pk, account, now, OWED)
 
 
-def collect_due(now: datetime | Clock, progress: Callable[[int, int], None] = lambda done, total: None) -> dict[str, int]:
+def collect_due(now: datetime | Clock, progress: Progress = unheard) -> dict[str, int]:
     """Collects what was finalized and not tried yet; retries are dunning's. Counts of outcomes."""
     clock = ticking(now)
     counts = {"succeeded": 0, "processing": 0, "declined": 0, "failed": 0}
@@ -107,9 +107,7 @@ def _account_with_method(invoice: Invoice) -> PaymentAccount | None:
 
 def _untried() -> list[int]:
     """Primary keys of open invoices with a saved method and no dunning, whose last attempt, if any, came to nothing."""
-    invoices = Invoice.objects.filter(
-        status=Invoice.Status.OPEN, amount_due__gte=max(settings.INVOICE_MINIMUM, 0), dunning__isnull=True
-    )
+    invoices = Invoice.objects.filter(enough_due(), status=Invoice.Status.OPEN, dunning__isnull=True)
     with_method = invoices.filter(workspace__payment_account__isnull=False).exclude(workspace__payment_account__method_id="")
     tried = Q(attempts__status__in=["started", "processing", "declined", "succeeded"])
     return list(with_method.exclude(tried).order_by("pk").values_list("pk", flat=True))

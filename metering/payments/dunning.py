@@ -18,10 +18,12 @@ from django.db.models import Exists, OuterRef, Q
 from metering.invoicing.draft import hold
 from metering.invoicing.models import Invoice
 from metering.invoicing.settle import OWED
+from metering.jobs.progress import Progress, unheard
 from metering.money import cents_text
+from metering.payments.clock import Clock, ticking
 from metering.payments.models import Dunning, PaymentAttempt
 from metering.payments.notices import tell
-from metering.payments.suspension import judge
+from metering.payments.suspension import judge_or_leave
 from metering.payments.too_little import enough_due, is_too_little
 from metering.periods import instant_text
 from workspaces import audit
@@ -51,25 +53,23 @@ def after_payment(invoice: Invoice, now: datetime) -> None:
     Dunning.objects.filter(invoice=invoice).exclude(state=Dunning.State.SETTLED).update(
         state=Dunning.State.SETTLED, next_retry_at=None, settled_at=now
     )
-    judge(invoice.workspace_id, now)
+    judge_or_leave(invoice.workspace_id, now)
 
 
-def dun(
-    now: datetime, retry: Callable[[int, datetime], Any], progress: Callable[[int, int], None] = lambda done, total: None
-) -> dict[str, int]:
+def dun(now: datetime | Clock, retry: Callable[[int, datetime], Any], progress: Progress = unheard) -> dict[str, int]:
     """Takes every step that is due. `retry(invoice's primary key, now)` collects from the saved method, if there is one.
 
     Counts of retried, reminded and failed. One invoice's failure does not stop the others.
     """
-    counts = {"retried": 0, "reminded": 0, "failed": 0}
-    _let_off(now)
-    due = _due(now)
+    clock = ticking(now)
+    counts = {"retried": 0, "reminded": 0, "failed": _let_off(clock())}
+    due = _due(clock())
     for done, invoice_id in enumerate(due):
         progress(done, len(due))
         try:
-            if retry(invoice_id, now) is not None:
+            if retry(invoice_id, clock()) is not None:
                 counts["retried"] += 1
-            elif _remind(invoice_id, now):
+            elif _remind(invoice_id, clock()):
                 counts["reminded"] += 1
         except Exception:
             log.exception("dunning_failed", invoice_id=invoice_id)
@@ -99,14 +99,20 @@ def _has_new_method() -> Q:
     return Q(untried, dunning__state__in=UNSETTLED, **{f"{method}__gt": ""})
 
 
-def _let_off(now: datetime) -> None:
-    """Ends the dunning of what a credit or a payment has lowered to less than a card can pay."""
+def _let_off(now: datetime) -> int:
+    """Ends the dunning of what a credit or a payment has lowered to less than a card can pay; how many that failed for."""
+    failed = 0
     dunnings = Dunning.objects.filter(state__in=UNSETTLED, invoice__status__in=OWED)
     too_little = dunnings.exclude(enough_due("invoice__")).select_related("invoice")
     for dunning in too_little.order_by("pk"):
-        with transaction.atomic():
-            hold(dunning.invoice.workspace_id)
-            after_payment(dunning.invoice, now)
+        try:
+            with transaction.atomic():
+                hold(dunning.invoice.workspace_id)
+                after_payment(dunning.invoice, now)
+        except Exception:
+            log.exception("dunning_failed", invoice_id=dunning.invoice_id)
+            failed += 1
+    return failed
 
 
 def _remind(invoice_id: int, now: datetime) -> bool:
@@ -145,7 +151,7 @@ def _step(dunning: Dunning, invoice: Invoice, key: str, message: str, now: datet
     dunning.save()
     tell(invoice.workspace, "past_due", f"past_due:{invoice.public_id}", context, now)
     audit.record(ACTOR, "invoice.past_due", invoice.public_id, invoice.workspace, now=now, number=invoice.number)
-    judge(invoice.workspace_id, now)
+    judge_or_leave(invoice.workspace_id, now)
 
 
 def _tell_again(dunning: Dunning, invoice: Invoice, attempt: PaymentAttempt, now: datetime) -> None:

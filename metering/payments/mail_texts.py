@@ -50,7 +50,7 @@ def payment_failed(about: dict[str, str]) -> Mail:
         f"Payment of invoice {about['number']} failed",
         [
             f"The payment of invoice {about['number']} did not succeed: {about['message']}",
-            f"We try again on {about['next_try'][:10]}. You can also pay now, or save another payment method.",
+            f"The next try is on {about['next_try'][:10]}. You can also pay now, or save another payment method.",
         ],
         [("Invoice", about["number"]), ("Amount due", f"{about['amount_due']} USD")],
         invoice_page(about),
@@ -107,7 +107,7 @@ def top_up_failed(about: dict[str, str]) -> Mail:
         "Your automatic top-up failed",
         [
             f"Buying {about['amount']} USD of credit did not succeed: {about['message']}",
-            "Automatic top-ups have stopped until you save another payment method.",
+            "Automatic top-ups have stopped until you save another payment method, or their settings.",
         ],
         link=billing_page(),
         button="Save a payment method",

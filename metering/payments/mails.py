@@ -121,7 +121,10 @@ def _claim(now: datetime, pk: int | None = None) -> Notice | None:
 
 def _send(notice: Notice, now: datetime) -> bool:
     try:
-        message_of(notice, _addresses(notice)).send()
+        to, missing = addresses_of(notice)
+        if not to:
+            raise LookupError(missing)
+        message_of(notice, to).send()
     except Exception as error:
         log.exception("notice_not_sent", key=notice.key)
         wait = min(timedelta(minutes=2 ** min(notice.tries, 10)), LONGEST_WAIT)
@@ -133,15 +136,12 @@ def _send(notice: Notice, now: datetime) -> bool:
     return True
 
 
-def _addresses(notice: Notice) -> list[str]:
+def addresses_of(notice: Notice) -> tuple[list[str], str]:
+    """To whom it goes today, and what to do where that is nobody."""
     if notice.kind in FOR_OPERATORS:
-        to, missing = list(settings.OPERATOR_EMAILS), "The operators have no address: set OPERATOR_EMAILS."
-    else:
-        to = recipients_of(notice.workspace)
-        missing = "The workspace has no address: set the recipients in its billing terms."
-    if not to:
-        raise LookupError(missing)
-    return to
+        return list(settings.OPERATOR_EMAILS), "The operators have no address: set OPERATOR_EMAILS."
+    missing = "The workspace has no address: set the recipients in its billing terms."
+    return recipients_of(notice.workspace), missing
 
 
 def message_of(notice: Notice, to: list[str]) -> EmailMultiAlternatives:

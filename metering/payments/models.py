@@ -357,7 +357,7 @@ class IdempotencyKey(models.Model):
     id = models.BigAutoField(primary_key=True)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
     key = models.CharField(max_length=255)
-    # SHA-256 of the address and the body.
+    # SHA-256 of what was asked.
     asked = models.CharField(max_length=64)
     # The id of what it made, such as "top_…" or an attempt's key; its answer is made from that.
     made = models.CharField(max_length=64)

@@ -16,6 +16,7 @@ from metering.invoicing.settle import OWED
 from metering.invoicing.terms import terms_of
 from metering.invoicing.terms_models import BillingTerms
 from metering.payments.balance import balance_of
+from metering.payments.clock import Clock, ticking
 from metering.payments.models import Dunning
 from workspaces import audit
 from workspaces.models import Workspace
@@ -35,13 +36,23 @@ def judge(workspace_id: int, now: datetime) -> str:
     return because
 
 
-def watch_suspensions(now: datetime) -> dict[str, int]:
+def judge_or_leave(workspace_id: int, now: datetime) -> None:
+    """`judge` beside something that must not fail with it, such as money that arrived: what fails is left to the watch."""
+    try:
+        with transaction.atomic():
+            judge(workspace_id, now)
+    except Exception:
+        log.exception("suspension_not_judged", workspace_id=workspace_id)
+
+
+def watch_suspensions(now: datetime | Clock) -> dict[str, int]:
     """Judges every workspace that is suspended or may have to be. Counts of newly suspended, lifted, and failed."""
+    clock = ticking(now)
     counts = {"suspended": 0, "lifted": 0, "failed": 0}
     for workspace in _watched():
         before = workspace.suspended_because
         try:
-            because = judge(workspace.pk, now)
+            because = judge(workspace.pk, clock())
             counts["suspended"] += bool(because and not before)
             counts["lifted"] += bool(before and not because)
         except Exception:

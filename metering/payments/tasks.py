@@ -29,7 +29,7 @@ def dun_invoices(started_by: str = SCHEDULE) -> dict[str, Any]:
     return counted(
         "metering.dun_invoices",
         started_by,
-        lambda run: dunning.dun(timezone.now(), lambda pk, _: collect.collect_invoice(pk, timezone.now()), run.progress),
+        lambda run: dunning.dun(timezone.now, collect.collect_invoice, run.progress),
     )
 
 
@@ -65,10 +65,9 @@ def expire_credits(started_by: str = SCHEDULE) -> dict[str, Any]:
 @shared_task(name="metering.top_up_balances")
 def top_up_balances(started_by: str = SCHEDULE) -> dict[str, Any]:
     """Tops up low balances and tells of them; refuses live keys while nothing is left, or lets them work again."""
-    now = timezone.now()
 
     def act(run: Run) -> dict[str, Any]:
-        found, watched = auto_top_up.top_up_low(now, run.progress), watch_suspensions(now)
+        found, watched = auto_top_up.top_up_low(timezone.now, run.progress), watch_suspensions(timezone.now)
         return found | watched | {"failed": found["failed"] + watched["failed"]}
 
     return counted("metering.top_up_balances", started_by, act)

@@ -16,7 +16,8 @@ from metering.payments.stripe_edge import verify_webhook
 from workspaces import audit
 
 log = structlog.get_logger(__name__)
-MOST_TRIES = 12
+# It is never given up: the job says that some fail, and the console shows which.
+LONGEST_WAIT = timedelta(hours=4)
 AT_ONCE = 200
 LEASE = timedelta(minutes=5)
 
@@ -83,7 +84,7 @@ def _claim(now: datetime, pk: int | None = None) -> WebhookEvent | None:
 
 
 def _due(now: datetime) -> QuerySet[WebhookEvent]:
-    due = WebhookEvent.objects.filter(status__in=["waiting", "failed"], tries__lt=MOST_TRIES)
+    due = WebhookEvent.objects.filter(status__in=["waiting", "failed"])
     return due.filter(Q(next_try_at__isnull=True) | Q(next_try_at__lte=now))
 
 
@@ -92,7 +93,7 @@ def _handle_one(event: WebhookEvent, now: datetime) -> str:
         known = handle(event.type, event.object_id, about_of(event), now)
     except Exception as error:
         log.exception("webhook_failed", event_id=event.event_id, type=event.type)
-        wait = timedelta(minutes=2 ** min(event.tries, 9))
+        wait = min(timedelta(minutes=2 ** min(event.tries, 10)), LONGEST_WAIT)
         WebhookEvent.objects.filter(pk=event.pk).update(
             status=WebhookEvent.Status.FAILED,
             tries=F("tries") + 1,

@@ -16,7 +16,7 @@ from tests.factories import NOW
 from workspaces.models import SentForm, User, Workspace
 from workspaces.sent_forms import LIVES, forget_old
 
-SENT_BEFORE = "This form was already sent: what it asked for is done. Open it again to repeat it."
+SENT_BEFORE = "This form was already sent. Look whether it took effect before you open it again."
 OUT_OF_DATE = "This form is out of date, and nothing was done. Here it is anew."
 
 

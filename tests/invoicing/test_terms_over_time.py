@@ -12,7 +12,7 @@ from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.credit_notes import issue
 from metering.invoicing.models import Invoice
 from metering.invoicing.reconcile import differences
-from metering.invoicing.schedule import close_due_months
+from metering.invoicing.schedule import close_due_months, due_months
 from metering.invoicing.terms_change import save_terms
 from metering.invoicing.terms_models import AgreedPricing, TaxRate
 from metering.invoicing.void import held_invoice
@@ -107,6 +107,15 @@ def test_a_month_that_a_void_made_a_credit_still_owes_its_minimum(use: Meter, ke
     november = acme.invoices.get(period_start=at("11-01T00:00"))
     assert ("minimum", "October 2026: Minimum commitment of 100.00 USD", 1, "100", "100.00") in told(november)
     assert differences() == []
+
+
+def test_a_minimum_that_ended_makes_no_more_months_due(key: APIKey, acme: Workspace) -> None:
+    agree(acme, at("08-01T00:00"), minimum_commitment=Decimal(100))
+    agree(acme, at("10-01T00:00"), minimum_commitment=None)
+    assert [f"{month.start:%m}" for month, _ in due_months(IN_DECEMBER)] == ["08", "09"]
+    close_due_months(IN_DECEMBER)
+    assert billed(acme) == {"08": "100.00", "09": "100.00"}
+    assert due_months(IN_DECEMBER) == []
 
 
 def test_a_month_closed_out_of_turn_bills_the_minimum_of_the_one_before(key: APIKey, acme: Workspace) -> None:

@@ -122,7 +122,7 @@ def test_past_due_suspends_the_live_keys_if_agreed_and_payment_lifts_it(
     if agreed:
         assert answer.json()["error"] == {
             "message": f"This workspace is suspended. The invoice {invoice.number} is past due. "
-            "Its keys work again when it is paid.",
+            "Its keys work again when that is settled.",
             "type": "permission_error",
             "code": "workspace_suspended",
             "param": None,

@@ -59,6 +59,18 @@ def test_agreeing_that_nothing_is_suspended_lifts_it(acme: Workspace, invoice: I
     assert trail() == [("suspended", because), ("unsuspended", None), ("suspended", because)]
 
 
+def test_money_is_kept_when_the_balance_cannot_be_told(acme: Workspace, invoice: Invoice, monkeypatch: Any) -> None:
+    agree(acme, mode="prepaid")
+
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("the rollups contradict each other")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(suspension, "balance_of", broken)
+        assert mark_paid(invoice.pk, "transfer 1", "ops", NOW).status == "paid"
+    assert (watch_suspensions(NOW)["suspended"], why(acme)) == (1, USED_UP)
+
+
 def test_paying_what_is_past_due_opens_no_prepaid_workspace_without_credit(acme: Workspace, invoice: Invoice) -> None:
     agree(acme, suspend_when_past_due=True, mode="prepaid")
     dun_to_the_end()

@@ -176,6 +176,19 @@ def test_a_failed_one_is_tried_again_by_itself(stripe: StripeServer, debit: dict
     assert handle_waiting(NOW + timedelta(minutes=1)) == {"handled": 1, "ignored": 0, "failed": 0}
 
 
+def test_a_failing_one_is_never_given_up(stripe: StripeServer, debit: dict[str, Any], invoice: Invoice) -> None:
+    stripe.settle(debit["id"])
+    event = send(stripe, "payment_intent.succeeded", debit)
+    WebhookEvent.objects.filter(pk=event.pk).update(status="failed", tries=40, next_try_at=NOW)
+    stripe.fail_at(1, "die_before")
+    assert handle_waiting(NOW)["failed"] == 1
+    event.refresh_from_db()
+    assert (event.tries, event.next_try_at) == (41, NOW + timedelta(hours=4))
+    assert handle_waiting(NOW + timedelta(hours=4))["handled"] == 1
+    invoice.refresh_from_db()
+    assert invoice.status == "paid"
+
+
 def test_a_lease_begins_when_the_event_is_taken(stripe: StripeServer, monkeypatch: Any) -> None:
     """The second is taken six minutes after the run began; nobody else takes it then."""
     for number in range(2):

@@ -20,7 +20,7 @@ from omixa_billing.errors import Refusal
 from workspaces import sent_forms
 
 SALT = "a form of the console"
-SENT_BEFORE = "This form was already sent: what it asked for is done. Open it again to repeat it."
+SENT_BEFORE = "This form was already sent. Look whether it took effect before you open it again."
 OUT_OF_DATE = "This form is out of date, and nothing was done. Here it is anew."
 
 

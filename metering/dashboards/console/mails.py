@@ -15,7 +15,7 @@ from unfold.decorators import display
 
 from metering.dashboards.console import figures
 from metering.payments.mail_texts import TEXTS, Mail, text_of
-from metering.payments.mails import recipients_of
+from metering.payments.mails import addresses_of
 from metering.payments.models import Notice
 from workspaces.console.base import OperatorAdmin
 
@@ -56,7 +56,7 @@ class MailPages(OperatorAdmin):
     """How mails are shown; what is done with them is their admin's."""
 
     called = "Mails"
-    when_empty = "Mails to workspaces appear here by themselves, and are sent within a minute."
+    when_empty = "Mails to workspaces and to operators appear here by themselves, and are sent within a minute."
     list_display: Any = ("written", "subject_shown", "workspace", "state_label", "error_in_short")
     list_display_links = ("written",)
     list_select_related = ("workspace",)
@@ -97,7 +97,8 @@ class MailPages(OperatorAdmin):
 
     @display(description="to")
     def to(self, notice: Notice) -> str:
-        return ", ".join(recipients_of(notice.workspace)) or "nobody: set the recipients in the workspace's billing terms"
+        to, missing = addresses_of(notice)
+        return ", ".join(to) or missing
 
     @display(description="sent (UTC)")
     def sent_shown(self, notice: Notice) -> str:

@@ -17,6 +17,7 @@ from metering.dashboards.console import figures
 from metering.invoicing.models import Invoice
 from metering.invoicing.settle import OWED
 from metering.payments.models import Dunning, PaymentAttempt
+from metering.payments.too_little import enough_due
 from workspaces.models import Workspace
 
 NOTHING = Decimal("0.00")
@@ -52,7 +53,7 @@ def condition(name: str, now: datetime) -> Q:
     declined = Exists(PaymentAttempt.objects.filter(invoice=OuterRef("pk"), status=PaymentAttempt.Status.DECLINED))
     return {
         "open": is_open,
-        "overdue": is_open & Q(due_at__lte=now),
+        "overdue": is_open & enough_due() & Q(due_at__lt=now),
         "past_due": is_open & Q(dunning__state=Dunning.State.PAST_DUE),
         "failed": is_open & Q(dunning__state=Dunning.State.RETRYING) & Q(declined),
         "held": Q(status=Invoice.Status.DRAFT) & ~Q(held=""),

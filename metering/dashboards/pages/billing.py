@@ -25,8 +25,7 @@ from metering.payments.exports import EXPORTS, export
 from metering.payments.models import PaymentAccount, PaymentAttempt, TopUp
 from metering.payments.preferences import save_preferences
 from metering.payments.standing import attempt_under_way
-from metering.payments.stripe_edge import StripeRefused, StripeUnavailable, is_configured
-from metering.payments.too_little import refuse_too_little
+from metering.payments.stripe_edge import StripeUnavailable, is_configured
 from metering.periods import Period
 from omixa_billing.errors import Refusal
 from workspaces.authentication import Caller
@@ -131,14 +130,13 @@ def _sent(request: HttpRequest, caller: Caller, name: str, form: BillingForm, ac
         except Refusal as refusal:
             if not form.refuse(refusal):
                 messages.error(request, refusal.message)
-        except (StripeUnavailable, StripeRefused):
+        except StripeUnavailable:
             messages.error(request, STRIPE_AWAY)
     return render(request, "metering/billing.html", billing_context(caller.workspace, timezone.now()) | {name: form})
 
 
 def _pay(request: HttpRequest, invoice: Invoice, on_a_page: bool) -> HttpResponse:
     now = timezone.now()
-    refuse_too_little(invoice)
     if on_a_page or not PaymentAccount.objects.filter(workspace=invoice.workspace).exclude(method_id="").exists():
         return redirect(payment_page(invoice, now))
     _charge(request, invoice, now)
@@ -181,6 +179,6 @@ def _moving_money(request: HttpRequest, act: Callable[[], HttpResponse]) -> Http
         return act()
     except Refusal as refusal:
         messages.error(request, refusal.message)
-    except (StripeUnavailable, StripeRefused):
+    except StripeUnavailable:
         messages.error(request, STRIPE_AWAY)
     return redirect("pages:billing")
