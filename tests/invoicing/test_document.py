@@ -107,7 +107,7 @@ def test_its_state_is_said_in_the_readers_words(use: Meter, key: APIKey) -> None
     use(key, "09-10T00:00", usage=MILLION)
     (invoice,) = finalized()
     assert "Invoice OMX-2026-00001 Open Amount due" in text_of(invoice)
-    assert '<span class="state state--open">Overdue</span>' in render_invoice(invoice, "Overdue")
+    assert '<span class="state state--open">Overdue</span>' in render_invoice(invoice, state="Overdue")
 
 
 def test_a_discount_has_neither_tokens_nor_a_rate(use: Meter, key: APIKey, acme: Workspace) -> None:
