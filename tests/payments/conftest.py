@@ -13,7 +13,8 @@ from metering.payments.models import PaymentAccount
 from metering.periods import parse_month
 from tests.factories import NOW, make_gateway, make_key, make_price, make_workspace
 from tests.invoicing.conftest import Meter, tokens
-from tests.payments.stripe_server import GOOD, WEBHOOK_SECRET, StripeServer, start
+from tests.payments.stripe_http import start
+from tests.payments.stripe_server import GOOD, WEBHOOK_SECRET, StripeServer
 from workspaces.models import Workspace
 
 
