@@ -18,7 +18,7 @@ from tests.factories import forget_names
 @pytest.mark.django_db
 @rounds
 @given(history=histories())
-@bounded(80)
+@bounded(45)
 def test_the_product_agrees_with_the_oracle(shared: None, round: int, history: list[Operation]) -> None:
     with transaction.atomic():
         forget_names()
