@@ -123,6 +123,13 @@ class SandboxBuysNothing(Refusal):
     status = 409
 
 
+class TooManyTopUps(Refusal):
+    """The workspace has bought credit as often today as it may."""
+
+    code = "too_many_top_ups"
+    status = 429
+
+
 class TooLittleToPay(Refusal):
     code = "too_little_to_pay"
     status = 409

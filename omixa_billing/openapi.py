@@ -20,7 +20,7 @@ DESCRIPTIONS = {
     "404": "Not found, or not yours.",
     "413": "The body is too large.",
     "415": "The body is of another kind than application/json.",
-    "429": "Too much is waiting: nothing was stored. `Retry-After` says when to send it again.",
+    "429": "Too much at once: nothing was done. `Retry-After` says when to send it again.",
     "503": "The database is away: nothing was stored. `Retry-After` says when to send it again.",
     "default": "Any other refusal, in the one shape of errors.",
 }

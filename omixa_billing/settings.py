@@ -264,6 +264,8 @@ DUNNING_RETRY_DAYS = env.list("DUNNING_RETRY_DAYS", cast=int, default=[3, 5, 7])
 PAYMENT_INSTRUCTIONS = env.str("PAYMENT_INSTRUCTIONS", default="").replace("\\n", "\n")  # how to pay without Stripe
 TOP_UP_MINIMUM = Decimal(env.str("TOP_UP_MINIMUM", default="5.00"))
 TOP_UP_MAXIMUM = Decimal(env.str("TOP_UP_MAXIMUM", default="10000.00"))
+# How often a day people and programs of one workspace buy credit; automatic purchases have a bound of their own.
+TOP_UPS_PER_DAY = env.int("TOP_UPS_PER_DAY", default=10)
 OPERATOR_EMAILS = env.list("OPERATOR_EMAILS", default=[])  # who hears of failed jobs, differences, disputes, surplus money
 INVOICE_LOGO = env.str("INVOICE_LOGO", default="")  # an SVG or PNG file
 INVOICE_ACCENT_COLOR = env.str("INVOICE_ACCENT_COLOR", default="#2f5bd7")

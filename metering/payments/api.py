@@ -103,7 +103,7 @@ class TopUpsView(APIView):
         summary="Buy credit, on a payment page or from the saved method",
         parameters=[KEY],
         request=TopUpToMake,
-        responses={201: TopUpSerializer, **REFUSED, **MONEY},
+        responses={201: TopUpSerializer, **REFUSED, **MONEY, 429: ErrorSerializer},
     )
     def post(self, request: Request) -> Response:
         """Repeated with the same key it answers with the top-up as it is by then."""

@@ -1,6 +1,6 @@
 """Credits that buy themselves when the balance runs low, and the mail that says that it does."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 
 import structlog
@@ -13,6 +13,7 @@ from metering.money import cents_text, exact_text
 from metering.payments import top_ups
 from metering.payments.balance import Balance, balance_of
 from metering.payments.clock import Clock, ticking
+from metering.payments.daily_bound import bought_today
 from metering.payments.models import PaymentAccount, TopUp
 from metering.payments.notices import tell
 from metering.payments.stripe_edge import is_configured
@@ -52,14 +53,13 @@ def _top_up_if_low(account: PaymentAccount, balance: Balance, now: datetime) -> 
 
 def _begin_if_low(account_id: int, workspace_id: int, now: datetime) -> TopUp | None:
     """Looked at again with the workspace held, for another run may have bought, been declined or been told to stop."""
-    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     with transaction.atomic():
         hold(workspace_id)
         account = PaymentAccount.objects.select_related("workspace").get(pk=account_id)
-        automatic = TopUp.objects.filter(workspace=workspace_id, automatic=True)
-        if automatic.filter(status=TopUp.Status.PENDING).exists():  # the payments' recovery ends it
+        pending = TopUp.objects.filter(workspace=workspace_id, automatic=True, status=TopUp.Status.PENDING)
+        if pending.exists():  # the payments' recovery ends it
             return None
-        if automatic.filter(created_at__gte=today).count() >= account.top_ups_per_day:
+        if bought_today(workspace_id, True, now) >= account.top_ups_per_day:
             return None
         if not _wants_top_up(account, balance_of(account.workspace, now).left):
             return None

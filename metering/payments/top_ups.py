@@ -14,6 +14,7 @@ from metering.errors import InvalidParameter, NoPaymentMethod, SandboxBuysNothin
 from metering.money import ONE_CENT, cents_text
 from metering.payments.accounts import account_of, ensure_customer
 from metering.payments.attempts import PAYMENT_PAGE, SAVED_METHOD, begin_for_top_up, pursue
+from metering.payments.daily_bound import check_bound_of_the_day
 from metering.payments.idempotency import once, remembered
 from metering.payments.models import PaymentAccount, TopUp
 from metering.payments.stripe_edge import StripeUnavailable, edge
@@ -77,7 +78,7 @@ def pay(top_up: TopUp, now: datetime) -> TopUp:
 def buy(workspace: Workspace, amount: Decimal, method: str, key: str, actor: str, now: datetime) -> TopUp:
     """The top-up of this `Idempotency-Key`, as it is by now: made and charged once, however often it is asked for.
 
-    Raises what `check` and `once` raise, and StripeUnavailable while nothing is made.
+    Raises what `check` and `once` raise, TooManyTopUps, and StripeUnavailable while nothing is made.
     """
     asked = {"top_up": {"amount": amount, "method": method}}
     made = remembered(workspace, key, asked)
@@ -87,6 +88,7 @@ def buy(workspace: Workspace, amount: Decimal, method: str, key: str, actor: str
 
         def make_checked() -> str:
             check(workspace, amount, method)  # the method may be gone meanwhile
+            check_bound_of_the_day(workspace.pk, now)  # `once` holds the workspace
             account = PaymentAccount.objects.select_related("workspace").get(pk=customer.pk)
             return begin(account, amount, method, actor, now).public_id
 
