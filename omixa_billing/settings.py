@@ -40,6 +40,14 @@ def number_prefix() -> str:
     return prefix
 
 
+def proxy_count() -> int:
+    """How many proxies of ours a request passes, each adding to X-Forwarded-For."""
+    count = env.int("TRUSTED_PROXY_COUNT", default=0)
+    if not 0 <= count <= 10:
+        raise ImproperlyConfigured(f"TRUSTED_PROXY_COUNT is how many proxies of yours stand in front, 0 to 10: not {count}.")
+    return count
+
+
 SECRET_KEY = required_secret("SECRET_KEY") if PRODUCTION else env.str("SECRET_KEY", default="") or home.secret_key()
 if PRODUCTION and DEBUG:
     raise ImproperlyConfigured("DEBUG is on: production shows no tracebacks. Unset DEBUG.")
@@ -50,6 +58,8 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[PUBLIC_URL])
 SECURE_COOKIES = PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_TLS_PROXY", default=False) else None
+TRUSTED_PROXY_COUNT = proxy_count()
+TRUSTED_CLIENT_IP_HEADER = env.str("TRUSTED_CLIENT_IP_HEADER", default="")
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
 
@@ -79,6 +89,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "omixa_billing.middleware.name_caller",
     "omixa_billing.middleware.refuse_unreadable",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",

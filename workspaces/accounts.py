@@ -10,6 +10,8 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
+from omixa_billing.client_address import client_address
+
 SECONDS_PER_DAY = 86_400
 
 
@@ -21,6 +23,9 @@ def public_address(name: str, *args: str) -> str:
 class AccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return bool(getattr(settings, "OPEN_SIGNUP", False))
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        return client_address(request)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """`account/email/{name}`: its subject, its text and its HTML, with what every mail of ours may say."""
