@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 
 import structlog
-from django.conf import settings
 from django.db import transaction
 
 from metering.invoicing.parties import buyer
@@ -13,6 +12,7 @@ from metering.payments.stripe_edge import StripeRefused, edge
 from metering.payments.stripe_keys import failed_since, under_key
 from metering.payments.stripe_objects import Method, Setup
 from workspaces import audit
+from workspaces.current import link_for
 from workspaces.models import Workspace
 
 log = structlog.get_logger(__name__)
@@ -73,7 +73,7 @@ def setup_page(workspace: Workspace, now: datetime) -> str:
             return session.url
         take_setup_session(session.id, now)
     customer = account.customer_id
-    done, back = f"{settings.PUBLIC_URL}{BILLING_PAGE}?saved=1", f"{settings.PUBLIC_URL}{BILLING_PAGE}"
+    done, back = link_for(workspace, BILLING_PAGE, saved="1"), link_for(workspace, BILLING_PAGE)
     name = f"setup-{workspace.public_id}-after-{account.setup_session_id or 'none'}"
     session = under_key(name, lambda key: edge().create_setup_session(customer, done, back, key), now)
     latest = PaymentAccount.objects.filter(pk=account.pk, setup_session_id=account.setup_session_id)

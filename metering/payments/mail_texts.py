@@ -5,15 +5,17 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 
+BILLING = "/billing"
+
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """`facts` are (name, value) rows; `link` and `button` lead to a page of ours."""
+    """`facts` are (name, value) rows; `path` and `button` lead to a page of ours."""
 
     subject: str
     sentences: list[str]
     facts: list[tuple[str, str]] = field(default_factory=list)
-    link: str = ""
+    path: str = ""
     button: str = ""
 
 
@@ -23,15 +25,11 @@ def text_of(kind: str, about: dict[str, str]) -> Mail:
 
 
 def invoice_page(about: dict[str, str]) -> str:
-    return f"{settings.PUBLIC_URL}/invoices/{about['invoice_id']}"
-
-
-def billing_page() -> str:
-    return f"{settings.PUBLIC_URL}/billing"
+    return f"/invoices/{about['invoice_id']}"
 
 
 def payment_in_console(about: dict[str, str]) -> str:
-    return f"{settings.PUBLIC_URL}/admin/metering/payment/{about['payment_key']}/change/"
+    return f"/admin/metering/payment/{about['payment_key']}/change/"
 
 
 def invoice_ready(about: dict[str, str]) -> Mail:
@@ -88,7 +86,7 @@ def card_expiring(about: dict[str, str]) -> Mail:
             f"The {about['brand']} card ending in {about['last_four']} expires at the end of {about['month']}.",
             "Save a new one, so that invoices go on being paid.",
         ],
-        link=billing_page(),
+        path=BILLING,
         button="Save a card",
     )
 
@@ -97,7 +95,7 @@ def balance_low(about: dict[str, str]) -> Mail:
     return Mail(
         "Your balance is low",
         [f"Your balance is {about['balance']} USD, below the {about['level']} USD at which you asked to be told."],
-        link=billing_page(),
+        path=BILLING,
         button="Buy credit",
     )
 
@@ -109,7 +107,7 @@ def top_up_failed(about: dict[str, str]) -> Mail:
             f"Buying {about['amount']} USD of credit did not succeed: {about['message']}",
             "Automatic top-ups have stopped until you save another payment method, or their settings.",
         ],
-        link=billing_page(),
+        path=BILLING,
         button="Save a payment method",
     )
 

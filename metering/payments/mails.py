@@ -25,6 +25,7 @@ from metering.payments.models import Notice
 from metering.payments.notices import FOR_OPERATORS, tell
 from metering.periods import instant_text
 from workspaces import audit
+from workspaces.current import link_for
 from workspaces.models import Membership, Workspace
 
 log = structlog.get_logger(__name__)
@@ -146,7 +147,8 @@ def addresses_of(notice: Notice) -> tuple[list[str], str]:
 
 def message_of(notice: Notice, to: list[str]) -> EmailMultiAlternatives:
     mail = text_of(notice.kind, notice.context)
-    context = {"mail": mail, "workspace": notice.workspace}
+    link = f"{settings.PUBLIC_URL}{mail.path}" if notice.kind in FOR_OPERATORS else link_for(notice.workspace, mail.path)
+    context = {"mail": mail, "link": link, "workspace": notice.workspace}
     message = EmailMultiAlternatives(mail.subject, render_to_string("metering/mail.txt", context), to=to)
     message.attach_alternative(render_to_string("metering/mail.html", context), "text/html")
     if notice.kind == "invoice_ready":

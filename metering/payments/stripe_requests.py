@@ -6,6 +6,7 @@ from django.conf import settings
 
 from metering.payments.models import PaymentAttempt
 from metering.payments.stripe_objects import wire
+from workspaces.current import link_for
 
 
 def charge_of(attempt: PaymentAttempt) -> dict[str, Any]:
@@ -24,7 +25,6 @@ def charge_of(attempt: PaymentAttempt) -> dict[str, Any]:
 
 
 def page_of(attempt: PaymentAttempt) -> dict[str, Any]:
-    back = f"{settings.PUBLIC_URL}/billing"
     name = f"Invoice {attempt.invoice.number}" if attempt.invoice else "Prepaid credit"
     price = {
         "currency": attempt.currency.lower(),
@@ -38,8 +38,8 @@ def page_of(attempt: PaymentAttempt) -> dict[str, Any]:
         "line_items": [{"quantity": 1, "price_data": price}],
         "metadata": metadata,
         "payment_intent_data": {"metadata": metadata, "description": name},
-        "success_url": f"{back}?paid=1",
-        "cancel_url": back,
+        "success_url": link_for(attempt.workspace, "/billing", paid="1"),
+        "cancel_url": link_for(attempt.workspace, "/billing"),
     }
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
@@ -13,12 +14,12 @@ from metering.dashboards.pages.catalogue import listed, listings
 from metering.dashboards.pages.chart import chart
 from metering.dashboards.pages.examples import base_url, first_request
 from metering.dashboards.pages.highlight import highlight
-from metering.dashboards.pages.member import no_workspace
+from metering.dashboards.pages.member import member_page
 from metering.invoicing.upcoming import upcoming
 from metering.usage.query import UsageQuestion, UsageRow, usage
 from metering.usage.spend import spend_by_model
-from workspaces.authentication import Caller, caller_of_member
-from workspaces.current import choose_workspace, membership_of
+from workspaces.authentication import Caller
+from workspaces.current import choose_workspace
 from workspaces.models import APIKey, Workspace
 
 OVERVIEW_PRESETS = ("7d", "30d", "month")
@@ -43,13 +44,10 @@ class KeySpend:
     share: int
 
 
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: HttpRequest) -> HttpResponseBase:
     if not request.user.is_authenticated:
         return public_home(request)
-    membership = membership_of(request)
-    if membership is None:
-        return no_workspace(request)
-    return overview(request, caller_of_member(membership))
+    return overview(request)
 
 
 def public_home(request: HttpRequest) -> HttpResponse:
@@ -58,6 +56,7 @@ def public_home(request: HttpRequest) -> HttpResponse:
     return render(request, "metering/public_home.html", {"listings": shown, "base_url": base_url(), "example": highlight(curl)})
 
 
+@member_page()
 def overview(request: HttpRequest, caller: Caller) -> HttpResponse:
     now = timezone.now()
     name = request.GET.get("range", ranges.DEFAULT)
