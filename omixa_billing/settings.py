@@ -5,28 +5,22 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import environ
 import structlog
 from django.core.exceptions import ImproperlyConfigured
 
 from metering.dashboards.console.config import UNFOLD as UNFOLD
 from omixa_billing.embedded import home, postgres, redis
+from omixa_billing.environment import DEVELOPMENT, Environment, environment_fault, production_faults
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
-environ.Env.read_env(BASE_DIR / ".env")
+env = Environment()
+Environment.read_env(BASE_DIR / ".env")
 
-PRODUCTION = env.str("OMIXA_ENV", default="development") == "production"
+OMIXA_ENV = env.str("OMIXA_ENV", default=DEVELOPMENT)
+env.faults += environment_fault(OMIXA_ENV)
+PRODUCTION = OMIXA_ENV == "production"
 DEBUG = env.bool("DEBUG", default=False)
-
-
-def required_secret(name: str) -> str:
-    """A secret that production will not guess: missing, or left as the example has it, is a refusal to start."""
-    value = env.str(name, default="")
-    if not value or value.startswith("change-me"):
-        raise ImproperlyConfigured(f"{name} is missing or still the example's: set it before starting in production.")
-    return value
 
 
 def number_prefix() -> str:
@@ -48,17 +42,18 @@ def proxy_count() -> int:
     return count
 
 
-SECRET_KEY = required_secret("SECRET_KEY") if PRODUCTION else env.str("SECRET_KEY", default="") or home.secret_key()
-if PRODUCTION and DEBUG:
-    raise ImproperlyConfigured("DEBUG is on: production shows no tracebacks. Unset DEBUG.")
-
+SECRET_KEY = env.str("SECRET_KEY", default="")
+if not SECRET_KEY and OMIXA_ENV == DEVELOPMENT:
+    SECRET_KEY = home.secret_key()
 PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://127.0.0.1:{env.int('PORT', default=8000)}")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+if PRODUCTION:
+    env.faults += production_faults(SECRET_KEY, DEBUG, PUBLIC_URL, ALLOWED_HOSTS)
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[PUBLIC_URL])
 SECURE_COOKIES = PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_TLS_PROXY", default=False) else None
-TRUSTED_PROXY_COUNT = proxy_count()
+TRUSTED_PROXY_COUNT = env.checked(proxy_count, instead=0)
 TRUSTED_CLIENT_IP_HEADER = env.str("TRUSTED_CLIENT_IP_HEADER", default="")
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
@@ -252,12 +247,12 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = INGEST_MAX_BYTES + 1024
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 INVOICE_GRACE_DAYS = env.int("INVOICE_GRACE_DAYS", default=3)
 # Less than this left to pay is carried to the next invoice: the least that card networks let one charge.
-INVOICE_MINIMUM = Decimal(env.str("INVOICE_MINIMUM", default="0.50"))
+INVOICE_MINIMUM = env.get_value("INVOICE_MINIMUM", cast=Decimal, default=Decimal("0.50"))
 # An invoice of so many times the mean of the workspace's last ones, and above the floor in USD, waits for a person.
-INVOICE_SAFETY_FACTOR = Decimal(env.str("INVOICE_SAFETY_FACTOR", default="20"))
-INVOICE_SAFETY_FLOOR = Decimal(env.str("INVOICE_SAFETY_FLOOR", default="1000.00"))
+INVOICE_SAFETY_FACTOR = env.get_value("INVOICE_SAFETY_FACTOR", cast=Decimal, default=Decimal("20"))
+INVOICE_SAFETY_FLOOR = env.get_value("INVOICE_SAFETY_FLOOR", cast=Decimal, default=Decimal("1000.00"))
 # While a workspace has no invoice to compare with, one above so many USD waits for a person.
-INVOICE_SAFETY_CEILING = Decimal(env.str("INVOICE_SAFETY_CEILING", default="100000.00"))
+INVOICE_SAFETY_CEILING = env.get_value("INVOICE_SAFETY_CEILING", cast=Decimal, default=Decimal("100000.00"))
 # Whether a month with unpriced or quarantined events waits for a person instead of closing with a warning.
 INVOICE_WAITS_FOR_EVENTS = env.bool("INVOICE_WAITS_FOR_EVENTS", default=False)
 INVOICE_DUE_DAYS = env.int("INVOICE_DUE_DAYS", default=14)
@@ -273,8 +268,8 @@ STRIPE_MAX_RETRIES = env.int("STRIPE_MAX_RETRIES", default=2)
 # Days after the first decline, or after the due day where nothing can be charged.
 DUNNING_RETRY_DAYS = env.list("DUNNING_RETRY_DAYS", cast=int, default=[3, 5, 7])
 PAYMENT_INSTRUCTIONS = env.str("PAYMENT_INSTRUCTIONS", default="").replace("\\n", "\n")  # how to pay without Stripe
-TOP_UP_MINIMUM = Decimal(env.str("TOP_UP_MINIMUM", default="5.00"))
-TOP_UP_MAXIMUM = Decimal(env.str("TOP_UP_MAXIMUM", default="10000.00"))
+TOP_UP_MINIMUM = env.get_value("TOP_UP_MINIMUM", cast=Decimal, default=Decimal("5.00"))
+TOP_UP_MAXIMUM = env.get_value("TOP_UP_MAXIMUM", cast=Decimal, default=Decimal("10000.00"))
 # How often a day people and programs of one workspace buy credit; automatic purchases have a bound of their own.
 TOP_UPS_PER_DAY = env.int("TOP_UPS_PER_DAY", default=10)
 OPERATOR_EMAILS = env.list("OPERATOR_EMAILS", default=[])  # who hears of failed jobs, differences, disputes, surplus money
@@ -282,7 +277,7 @@ INVOICE_LOGO = env.str("INVOICE_LOGO", default="")  # an SVG or PNG file
 INVOICE_ACCENT_COLOR = env.str("INVOICE_ACCENT_COLOR", default="#2f5bd7")
 INVOICE_PAPER = env.str("INVOICE_PAPER", default="a4")
 INVOICE_FONTS = env.str("INVOICE_FONTS", default="")  # a folder of fonts for scripts that the product brings none for
-INVOICE_NUMBER_PREFIX = number_prefix()
+INVOICE_NUMBER_PREFIX = env.checked(number_prefix, instead="OMX")
 SELLER_NAME = env.str("SELLER_NAME", default="Omixa Cloud")
 SELLER_ADDRESS = env.str("SELLER_ADDRESS", default="").replace("\\n", "\n")
 SELLER_TAX_ID = env.str("SELLER_TAX_ID", default="")
@@ -325,3 +320,5 @@ structlog.configure(
     wrapper_class=structlog.stdlib.BoundLogger,
     cache_logger_on_first_use=True,
 )
+
+env.refuse_faults()

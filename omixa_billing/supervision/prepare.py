@@ -10,6 +10,7 @@ from contextlib import nullcontext
 
 from omixa_billing.embedded import postgres
 from omixa_billing.embedded.home import home, uses_embedded_postgres
+from omixa_billing.environment import SettingsRefused
 
 SECONDS_FOR_THE_DATABASE = 30
 
@@ -17,20 +18,22 @@ SECONDS_FOR_THE_DATABASE = 30
 def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "omixa_billing.settings")
     try:
+        import django
+
+        django.setup()  # settings that are not fit to start with are told before anything is made
         # As a user of the server beside its launcher, so that the reason why it cannot start is told here.
         with postgres.ensure_running() if uses_embedded_postgres() else nullcontext():
             prepare()
     except Exception as error:
         traceback.print_exc()
-        print(f"{type(error).__name__}: {error}", flush=True)
+        named = "" if isinstance(error, SettingsRefused) else f"{type(error).__name__}: "
+        print(f"{named}{error}", flush=True)
         return 1
     return 0
 
 
 def prepare() -> None:
-    import django
-
-    django.setup()
+    from django.conf import settings
     from django.core.management import call_command
     from django.db import connection
 
@@ -39,7 +42,7 @@ def prepare() -> None:
     database.wait_until_it_answers(SECONDS_FOR_THE_DATABASE)
     database.bring_up_to_date()
     started_before = home() / "started_before"
-    if not started_before.exists() and os.environ.get("OMIXA_ENV") != "production":
+    if not started_before.exists() and not settings.PRODUCTION:
         call_command("create_demo", stdout=sys.stdout)
     started_before.touch()
     connection.close()
