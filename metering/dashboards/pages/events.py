@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -12,16 +11,14 @@ from django.utils import timezone
 from metering.dashboards.pages import ranges
 from metering.dashboards.pages.filters import asked, choices
 from metering.dashboards.pages.member import member_page
+from metering.dashboards.pages.more import more_of
 from metering.dashboards.pages.usage import key_names
-from metering.errors import InvalidParameter, NotFound
+from metering.errors import NotFound
 from metering.usage.components import Component, components
-from metering.usage.cursors import event_cursor, event_position
 from metering.usage.events import EventQuestion, EventRow, attempts, events_page
 from metering.usage.filters import STATUS_WORDS
 from metering.usage.history import Correction, corrections_of
 from workspaces.authentication import Caller
-
-PAGE = 50
 
 
 @dataclass(frozen=True)
@@ -49,20 +46,17 @@ class Explained(Shown):
 @member_page()
 def event_list(request: HttpRequest, caller: Caller) -> HttpResponse:
     question = asked(request.GET, timezone.now())
-    try:
-        after = event_position(request.GET["cursor"]) if request.GET.get("cursor") else None
-    except InvalidParameter:
-        after = None
-    span = question.span
-    rows, more = events_page(EventQuestion(caller.workspace, span.start, span.end, question.filters), PAGE, after)
+    more, span = more_of(request.GET), question.span
+    scope = EventQuestion(caller.workspace, span.start, span.end, question.filters)
+    rows, goes_on = events_page(scope, more.count, more.after)
     names = key_names(caller.workspace)
     context = {
         "asked": question,
         "presets": ranges.PRESETS.items(),
         "choices": choices(question, caller.workspace),
         "events": [shown(row, names) for row in rows],
-        "continued": after is not None,
-        "next": f"{question.page_query}&{urlencode({'cursor': event_cursor(rows[-1].position)})}" if more else "",
+        "continued": more.after is not None,
+        "more": more.links(question.page_query, rows[-1].position) if goes_on else None,
     }
     return render(request, "metering/events.html", context)
 

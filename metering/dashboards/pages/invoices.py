@@ -1,7 +1,5 @@
 """Invoices: the list with what the running month will come to, one invoice, and the way down to the requests it bills."""
 
-from urllib.parse import urlencode
-
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -11,8 +9,8 @@ from django.utils import timezone
 from metering.dashboards.pages.events import shown
 from metering.dashboards.pages.invoice_parts import lines_of, page_of
 from metering.dashboards.pages.member import member_page
+from metering.dashboards.pages.more import more_of
 from metering.dashboards.pages.usage import key_names
-from metering.errors import InvalidParameter
 from metering.invoicing.api import events_csv
 from metering.invoicing.document import invoice_page as printed_page
 from metering.invoicing.explain import events_under
@@ -20,10 +18,7 @@ from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.upcoming import carried_over, upcoming
 from metering.payments.standing import invoices_of, standing_of
 from metering.templatetags.omixa import places
-from metering.usage.cursors import event_cursor, event_position
 from workspaces.authentication import Caller
-
-PAGE = 50
 
 
 @member_page("may_see_invoices")
@@ -65,17 +60,14 @@ def line_page(request: HttpRequest, caller: Caller, invoice_id: str, line_id: st
     line = get_object_or_404(lines, invoice__public_id=invoice_id, public_id=line_id)
     if request.GET.get("format") == "csv":
         return events_csv(line)
-    try:
-        after = event_position(request.GET["cursor"]) if request.GET.get("cursor") else None
-    except InvalidParameter:
-        after = None
-    billed, more = events_under(line, PAGE, after)
+    more = more_of(request.GET)
+    billed, goes_on = events_under(line, more.count, more.after)
     names = key_names(caller.workspace)
     context = {
         "line": line,
         "invoice": line.invoice,
         "billed": [(each, shown(each.event, names)) for each in billed],
-        "next": urlencode({"cursor": event_cursor(billed[-1].event.position)}) if more else "",
+        "more": more.links("", billed[-1].event.position) if goes_on else None,
         "aligned": places(billed, "amount_exact"),
     }
     return render(request, "metering/invoice_line.html", context)
