@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,13 @@ def number_prefix() -> str:
             f"notes does: {prefix!r} cannot be used."
         )
     return prefix
+
+
+def mail_server(address: str) -> dict[str, Any]:
+    """Django's settings for the mail server at this address; none without one."""
+    if address.startswith("consolemail:"):
+        raise ImproperlyConfigured("EMAIL_URL is consolemail://, which would write links that open accounts into a log.")
+    return dict(env.email_url_config(address)) if address else {}
 
 
 def proxy_count() -> int:
@@ -169,8 +177,9 @@ LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
 
-EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
-vars().update(EMAIL_CONFIG)
+EMAIL_URL = env.str("EMAIL_URL", default="")
+EMAIL_BACKEND = "workspaces.outgoing.NowhereBackend"
+vars().update(env.checked(partial(mail_server, EMAIL_URL), instead={}))
 EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=20)  # seconds; a mail server that hangs must not hold a worker
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Omixa billing <billing@localhost>")
 

@@ -5,12 +5,15 @@ Mails to people link to PUBLIC_URL, never to whatever host the request that caus
 
 from typing import Any
 
-from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.adapter import DefaultAccountAdapter, get_adapter
+from allauth.account.forms import default_token_generator
+from allauth.account.utils import user_pk_to_url_str
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
 from omixa_billing.client_address import client_address
+from workspaces.models import User
 
 SECONDS_PER_DAY = 86_400
 
@@ -18,6 +21,12 @@ SECONDS_PER_DAY = 86_400
 def public_address(name: str, *args: str) -> str:
     """The full address of one of our pages, as a mail names it."""
     return settings.PUBLIC_URL.rstrip("/") + reverse(name, args=args)
+
+
+def password_link(user: User) -> str:
+    """Where this person sets a password, without the one they had. It works once, for PASSWORD_RESET_TIMEOUT."""
+    key = f"{user_pk_to_url_str(user)}-{default_token_generator.make_token(user)}"
+    return str(get_adapter().get_reset_password_from_key_url(key))
 
 
 class AccountAdapter(DefaultAccountAdapter):

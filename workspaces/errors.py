@@ -34,6 +34,11 @@ class InvalidEmail(Refusal):
     status = 400
 
 
+class NoSuchPerson(Refusal):
+    code = "no_such_person"
+    status = 404
+
+
 class KindNotForWorkspace(Refusal):
     """Test keys live in sandboxes, live keys in real workspaces."""
 

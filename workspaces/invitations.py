@@ -1,11 +1,10 @@
 """The mail that tells somebody they belong to a workspace now, and how to get in."""
 
 from allauth.account.adapter import get_adapter
-from allauth.account.forms import default_token_generator
-from allauth.account.utils import user_pk_to_url_str
 
-from workspaces.accounts import public_address
+from workspaces.accounts import password_link, public_address
 from workspaces.models import Membership
+from workspaces.outgoing import NoMailServer, sends_mail
 
 
 def invite(membership: Membership, invited_by: str) -> None:
@@ -13,6 +12,8 @@ def invite(membership: Membership, invited_by: str) -> None:
 
     Raises OSError when the mail cannot be sent.
     """
+    if not sends_mail():
+        raise NoMailServer
     user, adapter = membership.user, get_adapter()
     context = {
         "workspace": membership.workspace,
@@ -23,6 +24,5 @@ def invite(membership: Membership, invited_by: str) -> None:
         "password_url": "",
     }
     if not user.has_usable_password():
-        key = f"{user_pk_to_url_str(user)}-{default_token_generator.make_token(user)}"
-        context["password_url"] = adapter.get_reset_password_from_key_url(key)
+        context["password_url"] = password_link(user)
     adapter.send_mail("account/email/invitation", user.email, context)

@@ -27,6 +27,7 @@ from metering.periods import instant_text
 from workspaces import audit
 from workspaces.current import link_for
 from workspaces.models import Membership, Workspace
+from workspaces.outgoing import NO_MAIL_SERVER, sends_mail
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +38,8 @@ LONGEST_WAIT = timedelta(hours=4)
 ENOUGH_FAILURES = 3
 # Invoices finalized longer ago than this were told of by whatever came before this product.
 NEWS_FOR = timedelta(days=30)
+# What waited longer than this for a mail server to be set up is no news any more: a person may still send it.
+NEWS_WITHOUT_A_SERVER = timedelta(days=3)
 
 
 def send_waiting(now: datetime | Clock, progress: Progress = unheard) -> dict[str, int]:
@@ -49,6 +52,9 @@ def send_waiting(now: datetime | Clock, progress: Progress = unheard) -> dict[st
     tell_finalized(began)
     tell_of_surpluses(began)
     counts, in_a_row = {"sent": 0, "failed": 0}, 0
+    if not sends_mail():
+        Notice.objects.filter(sent_at__isnull=True).exclude(error=NO_MAIL_SERVER).update(error=NO_MAIL_SERVER, next_try_at=None)
+        return counts
     waiting = min(_due(began).count(), AT_ONCE)
     for done in range(AT_ONCE):
         at = clock()
@@ -65,7 +71,7 @@ def send_waiting(now: datetime | Clock, progress: Progress = unheard) -> dict[st
 def send_again(notice: Notice, actor: str, now: datetime) -> Notice:
     """Sends it now, whether it failed or was sent before. If it fails, it is tried again like any other."""
     with transaction.atomic():
-        Notice.objects.filter(pk=notice.pk).update(sent_at=None, tries=0, next_try_at=now)
+        Notice.objects.filter(pk=notice.pk).update(sent_at=None, tries=0, next_try_at=now, error="")
         audit.record(actor, "notice.sent_again", notice.key, notice.workspace, now=now)
     claimed = _claim(now, notice.pk)
     if claimed is not None:
@@ -101,7 +107,8 @@ def recipients_of(workspace: Workspace) -> list[str]:
 
 
 def _due(now: datetime) -> QuerySet[Notice]:
-    return Notice.objects.filter(Q(next_try_at__isnull=True) | Q(next_try_at__lte=now), sent_at__isnull=True)
+    unsent = Notice.objects.filter(Q(next_try_at__isnull=True) | Q(next_try_at__lte=now), sent_at__isnull=True)
+    return unsent.exclude(error=NO_MAIL_SERVER, created_at__lt=now - NEWS_WITHOUT_A_SERVER)
 
 
 def failing() -> QuerySet[Notice]:
@@ -121,6 +128,9 @@ def _claim(now: datetime, pk: int | None = None) -> Notice | None:
 
 
 def _send(notice: Notice, now: datetime) -> bool:
+    if not sends_mail():
+        Notice.objects.filter(pk=notice.pk).update(error=NO_MAIL_SERVER, next_try_at=None)
+        return False
     try:
         to, missing = addresses_of(notice)
         if not to:

@@ -1,16 +1,21 @@
 """`manage.py` uses the database of `make run`, and brings it up for itself when nothing runs."""
 
+import json
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 
+from django.core.exceptions import ImproperlyConfigured
+
+from metering.doctor.findings import ERROR, Finding, report
 from omixa_billing.embedded import postgres
 from omixa_billing.embedded.account import NoAccount
 from omixa_billing.embedded.cluster import CannotStart
 from omixa_billing.embedded.home import uses_embedded_postgres
 from omixa_billing.embedded.sockets import UnsafeFolder
+from omixa_billing.environment import Fault, SettingsRefused
 
 WITHOUT_DATABASE = {
     "",
@@ -26,7 +31,9 @@ WITHOUT_DATABASE = {
     "version",
 }
 # These look at the database as it is, or change its tables themselves.
-AS_IT_IS = {"check", "dbshell", "flush", "migrate", "showmigrations", "test"}
+AS_IT_IS = {"check", "dbshell", "doctor", "flush", "migrate", "showmigrations", "test"}
+# This one says itself what is wrong with settings and database.
+DOCTOR = "doctor"
 
 
 @contextmanager
@@ -36,16 +43,30 @@ def database_for(arguments: list[str]) -> Iterator[None]:
     if command in WITHOUT_DATABASE or {"-h", "--help", "--version"} & set(arguments):
         yield
         return
+    if command == DOCTOR:
+        _report_unreadable_settings()
     with ExitStack() as stack:
         if uses_embedded_postgres():
             signal.signal(signal.SIGTERM, _leave_in_order)
             try:
                 stack.enter_context(postgres.ensure_running())
             except (CannotStart, NoAccount, UnsafeFolder) as error:
-                sys.exit(str(error))
+                if command != DOCTOR:
+                    sys.exit(str(error))
+                print(error, file=sys.stderr)
         if command not in AS_IT_IS:
             _prepare()
         yield
+
+
+def _report_unreadable_settings() -> None:
+    """With settings that refuse to start, no command of Django's runs: their faults are then all that is found."""
+    try:
+        import omixa_billing.settings  # noqa: F401
+    except ImproperlyConfigured as error:
+        faults = error.faults if isinstance(error, SettingsRefused) else [Fault(str(error), "Correct it.")]
+        print(json.dumps(report(Finding("settings", ERROR, fault.message, fault.fix) for fault in faults)))
+        sys.exit(1)
 
 
 def _prepare() -> None:

@@ -13,6 +13,9 @@ from omixa_billing.embedded.home import home, uses_embedded_postgres
 from omixa_billing.environment import SettingsRefused
 
 SECONDS_FOR_THE_DATABASE = 30
+NO_MAIL = """\
+No mail can be sent, since EMAIL_URL is not set: invitations, password resets and invoices reach nobody.
+`manage.py password_link EMAIL` prints a link that sets a person's password."""
 
 
 def main() -> int:
@@ -37,6 +40,8 @@ def prepare() -> None:
     from django.core.management import call_command
     from django.db import connection
 
+    from workspaces.outgoing import sends_mail
+
     from . import database
 
     database.wait_until_it_answers(SECONDS_FOR_THE_DATABASE)
@@ -45,6 +50,8 @@ def prepare() -> None:
     if not started_before.exists() and not settings.PRODUCTION:
         call_command("create_demo", stdout=sys.stdout)
     started_before.touch()
+    if not sends_mail():
+        print(NO_MAIL, flush=True)
     connection.close()
 
 

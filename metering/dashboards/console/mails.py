@@ -18,8 +18,9 @@ from metering.payments.mail_texts import TEXTS, Mail, text_of
 from metering.payments.mails import addresses_of
 from metering.payments.models import Notice
 from workspaces.console.base import OperatorAdmin
+from workspaces.outgoing import NO_MAIL_SERVER
 
-STATE_LABELS = {"sent": "success", "waiting": "info", "failed": "danger"}
+STATE_LABELS = {"sent": "success", "waiting": "info", "failed": "danger", "not sent: no mail server": "warning"}
 LONGEST_ERROR = 90
 
 
@@ -30,6 +31,8 @@ def kind_in_words(kind: str) -> str:
 def state_of(notice: Notice) -> str:
     if notice.sent_at is not None:
         return "sent"
+    if notice.error == NO_MAIL_SERVER:
+        return "not sent: no mail server"
     return "failed" if notice.tries else "waiting"
 
 

@@ -1,0 +1,1 @@
+"""What keeps an installation from working, and what to do about it: `manage.py doctor`."""

@@ -1,0 +1,44 @@
+"""Whether the work is done: what waits, who works, and whether the schedule runs."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from metering.doctor.findings import ERROR, WARNING, Finding
+from metering.health import waiting
+from metering.jobs.models import JobRun
+from metering.jobs.run import SCHEDULE
+from omixa_billing.celery import app
+
+WAITS_LONG = 60.0  # seconds; a batch is processed within one
+WAITS_TOO_LONG = 600.0
+SCHEDULE_AT_LEAST_EVERY = timedelta(minutes=10)  # its most frequent jobs run every minute
+SECONDS_FOR_WORKERS = 2.0
+
+
+def waiting_found(now: datetime, runs: bool) -> Iterator[Finding]:
+    """`runs`: whether workers are meant to be there."""
+    backlog = waiting(now)
+    if backlog["oldest_age_seconds"] < WAITS_LONG:
+        return
+    severity = ERROR if runs and backlog["oldest_age_seconds"] >= WAITS_TOO_LONG else WARNING
+    message = f"{backlog['batches']:,} batches wait for a worker, the oldest for {backlog['oldest_age_seconds']:,.0f} seconds."
+    fix = "See log/worker.log, and add workers with WORKER_CONCURRENCY." if runs else "Start the product: make run."
+    yield Finding("waiting", severity, message, fix)
+
+
+def workers_found() -> Iterator[Finding]:
+    """Asks by way of the broker. Raises the broker's errors."""
+    if not app.control.ping(timeout=SECONDS_FOR_WORKERS):
+        message = f"No worker answers within {SECONDS_FOR_WORKERS:.0f} seconds: events are stored and not processed."
+        yield Finding("workers", ERROR, message, "See log/worker.log, or start a worker on this broker.")
+
+
+def schedule_found(now: datetime, started_at: datetime | None) -> Iterator[Finding]:
+    """`started_at`: since when the product runs, where that is known. Just started, the schedule may not have run yet."""
+    last = JobRun.objects.filter(started_by=SCHEDULE).order_by("-started_at").values_list("started_at", flat=True).first()
+    since = max((each for each in (last, started_at) if each is not None), default=None)
+    if since is not None and now - since <= SCHEDULE_AT_LEAST_EVERY:
+        return
+    ago = "never ran" if last is None else f"last ran at {last:%Y-%m-%d %H:%M} UTC"
+    message = f"The schedule {ago}: months are not closed, nothing is collected and no mail is sent."
+    yield Finding("schedule", ERROR, message, "See log/beat.log, and run exactly one beat.")
