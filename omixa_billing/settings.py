@@ -50,6 +50,16 @@ def proxy_count() -> int:
     return count
 
 
+def whole_days(name: str, default: str) -> int | None:
+    """A number of days above 0; None when the setting is empty."""
+    text = env.str(name, default=default).strip()
+    if not text:
+        return None
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", text):
+        raise ImproperlyConfigured(f"{name} is a whole number of days from 1 to 99999, or empty: {text!r} cannot be used.")
+    return int(text)
+
+
 SECRET_KEY = env.str("SECRET_KEY", default="")
 if not SECRET_KEY and OMIXA_ENV == DEVELOPMENT:
     SECRET_KEY = home.secret_key()
@@ -169,6 +179,8 @@ ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_PREVENT_ENUMERATION = True
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Omixa billing"
+# After how many days an admin key expires for which nobody chose another time; empty: never.
+ADMIN_KEY_DAYS = env.checked(partial(whole_days, "ADMIN_KEY_DAYS", default="365"), instead=365)
 OPEN_SIGNUP = env.bool("OPEN_SIGNUP", default=False)
 # By invitation only the operator or an owner gives an account its address. Open to all, a stranger could take somebody
 # else's and lock them out with a second factor: then the address is verified first.

@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 
 from workspaces import issue
 from workspaces.authentication import Caller
+from workspaces.key_limits import USUAL
 from workspaces.models import APIKey
 from workspaces.permissions import ManagesKeys, caller_of
 from workspaces.serializers import (
@@ -36,6 +37,7 @@ UNPROCESSABLE = {422: ErrorSerializer}
 
 class Keys(APIView):
     permission_classes = [ManagesKeys]
+    scope = APIKey.Scope.KEYS
 
     @extend_schema(
         operation_id="list_keys",
@@ -77,13 +79,16 @@ class Keys(APIView):
             caller.actor,
             now,
             user=caller.user,
-            expires_at=asked.get("expires_at"),
+            expires_at=asked.get("expires_at", USUAL),
+            scopes=asked.get("scopes"),
+            maker=caller.key,
         )
         return _shown(key, now, secret, status=201)
 
 
 class Key(APIView):
     permission_classes = [ManagesKeys]
+    scope = APIKey.Scope.KEYS
 
     @extend_schema(
         operation_id="get_key",
@@ -96,7 +101,7 @@ class Key(APIView):
 
     @extend_schema(
         operation_id="change_key",
-        summary="Rename a key, or move its expiry",
+        summary="Rename a key, move its expiry, or limit it",
         tags=["keys"],
         request=KeyChanges,
         responses={200: KeySerializer, **MALFORMED, **REFUSED, **NOT_FOUND, **CONFLICT, **UNPROCESSABLE},
@@ -104,12 +109,13 @@ class Key(APIView):
     def patch(self, request: Request, key_id: str) -> Response:
         caller, now = caller_of(request), timezone.now()
         key = _key_of(caller, key_id)
-        issue.change_key(key, _valid(KeyChanges(data=request.data)), caller.actor, now)
+        issue.change_key(key, _valid(KeyChanges(data=request.data)), caller.actor, now, caller.key)
         return _shown(_key_of(caller, key_id), now)
 
 
 class RotateKey(APIView):
     permission_classes = [ManagesKeys]
+    scope = APIKey.Scope.KEYS
 
     @extend_schema(
         operation_id="rotate_key",
@@ -122,12 +128,13 @@ class RotateKey(APIView):
         caller, now = caller_of(request), timezone.now()
         key = _key_of(caller, key_id)
         grace = timedelta(seconds=_valid(Rotation(data=request.data))["grace_seconds"])
-        secret = issue.rotate_key(key, grace, caller.actor, now)
+        secret = issue.rotate_key(key, grace, caller.actor, now, caller.user, caller.key)
         return _shown(_key_of(caller, key_id), now, secret)
 
 
 class RevokeKey(APIView):
     permission_classes = [ManagesKeys]
+    scope = APIKey.Scope.KEYS
 
     @extend_schema(
         operation_id="revoke_key",
@@ -146,7 +153,7 @@ class RevokeKey(APIView):
 
 def _keys_of(caller: Caller) -> QuerySet[APIKey]:
     keys = APIKey.objects.filter(workspace=caller.workspace)
-    return keys.select_related("workspace", "created_by").prefetch_related("credentials")
+    return keys.select_related("workspace", "created_by", "created_by_key").prefetch_related("credentials")
 
 
 def _key_of(caller: Caller, key_id: str) -> APIKey:

@@ -62,9 +62,20 @@ class Caller:
         """A live or test key sees its own usage and itself, nothing else of the workspace."""
         return self.role == KEY_ROLE
 
+    def has_scope(self, scope: str | None) -> bool:
+        """Whether the caller's admin key goes so far; people and other keys have only their role. None: as far as any."""
+        if self.key is None or not self.key.is_limited:
+            return True
+        return scope is not None and scope in self.key.scopes
+
+    @property
+    def sees_keys(self) -> bool:
+        """All of the workspace's keys, over the API."""
+        return self.role in KEY_MANAGERS
+
     @property
     def may_manage_keys(self) -> bool:
-        return self.role in KEY_MANAGERS
+        return self.sees_keys and self.has_scope(APIKey.Scope.KEYS)
 
     @property
     def may_manage_members(self) -> bool:
@@ -78,7 +89,7 @@ class Caller:
     @property
     def may_manage_billing(self) -> bool:
         """Pay, and change what payments need. Whoever may see invoices may pay them."""
-        return self.role in INVOICE_READERS
+        return self.role in INVOICE_READERS and self.has_scope(APIKey.Scope.PAYMENTS)
 
 
 def caller_of_member(membership: Membership) -> Caller:

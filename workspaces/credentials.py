@@ -7,13 +7,16 @@ from django.db.models import Q, QuerySet
 
 from workspaces import secrets
 from workspaces.errors import InvalidGrace
-from workspaces.models import APIKey, Credential, Gateway
+from workspaces.models import APIKey, Credential, Gateway, User
 
 MAX_GRACE = timedelta(days=30)
 NO_GRACE = timedelta(0)
 
 
-def give_secret(kind: str, now: datetime, api_key: APIKey | None = None, gateway: Gateway | None = None) -> str:
+def give_secret(
+    kind: str, now: datetime, api_key: APIKey | None = None, gateway: Gateway | None = None, to: User | APIKey | None = None
+) -> str:
+    """`to` is the person or the admin key that is shown it."""
     secret = secrets.new_secret(kind)
     Credential.objects.create(
         api_key=api_key,
@@ -23,6 +26,8 @@ def give_secret(kind: str, now: datetime, api_key: APIKey | None = None, gateway
         last_four=secrets.last_four(secret),
         created_at=now,
         expires_at=None,
+        given_to=to if isinstance(to, User) else None,
+        given_to_key=to if isinstance(to, APIKey) else None,
     )
     return secret
 
@@ -34,10 +39,11 @@ def replace_secret(
     now: datetime,
     api_key: APIKey | None = None,
     gateway: Gateway | None = None,
+    to: User | APIKey | None = None,
 ) -> str:
     end = now + grace
     older.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=end)).update(expires_at=end)
-    return give_secret(kind, now, api_key, gateway)
+    return give_secret(kind, now, api_key, gateway, to)
 
 
 def rotation_detail(secret: str, grace: timedelta) -> dict[str, Any]:

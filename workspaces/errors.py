@@ -56,6 +56,18 @@ class InvalidGrace(Refusal):
     status = 422
 
 
+class KeyIsLimited(Refusal):
+    """An admin key that lacks the scope for what it asks."""
+
+    code = "key_is_limited"
+    status = 403
+
+
+class ScopesNotForKind(Refusal):
+    code = "scopes_not_for_kind"
+    status = 422
+
+
 class KeyRevoked(Refusal):
     code = "key_revoked"
     status = 409

@@ -5,7 +5,7 @@ reads under that lock. An act that would change nothing does nothing and leaves 
 gateway, credential. The locks are NO KEY locks, so that rows which point here can still be inserted meanwhile.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,15 @@ from django.db import transaction
 from workspaces import audit, secrets
 from workspaces.credentials import check_grace, give_secret, replace_secret, rotation_detail
 from workspaces.errors import GatewayRevoked, InvalidExpiry, KeyExpired, KeyRevoked, KindNotForWorkspace
+from workspaces.key_limits import (
+    USUAL,
+    ChosenExpiry,
+    check_kind_has_scopes,
+    check_not_stronger,
+    expiry_of_new_key,
+    in_order,
+    scopes_of_new_key,
+)
 from workspaces.models import APIKey, Gateway, User, Workspace
 from workspaces.names import clean_email, clean_name
 
@@ -45,23 +54,30 @@ def create_key(
     actor: str,
     now: datetime,
     user: User | None = None,
-    expires_at: datetime | None = None,
+    expires_at: ChosenExpiry = USUAL,
+    scopes: Iterable[str] | None = None,
+    maker: APIKey | None = None,
 ) -> tuple[APIKey, str]:
-    """A new key and its secret, which is not kept and cannot be shown again. `user` is who made it, when a person did.
+    """A new key and its secret, which is not kept and cannot be shown again.
 
-    Raises KindNotForWorkspace, InvalidName, InvalidExpiry.
+    Who made it is `user`, a person, or `maker`, an admin key. `scopes` are an admin key's, by default all that the maker
+    has. Raises KindNotForWorkspace, InvalidName, InvalidExpiry, ScopesNotForKind, KeyIsLimited.
     """
     _check_kind(workspace, APIKey.Kind(kind))
+    expires_at, granted = expiry_of_new_key(kind, expires_at, maker, now), scopes_of_new_key(kind, scopes, maker)
     _check_expiry(expires_at, now)
+    check_not_stronger(maker, kind, granted, expires_at)
     key = APIKey.objects.create(
         workspace=workspace,
         kind=kind,
         name=clean_name(name),
         created_at=now,
         created_by=user,
+        created_by_key=maker,
         expires_at=expires_at,
+        scopes=granted,
     )
-    secret = give_secret(kind, now, api_key=key)
+    secret = give_secret(kind, now, api_key=key, to=maker or user)
     audit.record(
         actor,
         "key.created",
@@ -70,6 +86,7 @@ def create_key(
         now=now,
         name=key.name,
         kind=str(kind),
+        scopes=granted,
         expires_at=_text(expires_at),
         last_four=secrets.last_four(secret),
     )
@@ -82,8 +99,17 @@ def usual_kind(workspace: Workspace) -> str:
 
 
 @transaction.atomic
-def change_key(key: APIKey, changes: Mapping[str, Any], actor: str, now: datetime) -> None:
-    """Apply `name` and `expires_at`, whichever are among the changes: all of them or none."""
+def change_key(key: APIKey, changes: Mapping[str, Any], actor: str, now: datetime, maker: APIKey | None = None) -> None:
+    """Apply `name`, `expires_at` and `scopes`, whichever are among the changes: all of them or none.
+
+    `maker` is the admin key that asks for it, if one does. Raises what each change raises, and KeyIsLimited.
+    """
+    held = _locked_key(key)
+    check_not_stronger(maker, held.kind, held.scopes, held.expires_at)
+    scopes, expires_at = changes.get("scopes", held.scopes), changes.get("expires_at", held.expires_at)
+    check_not_stronger(maker, held.kind, scopes, expires_at)
+    if "scopes" in changes:
+        limit_key(key, changes["scopes"], actor, now)
     if "name" in changes:
         rename_key(key, changes["name"], actor, now)
     if "expires_at" in changes:
@@ -119,18 +145,36 @@ def expire_key(key: APIKey, expires_at: datetime | None, actor: str, now: dateti
 
 
 @transaction.atomic
-def rotate_key(key: APIKey, grace: timedelta, actor: str, now: datetime) -> str:
+def limit_key(key: APIKey, scopes: Iterable[str], actor: str, now: datetime) -> None:
+    """Set what an admin key may do beside reading: nothing when `scopes` is empty. Raises ScopesNotForKind, KeyRevoked."""
+    held, granted = _locked_key(key), in_order(scopes)
+    check_kind_has_scopes(held.kind, granted)
+    if in_order(held.scopes) == granted:
+        return
+    if held.revoked_at is not None:
+        raise KeyRevoked("This key is revoked and stays so: create a new one.")
+    APIKey.objects.filter(pk=key.pk).update(scopes=granted)
+    before = in_order(held.scopes)
+    audit.record(actor, "key.scopes_changed", key.public_id, held.workspace, now=now, before=before, after=granted)
+
+
+@transaction.atomic
+def rotate_key(
+    key: APIKey, grace: timedelta, actor: str, now: datetime, user: User | None = None, maker: APIKey | None = None
+) -> str:
     """A new secret on the same key; the older ones are good until `now + grace`, or their own end if that is sooner.
 
-    Of two rotations at once, the later one's secret stays. Raises KeyRevoked, KeyExpired, InvalidGrace.
+    It is shown to `user`, a person, or to `maker`, an admin key. Of two rotations at once, the later one's secret stays.
+    Raises KeyRevoked, KeyExpired, InvalidGrace, KeyIsLimited.
     """
     check_grace(grace)
     held = _locked_key(key)
+    check_not_stronger(maker, held.kind, held.scopes, held.expires_at)
     if held.revoked_at is not None:
         raise KeyRevoked("This key is revoked and cannot be rotated: create a new one.")
     if held.status(now) == "expired":
         raise KeyExpired("This key has expired, so a new secret would not work either: move its expiry first.")
-    secret = replace_secret(held.credentials.all(), held.kind, grace, now, api_key=held)
+    secret = replace_secret(held.credentials.all(), held.kind, grace, now, api_key=held, to=maker or user)
     audit.record(actor, "key.rotated", key.public_id, held.workspace, now=now, **rotation_detail(secret, grace))
     return secret
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
 from workspaces.ids import new_id
+
+EXPIRES_SOON = timedelta(days=14)
 
 
 def workspace_id() -> str:
@@ -23,6 +26,10 @@ def key_id() -> str:
 
 def gateway_id() -> str:
     return new_id("gw")
+
+
+def every_scope() -> list[str]:
+    return list(APIKey.Scope.values)
 
 
 class UserManager(BaseUserManager["User"]):
@@ -105,12 +112,22 @@ class APIKey(models.Model):
         TEST = "test", "Test"
         ADMIN = "admin", "Admin"
 
+    class Scope(models.TextChoices):
+        """What an admin key may do beside reading."""
+
+        KEYS = "keys", "Manage keys"
+        PAYMENTS = "payments", "Pay invoices and buy credit"
+
     public_id = models.CharField(max_length=32, unique=True, default=key_id, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="api_keys")
     kind = models.CharField(max_length=8, choices=Kind.choices)
+    # Of admin keys; the other kinds have none to lack.
+    scopes = ArrayField(models.CharField(max_length=16, choices=Scope.choices), default=every_scope, blank=True)
     name = models.CharField(max_length=200)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # The person who made it, or the admin key that did; neither for one that a command made.
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, editable=False)
+    created_by_key = models.ForeignKey("self", on_delete=models.PROTECT, null=True, editable=False, related_name="keys_made")
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -119,9 +136,19 @@ class APIKey(models.Model):
         verbose_name = "API key"
         ordering = ["-id"]
         indexes = [models.Index(fields=["workspace", "-id"], name="api_keys_of_a_workspace")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(scopes__contained_by=["keys", "payments"]), name="api_key_has_scopes_that_there_are"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.public_id})"
+
+    @property
+    def is_limited(self) -> bool:
+        """An admin key that lacks a scope."""
+        return self.kind == self.Kind.ADMIN and not set(self.Scope.values) <= set(self.scopes)
 
     def status(self, now: datetime) -> str:
         """`active`, `expired` or `revoked`, as of `now`."""
@@ -130,6 +157,19 @@ class APIKey(models.Model):
         if self.expires_at is not None and self.expires_at <= now:
             return "expired"
         return "active"
+
+    def expires_soon(self, now: datetime) -> bool:
+        """Whether it works now and will not much longer: time to move its expiry or to replace it."""
+        return self.status(now) == "active" and self.expires_at is not None and self.expires_at <= now + EXPIRES_SOON
+
+    @property
+    def limits_in_words(self) -> str:
+        """What an admin key lacks, such as `no payments`; "" for one that may do everything, and for other kinds."""
+        if not self.is_limited:
+            return ""
+        if not self.scopes:
+            return "read-only"
+        return ", ".join(f"no {scope}" for scope in self.Scope.values if scope not in self.scopes)
 
 
 class Gateway(models.Model):
@@ -159,6 +199,9 @@ class Credential(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     # Until when this secret is good; null means as long as its owner is.
     expires_at = models.DateTimeField(null=True)
+    # Who was shown it: the person or the admin key that created or rotated its key.
+    given_to = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    given_to_key = models.ForeignKey(APIKey, on_delete=models.SET_NULL, null=True, related_name="+")
 
     class Meta:
         constraints = [

@@ -1,13 +1,19 @@
-"""What a caller may do, as DRF permissions over the caller's own words."""
+"""What a caller may do, as DRF permissions over the caller's own words.
+
+Reading is a matter of the role. Whatever else a view does is one of the scopes of admin keys, which the view names as
+`scope`; it is looked at here and nowhere else. A view that names none is closed to every limited key.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from workspaces.authentication import Caller
+from workspaces.errors import KeyIsLimited
+from workspaces.models import APIKey
 
 if TYPE_CHECKING:  # rest_framework.views imports this module: it is the default permission
     from rest_framework.views import APIView
@@ -24,14 +30,28 @@ class SeesAWorkspace(BasePermission):
     message = "You are not a member of this workspace, or of any."
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        return isinstance(request.auth, Caller)
+        if not isinstance(request.auth, Caller):
+            return False
+        if request.method not in SAFE_METHODS:
+            check_scope(request.auth, getattr(view, "scope", None))
+        return True
+
+
+def check_scope(caller: Caller, scope: str | None) -> None:
+    """Raises KeyIsLimited when the caller is an admin key that does not go so far."""
+    if caller.has_scope(scope):
+        return
+    has = " and ".join(APIKey.Scope(each).label.lower() for each in caller.key.scopes) if caller.key else ""
+    allowed = f"it may read and {has}" if has else "it may only read"
+    needed = "every scope" if scope is None else f"the scope {scope}"
+    raise KeyIsLimited(f"This key is limited: {allowed}. This request takes a key with {needed}.")
 
 
 class ManagesKeys(SeesAWorkspace):
     message = "Managing keys takes an omx_admin_ key, or an owner or admin of the workspace."
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        return super().has_permission(request, view) and caller_of(request).may_manage_keys
+        return super().has_permission(request, view) and caller_of(request).sees_keys
 
 
 class SeesInvoices(SeesAWorkspace):

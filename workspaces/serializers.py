@@ -9,12 +9,15 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from workspaces.credentials import MAX_GRACE
+from workspaces.key_limits import in_order
 from workspaces.models import APIKey, Credential
 from workspaces.names import MAX_NAME
 from workspaces.secrets import prefix_of_kind
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
+SCOPES_HELP = "What an admin key may do beside reading: `[]` is a key that only reads. Other kinds take none."
+SCOPES_SHOWN = "What an admin key may do beside reading; null for keys of other kinds, which have no scopes."
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -64,6 +67,12 @@ class Instant(serializers.DateTimeField):
         return super().enforce_timezone(value)
 
 
+class Scopes(serializers.ListField):
+    """What an admin key may do beside reading."""
+
+    child = serializers.ChoiceField(choices=APIKey.Scope.choices)
+
+
 class KeyListQuery(StrictQuery):
     limit = serializers.IntegerField(required=False, default=DEFAULT_LIMIT, min_value=1, max_value=MAX_LIMIT)
     cursor = serializers.CharField(required=False, help_text="`next_cursor` of the page before.")
@@ -74,12 +83,18 @@ class KeyToCreate(StrictSerializer):
     kind = serializers.ChoiceField(
         choices=APIKey.Kind.choices, required=False, help_text="Absent: `live`, or `test` in a sandbox workspace."
     )
-    expires_at = Instant(required=False, allow_null=True, help_text="Absent or null: never.")
+    expires_at = Instant(
+        required=False,
+        allow_null=True,
+        help_text="null: never. Absent: never, but for an admin key in a year, or as the installation has set.",
+    )
+    scopes = Scopes(required=False, max_length=len(APIKey.Scope), help_text=f"{SCOPES_HELP} Absent: all that the caller has.")
 
 
 class KeyChanges(StrictSerializer):
     name = StrictText(max_length=MAX_NAME, required=False)
     expires_at = Instant(required=False, allow_null=True, help_text="null: never.")
+    scopes = Scopes(required=False, max_length=len(APIKey.Scope), help_text=SCOPES_HELP)
 
 
 class Rotation(StrictSerializer):
@@ -103,9 +118,13 @@ class KeySerializer(serializers.ModelSerializer[APIKey]):
     prefix = serializers.SerializerMethodField(help_text="How the newest secret begins.")
     last_four = serializers.SerializerMethodField(help_text="How the newest secret ends.")
     status = serializers.SerializerMethodField()
+    scopes = serializers.SerializerMethodField(help_text=SCOPES_SHOWN)
     workspace_id = serializers.CharField(source="workspace.public_id")
     created_by = serializers.CharField(
         source="created_by.email", default=None, allow_null=True, help_text="The address of the person who made it."
+    )
+    created_by_key = serializers.CharField(
+        source="created_by_key.public_id", default=None, allow_null=True, help_text="The id of the admin key that made it."
     )
 
     class Meta:
@@ -115,12 +134,14 @@ class KeySerializer(serializers.ModelSerializer[APIKey]):
             "object",
             "name",
             "kind",
+            "scopes",
             "prefix",
             "last_four",
             "status",
             "workspace_id",
             "created_at",
             "created_by",
+            "created_by_key",
             "last_used_at",
             "expires_at",
             "revoked_at",
@@ -130,6 +151,10 @@ class KeySerializer(serializers.ModelSerializer[APIKey]):
     @extend_schema_field(serializers.ChoiceField(choices=["api_key"]))
     def get_object(self, key: APIKey) -> str:
         return "api_key"
+
+    @extend_schema_field(Scopes(allow_null=True))
+    def get_scopes(self, key: APIKey) -> list[str] | None:
+        return in_order(key.scopes) if key.kind == APIKey.Kind.ADMIN else None
 
     def get_prefix(self, key: APIKey) -> str:
         newest = _newest(key)

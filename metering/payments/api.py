@@ -38,6 +38,7 @@ from metering.payments.shown import balance_json, entry_json, grant_json, grants
 from metering.payments.stripe_edge import StripeUnavailable
 from metering.periods import Period
 from metering.usage.parameters import NoQuery, decode_cursor, encode_cursor, invalid_cursor, parse
+from workspaces.models import APIKey
 from workspaces.permissions import SeesInvoices, caller_of
 from workspaces.serializers import ErrorSerializer
 
@@ -96,6 +97,7 @@ class CreditEntriesView(APIView):
 
 class TopUpsView(APIView):
     permission_classes = [SeesInvoices]
+    scope = APIKey.Scope.PAYMENTS
 
     @extend_schema(
         operation_id="create_top_up",
@@ -134,6 +136,7 @@ class TopUpView(APIView):
 
 class PayInvoiceView(APIView):
     permission_classes = [SeesInvoices]
+    scope = APIKey.Scope.PAYMENTS
 
     @extend_schema(
         operation_id="pay_invoice",

@@ -33,6 +33,7 @@ from metering.usage.serializers import (
 )
 from metering.usage.spend import month_spend
 from workspaces.authentication import Caller
+from workspaces.key_limits import in_order
 from workspaces.models import APIKey
 from workspaces.permissions import caller_of
 
@@ -178,6 +179,7 @@ def _key_json(caller: Caller, key: APIKey, now: datetime) -> dict[str, Any]:
         "id": key.public_id,
         "name": key.name,
         "kind": key.kind,
+        "scopes": in_order(key.scopes) if key.kind == APIKey.Kind.ADMIN else None,
         "workspace": {"id": caller.workspace.public_id, "name": caller.workspace.name},
         "created_at": instant_text(key.created_at),
         "last_used_at": instant_text(key.last_used_at),

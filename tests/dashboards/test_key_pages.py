@@ -86,7 +86,7 @@ def test_a_key_is_renamed(acme: Tenant, owner: Client) -> None:
     assert answer.status_code == 302
     acme.key.refresh_from_db()
     assert acme.key.name == "new name"
-    assert "The key has its new name." in text_of(owner.get(answer["Location"]))
+    assert "The key is saved." in text_of(owner.get(answer["Location"]))
 
 
 def test_a_rotated_key_has_a_grace(acme: Tenant, owner: Client) -> None:
@@ -135,3 +135,56 @@ def test_a_form_without_its_token_is_refused(acme: Tenant) -> None:
 def test_a_name_cannot_become_markup(acme: Tenant, owner: Client) -> None:
     make_key(acme.workspace, name="<img src=x onerror=alert(1)>")
     assert "<img src=x" not in text_of(owner.get("/keys"))
+
+
+# --- Admin keys, limited and for a time --------------------------------------------------------------------------
+
+
+def test_an_admin_key_is_made_with_the_scopes_that_are_ticked_and_lasts_a_year(acme: Tenant, owner: Client) -> None:
+    page = text_of(owner.get("/keys/new"))
+    assert page.count(" checked") == 2
+    assert "Admin keys in 365 days, live keys never" in page
+    owner.post("/keys/new", {"name": "reader", "kind": "admin", "expires": "usual"})
+    owner.post("/keys/new", {"name": "payer", "kind": "admin", "scopes": ["payments"], "expires": ""})
+    owner.post("/keys/new", {"name": "caller", "kind": "live", "scopes": ["keys", "payments"], "expires": "usual"})
+    made_keys = {key.name: (key.scopes, key.expires_at) for key in APIKey.objects.exclude(name="server")}
+    assert made_keys == {
+        "reader": ([], NOW + timedelta(days=365)),
+        "payer": (["payments"], None),
+        "caller": ([], None),
+    }
+    listed = text_of(owner.get("/keys"))
+    assert "Admin, read-only" in listed
+    assert "Admin, no keys" in listed
+
+
+def test_an_admin_key_is_limited_and_renewed_on_its_page(acme: Tenant, owner: Client) -> None:
+    key = make_key(acme.workspace, "admin", "robot")
+    address = f"/keys/{key.public_id}"
+    assert "Beside reading, the key may" in text_of(owner.get(address))
+    owner.post(address, {"name": "robot", "scopes": ["keys"], "expires": "90"})
+    key.refresh_from_db()
+    assert (key.scopes, key.expires_at) == (["keys"], NOW + timedelta(days=90))
+    owner.post(address, {"name": "robot 2", "scopes": ["keys"], "expires": "unchanged"})
+    key.refresh_from_db()
+    assert (key.name, key.scopes, key.expires_at) == ("robot 2", ["keys"], NOW + timedelta(days=90))
+    actions = AuditEntry.objects.filter(target=key.public_id).order_by("id").values_list("action", flat=True)
+    assert list(actions) == ["key.scopes_changed", "key.expiry_changed", "key.renamed"]
+
+
+def test_a_live_key_offers_no_scopes(acme: Tenant, owner: Client) -> None:
+    assert "Beside reading" not in text_of(owner.get(f"/keys/{acme.key.public_id}"))
+    assert owner.post(f"/keys/{acme.key.public_id}", {"name": "x", "scopes": ["keys"]}).status_code == 302
+    acme.key.refresh_from_db()
+    assert acme.key.name == "x"
+
+
+def test_a_key_that_expires_within_two_weeks_is_named_before_it_does(acme: Tenant, owner: Client) -> None:
+    key = make_key(acme.workspace, "admin", "robot")
+    APIKey.objects.filter(pk=key.pk).update(expires_at=NOW + timedelta(days=14, seconds=1))
+    assert "expires soon" not in text_of(owner.get("/keys"))
+    APIKey.objects.filter(pk=key.pk).update(expires_at=NOW + timedelta(days=14))
+    assert "A key expires soon" in text_of(owner.get("/keys"))
+    assert "Requests with it are refused from then on." in text_of(owner.get(f"/keys/{key.public_id}"))
+    with time_machine.travel(NOW + timedelta(days=14), tick=False):
+        assert "expires soon" not in text_of(owner.get("/keys"))

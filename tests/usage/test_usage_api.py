@@ -178,6 +178,7 @@ def test_a_key_can_ask_what_it_is(acme: Tenant, send: Sender, codex_mini: PriceV
         "id": acme.key.public_id,
         "name": "Server",
         "kind": "live",
+        "scopes": None,
         "workspace": {"id": acme.workspace.public_id, "name": "Acme"},
         "created_at": "2026-10-15T12:00:00Z",
         "last_used_at": "2026-10-15T12:00:00Z",
@@ -185,5 +186,6 @@ def test_a_key_can_ask_what_it_is(acme: Tenant, send: Sender, codex_mini: PriceV
         "spend_this_month": "0.002649000000",
         "currency": "USD",
     }
-    assert acme.admin.get("/api/v1/key").json()["kind"] == "admin"
+    calling = acme.admin.get("/api/v1/key").json()
+    assert (calling["kind"], calling["scopes"]) == ("admin", ["keys", "payments"])
     assert APIClient().get("/api/v1/key").status_code == 401

@@ -55,7 +55,9 @@ def test_only_the_hash_of_a_new_key_is_kept(acme: Workspace) -> None:
     assert (stored.created_at, stored.expires_at) == (NOW, None)
     assert (key.name, key.kind, key.created_by, key.created_at) == ("Server", "live", user, NOW)
     assert (key.expires_at, key.revoked_at, key.last_used_at) == (NOW + HOUR, None, None)
-    detail = {"name": "Server", "kind": "live", "expires_at": "2026-10-15T13:00:00+00:00", "last_four": secret[-4:]}
+    detail = {"name": "Server", "kind": "live", "scopes": [], "expires_at": "2026-10-15T13:00:00+00:00"}
+    detail |= {"last_four": secret[-4:]}
+    assert stored.given_to == user
     assert trail(key.public_id) == [(OWNER, "key.created", detail)]
     assert secret not in str(AuditEntry.objects.values_list())
 

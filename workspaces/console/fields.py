@@ -55,6 +55,12 @@ def choices_of(label: str, rows: QuerySet[Any], help_text: str = "") -> forms.Mo
     return forms.ModelMultipleChoiceField(rows, required=False, label=capfirst(label), help_text=help_text, widget=widget)
 
 
+def choices(label: str, choices: list[tuple[str, str]], help_text: str = "") -> forms.MultipleChoiceField:
+    """Any number of these, each with a box to tick."""
+    widget = UnfoldAdminCheckboxSelectMultipleWidget(choices=choices)
+    return forms.MultipleChoiceField(choices=choices, required=False, label=capfirst(label), help_text=help_text, widget=widget)
+
+
 def switch(label: str, help_text: str = "") -> forms.BooleanField:
     return forms.BooleanField(label=capfirst(label), help_text=help_text, required=False, widget=UnfoldBooleanSwitchWidget())
 

@@ -25,6 +25,10 @@ class NameForm(forms.Form):
     name = fields.text("name", max_length=200)
 
 
+class SecretsOfAGateway(SecretsOfAKey):
+    fk_name = "gateway"
+
+
 class GatewayAdmin(OperatorAdmin):
     may_add = True
     list_display = ("name", "public_id", "status_label", "created_at", "last_used_at")
@@ -32,7 +36,7 @@ class GatewayAdmin(OperatorAdmin):
     ordering = ("name", "id")
     fields = (("name", "public_id"), ("created_at", "last_used_at"), ("status_label", "revoked_at"))
     readonly_fields = tuple(name for row in fields for name in row)
-    inlines = (SecretsOfAKey,)
+    inlines = (SecretsOfAGateway,)
     actions_detail = ("rename", "rotate", "revoke")
 
     @display(description="status", label=STATUS_LABELS)

@@ -21,6 +21,7 @@ from workspaces import issue
 from workspaces.console import fields
 from workspaces.console.base import OperatorAdmin, ReadOnlyInline, actor_of
 from workspaces.console.pages import FormPage, secret_page
+from workspaces.key_limits import USUAL
 from workspaces.models import APIKey, Credential
 
 STATUS_LABELS = {"active": "success", "expired": "warning", "revoked": "danger"}
@@ -31,11 +32,31 @@ class NewKeyForm(forms.Form):
     workspace = fields.workspace()
     kind = fields.choice("kind", APIKey.Kind.choices, "Live keys call models, test keys do in sandboxes, admin keys manage.")
     name = fields.text("name", max_length=200)
+    scopes = fields.choices("an admin key may also", APIKey.Scope.choices, "With neither it only reads.")
+    expires_at = fields.instant("expires at (UTC)", "Empty: never, or after ADMIN_KEY_DAYS for an admin key.", required=False)
+    never_expires = fields.switch("never expires")
+
+    def clean(self) -> dict[str, Any]:
+        """As `issue.create_key` takes them."""
+        chosen = super().clean() or {}
+        chosen["expires_at"] = None if chosen.get("never_expires") else chosen.get("expires_at") or USUAL
+        if chosen.get("kind") != APIKey.Kind.ADMIN:
+            chosen["scopes"] = None
+        return chosen
+
+
+class ChangeForm(forms.Form):
+    """What may be changed of a key: of a revoked one its name alone, and scopes of an admin key."""
+
+    name = fields.text("name", max_length=200)
+    scopes = fields.choices("beside reading, the key may", APIKey.Scope.choices, "With neither it only reads.")
     expires_at = fields.instant("expires at (UTC)", "Empty: never.", required=False)
 
 
-class RenameForm(forms.Form):
-    name = fields.text("name", max_length=200)
+def change_form_of(key: APIKey) -> type[forms.Form]:
+    revoked, admin = key.revoked_at is not None, key.kind == APIKey.Kind.ADMIN
+    gone = [*(["expires_at"] if revoked else []), *([] if admin and not revoked else ["scopes"])]
+    return type("ChangeFormOfAKey", (ChangeForm,), dict.fromkeys(gone))
 
 
 class StatusFilter(DropdownFilter):
@@ -59,6 +80,7 @@ class StatusFilter(DropdownFilter):
 
 class SecretsOfAKey(ReadOnlyInline):
     model = Credential
+    fk_name = "api_key"
     fields = ("prefix", "last_four", "created_at", "expires_at")
     readonly_fields = fields
     verbose_name = "secret"
@@ -78,13 +100,14 @@ class APIKeyAdmin(OperatorAdmin):
     fields = (
         ("name", "public_id"),
         ("workspace", "kind"),
-        ("created_at", "created_by"),
+        ("may_also", "created_at"),
+        ("created_by", "created_by_key"),
         ("last_used_at", "expires_at"),
         ("status_label", "revoked_at"),
     )
     readonly_fields = tuple(name for row in fields for name in row)
     inlines = (SecretsOfAKey,)
-    actions_detail = ("rename", "rotate", "revoke")
+    actions_detail = ("change_key", "rotate", "revoke")
 
     @display(description="key")
     def named(self, key: APIKey) -> SafeString:
@@ -98,8 +121,14 @@ class APIKeyAdmin(OperatorAdmin):
     def status_label(self, key: APIKey) -> str:
         return key.status(timezone.now())
 
+    @display(description="beside reading, it may")
+    def may_also(self, key: APIKey) -> str:
+        if key.kind != APIKey.Kind.ADMIN:
+            return "-"
+        return ", ".join(APIKey.Scope(scope).label.lower() for scope in key.scopes) or "nothing: it only reads"
+
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        """A revoked key can only be renamed."""
+        """Of a revoked key only the name can be changed."""
         actions = super().get_actions_detail(request, object_id)
         key = self.get_object(request, str(object_id))
         gone = key is None or key.revoked_at is not None
@@ -115,6 +144,7 @@ class APIKeyAdmin(OperatorAdmin):
                 timezone.now(),
                 user=request.user,  # type: ignore[arg-type]
                 expires_at=asked["expires_at"],
+                scopes=asked["scopes"],
             )
             return secret_page(request, self, key, f"The secret of “{key.name}”", secret, self._page_of(key))
 
@@ -124,19 +154,24 @@ class APIKeyAdmin(OperatorAdmin):
             back=reverse("admin:workspaces_apikey_changelist"),
             form_class=NewKeyForm,
             submit="Create",
-            initial={"workspace": request.GET.get("workspace"), "kind": request.GET.get("kind")},
+            initial={
+                "workspace": request.GET.get("workspace"),
+                "kind": request.GET.get("kind"),
+                "scopes": APIKey.Scope.values,
+            },
         ).respond(request, self)
 
-    @action(description="Rename", url_path="rename", icon="edit")
-    def rename(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    @action(description="Change", url_path="edit", icon="edit")
+    def change_key(self, request: HttpRequest, object_id: str) -> HttpResponse:
         key = get_object_or_404(APIKey, pk=object_id)
 
         def act(asked: dict[str, Any]) -> HttpResponse:
-            issue.rename_key(key, asked["name"], actor_of(request), timezone.now())
-            messages.success(request, "The key is renamed.")
+            issue.change_key(key, asked, actor_of(request), timezone.now())
+            messages.success(request, "The key is saved.")
             return redirect(self._page_of(key))
 
-        page = FormPage("Rename the key", act, self._page_of(key), RenameForm, initial={"name": key.name})
+        initial = {"name": key.name, "scopes": key.scopes, "expires_at": key.expires_at}
+        page = FormPage("Change the key", act, self._page_of(key), change_form_of(key), initial=initial)
         return page.respond(request, self, key)
 
     @action(description="Rotate", url_path="rotate", icon="autorenew")
@@ -144,7 +179,7 @@ class APIKeyAdmin(OperatorAdmin):
         key = get_object_or_404(APIKey, pk=object_id)
 
         def act(asked: dict[str, Any]) -> HttpResponse:
-            secret = issue.rotate_key(key, asked["grace"], actor_of(request), timezone.now())
+            secret = issue.rotate_key(key, asked["grace"], actor_of(request), timezone.now(), user=request.user)  # type: ignore[arg-type]
             return secret_page(request, self, key, f"The new secret of “{key.name}”", secret, self._page_of(key))
 
         intro = "The key keeps its id and gets a new secret. Choose how long the old one still works meanwhile."

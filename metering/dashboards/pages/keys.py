@@ -1,4 +1,4 @@
-"""API keys: the list, one key, and making, renaming, rotating and revoking them.
+"""API keys: the list, one key, and making, changing, rotating and revoking them.
 
 A secret is shown in the very answer that made it, and nowhere else: a redirect would have to keep it somewhere, and only its
 hash may be kept. The page replaces its own address, so that loading it again shows the list and makes no second key.
@@ -12,14 +12,14 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
-from metering.dashboards.pages.forms import KeyForm, NameForm, RotateForm
+from metering.dashboards.pages.key_forms import KeyChangeForm, KeyForm, RotateForm
 from metering.dashboards.pages.member import member_page, refused
 from metering.periods import month_of
 from metering.usage.query import UsageQuestion, UsageRow, usage
 from metering.usage.spend import month_spend
 from omixa_billing.errors import Refusal
 from workspaces.authentication import Caller
-from workspaces.issue import create_key, rename_key, revoke_key, rotate_key
+from workspaces.issue import change_key, create_key, revoke_key, rotate_key
 from workspaces.models import APIKey, Workspace
 
 # Neither revoked nor expired: they come first on the list.
@@ -33,7 +33,8 @@ def key_list(request: HttpRequest, caller: Caller) -> HttpResponse:
     found = APIKey.objects.filter(workspace=caller.workspace).prefetch_related("credentials")
     keys = [_row(key, caller.workspace, now, spent.get(key.public_id)) for key in found]
     keys.sort(key=lambda row: row["status"] not in WORKING)
-    return render(request, "workspaces/keys.html", {"keys": keys, "caller": caller})
+    soon = [row["key"] for row in keys if row["expires_soon"]]
+    return render(request, "workspaces/keys.html", {"keys": keys, "caller": caller, "soon": soon})
 
 
 @never_cache
@@ -45,7 +46,14 @@ def key_new(request: HttpRequest, caller: Caller) -> HttpResponse:
         asked = form.cleaned_data
         try:
             key, secret = create_key(
-                caller.workspace, asked["kind"], asked["name"], caller.actor, now, caller.user, form.expires_at(now)
+                caller.workspace,
+                asked["kind"],
+                asked["name"],
+                caller.actor,
+                now,
+                user=caller.user,
+                expires_at=form.expires_at(now),
+                scopes=form.chosen_scopes,
             )
         except Refusal as refusal:
             form.add_error(None, refusal.message)
@@ -58,18 +66,19 @@ def key_new(request: HttpRequest, caller: Caller) -> HttpResponse:
 def key_page(request: HttpRequest, caller: Caller, key_id: str) -> HttpResponse:
     key = _key(caller, key_id)
     now = timezone.now()
-    form = NameForm(request.POST or None, initial={"name": key.name})
+    form = KeyChangeForm(request.POST or None, key)
     if request.method == "POST" and caller.may_manage_keys and form.is_valid():
         try:
-            rename_key(key, form.cleaned_data["name"], caller.actor, now)
+            change_key(key, form.changes(now), caller.actor, now)
         except Refusal as refusal:
             return refused(request, refusal, "pages:key", key_id)
-        messages.success(request, "The key has its new name.")
+        messages.success(request, "The key is saved.")
         return redirect("pages:key", key_id)
     good = [each for each in key.credentials.order_by("-pk") if each.expires_at is None or each.expires_at > now]
     context = {
         "key": key,
         "status": shown_status(key, caller.workspace, now),
+        "expires_soon": key.expires_soon(now),
         "secrets": good,
         "spend": month_spend(caller.workspace, now, key),
         "form": form,
@@ -87,7 +96,7 @@ def key_rotate(request: HttpRequest, caller: Caller, key_id: str) -> HttpRespons
         grace = timedelta(seconds=int(form.cleaned_data["grace"]))
         now = timezone.now()
         try:
-            secret = rotate_key(key, grace, caller.actor, now)
+            secret = rotate_key(key, grace, caller.actor, now, user=caller.user)
         except Refusal as refusal:
             return refused(request, refusal, "pages:key", key_id)
         until = now + grace if grace else None
@@ -120,9 +129,11 @@ def shown_status(key: APIKey, workspace: Workspace, now: datetime) -> str:
 
 
 def _key(caller: Caller, key_id: str) -> APIKey:
-    return get_object_or_404(APIKey.objects.select_related("created_by"), workspace=caller.workspace, public_id=key_id)
+    keys = APIKey.objects.select_related("created_by", "created_by_key")
+    return get_object_or_404(keys, workspace=caller.workspace, public_id=key_id)
 
 
 def _row(key: APIKey, workspace: Workspace, now: datetime, spent: UsageRow | None) -> dict[str, object]:
     newest = max(key.credentials.all(), key=lambda each: each.pk, default=None)
-    return {"key": key, "status": shown_status(key, workspace, now), "secret": newest, "usage": spent}
+    status, soon = shown_status(key, workspace, now), key.expires_soon(now)
+    return {"key": key, "status": status, "expires_soon": soon, "secret": newest, "usage": spent}
