@@ -5,6 +5,7 @@ Mails to people link to PUBLIC_URL, never to whatever host the request that caus
 
 from typing import Any
 
+import structlog
 from allauth.account.adapter import DefaultAccountAdapter, get_adapter
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
@@ -12,10 +13,13 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
-from omixa_billing.client_address import client_address
+from omixa_billing.client_address import UNKNOWN, client_address
 from workspaces.models import User
 
 SECONDS_PER_DAY = 86_400
+NO_ADDRESS = "::"  # "unspecified": where the connection has none
+
+logger = structlog.get_logger(__name__)
 
 
 def public_address(name: str, *args: str) -> str:
@@ -34,7 +38,9 @@ class AccountAdapter(DefaultAccountAdapter):
         return bool(getattr(settings, "OPEN_SIGNUP", False))
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        return client_address(request)
+        """An address in any case: the library keeps it beside each session."""
+        known = client_address(request)
+        return NO_ADDRESS if known == UNKNOWN else known
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """`account/email/{name}`: its subject, its text and its HTML, with what every mail of ours may say."""
@@ -45,6 +51,15 @@ class AccountAdapter(DefaultAccountAdapter):
             "signup_url": public_address("account_signup") if settings.OPEN_SIGNUP else "",
         }
         self.render_mail(template_prefix, email, context | known).send()
+
+    def send_notification_mail(
+        self, template_prefix: str, user: Any, context: dict[str, Any] | None = None, email: str | None = None
+    ) -> None:
+        """Tells a person what changed about their account. The change is done: a mail server that is away does not undo it."""
+        try:
+            super().send_notification_mail(template_prefix, user, context, email)
+        except OSError as error:
+            logger.warning("notification not sent", mail=template_prefix, user=user.pk, error=str(error))
 
     def send_account_already_exists_mail(self, email: str) -> None:
         context = {"password_reset_url": public_address("account_reset_password")}

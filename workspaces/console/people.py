@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
 from django.contrib.auth.forms import UserChangeForm as DjangoUserChangeForm
+from django.db import transaction
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from unfold.contrib.filters.admin import BooleanRadioFilter
-from unfold.decorators import display
+from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from workspaces.console.base import OperatorAdmin, ReadOnlyInline
+from workspaces.console.pages import FormPage
 from workspaces.models import Membership, User
+from workspaces.signin import changed
+from workspaces.signin.sessions import end_sessions
 
 
 class LowercaseEmail:
@@ -74,6 +80,39 @@ class UserAdmin(DjangoUserAdmin, OperatorAdmin):  # type: ignore[misc]
     )
     add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2", "is_staff")}),)
     inlines = (MembershipsOfAPerson,)
+
+    actions_detail = ("sign_out_everywhere",)
+
+    @action(description="Sign out everywhere", url_path="sign-out", icon="logout")
+    def sign_out_everywhere(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        user = get_object_or_404(User, pk=object_id)
+        page = reverse("admin:workspaces_user_change", args=[user.pk])
+
+        def act(asked: dict[str, Any]) -> HttpResponse:
+            changed.sessions_ended(request, user)
+            messages.success(request, f"{user} is signed out everywhere.")
+            return redirect(page)
+
+        intro = f"Every session of {user} ends at once, on every device. They can sign in again."
+        form = FormPage("Sign this person out everywhere", act, page, intro=intro, submit="Sign out everywhere", danger=True)
+        return form.respond(request, self, user)
+
+    @transaction.atomic
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        before = User.objects.get(pk=obj.pk) if change else None
+        super().save_model(request, obj, form, change)
+        if before is not None and before.is_active and not obj.is_active:
+            end_sessions(obj)
+        if before is not None and before.email != obj.email:
+            changed.address(request, obj, before.email)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        """Django's page. The person's sessions end with the password, as a session fits one password only."""
+        before = User.objects.filter(pk=id).first() if id.isascii() and id.isdigit() else None
+        response = super().user_change_password(request, id, form_url)
+        if before is not None and User.objects.get(pk=before.pk).password != before.password:
+            changed.password(request, before)
+        return response
 
     def get_inlines(self, request: HttpRequest, obj: User | None) -> tuple[Any, ...]:
         return self.inlines if obj else ()
