@@ -105,6 +105,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "omixa_billing.middleware.name_caller",
     "omixa_billing.middleware.refuse_unreadable",
+    "workspaces.audit.origin.note_origin",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

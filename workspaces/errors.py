@@ -103,3 +103,10 @@ class LastOwner(Refusal):
 
     code = "last_owner"
     status = 409
+
+
+class NotAHead(Refusal):
+    """Text that names no head of the audit trail."""
+
+    code = "not_a_head"
+    status = 400

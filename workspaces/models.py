@@ -225,16 +225,29 @@ class Credential(models.Model):
 
 
 class AuditEntry(models.Model):
-    """Who did what to keys, prices and invoices. Appended, never changed: the database refuses."""
+    """Who did what, and from where. Appended, never changed: the database refuses, and the chain of seals would show it."""
+
+    class ActorKind(models.TextChoices):
+        MEMBER = "member", "Member"
+        OPERATOR = "operator", "Operator"
+        KEY = "key", "API key"
+        GATEWAY = "gateway", "Gateway"
+        COMMAND = "command", "Command"
+        PROVIDER = "provider", "Payment provider"
+        SYSTEM = "system", "The product"
 
     id = models.BigAutoField(primary_key=True)
     at = models.DateTimeField(default=timezone.now)
     # A person's address, an API key's id, or the command or job that acted.
     actor = models.CharField(max_length=300)
+    actor_kind = models.CharField(max_length=16, choices=ActorKind.choices, default=ActorKind.SYSTEM)
     action = models.CharField(max_length=64)
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, null=True, blank=True)
     target = models.CharField(max_length=300)
     detail = models.JSONField(default=dict)
+    # Of the request that did it; null and empty where no request did.
+    ip_address = models.GenericIPAddressField(null=True)
+    user_agent = models.CharField(max_length=300, default="")
 
     class Meta:
         verbose_name_plural = "audit trail"
@@ -246,6 +259,30 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor} {self.action} {self.target}"
+
+
+class AuditSeal(models.Model):
+    """An entry's place in the chain, given by the database as its transaction commits. Without gaps, from 1."""
+
+    position = models.BigIntegerField(primary_key=True)
+    entry = models.OneToOneField(AuditEntry, on_delete=models.PROTECT, related_name="seal")
+    # SHA-256 of the entry's canonical text, which holds `previous_hash`, the hash of the seal before this one.
+    previous_hash = models.BinaryField(max_length=32)
+    hash = models.BinaryField(max_length=32)
+
+    def __str__(self) -> str:
+        return f"{self.position}: {bytes(self.hash).hex()}"
+
+
+class AuditHead(models.Model):
+    """The newest seal, kept a second time: a chain that lost its end no longer reaches it. One row, number 1."""
+
+    id = models.SmallIntegerField(primary_key=True)
+    position = models.BigIntegerField()
+    hash = models.BinaryField(max_length=32)
+
+    def __str__(self) -> str:
+        return f"{self.position}: {bytes(self.hash).hex()}"
 
 
 class SentForm(models.Model):

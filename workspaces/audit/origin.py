@@ -1,0 +1,90 @@
+"""Where an act comes from: the request that a process is answering, kept for the length of it.
+
+The trail's address and user agent come from here and from nowhere else, so that no act can forget or invent them.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from django.http import HttpRequest, HttpResponse
+
+from workspaces.models import AuditEntry
+
+CONSOLE = "/admin/"
+LONGEST_USER_AGENT = 300
+KEYS, GATEWAYS, COMMANDS = "key_", "gw_", "command:"
+PROVIDERS = {"stripe"}
+
+Kind = AuditEntry.ActorKind
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A request, as far as the trail tells of it. `console`: it came through the operators' console."""
+
+    ip_address: str | None
+    user_agent: str
+    console: bool
+    request: HttpRequest | None = None
+
+
+_origin: ContextVar[Origin | None] = ContextVar("origin of the request", default=None)
+
+
+def current_origin() -> Origin | None:
+    """None in a command, a job or anything else that no request asked for."""
+    return _origin.get()
+
+
+def note_origin(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Middleware: whatever is recorded while this request is answered tells where it came from."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        with coming_from(origin_of(request)):
+            return get_response(request)
+
+    return middleware
+
+
+@contextmanager
+def coming_from(origin: Origin | None) -> Iterator[None]:
+    token = _origin.set(origin)
+    try:
+        yield
+    finally:
+        _origin.reset(token)
+
+
+def origin_of(request: HttpRequest) -> Origin:
+    agent = request.headers.get("User-Agent", "").replace("\0", "")[:LONGEST_USER_AGENT]
+    return Origin(caller_address(request), agent, request.path_info.startswith(CONSOLE), request)
+
+
+def caller_address(request: HttpRequest) -> str | None:
+    """The peer's address as PostgreSQL can store it; None where there is none, as on a Unix socket."""
+    try:
+        return str(ipaddress.ip_address(request.META.get("REMOTE_ADDR", "").partition("%")[0]))
+    except ValueError:
+        return None
+
+
+def kind_of_actor(actor: str, origin: Origin | None) -> str:
+    """What an actor's name stands for. A person counts as an operator in the console, and where no request is: what runs
+    without one in a person's name was ordered there.
+    """
+    if actor.startswith(KEYS):
+        return Kind.KEY
+    if actor.startswith(GATEWAYS):
+        return Kind.GATEWAY
+    if actor.startswith(COMMANDS):
+        return Kind.COMMAND
+    if actor in PROVIDERS:
+        return Kind.PROVIDER
+    if "@" not in actor:
+        return Kind.SYSTEM
+    return Kind.OPERATOR if origin is None or origin.console else Kind.MEMBER
