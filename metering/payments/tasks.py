@@ -8,13 +8,16 @@ from celery import shared_task
 from django.utils import timezone
 
 from metering.jobs.alert import tell_operators
+from metering.jobs.models import JobRun
 from metering.jobs.run import SCHEDULE, Run, counted, running
 from metering.payments import accounts, attempts, auto_top_up, collect, dunning, mails, refunds, webhooks
 from metering.payments.expire import expire_credits as write_off_credits
 from metering.payments.reconcile import against_stripe, everything
 from metering.payments.suspension import watch_suspensions
+from workspaces.audit import chain
 
 log = structlog.get_logger(__name__)
+NIGHTS_REMEMBERED = 100
 
 
 @shared_task(name="metering.collect_invoices")
@@ -91,7 +94,18 @@ def reconcile_nightly(started_by: str = SCHEDULE) -> None:
     with running("metering.reconcile_nightly", started_by) as run:
         run.result = found = everything(progress=run.progress)
         found["differences"] += against_stripe(timezone.now())
+        found["differences"] += trail_differences(found)
         found["ok"] = not found["differences"]
         if found["differences"]:
             run.needs_attention()
             tell_operators(f"Omixa billing: differences found, {len(found['differences'])} in all", found["differences"])
+
+
+def trail_differences(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Proves the trail against the heads of the nights before, and keeps its head in `found` and in the log."""
+    earlier = JobRun.objects.filter(job="metering.reconcile_nightly", result__has_key="audit_head")
+    heads = [chain.parse_head(run.result["audit_head"]) for run in earlier.order_by("-pk")[:NIGHTS_REMEMBERED]]
+    proof = chain.verify(*heads)
+    found["audit_head"] = proof["head"]
+    log.info("audit_head", head=proof["head"], ok=proof["ok"])
+    return [] if proof["ok"] else [{"check": "audit_trail_is_untouched", **proof["first_difference"]}]

@@ -22,6 +22,7 @@ from tests.factories import NOW, make_key
 from tests.invoicing.conftest import Meter, at, tokens
 from tests.payments.conftest import an_invoice, with_method
 from tests.payments.stripe_server import StripeServer
+from workspaces.audit import chain
 from workspaces.models import Workspace
 
 pytestmark = pytest.mark.django_db
@@ -179,6 +180,32 @@ def test_the_operators_are_told(story: Invoice, settings: Any) -> None:
     (sent,) = mail.outbox
     assert (sent.subject, sent.to) == ("Omixa billing: differences found, 1 in all", ["ops@omixa.example"])
     assert '"payments_are_what_was_paid"' in sent.body
+
+
+def test_a_touched_trail_is_found_at_night(story: Invoice, settings: Any) -> None:
+    settings.STRIPE_SECRET_KEY = ""
+    reconcile_nightly.apply()
+    head = JobRun.objects.get().result["audit_head"]
+    assert head == str(chain.head())
+    tamper("ALTER TABLE workspaces_auditentry DISABLE TRIGGER USER")
+    tamper("UPDATE workspaces_auditentry SET actor = 'eve' WHERE id = (SELECT min(id) FROM workspaces_auditentry)")
+    reconcile_nightly.apply()
+    run = JobRun.objects.all()[0]
+    (found,) = run.result["differences"]
+    assert (run.outcome, found["check"], found["position"]) == ("attention", "audit_trail_is_untouched", 1)
+
+
+def test_a_trail_made_again_is_found_by_the_head_of_a_night_before(story: Invoice, settings: Any) -> None:
+    settings.STRIPE_SECRET_KEY = ""
+    reconcile_nightly.apply()
+    for table in ("entry", "seal", "head"):
+        tamper(f"ALTER TABLE workspaces_audit{table} DISABLE TRIGGER USER")
+    tamper("DELETE FROM workspaces_auditseal; DELETE FROM workspaces_audithead")
+    tamper("UPDATE workspaces_auditentry SET actor = 'eve' WHERE id = (SELECT min(id) FROM workspaces_auditentry)")
+    tamper("SELECT workspaces_seal_audit_from(0)")
+    reconcile_nightly.apply()
+    (found,) = JobRun.objects.all()[0].result["differences"]
+    assert found["problem"] == "a head noted earlier has another hash: the chain was made again from here or before"
 
 
 # --- Expiry ------------------------------------------------------------------------------------------------------

@@ -4,8 +4,9 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.db.models import ProtectedError
 
-from tests.workspaces.conftest import NOW, trail
+from tests.workspaces.conftest import NOW, a_key, trail, with_key
 from workspaces import audit
+from workspaces.audit.origin import Origin, kind_of_actor
 from workspaces.models import AuditEntry, Workspace
 
 
@@ -46,3 +47,33 @@ def test_a_workspace_with_a_trail_is_not_deleted(acme: Workspace) -> None:
     with pytest.raises(ProtectedError):
         acme.delete()
     assert Workspace.objects.get() == acme
+
+
+def test_an_entry_says_from_where_its_request_came(acme: Workspace) -> None:
+    _, secret = a_key(acme, "admin")
+    client = with_key(secret)
+    made = client.post(
+        "/api/v1/keys", {"kind": "live", "name": "Server"}, format="json", REMOTE_ADDR="203.0.113.7", HTTP_USER_AGENT="x" * 301
+    )
+    entry = AuditEntry.objects.get(target=made.json()["id"], action="key.created")
+    assert (entry.ip_address, entry.user_agent, entry.actor_kind) == ("203.0.113.7", "x" * 300, "key")
+    audit.record("stripe", "payment.disputed", "pay_1", now=NOW)
+    entry = AuditEntry.objects.get(target="pay_1")
+    assert (entry.ip_address, entry.user_agent, entry.actor_kind) == (None, "", "provider")
+
+
+@pytest.mark.parametrize(
+    ("actor", "console", "kind"),
+    [
+        ("ada@acme.example", False, "member"),
+        ("ops@omixa.example", True, "operator"),
+        ("ops@omixa.example", None, "operator"),  # a job that was ordered in the console
+        ("key_0V1", False, "key"),
+        ("gw_0V1", False, "gateway"),
+        ("command:set_price by root", None, "command"),
+        ("stripe", None, "provider"),
+        ("metering.dun_invoices", None, "system"),
+    ],
+)
+def test_the_kind_of_an_actor(actor: str, console: bool | None, kind: str) -> None:
+    assert kind_of_actor(actor, None if console is None else Origin("192.0.2.1", "", console)) == kind

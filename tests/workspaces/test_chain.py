@@ -1,8 +1,11 @@
 """The trail is a chain: whoever touches it as the tables' owner, with every trigger off, is found out."""
 
 import json
-from hashlib import sha256
+import subprocess
+import sys
 from io import StringIO
+from pathlib import Path
+from textwrap import dedent
 from threading import Event
 from typing import Any
 
@@ -186,30 +189,25 @@ def test_what_is_no_head_is_refused(db: None, head: str) -> None:
         call_command("verify_audit", "--head", head, stdout=StringIO())
 
 
-def test_an_export_can_be_checked_by_a_program_that_knows_nothing_of_ours(three: None) -> None:
+def test_an_export_can_be_checked_by_a_program_that_knows_nothing_of_ours(three: None, tmp_path: Path) -> None:
     """The program is the one in docs/running.md, to the letter."""
     out = StringIO()
     call_command("export_audit", stdout=out)
     lines = out.getvalue().split("\n")[:-1]
     assert [json.loads(line)["target"] for line in lines] == ["key_1", "key_2", "key_3"]
 
-    def text(value: Any) -> str:
-        if isinstance(value, dict):
-            pairs = sorted(value.items(), key=lambda pair: (len(pair[0].encode()), pair[0].encode()))
-            return "{" + ", ".join(f"{text(name)}: {text(each)}" for name, each in pairs) + "}"
-        if isinstance(value, list):
-            return "[" + ", ".join(map(text, value)) + "]"
-        return json.dumps(value, ensure_ascii=False)
+    file = tmp_path / "audit.jsonl"
+    file.write_text(out.getvalue(), encoding="utf-8")
+    ran = subprocess.run([sys.executable, "-c", documented_program(), file], capture_output=True, text=True, check=True)
+    assert ran.stdout == f"untouched up to {chain.head().hash}\n"
+    file.write_text(out.getvalue().replace("ada@", "eve@", 1), encoding="utf-8")
+    ran = subprocess.run([sys.executable, "-c", documented_program(), file], capture_output=True, text=True, check=False)
+    assert "AssertionError: 1" in ran.stderr
 
-    names = ["position", "previous_hash", "id", "at", "actor_kind", "actor", "action", "workspace_id", "target"]
-    names += ["ip_address", "user_agent", "detail"]
-    previous = "00" * 32
-    for line in lines:
-        entry = json.loads(line)
-        assert entry["previous_hash"] == previous
-        previous = sha256(text(["v1", *(entry[name] for name in names)]).encode()).hexdigest()
-        assert entry["hash"] == previous
-    assert previous == chain.head().hash
+
+def documented_program() -> str:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "running.md").read_text()
+    return dedent(page[page.index("    import hashlib, json, sys") : page.index("## The quarantine")])
 
 
 def test_one_workspace_is_exported_alone(three: None, acme: Workspace) -> None:

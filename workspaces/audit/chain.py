@@ -20,6 +20,7 @@ from workspaces.models import AuditHead, Workspace
 FORM = "v1"
 BEFORE_THE_FIRST = "00" * 32
 ROWS_AT_ONCE = 2_000
+SEALING = "audit_wants_a_seal, audit_is_sealed_last"  # the triggers, in the order in which they fire
 
 # A seal without an entry, and the other way round, are told of and not left out.
 LINKS = """
@@ -112,8 +113,9 @@ def _page(position: int, only: int | None) -> list[Link]:
 def verify(*known: Head) -> dict[str, Any]:
     """`{"ok", "entries", "first_difference", "head"}`; `known` are heads that were noted earlier, and still have to be there.
 
-    Acts may go on meanwhile: they only add behind the head that is read first.
+    Acts may run meanwhile: they only add behind the head that is read first.
     """
+    _seal_own_entries()
     expected: dict[int, set[str]] = {}
     for each in (*known, head()):
         expected.setdefault(each.position, set()).add(each.hash)
@@ -127,6 +129,14 @@ def verify(*known: Head) -> dict[str, Any]:
     if difference is None:
         difference = _missing_end(expected, before) or _unsealed()
     return {"ok": difference is None, "entries": entries, "first_difference": difference, "head": str(before)}
+
+
+def _seal_own_entries() -> None:
+    """What this transaction itself recorded has its seal before the commit too."""
+    if connection.in_atomic_block:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET CONSTRAINTS {SEALING} IMMEDIATE")
+            cursor.execute(f"SET CONSTRAINTS {SEALING} DEFERRED")
 
 
 def _problem(link: Link, before: Head) -> str:

@@ -5,7 +5,6 @@ The trail's address and user agent come from here and from nowhere else, so that
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest, HttpResponse
 
+from omixa_billing.client_address import UNKNOWN, client_address
 from workspaces.models import AuditEntry
 
 CONSOLE = "/admin/"
@@ -61,16 +61,9 @@ def coming_from(origin: Origin | None) -> Iterator[None]:
 
 
 def origin_of(request: HttpRequest) -> Origin:
+    address = client_address(request)
     agent = request.headers.get("User-Agent", "").replace("\0", "")[:LONGEST_USER_AGENT]
-    return Origin(caller_address(request), agent, request.path_info.startswith(CONSOLE), request)
-
-
-def caller_address(request: HttpRequest) -> str | None:
-    """The peer's address as PostgreSQL can store it; None where there is none, as on a Unix socket."""
-    try:
-        return str(ipaddress.ip_address(request.META.get("REMOTE_ADDR", "").partition("%")[0]))
-    except ValueError:
-        return None
+    return Origin(None if address == UNKNOWN else address, agent, request.path_info.startswith(CONSOLE), request)
 
 
 def kind_of_actor(actor: str, origin: Origin | None) -> str:

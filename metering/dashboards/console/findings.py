@@ -64,6 +64,7 @@ CHECKS = {
     "voided_by_a_correction": Told("A request is voided, and no correction did it.", "corrections", "request"),
     "event_is_as_last_corrected": Told("A request is not as it was last corrected.", "request", "corrections"),
     "corrections_follow_each_other": Told("A correction does not begin where the last one ended.", "this one", "the last one"),
+    "audit_trail_is_untouched": Told("The audit trail was touched: see manage.py verify_audit.", "trail", "its chain"),
     "without_effect_nothing_changes": Told("A correction without effect changed something.", "after", "before"),
 }
 # Ids by the name under which a finding carries them: whose they are, and by which field they are found.

@@ -32,8 +32,8 @@ $$;
 
 SEAL = """
 CREATE FUNCTION workspaces_seal_audit_from(first bigint) RETURNS bigint LANGUAGE plpgsql SET enable_seqscan = off AS $$
--- Returns the last entry's id. Other transactions' entries are committed with their seals: those without one are this transaction's own. They are found
--- by index, one by one, so that no plan reads the tables whole, whatever their statistics say.
+-- Returns the last entry's id. Other transactions' entries are committed with their seals: those without one are this
+-- transaction's own. They are found by index, one by one, so that no plan reads the tables whole, whatever their statistics.
 DECLARE
     head workspaces_audithead;
     entry workspaces_auditentry;
@@ -149,7 +149,7 @@ DROP FUNCTION workspaces_audit_wants_a_seal();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("workspaces", "0005_audit_tells_from_where")]
+    dependencies = [("workspaces", "0007_audit_tells_from_where")]
 
     operations = [
         migrations.RunSQL(TABLE, "DROP TABLE workspaces_auditcommit;"),

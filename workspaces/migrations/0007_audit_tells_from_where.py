@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("workspaces", "0004_sent_forms"),
+        ("workspaces", "0006_session_generation"),
     ]
 
     operations = [
