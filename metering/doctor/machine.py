@@ -11,6 +11,8 @@ from django.http.request import validate_host
 
 from metering.doctor.findings import ERROR, INFO, WARNING, Finding
 from omixa_billing.embedded import home
+from omixa_billing.embedded.account import existing_account
+from omixa_billing.embedded.closing import is_passage
 from omixa_billing.environment import DEVELOPMENT, is_loopback
 
 MIB = 1024 * 1024
@@ -63,10 +65,10 @@ def permissions_found() -> Iterator[Finding]:
 
 def _open_to_others(folder: Path) -> Iterator[Path]:
     """Files and folders that another account may read or write, and that no closed folder keeps from it."""
-    mode = folder.lstat().st_mode
-    if mode & 0o066:
+    found = folder.lstat()
+    if found.st_mode & 0o066:
         yield folder
-    if not mode & 0o011:
+    if not found.st_mode & 0o011 or is_passage(found, existing_account(home.home() / "postgres")):
         return
     with os.scandir(folder) as entries:
         for entry in entries:

@@ -12,7 +12,7 @@ from omixa_billing.celery import app
 WAITS_LONG = 60.0  # seconds; a batch is processed within one
 WAITS_TOO_LONG = 600.0
 SCHEDULE_AT_LEAST_EVERY = timedelta(minutes=10)  # its most frequent jobs run every minute
-SECONDS_FOR_WORKERS = 2.0
+SECONDS_FOR_WORKERS = 5.0
 
 
 def waiting_found(now: datetime, runs: bool) -> Iterator[Finding]:
@@ -28,7 +28,7 @@ def waiting_found(now: datetime, runs: bool) -> Iterator[Finding]:
 
 def workers_found() -> Iterator[Finding]:
     """Asks by way of the broker. Raises the broker's errors."""
-    if not app.control.ping(timeout=SECONDS_FOR_WORKERS):
+    if not app.control.ping(timeout=SECONDS_FOR_WORKERS, limit=1):
         message = f"No worker answers within {SECONDS_FOR_WORKERS:.0f} seconds: events are stored and not processed."
         yield Finding("workers", ERROR, message, "See log/worker.log, or start a worker on this broker.")
 

@@ -62,12 +62,21 @@ class Account:
         return bool(found.st_mode & stat.S_IXOTH)
 
 
+def existing_account(data: Path) -> Account | None:
+    """The account that root gave the data to; None when there is no data, or it is our own."""
+    try:
+        owner = data.lstat()
+    except FileNotFoundError:
+        return None
+    return Account(owner.st_uid, owner.st_gid) if os.geteuid() == 0 and owner.st_uid != 0 else None
+
+
 def account_for(data: Path) -> Account | None:
     """Who the server runs as: None means as ourselves. Existing data keeps its owner. Raises NoAccount."""
     if os.geteuid() != 0:
         return None
-    if data.exists() and (owner := data.stat()).st_uid != 0:
-        return Account(owner.st_uid, owner.st_gid)
+    if account := existing_account(data):
+        return account
     if not shutil.which("setpriv"):
         raise NoAccount("PostgreSQL does not run as root, and `setpriv` (util-linux) to become another user is missing.")
     return _find_account() or _create_account()

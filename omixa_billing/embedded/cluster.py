@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psycopg
 
-from . import processes, sockets, tuning
+from . import closing, processes, sockets, tuning
 from .account import Account, account_for
 from .deathsig import die_with_parent
 from .home import log_directory
@@ -74,6 +74,7 @@ class Cluster:
 
         Call only while holding the home's lock and without a running postmaster. Raises CannotStart.
         """
+        self._let_account_pass()
         self._create()
         self._clear_after_crash()
         self._configure()
@@ -150,10 +151,17 @@ class Cluster:
             if (pid := recorded_pid(lock)) and Path(f"/proc/{pid}").exists():
                 lock.unlink()
 
+    def _let_account_pass(self) -> None:
+        """Close the home, but for the way that the server's own account has to go."""
+        closing.close(self.home)
+        root = sockets.make_socket_root(self.home)
+        if self.account:
+            closing.let_pass(self.home, self.account.gid)
+            closing.let_pass(root, self.account.gid)
+
     def _configure(self) -> None:
-        sockets.make_socket_root(self.home)
         owner = self.account or Account(os.geteuid(), os.getegid())
-        sockets.make_socket_folder(self.sockets, owner.uid, owner.gid, 0o700)
+        sockets.make_socket_folder(self.sockets, owner.uid, owner.gid)
         draft = self.data / "omixa.conf.new"
         draft.write_text(tuning.configuration(binaries(), self.sockets, self.title))
         self._give_away(draft)

@@ -29,17 +29,17 @@ def home_path() -> Path:
 
 
 def home() -> Path:
-    """OMIXA_HOME, made on demand: private, but for root passable, since the database runs as another account."""
+    """OMIXA_HOME, made on demand. Private; closing.py closes one that was not."""
     path = home_path()
     make_directory(path)
     return path
 
 
 def make_directory(path: Path) -> Path:
-    """A folder closed to others; root's may be passed through by who knows the name. An existing one stays as it is."""
+    """A folder closed to others. An existing one stays as it is."""
     if not path.is_dir():
-        path.mkdir(parents=True, exist_ok=True)
-        path.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, exist_ok=True)
     return path
 
 

@@ -31,20 +31,27 @@ def digest(home: Path) -> str:
     return hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
 
 
-def make_socket_folder(path: Path, uid: int, gid: int, mode: int) -> Path:
-    """The folder, owned by `uid` and closed to others' writing. Raises UnsafeFolder when somebody else made it."""
+def make_socket_folder(path: Path, uid: int, gid: int) -> Path:
+    """The folder, owned by `uid` and closed to all others. Raises UnsafeFolder when somebody else made it."""
+    _make_folder(path, uid)
+    if os.geteuid() == 0:
+        os.chown(path, uid, gid)
+    path.chmod(0o700)
+    return path
+
+
+def make_socket_root(home: Path) -> Path:
+    """The folder above the sockets, closed to others. One that the database's account may pass through stays so."""
+    path = socket_root(home)
+    _make_folder(path, os.geteuid())
+    path.chmod(stat.S_IMODE(path.lstat().st_mode) & 0o710)
+    return path
+
+
+def _make_folder(path: Path, uid: int) -> None:
     try:
         path.mkdir(mode=0o700)
     except FileExistsError:
         found = path.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (uid, os.geteuid()):
             raise UnsafeFolder(f"{path} belongs to somebody else. Remove it and start again.") from None
-    if os.geteuid() == 0:
-        os.chown(path, uid, gid)
-    path.chmod(mode)
-    return path
-
-
-def make_socket_root(home: Path) -> Path:
-    """The folder above the sockets: the user's own; as root passable, for the account the database runs as."""
-    return make_socket_folder(socket_root(home), os.geteuid(), os.getegid(), 0o711 if os.geteuid() == 0 else 0o700)

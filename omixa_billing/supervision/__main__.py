@@ -8,9 +8,10 @@ import socket
 import sys
 from pathlib import Path
 
-from omixa_billing.embedded import locks
+from omixa_billing.embedded import closing, locks
 from omixa_billing.embedded.deathsig import die_with_parent
 from omixa_billing.embedded.home import home, log_directory, read_env_file, run_directory
+from omixa_billing.embedded.sockets import UnsafeFolder
 
 from .address import address, url
 from .programs import configuration
@@ -20,7 +21,12 @@ from .services import Services
 def main() -> int:
     if "MAKELEVEL" in os.environ:
         die_with_parent(signal.SIGTERM)  # without make nobody is left to press Ctrl-C
+    os.umask(closing.UMASK)  # of everything that this process starts, too
     read_env_file()
+    try:
+        closing.close(home())
+    except UnsafeFolder as error:
+        sys.exit(str(error))
     os.environ |= {"OMIXA_HOME": str(home()), "OMIXA_SUPERVISOR": str(os.getpid()), "PYTHONUNBUFFERED": "1"}
     lock = claim_home()
     refuse_taken_port()

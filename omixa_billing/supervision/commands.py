@@ -1,6 +1,7 @@
 """`manage.py` uses the database of `make run`, and brings it up for itself when nothing runs."""
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from types import FrameType
 from django.core.exceptions import ImproperlyConfigured
 
 from metering.doctor.findings import ERROR, Finding, report
-from omixa_billing.embedded import postgres
+from omixa_billing.embedded import closing, postgres
 from omixa_billing.embedded.account import NoAccount
 from omixa_billing.embedded.cluster import CannotStart
 from omixa_billing.embedded.home import uses_embedded_postgres
@@ -43,6 +44,7 @@ def database_for(arguments: list[str]) -> Iterator[None]:
     if command in WITHOUT_DATABASE or {"-h", "--help", "--version"} & set(arguments):
         yield
         return
+    os.umask(closing.UMASK)  # for what a command leaves in the home
     if command == DOCTOR:
         _report_unreadable_settings()
     with ExitStack() as stack:

@@ -25,7 +25,7 @@ from tests.benchmarks.product import OURS, stop
 from tests.first_run import REPOSITORY, free_port
 
 POINTS = Path(__file__).parent / "points"
-SECONDS_TO_START = 90
+SECONDS_TO_START = 300
 SECONDS_TO_APPEAR = 30
 SECONDS_PER_ANSWER = 20
 # What tells a program of the supervisor's from the others, in its command line.
