@@ -13,9 +13,11 @@ from django.template.loader import render_to_string
 from metering.invoicing.compose import InvoicePreview
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.parties import buyer, seller
+from metering.invoicing.taxes import tax_label
 from metering.money import exact_text
 from metering.periods import Period
 
+EXACT = "Exact amounts are not rounded. Their sum is rounded once, to the cent, and the displayed amounts add up to it."
 NOTES = {
     Invoice.Status.DRAFT: "It has no number yet and may still change.",
     Invoice.Status.VOID: "Nothing is owed on this invoice.",
@@ -56,9 +58,12 @@ def invoice_page(
 
 
 def render_invoice(invoice: Invoice, links: Links = (), state: str = "") -> str:
-    """The whole HTML document, standing alone: it needs no other file. `links` are (words, address), and not printed."""
-    said = {"links": links, "state": state or invoice.get_status_display()}
-    return render_to_string("metering/invoice.html", invoice_context(invoice) | said)
+    """The whole HTML document, standing alone: it needs no other file. It says what the PDF says.
+
+    `links` are (words, address); they and `state` are on the screen only, and not printed.
+    """
+    on_screen = {"links": links, "state": state or invoice.get_status_display()}
+    return render_to_string("metering/invoice.html", invoice_context(invoice, as_issued=True) | on_screen)
 
 
 def invoice_context(invoice: Invoice, as_issued: bool = False) -> dict[str, Any]:
@@ -77,6 +82,7 @@ def invoice_context(invoice: Invoice, as_issued: bool = False) -> dict[str, Any]
         "sections": sections(invoice, lines),
         "totals": totals(invoice, as_issued),
         "amount_due": cents(due_when_issued(invoice) if as_issued else invoice.still_due),
+        "exact_note": EXACT,
         "subtotal_exact": exact_shown(invoice.subtotal_exact, places_of(lines)),
     }
 
@@ -157,7 +163,7 @@ def tax_rows(taxes: list[dict[str, str]], net: Decimal) -> list[tuple[str, Decim
         if not taxable and net:
             continue
         on = "" if taxable == net else f" on {cents(taxable)}"
-        rows.append((f"{tax['name']} {tax['percent']} %{on}", Decimal(tax["amount"])))
+        rows.append((f"{tax_label(tax['name'], tax['percent'])}{on}", Decimal(tax["amount"])))
     return rows
 
 

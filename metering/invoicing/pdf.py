@@ -27,7 +27,6 @@ FONTS = {"FiraGO-Regular.otf": FiraGO_Regular, "FiraGO-Bold.otf": FiraGO_Bold}
 CJK = Path(cvttf_NotoSansCJK_Regular.__file__).parent
 PAPERS = ("a4", "us-letter")
 MARKS = {Invoice.Status.DRAFT: "DRAFT", Invoice.Status.VOID: "VOID", Invoice.Status.UNCOLLECTIBLE: ""}
-EXACT = "Exact amounts are not rounded. Their sum is rounded once, to the cent, and the displayed amounts add up to it."
 
 
 def invoice_pdf(invoice: Invoice) -> bytes:
@@ -44,7 +43,7 @@ def invoice_pdf(invoice: Invoice) -> bytes:
         sections=rows,
         totals=context["totals"],
         last=("Amount due", f"{currency} {context['amount_due']}"),
-        small=EXACT,
+        small=context["exact_note"],
         mark=MARKS.get(Invoice.Status(invoice.status), ""),
     )
 

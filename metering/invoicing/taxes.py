@@ -3,6 +3,7 @@
 What is taken back of an earlier month is taxed as that month was billed, so that its tax goes back as well.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -21,6 +22,13 @@ class Rate(NamedTuple):
 
     def as_json(self) -> dict[str, str]:
         return {"name": self.name, "percent": f"{self.percent.normalize():f}"}
+
+
+def tax_label(name: str, percent: Decimal | str) -> str:
+    """What documents call a tax, as in "VAT Germany 19 %". A name that says its percentage itself is not given it twice."""
+    stated = f"{Decimal(percent).normalize():f}"
+    digits = re.escape(stated).replace(r"\.", "[.,]")
+    return name if re.search(rf"(?<![\d.,]){digits}\s?%", name) else f"{name} {stated} %"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
+from metering.invoicing.taxes import tax_label
 from workspaces.models import Workspace
 
 
@@ -24,7 +25,7 @@ class TaxRate(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name} {self.percent.normalize():f} %"
+        return tax_label(self.name, self.percent)
 
 
 class BillingTerms(models.Model):

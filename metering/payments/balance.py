@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from metering.credits.ledger import Left, left_after, left_of
 from metering.credits.models import CreditGrant
+from metering.invoicing.adjustments import FINALIZED
 from metering.invoicing.compose import InvoicePreview, compose
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.schedule import due_months
@@ -41,8 +42,10 @@ def balance_of(workspace: Workspace, now: datetime) -> Balance:
     valid = [each for each in lefts if not _is_expired(each, now)]
     kinds = {kind: sum((each.left for each in valid if each.grant.kind == kind), NOTHING) for kind in CreditGrant.Kind.values}
     unbilled, tax, lapsed = NOTHING, NOTHING, NOTHING
+    billed = set(workspace.invoices.filter(status__in=FINALIZED).values_list("period_start", flat=True))
     for preview in _unbilled(workspace, now, lefts):
-        usage, tax_on_it = _usage_on(preview), _tax_on_usage(preview)
+        usage = _usage_on(preview, billed)
+        tax_on_it = _tax_on(usage, preview)
         unbilled, tax = WIDE.add(unbilled, usage), tax + tax_on_it
         uses = [*preview.promotional_uses, *preview.credit_uses]
         expired = sum((use.amount for use in uses if _is_expired(Left(use.grant, use.amount), now)), NOTHING)
@@ -62,20 +65,23 @@ def _unbilled(workspace: Workspace, now: datetime, credit: list[Left]) -> Iterat
     yield compose(workspace, month_of(now), since, credit)
 
 
-def _usage_on(preview: InvoicePreview) -> Decimal:
-    """Exact USD, discounts taken off, corrections of billed months included. A minimum commitment is no usage."""
+def _usage_on(preview: InvoicePreview, billed: set[datetime]) -> Decimal:
+    """Exact USD, discounts taken off, corrections of `billed` months included.
+
+    A minimum commitment is no usage; but where a month is billed, its minimum makes up for what its usage changes by.
+    """
     total = NOTHING
     for line in preview.lines:
-        if line.kind != InvoiceLine.Kind.MINIMUM:
+        if line.kind != InvoiceLine.Kind.MINIMUM or line.period.start in billed:
             total = WIDE.add(total, line.amount_exact)
     return total
 
 
-def _tax_on_usage(preview: InvoicePreview) -> Decimal:
+def _tax_on(usage: Decimal, preview: InvoicePreview) -> Decimal:
     """The usage's part of the tax."""
     if not preview.tax or not preview.subtotal_exact:
         return NOTHING
-    part = WIDE.divide(WIDE.multiply(preview.tax, _usage_on(preview)), preview.subtotal_exact)
+    part = WIDE.divide(WIDE.multiply(preview.tax, usage), preview.subtotal_exact)
     return round_to_cents(part)
 
 

@@ -43,7 +43,7 @@ def after_decline(invoice: Invoice, attempt: PaymentAttempt, now: datetime) -> N
     if dunning.state == Dunning.State.SETTLED:
         dunning.state, dunning.began_at, dunning.retries, begins = Dunning.State.RETRYING, now, 0, True
     if begins or _is_due(dunning, now):
-        _step(dunning, invoice, f"payment_failed:{invoice.public_id}:{attempt.number}", attempt.message, now)
+        _step(dunning, invoice, "payment_failed", str(attempt.number), attempt.message, now)
     else:
         _tell_again(dunning, invoice, attempt, now)
 
@@ -125,8 +125,7 @@ def _remind(invoice_id: int, now: datetime) -> bool:
         dunning, made = Dunning.objects.get_or_create(invoice=invoice, defaults={"began_at": now})
         if not made and not _is_due(dunning, now):
             return False
-        steps = f"reminder-{dunning.retries + (not made)}"
-        _step(dunning, invoice, f"payment_failed:{invoice.public_id}:{steps}", "No payment has arrived yet.", now)
+        _step(dunning, invoice, "payment_reminder", f"reminder-{dunning.retries + (not made)}", "", now)
         return True
 
 
@@ -134,8 +133,11 @@ def _is_due(dunning: Dunning, now: datetime) -> bool:
     return dunning.next_retry_at is not None and dunning.next_retry_at <= now
 
 
-def _step(dunning: Dunning, invoice: Invoice, key: str, message: str, now: datetime) -> None:
-    """Counts the step that was due, and sets the next one or says that the invoice is past due."""
+def _step(dunning: Dunning, invoice: Invoice, kind: str, number: str, message: str, now: datetime) -> None:
+    """Counts the step that was due, and sets the next one or says that the invoice is past due.
+
+    `kind` is the mail of a step: a payment that failed with `message`, or a reminder where nothing was tried.
+    """
     if dunning.next_retry_at is not None:
         dunning.retries += 1
         dunning.next_retry_at = None
@@ -145,7 +147,8 @@ def _step(dunning: Dunning, invoice: Invoice, key: str, message: str, now: datet
         planned = dunning.began_at + timedelta(days=days[dunning.retries])
         dunning.next_retry_at = max(planned, now + LEAST_BETWEEN)
         dunning.save()
-        tell(invoice.workspace, "payment_failed", key, context | {"next_try": instant_text(dunning.next_retry_at)}, now)
+        context["next_try"] = instant_text(dunning.next_retry_at) or ""
+        tell(invoice.workspace, kind, f"{kind}:{invoice.public_id}:{number}", context, now)
         return
     dunning.state, dunning.past_due_at = Dunning.State.PAST_DUE, now
     dunning.save()

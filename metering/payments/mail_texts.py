@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 
+from metering.payments.stripe_edge import is_configured
+
 BILLING = "/billing"
 
 
@@ -56,6 +58,24 @@ def payment_failed(about: dict[str, str]) -> Mail:
     )
 
 
+def payment_reminder(about: dict[str, str]) -> Mail:
+    """Nothing was tried, since there is nothing to charge: how to pay is what the customer needs."""
+    return Mail(
+        f"Reminder: invoice {about['number']} was due on {about['due_at'][:10]}",
+        [f"We have received no payment of invoice {about['number']} yet.", how_to_pay()],
+        [("Invoice", about["number"]), ("Amount due", f"{about['amount_due']} USD"), ("Due", about["due_at"][:10])],
+        invoice_page(about),
+        "Pay the invoice" if is_configured() else "See the invoice",
+    )
+
+
+def how_to_pay() -> str:
+    """Without Stripe as the operator's instructions say; where there are none, whom to ask."""
+    if is_configured():
+        return "You can pay it on its page, by card or bank account, and save the method for the next ones."
+    return settings.PAYMENT_INSTRUCTIONS or f"{settings.SELLER_NAME} tells you how to pay it: answer this mail."
+
+
 def invoice_paid(about: dict[str, str]) -> Mail:
     return Mail(
         f"Invoice {about['number']} is paid",
@@ -67,11 +87,13 @@ def invoice_paid(about: dict[str, str]) -> Mail:
 
 
 def past_due(about: dict[str, str]) -> Mail:
+    failed = about.get("message")
     return Mail(
-        f"Invoice {about['number']} is past due",
+        f"Invoice {about['number']} is overdue",
         [
-            f"Invoice {about['number']} was due on {about['due_at'][:10]} and is not paid: {about['message']}",
-            "We do not try again by ourselves. Depending on what was agreed, your keys may stop working until it is paid.",
+            f"Invoice {about['number']} was due on {about['due_at'][:10]} and is not paid{f': {failed}' if failed else '.'}",
+            "We do not charge it again by ourselves." if failed else how_to_pay(),
+            "Depending on what was agreed, your live keys may stop working until it is paid.",
         ],
         [("Invoice", about["number"]), ("Amount due", f"{about['amount_due']} USD")],
         invoice_page(about),
@@ -138,7 +160,7 @@ def payment_surplus(about: dict[str, str]) -> Mail:
 TEXTS: dict[str, Callable[[dict[str, str]], Mail]] = {
     each.__name__: each
     for each in (
-        *(invoice_ready, payment_failed, invoice_paid, past_due, card_expiring, balance_low, top_up_failed),
+        *(invoice_ready, payment_failed, payment_reminder, invoice_paid, past_due, card_expiring, balance_low, top_up_failed),
         *(payment_disputed, payment_surplus),
     )
 }

@@ -36,6 +36,8 @@ LEASE = timedelta(minutes=10)
 LONGEST_WAIT = timedelta(hours=4)
 # So many failures in a row end a run: the mail server is away, and may take its time to say so for each of the others.
 ENOUGH_FAILURES = 3
+# Mails that bring the invoice along.
+WITH_PDF = ("invoice_ready", "payment_reminder")
 # Invoices finalized longer ago than this were told of by whatever came before this product.
 NEWS_FOR = timedelta(days=30)
 # What waited longer than this for a mail server to be set up is no news any more: a person may still send it.
@@ -161,7 +163,7 @@ def message_of(notice: Notice, to: list[str]) -> EmailMultiAlternatives:
     context = {"mail": mail, "link": link, "workspace": notice.workspace}
     message = EmailMultiAlternatives(mail.subject, render_to_string("metering/mail.txt", context), to=to)
     message.attach_alternative(render_to_string("metering/mail.html", context), "text/html")
-    if notice.kind == "invoice_ready":
+    if notice.kind in WITH_PDF:
         invoice = Invoice.objects.select_related("workspace").get(public_id=notice.context["invoice_id"])
         message.attach(f"{invoice.number}.pdf", issued_invoice(invoice), "application/pdf")
     return message

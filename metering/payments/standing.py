@@ -66,7 +66,7 @@ def _of_open(invoice: Invoice, now: datetime) -> Standing:
     if is_too_little(invoice.amount_due):
         return Standing("Open")  # nothing follows from it
     if dunning is not None and dunning.state == Dunning.State.PAST_DUE:
-        return Standing("Past due", "bad")
+        return Standing("Overdue", "bad")
     declined = any(each.status == PaymentAttempt.Status.DECLINED for each in invoice.attempts.all())
     if declined and dunning is not None and dunning.state == Dunning.State.RETRYING:
         at = dunning.next_retry_at

@@ -3,28 +3,36 @@
 import re
 from dataclasses import dataclass
 
+from django.conf import settings
+
 from metering.invoicing.models import Invoice
+from metering.payments.stripe_edge import is_configured
 from metering.payments.suspension import USED_UP
 from workspaces.models import Workspace
 
 # By whether an invoice is past due, and whether credit is used up.
 ENDS = {
     (True, False): "it is paid",
-    (False, True): "you buy credit",
-    (True, True): "the invoice is paid and you buy credit",
+    (False, True): "{credit}",
+    (True, True): "the invoice is paid and {credit}",
     (False, False): "it is settled",
 }
-PAST_DUE = re.compile(r"The invoice (\S+) is past due\.")
+PAST_DUE = re.compile(r"The invoice (\S+) is overdue\.")
 
 
 @dataclass(frozen=True, slots=True)
 class Suspension:
-    """`why` and `until` are sentences; what ends it is to pay `invoice`, to buy credit, or both."""
+    """`why` and `until` are sentences. What ends it: to pay `invoice`, to buy credit where `credit` can be bought, or both."""
 
     why: str
     until: str
     invoice: Invoice | None
     credit: bool
+
+    @property
+    def can_pay(self) -> bool:
+        """By Stripe; without it the invoice's page says how it is paid."""
+        return is_configured()
 
 
 def suspension_of(workspace: Workspace) -> Suspension | None:
@@ -33,10 +41,14 @@ def suspension_of(workspace: Workspace) -> Suspension | None:
         return None
     because = workspace.suspended_because
     number = found[1] if (found := PAST_DUE.search(because)) else ""
-    why = PAST_DUE.sub(r"Invoice \1 is past due.", because).replace(USED_UP, "Your prepaid credit is used up.")
+    why = PAST_DUE.sub(r"Invoice \1 is overdue.", because).replace(USED_UP, "Your prepaid credit is used up.")
     return Suspension(
         why=why,
-        until=f"Live keys work again as soon as {ENDS[bool(number), USED_UP in because]}.",
+        until=f"Live keys work again as soon as {ENDS[bool(number), USED_UP in because].format(credit=_credit_comes())}.",
         invoice=Invoice.objects.filter(workspace=workspace, number=number).first() if number else None,
-        credit=USED_UP in because,
+        credit=USED_UP in because and is_configured(),
     )
+
+
+def _credit_comes() -> str:
+    return "you buy credit" if is_configured() else f"{settings.SELLER_NAME} adds credit"

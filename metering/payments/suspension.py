@@ -73,7 +73,7 @@ def _reasons(workspace: Workspace, now: datetime) -> str:
     terms = terms_of(workspace)
     reasons = []
     if terms.suspend_when_past_due and (invoice := _past_due(workspace)):
-        reasons.append(f"The invoice {invoice.number} is past due.")
+        reasons.append(f"The invoice {invoice.number} is overdue.")
     if terms.mode == BillingTerms.Mode.PREPAID and not workspace.sandbox and balance_of(workspace, now).left <= 0:
         reasons.append(USED_UP)
     return " ".join(reasons)

@@ -15,7 +15,7 @@ from metering.invoicing.models import Invoice
 from metering.payments.by_hand import mark_paid
 from metering.payments.models import Payment, Refund
 from tests.console.conftest import OPERATOR, World
-from tests.console.test_customers import acts_on, submit
+from tests.console.test_customers import acts_on, confirms, submit, token_of
 from tests.console.test_invoices import act
 from tests.factories import NOW, an_event, send
 
@@ -168,3 +168,39 @@ def test_credit_notes_are_found_by_number_and_printed(console: Client, world: Wo
     assert pdf in note_page(console, note)
     assert console.get(pdf).content.startswith(b"%PDF-")
     assert console.post(change, {"reason": "another"}).status_code == 403
+
+
+def credit_address(invoice: Invoice) -> str:
+    return reverse("admin:metering_invoice_credit", args=[invoice.pk])
+
+
+def test_sending_the_form_only_previews_it_with_tax_and_the_amount(console: Client, invoice: Invoice) -> None:
+    url = credit_address(invoice)
+    form = console.get(url)
+    assert re.findall(r'<option value="(\w+)"', form.content.decode())[0] == "lines"
+    asked = {"what": "lines", "reason": "an outage", line(invoice, "output"): "2.00"}
+    answer = console.post(url, {"form_token": token_of(form), **asked})
+    assert confirms(answer) == "Issue the credit note of $2.00 for good"
+    assert "Taken off what is due" in answer.content.decode()
+    assert CreditNote.objects.count() == 0
+    assert invoice.credit_notes.count() == 0
+
+
+def test_a_preview_that_no_longer_holds_is_shown_again(console: Client, invoice: Invoice) -> None:
+    url = credit_address(invoice)
+    whole = {"what": "whole", "reason": "all of it"}
+    first = console.post(url, {"form_token": token_of(console.get(url)), **whole})
+    act(console, "credit", invoice, what="lines", reason="an outage", **{line(invoice, "output"): "2.00"})
+    answer = console.post(url, {"form_token": token_of(first), **whole, "confirmed": confirms(first)})
+    assert confirms(answer) not in ("", confirms(first))
+    assert invoice.credit_notes.count() == 1
+
+
+def test_change_leads_back_to_the_form_with_what_was_typed(console: Client, invoice: Invoice) -> None:
+    url = credit_address(invoice)
+    asked = {"what": "lines", "reason": "an outage", line(invoice, "output"): "2.00"}
+    preview = console.post(url, {"form_token": token_of(console.get(url)), **asked})
+    form = console.post(url, {"form_token": token_of(preview), **asked, "change": "yes"}).content.decode()
+    assert 'value="2.00"' in form
+    assert 'value="an outage"' in form
+    assert invoice.credit_notes.count() == 0

@@ -1,5 +1,6 @@
 """Workspaces, members, keys and gateways: each act does what it says, once, and is in the audit trail."""
 
+import html
 import re
 from datetime import timedelta
 
@@ -15,10 +16,23 @@ from workspaces.secrets import sha256
 
 
 def submit(console: Client, url: str, **given: object):  # type: ignore[no-untyped-def]
-    """Opens the form and sends it, as a browser does."""
-    token = re.search(r'name="form_token" value="([^"]+)"', console.get(url).content.decode())
-    assert token, url
-    return console.post(url, {"form_token": token[1], **given})
+    """Opens the form, sends it and confirms what it previews, as a browser does."""
+    answer = console.post(url, {"form_token": token_of(console.get(url)), **given})
+    if answer.status_code == 200 and (button := confirms(answer)):
+        answer = console.post(url, {"form_token": token_of(answer), **given, "confirmed": button})
+    return answer
+
+
+def token_of(answer) -> str:  # type: ignore[no-untyped-def]
+    found = re.search(r'name="form_token" value="([^"]+)"', answer.content.decode())
+    assert found
+    return found[1]
+
+
+def confirms(answer) -> str:  # type: ignore[no-untyped-def]
+    """What the button of a preview says; empty where the answer is no preview."""
+    found = re.search(r'name="confirmed"\s+value="([^"]+)"', answer.content.decode())
+    return html.unescape(found[1]) if found else ""
 
 
 def secret_on(answer) -> str:  # type: ignore[no-untyped-def]

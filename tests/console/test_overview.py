@@ -64,7 +64,7 @@ def test_the_page_shows_what_waits(console: Client, world: World) -> None:
         "Tokens this month": "9,224",
         "Open invoices": "$0.00",
         "Overdue": "$0.00",
-        "Past due": "$0.00",
+        "Retries used up": "$0.00",
         "Failed payments": "$0.00",
         "Held drafts": "$0.00",
         "Suspended workspaces": "0",

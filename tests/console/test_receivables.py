@@ -113,14 +113,14 @@ def test_the_overview_says_what_is_owed_and_leads_to_it(console: Client, books: 
     assert {title: cards[title][:2] for title in list(cards)[:6]} == {
         "Open invoices": ("$46.50", "5 invoices"),
         "Overdue": ("$9.00", "2 invoices, after the due day"),
-        "Past due": ("$6.00", "1 invoice, with no retry left"),
+        "Retries used up": ("$6.00", "1 invoice, overdue, with no retry left"),
         "Failed payments": ("$12.00", "1 invoice, tried again by itself"),
         "Held drafts": ("$500.00", "1 draft, waiting for a person"),
         "Suspended workspaces": ("1", "their live keys are refused"),
     }
     assert listed(console, cards["Open invoices"][2]) == {"Fresh", "Overdue", "Past due", "Declined", "Held"}
     assert listed(console, cards["Overdue"][2]) == {"Overdue", "Past due"}
-    assert listed(console, cards["Past due"][2]) == {"Past due"}
+    assert listed(console, cards["Retries used up"][2]) == {"Past due"}
     assert listed(console, cards["Failed payments"][2]) == {"Declined"}
     assert listed(console, cards["Held drafts"][2]) == {"Waiting"}
     suspended = console.get(cards["Suspended workspaces"][2])
@@ -132,7 +132,7 @@ def test_nothing_owed_is_calm(console: Client) -> None:
     assert {title: cards[title][:2] for title in list(cards)[:6]} == {
         "Open invoices": ("$0.00", "nothing is owed"),
         "Overdue": ("$0.00", "nothing is overdue"),
-        "Past due": ("$0.00", "nothing is past due"),
+        "Retries used up": ("$0.00", "none has used up its retries"),
         "Failed payments": ("$0.00", "nothing failed"),
         "Held drafts": ("$0.00", "no draft is held"),
         "Suspended workspaces": ("0", "every live key works"),

@@ -114,7 +114,7 @@ def test_everything_that_can_be_so_is_said(console: Client, acme: Workspace, use
 def test_what_is_past_due_is_said(console: Client, acme: Workspace, use: Meter) -> None:
     invoice = an_invoice(acme, use)
     Dunning.objects.create(invoice=invoice, state="past_due", began_at=NOW, past_due_at=NOW)
-    assert facts(console, acme)["Dunning"] == "OMX-2026-00001 is past due since 2026-10-15 12:00:00 UTC"
+    assert facts(console, acme)["Dunning"] == "OMX-2026-00001 is overdue with no retry left since 2026-10-15 12:00:00 UTC"
     other = make_workspace("Other")
     assert (facts(console, other)["Dunning"], facts(console, other)["Owed"]) == ("none", "nothing")
 

@@ -49,7 +49,7 @@ def test_it_shows_what_is_left_and_due(as_role: Browser, acme: Tenant, invoice: 
     assert f"{invoice.number}" in page
     assert "$150.00" in page
     assert "Promotional Welcome" in page
-    assert "Pay open invoices as they say." in page
+    assert "Omixa Cloud tells you how to pay open invoices." in page
 
 
 def test_it_is_empty_in_words(as_role: Browser, acme: Tenant) -> None:

@@ -144,7 +144,7 @@ def test_one_past_its_day_is_overdue(acme: Tenant, meter: Meter, owner: Client) 
     with time_machine.travel(at("10-16T12:01"), tick=False):
         shown_everywhere(owner, invoice, "Overdue", "badge badge--warn")
     Dunning.objects.create(invoice=invoice, state="past_due", began_at=NOW)
-    shown_everywhere(owner, invoice, "Past due", "badge badge--bad")
+    shown_everywhere(owner, invoice, "Overdue", "badge badge--bad")
 
 
 def test_a_failed_payment_names_the_next_try(acme: Tenant, invoice: Invoice, owner: Client, stripe: StripeServer) -> None:

@@ -61,7 +61,7 @@ def test_an_invoice_prints_alone(closed: dict[str, Invoice], owner: Client) -> N
 def test_under_a_line_are_the_requests_it_bills(closed: dict[str, Invoice], owner: Client) -> None:
     line = closed["Acme"].lines.get(component="output")
     first = owner.get(f"/invoices/{closed['Acme'].public_id}/lines/{line.public_id}")
-    second = owner.get(f"/invoices/{closed['Acme'].public_id}/lines/{line.public_id}?{first.context['next']}")
+    second = owner.get(f"/invoices/{closed['Acme'].public_id}/lines/{line.public_id}?{first.context['more']['next']}")
     billed = [each for each, _ in first.context["billed"] + second.context["billed"]]
     assert len(billed) == 60
     assert sum(each.quantity for each in billed) == line.quantity == 18_000

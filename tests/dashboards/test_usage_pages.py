@@ -139,9 +139,9 @@ def test_requests_are_listed_newest_first_and_paged(acme: Tenant, owner: Client,
     sent = use(acme.key, *[NOW - timedelta(minutes=minute) for minute in range(60)])
     first = owner.get("/usage/events")
     assert [each.event.request_id for each in first.context["events"]] == sent[:50]
-    second = owner.get(f"/usage/events?{first.context['next']}")
+    second = owner.get(f"/usage/events?{first.context['more']['next']}")
     assert [each.event.request_id for each in second.context["events"]] == sent[50:]
-    assert second.context["next"] == ""
+    assert second.context["more"] is None
 
 
 def test_a_request_is_explained(acme: Tenant, owner: Client, use: Use) -> None:

@@ -9,6 +9,7 @@ from metering.credits import ledger
 from metering.invoicing.schedule import close_due_months
 from metering.invoicing.terms_change import save_terms
 from metering.invoicing.terms_models import TaxRate
+from metering.invoicing.upcoming import upcoming
 from metering.invoicing.void import reissue, void
 from metering.payments.balance import balance_of
 from metering.payments.expire import expire_credits
@@ -64,6 +65,21 @@ def test_the_balance_is_what_the_invoice_will_leave(
     assert (before.tax, invoice.amount_due) == (invoice.tax, Decimal(due))
     assert before.left == after.left - invoice.amount_due
     assert after.tax == 0
+
+
+@pytest.mark.parametrize(("late", "more"), [("0.5", "0"), ("3", "0"), ("60", "2.75")])
+def test_a_billed_minimum_makes_up_for_late_usage_until_that_exceeds_it(
+    use: Meter, key: APIKey, acme: Workspace, late: str, more: str
+) -> None:
+    """September used 12.75 of a minimum of 100.00. Late usage costs nothing more until the month comes to more than that."""
+    save_terms(acme, {"mode": "prepaid", "minimum_commitment": Decimal(100)}, None, OPS, at("09-01T00:00"))
+    use(key, "09-14T10:00", usage=tokens(input=8_500_000))
+    (invoice,) = finalized()
+    assert invoice.subtotal == Decimal("100.00")
+    use(key, "09-15T10:00", usage=tokens(input=int(Decimal(late) * 1_000_000)))
+    own_minimum = Decimal(100)
+    unbilled, preview = balance_of(acme, NOW).unbilled, upcoming(acme, NOW).subtotal_exact
+    assert (unbilled, preview - own_minimum) == (Decimal(more), Decimal(more))
 
 
 # --- Expiry ------------------------------------------------------------------------------------------------------

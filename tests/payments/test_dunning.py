@@ -107,7 +107,7 @@ def test_a_step_made_late_does_not_put_off_the_next_one(stripe: StripeServer, ac
 def test_without_a_method_reminders_begin_on_the_due_day(acme: Workspace, invoice: Invoice) -> None:
     assert run(13.9) == {"retried": 0, "reminded": 0, "failed": 0}
     assert [run(day)["reminded"] for day in (14, 14.5, 17, 19, 21, 22)] == [1, 0, 1, 1, 1, 0]
-    assert [kind for kind, _ in notices()] == ["payment_failed"] * 3 + ["past_due"]
+    assert [kind for kind, _ in notices()] == ["payment_reminder"] * 3 + ["past_due"]
 
 
 @pytest.mark.parametrize("agreed", [True, False])
@@ -121,7 +121,7 @@ def test_past_due_suspends_the_live_keys_if_agreed_and_payment_lifts_it(
     assert answer.status_code == (403 if agreed else 200)
     if agreed:
         assert answer.json()["error"] == {
-            "message": f"This workspace is suspended. The invoice {invoice.number} is past due. "
+            "message": f"This workspace is suspended. The invoice {invoice.number} is overdue. "
             "Its keys work again when that is settled.",
             "type": "permission_error",
             "code": "workspace_suspended",

@@ -1,6 +1,7 @@
 """Mails: one per thing told, as text and HTML, to whom the terms say, and none lost."""
 
 import itertools
+import re
 import socket
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,7 +18,8 @@ from metering.invoicing.terms_models import BillingTerms
 from metering.payments.accounts import tell_expiring
 from metering.payments.auto_top_up import top_up_low
 from metering.payments.by_hand import mark_paid
-from metering.payments.mail_texts import TEXTS
+from metering.payments.dunning import dun
+from metering.payments.mail_texts import TEXTS, text_of
 from metering.payments.mails import failing, send_again, send_waiting
 from metering.payments.models import Notice, PaymentAccount, TopUp
 from metering.payments.notices import tell
@@ -184,6 +186,7 @@ def test_every_kind_has_its_text() -> None:
     assert set(TEXTS) == {
         "invoice_ready",
         "payment_failed",
+        "payment_reminder",
         "invoice_paid",
         "past_due",
         "card_expiring",
@@ -260,3 +263,29 @@ def test_one_under_way_is_not_followed_by_another(stripe: StripeServer, acme: Wo
         stripe.fail_at(number, "die_before")
     assert [top_up_low(NOW)["topped_up"] for _ in range(2)] == [0, 0]
     assert TopUp.objects.count() == 1
+
+
+def test_a_customer_without_a_method_is_reminded_and_told_how_to_pay(acme: Workspace, invoice: Invoice, settings: Any) -> None:
+    """Nothing was tried, so nothing failed: no next try is promised, and the invoice comes along."""
+    settings.PAYMENT_INSTRUCTIONS = "IBAN DE00 1234"
+    due = invoice.due_at
+    assert due is not None
+    dun(due, lambda _pk, _now: None)
+    send_waiting(due)
+    (reminder,) = [each for each in mail.outbox if each.subject.startswith("Reminder")]
+    assert reminder.subject == f"Reminder: invoice {invoice.number} was due on {due:%Y-%m-%d}"
+    assert "IBAN DE00 1234" in reminder.body
+    assert "Amount due: 150.00 USD" in reminder.body
+    assert [name for name, _, _ in reminder.attachments] == [f"{invoice.number}.pdf"]
+    assert not re.search("failed|next try|another payment method", reminder.body)
+
+
+def test_the_last_reminder_speaks_of_no_charge(acme: Workspace, invoice: Invoice) -> None:
+    assert invoice.due_at is not None
+    for days in (0, 3, 5, 7):
+        dun(invoice.due_at + timedelta(days=days), lambda _pk, _now: None)
+    overdue = Notice.objects.get(kind="past_due")
+    said = " ".join(text_of(overdue.kind, overdue.context).sentences)
+    assert text_of(overdue.kind, overdue.context).subject == f"Invoice {invoice.number} is overdue"
+    assert "is not paid. Omixa Cloud tells you how to pay it: answer this mail." in said
+    assert "charge" not in said

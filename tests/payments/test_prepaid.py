@@ -72,7 +72,7 @@ def test_new_credit_does_not_lift_what_is_past_due(prepaid: Workspace, invoice: 
         dun(NOW + timedelta(days=day), collect_invoice)
     ledger.grant(prepaid, "goodwill", Decimal("5.00"), "ops", NOW)
     watch_suspensions(NOW + timedelta(days=22))
-    assert why(prepaid) == f"The invoice {invoice.number} is past due."
+    assert why(prepaid) == f"The invoice {invoice.number} is overdue."
 
 
 def bought_credit(stripe: StripeServer, workspace: Workspace) -> Payment:

@@ -50,7 +50,7 @@ def trail() -> list[tuple[str, str | None]]:
 def test_agreeing_that_nothing_is_suspended_lifts_it(acme: Workspace, invoice: Invoice) -> None:
     agree(acme, suspend_when_past_due=True)
     dun_to_the_end()
-    because = f"The invoice {invoice.number} is past due."
+    because = f"The invoice {invoice.number} is overdue."
     assert why(acme) == because
     agree(acme, suspend_when_past_due=False)
     assert (watch_suspensions(LATER)["lifted"], why(acme)) == (1, "")
@@ -74,7 +74,7 @@ def test_money_is_kept_when_the_balance_cannot_be_told(acme: Workspace, invoice:
 def test_paying_what_is_past_due_opens_no_prepaid_workspace_without_credit(acme: Workspace, invoice: Invoice) -> None:
     agree(acme, suspend_when_past_due=True, mode="prepaid")
     dun_to_the_end()
-    because = f"The invoice {invoice.number} is past due. {USED_UP}"
+    because = f"The invoice {invoice.number} is overdue. {USED_UP}"
     assert why(acme) == because
     mark_paid(invoice.pk, "transfer", "ops", LATER)
     assert (why(acme), acme.suspended_at) == (USED_UP, NOW + timedelta(days=21))

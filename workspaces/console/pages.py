@@ -20,6 +20,7 @@ from omixa_billing.errors import Refusal
 from workspaces import sent_forms
 
 SALT = "a form of the console"
+CHANGE = "change"  # the button that leads from a preview back to its form
 SENT_BEFORE = "This form was already sent. Look whether it took effect before you open it again."
 OUT_OF_DATE = "This form is out of date, and nothing was done. Here it is anew."
 
@@ -29,12 +30,23 @@ class NoFields(forms.Form):
 
 
 @dataclass(frozen=True)
+class Preview:
+    """What an act would do, before it does it: facts as (name, value), and the button that names it with its amount."""
+
+    facts: list[tuple[str, str]]
+    submit: str
+
+
+@dataclass(frozen=True)
 class FormPage:
     """A page that asks, and on submission acts once.
 
     `act` takes the form's cleaned data and returns the answer; a Refusal it raises is shown on the form. `back` is where
     "Cancel" leads. A form sent twice, by a reload or a double click, acts the first time only: also when the second comes
     while the first is at work, in another process.
+
+    With `preview` the form is shown back with what it would do, and acts only once that very preview is confirmed: by a
+    button that says it. What came to something else meanwhile is shown again.
     """
 
     title: str
@@ -46,22 +58,29 @@ class FormPage:
     danger: bool = False
     initial: dict[str, Any] = field(default_factory=dict)
     template: str = "admin/console/form.html"
+    preview: Callable[[dict[str, Any]], Preview] | None = None
 
     def respond(self, request: HttpRequest, admin: ModelAdmin, row: Model | None = None) -> HttpResponse:
         """Answers GET with the form, POST by acting."""
         form = self.form_class(request.POST if request.method == "POST" else None, initial=self.initial)
-        if request.method == "POST" and form.is_valid():
-            if refused := _take_token(request):
-                form.add_error(None, refused)
-            else:
-                try:
-                    return self.act(form.cleaned_data)
-                except Refusal as refusal:
-                    named = refusal.param if refusal.param in form.fields else None
-                    form.add_error(named, in_words(refusal.message, form, named))
-        return self._render(request, admin, row, form)
+        preview = None
+        if request.method == "POST" and form.is_valid() and CHANGE not in request.POST:
+            try:
+                preview = self.preview(form.cleaned_data) if self.preview else None
+                if preview is None or request.POST.get("confirmed") == preview.submit:
+                    if not (refused := _take_token(request)):
+                        return self.act(form.cleaned_data)
+                    form.add_error(None, refused)
+                    preview = None
+            except Refusal as refusal:
+                named = refusal.param if refusal.param in form.fields else None
+                form.add_error(named, in_words(refusal.message, form, named))
+                preview = None
+        return self._render(request, admin, row, form, preview)
 
-    def _render(self, request: HttpRequest, admin: ModelAdmin, row: Model | None, form: forms.Form) -> HttpResponse:
+    def _render(
+        self, request: HttpRequest, admin: ModelAdmin, row: Model | None, form: forms.Form, preview: Preview | None
+    ) -> HttpResponse:
         context = {
             **admin.admin_site.each_context(request),
             "title": self.title,
@@ -69,10 +88,11 @@ class FormPage:
             "object": row,
             "page": self,
             "form": form,
+            "preview": preview,
             "form_token": _give_token(request),
             "media": admin.media + form.media,
         }
-        return TemplateResponse(request, self.template, context)
+        return TemplateResponse(request, "admin/console/preview.html" if preview else self.template, context)
 
 
 def in_words(message: str, form: forms.Form, field: str | None) -> str:

@@ -53,7 +53,7 @@ def close_page(request: HttpRequest, admin: OperatorAdmin) -> HttpResponse:
 
     back = reverse("admin:metering_invoice_changelist")
     last = f"{previous_month(month_of(timezone.now())).start:%Y-%m}"
-    page = FormPage("Close a month", act, back, CloseForm, INTRO, "Close", initial={"month": last, "how": DRAFT})
+    page = FormPage("Close a month", act, back, CloseForm, INTRO, "Close the month", initial={"month": last, "how": DRAFT})
     return page.respond(request, admin)
 
 

@@ -140,7 +140,9 @@ class CreditNoteAdmin(OperatorAdmin):
             return redirect(back)
 
         intro = f"Refunds of {figures.usd(missing_of(note))} failed. They are asked of Stripe once more."
-        page = FormPage("Refund again", act, back, intro=intro, submit="Refund again", danger=True)
+        page = FormPage(
+            "Refund again", act, back, intro=intro, submit=f"Refund {figures.usd(missing_of(note))} again", danger=True
+        )
         return page.respond(request, self, note)
 
     @action(description="Printable page", url_path="printable", icon="print")

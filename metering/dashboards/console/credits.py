@@ -88,7 +88,7 @@ class CreditGrantAdmin(OperatorAdmin):
             return redirect(back)
 
         intro = "What is left of it is taken back. What was used stays used."
-        page = FormPage("Take the credit back", act, back, ReasonForm, intro, "Take back", danger=True)
+        page = FormPage("Take the credit back", act, back, ReasonForm, intro, "Take the credit back", danger=True)
         return page.respond(request, self, grant)
 
 

@@ -17,16 +17,17 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget
 from metering.dashboards.console import figures
 from metering.invoicing.accept import accept
 from metering.invoicing.credit_note_models import CreditNote
-from metering.invoicing.credit_notes import CREDITABLE, LONGEST_REASON, Creditable, creditable
+from metering.invoicing.credit_notes import CREDITABLE, LONGEST_REASON, Creditable, creditable, plan
 from metering.invoicing.finalize import finalize
 from metering.invoicing.models import Invoice
 from metering.invoicing.settle import OWED
+from metering.invoicing.taxes import tax_label
 from metering.invoicing.void import mark_uncollectible, reissue
 from metering.payments.by_hand import mark_paid
 from metering.payments.give_back import LONGEST_REFERENCE, Returnable, issue_credit_note, returnable_of, void_invoice
 from workspaces.console import fields
 from workspaces.console.base import OperatorAdmin, actor_of
-from workspaces.console.pages import FormPage
+from workspaces.console.pages import FormPage, Preview
 
 # What one form can show; more is credited in several notes.
 MOST_LINES = 300
@@ -51,7 +52,7 @@ class ReasonForm(forms.Form):
 class CreditForm(forms.Form):
     """What a credit note takes back. `credit_form` adds the lines, and how money goes back where some was paid."""
 
-    what = fields.choice("credit", [(WHOLE, "all that is left"), (BY_LINE, "the amounts given below")])
+    what = fields.choice("credit", [(BY_LINE, "the amounts given below"), (WHOLE, "all that is left")])
     reason = fields.text("reason", "Printed on the credit note.", max_length=LONGEST_REASON)
     # What is left before tax, in words.
     net = ""
@@ -142,7 +143,13 @@ def finalize_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpRe
         f"The draft of {invoice.workspace} for {invoice.period_start:%B %Y} is worked out once more, gets the next number "
         "and never changes again. Whatever arrives later is adjusted on the next invoice."
     )
-    page = FormPage("Finalize the invoice", act, page_of(invoice), intro=intro, submit="Finalize")
+    page = FormPage(
+        "Finalize the invoice",
+        act,
+        page_of(invoice),
+        intro=intro,
+        submit=f"Finalize the invoice for {invoice.period_start:%B %Y}",
+    )
     return page.respond(request, admin, invoice)
 
 
@@ -157,7 +164,9 @@ def accept_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResp
         return redirect(reverse("admin:metering_invoice_changelist"))
 
     intro = f"{invoice.held} The ledger has lost what was billed: look for the cause first."
-    page = FormPage("Accept what is taken back", act, page_of(invoice), ReasonForm, intro, "Accept", danger=True)
+    page = FormPage(
+        "Accept what is taken back", act, page_of(invoice), ReasonForm, intro, "Accept what is taken back", danger=True
+    )
     return page.respond(request, admin, invoice)
 
 
@@ -169,7 +178,9 @@ def paid_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpRespon
         return _done(request, invoice, f"{invoice} is paid.")
 
     intro = f"{figures.usd(invoice.amount_due)} of {invoice.workspace} arrived outside this product, in full."
-    page = FormPage("Mark the invoice as paid", act, page_of(invoice), PaidForm, intro, "Mark as paid")
+    page = FormPage(
+        "Mark the invoice as paid", act, page_of(invoice), PaidForm, intro, f"Mark {figures.usd(invoice.amount_due)} as paid"
+    )
     return page.respond(request, admin, invoice)
 
 
@@ -178,12 +189,14 @@ def void_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpRespon
         "Nothing is owed on it any more, and the credits it used are given back. Its number stays. Its month is billed again "
         "only when you reissue it. What was paid or credited in part cannot be voided: credit the rest."
     )
-    return _give_up(request, admin, pk, "Void the invoice", "Void", void_invoice, intro)
+    return _give_up(request, admin, pk, "Void the invoice", "Void {invoice}", void_invoice, intro)
 
 
 def uncollectible_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResponse:
     intro = "It stays owed, but is not collected any more. Money that arrives for it still pays it."
-    return _give_up(request, admin, pk, "Mark the invoice as uncollectible", "Mark as uncollectible", mark_uncollectible, intro)
+    return _give_up(
+        request, admin, pk, "Mark the invoice as uncollectible", "Mark {invoice} as uncollectible", mark_uncollectible, intro
+    )
 
 
 def reissue_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResponse:
@@ -198,7 +211,9 @@ def reissue_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpRes
         f"{invoice} of {invoice.workspace} is void. A new draft bills what was used in {invoice.period_start:%B %Y}, as it is "
         "known now."
     )
-    page = FormPage("Reissue the month", act, page_of(invoice), intro=intro, submit="Make the draft")
+    page = FormPage(
+        "Reissue the month", act, page_of(invoice), intro=intro, submit=f"Make the draft for {invoice.period_start:%B %Y}"
+    )
     return page.respond(request, admin, invoice)
 
 
@@ -221,8 +236,29 @@ def credit_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResp
     )
     form = credit_form(left, returnable)
     template = "admin/console/credit_form.html"
-    page = FormPage("Issue a credit note", act, page_of(invoice), form, intro, "Issue", danger=True, template=template)
+    page = FormPage(
+        *("Issue a credit note", act, page_of(invoice), form, intro, "Preview the credit note"),
+        template=template,
+        preview=lambda asked: preview_of(invoice, asked),
+    )
     return page.respond(request, admin, invoice)
+
+
+def preview_of(invoice: Invoice, asked: dict[str, Any]) -> Preview:
+    """What the credit note would say. Raises what `plan` raises."""
+    planned = plan(invoice, asked["amounts"])
+    lines = [(line.description, figures.usd(amount)) for line, amount in planned.lines]
+    taxes = [(tax_label(tax.name, tax.percent), figures.usd(tax.amount)) for tax in planned.taxes]
+    ends = [("Taken off what is due", planned.off_due), ("Goes back to the customer", planned.given_back)]
+    facts = [
+        *lines,
+        ("Before tax", figures.usd(planned.subtotal)),
+        *taxes,
+        ("Credited in all", figures.usd(planned.total)),
+        *((name, figures.usd(amount)) for name, amount in ends if amount),
+        ("Reason", asked["reason"]),
+    ]
+    return Preview(facts, f"Issue the credit note of {figures.usd(planned.total)} for good")
 
 
 def credit_form(left: Creditable, returnable: Returnable) -> type[forms.Form]:
@@ -267,7 +303,7 @@ def _give_up(
         return _done(request, invoice, f"{given_up} is {given_up.get_status_display().lower()}.")
 
     about = f"{invoice} of {invoice.workspace}, {figures.usd(invoice.total)}. {intro}"
-    page = FormPage(title, act, page_of(invoice), ReasonForm, about, submit, danger=True)
+    page = FormPage(title, act, page_of(invoice), ReasonForm, about, submit.format(invoice=invoice), danger=True)
     return page.respond(request, admin, invoice)
 
 

@@ -160,7 +160,7 @@ class PaymentAdmin(OperatorAdmin):
             back,
             RefundByHandForm if by_hand else RefundForm,
             BY_HAND if by_hand else WITHOUT_A_NOTE,
-            "Write down" if by_hand else "Refund",
+            "Write down the refund" if by_hand else "Refund through Stripe",
             initial={"amount": refunds.left_of(payment)},
         )
         return page.respond(request, self, payment)

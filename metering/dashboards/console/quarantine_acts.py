@@ -70,7 +70,9 @@ def replay_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResp
         intro = "It is sent through the door again, as it is. The door would let it through now; a worker then records it."
     else:
         intro = f"As it is, it would be refused again: {refused.rejection.message} Edit it instead, unless you know better."
-    return FormPage("Replay the event", act, _page_of(event), ReplayForm, intro, "Replay").respond(request, admin, event)
+    return FormPage("Replay the event", act, _page_of(event), ReplayForm, intro, "Replay the event").respond(
+        request, admin, event
+    )
 
 
 def edit_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResponse:
@@ -105,7 +107,9 @@ def dismiss_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpRes
         return redirect(_page_of(event))
 
     intro = "A dismissed event is not recorded and not billed. It is kept with your reason."
-    return FormPage("Dismiss the event", act, _page_of(event), DismissForm, intro, "Dismiss").respond(request, admin, event)
+    return FormPage("Dismiss the event", act, _page_of(event), DismissForm, intro, "Dismiss the event").respond(
+        request, admin, event
+    )
 
 
 def replay_all_page(request: HttpRequest, admin: OperatorAdmin) -> HttpResponse:
@@ -138,7 +142,7 @@ def replay_all_page(request: HttpRequest, admin: OperatorAdmin) -> HttpResponse:
         "duplicate; what is refused again comes back as a new quarantined event."
     )
     title = f"Replay {how_many(rows)}"
-    return FormPage(title, act, reverse(LISTING), ReplayForm, intro, "Replay").respond(request, admin)
+    return FormPage(title, act, reverse(LISTING), ReplayForm, intro, title).respond(request, admin)
 
 
 def dismiss_all_page(request: HttpRequest, admin: OperatorAdmin) -> HttpResponse:
@@ -153,7 +157,7 @@ def dismiss_all_page(request: HttpRequest, admin: OperatorAdmin) -> HttpResponse
         return _after_all(request, rows)
 
     title = f"Dismiss {how_many(rows)}"
-    return FormPage(title, act, reverse(LISTING), DismissForm, KEPT, "Dismiss", danger=True).respond(request, admin)
+    return FormPage(title, act, reverse(LISTING), DismissForm, KEPT, title, danger=True).respond(request, admin)
 
 
 def matching(request: HttpRequest, admin: OperatorAdmin) -> QuerySet[QuarantinedEvent] | None:

@@ -199,7 +199,7 @@ class ReratingAdmin(OperatorAdmin):
             intro=f"{in_words(asked['model'], asked['workspace'])}, from {asked['start']:%Y-%m-%d %H:%M} UTC. Each request is "
             "rated by the price in force at its own time, as prices are set now. What it cost before stays on its trail; "
             "months already invoiced are adjusted on the next invoice.",
-            submit="Rate again",
+            submit="Order the re-rating",
         ).respond(request, self)
 
 

@@ -80,8 +80,14 @@ class TermsForm(forms.Form):
 
 
 class TaxRateForm(forms.Form):
-    name = fields.text("name", "Printed on invoices with the percentage, such as “VAT Germany 19 %”.", max_length=100)
+    name = fields.text("name", "Such as “VAT Germany”. Invoices print the percentage after it.", max_length=100)
     percent = fields.amount("percent", min_value=0, max_value=100, max_digits=6, decimal_places=3)
+
+    def clean_name(self) -> str:
+        name = str(self.cleaned_data["name"])
+        if "%" in name:
+            raise forms.ValidationError("Leave the percentage out of the name: invoices print it after the name.")
+        return name
 
     def clean(self) -> dict[str, Any]:
         asked = super().clean() or {}
@@ -139,7 +145,7 @@ class MoneyOfAWorkspace:
             act,
             reverse("admin:workspaces_workspace_change", args=[workspace.pk]),
             CreditForm,
-            submit="Grant",
+            submit="Grant the credit",
             initial={"kind": "goodwill", "priority": 100},
         )
         return page.respond(request, self, workspace)

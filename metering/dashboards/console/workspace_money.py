@@ -16,6 +16,7 @@ from metering.dashboards.console import figures
 from metering.dashboards.console.receivables import condition, listed
 from metering.dashboards.console.terms import told
 from metering.invoicing.models import Invoice
+from metering.invoicing.taxes import tax_label
 from metering.invoicing.terms import pricing_of, rates_of, terms_of
 from metering.invoicing.terms_models import BillingTerms
 from metering.payments.balance import Balance, balance_of
@@ -57,7 +58,7 @@ def money_of(workspace: Workspace, now: datetime) -> list[Fact]:
 def terms_in_short(terms: BillingTerms) -> str:
     """`10 % discount, VAT 19 %, due after 14 days`."""
     taxed = terms.tax_treatment == BillingTerms.TaxTreatment.TAXED
-    taxes = [f"{rate.name} {rate.percent.normalize():f} %" for rate in rates_of(terms)] or [
+    taxes = [tax_label(rate.name, rate.percent) for rate in rates_of(terms)] or [
         "no tax" if taxed else terms.get_tax_treatment_display().lower()
     ]
     days = settings.INVOICE_DUE_DAYS if terms.payment_days is None else terms.payment_days
@@ -116,7 +117,7 @@ def _dunning(workspace: Workspace) -> SafeString:
 
 def _step(dunning: Dunning) -> str:
     if dunning.state == Dunning.State.PAST_DUE:
-        return f"is past due since {figures.moment(dunning.past_due_at)} UTC"
+        return f"is overdue with no retry left since {figures.moment(dunning.past_due_at)} UTC"
     return f"is tried again at {figures.moment(dunning.next_retry_at)} UTC" if dunning.next_retry_at else "is being retried"
 
 

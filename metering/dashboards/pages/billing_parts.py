@@ -58,7 +58,7 @@ def billing_context(workspace: Workspace, now: datetime) -> dict[str, Any]:
         # Who pays afterwards and has no credit has no balance either: what is used is due later, not overdrawn.
         "has_balance": terms.mode == BillingTerms.Mode.PREPAID or balance.credits > 0,
         "stripe": is_configured(),
-        "instructions": settings.PAYMENT_INSTRUCTIONS,
+        "instructions": settings.PAYMENT_INSTRUCTIONS or f"{settings.SELLER_NAME} tells you how to pay open invoices.",
         "owed": owed,
         "due": sum((each.invoice.still_due for each in owed), NOTHING),
         "failed": len(failed_of(owed, account)),
