@@ -151,4 +151,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def speaks_json(request: HttpRequest) -> bool:
-    return request.path.startswith(("/api/", "/gateway/", "/webhooks/"))
+    return path_speaks_json(request.path)
+
+
+def path_speaks_json(path: str) -> bool:
+    return path.startswith(("/api/", "/gateway/", "/webhooks/"))

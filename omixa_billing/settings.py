@@ -274,6 +274,20 @@ INGEST_MAX_BYTES = 5 * 1024 * 1024
 INGEST_MAX_DISCARDED_BYTES = 64 * 1024 * 1024  # of a refused body, read so that its sender hears why
 # Django itself must not refuse a body before the ingest door has said why.
 DATA_UPLOAD_MAX_MEMORY_SIZE = INGEST_MAX_BYTES + 1024
+# What a client that waits may cost (omixa_billing/front). A body must be there within BODY_SECONDS, and after a while to begin
+# in come at the least rate; a reader must take something of a long answer now and then.
+HEAD_SECONDS = env.float("HEAD_SECONDS", default=30)
+BODY_SECONDS = env.float("BODY_SECONDS", default=60)
+BODY_GRACE_SECONDS = env.float("BODY_GRACE_SECONDS", default=10)
+BODY_LEAST_RATE = env.int("BODY_LEAST_RATE", default=20_000)  # bytes per second
+RESPONSE_STALL_SECONDS = env.float("RESPONSE_STALL_SECONDS", default=20)
+WEBHOOK_MAX_BYTES = 1024 * 1024
+ANONYMOUS_MAX_BYTES = 256 * 1024  # of callers with neither a session nor a credential: such as sign-in forms
+FRONT_MAX_BUFFERED_BYTES = env.int("FRONT_MAX_BUFFERED_MB", default=256) * 1024 * 1024  # in each web process, twice
+GATEWAY_THREADS = env.int("GATEWAY_THREADS", default=16)
+PROBE_THREADS = 2
+PAGES_AT_ONCE = env.int("PAGES_AT_ONCE", default=256)
+PAGES_WAIT_SECONDS = env.float("PAGES_WAIT_SECONDS", default=20)
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 INVOICE_GRACE_DAYS = env.int("INVOICE_GRACE_DAYS", default=3)
 # Less than this left to pay is carried to the next invoice: the least that card networks let one charge.

@@ -41,7 +41,7 @@ def read_body(request: HttpRequest) -> bytes:
     limit = settings.INGEST_MAX_BYTES
     announced = request.META.get("CONTENT_LENGTH") or "0"
     if not announced.isdigit() or int(announced) > limit:
-        raise _too_large()
+        raise body_too_large()
     try:
         body = _stream_of(request).read(limit + 1)
     except (UnreadablePostError, RawPostDataException):
@@ -52,7 +52,7 @@ def read_body(request: HttpRequest) -> bytes:
     elif encoding != "identity":
         raise MalformedBody(f"Content-Encoding {encoding!r} is not accepted: send gzip or none.")
     if len(body) > limit:
-        raise _too_large()
+        raise body_too_large()
     return blot_credentials(body)
 
 
@@ -96,7 +96,7 @@ def gunzip(data: bytes, limit: int) -> bytes:
     except zlib.error as error:
         raise MalformedBody(f"The body is not valid gzip: {error}.") from None
     if len(body) > limit:
-        raise _too_large()
+        raise body_too_large()
     if not stream.eof:
         raise MalformedBody("The gzip body breaks off before its end: send it again.")
     if stream.unused_data:
@@ -145,5 +145,5 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _too_large() -> Refusal:
+def body_too_large() -> Refusal:
     return BatchTooLarge("The body has more than 5 MiB: send the events in several batches.")

@@ -15,11 +15,12 @@ from omixa_billing.embedded.home import (
     uses_embedded_postgres,
     uses_embedded_redis,
 )
+from omixa_billing.front.socket import pages_socket
 
 from .address import address
 
 ONE_SHOT = ("prepare", "announce")  # they say something on the terminal and end
-AFTER_PREPARE = ("worker", "beat", "web", "announce")
+AFTER_PREPARE = ("worker", "beat", "pages", "web", "announce")
 
 
 def configuration() -> str:
@@ -32,22 +33,41 @@ def configuration() -> str:
         one_shot("prepare", 10, autostart=True),
         service("worker", 20, bound(*celery_worker()), autostart=False, seconds_to_stop=30),
         service("beat", 21, bound(*celery_beat()), autostart=False),
-        service("web", 22, bound(*granian()), autostart=False, seconds_to_stop=20),
-        one_shot("announce", 23, autostart=False),
+        service("pages", 22, bound(*pages()), autostart=False, seconds_to_stop=20),
+        service("web", 23, bound(*web()), autostart=False, seconds_to_stop=20),
+        one_shot("announce", 24, autostart=False),
     ]
     return "\n".join(sections)
 
 
-def granian() -> list[str]:
+def web() -> list[str]:
+    """Owns HOST:PORT, waits for clients, and answers gateways."""
     host, port = address()
     return [
-        *python("granian", "omixa_billing.supervision.web:application", "--interface", "wsgi"),
-        *("--host", host, "--port", str(port)),
-        *("--workers", setting("WEB_WORKERS", 2)),
-        # Each thread may hold one database connection: the default of hundreds would use them all up.
-        *("--blocking-threads", setting("WEB_THREADS", 16)),
-        *("--backlog", "2048", "--workers-kill-timeout", "10"),
-        *("--respawn-failed-workers", "--respawn-interval", "0.5"),
+        *granian("omixa_billing.supervision.web:application", "asgi", setting("WEB_WORKERS", 2)),
+        *("--host", host, "--port", str(port), "--no-ws"),
+        # Open connections, of which many may only wait.
+        *("--backlog", "2048", "--backpressure", "8192"),
+        *("--http1-header-read-timeout", str(round(float(setting("HEAD_SECONDS", 30)) * 1000))),
+    ]
+
+
+def pages() -> list[str]:
+    """People's pages, the API and reports: apart, so that neither they nor gateways can starve the other."""
+    threads = setting("PAGE_THREADS", 12)
+    return [
+        *granian("omixa_billing.supervision.pages:application", "wsgi", setting("PAGE_WORKERS", 2)),
+        *("--uds", str(pages_socket()), "--uds-permissions", "0o600", "--http", "1"),
+        # Each thread may hold one database connection; what no thread is free for waits in the socket, where any process may
+        # take it.
+        *("--blocking-threads", threads, "--backpressure", threads, "--backlog", "2048"),
+    ]
+
+
+def granian(application: str, interface: str, workers: str) -> list[str]:
+    return [
+        *python("granian", application, "--interface", interface, "--workers", workers),
+        *("--workers-kill-timeout", "10", "--respawn-failed-workers", "--respawn-interval", "0.5"),
     ]
 
 
@@ -73,7 +93,7 @@ def bound(*command: str) -> list[str]:
     return python("omixa_billing.embedded.deathsig", *command)
 
 
-def setting(name: str, default: int) -> str:
+def setting(name: str, default: float) -> str:
     return os.environ.get(name) or str(default)
 
 

@@ -15,7 +15,8 @@ from tests.benchmarks.product import Product
 TICKS = os.sysconf("SC_CLK_TCK")
 # What stands in the command lines of the supervisor's children.
 GROUPS = {
-    "web": "-m granian ",
+    "web": "supervision.web:",
+    "pages": "supervision.pages:",
     "worker": "-m celery --app omixa_billing.supervision.worker ",
     "beat": "-m celery --app omixa_billing beat ",
     "redis": "redis-server ",

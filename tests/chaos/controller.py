@@ -66,6 +66,7 @@ class Controller:
             "all_workers": lambda: self.kill([self.instance.program("worker"), *self.instance.children_of("worker")]),
             "web_process": lambda: self.kill([self.dice.choice(self.instance.children_of("web"))]),
             "web": lambda: self.kill([self.instance.program("web")]),
+            "pages": lambda: self.kill([self.instance.program("pages"), *self.instance.children_of("pages")]),
             "postgres": lambda: self.kill([self.instance.postmaster()]),
             "postgres_backend": lambda: self.kill([self.instance.backend(self.dice)]),
             "beat": lambda: self.kill([self.instance.program("beat")]),

@@ -32,7 +32,8 @@ SECONDS_PER_ANSWER = 20
 MARKS = {
     "worker": ("celery", "worker"),
     "beat": ("celery", "beat"),
-    "web": ("granian",),
+    "web": ("granian", "supervision.web:"),
+    "pages": ("granian", "supervision.pages:"),
     "postgres": ("omixa_billing.embedded.postgres",),
     "redis": ("redis-server", "redis.sock"),
 }
@@ -134,7 +135,7 @@ class Instance:
 
     def programs(self) -> dict[str, int]:
         """What works for customers and gateways, by its process id."""
-        return {name: self.program(name) for name in ("web", "worker", "beat")}
+        return {name: self.program(name) for name in ("web", "pages", "worker", "beat")}
 
     def query(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Rows, from a server that may be coming up again."""

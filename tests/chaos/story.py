@@ -17,6 +17,7 @@ WEIGHTS = {
     "all_workers": 3,
     "web_process": 4,
     "web": 3,
+    "pages": 2,
     "postgres": 4,
     "postgres_backend": 3,
     "beat": 1,

@@ -22,7 +22,7 @@ def program() -> str | None:
         words = Path(f"/proc/{os.getppid()}/cmdline").read_bytes().decode(errors="replace")
     if "celery" in words and "worker" in words.replace("supervision.worker", ""):
         return "worker"
-    return "web" if "granian" in words else None
+    return "web" if "supervision.web:" in words else None
 
 
 def install(orders: Path, name: str) -> None:

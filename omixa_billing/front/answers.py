@@ -1,0 +1,58 @@
+"""What the front says itself, and how answers reach a client that may not read them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponse
+
+from omixa_billing.front.head import Headers
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+PIECE = 64 * 1024
+
+
+class ReaderStalled(Exception):
+    """It took nothing for RESPONSE_STALL_SECONDS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    @classmethod
+    def of(cls, response: HttpResponse) -> "Answer":
+        return cls(response.status_code, list(response.items()), response.content)
+
+
+async def send_answer(send: Send, answer: Answer, last: bool = False) -> None:
+    """`last` on its connection when the body was not read."""
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+    if last:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+async def send_stream(send: Send, status: int, headers: Headers, pieces: AsyncIterator[bytes]) -> None:
+    """Piece by piece, each only when the client has taken the ones before. Raises ReaderStalled."""
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    async for piece in pieces:
+        for at in range(0, len(piece), PIECE):
+            await _send_in_time(send, {"type": "http.response.body", "body": piece[at : at + PIECE], "more_body": True})
+    await _send_in_time(send, {"type": "http.response.body", "body": b""})
+
+
+async def _send_in_time(send: Send, message: dict[str, Any]) -> None:
+    try:
+        async with asyncio.timeout(settings.RESPONSE_STALL_SECONDS):
+            await send(message)
+    except TimeoutError:
+        raise ReaderStalled from None

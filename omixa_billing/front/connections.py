@@ -1,0 +1,109 @@
+"""The connections of this process as the kernel knows them: those that do nothing, and those whose reader takes nothing.
+
+granian counts every open connection against the number that it accepts, and ends neither one on which no request ever began nor
+one whose answer is never read. The kernel ends the latter by itself when the listening socket says so; the former are looked
+for now and then.
+"""
+
+import asyncio
+import os
+import socket
+import struct
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from django.conf import settings
+
+Client = tuple[str, str]
+
+LOOK_EVERY = 5.0  # seconds
+SOON = 0.2  # after the start, when the server has opened its socket
+# Of Linux's struct tcp_info (linux/tcp.h): milliseconds since data was last sent, and since it was last received.
+LAST_SENT, LAST_RECEIVED, INFO_BYTES = 44, 52, 104
+
+
+class Connections:
+    """On which of them requests are being answered, and the end of those that only stay open."""
+
+    def __init__(self) -> None:
+        self._busy: Counter[Client] = Counter()
+        self._looking: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._looking = asyncio.create_task(self._look_now_and_then())
+
+    @contextmanager
+    def at_work(self, client: Client) -> Iterator[None]:
+        self._busy[client] += 1
+        try:
+            yield
+        finally:
+            self._busy[client] -= 1
+            if not self._busy[client]:
+                del self._busy[client]
+
+    def drop(self, client: Client) -> None:
+        """Ends the connection from that address and port, whatever is still to be sent on it."""
+        for each in accepted(listeners()):
+            if client_of(each) == client:
+                shut(each)
+
+    async def _look_now_and_then(self) -> None:
+        await asyncio.sleep(SOON)
+        while True:
+            await asyncio.to_thread(self._look)
+            await asyncio.sleep(LOOK_EVERY)
+
+    def _look(self) -> None:
+        for each in accepted(listeners()):
+            if client_of(each) not in self._busy and idle_seconds(each) > settings.HEAD_SECONDS:
+                shut(each)
+
+
+def listeners() -> set[int]:
+    """The ports that this process listens on. Who connects to them and then takes nothing is dropped by the kernel."""
+    ports = set()
+    for each in tcp_sockets():
+        if each.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(settings.RESPONSE_STALL_SECONDS * 1000))
+            ports.add(each.getsockname()[1])
+    return ports
+
+
+def accepted(ports: set[int]) -> Iterator[socket.socket]:
+    """The connections of clients: not ours to the database or the broker."""
+    for each in tcp_sockets():
+        with suppress(OSError):  # it may have ended by now
+            if each.getsockname()[1] in ports and not each.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                yield each
+
+
+def tcp_sockets() -> Iterator[socket.socket]:
+    """Every TCP socket of this process, each for as long as the loop's body looks at it."""
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(OSError):  # it may be closed by now
+            if os.readlink(f"/proc/self/fd/{name}").startswith("socket:"):
+                with socket.socket(fileno=os.dup(int(name))) as found:
+                    if found.family in (socket.AF_INET, socket.AF_INET6) and found.type == socket.SOCK_STREAM:
+                        yield found
+
+
+def client_of(connection: socket.socket) -> Client | None:
+    """As the server names it; None when it has gone."""
+    try:
+        host, port, *_ = connection.getpeername()
+    except OSError:
+        return None
+    return host, str(port)
+
+
+def idle_seconds(connection: socket.socket) -> float:
+    """Since anything was sent or received on it."""
+    info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, INFO_BYTES)
+    return min(struct.unpack_from("=I", info, at)[0] for at in (LAST_SENT, LAST_RECEIVED)) / 1000
+
+
+def shut(connection: socket.socket) -> None:
+    with suppress(OSError):  # it may have ended by itself
+        connection.shutdown(socket.SHUT_RDWR)

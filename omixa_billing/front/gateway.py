@@ -1,0 +1,107 @@
+"""The gateway's endpoints: Django in bounded threads of this process, which hold nothing but complete requests.
+
+A gateway is looked up from the head alone, and its body is read only once it is known. The view finds what came of that in the
+request (metering.ingest.api), so the credential costs one query.
+"""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from io import BytesIO
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from django.conf import settings
+
+from metering.ingest.api import GATEWAY, gateway_or_refusal
+from omixa_billing.front.answers import Answer, Send, send_answer
+from omixa_billing.front.body import Receive, discard_body, read_body
+from omixa_billing.front.head import Head
+from omixa_billing.front.memory import Memory
+from omixa_billing.wsgi import application
+
+Environ = dict[str, Any]
+
+
+class Gateway:
+    """`/gateway/v1/` and `/readyz`, each in its own threads: a broker that is away holds readiness up, and only that."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(settings.GATEWAY_THREADS, "gateway")
+        self._probes = ThreadPoolExecutor(settings.PROBE_THREADS, "probe")
+        self._memory = Memory(settings.FRONT_MAX_BUFFERED_BYTES)
+
+    def close(self) -> None:
+        """Waits for requests that have begun."""
+        self._threads.shutdown()
+        self._probes.shutdown(cancel_futures=True)
+
+    async def probe(self, head: Head, send: Send) -> None:
+        await send_answer(send, await self._in_thread(self._probes, answer_of, environ_of(head)))
+
+    async def answer(self, head: Head, receive: Receive, send: Send) -> None:
+        environ = environ_of(head)
+        if head.length == 0:
+            return await send_answer(send, await self._in_thread(self._threads, answer_of, environ))
+        refused = await self._in_thread(self._threads, refusal_of, environ)
+        if refused is not None:
+            await send_answer(send, refused, last=True)
+            return await discard_body(head, receive)
+        with self._memory.hold(head.length, settings.INGEST_MAX_BYTES):
+            complete(environ, await read_body(head, receive, settings.INGEST_MAX_BYTES))
+            answer = await self._in_thread(self._threads, answer_of, environ)
+        await send_answer(send, answer)
+        return None
+
+    async def _in_thread(self, threads: ThreadPoolExecutor, work: Any, environ: Environ) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(threads, work, environ)
+
+
+def environ_of(head: Head) -> Environ:
+    """The request as WSGI has it, without a body so far."""
+    environ: Environ = {
+        "REQUEST_METHOD": head.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(head.raw_path).decode("latin-1"),
+        "QUERY_STRING": head.query.decode("latin-1"),
+        "SERVER_NAME": head.server[0],
+        "SERVER_PORT": head.server[1],
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": head.peer,
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": head.scheme,
+        "wsgi.input": BytesIO(),
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in head.headers.items():
+        environ["HTTP_" + name.decode("latin-1").upper().replace("-", "_")] = value.decode("latin-1")
+    environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE", "")
+    environ.pop("HTTP_CONTENT_LENGTH", None)
+    return environ
+
+
+def complete(environ: Environ, body: bytes) -> None:
+    environ["CONTENT_LENGTH"] = str(len(body))
+    environ["wsgi.input"] = BytesIO(body)
+
+
+def refusal_of(environ: Environ) -> "Answer | None":
+    """In a thread: whose request it is, or the whole answer to a caller that is nobody's gateway."""
+    environ[GATEWAY] = gateway_or_refusal(environ.get("HTTP_AUTHORIZATION"))
+    return answer_of(environ) if isinstance(environ[GATEWAY], Exception) else None
+
+
+def answer_of(environ: Environ) -> Answer:
+    """In a thread: the whole answer of Django."""
+    begun: list[Answer] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], _: Any = None, /) -> Any:
+        begun.append(Answer(int(status[:3]), headers, b""))
+
+    response = application(environ, start_response)
+    try:
+        return replace(begun[0], body=b"".join(response))
+    finally:
+        response.close()

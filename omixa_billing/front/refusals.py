@@ -1,0 +1,38 @@
+"""What the front refuses by itself: JSON for programs, a short page for people."""
+
+from django.http import HttpResponse
+from django.template.loader import render_to_string
+
+from metering.ingest.bodies import body_too_large
+from omixa_billing.errors import error_response, path_speaks_json, refusal_response
+from omixa_billing.front.answers import Answer
+from omixa_billing.front.head import Head
+
+RETRY_AFTER = 5  # seconds
+
+
+def too_slow(head: Head) -> Answer:
+    return _refusal(head, 408, "body_too_slow", "The body came too slowly: nothing was stored, send it again.")
+
+
+def too_large(head: Head) -> Answer:
+    if head.path.startswith("/gateway/"):
+        return Answer.of(refusal_response(body_too_large()))
+    return _refusal(head, 413, "body_too_large", "The body is too large.")
+
+
+def too_much(head: Head) -> Answer:
+    return _refusal(head, 503, "too_busy", "Too much is being sent at once: nothing was stored, send it again.", RETRY_AFTER)
+
+
+def pages_away(head: Head) -> Answer:
+    return _refusal(head, 503, "pages_unavailable", "This part of the product is busy or starting: try again.", RETRY_AFTER)
+
+
+def _refusal(head: Head, status: int, code: str, message: str, retry_after: int | None = None) -> Answer:
+    if path_speaks_json(head.path):
+        return Answer.of(error_response(status, code, message, None, retry_after))
+    page = HttpResponse(render_to_string("front_refusal.html", {"status": status, "message": message}), status=status)
+    if retry_after is not None:
+        page["Retry-After"] = str(retry_after)
+    return Answer.of(page)

@@ -1,0 +1,13 @@
+"""The WSGI application behind the front, as granian's worker processes import it."""
+
+from omixa_billing.embedded.deathsig import die_with_parent
+from omixa_billing.front.socket import behind_front
+from omixa_billing.wsgi import application as django
+
+from .memory import collect_rarely
+
+__all__ = ["application"]
+
+die_with_parent()
+application = behind_front(django)
+collect_rarely()
