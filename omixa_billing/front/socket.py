@@ -1,9 +1,16 @@
-"""Where the page processes listen, and how they learn whom they answer."""
+"""Where the page processes listen, and how they learn whom they answer.
 
+As a program: `python -m omixa_billing.front.socket COMMAND...` becomes COMMAND, which can then listen there and ends with the
+supervisor. One that was killed has left its socket behind, and nobody could listen on that again.
+"""
+
+import os
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from omixa_billing.embedded.deathsig import follow_supervisor
 from omixa_billing.embedded.home import home
 from omixa_billing.embedded.sockets import socket_root
 from omixa_billing.front.head import OURS
@@ -27,3 +34,9 @@ def behind_front(application: Application) -> Application:
         return application(environ, start_response)
 
     return answer
+
+
+if __name__ == "__main__":
+    follow_supervisor()
+    pages_socket().unlink(missing_ok=True)
+    os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606  (the supervisor's own configuration names the command)

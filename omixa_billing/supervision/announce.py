@@ -19,7 +19,10 @@ PAGES = {
 def main() -> None:
     read_env_file()
     if not answers_within(SECONDS):
-        print(f"The web server does not answer well at {url()}/healthz after {SECONDS} seconds. See web.log.", flush=True)
+        print(
+            f"The web server does not answer well at {url()}/healthz after {SECONDS} seconds. See web.log and pages.log.",
+            flush=True,
+        )
         return
     width = max(map(len, PAGES))
     lines = [f"  {title:<{width}}  {url()}{path}" for title, path in PAGES.items()]

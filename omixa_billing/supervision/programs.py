@@ -33,7 +33,7 @@ def configuration() -> str:
         one_shot("prepare", 10, autostart=True),
         service("worker", 20, bound(*celery_worker()), autostart=False, seconds_to_stop=30),
         service("beat", 21, bound(*celery_beat()), autostart=False),
-        service("pages", 22, bound(*pages()), autostart=False, seconds_to_stop=20),
+        service("pages", 22, python("omixa_billing.front.socket", *pages()), autostart=False, seconds_to_stop=20),
         service("web", 23, bound(*web()), autostart=False, seconds_to_stop=20),
         one_shot("announce", 24, autostart=False),
     ]

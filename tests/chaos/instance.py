@@ -103,6 +103,10 @@ class Instance:
         order.touch()
         return order
 
+    def kill(self, name: str) -> None:
+        """A program with its processes."""
+        signal_all([self.program(name), *self.children_of(name)], signal.SIGKILL)
+
     @contextmanager
     def unsupervised(self) -> Iterator[None]:
         """What dies in the block stays dead until its end."""

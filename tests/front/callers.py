@@ -4,7 +4,7 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, NamedTuple
 
 PATIENCE = 60.0  # seconds: generous, for nothing here is decided by how fast the machine is
@@ -53,6 +53,14 @@ class Caller:
         while len(body) < length:
             body += self._some()
         return Answer(int(first.split()[1]), headers, body, headers.get("connection") == "close")
+
+    def read_all(self) -> bytes:
+        """What comes up to the end of the connection, however that comes."""
+        received = []
+        with suppress(ConnectionError):
+            while some := self.socket.recv(65_536):
+                received.append(some)
+        return b"".join(received)
 
     def is_ended(self) -> bool:
         """Waits until the server ends the connection, reading what comes before that."""

@@ -1,12 +1,10 @@
 """Requests whose heads or bodies do not end: they cost a socket and a timer, and nobody else anything."""
 
-import json
-from datetime import UTC, datetime
-
 import pytest
 
 from tests.front.callers import Answer, Caller, ask, head, many
 from tests.front.conftest import Live
+from tests.front.everyday import all_is_answered
 from workspaces.secrets import new_secret
 
 MORE_THAN_THREADS = 34  # that is 2 processes of 16, and two more: what stopped everything once
@@ -38,28 +36,10 @@ def half_sent(live: Live, name: str, length: int = 100_000) -> bytes:
     return head("POST", path, **headers, **({"Authorization": authorization} if authorization else {})) + b"{"
 
 
-def all_answers(live: Live) -> None:
-    """What a gateway, a customer, a person and a machine ask is answered as ever."""
-    event = {
-        "request_id": f"req-{datetime.now(UTC).timestamp()}",
-        "key_id": live.live_key_id,
-        "model": "codex-mini",
-        "occurred_at": datetime.now(UTC).isoformat(),
-        "usage": {"prompt_tokens": 10, "completion_tokens": 5},
-    }
-    body = json.dumps({"events": [event]}).encode()
-    sent = ask(live.port, "POST", "/gateway/v1/events", body, Authorization=f"Bearer {live.token}")
-    assert (sent.status, json.loads(sent.body)["accepted"]) == (202, 1)
-    assert ask(live.port, "GET", "/healthz").status == 200
-    assert ask(live.port, "GET", "/readyz").status == 200
-    assert ask(live.port, "GET", "/api/v1/key", Authorization=f"Bearer {live.live_key}").status == 200
-    assert ask(live.port, "GET", "/accounts/login/").status == 200
-
-
 @pytest.mark.parametrize("name", ENDPOINTS)
 def test_bodies_that_do_not_come_stop_nobody_else(live: Live, name: str) -> None:
     with many(live.port, MORE_THAN_THREADS, lambda _: half_sent(live, name)) as callers:
-        all_answers(live)
+        all_is_answered(live)
         for caller in callers[::8]:
             answer = caller.read_answer()
             assert answer.status in (401, 408)
@@ -112,7 +92,7 @@ def test_a_body_that_is_too_large_is_refused_so_that_its_sender_hears_it(live: L
 @pytest.mark.parametrize("sent", [b"", b"P", b"PRI * HT", b"POST /gateway/v1/events HTTP/1.1\r\nHost: a\r\n"])
 def test_a_head_that_never_ends_ends_the_connection(live: Live, sent: bytes) -> None:
     with many(live.port, MORE_THAN_THREADS, lambda _: sent) as callers:
-        all_answers(live)
+        all_is_answered(live)
         assert callers[0].is_ended()
 
 

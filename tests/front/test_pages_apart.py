@@ -1,0 +1,40 @@
+"""Pages and gateways are apart: what happens to one does not reach the other."""
+
+from tests.front.callers import ask, head, many
+from tests.front.conftest import Live
+from tests.front.everyday import gateways_are_answered
+from tests.front.test_unread import wait_until
+
+
+def test_while_all_page_threads_are_busy_gateways_and_probes_are_answered(live: Live) -> None:
+    with live.instance.frozen("pages"), many(live.port, 60, lambda _: head("GET", "/accounts/login/")):
+        gateways_are_answered(live)
+    wait_until(lambda: ask(live.port, "GET", "/accounts/login/").status == 200)
+
+
+def test_without_page_processes_gateways_are_answered_and_everybody_else_hears_when_to_try_again(live: Live) -> None:
+    with live.instance.unsupervised():
+        live.instance.kill("pages")
+        gateways_are_answered(live)
+        program = ask(live.port, "GET", "/api/v1/models")
+        person = ask(live.port, "GET", "/accounts/login/")
+    assert (program.status, program.error["code"], program.headers["retry-after"]) == (503, "pages_unavailable", "5")
+    assert (person.status, person.headers["content-type"]) == (503, "text/html; charset=utf-8")
+    assert b"try again" in person.body
+    wait_until(lambda: ask(live.port, "GET", "/accounts/login/").status == 200)
+
+
+def test_pages_learn_the_address_of_the_connection_and_not_what_a_client_says_it_is(live: Live) -> None:
+    """Only this machine may read the metrics without a token."""
+    assert ask(live.port, "GET", "/metrics").status == 200
+    for name in ("X-Omixa-Front-Peer", "x_omixa_front_peer"):
+        assert ask(live.port, "GET", "/metrics", **{name: "203.0.113.9"}).status == 200
+
+
+def test_every_process_counts_requests(live: Live) -> None:
+    ask(live.port, "GET", "/gateway/v1/batches/bat_nothing", Authorization=f"Bearer {live.token}")
+    ask(live.port, "GET", "/api/v1/models")
+    metrics = ask(live.port, "GET", "/metrics").body.decode()
+    counted = [line for line in metrics.splitlines() if line.startswith("django_http_requests_total_by_view_transport_method")]
+    views = {view for view in ("gateway_batch", "models") if any(f'view="{view}"' in line for line in counted)}
+    assert views == {"gateway_batch", "models"}

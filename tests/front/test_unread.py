@@ -1,0 +1,77 @@
+"""Answers that nobody reads: their reader is dropped, and what made them ends."""
+
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.front.callers import PATIENCE, Caller, ask, head, many
+from tests.front.conftest import Live
+from tests.front.everyday import all_is_answered, event
+
+UNREAD = 40
+EVENTS, PER_BATCH = 24_000, 1_000
+DOWNLOADS = ["/api/v1/usage/events?format=csv&", "/api/v1/usage/events?format=ndjson&"]
+BUSY = """
+SELECT count(*) FROM pg_stat_activity
+WHERE application_name = 'pages' AND (state <> 'idle' OR backend_xmin IS NOT NULL)
+"""
+
+
+@pytest.fixture(scope="module")
+def much_usage(live: Live) -> Live:
+    """More of it than fits into the buffers on its way."""
+    for first in range(0, EVENTS, PER_BATCH):
+        events = [event(live, f"much-{first + at}") for at in range(PER_BATCH)]
+        body = json.dumps({"events": events}).encode()
+        answer = ask(live.port, "POST", "/gateway/v1/events", body, Authorization=f"Bearer {live.token}")
+        assert json.loads(answer.body)["accepted"] == PER_BATCH
+    recorded = "SELECT count(*) FROM metering_usageevent WHERE request_id LIKE 'much-%%'"
+    wait_until(lambda: live.instance.query(recorded) == [(EVENTS,)])
+    return live
+
+
+def wait_until(happened: Callable[[], bool], seconds: float = PATIENCE * 3) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "It did not happen."
+        time.sleep(0.1)
+
+
+def download(live: Live, path: str) -> bytes:
+    now = datetime.now(UTC)
+    days = urlencode({"start": (now - timedelta(days=2)).isoformat(), "end": (now + timedelta(days=1)).isoformat()})
+    return head("GET", path + days, Authorization=f"Bearer {live.live_key}")
+
+
+@pytest.mark.parametrize("path", DOWNLOADS)
+def test_downloads_that_nobody_reads_stop_nobody_else_and_end(much_usage: Live, path: str) -> None:
+    live = much_usage
+    with many(live.port, UNREAD, lambda _: download(live, path), reads=False) as callers:
+        all_is_answered(live)
+        assert all(caller.is_dropped() for caller in callers)
+        wait_until(lambda: live.instance.query(BUSY) == [(0,)])
+
+
+def test_a_download_that_is_read_is_whole(much_usage: Live) -> None:
+    live = much_usage
+    with Caller(live.port) as caller:
+        caller.send(download(live, DOWNLOADS[1]).replace(b"HTTP/1.1\r\n", b"HTTP/1.1\r\nConnection: close\r\n"))
+        received = caller.read_all()
+    assert received.endswith(b"\r\n0\r\n\r\n")
+    assert received.count(b'"request_id":"much-') == EVENTS
+
+
+def test_an_answer_of_a_page_process_that_dies_is_not_taken_for_a_whole_one(much_usage: Live) -> None:
+    live = much_usage
+    with Caller(live.port, reads=False) as caller:
+        caller.send(download(live, DOWNLOADS[1]).replace(b"HTTP/1.1\r\n", b"HTTP/1.1\r\nConnection: close\r\n"))
+        wait_until(lambda: live.instance.query(BUSY) != [(0,)])
+        live.instance.kill("pages")
+        received = caller.read_all()
+    assert received.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert not received.endswith(b"\r\n0\r\n\r\n")
+    wait_until(lambda: ask(live.port, "GET", "/accounts/login/").status == 200)
