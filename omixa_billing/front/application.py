@@ -17,6 +17,8 @@ from omixa_billing.front.pages import Pages, PagesAway, PagesBroken
 
 log = structlog.get_logger(__name__)
 
+SECONDS_TO_END = 8  # for requests that have begun; granian then waits no longer than two seconds more
+
 
 class Front:
     """One process's."""
@@ -69,6 +71,7 @@ class Front:
         self._connections.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        await self._connections.all_done(SECONDS_TO_END)
         await self._pages.close()
         self._gateway.close()
         await send({"type": "lifespan.shutdown.complete"})

@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 
 from omixa_billing.front.head import Head
+from omixa_billing.front.memory import Share
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -43,8 +44,8 @@ class Pace:
         self.timer.reschedule(self.until(received))
 
 
-async def read_body(head: Head, receive: Receive, limit: int) -> bytes:
-    """All of it, at most `limit` bytes. Raises BodyTooLarge, BodyTooSlow, ClientGone."""
+async def read_body(head: Head, receive: Receive, limit: int, share: Share) -> bytes:
+    """All of it, at most `limit` bytes. Raises BodyTooLarge, BodyTooSlow, TooMuchAtOnce, ClientGone."""
     if head.length is not None and head.length > limit:
         raise BodyTooLarge
     chunks: list[bytes] = []
@@ -56,6 +57,7 @@ async def read_body(head: Head, receive: Receive, limit: int) -> bytes:
                 if message["type"] == "http.disconnect":
                     raise ClientGone
                 if chunk := message["body"]:
+                    share.grow(len(chunk))
                     chunks.append(chunk)
                     received += len(chunk)
                 if received > limit:

@@ -17,7 +17,10 @@ from django.conf import settings
 
 Client = tuple[str, str]
 
+RESET = struct.pack("ii", 1, 0)  # what is still to be sent is forgotten when the server closes
+
 LOOK_EVERY = 5.0  # seconds
+MOMENT = 0.05
 SOON = 0.2  # after the start, when the server has opened its socket
 # Of Linux's struct tcp_info (linux/tcp.h): milliseconds since data was last sent, and since it was last received.
 LAST_SENT, LAST_RECEIVED, INFO_BYTES = 44, 52, 104
@@ -43,10 +46,18 @@ class Connections:
             if not self._busy[client]:
                 del self._busy[client]
 
+    async def all_done(self, seconds: float) -> None:
+        """When no request is being answered any more, or after so many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._busy:
+                    await asyncio.sleep(MOMENT)
+
     def drop(self, client: Client) -> None:
         """Ends the connection from that address and port, whatever is still to be sent on it."""
         for each in accepted(listeners()):
             if client_of(each) == client:
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
                 shut(each)
 
     async def _look_now_and_then(self) -> None:

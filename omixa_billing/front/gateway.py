@@ -47,8 +47,8 @@ class Gateway:
         if refused is not None:
             await send_answer(send, refused, last=True)
             return await discard_body(head, receive)
-        with self._memory.hold(head.length, settings.INGEST_MAX_BYTES):
-            complete(environ, await read_body(head, receive, settings.INGEST_MAX_BYTES))
+        with self._memory.share() as share:
+            complete(environ, await read_body(head, receive, settings.INGEST_MAX_BYTES, share))
             answer = await self._in_thread(self._threads, answer_of, environ)
         await send_answer(send, answer)
         return None

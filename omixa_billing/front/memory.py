@@ -5,23 +5,35 @@ from contextlib import contextmanager
 
 
 class TooMuchAtOnce(Exception):
-    """As many bodies are on their way as fit: this one comes again later."""
+    """As many bytes are on their way as fit: this caller comes again later."""
 
 
 class Memory:
-    """A share of it is taken before a body is read, so that many large ones at once cannot exhaust the machine."""
+    """Counted as it arrives: what was announced and does not come costs nothing."""
 
     def __init__(self, most: int) -> None:
-        self._left = most
+        self.left = most
 
     @contextmanager
-    def hold(self, length: int | None, limit: int) -> Iterator[None]:
-        """For a body of that length, or of any up to the limit. Raises TooMuchAtOnce."""
-        share = limit if length is None else min(length, limit)
-        if share > self._left:
-            raise TooMuchAtOnce
-        self._left -= share
+    def share(self) -> Iterator["Share"]:
+        """One body's, until the block ends."""
+        share = Share(self)
         try:
-            yield
+            yield share
         finally:
-            self._left += share
+            self.left += share.size
+
+
+class Share:
+    """What one body takes of it."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self.size = 0
+
+    def grow(self, size: int) -> None:
+        """Raises TooMuchAtOnce."""
+        if size > self._memory.left:
+            raise TooMuchAtOnce
+        self._memory.left -= size
+        self.size += size

@@ -53,9 +53,8 @@ class Pages:
         if head.length and not is_credible(head):
             await self._pass_on(head, b"", send, last=True)
             return await discard_body(head, receive)
-        limit = limit_of(head)
-        with self._memory.hold(head.length, limit):
-            body = await read_body(head, receive, limit)
+        with self._memory.share() as share:
+            body = await read_body(head, receive, limit_of(head), share)
             await unless_gone(receive, self._pass_on(head, body, send))
         return None
 

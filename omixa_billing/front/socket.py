@@ -12,7 +12,7 @@ from typing import Any
 
 from omixa_billing.embedded.deathsig import follow_supervisor
 from omixa_billing.embedded.home import home
-from omixa_billing.embedded.sockets import socket_root
+from omixa_billing.embedded.sockets import make_socket_root, socket_root
 from omixa_billing.front.head import OURS
 
 PEER = OURS + b"peer"
@@ -38,5 +38,6 @@ def behind_front(application: Application) -> Application:
 
 if __name__ == "__main__":
     follow_supervisor()
+    make_socket_root(home())
     pages_socket().unlink(missing_ok=True)
     os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606  (the supervisor's own configuration names the command)

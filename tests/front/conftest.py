@@ -14,6 +14,7 @@ SETTINGS = {
     "BODY_LEAST_RATE": "1000",
     "RESPONSE_STALL_SECONDS": "3",
     "LOG_LEVEL": "INFO",
+    "METRICS_TOKEN": "a-token-for-metrics",
 }
 
 

@@ -32,7 +32,7 @@ ENDPOINTS = {
 def half_sent(live: Live, name: str, length: int = 100_000) -> bytes:
     path, authorization = ENDPOINTS[name]
     authorization = authorization.format(token=live.token, admin_key=live.admin_key)
-    headers = {"Content_Length": str(length), "Content_Type": "application/json"}
+    headers = {"Content-Length": str(length), "Content-Type": "application/json"}
     return head("POST", path, **headers, **({"Authorization": authorization} if authorization else {})) + b"{"
 
 
@@ -73,7 +73,9 @@ def test_a_body_below_the_least_rate_is_refused_in_json(live: Live) -> None:
 
 def test_a_body_that_never_ends_is_refused_at_its_bound(live: Live) -> None:
     with Caller(live.port) as caller:
-        caller.send(head("POST", "/gateway/v1/events", Authorization=f"Bearer {live.token}", Transfer_Encoding="chunked"))
+        caller.send(
+            head("POST", "/gateway/v1/events", **{"Authorization": f"Bearer {live.token}", "Transfer-Encoding": "chunked"})
+        )
         piece = b"10000\r\n" + b" " * 65_536 + b"\r\n"
         for _ in range(81):
             caller.send(piece)

@@ -1,5 +1,8 @@
 """Pages and gateways are apart: what happens to one does not reach the other."""
 
+import json
+from uuid import uuid4
+
 from tests.front.callers import ask, head, many
 from tests.front.conftest import Live
 from tests.front.everyday import gateways_are_answered
@@ -25,16 +28,17 @@ def test_without_page_processes_gateways_are_answered_and_everybody_else_hears_w
 
 
 def test_pages_learn_the_address_of_the_connection_and_not_what_a_client_says_it_is(live: Live) -> None:
-    """Only this machine may read the metrics without a token."""
-    assert ask(live.port, "GET", "/metrics").status == 200
-    for name in ("X-Omixa-Front-Peer", "x_omixa_front_peer"):
-        assert ask(live.port, "GET", "/metrics", **{name: "203.0.113.9"}).status == 200
+    for name in ("X-Omixa-Front-Peer", "X_Omixa_Front_Peer"):
+        path = f"/{uuid4().hex}"
+        assert ask(live.port, "GET", path, **{name: "203.0.113.9"}).status == 404
+        (line,) = [line for line in live.instance.log("pages") if path in line]
+        assert json.loads(line)["client"] == "127.0.0.1"
 
 
 def test_every_process_counts_requests(live: Live) -> None:
     ask(live.port, "GET", "/gateway/v1/batches/bat_nothing", Authorization=f"Bearer {live.token}")
     ask(live.port, "GET", "/api/v1/models")
-    metrics = ask(live.port, "GET", "/metrics").body.decode()
+    metrics = ask(live.port, "GET", "/metrics", Authorization="Bearer a-token-for-metrics").body.decode()
     counted = [line for line in metrics.splitlines() if line.startswith("django_http_requests_total_by_view_transport_method")]
     views = {view for view in ("gateway_batch", "models") if any(f'view="{view}"' in line for line in counted)}
     assert views == {"gateway_batch", "models"}

@@ -13,7 +13,7 @@ from tests.front.conftest import Live
 from tests.front.everyday import all_is_answered, event
 
 UNREAD = 40
-EVENTS, PER_BATCH = 24_000, 1_000
+EVENTS, PER_BATCH = 30_000, 1_000
 DOWNLOADS = ["/api/v1/usage/events?format=csv&", "/api/v1/usage/events?format=ndjson&"]
 BUSY = """
 SELECT count(*) FROM pg_stat_activity
