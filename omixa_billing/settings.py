@@ -73,8 +73,12 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_TLS_PROXY", default=False) else None
 TRUSTED_PROXY_COUNT = env.checked(proxy_count, instead=0)
 TRUSTED_CLIENT_IP_HEADER = env.str("TRUSTED_CLIENT_IP_HEADER", default="")
-SECURE_CONTENT_TYPE_NOSNIFF = True
-X_FRAME_OPTIONS = "DENY"
+# `__Host-`: no other host of the domain, and no page without TLS, can set such a cookie in our name.
+COOKIE_PREFIX = "__Host-" if SECURE_COOKIES else ""
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid", f"{COOKIE_PREFIX}csrftoken"
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # in no cookie of its own
+HSTS_SECONDS = env.int("HSTS_SECONDS", default=365 * 24 * 3600) if SECURE_COOKIES else 0
 
 INSTALLED_APPS = [
     "unfold",
@@ -103,6 +107,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "omixa_billing.headers.browser_headers",
     "omixa_billing.middleware.name_caller",
     "omixa_billing.middleware.refuse_unreadable",
     "workspaces.audit.origin.note_origin",
@@ -114,7 +119,6 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "workspaces.signin.second_factor.OperatorsNeedSecondFactor",
     "django_htmx.middleware.HtmxMiddleware",
@@ -307,6 +311,8 @@ STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="")  # of a test server; em
 STRIPE_API_VERSION = "2026-10-28.endive"  # what the code was written for; a newer library does not move it
 # What customers may save and be charged by, as Stripe calls it; each has to be enabled in the Stripe account.
 STRIPE_PAYMENT_METHODS = env.list("STRIPE_PAYMENT_METHODS", default=["card", "us_bank_account"])
+# Where its payment pages are, to which forms of ours lead: for a domain of your own in Stripe, that one.
+STRIPE_PAGES = env.list("STRIPE_PAGES", default=["https://checkout.stripe.com"])
 STRIPE_TIMEOUT_SECONDS = env.int("STRIPE_TIMEOUT_SECONDS", default=20)
 STRIPE_MAX_RETRIES = env.int("STRIPE_MAX_RETRIES", default=2)
 # Days after the first decline, or after the due day where nothing can be charged.

@@ -3,8 +3,9 @@
 from django.urls import path
 
 from metering.catalogue import api
+from omixa_billing.headers import strangers_may_keep
 
 urlpatterns = [
-    path("models", api.ModelsView.as_view(), name="models"),
-    path("models/<path:model>", api.ModelView.as_view(), name="model"),
+    path("models", strangers_may_keep(api.ModelsView.as_view()), name="models"),
+    path("models/<path:model>", strangers_may_keep(api.ModelView.as_view()), name="model"),
 ]

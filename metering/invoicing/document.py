@@ -52,13 +52,11 @@ def invoice_page(
     """The page of an invoice that the caller has already found among its own workspace's; `links` lead away from it, and
     `state` is said in the reader's words.
     """
-    response = HttpResponse(render_invoice(invoice, links, state))
-    response["Cache-Control"] = "private, no-store"
-    return response
+    return HttpResponse(render_invoice(invoice, links, state))
 
 
 def render_invoice(invoice: Invoice, links: Links = (), state: str = "") -> str:
-    """The whole HTML document, standing alone: it needs no other file. It says what the PDF says.
+    """The whole HTML document, without the frame of other pages. It says what the PDF says.
 
     `links` are (words, address); they and `state` are on the screen only, and not printed.
     """

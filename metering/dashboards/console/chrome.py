@@ -43,6 +43,18 @@ def stylesheet(request: HttpRequest) -> str:
     return static("console/console.css")
 
 
+def colours(request: HttpRequest) -> str:
+    return static("console/colours.css")
+
+
+def no_colours(request: HttpRequest) -> dict[str, dict[str, str]]:
+    return {}
+
+
+def script(request: HttpRequest) -> str:
+    return static("console/console.js")
+
+
 def favicon(request: HttpRequest) -> str:
     return static("omixa/mark.svg")
 

@@ -4,21 +4,6 @@ from typing import Any
 
 CHROME = "metering.dashboards.console.chrome"
 
-# The customer pages' indigo, from light to dark.
-PRIMARY = {
-    "50": "oklch(97% .016 277)",
-    "100": "oklch(94% .032 277)",
-    "200": "oklch(88% .062 277)",
-    "300": "oklch(80% .105 277)",
-    "400": "oklch(72% .145 277)",
-    "500": "oklch(60% .19 275)",
-    "600": "oklch(47% .2 272)",
-    "700": "oklch(43% .19 272)",
-    "800": "oklch(37% .16 273)",
-    "900": "oklch(32% .12 275)",
-    "950": "oklch(25% .09 276)",
-}
-
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Omixa billing",
     "SITE_HEADER": "Omixa billing",
@@ -30,11 +15,12 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
-    "BORDER_RADIUS": "6px",
     "ENVIRONMENT": f"{CHROME}.environment",
     "DASHBOARD_CALLBACK": "metering.dashboards.console.overview.dashboard",
-    "STYLES": [f"{CHROME}.stylesheet"],
-    "COLORS": {"primary": PRIMARY},
+    "STYLES": [f"{CHROME}.colours", f"{CHROME}.stylesheet"],
+    "SCRIPTS": [f"{CHROME}.script"],
+    # As a style element they would need a hole in the Content-Security-Policy: they are in colours.css.
+    "COLORS": f"{CHROME}.no_colours",
     "ACCOUNT": {"navigation": f"{CHROME}.account_links"},
     "SIDEBAR": {
         "show_search": False,

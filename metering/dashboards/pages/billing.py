@@ -26,7 +26,7 @@ from metering.payments.models import PaymentAccount, PaymentAttempt, TopUp
 from metering.payments.preferences import save_preferences
 from metering.payments.standing import attempt_under_way
 from metering.payments.stripe_edge import StripeUnavailable, is_configured
-from metering.periods import Period
+from metering.periods import Period, floor_month
 from omixa_billing.errors import Refusal
 from workspaces.authentication import Caller
 from workspaces.models import Workspace
@@ -117,7 +117,7 @@ def export_csv(request: HttpRequest, caller: Caller, kind: str) -> HttpResponseB
     if kind not in EXPORTS:
         raise NotFound("There is no such export.")
     now = timezone.now()
-    return export(kind, Period(caller.workspace.created_at, now), caller.workspace)
+    return export(kind, Period(floor_month(caller.workspace.created_at), now), caller.workspace)
 
 
 def _sent(request: HttpRequest, caller: Caller, name: str, form: BillingForm, act: Callable[[], HttpResponse]) -> HttpResponse:

@@ -13,6 +13,7 @@ from metering.catalogue.price_list import prices_in_force
 from metering.catalogue.reference import RESPONSE_SHAPE, example_payload, request_fields
 from metering.dashboards.pages.examples import EXAMPLE_KEY, endpoint, examples, json_text
 from metering.dashboards.pages.highlight import highlight
+from omixa_billing.headers import strangers_may_keep
 from workspaces.current import membership_of
 from workspaces.models import Workspace
 
@@ -41,10 +42,12 @@ def listings(workspace: Workspace | None) -> list[Listing]:
     return [Listing(model, prices[model.pk]) for model in models]
 
 
+@strangers_may_keep
 def model_list(request: HttpRequest) -> HttpResponse:
     return render(request, "metering/models.html", {"listings": listings(_workspace(request)), "endpoint": endpoint()})
 
 
+@strangers_may_keep
 def model_page(request: HttpRequest, slug: str) -> HttpResponse:
     """One model; with `?format=md` the same as Markdown."""
     model = get_object_or_404(listed(), slug=slug)

@@ -18,6 +18,7 @@ from metering.dashboards.pages.member import member_page
 from metering.invoicing.upcoming import upcoming
 from metering.usage.query import UsageQuestion, UsageRow, usage
 from metering.usage.spend import spend_by_model
+from omixa_billing.headers import strangers_may_keep
 from workspaces.authentication import Caller
 from workspaces.current import choose_workspace
 from workspaces.models import APIKey, Workspace
@@ -44,6 +45,7 @@ class KeySpend:
     share: int
 
 
+@strangers_may_keep
 def home(request: HttpRequest) -> HttpResponseBase:
     if not request.user.is_authenticated:
         return public_home(request)

@@ -1,0 +1,59 @@
+"""Every address that the product answers, from its own list of them, with something real in each place that names a thing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import quote
+
+from django.apps import apps
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils.regex_helper import normalize
+
+from metering.invoicing.models import InvoiceLine
+from tests.openapi.world import IN_PATH, World
+from workspaces.models import Membership
+
+ROUTE_PART = re.compile(r"<(?:[^:>]+:)?(\w+)>")
+CONSOLE_TABLE = re.compile(r"admin/(\w+)/(\w+)/")
+
+
+def every_address(world: World) -> list[str]:
+    """Paths, each once. A place of which nothing is known holds `1`, so the answer may well be a 404."""
+    known = {name: str(world.known(value)) for name, value in IN_PATH.items()}
+    known |= {"slug": "codex-mini", "member_id": str(_first(Membership)), "app_label": "metering"}
+    known |= {"line_id": InvoiceLine.objects.values_list("public_id", flat=True)[0]}
+    return sorted({"/" + _filled(route, known) for route in _routes(get_resolver().url_patterns)})
+
+
+def _routes(patterns: list[URLPattern | URLResolver], before: str = "") -> Iterator[str]:
+    """Each with `<name>` where a value goes."""
+    for each in patterns:
+        route = before + _route(each)
+        if isinstance(each, URLResolver):
+            yield from _routes(each.url_patterns, route)
+        else:
+            yield route
+
+
+def _route(each: URLPattern | URLResolver) -> str:
+    if hasattr(each.pattern, "_route"):
+        return ROUTE_PART.sub(r"<\1>", str(each.pattern))
+    template, names = normalize(each.pattern.regex.pattern)[0]
+    return template % {name: f"<{name}>" for name in names}
+
+
+def _filled(route: str, known: dict[str, str]) -> str:
+    table = CONSOLE_TABLE.match(route)
+
+    def value(part: re.Match[str]) -> str:
+        name = part.group(1)
+        if table and name in ("object_id", "pk", "id"):
+            return str(_first(apps.get_model(*table.groups())) or 1)
+        return quote(known.get(name, "1"))
+
+    return ROUTE_PART.sub(value, route)
+
+
+def _first(model: type) -> object:
+    return model._default_manager.values_list("pk", flat=True).order_by("pk").first()  # type: ignore[attr-defined]
