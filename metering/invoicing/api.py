@@ -32,7 +32,7 @@ from metering.invoicing.shown import billed_event_json, invoice_json, preview_js
 from metering.invoicing.upcoming import upcoming
 from metering.usage.cursors import event_cursor, event_position
 from metering.usage.events import Position
-from metering.usage.exports import csv_lines
+from metering.usage.exports import csv_download
 from metering.usage.parameters import NoQuery, decode_cursor, encode_cursor, invalid_cursor, parse
 from metering.usage.rows import EVENT_COLUMNS
 from workspaces.models import Workspace
@@ -136,14 +136,14 @@ class LineEventsView(APIView):
         after = event_position(asked["cursor"]) if "cursor" in asked else None
         line = line_of(caller_of(request).workspace, invoice_id, line_id)
         if asked["format"] == "csv":
-            return events_csv(line, after)
+            return line_events_csv(line, after)
         billed, more = events_under(line, asked["limit"], after)
         next_cursor = event_cursor(billed[-1].event.position) if more else None
         data = [billed_event_json(each) for each in billed]
         return Response({"object": "list", "data": data, "next_cursor": next_cursor})
 
 
-def events_csv(line: InvoiceLine, after: Position | None = None) -> StreamingHttpResponse:
+def line_events_csv(line: InvoiceLine, after: Position | None = None, for_people: bool = False) -> StreamingHttpResponse:
     """Every event under the line, newest first, as a download; a page at a time, so that any number fits in memory.
 
     Which they are is worked out once, so its time grows with what is shown, and all of it is by one and the same ledger.
@@ -158,9 +158,7 @@ def events_csv(line: InvoiceLine, after: Position | None = None) -> StreamingHtt
             position = billed[-1].event.position if billed else None
 
     columns = [*EVENT_COLUMNS, "quantity", "amount_exact"]
-    response = StreamingHttpResponse(csv_lines(columns, rows()), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{line.public_id}.csv"'
-    return response
+    return csv_download(f"{line.public_id}.csv", columns, rows(), for_people)
 
 
 def invoices_of(workspace: Workspace) -> QuerySet[Invoice]:

@@ -17,23 +17,21 @@ from metering.invoicing.models import Invoice, InvoiceLine
 from metering.money import cents_text, exact_text, rate_text
 from metering.payments.models import Payment, Refund
 from metering.periods import Period, instant_text
-from metering.usage.exports import csv_lines
+from metering.usage.exports import csv_download
 from workspaces.models import Workspace
 
 AT_ONCE = 1_000
 Row = list[Any]
 
 
-def export(kind: str, period: Period, workspace: Workspace | None = None) -> StreamingHttpResponse:
+def export(kind: str, period: Period, workspace: Workspace | None = None, for_people: bool = False) -> StreamingHttpResponse:
     """The CSV as a download. Raises InvalidParameter for an unknown kind."""
     if kind not in EXPORTS:
         raise InvalidParameter(f"There are exports of {', '.join(EXPORTS)}.", param="kind")
     header, rows = EXPORTS[kind]
     name = f"{kind}-{period.start:%Y-%m-%d}-to-{period.end - timedelta(microseconds=1):%Y-%m-%d}.csv"
     named = (dict(zip(header, row, strict=True)) for row in rows(period, workspace))
-    response = StreamingHttpResponse(csv_lines(header, named), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
+    return csv_download(name, header, named, for_people)
 
 
 def invoices(period: Period, workspace: Workspace | None) -> Iterator[Row]:

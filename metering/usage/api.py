@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -20,10 +20,10 @@ from metering.periods import instant_text
 from metering.usage import parameters
 from metering.usage.cursors import attempts_page, event_cursor, event_position, usage_page
 from metering.usage.events import EventQuestion, EventRow, all_events, attempts, events_page
-from metering.usage.exports import csv_lines, ndjson_lines
+from metering.usage.exports import csv_download, download, ndjson_lines
 from metering.usage.history import corrections_of
-from metering.usage.parameters import AttemptsQuery, EventsQuery, NoQuery, UsageQuery
-from metering.usage.query import UsageQuestion, usage
+from metering.usage.parameters import AttemptsQuery, EventsQuery, NoQuery, RequestQuery, UsageQuery
+from metering.usage.query import UsageQuestion, UsageRow, usage
 from metering.usage.rows import CURRENCY, EVENT_COLUMNS, attempt_json, event_json, usage_columns, usage_json
 from metering.usage.serializers import (
     AttemptListSerializer,
@@ -55,8 +55,7 @@ class UsageView(APIView):
         rows, next_cursor = usage_page(answer, asked.get("limit"), asked.get("cursor"))
         question = answer.question
         if asked["format"] == "csv":
-            lines = csv_lines(usage_columns(question.group_by), map(usage_json, rows))
-            return _download(lines, CSV, f"usage_{question.start:%Y-%m-%d}_{question.end:%Y-%m-%d}.csv")
+            return usage_csv(question, rows)
         return Response(
             {
                 "object": "list",
@@ -86,17 +85,16 @@ class UsageEventsView(APIView):
     def get(self, request: Request) -> HttpResponseBase:
         """A page of events, or with `format` csv or ndjson all of them as a stream.
 
-        In CSV a text that a spreadsheet would take for a formula begins with an apostrophe; NDJSON leaves every text
-        as it is.
+        In CSV an apostrophe goes before what a spreadsheet would take for a formula; NDJSON leaves every text as it is.
         """
         asked = parameters.parse(request.query_params, EventsQuery)
         question = _event_question(caller_of(request), asked)
         after = event_position(asked["cursor"]) if "cursor" in asked else None
         if asked["format"] != "json":
-            rows = _each(all_events(question, after))
+            rows = each_event(all_events(question, after))
             if asked["format"] == "csv":
-                return _download(csv_lines(list(EVENT_COLUMNS), rows), CSV, "usage_events.csv")
-            return _download(ndjson_lines(rows), NDJSON, "usage_events.ndjson")
+                return events_csv(rows)
+            return download("usage_events.ndjson", NDJSON, ndjson_lines(rows))
         events, more = events_page(question, asked["limit"], after)
         next_cursor = event_cursor(events[-1].position) if more else None
         return Response({"object": "list", "data": [event_json(event) for event in events], "next_cursor": next_cursor})
@@ -108,19 +106,32 @@ class RequestView(APIView):
         tags=["usage"],
         summary="Every attempt of one request, and why each costs what it costs",
         parameters=[
-            OpenApiParameter("request_id", str, OpenApiParameter.PATH, description="May contain slashes and any other text."),
+            OpenApiParameter(
+                "request_id",
+                str,
+                OpenApiParameter.PATH,
+                description="May contain slashes and any other text. Where a client or a proxy shortens `/../` in a path, ask "
+                "`GET /api/v1/usage/request` instead.",
+            ),
             AttemptsQuery,
         ],
         responses=AttemptListSerializer,
     )
     def get(self, request: Request, request_id: str) -> Response:
-        asked = parameters.parse(request.query_params, AttemptsQuery)
-        caller = caller_of(request)
-        found = attempts(caller.workspace, request_id, own_key_of(caller))
-        page, next_cursor = attempts_page(found, asked.get("limit"), asked.get("cursor"))
-        corrections = corrections_of(caller.workspace, request_id)
-        data = [attempt_json(event, corrections.get(event.attempt, ())) for event in page]
-        return Response({"object": "list", "request_id": request_id, "data": data, "next_cursor": next_cursor})
+        return attempts_answer(caller_of(request), request_id, parameters.parse(request.query_params, AttemptsQuery))
+
+
+class RequestByQueryView(APIView):
+    @extend_schema(
+        operation_id="usage_of_a_request",
+        tags=["usage"],
+        summary="The same, with the request's id in the query, where no client or proxy changes it",
+        parameters=[RequestQuery],
+        responses=AttemptListSerializer,
+    )
+    def get(self, request: Request) -> Response:
+        asked = parameters.parse(request.query_params, RequestQuery)
+        return attempts_answer(caller_of(request), asked["request_id"], asked)
 
 
 class CallingKeyView(APIView):
@@ -133,6 +144,15 @@ class CallingKeyView(APIView):
             raise NotFound("You are signed in as a person: call this with a key.")
         caller.key.refresh_from_db(fields=["last_used_at"])  # this very call counts
         return Response(_key_json(caller, caller.key, timezone.now()))
+
+
+def attempts_answer(caller: Caller, request_id: str, asked: dict[str, Any]) -> Response:
+    """Every attempt of the request that the caller may see. Raises NotFound."""
+    found = attempts(caller.workspace, request_id, own_key_of(caller))
+    page, next_cursor = attempts_page(found, asked.get("limit"), asked.get("cursor"))
+    corrections = corrections_of(caller.workspace, request_id)
+    data = [attempt_json(event, corrections.get(event.attempt, ())) for event in page]
+    return Response({"object": "list", "request_id": request_id, "data": data, "next_cursor": next_cursor})
 
 
 def own_key_of(caller: Caller) -> APIKey | None:
@@ -163,14 +183,17 @@ def _event_question(caller: Caller, asked: dict[str, Any]) -> EventQuestion:
     return EventQuestion(caller.workspace, start, end, parameters.filters_of(asked), own_key_of(caller))
 
 
-def _each(pages: Iterator[list[EventRow]]) -> Iterator[dict[str, Any]]:
+def each_event(pages: Iterator[list[EventRow]]) -> Iterator[dict[str, Any]]:
     return (event_json(event) for page in pages for event in page)
 
 
-def _download(lines: Iterator[str], content_type: str, name: str) -> StreamingHttpResponse:
-    response = StreamingHttpResponse(lines, content_type=f"{content_type}; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
+def usage_csv(question: UsageQuestion, rows: Iterable[UsageRow], for_people: bool = False) -> StreamingHttpResponse:
+    name = f"usage_{question.start:%Y-%m-%d}_{question.end:%Y-%m-%d}.csv"
+    return csv_download(name, usage_columns(question.group_by), map(usage_json, rows), for_people)
+
+
+def events_csv(rows: Iterable[dict[str, Any]], for_people: bool = False) -> StreamingHttpResponse:
+    return csv_download("usage_events.csv", list(EVENT_COLUMNS), rows, for_people)
 
 
 def _key_json(caller: Caller, key: APIKey, now: datetime) -> dict[str, Any]:

@@ -94,6 +94,10 @@ class AttemptsQuery(serializers.Serializer[Any]):
     cursor = serializers.CharField(required=False, help_text="`next_cursor` of the page before.")
 
 
+class RequestQuery(AttemptsQuery):
+    request_id = serializers.CharField(max_length=512, trim_whitespace=False, help_text="As the gateway sent it.")
+
+
 class NoQuery(serializers.Serializer[Any]):
     """An endpoint that takes nothing in the query."""
 

@@ -23,5 +23,6 @@ urlpatterns = [
     path("usage", api.UsageView.as_view(), name="usage"),
     path("usage/events", api.UsageEventsView.as_view(), name="usage_events"),
     path("usage/events/<request_id:request_id>", api.RequestView.as_view(), name="usage_events_of_a_request"),
+    path("usage/request", api.RequestByQueryView.as_view(), name="usage_of_a_request"),
     path("key", api.CallingKeyView.as_view(), name="calling_key"),
 ]

@@ -1,6 +1,7 @@
 """Usage and requests: the same figures as the API, for the own workspace only."""
 
 import csv
+import html
 import io
 import re
 from collections.abc import Callable
@@ -127,11 +128,11 @@ def test_nonsense_in_the_address_is_no_error_of_ours(owner: Client, query: str) 
 def test_the_csv_behind_the_link_has_the_same_total(acme: Tenant, owner: Client, use: Use) -> None:
     use(acme.key, NOW - HOUR, NOW - 50 * HOUR)
     page = owner.get("/usage?range=30d&model=codex-mini")
-    [address] = re.findall(r'href="(/api/v1/usage\?[^"]*)"', text_of(page))
+    [address] = re.findall(r'href="(/usage\?[^"]*format=csv[^"]*)"', text_of(page))
     answer = owner.get(address.replace("&amp;", "&"))
     assert answer.status_code == 200
     body = b"".join(answer.streaming_content) if answer.streaming else answer.content  # type: ignore[attr-defined]
-    rows = list(csv.DictReader(io.StringIO(body.decode())))
+    rows = list(csv.DictReader(io.StringIO(body.decode("utf-8-sig"))))
     assert sum(Decimal(row["cost"]) for row in rows if row["model"]) == page.context["total"].cost
 
 
@@ -203,3 +204,23 @@ def test_every_role_sees_usage(as_role: Browser, role: str) -> None:
     client = as_role(role)
     assert client.get("/usage").status_code == 200
     assert client.get("/usage/events").status_code == 200
+
+
+def test_files_for_people_begin_with_a_byte_order_mark_and_hold_what_the_api_says(
+    acme: Tenant, owner: Client, use: Use
+) -> None:
+    use(acme.key, NOW - HOUR, user="Käufer")
+    use(acme.key, NOW - 30 * HOUR)
+    span = "start=2026-10-09T00:00:00Z&end=2026-10-16T00:00:00Z"
+    for page, api in (
+        ("/usage?range=7d", f"/api/v1/usage?{span}&bucket=day&group_by=model&format=csv"),
+        ("/usage/events?range=7d", f"/api/v1/usage/events?{span}&format=csv"),
+    ):
+        [link] = re.findall(r'href="([^"]*format=csv[^"]*)"', text_of(owner.get(page)))
+        people, programs = (b"".join(owner.get(each).streaming_content) for each in (html.unescape(link), api))  # type: ignore[attr-defined]
+        assert programs.count(b"\r\n") == 3
+        assert people == b"\xef\xbb\xbf" + programs
+
+
+def test_files_for_the_books_begin_with_one_too(acme: Tenant, owner: Client) -> None:
+    assert b"".join(owner.get("/exports/payments").streaming_content).startswith(b"\xef\xbb\xbfdocument,id,at")  # type: ignore[attr-defined]

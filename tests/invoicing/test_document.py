@@ -1,6 +1,7 @@
 """The printed invoice: every number as the invoice holds it, and nothing read live once it is finalized."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -115,7 +116,8 @@ def test_a_discount_has_neither_tokens_nor_a_rate(use: Meter, key: APIKey, acme:
     use(key, "09-10T00:00", usage=MILLION)
     (invoice,) = finalized()
     assert '<td class="tokens"></td><td class="rate"></td><td class="exact">-0.15</td>' in render_invoice(invoice)
-    assert "td:empty { display: none; }" in render_invoice(invoice)  # nor their units on a phone
+    style = (Path(__file__).parents[2] / "static/omixa/document.css").read_text()
+    assert "td:empty { display: none; }" in style  # nor their units on a phone
 
 
 def test_names_are_printed_as_text(use: Meter, key: APIKey, acme: Workspace) -> None:
@@ -127,7 +129,11 @@ def test_names_are_printed_as_text(use: Meter, key: APIKey, acme: Workspace) -> 
     assert "&lt;script&gt;alert(1)&lt;/script&gt; 株式会社" in page
 
 
-def test_it_needs_no_other_file(use: Meter, key: APIKey) -> None:
+def test_it_needs_no_file_but_our_own(use: Meter, key: APIKey) -> None:
     use(key, "09-14T10:00")
     (invoice,) = finalized()
-    assert not re.findall(r"(?:src=|<link|url\(|@import)", render_invoice(invoice))
+    page = render_invoice(invoice)
+    assert re.findall(r'(?:src|href)="([^"]*)"', page) == [
+        f"/static/omixa/{name}" for name in ("document.css", "theme.js", "print.js")
+    ]
+    assert not re.findall(r"(?:url\(|@import|<style|<script>)", page)

@@ -72,4 +72,4 @@ def test_a_download_reads_a_page_when_it_is_asked_for_it(use: Meter, key: APIKey
 
 
 def download(line: InvoiceLine) -> Any:
-    return api.events_csv(InvoiceLine.objects.get(pk=line.pk)).streaming_content
+    return api.line_events_csv(InvoiceLine.objects.get(pk=line.pk)).streaming_content

@@ -182,7 +182,7 @@ class InvoiceAdmin(OperatorAdmin):
     @action(description="Export for bookkeeping", url_path="export", icon="download")
     def export(self, request: HttpRequest) -> HttpResponse:
         def act(asked: dict[str, Any]) -> Any:
-            return export(asked["kind"], Period(asked["first"].start, asked["last"].end))
+            return export(asked["kind"], Period(asked["first"].start, asked["last"].end), for_people=True)
 
         back = reverse("admin:metering_invoice_changelist")
         intro = "By the day on which each was issued, received or moved. Credit notes and refunds have amounts below zero."

@@ -117,7 +117,7 @@ def export_csv(request: HttpRequest, caller: Caller, kind: str) -> HttpResponseB
     if kind not in EXPORTS:
         raise NotFound("There is no such export.")
     now = timezone.now()
-    return export(kind, Period(floor_month(caller.workspace.created_at), now), caller.workspace)
+    return export(kind, Period(floor_month(caller.workspace.created_at), now), caller.workspace, for_people=True)
 
 
 def _sent(request: HttpRequest, caller: Caller, name: str, form: BillingForm, act: Callable[[], HttpResponse]) -> HttpResponse:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 
@@ -14,8 +15,9 @@ from metering.dashboards.pages.member import member_page
 from metering.dashboards.pages.more import more_of
 from metering.dashboards.pages.usage import key_names
 from metering.errors import NotFound
+from metering.usage.api import each_event, events_csv
 from metering.usage.components import Component, components
-from metering.usage.events import EventQuestion, EventRow, attempts, events_page
+from metering.usage.events import EventQuestion, EventRow, all_events, attempts, events_page
 from metering.usage.filters import STATUS_WORDS
 from metering.usage.history import Correction, corrections_of
 from workspaces.authentication import Caller
@@ -44,10 +46,13 @@ class Explained(Shown):
 
 
 @member_page()
-def event_list(request: HttpRequest, caller: Caller) -> HttpResponse:
+def event_list(request: HttpRequest, caller: Caller) -> HttpResponseBase:
+    """With `format=csv` all of them as a file."""
     question = asked(request.GET, timezone.now())
     more, span = more_of(request.GET), question.span
     scope = EventQuestion(caller.workspace, span.start, span.end, question.filters)
+    if request.GET.get("format") == "csv":
+        return events_csv(each_event(all_events(scope)), for_people=True)
     rows, goes_on = events_page(scope, more.count, more.after)
     names = key_names(caller.workspace)
     context = {
@@ -62,7 +67,8 @@ def event_list(request: HttpRequest, caller: Caller) -> HttpResponse:
 
 
 @member_page()
-def event_page(request: HttpRequest, caller: Caller, request_id: str) -> HttpResponse:
+def event_page(request: HttpRequest, caller: Caller, request_id: str | None = None) -> HttpResponse:
+    request_id = request.GET.get("id", "") if request_id is None else request_id
     names = key_names(caller.workspace)
     try:
         rows = attempts(caller.workspace, request_id)

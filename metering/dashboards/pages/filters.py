@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from django.http import QueryDict
 
 from metering.dashboards.pages import ranges
-from metering.periods import HOUR, instant_text
+from metering.periods import HOUR
 from metering.usage.filters import STATUS_NUMBERS, Filters
 from metering.usage.query import UsageQuestion, usage
 from workspaces.models import APIKey, Workspace
@@ -55,15 +55,9 @@ class Asked:
         return urlencode(span | self.chosen)
 
     @property
-    def api_query(self) -> str:
-        """The same question in the API's words."""
-        asked = {"start": instant_text(self.span.start), "end": instant_text(self.span.end), "bucket": self.bucket}
-        return urlencode(asked | ({"group_by": self.group} if self.group else {}) | self.chosen)
-
-    @property
-    def events_api_query(self) -> str:
-        span = {"start": instant_text(self.span.start), "end": instant_text(self.span.end)}
-        return urlencode(span | self.chosen)
+    def csv_query(self) -> str:
+        """The same question whole, for a page's file."""
+        return urlencode({"bucket": self.bucket, "group_by": self.group, "format": "csv"}) + f"&{self.page_query}"
 
 
 def asked(query: QueryDict, now: datetime) -> Asked:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.templatetags.static import static
 from django.utils import timezone
 
 from metering.dashboards.pages import ranges
@@ -110,6 +111,11 @@ def first_steps(workspace: Workspace, now: datetime) -> dict[str, object]:
         "has_key": any(key.status(now) == "active" for key in keys),
         "example": highlight(first_request(model)) if model else "",
     }
+
+
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Where browsers look for one by themselves."""
+    return redirect(static("omixa/mark.svg"))
 
 
 def switch(request: HttpRequest) -> HttpResponse:

@@ -11,7 +11,7 @@ from metering.dashboards.pages.invoice_parts import lines_of, page_of
 from metering.dashboards.pages.member import member_page
 from metering.dashboards.pages.more import more_of
 from metering.dashboards.pages.usage import key_names
-from metering.invoicing.api import events_csv
+from metering.invoicing.api import line_events_csv
 from metering.invoicing.document import invoice_page as printed_page
 from metering.invoicing.explain import events_under
 from metering.invoicing.models import Invoice, InvoiceLine
@@ -59,7 +59,7 @@ def line_page(request: HttpRequest, caller: Caller, invoice_id: str, line_id: st
     lines = InvoiceLine.objects.select_related("invoice__workspace").filter(invoice__workspace=caller.workspace)
     line = get_object_or_404(lines, invoice__public_id=invoice_id, public_id=line_id)
     if request.GET.get("format") == "csv":
-        return events_csv(line)
+        return line_events_csv(line, for_people=True)
     more = more_of(request.GET)
     billed, goes_on = events_under(line, more.count, more.after)
     names = key_names(caller.workspace)

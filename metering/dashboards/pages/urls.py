@@ -1,8 +1,6 @@
 """The customer pages, at /."""
 
-from django.conf import settings
 from django.urls import path
-from django.views.generic import RedirectView
 
 from metering.dashboards.pages import billing, catalogue, credit_notes, events, home, invoices, keys, usage, workspace
 from metering.usage.urls import RequestIdConverter
@@ -12,13 +10,15 @@ ANY_TEXT = RequestIdConverter.__name__  # importing it registered the converter 
 
 urlpatterns = [
     path("", home.home, name="home"),
-    path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}omixa/mark.svg")),
+    path("favicon.ico", home.favicon),
     path("workspace", home.switch, name="switch"),
     path("models", catalogue.model_list, name="models"),
     path("models/<path:slug>", catalogue.model_page, name="model"),
     path("usage", usage.usage_page, name="usage"),
     path("usage/events", events.event_list, name="events"),
-    path("usage/events/<request_id:request_id>", events.event_page, name="event"),
+    # Browsers shorten `/../` in a path, so pages link by the query. The path is for whoever writes it by hand.
+    path("usage/request", events.event_page, name="event"),
+    path("usage/events/<request_id:request_id>", events.event_page, name="event_by_path"),
     path("keys", keys.key_list, name="keys"),
     path("keys/new", keys.key_new, name="key_new"),
     path("keys/<slug:key_id>", keys.key_page, name="key"),

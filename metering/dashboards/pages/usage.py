@@ -1,6 +1,7 @@
 """Usage by range, grain and group: the chart, the table, and the way to the same figures as CSV."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 
@@ -8,6 +9,7 @@ from metering.dashboards.pages import ranges
 from metering.dashboards.pages.chart import bucket_label, chart
 from metering.dashboards.pages.filters import BUCKETS, GROUPS, Asked, asked, choices
 from metering.dashboards.pages.member import member_page
+from metering.usage.api import usage_csv
 from metering.usage.query import UsageAnswer, usage
 from metering.usage.spend import chart_of
 from workspaces.authentication import Caller
@@ -17,9 +19,12 @@ MAX_SHOWN = 500
 
 
 @member_page()
-def usage_page(request: HttpRequest, caller: Caller) -> HttpResponse:
+def usage_page(request: HttpRequest, caller: Caller) -> HttpResponseBase:
+    """With `format=csv` every row of the table, exact, as a file."""
     question = asked(request.GET, timezone.now())
     answer = usage(question.question(caller.workspace))
+    if request.GET.get("format") == "csv":
+        return usage_csv(answer.question, answer.rows, for_people=True)
     names = key_names(caller.workspace) if question.group == "key_id" else {}
     context = {
         "asked": question,
