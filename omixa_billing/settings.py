@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from django.core.exceptions import ImproperlyConfigured
 
+from metering.dashboards.acts import NOT_CONFIRMED
 from metering.dashboards.console.config import UNFOLD as UNFOLD
 from omixa_billing.embedded import home, postgres, redis
 from omixa_billing.environment import DEVELOPMENT, Environment, environment_fault, production_faults
@@ -121,6 +122,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "workspaces.signin.second_factor.OperatorsNeedSecondFactor",
+    "workspaces.signin.confirm.ConfirmIdentity",
     "django_htmx.middleware.HtmxMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
@@ -188,9 +190,20 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_MAX_EMAIL_ADDRESSES = 1
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_EMAIL_NOTIFICATIONS = True  # of every change of password, factor, address and sessions
+# How long a person who confirmed who they are is not asked again, and what they do without being asked.
+ACCOUNT_REAUTHENTICATION_TIMEOUT = env.int("REAUTHENTICATION_MINUTES", default=15) * 60
+ACTS_WITHOUT_CONFIRMATION = NOT_CONFIRMED
 USERSESSIONS_ADAPTER = "workspaces.signin.sessions.SessionsAdapter"
 ACCOUNT_PREVENT_ENUMERATION = True
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_ADAPTER = "workspaces.signin.passkeys.MFAAdapter"
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_FORMS = {
+    "add_webauthn": "workspaces.signin.passkeys.AddForm",
+    "login_webauthn": "workspaces.signin.passkeys.LoginForm",
+    "authenticate_webauthn": "workspaces.signin.passkeys.AuthenticateForm",
+    "reauthenticate_webauthn": "workspaces.signin.passkeys.ReauthenticateForm",
+}
 MFA_TOTP_ISSUER = "Omixa billing"
 # After how many days an admin key expires for which nobody chose another time; empty: never.
 ADMIN_KEY_DAYS = env.checked(partial(whole_days, "ADMIN_KEY_DAYS", default="365"), instead=365)

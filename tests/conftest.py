@@ -1,6 +1,12 @@
 """What every test starts from."""
 
+import time
+from typing import Any
+
 import pytest
+from allauth.account.internal.flows import login
+from allauth.account.internal.userkit import user_id_to_str
+from django.contrib.auth.signals import user_logged_in
 from django.db import connection
 from psycopg import sql
 from pytest_django.plugin import DjangoDbBlocker
@@ -24,3 +30,14 @@ def _nothing_remembered() -> None:
     """A process remembers ids and rates between transactions; tests roll the database back under it."""
     factories.forget_names()
     current.forget()
+
+
+def _just_confirmed(request: Any, user: Any, **rest: Any) -> None:
+    """`force_login` stands for a sign-in after which the person confirmed who they are. A sign-in on the page does not."""
+    if not login.get_authentication_records(request, user):
+        confirmed = [{"method": "password", "at": time.time(), "reauthenticated": True}]
+        request.session[login.AUTHENTICATION_METHODS_SESSION_KEY] = confirmed
+        request.session[login._AUTHENTICATION_METHODS_USER_SESSION_KEY] = user_id_to_str(user)
+
+
+user_logged_in.connect(_just_confirmed)

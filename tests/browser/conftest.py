@@ -105,5 +105,11 @@ def sign_in(visit: Visit) -> None:
     page = visit.open("/accounts/login/")
     page.get_by_label("Email").fill("owner@acme.example")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url(f"{visit.base}/")
+
+
+def confirm_identity(page: Page) -> None:
+    """What an act asks for that moves money, changes prices or makes keys."""
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Confirm and continue").click()

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from metering.catalogue.set_price import set_price
 from metering.rollups.rerate import continue_reratings
-from tests.browser.conftest import Visit, World, sign_in
+from tests.browser.conftest import Visit, World, confirm_identity, sign_in
 from tests.factories import an_event, make_key, send
 from workspaces.models import User
 
@@ -33,6 +33,7 @@ def test_from_a_price_set_for_the_past_to_the_finished_order(visit: Visit, world
     page.get_by_role("link", name="Rate 3 requests again").click()
     page.get_by_label("Reason").fill("a wrong price")
     page.get_by_role("button", name="Rate again").click()
+    confirm_identity(page)
     expect(page.get_by_text("0 of about 3 requests")).to_be_visible()
     assert visit.width() <= 1280
 

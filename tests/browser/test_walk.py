@@ -10,7 +10,7 @@ from metering.invoicing.close import close_month
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms_models import AgreedPricing, BillingTerms
 from metering.periods import month_of, previous_month
-from tests.browser.conftest import Visit, World, sign_in
+from tests.browser.conftest import Visit, World, confirm_identity, sign_in
 from tests.factories import an_event, send
 from workspaces.models import APIKey
 
@@ -34,6 +34,7 @@ def key_made_by_hand(visit: Visit, name: str) -> tuple[APIKey, str]:
     page.get_by_role("link", name="Create key").first.click()
     page.get_by_label("Name").fill(name)
     page.get_by_role("button", name="Create key").click()
+    confirm_identity(page)
     secret = page.locator("#secret").inner_text()
     return APIKey.objects.get(name=name), secret
 
@@ -88,7 +89,14 @@ def every_page(world: World, key: APIKey, invoice: Invoice) -> list[str]:
         *("/invoices", "/invoices/upcoming", "/billing", "/settings", "/settings/members"),
         *(f"/invoices/{page}" for page in pages),
         *("/models", "/models/codex-mini", "/models/grok-3"),
-        *("/accounts/password/change/", "/accounts/2fa/", "/accounts/email/", "/accounts/logout/"),
+        *(
+            "/accounts/password/change/",
+            "/accounts/2fa/",
+            "/accounts/2fa/webauthn/",
+            "/accounts/sessions/",
+            "/accounts/email/",
+            "/accounts/logout/",
+        ),
     ]
 
 
