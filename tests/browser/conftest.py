@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import connections
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from metering.catalogue.seeds import load_catalogue
 from tests.factories import make_gateway, make_workspace
@@ -21,6 +21,7 @@ os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 CHROMIUM = next((path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(path).exists()), None)
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
 PASSWORD = "a long password"
+expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="session")
@@ -93,7 +94,7 @@ def watch(visit: Visit) -> None:
             visit.trouble.append(f"failed: {request.url}")
 
     page = visit.page
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(60_000)  # a busy machine decides no test
     page.on("request", request_made)
     page.on("response", answered)
     page.on("requestfailed", failed)
