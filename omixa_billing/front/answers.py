@@ -41,13 +41,18 @@ async def send_answer(send: Send, answer: Answer, last: bool = False) -> None:
     await send({"type": "http.response.body", "body": answer.body})
 
 
-async def send_stream(send: Send, status: int, headers: Headers, pieces: AsyncIterator[bytes]) -> None:
+async def send_stream(send: Send, status: int, headers: Headers, first: bytes, others: AsyncIterator[bytes]) -> None:
     """Piece by piece, each only when the client has taken the ones before. Raises ReaderStalled."""
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    async for piece in pieces:
-        for at in range(0, len(piece), PIECE):
-            await _send_in_time(send, {"type": "http.response.body", "body": piece[at : at + PIECE], "more_body": True})
+    await _send_piece(send, first)
+    async for piece in others:
+        await _send_piece(send, piece)
     await _send_in_time(send, {"type": "http.response.body", "body": b""})
+
+
+async def _send_piece(send: Send, piece: bytes) -> None:
+    for at in range(0, len(piece), PIECE):
+        await _send_in_time(send, {"type": "http.response.body", "body": piece[at : at + PIECE], "more_body": True})
 
 
 async def _send_in_time(send: Send, message: dict[str, Any]) -> None:

@@ -63,7 +63,12 @@ class Pages:
             headers = [pair for pair in response.raw_headers if pair[0].lower() not in NOT_PASSED_BACK]
             if last:
                 headers.append((b"connection", b"close"))
-            await send_stream(send, response.status, headers, pieces_of(response))
+            pieces = pieces_of(response)
+            try:
+                first = await anext(pieces, b"")
+            except PagesBroken:
+                raise PagesAway from None  # nothing has been sent yet
+            await send_stream(send, response.status, headers, first, pieces)
 
     @asynccontextmanager
     async def _place(self) -> AsyncIterator[None]:

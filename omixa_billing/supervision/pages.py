@@ -1,5 +1,7 @@
 """The WSGI application behind the front, as granian's worker processes import it."""
 
+import os
+
 from omixa_billing.embedded.deathsig import die_with_parent
 from omixa_billing.front.socket import behind_front
 from omixa_billing.wsgi import application as django
@@ -8,6 +10,9 @@ from .memory import collect_rarely
 
 __all__ = ["application"]
 
+POLITENESS = 10  # where there are too few processors for all, gateways and workers come first
+
 die_with_parent()
+os.nice(POLITENESS)
 application = behind_front(django)
 collect_rarely()

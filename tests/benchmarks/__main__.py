@@ -7,13 +7,23 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tests.benchmarks import closing, crash_points, ingest_end_to_end, steady_load, ten_million, usage_query, where_time_goes
+from tests.benchmarks import (
+    closing,
+    crash_points,
+    hostile,
+    ingest_end_to_end,
+    steady_load,
+    ten_million,
+    usage_query,
+    where_time_goes,
+)
 from tests.benchmarks.options import Options, say
 
 # What each yields is a line. One with a `ratio` below its `least_ratio` has missed its limit.
 BENCHMARKS: dict[str, Callable[[Options], Iterator[dict[str, Any]]]] = {
     "ingest_end_to_end": ingest_end_to_end.measure,
     "steady_load": steady_load.measure,
+    "hostile": hostile.measure,
     "usage_query": usage_query.measure,
     "where_time_goes": where_time_goes.measure,
     "closing": closing.measure,

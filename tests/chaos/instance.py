@@ -164,9 +164,6 @@ class Instance:
         done = subprocess.run(command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, timeout=300, check=False)
         return json.loads(done.stdout)
 
-    def log(self, program: str) -> list[str]:
-        return (self.home / "log" / f"{program}.log").read_text(errors="replace").splitlines()
-
     def errors(self) -> str:
         """What the programs themselves held for a bug, for whoever looks into a failure: a database away is none."""
         found = []
