@@ -31,6 +31,8 @@ class Connections:
 
     def __init__(self) -> None:
         self._busy: Counter[Client] = Counter()
+        self._stalled: set[Client] = set()
+        self._wake = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -54,21 +56,28 @@ class Connections:
                     await asyncio.sleep(MOMENT)
 
     def drop(self, client: Client) -> None:
-        """Ends the connection from that address and port, whatever is still to be sent on it."""
-        for each in accepted(listeners()):
-            if client_of(each) == client:
-                each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-                shut(each)
+        """Ends the connection from that address and port soon, whatever is still to be sent on it."""
+        self._stalled.add(client)
+        self._wake.set()
 
     async def _look_now_and_then(self) -> None:
         await asyncio.sleep(SOON)
         while True:
-            await asyncio.to_thread(self._look)
-            await asyncio.sleep(LOOK_EVERY)
+            stalled, self._stalled = self._stalled, set()
+            self._wake.clear()
+            await asyncio.to_thread(self._look, stalled)
+            await asyncio.sleep(SOON)  # many stall at once: one look finds all of them
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), LOOK_EVERY)
 
-    def _look(self) -> None:
+    def _look(self, stalled: set[Client]) -> None:
+        """In a thread: it takes a while where there are many."""
         for each in accepted(listeners()):
-            if client_of(each) not in self._busy and idle_seconds(each) > settings.HEAD_SECONDS:
+            client = client_of(each)
+            if client in stalled:
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                shut(each)
+            elif client not in self._busy and idle_seconds(each) > settings.HEAD_SECONDS:
                 shut(each)
 
 

@@ -1,5 +1,7 @@
 """What the front refuses by itself: JSON for programs, a short page for people."""
 
+from functools import cache
+
 from django.http import HttpResponse
 from django.template.loader import render_to_string
 
@@ -30,7 +32,13 @@ def pages_away(head: Head) -> Answer:
 
 
 def _refusal(head: Head, status: int, code: str, message: str, retry_after: int | None = None) -> Answer:
-    if path_speaks_json(head.path):
+    return _made(path_speaks_json(head.path), status, code, message, retry_after)
+
+
+@cache
+def _made(json: bool, status: int, code: str, message: str, retry_after: int | None) -> Answer:
+    """Once: many are refused at the same moment, and the event loop has others to wait for."""
+    if json:
         return Answer.of(error_response(status, code, message, None, retry_after))
     page = HttpResponse(render_to_string("front_refusal.html", {"status": status, "message": message}), status=status)
     if retry_after is not None:

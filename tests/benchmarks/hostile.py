@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.benchmarks.gateway import Connection, post, post_all, post_of, request
-from tests.benchmarks.hostile_callers import Greedy, HalfSent, Unread
+from tests.benchmarks.hostile_callers import Greedy, Held
 from tests.benchmarks.options import Options, medians, percentiles, say
 from tests.benchmarks.processes import Machine, since
 from tests.benchmarks.product import Product, running_product, season
@@ -86,6 +86,19 @@ def probed(product: Product) -> Iterator[list[float]]:
             probing.result()
 
 
+def half_sent(tenants: Tenants) -> list[bytes]:
+    """Heads that announce a body of which one byte comes: with a good token, a wrong one, and where none is asked for."""
+    paths = [
+        ("/gateway/v1/events", tenants.token),
+        ("/gateway/v1/events", "omx_gateway_nonsense"),
+        ("/gateway/v1/corrections", tenants.token),
+        ("/api/v1/keys", tenants.workspaces[0].admin_key),
+        ("/accounts/login/", ""),
+        ("/webhooks/stripe", ""),
+    ]
+    return [request("POST", path, secret, b"{" * 100_000)[: 1 - 100_000] for path, secret in paths]
+
+
 def dear_requests(tenants: Tenants) -> tuple[list[bytes], list[bytes]]:
     """What 8 clients ask as fast as it is answered, and what 50 ask and never read."""
     now, key = datetime.now(UTC), tenants.workspaces[0].admin_key
@@ -127,17 +140,22 @@ def measure(options: Options) -> Iterator[dict[str, Any]]:
 def measure_run(gateway: Gateway, machine: Machine, tenants: Tenants, hostile: bool) -> dict[str, Any]:
     asked, downloads = dear_requests(tenants)
     port = gateway.product.port
-    callers = [HalfSent(port, HALF_SENT), Unread(port, UNREAD, downloads), Greedy(port, GREEDY, asked)] if hostile else []
+    callers = {
+        "half-sent": Held(port, HALF_SENT, half_sent(tenants)),
+        "unread": Held(port, UNREAD, downloads),
+        "greedy": Greedy(port, GREEDY, asked),
+    }
     with ExitStack() as stack:
-        for each in callers:
-            stack.enter_context(each)
-        time.sleep(1 if hostile else 0)
+        if hostile:
+            for each in callers.values():
+                stack.enter_context(each)
+            time.sleep(1)
         before = machine.cpu()
         with probed(gateway.product) as healthz:
             gateway.run()
         used = since(before, machine.cpu())
     if hostile:
-        say("; ".join(f"{type(each).__name__}: {dict(each.seen)}" for each in callers))
+        say("; ".join(f"{name}: {dict(each.seen)}" for name, each in callers.items()))
     return percentiles("acknowledged", gateway.acknowledged, 50, 99) | percentiles("healthz", healthz, 50, 99) | {"cpu_s": used}
 
 

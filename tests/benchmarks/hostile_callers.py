@@ -5,9 +5,9 @@ import threading
 from collections import Counter
 from contextlib import suppress
 
+ESTABLISHED = 1  # in the kernel's tcp_info
 SMALL = 4096  # bytes of the receive buffer of those who do not read
-UNKNOWN = "omx_gateway_nonsense"
-BODIES = ("/gateway/v1/events", "/gateway/v1/corrections", "/gateway/v1/events/litellm", "/accounts/login/", "/webhooks/stripe")
+PAUSE = 1.0  # seconds before an ended connection is opened again: they are idle, and not a flood
 
 
 class Hostile:
@@ -34,26 +34,25 @@ class Hostile:
     def work(self, at: int) -> None:
         raise NotImplementedError
 
-    def connect(self) -> socket.socket:
+    def connect(self, buffer: int | None = None) -> socket.socket:
         made = socket.socket()
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL)
+        if buffer is not None:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         made.settimeout(60)
         made.connect(("127.0.0.1", self.port))
         return made
 
 
 class Held(Hostile):
-    """Keeps so many connections open, each with a request sent; one that has ended is opened again."""
+    """Keeps so many connections open, each with one of the requests sent and nothing read; what ends is opened again."""
 
-    def request(self, at: int) -> bytes:
-        raise NotImplementedError
+    def __init__(self, port: int, count: int, requests: list[bytes]) -> None:
+        super().__init__(port, count)
+        self.requests = requests
 
     def work(self, at: int) -> None:
-        held = {}
-        with suppress(OSError):
-            for number in range(self.count):
-                held[number] = self.opened(number)
-        while not self.ended.wait(0.2):
+        held = {number: self.opened(number) for number in range(self.count)}
+        while not self.ended.wait(PAUSE):
             for number, connection in held.items():
                 if self.has_ended(connection):
                     connection.close()
@@ -63,34 +62,15 @@ class Held(Hostile):
             connection.close()
 
     def opened(self, number: int) -> socket.socket:
-        connection = self.connect()
-        connection.sendall(self.request(number))
+        connection = self.connect(SMALL)
+        connection.sendall(self.requests[number % len(self.requests)])
         self.seen["opened"] += 1
         return connection
 
     def has_ended(self, connection: socket.socket) -> bool:
         """Without reading from it: as the kernel knows it."""
         state = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
-        return state != 1  # no longer ESTABLISHED
-
-
-class HalfSent(Held):
-    """Announces a body and sends one byte of it."""
-
-    def request(self, at: int) -> bytes:
-        lines = [f"POST {BODIES[at % len(BODIES)]} HTTP/1.1", "Host: 127.0.0.1", f"Authorization: Bearer {UNKNOWN}"]
-        return "\r\n".join([*lines, "Content-Length: 100000", "", ""]).encode() + b"{"
-
-
-class Unread(Held):
-    """Asks for a download and never reads it."""
-
-    def __init__(self, port: int, count: int, requests: list[bytes]) -> None:
-        super().__init__(port, count)
-        self.requests = requests
-
-    def request(self, at: int) -> bytes:
-        return self.requests[at % len(self.requests)]
+        return state != ESTABLISHED
 
 
 class Greedy(Hostile):
