@@ -205,6 +205,10 @@ MFA_FORMS = {
     "reauthenticate_webauthn": "workspaces.signin.passkeys.ReauthenticateForm",
 }
 MFA_TOTP_ISSUER = "Omixa billing"
+# Invitations: how many a workspace sends and an address gets in an hour, and for how long one can be accepted.
+INVITATIONS_PER_HOUR = env.int("INVITATIONS_PER_HOUR", default=10)
+INVITATIONS_PER_ADDRESS = env.int("INVITATIONS_PER_ADDRESS", default=3)
+INVITATION_DAYS = env.int("INVITATION_DAYS", default=7)
 # After how many days an admin key expires for which nobody chose another time; empty: never.
 ADMIN_KEY_DAYS = env.checked(partial(whole_days, "ADMIN_KEY_DAYS", default="365"), instead=365)
 OPEN_SIGNUP = env.bool("OPEN_SIGNUP", default=False)

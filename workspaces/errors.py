@@ -110,3 +110,39 @@ class NotAHead(Refusal):
 
     code = "not_a_head"
     status = 400
+
+
+class TooManyInvitations(Refusal):
+    """More invitations within an hour than a workspace may send or an address may get."""
+
+    code = "too_many_invitations"
+    status = 429
+
+
+class NoSuchInvitation(Refusal):
+    code = "no_such_invitation"
+    status = 404
+
+
+class InvitationOver(Refusal):
+    """Answered, withdrawn, too old, or sent by a person who may no longer invite."""
+
+    code = "invitation_over"
+    status = 409
+
+
+class InvitationForAnother(Refusal):
+    """The person who answers is not the one who was invited."""
+
+    code = "invitation_for_another"
+    status = 403
+
+
+class AccountExists(Refusal):
+    code = "account_exists"
+    status = 409
+
+
+class NoSuchWorkspace(Refusal):
+    code = "no_such_workspace"
+    status = 404

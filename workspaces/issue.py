@@ -23,6 +23,7 @@ from workspaces.key_limits import (
     in_order,
     scopes_of_new_key,
 )
+from workspaces.key_makers import check_may_make_keys
 from workspaces.models import APIKey, Gateway, User, Workspace
 from workspaces.names import clean_email, clean_name
 
@@ -64,6 +65,7 @@ def create_key(
     has. Raises KindNotForWorkspace, InvalidName, InvalidExpiry, ScopesNotForKind, KeyIsLimited.
     """
     _check_kind(workspace, APIKey.Kind(kind))
+    check_may_make_keys(workspace, user, maker)
     expires_at, granted = expiry_of_new_key(kind, expires_at, maker, now), scopes_of_new_key(kind, scopes, maker)
     _check_expiry(expires_at, now)
     check_not_stronger(maker, kind, granted, expires_at)
@@ -168,6 +170,7 @@ def rotate_key(
     Raises KeyRevoked, KeyExpired, InvalidGrace, KeyIsLimited.
     """
     check_grace(grace)
+    check_may_make_keys(key.workspace, user, maker)
     held = _locked_key(key)
     check_not_stronger(maker, held.kind, held.scopes, held.expires_at)
     if held.revoked_at is not None:

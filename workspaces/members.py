@@ -2,24 +2,33 @@
 owner away."""
 
 from datetime import datetime
+from typing import Any
 
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
 from workspaces import audit
-from workspaces.errors import AlreadyAMember, InvalidRole, LastOwner, NotAMember
+from workspaces.authentication import KEY_MANAGERS
+from workspaces.errors import AlreadyAMember, LastOwner, NotAMember
+from workspaces.invitations.invite import withdraw_all_of
+from workspaces.issue import revoke_key
+from workspaces.key_makers import KeyChoice, keys_of_person
+from workspaces.locks import lock_workspace
 from workspaces.models import Membership, User, Workspace
-from workspaces.names import clean_email
+from workspaces.names import clean_email, clean_role
+
+BY_DEFAULT = KeyChoice()
 
 
 @transaction.atomic
 def add_member(workspace: Workspace, email: str, role: str, actor: str, now: datetime) -> Membership:
-    """Let this address in. Without an account it gets one that no password opens, until the person resets it by mail.
+    """Let this address in without asking. Without an account it gets one that no password opens until it is reset by mail.
 
+    For commands: people are invited (`workspaces.invitations`).
     Adding a member again as what they are changes nothing. Raises InvalidEmail, InvalidRole, AlreadyAMember.
     """
-    email, role = clean_email(email), _known(role)
-    _hold(workspace)
+    email, role = clean_email(email), clean_role(role)
+    lock_workspace(workspace)
     user, _ = User.objects.get_or_create(email=email, defaults={"password": make_password(None), "date_joined": now})
     membership, added = Membership.objects.get_or_create(
         workspace=workspace, user=user, defaults={"role": role, "created_at": now}
@@ -32,10 +41,13 @@ def add_member(workspace: Workspace, email: str, role: str, actor: str, now: dat
 
 
 @transaction.atomic
-def change_role(membership: Membership, role: str, actor: str, now: datetime) -> None:
-    """Raises InvalidRole, NotAMember, and LastOwner when nobody else owns the workspace."""
-    role = _known(role)
-    _hold(membership.workspace)
+def change_role(membership: Membership, role: str, actor: str, now: datetime, keys: KeyChoice = BY_DEFAULT) -> None:
+    """Who may manage keys no more loses the admin keys that they know, and of the others what `keys` says.
+
+    Raises InvalidRole, NotAMember, and LastOwner when nobody else owns the workspace.
+    """
+    role = clean_role(role)
+    lock_workspace(membership.workspace)
     held = _member(membership)
     if held is None:
         raise NotAMember("This person is not a member any more: add them again.")
@@ -43,37 +55,52 @@ def change_role(membership: Membership, role: str, actor: str, now: datetime) ->
         return
     _keep_an_owner(held)
     Membership.objects.filter(pk=held.pk).update(role=role)
-    audit.record(actor, "member.role_changed", held.user.email, held.workspace, now=now, before=held.role, after=role)
+    detail: dict[str, Any] = {"before": held.role, "after": role}
+    if loses_keys(held, role):
+        detail |= _revoke_keys(held, keys, actor, now)
+    audit.record(actor, "member.role_changed", held.user.email, held.workspace, now=now, **detail)
+    if held.role == Membership.Role.OWNER:
+        withdraw_all_of(held.user, held.workspace, actor, now)
 
 
 @transaction.atomic
-def remove_member(membership: Membership, actor: str, now: datetime) -> bool:
+def remove_member(membership: Membership, actor: str, now: datetime, keys: KeyChoice = BY_DEFAULT) -> bool:
     """The person keeps their account and their other workspaces. False when they were gone already.
 
+    Admin keys that they know are revoked, and of the others what `keys` says; their open invitations are withdrawn.
     Raises LastOwner when nobody else owns the workspace.
     """
-    _hold(membership.workspace)
+    lock_workspace(membership.workspace)
     held = _member(membership)
     if held is None:
         return False
     _keep_an_owner(held)
     Membership.objects.filter(pk=held.pk).delete()
-    audit.record(actor, "member.removed", held.user.email, held.workspace, now=now, role=held.role)
+    detail = _revoke_keys(held, keys, actor, now)
+    audit.record(actor, "member.removed", held.user.email, held.workspace, now=now, role=held.role, **detail)
+    withdraw_all_of(held.user, held.workspace, actor, now)
     return True
 
 
-def _hold(workspace: Workspace) -> None:
-    Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
+def loses_keys(membership: Membership, role: str) -> bool:
+    """Whether this role would end the member's say over the workspace's keys."""
+    return membership.role in KEY_MANAGERS and role not in KEY_MANAGERS
+
+
+def _revoke_keys(leaving: Membership, choice: KeyChoice, actor: str, now: datetime) -> dict[str, list[str]]:
+    """The ids of those revoked and of those that keep working, for the trail."""
+    revoked, kept = [], []
+    for key in keys_of_person(leaving.workspace, leaving.user, now):
+        if choice.revokes(key):
+            revoke_key(key, actor, now)
+            revoked.append(key.public_id)
+        else:
+            kept.append(key.public_id)
+    return {"keys_revoked": revoked, "keys_kept": kept}
 
 
 def _member(membership: Membership) -> Membership | None:
     return Membership.objects.select_related("user", "workspace").filter(pk=membership.pk).first()
-
-
-def _known(role: str) -> str:
-    if role not in Membership.Role.values:
-        raise InvalidRole(f"{role!r} is not a role: choose one of {', '.join(Membership.Role.values)}.", param="role")
-    return str(role)
 
 
 def _keep_an_owner(leaving: Membership) -> None:

@@ -29,6 +29,10 @@ def gateway_id() -> str:
     return new_id("gw")
 
 
+def invitation_id() -> str:
+    return new_id("invite")
+
+
 def every_scope() -> list[str]:
     return list(APIKey.Scope.values)
 
@@ -111,6 +115,45 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} in {self.workspace}: {self.role}"
+
+
+class Invitation(models.Model):
+    """A person asked into a workspace, who is a member once they accept. Its secret is kept only as its SHA-256."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", "Pending"
+        ACCEPTED = "accepted", "Accepted"
+        DECLINED = "declined", "Declined"
+        WITHDRAWN = "withdrawn", "Withdrawn"
+
+    public_id = models.CharField(max_length=32, unique=True, default=invitation_id, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="invitations")
+    email = models.EmailField()
+    role = models.CharField(max_length=16, choices=Membership.Role.choices)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
+    sha256 = models.BinaryField(max_length=32, unique=True)
+    # Null when a command invited. An invitation does not outlive its sender, whose right to invite it needs.
+    invited_by = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="invitations_sent")
+    by_operator = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    answered_at = models.DateTimeField(null=True)
+    mail_failed = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "email"], condition=Q(state="pending"), name="one_open_invitation_per_address"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["workspace", "-created_at"], name="invitations_of_a_workspace"),
+            models.Index(fields=["email", "-created_at"], name="invitations_to_an_address"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} to {self.workspace}: {self.state}"
 
 
 class APIKey(models.Model):

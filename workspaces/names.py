@@ -5,7 +5,8 @@ import unicodedata
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-from workspaces.errors import InvalidEmail, InvalidName
+from workspaces.errors import InvalidEmail, InvalidName, InvalidRole
+from workspaces.models import Membership
 
 MAX_NAME = 200
 MAX_EMAIL = 254
@@ -39,3 +40,10 @@ def clean_email(email: str) -> str:
     if len(email) > MAX_EMAIL:
         raise InvalidEmail(f"The address has {len(email)} characters: use at most {MAX_EMAIL}.", param="email")
     return email
+
+
+def clean_role(role: str) -> str:
+    """Raises InvalidRole."""
+    if role not in Membership.Role.values:
+        raise InvalidRole(f"{role!r} is not a role: choose one of {', '.join(Membership.Role.values)}.", param="role")
+    return str(role)

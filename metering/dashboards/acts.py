@@ -15,7 +15,7 @@ NOT_CONFIRMED = {
     "admin:workspaces_gateway_rename": "changes a name",
     "admin:metering_notice_send_again": "sends a mail once more, to the address it was for",
     "pages:switch": "chooses which of one's workspaces is shown",
-    "pages:key": "changes a name",
+    "pages:invitation_answer": "joins a workspace that invited this very address, or declines",
     "pages:billing_profile": "changes what later invoices print of the customer",
     "pages:settings": "changes the workspace's name and address",
 }

@@ -10,8 +10,9 @@ from django.urls import reverse
 
 from tests.console.conftest import OPERATOR, World
 from tests.factories import NOW, make_key
+from workspaces import members
 from workspaces.authentication import authenticate_gateway
-from workspaces.models import APIKey, AuditEntry, Credential, Gateway, Membership, User, Workspace
+from workspaces.models import APIKey, AuditEntry, Credential, Gateway, Invitation, Membership, User, Workspace
 from workspaces.secrets import sha256
 
 
@@ -61,7 +62,7 @@ def test_the_list_shows_this_months_spend_and_the_keys(console: Client, world: W
 
 
 def test_a_renamed_workspace_is_in_the_trail(console: Client, world: World) -> None:
-    members = {"memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
+    members = {f"{name}-{forms}_FORMS": "0" for name in ("memberships", "invitations") for forms in ("TOTAL", "INITIAL")}
     page = reverse("admin:workspaces_workspace_change", args=[world.acme.pk])
     assert console.post(page, {"name": "Acme Ltd", "email": "", "sandbox": "on", **members}).status_code == 302
     world.acme.refresh_from_db()
@@ -72,7 +73,7 @@ def test_a_renamed_workspace_is_in_the_trail(console: Client, world: World) -> N
 
 def test_a_sandbox_stays_a_sandbox(console: Client, world: World) -> None:
     """Turned into a real workspace, it would be billed for all it used as a sandbox."""
-    members = {"memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
+    members = {f"{name}-{forms}_FORMS": "0" for name in ("memberships", "invitations") for forms in ("TOTAL", "INITIAL")}
     page = reverse("admin:workspaces_workspace_change", args=[world.sandbox.pk])
     assert 'name="sandbox"' not in console.get(page).content.decode()
     for sandbox in ({}, {"sandbox": ""}, {"sandbox": "false"}):
@@ -136,7 +137,7 @@ def test_a_revoked_key_stays_revoked(console: Client, world: World) -> None:
 
 def test_looking_at_a_form_does_nothing(console: Client, world: World) -> None:
     before = AuditEntry.objects.count()
-    for name in ("revoke", "rotate", "rename"):
+    for name in ("revoke", "rotate", "change_key"):
         console.get(reverse(f"admin:workspaces_apikey_{name}", args=[world.key.pk]))
     world.key.refresh_from_db()
     assert world.key.revoked_at is None
@@ -158,19 +159,57 @@ def test_the_last_owner_cannot_be_removed(console: Client, world: World) -> None
     answer = submit(console, reverse("admin:workspaces_membership_remove", args=[member.pk]))
     assert answer.status_code == 200
     assert "last owner" in answer.content.decode()
-    submit(
-        console, reverse("admin:workspaces_workspace_add_member", args=[world.acme.pk]), email="new@acme.example", role="owner"
-    )
-    submit(console, reverse("admin:workspaces_membership_remove", args=[member.pk]))
+    members.add_member(world.acme, "new@acme.example", "owner", "a test", NOW)
+    submit(console, reverse("admin:workspaces_membership_remove", args=[member.pk]), shown="")
     assert [each.user.email for each in Membership.objects.filter(workspace=world.acme)] == ["new@acme.example"]
 
 
-def test_who_is_added_gets_an_invitation(console: Client, world: World, mailoutbox: list[EmailMessage]) -> None:
-    page = reverse("admin:workspaces_workspace_add_member", args=[world.acme.pk])
-    submit(console, page, email="new@acme.example", role="viewer")
-    assert [(mail.to, mail.subject) for mail in mailoutbox] == [
-        (["new@acme.example"], f"{OPERATOR} added you to Acme on Omixa billing")
-    ]
+def test_an_operator_invites_the_first_owner(console: Client, world: World, mailoutbox: list[EmailMessage]) -> None:
+    page = reverse("admin:workspaces_workspace_invite_member", args=[world.acme.pk])
+    submit(console, page, email="new@acme.example", role="owner")
+    invitation = Invitation.objects.get()
+    assert (invitation.role, invitation.by_operator, invitation.state) == ("owner", True, "pending")
+    [mail] = mailoutbox
+    assert (mail.to, mail.subject) == (["new@acme.example"], "You are invited to a workspace on Omixa billing")
+    assert "Invited by: the operator of Omixa billing" in str(mail.body)
+    listed = console.get(reverse("admin:workspaces_workspace_change", args=[world.acme.pk])).content.decode()
+    assert "new@acme.example" in listed
+    again = submit(console, reverse("admin:workspaces_invitation_send_again", args=[invitation.pk]))
+    assert again.status_code == 302
+    submit(console, reverse("admin:workspaces_invitation_withdraw", args=[invitation.pk]))
+    invitation.refresh_from_db()
+    assert invitation.state == "withdrawn"
+    assert acts_on(invitation.public_id) == [(OPERATOR, "invitation.sent"), (OPERATOR, "invitation.withdrawn")]
+
+
+def test_an_operator_decides_about_the_keys_of_who_leaves(console: Client, world: World) -> None:
+    members.add_member(world.acme, "new@acme.example", "owner", "a test", NOW)
+    member = Membership.objects.get(workspace=world.acme, user__email="owner@acme.example")
+    names = ("their admin", "their other admin", "their live")
+    admin, other, live = (make_key(world.acme, name.split()[-1], name) for name in names)
+    APIKey.objects.filter(name__startswith="their").update(created_by=member.user)
+    page = reverse("admin:workspaces_membership_remove", args=[member.pk])
+    text = console.get(page).content.decode()
+    assert all(f"{name}: " in text for name in names)
+    shown = re.findall(r'name="shown" value="([^"]*)"', text)[0]
+    submit(console, page, shown=shown, revoke=[admin.public_id, live.public_id])
+    gone = APIKey.objects.filter(revoked_at__isnull=False, name__startswith="their").values_list("name", flat=True)
+    assert (set(gone), APIKey.objects.get(pk=other.pk).revoked_at) == ({"their admin", "their live"}, None)
+
+
+def test_an_operator_limits_a_key(console: Client, world: World) -> None:
+    form = reverse("admin:workspaces_apikey_add")
+    submit(console, form, workspace=world.acme.pk, kind="admin", name="reader")
+    key = APIKey.objects.get(name="reader")
+    assert (key.scopes, key.expires_at) == ([], NOW + timedelta(days=365))
+    page = reverse("admin:workspaces_apikey_change_key", args=[key.pk])
+    submit(console, page, name="payer", scopes=["payments"], expires_at_0="", expires_at_1="")
+    key.refresh_from_db()
+    assert (key.name, key.scopes, key.expires_at) == ("payer", ["payments"], None)
+    actions = [action for _, action in acts_on(key.public_id)]
+    assert actions == ["key.created", "key.scopes_changed", "key.renamed", "key.expiry_changed"]
+    submit(console, form, workspace=world.acme.pk, kind="admin", name="for ever", scopes=["keys"], never_expires="on")
+    assert APIKey.objects.get(name="for ever").expires_at is None
 
 
 def test_an_operator_makes_another(console: Client) -> None:

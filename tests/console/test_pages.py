@@ -20,6 +20,7 @@ def every_page(world: World) -> list[str]:
         "workspaces_apikey",
         "workspaces_user",
         "workspaces_membership",
+        "workspaces_invitation",
         "workspaces_gateway",
         "workspaces_auditentry",
         "metering_languagemodel",
@@ -39,7 +40,7 @@ def every_page(world: World) -> list[str]:
     one = urlencode({"workspace": world.acme.pk, "at": event.occurred_at.isoformat(), "id": event.pk})
     rows = [
         ("workspaces_workspace_change", world.acme.pk),
-        ("workspaces_workspace_add_member", world.acme.pk),
+        ("workspaces_workspace_invite_member", world.acme.pk),
         ("workspaces_apikey_change", world.key.pk),
         ("workspaces_apikey_change_key", world.key.pk),
         ("workspaces_apikey_rotate", world.key.pk),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.contrib.admin import ShowFacets
 from django.db.models import Model, QuerySet
@@ -16,7 +16,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
 from workspaces import audit
-from workspaces.models import Workspace
+from workspaces.models import User, Workspace
 
 
 def is_operator(request: HttpRequest) -> bool:
@@ -28,6 +28,11 @@ def is_operator(request: HttpRequest) -> bool:
 def actor_of(request: HttpRequest) -> str:
     """Whom the audit trail names for what this request does."""
     return request.user.get_username()
+
+
+def operator_of(request: HttpRequest) -> User:
+    """The person at the console."""
+    return cast(User, request.user)
 
 
 def name_in_trail(row: Model) -> str:

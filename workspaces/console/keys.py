@@ -19,7 +19,7 @@ from unfold.enums import ActionVariant
 
 from workspaces import issue
 from workspaces.console import fields
-from workspaces.console.base import OperatorAdmin, ReadOnlyInline, actor_of
+from workspaces.console.base import OperatorAdmin, ReadOnlyInline, actor_of, operator_of
 from workspaces.console.pages import FormPage, secret_page
 from workspaces.key_limits import USUAL
 from workspaces.models import APIKey, Credential
@@ -142,7 +142,7 @@ class APIKeyAdmin(OperatorAdmin):
                 asked["name"],
                 actor_of(request),
                 timezone.now(),
-                user=request.user,  # type: ignore[arg-type]
+                user=operator_of(request),
                 expires_at=asked["expires_at"],
                 scopes=asked["scopes"],
             )
@@ -179,7 +179,7 @@ class APIKeyAdmin(OperatorAdmin):
         key = get_object_or_404(APIKey, pk=object_id)
 
         def act(asked: dict[str, Any]) -> HttpResponse:
-            secret = issue.rotate_key(key, asked["grace"], actor_of(request), timezone.now(), user=request.user)  # type: ignore[arg-type]
+            secret = issue.rotate_key(key, asked["grace"], actor_of(request), timezone.now(), user=operator_of(request))
             return secret_page(request, self, key, f"The new secret of “{key.name}”", secret, self._page_of(key))
 
         intro = "The key keeps its id and gets a new secret. Choose how long the old one still works meanwhile."

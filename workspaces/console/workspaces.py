@@ -17,10 +17,12 @@ from unfold.enums import ActionVariant
 
 from workspaces import issue, members
 from workspaces.console import fields
-from workspaces.console.base import OperatorAdmin, ReadOnlyInline, actor_of
+from workspaces.console.base import OperatorAdmin, ReadOnlyInline, actor_of, operator_of
+from workspaces.console.invitations import deliver_and_tell
+from workspaces.console.leaving import KeysOfALeavingMember, choice_of
 from workspaces.console.pages import FormPage
-from workspaces.invitations import invite
-from workspaces.models import Membership, Workspace
+from workspaces.invitations.invite import invite
+from workspaces.models import Invitation, Membership, Workspace
 
 ROLE_LABELS = {"owner": "primary", "admin": "info", "billing": "success", "viewer": ""}
 ROLES = [(role.value, role.label) for role in Membership.Role]
@@ -33,7 +35,7 @@ class NewWorkspaceForm(forms.Form):
 
 
 class NewMemberForm(forms.Form):
-    email = fields.email("email", "Without an account, this address gets one: a password is set through its reset.")
+    email = fields.email("email", "The person gets a mail with a link, and is a member once they accept.")
     role = fields.choice("role", ROLES)
 
 
@@ -58,10 +60,20 @@ class MembersOfAWorkspace(ReadOnlyInline):
     fields = ("user", "role", "created_at", "page")
     readonly_fields = fields
     verbose_name_plural = "members"
-    template_after = "admin/console/add_member.html"
+    template_after = "admin/console/invite_member.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
         return super().get_queryset(request).select_related("user", "workspace").order_by("user__email")
+
+
+class InvitationsOfAWorkspace(ReadOnlyInline):
+    model = Invitation
+    fields = ("email", "role", "created_at", "expires_at", "page")
+    readonly_fields = fields
+    verbose_name_plural = "open invitations"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Invitation]:
+        return super().get_queryset(request).filter(state=Invitation.State.PENDING).select_related("workspace")
 
 
 class WorkspaceAdmin(OperatorAdmin):
@@ -75,8 +87,8 @@ class WorkspaceAdmin(OperatorAdmin):
     ordering = ("name", "id")
     fields: Any = (("name", "email"), ("public_id", "created_at"), ("billed", "currency"))
     readonly_fields: Any = ("public_id", "created_at", "billed", "currency")
-    inlines = (MembersOfAWorkspace,)
-    actions_detail: Any = ("create_key", "add_member")
+    inlines = (MembersOfAWorkspace, InvitationsOfAWorkspace)
+    actions_detail: Any = ("create_key", "invite_member")
 
     @display(description="kind", label={"sandbox": "info", "suspended": "danger"})
     def kind(self, workspace: Workspace) -> str:
@@ -89,9 +101,9 @@ class WorkspaceAdmin(OperatorAdmin):
         return "sandbox: metered and priced, never invoiced" if workspace.sandbox else "customer: invoiced every month"
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        """Members are added under the table of them."""
+        """Members are invited under the table of them."""
         actions = super().get_actions_detail(request, object_id)
-        return [each for each in actions if getattr(each, "path", "") != "add-member"]
+        return [each for each in actions if getattr(each, "path", "") != "invite"]
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         def create(asked: dict[str, Any]) -> HttpResponse:
@@ -111,33 +123,25 @@ class WorkspaceAdmin(OperatorAdmin):
         kind = "test" if workspace.sandbox else "live"
         return redirect(f"{reverse('admin:workspaces_apikey_add')}?workspace={workspace.pk}&kind={kind}")
 
-    @action(description="Add a member", url_path="add-member", icon="person_add")
-    def add_member(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    @action(description="Invite a member", url_path="invite", icon="person_add")
+    def invite_member(self, request: HttpRequest, object_id: str) -> HttpResponse:
         workspace = get_object_or_404(Workspace, pk=object_id)
 
         def act(asked: dict[str, Any]) -> HttpResponse:
-            membership = members.add_member(workspace, asked["email"], asked["role"], actor_of(request), timezone.now())
-            tell_the_member(request, membership)
+            operator, actor = operator_of(request), actor_of(request)
+            made = invite(workspace, asked["email"], asked["role"], operator, actor, timezone.now(), by_operator=True)
+            deliver_and_tell(request, *made)
             return redirect(page_of(workspace))
 
-        page = FormPage("Add a member", act, page_of(workspace), NewMemberForm, submit="Add", initial={"role": "viewer"})
+        page = FormPage(
+            "Invite a member", act, page_of(workspace), NewMemberForm, submit="Send invitation", initial={"role": "owner"}
+        )
         return page.respond(request, self, workspace)
-
-
-def tell_the_member(request: HttpRequest, membership: Membership) -> None:
-    """Mails the invitation, and says what happened."""
-    added = f"{membership.user.email} is a member of {membership.workspace.name}"
-    try:
-        invite(membership, actor_of(request))
-    except OSError:
-        messages.warning(request, f"{added}, but the mail to tell them could not be sent: tell them yourself.")
-    else:
-        messages.success(request, f"{added}. An invitation is on its way to them.")
 
 
 class MembershipAdmin(OperatorAdmin):
     called = "Members"
-    when_empty = "Members are added on the page of their workspace."
+    when_empty = "Members are invited on the page of their workspace."
     list_display = ("user", "workspace", "role_label", "created_at")
     list_filter = (("workspace", AutocompleteSelectFilter), ("role", ChoicesDropdownFilter))
     list_select_related = ("user", "workspace")
@@ -156,12 +160,16 @@ class MembershipAdmin(OperatorAdmin):
         membership = get_object_or_404(Membership.objects.select_related("user", "workspace"), pk=object_id)
 
         def act(asked: dict[str, Any]) -> HttpResponse:
-            members.change_role(membership, asked["role"], actor_of(request), timezone.now())
+            choice = choice_of(asked)
+            members.change_role(membership, asked["role"], actor_of(request), timezone.now(), choice)
             messages.success(request, f"{membership.user} is now {asked['role']} of {membership.workspace}.")
             return redirect(page_of(membership.workspace))
 
         back = reverse("admin:workspaces_membership_change", args=[membership.pk])
-        page = FormPage("Change the role", act, back, RoleForm, initial={"role": membership.role})
+        keys = KeysOfALeavingMember(membership)
+        intro = "A member who becomes Billing or Viewer manages no keys from then on. Those they know are listed."
+        initial = keys.initial | {"role": membership.role}
+        page = FormPage("Change the role", act, back, keys.form(RoleForm), intro, initial=initial)
         return page.respond(request, self, membership)
 
     @action(description="Remove", url_path="remove", icon="person_remove", variant=ActionVariant.DANGER)
@@ -169,13 +177,14 @@ class MembershipAdmin(OperatorAdmin):
         membership = get_object_or_404(Membership.objects.select_related("user", "workspace"), pk=object_id)
 
         def act(asked: dict[str, Any]) -> HttpResponse:
-            members.remove_member(membership, actor_of(request), timezone.now())
+            members.remove_member(membership, actor_of(request), timezone.now(), choice_of(asked))
             messages.success(request, f"{membership.user} is no longer a member of {membership.workspace}.")
             return redirect(page_of(membership.workspace))
 
         back = reverse("admin:workspaces_membership_change", args=[membership.pk])
         intro = f"{membership.user} will not see {membership.workspace} any more. The account and its other workspaces stay."
-        page = FormPage("Remove the member", act, back, intro=intro, submit="Remove", danger=True)
+        keys = KeysOfALeavingMember(membership)
+        page = FormPage("Remove the member", act, back, keys.form(), intro, "Remove", danger=True, initial=keys.initial)
         return page.respond(request, self, membership)
 
 

@@ -54,7 +54,7 @@ class WorkspaceWithFiguresAdmin(MoneyOfAWorkspace, WorkspaceAdmin):
     fields = (("name", "email"), ("public_id", "created_at"), ("billed", "currency"), "spend_this_month")
     actions_detail = (
         "create_key",
-        "add_member",
+        "invite_member",
         # As many as leave the workspace's name its place in the heading.
         {"title": "Billing", "items": ["billing_terms", "grant_credit"]},
         {"title": "Go to", "items": ["usage_events", "invoices", "payments", "credits"]},

@@ -45,7 +45,8 @@ class KeyForm(NameForm):
         self.fields["scopes"].initial = APIKey.Scope.values
         days = settings.ADMIN_KEY_DAYS
         usual = [] if days is None else [(USUAL_CHOICE, f"Admin keys in {days} days, {calling} keys never")]
-        self.fields["expires"] = forms.ChoiceField(choices=[*usual, *EXPIRIES], required=False, label="Expires")
+        first = USUAL_CHOICE if usual else ""
+        self.fields["expires"] = forms.ChoiceField(choices=[*usual, *EXPIRIES], initial=first, required=False, label="Expires")
 
     def expires_at(self, now: datetime) -> ChosenExpiry:
         chosen = self.cleaned_data["expires"]

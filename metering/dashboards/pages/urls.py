@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from metering.dashboards.pages import billing, catalogue, credit_notes, events, home, invoices, keys, usage, workspace
+from metering.dashboards.pages import (
+    billing,
+    catalogue,
+    credit_notes,
+    events,
+    home,
+    invitations,
+    invoices,
+    keys,
+    members,
+    usage,
+    workspace,
+)
 from metering.usage.urls import RequestIdConverter
 
 app_name = "pages"
@@ -41,7 +53,11 @@ urlpatterns = [
     path("credit-notes/<slug:credit_note_id>/pdf", credit_notes.credit_note_download, name="credit_note_pdf"),
     path("credit-notes/<slug:credit_note_id>", credit_notes.credit_note_print, name="credit_note"),
     path("settings", workspace.settings_page, name="settings"),
-    path("settings/members", workspace.member_list, name="members"),
-    path("settings/members/<int:member_id>/role", workspace.member_role, name="member_role"),
-    path("settings/members/<int:member_id>/remove", workspace.member_remove, name="member_remove"),
+    path("settings/members", members.member_list, name="members"),
+    path("settings/members/<int:member_id>/role", members.member_role, name="member_role"),
+    path("settings/members/<int:member_id>/remove", members.member_remove, name="member_remove"),
+    path("settings/invitations/<slug:invitation_id>/send", members.invitation_send, name="invitation_send"),
+    path("settings/invitations/<slug:invitation_id>/withdraw", members.invitation_withdraw, name="invitation_withdraw"),
+    path("invitations", invitations.invitation_answer, name="invitation_answer"),
+    path("invitations/<str:secret>", invitations.invitation_link, name="invitation"),
 ]

@@ -1,0 +1,21 @@
+"""What acts about members wait for each other on, in this order: the workspace's row, then an address.
+
+Both end with the transaction. The workspace's is a NO KEY lock, so that rows which point to it can still be inserted.
+"""
+
+from django.db import connection
+
+from workspaces.models import Workspace
+
+ADDRESSES = 0x6F6D7861  # any number of our own: the class of the advisory locks
+
+
+def lock_workspace(workspace: Workspace) -> Workspace:
+    """As it is under the lock."""
+    return Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
+
+
+def lock_address(email: str) -> None:
+    """Of people and of invitations alike, whether the address has an account or not."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [ADDRESSES, email])

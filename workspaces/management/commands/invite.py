@@ -1,0 +1,33 @@
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.utils import timezone
+
+from omixa_billing.commands import JsonCommand
+from workspaces.errors import NoSuchWorkspace
+from workspaces.invitations.invite import invite
+from workspaces.invitations.mail import link_of
+from workspaces.models import Membership, Workspace
+
+
+class Command(JsonCommand):
+    help = "Invite a person to a workspace without a mail, and print the link to give them, this once."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("workspace", metavar="WORKSPACE", help="Its id.")
+        parser.add_argument("email", metavar="EMAIL")
+        parser.add_argument("--role", default=Membership.Role.OWNER, choices=Membership.Role.values)
+
+    def act(self, *, workspace: str, email: str, role: str, **options: Any) -> dict[str, Any]:
+        found = Workspace.objects.filter(public_id=workspace).first()
+        if found is None:
+            raise NoSuchWorkspace(f"There is no workspace {workspace}: see the id on its page in the console.")
+        invitation, secret = invite(found, email, role, None, "command invite", timezone.now())
+        return {
+            "invitation_id": invitation.public_id,
+            "workspace_id": found.public_id,
+            "email": invitation.email,
+            "role": invitation.role,
+            "expires_at": invitation.expires_at.isoformat(),
+            "url": link_of(secret) if secret else None,
+        }
