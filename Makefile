@@ -18,6 +18,7 @@ run: ## start everything in the foreground; Ctrl-C stops it
 test: ## the whole test suite; choose with ARGS="-k words"
 	@scripts/bootstrap.sh requirements-dev.lock
 	@scripts/chromium.sh
+	@scripts/nginx.sh
 	@scripts/rabbitmq.sh
 	$(PYTHON_IN_VENV) -m pytest $(ARGS)
 

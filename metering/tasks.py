@@ -33,7 +33,7 @@ from metering.rollups.fold import fold_events
 from metering.rollups.reprice import price_waiting
 from metering.rollups.rerate import continue_reratings as work_off_reratings
 from omixa_billing.outage import STORAGE_ERRORS
-from workspaces import sent_forms
+from workspaces import sent_forms, shared_cache
 
 __all__ = [
     "close_due_months",
@@ -107,7 +107,11 @@ def tend_inbox_days(started_by: str = SCHEDULE) -> dict[str, Any]:
     now = timezone.now()
 
     def act(_: Run) -> dict[str, Any]:
-        return {"days_dropped": len(tend_inbox(now)), "forms_forgotten": sent_forms.forget_old(now)}
+        return {
+            "days_dropped": len(tend_inbox(now)),
+            "forms_forgotten": sent_forms.forget_old(now),
+            "attempts_forgotten": shared_cache.forget_expired(now),
+        }
 
     return counted("metering.tend_inbox", started_by, act)
 

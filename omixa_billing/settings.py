@@ -152,6 +152,7 @@ DATABASES = {"default": postgres.database_settings() if home.uses_embedded_postg
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=600)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 3)
+CACHES = {"default": {"BACKEND": "workspaces.shared_cache.SharedCache"}}
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"  # small ids keep the large tables narrow; those say BigAutoField
 
 STORAGES = {
@@ -170,10 +171,8 @@ SESSION_HOURS = env.int("SESSION_HOURS", default=12)
 SESSION_COOKIE_AGE = SESSION_HOURS * 3600
 # Whether an operator without a second factor is led to set one up before the console answers.
 OPERATORS_NEED_SECOND_FACTOR = env.bool("OPERATORS_NEED_SECOND_FACTOR", default=PRODUCTION)
-AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
-    "allauth.account.auth_backends.AuthenticationBackend",
-]
+# It is Django's too, and looks an address up: with both, each failed sign-in would hash the password twice.
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -186,6 +185,17 @@ ACCOUNT_ADAPTER = "workspaces.accounts.AccountAdapter"
 ACCOUNT_FORMS = {"reset_password_from_key": "workspaces.account_forms.NewPasswordForm"}
 ACCOUNT_EMAIL_VERIFICATION = env.str("EMAIL_VERIFICATION", default="none")
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+# Of allauth's pages, counted in the shared cache: "ip" is the caller's address, "key" what `workspaces.sign_in_limits` says,
+# a person for codes of the second factor, or the address that a mail goes to.
+ACCOUNT_RATE_LIMITS = {
+    "login": "60/m/ip",
+    # Without the address's share, since allauth clears it with the person's after each right code.
+    "login_failed": "5/5m/key,20/h/key",
+    "login_failed_address": "20/m/ip,100/h/ip",
+    "login_failed_anywhere": "50/h/key",
+    "reset_password": "20/m/ip,3/10m/key,10/d/key",
+}
+KNOWN_BROWSER_COOKIE = "__Host-known_browser" if SECURE_COOKIES else "known_browser"
 # Members are invited by address, so nobody may take on another one that they have not shown to be theirs.
 ACCOUNT_MAX_EMAIL_ADDRESSES = 1
 ACCOUNT_LOGOUT_ON_GET = False

@@ -2,6 +2,9 @@
 
 from allauth.account.forms import ResetPasswordKeyForm
 from allauth.account.models import EmailAddress
+from allauth.core import context
+
+from workspaces.sign_in_limits import remember_reset
 
 
 class NewPasswordForm(ResetPasswordKeyForm):
@@ -9,6 +12,7 @@ class NewPasswordForm(ResetPasswordKeyForm):
 
     def save(self) -> None:
         super().save()
+        remember_reset(context.request, self.user)
         address = EmailAddress.objects.filter(user=self.user, email__iexact=self.user.email).first()
         if address is not None and not address.verified:
             address.set_verified()

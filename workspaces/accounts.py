@@ -10,14 +10,18 @@ from allauth.account.adapter import DefaultAccountAdapter, get_adapter
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from omixa_billing.client_address import UNKNOWN, client_address
+from workspaces import sign_in_limits
 from workspaces.models import User
 
 SECONDS_PER_DAY = 86_400
 NO_ADDRESS = "::"  # "unspecified": where the connection has none
+TOO_MANY_ATTEMPTS = (
+    "Too many attempts failed. Wait some minutes, use a browser in which you signed in before, or set a new password by mail."
+)
 
 logger = structlog.get_logger(__name__)
 
@@ -34,6 +38,8 @@ def password_link(user: User) -> str:
 
 
 class AccountAdapter(DefaultAccountAdapter):
+    error_messages = DefaultAccountAdapter.error_messages | {"too_many_login_attempts": TOO_MANY_ATTEMPTS}
+
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return bool(getattr(settings, "OPEN_SIGNUP", False))
 
@@ -41,6 +47,20 @@ class AccountAdapter(DefaultAccountAdapter):
         """An address in any case: the library keeps it beside each session."""
         known = client_address(request)
         return NO_ADDRESS if known == UNKNOWN else known
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Before the password is hashed. A sign-in that succeeds takes its attempt back."""
+        self._login_failed_rl_usage = sign_in_limits.count_attempt(request, credentials.get("email", ""))
+        if self._login_failed_rl_usage is None:
+            raise self.validation_error("too_many_login_attempts")
+
+    def _delete_login_attempts_cached_email(self, request: HttpRequest, **credentials: Any) -> None:
+        """After a new password allauth would forget the failures of the whole address: NewPasswordForm does what is needed."""
+
+    def post_login(self, request: HttpRequest, user: Any, **details: Any) -> HttpResponse:
+        response = super().post_login(request, user, **details)
+        sign_in_limits.remember_browser(request, response, user)
+        return response
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """`account/email/{name}`: its subject, its text and its HTML, with what every mail of ours may say."""

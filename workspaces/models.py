@@ -336,3 +336,14 @@ class SentForm(models.Model):
 
     def __str__(self) -> str:
         return self.token
+
+
+class SharedValue(models.Model):
+    """What all web processes remember together for a while, such as failed sign-ins: see `shared_cache`."""
+
+    key = models.CharField(max_length=250, primary_key=True)
+    value = models.BinaryField()
+    expires_at = models.DateTimeField(null=True, db_index=True)  # null means never
+
+    def __str__(self) -> str:
+        return self.key

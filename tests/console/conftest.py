@@ -32,7 +32,7 @@ def operator() -> User:
 @pytest.fixture
 def console(operator: User) -> Client:
     client = Client()
-    client.force_login(operator, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(operator)
     return client
 
 
@@ -41,7 +41,7 @@ def customer(db: None) -> Client:
     """Somebody who is signed in and no operator."""
     client = Client()
     user = User.objects.create_user("owner@acme.example", "a long enough password")
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(user)
     return client
 
 

@@ -78,7 +78,6 @@ def test_another_persons_form_does_nothing(console: Client, world: World) -> Non
     other = Client()
     other.force_login(
         User.objects.create_user("second@omixa.example", "a long enough password", is_staff=True),
-        backend="django.contrib.auth.backends.ModelBackend",
     )
     answer = other.post(url_of(world.acme), form(console, world.acme))
     assert OUT_OF_DATE in answer.content.decode()
@@ -90,7 +89,7 @@ def test_sent_forms_are_forgotten_when_none_of_them_is_taken_any_more(console: C
     console.post(url_of(world.acme), body)
     assert forget_old(NOW + LIVES + timedelta(hours=23)) == 0
     with time_machine.travel(NOW + LIVES + timedelta(minutes=1)):
-        console.force_login(User.objects.get(is_staff=True), backend="django.contrib.auth.backends.ModelBackend")
+        console.force_login(User.objects.get(is_staff=True))
         assert OUT_OF_DATE in console.post(url_of(world.acme), body).content.decode()
     assert forget_old(NOW + LIVES + timedelta(days=2)) == 1
     assert (SentForm.objects.count(), granted()) == (0, [Decimal("50.00")])

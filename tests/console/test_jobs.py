@@ -29,7 +29,7 @@ URL = reverse("admin:metering_jobrun_changelist")
 @pytest.fixture
 def console(operator: User) -> Client:
     client = Client()
-    client.force_login(operator, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(operator)
     return client
 
 
@@ -120,7 +120,7 @@ def test_the_jobs_of_metering_say_what_they_did(world: World) -> None:
             "schedule",
             {"batches": 0, "mended": 1, "corrections": 0, "estimated": 2, "failed": 0},
         ),
-        "metering.tend_inbox": ("ops", {"days_dropped": 0, "forms_forgotten": 0}),
+        "metering.tend_inbox": ("ops", {"days_dropped": 0, "forms_forgotten": 0, "attempts_forgotten": 0}),
         "metering.price_waiting_events": ("schedule", {"priced": 1}),
     }
 

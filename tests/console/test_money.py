@@ -31,7 +31,7 @@ __all__ = ["stripe"]
 @pytest.fixture
 def console(operator: User) -> Client:
     client = Client()
-    client.force_login(operator, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(operator)
     return client
 
 

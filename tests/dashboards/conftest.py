@@ -63,7 +63,7 @@ def person(workspace: Workspace | None, role: str, email: str = "") -> User:
 
 def browser_of(user: User) -> Client:
     client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(user)
     return client
 
 

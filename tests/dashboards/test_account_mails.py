@@ -8,7 +8,6 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from django.core import mail
-from django.core.cache import cache
 from django.test import Client
 
 from tests.dashboards.conftest import Tenant, browser_of, text_of
@@ -20,7 +19,6 @@ PUBLIC_URL = "https://billing.omixa.example"
 
 @pytest.fixture(autouse=True)
 def _public(settings: Any) -> None:
-    cache.clear()  # of the rate limits of earlier tests
     settings.PUBLIC_URL = PUBLIC_URL
 
 

@@ -125,7 +125,7 @@ def test_a_strangers_key_is_a_404(rival: Tenant, owner: Client) -> None:
 
 def test_a_form_without_its_token_is_refused(acme: Tenant) -> None:
     client = Client(enforce_csrf_checks=True)
-    client.force_login(person(acme.workspace, "owner"), backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(person(acme.workspace, "owner"))
     answer = client.post("/keys/new", {"name": "laptop", "kind": "live"})
     assert answer.status_code == 403
     assert "This form is too old" in text_of(answer)

@@ -290,7 +290,7 @@ def test_a_live_key_sees_no_invoice(use: Meter, key: APIKey, acme: Workspace) ->
 def test_members_see_invoices_by_their_role(use: Meter, acme: Workspace, role: str, status: int) -> None:
     membership = members.add_member(acme, f"{role}@acme.example", role, "tests", NOW)
     client = APIClient()
-    client.force_login(membership.user, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(membership.user)
     assert client.get(URL).status_code == status
 
 

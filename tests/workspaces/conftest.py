@@ -50,7 +50,7 @@ def with_key(secret: str) -> APIClient:
 def signed_in(user: User) -> APIClient:
     """A browser of this person's that sends no CSRF token of its own."""
     client = APIClient(enforce_csrf_checks=True)
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(user)
     return client
 
 

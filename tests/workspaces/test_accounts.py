@@ -17,11 +17,6 @@ from workspaces.models import User, Workspace
 LOGIN, SIGNUP, RESET = "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/"
 
 
-@pytest.fixture(autouse=True)
-def without_rate_limits_from_before() -> None:
-    cache.clear()
-
-
 def who(client: Client) -> str | None:
     """The address of whoever the browser is signed in as."""
     pk = client.session.get("_auth_user_id")
