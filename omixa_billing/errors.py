@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig, TooManyFieldsSent
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -141,6 +142,16 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if speaks_json(request):
         return error_response(404, "not_found", "There is nothing at this address.")
     return defaults.page_not_found(request, exception)
+
+
+def too_many_requests(request: HttpRequest, retry_after: int = 60) -> HttpResponse:
+    """429, alike. allauth calls it as `handler429`, without saying how long."""
+    if speaks_json(request):
+        message = f"Too many requests: send the next one in {retry_after} seconds, and no more than RateLimit-Policy allows."
+        return error_response(429, "rate_limited", message, None, retry_after)
+    response = render(request, "429.html", {"seconds": retry_after}, status=429)
+    response["Retry-After"] = str(retry_after)
+    return response
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

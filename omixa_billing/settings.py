@@ -13,6 +13,7 @@ from metering.dashboards.acts import NOT_CONFIRMED
 from metering.dashboards.console.config import UNFOLD as UNFOLD
 from omixa_billing.embedded import home, postgres, redis
 from omixa_billing.environment import DEVELOPMENT, Environment, environment_fault, production_faults
+from omixa_billing.limits.configuration import rate_limits, redis_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -115,6 +116,7 @@ MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "omixa_billing.limits.middleware.limit_rates",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -297,6 +299,11 @@ CELERY_TIMEZONE = "UTC"
 
 # --- The product's own -------------------------------------------------------------------------------------------
 
+RATE_LIMITS = rate_limits(env)
+DOWNLOADS_PER_CALLER = env.int("DOWNLOADS_PER_CALLER", default=2)
+DOWNLOADS_PER_WORKSPACE = env.int("DOWNLOADS_PER_WORKSPACE", default=4)
+DOWNLOADS_PER_PROCESS = env.int("DOWNLOADS_PER_PROCESS", default=max(env.int("PAGE_THREADS", default=12) // 2, 1))
+LIMITS_REDIS_URL = env.checked(partial(redis_url, env.str("REDIS_URL", default=""), CELERY_BROKER_URL), instead="")
 GATEWAY_URL = env.str("GATEWAY_URL", default="http://omixa.cloud")
 INGEST_MAX_EVENTS = 1_000
 INGEST_MAX_WAITING_BATCHES = env.int("INGEST_MAX_WAITING_BATCHES", default=10_000)

@@ -42,4 +42,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
 handler400 = "omixa_billing.errors.bad_request"
 handler403 = "metering.dashboards.pages.errors.permission_denied"
 handler404 = "metering.dashboards.pages.errors.not_found"
+handler429 = "omixa_billing.errors.too_many_requests"  # allauth's
 handler500 = "omixa_billing.errors.server_error"

@@ -29,6 +29,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
     os.environ["OMIXA_HOME"] = str(folder)
     os.environ["INVOICE_MINIMUM"] = "0.00"  # the tests' usage is small; what the minimum does has tests of its own
+    os.environ["RATE_LIMITS"] = "off"  # tests ask more of one address in a minute than any caller may
     _running.callback(shutil.rmtree, folder, ignore_errors=True)
     try:
         if home.uses_embedded_postgres():

@@ -17,6 +17,7 @@ from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.request import Request
 
+from omixa_billing.limits.middleware import accept_credential
 from workspaces import secrets
 from workspaces.current import membership_of
 from workspaces.errors import Unauthenticated, WorkspaceSuspended, WrongKindOfCredential
@@ -101,7 +102,11 @@ class KeyAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Any, Caller] | None:
         secret = bearer_secret(request.headers.get("Authorization"))
-        return None if secret is None else (AnonymousUser(), authenticate_key(secret, timezone.now()))
+        if secret is None:
+            return None
+        caller = authenticate_key(secret, timezone.now())
+        accept_credential(request._request)
+        return AnonymousUser(), caller
 
     def authenticate_header(self, request: Request) -> str:
         return SCHEME

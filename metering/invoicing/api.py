@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.db.models import Q, QuerySet
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -35,6 +35,7 @@ from metering.usage.events import Position
 from metering.usage.exports import csv_download
 from metering.usage.parameters import NoQuery, decode_cursor, encode_cursor, invalid_cursor, parse
 from metering.usage.rows import EVENT_COLUMNS
+from workspaces.downloads import limited_download
 from workspaces.models import Workspace
 from workspaces.permissions import SeesInvoices, caller_of
 from workspaces.serializers import ErrorSerializer
@@ -86,13 +87,14 @@ class InvoicePdfView(APIView):
         summary="One invoice as PDF",
         responses={(200, "application/pdf"): OpenApiTypes.BINARY, **REFUSED, **NOT_FOUND},
     )
-    def get(self, request: Request, invoice_id: str) -> HttpResponse:
+    def get(self, request: Request, invoice_id: str) -> HttpResponseBase:
         """A finalized invoice's is the same to the last byte at every download."""
         parse(request.query_params, NoQuery)
         invoice = invoices_of(caller_of(request).workspace).filter(public_id=invoice_id).first()
         if invoice is None:
             raise NotFound("There is no such invoice in this workspace.")
-        return pdf_response(issued_invoice(invoice), invoice.number or invoice.public_id)
+        number = invoice.number or invoice.public_id
+        return limited_download(request, caller_of(request), lambda: pdf_response(issued_invoice(invoice), number))
 
 
 class UpcomingView(APIView):
@@ -136,7 +138,7 @@ class LineEventsView(APIView):
         after = event_position(asked["cursor"]) if "cursor" in asked else None
         line = line_of(caller_of(request).workspace, invoice_id, line_id)
         if asked["format"] == "csv":
-            return line_events_csv(line, after)
+            return limited_download(request, caller_of(request), lambda: line_events_csv(line, after))
         billed, more = events_under(line, asked["limit"], after)
         next_cursor = event_cursor(billed[-1].event.position) if more else None
         data = [billed_event_json(each) for each in billed]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -19,6 +19,7 @@ from metering.invoicing.credit_notes_shown import credit_note_json
 from metering.invoicing.issued_pdf import issued_credit_note
 from metering.invoicing.pdf import pdf_response
 from metering.usage.parameters import NoQuery, decode_cursor, encode_cursor, invalid_cursor, parse
+from workspaces.downloads import limited_download
 from workspaces.models import Workspace
 from workspaces.permissions import SeesInvoices, caller_of
 from workspaces.serializers import ErrorSerializer
@@ -69,13 +70,13 @@ class CreditNotePdfView(APIView):
         summary="One credit note as PDF",
         responses={(200, "application/pdf"): OpenApiTypes.BINARY, **REFUSED, **NOT_FOUND},
     )
-    def get(self, request: Request, credit_note_id: str) -> HttpResponse:
+    def get(self, request: Request, credit_note_id: str) -> HttpResponseBase:
         """The same to the last byte at every download."""
         parse(request.query_params, NoQuery)
         note = credit_notes_of(caller_of(request).workspace).filter(public_id=credit_note_id).first()
         if note is None:
             raise NotFound("There is no such credit note in this workspace.")
-        return pdf_response(issued_credit_note(note), note.number)
+        return limited_download(request, caller_of(request), lambda: pdf_response(issued_credit_note(note), note.number))
 
 
 def credit_notes_of(workspace: Workspace) -> QuerySet[CreditNote]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.http import StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -38,6 +38,7 @@ from metering.payments.shown import balance_json, entry_json, grant_json, grants
 from metering.payments.stripe_edge import StripeUnavailable
 from metering.periods import Period
 from metering.usage.parameters import NoQuery, decode_cursor, encode_cursor, invalid_cursor, parse
+from workspaces.downloads import limited_download
 from workspaces.models import APIKey
 from workspaces.permissions import SeesInvoices, caller_of
 from workspaces.serializers import ErrorSerializer
@@ -171,14 +172,16 @@ class ExportView(APIView):
         parameters=[ExportQuery, OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=list(EXPORTS))],
         responses={(200, "text/csv"): OpenApiTypes.STR, **REFUSED, **NOT_FOUND},
     )
-    def get(self, request: Request, kind: str) -> StreamingHttpResponse:
+    def get(self, request: Request, kind: str) -> HttpResponseBase:
         """By the day on which each was issued, received or moved. Credit notes and refunds have amounts below zero."""
         asked = parse(request.query_params, ExportQuery)
         if kind not in EXPORTS:
             raise NotFound(f"There are exports of {', '.join(EXPORTS)}.")
         if asked["start"] >= asked["end"]:
             raise InvalidParameter("`end` is after `start`.", param="end")
-        return export(kind, Period(asked["start"], asked["end"]), caller_of(request).workspace)
+        caller = caller_of(request)
+        period = Period(asked["start"], asked["end"])
+        return limited_download(request, caller, lambda: export(kind, period, caller.workspace))
 
 
 def listed(rows: Any, asked: dict[str, Any], shown: Any) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from metering.usage.serializers import (
 )
 from metering.usage.spend import month_spend
 from workspaces.authentication import Caller
+from workspaces.downloads import limited_download
 from workspaces.key_limits import in_order
 from workspaces.models import APIKey
 from workspaces.permissions import caller_of
@@ -51,11 +52,12 @@ class UsageView(APIView):
     def get(self, request: Request) -> HttpResponseBase:
         """Sums per bucket and group in [start, end). Rows add up to the total; CSV has the same rows and columns."""
         asked = parameters.parse(request.query_params, UsageQuery)
-        answer = usage(_usage_question(caller_of(request), asked))
+        caller = caller_of(request)
+        if asked["format"] == "csv":
+            return limited_download(request, caller, lambda: _usage_csv(caller, asked))
+        answer = usage(_usage_question(caller, asked))
         rows, next_cursor = usage_page(answer, asked.get("limit"), asked.get("cursor"))
         question = answer.question
-        if asked["format"] == "csv":
-            return usage_csv(question, rows)
         return Response(
             {
                 "object": "list",
@@ -88,13 +90,11 @@ class UsageEventsView(APIView):
         In CSV an apostrophe goes before what a spreadsheet would take for a formula; NDJSON leaves every text as it is.
         """
         asked = parameters.parse(request.query_params, EventsQuery)
-        question = _event_question(caller_of(request), asked)
+        caller = caller_of(request)
+        question = _event_question(caller, asked)
         after = event_position(asked["cursor"]) if "cursor" in asked else None
         if asked["format"] != "json":
-            rows = each_event(all_events(question, after))
-            if asked["format"] == "csv":
-                return events_csv(rows)
-            return download("usage_events.ndjson", NDJSON, ndjson_lines(rows))
+            return limited_download(request, caller, lambda: _events_file(question, after, asked["format"]))
         events, more = events_page(question, asked["limit"], after)
         next_cursor = event_cursor(events[-1].position) if more else None
         return Response({"object": "list", "data": [event_json(event) for event in events], "next_cursor": next_cursor})
@@ -194,6 +194,17 @@ def usage_csv(question: UsageQuestion, rows: Iterable[UsageRow], for_people: boo
 
 def events_csv(rows: Iterable[dict[str, Any]], for_people: bool = False) -> StreamingHttpResponse:
     return csv_download("usage_events.csv", list(EVENT_COLUMNS), rows, for_people)
+
+
+def _usage_csv(caller: Caller, asked: dict[str, Any]) -> StreamingHttpResponse:
+    answer = usage(_usage_question(caller, asked))
+    rows, _ = usage_page(answer, asked.get("limit"), asked.get("cursor"))
+    return usage_csv(answer.question, rows)
+
+
+def _events_file(question: EventQuestion, after: Any, kind: str) -> StreamingHttpResponse:
+    rows = each_event(all_events(question, after))
+    return events_csv(rows) if kind == "csv" else download("usage_events.ndjson", NDJSON, ndjson_lines(rows))
 
 
 def _key_json(caller: Caller, key: APIKey, now: datetime) -> dict[str, Any]:

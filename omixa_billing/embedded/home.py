@@ -62,6 +62,14 @@ def uses_embedded_redis() -> bool:
     return not os.environ.get("CELERY_BROKER_URL")
 
 
+def runs_embedded_redis() -> bool:
+    """As the broker, or to count for limits beside a broker that cannot."""
+    read_env_file()
+    broker = os.environ.get("CELERY_BROKER_URL", "")
+    broker_counts = broker.startswith("redis") and ";" not in broker
+    return not broker or not (os.environ.get("REDIS_URL") or broker_counts)
+
+
 def secret_key() -> str:
     """This home's own SECRET_KEY for development, made at the first call and the same ever after."""
     path = home() / "secret_key"

@@ -12,8 +12,8 @@ from omixa_billing.embedded.home import (
     REPOSITORY,
     log_directory,
     run_directory,
+    runs_embedded_redis,
     uses_embedded_postgres,
-    uses_embedded_redis,
 )
 from omixa_billing.front.socket import pages_socket
 
@@ -27,7 +27,7 @@ def configuration() -> str:
     sections = [supervisord()]
     if uses_embedded_postgres():
         sections.append(service("postgres", 1, python("omixa_billing.embedded.postgres"), seconds_to_stop=120))
-    if uses_embedded_redis():
+    if runs_embedded_redis():
         sections.append(service("redis", 2, python("omixa_billing.embedded.redis")))
     sections += [
         one_shot("prepare", 10, autostart=True),

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
@@ -24,6 +25,7 @@ from metering.payments.give_back import missing_of, refund_again, returned_as_cr
 from metering.payments.models import Refund
 from workspaces.console.base import OperatorAdmin, ReadOnlyInline, actor_of
 from workspaces.console.pages import FormPage
+from workspaces.downloads import console_download
 
 REFUND_LABELS = {"started": "info", "pending": "info", "succeeded": "success", "failed": "danger"}
 
@@ -156,9 +158,9 @@ class CreditNoteAdmin(OperatorAdmin):
         return credit_note_page(request, note, links)
 
     @action(description="PDF", url_path="pdf", icon="picture_as_pdf")
-    def pdf(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    def pdf(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         note = get_object_or_404(CreditNote.objects.select_related("invoice"), pk=object_id)
-        return pdf_response(issued_credit_note(note), note.number)
+        return console_download(request, lambda: pdf_response(issued_credit_note(note), note.number))
 
 
 def link_to(invoice: Invoice) -> SafeString:

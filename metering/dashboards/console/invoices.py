@@ -8,6 +8,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
@@ -28,6 +29,7 @@ from metering.periods import Period, month_of, parse_month, previous_month
 from workspaces.console import fields
 from workspaces.console.base import OperatorAdmin, ReadOnlyInline
 from workspaces.console.pages import FormPage
+from workspaces.downloads import console_download
 
 STATUS_LABELS = {
     "draft": "",
@@ -171,9 +173,10 @@ class InvoiceAdmin(OperatorAdmin):
     )
 
     @action(description="PDF", url_path="pdf", icon="picture_as_pdf")
-    def pdf(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    def pdf(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         invoice = get_object_or_404(Invoice.objects.select_related("workspace"), pk=object_id)
-        return pdf_response(issued_invoice(invoice), invoice.number or invoice.public_id)
+        number = invoice.number or invoice.public_id
+        return console_download(request, lambda: pdf_response(issued_invoice(invoice), number))
 
     @action(description="Close a month", url_path="close-month", icon="event_available")
     def close_month(self, request: HttpRequest) -> HttpResponse:
@@ -182,7 +185,8 @@ class InvoiceAdmin(OperatorAdmin):
     @action(description="Export for bookkeeping", url_path="export", icon="download")
     def export(self, request: HttpRequest) -> HttpResponse:
         def act(asked: dict[str, Any]) -> Any:
-            return export(asked["kind"], Period(asked["first"].start, asked["last"].end), for_people=True)
+            period = Period(asked["first"].start, asked["last"].end)
+            return console_download(request, lambda: export(asked["kind"], period, for_people=True))
 
         back = reverse("admin:metering_invoice_changelist")
         intro = "By the day on which each was issued, received or moved. Credit notes and refunds have amounts below zero."

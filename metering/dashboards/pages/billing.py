@@ -29,6 +29,7 @@ from metering.payments.stripe_edge import StripeUnavailable, is_configured
 from metering.periods import Period, floor_month
 from omixa_billing.errors import Refusal
 from workspaces.authentication import Caller
+from workspaces.downloads import limited_download
 from workspaces.models import Workspace
 
 STRIPE_AWAY = "The payment service does not answer. Nothing is lost: try again in a minute."
@@ -106,9 +107,10 @@ def profile(request: HttpRequest, caller: Caller) -> HttpResponse:
 
 
 @member_page("may_see_invoices")
-def pdf(request: HttpRequest, caller: Caller, invoice_id: str) -> HttpResponse:
+def pdf(request: HttpRequest, caller: Caller, invoice_id: str) -> HttpResponseBase:
     invoice = get_object_or_404(Invoice.objects.select_related("workspace"), workspace=caller.workspace, public_id=invoice_id)
-    return pdf_response(issued_invoice(invoice), invoice.number or invoice.public_id)
+    number = invoice.number or invoice.public_id
+    return limited_download(request, caller, lambda: pdf_response(issued_invoice(invoice), number))
 
 
 @member_page("may_see_invoices")
@@ -117,7 +119,8 @@ def export_csv(request: HttpRequest, caller: Caller, kind: str) -> HttpResponseB
     if kind not in EXPORTS:
         raise NotFound("There is no such export.")
     now = timezone.now()
-    return export(kind, Period(floor_month(caller.workspace.created_at), now), caller.workspace, for_people=True)
+    period = Period(floor_month(caller.workspace.created_at), now)
+    return limited_download(request, caller, lambda: export(kind, period, caller.workspace, for_people=True))
 
 
 def _sent(request: HttpRequest, caller: Caller, name: str, form: BillingForm, act: Callable[[], HttpResponse]) -> HttpResponse:

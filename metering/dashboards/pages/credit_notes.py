@@ -1,6 +1,7 @@
 """Credit notes, as they print. The page of their invoice names them."""
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 
 from metering.dashboards.pages.member import member_page
@@ -9,6 +10,7 @@ from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.issued_pdf import issued_credit_note
 from metering.invoicing.pdf import pdf_response
 from workspaces.authentication import Caller
+from workspaces.downloads import limited_download
 
 
 @member_page("may_see_invoices")
@@ -18,10 +20,10 @@ def credit_note_print(request: HttpRequest, caller: Caller, credit_note_id: str)
 
 
 @member_page("may_see_invoices")
-def credit_note_download(request: HttpRequest, caller: Caller, credit_note_id: str) -> HttpResponse:
+def credit_note_download(request: HttpRequest, caller: Caller, credit_note_id: str) -> HttpResponseBase:
     """The same as PDF."""
     note = _credit_note(caller, credit_note_id)
-    return pdf_response(issued_credit_note(note), note.number)
+    return limited_download(request, caller, lambda: pdf_response(issued_credit_note(note), note.number))
 
 
 def _credit_note(caller: Caller, credit_note_id: str) -> CreditNote:

@@ -21,6 +21,7 @@ from metering.usage.events import EventQuestion, EventRow, all_events, attempts,
 from metering.usage.filters import STATUS_WORDS
 from metering.usage.history import Correction, corrections_of
 from workspaces.authentication import Caller
+from workspaces.downloads import limited_download
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def event_list(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     more, span = more_of(request.GET), question.span
     scope = EventQuestion(caller.workspace, span.start, span.end, question.filters)
     if request.GET.get("format") == "csv":
-        return events_csv(each_event(all_events(scope)), for_people=True)
+        return limited_download(request, caller, lambda: events_csv(each_event(all_events(scope)), for_people=True))
     rows, goes_on = events_page(scope, more.count, more.after)
     names = key_names(caller.workspace)
     context = {

@@ -19,6 +19,7 @@ from metering.invoicing.upcoming import carried_over, upcoming
 from metering.payments.standing import invoices_of, standing_of
 from metering.templatetags.omixa import places
 from workspaces.authentication import Caller
+from workspaces.downloads import limited_download
 
 
 @member_page("may_see_invoices")
@@ -59,7 +60,7 @@ def line_page(request: HttpRequest, caller: Caller, invoice_id: str, line_id: st
     lines = InvoiceLine.objects.select_related("invoice__workspace").filter(invoice__workspace=caller.workspace)
     line = get_object_or_404(lines, invoice__public_id=invoice_id, public_id=line_id)
     if request.GET.get("format") == "csv":
-        return line_events_csv(line, for_people=True)
+        return limited_download(request, caller, lambda: line_events_csv(line, for_people=True))
     more = more_of(request.GET)
     billed, goes_on = events_under(line, more.count, more.after)
     names = key_names(caller.workspace)

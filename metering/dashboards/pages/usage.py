@@ -10,9 +10,10 @@ from metering.dashboards.pages.chart import bucket_label, chart
 from metering.dashboards.pages.filters import BUCKETS, GROUPS, Asked, asked, choices
 from metering.dashboards.pages.member import member_page
 from metering.usage.api import usage_csv
-from metering.usage.query import UsageAnswer, usage
+from metering.usage.query import UsageAnswer, UsageQuestion, usage
 from metering.usage.spend import chart_of
 from workspaces.authentication import Caller
+from workspaces.downloads import limited_download
 from workspaces.models import APIKey, Workspace
 
 MAX_SHOWN = 500
@@ -22,9 +23,9 @@ MAX_SHOWN = 500
 def usage_page(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     """With `format=csv` every row of the table, exact, as a file."""
     question = asked(request.GET, timezone.now())
-    answer = usage(question.question(caller.workspace))
     if request.GET.get("format") == "csv":
-        return usage_csv(answer.question, answer.rows, for_people=True)
+        return limited_download(request, caller, lambda: _usage_file(question.question(caller.workspace)))
+    answer = usage(question.question(caller.workspace))
     names = key_names(caller.workspace) if question.group == "key_id" else {}
     context = {
         "asked": question,
@@ -40,6 +41,11 @@ def usage_page(request: HttpRequest, caller: Caller) -> HttpResponseBase:
         "chart": chart(chart_of(answer), question.bucket, names) if question.bucket != "none" else None,
     }
     return render(request, "metering/usage.html", context)
+
+
+def _usage_file(question: UsageQuestion) -> HttpResponseBase:
+    answer = usage(question)
+    return usage_csv(answer.question, answer.rows, for_people=True)
 
 
 def table(answer: UsageAnswer, asked: Asked, names: dict[str, str]) -> list[dict[str, object]]:

@@ -1,0 +1,1 @@
+"""How much one caller may ask for, counted where all processes see it."""

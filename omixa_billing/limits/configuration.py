@@ -1,0 +1,50 @@
+"""What settings say about limits."""
+
+from __future__ import annotations
+
+from functools import partial
+from urllib.parse import quote, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+from omixa_billing.embedded import redis
+from omixa_billing.environment import Environment
+from omixa_billing.limits.rates import parse_rate
+
+DEFAULTS = {"api": "1200/m", "pages": "1200/m", "anonymous": "600/m", "sign_in": "60/m", "webhooks": "1200/m"}
+PLAIN = ("redis://", "rediss://", "unix://")
+
+
+def rate_limits(env: Environment) -> dict[str, str]:
+    """The rate of each group of endpoints, from RATE_LIMIT_API and the like. Empty when RATE_LIMITS is off."""
+    if not env.bool("RATE_LIMITS", default=True):
+        return {}
+    return {group: env.checked(partial(_rate, env, group), instead=rate) for group, rate in DEFAULTS.items()}
+
+
+def redis_url(own: str, broker: str) -> str:
+    """Where all processes count: REDIS_URL, else the broker when it is one Redis, else the embedded Redis of this machine."""
+    if own and not own.startswith(PLAIN):
+        raise ImproperlyConfigured("REDIS_URL is no address of a Redis: write redis://host:6379/0, rediss:// or unix:///path.")
+    return own or broker_as_redis(broker) or f"unix://{quote(str(redis.socket_path()))}"
+
+
+def broker_as_redis(broker: str) -> str | None:
+    """A Celery broker's address as the Redis client writes it; None when the broker is no Redis, or several."""
+    if broker.startswith(PLAIN[:2]) and ";" not in broker:
+        return broker
+    if broker.startswith("redis+socket://"):
+        parts = urlsplit(broker)
+        database = dict(pair.partition("=")[::2] for pair in parts.query.split("&")).get("virtual_host", "0")
+        return f"unix://{quote(unquote(parts.path))}?db={database}"
+    return None
+
+
+def _rate(env: Environment, group: str) -> str:
+    name = f"RATE_LIMIT_{group.upper()}"
+    rate = env.str(name, default=DEFAULTS[group])
+    try:
+        parse_rate(rate)
+    except ImproperlyConfigured as error:
+        raise ImproperlyConfigured(f"{name}: {error}") from None
+    return str(rate)
