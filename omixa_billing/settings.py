@@ -126,8 +126,9 @@ MIDDLEWARE = [
     "workspaces.signin.second_factor.OperatorsNeedSecondFactor",
     "workspaces.signin.confirm.ConfirmIdentity",
     "django_htmx.middleware.HtmxMiddleware",
-    "django_prometheus.middleware.PrometheusAfterMiddleware",
+    "omixa_billing.request_metrics.RequestMetrics",
 ]
+PROMETHEUS_LATENCY_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, float("inf"))  # each is a line for each view
 
 ROOT_URLCONF = "omixa_billing.urls"
 WSGI_APPLICATION = "omixa_billing.wsgi.application"

@@ -2,13 +2,13 @@
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
-from rest_framework.negotiation import DefaultContentNegotiation
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from metering.health import healthz, readyz
 from metering.metrics import metrics
 from metering.payments.webhook_view import stripe_webhook
 from omixa_billing.headers import strangers_may_keep
+from omixa_billing.schema import SchemaView
 
 # A page: it has no other form, not even for what OPTIONS asks.
 docs = SpectacularSwaggerSplitView.as_view(url_name="schema", http_method_names=["get", "head"])
@@ -18,12 +18,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("metering.invoicing.urls")),
     path("", include("metering.payments.urls")),
     path("", include("workspaces.urls")),
-    # The one endpoint whose form, YAML or JSON, the Accept header chooses.
-    path(
-        "schema/",
-        strangers_may_keep(SpectacularAPIView.as_view(content_negotiation_class=DefaultContentNegotiation)),
-        name="schema",
-    ),
+    path("schema/", strangers_may_keep(SchemaView.as_view()), name="schema"),
     path("docs/", strangers_may_keep(docs), name="docs"),
 ]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from metering.ingest.bodies import blot_credentials, text_of
+from metering.ingest.bodies import blot_credentials, check_number, text_of
 from metering.ingest.foreign import Unopenable, Untranslatable
 
 STRUCTURED = "application/cloudevents+json"
@@ -79,13 +79,21 @@ def _split(body: bytes) -> list[bytes]:
     Text that is no Unicode is JSON by its grammar: then a patient decoder splits, and only the one that holds it is refused.
     """
     try:
-        return [bytes(envelope) for envelope in _events.decode(body)]
+        return [bytes(envelope) for envelope in _counted(_events.decode(body))]
     except UNREADABLE as refusal:
         error = refusal
     try:
-        return [json.dumps(envelope).encode() for envelope in json.loads(text_of(body), parse_constant=_refuse_constant)]
+        envelopes = _counted(json.loads(text_of(body), parse_constant=_refuse_constant))
+        return [json.dumps(envelope).encode() for envelope in envelopes]
     except (ValueError, RecursionError):
         raise Unopenable(f"The body must be CloudEvents in JSON: {error}.") from None
+
+
+def _counted(envelopes: list[Any]) -> list[Any]:
+    """As they are, if they are not too many, before work is done on each. None at all is for others to refuse."""
+    if envelopes:
+        check_number(len(envelopes), "events")
+    return envelopes
 
 
 def _refuse_constant(name: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from metering.ingest.bodies import text_of
+from metering.ingest.bodies import check_number, text_of
 from metering.ingest.foreign import Unopenable, Untranslatable
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -126,7 +126,9 @@ _closed = msgspec.json.Decoder(msgspec.Raw)
 
 def translate(body: bytes) -> list[bytes | Untranslatable]:
     """Our events, one per payload and in their order: of one payload, an array, or one per line. Raises Unopenable."""
-    return [_event(raw) for raw in _split(body)]
+    payloads = _split(body)
+    check_number(len(payloads), "events")  # before any is translated: a few KiB of gzip hold a million
+    return [_event(raw) for raw in payloads]
 
 
 def _split(body: bytes) -> list[bytes | msgspec.Raw]:
