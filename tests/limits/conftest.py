@@ -20,8 +20,9 @@ def redis_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture
-def counting(redis_socket: Path, settings: Any) -> Iterator[Redis]:
-    """Limits are on, and nothing was counted yet."""
+def counting(redis_socket: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Redis]:
+    """Limits are on, and nothing was counted yet. A busy machine may take its time to answer."""
+    monkeypatch.setattr(store, "TIMEOUT_SECONDS", 60.0)
     settings.RATE_LIMITS = RATES
     settings.LIMITS_REDIS_URL = f"unix://{redis_socket}"
     store.forget_connection()

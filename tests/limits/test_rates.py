@@ -148,6 +148,7 @@ def test_a_store_that_hangs_refuses_nobody_and_is_asked_once_in_a_while(
 ) -> None:
     settings.LIMITS_REDIS_URL = f"unix://{hanging}"
     monkeypatch.setattr(store, "QUIET_SECONDS", 600.0)
+    monkeypatch.setattr(store, "TIMEOUT_SECONDS", 0.05)
     store.forget_connection()
     asked: list[float] = []
     registered = store._registered
@@ -169,6 +170,7 @@ def test_a_store_that_hangs_refuses_nobody_and_is_asked_once_in_a_while(
 def test_a_store_that_is_away_refuses_nobody_and_counts_again_once_it_is_back(
     acme: Workspace, counting: Redis, redis_socket: Path, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(store, "QUIET_SECONDS", 600.0)
     place = tmp_path / "away.sock"
     settings.LIMITS_REDIS_URL = f"unix://{place}"
     store.forget_connection()
