@@ -17,6 +17,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 _making = threading.Lock()
+_forms: dict[type[BaseRenderer], tuple[bytes, str]] = {}
 
 
 class SchemaView(SpectacularAPIView):
@@ -36,14 +37,11 @@ class SchemaView(SpectacularAPIView):
 def rendered(renderer: type[BaseRenderer]) -> tuple[bytes, str]:
     """The document in this form, and its ETag."""
     with _making:  # of many who ask at first, one makes it
-        return _rendered(renderer)
-
-
-@cache
-def _rendered(renderer: type[BaseRenderer]) -> tuple[bytes, str]:
-    body = renderer().render(_document(), renderer.media_type, {})
-    body = body.encode() if isinstance(body, str) else body
-    return body, f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        if renderer not in _forms:
+            body = renderer().render(_document(), renderer.media_type, {})
+            body = body.encode() if isinstance(body, str) else body
+            _forms[renderer] = body, f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        return _forms[renderer]
 
 
 @cache
@@ -54,5 +52,5 @@ def _document() -> dict[str, Any]:
 
 def forget() -> None:
     """For tests."""
-    _rendered.cache_clear()
+    _forms.clear()
     _document.cache_clear()
