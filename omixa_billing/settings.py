@@ -13,7 +13,7 @@ from metering.dashboards.acts import NOT_CONFIRMED
 from metering.dashboards.console.config import UNFOLD as UNFOLD
 from omixa_billing.embedded import home, postgres, redis
 from omixa_billing.environment import DEVELOPMENT, Environment, environment_fault, production_faults
-from omixa_billing.limits.configuration import rate_limits, redis_url
+from omixa_billing.limits.configuration import SIGN_IN_RATES, proxy_count, rate_limits, redis_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -44,14 +44,6 @@ def mail_server(address: str) -> dict[str, Any]:
     return dict(env.email_url_config(address)) if address else {}
 
 
-def proxy_count() -> int:
-    """How many proxies of ours a request passes, each adding to X-Forwarded-For."""
-    count = env.int("TRUSTED_PROXY_COUNT", default=0)
-    if not 0 <= count <= 10:
-        raise ImproperlyConfigured(f"TRUSTED_PROXY_COUNT is how many proxies of yours stand in front, 0 to 10: not {count}.")
-    return count
-
-
 def whole_days(name: str, default: str) -> int | None:
     """A number of days above 0; None when the setting is empty."""
     text = env.str(name, default=default).strip()
@@ -73,7 +65,7 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[PUBLIC_URL])
 SECURE_COOKIES = PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_TLS_PROXY", default=False) else None
-TRUSTED_PROXY_COUNT = env.checked(proxy_count, instead=0)
+TRUSTED_PROXY_COUNT = env.checked(partial(proxy_count, env), instead=0)
 TRUSTED_CLIENT_IP_HEADER = env.str("TRUSTED_CLIENT_IP_HEADER", default="")
 # `__Host-`: no other host of the domain, and no page without TLS, can set such a cookie in our name.
 COOKIE_PREFIX = "__Host-" if SECURE_COOKIES else ""
@@ -188,16 +180,7 @@ ACCOUNT_ADAPTER = "workspaces.accounts.AccountAdapter"
 ACCOUNT_FORMS = {"reset_password_from_key": "workspaces.account_forms.NewPasswordForm"}
 ACCOUNT_EMAIL_VERIFICATION = env.str("EMAIL_VERIFICATION", default="none")
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
-# Of allauth's pages, counted in the shared cache: "ip" is the caller's address, "key" what `workspaces.sign_in_limits` says,
-# a person for codes of the second factor, or the address that a mail goes to.
-ACCOUNT_RATE_LIMITS = {
-    "login": "60/m/ip",
-    # Without the address's share, since allauth clears it with the person's after each right code.
-    "login_failed": "5/5m/key,20/h/key",
-    "login_failed_address": "20/m/ip,100/h/ip",
-    "login_failed_anywhere": "50/h/key",
-    "reset_password": "20/m/ip,3/10m/key,10/d/key",
-}
+ACCOUNT_RATE_LIMITS = SIGN_IN_RATES
 KNOWN_BROWSER_COOKIE = "__Host-known_browser" if SECURE_COOKIES else "known_browser"
 # Members are invited by address, so nobody may take on another one that they have not shown to be theirs.
 ACCOUNT_MAX_EMAIL_ADDRESSES = 1

@@ -12,7 +12,25 @@ from omixa_billing.environment import Environment
 from omixa_billing.limits.rates import parse_rate
 
 DEFAULTS = {"api": "1200/m", "pages": "1200/m", "anonymous": "600/m", "sign_in": "60/m", "webhooks": "1200/m"}
+# Of allauth's pages, counted in the shared cache: "ip" is the caller's address, "key" what `workspaces.sign_in_limits` says,
+# a person for codes of the second factor, or the address that a mail goes to.
+SIGN_IN_RATES = {
+    "login": "60/m/ip",
+    # Without the address's share, since allauth clears it with the person's after each right code.
+    "login_failed": "5/5m/key,20/h/key",
+    "login_failed_address": "20/m/ip,100/h/ip",
+    "login_failed_anywhere": "50/h/key",
+    "reset_password": "20/m/ip,3/10m/key,10/d/key",
+}
 PLAIN = ("redis://", "rediss://", "unix://")
+
+
+def proxy_count(env: Environment) -> int:
+    """How many proxies of ours a request passes, each adding to X-Forwarded-For."""
+    count: int = env.int("TRUSTED_PROXY_COUNT", default=0)
+    if not 0 <= count <= 10:
+        raise ImproperlyConfigured(f"TRUSTED_PROXY_COUNT is how many proxies of yours stand in front, 0 to 10: not {count}.")
+    return count
 
 
 def rate_limits(env: Environment) -> dict[str, str]:

@@ -9,8 +9,9 @@ from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 from pytest_django import Settings
 
-from omixa_billing import settings as ours
 from omixa_billing.client_address import UNKNOWN, address_group, client_address
+from omixa_billing.environment import Environment
+from omixa_billing.limits.configuration import proxy_count
 from omixa_billing.middleware import name_caller
 from workspaces.accounts import AccountAdapter
 
@@ -132,4 +133,4 @@ def test_what_is_logged_during_a_request_says_from_where_it_came(settings: Setti
 def test_a_count_of_proxies_that_cannot_be_is_refused(count: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRUSTED_PROXY_COUNT", count)
     with pytest.raises(ImproperlyConfigured, match="TRUSTED_PROXY_COUNT is how many proxies"):
-        ours.proxy_count()
+        proxy_count(Environment())
