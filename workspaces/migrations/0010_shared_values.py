@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("workspaces", "0008_audit_is_a_chain"),
+        ("workspaces", "0009_invitations"),
     ]
 
     operations = [
