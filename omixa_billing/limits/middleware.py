@@ -67,7 +67,7 @@ def limit_of(request: HttpRequest) -> Limit | None:
         return None
     if path.startswith("/webhooks/"):
         return _by_address("webhooks")
-    if path.startswith("/accounts/") and request.method == "POST":
+    if path.startswith("/invitations") or (path.startswith("/accounts/") and request.method == "POST"):
         return _by_address("sign_in")
     group = "api" if path.startswith("/api/") else "pages"
     own, anonymous = _rate(group), _rate("anonymous")

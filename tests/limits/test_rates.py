@@ -107,6 +107,10 @@ def test_sign_ins_count_by_address_whatever_becomes_of_them(acme: Workspace, cou
     assert Client().post(LOGIN, form, REMOTE_ADDR="192.0.2.2").status_code == 302
 
 
+def test_secrets_of_invitations_are_tried_as_rarely_as_passwords(db: None, counting: Redis) -> None:
+    assert [ask(f"/invitations/guess-{number}").status_code == 429 for number in range(3)] == [False, False, True]
+
+
 def test_webhooks_count_by_address(db: None, counting: Redis) -> None:
     answers = [Client().post("/webhooks/stripe", b"{}", content_type="application/json") for _ in range(3)]
     assert [answer.status_code == 429 for answer in answers] == [False, False, True]
