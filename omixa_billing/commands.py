@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from omixa_billing.errors import Refusal
 from omixa_billing.outage import STORAGE_ERRORS
+from workspaces.redaction import redact
 
 OWN_PACKAGES = {"omixa_billing", "workspaces", "metering"}
 
@@ -52,6 +53,7 @@ class JsonCommand(BaseCommand):
             sys.exit(self.exit_code)
 
     def _refuse(self, sentence: str) -> NoReturn:
+        sentence = redact(sentence)
         if getattr(self, "_called_from_command_line", False):
             self.stderr.write(sentence)
             sys.exit(1)

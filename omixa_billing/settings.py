@@ -14,6 +14,7 @@ from metering.dashboards.console.config import UNFOLD as UNFOLD
 from omixa_billing.embedded import home, postgres, redis
 from omixa_billing.environment import DEVELOPMENT, Environment, environment_fault, production_faults
 from omixa_billing.limits.configuration import SIGN_IN_RATES, proxy_count, rate_limits, redis_url
+from omixa_billing.log_lines import redact_rendered
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -102,6 +103,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "omixa_billing.headers.browser_headers",
+    "omixa_billing.stray_secrets.RedactRequests",
     "omixa_billing.middleware.name_caller",
     "omixa_billing.middleware.refuse_unreadable",
     "workspaces.audit.origin.note_origin",
@@ -358,6 +360,8 @@ USE_TZ = True
 USE_I18N = False
 FORMAT_MODULE_PATH = "omixa_billing.formats"
 
+DEFAULT_EXCEPTION_REPORTER = "omixa_billing.stray_secrets.RedactingReporter"
+
 LOG_PROCESSORS: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
@@ -375,6 +379,7 @@ LOGGING = {
             "processors": [
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.JSONRenderer(),
+                redact_rendered,
             ],
         },
     },

@@ -1,4 +1,7 @@
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 
 
 class WorkspacesConfig(AppConfig):
@@ -9,3 +12,12 @@ class WorkspacesConfig(AppConfig):
         from workspaces.signin import receivers
 
         receivers.connect()
+
+        connection_created.connect(_guard_statements)
+
+
+def _guard_statements(connection: Any, **_: Any) -> None:
+    from workspaces.redaction import redact_statement
+
+    if redact_statement not in connection.execute_wrappers:
+        connection.execute_wrappers.append(redact_statement)

@@ -7,6 +7,7 @@ from django.core.validators import validate_email
 
 from workspaces.errors import InvalidEmail, InvalidName, InvalidRole
 from workspaces.models import Membership
+from workspaces.redaction import holds_secret
 
 MAX_NAME = 200
 MAX_EMAIL = 254
@@ -25,6 +26,8 @@ def clean_name(name: str) -> str:
         raise InvalidName("The name is empty: give it at least one character.", param="name")
     if len(name) > MAX_NAME:
         raise InvalidName(f"The name has {len(name)} characters: use at most {MAX_NAME}.", param="name")
+    if holds_secret(name):
+        raise InvalidName("The name holds a whole omx_ key or token: give it a name that opens nothing.", param="name")
     if any(unicodedata.category(character) in UNPRINTABLE for character in name):
         raise InvalidName("The name has a control character: write it as plain text on one line.", param="name")
     return name

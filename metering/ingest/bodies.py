@@ -12,13 +12,11 @@ from django.http import HttpRequest, RawPostDataException
 from django.http.request import UnreadablePostError
 
 from metering.errors import BatchTooLarge, MalformedBody
-from metering.ingest.events import CREDENTIAL as CREDENTIAL_TEXT
 from omixa_billing.errors import Refusal
+from workspaces.redaction import redact_bytes
 
 DISCARD_AT_ONCE = 64 * 1024
-# A whole credential of ours, wherever it strays: it is never stored.
-CREDENTIAL = re.compile(CREDENTIAL_TEXT.pattern.encode())
-# Letters, digits and the underscore written as escapes: nobody has a reason to, and a credential could hide in them.
+# Letters, digits and the underscore written as escapes: nobody has a reason to, and a secret could hide in them.
 HIDDEN = re.compile(rb"(?<!\\)((?:\\\\)*)\\u00(3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])")
 
 
@@ -37,7 +35,7 @@ _envelopes: dict[str, msgspec.json.Decoder[Any]] = {
 
 
 def read_body(request: HttpRequest) -> bytes:
-    """The JSON bytes of a request, decompressed, with our credentials blotted out. Raises MalformedBody, BatchTooLarge."""
+    """The JSON bytes of a request, decompressed, with our secrets removed. Raises MalformedBody, BatchTooLarge."""
     limit = settings.INGEST_MAX_BYTES
     announced = request.META.get("CONTENT_LENGTH") or "0"
     if not announced.isdigit() or int(announced) > limit:
@@ -53,19 +51,14 @@ def read_body(request: HttpRequest) -> bytes:
         raise MalformedBody(f"Content-Encoding {encoding!r} is not accepted: send gzip or none.")
     if len(body) > limit:
         raise body_too_large()
-    return blot_credentials(body)
+    return redact_json(body)
 
 
-def blot_credentials(body: bytes) -> bytes:
-    """JSON without whole credentials of ours, not even behind escapes."""
-    return blot_out(body)
-
-
-def blot_out(body: bytes) -> bytes:
-    """JSON bytes without whole credentials of ours."""
+def redact_json(body: bytes) -> bytes:
+    """JSON without whole secrets of ours, not even behind escapes."""
     if b"\\u00" in body:
         body = HIDDEN.sub(lambda escape: escape[1] + bytes([int(escape[2], 16)]), body)
-    return CREDENTIAL.sub(rb"omx_\1_[removed]", body) if b"omx_" in body else body
+    return redact_bytes(body)
 
 
 def discard_rest(request: HttpRequest) -> None:

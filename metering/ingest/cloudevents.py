@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from metering.ingest.bodies import blot_credentials, check_number, text_of
+from metering.ingest.bodies import check_number, redact_json, text_of
 from metering.ingest.foreign import Unopenable, Untranslatable
 
 STRUCTURED = "application/cloudevents+json"
@@ -146,7 +146,7 @@ def _data(envelope: CloudEvent) -> bytes:
     if envelope.data is not msgspec.UNSET:
         raise _Invalid("data and data_base64 exclude each other: send one.")
     try:
-        return blot_credentials(base64.b64decode(encoded, validate=True))
+        return redact_json(base64.b64decode(encoded, validate=True))
     except (TypeError, ValueError, binascii.Error):
         raise _Invalid("data_base64 is not Base64.") from None
 

@@ -8,15 +8,8 @@ from uuid import UUID
 import msgspec
 
 from metering.ingest.dialects import Counts, Dialect, Usage, UsageRefused, count
-from metering.ingest.events import (
-    UNREADABLE,
-    Count,
-    Known,
-    Rejected,
-    storable,
-    unreadable,
-    without_credentials,
-)
+from metering.ingest.events import UNREADABLE, Count, Known, Rejected, storable, unreadable
+from workspaces.redaction import redact
 
 Action = Literal["void", "replace"]
 
@@ -67,7 +60,7 @@ def read_correction(raw: bytes | memoryview, index: int, _received_at: datetime)
             key_id=storable(sent.key_id, "key_id"),
             action=sent.action,
             counts=_counted(sent),
-            reason=without_credentials(storable(sent.reason or "", "reason")),
+            reason=redact(storable(sent.reason or "", "reason")),
         )
     except Rejected as rejected:
         known = Known(sent.request_id, sent.attempt or 0, sent.key_id)

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 
-from metering.ingest.bodies import blot_out
+from metering.ingest.bodies import redact_json
 from metering.ingest.door import take_in
 from metering.ingest.events import without_nul
 from metering.ingest.foreign import Untranslatable
@@ -44,7 +44,7 @@ def take_in_message(events: Any, gateway_id: str | None, now: datetime) -> list[
 def _content(event: Any) -> Content:
     """An event's bytes; text that is no Unicode stays escaped, and is refused where it is read."""
     try:
-        content = blot_out(json.dumps(event, allow_nan=False, default=_text).encode())
+        content = redact_json(json.dumps(event, allow_nan=False, default=_text).encode())
     except ValueError:
         return Untranslatable("invalid_event", "NaN and Infinity are no JSON numbers.", _readable(event))
     if len(content) > settings.INGEST_MAX_BYTES:
@@ -59,7 +59,7 @@ def _text(value: Any) -> str:
 
 def _readable(message: Any) -> bytes:
     """Whatever it is, for a person to read."""
-    return blot_out(json.dumps(message, default=repr).encode())
+    return redact_json(json.dumps(message, default=repr).encode())
 
 
 def _batches(contents: list[Content]) -> Iterator[list[Content]]:

@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Length
 
 from metering.errors import InvalidParameter, QuarantineSettled
-from metering.ingest.bodies import Envelope, blot_credentials
+from metering.ingest.bodies import Envelope, redact_json
 from metering.ingest.directory import directory
 from metering.ingest.dismiss import chunks_of
 from metering.ingest.door import Refused, check_each, take_in
@@ -71,7 +71,7 @@ def replay_edited(event_id: int, content: bytes, actor: str, now: datetime, reas
     Raises QuarantineSettled when it is not open any more.
     """
     event = QuarantinedEvent.objects.get(pk=event_id)
-    content = blot_credentials(content.strip())
+    content = redact_json(content.strip())
     if len(content) > settings.INGEST_MAX_BYTES - AROUND:
         raise InvalidParameter("This is more than one batch may hold: 5 MiB.", param="content")
     refused = forecast(content, event.kind, now)

@@ -1,12 +1,13 @@
 """What looks like somebody's secret in what a gateway sent, for wherever a person may read it.
 
-Our own credentials are blotted out at the door. Others' are no more ours to show: a provider's key, a token, a password.
+Our own are removed before it is stored (workspaces/redaction.py). Others' are no more ours to show: a provider's key, a
+token, a password.
 """
 
 import re
 from typing import Any
 
-from metering.ingest.events import without_credentials
+from workspaces.redaction import redact
 
 REMOVED = "[removed]"
 
@@ -36,25 +37,25 @@ NAMES = re.compile(
 )
 # A field of a JSON text that cannot be read as JSON, perhaps cut off in its value.
 FIELD = re.compile(r'"(?P<name>[^"\\]{1,100})"(?P<between>\s*:\s*)"(?:[^"\\]|\\.)+', re.DOTALL)
-# What says which request it was: blotting that out would make another event of it.
+# What says which request it was: removing that would make another event of it.
 IDENTITY = ("request_id",)
 
 
 def without_secrets(text: str) -> str:
     """Text without what has the shape of a secret."""
-    return SHAPES.sub(_blotted, without_credentials(text))
+    return SHAPES.sub(_removed, redact(text))
 
 
 def text_without_secrets(text: str) -> str:
     """The same of a text that is meant to be JSON, where fields are known by their names as well."""
-    return without_secrets(FIELD.sub(_blotted_field, text))
+    return without_secrets(FIELD.sub(_removed_field, text))
 
 
-def _blotted_field(found: re.Match[str]) -> str:
+def _removed_field(found: re.Match[str]) -> str:
     return f'"{found["name"]}"{found["between"]}"{REMOVED}' if NAMES.search(found["name"]) else found[0]
 
 
-def _blotted(found: re.Match[str]) -> str:
+def _removed(found: re.Match[str]) -> str:
     return f"{found['kept'] or found['scheme'] or ''}{REMOVED}"
 
 
