@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from omixa_billing.embedded import home, postgres, redis
+from omixa_billing.embedded.cluster import Cluster
+from omixa_billing.embedded.roles import SUPERUSER, USER
 
 _running = ExitStack()
 
@@ -33,12 +35,19 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     _running.callback(shutil.rmtree, folder, ignore_errors=True)
     try:
         if home.uses_embedded_postgres():
-            _running.enter_context(postgres.ensure_running(bound=True))
+            _let_tests_work(_running.enter_context(postgres.ensure_running(bound=True)))
         if home.uses_embedded_redis():
             _running.enter_context(redis.running())
     except BaseException:
         _running.close()
         raise
+
+
+def _let_tests_work(cluster: Cluster) -> None:
+    """What tests do and the product may not: make a database, empty its tables, go past triggers and constraints."""
+    with cluster.connect(SUPERUSER, SUPERUSER) as connection:
+        connection.execute(f"ALTER ROLE {USER} CREATEDB")
+        connection.execute(f'GRANT SET ON PARAMETER session_replication_role, "omixa.may_truncate" TO {USER}')
 
 
 def pytest_unconfigure() -> None:

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import psycopg
 
-from . import closing, processes, sockets, tuning
+from . import closing, processes, roles, sockets, tuning
 from .account import Account, account_for
 from .deathsig import die_with_parent
 from .home import log_directory
+from .roles import NAME, SUPERUSER, USER
 
-NAME = USER = "omixa"
 PORT = sockets.POSTGRES_PORT
 START_SECONDS = 120  # crash recovery of a busy server included
 ORPHAN_SECONDS = 5
@@ -59,9 +59,9 @@ class Cluster:
     def account(self) -> Account | None:
         return account_for(self.data)
 
-    def connect(self, database: str = NAME) -> psycopg.Connection:
+    def connect(self, database: str = NAME, user: str = USER) -> psycopg.Connection:
         return psycopg.connect(
-            host=str(self.sockets), port=PORT, user=USER, dbname=database, autocommit=True, connect_timeout=3
+            host=str(self.sockets), port=PORT, user=user, dbname=database, autocommit=True, connect_timeout=3
         )
 
     def postmaster(self) -> int | None:
@@ -89,7 +89,7 @@ class Cluster:
                 preexec_fn=_die_with_parent if bound and self.account is None else None,
             )
         self._wait_until_ready(server)
-        self._create_database()
+        roles.arrange(self.connect)
         return server
 
     def stop(self, pid: int) -> None:
@@ -101,11 +101,8 @@ class Cluster:
         processes.wait_until_gone(pid, START_SECONDS)
 
     def answers(self) -> bool:
-        try:
-            self.connect("postgres").close()
-        except psycopg.OperationalError:
-            return False
-        return True
+        asked = f"host='{self.sockets}' port={PORT} user={SUPERUSER} dbname={SUPERUSER} connect_timeout=3"
+        return psycopg.pq.PGconn.ping(asked.encode()) == psycopg.pq.Ping.OK
 
     def _create(self) -> None:
         """initdb, in a folder of its own until it is whole: one killed half way is thrown away by the next start."""
@@ -116,7 +113,15 @@ class Cluster:
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
         self._give_away(draft)
-        arguments = ["-U", USER, "--auth=trust", "--locale=C.UTF-8", "--encoding=UTF8", "--data-checksums"]
+        arguments = [
+            "-U",
+            SUPERUSER,
+            "--auth-local=peer",
+            "--auth-host=reject",
+            "--locale=C.UTF-8",
+            "--encoding=UTF8",
+            "--data-checksums",
+        ]
         initdb = self._command("initdb", "-D", str(draft), *arguments, reaches=draft)
         done = subprocess.run(initdb, capture_output=True, text=True, cwd="/", check=False)  # noqa: S603
         if done.returncode != 0:
@@ -162,10 +167,18 @@ class Cluster:
     def _configure(self) -> None:
         owner = self.account or Account(os.geteuid(), os.getegid())
         sockets.make_socket_folder(self.sockets, owner.uid, owner.gid)
-        draft = self.data / "omixa.conf.new"
-        draft.write_text(tuning.configuration(binaries(), self.sockets, self.title))
-        self._give_away(draft)
-        draft.rename(self.data / "omixa.conf")
+        accounts = roles.own_accounts(self.account.uid if self.account else None)
+        texts = {
+            "omixa.conf": tuning.configuration(binaries(), self.sockets, self.title, self.data),
+            "omixa_hba.conf": roles.HBA,
+            "omixa_ident.conf": roles.ident_map(accounts),
+        }
+        for name, text in texts.items():
+            draft = self.data / f"{name}.new"
+            draft.write_text(text)
+            draft.chmod(0o600)
+            self._give_away(draft)
+            draft.rename(self.data / name)
 
     def _wait_until_ready(self, server: subprocess.Popen) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -173,11 +186,6 @@ class Cluster:
             if server.poll() is not None or time.monotonic() > deadline:
                 raise CannotStart(f"PostgreSQL did not start. The last lines of {self.log}:\n{self._log_tail()}")
             time.sleep(0.02)
-
-    def _create_database(self) -> None:
-        with self.connect("postgres") as connection:
-            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [NAME]).fetchone():
-                connection.execute(f"CREATE DATABASE {NAME}")
 
     def _command(
         self, program: str, *arguments: str, reaches: Path | None = None, death_signal: str | None = None

@@ -17,9 +17,10 @@ from typing import Any
 
 from . import locks, processes
 from .account import NoAccount
-from .cluster import NAME, PORT, START_SECONDS, USER, CannotStart, Cluster
+from .cluster import PORT, START_SECONDS, CannotStart, Cluster
 from .deathsig import follow_supervisor
 from .home import home, home_path, make_directory, run_directory
+from .roles import NAME, USER
 from .sockets import UnsafeFolder
 
 CANNOT_START = 78  # EX_CONFIG: the supervisor shows the message instead of trying for ever

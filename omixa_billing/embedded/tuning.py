@@ -12,13 +12,15 @@ MIB = 1024 * 1024
 CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
-def configuration(binaries: Path, sockets: Path, title: str) -> str:
+def configuration(binaries: Path, sockets: Path, title: str, data: Path) -> str:
     """The text of `omixa.conf`, which postgresql.conf includes."""
     memory = memory_mib()
     settings: dict[str, str] = {
         "listen_addresses": "",
         "unix_socket_directories": str(sockets),
         "unix_socket_permissions": "0700",
+        "hba_file": str(data / "omixa_hba.conf"),
+        "ident_file": str(data / "omixa_ident.conf"),
         "cluster_name": title,
         "max_connections": "100",
         "shared_buffers": f"{clamp(memory // 6, 64, 4096)}MB",

@@ -19,6 +19,7 @@ import psycopg
 
 from omixa_billing.embedded.cluster import Cluster
 from omixa_billing.embedded.deathsig import die_with_parent
+from omixa_billing.embedded.roles import SUPERUSER
 from tests.first_run import REPOSITORY, free_port
 
 SECONDS_TO_START = 300
@@ -45,8 +46,8 @@ class Product:
     supervisor: subprocess.Popen
 
     def database(self) -> psycopg.Connection:
-        """A connection to the embedded server, autocommit."""
-        return Cluster(self.home).connect()
+        """A connection to the embedded server, autocommit, as its superuser: benchmarks order checkpoints."""
+        return Cluster(self.home).connect(user=SUPERUSER)
 
     def python(self, module: str, *arguments: str) -> Any:
         """The JSON that a module of ours prints, run in this instance's environment."""

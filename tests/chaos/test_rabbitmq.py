@@ -9,6 +9,7 @@ import pytest
 from kombu import Connection
 
 from omixa_billing.embedded.cluster import NAME, USER, binaries
+from omixa_billing.embedded.roles import SUPERUSER
 from tests.chaos.brokers import PrivateRabbitMQ
 from tests.chaos.disk import SmallDisk
 from tests.chaos.instance import Instance
@@ -92,7 +93,7 @@ def test_a_full_disk_costs_patience_and_nothing_else(rabbitmq_stage: Stage, disk
             if not gateway.wait_until_delivered(1) and notes.answers["503"] > before:
                 break
             assert time.monotonic() < deadline
-        with suppress(psycopg.Error), instance.cluster.connect() as connection:
+        with suppress(psycopg.Error), instance.cluster.connect(user=SUPERUSER) as connection:
             connection.execute("SELECT pg_switch_wal()")  # and not even room for the log
         gateway.wait_until_delivered(0.5)
         disk.free()

@@ -116,7 +116,7 @@ def test_the_doctor_finds_nothing_that_stops_a_running_product(instance: Instanc
     deadline = time.monotonic() + 300
     while not (printed := instance.manage("doctor"))["ok"]:  # until a worker has started
         assert time.monotonic() < deadline, printed
-    assert [each for each in printed["findings"] if each["check"] not in ("settings", "database", "mail", "stripe")] == []
+    assert [each for each in printed["findings"] if each["check"] not in ("settings", "mail", "stripe")] == []
 
 
 def test_a_home_of_another_account_or_one_that_is_shared_is_refused(folder: Path) -> None:
