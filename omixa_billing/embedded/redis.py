@@ -30,6 +30,7 @@ def command(base: Path) -> list[str]:
         "port": "0",
         "unixsocket": str(socket_path(base)),
         "unixsocketperm": "700",
+        "protected-mode": "yes",
         "dir": str(run_directory(base)),
         "save": "",
         "appendonly": "no",
