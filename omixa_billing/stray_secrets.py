@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl, unquote, urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
 from django.views.debug import ExceptionReporter
 
 from omixa_billing.errors import Refusal, speaks_json
@@ -62,8 +63,8 @@ def redacted_query(query: str) -> str:
 class RedactingReporter(ExceptionReporter):
     """The page of DEBUG shows local variables and headers, in which secrets belong."""
 
-    def get_traceback_html(self) -> str:
-        return redact(super().get_traceback_html())
+    def get_traceback_html(self) -> SafeString:
+        return SafeString(redact(super().get_traceback_html()))
 
-    def get_traceback_text(self) -> str:
-        return redact(super().get_traceback_text())
+    def get_traceback_text(self) -> SafeString:
+        return SafeString(redact(super().get_traceback_text()))
