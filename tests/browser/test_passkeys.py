@@ -68,6 +68,8 @@ def test_a_passkey_signs_in_confirms_and_opens_the_console(visit: Visit, world: 
     page.get_by_label("Name").fill("server")
     page.get_by_role("button", name="Create key").click()
     expect(page.get_by_role("heading", name="Confirm that it is you")).to_be_visible()
+    page.get_by_role("button", name="Confirm and continue").click()
+    expect(page.locator("main").get_by_role("alert")).to_have_text("Enter your password, or the code of your app.")
     assert not APIKey.objects.exists()
     page.get_by_role("button", name="Use a passkey").click()
     expect(page.locator("#secret")).to_contain_text("omx_live_")

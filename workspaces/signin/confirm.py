@@ -92,7 +92,8 @@ def _form(way: str, request: HttpRequest) -> forms.Form:
         "code": get_form_class(mfa_settings.FORMS, "reauthenticate", CodeForm),
         "credential": get_form_class(mfa_settings.FORMS, "reauthenticate_webauthn", ReauthenticateWebAuthnForm),
     }
-    data = request.POST if request.POST.get(f"{PREFIX}-{way}") else None
+    nothing = {"", "null"}  # an unused passkey's field says null
+    data = request.POST if request.POST.get(f"{PREFIX}-{way}", "") not in nothing else None
     return classes[way](data, user=request.user, prefix=PREFIX, use_required_attribute=False)
 
 
