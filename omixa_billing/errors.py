@@ -127,6 +127,8 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if isinstance(exception, TooManyFieldsSent):
         most = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
         return error_response(400, "too_many_parameters", f"There are more than {most} parameters: ask in several requests.")
+    if param := getattr(exception, "param", None):
+        return error_response(400, "invalid_parameter", str(exception), param)
     return error_response(400, "malformed_request", "This request cannot be read: check its headers and its encoding.")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.middleware.http import ConditionalGetMiddleware
 from django.utils.cache import patch_vary_headers
 
 Page = Callable[..., Any]
@@ -88,6 +89,13 @@ def _policy_for(request: HttpRequest, response: HttpResponse) -> str:
     if not response.headers.get("Content-Type", "").startswith("text/html"):
         return FILES_POLICY
     return CONSOLE_POLICY if request.path_info.startswith("/admin/") else PAGES_POLICY
+
+
+class SendOnlyWhatChanged(ConditionalGetMiddleware):
+    """A copy that is still the same is answered with 304 and no body. Only what strangers may keep has an ETag."""
+
+    def needs_etag(self, response: HttpResponseBase) -> bool:
+        return response.headers.get("Cache-Control") == "no-cache"
 
 
 def strangers_may_keep(view: Page) -> Page:

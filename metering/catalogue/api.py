@@ -118,7 +118,7 @@ class ModelView(PublicView):
         responses=ModelSerializer,
     )
     def get(self, request: Request, model: str) -> Response:
-        found = listed_models().filter(slug=model).first() if "\x00" not in model else None
+        found = listed_models().filter(slug=model).first()
         if found is None:
             raise NotFound("There is no such model: GET /api/v1/models lists them.")
         prices = prices_in_force([found], timezone.now())

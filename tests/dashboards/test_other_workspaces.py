@@ -79,7 +79,7 @@ def test_a_page_of_no_workspace_of_theirs_is_not_found_and_switches_nothing(both
         client.get(address)
     assert client.get("/invoices/inv_0000000000000000000000").status_code == 404
     assert client.get(f"/billing?workspace={stranger.public_id}").status_code == 404
-    assert client.get("/billing?workspace=%00").status_code == 404
+    assert client.get("/billing?workspace=%00").status_code == 400
     assert current_of(client) == ""
 
 

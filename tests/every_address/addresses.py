@@ -18,12 +18,15 @@ ROUTE_PART = re.compile(r"<(?:[^:>]+:)?(\w+)>")
 CONSOLE_TABLE = re.compile(r"admin/(\w+)/(\w+)/")
 
 
-def every_address(world: World) -> list[str]:
-    """Paths, each once. A place of which nothing is known holds `1`, so the answer may well be a 404."""
+def every_address(world: World, odd: str | None = None) -> list[str]:
+    """Paths, each once. A place of which nothing is known holds `1`, so the answer may well be a 404.
+
+    `odd`, as it stands in a path, takes the place of everything that is named.
+    """
     known = {name: str(world.known(value)) for name, value in IN_PATH.items()}
     known |= {"slug": "codex-mini", "member_id": str(_first(Membership)), "app_label": "metering"}
     known |= {"line_id": InvoiceLine.objects.values_list("public_id", flat=True)[0]}
-    return sorted({"/" + _filled(route, known) for route in _routes(get_resolver().url_patterns)})
+    return sorted({"/" + _filled(route, known, odd) for route in _routes(get_resolver().url_patterns)})
 
 
 def _routes(patterns: list[URLPattern | URLResolver], before: str = "") -> Iterator[str]:
@@ -43,11 +46,13 @@ def _route(each: URLPattern | URLResolver) -> str:
     return template % {name: f"<{name}>" for name in names}
 
 
-def _filled(route: str, known: dict[str, str]) -> str:
+def _filled(route: str, known: dict[str, str], odd: str | None) -> str:
     table = CONSOLE_TABLE.match(route)
 
     def value(part: re.Match[str]) -> str:
         name = part.group(1)
+        if odd is not None:
+            return odd
         if table and name in ("object_id", "pk", "id"):
             return str(_first(apps.get_model(*table.groups())) or 1)
         return quote(known.get(name, "1"))

@@ -125,7 +125,7 @@ class QuarantinedEventAdmin(OperatorAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        return queryset.filter(**{"public_id" if term.startswith("qrn_") else "request_id": term.replace("\x00", "")}), False
+        return queryset.filter(**{"public_id" if term.startswith("qrn_") else "request_id": term}), False
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None, **rest: Any) -> HttpResponse:
         if request.method == "GET":

@@ -78,7 +78,7 @@ def asked(query: QueryDict, now: datetime) -> Asked:
         bucket = "day"
         errors.append(f"By the hour at most {MAX_HOURLY_DAYS} days are shown: this is by day.")
     group = _known("group_by", query.get("group_by", "model"), GROUPS, "model", errors)
-    chosen = {name: value for name in NARROWING if (value := query.get(name, "").replace("\x00", ""))}
+    chosen = {name: value for name in NARROWING if (value := query.get(name, ""))}
     if not _known("status", chosen.get("status", ""), ["", *STATUS_NUMBERS], "", errors):
         chosen.pop("status", None)
     return Asked(span, bucket, group, chosen, " ".join(errors), typed)
