@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from metering.errors import InboxFull
 from metering.ingest.backpressure import backlog
+from metering.ingest.broker.store import store_call
 from metering.ingest.drain import process_failed, process_waiting
 from metering.ingest.estimate import fill_estimates
-from metering.ingest.from_broker import take_in_message
 from metering.ingest.retention import tend_inbox
 from metering.invoicing.tasks import close_due_months, close_month, finalize_due_invoices
 from metering.jobs.run import SCHEDULE, Run, counted
@@ -65,17 +65,18 @@ SECONDS_OF_PATIENCE = 480
 
 # Without the second, the message of a process that was killed counts as done, and it may be the only copy.
 @shared_task(name="metering.ingest_events", acks_late=True, reject_on_worker_lost=True)
-def ingest_events(events: Any = None, gateway_id: Any = None, *_: Any, **others: Any) -> None:
-    """Stores events that a gateway sent through the broker: a list of them, as in `POST /gateway/v1/events`.
+def ingest_events(*args: Any, **kwargs: Any) -> None:
+    """Stores events sent to the product's own queue: a list of them, as in `POST /gateway/v1/events`, and a `gateway_id`.
 
-    Any arguments will do: those that name no events are kept in the quarantine. The broker keeps the message until they are
+    Gateways have queues of their own, which no worker reads: who may publish here may run every task. Any arguments will do:
+    those that name no events, or no gateway, are kept in the quarantine. The broker keeps the message until they are
     committed. It is seldom given back, because a broker may drop what it has delivered many times: RabbitMQ 4 does so after
     twenty.
     """
     patience = time.monotonic() + SECONDS_OF_PATIENCE
     while True:
         try:
-            take_in_message(others if events is None and others else events, gateway_id, timezone.now())
+            store_call(list(args), kwargs, timezone.now())
             return
         except (*STORAGE_ERRORS, InboxFull) as error:
             log.warning("message_waits", error=str(error))

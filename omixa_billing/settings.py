@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from metering.dashboards.acts import NOT_CONFIRMED
 from metering.dashboards.console.config import UNFOLD as UNFOLD
+from omixa_billing.brokers import broker_options, is_rabbitmq
 from omixa_billing.embedded import home, postgres, redis
 from omixa_billing.environment import DEVELOPMENT, Environment, environment_fault, production_faults
 from omixa_billing.limits.configuration import SIGN_IN_RATES, proxy_count, rate_limits, redis_url
@@ -263,16 +264,13 @@ SPECTACULAR_SETTINGS = {
 # --- Work --------------------------------------------------------------------------------------------------------
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or redis.broker_url()
+# Where gateways publish events themselves: each to a queue of its own, of which none is the product's.
+GATEWAY_BROKER_URL = env.str("GATEWAY_BROKER_URL", default="") or CELERY_BROKER_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# A broker that is away must fail a reminder at once: the web request that sends it does not wait.
-CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 0, "interval_start": 0, "interval_step": 0, "interval_max": 0}
-if "redis" in CELERY_BROKER_URL:
-    CELERY_BROKER_TRANSPORT_OPTIONS |= {"socket_connect_timeout": 2, "socket_timeout": 5}
-    # A killed worker's message is delivered again after ten minutes, not an hour: every task may run twice.
-    CELERY_BROKER_TRANSPORT_OPTIONS |= {"visibility_timeout": 600}
-if CELERY_BROKER_URL.startswith(("amqp", "pyamqp")):
+CELERY_BROKER_TRANSPORT_OPTIONS = broker_options(CELERY_BROKER_URL)
+GATEWAY_BROKER_OPTIONS = broker_options(GATEWAY_BROKER_URL)
+if is_rabbitmq(CELERY_BROKER_URL):
     CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum"  # survives the loss of a node; the worker sees it and sets its QoS accordingly
-    CELERY_BROKER_TRANSPORT_OPTIONS |= {"confirm_publish": True, "read_timeout": 2, "write_timeout": 2}
     # Declared with it for tasks with a delay, of which there are none here: the cheaper kind will do.
     CELERY_BROKER_NATIVE_DELAYED_DELIVERY_QUEUE_TYPE = "classic"
 # Beat keeps one connection: when the broker has closed it, only a second attempt makes a new one. Reminders make none, since

@@ -32,7 +32,8 @@ INVOICE_READERS = {Membership.Role.OWNER, Membership.Role.ADMIN, Membership.Role
 
 GATEWAY_COLUMNS = [str(field.column) for field in Gateway._meta.concrete_fields]
 GATEWAY = f"""
-SELECT {", ".join(f"gateway.{column}" for column in GATEWAY_COLUMNS)}, credential.expires_at
+SELECT {", ".join(f"gateway.{column}" for column in GATEWAY_COLUMNS)}, credential.expires_at,
+    ARRAY(SELECT workspace_id FROM workspaces_gatewayworkspace WHERE gateway_id = gateway.id)
 FROM workspaces_credential credential JOIN workspaces_gateway gateway ON gateway.id = credential.gateway_id
 WHERE credential.sha256 = %s
 """  # noqa: S608 - the columns of the table
@@ -191,8 +192,10 @@ def _stored_gateway(secret: str) -> tuple[Gateway, datetime | None]:
         row = cursor.fetchone()
     if row is None:
         raise Unauthenticated("This token is unknown: it may belong to another installation.")
-    *columns, expires_at = row
-    return Gateway(**dict(zip(GATEWAY_COLUMNS, columns, strict=True))), expires_at
+    *columns, expires_at, bound_to = row
+    gateway = Gateway(**dict(zip(GATEWAY_COLUMNS, columns, strict=True)))
+    gateway.bound_to = frozenset(bound_to)
+    return gateway, expires_at
 
 
 def _check_grace(expires_at: datetime | None, now: datetime) -> None:

@@ -78,6 +78,11 @@ class KeyExpired(Refusal):
     status = 409
 
 
+class UnknownWorkspace(Refusal):
+    code = "not_found"
+    status = 404
+
+
 class GatewayRevoked(Refusal):
     code = "gateway_revoked"
     status = 409

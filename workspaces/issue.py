@@ -195,13 +195,38 @@ def revoke_key(key: APIKey, actor: str, now: datetime) -> bool:
 
 
 @transaction.atomic
-def create_gateway(name: str, actor: str, now: datetime) -> tuple[Gateway, str]:
+def create_gateway(
+    name: str, actor: str, now: datetime, workspaces: Iterable[Workspace] = (), may_correct_all: bool = False
+) -> tuple[Gateway, str]:
     """A new gateway and its token, which is not kept and cannot be shown again. Raises InvalidName."""
-    gateway = Gateway.objects.create(name=clean_name(name), created_at=now)
+    gateway = Gateway.objects.create(name=clean_name(name), created_at=now, may_correct_all=may_correct_all)
+    gateway.workspaces.set(workspaces)
     token = give_secret(secrets.Kind.GATEWAY, now, gateway=gateway)
     shown = secrets.last_four(token)
-    audit.record(actor, "gateway.created", gateway.public_id, now=now, name=gateway.name, last_four=shown)
+    reach = reach_of(gateway)
+    audit.record(actor, "gateway.created", gateway.public_id, now=now, name=gateway.name, last_four=shown, **reach)
     return gateway, token
+
+
+@transaction.atomic
+def change_reach(gateway: Gateway, workspaces: Iterable[Workspace], may_correct_all: bool, actor: str, now: datetime) -> None:
+    """Whose usage the gateway may send, every workspace's when there are none, and whether it may correct what others sent.
+
+    What it sent before is not judged again; a correction that still waits for its event is judged when it is applied.
+    """
+    locked = _locked_gateway(gateway)
+    before = reach_of(locked)
+    Gateway.objects.filter(pk=gateway.pk).update(may_correct_all=may_correct_all)
+    locked.workspaces.set(workspaces)
+    locked.refresh_from_db()
+    if (after := reach_of(locked)) != before:
+        audit.record(actor, "gateway.reach_changed", gateway.public_id, now=now, before=before, after=after)
+
+
+def reach_of(gateway: Gateway) -> dict[str, Any]:
+    """How far the gateway's word goes, as the audit trail says it."""
+    bound = sorted(gateway.workspaces.values_list("public_id", flat=True))
+    return {"workspaces": bound, "may_correct_all": gateway.may_correct_all}
 
 
 @transaction.atomic

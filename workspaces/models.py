@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
@@ -232,12 +233,39 @@ class Gateway(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Whether it may correct what other gateways sent; else only what it sent itself.
+    may_correct_all = models.BooleanField(default=False, editable=False)
+    # Whose usage it may send and correct; none bound means every workspace's.
+    workspaces = models.ManyToManyField(Workspace, through="GatewayWorkspace", related_name="gateways")
 
     class Meta:
         ordering = ["name", "id"]
 
     def __str__(self) -> str:
         return self.name
+
+    @cached_property
+    def bound_to(self) -> frozenset[int]:
+        """The workspaces (primary keys) that it is bound to; empty while it is bound to none and may send for all."""
+        return frozenset(self.workspaces.values_list("pk", flat=True))
+
+
+class GatewayWorkspace(models.Model):
+    """That a gateway is bound to a workspace.
+
+    The workspace is protected: a gateway that lost its last one would be bound to none, and send for all.
+    """
+
+    gateway = models.ForeignKey(Gateway, on_delete=models.CASCADE)
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["gateway", "workspace"], name="gateway_bound_once_to_a_workspace"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.gateway} for {self.workspace}"
 
 
 class Credential(models.Model):

@@ -20,6 +20,7 @@ class Arrival(msgspec.Struct, gc=False):
 
     event: Event
     batch_id: int
+    gateway_id: int
     workspace_id: int
     key_id: int
     model_id: int
@@ -27,6 +28,13 @@ class Arrival(msgspec.Struct, gc=False):
     provider_id: int
     price_id: int | None = None
     cost: int | None = None
+
+
+class Origin(NamedTuple):
+    """Where an event came from."""
+
+    batch_id: int
+    gateway_id: int
 
 
 class Outcome(NamedTuple):
@@ -37,18 +45,18 @@ class Outcome(NamedTuple):
     conflicts: list[Arrival]
 
 
-def number(events: Iterable[tuple[int, Event]]) -> list[Arrival]:
-    """(batch id, event) pairs with the numbers of everything they name. New names are added."""
+def number(events: Iterable[tuple[Origin, Event]]) -> list[Arrival]:
+    """(origin, event) pairs with the numbers of everything they name. New names are added."""
     events = list(events)
     keys = directory.find_keys({event.key_id for _, event in events})
     models = directory.number_models({event.model for _, event in events})
     tiers = directory.number_tiers({event.service_tier for _, event in events})
     providers = directory.number_providers({event.provider for _, event in events})
     arrivals = []
-    for batch_id, event in events:
+    for origin, event in events:
         owner = keys[event.key_id]
         numbers = (models[event.model], tiers[event.service_tier], providers[event.provider])
-        arrivals.append(Arrival(event, batch_id, owner.workspace_id, owner.key_id, *numbers))
+        arrivals.append(Arrival(event, *origin, owner.workspace_id, owner.key_id, *numbers))
     return arrivals
 
 

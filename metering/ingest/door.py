@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
 
 from metering.ingest.backpressure import make_room
 from metering.ingest.corrections import Correction, read_correction
-from metering.ingest.directory import directory
+from metering.ingest.directory import KeyOwner, directory
 from metering.ingest.events import Event, Known, Rejected, known_of, read_all, read_event
 from metering.ingest.foreign import Untranslatable
 from metering.ingest.inbox import put
@@ -28,6 +28,21 @@ READERS: dict[str, Callable[[Any, int, datetime], Event | Correction]] = {
     Batch.Kind.EVENTS: read_event,
     Batch.Kind.CORRECTIONS: read_correction,
 }
+
+
+# Workspaces (primary keys) that a gateway is bound to; none of them bound is no bound at all.
+Bounds = frozenset[int]
+EVERYWHERE: Bounds = frozenset()
+
+
+class Reason(NamedTuple):
+    """Why nothing of what came is counted, whatever it says."""
+
+    code: str
+    message: str
+
+
+REVOKED = Reason("gateway_revoked", "Its gateway was revoked before it came.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +65,20 @@ class Refused:
         }
 
 
-def take_in(parcel: Parcel, gateway: Gateway, now: datetime) -> Batch:
+def take_in(parcel: Parcel, gateway: Gateway, now: datetime, reason: Reason | None = None) -> Batch:
     """Stores a batch. When this returns, it is committed and will be processed whatever happens next.
 
+    For a `reason`, and from a revoked gateway, all of it goes to the quarantine. What an operator replays has no such bounds.
     Raises MalformedBody, BatchTooLarge, InboxFull: then nothing is stored.
     """
     make_room()
     directory.ensure_day(now)
-    count, refused = check(parcel, now)
+    if reason is None and gateway.revoked_at is not None and parcel.source != Batch.Source.REPLAY:
+        reason = REVOKED
+    if reason is None:
+        count, refused = check(parcel, now, _bounds(parcel, gateway))
+    else:
+        count, refused = len(parcel.contents), [refuse(*each, reason) for each in enumerate(parcel.contents)]
     batch = Batch(
         gateway=gateway,
         received_at=now,
@@ -76,23 +97,37 @@ def take_in(parcel: Parcel, gateway: Gateway, now: datetime) -> Batch:
     return batch
 
 
-def check(parcel: Parcel, received_at: datetime) -> tuple[int, list[Refused]]:
+def _bounds(parcel: Parcel, gateway: Gateway) -> Bounds:
+    return EVERYWHERE if parcel.source == Batch.Source.REPLAY else gateway.bound_to
+
+
+def refuse(index: int, content: Content, reason: Reason) -> Refused:
+    """Content that is refused for another reason than what it says."""
+    inside = content.content if isinstance(content, Untranslatable) else bytes(content)
+    return Refused(index, Rejected(reason.code, reason.message, known_of(inside)), inside)
+
+
+def check(parcel: Parcel, received_at: datetime, bounds: Bounds = EVERYWHERE) -> tuple[int, list[Refused]]:
     """How much is in a parcel, and what of it cannot be recorded, in order. Raises MalformedBody, BatchTooLarge."""
     if parcel.kind == Batch.Kind.EVENTS:
         events = read_all(parcel.body, received_at)
-        if events is not None and 0 < len(events) <= settings.INGEST_MAX_EVENTS and _are_on_keys(events):
+        if events is not None and 0 < len(events) <= settings.INGEST_MAX_EVENTS and _are_on_keys(events, bounds):
             return len(events), []
-    return len(parcel.contents), check_each(parcel.contents, parcel.kind, received_at)
+    return len(parcel.contents), check_each(parcel.contents, parcel.kind, received_at, bounds)
 
 
-def _are_on_keys(events: list[Event]) -> bool:
+def _are_on_keys(events: list[Event], bounds: Bounds) -> bool:
     """Whether usage may be booked on every key that the events name."""
     ids = {event.key_id for event in events}
     keys = directory.find_keys(ids)
-    return all((owner := keys.get(key_id)) is not None and owner.takes_usage for key_id in ids)
+    return all(_may_book(keys.get(key_id), bounds) for key_id in ids)
 
 
-def check_each(contents: Sequence[Content], kind: str, received_at: datetime) -> list[Refused]:
+def _may_book(owner: KeyOwner | None, bounds: Bounds) -> bool:
+    return owner is not None and owner.takes_usage and (not bounds or owner.workspace_id in bounds)
+
+
+def check_each(contents: Sequence[Content], kind: str, received_at: datetime, bounds: Bounds = EVERYWHERE) -> list[Refused]:
     """What cannot be recorded, in order."""
     reader = READERS[kind]
     read: list[Event | Correction] = []
@@ -108,17 +143,19 @@ def check_each(contents: Sequence[Content], kind: str, received_at: datetime) ->
             refused.append(Refused(index, rejected, bytes(content)))
     keys = directory.find_keys({each.key_id for each in read})
     for each in read:
-        owner = keys.get(each.key_id)
-        if owner is None or not owner.takes_usage:
-            refused.append(Refused(each.index, _without_key(each), bytes(contents[each.index])))  # type: ignore[arg-type]
+        if not _may_book(keys.get(each.key_id), bounds):
+            refused.append(Refused(each.index, _unbookable(each), bytes(contents[each.index])))  # type: ignore[arg-type]
     return sorted(refused, key=lambda each: each.index)
 
 
-def _without_key(read: Event | Correction) -> Rejected:
+def _unbookable(read: Event | Correction) -> Rejected:
     known = Known(read.request_id, read.attempt, read.key_id)
-    if read.key_id in directory.keys:
+    owner = directory.keys.get(read.key_id)
+    if owner is None:
+        return Rejected("unknown_key", "key_id names no key of any workspace.", known)
+    if not owner.takes_usage:
         return Rejected("admin_key", "key_id names an admin key, which calls no model.", known)
-    return Rejected("unknown_key", "key_id names no key of any workspace.", known)
+    return Rejected("wrong_workspace", "key_id names a key of a workspace that this gateway is not bound to.", known)
 
 
 def quarantine(batch: Batch, refused: list[Refused], now: datetime) -> None:
@@ -132,6 +169,7 @@ def quarantine(batch: Batch, refused: list[Refused], now: datetime) -> None:
             index=each.index,
             kind=batch.kind,
             gateway_id=batch.gateway_id,
+            by_operator=batch.source == Batch.Source.REPLAY,
             workspace_id=owner.workspace_id if (owner := keys.get(each.rejection.key_id or "")) else None,
             outcome=QuarantinedEvent.Outcome.REJECTED,
             code=each.rejection.code,

@@ -17,6 +17,7 @@ from metering.ingest.inbox import Claimed, claim_fresh, claim_one
 from metering.ingest.models import Batch
 from metering.ingest.one_by_one import record_one_by_one
 from metering.ingest.record import Fold, record
+from metering.ingest.revoked import quarantine_late
 from metering.ingest.settle import settle
 from metering.pricing.current import current_rates
 from metering.pricing.rates import RateTable
@@ -75,7 +76,8 @@ def _record(batches: list[Claimed], rates: RateTable, now: datetime, fold: Fold)
     """Everything that claimed batches come to, in the transaction that claimed them."""
     if not batches:
         return
-    outcome = record(number((batch.id, event) for batch in batches for event in batch.open()), rates, now)
+    batches = quarantine_late(batches, now)
+    outcome = record(number(arrival for batch in batches for arrival in batch.arriving()), rates, now)
     fold(outcome.recorded)
     settle(batches, outcome, now)
     note_uses(last_uses(outcome.recorded, now))

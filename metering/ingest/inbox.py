@@ -9,6 +9,7 @@ import msgspec
 from django.db import connection
 from psycopg import Cursor
 
+from metering.ingest.arrivals import Origin
 from metering.ingest.bodies import open_envelope
 from metering.ingest.events import Event, read_all, read_event
 from metering.ingest.models import Batch, compressed, decompressed
@@ -27,7 +28,7 @@ VALUES ({", ".join(["%s"] * len(PLAIN))}, %b, %s::jsonb) RETURNING id
 """  # noqa: S608 - constants
 
 WAITING = """
-SELECT id, kind, gateway_id, event_count, received_at, body, items FROM metering_batch
+SELECT id, kind, source, gateway_id, event_count, received_at, body, items FROM metering_batch
 WHERE status = 'pending' AND {condition}
 ORDER BY id FOR UPDATE SKIP LOCKED
 """
@@ -41,6 +42,7 @@ class Claimed(NamedTuple):
 
     id: int
     kind: str
+    source: str
     gateway_id: int
     event_count: int
     received_at: datetime
@@ -51,6 +53,16 @@ class Claimed(NamedTuple):
     def body(self) -> bytes:
         """As it was sent. Decompressed here and not when claimed: a damaged one must fail alone."""
         return decompressed(self.compressed)
+
+    @property
+    def row(self) -> Batch:
+        """What the quarantine keeps of it."""
+        return Batch(pk=self.id, kind=self.kind, source=self.source, gateway_id=self.gateway_id)
+
+    def arriving(self) -> Iterator[tuple[Origin, Event]]:
+        """The events that the door let through, each with where it came from."""
+        origin = Origin(self.id, self.gateway_id)
+        return ((origin, event) for event in self.open())
 
     def open(self) -> list[Event]:
         """The events that the door let through, in order."""
@@ -100,5 +112,5 @@ def claim_one(batch_id: int) -> list[Claimed]:
 
 
 def _claimed(row: tuple[Any, ...]) -> Claimed:
-    batch_id, kind, gateway_id, event_count, received_at, compressed, items = row
-    return Claimed(batch_id, kind, gateway_id, event_count, received_at, bytes(compressed), json.loads(items))
+    *plain, body, items = row
+    return Claimed._make((*plain, bytes(body), json.loads(items)))

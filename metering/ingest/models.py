@@ -191,6 +191,8 @@ class UsageEvent(models.Model):
     price = models.ForeignKey(PriceVersion, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, null=True)
     cost = models.DecimalField(max_digits=30, decimal_places=12, null=True)
     batch = models.ForeignKey(Batch, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
+    # Who sent it, and so may correct it. Null on events from before this was kept.
+    gateway = models.ForeignKey(Gateway, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, null=True)
     stream = models.BooleanField(null=True)
     latency_ms = models.IntegerField(null=True)
     time_to_first_token_ms = models.IntegerField(null=True)
@@ -233,6 +235,8 @@ class QuarantinedEvent(models.Model):
     kind = models.CharField(max_length=16, choices=Batch.Kind.choices, default=Batch.Kind.EVENTS)
     gateway = models.ForeignKey(Gateway, on_delete=models.PROTECT)
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, null=True)
+    # Whether an operator's replay sent it, so that the bounds of its gateway do not hold for it.
+    by_operator = models.BooleanField(default=False)
     outcome = models.CharField(max_length=16, choices=Outcome.choices)
     code = models.CharField(max_length=64)
     message = models.TextField()

@@ -12,8 +12,8 @@ from metering.ingest.directory import directory
 from metering.ingest.door import Refused, check_each, quarantine
 from metering.ingest.events import Event, Known, Rejected
 from metering.ingest.inbox import Claimed
-from metering.ingest.models import Batch
 from metering.ingest.record import Fold, record
+from metering.ingest.revoked import quarantine_late
 from metering.ingest.settle import settle
 from metering.pricing.rates import RateTable
 from workspaces.last_used import note_uses
@@ -26,22 +26,22 @@ def record_one_by_one(batches: list[Claimed], rates: RateTable, now: datetime, f
 
     Locks are taken event by event here, so two of these can deadlock: the one that loses is tried again.
     """
-    for claimed in batches:
+    for claimed in quarantine_late(batches, now):
         batch = _checked_again(claimed, now)
         total = Outcome([], [], [])
         items = list(batch.items)
         contents = batch.contents()
-        for event in batch.open():
+        for origin, event in batch.arriving():
             try:
                 with transaction.atomic():
-                    outcome = record(number([(batch.id, event)]), rates, now)
+                    outcome = record(number([(origin, event)]), rates, now)
                     fold(outcome.recorded)
             except DatabaseError as error:
                 directory.forget()  # what was learnt behind the savepoint is gone with it
                 if not blames_the_event(error):
                     raise
                 refused = Refused(event.index, _poison(event, error), bytes(contents[event.index]))
-                _quarantine(batch, [refused], now)
+                quarantine(batch.row, [refused], now)
                 items.append(refused.item())
             else:
                 for sums, part in zip(total, outcome, strict=True):
@@ -55,12 +55,8 @@ def _checked_again(batch: Claimed, now: datetime) -> Claimed:
     known = {item["index"] for item in batch.items}
     checked = check_each(batch.contents(), batch.kind, batch.received_at)
     refused = [each for each in checked if each.index not in known]
-    _quarantine(batch, refused, now)
+    quarantine(batch.row, refused, now)
     return batch._replace(items=batch.items + [each.item() for each in refused])
-
-
-def _quarantine(batch: Claimed, refused: list[Refused], now: datetime) -> None:
-    quarantine(Batch(pk=batch.id, kind=batch.kind, gateway_id=batch.gateway_id), refused, now)
 
 
 def blames_the_event(error: DatabaseError) -> bool:

@@ -152,7 +152,8 @@ class EventsDocument(APIView):
     def post(self) -> None:
         """1 to 1,000 events, at most 5 MiB after decompression. A 202 is sent only after they are committed; on a 429 or 503
         nothing is stored, and `Retry-After` says when to send them again. They may also come as CloudEvents 1.0, one or a
-        batch, each with an event as its `data`."""
+        batch, each with an event as its `data`. An event for a workspace that the gateway is not bound to is rejected as
+        `wrong_workspace`."""
 
 
 class LiteLLMDocument(APIView):
@@ -180,7 +181,8 @@ class CorrectionsDocument(APIView):
     )
     def post(self) -> None:
         """1 to 1,000 corrections, with the same promise as events. Each counts once: the same again is a duplicate. A void
-        stands for ever; of several replacements the one sent last does. One that comes before its event waits for it."""
+        stands for ever; of several replacements the one sent last does. One that comes before its event waits for it. A gateway
+        corrects what it sent itself, unless it was given leave for more: else the batch lists `sent_by_another_gateway`."""
 
 
 class BatchDocument(APIView):

@@ -19,14 +19,14 @@ WRITE = """
 COPY metering_usageevent (
     occurred_at, recorded_at, batch_id, workspace_id, key_id, model_id, price_id, attempt, input_tokens,
     cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, latency_ms, time_to_first_token_ms,
-    service_tier_id, provider_id, status, usage_source, stream, cost, request_id, detail
+    service_tier_id, provider_id, status, usage_source, stream, cost, request_id, detail, gateway_id
 ) FROM STDIN (FORMAT BINARY)
 """
 WRITTEN_TYPES = (
     *("timestamptz", "timestamptz", "int8"),
     *("int4",) * 12,
     *("int2",) * 4,
-    *("bool", "numeric", "text", "text"),
+    *("bool", "numeric", "text", "text", "int4"),
 )
 
 # Whatever else belongs in the transaction that writes events: the rollups.
@@ -76,4 +76,5 @@ def _columns(arrival: Arrival, now: datetime) -> tuple[object, ...]:
         None if arrival.cost is None else from_pico(arrival.cost),
         event.request_id,
         event.detail,
+        arrival.gateway_id,
     )

@@ -19,6 +19,7 @@ from metering.ingest.events import Known, Rejected
 from metering.ingest.inbox import Claimed, claim_fresh, claim_one
 from metering.ingest.models import Batch, QuarantinedEvent
 from metering.ingest.one_by_one import blames_the_event
+from metering.ingest.revoked import quarantine_late
 from metering.ingest.settle import mark
 from metering.pricing.current import current_rates
 from metering.pricing.rates import RateTable
@@ -84,7 +85,7 @@ def _process_some(now: Clock, among: int) -> tuple[int, int]:
     try:
         with transaction.atomic():
             rates = _begin()
-            batches += claim_fresh(Batch.Kind.CORRECTIONS)
+            batches += quarantine_late(claim_fresh(Batch.Kind.CORRECTIONS), now())
             sent = of_batches(batches)
             # Before the quarantine is asked: then whoever finds an event finds whatever waited for it as well.
             places = _places(sent)
@@ -142,7 +143,7 @@ def _settle_batches(batches: Sequence[Claimed], judged: Judged, now: datetime) -
         if verdict.outcome == "rejected":
             refused[sent.batch_id].append(_refused(sent, verdict))
     for batch in batches:
-        quarantine(Batch(pk=batch.id, kind=batch.kind, gateway_id=batch.gateway_id), refused[batch.id], now)
+        quarantine(batch.row, refused[batch.id], now)
     if batches:
         mark(batches, items, counts, now)
 
@@ -184,7 +185,7 @@ def _batch_alone(batch_id: int, now: Clock) -> bool:
         try:
             with transaction.atomic():
                 rates = _begin()
-                batches = claim_one(batch_id)
+                batches = quarantine_late(claim_one(batch_id), now())
                 attempt(batches, rates, now())
             return True
         except Exception as error:

@@ -32,6 +32,14 @@ DUPLICATE = Verdict(
 VOIDED = Verdict("conflict", "event_voided", "The event was taken back by a void, which stands; this changes nothing.")
 UNPRICED = Verdict("unpriced", "no_price", "Recorded; no price covers the event's model, service tier and time yet.")
 WRONG_KEY = Verdict("rejected", "wrong_key", "The event was called with another key of its workspace than key_id names.")
+OTHER_GATEWAY = Verdict(
+    "rejected", "sent_by_another_gateway", "Another gateway sent this event; a gateway corrects only what it sent itself."
+)
+UNKNOWN_SENDER = Verdict(
+    "rejected",
+    "sender_not_recorded",
+    "The event is from before it was kept which gateway sent it, so that no gateway may correct it by itself.",
+)
 UNKNOWN = Verdict(
     "rejected",
     UNKNOWN_EVENT,
@@ -55,8 +63,11 @@ def decide(
     states: dict[Identity, State] = {}
     for each in sent:
         event = events.get(each.identity)
-        if event is None or event.key_id != each.key_id:
-            decided.verdicts.append(UNKNOWN if event is None else WRONG_KEY)
+        if event is None:
+            decided.verdicts.append(UNKNOWN)
+            continue
+        if refused := _refused(each, event):
+            decided.verdicts.append(refused)
             continue
         before = states.get(each.identity, event.state)
         verdict, after, took_effect = _weigh(each, event, before, standing[each.identity], rates)
@@ -70,7 +81,7 @@ def decide(
                 event,
                 correction.action,
                 correction.reason,
-                each.gateway,
+                each.sender.name,
                 before,
                 after,
                 took_effect,
@@ -80,6 +91,15 @@ def decide(
         )
     decided.changes.extend(Change(events[identity], state) for identity, state in states.items())
     return decided
+
+
+def _refused(sent: Sent, event: Stored) -> Verdict | None:
+    """Why the correction may not touch the event, judged by what its gateway may do now; None when it may."""
+    if event.key_id != sent.key_id:
+        return WRONG_KEY
+    if sent.sender.may_correct_all or event.gateway_id == sent.sender.gateway_id:
+        return None
+    return UNKNOWN_SENDER if event.gateway_id is None else OTHER_GATEWAY
 
 
 def _weigh(sent: Sent, event: Stored, before: State, standing: Standing, rates: RateTable) -> tuple[Verdict, State, bool]:

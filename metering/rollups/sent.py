@@ -8,7 +8,7 @@ from django.db import connection
 from metering.ingest.corrections import Correction, read_correction
 from metering.ingest.directory import directory
 from metering.ingest.inbox import Claimed
-from metering.ingest.models import QuarantinedEvent
+from metering.ingest.models import Batch, QuarantinedEvent
 from metering.rollups.stored import COLUMNS, Stored, read
 from metering.rollups.trail import Rank
 from workspaces.models import Gateway
@@ -53,6 +53,14 @@ ORDER BY event.workspace_id, event.occurred_at, event.id FOR UPDATE OF event
 """  # noqa: S608  # constants of this module only
 
 
+class Sender(NamedTuple):
+    """Whose correction it is, and whether it may change what others sent."""
+
+    gateway_id: int
+    name: str
+    may_correct_all: bool
+
+
 class Sent(NamedTuple):
     """A correction with where it came from. `waiting` is its row in the quarantine (primary key), if it waited there."""
 
@@ -60,7 +68,7 @@ class Sent(NamedTuple):
     batch_id: int
     workspace_id: int
     key_id: int
-    gateway: str
+    sender: Sender
     content: bytes
     waiting: int | None = None
 
@@ -75,12 +83,15 @@ class Sent(NamedTuple):
 
 def of_batches(batches: Sequence[Claimed]) -> list[Sent]:
     """What the door let through, in order."""
-    gateways = _names({batch.gateway_id for batch in batches})
+    senders = _senders({batch.gateway_id for batch in batches})
     sent = []
     for batch in batches:
+        sender = senders[batch.gateway_id]
+        if batch.source == Batch.Source.REPLAY:
+            sender = sender._replace(may_correct_all=True)
         for index, raw in batch.let_through():
             correction = read_correction(raw, index, batch.received_at)
-            sent.append((correction, batch.id, gateways[batch.gateway_id], bytes(raw), None))
+            sent.append((correction, batch.id, sender, bytes(raw), None))
     return _owned(sent)
 
 
@@ -105,7 +116,7 @@ def of_waiting(pks: Sequence[int]) -> list[Sent]:
         (
             read_correction(bytes(row.content), row.index, row.created_at),
             row.batch_id,
-            row.gateway.name,
+            Sender(row.gateway_id, row.gateway.name, row.by_operator or row.gateway.may_correct_all),
             bytes(row.content),
             row.pk,
         )
@@ -113,18 +124,19 @@ def of_waiting(pks: Sequence[int]) -> list[Sent]:
     )
 
 
-def _owned(sent: Iterable[tuple[Correction, int, str, bytes, int | None]]) -> list[Sent]:
+def _owned(sent: Iterable[tuple[Correction, int, Sender, bytes, int | None]]) -> list[Sent]:
     sent = list(sent)
     keys = directory.find_keys({correction.key_id for correction, *_ in sent})
     found = []
-    for correction, batch_id, gateway, content, waiting in sent:
+    for correction, batch_id, sender, content, waiting in sent:
         owner = keys[correction.key_id]
-        found.append(Sent(correction, batch_id, owner.workspace_id, owner.key_id, gateway, content, waiting))
+        found.append(Sent(correction, batch_id, owner.workspace_id, owner.key_id, sender, content, waiting))
     return found
 
 
-def _names(gateways: set[int]) -> dict[int, str]:
-    return dict(Gateway.objects.filter(pk__in=gateways).values_list("pk", "name"))
+def _senders(gateways: set[int]) -> dict[int, Sender]:
+    rows = Gateway.objects.filter(pk__in=gateways).values_list("pk", "name", "may_correct_all")
+    return {row[0]: Sender(*row) for row in rows}
 
 
 def locate(identities: Iterable[Identity]) -> set[Place]:
@@ -145,4 +157,14 @@ def hold(places: Iterable[Place]) -> dict[Identity, Stored]:
     instants = columns[1]
     with connection.cursor() as cursor:
         cursor.execute(HOLD, [*columns, min(instants), max(instants)])
-        return {event.identity: event for event in read(cursor.fetchall())}
+        events = read(cursor.fetchall())
+    return {event.identity: event for event in _with_senders(events)}
+
+
+def _with_senders(events: list[Stored]) -> list[Stored]:
+    """Events from before they named their gateway are that of their batch, while the inbox still has it."""
+    unnamed = {event.batch_id for event in events if event.gateway_id is None}
+    if not unnamed:
+        return events
+    known = dict(Batch.objects.filter(pk__in=unnamed).values_list("pk", "gateway_id"))
+    return [event._replace(gateway_id=known.get(event.batch_id)) if event.gateway_id is None else event for event in events]

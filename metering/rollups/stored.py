@@ -19,10 +19,10 @@ from metering.pricing.rates import RateTable, event_cost
 
 # In the order of Stored, then of State.
 COLUMNS = """event.workspace_id, event.occurred_at, event.id, event.request_id, event.attempt, event.key_id, event.model_id,
-       event.service_tier_id, tier.name, event.provider_id, event.status, event.usage_source, event.input_tokens,
-       event.cached_input_tokens, event.cache_write_tokens, event.output_tokens, event.reasoning_tokens, event.price_id,
-       event.cost"""
-PLAIN_COLUMNS = 10
+       event.service_tier_id, tier.name, event.provider_id, event.gateway_id, event.batch_id, event.status,
+       event.usage_source, event.input_tokens, event.cached_input_tokens, event.cache_write_tokens, event.output_tokens,
+       event.reasoning_tokens, event.price_id, event.cost"""
+PLAIN_COLUMNS = 12
 
 # Few rows are looked up by key among very many; a stale estimate must never make a plan read whole months instead.
 BY_KEY = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
@@ -51,6 +51,8 @@ class Stored(NamedTuple):
     tier_id: int
     tier: str
     provider_id: int
+    gateway_id: int | None  # null on events from before it was kept
+    batch_id: int
     state: State
 
     @property

@@ -20,7 +20,7 @@ from omixa_billing.front.socket import pages_socket
 from .address import address
 
 ONE_SHOT = ("prepare", "announce")  # they say something on the terminal and end
-AFTER_PREPARE = ("worker", "beat", "pages", "web", "announce")
+AFTER_PREPARE = ("worker", "gateways", "beat", "pages", "web", "announce")
 
 
 def configuration() -> str:
@@ -32,6 +32,7 @@ def configuration() -> str:
     sections += [
         one_shot("prepare", 10, autostart=True),
         service("worker", 20, bound(*celery_worker()), autostart=False, seconds_to_stop=30),
+        service("gateways", 20, bound(*python("omixa_billing.supervision.gateways")), autostart=False, seconds_to_stop=20),
         service("beat", 21, bound(*celery_beat()), autostart=False),
         service("pages", 22, python("omixa_billing.front.socket", *pages()), autostart=False, seconds_to_stop=20),
         service("web", 23, bound(*web()), autostart=False, seconds_to_stop=20),

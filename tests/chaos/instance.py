@@ -31,6 +31,7 @@ SECONDS_PER_ANSWER = 20
 # What tells a program of the supervisor's from the others, in its command line.
 MARKS = {
     "worker": ("celery", "worker"),
+    "gateways": ("supervision.gateways",),
     "beat": ("celery", "beat"),
     "web": ("granian", "supervision.web:"),
     "pages": ("granian", "supervision.pages:"),
@@ -119,7 +120,7 @@ class Instance:
     @contextmanager
     def frozen(self, name: str) -> Iterator[None]:
         """A program and its processes stand still for the block, as on a machine that has stalled."""
-        pids = [self.program(name), *self.children_of(name)]
+        pids = [self.program(name), *(self.children_of(name) if name == "worker" else [])]
         signal_all(pids, signal.SIGSTOP)
         try:
             yield
@@ -139,7 +140,7 @@ class Instance:
 
     def programs(self) -> dict[str, int]:
         """What works for customers and gateways, by its process id."""
-        return {name: self.program(name) for name in ("web", "pages", "worker", "beat")}
+        return {name: self.program(name) for name in ("web", "pages", "worker", "gateways", "beat")}
 
     def query(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Rows, from a server that may be coming up again."""

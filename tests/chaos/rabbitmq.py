@@ -16,6 +16,7 @@ from omixa_billing.embedded.deathsig import die_with_parent
 from tests.first_run import free_port
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+CONTROL = Path("/usr/lib/rabbitmq/bin/rabbitmqctl")
 EPMD = Path("/usr/bin/epmd")
 SECONDS_TO_START = 60
 SECONDS_TO_STOP = 20
@@ -84,6 +85,10 @@ class RabbitMQ:
         with suppress(ProcessLookupError):
             os.killpg(self.server.pid, signal.SIGKILL)
         self.server.wait(SECONDS_TO_STOP)
+
+    def control(self, *words: str) -> None:
+        """`rabbitmqctl`, as an operator calls it."""
+        subprocess.run([str(CONTROL), *words], env=self.environment, check=True, timeout=SECONDS_TO_START, capture_output=True)
 
     def log(self) -> str:
         return (self.folder / "output").read_text(errors="replace")

@@ -12,7 +12,10 @@ ACTOR = "chaos"
 
 
 def make(price_commands: list[list[str]], sweep_every: int | None) -> dict[str, Any]:
-    """{"token": the gateway's, "workspaces": [{"number": its id in the database, "admin_key", "keys"}], "prices": their ids}"""
+    """{"gateway": its id, "token": its token, "workspaces": [...], "prices": their ids}.
+
+    A workspace is {"number": its id in the database, "admin_key", "keys"}.
+    """
     from django.core.management import call_command
     from django.utils import timezone
 
@@ -30,7 +33,8 @@ def make(price_commands: list[list[str]], sweep_every: int | None) -> dict[str, 
         keys = [create_key(workspace, "live", f"live {each}", ACTOR, now)[0].public_id for each in range(KEYS)]
         admin_key = create_key(workspace, "admin", "admin", ACTOR, now)[1]
         workspaces.append({"number": workspace.pk, "admin_key": admin_key, "keys": keys})
-    return {"token": create_gateway("Chaos", ACTOR, now)[1], "workspaces": workspaces, "prices": prices}
+    gateway, token = create_gateway("Chaos", ACTOR, now)
+    return {"gateway": gateway.public_id, "token": token, "workspaces": workspaces, "prices": prices}
 
 
 def sweep_more_often(seconds: int) -> None:

@@ -17,19 +17,25 @@ import json, os, sys
 import django
 os.environ["DJANGO_SETTINGS_MODULE"] = "omixa_billing.settings"
 django.setup()
-from omixa_billing.celery import app
+from django.conf import settings
+from celery import Celery
+from kombu import Queue
+app = Celery(broker=settings.GATEWAY_BROKER_URL, set_as_current=False)
+app.conf.broker_transport_options = settings.GATEWAY_BROKER_OPTIONS
+queue = "gateways." + sys.argv[2]
+where = {"exchange": queue, "routing_key": queue} if settings.GATEWAY_BROKER_URL.startswith("amqp") else {}
 for events in json.load(open(sys.argv[1])):
-    app.send_task("metering.ingest_events", [events])
+    app.send_task("metering.ingest_events", [events], queue=Queue(queue, no_declare=True), **where)
 print("true")
 """
 
 
 def publish(stage: Stage, folder: Path) -> set[Identity]:
-    """As tasks; from then on the gateway takes their events for acknowledged. The events."""
+    """As tasks, to the gateway's queue; from then on the gateway takes their events for acknowledged. The events."""
     batches = stage.some(BATCHES)
     messages = folder / "messages.json"
     messages.write_text(json.dumps([[sent.body for sent in batch] for batch in batches]))
-    assert stage.instance.python("-c", PUBLISH, str(messages))
+    assert stage.instance.python("-c", PUBLISH, str(messages), stage.world.gateway)
     happened = {sent.happened.identity: sent.happened for batch in batches for sent in batch if sent.happened}
     stage.notes.sent |= happened
     stage.notes.acknowledged |= happened.keys()
@@ -51,22 +57,30 @@ def recorded(stage: Stage, events: set[Identity]) -> int:
     return len(events & {(numbers[workspace], request_id, attempt) for workspace, request_id, attempt in rows})
 
 
+def wait_until_carried_out(order: Path) -> None:
+    deadline = time.monotonic() + SECONDS_TO_ARRIVE
+    while order.exists():
+        assert time.monotonic() < deadline, f"nobody died at {order.name}"
+        time.sleep(0.02)
+
+
 def test_a_message_outlives_the_process_that_had_begun_it(redis_stage: Stage, tmp_path: Path) -> None:
-    with redis_stage.instance.frozen("worker"):
+    instance = redis_stage.instance
+    with instance.frozen("gateways"):
         events = publish(redis_stage, tmp_path)
-    for _ in range(3):
-        signal_all(redis_stage.instance.children_of("worker"), signal.SIGKILL)
-        time.sleep(0.3)
+        order = instance.order_death("gateways", "after")
+    wait_until_carried_out(order)
+    wait_until_carried_out(instance.order_death("gateways", "before"))
     wait_until_recorded(redis_stage, events)
     redis_stage.reckon()
 
 
-def test_on_rabbitmq_a_message_outlives_workers_and_broker(rabbitmq_stage: Stage, tmp_path: Path) -> None:
+def test_on_rabbitmq_a_message_outlives_its_reader_and_the_broker(rabbitmq_stage: Stage, tmp_path: Path) -> None:
     instance = rabbitmq_stage.instance
-    with instance.frozen("worker"):
+    with instance.frozen("gateways"):
         events = publish(rabbitmq_stage, tmp_path)
         rabbitmq_stage.broker.kill(instance)
-    signal_all([instance.program("worker"), *instance.children_of("worker")], signal.SIGKILL)
+    signal_all([instance.program("gateways")], signal.SIGKILL)
     wait_until_recorded(rabbitmq_stage, events)
     rabbitmq_stage.reckon()
 

@@ -38,6 +38,7 @@ class RecentTraffic(Traffic):
 class World:
     """`workspaces` are the database's ids of the tenants, in the order in which the events number them."""
 
+    gateway: str
     token: str
     admin_keys: list[str]
     keys: list[list[str]]
@@ -63,7 +64,7 @@ def make_world(instance: Instance, seed: int, sweep_every: int | None = None) ->
     keys = [workspace["keys"] for workspace in made["workspaces"]]
     admin_keys = [workspace["admin_key"] for workspace in made["workspaces"]]
     workspaces = [workspace["number"] for workspace in made["workspaces"]]
-    return World(made["token"], admin_keys, keys, workspaces, [*seed_prices(instance), *prices], now, seed)
+    return World(made["gateway"], made["token"], admin_keys, keys, workspaces, [*seed_prices(instance), *prices], now, seed)
 
 
 def changed(now: datetime, model: str, facts: dict[str, Any]) -> Price:

@@ -154,6 +154,22 @@ def test_a_gateways_token_works_until_it_is_revoked(console: Client) -> None:
     assert acts_on(gateway.public_id) == [(OPERATOR, "gateway.created"), (OPERATOR, "gateway.revoked")]
 
 
+def test_a_gateways_reach_is_set_when_it_is_made_and_changed_later(console: Client, world: World) -> None:
+    form = reverse("admin:workspaces_gateway_add")
+    submit(console, form, name="Acme's own", workspaces=[world.acme.pk], may_correct_all="on")
+    gateway = Gateway.objects.get(name="Acme's own")
+    assert (list(gateway.workspaces.all()), gateway.may_correct_all) == ([world.acme], True)
+    listed = console.get(reverse("admin:workspaces_gateway_changelist")).content.decode()
+    assert "what any gateway sent" in listed
+    assert "every workspace" in listed  # of the other one
+    page = reverse("admin:workspaces_gateway_reach", args=[gateway.pk])
+    assert "Acme" in console.get(page).content.decode()
+    assert submit(console, page, workspaces=[world.sandbox.pk]).status_code == 302
+    gateway.refresh_from_db()
+    assert (list(gateway.workspaces.all()), gateway.may_correct_all) == ([world.sandbox], False)
+    assert acts_on(gateway.public_id) == [(OPERATOR, "gateway.created"), (OPERATOR, "gateway.reach_changed")]
+
+
 def test_the_last_owner_cannot_be_removed(console: Client, world: World) -> None:
     member = Membership.objects.get(workspace=world.acme)
     answer = submit(console, reverse("admin:workspaces_membership_remove", args=[member.pk]))

@@ -16,7 +16,8 @@ from tests.corrections.conftest import SMALL_USAGE, correct, everything_agrees, 
 from tests.factories import GOLDEN_USAGE, NOW, make_price, work
 from tests.ingest.doorway import error_of
 from tests.usage.conftest import Sender, Tenant, a_tenant, at
-from workspaces import issue
+from workspaces import secrets
+from workspaces.credentials import give_secret
 from workspaces.models import Gateway
 
 pytestmark = pytest.mark.django_db
@@ -31,8 +32,8 @@ def _the_fixed_day() -> Iterator[None]:
 
 
 @pytest.fixture
-def token() -> str:
-    return issue.create_gateway("eu-2", "test", NOW)[1]
+def token(gateway: Gateway) -> str:
+    return give_secret(secrets.Kind.GATEWAY, NOW, gateway=gateway)
 
 
 @pytest.fixture

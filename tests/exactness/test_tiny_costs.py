@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from django.db.models import Sum
 
-from metering.ingest.arrivals import Arrival, number, rate
+from metering.ingest.arrivals import Arrival, Origin, number, rate
 from metering.ingest.events import read_event
 from metering.money import exact_text
 from metering.pricing.rates import load_rates
@@ -50,7 +50,7 @@ def a_batch(key: APIKey) -> list[Arrival]:
     for n in range(BATCH):
         usage = {"prompt_tokens": TINY * n, "completion_tokens": 0}
         event = an_event(key, request_id=f"r{n}", model="tiny", usage=usage, occurred_at=BEGINNING.isoformat())
-        events.append((1, read_event(json.dumps(event).encode(), n, BEGINNING)))
+        events.append((Origin(1, 1), read_event(json.dumps(event).encode(), n, BEGINNING)))
     arrivals = number(events)
     for arrival in arrivals:
         rate(arrival, rates)

@@ -66,6 +66,22 @@ def test_a_gateway_is_printed_as_one_json_object(capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_gateway_is_bound_to_the_workspaces_that_the_command_names(capsys: pytest.CaptureFixture[str]) -> None:
+    acme, birch, _ = (Workspace.objects.create(name=name) for name in ("Acme", "Birch", "Cedar"))
+    named = ["--workspace", acme.public_id, "--workspace", birch.public_id]
+    assert run(CreateGateway(), "create_gateway", "Edge", *named, "--may-correct-all") == 0
+    gateway = Gateway.objects.get(public_id=json.loads(capsys.readouterr().out)["gateway_id"])
+    assert (list(gateway.workspaces.all()), gateway.may_correct_all) == ([acme, birch], True)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_gateway_for_a_workspace_that_is_none_is_not_made(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(CreateGateway(), "create_gateway", "Edge", "--workspace", "ws_none") == 1
+    assert capsys.readouterr() == ("", "There is no workspace 'ws_none'.\n")
+    assert not Gateway.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -199,7 +199,7 @@ def test_a_gateway_is_made_renamed_rotated_and_revoked_on_record(db: None) -> No
     gateway.refresh_from_db()
     assert (gateway.name, gateway.revoked_at) == ("Edge one", NOW)
     assert trail(gateway.public_id) == [
-        (OWNER, "gateway.created", {"name": "Edge", "last_four": old[-4:]}),
+        (OWNER, "gateway.created", {"name": "Edge", "last_four": old[-4:], "workspaces": [], "may_correct_all": False}),
         (OWNER, "gateway.renamed", {"before": "Edge", "after": "Edge one"}),
         (OWNER, "gateway.rotated", {"grace_seconds": 3600, "last_four": new[-4:]}),
         (OWNER, "gateway.revoked", {}),

@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.widgets import AutocompleteSelect
+from django.contrib.admin.widgets import AutocompleteSelect, AutocompleteSelectMultiple
 from django.db.models import QuerySet
 from django.utils.text import capfirst
 from unfold.widgets import (
@@ -22,7 +22,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from workspaces.models import APIKey, Workspace
+from workspaces.models import APIKey, Gateway, Workspace
 
 GRACE_CHOICES = [
     ("0", "none: the old secret stops now"),
@@ -97,6 +97,14 @@ def workspace(required: bool = True, help_text: str = "") -> forms.ModelChoiceFi
     """A workspace, found by typing a part of its name."""
     widget = AutocompleteSelect(APIKey._meta.get_field("workspace"), admin.site, attrs={"data-theme": "admin-autocomplete"})
     return forms.ModelChoiceField(Workspace.objects.all(), required=required, help_text=help_text, widget=widget)
+
+
+def workspaces(label: str, help_text: str = "") -> forms.ModelMultipleChoiceField:
+    """Any number of workspaces, each found by typing a part of its name."""
+    source, attributes = Gateway._meta.get_field("workspaces"), {"data-theme": "admin-autocomplete"}
+    widget = AutocompleteSelectMultiple(source, admin.site, attrs=attributes)
+    rows = Workspace.objects.all()
+    return forms.ModelMultipleChoiceField(rows, required=False, label=capfirst(label), help_text=help_text, widget=widget)
 
 
 class GraceForm(forms.Form):

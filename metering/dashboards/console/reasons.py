@@ -71,6 +71,44 @@ REASONS = {
     "wrong_key": Reason(
         "The event was called with another key", "Edit key_id to the key of the event that it corrects, and replay it."
     ),
+    "sent_by_another_gateway": Reason(
+        "Another gateway sent the event it corrects",
+        "Replay it if the correction is right: in your name it is applied. Dismiss it, and look into the gateway, if nobody "
+        "knows of it. A gateway that is to correct for others is given that under “Reach” on its page.",
+    ),
+    "sender_not_recorded": Reason(
+        "It corrects an event from before gateways were kept with events",
+        "Replay it if the correction is right: in your name it is applied. Otherwise dismiss it.",
+    ),
+    "wrong_workspace": Reason(
+        "Its gateway is not bound to this workspace",
+        "Replay it if the usage is real, and bind the gateway to the workspace under “Reach” on its page if more is to come. "
+        "Dismiss it if the gateway had no business there.",
+    ),
+    "gateway_revoked": Reason(
+        "Its gateway was revoked before it came",
+        "Replay it if it is known to be real usage, such as what a gateway had left to send. Dismiss it if the gateway was "
+        "revoked because its token was lost.",
+    ),
+    "unknown_gateway": Reason(
+        "It names no gateway of this installation",
+        "Have the gateway publish to a queue of its own, which says who it is. Replay it if it is known whose usage it is.",
+    ),
+    "wrong_gateway": Reason(
+        "It came through another gateway's queue",
+        "Have the gateway leave its id out, or correct it. Replay it if it is known to be real usage.",
+    ),
+    "other_task": Reason(
+        "A message that asks for another task",
+        "Nothing was run. A gateway has no reason to send this: find out who holds its credentials, then dismiss it.",
+    ),
+    "malformed_message": Reason(
+        "A message that cannot be read",
+        "Have the gateway publish with Celery's defaults, and send it again. Then dismiss this one.",
+    ),
+    "message_too_large": Reason(
+        "A message too large to be opened", "Have its events sent again in several messages, then dismiss it."
+    ),
     "not_applied": Reason("It could not be applied", "Replay it; if it fails again, the message says what to correct."),
 }
 OTHER = Reason("Refused", "The message says why. Correct the content with “Edit and replay”, or dismiss the event.")

@@ -5,10 +5,10 @@ from django.utils import timezone
 
 from metering.invoicing.close import close_month
 from metering.invoicing.models import Invoice
-from metering.management.workspaces import workspace_named
 from metering.money import cents_text
 from metering.periods import parse_instant, parse_month
 from omixa_billing.commands import JsonCommand
+from workspaces.management.named import workspace_named
 
 
 class Command(JsonCommand):

@@ -8,13 +8,13 @@ from django.utils import timezone
 from metering.catalogue.models import LanguageModel
 from metering.errors import InvalidParameter, NotFound
 from metering.invoicing.rerating import planned_months, total_of
-from metering.management.workspaces import workspace_named
 from metering.money import exact_text
 from metering.periods import instant_text, parse_instant
 from metering.rollups.models import Rerating
 from metering.rollups.plan import plan, scope_for
 from metering.rollups.rerate import continue_rerating, order_rerating
 from omixa_billing.commands import JsonCommand
+from workspaces.management.named import workspace_named
 from workspaces.names import is_storable
 
 ACTOR = "command rerate"

@@ -6,10 +6,10 @@ from django.utils import timezone
 
 from metering.catalogue.models import LanguageModel
 from metering.catalogue.set_price import describe, parse_rate, set_price
-from metering.management.workspaces import workspace_named
 from metering.periods import parse_instant
 from metering.rollups.rated import rated_since
 from omixa_billing.commands import JsonCommand
+from workspaces.management.named import workspace_named
 
 
 class Command(JsonCommand):

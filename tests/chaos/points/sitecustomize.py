@@ -22,6 +22,8 @@ def program() -> str | None:
         words = Path(f"/proc/{os.getppid()}/cmdline").read_bytes().decode(errors="replace")
     if "celery" in words and "worker" in words.replace("supervision.worker", ""):
         return "worker"
+    if "supervision.gateways" in words:
+        return "gateways"
     return "web" if "supervision.web:" in words else None
 
 

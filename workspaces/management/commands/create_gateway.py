@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from omixa_billing.commands import JsonCommand
 from workspaces import issue
+from workspaces.management.named import workspace_named
 
 
 class Command(JsonCommand):
@@ -12,7 +13,21 @@ class Command(JsonCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", metavar="NAME")
+        parser.add_argument(
+            "--workspace",
+            action="append",
+            default=[],
+            metavar="ID",
+            help="bind the gateway to this workspace; may be given several times; without it the gateway sends for all",
+        )
+        parser.add_argument(
+            "--may-correct-all",
+            action="store_true",
+            help="let it correct what other gateways sent; otherwise it corrects only what it sent itself",
+        )
 
-    def act(self, *, name: str, **options: Any) -> dict[str, Any]:
-        gateway, token = issue.create_gateway(name, "command create_gateway", timezone.now())
+    def act(self, *, name: str, workspace: list[str], may_correct_all: bool, **options: Any) -> dict[str, Any]:
+        bound = [found for public_id in workspace if (found := workspace_named(public_id))]
+        actor = "command create_gateway"
+        gateway, token = issue.create_gateway(name, actor, timezone.now(), bound, may_correct_all)
         return {"gateway_id": gateway.public_id, "token": token}

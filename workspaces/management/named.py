@@ -1,15 +1,15 @@
 """The workspace that a command's `--workspace` names."""
 
-from metering.errors import NotFound
+from workspaces.errors import UnknownWorkspace
 from workspaces.models import Workspace
 from workspaces.names import is_storable
 
 
 def workspace_named(public_id: str | None) -> Workspace | None:
-    """The workspace, or None where none is named. Raises NotFound."""
+    """The workspace, or None where none is named. Raises UnknownWorkspace."""
     if public_id is None:
         return None
     found = Workspace.objects.filter(public_id=public_id).first() if is_storable(public_id) else None
     if found is None:
-        raise NotFound(f"There is no workspace {public_id!r}.")
+        raise UnknownWorkspace(f"There is no workspace {public_id!r}.")
     return found
