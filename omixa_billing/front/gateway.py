@@ -28,12 +28,15 @@ class Gateway:
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(settings.GATEWAY_THREADS, "gateway")
+        # Refusing may write to the audit trail, one after the other: those who are nobody's gateway wait for each other only.
+        self._refusing = ThreadPoolExecutor(settings.PROBE_THREADS, "refusing")
         self._probes = ThreadPoolExecutor(settings.PROBE_THREADS, "probe")
         self._memory = Memory(settings.FRONT_MAX_BUFFERED_BYTES)
 
     def close(self) -> None:
         """Waits for requests that have begun."""
         self._threads.shutdown()
+        self._refusing.shutdown(cancel_futures=True)
         self._probes.shutdown(cancel_futures=True)
 
     async def probe(self, head: Head, send: Send) -> None:
@@ -41,11 +44,9 @@ class Gateway:
 
     async def answer(self, head: Head, receive: Receive, send: Send) -> None:
         environ = environ_of(head)
-        if head.length == 0:
-            return await send_answer(send, await self._in_thread(self._threads, answer_of, environ))
-        refused = await self._in_thread(self._threads, refusal_of, environ)
-        if refused is not None:
-            await send_answer(send, refused, last=True)
+        if not await self._in_thread(self._threads, is_known, environ):
+            refused = await self._in_thread(self._refusing, answer_of, environ)
+            await send_answer(send, refused, last=head.length != 0)
             return await discard_body(head, receive)
         with self._memory.share() as share:
             complete(environ, await read_body(head, receive, settings.INGEST_MAX_BYTES, share))
@@ -87,10 +88,10 @@ def complete(environ: Environ, body: bytes) -> None:
     environ["wsgi.input"] = BytesIO(body)
 
 
-def refusal_of(environ: Environ) -> "Answer | None":
-    """In a thread: whose request it is, or the whole answer to a caller that is nobody's gateway."""
+def is_known(environ: Environ) -> bool:
+    """In a thread: whether this is a gateway's request. The view finds whose it is, or why it is refused."""
     environ[GATEWAY] = gateway_or_refusal(environ.get("HTTP_AUTHORIZATION"))
-    return answer_of(environ) if isinstance(environ[GATEWAY], Exception) else None
+    return not isinstance(environ[GATEWAY], Exception)
 
 
 def answer_of(environ: Environ) -> Answer:
