@@ -26,6 +26,8 @@ def membership_of(request: HttpRequest) -> Membership | None:
     by_id = {each.workspace.public_id: each for each in memberships_of(request)}
     if (named := request.headers.get(HEADER)) is not None:
         return by_id.get(named)
+    if not by_id:
+        return None  # a request that was refused early has no session either
     chosen = by_id.get(request.session.get(SESSION_KEY, ""))
     return chosen or next(iter(by_id.values()), None)
 
