@@ -8,7 +8,6 @@ from tests.usage.conftest import fixed_day
 from workspaces.models import Membership, User, Workspace
 
 __all__ = ["fixed_day"]
-BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 @pytest.fixture
@@ -24,7 +23,7 @@ def browser_of(address: str | None) -> Client:
     """Of the person with this address, or of a stranger. An error of ours is the 500 that a browser would get."""
     client = Client(raise_request_exception=False)
     if address is not None:
-        client.force_login(User.objects.get(email=address), backend=BACKEND)
+        client.force_login(User.objects.get(email=address))
     return client
 
 

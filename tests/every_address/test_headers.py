@@ -142,6 +142,8 @@ def test_strict_transport_is_said_on_every_answer(client: Client, db: None, path
 @override_settings(
     SESSION_COOKIE_NAME="__Host-sessionid",
     CSRF_COOKIE_NAME="__Host-csrftoken",
+    KNOWN_BROWSER_COOKIE="__Host-known_browser",
+    SECURE_COOKIES=True,
     SESSION_COOKIE_SECURE=True,
     CSRF_COOKIE_SECURE=True,
 )
@@ -149,7 +151,7 @@ def test_the_cookies_of_a_sign_in_are_what_their_prefix_demands(world: World) ->
     client = Client()
     client.get("/accounts/login/", secure=True)
     client.post("/accounts/login/", {"login": "owner@acme.example", "password": "a long enough password"}, secure=True)
-    assert set(client.cookies) == {"__Host-sessionid", "__Host-csrftoken"}
+    assert set(client.cookies) == {"__Host-sessionid", "__Host-csrftoken", "__Host-known_browser"}
     for cookie in client.cookies.values():
         assert (cookie["secure"], cookie["path"], cookie["domain"], cookie["samesite"]) == (True, "/", "", "Lax")
     assert client.cookies["__Host-sessionid"]["httponly"] is True
