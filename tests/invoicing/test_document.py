@@ -8,10 +8,12 @@ import pytest
 
 from metering.invoicing.document import render_invoice
 from metering.invoicing.models import Invoice
+from metering.invoicing.pdf import invoice_pdf
 from metering.invoicing.terms_models import AgreedPricing, BillingTerms
 from metering.payments.by_hand import mark_paid
 from tests.factories import NOW, make_price
 from tests.invoicing.conftest import AUGUST, Meter, closed, finalized, tokens
+from tests.invoicing.test_pdf import text_of as text_of_pdf
 from workspaces.models import APIKey, Workspace
 
 pytestmark = pytest.mark.django_db
@@ -78,12 +80,16 @@ def test_a_draft_says_so_and_prints_todays_names(use: Meter, key: APIKey, acme: 
     assert "Acme Holding" in printed
 
 
-def test_a_paid_invoice_has_nothing_due(use: Meter, key: APIKey) -> None:
+def test_a_paid_invoice_prints_what_its_pdf_says(use: Meter, key: APIKey) -> None:
+    """One number, one document: what was paid since is on the screen only, beside it."""
     use(key, "09-10T00:00", usage=MILLION)
     (invoice,) = finalized()
-    printed = text_of(mark_paid(invoice.pk, "transfer 4711", "anna", NOW))
-    assert "Total 1.50 Paid -1.50 Amount due USD 0.00" in printed
-    assert "Payment reference: transfer 4711" in printed
+    before = text_of(invoice)
+    paid = mark_paid(invoice.pk, "transfer 4711", "anna", NOW)
+    printed = text_of(paid)
+    assert "Total 1.50 Amount due USD 1.50" in printed
+    assert printed.replace(" Paid Print ", " Open Print ") == before
+    assert "Amount due USD 1.50" in text_of_pdf(invoice_pdf(paid))
 
 
 def test_a_void_invoice_asks_for_nothing(use: Meter, key: APIKey) -> None:
@@ -101,13 +107,12 @@ def test_an_open_invoice_says_how_to_pay_it(use: Meter, key: APIKey, settings: A
     assert "How to pay" not in text_of(closed()[0])  # a draft is not paid
     (invoice,) = finalized()
     assert "Amount due USD 1.50 How to pay Transfer to IBAN DE02 with its number." in text_of(invoice)
-    assert "IBAN" not in text_of(mark_paid(invoice.pk, "transfer 4711", "anna", NOW))
 
 
 def test_its_state_is_said_in_the_readers_words(use: Meter, key: APIKey) -> None:
     use(key, "09-10T00:00", usage=MILLION)
     (invoice,) = finalized()
-    assert "Invoice OMX-2026-00001 Open Amount due" in text_of(invoice)
+    assert "Open Print Invoice OMX-2026-00001 Amount due" in text_of(invoice)
     assert '<span class="state state--open">Overdue</span>' in render_invoice(invoice, state="Overdue")
 
 
