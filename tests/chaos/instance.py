@@ -36,7 +36,7 @@ MARKS = {
     "web": ("granian", "supervision.web:"),
     "pages": ("granian", "supervision.pages:"),
     "postgres": ("omixa_billing.embedded.postgres",),
-    "redis": ("redis-server", "redis.sock"),
+    "redis": ("valkey-server", "redis.sock"),
 }
 
 
