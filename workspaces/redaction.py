@@ -14,8 +14,9 @@ from workspaces.secrets import CHECKSUM_LENGTH, RANDOM_LENGTH, Kind
 
 _FORM = rf"omx(?:_|%5[Ff])({'|'.join(Kind)})(?:_|%5[Ff])[0-9A-Za-z]{{{RANDOM_LENGTH + CHECKSUM_LENGTH}}}"
 _TEXT, _BYTES = re.compile(_FORM), re.compile(_FORM.encode())
-# What opens an account to its reader: the key in the address of a page that sets a password or confirms an address.
-_LINK = re.compile(r"(/accounts/(?:password/reset/key|confirm-email)/)[^/\s\"'<>\\]+")
+# What opens an account or a workspace to its reader: the secret in the address of a page that sets a password, confirms an
+# address or accepts an invitation. A member's pages of an invitation, under /settings, hold its id and no secret.
+_LINK = re.compile(r"(/accounts/(?:password/reset/key|confirm-email)/|(?<!/settings)/invitations/)[^/\s\"'<>\\]+")
 _PASSWORD = re.compile(r"(?<![a-z0-9+.-])([a-z][a-z0-9+.-]{0,30}://[^/\s:@\"]{0,200}:)[^/\s@\"]{1,200}(?=@)")
 
 
@@ -29,9 +30,9 @@ def redact_bytes(data: bytes) -> bytes:
 
 
 def redact_line(line: str) -> str:
-    """A line of a log: also without what opens an account, and without passwords in addresses of servers."""
+    """A line of a log: also without what opens an account or a workspace, and without passwords in addresses of servers."""
     line = redact(line)
-    if "/accounts/" in line:
+    if "/accounts/" in line or "/invitations/" in line:
         line = _LINK.sub(r"\1[removed]", line)
     return _PASSWORD.sub(r"\1[removed]", line) if "@" in line else line
 

@@ -186,6 +186,15 @@ def test_a_line_of_a_log_opens_no_account_and_no_server() -> None:
     assert line == '{"event": "Not Found: /accounts/password/reset/key/[removed]/ at postgres://omixa:[removed]@db/omixa"}'
 
 
+def test_a_line_of_a_log_opens_no_workspace() -> None:
+    line = redact_line(
+        '{"event": "at https://billing.example.com/invitations/c9x-Secret_4fTq?a=1 from \\"/invitations/c9x\\""}'
+    )
+    assert line == '{"event": "at https://billing.example.com/invitations/[removed] from \\"/invitations/[removed]\\""}'
+    by_id = '{"event": "Not Found: /settings/invitations/inv_4fTq/send"}'
+    assert redact_line(by_id) == by_id
+
+
 def test_a_traceback_in_the_log_or_on_the_page_of_debug_shows_no_key(log_lines: io.StringIO, rf: Any) -> None:
     secret = secrets.new_secret("live")
     try:
