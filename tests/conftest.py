@@ -32,6 +32,12 @@ def _nothing_remembered() -> None:
     current.forget()
 
 
+@pytest.fixture(autouse=True)
+def _passwords_are_cheap(settings: Any) -> None:
+    """A real hash takes longer than most tests, and its strength is Django's to test."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 def _just_confirmed(request: Any, user: Any, **rest: Any) -> None:
     """`force_login` stands for a sign-in after which the person confirmed who they are. A sign-in on the page does not."""
     if not login.get_authentication_records(request, user):

@@ -21,10 +21,9 @@ OPERATOR = "operator@omixa.example"
 
 
 @pytest.fixture(autouse=True)
-def _the_day(db: None, settings: Any) -> Iterator[None]:
+def _the_day(db: None) -> Iterator[None]:
     """A code is good once and for half a minute, and limits of earlier tests count on: each test has its own."""
     cache.clear()
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # people sign in often here
     with time_machine.travel(NOW, tick=False):
         yield
 

@@ -21,11 +21,6 @@ ADA = "ada@acme.example"
 WRONG, LIMITED, SIGNED_IN = "wrong", "limited", "signed in"
 
 
-@pytest.fixture(autouse=True)
-def _quick_hashes(settings: Any) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 @pytest.fixture
 def few_from_anywhere(settings: Any) -> None:
     """An account's limit over all addresses, as low as a test can wait for."""
