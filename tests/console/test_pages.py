@@ -42,7 +42,7 @@ def every_page(world: World) -> list[str]:
         ("workspaces_workspace_change", world.acme.pk),
         ("workspaces_workspace_invite_member", world.acme.pk),
         ("workspaces_apikey_change", world.key.pk),
-        ("workspaces_apikey_rename", world.key.pk),
+        ("workspaces_apikey_change_key", world.key.pk),
         ("workspaces_apikey_rotate", world.key.pk),
         ("workspaces_apikey_revoke", world.key.pk),
         ("workspaces_gateway_change", Gateway.objects.get().pk),

@@ -1,5 +1,6 @@
 """Paying from the billing page: what is due, what the buttons say, coming back from Stripe, and a new card."""
 
+from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -94,7 +95,8 @@ def test_all_four_exports_are_linked(acme: Tenant, owner: Client) -> None:
     page = text_of(owner.get("/billing"))
     for kind in ("invoices", "lines", "payments", "credits"):
         assert f'href="/exports/{kind}"' in page
-        assert owner.get(f"/exports/{kind}").status_code == 200
+        with closing(owner.get(f"/exports/{kind}")) as answer:
+            assert answer.status_code == 200
 
 
 # --- What the buttons say, and what follows --------------------------------------------------------------------------

@@ -116,7 +116,7 @@ def test_an_unknown_status_hides_nothing(acme: Tenant, owner: Client, use: Use) 
 
 def test_what_is_known_is_not_complained_about(owner: Client) -> None:
     for query in ("", "range=last_month&bucket=none&group_by=&status=", "range=30d&group_by=status&status=failed"):
-        assert 'role="alert"' not in text_of(owner.get(f"/usage?{query}"))
+        assert "notice--warn" not in text_of(owner.get(f"/usage?{query}"))
 
 
 @pytest.mark.parametrize("query", ["bucket=year", "group_by=workspace", "range=x", "model=%00", "status=%FF", "key_id=nope%00"])

@@ -117,7 +117,7 @@ def test_a_key_sent_anywhere_is_afterwards_nowhere(
                 said = content.decode("utf-8", "replace") + str(answer.headers) + str(answer.cookies.output())
                 assert key not in said.replace("%5F", "_").replace("%5f", "_"), (method, address, answer.status_code)
                 answered[answer.status_code] = answered.get(answer.status_code, 0) + 1
-    assert answered[200] > 100
+    assert answered[200] > 80
     assert 500 not in answered, answered
     assert '"level"' in log_lines.getvalue()
     assert key not in log_lines.getvalue()
@@ -134,7 +134,7 @@ def test_a_name_with_a_key_in_it_is_refused_by_forms_api_and_commands(key: str, 
     refused = plain.post("/api/v1/keys", body, content_type="application/json", headers=as_admin)
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, "secret_in_body")
     with pytest.raises(CommandError, match="The name holds a whole omx_ key or token"):
-        CreateGateway().handle(name=key)
+        CreateGateway().handle(name=key, workspace=[], may_correct_all=False)
     with pytest.raises(InvalidName):
         issue.create_gateway(key, "the tests", make_workspace("Other").created_at)
     assert list(Gateway.objects.values_list("name", flat=True)) == ["edge"]

@@ -55,6 +55,13 @@ def sign_in(user: User, client: Client | None = None, **more: str) -> Client:
     return client
 
 
+def sign_in_and_confirm(user: User, client: Client | None = None) -> Client:
+    """For acts that ask who acts: the password once more."""
+    client = sign_in(user, client)
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    return client
+
+
 def show_code(client: Client) -> Any:
     cache.clear()  # a code is good once, and tests use it twice in the same half minute
     return client.post("/accounts/2fa/authenticate/", {"code": code()})

@@ -10,7 +10,7 @@ from django.template.loader import get_template
 from django.test import Client
 from django.urls import reverse
 
-from tests.signin.conftest import OPERATOR, PASSWORD, commits, set_up_app_on_the_page, sign_in
+from tests.signin.conftest import OPERATOR, PASSWORD, commits, set_up_app_on_the_page, sign_in, sign_in_and_confirm
 from workspaces.accounts import AccountAdapter
 from workspaces.models import User
 
@@ -89,7 +89,7 @@ def test_a_password_set_by_a_link_is_told(customer: User, browser: Client) -> No
 
 
 def test_what_an_operator_changes_is_told_without_their_address(operator: User, customer: User, browser: Client) -> None:
-    client = sign_in(operator, browser)
+    client = sign_in_and_confirm(operator, browser)
     password = reverse("admin:auth_user_password_change", args=[customer.pk])
     client.post(password, {"usable_password": "true", "password1": NEW, "password2": NEW, "set-password": "yes"})
     assert User.objects.get(pk=customer.pk).check_password(NEW)
@@ -109,7 +109,7 @@ def test_what_an_operator_changes_is_told_without_their_address(operator: User, 
 
 
 def test_what_an_operator_leaves_as_it_is_is_not_told(operator: User, customer: User) -> None:
-    client = sign_in(operator)
+    client = sign_in_and_confirm(operator)
     password = reverse("admin:auth_user_password_change", args=[customer.pk])
     client.post(password, {"usable_password": "true", "password1": NEW, "password2": "x", "set-password": "yes"})
     person = {"email": customer.email, "first_name": "Ada", "is_active": "on"}
@@ -148,7 +148,7 @@ def test_a_changed_address_leaves_nothing_to_the_old_one(operator: User, custome
     EmailAddress.objects.create(user=customer, email="ada@acme.example", primary=True, verified=True)
     person = {"email": "ada@new.example", "is_active": "on"}
     person |= {"memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
-    sign_in(operator).post(reverse("admin:workspaces_user_change", args=[customer.pk]), person)
+    sign_in_and_confirm(operator).post(reverse("admin:workspaces_user_change", args=[customer.pk]), person)
     mail.outbox.clear()
     for email in ("ada@acme.example", "ada@new.example"):
         Client().post("/accounts/password/reset/", {"email": email})

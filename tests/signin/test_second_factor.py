@@ -1,6 +1,7 @@
 """With OPERATORS_NEED_SECOND_FACTOR no address of the console answers an operator without one."""
 
 import os
+import secrets
 import subprocess
 import sys
 from typing import Any
@@ -158,7 +159,11 @@ def test_an_operator_is_still_made_on_the_command_line() -> None:
     ],
 )
 def test_production_needs_it_unless_switched_off_and_development_does_not(environment: dict[str, str], needed: str) -> None:
-    fit = {"SECRET_KEY": "x" * 60, "PUBLIC_URL": "https://billing.example.com", "ALLOWED_HOSTS": "billing.example.com"}
+    fit = {
+        "SECRET_KEY": secrets.token_urlsafe(50),
+        "PUBLIC_URL": "https://billing.example.com",
+        "ALLOWED_HOSTS": "billing.example.com",
+    }
     show = "from django.conf import settings; print(settings.OPERATORS_NEED_SECOND_FACTOR)"
     known = {name: value for name, value in os.environ.items() if name not in ("OMIXA_ENV", "DEBUG")}
     known |= {"DJANGO_SETTINGS_MODULE": "omixa_billing.settings", **(fit if environment else {}), **environment}

@@ -12,7 +12,15 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.factories import NOW
-from tests.signin.conftest import PASSWORD, commits, is_signed_in, set_up_app, set_up_app_on_the_page, sign_in
+from tests.signin.conftest import (
+    PASSWORD,
+    commits,
+    is_signed_in,
+    set_up_app,
+    set_up_app_on_the_page,
+    sign_in,
+    sign_in_and_confirm,
+)
 from workspaces.models import User
 
 NEW = "another long password"
@@ -88,7 +96,7 @@ def test_a_factor_that_an_operator_removes_ends_the_persons_sessions_and_codes(o
     mail.outbox.clear()
     app = Authenticator.objects.get(user=customer, type="totp")
     page = reverse("admin:mfa_authenticator_delete", args=[app.pk])
-    assert sign_in(operator).post(page, {"post": "yes"}).status_code == 302
+    assert sign_in_and_confirm(operator).post(page, {"post": "yes"}).status_code == 302
     assert not is_signed_in(theirs)
     assert not Authenticator.objects.exists()
     [letter] = mail.outbox
@@ -97,7 +105,7 @@ def test_a_factor_that_an_operator_removes_ends_the_persons_sessions_and_codes(o
 
 
 def test_sessions_of_a_person_who_is_switched_off_do_not_come_back(operator: User, customer: User) -> None:
-    theirs, console = sign_in(customer), sign_in(operator)
+    theirs, console = sign_in(customer), sign_in_and_confirm(operator)
     page, person = reverse("admin:workspaces_user_change", args=[customer.pk]), {"email": customer.email}
     person |= {"memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
     assert console.post(page, person).status_code == 302
@@ -109,7 +117,7 @@ def test_sessions_of_a_person_who_is_switched_off_do_not_come_back(operator: Use
 
 
 def test_an_operator_signs_a_person_out_everywhere(operator: User, customer: User) -> None:
-    theirs, console = [sign_in(customer), sign_in(customer)], sign_in(operator)
+    theirs, console = [sign_in(customer), sign_in(customer)], sign_in_and_confirm(operator)
     page = reverse("admin:workspaces_user_sign_out_everywhere", args=[customer.pk])
     asked = console.get(page)
     assert [is_signed_in(each) for each in theirs] == [True, True]

@@ -79,7 +79,7 @@ def test_whoever_is_removed_keeps_the_account_and_the_other_workspaces(acme: Wor
     assert members.remove_member(membership, OWNER, NOW) is False
     assert [each.workspace for each in Membership.objects.filter(user__email="ada@acme.example")] == [rival]
     removed = [entry for entry in trail("ada@acme.example") if entry[1] == "member.removed"]
-    assert removed == [(OWNER, "member.removed", {"role": "viewer"})]
+    assert removed == [(OWNER, "member.removed", {"role": "viewer", "keys_kept": [], "keys_revoked": []})]
 
 
 def test_the_role_of_somebody_who_left_is_not_changed(acme: Workspace) -> None:
