@@ -16,6 +16,7 @@ from omixa_billing.embedded import home, postgres, redis
 from omixa_billing.environment import DEVELOPMENT, Environment, environment_fault, production_faults
 from omixa_billing.limits.configuration import SIGN_IN_RATES, proxy_count, rate_limits, redis_url
 from omixa_billing.log_lines import redact_rendered
+from omixa_billing.static_files.folder import collected
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -110,7 +111,7 @@ MIDDLEWARE = [
     "workspaces.audit.origin.note_origin",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "omixa_billing.static_files.middleware.ServeStaticFiles",
     "omixa_billing.compression.CompressTexts",
     "omixa_billing.headers.SendOnlyWhatChanged",
     "omixa_billing.limits.middleware.limit_rates",
@@ -158,11 +159,12 @@ DEFAULT_AUTO_FIELD = "django.db.models.AutoField"  # small ids keep the large ta
 
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "omixa_billing.static_files.storage.HashedFiles"},
 }
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-WHITENOISE_USE_FINDERS = True  # no build step: files are served from where they stand
+STATIC_ROOT = collected()  # made at the start; what is not in it is served from where it stands
+WHITENOISE_USE_FINDERS = True
 
 # --- People and programs -----------------------------------------------------------------------------------------
 

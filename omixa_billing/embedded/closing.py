@@ -12,7 +12,7 @@ from .account import Account, existing_account
 from .sockets import UnsafeFolder, socket_root
 
 UMASK = 0o077
-OURS = ("log", "run")  # whole; what else lies in a home's folders is PostgreSQL's own, or was put there by its owner
+OURS = ("log", "run", "static")  # whole; what else lies in a home's folders is PostgreSQL's own, or was put there by its owner
 PRIVATE, PASSED_THROUGH = 0o700, 0o710
 
 

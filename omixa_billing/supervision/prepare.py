@@ -1,4 +1,5 @@
-"""Before the application starts: the database answers, is migrated, and on the first start has a demo workspace.
+"""Before the application starts: static files are collected, the database answers, is migrated, and on the first start
+has a demo workspace.
 
 Standard output is the terminal of `make run`; standard error is `log/prepare.log`.
 """
@@ -40,10 +41,13 @@ def prepare() -> None:
     from django.core.management import call_command
     from django.db import connection
 
+    from omixa_billing.static_files.collect import collect
     from workspaces.outgoing import sends_mail
 
     from . import database
 
+    if not settings.DEBUG:  # pages use plain names then
+        collect()
     database.wait_until_it_answers(SECONDS_FOR_THE_DATABASE)
     database.bring_up_to_date()
     started_before = home() / "started_before"

@@ -1,6 +1,8 @@
 """A whole product on a home that was open to everybody: nothing in it is left to another account of the machine."""
 
+import gzip
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -8,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from http.client import HTTPMessage
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,7 @@ from omixa_billing.embedded.sockets import UnsafeFolder
 from tests.chaos.instance import Instance, children, running_instance
 
 NOBODY = 65534
+FOREVER = "max-age=31536000, public, immutable"
 # As another account: tries everything that one may do with a path it knows, and prints what it could.
 INTRUDER = """
 import os, socket, sys
@@ -129,7 +133,7 @@ def test_a_home_of_another_account_or_one_that_is_shared_is_refused(folder: Path
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of another account")
-@pytest.mark.parametrize("planted", [".", "log", "run", "secret_key"])
+@pytest.mark.parametrize("planted", [".", "log", "run", "static", "secret_key"])
 def test_what_another_account_put_into_the_home_is_refused(folder: Path, planted: str) -> None:
     home = folder / "planted"
     home.mkdir()
@@ -155,3 +159,34 @@ def test_details_are_for_the_token_also_from_loopback(instance: Instance, path: 
     known = urllib.request.Request(address, headers={"Authorization": "Bearer the-token-of-metrics"})
     with urllib.request.urlopen(known, timeout=20) as answer:
         assert {"/metrics": b"omixa_waiting_batches", "/readyz": b'"broker": "ok"'}[path] in answer.read()
+
+
+def fetched(instance: Instance, path: str, **headers: str) -> tuple[int, HTTPMessage, bytes]:
+    connection = instance.connect()
+    try:
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.headers, answer.read()
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("page", ["/models", "/accounts/login/", "/api/v1/docs/"])
+def test_what_a_page_loads_is_hashed_compressed_and_kept_for_good(instance: Instance, page: str) -> None:
+    status, _, html = fetched(instance, page)
+    names = sorted(set(re.findall(r'(?:href|src)="(/static/[^"]+)"', html.decode())))
+    assert (status, [name for name in names if not re.search(r"\.[0-9a-f]{12}\.[a-z]+$", name)]) == (200, [])
+    assert names != []
+    for name in names:
+        status, headers, plain = fetched(instance, name)
+        assert (status, headers["Cache-Control"], "Content-Encoding" in headers) == (200, FOREVER, False), name
+        status, headers, small = fetched(instance, name, **{"Accept-Encoding": "gzip"})
+        assert (status, headers["Cache-Control"]) == (200, FOREVER), name
+        if len(plain) > 1_000:
+            assert (headers["Content-Encoding"], gzip.decompress(small) == plain) == ("gzip", True), name
+        assert fetched(instance, name, **{"If-None-Match": headers["ETag"]})[::2] == (304, b""), name
+
+
+def test_a_plain_name_is_answered_and_kept_for_a_minute(instance: Instance) -> None:
+    status, headers, _ = fetched(instance, "/static/omixa/omixa.css")
+    assert (status, headers["Cache-Control"]) == (200, "max-age=60, public")
