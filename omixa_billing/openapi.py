@@ -75,7 +75,7 @@ def _drop(part: Any, name: str) -> None:
 
 def _errors_of(path: str, operation: dict[str, Any]) -> list[str]:
     needs_credential = {} not in operation.get("security", [{}])
-    names_another = "{" in path or any(each["name"] == "key_id" for each in operation.get("parameters", []))
+    names_another = "{" in path or any(each["name"] in ("key_id", "request_id") for each in operation.get("parameters", []))
     takes_json = "requestBody" in operation and path.startswith("/api/")  # the gateway's endpoints look at no Content-Type
     return [
         "400",

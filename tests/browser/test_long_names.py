@@ -38,7 +38,7 @@ def test_every_column_of_the_consoles_workspaces_is_in_sight(visit: Visit, world
     page = visit.open("/accounts/login/")
     page.get_by_label("Email").fill("operator@omixa.example")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url(f"{visit.base}/")
     page = visit.open("/admin/workspaces/workspace/")
     expect(page.get_by_text("WideWide").first).to_be_visible()

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from metering.errors import MalformedBody
 from metering.ingest.foreign import Unopenable, Untranslatable
 from metering.ingest.litellm import translate
 from tests.ingest.payloads import as_json, changed, every_payload, payload_of
@@ -89,8 +90,9 @@ def test_a_body_that_is_no_json_is_refused_as_a_whole(body: bytes) -> None:
         translate(body)
 
 
-def test_an_empty_array_holds_nothing() -> None:
-    assert translate(b"[]") == []
+def test_an_empty_array_is_refused() -> None:
+    with pytest.raises(MalformedBody, match="events is empty: send 1 to 1,000 of them."):
+        translate(b"[]")
 
 
 def test_a_payload_of_five_mebibytes_leaves_a_small_event() -> None:

@@ -47,7 +47,7 @@ def call(client: APIClient, world: World, method: str, path: str, operation: dic
     for name, named in IN_PATH.items():
         path = path.replace(f"{{{name}}}", world.ids.get(named, named))
     needed = {each["name"] for each in operation.get("parameters", []) if each["in"] == "query" and each.get("required")}
-    query = {"start": "2026-10-01T00:00:00Z", "end": "2026-11-01T00:00:00Z"}
+    query = {"start": "2026-10-01T00:00:00Z", "end": "2026-11-01T00:00:00Z", "request_id": world.ids["<request>"]}
     if method in READS:
         return client.get(path, {name: query[name] for name in needed})
     body = BODIES.get(operation["operationId"], {})

@@ -26,6 +26,7 @@ from tests.usage.conftest import fixed_day
 __all__ = ["fixed_day"]
 
 EXAMPLES = int(os.environ.get("OPENAPI_EXAMPLES", "0"))
+PLAIN = {"Accept-Encoding": "identity"}  # the library reads answers of a WSGI application as they come
 CHECKS = [
     schemathesis.checks.not_a_server_error,
     status_code_conformance,
@@ -86,5 +87,5 @@ def test_no_answer_breaks_the_document(case: Any, world: World) -> None:
     for case.path_parameters in paths:
         for headers in world.callers.values():
             with transaction.atomic():
-                case.call_and_validate(headers=headers, checks=CHECKS)
+                case.call_and_validate(headers=headers | PLAIN, checks=CHECKS)
                 transaction.set_rollback(True)
