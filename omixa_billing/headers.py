@@ -76,7 +76,8 @@ def browser_headers(get_response: Callable[[HttpRequest], HttpResponse]) -> Call
         response = get_response(request)
         for name, value in FIXED.items():
             response[name] = value
-        response["Content-Security-Policy"] = _policy_for(request, response)
+        if response.status_code != 304:  # it has no type, and a browser would put its policy in place of the kept page's
+            response["Content-Security-Policy"] = _policy_for(request, response)
         if settings.HSTS_SECONDS:
             response["Strict-Transport-Security"] = f"max-age={settings.HSTS_SECONDS}"
         response.headers.setdefault("Cache-Control", "no-store")

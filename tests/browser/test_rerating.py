@@ -32,7 +32,7 @@ def test_from_a_price_set_for_the_past_to_the_finished_order(visit: Visit, world
     expect(page.get_by_text("A dry run: nothing is changed yet.")).to_be_visible()
     page.get_by_role("link", name="Rate 3 requests again").click()
     page.get_by_label("Reason").fill("a wrong price")
-    page.get_by_role("button", name="Rate again").click()
+    page.get_by_role("button", name="Order the re-rating").click()
     confirm_identity(page)
     expect(page.get_by_text("0 of about 3 requests")).to_be_visible()
     assert visit.width() <= 1280

@@ -97,6 +97,13 @@ def test_refusals_before_any_view_have_the_headers_too(client: Client) -> None:
         check(path, answer, may_be_kept=False)
 
 
+def test_a_page_that_is_still_the_same_keeps_its_policy(client: Client, world: World) -> None:
+    """A 304 has no type; the policy of a file would take the place of the kept page's, and its style and scripts be blocked."""
+    etag = client.get("/models")["ETag"]
+    again = client.get("/models", headers={"if-none-match": etag})
+    assert (again.status_code, "Content-Security-Policy" in again.headers) == (304, False)
+
+
 def test_a_public_page_is_kept_only_without_a_session(client: Client, world: World) -> None:
     """A page with "You have signed out." on it would say so to the next one too."""
     answer = client.get("/")

@@ -91,7 +91,7 @@ def test_a_body_that_is_no_json_is_refused_as_a_whole(body: bytes) -> None:
 
 
 def test_an_empty_array_is_refused() -> None:
-    with pytest.raises(MalformedBody, match="events is empty: send 1 to 1,000 of them."):
+    with pytest.raises(MalformedBody, match=r"events is empty: send 1 to 1,000 of them\."):
         translate(b"[]")
 
 
