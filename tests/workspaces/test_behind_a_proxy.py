@@ -1,9 +1,11 @@
 """Sign-in limits as they hold in production: two web processes behind a real proxy, and a restart."""
 
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from django.conf import global_settings
 
 from tests.workspaces.behind_a_proxy import NGINX, Site, running_site
 from tests.workspaces.conftest import PASSWORD, a_member
@@ -14,6 +16,11 @@ TOO_MANY = "Too many attempts failed."
 WRONG = "The email address and/or password you specified are not correct."
 
 pytestmark = pytest.mark.skipif(not NGINX.exists(), reason="nginx is not installed: see scripts/nginx.sh")
+
+
+@pytest.fixture(autouse=True)
+def _hashes_that_other_processes_know(_passwords_are_cheap: None, settings: Any) -> None:
+    settings.PASSWORD_HASHERS = global_settings.PASSWORD_HASHERS
 
 
 def sign_in(browser: httpx.Client, email: str, password: str, **headers: str) -> httpx.Response:
