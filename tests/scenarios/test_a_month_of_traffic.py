@@ -58,7 +58,9 @@ def sendings(story: Story) -> tuple[list[Sent], list[Sent], Counter[str]]:
 
 
 @pytest.fixture
-def story(live_server: LiveServer, tmp_path: Path) -> Iterator[Story]:
+def story(live_server: LiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Story]:
+    # Our clock stands still and the worker's does not: to it every reminder would have expired.
+    monkeypatch.setattr("omixa_billing.reminders.SOON_EXPIRES", None)
     with time_machine.travel(NOW, tick=False), celery_worker(tmp_path / "worker.log"):
         yield begin(live_server.url)
 
