@@ -17,7 +17,7 @@ from workspaces.models import SentForm, User, Workspace
 from workspaces.sent_forms import LIVES, forget_old
 
 SENT_BEFORE = "This form was already sent. Look whether it took effect before you open it again."
-OUT_OF_DATE = "This form is out of date, and nothing was done. Here it is anew."
+OUT_OF_DATE = "This form is out of date, and nothing was done. Here it is again."
 
 
 def url_of(workspace: Workspace) -> str:

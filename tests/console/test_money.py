@@ -255,6 +255,8 @@ def test_bookkeepers_get_their_files(console: Client, invoice: Invoice) -> None:
     lines = b"".join(answer.streaming_content).decode().splitlines()
     assert (answer["Content-Type"], len(lines)) == ("text/csv; charset=utf-8", 2)
     assert lines[1].startswith(f"invoice,{invoice.number},open,")
+    again: Any = console.post(url, asked)  # the page of a download stays open
+    assert b"".join(again.streaming_content).decode().splitlines() == lines
     wrong = submit(console, url, kind="invoices", first="2026-10", last="2026-09")
     assert "The last month is before the first." in wrong.content.decode()
 

@@ -22,7 +22,7 @@ from workspaces import sent_forms
 SALT = "a form of the console"
 CHANGE = "change"  # the button that leads from a preview back to its form
 SENT_BEFORE = "This form was already sent. Look whether it took effect before you open it again."
-OUT_OF_DATE = "This form is out of date, and nothing was done. Here it is anew."
+OUT_OF_DATE = "This form is out of date, and nothing was done. Here it is again."
 
 
 class NoFields(forms.Form):
@@ -47,6 +47,8 @@ class FormPage:
 
     With `preview` the form is shown back with what it would do, and acts only once that very preview is confirmed: by a
     button that says it. What came to something else meanwhile is shown again.
+
+    Without `once` it may be sent as often as people like: the page of a download stays open, and changes nothing.
     """
 
     title: str
@@ -59,6 +61,7 @@ class FormPage:
     initial: dict[str, Any] = field(default_factory=dict)
     template: str = "admin/console/form.html"
     preview: Callable[[dict[str, Any]], Preview] | None = None
+    once: bool = True
 
     def respond(self, request: HttpRequest, admin: ModelAdmin, row: Model | None = None) -> HttpResponse:
         """Answers GET with the form, POST by acting."""
@@ -68,7 +71,7 @@ class FormPage:
             try:
                 preview = self.preview(form.cleaned_data) if self.preview else None
                 if preview is None or request.POST.get("confirmed") == preview.submit:
-                    if not (refused := _take_token(request)):
+                    if not (refused := _take_token(request) if self.once else ""):
                         return self.act(form.cleaned_data)
                     form.add_error(None, refused)
                     preview = None

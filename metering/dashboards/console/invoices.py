@@ -190,7 +190,8 @@ class InvoiceAdmin(OperatorAdmin):
 
         back = reverse("admin:metering_invoice_changelist")
         intro = "By the day on which each was issued, received or moved. Credit notes and refunds have amounts below zero."
-        return FormPage("Export for bookkeeping", act, back, ExportForm, intro, "Download").respond(request, self)
+        page = FormPage("Export for bookkeeping", act, back, ExportForm, intro, "Download the file", once=False)
+        return page.respond(request, self)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return ListWithSum
