@@ -26,6 +26,7 @@ from metering.payments.tasks import (
     recover_payments,
     send_notices,
     tell_expiring_cards,
+    tell_expiring_keys,
     top_up_balances,
 )
 from metering.rollups.correct import process_corrections, sweep_corrections
@@ -52,6 +53,7 @@ __all__ = [
     "send_notices",
     "sweep_inbox",
     "tell_expiring_cards",
+    "tell_expiring_keys",
     "tend_inbox_days",
     "top_up_balances",
 ]

@@ -215,6 +215,13 @@ class APIKey(models.Model):
         """Whether it works now and will not much longer: time to move its expiry or to replace it."""
         return self.status(now) == "active" and self.expires_at is not None and self.expires_at <= now + EXPIRES_SOON
 
+    def expires_in_words(self, now: datetime) -> str:
+        """`expires today`, `expires in 12 days`; "" for a key that does not expire soon."""
+        if self.expires_at is None or not self.expires_soon(now):
+            return ""
+        days = (self.expires_at.date() - now.date()).days
+        return "expires today" if not days else f"expires in {days} day{'' if days == 1 else 's'}"
+
     @property
     def limits_in_words(self) -> str:
         """What an admin key lacks, such as `no payments`; "" for one that may do everything, and for other kinds."""

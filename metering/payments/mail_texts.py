@@ -134,6 +134,20 @@ def top_up_failed(about: dict[str, str]) -> Mail:
     )
 
 
+def key_expiring(about: dict[str, str]) -> Mail:
+    day = about["expires_at"][:10]
+    return Mail(
+        f"An API key expires on {day}",
+        [
+            f"A key of your workspace expires on {day}. Requests with it are refused from then on.",
+            "Move its expiry, or make a new key and use that one in time.",
+        ],
+        [("Key", about["name"]), ("Kind", about["kind"]), ("Key id", about["key_id"]), ("Expires", about["expires_at"])],
+        f"/keys/{about['key_id']}",
+        "See the key",
+    )
+
+
 def payment_disputed(about: dict[str, str]) -> Mail:
     return Mail(
         f"A payment of {about['workspace']} is disputed",
@@ -161,6 +175,6 @@ TEXTS: dict[str, Callable[[dict[str, str]], Mail]] = {
     each.__name__: each
     for each in (
         *(invoice_ready, payment_failed, payment_reminder, invoice_paid, past_due, card_expiring, balance_low, top_up_failed),
-        *(payment_disputed, payment_surplus),
+        *(key_expiring, payment_disputed, payment_surplus),
     )
 }

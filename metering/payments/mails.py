@@ -22,9 +22,10 @@ from metering.payments.attention import tell_of_surpluses
 from metering.payments.clock import Clock, ticking
 from metering.payments.mail_texts import text_of
 from metering.payments.models import Notice
-from metering.payments.notices import FOR_OPERATORS, tell
+from metering.payments.notices import FOR_KEY_MANAGERS, FOR_OPERATORS, tell
 from metering.periods import instant_text
 from workspaces import audit
+from workspaces.authentication import KEY_MANAGERS
 from workspaces.current import link_for
 from workspaces.models import Membership, Workspace
 from workspaces.outgoing import NO_MAIL_SERVER, sends_mail
@@ -108,6 +109,12 @@ def recipients_of(workspace: Workspace) -> list[str]:
     return list(owners.values_list("user__email", flat=True))
 
 
+def key_managers_of(workspace: Workspace) -> list[str]:
+    """The addresses of its owners and admins who can sign in."""
+    managers = workspace.memberships.filter(role__in=KEY_MANAGERS, user__is_active=True)
+    return list(managers.order_by("user__email").values_list("user__email", flat=True))
+
+
 def _due(now: datetime) -> QuerySet[Notice]:
     unsent = Notice.objects.filter(Q(next_try_at__isnull=True) | Q(next_try_at__lte=now), sent_at__isnull=True)
     return unsent.exclude(error=NO_MAIL_SERVER, created_at__lt=now - NEWS_WITHOUT_A_SERVER)
@@ -153,6 +160,8 @@ def addresses_of(notice: Notice) -> tuple[list[str], str]:
     """To whom it goes today, and what to do where that is nobody."""
     if notice.kind in FOR_OPERATORS:
         return list(settings.OPERATOR_EMAILS), "The operators have no address: set OPERATOR_EMAILS."
+    if notice.kind in FOR_KEY_MANAGERS:
+        return key_managers_of(notice.workspace), "The workspace has no owner or admin who can sign in: invite one."
     missing = "The workspace has no address: set the recipients in its billing terms."
     return recipients_of(notice.workspace), missing
 

@@ -10,6 +10,8 @@ from workspaces.models import Workspace
 
 # What goes to the operators and never to the workspace that it is about.
 FOR_OPERATORS = ("payment_disputed", "payment_surplus")
+# What goes to the people who manage the workspace's keys, and not to where invoices go.
+FOR_KEY_MANAGERS = ("key_expiring",)
 
 
 def tell(workspace: Workspace, kind: str, key: str, context: dict[str, Any], now: datetime) -> None:

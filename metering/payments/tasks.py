@@ -12,6 +12,7 @@ from metering.jobs.models import JobRun
 from metering.jobs.run import SCHEDULE, Run, counted, running
 from metering.payments import accounts, attempts, auto_top_up, collect, dunning, mails, refunds, webhooks
 from metering.payments.expire import expire_credits as write_off_credits
+from metering.payments.expiring_keys import tell_of_expiring_keys
 from metering.payments.reconcile import against_stripe, everything
 from metering.payments.suspension import watch_suspensions
 from workspaces.audit import chain
@@ -86,6 +87,12 @@ def send_notices(started_by: str = SCHEDULE) -> dict[str, Any]:
 def tell_expiring_cards(started_by: str = SCHEDULE) -> dict[str, Any]:
     """Tells workspaces of saved cards that expire within a month."""
     return counted("metering.tell_expiring_cards", started_by, lambda _: {"cards": accounts.tell_expiring(timezone.now())})
+
+
+@shared_task(name="metering.tell_expiring_keys")
+def tell_expiring_keys(started_by: str = SCHEDULE) -> dict[str, Any]:
+    """Tells owners and admins of keys that expire within two weeks."""
+    return counted("metering.tell_expiring_keys", started_by, lambda _: {"keys": tell_of_expiring_keys(timezone.now())})
 
 
 @shared_task(name="metering.reconcile_nightly")

@@ -16,6 +16,9 @@ from tests.front.everyday import all_is_answered, event
 UNREAD = 40
 EVENTS, PER_BATCH = 30_000, 1_000
 DOWNLOADS = ["/api/v1/usage/events?format=csv&", "/api/v1/usage/events?format=ndjson&"]
+# A day of last month, so that there is an invoice of it.
+DAY = datetime.now(UTC).replace(day=1, hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
+DAYS = urlencode({"start": (DAY - timedelta(days=1)).isoformat(), "end": (DAY + timedelta(days=1)).isoformat()})
 BUSY = """
 SELECT count(*) FROM pg_stat_activity
 WHERE application_name = 'pages' AND (state <> 'idle' OR backend_xmin IS NOT NULL)
@@ -27,7 +30,7 @@ def much_usage(live: Live) -> Live:
     """More of it than fits into the buffers on its way."""
     run = uuid4().hex
     for first in range(0, EVENTS, PER_BATCH):
-        events = [event(live, f"much-{run}-{first + at}") for at in range(PER_BATCH)]
+        events = [event(live, f"much-{run}-{first + at}") | {"occurred_at": DAY.isoformat()} for at in range(PER_BATCH)]
         body = json.dumps({"events": events}).encode()
         answer = ask(live.port, "POST", "/gateway/v1/events", body, Authorization=f"Bearer {live.token}")
         assert json.loads(answer.body)["accepted"] == PER_BATCH
@@ -44,9 +47,7 @@ def wait_until(happened: Callable[[], bool], seconds: float = PATIENCE * 3) -> N
 
 
 def download(live: Live, path: str) -> bytes:
-    now = datetime.now(UTC)
-    days = urlencode({"start": (now - timedelta(days=2)).isoformat(), "end": (now + timedelta(days=1)).isoformat()})
-    return head("GET", path + days, Authorization=f"Bearer {live.live_key}")
+    return head("GET", path + DAYS, Authorization=f"Bearer {live.live_key}")
 
 
 @pytest.mark.parametrize("path", DOWNLOADS)

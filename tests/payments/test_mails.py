@@ -192,6 +192,7 @@ def test_every_kind_has_its_text() -> None:
         "card_expiring",
         "balance_low",
         "top_up_failed",
+        "key_expiring",
         "payment_disputed",
         "payment_surplus",
     }

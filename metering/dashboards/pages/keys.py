@@ -78,7 +78,7 @@ def key_page(request: HttpRequest, caller: Caller, key_id: str) -> HttpResponse:
     context = {
         "key": key,
         "status": shown_status(key, caller.workspace, now),
-        "expires_soon": key.expires_soon(now),
+        "expires_soon": key.expires_in_words(now),
         "secrets": good,
         "spend": month_spend(caller.workspace, now, key),
         "form": form,
@@ -135,5 +135,5 @@ def _key(caller: Caller, key_id: str) -> APIKey:
 
 def _row(key: APIKey, workspace: Workspace, now: datetime, spent: UsageRow | None) -> dict[str, object]:
     newest = max(key.credentials.all(), key=lambda each: each.pk, default=None)
-    status, soon = shown_status(key, workspace, now), key.expires_soon(now)
+    status, soon = shown_status(key, workspace, now), key.expires_in_words(now)
     return {"key": key, "status": status, "expires_soon": soon, "secret": newest, "usage": spent}
