@@ -17,9 +17,7 @@ run: ## start everything in the foreground; Ctrl-C stops it
 
 test: ## the whole test suite; choose with ARGS="-k words"
 	@scripts/bootstrap.sh requirements-dev.lock
-	@scripts/chromium.sh
-	@scripts/nginx.sh
-	@scripts/rabbitmq.sh
+	@scripts/debian.sh chromium nginx-light rabbitmq-server
 	$(PYTHON_IN_VENV) -m pytest $(ARGS)
 
 lint: ## style, types, and that no migration is missing
@@ -40,10 +38,10 @@ bench: ## the benchmarks, one JSON line each; choose with ARGS="--only ten_milli
 
 chaos: ## kill everything for minutes while events arrive, and count them; ARGS="--broker rabbitmq" on RabbitMQ
 	@scripts/bootstrap.sh requirements-dev.lock
-	@scripts/rabbitmq.sh
+	@scripts/debian.sh rabbitmq-server
 	@$(PYTHON_IN_VENV) -m tests.chaos $(ARGS)
 
-lock: ## choose versions anew, within pyproject.toml; with ARGS=--upgrade the newest
+lock: ## choose versions again, within pyproject.toml; with ARGS=--upgrade the newest
 	@scripts/bootstrap.sh requirements-dev.lock
 	$(LOCK) $(ARGS) --output-file=requirements.lock
 	$(LOCK) $(ARGS) --extra=dev --constraint=requirements.lock --output-file=requirements-dev.lock

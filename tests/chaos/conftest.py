@@ -37,7 +37,7 @@ def disk() -> Iterator[SmallDisk | str]:
 @pytest.fixture(scope="package")
 def rabbitmq_stage(disk: SmallDisk | str) -> Iterator[Stage]:
     if not SERVER.exists():
-        pytest.skip("rabbitmq-server is not installed: see scripts/rabbitmq.sh")
+        pytest.skip("rabbitmq-server is not installed: run scripts/debian.sh rabbitmq-server")
     home = disk.home if isinstance(disk, SmallDisk) else None
     with private_rabbitmq() as broker, running_instance(home, **broker.environment) as instance:
         yield Stage(instance, make_world(instance, SEED + 1, SWEEP_EVERY), broker)

@@ -20,7 +20,9 @@ CONTROL = Path("/usr/lib/rabbitmq/bin/rabbitmqctl")
 EPMD = Path("/usr/bin/epmd")
 SECONDS_TO_START = 60
 SECONDS_TO_STOP = 20
-needs_rabbitmq = pytest.mark.skipif(not SERVER.exists(), reason="rabbitmq-server is not installed: see scripts/rabbitmq.sh")
+needs_rabbitmq = pytest.mark.skipif(
+    not SERVER.exists(), reason="rabbitmq-server is not installed: run scripts/debian.sh rabbitmq-server"
+)
 
 
 class RabbitMQ:

@@ -15,7 +15,7 @@ LOGIN = "/accounts/login/"
 TOO_MANY = "Too many attempts failed."
 WRONG = "The email address and/or password you specified are not correct."
 
-pytestmark = pytest.mark.skipif(not NGINX.exists(), reason="nginx is not installed: see scripts/nginx.sh")
+pytestmark = pytest.mark.skipif(not NGINX.exists(), reason="nginx is not installed: run scripts/debian.sh nginx-light")
 
 
 @pytest.fixture(autouse=True)
