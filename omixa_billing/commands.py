@@ -36,6 +36,9 @@ class JsonCommand(BaseCommand):
     def act(self, *args: Any, **options: Any) -> dict[str, Any]:
         """Do it, and return what to print."""
 
+    def text_of(self, result: dict[str, Any]) -> str:
+        return json.dumps(result, ensure_ascii=False)
+
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             with contextlib.redirect_stdout(sys.stderr):  # whatever else prints must not spoil the one object
@@ -48,7 +51,7 @@ class JsonCommand(BaseCommand):
             if not _is_ours(error):
                 raise
             self._refuse(_one_line(error))
-        self.stdout.write(json.dumps(result, ensure_ascii=False))
+        self.stdout.write(self.text_of(result))
         if self.exit_code:
             sys.exit(self.exit_code)
 

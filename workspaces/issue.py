@@ -23,7 +23,7 @@ from workspaces.key_limits import (
     in_order,
     scopes_of_new_key,
 )
-from workspaces.key_makers import check_may_make_keys
+from workspaces.key_makers import KeyChoice, check_may_make_keys
 from workspaces.models import APIKey, Gateway, User, Workspace
 from workspaces.names import clean_email, clean_name
 
@@ -192,6 +192,18 @@ def revoke_key(key: APIKey, actor: str, now: datetime) -> bool:
     if moved:
         audit.record(actor, "key.revoked", key.public_id, key.workspace, now=now)
     return bool(moved)
+
+
+def revoke_chosen(keys: Iterable[APIKey], choice: KeyChoice, actor: str, now: datetime) -> dict[str, list[str]]:
+    """Of the keys of a person who leaves: the ids of those revoked and of those that keep working, for the trail."""
+    revoked, kept = [], []
+    for key in keys:
+        if choice.revokes(key):
+            revoke_key(key, actor, now)
+            revoked.append(key.public_id)
+        else:
+            kept.append(key.public_id)
+    return {"keys_revoked": revoked, "keys_kept": kept}
 
 
 @transaction.atomic

@@ -11,13 +11,11 @@ from workspaces import audit
 from workspaces.authentication import KEY_MANAGERS
 from workspaces.errors import AlreadyAMember, LastOwner, NotAMember
 from workspaces.invitations.invite import withdraw_all_of
-from workspaces.issue import revoke_key
-from workspaces.key_makers import KeyChoice, keys_of_person
+from workspaces.issue import revoke_chosen
+from workspaces.key_makers import BY_DEFAULT, KeyChoice, keys_of_person
 from workspaces.locks import lock_workspace
 from workspaces.models import Membership, User, Workspace
 from workspaces.names import clean_email, clean_role
-
-BY_DEFAULT = KeyChoice()
 
 
 @transaction.atomic
@@ -88,15 +86,7 @@ def loses_keys(membership: Membership, role: str) -> bool:
 
 
 def _revoke_keys(leaving: Membership, choice: KeyChoice, actor: str, now: datetime) -> dict[str, list[str]]:
-    """The ids of those revoked and of those that keep working, for the trail."""
-    revoked, kept = [], []
-    for key in keys_of_person(leaving.workspace, leaving.user, now):
-        if choice.revokes(key):
-            revoke_key(key, actor, now)
-            revoked.append(key.public_id)
-        else:
-            kept.append(key.public_id)
-    return {"keys_revoked": revoked, "keys_kept": kept}
+    return revoke_chosen(keys_of_person(leaving.workspace, leaving.user, now), choice, actor, now)
 
 
 def _member(membership: Membership) -> Membership | None:

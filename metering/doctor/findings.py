@@ -1,5 +1,7 @@
 """What an examination comes to. Importable without settings, which may be the finding."""
 
+import json
+import textwrap
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -21,3 +23,17 @@ def report(findings: Iterable[Finding]) -> dict[str, Any]:
     """As the command prints it: `ok` unless one of them stops the product's work."""
     listed = list(findings)
     return {"ok": all(each.severity != ERROR for each in listed), "findings": [asdict(each) for each in listed]}
+
+
+def printed(found: dict[str, Any], for_people: bool, width: int = 100) -> str:
+    """A report as programs read it, one line of JSON, or in words for a terminal: what matters most comes first."""
+    if not for_people:
+        return json.dumps(found, ensure_ascii=False)
+    lines = []
+    for severity in (ERROR, WARNING, INFO):
+        for each in found["findings"]:
+            if each["severity"] == severity:
+                lines += textwrap.wrap(f"{severity:8}{each['check']}: {each['message']}", width, subsequent_indent=" " * 8)
+                lines += [*textwrap.wrap(each["fix"], width, initial_indent=" " * 8, subsequent_indent=" " * 8), ""]
+    ends = "Nothing stops the product's work." if found["ok"] else "What is marked error stops the product's work."
+    return "\n".join([*lines, ends])

@@ -1,6 +1,5 @@
 """`manage.py` uses the database of `make run`, and brings it up for itself when nothing runs."""
 
-import json
 import os
 import signal
 import sys
@@ -10,7 +9,7 @@ from types import FrameType
 
 from django.core.exceptions import ImproperlyConfigured
 
-from metering.doctor.findings import ERROR, Finding, report
+from metering.doctor.findings import ERROR, Finding, printed, report
 from omixa_billing.embedded import closing, postgres
 from omixa_billing.embedded.account import NoAccount
 from omixa_billing.embedded.cluster import CannotStart
@@ -67,7 +66,8 @@ def _report_unreadable_settings() -> None:
         import omixa_billing.settings  # noqa: F401
     except ImproperlyConfigured as error:
         faults = error.faults if isinstance(error, SettingsRefused) else [Fault(str(error), "Correct it.")]
-        print(json.dumps(report(Finding("settings", ERROR, fault.message, fault.fix) for fault in faults)))
+        found = report(Finding("settings", ERROR, fault.message, fault.fix) for fault in faults)
+        print(printed(found, for_people=sys.stdout.isatty()))
         sys.exit(1)
 
 

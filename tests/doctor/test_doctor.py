@@ -15,7 +15,7 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from metering.doctor import machine, servers, work
-from metering.doctor.findings import Finding, report
+from metering.doctor.findings import Finding, printed, report
 from metering.jobs.models import JobRun
 from tests.factories import an_event, make_gateway, make_key, make_workspace, send
 from tests.first_run import free_port
@@ -172,3 +172,38 @@ def test_stripe_is_asked_whether_it_answers(settings: Any) -> None:
     found = list(servers.stripe_found())
     assert severities(found) == [("stripe", "warning")] * 3
     assert found[2].message.startswith("Stripe does not answer as it should: ")
+
+
+def test_in_a_terminal_it_is_words_and_what_matters_most_comes_first() -> None:
+    away = Finding(
+        "broker", "error", "The broker does not answer: connection refused.", "Start it, or correct CELERY_BROKER_URL."
+    )
+    mail = Finding("mail", "info", "No mail server is set.", "Set EMAIL_URL.")
+    assert printed(report([mail, away]), for_people=True, width=60).splitlines() == [
+        "error   broker: The broker does not answer: connection",
+        "        refused.",
+        "        Start it, or correct CELERY_BROKER_URL.",
+        "",
+        "info    mail: No mail server is set.",
+        "        Set EMAIL_URL.",
+        "",
+        "What is marked error stops the product's work.",
+    ]
+    assert printed(report([]), for_people=True) == "Nothing stops the product's work."
+    assert json.loads(printed(report([mail]), for_people=False))["ok"] is True
+
+
+def test_a_terminal_is_recognised() -> None:
+    """Run with a terminal as its output, as an operator sees it; settings that refuse to start are said in words too."""
+    ours, theirs = os.openpty()
+    environment = os.environ | {"OMIXA_ENV": "prod"}
+    command = [sys.executable, "manage.py", "doctor"]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, stdout=theirs, stderr=subprocess.DEVNULL, timeout=120, check=False
+    )
+    os.close(theirs)
+    seen = os.read(ours, 65_536).decode()
+    os.close(ours)
+    assert done.returncode == 1
+    assert seen.startswith("error   settings: ")
+    assert "{" not in seen

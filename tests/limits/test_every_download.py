@@ -61,7 +61,7 @@ def asked_for(world: World) -> list[str]:
 def without_ids(world: World, address: str) -> str:
     """`/invoices/inv_123/pdf?format=csv` as `/invoices/<id>/pdf`."""
     parts = address.partition("?")[0].partition(" ")[0].rstrip("/").split("/")
-    return "/".join("<id>" if part.isdigit() or part in world.ids.values() or part.startswith("il_") else part for part in parts)
+    return "/".join("<id>" if part.isdigit() or part in world.ids.values() else part for part in parts)
 
 
 def files_of(world: World, ask: Asker) -> list[str]:

@@ -82,7 +82,7 @@ class GatewayAdmin(OperatorAdmin):
             return secret_page(request, self, gateway, f"The token of “{gateway.name}”", token, self._page_of(gateway))
 
         back = reverse("admin:workspaces_gateway_changelist")
-        return FormPage("Create a gateway", create, back, NewGatewayForm, submit="Create").respond(request, self)
+        return FormPage("Create a gateway", create, back, NewGatewayForm, submit="Create the gateway").respond(request, self)
 
     @action(description="Rename", url_path="rename", icon="edit")
     def rename(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -125,7 +125,7 @@ class GatewayAdmin(OperatorAdmin):
             self._page_of(gateway),
             fields.GraceForm,
             intro,
-            "Rotate",
+            "Rotate the token",
             initial={"grace": "86400"},
         )
         return page.respond(request, self, gateway)
@@ -140,7 +140,7 @@ class GatewayAdmin(OperatorAdmin):
             return redirect(self._page_of(gateway))
 
         intro = f"{gateway.name} can send no more events from now on. What it sent stays."
-        page = FormPage("Revoke the gateway", act, self._page_of(gateway), intro=intro, submit="Revoke", danger=True)
+        page = FormPage("Revoke the gateway", act, self._page_of(gateway), intro=intro, danger=True)
         return page.respond(request, self, gateway)
 
     def _page_of(self, gateway: Gateway) -> str:

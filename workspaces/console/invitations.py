@@ -63,7 +63,7 @@ class InvitationAdmin(OperatorAdmin):
             return redirect(page_of_workspace)
 
         intro = f"{invitation.email} gets another mail. The link of the one before stops working."
-        page = FormPage("Send the invitation again", act, self._page_of(invitation), intro=intro, submit="Send again")
+        page = FormPage("Send the invitation again", act, self._page_of(invitation), intro=intro)
         return page.respond(request, self, invitation)
 
     @action(description="Withdraw", url_path="withdraw", icon="block", variant=ActionVariant.DANGER)
@@ -76,7 +76,14 @@ class InvitationAdmin(OperatorAdmin):
             return redirect(self._page_of(invitation))
 
         intro = f"{invitation.email} can no longer accept it."
-        page = FormPage("Withdraw the invitation", act, self._page_of(invitation), intro=intro, submit="Withdraw", danger=True)
+        page = FormPage(
+            "Withdraw the invitation",
+            act,
+            self._page_of(invitation),
+            intro=intro,
+            submit="Withdraw the invitation",
+            danger=True,
+        )
         return page.respond(request, self, invitation)
 
     def _page_of(self, invitation: Invitation) -> str:

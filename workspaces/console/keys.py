@@ -153,7 +153,7 @@ class APIKeyAdmin(OperatorAdmin):
             act=create,
             back=reverse("admin:workspaces_apikey_changelist"),
             form_class=NewKeyForm,
-            submit="Create",
+            submit="Create the key",
             initial={
                 "workspace": request.GET.get("workspace"),
                 "kind": request.GET.get("kind"),
@@ -184,7 +184,7 @@ class APIKeyAdmin(OperatorAdmin):
 
         intro = "The key keeps its id and gets a new secret. Choose how long the old one still works meanwhile."
         page = FormPage(
-            "Rotate the key", act, self._page_of(key), fields.GraceForm, intro, "Rotate", initial={"grace": "86400"}
+            "Rotate the key", act, self._page_of(key), fields.GraceForm, intro, "Rotate the key", initial={"grace": "86400"}
         )
         return page.respond(request, self, key)
 
@@ -198,7 +198,7 @@ class APIKeyAdmin(OperatorAdmin):
             return redirect(self._page_of(key))
 
         intro = f"{key.name} stops working at once and for good. Usage it caused before is still counted."
-        page = FormPage("Revoke the key", act, self._page_of(key), intro=intro, submit="Revoke", danger=True)
+        page = FormPage("Revoke the key", act, self._page_of(key), intro=intro, danger=True)
         return page.respond(request, self, key)
 
     def _page_of(self, key: APIKey) -> str:

@@ -1,22 +1,22 @@
-"""The part of a form that lists the keys of a member who leaves, or whose role manages keys no more."""
+"""The part of a form that lists the keys of a person who leaves, or whose role manages keys no more."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
-from django.utils import timezone
 
 from workspaces.console import fields
-from workspaces.key_makers import KeyChoice, keys_of_person
-from workspaces.models import APIKey, Membership
+from workspaces.key_makers import KeyChoice
+from workspaces.models import APIKey
 
 
-class KeysOfALeavingMember:
+class KeysOfALeavingPerson:
     """`shown` are the keys that were on the page: newer admin ones are not chosen, and so revoked."""
 
-    def __init__(self, membership: Membership) -> None:
-        self.keys = keys_of_person(membership.workspace, membership.user, timezone.now())
+    def __init__(self, keys: Sequence[APIKey]) -> None:
+        self.keys = keys
 
     @property
     def initial(self) -> dict[str, Any]:
@@ -24,11 +24,17 @@ class KeysOfALeavingMember:
         return {"revoke": admin, "shown": " ".join(key.public_id for key in self.keys)}
 
     def form(self, base: type[forms.Form] = forms.Form) -> type[forms.Form]:
-        named = [(key.public_id, f"{key.name}: {key.kind} key {key.public_id}") for key in self.keys]
+        several = len({key.workspace_id for key in self.keys}) > 1
+        named = [(key.public_id, in_words(key, with_workspace=several)) for key in self.keys]
         help_text = "Keys that the person made or was shown the secret of. Those not ticked keep working, also for them."
         revoke = fields.choices("revoke these keys", named, help_text)
         shown = forms.CharField(required=False, widget=forms.HiddenInput)
         return type("FormWithKeys", (base,), {"revoke": revoke, "shown": shown} if named else {"shown": shown})
+
+
+def in_words(key: APIKey, with_workspace: bool) -> str:
+    workspace = f" of {key.workspace.name}" if with_workspace else ""
+    return f"{key.name}: {key.kind} key {key.public_id}{workspace}"
 
 
 def choice_of(asked: dict[str, Any]) -> KeyChoice:

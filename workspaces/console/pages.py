@@ -20,6 +20,8 @@ from omixa_billing.errors import Refusal
 from workspaces import sent_forms
 
 SALT = "a form of the console"
+# What a button says that does not say what it does.
+SAYS_NOTHING = {"save", "submit", "confirm", "yes", "ok", "continue", "apply", "send"}
 CHANGE = "change"  # the button that leads from a preview back to its form
 SENT_BEFORE = "This form was already sent. Look whether it took effect before you open it again."
 OUT_OF_DATE = "This form is out of date, and nothing was done. Here it is again."
@@ -56,12 +58,21 @@ class FormPage:
     back: str
     form_class: type[forms.Form] = NoFields
     intro: str = ""
-    submit: str = "Save"
+    submit: str = ""
     danger: bool = False
     initial: dict[str, Any] = field(default_factory=dict)
     template: str = "admin/console/form.html"
     preview: Callable[[dict[str, Any]], Preview] | None = None
     once: bool = True
+
+    def __post_init__(self) -> None:
+        if not names_an_act(self.button):
+            raise ValueError(f"The button {self.button!r} does not name what it does, such as “Revoke the key”.")
+
+    @property
+    def button(self) -> str:
+        """What the button says: by default what the page is called, which is the act."""
+        return self.submit or self.title
 
     def respond(self, request: HttpRequest, admin: ModelAdmin, row: Model | None = None) -> HttpResponse:
         """Answers GET with the form, POST by acting."""
@@ -96,6 +107,12 @@ class FormPage:
             "media": admin.media + form.media,
         }
         return TemplateResponse(request, "admin/console/preview.html" if preview else self.template, context)
+
+
+def names_an_act(label: str) -> bool:
+    """Whether a button says what it does, and to what: two words or more, and more than that somebody agrees."""
+    words = [word for word in label.lower().split() if word.strip("…!,.") not in SAYS_NOTHING]
+    return len(label.split()) > 1 and bool(words)
 
 
 def in_words(message: str, form: forms.Form, field: str | None) -> str:

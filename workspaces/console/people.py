@@ -13,15 +13,19 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
+from django.utils import timezone
 from unfold.contrib.filters.admin import BooleanRadioFilter
 from unfold.decorators import action, display
+from unfold.enums import ActionVariant
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from workspaces.console.base import OperatorAdmin, ReadOnlyInline
+from workspaces import switching_off
+from workspaces.console.base import OperatorAdmin, ReadOnlyInline, actor_of
+from workspaces.console.leaving import KeysOfALeavingPerson, choice_of
 from workspaces.console.pages import FormPage
+from workspaces.key_makers import keys_of_person
 from workspaces.models import Membership, User
 from workspaces.signin import changed
-from workspaces.signin.sessions import end_sessions
 
 
 class LowercaseEmail:
@@ -73,15 +77,15 @@ class UserAdmin(DjangoUserAdmin, OperatorAdmin):  # type: ignore[misc]
     search_fields = ("email__icontains", "first_name__icontains", "last_name__icontains")
     ordering = ("email",)
     filter_horizontal = ()
-    readonly_fields = ("last_login", "date_joined")
+    readonly_fields = ("last_login", "date_joined", "active")
     fieldsets = (
         (None, {"fields": ("email", "password")}),
-        ("Person", {"fields": (("first_name", "last_name"), ("is_active", "is_staff"), ("last_login", "date_joined"))}),
+        ("Person", {"fields": (("first_name", "last_name"), ("active", "is_staff"), ("last_login", "date_joined"))}),
     )
     add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2", "is_staff")}),)
     inlines = (MembershipsOfAPerson,)
 
-    actions_detail = ("sign_out_everywhere",)
+    actions_detail = ("sign_out_everywhere", "switch_off", "switch_on")
 
     @action(description="Sign out everywhere", url_path="sign-out", icon="logout")
     def sign_out_everywhere(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -97,12 +101,48 @@ class UserAdmin(DjangoUserAdmin, OperatorAdmin):  # type: ignore[misc]
         form = FormPage("Sign this person out everywhere", act, page, intro=intro, submit="Sign out everywhere", danger=True)
         return form.respond(request, self, user)
 
+    @action(description="Switch off", url_path="switch-off", icon="person_off", variant=ActionVariant.DANGER)
+    def switch_off(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        user, now = get_object_or_404(User, pk=object_id), timezone.now()
+        page = reverse("admin:workspaces_user_change", args=[user.pk])
+
+        def act(asked: dict[str, Any]) -> HttpResponse:
+            switching_off.switch_off(user, actor_of(request), timezone.now(), choice_of(asked))
+            messages.success(request, f"{user} is switched off.")
+            return redirect(page)
+
+        intro = (
+            f"{user} can no longer sign in, and every session ends at once. Memberships stay, for when you switch it on again."
+        )
+        keys = KeysOfALeavingPerson(keys_of_person(None, user, now))
+        title, button = "Switch off this account", "Switch off the account"
+        form = FormPage(title, act, page, keys.form(), intro, button, danger=True, initial=keys.initial)
+        return form.respond(request, self, user)
+
+    @action(description="Switch on", url_path="switch-on", icon="person_check")
+    def switch_on(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        user = get_object_or_404(User, pk=object_id)
+        page = reverse("admin:workspaces_user_change", args=[user.pk])
+
+        def act(asked: dict[str, Any]) -> HttpResponse:
+            switching_off.switch_on(user, actor_of(request), timezone.now())
+            messages.success(request, f"{user} may sign in again.")
+            return redirect(page)
+
+        intro = f"{user} may sign in again, with the memberships from before. Keys that were revoked stay revoked."
+        return FormPage("Switch on this account", act, page, intro=intro, submit="Switch on the account").respond(
+            request, self, user
+        )
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        user = self.get_object(request, str(object_id))
+        gone = "switch-off" if user is None or not user.is_active else "switch-on"
+        return [each for each in super().get_actions_detail(request, object_id) if getattr(each, "path", "") != gone]
+
     @transaction.atomic
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         before = User.objects.get(pk=obj.pk) if change else None
         super().save_model(request, obj, form, change)
-        if before is not None and before.is_active and not obj.is_active:
-            end_sessions(obj)
         if before is not None and before.email != obj.email:
             changed.address(request, obj, before.email)
 

@@ -19,9 +19,10 @@ from workspaces import issue, members
 from workspaces.console import fields
 from workspaces.console.base import OperatorAdmin, ReadOnlyInline, actor_of, operator_of
 from workspaces.console.invitations import deliver_and_tell
-from workspaces.console.leaving import KeysOfALeavingMember, choice_of
+from workspaces.console.leaving import KeysOfALeavingPerson, choice_of
 from workspaces.console.pages import FormPage
 from workspaces.invitations.invite import invite
+from workspaces.key_makers import keys_of_person
 from workspaces.models import Invitation, Membership, Workspace
 
 ROLE_LABELS = {"owner": "primary", "admin": "info", "billing": "success", "viewer": ""}
@@ -114,7 +115,7 @@ class WorkspaceAdmin(OperatorAdmin):
             return redirect(page_of(workspace))
 
         back = reverse("admin:workspaces_workspace_changelist")
-        page = FormPage("Create a workspace", create, back, NewWorkspaceForm, submit="Create")
+        page = FormPage("Create a workspace", create, back, NewWorkspaceForm, submit="Create the workspace")
         return page.respond(request, self)
 
     @action(description="Create a key", url_path="create-key", icon="key")
@@ -134,7 +135,7 @@ class WorkspaceAdmin(OperatorAdmin):
             return redirect(page_of(workspace))
 
         page = FormPage(
-            "Invite a member", act, page_of(workspace), NewMemberForm, submit="Send invitation", initial={"role": "owner"}
+            "Invite a member", act, page_of(workspace), NewMemberForm, submit="Send the invitation", initial={"role": "owner"}
         )
         return page.respond(request, self, workspace)
 
@@ -166,7 +167,7 @@ class MembershipAdmin(OperatorAdmin):
             return redirect(page_of(membership.workspace))
 
         back = reverse("admin:workspaces_membership_change", args=[membership.pk])
-        keys = KeysOfALeavingMember(membership)
+        keys = KeysOfALeavingPerson(keys_of_person(membership.workspace, membership.user, timezone.now()))
         intro = "A member who becomes Billing or Viewer manages no keys from then on. Those they know are listed."
         initial = keys.initial | {"role": membership.role}
         page = FormPage("Change the role", act, back, keys.form(RoleForm), intro, initial=initial)
@@ -183,8 +184,10 @@ class MembershipAdmin(OperatorAdmin):
 
         back = reverse("admin:workspaces_membership_change", args=[membership.pk])
         intro = f"{membership.user} will not see {membership.workspace} any more. The account and its other workspaces stay."
-        keys = KeysOfALeavingMember(membership)
-        page = FormPage("Remove the member", act, back, keys.form(), intro, "Remove", danger=True, initial=keys.initial)
+        keys = KeysOfALeavingPerson(keys_of_person(membership.workspace, membership.user, timezone.now()))
+        page = FormPage(
+            "Remove the member", act, back, keys.form(), intro, "Remove the member", danger=True, initial=keys.initial
+        )
         return page.respond(request, self, membership)
 
 

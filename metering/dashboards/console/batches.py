@@ -145,7 +145,7 @@ class BatchAdmin(OperatorAdmin):
 
         back = reverse("admin:metering_batch_changelist")
         intro = "The workers take up every batch that waits, the failing ones included. Nothing is counted twice by it."
-        page = FormPage("Process waiting batches again", act, back, intro=intro, submit="Process again")
+        page = FormPage("Process waiting batches again", act, back, intro=intro, submit="Process the batches again")
         return page.respond(request, self)
 
 

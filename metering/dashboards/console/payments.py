@@ -269,7 +269,7 @@ class WebhookAdmin(OperatorAdmin):
             return redirect(back)
 
         intro = "It is handled once more, from what Stripe says of it now. Handling it twice changes nothing."
-        return FormPage("Replay the event", act, back, intro=intro, submit="Replay").respond(request, self, event)
+        return FormPage("Replay the event", act, back, intro=intro).respond(request, self, event)
 
 
 class NoticeAdmin(MailPages):
@@ -292,7 +292,7 @@ class NoticeAdmin(MailPages):
         intro = "It is sent at once, to whom it would go today."
         if notice.sent_at:
             intro += " It was sent before: its readers get it twice."
-        return FormPage("Send the mail again", act, back, intro=intro, submit="Send again").respond(request, self, notice)
+        return FormPage("Send the mail again", act, back, intro=intro).respond(request, self, notice)
 
 
 for table, page in (

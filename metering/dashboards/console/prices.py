@@ -239,7 +239,7 @@ class PriceVersionAdmin(OperatorAdmin):
         back = reverse("admin:metering_priceversion_change", args=[price.pk])
         corrected = " The versions that it corrected go with it." if price.revision else ""
         intro = f"{price} never comes into force. What is in force now stays.{corrected}"
-        page = FormPage("Withdraw the price", act, back, intro=intro, submit="Withdraw the price", danger=True)
+        page = FormPage("Withdraw the price", act, back, intro=intro, danger=True)
         return page.respond(request, self, price)
 
 

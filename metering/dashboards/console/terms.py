@@ -120,7 +120,7 @@ class MoneyOfAWorkspace:
             return redirect(back)
 
         page = FormPage(
-            "Billing terms",
+            "Save the billing terms",
             act,
             back,
             TermsForm,
@@ -198,7 +198,7 @@ class TaxRateAdmin(OperatorAdmin):
             return redirect(back)
 
         intro = "A rate is never edited, for terms and invoices name it. Another percentage is another rate."
-        return FormPage("Add a tax rate", act, back, TaxRateForm, intro, "Add").respond(request, self)
+        return FormPage("Add a tax rate", act, back, TaxRateForm, intro, "Add the tax rate").respond(request, self)
 
 
 admin.site.register(TaxRate, TaxRateAdmin)
