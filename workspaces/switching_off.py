@@ -1,6 +1,7 @@
 """Switching a person's account off and on. Accounts are not deleted: keys and the audit trail name them."""
 
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
@@ -21,7 +22,7 @@ def switch_off(user: User, actor: str, now: datetime, keys: KeyChoice = BY_DEFAU
     if not User.objects.filter(pk=user.pk, is_active=True).update(is_active=False):
         return False
     end_sessions(user)
-    detail = revoke_chosen(keys_of_person(None, user, now), keys, actor, now)
+    detail: dict[str, Any] = revoke_chosen(keys_of_person(None, user, now), keys, actor, now)
     audit.record(actor, "user.switched_off", user.email, now=now, **detail)
     return True
 
