@@ -12,7 +12,15 @@ def main() -> None:
     from django.core.management import execute_from_command_line
 
     with database_for(sys.argv):
+        name_command()
         execute_from_command_line(sys.argv)
+
+
+def name_command() -> None:
+    """So that the audit trail says who acted: this command, and the account that runs it."""
+    from omixa_billing.command_actor import running_command
+
+    running_command(sys.argv[1] if len(sys.argv) > 1 else "help")
 
 
 if __name__ == "__main__":

@@ -153,3 +153,10 @@ class PriceInForce(Refusal):
 class QuarantineSettled(Refusal):
     code = "quarantine_settled"
     status = 409
+
+
+class NotOrdered(Refusal):
+    """A job that only a person's order starts."""
+
+    code = "not_ordered"
+    status = 403

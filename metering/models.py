@@ -8,7 +8,7 @@ from metering.invoicing.credit_note_models import CreditNote, CreditNoteLine
 from metering.invoicing.issued_models import IssuedPdf
 from metering.invoicing.models import Invoice, InvoiceLine, InvoiceSequence
 from metering.invoicing.terms_models import AgreedPricing, BillingTerms, TaxRate
-from metering.jobs.models import JobRun
+from metering.jobs.models import JobOrder, JobRun
 from metering.payments.models import (
     Dispute,
     Dunning,
@@ -44,6 +44,7 @@ __all__ = [
     "InvoiceLine",
     "InvoiceSequence",
     "IssuedPdf",
+    "JobOrder",
     "JobRun",
     "LanguageModel",
     "Notice",

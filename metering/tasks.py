@@ -16,7 +16,7 @@ from metering.ingest.drain import process_failed, process_waiting
 from metering.ingest.estimate import fill_estimates
 from metering.ingest.retention import tend_inbox
 from metering.invoicing.tasks import close_due_months, close_month, finalize_due_invoices
-from metering.jobs.run import SCHEDULE, Run, counted
+from metering.jobs.run import Run, counted
 from metering.payments.tasks import (
     collect_invoices,
     dun_invoices,
@@ -35,6 +35,7 @@ from metering.rollups.reprice import price_waiting
 from metering.rollups.rerate import continue_reratings as work_off_reratings
 from omixa_billing.outage import STORAGE_ERRORS
 from workspaces import sent_forms, shared_cache
+from workspaces.audit.entries import forget_folds
 
 __all__ = [
     "close_due_months",
@@ -105,29 +106,30 @@ def _make_the_best_of(error: Exception) -> None:
 
 
 @shared_task(name="metering.tend_inbox")
-def tend_inbox_days(started_by: str = SCHEDULE) -> dict[str, Any]:
+def tend_inbox_days(order: Any = None) -> dict[str, Any]:
     """Makes the inbox's days ahead of their time, and drops what is old."""
     now = timezone.now()
 
     def act(_: Run) -> dict[str, Any]:
+        forget_folds(now)
         return {
             "days_dropped": len(tend_inbox(now)),
             "forms_forgotten": sent_forms.forget_old(now),
             "attempts_forgotten": shared_cache.forget_expired(now),
         }
 
-    return counted("metering.tend_inbox", started_by, act)
+    return counted("metering.tend_inbox", order, act)
 
 
 @shared_task(name="metering.process_waiting_batches")
-def process_waiting_batches() -> None:
+def process_waiting_batches(order: Any = None) -> None:
     """Empties the inbox. Runs at every reminder, many times a second: no record is kept of it."""
     process_waiting(timezone.now, fold_events)
     process_corrections(timezone.now)
 
 
 @shared_task(name="metering.sweep_inbox")
-def sweep_inbox(started_by: str = SCHEDULE) -> dict[str, Any]:
+def sweep_inbox(order: Any = None) -> dict[str, Any]:
     """Takes up what no reminder came through for, and gives failed batches another try; then says what is held up."""
 
     def act(_: Run) -> dict[str, Any]:
@@ -137,20 +139,20 @@ def sweep_inbox(started_by: str = SCHEDULE) -> dict[str, Any]:
         counts = {"batches": batches, "mended": mended, "corrections": corrections, "estimated": fill_estimates()}
         return counts | {"failed": failed + not_corrected}
 
-    return counted("metering.sweep_inbox", started_by, act)
+    return counted("metering.sweep_inbox", order, act)
 
 
 @shared_task(name="metering.price_waiting_events")
-def price_waiting_events(started_by: str = SCHEDULE) -> dict[str, Any]:
+def price_waiting_events(order: Any = None) -> dict[str, Any]:
     """Prices the events that waited for a price which now exists."""
-    return counted("metering.price_waiting_events", started_by, lambda _: {"priced": price_waiting()})
+    return counted("metering.price_waiting_events", order, lambda _: {"priced": price_waiting()})
 
 
 @shared_task(name="metering.continue_reratings")
-def continue_reratings(started_by: str = SCHEDULE) -> dict[str, Any]:
+def continue_reratings(order: Any = None) -> dict[str, Any]:
     """Works off the re-ratings that operators ordered."""
 
     def act(run: Run) -> dict[str, Any]:
         return {"rated_again": work_off_reratings(timezone.now(), run.progress)}
 
-    return counted("metering.continue_reratings", started_by, act)
+    return counted("metering.continue_reratings", order, act)

@@ -42,8 +42,10 @@ class Environment(environ.Env):
     def __init__(self) -> None:
         super().__init__()
         self.faults: list[Fault] = []
+        self.read: set[str] = set()  # the names of all settings
 
     def get_value(self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET, parse_default: bool = False) -> Any:
+        self.read.add(var)
         try:
             return super().get_value(var, cast=cast, default=default, parse_default=parse_default)
         except (ValueError, ArithmeticError) as error:

@@ -108,7 +108,7 @@ MIDDLEWARE = [
     "omixa_billing.stray_secrets.RedactRequests",
     "omixa_billing.middleware.name_caller",
     "omixa_billing.middleware.refuse_unreadable",
-    "workspaces.audit.origin.note_origin",
+    "workspaces.audit.middleware.note_origin",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "omixa_billing.static_files.middleware.ServeStaticFiles",
@@ -398,3 +398,5 @@ structlog.configure(
 )
 
 env.refuse_faults()
+
+SETTINGS_READ = sorted(env.read)  # by their names in the environment: the audit trail tells which changed between two starts

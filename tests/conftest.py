@@ -13,6 +13,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from metering.pricing import current
 from tests import factories
+from workspaces.audit import entries
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +31,7 @@ def _nothing_remembered() -> None:
     """A process remembers ids and rates between transactions; tests roll the database back under it."""
     factories.forget_names()
     current.forget()
+    entries.forget_seen()
 
 
 @pytest.fixture(autouse=True)

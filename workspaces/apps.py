@@ -9,9 +9,11 @@ class WorkspacesConfig(AppConfig):
 
     def ready(self) -> None:
         from workspaces import schema  # noqa: F401 - drf-spectacular finds extensions once they are imported
+        from workspaces.audit import people
         from workspaces.signin import receivers
 
         receivers.connect()
+        people.connect()
 
         connection_created.connect(_guard_statements)
 

@@ -1,11 +1,14 @@
 """Who is calling: a workspace's key, a signed-in member, or a gateway.
 
 A credential that could not have been issued is refused without a query; one that could takes a single query, by its
-SHA-256. What the caller may do with it is said here once, by role.
+SHA-256. The first refusal of an hour and address is recorded, which takes a few more. What the caller may do with it is
+said here once, by role.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +22,7 @@ from rest_framework.request import Request
 
 from omixa_billing.limits.middleware import accept_credential
 from workspaces import secrets
+from workspaces.audit import credentials as audited_credentials
 from workspaces.current import membership_of
 from workspaces.errors import Unauthenticated, WorkspaceSuspended, WrongKindOfCredential
 from workspaces.models import APIKey, Credential, Gateway, Membership, User, Workspace
@@ -128,8 +132,22 @@ class MemberAuthentication(SessionAuthentication):
 def authenticate_key(secret: str, now: datetime) -> Caller:
     """The caller of a workspace key's secret. Raises Unauthenticated, WrongKindOfCredential, WorkspaceSuspended.
 
-    An admin key goes on working in a suspended workspace, so that somebody can pay.
+    An admin key goes on working in a suspended workspace, so that somebody can pay. A refusal is in the audit trail.
     """
+    with _refusals_recorded(secret, now):
+        return _caller_of_key(secret, now)
+
+
+@contextmanager
+def _refusals_recorded(secret: str, now: datetime) -> Iterator[None]:
+    try:
+        yield
+    except (Unauthenticated, WrongKindOfCredential, WorkspaceSuspended) as refusal:
+        audited_credentials.refused(secret, refusal.code, now)
+        raise
+
+
+def _caller_of_key(secret: str, now: datetime) -> Caller:
     if _issued_kind(secret) == secrets.Kind.GATEWAY:
         raise WrongKindOfCredential("This is a gateway's token: use an omx_live_ or omx_admin_ key here.")
     credential = _stored(secret, "api_key__workspace")
@@ -155,6 +173,11 @@ def authenticate_gateway(authorization: str | None, now: datetime) -> Gateway:
     secret = bearer_secret(authorization)
     if secret is None:
         raise Unauthenticated("No credential: send the gateway's token as Authorization: Bearer omx_gateway_...")
+    with _refusals_recorded(secret, now):
+        return _gateway_of(secret, now)
+
+
+def _gateway_of(secret: str, now: datetime) -> Gateway:
     if _issued_kind(secret) != secrets.Kind.GATEWAY:
         raise WrongKindOfCredential("This is a workspace's key: use the gateway's omx_gateway_ token here.")
     gateway, expires_at = _stored_gateway(secret)

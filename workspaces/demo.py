@@ -6,11 +6,12 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
+from omixa_billing.command_actor import command_actor
 from workspaces import audit, issue, members
 from workspaces.ids import ALPHABET
 from workspaces.models import APIKey, Membership, User, Workspace
 
-ACTOR = "command create_demo"
+ACTOR = command_actor("create_demo")
 ONE_AT_A_TIME = 0x6F6D7864656D6F  # any number of our own: the advisory lock's name
 OPERATOR = "operator@omixa.example"
 OWNER = "owner@demo.example"

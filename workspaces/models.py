@@ -67,6 +67,13 @@ class User(AbstractUser):
     def __str__(self) -> str:
         return self.email
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Who may do what is never changed unseen, whichever page, command or library does it."""
+        from workspaces.audit.people import recorded  # the trail's own tables are in this module
+
+        with recorded(self, kwargs.get("update_fields")):
+            super().save(*args, **kwargs)
+
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
         """What Django stores in a session and compares at every request: of the password and the generation."""
         salt = "workspaces.models.User.session_generation"
@@ -313,6 +320,7 @@ class AuditEntry(models.Model):
         COMMAND = "command", "Command"
         PROVIDER = "provider", "Payment provider"
         SYSTEM = "system", "The product"
+        STRANGER = "stranger", "Nobody known"
 
     id = models.BigAutoField(primary_key=True)
     at = models.DateTimeField(default=timezone.now)
@@ -361,6 +369,30 @@ class AuditHead(models.Model):
 
     def __str__(self) -> str:
         return f"{self.position}: {bytes(self.hash).hex()}"
+
+
+class AuditFold(models.Model):
+    """That something which may happen often has its entry for a while: until then it gets no second one."""
+
+    key = models.BinaryField(max_length=32, primary_key=True)
+    action = models.CharField(max_length=64)
+    until = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["action", "until"], name="audit_folds_by_action")]
+
+    def __str__(self) -> str:
+        return f"{self.action} until {self.until:%Y-%m-%d %H:%M:%S}"
+
+
+class KnownSetting(models.Model):
+    """A setting as the last start saw it; of a secret only what tells whether it is still the same."""
+
+    name = models.CharField(max_length=100, primary_key=True)
+    value = models.CharField(max_length=200)
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class SentForm(models.Model):

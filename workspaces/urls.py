@@ -3,8 +3,10 @@
 from django.urls import path
 
 from workspaces import api
+from workspaces.audit.api import Audit
 
 urlpatterns = [
+    path("audit", Audit.as_view()),
     path("keys", api.Keys.as_view()),
     path("keys/<slug:key_id>", api.Key.as_view()),
     path("keys/<slug:key_id>/rotate", api.RotateKey.as_view()),

@@ -5,36 +5,42 @@ from typing import Any
 from celery import shared_task
 from django.utils import timezone
 
+from metering.errors import NotOrdered
 from metering.invoicing import schedule
-from metering.jobs.run import SCHEDULE, counted
+from metering.jobs.run import Run, counted
 from metering.periods import parse_month
+
+CLOSE_MONTH = "metering.close_month"
 
 
 @shared_task(name="metering.close_due_months")
-def close_due_months(started_by: str = SCHEDULE) -> dict[str, Any]:
+def close_due_months(order: Any = None) -> dict[str, Any]:
     """Daily: refreshes the drafts of ended months that are in their grace; "Finalize invoices" numbers them after it."""
     return counted(
         "metering.close_due_months",
-        started_by,
+        order,
         lambda run: schedule.close_due_months(timezone.now(), finalize=False, progress=run.progress),
     )
 
 
 @shared_task(name="metering.finalize_due_invoices")
-def finalize_due_invoices(started_by: str = SCHEDULE) -> dict[str, Any]:
+def finalize_due_invoices(order: Any = None) -> dict[str, Any]:
     """Daily: finalizes the invoices of months whose grace is over."""
     return counted(
         "metering.finalize_due_invoices",
-        started_by,
+        order,
         lambda run: schedule.close_due_months(timezone.now(), progress=run.progress),
     )
 
 
-@shared_task(name="metering.close_month")
-def close_month(month: str, finalize: bool = False, started_by: str = SCHEDULE) -> dict[str, Any]:
-    """Closes an ended month, "YYYY-MM", of every workspace, as an operator asked in the console."""
-    return counted(
-        "metering.close_month",
-        started_by,
-        lambda run: schedule.close_for_all(parse_month(month), timezone.now(), finalize, started_by, run.progress),
-    )
+@shared_task(name=CLOSE_MONTH)
+def close_month(order: Any = None) -> dict[str, Any]:
+    """Closes an ended month of every workspace, as an operator ordered in the console; without an order nothing."""
+
+    def act(run: Run) -> dict[str, Any]:
+        if run.order is None:
+            raise NotOrdered("A month is closed for every workspace by an operator's order, and this message names none.")
+        month, finalize = parse_month(run.order.arguments["month"]), bool(run.order.arguments["finalize"])
+        return schedule.close_for_all(month, timezone.now(), finalize, run.order.ordered_by, run.progress)
+
+    return counted(CLOSE_MONTH, order, act)

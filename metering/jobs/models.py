@@ -3,6 +3,12 @@
 from django.db import models
 from django.utils import timezone
 
+from workspaces.ids import new_id
+
+
+def order_id() -> str:
+    return new_id("ord")
+
 
 class JobRun(models.Model):
     """A run of a job, begun by the schedule or by a person. One that never finished was killed: the next makes up for it."""
@@ -36,3 +42,19 @@ class JobRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.job} at {self.started_at:%Y-%m-%d %H:%M:%S}: {self.outcome}"
+
+
+class JobOrder(models.Model):
+    """A person's order to run a job now. The broker's message carries no more than its id: who ordered, and what, stands
+    here, where nobody writes who can only publish messages."""
+
+    public_id = models.CharField(max_length=32, unique=True, default=order_id)
+    job = models.CharField(max_length=100)
+    ordered_by = models.CharField(max_length=300)
+    ordered_at = models.DateTimeField()
+    arguments = models.JSONField(default=dict)
+    # When its run ended. A message that comes again after that orders nothing; of a killed run it does.
+    finished_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.job}, ordered by {self.ordered_by}"

@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from metering.jobs.alert import tell_operators
 from metering.jobs.heartbeat import Heartbeat
-from metering.jobs.models import JobRun
+from metering.jobs.models import JobOrder, JobRun
+from metering.jobs.orders import finish, ordered
 
 log = structlog.get_logger(__name__)
 
@@ -26,8 +27,9 @@ IDLE_ROWS_MOVE_ON_WITHIN = timedelta(hours=1)
 class Run:
     """One run under way. `result` is what it says it did; zeros in it count as nothing done."""
 
-    def __init__(self, row: JobRun) -> None:
+    def __init__(self, row: JobRun, order: JobOrder | None = None) -> None:
         self.row = row
+        self.order = order
         self.result: dict[str, Any] = {}
         self._written_at = time.monotonic()
 
@@ -44,12 +46,16 @@ class Run:
 
 
 @contextmanager
-def running(job: str, started_by: str = SCHEDULE) -> Iterator[Run]:
-    """Records the run. What the job raises is kept as its error and raised on; operators hear of a streak's first.
+def running(job: str, order: Any = None) -> Iterator[Run]:
+    """Records the run, in the name of who ordered it: `order` is the id of an unfinished JobOrder, or else the schedule
+    started it, whatever a message says. What the job raises is kept as its error and raised on; operators hear of a
+    streak's first.
 
     They hear so of a run that counts what it could not do as `failed` too.
     """
-    run = Run(JobRun.objects.create(job=job, started_by=started_by, started_at=timezone.now()))
+    found = ordered(job, order)
+    started_by = SCHEDULE if found is None else found.ordered_by
+    run = Run(JobRun.objects.create(job=job, started_by=started_by, started_at=timezone.now()), found)
     heartbeat = Heartbeat(run.row.pk)
     heartbeat.start()
     try:
@@ -67,9 +73,9 @@ def running(job: str, started_by: str = SCHEDULE) -> Iterator[Run]:
     _finish(run, JobRun.Outcome.ATTENTION if attention else JobRun.Outcome.SUCCEEDED, "")
 
 
-def counted(job: str, started_by: str, act: Callable[[Run], dict[str, Any]]) -> dict[str, Any]:
+def counted(job: str, order: Any, act: Callable[[Run], dict[str, Any]]) -> dict[str, Any]:
     """Runs `act`, whose counts are the run's result."""
-    with running(job, started_by) as run:
+    with running(job, order) as run:
         run.result = act(run)
     return run.result
 
@@ -90,6 +96,8 @@ def _finish(run: Run, outcome: str, error: str) -> None:
     """Never costs the job its work: the record is written or it is not."""
     row = run.row
     try:
+        if run.order is not None:
+            finish(run.order, timezone.now())
         row.outcome, row.error, row.finished_at, row.result = outcome, error[:5000], timezone.now(), run.result
         if outcome != JobRun.Outcome.FAILED and row.started_by == SCHEDULE and _is_idle(row.result):
             _move_on(row)

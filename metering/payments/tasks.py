@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from metering.jobs.alert import tell_operators
 from metering.jobs.models import JobRun
-from metering.jobs.run import SCHEDULE, Run, counted, running
+from metering.jobs.run import Run, counted, running
 from metering.payments import accounts, attempts, auto_top_up, collect, dunning, mails, refunds, webhooks
 from metering.payments.expire import expire_credits as write_off_credits
 from metering.payments.expiring_keys import tell_of_expiring_keys
@@ -22,23 +22,23 @@ NIGHTS_REMEMBERED = 100
 
 
 @shared_task(name="metering.collect_invoices")
-def collect_invoices(started_by: str = SCHEDULE) -> dict[str, Any]:
+def collect_invoices(order: Any = None) -> dict[str, Any]:
     """Charges saved methods with what was finalized and not tried yet."""
-    return counted("metering.collect_invoices", started_by, lambda run: collect.collect_due(timezone.now, run.progress))
+    return counted("metering.collect_invoices", order, lambda run: collect.collect_due(timezone.now, run.progress))
 
 
 @shared_task(name="metering.dun_invoices")
-def dun_invoices(started_by: str = SCHEDULE) -> dict[str, Any]:
+def dun_invoices(order: Any = None) -> dict[str, Any]:
     """Retries declined invoices when their days have come, reminds, and says what is past due."""
     return counted(
         "metering.dun_invoices",
-        started_by,
+        order,
         lambda run: dunning.dun(timezone.now, collect.collect_invoice, run.progress),
     )
 
 
 @shared_task(name="metering.recover_payments")
-def recover_payments(started_by: str = SCHEDULE) -> dict[str, Any]:
+def recover_payments(order: Any = None) -> dict[str, Any]:
     """Takes up attempts and refunds whose outcome is not known."""
 
     def act(_: Any) -> dict[str, Any]:
@@ -51,42 +51,42 @@ def recover_payments(started_by: str = SCHEDULE) -> dict[str, Any]:
                 counts["failed"] += 1
         return dict(counts)
 
-    return counted("metering.recover_payments", started_by, act)
+    return counted("metering.recover_payments", order, act)
 
 
 @shared_task(name="metering.handle_webhooks")
-def handle_webhooks(started_by: str = SCHEDULE) -> dict[str, Any]:
+def handle_webhooks(order: Any = None) -> dict[str, Any]:
     """Handles what waits in the webhook inbox, and tries again what failed."""
-    return counted("metering.handle_webhooks", started_by, lambda run: webhooks.handle_waiting(timezone.now, run.progress))
+    return counted("metering.handle_webhooks", order, lambda run: webhooks.handle_waiting(timezone.now, run.progress))
 
 
 @shared_task(name="metering.expire_credits")
-def expire_credits(started_by: str = SCHEDULE) -> dict[str, Any]:
+def expire_credits(order: Any = None) -> dict[str, Any]:
     """Writes off expired credits once their last month is invoiced."""
-    return counted("metering.expire_credits", started_by, lambda _: write_off_credits(timezone.now()))
+    return counted("metering.expire_credits", order, lambda _: write_off_credits(timezone.now()))
 
 
 @shared_task(name="metering.top_up_balances")
-def top_up_balances(started_by: str = SCHEDULE) -> dict[str, Any]:
+def top_up_balances(order: Any = None) -> dict[str, Any]:
     """Tops up low balances and tells of them; refuses live keys while nothing is left, or lets them work again."""
 
     def act(run: Run) -> dict[str, Any]:
         found, watched = auto_top_up.top_up_low(timezone.now, run.progress), watch_suspensions(timezone.now)
         return found | watched | {"failed": found["failed"] + watched["failed"]}
 
-    return counted("metering.top_up_balances", started_by, act)
+    return counted("metering.top_up_balances", order, act)
 
 
 @shared_task(name="metering.send_notices")
-def send_notices(started_by: str = SCHEDULE) -> dict[str, Any]:
+def send_notices(order: Any = None) -> dict[str, Any]:
     """Sends the mails that wait."""
-    return counted("metering.send_notices", started_by, lambda run: mails.send_waiting(timezone.now, run.progress))
+    return counted("metering.send_notices", order, lambda run: mails.send_waiting(timezone.now, run.progress))
 
 
 @shared_task(name="metering.tell_expiring_cards")
-def tell_expiring_cards(started_by: str = SCHEDULE) -> dict[str, Any]:
+def tell_expiring_cards(order: Any = None) -> dict[str, Any]:
     """Tells workspaces of saved cards that expire within a month."""
-    return counted("metering.tell_expiring_cards", started_by, lambda _: {"cards": accounts.tell_expiring(timezone.now())})
+    return counted("metering.tell_expiring_cards", order, lambda _: {"cards": accounts.tell_expiring(timezone.now())})
 
 
 @shared_task(name="metering.tell_expiring_keys")
@@ -96,9 +96,9 @@ def tell_expiring_keys(started_by: str = SCHEDULE) -> dict[str, Any]:
 
 
 @shared_task(name="metering.reconcile_nightly")
-def reconcile_nightly(started_by: str = SCHEDULE) -> None:
+def reconcile_nightly(order: Any = None) -> None:
     """Proves that everything agrees, and alerts the operators where it does not."""
-    with running("metering.reconcile_nightly", started_by) as run:
+    with running("metering.reconcile_nightly", order) as run:
         run.result = found = everything(progress=run.progress)
         found["differences"] += against_stripe(timezone.now())
         found["differences"] += trail_differences(found)

@@ -40,8 +40,10 @@ def prepare() -> None:
     from django.conf import settings
     from django.core.management import call_command
     from django.db import connection
+    from django.utils import timezone
 
     from omixa_billing.static_files.collect import collect
+    from workspaces.audit.settings_changed import note_settings
     from workspaces.outgoing import sends_mail
 
     from . import database
@@ -54,6 +56,7 @@ def prepare() -> None:
     if not started_before.exists() and not settings.PRODUCTION:
         call_command("create_demo", stdout=sys.stdout)
     started_before.touch()
+    note_settings(settings.SETTINGS_READ, timezone.now())
     if not sends_mail():
         print(NO_MAIL, flush=True)
     connection.close()

@@ -7,11 +7,12 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from metering.errors import NotOrdered
 from metering.invoicing import schedule
 from metering.invoicing.close import close_workspace
 from metering.invoicing.models import Invoice
 from metering.invoicing.tasks import close_month
-from metering.jobs.models import JobRun
+from metering.jobs.models import JobOrder, JobRun
 from omixa_billing.celery import app
 from tests.console.conftest import OPERATOR, World
 from tests.console.test_customers import acts_on, submit
@@ -83,13 +84,13 @@ def test_all_are_closed_by_a_job_in_the_operators_name(console: Client, world: W
     monkeypatch.setattr(app, "send_task", lambda name, **more: sent.append((name, more.get("kwargs"))))
     said = close(console, how="final")
     assert "September 2026 is being finalized for every workspace. Its run, “Close a month”, says here what came of it." in said
-    asked = {"month": "2026-09", "finalize": True, "started_by": OPERATOR}
-    assert sent == [("metering.close_month", asked)]
+    order = JobOrder.objects.get()
+    assert sent == [("metering.close_month", {"order": order.public_id})]
     assert AuditEntry.objects.get(action="job.started").detail == {"month": "2026-09", "finalize": True}
     assert Invoice.objects.get().status == "draft"
     birch = make_workspace("Birch")
     use(world, birch)
-    close_month.apply(kwargs=asked)
+    close_month.apply(kwargs={"order": order.public_id})
     run = JobRun.objects.get()
     assert (run.outcome, run.started_by, run.result) == (
         "succeeded",
@@ -105,7 +106,9 @@ def test_a_broker_that_is_away_is_said(console: Client, world: World, monkeypatc
 
     monkeypatch.setattr(app, "send_task", away)
     assert "The broker does not take the job, and nothing was closed: nobody listens" in close(console)
-    assert AuditEntry.objects.filter(action="job.started").count() == 0
+    entries = AuditEntry.objects.filter(target="metering.close_month").order_by("id")
+    assert [entry.action for entry in entries] == ["job.started", "job.not_started"]
+    assert JobOrder.objects.get().finished_at == NOW
 
 
 def test_a_workspace_that_fails_does_not_stop_the_others(world: World, monkeypatch: Any) -> None:
@@ -118,7 +121,43 @@ def test_a_workspace_that_fails_does_not_stop_the_others(world: World, monkeypat
         return close_workspace(workspace, *rest)
 
     monkeypatch.setattr(schedule, "close_workspace", close)
-    close_month.apply(kwargs={"month": "2026-09", "started_by": OPERATOR})
+    close_month.apply(kwargs={"order": an_order(month="2026-09", finalize=False).public_id})
     run = JobRun.objects.get()
     assert (run.outcome, run.result) == ("attention", {"drafts": 1, "finalized": 0, "held": 0, "incomplete": 0, "failed": 1})
     assert {each.workspace for each in Invoice.objects.all()} == {world.acme, birch}
+
+
+def an_order(**arguments: Any) -> JobOrder:
+    return JobOrder.objects.create(job="metering.close_month", ordered_by=OPERATOR, ordered_at=NOW, arguments=arguments)
+
+
+@pytest.mark.parametrize("order", [None, "", "ord_0", "x" * 99, "\0", 7, {"month": "2026-09"}, ["ord_0"]])
+def test_whoever_publishes_a_message_closes_no_month(world: World, order: Any) -> None:
+    an_order(month="2026-09", finalize=True)
+    result = close_month.apply(kwargs={"order": order})
+    assert isinstance(result.result, NotOrdered)
+    run = JobRun.objects.get()
+    assert (run.outcome, run.started_by, Invoice.objects.filter(finalized_at__isnull=False).count()) == (
+        "failed",
+        "schedule",
+        0,
+    )
+
+
+def test_a_messages_own_words_about_its_author_are_refused(world: World) -> None:
+    result = close_month.apply(kwargs={"month": "2026-09", "finalize": True, "started_by": OPERATOR})
+    assert isinstance(result.result, TypeError)
+    assert (JobRun.objects.count(), Invoice.objects.filter(finalized_at__isnull=False).count()) == (0, 0)
+
+
+def test_an_order_is_carried_out_once(world: World) -> None:
+    order = an_order(month="2026-09", finalize=False).public_id
+    close_month.apply(kwargs={"order": order})
+    assert isinstance(close_month.apply(kwargs={"order": order}).result, NotOrdered)
+    assert [run.started_by for run in JobRun.objects.order_by("pk")] == [OPERATOR, "schedule"]
+
+
+def test_an_order_of_another_job_starts_none(world: World) -> None:
+    order = JobOrder.objects.create(job="metering.send_notices", ordered_by=OPERATOR, ordered_at=NOW)
+    assert isinstance(close_month.apply(kwargs={"order": order.public_id}).result, NotOrdered)
+    assert JobOrder.objects.get(pk=order.pk).finished_at is None

@@ -9,17 +9,19 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.db import OperationalError, connection
+from django.utils import timezone
 
 from metering.jobs import heartbeat
 from metering.jobs import run as module
-from metering.jobs.models import JobRun
+from metering.jobs.models import JobOrder, JobRun
 from metering.jobs.run import counted, running
 
 pytestmark = pytest.mark.django_db
 
 
 def test_a_run_keeps_what_it_did() -> None:
-    assert counted("job", "ops", lambda _: {"sent": 3, "failed": 0}) == {"sent": 3, "failed": 0}
+    order = JobOrder.objects.create(job="job", ordered_by="ops", ordered_at=timezone.now())
+    assert counted("job", order.public_id, lambda _: {"sent": 3, "failed": 0}) == {"sent": 3, "failed": 0}
     run = JobRun.objects.get()
     assert (run.outcome, run.result, run.started_by, run.error) == ("succeeded", {"sent": 3, "failed": 0}, "ops", "")
     assert run.finished_at is not None
@@ -40,7 +42,7 @@ def test_operators_hear_of_a_streaks_first_failure(settings: Any) -> None:
 
     for act in (fail, fail, lambda _: {"sent": 1}, fail):
         try:
-            counted("job", "ops", act)
+            counted("job", None, act)
         except LookupError:
             continue
     assert [each.subject for each in mail.outbox] == ["Omixa billing: the job job failed"] * 2
@@ -51,34 +53,34 @@ def test_operators_hear_of_a_streaks_first_run_that_left_something_undone(settin
     settings.OPERATOR_EMAILS = ["ops@omixa.example"]
     failed = iter((1, 2, 0, 3))
     for _ in range(4):
-        counted("job", "ops", lambda _: {"sent": 1, "failed": next(failed)})
+        counted("job", None, lambda _: {"sent": 1, "failed": next(failed)})
     assert [each.subject for each in mail.outbox] == ["Omixa billing: the job job left something undone"] * 2
     assert '"failed": 3' in mail.outbox[1].body
 
 
 def test_a_part_that_failed_needs_attention() -> None:
-    counted("job", "ops", lambda _: {"sent": 3, "failed": 1})
+    counted("job", None, lambda _: {"sent": 3, "failed": 1})
     assert JobRun.objects.get().outcome == "attention"
 
 
 def test_idle_runs_are_one_row_and_busy_ones_stay() -> None:
     for sent in (0, 0, 2, 0, 0, 0):
-        counted("job", "schedule", lambda _, sent=sent: {"sent": sent})  # type: ignore[misc]
+        counted("job", None, lambda _, sent=sent: {"sent": sent})  # type: ignore[misc]
     assert [run.result["sent"] for run in JobRun.objects.order_by("pk")] == [0, 2, 0]
 
 
 def test_what_fails_again_and_again_is_one_row_that_needs_attention() -> None:
     for failed in (1, 1, 2, 2, 0, 2):
-        counted("job", "schedule", lambda _, failed=failed: {"sent": 0, "failed": failed})  # type: ignore[misc]
+        counted("job", None, lambda _, failed=failed: {"sent": 0, "failed": failed})  # type: ignore[misc]
     shown = [(run.result["failed"], run.outcome) for run in JobRun.objects.order_by("pk")]
     assert shown == [(1, "attention"), (2, "attention"), (0, "succeeded"), (2, "attention")]
 
 
 def test_an_idle_run_costs_a_handful_of_statements(django_assert_num_queries: Any) -> None:
-    counted("job", "schedule", lambda _: {"sent": 0})
+    counted("job", None, lambda _: {"sent": 0})
     # its row, the one before and its end, its own end, and whether rows are too many
     with django_assert_num_queries(5):
-        counted("job", "schedule", lambda _: {"sent": 0})
+        counted("job", None, lambda _: {"sent": 0})
 
 
 @pytest.mark.django_db(transaction=True)
@@ -93,7 +95,7 @@ def test_a_database_that_is_away_does_not_hide_what_the_job_raised() -> None:
             raise LookupError("nothing")
 
         with pytest.raises(LookupError, match="nothing"):
-            counted("job", "ops", act)
+            counted("job", None, act)
     assert JobRun.objects.get().outcome == "running"
 
 
@@ -122,7 +124,8 @@ def _next_beat(pk: int, last: datetime | None) -> datetime:
 
 def test_what_a_person_started_keeps_its_row() -> None:
     for _ in range(2):
-        counted("job", "ops", lambda _: {"sent": 0})
+        order = JobOrder.objects.create(job="job", ordered_by="ops", ordered_at=timezone.now())
+        counted("job", order.public_id, lambda _: {"sent": 0})
     assert JobRun.objects.count() == 2
 
 
@@ -141,5 +144,5 @@ def test_progress_is_written_once_a_second_at_most(monkeypatch: Any) -> None:
 def test_old_runs_go(monkeypatch: Any) -> None:
     monkeypatch.setattr(module, "KEPT", 3)
     for number in range(6):
-        counted("job", "ops", lambda _, number=number: {"sent": number + 1})  # type: ignore[misc]
+        counted("job", None, lambda _, number=number: {"sent": number + 1})  # type: ignore[misc]
     assert sorted(run.result["sent"] for run in JobRun.objects.all()) == [4, 5, 6]

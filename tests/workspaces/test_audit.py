@@ -72,6 +72,8 @@ def test_an_entry_says_from_where_its_request_came(acme: Workspace) -> None:
         ("gw_0V1", False, "gateway"),
         ("command:set_price by root", None, "command"),
         ("stripe", None, "provider"),
+        ("nobody", False, "stranger"),
+        ("omx_live_4fTq", False, "key"),
         ("metering.dun_invoices", None, "system"),
     ],
 )

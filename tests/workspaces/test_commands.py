@@ -8,6 +8,7 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 from django.utils import timezone
 
+from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
 from omixa_billing.errors import Refusal
 from workspaces.authentication import authenticate_gateway, authenticate_key
@@ -42,9 +43,9 @@ def test_a_workspace_is_printed_as_one_json_object(capsys: pytest.CaptureFixture
     assert live.key is not None
     assert (live.key.public_id, live.key.kind) == (printed["live_key_id"], "live")
     assert list(AuditEntry.objects.order_by("id").values_list("actor", "action")) == [
-        ("command create_workspace", "workspace.created"),
-        ("command create_workspace", "key.created"),
-        ("command create_workspace", "key.created"),
+        (command_actor("create_workspace"), "workspace.created"),
+        (command_actor("create_workspace"), "key.created"),
+        (command_actor("create_workspace"), "key.created"),
     ]
 
 

@@ -1,11 +1,18 @@
 """Writing the trail: an entry stands or falls with the act it tells of, in one transaction."""
 
+import json
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
-from workspaces.audit.origin import Origin, current_origin, kind_of_actor
-from workspaces.models import AuditEntry, Workspace
+from django.db import connection, transaction
+
+from workspaces.audit.origin import OTHERS, Origin, current_origin, kind_of_actor
+from workspaces.models import AuditEntry, AuditFold, Workspace
+
+MOST_REMEMBERED = 10_000
+_seen: set[tuple[Any, ...]] = set()
 
 
 def record(
@@ -40,6 +47,8 @@ def _entry(
     now: datetime,
     detail: dict[str, Any],
 ) -> AuditEntry:
+    if origin is not None:
+        origin.entries += 1
     return AuditEntry(
         at=now,
         actor=actor,
@@ -51,3 +60,60 @@ def _entry(
         ip_address=None if origin is None else origin.ip_address,
         user_agent="" if origin is None else origin.user_agent,
     )
+
+
+def record_once(
+    actor: str,
+    action: str,
+    target: str,
+    workspace: Workspace | None = None,
+    *,
+    now: datetime,
+    within: timedelta,
+    most: int | None = None,
+    **detail: Any,
+) -> AuditEntry | None:
+    """Of what may happen often: one entry for the same actor, action, target and address in each stretch of `within`.
+
+    With `most`, strangers can cause so many different ones in a stretch; then one says that more came. What a process has
+    seen already costs no query.
+    """
+    origin = current_origin()
+    stretch = int(now.timestamp() // within.total_seconds())
+    more = (action, OTHERS, "", "", stretch)
+    key = (action, actor, target, "" if origin is None else str(origin.ip_address), stretch)
+    if key in _seen or (most is not None and more in _seen):
+        return None
+    if most is not None and AuditFold.objects.filter(action=action, until__gt=now).count() >= most:
+        key, actor, target, workspace, detail = more, OTHERS, OTHERS, None, {"most": most}
+    with transaction.atomic():
+        digest = sha256(json.dumps(key).encode()).digest()
+        fold = AuditFold(key=digest, action=action, until=now + within)
+        first = not AuditFold.objects.filter(key=digest).exists() and _is_first(fold)
+        entry = record(actor, action, target, workspace, now=now, **detail) if first else None
+    _remember(key)
+    return entry
+
+
+def _is_first(fold: AuditFold) -> bool:
+    """Of two processes at once, the insert of one waits for the other's commit and then finds it."""
+    columns = "INSERT INTO workspaces_auditfold (key, action, until) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
+    with connection.cursor() as cursor:
+        cursor.execute(columns, [bytes(fold.key), fold.action, fold.until])
+        return cursor.rowcount == 1
+
+
+def forget_seen() -> None:
+    """For tests, which roll the database back under a process."""
+    _seen.clear()
+
+
+def _remember(key: tuple[Any, ...]) -> None:
+    if len(_seen) >= MOST_REMEMBERED:
+        _seen.clear()
+    _seen.add(key)
+
+
+def forget_folds(now: datetime) -> int:
+    """Drops those whose time is over, and returns how many."""
+    return AuditFold.objects.filter(until__lt=now).delete()[0]

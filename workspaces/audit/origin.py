@@ -5,25 +5,26 @@ The trail's address and user agent come from here and from nowhere else, so that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 
 from omixa_billing.client_address import UNKNOWN, client_address
+from omixa_billing.command_actor import COMMANDS, this_command
 from workspaces.models import AuditEntry
 
 CONSOLE = "/admin/"
 LONGEST_USER_AGENT = 300
-KEYS, GATEWAYS, COMMANDS = "key_", "gw_", "command:"
+KEYS, GATEWAYS = ("key_", "omx_"), "gw_"  # an id, or the front of a refused secret
 PROVIDERS = {"stripe"}
 
 Kind = AuditEntry.ActorKind
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Origin:
     """A request, as far as the trail tells of it. `console`: it came through the operators' console."""
 
@@ -31,7 +32,12 @@ class Origin:
     user_agent: str
     console: bool
     request: HttpRequest | None = None
+    # How many entries were recorded while it was answered.
+    entries: int = 0
 
+
+NOBODY, NOT_OURS, OTHERS = "nobody", "not a key of ours", "others"
+STRANGERS = {NOBODY, NOT_OURS, OTHERS}
 
 _origin: ContextVar[Origin | None] = ContextVar("origin of the request", default=None)
 
@@ -39,16 +45,6 @@ _origin: ContextVar[Origin | None] = ContextVar("origin of the request", default
 def current_origin() -> Origin | None:
     """None in a command, a job or anything else that no request asked for."""
     return _origin.get()
-
-
-def note_origin(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Middleware: whatever is recorded while this request is answered tells where it came from."""
-
-    def middleware(request: HttpRequest) -> HttpResponse:
-        with coming_from(origin_of(request)):
-            return get_response(request)
-
-    return middleware
 
 
 @contextmanager
@@ -70,6 +66,8 @@ def kind_of_actor(actor: str, origin: Origin | None) -> str:
     """What an actor's name stands for. A person counts as an operator in the console, and where no request is: what runs
     without one in a person's name was ordered there.
     """
+    if actor in STRANGERS:
+        return Kind.STRANGER
     if actor.startswith(KEYS):
         return Kind.KEY
     if actor.startswith(GATEWAYS):
@@ -81,3 +79,15 @@ def kind_of_actor(actor: str, origin: Origin | None) -> str:
     if "@" not in actor:
         return Kind.SYSTEM
     return Kind.OPERATOR if origin is None or origin.console else Kind.MEMBER
+
+
+def current_actor(otherwise: str = "") -> str:
+    """Whose credential the request carries; in a command, the account that runs it; else `otherwise`."""
+    origin = current_origin()
+    if origin is None:
+        return this_command() or otherwise or NOBODY
+    caller = getattr(origin.request, "auth", None)
+    user = getattr(origin.request, "user", None)
+    if caller is not None and hasattr(caller, "actor"):
+        return str(caller.actor)
+    return str(user.get_username()) if user is not None and user.is_authenticated else otherwise or NOBODY

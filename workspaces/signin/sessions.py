@@ -10,6 +10,7 @@ from django.contrib.auth import update_session_auth_hash
 from django.db.models import F
 from django.http import HttpRequest
 
+from workspaces.audit import people
 from workspaces.models import User
 
 
@@ -17,6 +18,7 @@ def end_sessions(user: User) -> None:
     """Ends every session of this person, on every device."""
     User.objects.filter(pk=user.pk).update(session_generation=F("session_generation") + 1)
     user.refresh_from_db(fields=["session_generation"])
+    people.sessions_ended(user)
 
 
 def end_other_sessions(request: HttpRequest, user: User) -> None:

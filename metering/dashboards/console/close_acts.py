@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from celery import current_app
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -16,14 +15,14 @@ from kombu.exceptions import OperationalError
 from metering.dashboards.console import figures
 from metering.invoicing.close import close_workspace, refuse_running_month
 from metering.invoicing.models import Invoice
+from metering.invoicing.tasks import CLOSE_MONTH
+from metering.jobs.orders import order_job
 from metering.periods import Period, month_of, parse_month, previous_month
-from workspaces import audit
 from workspaces.console import fields
 from workspaces.console.base import OperatorAdmin, actor_of
 from workspaces.console.pages import FormPage
 from workspaces.models import Workspace
 
-TASK = "metering.close_month"
 DRAFT, FINAL = "draft", "final"
 INTRO = (
     "Works out what was used in a month that has ended. The schedule does the same by itself: it refreshes drafts while the "
@@ -84,13 +83,11 @@ def _told(workspace: Workspace, month: Period, invoice: Invoice | None, stood: b
 
 
 def _close_all(request: HttpRequest, month: Period, final: bool) -> HttpResponse:
-    name, actor = f"{month.start:%Y-%m}", actor_of(request)
     try:
-        current_app.send_task(TASK, kwargs={"month": name, "finalize": final, "started_by": actor}, retry=False)
+        order_job(CLOSE_MONTH, actor_of(request), timezone.now(), month=f"{month.start:%Y-%m}", finalize=final)
     except (OperationalError, OSError) as error:
         messages.error(request, f"The broker does not take the job, and nothing was closed: {error}")
         return redirect(reverse("admin:metering_invoice_changelist"))
-    audit.record(actor, "job.started", TASK, None, now=timezone.now(), month=name, finalize=final)
     what = "finalized" if final else "drafted"
     messages.success(
         request,

@@ -26,8 +26,9 @@ from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.pdf import pdf_response
 from metering.payments.exports import EXPORTS, export
 from metering.periods import Period, month_of, parse_month, previous_month
+from workspaces import audit
 from workspaces.console import fields
-from workspaces.console.base import OperatorAdmin, ReadOnlyInline
+from workspaces.console.base import OperatorAdmin, ReadOnlyInline, actor_of
 from workspaces.console.pages import FormPage
 from workspaces.downloads import console_download
 
@@ -185,6 +186,8 @@ class InvoiceAdmin(OperatorAdmin):
     @action(description="Export for bookkeeping", url_path="export", icon="download")
     def export(self, request: HttpRequest) -> HttpResponse:
         def act(asked: dict[str, Any]) -> Any:
+            months = f"{asked['first'].start:%Y-%m} to {asked['last'].start:%Y-%m}"
+            audit.record(actor_of(request), "export.downloaded", asked["kind"], now=timezone.now(), months=months)
             period = Period(asked["first"].start, asked["last"].end)
             return console_download(request, lambda: export(asked["kind"], period, for_people=True))
 

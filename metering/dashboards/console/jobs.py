@@ -24,7 +24,7 @@ from unfold.views import ChangeList
 
 from metering.dashboards.console import figures, findings, job_words
 from metering.jobs.models import JobRun
-from workspaces import audit
+from metering.jobs.orders import order_job
 from workspaces.console.base import OperatorAdmin, actor_of
 
 OUTCOME_LABELS = {"succeeded": "success", "running": "info", "attention": "warning", "failed": "danger", "died": "danger"}
@@ -60,14 +60,12 @@ class JobRunAdmin(OperatorAdmin):
         """Sends the task that the schedule would send; running twice at once does no harm."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        task = get_object_or_404(PeriodicTask, pk=pk)
-        actor = actor_of(request)
+        task = get_object_or_404(PeriodicTask.objects.exclude(task__startswith="celery."), pk=pk)
         try:
-            current_app.send_task(task.task, kwargs={"started_by": actor} if is_recorded(task.task) else {}, retry=False)
+            order_job(task.task, actor_of(request), timezone.now())
         except (OperationalError, OSError) as error:
             messages.error(request, f"The broker does not take the job: {error}")
         else:
-            audit.record(actor, "job.started", task.task, None, now=timezone.now())
             messages.success(request, f"“{task.name}” is on its way.")
         return redirect("admin:metering_jobrun_changelist")
 
@@ -172,12 +170,6 @@ def about(task: str) -> str:
     """The first line of the task's own description."""
     found = known_tasks().get(task)
     return (inspect.getdoc(found.run) or "").partition("\n")[0] if found is not None else ""
-
-
-def is_recorded(task: str) -> bool:
-    """Whether the task keeps record of its runs, and of who started them."""
-    found = known_tasks().get(task)
-    return found is not None and "started_by" in inspect.signature(found.run).parameters
 
 
 def last_runs() -> QuerySet[JobRun]:

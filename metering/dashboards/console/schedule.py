@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django_celery_beat.admin import CrontabScheduleAdmin as PlainCrontabAdmin
 from django_celery_beat.admin import PeriodicTaskAdmin as PlainTaskAdmin
 from django_celery_beat.admin import PeriodicTaskForm, TaskSelectWidget
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
+from kombu.exceptions import OperationalError
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from workspaces.console.base import OperatorAdmin
+from metering.jobs.orders import order_job
+from workspaces import audit
+from workspaces.console.base import OperatorAdmin, actor_of
 
 
 class DressedTaskWidget(UnfoldAdminSelectWidget, TaskSelectWidget):
@@ -39,6 +47,45 @@ class TaskAdmin(PlainTaskAdmin, OperatorAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: PeriodicTask | None = None) -> bool:
         """What came with the product is switched off or set to another time: deleted, nothing would bring it back."""
         return super().has_delete_permission(request, obj) and not (obj is not None and is_own(obj))
+
+    # Django's library switches and sends by itself, and tells nobody.
+
+    @admin.action(description="Enable selected tasks")
+    def enable_tasks(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
+        with self._switching(request, queryset):
+            super().enable_tasks(request, queryset)
+
+    @admin.action(description="Disable selected tasks")
+    def disable_tasks(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
+        with self._switching(request, queryset):
+            super().disable_tasks(request, queryset)
+
+    @admin.action(description="Toggle activity of selected tasks")
+    def toggle_tasks(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
+        with self._switching(request, queryset):
+            super().toggle_tasks(request, queryset)
+
+    @admin.action(description="Run selected tasks")
+    def run_tasks(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
+        for task in queryset:
+            try:
+                order_job(task.task, actor_of(request), timezone.now())
+            except (OperationalError, OSError) as error:
+                messages.error(request, f"The broker does not take “{task.name}”: {error}")
+            else:
+                messages.success(request, f"“{task.name}” is on its way.")
+
+    @contextmanager
+    def _switching(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> Iterator[None]:
+        """Records each task that is on afterwards and was off, or the other way round."""
+        names = dict(queryset.values_list("pk", "enabled"))
+        with transaction.atomic():
+            yield
+            now = timezone.now()
+            for task in PeriodicTask.objects.filter(pk__in=names).order_by("name"):
+                if task.enabled != names[task.pk]:
+                    act = "schedule.enabled" if task.enabled else "schedule.disabled"
+                    audit.record(actor_of(request), act, task.task, now=now, name=task.name)
 
     def get_actions(self, request: HttpRequest) -> Any:
         return {name: act for name, act in super().get_actions(request).items() if name != "delete_selected"}

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from metering.dashboards.pages import (
+    audit,
     billing,
     catalogue,
     credit_notes,
@@ -53,6 +54,7 @@ urlpatterns = [
     path("credit-notes/<slug:credit_note_id>/pdf", credit_notes.credit_note_download, name="credit_note_pdf"),
     path("credit-notes/<slug:credit_note_id>", credit_notes.credit_note_print, name="credit_note"),
     path("settings", workspace.settings_page, name="settings"),
+    path("settings/audit", audit.trail_list, name="audit"),
     path("settings/members", members.member_list, name="members"),
     path("settings/members/<int:member_id>/role", members.member_role, name="member_role"),
     path("settings/members/<int:member_id>/remove", members.member_remove, name="member_remove"),

@@ -7,6 +7,7 @@ from metering.invoicing.close import close_month
 from metering.invoicing.models import Invoice
 from metering.money import cents_text
 from metering.periods import parse_instant, parse_month
+from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
 from workspaces.management.named import workspace_named
 
@@ -22,7 +23,7 @@ class Command(JsonCommand):
 
     def act(self, *, month: str, workspace: str | None, now: str | None, finalize: bool, **options: Any) -> dict[str, Any]:
         instant = timezone.now() if now is None else parse_instant(now)
-        invoices = close_month(parse_month(month), instant, workspace_named(workspace), finalize)
+        invoices = close_month(parse_month(month), instant, workspace_named(workspace), finalize, command_actor("close_month"))
         return {"invoices": [shown(invoice) for invoice in invoices]}
 
 

@@ -13,11 +13,12 @@ from metering.periods import instant_text, parse_instant
 from metering.rollups.models import Rerating
 from metering.rollups.plan import plan, scope_for
 from metering.rollups.rerate import continue_rerating, order_rerating
+from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
 from workspaces.management.named import workspace_named
 from workspaces.names import is_storable
 
-ACTOR = "command rerate"
+ACTOR = command_actor("rerate")
 SECONDS_BETWEEN_LOOKS = 0.2
 
 

@@ -8,6 +8,7 @@ from metering.catalogue.models import LanguageModel
 from metering.catalogue.set_price import describe, parse_rate, set_price
 from metering.periods import parse_instant
 from metering.rollups.rated import rated_since
+from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
 from workspaces.management.named import workspace_named
 
@@ -40,7 +41,7 @@ class Command(JsonCommand):
             workspace=workspace_named(options["workspace"]),
             effective_from=None if options["effective_from"] is None else parse_instant(options["effective_from"]),
             correct=options["correct"],
-            actor="command set_price",
+            actor=command_actor("set_price"),
             now=timezone.now(),
         )
         shown = (

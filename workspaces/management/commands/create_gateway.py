@@ -3,6 +3,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
+from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
 from workspaces import issue
 from workspaces.management.named import workspace_named
@@ -28,6 +29,6 @@ class Command(JsonCommand):
 
     def act(self, *, name: str, workspace: list[str], may_correct_all: bool, **options: Any) -> dict[str, Any]:
         bound = [found for public_id in workspace if (found := workspace_named(public_id))]
-        actor = "command create_gateway"
+        actor = command_actor("create_gateway")
         gateway, token = issue.create_gateway(name, actor, timezone.now(), bound, may_correct_all)
         return {"gateway_id": gateway.public_id, "token": token}

@@ -4,6 +4,7 @@ from django.core.management.base import CommandParser
 from django.db import transaction
 from django.utils import timezone
 
+from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
 from workspaces import issue
 from workspaces.models import APIKey
@@ -19,7 +20,7 @@ class Command(JsonCommand):
 
     @transaction.atomic
     def act(self, *, name: str, email: str, sandbox: bool, **options: Any) -> dict[str, Any]:
-        actor, now = "command create_workspace", timezone.now()
+        actor, now = command_actor("create_workspace"), timezone.now()
         workspace = issue.create_workspace(name, email, actor, now, sandbox=sandbox)
         _, admin_secret = issue.create_key(workspace, APIKey.Kind.ADMIN, "Admin", actor, now)
         kind = issue.usual_kind(workspace)

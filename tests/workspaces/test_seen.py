@@ -1,0 +1,235 @@
+"""Nobody acts unseen: sign-ins, passwords, rights, refused credentials, looks of operators, forms and settings."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.http import HttpResponse, HttpResponseRedirect
+from django.test import Client, RequestFactory
+from django.urls import resolve
+
+from omixa_billing.command_actor import command_actor
+from tests.workspaces.conftest import NOW, PASSWORD, a_key, a_member, with_key
+from workspaces import audit, issue
+from workspaces.audit import entries
+from workspaces.audit.middleware import LEAVES_NONE, note_origin
+from workspaces.audit.settings_changed import note_settings
+from workspaces.models import AuditEntry, Membership, User, Workspace
+
+FROM = {"REMOTE_ADDR": "203.0.113.7", "HTTP_USER_AGENT": "a browser"}
+Seen = list[tuple[str, str, str]]
+
+
+def seen(*actions: str) -> Seen:
+    """(actor, action, target) of these, oldest first."""
+    found = AuditEntry.objects.filter(action__in=actions).order_by("id")
+    return [(entry.actor, entry.action, entry.target) for entry in found]
+
+
+def sign_in(client: Client, email: str, password: str = PASSWORD) -> Any:
+    return client.post("/accounts/login/", {"login": email, "password": password}, **FROM)  # type: ignore[arg-type]
+
+
+def test_signing_in_and_out_are_entries_of_the_persons_workspace(acme: Workspace) -> None:
+    a_member(acme, "owner")
+    client = Client()
+    assert sign_in(client, "owner@acme.example").status_code == 302
+    client.post("/accounts/logout/", **FROM)  # type: ignore[arg-type]
+    assert seen("session.started", "session.ended") == [
+        ("owner@acme.example", "session.started", "owner@acme.example"),
+        ("owner@acme.example", "session.ended", "owner@acme.example"),
+    ]
+    for entry in AuditEntry.objects.filter(action__startswith="session."):
+        assert (entry.workspace, entry.ip_address, entry.user_agent) == (acme, "203.0.113.7", "a browser")
+
+
+def test_failed_sign_ins_are_one_entry_an_hour_and_address(acme: Workspace) -> None:
+    a_member(acme, "owner")
+    with time_machine.travel(NOW, tick=False) as clock:
+        for _ in range(3):
+            sign_in(Client(), "owner@acme.example", "wrong")
+        assert seen("session.refused") == [("nobody", "session.refused", "owner@acme.example")]
+        clock.shift(timedelta(hours=1))
+        sign_in(Client(), "owner@acme.example", "wrong")
+    assert len(seen("session.refused")) == 2
+
+
+def test_a_changed_password_is_an_entry_whoever_changes_it(acme: Workspace) -> None:
+    user = a_member(acme, "owner").user
+    before = len(seen("password.changed"))
+    user.set_password("another long password")
+    user.save(update_fields=["password"])
+    assert len(seen("password.changed")) == before + 1
+    user.last_login = NOW
+    user.save(update_fields=["last_login"])
+    user.save()
+    assert len(seen("password.changed")) == before + 1
+
+
+def test_a_person_who_becomes_an_operator_is_an_entry(db: None) -> None:
+    user = User.objects.create_user("ada@acme.example")
+    user.is_staff = True
+    user.save()
+    (created, changed) = AuditEntry.objects.filter(target="ada@acme.example").order_by("id")
+    assert (created.action, created.detail) == ("person.created", {"is_staff": False, "is_superuser": False})
+    assert (changed.action, changed.detail) == ("person.changed", {"changes": {"is_staff": [False, True]}})
+
+
+def test_ended_sessions_are_an_entry(acme: Workspace) -> None:
+    from workspaces.signin.sessions import end_sessions
+
+    end_sessions(a_member(acme, "owner").user)
+    assert [each[1:] for each in seen("sessions.ended")] == [("sessions.ended", "owner@acme.example")]
+
+
+def test_a_refused_key_is_one_entry_of_its_workspace(acme: Workspace) -> None:
+    key, secret = a_key(acme, "admin")
+    issue.revoke_key(key, "the tests", NOW)
+    for _ in range(3):
+        assert with_key(secret).get("/api/v1/keys", **FROM).status_code == 401
+    (entry,) = AuditEntry.objects.filter(action="credential.refused")
+    assert (entry.target, entry.workspace, entry.ip_address) == (key.public_id, acme, "203.0.113.7")
+    assert secret not in f"{entry.actor}{entry.detail}"
+    assert entry.actor == secret[:14]
+
+
+def test_other_peoples_secrets_do_not_reach_the_trail(db: None) -> None:
+    with_key("sk-proj-somebody-elses-secret").get("/api/v1/keys")
+    (entry,) = AuditEntry.objects.filter(action="credential.refused")
+    assert (entry.actor, entry.target) == ("not a key of ours", "not a key of ours")
+
+
+def test_refusals_are_bounded_however_many_strangers_come(db: None) -> None:
+    for number in range(8):
+        once: dict[str, Any] = {"within": timedelta(hours=1), "most": 5}
+        audit.record_once("nobody", "session.refused", f"{number}@acme.example", now=NOW, **once)
+    assert [target for _, _, target in seen("session.refused")] == [*(f"{n}@acme.example" for n in range(5)), "others"]
+
+
+def test_another_process_folds_with_this_one(db: None) -> None:
+    for _ in range(2):
+        audit.record_once("nobody", "session.refused", "ada@acme.example", now=NOW, within=timedelta(hours=1))
+        entries.forget_seen()
+    assert len(seen("session.refused")) == 1
+
+
+@pytest.fixture
+def operator(db: None) -> User:
+    return User.objects.create_user("ops@omixa.example", is_staff=True)
+
+
+def answered(path: str, user: User, method: str, answer: HttpResponse) -> None:
+    """What the middleware notes of this answer to a signed-in person."""
+    request = RequestFactory().generic(method, path, **FROM)  # type: ignore[arg-type]
+    request.user, request.resolver_match = user, resolve(path.partition("?")[0])
+    note_origin(lambda _: answer)(request)
+
+
+def test_a_form_that_records_nothing_itself_is_recorded_as_sent(operator: User) -> None:
+    path = "/admin/metering/batch/process-again/"
+    answered(path, operator, "POST", HttpResponse("shown again"))
+    answered(path, operator, "GET", HttpResponseRedirect("/"))
+    assert seen("form.sent") == []
+    answered(path, operator, "POST", HttpResponseRedirect("/"))
+    assert seen("form.sent") == [("ops@omixa.example", "form.sent", path)]
+
+
+def test_what_the_net_leaves_out_is_a_short_list_with_reasons() -> None:
+    assert len(LEAVES_NONE) == 7
+    assert all(reason for reason in LEAVES_NONE.values())
+
+
+def test_an_operator_who_looks_at_a_customers_usage_is_seen_once(operator: User, acme: Workspace) -> None:
+    path = f"/admin/metering/usageevent/?workspace={acme.pk}"
+    with time_machine.travel(NOW, tick=False) as clock:
+        answered(path, operator, "GET", HttpResponse())
+        answered(path, operator, "GET", HttpResponse())
+        answered("/admin/metering/usageevent/", operator, "GET", HttpResponse())
+        assert seen("record.viewed") == [("ops@omixa.example", "record.viewed", "usageevent list")]
+        clock.shift(timedelta(minutes=15))
+        answered(path, operator, "GET", HttpResponse())
+    assert [entry.workspace for entry in AuditEntry.objects.filter(action="record.viewed")] == [acme, acme]
+
+
+def test_settings_that_changed_since_the_last_start(db: None, monkeypatch: Any) -> None:
+    names = ["SELLER_NAME", "STRIPE_SECRET_KEY", "DATABASE_URL"]
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("STRIPE_SECRET_KEY", "sk_live_first")
+    assert note_settings(names, NOW) is None
+    assert note_settings(names, NOW) is None
+    monkeypatch.setenv("SELLER_NAME", "Omixa GmbH")
+    monkeypatch.setenv("STRIPE_SECRET_KEY", "sk_live_second")
+    entry = note_settings(names, NOW)
+    assert entry is not None
+    assert (entry.actor, entry.actor_kind) == (command_actor("start"), "command")
+    assert entry.detail == {"changes": {"SELLER_NAME": ["unset", "Omixa GmbH"], "STRIPE_SECRET_KEY": ["a secret", "a secret"]}}
+
+
+# --- What customers see --------------------------------------------------------------------------------------------
+
+
+def listed(secret: str, **query: Any) -> dict[str, Any]:
+    answer = with_key(secret).get("/api/v1/audit", query)
+    assert answer.status_code == 200, answer.content
+    return dict(answer.json())
+
+
+def test_a_workspace_reads_its_own_trail_newest_first(acme: Workspace, rival: Workspace) -> None:
+    key, secret = a_key(acme, "admin", "Admin")
+    audit.record("ops@omixa.example", "invoice.voided", "inv_1", acme, now=NOW, reason="internal words")
+    audit.record("ada@acme.example", "key.revoked", "key_1", acme, now=NOW, because="x")
+    audit.record("eve@rival.example", "key.revoked", "key_2", rival, now=NOW)
+    first = listed(secret, limit=2)
+    revoked, voided = first["data"]
+    assert revoked["target"] == "key_1"
+    assert voided["summary"] == "Omixa staff voided invoice inv_1."
+    assert (voided["actor"], voided["actor_kind"], voided["ip_address"], voided["detail"]) == ("Omixa staff", "staff", None, {})
+    assert "ops@omixa.example" not in str(first)
+    second = listed(secret, cursor=first["next_cursor"])
+    assert [each["summary"] for each in second["data"]] == [
+        f"Omixa created key {key.public_id}.",
+        "Omixa created the workspace.",
+    ]
+    assert second["next_cursor"] is None
+    assert "eve@rival.example" not in str(first) + str(second)
+
+
+def test_the_trail_is_narrowed(acme: Workspace) -> None:
+    _, secret = a_key(acme, "admin", "Admin")
+    audit.record("ops@omixa.example", "invoice.voided", "inv_1", acme, now=NOW)
+    audit.record("stripe", "payment.disputed", "pay_1", acme, now=NOW + timedelta(hours=1))
+    assert [each["target"] for each in listed(secret, action="invoice.voided")["data"]] == ["inv_1"]
+    assert [each["target"] for each in listed(secret, actor="Omixa staff")["data"]] == ["inv_1"]
+    assert listed(secret, actor="ops@omixa.example")["data"] == []  # who of the staff it was is not to be found out
+    later = (NOW + timedelta(minutes=1)).isoformat()
+    assert [each["target"] for each in listed(secret, start=later)["data"]] == ["pay_1"]
+
+
+@pytest.mark.parametrize("query", [{"cursor": "7"}, {"cursor": "aud_x"}, {"start": "monday"}, {"limit": "0"}, {"who": "x"}])
+def test_what_makes_no_sense_is_refused(acme: Workspace, query: dict[str, str]) -> None:
+    _, secret = a_key(acme, "admin")
+    assert with_key(secret).get("/api/v1/audit", query).status_code == 400
+
+
+def test_who_may_not_manage_keys_does_not_read_the_trail(acme: Workspace) -> None:
+    _, secret = a_key(acme, "live")
+    assert with_key(secret).get("/api/v1/audit").status_code == 403
+    for role, status in (("owner", 200), ("admin", 200), ("billing", 403), ("viewer", 403)):
+        client = Client()
+        client.force_login(a_member(acme, role).user, backend="django.contrib.auth.backends.ModelBackend")
+        assert client.get("/api/v1/audit").status_code == status
+        assert client.get("/settings/audit").status_code == status
+    assert Membership.objects.count() == 4
+
+
+def test_the_page_says_it_in_sentences(acme: Workspace) -> None:
+    client = Client()
+    client.force_login(a_member(acme, "owner").user, backend="django.contrib.auth.backends.ModelBackend")
+    audit.record("ops@omixa.example", "invoice.voided", "inv_1", acme, now=NOW)
+    shown = client.get("/settings/audit").content.decode()
+    assert "Omixa staff voided invoice inv_1." in shown
+    assert "ops@omixa.example" not in shown
+    assert "Omixa staff voided" not in client.get("/settings/audit", {"action": "key.revoked"}).content.decode()
+    assert client.get("/settings/audit", {"before": "0"}).status_code == 200

@@ -1,0 +1,71 @@
+"""`GET /api/v1/audit`: the workspace's own trail, for its admin keys, owners and admins."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from workspaces.audit.of_workspace import TrailQuestion, trail_page
+from workspaces.audit.words import STAFF, shown_to_customer
+from workspaces.permissions import ManagesKeys, caller_of
+from workspaces.serializers import DEFAULT_LIMIT, MAX_LIMIT, ErrorSerializer, Instant, StrictQuery
+
+PREFIX = "aud_"
+
+
+class AuditQuery(StrictQuery):
+    action = serializers.CharField(required=False, max_length=64, help_text="Only this one, such as `key.revoked`.")
+    actor = serializers.CharField(required=False, max_length=300, help_text=f"Only this one's acts; `{STAFF}` for ours.")
+    start = Instant(required=False, help_text="From this time.")
+    end = Instant(required=False, help_text="Up to this time, not included.")
+    limit = serializers.IntegerField(required=False, default=DEFAULT_LIMIT, min_value=1, max_value=MAX_LIMIT)
+    cursor = serializers.CharField(required=False, max_length=32, help_text="`next_cursor` of the page before.")
+
+    def validate_cursor(self, value: str) -> int:
+        number = value.removeprefix(PREFIX)
+        if not (value.startswith(PREFIX) and number.isascii() and number.isdecimal() and len(number) < 19):
+            raise ValidationError("This is no cursor of this list: take next_cursor of the page before.")
+        return int(number)
+
+
+class AuditEntrySerializer(serializers.Serializer[Any]):
+    id = serializers.CharField()
+    at = serializers.DateTimeField()
+    actor = serializers.CharField(help_text=f"A person's address, a key's id, or who of ours: `{STAFF}` or `Omixa`.")
+    actor_kind = serializers.ChoiceField(choices=("member", "staff", "key", "gateway", "provider", "system", "stranger"))
+    action = serializers.CharField()
+    target = serializers.CharField()
+    summary = serializers.CharField(help_text="The same as a sentence.")
+    ip_address = serializers.CharField(allow_null=True, help_text="Where the request came from; null for our own acts.")
+    user_agent = serializers.CharField(help_text="The program that sent the request; empty for our own acts.")
+    detail = serializers.DictField()
+
+
+class AuditListSerializer(serializers.Serializer[Any]):
+    object = serializers.ChoiceField(choices=("list",))
+    data = AuditEntrySerializer(many=True)  # type: ignore[assignment]
+    next_cursor = serializers.CharField(allow_null=True)
+
+
+class Audit(APIView):
+    permission_classes = [ManagesKeys]
+
+    @extend_schema(
+        operation_id="list_audit_entries",
+        summary="Who did what in the workspace, newest first",
+        tags=["audit"],
+        parameters=[AuditQuery],
+        responses={200: AuditListSerializer, **dict.fromkeys((400, 401, 403), ErrorSerializer)},
+    )
+    def get(self, request: Request) -> Response:
+        query = AuditQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        asked = dict(query.validated_data)
+        limit, before = asked.pop("limit"), asked.pop("cursor", None)
+        page, more = trail_page(caller_of(request).workspace, TrailQuestion(before=before, **asked), limit)
+        data = AuditEntrySerializer([shown_to_customer(entry) for entry in page], many=True).data
+        return Response({"object": "list", "data": data, "next_cursor": f"{PREFIX}{page[-1].pk}" if more else None})

@@ -1,0 +1,40 @@
+"""Refused keys and tokens leave entries: one for a credential and an address in an hour, and bounded in all."""
+
+from datetime import datetime, timedelta
+
+import structlog
+
+from omixa_billing.outage import STORAGE_ERRORS
+from workspaces import secrets
+from workspaces.audit.entries import record_once
+from workspaces.audit.origin import NOT_OURS, current_origin
+from workspaces.models import Credential, Workspace
+
+REFUSALS_ARE_ONE_WITHIN = timedelta(hours=1)
+MOST_REFUSALS = 500
+
+log = structlog.get_logger(__name__)
+
+
+def refused(secret: str, why: str, now: datetime) -> None:
+    """Notes that a request with this credential was refused. It never costs the refusal itself: a database that is away is
+    logged.
+    """
+    if current_origin() is None:
+        return
+    prefix = NOT_OURS if secrets.kind_of(secret) is None else secrets.prefix_of(secret)
+    times = {"within": REFUSALS_ARE_ONE_WITHIN, "most": MOST_REFUSALS}
+    try:
+        target, workspace = _owner(secret) if prefix != NOT_OURS else (prefix, None)
+        record_once(prefix, "credential.refused", target, workspace, now=now, **times, why=why)  # type: ignore[arg-type]
+    except STORAGE_ERRORS:
+        log.exception("refusal_not_recorded")
+
+
+def _owner(secret: str) -> tuple[str, Workspace | None]:
+    """The key or gateway that it belongs or belonged to, and its workspace."""
+    owners = Credential.objects.select_related("api_key__workspace", "gateway")
+    found = owners.filter(sha256=secrets.sha256(secret)).first()
+    if found is not None and found.api_key is not None:
+        return found.api_key.public_id, found.api_key.workspace
+    return (found.gateway.public_id if found is not None and found.gateway is not None else "unknown"), None

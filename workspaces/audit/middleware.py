@@ -1,0 +1,98 @@
+"""Around each request: where its acts come from, and that none of them stays unseen.
+
+Two things are recorded here and not by the acts: that an operator looked at one customer's row, and, for a form of the
+console or the website that changed something and recorded nothing itself, that it was sent. The second is a net under all
+pages, also those that are added later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from django.apps import apps
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from omixa_billing.outage import STORAGE_ERRORS
+from workspaces.audit.entries import record, record_once
+from workspaces.audit.origin import Origin, coming_from, origin_of
+from workspaces.models import Workspace
+
+SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
+LOOKS_ARE_ONE_WITHIN = timedelta(minutes=15)
+# By the name of their URL, with the reason.
+LEAVES_NONE = {
+    "pages:switch": "chooses which of their own workspaces a person sees",
+    "account_login": "recorded as a sign-in, or as a failed one",
+    "account_reauthenticate": "the person shows again who they are, and nothing changes",
+    "mfa_authenticate": "recorded as a sign-in",
+    "mfa_reauthenticate": "the person shows again who they are, and nothing changes",
+    "mfa_reauthenticate_webauthn": "the person shows again who they are, and nothing changes",
+    "account_reset_password": "asks for a mail, whether or not there is such an account",
+}
+# Rows of these tables are a customer's events and documents.
+LOOKED_AT = {"usageevent", "invoice", "creditnote", "quarantinedevent", "payment"}
+
+log = structlog.get_logger(__name__)
+
+
+def note_origin(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    def middleware(request: HttpRequest) -> HttpResponse:
+        origin = origin_of(request)
+        with coming_from(origin):
+            response = get_response(request)
+            try:
+                _note(request, response, origin)
+            except STORAGE_ERRORS:
+                log.exception("act_not_recorded", path=request.path_info)
+            return response
+
+    return middleware
+
+
+def _note(request: HttpRequest, response: HttpResponse, origin: Origin) -> None:
+    match, user = request.resolver_match, getattr(request, "user", None)
+    if match is None or user is None or getattr(request, "auth", None) is not None or not user.is_authenticated:
+        return
+    if request.method == "GET" and origin.console and response.status_code == 200:
+        _note_look(match.url_name or "", match.kwargs, request, user.get_username())
+    if request.method not in SAFE and origin.entries == 0 and is_done(response) and match.view_name not in LEAVES_NONE:
+        record(user.get_username(), "form.sent", request.path_info[:300], now=timezone.now(), page=match.view_name)
+
+
+def is_done(response: HttpResponse) -> bool:
+    """A form that did something leads to another page; one that is shown again, or shows what it would do, did nothing."""
+    return 300 <= response.status_code < 400
+
+
+def _note_look(name: str, kwargs: dict[str, Any], request: HttpRequest, actor: str) -> None:
+    app, _, rest = name.partition("_")
+    table, _, page = rest.partition("_")
+    if table not in LOOKED_AT or app not in apps.app_configs:
+        return
+    found = _looked_at(app, table, kwargs.get("object_id"), request)
+    if found is not None:
+        target, workspace = found
+        once: dict[str, Any] = {"within": LOOKS_ARE_ONE_WITHIN, "page": page}
+        record_once(actor, "record.viewed", f"{table} {target}"[:300], workspace, now=timezone.now(), **once)
+
+
+def _looked_at(app: str, table: str, pk: Any, request: HttpRequest) -> tuple[str, Workspace] | None:
+    """The row that the page shows, and whose it is; a list counts when it was narrowed to one workspace."""
+    if pk is None:
+        chosen = request.GET.get("workspace") or request.GET.get("workspace__id__exact") or ""
+        workspace = Workspace.objects.filter(pk=int(chosen)).first() if _is_number(chosen) else None
+        number = request.GET.get("id", "")
+        return None if workspace is None else (number if number.isdecimal() else "list", workspace)
+    rows = apps.get_model(app, table)._default_manager.filter(pk=pk) if _is_number(str(pk)) else ()
+    row: Any = next(iter(rows), None)
+    if row is None or row.workspace is None:
+        return None
+    return str(getattr(row, "public_id", row.pk)), row.workspace
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 10

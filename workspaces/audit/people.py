@@ -1,0 +1,107 @@
+"""What happens to people's accounts: sign-ins and sign-outs, passwords and factors, and what a person may do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from allauth.account import signals as account
+from allauth.mfa import signals as mfa
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.db import transaction
+from django.utils import timezone
+
+from workspaces.audit.entries import record, record_many, record_once
+from workspaces.audit.origin import NOBODY, current_actor, current_origin
+
+if TYPE_CHECKING:  # its save() is recorded here
+    from workspaces.models import User
+
+FLAGS = ("is_active", "is_staff", "is_superuser", "email", "first_name", "last_name")
+MOST_WORKSPACES = 50
+FAILURES_ARE_ONE_WITHIN = timedelta(hours=1)
+MOST_FAILURES = 500
+LONGEST_ADDRESS = 254
+
+
+def connect() -> None:
+    user_logged_in.connect(_signed_in, dispatch_uid="audit.signed_in")
+    user_logged_out.connect(_signed_out, dispatch_uid="audit.signed_out")
+    user_login_failed.connect(_refused, dispatch_uid="audit.sign_in_refused")
+    for signal, action in (
+        (mfa.authenticator_added, "factor.added"),
+        (mfa.authenticator_removed, "factor.removed"),
+        (mfa.authenticator_reset, "factor.reset"),
+        (account.email_confirmed, "address.confirmed"),
+    ):
+        signal.connect(_noted(action), weak=False, dispatch_uid=f"audit.{action}")
+
+
+@contextmanager
+def recorded(user: User, update_fields: Iterable[str] | None) -> Iterator[None]:
+    """Around a person's save: a new account, another password and changed rights leave an entry in the same transaction."""
+    written = None if update_fields is None else set(update_fields)
+    if written is not None and not written & {*FLAGS, "password"}:
+        yield
+        return
+    with transaction.atomic():
+        before = None if user.pk is None else type(user).objects.filter(pk=user.pk).first()
+        yield
+        now, actor = timezone.now(), current_actor(user.email)
+        if before is None:
+            rights = {name: getattr(user, name) for name in ("is_staff", "is_superuser")}
+            record(actor, "person.created", user.email, now=now, **rights)
+            return
+        if before.password != user.password and (written is None or "password" in written):
+            record(actor, "password.changed", user.email, now=now)
+        names = [name for name in FLAGS if written is None or name in written]
+        changed = {name: [getattr(before, name), getattr(user, name)] for name in names}
+        changed = {name: pair for name, pair in changed.items() if pair[0] != pair[1]}
+        if changed:
+            record(actor, "person.changed", user.email, now=now, changes=changed)
+
+
+def sessions_ended(user: User) -> None:
+    """Every session of the person was ended, or every other one."""
+    about(user, "sessions.ended", current_actor(user.email))
+
+
+def about(user: User, action: str, actor: str, **detail: Any) -> None:
+    """An act on a person, told in the trail of each workspace that the person belongs to."""
+    now = timezone.now()
+    memberships = user.memberships.select_related("workspace").order_by("pk")[:MOST_WORKSPACES]
+    places = [membership.workspace for membership in memberships]
+    if places:
+        record_many(actor, action, ((user.email, workspace, detail) for workspace in places), now=now)
+    else:
+        record(actor, action, user.email, now=now, **detail)
+
+
+def _signed_in(request: Any, user: User, **rest: Any) -> None:
+    if current_origin() is not None:
+        about(user, "session.started", user.email)
+
+
+def _signed_out(request: Any, user: User | None, **rest: Any) -> None:
+    if user is not None and current_origin() is not None:
+        about(user, "session.ended", user.email)
+
+
+def _refused(credentials: dict[str, Any], **rest: Any) -> None:
+    """A wrong password: of an account and an address one entry an hour, however many come."""
+    given = str(credentials.get("email") or credentials.get("username") or "")
+    target = given.replace("\0", "")[:LONGEST_ADDRESS].lower()
+    times = {"within": FAILURES_ARE_ONE_WITHIN, "most": MOST_FAILURES}
+    record_once(NOBODY, "session.refused", target, now=timezone.now(), **times)  # type: ignore[arg-type]
+
+
+def _noted(action: str) -> Any:
+    def note(user: User | None = None, **rest: Any) -> None:
+        person = user or getattr(rest.get("email_address"), "user", None)
+        if person is not None:
+            kind = str(getattr(rest.get("authenticator"), "type", ""))
+            about(person, action, current_actor(person.email), **({"kind": kind} if kind else {}))
+
+    return note

@@ -1,0 +1,113 @@
+"""The trail as customers read it: sentences, and of the people who run the product no more than that it was them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workspaces.models import AuditEntry
+
+Kind = AuditEntry.ActorKind
+STAFF = "Omixa staff"
+# Operators and commands: who of them it was, and from where, is not the customer's to see.
+STAFF_KINDS = (Kind.OPERATOR, Kind.COMMAND)
+NAMED = {Kind.SYSTEM: "Omixa", Kind.PROVIDER: "The payment provider", Kind.GATEWAY: "A gateway", Kind.STRANGER: "A stranger"}
+
+# After the actor; `{target}` and what the detail holds are put in.
+SENTENCES = {
+    "address.confirmed": "confirmed the address {target}",
+    "credential.refused": "was refused",
+    "credit.granted": "granted credit {target}",
+    "credit.reversed": "took back credit {target}",
+    "credit.top_up": "bought credit ({target})",
+    "credit_note.issued": "issued credit note {target}",
+    "credit_note.settled_outside": "settled credit note {target} outside",
+    "export.downloaded": "downloaded an export of {target}",
+    "factor.added": "set up a second factor for {target}",
+    "factor.removed": "removed a second factor of {target}",
+    "factor.reset": "made new recovery codes for {target}",
+    "form.sent": "sent the form {target}",
+    "gateway.created": "created gateway {target}",
+    "gateway.renamed": "renamed gateway {target}",
+    "gateway.revoked": "revoked gateway {target}",
+    "gateway.rotated": "replaced the token of gateway {target}",
+    "inbox.reminded": "had {target} processed again",
+    "invoice.accepted": "accepted what invoice {target} takes back",
+    "invoice.finalized": "finalized invoice {target}",
+    "invoice.paid": "marked invoice {target} as paid",
+    "invoice.past_due": "marked invoice {target} as past due",
+    "invoice.reissued": "reissued invoice {target}",
+    "invoice.uncollectible": "marked invoice {target} as uncollectible",
+    "invoice.voided": "voided invoice {target}",
+    "job.not_started": "could not start the job {target}",
+    "job.started": "started the job {target}",
+    "key.created": "created key {target}",
+    "key.expiry_changed": "changed when key {target} expires",
+    "key.renamed": "renamed key {target}",
+    "key.revoked": "revoked key {target}",
+    "key.rotated": "replaced the secret of key {target}",
+    "key.scopes_changed": "changed what key {target} may do",
+    "member.added": "added {target} as a member",
+    "member.removed": "removed the member {target}",
+    "member.role_changed": "changed the role of {target}",
+    "notice.sent_again": "sent a mail again ({target})",
+    "operator.created": "made {target} an operator",
+    "password.changed": "changed the password of {target}",
+    "payment.disputed": "reported a dispute of payment {target}",
+    "payment.refund": "refunded a payment ({target})",
+    "payment.surplus": "found more paid than was due ({target})",
+    "payment_method.removed": "removed a payment method",
+    "payment_method.saved": "saved a payment method",
+    "person.changed": "changed the account {target}",
+    "person.created": "created the account {target}",
+    "price.set": "set price {target}",
+    "price.withdrawn": "withdrew price {target}",
+    "quarantine.dismissed": "dismissed usage event {target}",
+    "quarantine.replayed": "replayed usage event {target}",
+    "record.viewed": "looked at {target}",
+    "rerating.ordered": "ordered re-rating {target}",
+    "schedule.disabled": "switched off the job {target}",
+    "schedule.enabled": "switched on the job {target}",
+    "session.ended": "signed out",
+    "session.refused": "failed to sign in as {target}",
+    "session.started": "signed in",
+    "sessions.ended": "ended the sessions of {target}",
+    "settings.changed": "changed settings",
+    "terms.changed": "changed the billing terms",
+    "top_ups.changed": "changed automatic top-ups",
+    "webhook.replayed": "handled payment event {target} again",
+    "workspace.changed": "changed the workspace's name or address",
+    "workspace.created": "created the workspace",
+    "workspace.suspended": "suspended the workspace",
+    "workspace.unsuspended": "let the workspace's keys work again",
+}
+
+
+def actor_shown(entry: AuditEntry) -> str:
+    """As a customer reads it."""
+    if entry.actor_kind in STAFF_KINDS:
+        return STAFF
+    return NAMED.get(Kind(entry.actor_kind), entry.actor)
+
+
+def sentence(entry: AuditEntry, actor: str | None = None) -> str:
+    """`ada@acme.example revoked key key_0V….`; an act without words of its own by its code."""
+    words = SENTENCES.get(entry.action) or entry.action.replace(".", " ").replace("_", " ") + " {target}"
+    return f"{actor_shown(entry) if actor is None else actor} {words.replace('{target}', entry.target)}."
+
+
+def shown_to_customer(entry: AuditEntry) -> dict[str, Any]:
+    """As `GET /api/v1/audit` answers it. Of the staff's acts neither address, program nor notes."""
+    theirs = entry.actor_kind in STAFF_KINDS
+    kind = "staff" if theirs else entry.actor_kind
+    return {
+        "id": f"aud_{entry.pk}",
+        "at": entry.at,
+        "actor": actor_shown(entry),
+        "actor_kind": kind,
+        "action": entry.action,
+        "target": entry.target,
+        "summary": sentence(entry),
+        "ip_address": None if theirs else entry.ip_address,
+        "user_agent": "" if theirs else entry.user_agent,
+        "detail": {} if theirs else entry.detail,
+    }
