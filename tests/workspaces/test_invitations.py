@@ -167,7 +167,7 @@ def test_a_member_is_not_invited_again_and_a_role_had_meanwhile_stays(acme: Work
     invitation, _ = invited(acme, owner, role="owner")
     ada = members.add_member(acme, ADA, "viewer", TESTS, NOW).user
     assert accept(invitation, ada, NOW).role == "viewer"
-    assert [entry[1] for entry in trail(ADA)] == ["member.added"]
+    assert [entry[1] for entry in trail(ADA)] == ["user.created", "member.added"]
 
 
 # --- Sent again, and within bounds -------------------------------------------------------------------------------

@@ -72,8 +72,8 @@ def test_a_person_who_becomes_an_operator_is_an_entry(db: None) -> None:
     user.is_staff = True
     user.save()
     (created, changed) = AuditEntry.objects.filter(target="ada@acme.example").order_by("id")
-    assert (created.action, created.detail) == ("person.created", {"is_staff": False, "is_superuser": False})
-    assert (changed.action, changed.detail) == ("person.changed", {"changes": {"is_staff": [False, True]}})
+    assert (created.action, created.detail) == ("user.created", {"is_staff": False, "is_superuser": False})
+    assert (changed.action, changed.detail) == ("user.changed", {"changes": {"is_staff": [False, True]}})
 
 
 def test_ended_sessions_are_an_entry(acme: Workspace) -> None:
@@ -218,7 +218,7 @@ def test_who_may_not_manage_keys_does_not_read_the_trail(acme: Workspace) -> Non
     assert with_key(secret).get("/api/v1/audit").status_code == 403
     for role, status in (("owner", 200), ("admin", 200), ("billing", 403), ("viewer", 403)):
         client = Client()
-        client.force_login(a_member(acme, role).user, backend="django.contrib.auth.backends.ModelBackend")
+        client.force_login(a_member(acme, role).user)
         assert client.get("/api/v1/audit").status_code == status
         assert client.get("/settings/audit").status_code == status
     assert Membership.objects.count() == 4
@@ -226,7 +226,7 @@ def test_who_may_not_manage_keys_does_not_read_the_trail(acme: Workspace) -> Non
 
 def test_the_page_says_it_in_sentences(acme: Workspace) -> None:
     client = Client()
-    client.force_login(a_member(acme, "owner").user, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(a_member(acme, "owner").user)
     audit.record("ops@omixa.example", "invoice.voided", "inv_1", acme, now=NOW)
     shown = client.get("/settings/audit").content.decode()
     assert "Omixa staff voided invoice inv_1." in shown

@@ -52,7 +52,7 @@ def recorded(user: User, update_fields: Iterable[str] | None) -> Iterator[None]:
         now, actor = timezone.now(), current_actor(user.email)
         if before is None:
             rights = {name: getattr(user, name) for name in ("is_staff", "is_superuser")}
-            record(actor, "person.created", user.email, now=now, **rights)
+            record(actor, "user.created", user.email, now=now, **rights)
             return
         if before.password != user.password and (written is None or "password" in written):
             record(actor, "password.changed", user.email, now=now)
@@ -60,7 +60,7 @@ def recorded(user: User, update_fields: Iterable[str] | None) -> Iterator[None]:
         changed = {name: [getattr(before, name), getattr(user, name)] for name in names}
         changed = {name: pair for name, pair in changed.items() if pair[0] != pair[1]}
         if changed:
-            record(actor, "person.changed", user.email, now=now, changes=changed)
+            record(actor, "user.changed", user.email, now=now, changes=changed)
 
 
 def sessions_ended(user: User) -> None:

@@ -139,6 +139,12 @@ class UserAdmin(DjangoUserAdmin, OperatorAdmin):  # type: ignore[misc]
         gone = "switch-off" if user is None or not user.is_active else "switch-on"
         return [each for each in super().get_actions_detail(request, object_id) if getattr(each, "path", "") != gone]
 
+    def log_addition(self, request: HttpRequest, obj: User, message: Any) -> None:  # type: ignore[override]
+        """Saving a person leaves the entry, here as everywhere."""
+
+    def log_change(self, request: HttpRequest, obj: User, message: Any) -> None:  # type: ignore[override]
+        """As above, with each value before and after."""
+
     @transaction.atomic
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         before = User.objects.get(pk=obj.pk) if change else None

@@ -66,7 +66,6 @@ def join(invitation: Invitation, password: str, now: datetime) -> User:
         raise AccountExists("There is an account with this address: sign in with it to accept.")
     user = User.objects.create_user(held.email, password, date_joined=now)
     EmailAddress.objects.create(user=user, email=held.email, verified=True, primary=True)
-    audit.record(user.email, "user.created", user.email, now=now, invitation=held.public_id)
     accept(held, user, now)
     return user
 
