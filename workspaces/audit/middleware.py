@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from operator import attrgetter
 from typing import Any
 
 import structlog
@@ -33,8 +34,14 @@ LEAVES_NONE = {
     "mfa_reauthenticate_webauthn": "the person shows again who they are, and nothing changes",
     "account_reset_password": "asks for a mail, whether or not there is such an account",
 }
-# Rows of these tables are a customer's events and documents.
-LOOKED_AT = {"usageevent", "invoice", "creditnote", "quarantinedevent", "payment"}
+# Rows of these tables are a customer's events and documents; beside each, the way to whose it is.
+LOOKED_AT = {
+    "usageevent": "workspace",
+    "invoice": "workspace",
+    "creditnote": "invoice.workspace",
+    "quarantinedevent": "workspace",
+    "payment": "workspace",
+}
 
 log = structlog.get_logger(__name__)
 
@@ -89,9 +96,8 @@ def _looked_at(app: str, table: str, pk: Any, request: HttpRequest) -> tuple[str
         return None if workspace is None else (number if number.isdecimal() else "list", workspace)
     rows = apps.get_model(app, table)._default_manager.filter(pk=pk) if _is_number(str(pk)) else ()
     row: Any = next(iter(rows), None)
-    if row is None or row.workspace is None:
-        return None
-    return str(getattr(row, "public_id", row.pk)), row.workspace
+    workspace = None if row is None else attrgetter(LOOKED_AT[table])(row)
+    return None if workspace is None else (str(getattr(row, "public_id", row.pk)), workspace)
 
 
 def _is_number(text: str) -> bool:
