@@ -43,6 +43,9 @@ WHERE credential.sha256 = %s
 """  # noqa: S608 - the columns of the table
 
 
+REFUSALS = (Unauthenticated, WrongKindOfCredential, WorkspaceSuspended)
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who speaks in a customer's request, for which workspace, and as what. DRF views find it in `request.auth`.
@@ -142,9 +145,16 @@ def authenticate_key(secret: str, now: datetime) -> Caller:
 def _refusals_recorded(secret: str, now: datetime) -> Iterator[None]:
     try:
         yield
-    except (Unauthenticated, WrongKindOfCredential, WorkspaceSuspended) as refusal:
+    except REFUSALS as refusal:
         audited_credentials.refused(secret, refusal.code, now)
         raise
+
+
+def record_refusal(authorization: str | None, refusal: Exception, now: datetime) -> None:
+    """Of a credential that was refused where no request was known yet, as the front does before it reads a body."""
+    secret = bearer_secret(authorization)
+    if secret is not None and isinstance(refusal, REFUSALS):
+        audited_credentials.refused(secret, refusal.code, now)
 
 
 def _caller_of_key(secret: str, now: datetime) -> Caller:

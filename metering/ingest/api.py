@@ -22,7 +22,7 @@ from metering.ingest.parcels import Parcel, of_cloudevents, of_corrections, of_e
 from metering.periods import instant_text
 from omixa_billing.errors import Refusal, error_response, refusal_response, storage_unavailable_response
 from omixa_billing.outage import STORAGE_ERRORS
-from workspaces.authentication import authenticate_gateway
+from workspaces.authentication import authenticate_gateway, record_refusal
 from workspaces.models import Gateway
 
 log = structlog.get_logger(__name__)
@@ -83,6 +83,7 @@ class GatewayView(View):
         if found is None:
             return find_gateway(request.headers.get("Authorization"), now)
         if isinstance(found, Exception):
+            record_refusal(request.headers.get("Authorization"), found, now)
             raise found
         close_broken_connection()
         return found

@@ -5,9 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from allauth.account.models import EmailAddress
 from django.core import mail
 from django.core.management import call_command
+from django.test import Client
 
 from tests.workspaces.conftest import NOW, TESTS, a_member, at_once, trail
 from workspaces import issue, members
@@ -101,6 +103,27 @@ def test_the_same_one_twice_is_refused_and_changes_nothing(acme: Workspace, owne
     with pytest.raises(InvitationOver, match="accepted already"):
         decline(invitation, NOW)
     assert len(trail(ADA)) == 2
+
+
+def test_who_declines_is_whose_credential_the_request_carries(acme: Workspace, owner: User) -> None:
+    """The link alone is no proof of the address that was invited."""
+    for user, actor in ((None, "nobody"), (owner, owner.email)):
+        _, secret = invited(acme, owner)
+        client = Client()
+        with time_machine.travel(NOW, tick=False):
+            if user is not None:
+                client.force_login(user)
+            client.get(f"/invitations/{secret}")
+            assert client.post("/invitations", {"answer": "decline"}).status_code == 200
+        entry = AuditEntry.objects.get(action="invitation.declined", actor=actor)
+        assert (entry.workspace, entry.detail["email"]) == (acme, ADA)
+
+
+def test_a_customer_does_not_see_which_operator_invited(acme: Workspace, owner: User) -> None:
+    invitation, _ = invite(acme, ADA, "viewer", owner, owner.email, NOW, by_operator=True)
+    type(owner).objects.filter(pk=owner.pk).update(is_staff=True)
+    join(Invitation.objects.get(pk=invitation.pk), PASSWORD, NOW)
+    assert AuditEntry.objects.get(action="member.added", target=ADA).detail["invited_by"] == "Omixa staff"
 
 
 def test_after_withdrawal_refusal_or_expiry_it_is_over(acme: Workspace, owner: User) -> None:

@@ -5,16 +5,20 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.db import transaction
 from django.http import HttpResponse, HttpResponseRedirect
 from django.test import Client, RequestFactory
 from django.urls import resolve
 
+from metering.ingest.api import GATEWAY
 from omixa_billing.command_actor import command_actor
 from tests.workspaces.conftest import NOW, PASSWORD, a_key, a_member, with_key
 from workspaces import audit, issue
 from workspaces.audit import entries
 from workspaces.audit.middleware import LEAVES_NONE, note_origin
 from workspaces.audit.settings_changed import note_settings
+from workspaces.authentication import authenticate_gateway
+from workspaces.errors import Unauthenticated
 from workspaces.models import AuditEntry, Membership, User, Workspace
 
 FROM = {"REMOTE_ADDR": "203.0.113.7", "HTTP_USER_AGENT": "a browser"}
@@ -76,6 +80,40 @@ def test_a_person_who_becomes_an_operator_is_an_entry(db: None) -> None:
     assert (changed.action, changed.detail) == ("user.changed", {"changes": {"is_staff": [False, True]}})
 
 
+def test_what_changes_about_a_person_is_told_in_each_of_their_workspaces(acme: Workspace, rival: Workspace) -> None:
+    user = a_member(acme, "owner").user
+    a_member(rival, "viewer", user.email)
+    before = AuditEntry.objects.order_by("id").last()
+    user.set_password("another long password")
+    user.first_name = "Ada"
+    user.save()
+    after = AuditEntry.objects.filter(pk__gt=before.pk if before else 0).order_by("id")
+    assert [(entry.action, entry.workspace, entry.actor) for entry in after] == [
+        ("password.changed", acme, user.email),
+        ("password.changed", rival, user.email),
+        ("user.changed", acme, user.email),
+        ("user.changed", rival, user.email),
+    ]
+
+
+def test_failed_sign_ins_of_a_member_are_in_the_trail_of_the_workspace(acme: Workspace) -> None:
+    a_member(acme, "owner")
+    for address in ("owner@acme.example", "nobody@acme.example"):
+        for _ in range(2):
+            sign_in(Client(), address, "wrong")
+    found = AuditEntry.objects.filter(action="session.refused").order_by("id")
+    assert [(entry.target, entry.workspace) for entry in found] == [
+        ("owner@acme.example", acme),
+        ("nobody@acme.example", None),
+    ]
+
+
+def test_an_address_that_begins_like_a_key_is_a_persons(acme: Workspace) -> None:
+    for actor in ("key_1@acme.example", "gw_1@acme.example", "omx_live_@acme.example"):
+        assert audit.record(actor, "key.revoked", "key_1", acme, now=NOW).actor_kind == "operator"
+    assert audit.record("command:invite by ada@host", "key.revoked", "key_1", acme, now=NOW).actor_kind == "command"
+
+
 def test_ended_sessions_are_an_entry(acme: Workspace) -> None:
     from workspaces.signin.sessions import end_sessions
 
@@ -92,6 +130,46 @@ def test_a_refused_key_is_one_entry_of_its_workspace(acme: Workspace) -> None:
     assert (entry.target, entry.workspace, entry.ip_address) == (key.public_id, acme, "203.0.113.7")
     assert secret not in f"{entry.actor}{entry.detail}"
     assert entry.actor == secret[:14]
+
+
+def test_a_gateway_that_the_front_refused_before_its_body_is_an_entry(db: None) -> None:
+    gateway, token = issue.create_gateway("Edge", "the tests", NOW)
+    issue.revoke_gateway(gateway, "the tests", NOW)
+    bearer = f"Bearer {token}"
+    with pytest.raises(Unauthenticated) as refused:
+        authenticate_gateway(bearer, NOW)
+    for _ in range(2):
+        extra: dict[str, Any] = {GATEWAY: refused.value, "HTTP_AUTHORIZATION": bearer}
+        assert Client().post("/gateway/v1/events", b"{}", "application/json", **FROM, **extra).status_code == 401
+    (entry,) = AuditEntry.objects.filter(action="credential.refused")
+    assert (entry.target, entry.actor, entry.ip_address) == (gateway.public_id, token[:17], "203.0.113.7")
+
+
+def test_an_entry_that_is_rolled_back_is_recorded_when_it_happens_again(transactional_db: None) -> None:
+    once: dict[str, Any] = {"now": NOW, "within": timedelta(hours=1)}
+    with transaction.atomic():
+        audit.record_once("nobody", "session.refused", "ada@acme.example", **once)
+        transaction.set_rollback(True)
+    assert seen("session.refused") == []
+    audit.record_once("nobody", "session.refused", "ada@acme.example", **once)
+    assert len(seen("session.refused")) == 1
+
+
+def test_downloads_are_one_entry_a_day_for_each_caller_and_file(acme: Workspace) -> None:
+    key, secret = a_key(acme, "admin")
+    query = {"start": "2026-10-01T00:00:00Z", "end": "2026-10-15T00:00:00Z", "format": "csv"}
+    with time_machine.travel(NOW, tick=False) as clock:
+        for hours in (0, 1, 1, 10):
+            clock.shift(timedelta(hours=hours))
+            assert with_key(secret).get("/api/v1/usage", query).status_code == 200
+        assert (
+            with_key(secret).get("/api/v1/exports/invoices", {name: query[name] for name in ("start", "end")}).status_code
+            == 200
+        )
+        assert with_key(secret).get("/api/v1/usage", query | {"format": "json"}).status_code == 200
+    files = ["/api/v1/usage", "/api/v1/usage", "/api/v1/exports/invoices"]
+    assert seen("file.downloaded") == [(key.public_id, "file.downloaded", path) for path in files]
+    assert {entry.workspace for entry in AuditEntry.objects.filter(action="file.downloaded")} == {acme}
 
 
 def test_other_peoples_secrets_do_not_reach_the_trail(db: None) -> None:

@@ -73,15 +73,16 @@ def record_once(
     most: int | None = None,
     **detail: Any,
 ) -> AuditEntry | None:
-    """Of what may happen often: one entry for the same actor, action, target and address in each stretch of `within`.
+    """Of what may happen often: one entry for the same actor, action, target, workspace and address in each `within`.
 
     With `most`, strangers can cause so many different ones in a stretch; then one says that more came. What a process has
     seen already costs no query.
     """
     origin = current_origin()
     stretch = int(now.timestamp() // within.total_seconds())
-    more = (action, OTHERS, "", "", stretch)
-    key = (action, actor, target, "" if origin is None else str(origin.ip_address), stretch)
+    place = None if workspace is None else workspace.pk
+    more = (action, OTHERS, "", None, "", stretch)
+    key: tuple[Any, ...] = (action, actor, target, place, "" if origin is None else str(origin.ip_address), stretch)
     if key in _seen or (most is not None and more in _seen):
         return None
     if most is not None and AuditFold.objects.filter(action=action, until__gt=now).count() >= most:
@@ -91,7 +92,8 @@ def record_once(
         fold = AuditFold(key=digest, action=action, until=now + within)
         first = not AuditFold.objects.filter(key=digest).exists() and _is_first(fold)
         entry = record(actor, action, target, workspace, now=now, **detail) if first else None
-    _remember(key)
+        # Only then: what is rolled back is recorded when it happens again.
+        transaction.on_commit(lambda: _remember(key))
     return entry
 
 

@@ -62,11 +62,15 @@ def note_origin(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable
 
 def _note(request: HttpRequest, response: HttpResponse, origin: Origin) -> None:
     match, user = request.resolver_match, getattr(request, "user", None)
-    if match is None or user is None or getattr(request, "auth", None) is not None or not user.is_authenticated:
+    if match is None or user is None or getattr(request, "auth", None) is not None:
         return
-    if request.method == "GET" and origin.console and response.status_code == 200:
+    looked = request.method == "GET" and origin.console and response.status_code == 200
+    sent = request.method not in SAFE and origin.entries == 0 and is_done(response) and match.view_name not in LEAVES_NONE
+    if not (looked or sent) or not user.is_authenticated:  # last, for it asks the database
+        return
+    if looked:
         _note_look(match.url_name or "", match.kwargs, request, user.get_username())
-    if request.method not in SAFE and origin.entries == 0 and is_done(response) and match.view_name not in LEAVES_NONE:
+    else:
         record(user.get_username(), "form.sent", request.path_info[:300], now=timezone.now(), page=match.view_name)
 
 

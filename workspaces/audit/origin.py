@@ -68,17 +68,15 @@ def kind_of_actor(actor: str, origin: Origin | None) -> str:
     """
     if actor in STRANGERS:
         return Kind.STRANGER
+    if actor.startswith(COMMANDS):
+        return Kind.COMMAND
+    if "@" in actor:  # before the rest: a person's address may begin like a key's id
+        return Kind.OPERATOR if origin is None or origin.console else Kind.MEMBER
     if actor.startswith(KEYS):
         return Kind.KEY
     if actor.startswith(GATEWAYS):
         return Kind.GATEWAY
-    if actor.startswith(COMMANDS):
-        return Kind.COMMAND
-    if actor in PROVIDERS:
-        return Kind.PROVIDER
-    if "@" not in actor:
-        return Kind.SYSTEM
-    return Kind.OPERATOR if origin is None or origin.console else Kind.MEMBER
+    return Kind.PROVIDER if actor in PROVIDERS else Kind.SYSTEM
 
 
 def current_actor(otherwise: str = "") -> str:

@@ -13,11 +13,12 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out, user_lo
 from django.db import transaction
 from django.utils import timezone
 
+from omixa_billing.command_actor import this_command
 from workspaces.audit.entries import record, record_many, record_once
 from workspaces.audit.origin import NOBODY, current_actor, current_origin
 
 if TYPE_CHECKING:  # its save() is recorded here
-    from workspaces.models import User
+    from workspaces.models import User, Workspace
 
 FLAGS = ("is_active", "is_staff", "is_superuser", "email", "first_name", "last_name")
 MOST_WORKSPACES = 50
@@ -42,6 +43,8 @@ def connect() -> None:
 @contextmanager
 def recorded(user: User, update_fields: Iterable[str] | None) -> Iterator[None]:
     """Around a person's save: a new account, another password and changed rights leave an entry in the same transaction."""
+    from workspaces.signin import changed
+
     written = None if update_fields is None else set(update_fields)
     if written is not None and not written & {*FLAGS, "password"}:
         yield
@@ -55,12 +58,13 @@ def recorded(user: User, update_fields: Iterable[str] | None) -> Iterator[None]:
             record(actor, "user.created", user.email, now=now, **rights)
             return
         if before.password != user.password and (written is None or "password" in written):
-            record(actor, "password.changed", user.email, now=now)
+            about(user, "password.changed", actor)
+            if this_command():  # with a request, whoever changes it mails
+                transaction.on_commit(lambda: changed.password_by_command(user))
         names = [name for name in FLAGS if written is None or name in written]
-        changed = {name: [getattr(before, name), getattr(user, name)] for name in names}
-        changed = {name: pair for name, pair in changed.items() if pair[0] != pair[1]}
-        if changed:
-            record(actor, "user.changed", user.email, now=now, changes=changed)
+        pairs = {name: [getattr(before, name), getattr(user, name)] for name in names}
+        if changes := {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}:
+            about(user, "user.changed", actor, changes=changes)
 
 
 def sessions_ended(user: User) -> None:
@@ -71,12 +75,18 @@ def sessions_ended(user: User) -> None:
 def about(user: User, action: str, actor: str, **detail: Any) -> None:
     """An act on a person, told in the trail of each workspace that the person belongs to."""
     now = timezone.now()
-    memberships = user.memberships.select_related("workspace").order_by("pk")[:MOST_WORKSPACES]
-    places = [membership.workspace for membership in memberships]
-    if places:
+    if places := _workspaces_of(user=user):
         record_many(actor, action, ((user.email, workspace, detail) for workspace in places), now=now)
     else:
         record(actor, action, user.email, now=now, **detail)
+
+
+def _workspaces_of(**person: Any) -> list[Workspace]:
+    """That this person belongs to, the oldest membership first."""
+    from workspaces.models import Membership
+
+    memberships = Membership.objects.filter(**person).select_related("workspace").order_by("pk")
+    return [membership.workspace for membership in memberships[:MOST_WORKSPACES]]
 
 
 def _signed_in(request: Any, user: User, **rest: Any) -> None:
@@ -94,7 +104,9 @@ def _refused(credentials: dict[str, Any], **rest: Any) -> None:
     given = str(credentials.get("email") or credentials.get("username") or "")
     target = given.replace("\0", "")[:LONGEST_ADDRESS].lower()
     times = {"within": FAILURES_ARE_ONE_WITHIN, "most": MOST_FAILURES}
-    record_once(NOBODY, "session.refused", target, now=timezone.now(), **times)  # type: ignore[arg-type]
+    places: list[Workspace | None] = [*_workspaces_of(user__email=target)]
+    for workspace in places or [None]:
+        record_once(NOBODY, "session.refused", target, workspace, now=timezone.now(), **times)  # type: ignore[arg-type]
 
 
 def _noted(action: str) -> Any:

@@ -10,9 +10,14 @@ Kind = AuditEntry.ActorKind
 STAFF = "Omixa staff"
 # Operators and commands: who of them it was, and from where, is not the customer's to see.
 STAFF_KINDS = (Kind.OPERATOR, Kind.COMMAND)
-NAMED = {Kind.SYSTEM: "Omixa", Kind.PROVIDER: "The payment provider", Kind.GATEWAY: "A gateway", Kind.STRANGER: "A stranger"}
+NAMED = {
+    Kind.SYSTEM: "Omixa",
+    Kind.PROVIDER: "The payment provider",
+    Kind.GATEWAY: "A gateway",
+    Kind.STRANGER: "An unknown caller",
+}
 
-# After the actor; `{target}` and what the detail holds are put in.
+# After the actor.
 SENTENCES = {
     "address.confirmed": "confirmed the address {target}",
     "credential.refused": "was refused",
@@ -21,10 +26,12 @@ SENTENCES = {
     "credit.top_up": "bought credit ({target})",
     "credit_note.issued": "issued credit note {target}",
     "credit_note.settled_outside": "settled credit note {target} outside",
-    "export.downloaded": "downloaded an export of {target}",
+    "catalogue.loaded": "loaded {target}",
+    "export.downloaded": "downloaded the bookkeeping export of {target}",
     "factor.added": "set up a second factor for {target}",
     "factor.removed": "removed a second factor of {target}",
     "factor.reset": "made new recovery codes for {target}",
+    "file.downloaded": "downloaded {target}",
     "form.sent": "sent the form {target}",
     "gateway.created": "created gateway {target}",
     "gateway.reach_changed": "changed what gateway {target} may send and correct",
@@ -69,6 +76,7 @@ SENTENCES = {
     "quarantine.replayed": "replayed usage event {target}",
     "record.viewed": "looked at {target}",
     "rerating.ordered": "ordered re-rating {target}",
+    "rollups.rebuilt": "rebuilt the rollups of {target}",
     "schedule.disabled": "switched off the job {target}",
     "schedule.enabled": "switched on the job {target}",
     "session.ended": "signed out",
@@ -78,6 +86,7 @@ SENTENCES = {
     "settings.changed": "changed settings",
     "terms.changed": "changed the billing terms",
     "top_ups.changed": "changed automatic top-ups",
+    "trail.exported": "exported the audit trail of {target}",
     "user.changed": "changed the account {target}",
     "user.created": "created the account {target}",
     "webhook.replayed": "handled payment event {target} again",

@@ -6,6 +6,8 @@ from allauth.account.models import EmailAddress
 from django.db import transaction
 
 from workspaces import audit
+from workspaces.audit.origin import current_actor
+from workspaces.audit.words import STAFF
 from workspaces.errors import AccountExists, InvitationForAnother, InvitationOver, NoSuchInvitation
 from workspaces.locks import lock_address, lock_workspace
 from workspaces.models import Invitation, Membership, User
@@ -48,9 +50,9 @@ def accept(invitation: Invitation, user: User, now: datetime) -> Membership:
     membership, added = Membership.objects.get_or_create(
         workspace=held.workspace, user=user, defaults={"role": held.role, "created_at": now}
     )
-    _answer(held, Invitation.State.ACCEPTED, now)
+    _answer(held, Invitation.State.ACCEPTED, user.email, now)
     if added:
-        by = held.invited_by.email if held.invited_by else ""
+        by = STAFF if held.by_operator or held.invited_by is None else held.invited_by.email
         audit.record(user.email, "member.added", user.email, held.workspace, now=now, role=held.role, invited_by=by)
     return membership
 
@@ -72,8 +74,10 @@ def join(invitation: Invitation, password: str, now: datetime) -> User:
 
 @transaction.atomic
 def decline(invitation: Invitation, now: datetime) -> None:
-    """By whoever has the link. Raises InvitationOver."""
-    _answer(_locked(invitation, now), Invitation.State.DECLINED, now)
+    """By everybody who has the link, so the actor is the person who is signed in, or nobody known: not the invited address,
+    which the link alone does not prove. Raises InvitationOver.
+    """
+    _answer(_locked(invitation, now), Invitation.State.DECLINED, current_actor(), now)
 
 
 def _locked(invitation: Invitation, now: datetime) -> Invitation:
@@ -84,10 +88,10 @@ def _locked(invitation: Invitation, now: datetime) -> Invitation:
     return held
 
 
-def _answer(held: Invitation, state: Invitation.State, now: datetime) -> None:
+def _answer(held: Invitation, state: Invitation.State, actor: str, now: datetime) -> None:
     Invitation.objects.filter(pk=held.pk).update(state=state, answered_at=now)
     detail = {"email": held.email, "role": held.role}
-    audit.record(held.email, f"invitation.{state.value}", held.public_id, held.workspace, now=now, **detail)
+    audit.record(actor, f"invitation.{state.value}", held.public_id, held.workspace, now=now, **detail)
 
 
 def _may_still_invite(invitation: Invitation) -> bool:

@@ -2,17 +2,30 @@
 
 from typing import Any
 
+import structlog
 from allauth.account.adapter import get_adapter
 from allauth.account.models import EmailAddress
 from allauth.mfa.base.internal.flows import delete_dangling_recovery_codes
 from django.http import HttpRequest
+from django.utils import timezone
 
 from workspaces.models import User
 from workspaces.signin.sessions import end_other_sessions, end_sessions
 
+logger = structlog.get_logger(__name__)
+
 
 def password(request: HttpRequest, user: User) -> None:
     _tell(request, user, "account/email/password_changed")
+
+
+def password_by_command(user: User) -> None:
+    """By a command there is no request to mail with, and a mail server that is away undoes nothing."""
+    email = EmailAddress.objects.get_primary_email(user) or user.email
+    try:
+        get_adapter().send_mail("account/email/password_changed", email, {"by_operator": True, "timestamp": timezone.now()})
+    except OSError as error:
+        logger.warning("notification not sent", mail="account/email/password_changed", user=user.pk, error=str(error))
 
 
 def address(request: HttpRequest, user: User, before: str) -> None:

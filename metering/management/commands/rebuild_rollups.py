@@ -2,11 +2,15 @@ from collections import Counter
 from typing import Any
 
 from django.core.management.base import CommandParser
+from django.db import transaction
+from django.utils import timezone
 
 from metering.periods import parse_month
 from metering.rollups.compare import months_with_usage
 from metering.rollups.rebuild import rebuild
+from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
+from workspaces import audit
 
 
 class Command(JsonCommand):
@@ -19,5 +23,9 @@ class Command(JsonCommand):
         months = [parse_month(options["month"])] if options["month"] else months_with_usage()
         done = Counter({"hours": 0, "changed": 0})
         for month in months:
-            done.update(rebuild(month))
+            with transaction.atomic():
+                made: dict[str, Any] = rebuild(month)
+                name = f"{month.start:%Y-%m}"
+                audit.record(command_actor("rebuild_rollups"), "rollups.rebuilt", name, now=timezone.now(), **made)
+            done.update(made)
         return dict(done)

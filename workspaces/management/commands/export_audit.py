@@ -1,7 +1,10 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
+from omixa_billing.command_actor import command_actor
+from workspaces import audit
 from workspaces.audit import chain
 from workspaces.models import Workspace
 
@@ -17,5 +20,6 @@ class Command(BaseCommand):
         only = None if workspace is None else Workspace.objects.filter(public_id=workspace).first()
         if workspace is not None and only is None:
             raise CommandError(f"There is no workspace {workspace}.")
+        audit.record(command_actor("export_audit"), "trail.exported", workspace or "all workspaces", only, now=timezone.now())
         for link in chain.links(only):
             self.stdout.write(link.line(), ending="")

@@ -3,6 +3,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
+from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
 from workspaces.errors import NoSuchWorkspace
 from workspaces.invitations.invite import invite
@@ -22,7 +23,7 @@ class Command(JsonCommand):
         found = Workspace.objects.filter(public_id=workspace).first()
         if found is None:
             raise NoSuchWorkspace(f"There is no workspace {workspace}: see the id on its page in the console.")
-        invitation, secret = invite(found, email, role, None, "command invite", timezone.now())
+        invitation, secret = invite(found, email, role, None, command_actor("invite"), timezone.now())
         return {
             "invitation_id": invitation.public_id,
             "workspace_id": found.public_id,

@@ -3,11 +3,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandParser
 from django.db import transaction
-from django.utils import timezone
 
+from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
-from workspaces import audit
 from workspaces.accounts import SECONDS_PER_DAY, password_link
+from workspaces.audit import people
 from workspaces.errors import NoSuchPerson
 from workspaces.models import User
 
@@ -24,5 +24,5 @@ class Command(JsonCommand):
         if user is None:
             raise NoSuchPerson(f"No person with the address {address} has an account here: add them as a member first.")
         with transaction.atomic():
-            audit.record("command password_link", "password_link.printed", address, now=timezone.now())
+            people.about(user, "password_link.printed", command_actor("password_link"))
         return {"email": address, "url": password_link(user), "days": settings.PASSWORD_RESET_TIMEOUT // SECONDS_PER_DAY}
