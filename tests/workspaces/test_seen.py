@@ -142,7 +142,7 @@ def test_a_gateway_that_the_front_refused_before_its_body_is_an_entry(db: None) 
         extra: dict[str, Any] = {GATEWAY: refused.value, "HTTP_AUTHORIZATION": bearer}
         assert Client().post("/gateway/v1/events", b"{}", "application/json", **FROM, **extra).status_code == 401
     (entry,) = AuditEntry.objects.filter(action="credential.refused")
-    assert (entry.target, entry.actor, entry.ip_address) == (gateway.public_id, token[:17], "203.0.113.7")
+    assert (entry.target, entry.actor, entry.ip_address) == (gateway.public_id, token[:16], "203.0.113.7")
 
 
 def test_an_entry_that_is_rolled_back_is_recorded_when_it_happens_again(transactional_db: None) -> None:
