@@ -14,6 +14,7 @@ from tests.openapi.world import IN_PATH, World
 from workspaces.models import Membership
 
 ROUTE_PART = re.compile(r"<(?:[^:>]+:)?(\w+)>")
+ROW_NAMES = ("object_id", "pk", "id")
 CONSOLE_TABLE = re.compile(r"admin/(\w+)/(\w+)/")
 
 
@@ -22,17 +23,35 @@ def every_address(world: World, odd: str | None = None) -> list[str]:
 
     `odd`, as it stands in a path, takes the place of everything that is named.
     """
+    known = known_names(world)
+    return sorted({"/" + _filled(route, known, odd) for route in routes(get_resolver().url_patterns)})
+
+
+def known_names(world: World) -> dict[str, str]:
+    """What stands in a place of a path, by the place's name."""
     known = {name: str(world.known(value)) for name, value in IN_PATH.items()}
     known |= {"slug": "codex-mini", "member_id": str(_first(Membership)), "app_label": "metering"}
-    return sorted({"/" + _filled(route, known, odd) for route in _routes(get_resolver().url_patterns)})
+    return known
 
 
-def _routes(patterns: list[URLPattern | URLResolver], before: str = "") -> Iterator[str]:
+def every_row(most: int) -> list[str]:
+    """Every page of a row of the console, for so many rows of each table, the newest first."""
+    found = []
+    for route in routes(get_resolver().url_patterns):
+        table = CONSOLE_TABLE.match(route)
+        part = ROUTE_PART.search(route)
+        if table and part and part.group(1) in ROW_NAMES:
+            rows = apps.get_model(*table.groups())._default_manager.order_by("-pk").values_list("pk", flat=True)[:most]
+            found += ["/" + ROUTE_PART.sub(str(row), route) for row in rows]
+    return found
+
+
+def routes(patterns: list[URLPattern | URLResolver], before: str = "") -> Iterator[str]:
     """Each with `<name>` where a value goes."""
     for each in patterns:
         route = before + _route(each)
         if isinstance(each, URLResolver):
-            yield from _routes(each.url_patterns, route)
+            yield from routes(each.url_patterns, route)
         else:
             yield route
 
@@ -51,7 +70,7 @@ def _filled(route: str, known: dict[str, str], odd: str | None) -> str:
         name = part.group(1)
         if odd is not None:
             return odd
-        if table and name in ("object_id", "pk", "id"):
+        if table and name in ROW_NAMES:
             return str(_first(apps.get_model(*table.groups())) or 1)
         return quote(known.get(name, "1"))
 

@@ -1,0 +1,110 @@
+"""Every act that the product records has a sentence, and every sentence reads as English."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from django.contrib import admin
+
+from workspaces.audit.words import SENTENCES
+from workspaces.console.base import OperatorAdmin
+from workspaces.models import Invitation
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("workspaces", "metering", "omixa_billing")
+# Functions that record: where among their arguments the action stands.
+RECORDERS = {"record": 1, "record_many": 1, "record_once": 1, "about": 1, "_noted": 0}
+HOMES = ("audit", "people")
+# Actions made of parts: what makes them, as it stands in the source, and what it makes.
+PATTERNS = {
+    "f'invitation.{state.value}'": [f"invitation.{state}" for state in Invitation.State if state != "pending"],
+    "f'invitation.{state}'": ["invitation.withdrawn"],
+}
+# In the functions that hand on what their callers say.
+HANDED_ON = {"action"}
+CODE = re.compile(r"[a-z_]+\.[a-z_]+")
+
+
+def modules() -> Iterator[ast.Module]:
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            if "migrations" not in path.parts:
+                yield ast.parse(path.read_text())
+
+
+def recorded_codes() -> set[str]:
+    return {code for module in modules() for node in recorded(module) for code in codes(node, module)}
+
+
+def recorded(module: ast.Module) -> Iterator[ast.expr]:
+    """The action of each call that records, as it is written."""
+    known = {name for name in RECORDERS if any(defines_or_imports(node, name) for node in ast.walk(module))}
+    for node in ast.walk(module):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {
+            *known,
+            *(f"{home}.{n}" for home in HOMES for n in RECORDERS),
+        }:
+            name = ast.unparse(node.func).rpartition(".")[2]
+            yield node.args[RECORDERS[name]]
+
+
+def defines_or_imports(node: ast.AST, name: str) -> bool:
+    if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("workspaces.audit"):
+        return any(each.name == name for each in node.names)
+    return isinstance(node, ast.FunctionDef) and node.name == name and "action" in [each.arg for each in node.args.args]
+
+
+def codes(node: ast.expr, module: ast.Module) -> Iterator[str]:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.IfExp):
+        yield from codes(node.body, module)
+        yield from codes(node.orelse, module)
+    elif isinstance(node, ast.JoinedStr) and ast.unparse(node) in PATTERNS:
+        yield from PATTERNS[ast.unparse(node)]
+    elif isinstance(node, ast.Name) and (values := list(assigned(node.id, module))):
+        for value in values:
+            yield from codes(value, module)
+    elif not (isinstance(node, ast.Name) and node.id in HANDED_ON):
+        raise AssertionError(f"What does {ast.unparse(node)} record? Say it in this test.")
+
+
+def assigned(name: str, module: ast.Module) -> Iterator[ast.expr]:
+    """What this name is set to in the module, also by a loop over tuples."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [name]:
+            if not isinstance(node.value, ast.JoinedStr) or ast.unparse(node.value) in PATTERNS:
+                yield node.value
+        if isinstance(node, ast.For) and isinstance(node.target, ast.Tuple) and isinstance(node.iter, ast.Tuple):
+            names = [ast.unparse(each) for each in node.target.elts]
+            if name in names:
+                yield from (row.elts[names.index(name)] for row in node.iter.elts if isinstance(row, ast.Tuple))
+
+
+def of_the_console() -> set[str]:
+    """Of rows that are added, changed and deleted on Django's own pages."""
+    found = set()
+    for model, table in admin.site._registry.items():
+        if isinstance(table, OperatorAdmin):
+            verbs = {"created": table.may_add, "changed": table.may_change, "deleted": table.may_delete}
+            found |= {f"{model._meta.model_name}.{verb}" for verb, may in verbs.items() if may}
+    return found
+
+
+def test_every_recorded_act_has_a_sentence() -> None:
+    codes = recorded_codes()
+    assert len(codes) > 70
+    assert sorted(code for code in codes | of_the_console() if code not in SENTENCES) == []
+
+
+def test_no_sentence_is_left_of_an_act_that_is_no_longer_recorded() -> None:
+    assert sorted(set(SENTENCES) - recorded_codes() - of_the_console()) == []
+
+
+def test_sentences_begin_after_the_actor_and_end_before_the_full_stop() -> None:
+    for code, words in SENTENCES.items():
+        assert CODE.fullmatch(code), code
+        assert re.fullmatch(r"[a-z][^.]*[a-z})]", words), (code, words)
+        assert words.count("{target}") <= 1
+        assert re.findall(r"\{(\w+)\}", words) in ([], ["target"]), (code, words)
