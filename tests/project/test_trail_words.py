@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django.contrib import admin
 
-from workspaces.audit.words import SENTENCES
+from workspaces.audit.words import OF_ONESELF, SENTENCES
 from workspaces.console.base import OperatorAdmin
 from workspaces.models import Invitation
 
@@ -40,13 +40,10 @@ def recorded_codes() -> set[str]:
 def recorded(module: ast.Module) -> Iterator[ast.expr]:
     """The action of each call that records, as it is written."""
     known = {name for name in RECORDERS if any(defines_or_imports(node, name) for node in ast.walk(module))}
+    known |= {f"{home}.{name}" for home in HOMES for name in RECORDERS}
     for node in ast.walk(module):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in {
-            *known,
-            *(f"{home}.{n}" for home in HOMES for n in RECORDERS),
-        }:
-            name = ast.unparse(node.func).rpartition(".")[2]
-            yield node.args[RECORDERS[name]]
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in known:
+            yield node.args[RECORDERS[ast.unparse(node.func).rpartition(".")[2]]]
 
 
 def defines_or_imports(node: ast.AST, name: str) -> bool:
@@ -74,12 +71,15 @@ def assigned(name: str, module: ast.Module) -> Iterator[ast.expr]:
     """What this name is set to in the module, also by a loop over tuples."""
     for node in ast.walk(module):
         if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [name]:
-            if not isinstance(node.value, ast.JoinedStr) or ast.unparse(node.value) in PATTERNS:
-                yield node.value
+            yield from [] if is_of_the_console(node.value) else [node.value]
         if isinstance(node, ast.For) and isinstance(node.target, ast.Tuple) and isinstance(node.iter, ast.Tuple):
             names = [ast.unparse(each) for each in node.target.elts]
             if name in names:
                 yield from (row.elts[names.index(name)] for row in node.iter.elts if isinstance(row, ast.Tuple))
+
+
+def is_of_the_console(node: ast.expr) -> bool:
+    return ast.unparse(node) == "f'{obj._meta.model_name}.{verb}'"
 
 
 def of_the_console() -> set[str]:
@@ -103,7 +103,8 @@ def test_no_sentence_is_left_of_an_act_that_is_no_longer_recorded() -> None:
 
 
 def test_sentences_begin_after_the_actor_and_end_before_the_full_stop() -> None:
-    for code, words in SENTENCES.items():
+    assert set(OF_ONESELF) <= set(SENTENCES)
+    for code, words in (*SENTENCES.items(), *OF_ONESELF.items()):
         assert CODE.fullmatch(code), code
         assert re.fullmatch(r"[a-z][^.]*[a-z})]", words), (code, words)
         assert words.count("{target}") <= 1

@@ -16,7 +16,9 @@ from tests.workspaces.conftest import NOW, PASSWORD, a_key, a_member, with_key
 from workspaces import audit, issue
 from workspaces.audit import entries
 from workspaces.audit.middleware import LEAVES_NONE, note_origin
+from workspaces.audit.origin import Origin, coming_from
 from workspaces.audit.settings_changed import note_settings
+from workspaces.audit.words import sentence
 from workspaces.authentication import authenticate_gateway
 from workspaces.errors import Unauthenticated
 from workspaces.models import AuditEntry, Membership, User, Workspace
@@ -272,6 +274,17 @@ def test_a_workspace_reads_its_own_trail_newest_first(acme: Workspace, rival: Wo
     ]
     assert second["next_cursor"] is None
     assert "eve@rival.example" not in str(first) + str(second)
+
+
+def test_what_a_person_does_to_their_own_account_reads_so(acme: Workspace) -> None:
+    for actor, said in (
+        ("key_1", "key_1 changed the password of ada@acme.example."),
+        ("bob@acme.example", "Omixa staff changed the password of ada@acme.example."),
+    ):
+        assert sentence(audit.record(actor, "password.changed", "ada@acme.example", acme, now=NOW)) == said
+    with coming_from(Origin(None, "", console=False)):
+        own = audit.record("ada@acme.example", "password.changed", "ada@acme.example", acme, now=NOW)
+    assert sentence(own) == "ada@acme.example changed their password."
 
 
 def test_the_trail_is_narrowed(acme: Workspace) -> None:

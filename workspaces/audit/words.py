@@ -112,6 +112,21 @@ SENTENCES = {
 }
 
 
+# Where the actor and the target are the same person.
+OF_ONESELF = {
+    "factor.added": "set up a second factor",
+    "factor.removed": "removed a second factor",
+    "factor.reset": "created new recovery codes",
+    "address.confirmed": "confirmed their address",
+    "member.added": "joined the workspace",
+    "member.removed": "left the workspace",
+    "password.changed": "changed their password",
+    "sessions.ended": "ended their other sessions",
+    "user.changed": "changed their account",
+    "user.created": "created their account",
+}
+
+
 def actor_shown(entry: AuditEntry) -> str:
     """As a customer reads it."""
     if entry.actor_kind in STAFF_KINDS:
@@ -121,7 +136,8 @@ def actor_shown(entry: AuditEntry) -> str:
 
 def sentence(entry: AuditEntry, actor: str | None = None) -> str:
     """`ada@acme.example revoked key key_0V….`; an act without words of its own by its code."""
-    words = SENTENCES.get(entry.action) or entry.action.replace(".", " ").replace("_", " ") + " {target}"
+    oneself = OF_ONESELF.get(entry.action) if entry.actor == entry.target else None
+    words = oneself or SENTENCES.get(entry.action) or entry.action.replace(".", " ").replace("_", " ") + " {target}"
     return f"{actor_shown(entry) if actor is None else actor} {words.replace('{target}', entry.target)}."
 
 
