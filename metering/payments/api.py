@@ -159,7 +159,7 @@ class PayInvoiceView(APIView):
         if invoice is None:
             raise NotFound("There is no such invoice in this workspace.")
         with stripe_may_be_away():
-            return Response(invoice_payment_json(pay_invoice(invoice, asked["method"], key, now)))
+            return Response(invoice_payment_json(pay_invoice(invoice, asked["method"], key, caller_of(request).actor, now)))
 
 
 class ExportView(APIView):

@@ -17,6 +17,7 @@ from metering.payments.models import PaymentAttempt
 from metering.payments.stripe_edge import edge
 from metering.payments.too_little import refuse_too_little
 from metering.payments.top_ups import PAGE
+from workspaces import audit
 
 # What a key remembers that made no attempt.
 A_PAGE, NOTHING_DUE = "page", "nothing_due"
@@ -31,7 +32,7 @@ class Asked:
     attempt: PaymentAttempt | None = None
 
 
-def pay_invoice(invoice: Invoice, method: str, key: str, now: datetime) -> Asked:
+def pay_invoice(invoice: Invoice, method: str, key: str, actor: str, now: datetime) -> Asked:
     """On a page, or from the saved method. A decline is an answer, and stays this key's.
 
     Raises InvoiceNotOpen, TooLittleToPay, NoPaymentMethod, PaymentUnderWay, StripeNotConfigured, IdempotencyKeyReused, and
@@ -43,11 +44,11 @@ def pay_invoice(invoice: Invoice, method: str, key: str, now: datetime) -> Asked
     if made is None:
         if method != PAGE:
             _close_standing_page(invoice, now)
-        made = once(invoice.workspace, key, asked, lambda: _begin(invoice, method, now), now)
+        made = once(invoice.workspace, key, asked, lambda: _begin(invoice, method, actor, now), now)
     return _answer(invoice, made, now)
 
 
-def _begin(invoice: Invoice, method: str, now: datetime) -> str:
+def _begin(invoice: Invoice, method: str, actor: str, now: datetime) -> str:
     """What the key is to remember, with the workspace held. What is refused here is not remembered."""
     invoice.refresh_from_db()
     if invoice.status == Invoice.Status.PAID:
@@ -55,6 +56,7 @@ def _begin(invoice: Invoice, method: str, now: datetime) -> str:
     if invoice.status not in OWED:
         raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open one is paid.")
     refuse_too_little(invoice)
+    audit.record(actor, "invoice.payment_requested", invoice.public_id, invoice.workspace, now=now, method=method)
     if method == PAGE:
         return A_PAGE
     account = account_of(invoice.workspace)

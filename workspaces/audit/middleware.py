@@ -20,6 +20,7 @@ from django.utils import timezone
 from omixa_billing.outage import STORAGE_ERRORS
 from workspaces.audit.entries import record, record_once
 from workspaces.audit.origin import Origin, coming_from, origin_of
+from workspaces.current import membership_of
 from workspaces.models import Workspace
 
 SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
@@ -71,7 +72,9 @@ def _note(request: HttpRequest, response: HttpResponse, origin: Origin) -> None:
     if looked:
         _note_look(match.url_name or "", match.kwargs, request, user.get_username())
     else:
-        record(user.get_username(), "form.sent", request.path_info[:300], now=timezone.now(), page=match.view_name)
+        belongs = None if origin.console else membership_of(request)
+        workspace = None if belongs is None else belongs.workspace
+        record(user.get_username(), "form.sent", request.path_info[:300], workspace, now=timezone.now(), page=match.view_name)
 
 
 def is_done(response: HttpResponse) -> bool:

@@ -54,6 +54,7 @@ SENTENCES = {
     "invoice.finalized": "finalized invoice {target}",
     "invoice.paid": "marked invoice {target} as paid",
     "invoice.past_due": "marked invoice {target} as past due",
+    "invoice.payment_requested": "asked to pay invoice {target}",
     "invoice.reissued": "reissued invoice {target}",
     "invoice.uncollectible": "marked invoice {target} as uncollectible",
     "invoice.voided": "voided invoice {target}",
