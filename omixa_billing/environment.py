@@ -62,10 +62,11 @@ class Environment(environ.Env):
             self.faults.append(Fault(str(error), "Correct it, or unset it."))
             return instead
 
-    def refuse_faults(self) -> None:
-        """Raises SettingsRefused when there are any."""
+    def refuse_faults(self) -> list[str]:
+        """Raises SettingsRefused when there are any; else the names of all settings that were read."""
         if self.faults:
             raise SettingsRefused(self.faults)
+        return sorted(self.read)
 
 
 def environment_fault(environment: str) -> list[Fault]:

@@ -397,6 +397,4 @@ structlog.configure(
     cache_logger_on_first_use=True,
 )
 
-env.refuse_faults()
-
-SETTINGS_READ = sorted(env.read)  # by their names in the environment: the audit trail tells which changed between two starts
+SETTINGS_READ = env.refuse_faults()  # their names: the audit trail tells which changed between two starts
