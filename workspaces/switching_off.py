@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import transaction
 
-from workspaces import audit
+from workspaces.audit import people
 from workspaces.issue import revoke_chosen
 from workspaces.key_makers import BY_DEFAULT, KeyChoice, keys_of_person
 from workspaces.models import User
@@ -23,7 +23,7 @@ def switch_off(user: User, actor: str, now: datetime, keys: KeyChoice = BY_DEFAU
         return False
     end_sessions(user)
     detail: dict[str, Any] = revoke_chosen(keys_of_person(None, user, now), keys, actor, now)
-    audit.record(actor, "user.switched_off", user.email, now=now, **detail)
+    people.about(user, "user.switched_off", actor, **detail)
     return True
 
 
@@ -32,5 +32,5 @@ def switch_on(user: User, actor: str, now: datetime) -> bool:
     """The person may sign in again. Keys that were revoked stay so. False when the account was on already."""
     moved = User.objects.filter(pk=user.pk, is_active=False).update(is_active=True)
     if moved:
-        audit.record(actor, "user.switched_on", user.email, now=now)
+        people.about(user, "user.switched_on", actor)
     return bool(moved)

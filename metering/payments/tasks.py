@@ -90,9 +90,9 @@ def tell_expiring_cards(order: Any = None) -> dict[str, Any]:
 
 
 @shared_task(name="metering.tell_expiring_keys")
-def tell_expiring_keys(started_by: str = SCHEDULE) -> dict[str, Any]:
+def tell_expiring_keys(order: Any = None) -> dict[str, Any]:
     """Tells owners and admins of keys that expire within two weeks."""
-    return counted("metering.tell_expiring_keys", started_by, lambda _: {"keys": tell_of_expiring_keys(timezone.now())})
+    return counted("metering.tell_expiring_keys", order, lambda _: {"keys": tell_of_expiring_keys(timezone.now())})
 
 
 @shared_task(name="metering.reconcile_nightly")

@@ -105,6 +105,8 @@ SENTENCES = {
     "trail.exported": "exported the audit trail of {target}",
     "user.changed": "changed the account {target}",
     "user.created": "created the account {target}",
+    "user.switched_off": "switched off the account {target}",
+    "user.switched_on": "switched on the account {target}",
     "webhook.replayed": "replayed payment event {target}",
     "workspace.changed": "changed the workspace's name or address",
     "workspace.created": "created the workspace",
