@@ -7,7 +7,7 @@ import metering.jobs.models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("metering", "0027_events_name_their_gateway"),
+        ("metering", "0028_schedule_expiring_keys"),
     ]
 
     operations = [
