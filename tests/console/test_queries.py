@@ -20,7 +20,7 @@ LISTS = {
     "workspaces_apikey_changelist": 10,
     "workspaces_user_changelist": 10,
     "workspaces_membership_changelist": 10,
-    "workspaces_auditentry_changelist": 8,
+    "workspaces_auditentry_changelist": 10,
     "metering_languagemodel_changelist": 10,
     "metering_priceversion_changelist": 10,
     "metering_usageevent_changelist": 8,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote
 
 from django.apps import apps
@@ -46,14 +47,19 @@ def every_row(most: int) -> list[str]:
     return found
 
 
-def routes(patterns: list[URLPattern | URLResolver], before: str = "") -> Iterator[str]:
+def routes(patterns: list[URLPattern | URLResolver]) -> Iterator[str]:
     """Each with `<name>` where a value goes."""
+    for route, _ in routes_and_views(patterns):
+        yield route
+
+
+def routes_and_views(patterns: list[URLPattern | URLResolver], before: str = "") -> Iterator[tuple[str, Any]]:
     for each in patterns:
         route = before + _route(each)
         if isinstance(each, URLResolver):
-            yield from routes(each.url_patterns, route)
+            yield from routes_and_views(each.url_patterns, route)
         else:
-            yield route
+            yield route, each.callback
 
 
 def _route(each: URLPattern | URLResolver) -> str:

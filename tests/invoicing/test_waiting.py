@@ -14,7 +14,7 @@ from metering.invoicing.void import void as void_invoice
 from metering.rollups.models import DailyRollup
 from tests.factories import NOW, an_event, make_key, make_price, make_workspace, send
 from tests.invoicing.conftest import AUGUST, NOVEMBER, OCTOBER, Meter, at, closed, finalized, tokens, told
-from workspaces.models import APIKey, Workspace
+from workspaces.models import APIKey, AuditEntry, Workspace
 
 pytestmark = pytest.mark.django_db
 # At 1.50 USD per million.
@@ -76,6 +76,7 @@ def test_what_was_accepted_explains_nothing_that_is_lost_later(use: Meter, key: 
     accepted = accept(october.pk, "a backup was restored", "ops@omixa.example", IN_NOVEMBER)
     assert accepted is not None
     assert accepted.held == ""
+    assert AuditEntry.objects.filter(action="invoice.accepted", target=accepted.public_id).count() == 1
     assert finalized(OCTOBER, IN_NOVEMBER)[0].status == "open"
     DailyRollup.objects.filter(workspace=acme, day=at("09-14T00:00")).delete()
     use(key, "11-02T00:00", usage=HUNDRED_MILLION, now=IN_NOVEMBER)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -51,6 +51,38 @@ class AuditListSerializer(serializers.Serializer[Any]):
     next_cursor = serializers.CharField(allow_null=True)
 
 
+EXAMPLE = {
+    "object": "list",
+    "data": [
+        {
+            "id": "aud_1204",
+            "at": "2026-10-15T12:00:00Z",
+            "actor": "ada@acme.example",
+            "actor_kind": "member",
+            "action": "key.revoked",
+            "target": "key_0V8sKq2mZt4",
+            "summary": "ada@acme.example revoked key key_0V8sKq2mZt4.",
+            "ip_address": "203.0.113.7",
+            "user_agent": "Mozilla/5.0",
+            "detail": {},
+        },
+        {
+            "id": "aud_1198",
+            "at": "2026-10-14T09:30:00Z",
+            "actor": STAFF,
+            "actor_kind": "staff",
+            "action": "invoice.voided",
+            "target": "inv_0V8sKq2mZt4",
+            "summary": f"{STAFF} voided invoice inv_0V8sKq2mZt4.",
+            "ip_address": None,
+            "user_agent": "",
+            "detail": {},
+        },
+    ],
+    "next_cursor": "aud_1198",
+}
+
+
 class Audit(APIView):
     permission_classes = [ManagesKeys]
 
@@ -59,6 +91,7 @@ class Audit(APIView):
         summary="Who did what in the workspace, newest first",
         tags=["audit"],
         parameters=[AuditQuery],
+        examples=[OpenApiExample("A revoked key, and an act of our staff", EXAMPLE, response_only=True, status_codes=["200"])],
         responses={200: AuditListSerializer, **dict.fromkeys((400, 401, 403), ErrorSerializer)},
     )
     def get(self, request: Request) -> Response:

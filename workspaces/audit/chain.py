@@ -20,6 +20,7 @@ from workspaces.models import AuditHead, Workspace
 FORM = "v1"
 BEFORE_THE_FIRST = "00" * 32
 ROWS_AT_ONCE = 2_000
+NEWEST = 200
 SEALING = "audit_wants_a_seal, audit_is_sealed_last"  # the triggers, in the order in which they fire
 
 # A seal without an entry, and the other way round, are told of and not left out.
@@ -129,6 +130,20 @@ def verify(*known: Head) -> dict[str, Any]:
     if difference is None:
         difference = _missing_end(expected, before) or _unsealed()
     return {"ok": difference is None, "entries": entries, "first_difference": difference, "head": str(before)}
+
+
+def newest_state(most: int = NEWEST) -> dict[str, Any]:
+    """`{"head", "problem"}` of the newest links alone, for a page; `verify` proves the whole."""
+    end = head()
+    before, problem = None, ""
+    for link in _page(max(end.position - most, 0), None):
+        before = before or Head(link.position - 1, link.previous_hash)
+        if problem := _problem(link, before):
+            return {"head": end, "problem": f"{link.position}: {problem}"}
+        before = Head(link.position, link.hash)
+    if end.position and (before is None or before.position < end.position):
+        problem = f"{end.position}: the last entries were removed"
+    return {"head": end, "problem": problem}
 
 
 def _seal_own_entries() -> None:

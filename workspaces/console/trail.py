@@ -7,14 +7,22 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, TextFilter
-from unfold.decorators import display
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, DropdownFilter, TextFilter
+from unfold.decorators import action, display
 from unfold.paginator import InfinitePaginator
 
-from workspaces.console.base import OperatorAdmin
+from workspaces import audit
+from workspaces.audit import chain
+from workspaces.audit.words import SENTENCES
+from workspaces.console.base import OperatorAdmin, actor_of
+from workspaces.console.filters import DaysFilter
+from workspaces.console.pages import FormPage
+from workspaces.downloads import console_download
 from workspaces.models import AuditEntry
 
 LONGEST_DETAIL = 80
@@ -30,13 +38,32 @@ class TargetFilter(TextFilter):
         return queryset.filter(target=self.value().strip()) if self.value() else queryset
 
 
+class ActionFilter(DropdownFilter):
+    title = "action"
+    parameter_name = "action"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(code, code) for code in sorted(SENTENCES)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(action=self.value()) if self.value() else queryset
+
+
 class AuditEntryAdmin(OperatorAdmin):
     when_empty = "Whatever an operator, a customer or a job changes is written down here."
     paginator = InfinitePaginator
     show_full_result_count = False
     list_display = ("at", "actor", "action_label", "target", "workspace", "detail_in_words")
     list_display_links = ("at",)
-    list_filter = (("workspace", AutocompleteSelectFilter), TargetFilter)
+    list_filter = (
+        ("actor_kind", ChoicesDropdownFilter),
+        ActionFilter,
+        ("workspace", AutocompleteSelectFilter),
+        ("at", DaysFilter),
+        TargetFilter,
+    )
+    list_before_template = "admin/console/trail.html"
+    actions_list = ("export",)
     list_select_related = ("workspace",)
     search_fields = ("target__exact",)
     search_help_text = "The id of a key, price, invoice …"
@@ -44,6 +71,22 @@ class AuditEntryAdmin(OperatorAdmin):
     sortable_by = ()
     fields = ("at", "actor", "action", "workspace", "target", "pretty_detail")
     readonly_fields = fields
+
+    @action(description="Export", url_path="export", icon="download")
+    def export(self, request: HttpRequest) -> HttpResponse:
+        def act(asked: dict[str, Any]) -> Any:
+            audit.record(actor_of(request), "trail.exported", "all workspaces", now=timezone.now())
+            return console_download(request, _file)
+
+        back = reverse("admin:workspaces_auditentry_changelist")
+        intro = "Every entry with its hash, oldest first, one JSON object a line. The export is itself an entry."
+        page = FormPage("Export the audit trail", act, back, intro=intro, submit="Download the file", once=False)
+        return page.respond(request, self)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None, **rest: Any) -> HttpResponse:
+        if request.method == "GET":
+            extra_context = (extra_context or {}) | {"chain": chain.newest_state(), "newest": chain.NEWEST}
+        return super().changelist_view(request, extra_context, **rest)
 
     @display(description="action", label=True)
     def action_label(self, entry: AuditEntry) -> str:
@@ -58,6 +101,12 @@ class AuditEntryAdmin(OperatorAdmin):
     @display(description="detail")
     def pretty_detail(self, entry: AuditEntry) -> SafeString:
         return format_html('<pre class="console-code">{}</pre>', json.dumps(entry.detail, indent=2, ensure_ascii=False))
+
+
+def _file() -> StreamingHttpResponse:
+    lines = (link.line() for link in chain.links())
+    disposition = {"Content-Disposition": 'attachment; filename="audit.jsonl"'}
+    return StreamingHttpResponse(lines, content_type="application/x-ndjson", headers=disposition)
 
 
 admin.site.register(AuditEntry, AuditEntryAdmin)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -14,10 +13,9 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, DropdownFilter, RangeDateFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import action, display
 from unfold.paginator import InfinitePaginator
-from unfold.utils import parse_date_str
 
 from metering.dashboards.console import figures, held, quarantine_acts
 from metering.dashboards.console.quarantine_one import tell
@@ -26,6 +24,7 @@ from metering.dashboards.console.reasons import reason_of
 from metering.ingest.models import QuarantinedEvent
 from metering.ingest.secrets import without_secrets
 from workspaces.console.base import OperatorAdmin
+from workspaces.console.filters import DaysFilter
 
 STATE_LABELS = {"open": "warning", "replayed": "info", "settled": "success"}
 # How many of the newest events are looked through for the codes to choose from.
@@ -64,18 +63,6 @@ class CodeFilter(DropdownFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[QuarantinedEvent]) -> QuerySet[QuarantinedEvent]:
         return queryset.filter(code=self.value()) if self.value() else queryset
-
-
-class DaysFilter(RangeDateFilter):
-    """Whole UTC days, the last one included."""
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[QuarantinedEvent]) -> QuerySet[QuarantinedEvent]:
-        first, last = (parse_date_str(self.used_parameters.get(f"{self.parameter_name}_{end}")) for end in ("from", "to"))
-        if first:
-            queryset = queryset.filter(created_at__gte=datetime.combine(first, time(0), tzinfo=UTC))
-        if last:
-            queryset = queryset.filter(created_at__lt=datetime.combine(last + timedelta(days=1), time(0), tzinfo=UTC))
-        return queryset
 
 
 class QuarantinedEventAdmin(OperatorAdmin):
