@@ -15,7 +15,7 @@ from omixa_billing.brokers import broker_options, is_rabbitmq
 from omixa_billing.embedded import home, postgres, redis
 from omixa_billing.environment import DEVELOPMENT, Environment, environment_fault, production_faults
 from omixa_billing.limits.configuration import SIGN_IN_RATES, proxy_count, rate_limits, redis_url
-from omixa_billing.log_lines import redact_rendered
+from omixa_billing.log_lines import RefusalsInOneLine, redact_rendered
 from omixa_billing.static_files.folder import collected
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -220,8 +220,7 @@ OPEN_SIGNUP = env.bool("OPEN_SIGNUP", default=False)
 # else's and lock them out with a second factor: then the address is verified first.
 MFA_ALLOW_UNVERIFIED_EMAIL = not OPEN_SIGNUP
 LOGIN_URL = "/accounts/login/"
-LOGIN_REDIRECT_URL = "/"
-LOGOUT_REDIRECT_URL = "/"
+LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "/"
 
 EMAIL_URL = env.str("EMAIL_URL", default="")
 EMAIL_BACKEND = "workspaces.outgoing.NowhereBackend"
@@ -308,6 +307,7 @@ BODY_SECONDS = env.float("BODY_SECONDS", default=60)
 BODY_GRACE_SECONDS = env.float("BODY_GRACE_SECONDS", default=10)
 BODY_LEAST_RATE = env.int("BODY_LEAST_RATE", default=20_000)  # bytes per second
 RESPONSE_STALL_SECONDS = env.float("RESPONSE_STALL_SECONDS", default=20)
+CONNECTIONS_PER_ADDRESS = env.int("CONNECTIONS_PER_ADDRESS", default=512)  # open to each web process; 0 for any number
 WEBHOOK_MAX_BYTES = 1024 * 1024
 ANONYMOUS_MAX_BYTES = 256 * 1024  # of callers with neither a session nor a credential: such as sign-in forms
 FRONT_MAX_BUFFERED_BYTES = env.int("FRONT_MAX_BUFFERED_MB", default=256) * 1024 * 1024  # in each web process, twice
@@ -386,7 +386,7 @@ LOGGING = {
             ],
         },
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": [RefusalsInOneLine()]}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {"django.server": {"handlers": ["stderr"], "propagate": False}},
 }

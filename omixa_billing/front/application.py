@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from metering.health import healthz
 from omixa_billing.front import refusals
 from omixa_billing.front.answers import Answer, ReaderStalled, Send, send_answer
-from omixa_billing.front.body import BodyTooLarge, BodyTooSlow, ClientGone, Receive, discard_body
+from omixa_billing.front.body import BodyCutOff, BodyTooLarge, BodyTooSlow, ClientGone, Receive, discard_body
 from omixa_billing.front.connections import Connections
 from omixa_billing.front.gateway import Gateway
 from omixa_billing.front.head import Head
@@ -49,7 +49,9 @@ class Front:
 
     async def _answer(self, head: Head, receive: Receive, send: Send) -> None:
         try:
-            if head.path == "/healthz":
+            if not head.raw_path.startswith(b"/"):  # `*`, or the name of a host
+                await send_answer(send, refusals.no_path(head), last=True)
+            elif head.path == "/healthz":
                 await send_answer(send, self._alive)  # by the event loop itself: threads may be waiting for the database
             elif head.path == "/readyz":
                 await self._gateway.probe(head, send)
@@ -59,6 +61,8 @@ class Front:
                 await self._pages.answer(head, receive, send)
         except BodyTooSlow:
             await send_answer(send, refusals.too_slow(head), last=True)
+        except BodyCutOff:
+            await send_answer(send, refusals.cut_off(head), last=True)
         except PagesAway:
             await send_answer(send, refusals.pages_away(head))
         except (BodyTooLarge, TooMuchAtOnce) as error:

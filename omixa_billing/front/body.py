@@ -26,7 +26,11 @@ class BodyTooSlow(Exception):
 
 
 class ClientGone(Exception):
-    """The connection ended before the body did."""
+    """The connection ended before the answer did."""
+
+
+class BodyCutOff(Exception):
+    """The body ended before it was whole, or its pieces cannot be read: the server in front does not say which."""
 
 
 class Pace:
@@ -45,7 +49,7 @@ class Pace:
 
 
 async def read_body(head: Head, receive: Receive, limit: int, share: Share) -> bytes:
-    """All of it, at most `limit` bytes. Raises BodyTooLarge, BodyTooSlow, TooMuchAtOnce, ClientGone."""
+    """All of it, at most `limit` bytes. Raises BodyTooLarge, BodyTooSlow, TooMuchAtOnce, BodyCutOff."""
     if head.length is not None and head.length > limit:
         raise BodyTooLarge
     chunks: list[bytes] = []
@@ -55,7 +59,7 @@ async def read_body(head: Head, receive: Receive, limit: int, share: Share) -> b
             while received != head.length:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise ClientGone
+                    raise BodyCutOff
                 if chunk := message["body"]:
                     share.grow(len(chunk))
                     chunks.append(chunk)
@@ -68,7 +72,7 @@ async def read_body(head: Head, receive: Receive, limit: int, share: Share) -> b
     except TimeoutError:
         raise BodyTooSlow from None
     if head.length is not None and received != head.length:
-        raise ClientGone
+        raise BodyCutOff
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 

@@ -2,18 +2,23 @@
 
 granian counts every open connection against the number that it accepts, and ends neither one on which no request ever began nor
 one whose answer is never read. The kernel ends the latter by itself when the listening socket says so; the former are looked
-for now and then.
+for now and then. So that no address can hold all that are accepted, each keeps CONNECTIONS_PER_ADDRESS of them.
 """
 
 import asyncio
 import os
 import socket
 import struct
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+import structlog
 from django.conf import settings
+
+from omixa_billing.client_address import address_group
+
+log = structlog.get_logger(__name__)
 
 Client = tuple[str, str]
 
@@ -65,20 +70,37 @@ class Connections:
         while True:
             stalled, self._stalled = self._stalled, set()
             self._wake.clear()
-            await asyncio.to_thread(self._look, stalled)
+            if excess := await asyncio.to_thread(self._look, stalled):
+                log.warning(
+                    "too_many_connections", connections=len(excess), addresses=sorted({host for host, _ in excess})[:10]
+                )
+                self._stalled |= excess
+                self._wake.set()
             await asyncio.sleep(SOON)  # many stall at once: one look finds all of them
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), LOOK_EVERY)
 
-    def _look(self, stalled: set[Client]) -> None:
-        """In a thread: it takes a while where there are many."""
+    def _look(self, stalled: set[Client]) -> set[Client]:
+        """In a thread: it takes a while where there are many. Those that their address has too many of."""
+        open_to: defaultdict[str, list[tuple[bool, float, Client]]] = defaultdict(list)
         for each in accepted(listeners()):
-            client = client_of(each)
+            client, idle = client_of(each), idle_seconds(each)
+            busy = client in self._busy
             if client in stalled:
                 each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
                 shut(each)
-            elif client not in self._busy and idle_seconds(each) > settings.HEAD_SECONDS:
+            elif not busy and idle > settings.HEAD_SECONDS:
                 shut(each)
+            elif client is not None:
+                open_to[address_group(client[0])].append((not busy, idle, client))
+        most = connections_per_address()
+        return {client for them in open_to.values() for _, _, client in sorted(them)[most:]} if most else set()
+
+
+def connections_per_address() -> int:
+    """0 for any number: behind a proxy of ours all callers have its address, and it bounds them itself."""
+    behind_proxy = settings.TRUSTED_PROXY_COUNT or settings.TRUSTED_CLIENT_IP_HEADER
+    return 0 if behind_proxy else int(settings.CONNECTIONS_PER_ADDRESS)
 
 
 def listeners() -> set[int]:

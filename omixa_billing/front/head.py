@@ -24,7 +24,7 @@ class Head:
     def __init__(self, scope: Scope) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
-        self.raw_path: bytes = scope["raw_path"] or b"/"
+        self.raw_path: bytes = scope["raw_path"] or b""
         self.query: bytes = scope["query_string"]
         self.peer: str = (scope["client"] or ("", 0))[0]
         self.server: tuple[str, str] = scope["server"] or ("", "0")

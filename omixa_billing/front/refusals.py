@@ -13,6 +13,15 @@ from omixa_billing.front.head import Head
 RETRY_AFTER = 5  # seconds
 
 
+def cut_off(head: Head) -> Answer:
+    message = "The body ended before it was whole, or its pieces cannot be read: nothing was stored."
+    return _refusal(head, 400, "malformed_body", message)
+
+
+def no_path(head: Head) -> Answer:
+    return _refusal(head, 400, "malformed_request", "The request names no path: it has to begin with a slash.")
+
+
 def too_slow(head: Head) -> Answer:
     return _refusal(head, 408, "body_too_slow", "The body came too slowly: nothing was stored, send it again.")
 

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, ClassVar, cast
 
+from django.contrib import messages
 from django.contrib.admin import ShowFacets
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.db.models.constants import LOOKUP_SEP
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
+from unfold.forms import PaginationInlineFormSet
 
 from workspaces import audit
+from workspaces.console import wrong_filters
+from workspaces.console.widgets import FoundRow, could_name
 from workspaces.models import User, Workspace
 
 
@@ -50,6 +59,8 @@ class OperatorAdmin(ModelAdmin):
     called: ClassVar[str] = ""
     # What an empty list says: where its rows come from.
     when_empty: ClassVar[str] = ""
+    # Fields that links of ours narrow the list by, beside its filters.
+    links_narrow_by: ClassVar[tuple[str, ...]] = ("id",)
     # Counts beside each filter's choices would read the whole table once per choice.
     show_facets = ShowFacets.NEVER
     list_per_page = 50
@@ -71,7 +82,67 @@ class OperatorAdmin(ModelAdmin):
         return getattr(row, "name", None) or str(row)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None, **rest: Any) -> HttpResponse:
-        return super().changelist_view(request, {"title": self.menu_name} | (extra_context or {}), **rest)
+        if (elsewhere := wrong_filters.without_doubled_error(request)) is not None:
+            return elsewhere
+        answer = super().changelist_view(request, {"title": self.menu_name} | (extra_context or {}), **rest)
+        wrong_filters.say_what_is_wrong(request, answer)
+        return answer
+
+    def get_urls(self) -> list[URLPattern]:
+        """Pages of a row and of acts on it look it up by what stands in the path: as a key, or not at all."""
+        urls = super().get_urls()
+        for each in urls:
+            each.callback = self._of_a_row(each.callback)
+        return urls
+
+    def _of_a_row(self, view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        @wraps(view)
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if "object_id" in kwargs and not could_name(self.model, kwargs["object_id"]):
+                raise Http404("No row can have this number.")
+            return view(request, *args, **kwargs)
+
+        return checked
+
+    def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
+        """A list is narrowed by its own filters alone. By any field, whatever is stored could be found letter by letter
+        from what it shows: a colleague's second factor, a secret's hash."""
+        named = lookup.partition(LOOKUP_SEP)[0]
+        if named in self._narrowed_by() or not self._is_field(named):  # what is no field is refused with a word on the list
+            return super().lookup_allowed(lookup, value, request)
+        return False
+
+    def _narrowed_by(self) -> set[str]:
+        named = [getattr(each, "parameter_name", each) for each in self.list_filter]
+        fields = {each if isinstance(each, str) else each[0] for each in named}
+        return {each.partition(LOOKUP_SEP)[0] for each in fields | {*self.links_narrow_by, self.date_hierarchy or ""}}
+
+    def _is_field(self, name: str) -> bool:
+        try:
+            self.opts.get_field(name)
+        except FieldDoesNotExist:
+            return False
+        return True
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        return super().get_object(request, object_id, from_field or None)  # an empty `_to_field` names no field
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None:
+            field.show_hidden_initial = False  # what a form held at first is not asked back from who sends it
+        return field
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        if all(could_name(self.model, each) for each in request.POST.getlist(ACTION_CHECKBOX_NAME)):
+            return super().response_action(request, queryset)
+        messages.warning(request, "Nothing was done: a row was chosen that is none of this list.")
+        return None
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs.setdefault("widget", FoundRow(db_field, self.admin_site))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         """A row's page is named by the row and its table; the form of a new one by what it does."""
@@ -119,9 +190,20 @@ class OperatorAdmin(ModelAdmin):
         return HttpResponseRedirect(f"{trail}?target={name_in_trail(row)}" if row else trail)
 
 
+class PagedRows(PaginationInlineFormSet):
+    """A page that is no number is the first one, where the library's own fails."""
+
+    def get_page_num(self) -> int:
+        try:
+            return super().get_page_num()
+        except ValueError:
+            return 1
+
+
 class ReadOnlyInline(TabularInline):
     """Rows shown on their parent's page, never edited there."""
 
+    formset = PagedRows
     extra = 0
     can_delete = False
     hide_title = True

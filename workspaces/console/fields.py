@@ -7,7 +7,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.widgets import AutocompleteSelect, AutocompleteSelectMultiple
 from django.db.models import QuerySet
 from django.utils.text import capfirst
 from unfold.widgets import (
@@ -22,6 +21,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
+from workspaces.console.widgets import FoundRow, FoundRows
 from workspaces.models import APIKey, Gateway, Workspace
 
 GRACE_CHOICES = [
@@ -95,14 +95,14 @@ def instant(label: str, help_text: str = "", required: bool = True) -> forms.Spl
 
 def workspace(required: bool = True, help_text: str = "") -> forms.ModelChoiceField:
     """A workspace, found by typing a part of its name."""
-    widget = AutocompleteSelect(APIKey._meta.get_field("workspace"), admin.site, attrs={"data-theme": "admin-autocomplete"})
+    widget = FoundRow(APIKey._meta.get_field("workspace"), admin.site, attrs={"data-theme": "admin-autocomplete"})
     return forms.ModelChoiceField(Workspace.objects.all(), required=required, help_text=help_text, widget=widget)
 
 
 def workspaces(label: str, help_text: str = "") -> forms.ModelMultipleChoiceField:
     """Any number of workspaces, each found by typing a part of its name."""
     source, attributes = Gateway._meta.get_field("workspaces"), {"data-theme": "admin-autocomplete"}
-    widget = AutocompleteSelectMultiple(source, admin.site, attrs=attributes)
+    widget = FoundRows(source, admin.site, attrs=attributes)
     rows = Workspace.objects.all()
     return forms.ModelMultipleChoiceField(rows, required=False, label=capfirst(label), help_text=help_text, widget=widget)
 

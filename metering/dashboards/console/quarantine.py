@@ -83,6 +83,7 @@ class QuarantinedEventAdmin(OperatorAdmin):
         ("gateway", AutocompleteSelectFilter),
         ("created_at", DaysFilter),
     )
+    links_narrow_by = ("id", "batch")
     list_select_related = ("workspace", "gateway")
     search_fields = ("public_id__exact",)
     search_help_text = "An id of a request or a quarantined event"

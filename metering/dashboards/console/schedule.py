@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from celery.schedules import ParseException, crontab
+from django import forms
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
@@ -21,6 +23,8 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from metering.jobs.orders import order_job
 from workspaces import audit
 from workspaces.console.base import OperatorAdmin, actor_of
+
+TIMES = ("minute", "hour", "day_of_week", "day_of_month", "month_of_year")
 
 
 class DressedTaskWidget(UnfoldAdminSelectWidget, TaskSelectWidget):
@@ -102,7 +106,21 @@ class IntervalAdmin(OperatorAdmin):
     may_change = True
 
 
+class CrontabForm(forms.ModelForm):
+    """The library lets pass what Celery cannot read, and then no page shows the time."""
+
+    def clean(self) -> dict[str, Any]:
+        for name in TIMES:
+            if name in self.cleaned_data:
+                try:
+                    crontab(**{name: self.cleaned_data[name]})
+                except (ParseException, ValueError) as error:
+                    self.add_error(name, f"This cannot be read: {error}.")
+        return self.cleaned_data
+
+
 class CrontabAdmin(PlainCrontabAdmin, OperatorAdmin):
+    form = CrontabForm
     may_add = True
     may_change = True
 
