@@ -232,6 +232,11 @@ def test_an_operator_who_looks_at_a_customers_usage_is_seen_once(operator: User,
     assert [entry.workspace for entry in AuditEntry.objects.filter(action="record.viewed")] == [acme, acme]
 
 
+def test_a_look_is_seen_by_whichever_method_it_is_made(operator: User, acme: Workspace) -> None:
+    answered(f"/admin/metering/usageevent/?workspace={acme.pk}", operator, "POST", HttpResponse())
+    assert seen("record.viewed") == [("ops@omixa.example", "record.viewed", "usageevent list")]
+
+
 def test_settings_that_changed_since_the_last_start(db: None, monkeypatch: Any) -> None:
     names = ["SELLER_NAME", "STRIPE_SECRET_KEY", "DATABASE_URL"]
     for name in names:

@@ -65,7 +65,7 @@ def _note(request: HttpRequest, response: HttpResponse, origin: Origin) -> None:
     match, user = request.resolver_match, getattr(request, "user", None)
     if match is None or user is None or getattr(request, "auth", None) is not None:
         return
-    looked = request.method == "GET" and origin.console and response.status_code == 200
+    looked = origin.console and response.status_code == 200 and origin.entries == 0
     sent = request.method not in SAFE and origin.entries == 0 and is_done(response) and match.view_name not in LEAVES_NONE
     if not (looked or sent) or not user.is_authenticated:  # last, for it asks the database
         return
