@@ -92,7 +92,7 @@ def test_no_address_answers_with_a_file_without_a_slot(world: World, settings: A
             assert answer["Retry-After"] == "5", address
             if address.startswith("/api/"):
                 assert answer.json()["error"]["code"] == "too_many_downloads", address
-    assert sorted({without_ids(world, address) for address in refused}) == sorted(FILES)
+    assert {without_ids(world, address) for address in refused} >= set(FILES)
 
 
 @pytest.mark.parametrize("bound", ["DOWNLOADS_PER_CALLER", "DOWNLOADS_PER_WORKSPACE"])
