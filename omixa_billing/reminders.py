@@ -44,21 +44,33 @@ class Reminder(threading.Thread):
     def __init__(self) -> None:
         super().__init__(name="reminder", daemon=True)
         self._asked: set[str] = set()
+        self._sending = False
         self._changed = threading.Condition()
 
     def ask(self, task: str) -> None:
         with self._changed:
             self._asked.add(task)
-            self._changed.notify()
+            self._changed.notify_all()
 
     def run(self) -> None:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._asked)
                 asked, self._asked = self._asked, set()
-            for task in sorted(asked):
-                remind(task, SOON_EXPIRES)
+                self._sending = True
+            try:
+                for task in sorted(asked):
+                    remind(task, SOON_EXPIRES)
+            finally:
+                with self._changed:
+                    self._sending = False
+                    self._changed.notify_all()
             time.sleep(SOON_SECONDS)
+
+    def forget(self) -> None:
+        with self._changed:
+            self._asked.clear()
+            self._changed.wait_for(lambda: not self._sending)
 
 
 _reminder: Reminder | None = None
@@ -76,3 +88,12 @@ def remind_soon(task: str) -> None:
             _reminder = Reminder()
             _reminder.start()
     _reminder.ask(task)
+
+
+def forget_asked() -> None:
+    """Sends nothing more of what was asked for; when this returns, nothing is being sent either. Brokers count as back."""
+    global _quiet_until
+    with _start:
+        if _reminder is not None and _reminder.is_alive():
+            _reminder.forget()
+    _quiet_until = 0.0

@@ -1,8 +1,10 @@
 """What every test starts from."""
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 from allauth.account.internal.flows import login
 from allauth.account.internal.userkit import user_id_to_str
@@ -11,9 +13,11 @@ from django.db import connection
 from psycopg import sql
 from pytest_django.plugin import DjangoDbBlocker
 
-from metering.pricing import current
-from tests import factories
-from workspaces.audit import entries
+from tests import isolation
+
+# What failed in another run is told by that run; it must not decide what this one tries.
+hypothesis.settings.register_profile("omixa", database=None, print_blob=True)
+hypothesis.settings.load_profile("omixa")
 
 
 @pytest.fixture(scope="session")
@@ -27,11 +31,13 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 
 
 @pytest.fixture(autouse=True)
-def _nothing_remembered() -> None:
-    """A process remembers ids and rates between transactions; tests roll the database back under it."""
-    factories.forget_names()
-    current.forget()
-    entries.forget_seen()
+def _nothing_of_one_test_reaches_the_next(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    isolation.forget()
+    surroundings = isolation.Surroundings()
+    yield
+    monkeypatch.undo()
+    isolation.forget()
+    assert surroundings.changes() == []
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,9 @@
 """An operator at the console, on a fixed day, and a small world to look at."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import time_machine
@@ -11,6 +13,7 @@ from metering.ingest.models import Batch
 from metering.invoicing.close import close_month
 from metering.invoicing.models import Invoice
 from metering.periods import parse_month
+from omixa_billing.celery import app
 from tests.factories import NOW, an_event, make_gateway, make_key, make_price, make_workspace, send
 from workspaces import issue, members
 from workspaces.models import APIKey, Gateway, User, Workspace
@@ -43,6 +46,18 @@ def customer(db: None) -> Client:
     user = User.objects.create_user("owner@acme.example", "a long enough password")
     client.force_login(user)
     return client
+
+
+def sent_tasks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
+    """The tasks that requests send from now on, with their arguments. Reminders go by a thread of their own, at any time."""
+    sent: list[tuple[str, Any]] = []
+
+    def record(name: str, **more: Any) -> None:
+        if threading.current_thread() is threading.main_thread():
+            sent.append((name, more.get("kwargs")))
+
+    monkeypatch.setattr(app, "send_task", record)
+    return sent
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from metering.invoicing.models import Invoice
 from metering.invoicing.tasks import close_month
 from metering.jobs.models import JobOrder, JobRun
 from omixa_billing.celery import app
-from tests.console.conftest import OPERATOR, World
+from tests.console.conftest import OPERATOR, World, sent_tasks
 from tests.console.test_customers import acts_on, submit
 from tests.factories import NOW, an_event, make_key, make_workspace, send
 from workspaces.models import AuditEntry, Workspace
@@ -80,8 +80,7 @@ def test_a_month_that_has_not_ended_or_is_none_is_refused(console: Client, world
 
 
 def test_all_are_closed_by_a_job_in_the_operators_name(console: Client, world: World, monkeypatch: Any) -> None:
-    sent: list[Any] = []
-    monkeypatch.setattr(app, "send_task", lambda name, **more: sent.append((name, more.get("kwargs"))))
+    sent = sent_tasks(monkeypatch)
     said = close(console, how="final")
     assert "September 2026 is being finalized for every workspace. Its run, “Close a month”, says here what came of it." in said
     order = JobOrder.objects.get()

@@ -19,7 +19,7 @@ from metering.ingest.models import Batch
 from metering.jobs.models import JobOrder, JobRun
 from metering.payments.tasks import reconcile_nightly, send_notices
 from omixa_billing.celery import app
-from tests.console.conftest import World
+from tests.console.conftest import World, sent_tasks
 from tests.factories import NOW, make_price
 from workspaces.models import AuditEntry, User
 
@@ -93,8 +93,7 @@ def test_the_history_names_jobs_as_the_schedule_does(console: Client) -> None:
 
 
 def test_running_now_sends_the_task_in_the_operators_name(console: Client, monkeypatch: Any) -> None:
-    sent: list[Any] = []
-    monkeypatch.setattr(app, "send_task", lambda name, **more: sent.append((name, more["kwargs"])))
+    sent = sent_tasks(monkeypatch)
     task = PeriodicTask.objects.get(task="metering.collect_invoices")
     url = reverse("admin:metering_jobrun_now", args=[task.pk])
     assert console.get(url).status_code == 405

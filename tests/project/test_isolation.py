@@ -1,0 +1,84 @@
+"""What one test leaves behind does not reach the next: it is forgotten, or the test that left it fails."""
+
+import logging
+import os
+import threading
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from omixa_billing import reminders
+from tests import isolation
+from tests.isolation import Surroundings
+
+
+def test_what_was_asked_for_is_not_sent_after_it_was_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+    began, may_end = threading.Event(), threading.Event()
+
+    def send(task: str, _expires: float | None = None) -> None:
+        sent.append(task)
+        if task == "first":
+            began.set()
+            may_end.wait(30)
+
+    monkeypatch.setattr(reminders, "remind", send)
+    reminders.remind_soon("first")
+    assert began.wait(30)
+    reminders.remind_soon("left behind")
+    forgetting = threading.Thread(target=reminders.forget_asked)
+    forgetting.start()
+    forgetting.join(0.05)
+    assert forgetting.is_alive()  # while the first is being sent
+    may_end.set()
+    forgetting.join(30)
+    reminders.remind_soon("next")
+    for _ in range(3_000):
+        if sent[-1] == "next":
+            break
+        threading.Event().wait(0.01)
+    assert sent == ["first", "next"]
+
+
+def test_a_broker_that_was_away_is_tried_again_in_the_next_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reminders, "_quiet_until", float("inf"))
+    isolation.forget()
+    assert reminders._quiet_until == 0
+
+
+def test_what_a_test_leaves_behind_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    surroundings, handler, stop = Surroundings(), logging.StreamHandler(), threading.Event()
+    monkeypatch.setattr(isolation, "SECONDS_TO_END", 0)
+    thread = threading.Thread(target=stop.wait, name="a thread of the test", daemon=True)
+    assert surroundings.changes() == []
+    thread.start()
+    monkeypatch.setenv("OMIXA_LEFT", "behind")
+    monkeypatch.setattr(settings._wrapped, "GATEWAY_URL", "http://left.example")
+    logging.getLogger("metering").addHandler(handler)
+    here = os.getcwd()
+    os.chdir("/")
+    try:
+        assert surroundings.changes() == [
+            "environment: OMIXA_LEFT changed",
+            "settings: GATEWAY_URL changed",
+            "log handlers: metering changed",
+            "folder: current changed",
+            "threads: a thread of the test did not end",
+        ]
+    finally:
+        os.chdir(here)
+        logging.getLogger("metering").removeHandler(handler)
+        stop.set()
+        thread.join(30)
+
+
+def test_a_wrapper_of_queries_that_stays_is_named() -> None:
+    def wrapper(execute: Any, *arguments: Any) -> Any:
+        return execute(*arguments)
+
+    surroundings = Surroundings()
+    with connection.execute_wrapper(wrapper):
+        assert surroundings.changes() == ["query wrappers: default changed"]
+    assert surroundings.changes() == []
