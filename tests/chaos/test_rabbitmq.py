@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from kombu import Connection
 
-from omixa_billing.embedded.cluster import NAME, USER, binaries
+from omixa_billing.embedded.cluster import NAME, binaries
 from omixa_billing.embedded.roles import SUPERUSER
 from tests.chaos.brokers import PrivateRabbitMQ
 from tests.chaos.disk import SmallDisk
@@ -103,7 +103,7 @@ def test_a_full_disk_costs_patience_and_nothing_else(rabbitmq_stage: Stage, disk
 
 def corruption(instance: Instance) -> str:
     """What PostgreSQL's own examination of every table and index finds."""
-    where = ["--host", str(instance.cluster.sockets), "--username", USER, NAME]
+    where = ["--host", str(instance.cluster.sockets), "--username", SUPERUSER, NAME]
     command = [str(binaries() / "pg_amcheck"), "--install-missing", "--heapallindexed", *where]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     return done.stdout + done.stderr if done.returncode else ""
