@@ -2,8 +2,10 @@
 
 import json
 import re
+import socket
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -100,11 +102,34 @@ class Handler(BaseHTTPRequestHandler):
         """Quiet: the requests are on record."""
 
 
-def start() -> tuple[StripeServer, ThreadingHTTPServer]:
+class Server(ThreadingHTTPServer):
+    """Ends its threads when it is closed, also those that wait on a connection which a client keeps open."""
+
+    daemon_threads = True
+
+    def __init__(self, stripe: StripeServer) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.stripe = stripe
+        self.open_connections: set[socket.socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.open_connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self.open_connections.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        super().server_close()
+        for each in tuple(self.open_connections):
+            with suppress(OSError):  # the client, or a fault of the test, was faster
+                each.shutdown(socket.SHUT_RDWR)
+
+
+def start() -> tuple[StripeServer, Server]:
     stripe = StripeServer()
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    http.daemon_threads = True
-    http.stripe = stripe  # type: ignore[attr-defined]
+    http = Server(stripe)
     stripe.port = http.server_address[1]
     threading.Thread(target=http.serve_forever, args=[0.02], daemon=True).start()
     return stripe, http
