@@ -2,6 +2,7 @@
 # HOST, PORT, OMIXA_HOME and the rest come from the environment or from .env: see docs/running.md.
 
 PYTHON_IN_VENV = .venv/bin/python
+PROCESSES = $(shell nproc)
 LOCK = $(PYTHON_IN_VENV) -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-emit-trusted-host --strip-extras --allow-unsafe pyproject.toml
 
@@ -15,10 +16,10 @@ run: ## start everything in the foreground; Ctrl-C stops it
 	@scripts/bootstrap.sh requirements.lock
 	@exec $(PYTHON_IN_VENV) -m omixa_billing.supervision
 
-test: ## the whole test suite; choose with ARGS="-k words"
+test: ## the whole test suite, in as many processes as there are cores; choose with ARGS="-k words"
 	@scripts/bootstrap.sh requirements-dev.lock
 	@scripts/debian.sh chromium nginx-light rabbitmq-server
-	$(PYTHON_IN_VENV) -m pytest $(ARGS)
+	$(PYTHON_IN_VENV) -m pytest --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 lint: ## style, types, and that no migration is missing
 	@scripts/bootstrap.sh requirements-dev.lock

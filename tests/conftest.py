@@ -19,6 +19,15 @@ from tests import isolation
 hypothesis.settings.register_profile("omixa", database=None, print_blob=True)
 hypothesis.settings.load_profile("omixa")
 
+# Folders of tests that take minutes.
+LONG = {"chaos", "scenarios", "exactness", "front", "browser", "openapi", "every_address"}
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long stories first, in whatever order they were shuffled into: begun last they would keep one process busy alone."""
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
+
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:

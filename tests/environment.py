@@ -1,4 +1,4 @@
-"""A PostgreSQL and a Redis of this test run's own, unless the environment names others. Loaded before Django's settings.
+"""A PostgreSQL and a Redis of this test process's own, unless the environment names others. Loaded before Django's settings.
 
 Everything lies in one temporary home, which is gone afterwards, and the servers end with this process even when it is
 killed.
@@ -30,9 +30,11 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     folder = Path(tempfile.mkdtemp(prefix="omixa-tests-")).resolve()
     folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
     os.environ["OMIXA_HOME"] = str(folder)
+    _running.callback(shutil.rmtree, folder, ignore_errors=True)
     os.environ["INVOICE_MINIMUM"] = "0.00"  # the tests' usage is small; what the minimum does has tests of its own
     os.environ["RATE_LIMITS"] = "off"  # tests ask more of one address in a minute than any caller may
-    _running.callback(shutil.rmtree, folder, ignore_errors=True)
+    if _only_hands_out_tests(early_config):
+        return
     try:
         if home.uses_embedded_postgres():
             _let_tests_work(_running.enter_context(postgres.ensure_running(bound=True)))
@@ -41,6 +43,11 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     except BaseException:
         _running.close()
         raise
+
+
+def _only_hands_out_tests(config: pytest.Config) -> bool:
+    """With `-n`, this process leaves the tests to others, each of which has servers of its own."""
+    return bool(getattr(config.known_args_namespace, "numprocesses", None)) and "PYTEST_XDIST_WORKER" not in os.environ
 
 
 def _let_tests_work(cluster: Cluster) -> None:
