@@ -44,6 +44,8 @@ def test_a_new_person_accepts_with_a_password_and_is_in(acme: Tenant, owner: Cli
     assert "Choose a password" in page
     inside = answer_with(client, "join", new_password1=PASSWORD, new_password2=PASSWORD)
     assert "Welcome. You are a member of Acme now." in text_of(inside)
+    assert inside.wsgi_request.user == User.objects.get(email=NEW)
+    assert client.get("/usage").status_code == 200  # signed out it would lead to the sign-in
     assert Membership.objects.get(user__email=NEW).role == "billing"
     assert User.objects.get(email=NEW).check_password(PASSWORD)
     again = Client()

@@ -21,7 +21,6 @@ from workspaces.invitations.answer import accept, check_open, decline, invitatio
 from workspaces.models import Invitation, User
 
 OPENED = "invitation"
-MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 @never_cache
@@ -64,7 +63,7 @@ def _answer(request: HttpRequest, invitation: Invitation) -> HttpResponse:
         if not form.is_valid():
             return _page(request, invitation, form)
         user = join(invitation, form.cleaned_data["new_password1"], now)
-        login(request, user, backend=MODEL_BACKEND)
+        login(request, user)
         messages.success(request, f"Welcome. You are a member of {invitation.workspace.name} now.")
         return _enter(request, invitation)
     return _page(request, invitation)
