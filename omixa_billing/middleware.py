@@ -1,4 +1,4 @@
-"""What comes before all other middleware: refusing what no layer below can read, and naming the caller in the log."""
+"""Before sessions and views: requests that no layer below can read are refused, and log lines name the caller."""
 
 import re
 from collections.abc import Callable
@@ -13,8 +13,6 @@ from omixa_billing.client_address import client_address
 from omixa_billing.errors import not_found
 
 BYTES = re.compile(r"[0-9]{0,18}", re.ASCII)
-
-
 NUL = "\x00"
 
 
@@ -27,7 +25,7 @@ class UnreadableValue(BadRequest):
 
 
 def refuse_unreadable(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """First of all middleware: a Content-Length that is no number of bytes, or a NUL in the address, ends here."""
+    """A Content-Length that is not a number of bytes, and a NUL in the address, end here."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if not BYTES.fullmatch(request.META.get("CONTENT_LENGTH", "")):

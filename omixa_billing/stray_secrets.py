@@ -26,7 +26,7 @@ class SecretInBody(Refusal):
 
 
 class RedactRequests:
-    """First of all middleware. In addresses, cookies and other headers secrets are removed; a form with one is refused.
+    """Before all middleware that logs. Addresses, cookies and other headers lose their secrets; a form with one is refused.
 
     A gateway's bodies are nobody's to refuse for this: ingest removes secrets from them itself.
     """

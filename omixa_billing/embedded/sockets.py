@@ -11,7 +11,7 @@ _LONGEST_NAME = f"postgres/.s.PGSQL.{POSTGRES_PORT}"
 
 
 class UnsafeFolder(Exception):
-    """A socket folder under the shared temporary directory that somebody else made."""
+    """A folder or file of ours that belongs to another account, or that accounts share. The message says which."""
 
 
 def socket_root(home: Path) -> Path:

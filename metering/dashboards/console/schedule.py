@@ -52,7 +52,7 @@ class TaskAdmin(PlainTaskAdmin, OperatorAdmin):
         """What came with the product is switched off or set to another time: deleted, nothing would bring it back."""
         return super().has_delete_permission(request, obj) and not (obj is not None and is_own(obj))
 
-    # Django's library switches and sends by itself, and tells nobody.
+    # django-celery-beat's own actions switch and send without an entry in the audit trail.
 
     @admin.action(description="Enable selected tasks")
     def enable_tasks(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
