@@ -146,8 +146,3 @@ class InvitationForAnother(Refusal):
 class AccountExists(Refusal):
     code = "account_exists"
     status = 409
-
-
-class NoSuchWorkspace(Refusal):
-    code = "no_such_workspace"
-    status = 404

@@ -1,8 +1,18 @@
 """The workspace that a command's `--workspace` names."""
 
+from typing import overload
+
 from workspaces.errors import UnknownWorkspace
 from workspaces.models import Workspace
 from workspaces.names import is_storable
+
+
+@overload
+def workspace_named(public_id: str) -> Workspace: ...
+
+
+@overload
+def workspace_named(public_id: str | None) -> Workspace | None: ...
 
 
 def workspace_named(public_id: str | None) -> Workspace | None:

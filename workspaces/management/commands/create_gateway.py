@@ -28,7 +28,7 @@ class Command(JsonCommand):
         )
 
     def act(self, *, name: str, workspace: list[str], may_correct_all: bool, **options: Any) -> dict[str, Any]:
-        bound = [found for public_id in workspace if (found := workspace_named(public_id))]
+        bound = [workspace_named(public_id) for public_id in workspace]
         actor = command_actor("create_gateway")
         gateway, token = issue.create_gateway(name, actor, timezone.now(), bound, may_correct_all)
         return {"gateway_id": gateway.public_id, "token": token}

@@ -5,10 +5,10 @@ from django.utils import timezone
 
 from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
-from workspaces.errors import NoSuchWorkspace
 from workspaces.invitations.invite import invite
 from workspaces.invitations.mail import link_of
-from workspaces.models import Membership, Workspace
+from workspaces.management.named import workspace_named
+from workspaces.models import Membership
 
 
 class Command(JsonCommand):
@@ -20,9 +20,7 @@ class Command(JsonCommand):
         parser.add_argument("--role", default=Membership.Role.OWNER, choices=Membership.Role.values)
 
     def act(self, *, workspace: str, email: str, role: str, **options: Any) -> dict[str, Any]:
-        found = Workspace.objects.filter(public_id=workspace).first()
-        if found is None:
-            raise NoSuchWorkspace(f"There is no workspace {workspace}: see the id on its page in the console.")
+        found = workspace_named(workspace)
         invitation, secret = invite(found, email, role, None, command_actor("invite"), timezone.now())
         return {
             "invitation_id": invitation.public_id,
