@@ -7,7 +7,7 @@ from rest_framework import serializers
 from metering.ingest.models import EventCorrection, EventStatus, UsageSource
 from metering.pricing.components import COMPONENTS
 from metering.usage.query import BUCKETS, GROUPS
-from workspaces.serializers import Scopes
+from workspaces.serializers import SCOPES_SHOWN, Scopes
 
 STATUSES = [status.label for status in EventStatus]
 
@@ -144,10 +144,7 @@ class CallingKeySerializer(serializers.Serializer[Any]):
     id = serializers.CharField()
     name = serializers.CharField()
     kind = serializers.ChoiceField(choices=["live", "test", "admin"])
-    scopes = Scopes(
-        allow_null=True,
-        help_text="What an admin key may do beside reading; null for keys of other kinds, which have no scopes.",
-    )
+    scopes = Scopes(allow_null=True, help_text=SCOPES_SHOWN)
     workspace = KeyWorkspaceSerializer()
     created_at = serializers.DateTimeField()
     last_used_at = serializers.DateTimeField(allow_null=True)
