@@ -19,7 +19,9 @@ PREFIX = "aud_"
 
 class AuditQuery(StrictQuery):
     action = serializers.CharField(required=False, max_length=64, help_text="Only this one, such as `key.revoked`.")
-    actor = serializers.CharField(required=False, max_length=300, help_text=f"Only this one's acts; `{STAFF}` for ours.")
+    actor = serializers.CharField(
+        required=False, max_length=300, help_text=f"A person's address or a key's id; `{STAFF}` for our people and commands."
+    )
     start = Instant(required=False, help_text="From this time.")
     end = Instant(required=False, help_text="Up to this time, not included.")
     limit = serializers.IntegerField(required=False, default=DEFAULT_LIMIT, min_value=1, max_value=MAX_LIMIT)
@@ -35,7 +37,9 @@ class AuditQuery(StrictQuery):
 class AuditEntrySerializer(serializers.Serializer[Any]):
     id = serializers.CharField()
     at = serializers.DateTimeField()
-    actor = serializers.CharField(help_text=f"A person's address, a key's id, or who of ours: `{STAFF}` or `Omixa`.")
+    actor = serializers.CharField(
+        help_text=f"A person's address, a key's id, `{STAFF}`, or in words what it was: see `actor_kind`."
+    )
     actor_kind = serializers.ChoiceField(choices=("member", "staff", "key", "gateway", "provider", "system", "stranger"))
     action = serializers.CharField()
     target = serializers.CharField()
