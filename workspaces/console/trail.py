@@ -69,8 +69,14 @@ class AuditEntryAdmin(OperatorAdmin):
     search_help_text = "The id of a key, price, invoice …"
     ordering = ("-id",)
     sortable_by = ()
-    fields = ("at", "actor", "action", "workspace", "target", "pretty_detail")
-    readonly_fields = fields
+    fields = (
+        ("at", "action"),
+        ("actor", "actor_kind"),
+        ("target", "workspace"),
+        ("ip_address", "user_agent"),
+        ("pretty_detail",),
+    )
+    readonly_fields = tuple(name for row in fields for name in row)
 
     @action(description="Export", url_path="export", icon="download")
     def export(self, request: HttpRequest) -> HttpResponse:
