@@ -38,7 +38,7 @@ OTHER_GATEWAY = Verdict(
 UNKNOWN_SENDER = Verdict(
     "rejected",
     "sender_not_recorded",
-    "The event is from before it was kept which gateway sent it, so that no gateway may correct it by itself.",
+    "It is not known which gateway sent this event, so no gateway may correct it. An operator can replay the correction.",
 )
 UNKNOWN = Verdict(
     "rejected",

@@ -53,7 +53,7 @@ SENTENCES = {
     "invoice.accepted": "accepted what invoice {target} takes back",
     "invoice.finalized": "finalized invoice {target}",
     "invoice.paid": "marked invoice {target} as paid",
-    "invoice.past_due": "marked invoice {target} as past due",
+    "invoice.past_due": "marked invoice {target} as overdue",
     "invoice.payment_requested": "asked to pay invoice {target}",
     "invoice.reissued": "reissued invoice {target}",
     "invoice.uncollectible": "marked invoice {target} as uncollectible",
@@ -113,7 +113,6 @@ SENTENCES = {
     "workspace.suspended": "suspended the workspace",
     "workspace.unsuspended": "lifted the suspension of the workspace",
 }
-
 
 # Where the actor and the target are the same person.
 OF_ONESELF = {

@@ -10,7 +10,7 @@ from django.contrib.admin.views.main import ERROR_FLAG
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-LEFT_OUT = "This list cannot be narrowed or turned to what the address asked for, so it is shown from its start, without that."
+LEFT_OUT = "The address asks for a filter or a page that this list does not have. Everything is shown, from the start."
 LONGEST = 200  # letters of what was typed
 
 

@@ -77,7 +77,7 @@ REASONS = {
         "knows of it. A gateway that is to correct for others is given that under “Reach” on its page.",
     ),
     "sender_not_recorded": Reason(
-        "It corrects an event from before gateways were kept with events",
+        "It is not known which gateway sent the event it corrects",
         "Replay it if the correction is right: in your name it is applied. Otherwise dismiss it.",
     ),
     "wrong_workspace": Reason(
