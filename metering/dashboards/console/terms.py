@@ -64,7 +64,7 @@ class TermsForm(forms.Form):
         max_length=7,
     )
     mode = fields.choice("pays", list(BillingTerms.Mode.choices))
-    suspend_when_past_due = fields.switch("suspend live keys while an invoice is past due")
+    suspend_when_past_due = fields.switch("suspend live keys while an invoice is overdue with no retry left")
 
     def clean_recipients(self) -> list[str]:
         addresses = [line.strip() for line in self.cleaned_data["recipients"].splitlines() if line.strip()]
