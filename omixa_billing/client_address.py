@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -23,7 +24,12 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 def client_address(request: HttpRequest) -> str:
     """The caller's address in its canonical form, or UNKNOWN. An IPv4 address inside an IPv6 one is the IPv4 address."""
-    found = _told_by_proxy(request) or _parsed(request.META.get("REMOTE_ADDR", ""))
+    return address_of(request.META.get("REMOTE_ADDR", ""), lambda name: request.headers.get(name, ""))
+
+
+def address_of(peer: str, header: Callable[[str], str]) -> str:
+    """The same of a connection's peer and the headers that came on it; `header` gives an empty text for one that did not."""
+    found = _told_by_proxy(header) or _parsed(peer)
     return UNKNOWN if found is None else str(found)
 
 
@@ -35,12 +41,12 @@ def address_group(address: str) -> str:
     return UNKNOWN if found is None else str(found)
 
 
-def _told_by_proxy(request: HttpRequest) -> Address | None:
+def _told_by_proxy(header: Callable[[str], str]) -> Address | None:
     """What the outermost proxy of ours saw. None without proxies, or when they did not say."""
     if settings.TRUSTED_CLIENT_IP_HEADER:
-        return _parsed(request.headers.get(settings.TRUSTED_CLIENT_IP_HEADER, ""))
+        return _parsed(header(settings.TRUSTED_CLIENT_IP_HEADER))
     count = settings.TRUSTED_PROXY_COUNT
-    hops = request.headers.get("X-Forwarded-For", "").rsplit(",", count)[-count:] if count else []
+    hops = header("X-Forwarded-For").rsplit(",", count)[-count:] if count else []
     # With fewer than that, the request took another way in, and what it says may all be the caller's own.
     return _parsed(hops[0]) if len(hops) == count != 0 else None
 

@@ -12,6 +12,8 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from omixa_billing.client_address import client_address
 from omixa_billing.errors import not_found
 
+log = structlog.get_logger(__name__)
+
 BYTES = re.compile(r"[0-9]{0,18}", re.ASCII)
 NUL = "\x00"
 
@@ -54,6 +56,7 @@ class RefuseUnreadableForms:
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:
         """A number in an address that neither Python nor PostgreSQL can hold is a bad request too."""
         if request.method in ("GET", "HEAD") and isinstance(exception, DataError | OverflowError):
+            log.warning("value_out_of_range", path=request.path_info, error=repr(exception))  # or a fault of ours
             raise BadRequest("The address holds a value that is out of range.") from exception
 
 

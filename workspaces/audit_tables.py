@@ -36,6 +36,8 @@ class AuditEntry(models.Model):
         indexes = [
             models.Index(fields=["workspace", "-id"], name="audit_of_a_workspace"),
             models.Index(fields=["target", "-id"], name="audit_of_a_target"),
+            models.Index(fields=["action", "-id"], name="audit_of_an_action"),
+            models.Index(fields=["actor", "-id"], name="audit_of_an_actor"),
         ]
 
     def __str__(self) -> str:

@@ -4,6 +4,8 @@ import re
 from functools import cached_property
 from typing import Any
 
+from omixa_billing.client_address import address_group, address_of
+
 Headers = list[tuple[bytes, bytes]]
 Scope = dict[str, Any]
 
@@ -60,3 +62,8 @@ class Head:
     def text(self, name: bytes) -> str:
         """A header as WSGI spells bytes; empty when it is missing."""
         return self.headers.get(name, b"").decode("latin-1")
+
+    @cached_property
+    def caller(self) -> str:
+        """Whom bounds count as one: an address, or a network of them."""
+        return address_group(address_of(self.peer, lambda name: self.text(name.lower().encode("latin-1"))))

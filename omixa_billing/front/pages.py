@@ -28,6 +28,10 @@ NOT_PASSED_BACK = HOP_BY_HOP | {b"server", b"date"}
 SESSION = f"{settings.SESSION_COOKIE_NAME}="
 
 
+# So many that send all they may fill the memory for bodies, and none alone.
+ADDRESSES_AT_LEAST = 4
+
+
 class PagesAway(Exception):
     """No page process answers, or none is free."""
 
@@ -41,7 +45,8 @@ class Pages:
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
-        self._memory = Memory(settings.FRONT_MAX_BUFFERED_BYTES)
+        most = settings.FRONT_MAX_BUFFERED_BYTES
+        self._memory = Memory(most, max(most // ADDRESSES_AT_LEAST, settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
         self._places = asyncio.Semaphore(settings.PAGES_AT_ONCE)
 
     async def close(self) -> None:
@@ -53,7 +58,7 @@ class Pages:
         if head.length and not is_credible(head):
             await self._pass_on(head, b"", send, last=True)
             return await discard_body(head, receive)
-        with self._memory.share() as share:
+        with self._memory.share(head.caller) as share:
             body = await read_body(head, receive, limit_of(head), share)
             await unless_gone(receive, self._pass_on(head, body, send))
         return None

@@ -27,8 +27,10 @@ class Answer(NamedTuple):
 class Caller:
     """One connection."""
 
-    def __init__(self, port: int, reads: bool = True) -> None:
+    def __init__(self, port: int, reads: bool = True, address: str = "") -> None:
         self.socket = socket.socket()
+        if address:
+            self.socket.bind((address, 0))
         if not reads:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL)
         self.socket.settimeout(PATIENCE)

@@ -11,7 +11,9 @@ from django.test import Client, RequestFactory
 from django.urls import resolve
 
 from metering.ingest.api import GATEWAY
+from metering.payments.models import Notice
 from omixa_billing.command_actor import command_actor
+from tests.factories import an_event, make_gateway, make_key, make_model, send
 from tests.workspaces.conftest import NOW, PASSWORD, a_key, a_member, with_key
 from workspaces import audit, issue
 from workspaces.audit import entries
@@ -69,6 +71,21 @@ def test_a_changed_password_is_an_entry_whoever_changes_it(acme: Workspace) -> N
     assert len(seen("password.changed")) == before + 1
     user.last_login = NOW
     user.save(update_fields=["last_login"])
+    user.save()
+    assert len(seen("password.changed")) == before + 1
+
+
+def test_the_same_password_hashed_better_is_no_change_of_it(acme: Workspace, settings: Any) -> None:
+    user = a_member(acme, "owner").user
+    user.set_password("a long password")
+    user.save()
+    before, weak = len(seen("password.changed")), user.password
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher", *settings.PASSWORD_HASHERS]
+    assert user.check_password("a long password")
+    user.refresh_from_db()
+    assert user.password != weak
+    assert len(seen("password.changed")) == before
+    user.set_unusable_password()
     user.save()
     assert len(seen("password.changed")) == before + 1
 
@@ -234,6 +251,19 @@ def test_an_operator_who_looks_at_a_customers_usage_is_seen_once(operator: User,
         clock.shift(timedelta(minutes=15))
         answered(path, operator, "GET", HttpResponse())
     assert [entry.workspace for entry in AuditEntry.objects.filter(action="record.viewed")] == [acme, acme]
+
+
+def test_a_look_at_a_batch_or_a_mail_is_seen(operator: User, acme: Workspace) -> None:
+    make_model()
+    batch = send(make_gateway(), [an_event(make_key(acme))])
+    mail = Notice.objects.create(workspace=acme, kind="invoice_paid", key="invoice_paid:1", context={}, created_at=NOW)
+    for table, row in (("batch", batch), ("notice", mail)):
+        answered(f"/admin/metering/{table}/{row.pk}/change/", operator, "GET", HttpResponse())
+    looks = AuditEntry.objects.filter(action="record.viewed").order_by("id")
+    assert [(look.target, look.workspace) for look in looks] == [
+        (f"batch {batch.public_id}", None),
+        (f"notice {mail.pk}", acme),
+    ]
 
 
 def test_a_look_is_seen_by_whichever_method_it_is_made(operator: User, acme: Workspace) -> None:

@@ -35,13 +35,16 @@ LEAVES_NONE = {
     "mfa_reauthenticate_webauthn": "the person shows again who they are, and nothing changes",
     "account_reset_password": "asks for a mail, whether or not there is such an account",
 }
-# Rows of these tables are a customer's events and documents; beside each, the way to whose it is.
+# Rows of these tables are customers' events, documents and mails; beside each, the way to whose it is. A gateway's batch may
+# hold events of several, and has none.
 LOOKED_AT = {
+    "batch": "",
     "usageevent": "workspace",
     "invoice": "workspace",
     "creditnote": "invoice.workspace",
     "quarantinedevent": "workspace",
     "payment": "workspace",
+    "notice": "workspace",
 }
 
 log = structlog.get_logger(__name__)
@@ -94,7 +97,7 @@ def _note_look(name: str, kwargs: dict[str, Any], request: HttpRequest, actor: s
         record_once(actor, "record.viewed", f"{table} {target}"[:300], workspace, now=timezone.now(), **once)
 
 
-def _looked_at(app: str, table: str, pk: Any, request: HttpRequest) -> tuple[str, Workspace] | None:
+def _looked_at(app: str, table: str, pk: Any, request: HttpRequest) -> tuple[str, Workspace | None] | None:
     """The row that the page shows, and whose it is; a list counts when it was narrowed to one workspace."""
     if pk is None:
         chosen = request.GET.get("workspace") or request.GET.get("workspace__id__exact") or ""
@@ -103,8 +106,10 @@ def _looked_at(app: str, table: str, pk: Any, request: HttpRequest) -> tuple[str
         return None if workspace is None else (number if number.isdecimal() else "list", workspace)
     rows = apps.get_model(app, table)._default_manager.filter(pk=pk) if _is_number(str(pk)) else ()
     row: Any = next(iter(rows), None)
-    workspace = None if row is None else attrgetter(LOOKED_AT[table])(row)
-    return None if workspace is None else (str(getattr(row, "public_id", row.pk)), workspace)
+    if row is None:
+        return None
+    way = LOOKED_AT[table]
+    return str(getattr(row, "public_id", row.pk)), attrgetter(way)(row) if way else None
 
 
 def _is_number(text: str) -> bool:

@@ -42,7 +42,11 @@ def connect() -> None:
 
 @contextmanager
 def recorded(user: User, update_fields: Iterable[str] | None) -> Iterator[None]:
-    """Around a person's save: a new account, another password and changed rights leave an entry in the same transaction."""
+    """Around a person's save: a new account, another password and changed rights leave an entry in the same transaction.
+
+    The same password hashed better is none, as Django saves it at a sign-in when its settings have changed: then nothing was
+    set that is kept until the save.
+    """
     from workspaces.signin import changed
 
     written = None if update_fields is None else set(update_fields)
@@ -51,13 +55,14 @@ def recorded(user: User, update_fields: Iterable[str] | None) -> Iterator[None]:
         return
     with transaction.atomic():
         before = None if user.pk is None else type(user).objects.filter(pk=user.pk).first()
+        rehashed = user._password is None and user.has_usable_password()
         yield
         now, actor = timezone.now(), current_actor(user.email)
         if before is None:
             rights = {name: getattr(user, name) for name in ("is_staff", "is_superuser")}
             record(actor, "user.created", user.email, now=now, **rights)
             return
-        if before.password != user.password and (written is None or "password" in written):
+        if before.password != user.password and not rehashed and (written is None or "password" in written):
             about(user, "password.changed", actor)
             if this_command():  # with a request, whoever changes it mails
                 transaction.on_commit(lambda: changed.password_by_command(user))
