@@ -55,7 +55,7 @@ def recorded(user: User, update_fields: Iterable[str] | None) -> Iterator[None]:
         return
     with transaction.atomic():
         before = None if user.pk is None else type(user).objects.filter(pk=user.pk).first()
-        rehashed = user._password is None and user.has_usable_password()
+        rehashed = getattr(user, "_password", None) is None and user.has_usable_password()
         yield
         now, actor = timezone.now(), current_actor(user.email)
         if before is None:
