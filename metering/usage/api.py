@@ -33,7 +33,7 @@ from metering.usage.serializers import (
 )
 from metering.usage.spend import month_spend
 from workspaces.authentication import Caller
-from workspaces.downloads import limited_download
+from workspaces.downloads import limited_answer, limited_download
 from workspaces.key_limits import in_order
 from workspaces.models import APIKey
 from workspaces.permissions import caller_of
@@ -58,8 +58,11 @@ class UsageView(APIView):
         answer = usage(_usage_question(caller, asked))
         rows, next_cursor = usage_page(answer, asked.get("limit"), asked.get("cursor"))
         question = answer.question
-        return Response(
-            {
+        return limited_answer(
+            request,
+            caller,
+            len(rows),
+            lambda: {
                 "object": "list",
                 "start": instant_text(question.start),
                 "end": instant_text(question.end),
@@ -68,7 +71,7 @@ class UsageView(APIView):
                 "data": [usage_json(row) for row in rows],
                 "total": usage_json(answer.total),
                 "next_cursor": next_cursor,
-            }
+            },
         )
 
 

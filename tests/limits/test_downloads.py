@@ -20,6 +20,7 @@ from omixa_billing.limits.downloads import TooManyDownloads, guarded
 from tests.factories import make_key
 from tests.invoicing.conftest import Meter, acme, finalized, use
 from tests.workspaces.conftest import NOW, a_key, a_member
+from workspaces import downloads as files
 from workspaces.models import User, Workspace
 
 __all__ = ["acme", "use"]
@@ -266,3 +267,24 @@ def test_without_the_store_each_process_still_counts_its_own(settings: Any, tmp_
     for each in held:
         each.close()
     store.forget_connection()
+
+
+def test_an_answer_of_many_rows_takes_a_slot_like_a_file(acme: Workspace, use: Meter, monkeypatch: Any) -> None:
+    key = make_key(acme)
+    for day in ("09-10T08:00", "09-11T08:00", "09-12T08:00"):
+        use(key, day)
+    (_, admin), path = a_key(acme, "admin"), f"{API}?{STRETCH}&bucket=day"
+    caller = Client(headers={"Authorization": f"Bearer {admin}"})
+    plain = caller.get(path)
+    monkeypatch.setattr(files, "FEW_ROWS", 2)
+    made = caller.get(path)
+    assert (made.status_code, made["Content-Type"], made.content) == (200, "application/json", plain.content)
+    assert len(made.json()["data"]) == 3
+    held = [caller.get(f"{API}/events?format=ndjson") for _ in range(2)]
+    refused = caller.get(path)
+    assert (refused.status_code, refused["Retry-After"]) == (429, "5")
+    assert refused.json()["error"]["code"] == "too_many_downloads"
+    assert caller.get(f"{path}&limit=2").status_code == 200
+    for answer in held:
+        b"".join(answer.streaming_content)  # type: ignore[attr-defined]
+    assert caller.get(path).status_code == 200
