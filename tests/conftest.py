@@ -8,8 +8,10 @@ import hypothesis
 import pytest
 from allauth.account.internal.flows import login
 from allauth.account.internal.userkit import user_id_to_str
+from django.apps import apps
 from django.contrib.auth.signals import user_logged_in
 from django.db import connection
+from django.db.models.signals import post_migrate
 from psycopg import sql
 from pytest_django.plugin import DjangoDbBlocker
 
@@ -36,6 +38,8 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
         name = sql.Identifier(str(connection.settings_dict["NAME"]))
         with connection.cursor() as cursor:
             cursor.execute(sql.SQL("ALTER DATABASE {} SET omixa.may_truncate = 'on'").format(name))
+        migrated = isolation.MigratedRows()
+        post_migrate.connect(migrated.put_back, sender=apps.get_app_config("metering"), weak=False)  # sent after emptying too
         connection.close()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.db import connection
+from django_celery_beat.models import PeriodicTask
 
 from omixa_billing import reminders
 from tests import isolation
@@ -82,3 +83,10 @@ def test_a_wrapper_of_queries_that_stays_is_named() -> None:
     with connection.execute_wrapper(wrapper):
         assert surroundings.changes() == ["query wrappers: default changed"]
     assert surroundings.changes() == []
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("time", ["first", "second"])
+def test_what_migrations_put_into_tables_is_there_after_a_test_that_commits(time: str) -> None:
+    assert PeriodicTask.objects.filter(task="metering.sweep_inbox").count() == 1
+    PeriodicTask.objects.all().delete()
