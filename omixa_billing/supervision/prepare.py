@@ -42,12 +42,14 @@ def prepare() -> None:
     from django.db import connection
     from django.utils import timezone
 
+    from omixa_billing.command_actor import running_command
     from omixa_billing.static_files.collect import collect
     from workspaces.audit.settings_changed import note_settings
     from workspaces.outgoing import sends_mail
 
     from . import database
 
+    running_command("start")
     if not settings.DEBUG:  # pages use plain names then
         collect()
     database.wait_until_it_answers(SECONDS_FOR_THE_DATABASE)

@@ -324,6 +324,7 @@ def test_what_a_person_does_to_their_own_account_reads_so(acme: Workspace) -> No
     with coming_from(Origin(None, "", console=False)):
         own = audit.record("ada@acme.example", "password.changed", "ada@acme.example", acme, now=NOW)
     assert sentence(own) == "ada@acme.example changed their password."
+    assert sentence(own, "Omixa staff") == "Omixa staff changed the password of ada@acme.example."
 
 
 def test_the_trail_is_narrowed(acme: Workspace) -> None:

@@ -138,9 +138,10 @@ def actor_shown(entry: AuditEntry) -> str:
 
 def sentence(entry: AuditEntry, actor: str | None = None) -> str:
     """`ada@acme.example revoked key key_0V….`; an act without words of its own by its code."""
-    oneself = OF_ONESELF.get(entry.action) if entry.actor == entry.target else None
+    shown = actor_shown(entry) if actor is None else actor
+    oneself = OF_ONESELF.get(entry.action) if shown == entry.actor == entry.target else None
     words = oneself or SENTENCES.get(entry.action) or entry.action.replace(".", " ").replace("_", " ") + " {target}"
-    return f"{actor_shown(entry) if actor is None else actor} {words.replace('{target}', entry.target)}."
+    return f"{shown} {words.replace('{target}', entry.target)}."
 
 
 def shown_to_customer(entry: AuditEntry) -> dict[str, Any]:
