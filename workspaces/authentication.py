@@ -27,7 +27,6 @@ from workspaces.current import membership_of
 from workspaces.errors import Unauthenticated, WorkspaceSuspended, WrongKindOfCredential
 from workspaces.models import APIKey, Credential, Gateway, Membership, User, Workspace
 
-SCHEME = "Bearer"
 LAST_USED_GRAIN = timedelta(minutes=1)
 KEY_ROLE = "key"
 
@@ -109,7 +108,7 @@ class KeyAuthentication(BaseAuthentication):
     """`Authorization: Bearer omx_live_...`, `omx_test_...` or `omx_admin_...`."""
 
     def authenticate(self, request: Request) -> tuple[Any, Caller] | None:
-        secret = bearer_secret(request.headers.get("Authorization"))
+        secret = secrets.bearer_secret(request.headers.get("Authorization"))
         if secret is None:
             return None
         caller = authenticate_key(secret, timezone.now())
@@ -117,7 +116,7 @@ class KeyAuthentication(BaseAuthentication):
         return AnonymousUser(), caller
 
     def authenticate_header(self, request: Request) -> str:
-        return SCHEME
+        return secrets.SCHEME
 
 
 class MemberAuthentication(SessionAuthentication):
@@ -152,7 +151,7 @@ def _refusals_recorded(secret: str, now: datetime) -> Iterator[None]:
 
 def record_refusal(authorization: str | None, refusal: Exception, now: datetime) -> None:
     """Of a credential that was refused where no request was known yet, as the front does before it reads a body."""
-    secret = bearer_secret(authorization)
+    secret = secrets.bearer_secret(authorization)
     if secret is not None and isinstance(refusal, REFUSALS):
         audited_credentials.refused(secret, refusal.code, now)
 
@@ -180,7 +179,7 @@ def _caller_of_key(secret: str, now: datetime) -> Caller:
 
 def authenticate_gateway(authorization: str | None, now: datetime) -> Gateway:
     """The gateway of an `Authorization` header. Raises Unauthenticated, WrongKindOfCredential."""
-    secret = bearer_secret(authorization)
+    secret = secrets.bearer_secret(authorization)
     if secret is None:
         raise Unauthenticated("No credential: send the gateway's token as Authorization: Bearer omx_gateway_...")
     with _refusals_recorded(secret, now):
@@ -196,12 +195,6 @@ def _gateway_of(secret: str, now: datetime) -> Gateway:
     _check_grace(expires_at, now)
     _note_use(gateway, now)
     return gateway
-
-
-def bearer_secret(authorization: str | None) -> str | None:
-    """What follows `Bearer` in the header; None when there is no header or it speaks another scheme."""
-    scheme, _, secret = (authorization or "").strip().partition(" ")
-    return secret.strip() if scheme.lower() == SCHEME.lower() else None
 
 
 def _issued_kind(secret: str) -> secrets.Kind:

@@ -14,6 +14,7 @@ from workspaces.ids import ALPHABET, base62
 
 RANDOM_LENGTH = 30
 CHECKSUM_LENGTH = 6
+SCHEME = "Bearer"
 
 
 class Kind(StrEnum):
@@ -63,3 +64,9 @@ def prefix_of(secret: str) -> str:
 
 def last_four(secret: str) -> str:
     return secret[-4:]
+
+
+def bearer_secret(authorization: str | None) -> str | None:
+    """What follows `Bearer` in the header; None when there is no header or it speaks another scheme."""
+    scheme, _, secret = (authorization or "").strip().partition(" ")
+    return secret.strip() if scheme.lower() == SCHEME.lower() else None

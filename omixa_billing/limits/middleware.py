@@ -17,8 +17,9 @@ from django.http import HttpRequest, HttpResponse
 from omixa_billing.client_address import address_group, client_address
 from omixa_billing.errors import too_many_requests
 from omixa_billing.limits import rates
+from workspaces.secrets import bearer_secret
 
-UNLIMITED = ("/gateway/", "/healthz", "/static/")
+GATEWAYS, HEALTH = "/gateway/", "/healthz"
 ACCEPTED = "omixa.credential_accepted"  # in request.META, which DRF's request shares
 
 
@@ -61,9 +62,9 @@ def limit_rates(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable
 
 
 def limit_of(request: HttpRequest) -> Limit | None:
-    """By the endpoint's group. None: not limited."""
+    """By the endpoint's group. None: not limited. A static file that exists was answered before."""
     path = request.path
-    if path.startswith(UNLIMITED) or not settings.RATE_LIMITS:
+    if path.startswith(GATEWAYS) or path == HEALTH or not settings.RATE_LIMITS:
         return None
     if path.startswith("/webhooks/"):
         return _by_address("webhooks")
@@ -77,8 +78,10 @@ def limit_of(request: HttpRequest) -> Limit | None:
 
 
 def credential_of(request: HttpRequest) -> str | None:
-    """A name for the credential that a request carries, good or not: never the secret itself."""
-    secret = request.headers.get("Authorization", "") or request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
+    """A name for the credential that a request carries, good or not: never the secret itself, and one however it is sent."""
+    secret = bearer_secret(request.headers.get("Authorization"))
+    if secret is None:
+        secret = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()[:32] if secret else None
 
 
@@ -94,4 +97,6 @@ def _rate(group: str) -> rates.Rate | None:
 def _was_accepted(request: HttpRequest) -> bool:
     if request.META.get(ACCEPTED):
         return True
-    return not request.headers.get("Authorization") and hasattr(request, "user") and bool(request.user.is_authenticated)
+    if bearer_secret(request.headers.get("Authorization")) is not None:
+        return False
+    return hasattr(request, "user") and bool(request.user.is_authenticated)

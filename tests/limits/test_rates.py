@@ -61,6 +61,21 @@ def test_a_key_counts_by_itself_wherever_it_comes_from(acme: Workspace, counting
     assert statuses(5, KEY, other) == [200] * 5
 
 
+def test_a_key_has_one_limit_however_its_header_is_written(acme: Workspace, counting: Redis) -> None:
+    _, secret = a_key(acme)
+    written = [f"Bearer {secret}", f"bearer  {secret}", f"BEARER   {secret} ", f"bEARER {secret}", f" Bearer {secret}"]
+    answers = [Client().get(KEY, REMOTE_ADDR="192.0.2.1", headers={"authorization": each}) for each in written * 2]
+    assert [answer.status_code for answer in answers] == [200] * 5 + [429] * 5
+
+
+def test_another_scheme_beside_a_session_gives_it_no_other_limit(acme: Workspace, counting: Redis) -> None:
+    browser = Client()
+    browser.force_login(a_member(acme, "owner").user)
+    schemes = [{"authorization": f"Basic {number}"} for number in range(6)]
+    answers = [browser.get("/keys", REMOTE_ADDR="192.0.2.1", headers=each) for each in schemes]
+    assert [answer.status_code for answer in answers] == [200] * 5 + [429]
+
+
 def test_a_window_ends_after_its_time(acme: Workspace, counting: Redis) -> None:
     _, secret = a_key(acme)
     statuses(6, KEY, secret)
@@ -119,6 +134,11 @@ def test_gateways_health_and_files_are_never_counted(db: None, counting: Redis) 
     for path in ("/gateway/v1/events", "/gateway/v1/batches/bat_x", "/healthz", "/static/omixa/omixa.css"):
         assert not any("RateLimit-Limit" in ask(path) for _ in range(4)), path
     assert counting.dbsize() == 0
+
+
+@pytest.mark.parametrize("path", ["/static/nothing", "/healthz-nothing", "/healthz/", "/healthz/nothing", "/nothing"])
+def test_addresses_that_only_begin_like_health_and_files_count(path: str, db: None, counting: Redis) -> None:
+    assert statuses(4, path) == [404] * 3 + [429]
 
 
 def test_no_secret_is_kept_in_the_store(acme: Workspace, counting: Redis) -> None:

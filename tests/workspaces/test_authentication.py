@@ -11,7 +11,6 @@ from workspaces.authentication import (
     Caller,
     authenticate_gateway,
     authenticate_key,
-    bearer_secret,
     caller_of_member,
 )
 from workspaces.current import HEADER, SESSION_KEY, choose_workspace, membership_of
@@ -207,7 +206,7 @@ def test_a_gateway_without_a_token_is_refused(header: str | None) -> None:
     ],
 )
 def test_a_bearer_secret_is_read_from_the_header(header: str | None, secret: str | None) -> None:
-    assert bearer_secret(header) == secret
+    assert secrets.bearer_secret(header) == secret
 
 
 def _request(user: Any, session: dict[str, str] | None = None, named: str | None = None) -> Any:

@@ -25,7 +25,7 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from omixa_billing.errors import error_response, speaks_json
-from workspaces.authentication import bearer_secret
+from workspaces.secrets import bearer_secret
 
 SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
 PREFIX = "confirm"
