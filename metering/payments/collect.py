@@ -16,6 +16,8 @@ from metering.payments.clock import Clock, ticking
 from metering.payments.models import PaymentAccount, PaymentAttempt
 from metering.payments.stripe_edge import StripeUnavailable, edge, is_configured
 from metering.payments.too_little import enough_due, is_too_little, refuse_too_little
+from metering.payments.top_ups import PAGE, SAVED
+from workspaces import audit
 
 log = structlog.get_logger(__name__)
 # An attempt that just came to nothing is followed by another, so often within one act.
@@ -40,7 +42,12 @@ def collect_invoice(invoice_id: int, now: datetime) -> PaymentAttempt | None:
         return None
 
 
-def charge_now(invoice: Invoice, now: datetime) -> PaymentAttempt:
+def note_request(invoice: Invoice, method: str, actor: str, now: datetime) -> None:
+    """Who asks to pay it, before any money moves."""
+    audit.record(actor, "invoice.payment_requested", invoice.public_id, invoice.workspace, now=now, method=method)
+
+
+def charge_now(invoice: Invoice, actor: str, now: datetime) -> PaymentAttempt:
     """`collect_invoice` for its customer, who asks for it and may pay an uncollectible one too.
 
     Raises NoPaymentMethod, TooLittleToPay, InvoiceNotOpen and StripeNotConfigured beside what that raises.
@@ -50,6 +57,7 @@ def charge_now(invoice: Invoice, now: datetime) -> PaymentAttempt:
     if account is None:
         raise NoPaymentMethod("No payment method is saved: save one, or pay on a page.")
     refuse_too_little(invoice)
+    note_request(invoice, SAVED, actor, now)
     return _charge(invoice.pk, account, now, OWED)
 
 
@@ -70,6 +78,13 @@ def collect_due(now: datetime | Clock, progress: Progress = unheard) -> dict[str
                 counts[attempt.status] += 1
     progress(len(due), len(due))
     return counts
+
+
+def requested_page(invoice: Invoice, actor: str, now: datetime) -> str:
+    """`payment_page` for its customer, who asks for it."""
+    refuse_too_little(invoice)
+    note_request(invoice, PAGE, actor, now)
+    return payment_page(invoice, now)
 
 
 def payment_page(invoice: Invoice, now: datetime) -> str:

@@ -11,13 +11,12 @@ from metering.invoicing.models import Invoice
 from metering.invoicing.settle import OWED
 from metering.payments.accounts import account_of
 from metering.payments.attempts import PAYMENT_PAGE, SAVED_METHOD, begin_for_invoice, close, pursue
-from metering.payments.collect import payment_page
+from metering.payments.collect import note_request, payment_page
 from metering.payments.idempotency import once, remembered
 from metering.payments.models import PaymentAttempt
 from metering.payments.stripe_edge import edge
 from metering.payments.too_little import refuse_too_little
 from metering.payments.top_ups import PAGE
-from workspaces import audit
 
 # What a key remembers that made no attempt.
 A_PAGE, NOTHING_DUE = "page", "nothing_due"
@@ -56,7 +55,7 @@ def _begin(invoice: Invoice, method: str, actor: str, now: datetime) -> str:
     if invoice.status not in OWED:
         raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open one is paid.")
     refuse_too_little(invoice)
-    audit.record(actor, "invoice.payment_requested", invoice.public_id, invoice.workspace, now=now, method=method)
+    note_request(invoice, method, actor, now)
     if method == PAGE:
         return A_PAGE
     account = account_of(invoice.workspace)

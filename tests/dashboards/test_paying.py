@@ -18,7 +18,7 @@ from tests.factories import LONG_AGO, NOW, make_price
 from tests.invoicing.conftest import Meter, tokens
 from tests.payments.conftest import an_invoice, stripe, with_method
 from tests.payments.stripe_server import BANK, DECLINED, StripeServer
-from workspaces.models import Gateway, Workspace
+from workspaces.models import AuditEntry, Gateway, Workspace
 
 pytestmark = pytest.mark.django_db
 __all__ = ["stripe"]
@@ -294,3 +294,42 @@ def test_without_stripe_nothing_is_bought_by_itself(acme: Tenant, owner: Client)
     owner.post("/billing/low-balance", {"low_balance": "10", "top_up_below": "1"})
     account = account_of(acme.workspace)
     assert (account.low_balance, account.top_up_below, account.top_up_amount) == (10, 20, 50)
+
+
+# --- Who asked -------------------------------------------------------------------------------------------------------
+
+
+def requests_to_pay() -> list[tuple[str, str, dict[str, str]]]:
+    found = AuditEntry.objects.filter(action="invoice.payment_requested").order_by("id")
+    return [(each.actor, each.target, each.detail) for each in found]
+
+
+def test_who_charges_the_saved_method_or_opens_a_page_is_in_the_trail(
+    acme: Tenant, invoice: Invoice, owner: Client, stripe: StripeServer
+) -> None:
+    asked = ("owner@acme.example", invoice.public_id)
+    pay(owner, invoice)
+    assert requests_to_pay() == [(*asked, {"method": "page"})]
+    with_method(acme.workspace, stripe)
+    pay(owner, invoice)
+    assert requests_to_pay() == [(*asked, {"method": "page"}), (*asked, {"method": "saved"})]
+    assert len(stripe.succeeded()) == 1
+    assert not AuditEntry.objects.filter(action="form.sent").exists()
+
+
+def test_who_charges_what_failed_is_in_the_trail_of_each_invoice(
+    acme: Tenant, meter: Meter, owner: Client, stripe: StripeServer
+) -> None:
+    invoices = [an_invoice(acme.workspace, meter, month) for month in ("08", "09")]
+    with_method(acme.workspace, stripe, DECLINED)
+    for each in invoices:
+        collect_invoice(each.pk, NOW)
+    replace_method(owner, stripe)
+    owner.post("/billing/failed")
+    assert requests_to_pay() == [("owner@acme.example", each.public_id, {"method": "saved"}) for each in invoices]
+
+
+def test_who_buys_credit_is_in_the_trail(acme: Tenant, owner: Client, stripe: StripeServer) -> None:
+    owner.post("/billing/credit", {"amount": "50", "key": "form-0123456789abcdef"})
+    (entry,) = AuditEntry.objects.filter(action="credit.top_up")
+    assert (entry.actor, entry.workspace, entry.detail) == ("owner@acme.example", acme.workspace, {"amount": "50.00"})

@@ -172,7 +172,7 @@ def test_an_uncollectible_invoice_can_be_paid_by_its_customer_and_is_not_collect
     assert payment_page(invoice, NOW).startswith("http")
     assert collect_invoice(invoice.pk, NOW) is None
     assert stripe.of("checkout.session")[0]["status"] == "open"
-    assert charge_now(invoice, NOW).status == "succeeded"  # closes the page
+    assert charge_now(invoice, "the tests", NOW).status == "succeeded"  # closes the page
     invoice.refresh_from_db()
     assert (invoice.status, stripe.of("checkout.session")[0]["status"]) == ("paid", "expired")
     assert len(stripe.succeeded()) == 1

@@ -20,7 +20,7 @@ from metering.invoicing.pdf import pdf_response
 from metering.invoicing.terms_change import save_profile
 from metering.payments import top_ups
 from metering.payments.accounts import account_of, setup_page
-from metering.payments.collect import charge_now, payment_page
+from metering.payments.collect import charge_now, requested_page
 from metering.payments.exports import EXPORTS, export
 from metering.payments.models import PaymentAccount, PaymentAttempt, TopUp
 from metering.payments.preferences import save_preferences
@@ -30,7 +30,6 @@ from metering.periods import Period, floor_month
 from omixa_billing.errors import Refusal
 from workspaces.authentication import Caller
 from workspaces.downloads import limited_download
-from workspaces.models import Workspace
 
 STRIPE_AWAY = "The payment service does not answer. Nothing is lost: try again in a minute."
 
@@ -46,13 +45,13 @@ def billing_page(request: HttpRequest, caller: Caller) -> HttpResponse:
 def pay(request: HttpRequest, caller: Caller, invoice_id: str) -> HttpResponse:
     """Charges the saved method, or leads to the page where the invoice is paid: some cards want their owner there."""
     invoice = get_object_or_404(Invoice.objects.select_related("workspace"), workspace=caller.workspace, public_id=invoice_id)
-    return _moving_money(request, lambda: _pay(request, invoice, request.POST.get("method") == top_ups.PAGE))
+    return _moving_money(request, lambda: _pay(request, caller, invoice, request.POST.get("method") == top_ups.PAGE))
 
 
 @member_page("may_manage_billing")
 def pay_failed(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Charges a new method with what the one before was declined for."""
-    return _moving_money(request, lambda: _pay_failed(request, caller.workspace))
+    return _moving_money(request, lambda: _pay_failed(request, caller))
 
 
 @member_page("may_manage_billing")
@@ -138,27 +137,27 @@ def _sent(request: HttpRequest, caller: Caller, name: str, form: BillingForm, ac
     return render(request, "metering/billing.html", billing_context(caller.workspace, timezone.now()) | {name: form})
 
 
-def _pay(request: HttpRequest, invoice: Invoice, on_a_page: bool) -> HttpResponse:
+def _pay(request: HttpRequest, caller: Caller, invoice: Invoice, on_a_page: bool) -> HttpResponse:
     now = timezone.now()
     if on_a_page or not PaymentAccount.objects.filter(workspace=invoice.workspace).exclude(method_id="").exists():
-        return redirect(payment_page(invoice, now))
-    _charge(request, invoice, now)
+        return redirect(requested_page(invoice, caller.actor, now))
+    _charge(request, caller, invoice, now)
     return redirect("pages:billing")
 
 
-def _pay_failed(request: HttpRequest, workspace: Workspace) -> HttpResponse:
+def _pay_failed(request: HttpRequest, caller: Caller) -> HttpResponse:
     """One after the other, until one is declined or its outcome is not known."""
-    now, account = timezone.now(), account_of(workspace)
-    for invoice in failed_of(owed_by(workspace, account, now), account):
-        if not _charge(request, invoice, now):
+    now, account = timezone.now(), account_of(caller.workspace)
+    for invoice in failed_of(owed_by(caller.workspace, account, now), account):
+        if not _charge(request, caller, invoice, now):
             break
     return redirect("pages:billing")
 
 
-def _charge(request: HttpRequest, invoice: Invoice, now: datetime) -> bool:
+def _charge(request: HttpRequest, caller: Caller, invoice: Invoice, now: datetime) -> bool:
     """Charges the saved method and says how that went; whether another invoice may follow."""
     try:
-        attempt = charge_now(invoice, now)
+        attempt = charge_now(invoice, caller.actor, now)
     except StripeUnavailable:
         if attempt_under_way(Invoice.objects.get(pk=invoice.pk)) is None:
             raise
