@@ -236,6 +236,19 @@ def test_a_form_that_records_nothing_itself_is_recorded_as_sent(operator: User) 
     assert seen("form.sent") == [("ops@omixa.example", "form.sent", path)]
 
 
+def test_what_others_record_meanwhile_does_not_say_who_sent_the_form(operator: User, acme: Workspace) -> None:
+    path = "/admin/metering/batch/process-again/"
+    request = RequestFactory().post(path, **FROM)  # type: ignore[arg-type]
+    request.user, request.resolver_match = operator, resolve(path)
+
+    def act(asked: Any) -> HttpResponse:
+        audit.record("stripe", "invoice.paid", "inv_1", acme, now=NOW)
+        return HttpResponseRedirect("/")
+
+    note_origin(act)(request)
+    assert seen("form.sent") == [("ops@omixa.example", "form.sent", path)]
+
+
 def test_what_the_net_leaves_out_is_a_short_list_with_reasons() -> None:
     assert len(LEAVES_NONE) == 7
     assert all(reason for reason in LEAVES_NONE.values())

@@ -48,7 +48,7 @@ def _entry(
     detail: dict[str, Any],
 ) -> AuditEntry:
     if origin is not None:
-        origin.entries += 1
+        origin.actors.add(actor)
     return AuditEntry(
         at=now,
         actor=actor,

@@ -68,9 +68,11 @@ def _note(request: HttpRequest, response: HttpResponse, origin: Origin) -> None:
     match, user = request.resolver_match, getattr(request, "user", None)
     if match is None or user is None or getattr(request, "auth", None) is not None:
         return
-    looked = origin.console and response.status_code == 200 and origin.entries == 0
-    sent = request.method not in SAFE and origin.entries == 0 and is_done(response) and match.view_name not in LEAVES_NONE
+    looked = origin.console and response.status_code == 200
+    sent = request.method not in SAFE and is_done(response) and match.view_name not in LEAVES_NONE
     if not (looked or sent) or not user.is_authenticated:  # last, for it asks the database
+        return
+    if user.get_username() in origin.actors:  # what the provider or the product recorded meanwhile does not say who asked
         return
     if looked:
         _note_look(match.url_name or "", match.kwargs, request, user.get_username())

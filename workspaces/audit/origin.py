@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.http import HttpRequest
 
@@ -32,8 +32,8 @@ class Origin:
     user_agent: str
     console: bool
     request: HttpRequest | None = None
-    # How many entries were recorded while it was answered.
-    entries: int = 0
+    # In whose names entries were recorded while it was answered.
+    actors: set[str] = field(default_factory=set)
 
 
 NOBODY, NOT_OURS, OTHERS = "nobody", "not a key of ours", "others"
