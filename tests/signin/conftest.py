@@ -10,7 +10,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from tests.factories import NOW
-from workspaces.models import User
+from workspaces.models import AuditEntry, User
 
 # For tests of what follows the set-up of a factor: the library does it once the set-up is committed.
 commits = pytest.mark.django_db(transaction=True)
@@ -79,3 +79,9 @@ def set_up_app_on_the_page(client: Client) -> None:
     page = client.get("/accounts/2fa/totp/activate/")
     done = client.post("/accounts/2fa/totp/activate/", {"code": code(page.context["form"].secret)})
     assert done.status_code == 302, done.context["form"].errors
+
+
+def refusals() -> list[tuple[str, str, str | None, dict[str, str]]]:
+    """(actor, target, name of the workspace, detail) of what the trail holds of them, oldest first."""
+    found = AuditEntry.objects.filter(action="session.refused").select_related("workspace").order_by("id")
+    return [(each.actor, each.target, each.workspace and each.workspace.name, each.detail) for each in found]

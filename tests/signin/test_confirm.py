@@ -15,7 +15,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from metering.credits.models import CreditGrant
 from tests.factories import NOW, make_key, make_workspace
-from tests.signin.conftest import PASSWORD, code, set_up_app, show_code, sign_in
+from tests.signin.conftest import PASSWORD, code, refusals, set_up_app, show_code, sign_in
 from workspaces import issue
 from workspaces.models import APIKey, Membership, User, Workspace
 
@@ -184,3 +184,20 @@ def test_the_page_that_asks_is_kept_by_no_cache_and_leads_back_only_here(acme: W
 
 def test_a_stranger_is_led_to_the_sign_in_and_not_asked() -> None:
     assert Client().post("/keys/new", {"name": "x"})["Location"].startswith("/accounts/login/")
+
+
+def test_a_wrong_code_and_a_wrong_password_that_should_confirm_are_entries(acme: Workspace, customer: User) -> None:
+    set_up_app(customer)
+    client = sign_in(customer)
+    show_code(client)
+    cache.clear()
+    asked = client.post("/keys/new", {"kind": "live", "name": "Server", "expires": ""})
+    assert asks(confirmed(client, "/keys/new", asked, code="000000"))
+    assert asks(confirmed(client, "/keys/new", asked, password="wrong"))
+    expected = [("nobody", customer.email, "Acme", {"kind": "totp"}), ("nobody", customer.email, "Acme", {})]
+    assert refusals() == expected
+    with time_machine.travel(NOW + timedelta(hours=1), tick=False):
+        cache.clear()
+        assert client.post("/accounts/2fa/reauthenticate/", {"code": "000000"}).status_code == 200
+        assert client.post("/accounts/reauthenticate/", {"password": "wrong"}).status_code == 200
+    assert refusals() == expected * 2

@@ -8,7 +8,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from tests.signin.conftest import PASSWORD, code, is_signed_in, set_up_app, sign_in
+from tests.signin.conftest import PASSWORD, code, is_signed_in, refusals, set_up_app, sign_in
 from workspaces.models import User
 from workspaces.signin import passkeys
 
@@ -90,3 +90,11 @@ def test_what_is_no_passkey_is_refused_everywhere(customer: User, settings: Any,
 def test_a_passkey_made_at_another_address_below_ours_is_refused_before_its_signature(settings: Any) -> None:
     settings.PUBLIC_URL = "https://example.com"
     assert passkeys._origin_of(json.loads(sent("https://sub.example.com"))) == "https://sub.example.com" != passkeys.origin()
+
+
+def test_a_refused_passkey_of_a_known_person_is_an_entry(customer: User) -> None:
+    set_up_app(customer)
+    client = sign_in(customer)
+    for credential in (sent("https://evil.example"), '"x"'):
+        assert client.post("/accounts/2fa/authenticate/", {"credential": credential}).status_code == 200
+    assert refusals() == [("nobody", customer.email, None, {"kind": "webauthn"})]

@@ -13,8 +13,9 @@ from django.core.management import call_command
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from tests.signin.conftest import OPERATOR, code, commits, set_up_app, set_up_app_on_the_page, show_code, sign_in
-from workspaces.models import User, Workspace
+from tests.factories import make_workspace
+from tests.signin.conftest import OPERATOR, code, commits, refusals, set_up_app, set_up_app_on_the_page, show_code, sign_in
+from workspaces.models import Membership, User, Workspace
 
 SET_UP = "/accounts/2fa/?needed=yes"
 ADD = "/admin/workspaces/workspace/add/"
@@ -169,3 +170,24 @@ def test_production_needs_it_unless_switched_off_and_development_does_not(enviro
     known |= {"DJANGO_SETTINGS_MODULE": "omixa_billing.settings", **(fit if environment else {}), **environment}
     done = subprocess.run([sys.executable, "-c", show], env=known, capture_output=True, text=True, timeout=60)
     assert (done.stdout.strip(), done.returncode) == (needed, 0), done.stderr
+
+
+def test_a_wrong_code_after_the_right_password_is_an_entry_of_each_workspace_of_the_person(customer: User) -> None:
+    for name in ("Acme", "Rival"):
+        Membership.objects.create(workspace=make_workspace(name), user=customer, role="owner")
+    set_up_app(customer)
+    Client().post("/accounts/login/", {"login": customer.email, "password": "wrong"})  # does not fold the codes away
+    client = sign_in(customer)
+    for wrong in ("000000", "000001", "000002"):
+        assert client.post("/accounts/2fa/authenticate/", {"code": wrong}).status_code == 200
+    places = ("Acme", "Rival")
+    assert refusals() == [
+        *(("nobody", customer.email, place, {}) for place in places),
+        *(("nobody", customer.email, place, {"kind": "totp"}) for place in places),
+    ]
+
+
+def test_a_wrong_code_of_an_operator_is_an_entry_of_no_workspace(operator: User) -> None:
+    set_up_app(operator)
+    sign_in(operator).post("/accounts/2fa/authenticate/", {"code": "000000"})
+    assert refusals() == [("nobody", OPERATOR, None, {"kind": "totp"})]

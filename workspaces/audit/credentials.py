@@ -1,6 +1,9 @@
-"""Refused keys and tokens leave entries: one for a credential and an address in an hour, and bounded in all."""
+"""Refused keys and tokens leave entries: one for a credential, a reason and an address in an hour. Of those that belong to
+nobody there are so many in all.
+"""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 
@@ -12,6 +15,7 @@ from workspaces.models import Credential, Workspace
 
 REFUSALS_ARE_ONE_WITHIN = timedelta(hours=1)
 MOST_REFUSALS = 500
+UNKNOWN = "unknown"
 
 log = structlog.get_logger(__name__)
 
@@ -23,10 +27,11 @@ def refused(secret: str, why: str, now: datetime) -> None:
     if current_origin() is None:
         return
     prefix = NOT_OURS if secrets.kind_of(secret) is None else secrets.prefix_of(secret)
-    times = {"within": REFUSALS_ARE_ONE_WITHIN, "most": MOST_REFUSALS}
     try:
         target, workspace = _owner(secret) if prefix != NOT_OURS else (prefix, None)
-        record_once(prefix, "credential.refused", target, workspace, now=now, **times, why=why)  # type: ignore[arg-type]
+        most = MOST_REFUSALS if target in (UNKNOWN, NOT_OURS) else None
+        times: dict[str, Any] = {"within": REFUSALS_ARE_ONE_WITHIN, "most": most}
+        record_once(prefix, "credential.refused", target, workspace, now=now, **times, why=why)
     except STORAGE_ERRORS:
         log.exception("refusal_not_recorded")
 
@@ -37,4 +42,4 @@ def _owner(secret: str) -> tuple[str, Workspace | None]:
     found = owners.filter(sha256=secrets.sha256(secret)).first()
     if found is not None and found.api_key is not None:
         return found.api_key.public_id, found.api_key.workspace
-    return (found.gateway.public_id if found is not None and found.gateway is not None else "unknown"), None
+    return (found.gateway.public_id if found is not None and found.gateway is not None else UNKNOWN), None

@@ -73,23 +73,27 @@ def record_once(
     most: int | None = None,
     **detail: Any,
 ) -> AuditEntry | None:
-    """Of what may happen often: one entry for the same actor, action, target, workspace and address in each `within`.
+    """Of what may happen often: one entry for the same act and address in each `within`: actor, action, target, workspace
+    and detail.
 
-    With `most`, strangers can cause so many different ones in a stretch; then one says that more came. What a process has
-    seen already costs no query.
+    With `most`, for what strangers make up: together they cause so many different ones in a stretch, then one says that more
+    came. What is about a key or person that exists comes without it, so that no stranger can hide it. What a process has seen
+    already costs no query.
     """
     origin = current_origin()
     stretch = int(now.timestamp() // within.total_seconds())
     place = None if workspace is None else workspace.pk
     more = (action, OTHERS, "", None, "", stretch)
-    key: tuple[Any, ...] = (action, actor, target, place, "" if origin is None else str(origin.ip_address), stretch)
+    address, told = "" if origin is None else str(origin.ip_address), json.dumps(detail, sort_keys=True)
+    key: tuple[Any, ...] = (action, actor, target, place, address, told, stretch)
     if key in _seen or (most is not None and more in _seen):
         return None
-    if most is not None and AuditFold.objects.filter(action=action, until__gt=now).count() >= most:
+    bounded = f"{action} of strangers" if most is not None else action
+    if most is not None and AuditFold.objects.filter(action=bounded, until__gt=now).count() >= most:
         key, actor, target, workspace, detail = more, OTHERS, OTHERS, None, {"most": most}
     with transaction.atomic():
         digest = sha256(json.dumps(key).encode()).digest()
-        fold = AuditFold(key=digest, action=action, until=now + within)
+        fold = AuditFold(key=digest, action=bounded, until=now + within)
         first = not AuditFold.objects.filter(key=digest).exists() and _is_first(fold)
         entry = record(actor, action, target, workspace, now=now, **detail) if first else None
         # Only then: what is rolled back is recorded when it happens again.

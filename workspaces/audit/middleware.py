@@ -28,11 +28,11 @@ LOOKS_ARE_ONE_WITHIN = timedelta(minutes=15)
 # By the name of their URL, with the reason.
 LEAVES_NONE = {
     "pages:switch": "chooses which of their own workspaces a person sees",
-    "account_login": "recorded as a sign-in, or as a failed one",
-    "account_reauthenticate": "the person shows again who they are, and nothing changes",
-    "mfa_authenticate": "recorded as a sign-in",
-    "mfa_reauthenticate": "the person shows again who they are, and nothing changes",
-    "mfa_reauthenticate_webauthn": "the person shows again who they are, and nothing changes",
+    "account_login": "recorded as a sign-in, or as a refused one",
+    "account_reauthenticate": "the person shows again who they are, and nothing changes; a wrong password is recorded",
+    "mfa_authenticate": "recorded as a sign-in, or as a refused one",
+    "mfa_reauthenticate": "the person shows again who they are, and nothing changes; a wrong code is recorded",
+    "mfa_reauthenticate_webauthn": "the person shows again who they are, and nothing changes; a wrong passkey is recorded",
     "account_reset_password": "asks for a mail, whether or not there is such an account",
 }
 # Rows of these tables are customers' events, documents and mails; beside each, the way to whose it is. A gateway's batch may

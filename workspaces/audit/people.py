@@ -31,6 +31,7 @@ def connect() -> None:
     user_logged_in.connect(_signed_in, dispatch_uid="audit.signed_in")
     user_logged_out.connect(_signed_out, dispatch_uid="audit.signed_out")
     user_login_failed.connect(_refused, dispatch_uid="audit.sign_in_refused")
+    mfa.authentication_failed.connect(_factor_refused, dispatch_uid="audit.factor_refused")
     for signal, action in (
         (mfa.authenticator_added, "factor.added"),
         (mfa.authenticator_removed, "factor.removed"),
@@ -104,14 +105,30 @@ def _signed_out(request: Any, user: User | None, **rest: Any) -> None:
         about(user, "session.ended", user.email)
 
 
-def _refused(credentials: dict[str, Any], **rest: Any) -> None:
-    """A wrong password: of an account and an address one entry an hour, however many come."""
+def _refused(credentials: dict[str, Any], request: Any = None, **rest: Any) -> None:
+    """A wrong password, to sign in or to confirm who acts; the library names no address of a person who has verified none."""
     given = str(credentials.get("email") or credentials.get("username") or "")
-    target = given.replace("\0", "")[:LONGEST_ADDRESS].lower()
-    times = {"within": FAILURES_ARE_ONE_WITHIN, "most": MOST_FAILURES}
+    if not given and (user := getattr(request, "user", None)) is not None and user.is_authenticated:
+        given = user.email
+    _note_refusal(given.replace("\0", "")[:LONGEST_ADDRESS].lower())
+
+
+def _factor_refused(user: User, authenticator: Any, **rest: Any) -> None:
+    """A wrong code or passkey after the right password, or to confirm who acts."""
+    _note_refusal(user.email, kind=str(authenticator.type))
+
+
+def _note_refusal(target: str, **detail: Any) -> None:
+    """Of an account, a kind of proof and an address one entry an hour, however many come. Accounts that do not exist have so
+    many in all.
+    """
+    from workspaces.models import User
+
     places: list[Workspace | None] = [*_workspaces_of(user__email=target)]
+    made_up = not places and not User.objects.filter(email=target).exists()
+    times: dict[str, Any] = {"within": FAILURES_ARE_ONE_WITHIN, "most": MOST_FAILURES if made_up else None}
     for workspace in places or [None]:
-        record_once(NOBODY, "session.refused", target, workspace, now=timezone.now(), **times)  # type: ignore[arg-type]
+        record_once(NOBODY, "session.refused", target, workspace, now=timezone.now(), **times, **detail)
 
 
 def _noted(action: str) -> Any:

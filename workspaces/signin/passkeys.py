@@ -9,6 +9,8 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
+from allauth.core import context
+from allauth.mfa import signals
 from allauth.mfa.adapter import DefaultMFAAdapter, get_adapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn.forms import (
@@ -19,6 +21,9 @@ from allauth.mfa.webauthn.forms import (
 )
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ValidationError
+
+from workspaces.models import User
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 LONGEST_NAME = 100
@@ -77,11 +82,27 @@ class LoginForm(FromOurAddress, LoginWebAuthnForm):
     """Signing in with a passkey alone."""
 
 
-class AuthenticateForm(FromOurAddress, AuthenticateWebAuthnForm):
+class OfAPerson(FromOurAddress):
+    """A refused passkey of a known person is announced as the library announces wrong codes, which it does of no passkey."""
+
+    user: User
+    reauthenticated: bool
+
+    def clean_credential(self) -> Any:
+        try:
+            return super().clean_credential()
+        except ValidationError:
+            refused = Authenticator(user=self.user, type=Authenticator.Type.WEBAUTHN)
+            about: dict[str, Any] = {"user": self.user, "authenticator": refused, "reauthentication": self.reauthenticated}
+            signals.authentication_failed.send(sender=Authenticator, request=context.request, **about)
+            raise
+
+
+class AuthenticateForm(OfAPerson, AuthenticateWebAuthnForm):
     """After the password."""
 
 
-class ReauthenticateForm(FromOurAddress, ReauthenticateWebAuthnForm):
+class ReauthenticateForm(OfAPerson, ReauthenticateWebAuthnForm):
     """Confirming who acts."""
 
 
