@@ -14,23 +14,28 @@ from rest_framework.response import Response
 from omixa_billing.limits.downloads import guarded
 from workspaces import audit
 from workspaces.authentication import Caller
+from workspaces.redaction import redact
 
 # A program may fetch the same file every few minutes for years.
 DOWNLOADS_ARE_ONE_WITHIN = timedelta(days=1)
 LONGEST_PATH = 300
 FEW_ROWS = 2_000  # a fifth of a second
+CURSOR = "cursor"
 
 
 def limited_download(request: HttpRequest | Request, caller: Caller, make: Callable[[], HttpResponseBase]) -> HttpResponseBase:
     """What `make` answers with, made and read within the caller's limits. Every file that a customer can ask for is.
 
-    The first of a day from each address is an entry.
+    The first of a day from each address is an entry, with what was asked of it: another period is another file.
     """
     plain = request._request if isinstance(request, Request) else request
     response = guarded(plain, caller.actor, caller.workspace.public_id, make)
     if response.status_code == 200:
         path, now = plain.path_info[:LONGEST_PATH], timezone.now()
-        audit.record_once(caller.actor, "file.downloaded", path, caller.workspace, now=now, within=DOWNLOADS_ARE_ONE_WITHIN)
+        once: dict[str, Any] = {"within": DOWNLOADS_ARE_ONE_WITHIN}
+        if query := _asked(plain):
+            once["query"] = query
+        audit.record_once(caller.actor, "file.downloaded", path, caller.workspace, now=now, **once)
     return response
 
 
@@ -43,6 +48,16 @@ def limited_answer(request: Request, caller: Caller, rows: int, make: Callable[[
         return HttpResponse(JSONRenderer().render(make()), content_type=JSONRenderer.media_type)
 
     return guarded(request._request, caller.actor, caller.workspace.public_id, answer)
+
+
+def _asked(request: HttpRequest) -> dict[str, list[str]]:
+    """Period, format and filters, ordered by name. A cursor is a place in the same file."""
+    asked = {name: values for name, values in sorted(request.GET.lists()) if name != CURSOR}
+    return {_kept(name): sorted(_kept(value) for value in values) for name, values in asked.items()}
+
+
+def _kept(text: str) -> str:
+    return redact(text).replace("\0", "")[:LONGEST_PATH]
 
 
 def console_download(request: HttpRequest, make: Callable[[], HttpResponseBase]) -> HttpResponseBase:

@@ -21,7 +21,9 @@ from tests.factories import make_key
 from tests.invoicing.conftest import Meter, acme, finalized, use
 from tests.workspaces.conftest import NOW, a_key, a_member
 from workspaces import downloads as files
-from workspaces.models import User, Workspace
+from workspaces.authentication import caller_of_member
+from workspaces.downloads import limited_download
+from workspaces.models import AuditEntry, User, Workspace
 
 __all__ = ["acme", "use"]
 
@@ -288,3 +290,13 @@ def test_an_answer_of_many_rows_takes_a_slot_like_a_file(acme: Workspace, use: M
     for answer in held:
         b"".join(answer.streaming_content)  # type: ignore[attr-defined]
     assert caller.get(path).status_code == 200
+
+
+def test_the_trail_says_what_was_asked_of_a_file_without_secrets_and_places(acme: Workspace) -> None:
+    _, secret = a_key(acme)
+    caller = caller_of_member(a_member(acme, "owner"))
+    for cursor in ("one", "two"):
+        asked = RequestFactory().get("/usage", {"start": "b", "cursor": cursor, "key": secret, "end": "a\0"})
+        limited_download(asked, caller, lambda: HttpResponse(b"file"))
+    (entry,) = AuditEntry.objects.filter(action="file.downloaded")
+    assert entry.detail == {"query": {"end": ["a"], "key": ["omx_live_[removed]"], "start": ["b"]}}

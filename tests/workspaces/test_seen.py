@@ -190,9 +190,15 @@ def test_downloads_are_one_entry_a_day_for_each_caller_and_file(acme: Workspace)
             download(secret, "/api/v1/usage", query)
         download(secret, "/api/v1/exports/invoices", {name: query[name] for name in ("start", "end")})
         assert with_key(secret).get("/api/v1/usage", query | {"format": "json"}).status_code == 200
-    files = ["/api/v1/usage", "/api/v1/usage", "/api/v1/exports/invoices"]
+        october = query | {"end": "2026-10-08T00:00:00Z"}
+        for asked in (october, dict(reversed(october.items()))):  # another period; the order of its words makes none
+            download(secret, "/api/v1/usage", asked)
+    files = ["/api/v1/usage", "/api/v1/usage", "/api/v1/exports/invoices", "/api/v1/usage"]
     assert seen("file.downloaded") == [(key.public_id, "file.downloaded", path) for path in files]
-    assert {entry.workspace for entry in AuditEntry.objects.filter(action="file.downloaded")} == {acme}
+    entries = AuditEntry.objects.filter(action="file.downloaded").order_by("id")
+    assert {entry.workspace for entry in entries} == {acme}
+    lists = [{name: [value] for name, value in each.items()} for each in (query, october)]
+    assert [entry.detail["query"] for entry in (entries[0], entries[3])] == lists
 
 
 def test_other_peoples_secrets_do_not_reach_the_trail(db: None) -> None:
