@@ -109,7 +109,7 @@ class Key(APIView):
     def patch(self, request: Request, key_id: str) -> Response:
         caller, now = caller_of(request), timezone.now()
         key = _key_of(caller, key_id)
-        issue.change_key(key, _valid(KeyChanges(data=request.data)), caller.actor, now, caller.key)
+        issue.change_key(key, _valid(KeyChanges(data=request.data)), caller.actor, now, caller.user, caller.key)
         return _shown(_key_of(caller, key_id), now)
 
 
@@ -147,7 +147,7 @@ class RevokeKey(APIView):
         caller, now = caller_of(request), timezone.now()
         key = _key_of(caller, key_id)
         _valid(Nothing(data=request.data))
-        issue.revoke_key(key, caller.actor, now)
+        issue.revoke_key(key, caller.actor, now, caller.user, caller.key)
         return _shown(_key_of(caller, key_id), now)
 
 

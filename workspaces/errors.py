@@ -63,6 +63,13 @@ class KeyIsLimited(Refusal):
     status = 403
 
 
+class NotAllowed(Refusal):
+    """A person whose role does not include what they ask, or not any more."""
+
+    code = "permission_denied"
+    status = 403
+
+
 class ScopesNotForKind(Refusal):
     code = "scopes_not_for_kind"
     status = 422

@@ -23,9 +23,10 @@ from workspaces.key_limits import (
     in_order,
     scopes_of_new_key,
 )
-from workspaces.key_makers import KeyChoice, check_may_make_keys
+from workspaces.key_makers import KeyChoice
 from workspaces.models import APIKey, Gateway, User, Workspace
 from workspaces.names import clean_email, clean_name
+from workspaces.still_allowed import check_still_allowed
 
 
 @transaction.atomic
@@ -62,10 +63,11 @@ def create_key(
     """A new key and its secret, which is not kept and cannot be shown again.
 
     Who made it is `user`, a person, or `maker`, an admin key. `scopes` are an admin key's, by default all that the maker
-    has. Raises KindNotForWorkspace, InvalidName, InvalidExpiry, ScopesNotForKind, KeyIsLimited.
+    has. Raises KindNotForWorkspace, InvalidName, InvalidExpiry, ScopesNotForKind, KeyIsLimited,
+    and what `check_still_allowed` raises.
     """
     _check_kind(workspace, APIKey.Kind(kind))
-    check_may_make_keys(workspace, user, maker)
+    check_still_allowed(workspace, user, maker)
     expires_at, granted = expiry_of_new_key(kind, expires_at, maker, now), scopes_of_new_key(kind, scopes, maker)
     _check_expiry(expires_at, now)
     check_not_stronger(maker, kind, granted, expires_at)
@@ -101,11 +103,20 @@ def usual_kind(workspace: Workspace) -> str:
 
 
 @transaction.atomic
-def change_key(key: APIKey, changes: Mapping[str, Any], actor: str, now: datetime, maker: APIKey | None = None) -> None:
+def change_key(
+    key: APIKey,
+    changes: Mapping[str, Any],
+    actor: str,
+    now: datetime,
+    user: User | None = None,
+    maker: APIKey | None = None,
+) -> None:
     """Apply `name`, `expires_at` and `scopes`, whichever are among the changes: all of them or none.
 
-    `maker` is the admin key that asks for it, if one does. Raises what each change raises, and KeyIsLimited.
+    Who asks for it is `user`, a person, or `maker`, an admin key. Raises what each change raises, KeyIsLimited, and what
+    `check_still_allowed` raises.
     """
+    check_still_allowed(key.workspace, user, maker)
     held = _locked_key(key)
     check_not_stronger(maker, held.kind, held.scopes, held.expires_at)
     scopes, expires_at = changes.get("scopes", held.scopes), changes.get("expires_at", held.expires_at)
@@ -167,10 +178,10 @@ def rotate_key(
     """A new secret on the same key; the older ones are good until `now + grace`, or their own end if that is sooner.
 
     It is shown to `user`, a person, or to `maker`, an admin key. Of two rotations at once, the later one's secret stays.
-    Raises KeyRevoked, KeyExpired, InvalidGrace, KeyIsLimited.
+    Raises KeyRevoked, KeyExpired, InvalidGrace, KeyIsLimited, and what `check_still_allowed` raises.
     """
     check_grace(grace)
-    check_may_make_keys(key.workspace, user, maker)
+    check_still_allowed(key.workspace, user, maker)
     held = _locked_key(key)
     check_not_stronger(maker, held.kind, held.scopes, held.expires_at)
     if held.revoked_at is not None:
@@ -183,11 +194,13 @@ def rotate_key(
 
 
 @transaction.atomic
-def revoke_key(key: APIKey, actor: str, now: datetime) -> bool:
+def revoke_key(key: APIKey, actor: str, now: datetime, user: User | None = None, maker: APIKey | None = None) -> bool:
     """Every secret of the key stops working now, for good. The row stays: usage of the past may still arrive by its id.
 
-    False when it was revoked before, which keeps its time.
+    False when it was revoked before, which keeps its time. Who asks for it is `user`, a person, or `maker`, an admin key.
+    Raises what `check_still_allowed` raises.
     """
+    check_still_allowed(key.workspace, user, maker)
     moved = APIKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=now)
     if moved:
         audit.record(actor, "key.revoked", key.public_id, key.workspace, now=now)

@@ -16,6 +16,7 @@ from workspaces.key_makers import BY_DEFAULT, KeyChoice, keys_of_person
 from workspaces.locks import lock_workspace
 from workspaces.models import Membership, User, Workspace
 from workspaces.names import clean_email, clean_role
+from workspaces.still_allowed import OWNERS, check_still_allowed
 
 
 @transaction.atomic
@@ -39,13 +40,22 @@ def add_member(workspace: Workspace, email: str, role: str, actor: str, now: dat
 
 
 @transaction.atomic
-def change_role(membership: Membership, role: str, actor: str, now: datetime, keys: KeyChoice = BY_DEFAULT) -> None:
+def change_role(
+    membership: Membership,
+    role: str,
+    actor: str,
+    now: datetime,
+    keys: KeyChoice = BY_DEFAULT,
+    user: User | None = None,
+) -> None:
     """Who may manage keys no more loses the admin keys that they know, and of the others what `keys` says.
 
-    Raises InvalidRole, NotAMember, and LastOwner when nobody else owns the workspace.
+    `user` is the person who asks for it; None for an operator or a command. Raises InvalidRole, NotAMember, NotAllowed, and
+    LastOwner when nobody else owns the workspace.
     """
     role = clean_role(role)
     lock_workspace(membership.workspace)
+    check_still_allowed(membership.workspace, user, roles=OWNERS)
     held = _member(membership)
     if held is None:
         raise NotAMember("This person is not a member any more: add them again.")
@@ -62,13 +72,17 @@ def change_role(membership: Membership, role: str, actor: str, now: datetime, ke
 
 
 @transaction.atomic
-def remove_member(membership: Membership, actor: str, now: datetime, keys: KeyChoice = BY_DEFAULT) -> bool:
+def remove_member(
+    membership: Membership, actor: str, now: datetime, keys: KeyChoice = BY_DEFAULT, user: User | None = None
+) -> bool:
     """The person keeps their account and their other workspaces. False when they were gone already.
 
     Admin keys that they know are revoked, and of the others what `keys` says; their open invitations are withdrawn.
-    Raises LastOwner when nobody else owns the workspace.
+    `user` is the person who asks for it; None for an operator or a command. Raises NotAllowed, and LastOwner when nobody
+    else owns the workspace.
     """
     lock_workspace(membership.workspace)
+    check_still_allowed(membership.workspace, user, roles=OWNERS)
     held = _member(membership)
     if held is None:
         return False

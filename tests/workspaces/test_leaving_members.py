@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from tests.workspaces.conftest import NOW, TESTS, a_member, signed_in, trail, with_key
 from workspaces import issue, members
 from workspaces.credentials import NO_GRACE
-from workspaces.errors import KeyIsLimited, Unauthenticated
+from workspaces.errors import NotAllowed, Unauthenticated
 from workspaces.issue import create_key, revoke_key, rotate_key
 from workspaces.key_makers import KeyChoice, keys_of_person
 from workspaces.models import APIKey, Membership, User, Workspace
@@ -141,7 +141,7 @@ def test_a_request_that_began_before_makes_no_key_after(
         else:
             rotate_key(others, NO_GRACE, TESTS, NOW, **who)
 
-    with pytest.raises(KeyIsLimited):
+    with pytest.raises(NotAllowed):
         ask(user=leaving.user)
     with pytest.raises(Unauthenticated):
         ask(maker=theirs)
@@ -171,7 +171,7 @@ def test_a_key_asked_for_during_the_removal_waits_for_it_and_is_refused(acme: Wo
         asked.wait(10)
         wait_until(somebody_waits)
     thread.join(30)
-    assert [type(each) for each in outcome] == [KeyIsLimited]
+    assert [type(each) for each in outcome] == [NotAllowed]
     assert not APIKey.objects.exists()
 
 

@@ -166,7 +166,7 @@ def test_keys_narrowed_meanwhile_stay_narrow(acme: Workspace) -> None:
     seen = APIKey.objects.get(pk=other.pk)
     issue.limit_key(other, ["payments"], TESTS, NOW)
     with pytest.raises(KeyIsLimited):
-        issue.change_key(seen, {"name": "x"}, maker.public_id, NOW, maker)
+        issue.change_key(seen, {"name": "x"}, maker.public_id, NOW, maker=maker)
 
 
 # --- Expiry ------------------------------------------------------------------------------------------------------

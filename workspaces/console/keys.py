@@ -166,7 +166,7 @@ class APIKeyAdmin(OperatorAdmin):
         key = get_object_or_404(APIKey, pk=object_id)
 
         def act(asked: dict[str, Any]) -> HttpResponse:
-            issue.change_key(key, asked, actor_of(request), timezone.now())
+            issue.change_key(key, asked, actor_of(request), timezone.now(), operator_of(request))
             messages.success(request, "The key is saved.")
             return redirect(self._page_of(key))
 
@@ -193,7 +193,7 @@ class APIKeyAdmin(OperatorAdmin):
         key = get_object_or_404(APIKey, pk=object_id)
 
         def act(asked: dict[str, Any]) -> HttpResponse:
-            revoked = issue.revoke_key(key, actor_of(request), timezone.now())
+            revoked = issue.revoke_key(key, actor_of(request), timezone.now(), operator_of(request))
             messages.success(request, "The key is revoked." if revoked else "The key was revoked before.")
             return redirect(self._page_of(key))
 

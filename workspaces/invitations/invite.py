@@ -18,6 +18,7 @@ from workspaces.locks import lock_address, lock_workspace
 from workspaces.models import Invitation, Membership, User, Workspace
 from workspaces.names import clean_email, clean_role
 from workspaces.secrets import sha256
+from workspaces.still_allowed import OWNERS, check_still_allowed
 
 HOUR = timedelta(hours=1)
 # Asked twice within this is asked once: a double click sends one mail.
@@ -31,10 +32,12 @@ def invite(
     """The invitation and the secret of its link, which is not kept; None instead when the same was asked a moment ago.
 
     `inviter` is a person, whose right to invite is looked at again when it is accepted; None for a command. An invitation
-    that is still open for the address is withdrawn. Raises InvalidEmail, InvalidRole, AlreadyAMember, TooManyInvitations.
+    that is still open for the address is withdrawn. Raises InvalidEmail, InvalidRole, NotAllowed, AlreadyAMember,
+    TooManyInvitations.
     """
     email, role = clean_email(email), clean_role(role)
     lock_workspace(workspace)
+    check_still_allowed(workspace, inviter, roles=OWNERS)
     lock_address(email)
     if Membership.objects.filter(workspace=workspace, user__email=email).exists():
         raise AlreadyAMember(f"{email} is a member already.")
@@ -69,9 +72,14 @@ def send_again(
 
 
 @transaction.atomic
-def withdraw(invitation: Invitation, actor: str, now: datetime) -> bool:
-    """Its link works no more. False when it was withdrawn before. Raises InvitationOver when it was answered."""
+def withdraw(invitation: Invitation, actor: str, now: datetime, user: User | None = None) -> bool:
+    """Its link works no more. False when it was withdrawn before.
+
+    `user` is the person who asks for it; None for an operator or a command. Raises NotAllowed, and InvitationOver when it
+    was answered.
+    """
     lock_workspace(invitation.workspace)
+    check_still_allowed(invitation.workspace, user, roles=OWNERS)
     held = Invitation.objects.select_related("workspace").get(pk=invitation.pk)
     if held.state == Invitation.State.WITHDRAWN:
         return False

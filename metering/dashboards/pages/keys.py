@@ -69,7 +69,7 @@ def key_page(request: HttpRequest, caller: Caller, key_id: str) -> HttpResponse:
     form = KeyChangeForm(request.POST or None, key)
     if request.method == "POST" and caller.may_manage_keys and form.is_valid():
         try:
-            change_key(key, form.changes(now), caller.actor, now)
+            change_key(key, form.changes(now), caller.actor, now, user=caller.user)
         except Refusal as refusal:
             return refused(request, refusal, "pages:key", key_id)
         messages.success(request, "The key is saved.")
@@ -108,7 +108,10 @@ def key_rotate(request: HttpRequest, caller: Caller, key_id: str) -> HttpRespons
 def key_revoke(request: HttpRequest, caller: Caller, key_id: str) -> HttpResponse:
     key = _key(caller, key_id)
     if request.method == "POST":
-        revoke_key(key, caller.actor, timezone.now())
+        try:
+            revoke_key(key, caller.actor, timezone.now(), user=caller.user)
+        except Refusal as refusal:
+            return refused(request, refusal, "pages:key", key_id)
         messages.success(request, f"“{key.name}” is revoked. Requests with it are refused from now on.")
         return redirect("pages:keys")
     return render(request, "workspaces/key_revoke.html", {"key": key})

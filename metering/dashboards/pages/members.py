@@ -52,7 +52,7 @@ def invitation_withdraw(request: HttpRequest, caller: Caller, invitation_id: str
         return HttpResponseNotAllowed(["POST"])
     invitation = _invitation(caller, invitation_id)
     try:
-        withdraw(invitation, caller.actor, timezone.now())
+        withdraw(invitation, caller.actor, timezone.now(), caller.user)
     except Refusal as refusal:
         return refused(request, refusal, "pages:members")
     messages.success(request, f"The invitation of {invitation.email} is withdrawn.")
@@ -76,7 +76,7 @@ def member_role(request: HttpRequest, caller: Caller, member_id: int) -> HttpRes
         return render(request, "workspaces/member_demote.html", context | {"form": KeysOfAPersonForm(keys)})
     if choice.is_valid():
         try:
-            change_role(membership, role, caller.actor, now, choice.choice)
+            change_role(membership, role, caller.actor, now, choice.choice, caller.user)
         except Refusal as refusal:
             return refused(request, refusal, "pages:members")
         messages.success(request, f"{membership.user.email} has the role {role} now.")
@@ -91,7 +91,7 @@ def member_remove(request: HttpRequest, caller: Caller, member_id: int) -> HttpR
     if not form.is_valid():
         return render(request, "workspaces/member_remove.html", {"member": membership, "form": form})
     try:
-        remove_member(membership, caller.actor, now, form.choice)
+        remove_member(membership, caller.actor, now, form.choice, caller.user)
     except Refusal as refusal:
         return refused(request, refusal, "pages:members")
     messages.success(request, f"{membership.user.email} is no longer a member.")
