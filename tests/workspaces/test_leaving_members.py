@@ -2,18 +2,21 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.test import Client
 
 from tests.workspaces.conftest import NOW, TESTS, a_member, signed_in, trail, with_key
 from workspaces import issue, members
 from workspaces.credentials import NO_GRACE
 from workspaces.errors import NotAllowed, Unauthenticated
+from workspaces.invitations.invite import invite
 from workspaces.issue import create_key, revoke_key, rotate_key
 from workspaces.key_makers import KeyChoice, keys_of_person
-from workspaces.models import APIKey, Membership, User, Workspace
+from workspaces.models import APIKey, Invitation, Membership, User, Workspace
 
 
 @pytest.fixture
@@ -173,6 +176,76 @@ def test_a_key_asked_for_during_the_removal_waits_for_it_and_is_refused(acme: Wo
     thread.join(30)
     assert [type(each) for each in outcome] == [NotAllowed]
     assert not APIKey.objects.exists()
+
+
+@dataclass(frozen=True)
+class Forms:
+    """What an owner may do on the website and over the API, with a workspace to do it to."""
+
+    friend: Membership
+    invitation: Invitation
+    key: APIKey
+
+    def send(self, browser: Client, act: str) -> Any:
+        key, json = self.key.public_id, "application/json"
+        return {
+            "promote": lambda: browser.post(f"/settings/members/{self.friend.pk}/role", {"role": "owner"}),
+            "remove": lambda: browser.post(f"/settings/members/{self.friend.pk}/remove", {"shown": ""}),
+            "invite": lambda: browser.post("/settings/members", {"email": "new@acme.example", "role": "owner"}),
+            "withdraw": lambda: browser.post(f"/settings/invitations/{self.invitation.public_id}/withdraw"),
+            "rename": lambda: browser.post(f"/keys/{key}", {"name": "other", "expires": "unchanged"}),
+            "revoke": lambda: browser.post(f"/keys/{key}/revoke"),
+            "rename by API": lambda: browser.patch(f"/api/v1/keys/{key}", {"name": "other"}, content_type=json),
+            "revoke by API": lambda: browser.post(f"/api/v1/keys/{key}/revoke", {}, content_type=json),
+        }[act]()
+
+    def state(self) -> list[Any]:
+        """Everything that these forms change, of all but the person who leaves."""
+        return [
+            list(Membership.objects.exclude(user__email=LEAVING).order_by("pk").values_list("pk", "role")),
+            list(Invitation.objects.order_by("pk").values_list("pk", "state")),
+            list(APIKey.objects.order_by("pk").values_list("pk", "name", "revoked_at")),
+        ]
+
+
+LEAVING = "leaving@acme.example"
+FORMS = ["promote", "remove", "invite", "withdraw", "rename", "revoke", "rename by API", "revoke by API"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("act", FORMS)
+def test_a_form_that_waits_for_the_removal_of_its_sender_does_nothing(acme: Workspace, act: str) -> None:
+    owner, leaving = a_member(acme, "owner").user, a_member(acme, "owner", LEAVING)
+    invitation, _ = invite(acme, "guest@acme.example", "viewer", owner, owner.email, NOW)
+    forms = Forms(a_member(acme, "viewer"), invitation, key_of(acme, owner))
+    browser, before, outcome = Client(), forms.state(), []
+    browser.force_login(leaving.user)
+
+    def ask() -> None:
+        try:
+            outcome.append(forms.send(browser, act).status_code)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=ask)
+    with transaction.atomic():
+        members.remove_member(leaving, owner.email, NOW)
+        thread.start()
+        wait_until(somebody_waits)
+    thread.join(30)
+    assert outcome == [403 if "API" in act else 302]
+    assert forms.state() == before
+
+
+@pytest.mark.parametrize("act", FORMS)
+def test_the_same_forms_act_while_their_sender_is_an_owner(acme: Workspace, act: str) -> None:
+    owner, other = a_member(acme, "owner").user, a_member(acme, "owner", LEAVING)
+    invitation, _ = invite(acme, "guest@acme.example", "viewer", owner, owner.email, NOW)
+    forms = Forms(a_member(acme, "viewer"), invitation, key_of(acme, owner))
+    browser, before = Client(), forms.state()
+    browser.force_login(other.user)
+    assert forms.send(browser, act).status_code == (200 if "API" in act else 302)
+    assert forms.state() != before
 
 
 def somebody_waits() -> bool:
