@@ -14,6 +14,8 @@ from typing import Any
 
 import structlog
 from django.apps import apps
+from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, ORDER_VAR, PAGE_VAR
+from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -46,6 +48,8 @@ LOOKED_AT = {
     "payment": "workspace",
     "notice": "workspace",
 }
+# Parameters of a list that choose a page or an order, and no rows.
+ONLY_ARRANGES = {PAGE_VAR, ORDER_VAR, ALL_VAR, ERROR_FLAG}
 
 log = structlog.get_logger(__name__)
 
@@ -75,7 +79,7 @@ def _note(request: HttpRequest, response: HttpResponse, origin: Origin) -> None:
     if user.get_username() in origin.actors:  # what the provider or the product recorded meanwhile does not say who asked
         return
     if looked:
-        _note_look(match.url_name or "", match.kwargs, request, user.get_username())
+        _note_look(match.url_name or "", match.kwargs, request, response, user.get_username())
     else:
         belongs = None if origin.console else membership_of(request)
         workspace = None if belongs is None else belongs.workspace
@@ -87,26 +91,43 @@ def is_done(response: HttpResponse) -> bool:
     return 300 <= response.status_code < 400
 
 
-def _note_look(name: str, kwargs: dict[str, Any], request: HttpRequest, actor: str) -> None:
+def _note_look(name: str, kwargs: dict[str, Any], request: HttpRequest, response: HttpResponse, actor: str) -> None:
     app, _, rest = name.partition("_")
     table, _, page = rest.partition("_")
     if table not in LOOKED_AT or app not in apps.app_configs:
         return
-    found = _looked_at(app, table, kwargs.get("object_id"), request)
+    pk = kwargs.get("object_id")
+    found = _listed(table, request, response) if pk is None else _looked_at(app, table, str(pk))
     if found is not None:
         target, workspace = found
         once: dict[str, Any] = {"within": LOOKS_ARE_ONE_WITHIN, "page": page}
         record_once(actor, "record.viewed", f"{table} {target}"[:300], workspace, now=timezone.now(), **once)
 
 
-def _looked_at(app: str, table: str, pk: Any, request: HttpRequest) -> tuple[str, Workspace | None] | None:
-    """The row that the page shows, and whose it is; a list counts when it was narrowed to one workspace."""
-    if pk is None:
-        chosen = request.GET.get("workspace") or request.GET.get("workspace__id__exact") or ""
-        workspace = Workspace.objects.filter(pk=int(chosen)).first() if _is_number(chosen) else None
-        number = request.GET.get("id", "")
-        return None if workspace is None else (number if number.isdecimal() else "list", workspace)
-    rows = apps.get_model(app, table)._default_manager.filter(pk=pk) if _is_number(str(pk)) else ()
+def _listed(table: str, request: HttpRequest, response: HttpResponse) -> tuple[str, Workspace] | None:
+    """A list, or an event by its address, counts when it was narrowed to one workspace: by name, or as its rows show."""
+    way = LOOKED_AT[table].replace(".", LOOKUP_SEP)
+    pk = _only_workspace_shown(table, request, response)
+    if pk is None and way:
+        chosen = request.GET.get(way) or request.GET.get(f"{way}__id__exact") or ""
+        pk = int(chosen) if _is_number(chosen) else None
+    workspace = None if pk is None else Workspace.objects.filter(pk=pk).first()
+    number = request.GET.get("id", "")
+    return None if workspace is None else (number if _is_number(number) else "list", workspace)
+
+
+def _only_workspace_shown(table: str, request: HttpRequest, response: HttpResponse) -> int | None:
+    """Whose all rows on the page of a list are that was searched or filtered, however it was."""
+    shown = (getattr(response, "context_data", None) or {}).get("cl")
+    if shown is None or not LOOKED_AT[table] or not set(request.GET) - ONLY_ARRANGES:
+        return None
+    owners = {attrgetter(f"{LOOKED_AT[table]}_id")(row) for row in shown.result_list}
+    return owners.pop() if len(owners) == 1 else None
+
+
+def _looked_at(app: str, table: str, pk: str) -> tuple[str, Workspace | None] | None:
+    """The row that the page shows, and whose it is."""
+    rows = apps.get_model(app, table)._default_manager.filter(pk=pk) if _is_number(pk) else ()
     row: Any = next(iter(rows), None)
     if row is None:
         return None
@@ -115,4 +136,5 @@ def _looked_at(app: str, table: str, pk: Any, request: HttpRequest) -> tuple[str
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) < 10
+    """As the console lets an address name a row (`workspaces.console.base`), within what the database can hold."""
+    return text.isascii() and text.isdecimal() and len(text) < 19

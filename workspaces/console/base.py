@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any, ClassVar, cast
 
@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import FieldDoesNotExist
+from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.db.models.constants import LOOKUP_SEP
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -24,8 +25,13 @@ from unfold.forms import PaginationInlineFormSet
 
 from workspaces import audit
 from workspaces.console import wrong_filters
-from workspaces.console.widgets import FoundRow, could_name
+from workspaces.console.widgets import FoundRow, could_name, is_number_spelled_otherwise
 from workspaces.models import User, Workspace
+
+# What the path calls a row's primary key: `id` is Django's word on the page of a password.
+ROW_IN_PATH = ("object_id", "id")
+# The last word of a parameter that names a row.
+ROW_IN_QUERY = ("id", "pk", "workspace")
 
 
 def is_operator(request: HttpRequest) -> bool:
@@ -88,9 +94,11 @@ class OperatorAdmin(ModelAdmin):
         wrong_filters.say_what_is_wrong(request, answer)
         return answer
 
-    def get_urls(self) -> list[URLPattern]:
-        """Pages of a row and of acts on it look it up by what stands in the path: as a key, or not at all."""
-        urls = super().get_urls()
+    @property
+    def urls(self) -> list[URLPattern]:
+        """Every page, also those that a class adds, looks rows up by a number in its one spelling, or not at all: what
+        is noted of a look goes by the same number."""
+        urls = self.get_urls()
         for each in urls:
             each.callback = self._of_a_row(each.callback)
         return urls
@@ -98,8 +106,11 @@ class OperatorAdmin(ModelAdmin):
     def _of_a_row(self, view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         @wraps(view)
         def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            if "object_id" in kwargs and not could_name(self.model, kwargs["object_id"]):
+            named = [kwargs[name] for name in ROW_IN_PATH if name in kwargs]
+            if not all(could_name(self.model, each) for each in named):
                 raise Http404("No row can have this number.")
+            if any(is_number_spelled_otherwise(each) for each in _rows_in(request)):
+                raise Http404("A number is written in digits, without zeros before it.")
             return view(request, *args, **kwargs)
 
         return checked
@@ -166,6 +177,12 @@ class OperatorAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return self.may_delete and is_operator(request)
 
+    @transaction.atomic
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """One by one, so that rows chosen in the list take the same along as one deleted on its page."""
+        for row in queryset:
+            self.delete_model(request, row)
+
     # One trail: what Django would log goes to the audit entries instead.
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> None:
@@ -188,6 +205,13 @@ class OperatorAdmin(ModelAdmin):
         row = self.get_object(request, object_id)
         trail = reverse("admin:workspaces_auditentry_changelist")
         return HttpResponseRedirect(f"{trail}?target={name_in_trail(row)}" if row else trail)
+
+
+def _rows_in(request: HttpRequest) -> Iterator[str]:
+    """The values of the address's parameters that name rows: `id`, `workspace`, `invoice__workspace__id__exact`."""
+    for name, values in request.GET.lists():
+        if name.removesuffix("__exact").rpartition(LOOKUP_SEP)[2] in ROW_IN_QUERY:
+            yield from values
 
 
 class PagedRows(PaginationInlineFormSet):

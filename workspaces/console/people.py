@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
 from django.contrib.auth.forms import UserChangeForm as DjangoUserChangeForm
@@ -154,7 +155,7 @@ class UserAdmin(DjangoUserAdmin, OperatorAdmin):  # type: ignore[misc]
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         """Django's page. The person's sessions end with the password, as a session fits one password only."""
-        before = User.objects.filter(pk=id).first() if id.isascii() and id.isdigit() else None
+        before = self.get_object(request, unquote(id))
         response = super().user_change_password(request, id, form_url)
         if before is not None and User.objects.get(pk=before.pk).password != before.password:
             changed.password(request, before)

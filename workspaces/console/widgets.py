@@ -10,12 +10,21 @@ from django.db.models import Model
 
 
 def could_name(model: type[Model], text: Any) -> bool:
-    """Whether a row of the table can have this primary key. What else was sent is looked for in no table."""
+    """Whether a row of the table can have this primary key, in its one spelling: `+12` and `012` name no row.
+
+    What else was sent is looked for in no table."""
     try:
-        model._meta.pk.clean(text, None)
+        return str(model._meta.pk.clean(text, None)) == str(text)
     except ValidationError:
         return False
-    return True
+
+
+def is_number_spelled_otherwise(text: str) -> bool:
+    """Whether Django would read a number here that is not written as we write it: `+12`, ` 12`, `012`, `1_2`."""
+    try:
+        return str(int(text)) != text
+    except ValueError:
+        return False
 
 
 class _Found:
