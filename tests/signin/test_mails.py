@@ -108,6 +108,18 @@ def test_what_an_operator_changes_is_told_without_their_address(operator: User, 
     ]
 
 
+@pytest.mark.parametrize("spelling", ["+{}", "%20{}", "{}%20", "{:012d}", "0_{}"])
+def test_no_other_spelling_of_a_persons_number_sets_a_password_unseen(
+    operator: User, customer: User, browser: Client, spelling: str
+) -> None:
+    client, before = sign_in_and_confirm(operator, browser), customer.password
+    page = f"/admin/workspaces/user/{spelling.format(customer.pk)}/password/"
+    sent = {"usable_password": "true", "password1": NEW, "password2": NEW, "set-password": "yes"}
+    assert client.post(page, sent).status_code == 404
+    assert User.objects.get(pk=customer.pk).password == before
+    assert letters() == []
+
+
 def test_what_an_operator_leaves_as_it_is_is_not_told(operator: User, customer: User) -> None:
     client = sign_in_and_confirm(operator)
     password = reverse("admin:auth_user_password_change", args=[customer.pk])

@@ -91,12 +91,18 @@ def test_a_factor_that_is_added_or_removed_ends_all_other_sessions(customer: Use
 
 
 @commits
-def test_a_factor_that_an_operator_removes_ends_the_persons_sessions_and_codes(operator: User, customer: User) -> None:
+@pytest.mark.parametrize("where", ["on its page", "in the list"])
+def test_a_factor_that_an_operator_removes_ends_the_persons_sessions_and_codes(
+    operator: User, customer: User, where: str
+) -> None:
     set_up_app_on_the_page(theirs := sign_in(customer))
     mail.outbox.clear()
     app = Authenticator.objects.get(user=customer, type="totp")
-    page = reverse("admin:mfa_authenticator_delete", args=[app.pk])
-    assert sign_in_and_confirm(operator).post(page, {"post": "yes"}).status_code == 302
+    page, sent = reverse("admin:mfa_authenticator_delete", args=[app.pk]), {"post": "yes"}
+    if where == "in the list":
+        page = reverse("admin:mfa_authenticator_changelist")
+        sent |= {"action": "delete_selected", "_selected_action": str(app.pk)}
+    assert sign_in_and_confirm(operator).post(page, sent).status_code == 302
     assert not is_signed_in(theirs)
     assert not Authenticator.objects.exists()
     [letter] = mail.outbox
