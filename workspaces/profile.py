@@ -5,15 +5,21 @@ from datetime import datetime
 from django.db import transaction
 
 from workspaces import audit
-from workspaces.models import Workspace
+from workspaces.authentication import INVOICE_READERS
+from workspaces.models import User, Workspace
 from workspaces.names import clean_email, clean_name
+from workspaces.still_allowed import check_still_allowed
 
 
 @transaction.atomic
-def change_workspace(workspace: Workspace, name: str, email: str, actor: str, now: datetime) -> None:
-    """`email` may be "": then invoices go nowhere yet. Changing nothing leaves no entry. Raises InvalidName, InvalidEmail."""
+def change_workspace(workspace: Workspace, name: str, email: str, actor: str, now: datetime, user: User | None = None) -> None:
+    """`email` may be "": then invoices go nowhere yet. Changing nothing leaves no entry.
+
+    `user` is the person who asks for it. Raises InvalidName, InvalidEmail, NotAllowed.
+    """
     name, email = clean_name(name), clean_email(email) if email else ""
     held = Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
+    check_still_allowed(workspace, user, roles=INVOICE_READERS)
     if (held.name, held.email) == (name, email):
         return
     Workspace.objects.filter(pk=held.pk).update(name=name, email=email)

@@ -193,6 +193,7 @@ class Forms:
             "remove": lambda: browser.post(f"/settings/members/{self.friend.pk}/remove", {"shown": ""}),
             "invite": lambda: browser.post("/settings/members", {"email": "new@acme.example", "role": "owner"}),
             "withdraw": lambda: browser.post(f"/settings/invitations/{self.invitation.public_id}/withdraw"),
+            "settings": lambda: browser.post("/settings", {"name": "Other", "email": ""}),
             "rename": lambda: browser.post(f"/keys/{key}", {"name": "other", "expires": "unchanged"}),
             "revoke": lambda: browser.post(f"/keys/{key}/revoke"),
             "rename by API": lambda: browser.patch(f"/api/v1/keys/{key}", {"name": "other"}, content_type=json),
@@ -204,12 +205,13 @@ class Forms:
         return [
             list(Membership.objects.exclude(user__email=LEAVING).order_by("pk").values_list("pk", "role")),
             list(Invitation.objects.order_by("pk").values_list("pk", "state")),
+            list(Workspace.objects.order_by("pk").values_list("pk", "name", "email")),
             list(APIKey.objects.order_by("pk").values_list("pk", "name", "revoked_at")),
         ]
 
 
 LEAVING = "leaving@acme.example"
-FORMS = ["promote", "remove", "invite", "withdraw", "rename", "revoke", "rename by API", "revoke by API"]
+FORMS = ["promote", "remove", "invite", "withdraw", "settings", "rename", "revoke", "rename by API", "revoke by API"]
 
 
 @pytest.mark.django_db(transaction=True)

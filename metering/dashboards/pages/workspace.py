@@ -19,7 +19,7 @@ def settings_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     if request.method == "POST" and caller.may_manage_billing and form.is_valid():
         asked = form.cleaned_data
         try:
-            change_workspace(workspace, asked["name"], asked["email"], caller.actor, timezone.now())
+            change_workspace(workspace, asked["name"], asked["email"], caller.actor, timezone.now(), caller.user)
         except Refusal as refusal:
             return refused(request, refusal, "pages:settings")
         messages.success(request, "The settings are saved.")
