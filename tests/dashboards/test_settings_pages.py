@@ -16,10 +16,10 @@ def test_name_and_billing_email_are_changed_and_audited(acme: Tenant, owner: Cli
     assert answer.status_code == 302
     acme.workspace.refresh_from_db()
     assert (acme.workspace.name, acme.workspace.email) == ("Acme Robotics", "money@acme.example")
-    entry = AuditEntry.objects.get()
-    assert (entry.action, entry.actor) == ("workspace.changed", "owner@acme.example")
+    changes = AuditEntry.objects.filter(action="workspace.changed")
+    assert [entry.actor for entry in changes] == ["owner@acme.example"]
     owner.post("/settings", {"name": "Acme Robotics", "email": "money@acme.example"})
-    assert AuditEntry.objects.count() == 1
+    assert changes.count() == 1
 
 
 def test_a_viewer_changes_no_settings(acme: Tenant, as_role: Browser) -> None:
