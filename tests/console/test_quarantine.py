@@ -362,7 +362,7 @@ def test_one_event_costs_a_fixed_number_of_statements(console: Client, world: Wo
     for each in (event, QuarantinedEvent.objects.latest("id")):
         with CaptureQueriesContext(connection) as captured:
             console.get(page_of(each))
-        assert len(captured) <= 22
+        assert len(captured) <= 29  # seven of them for the entry that an operator looked
 
 
 def test_unpriced_usage_is_estimated_by_the_nearest_price(console: Client, world: World) -> None:
