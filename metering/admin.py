@@ -1,21 +1,11 @@
 """Gathers the operator console's pages of this app for Django."""
 
-from metering.dashboards.console import (
-    batches,
-    catalogue,
-    credit_notes,
-    credits,
-    customers,
-    events,
-    invoices,
-    jobs,
-    payments,
-    prices,
-    quarantine,
-    rerating,
-    schedule,
-    signin,
-)
+from metering.console import customers, signin
+from metering.console.jobs import runs, schedule
+from metering.console.money import credit_notes, credits, invoices, payments
+from metering.console.prices import catalogue, prices, rerating
+from metering.console.quarantine import events as quarantine
+from metering.console.usage import batches, events
 
 __all__ = [
     "batches",
@@ -25,11 +15,11 @@ __all__ = [
     "customers",
     "events",
     "invoices",
-    "jobs",
     "payments",
     "prices",
     "quarantine",
     "rerating",
+    "runs",
     "schedule",
     "signin",
 ]

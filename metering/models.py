@@ -7,7 +7,7 @@ from metering.invoicing.accept_models import AcceptedTakeBack
 from metering.invoicing.credit_note_models import CreditNote, CreditNoteLine
 from metering.invoicing.issued_models import IssuedPdf
 from metering.invoicing.models import Invoice, InvoiceLine, InvoiceSequence
-from metering.invoicing.terms_models import AgreedPricing, BillingTerms, TaxRate
+from metering.invoicing.terms.models import AgreedPricing, BillingTerms, TaxRate
 from metering.jobs.models import JobOrder, JobRun
 from metering.payments.models import (
     Dispute,

@@ -10,11 +10,10 @@ from django.db import connection
 from django.utils import timezone
 
 from metering.errors import InboxFull
-from metering.ingest.backpressure import backlog
-from metering.ingest.broker.store import store_call
-from metering.ingest.drain import process_failed, process_waiting
-from metering.ingest.estimate import fill_estimates
-from metering.ingest.retention import tend_inbox
+from metering.ingest.intake.backpressure import backlog
+from metering.ingest.intake.broker.store import store_call
+from metering.ingest.intake.retention import tend_inbox
+from metering.ingest.quarantine.estimate import fill_estimates
 from metering.invoicing.tasks import close_due_months, close_month, finalize_due_invoices
 from metering.jobs.run import Run, counted
 from metering.payments.tasks import (
@@ -22,17 +21,18 @@ from metering.payments.tasks import (
     dun_invoices,
     expire_credits,
     handle_webhooks,
-    reconcile_nightly,
     recover_payments,
     send_notices,
     tell_expiring_cards,
     tell_expiring_keys,
     top_up_balances,
 )
-from metering.rollups.correct import process_corrections, sweep_corrections
+from metering.reconcile.tasks import reconcile_nightly
+from metering.revisions.rerating.jobs import continue_reratings as work_off_reratings
+from metering.revisions.rerating.reprice import price_waiting
 from metering.rollups.fold import fold_events
-from metering.rollups.reprice import price_waiting
-from metering.rollups.rerate import continue_reratings as work_off_reratings
+from metering.worker.corrections import process_corrections, sweep_corrections
+from metering.worker.events import process_failed, process_waiting
 from omixa_billing.outage import STORAGE_ERRORS
 from workspaces import sent_forms, shared_cache
 from workspaces.audit.entries import forget_folds

@@ -9,8 +9,8 @@ from typing import Any
 import structlog
 from django.core.exceptions import ImproperlyConfigured
 
-from metering.dashboards.acts import NOT_CONFIRMED
-from metering.dashboards.console.config import UNFOLD as UNFOLD
+from metering.console.config import UNFOLD as UNFOLD
+from metering.website.confirmed_acts import NOT_CONFIRMED
 from omixa_billing.brokers import broker_options, is_rabbitmq
 from omixa_billing.embedded import home, postgres, redis
 from omixa_billing.environment import DEVELOPMENT, Environment, environment_fault, production_faults
@@ -104,28 +104,28 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "omixa_billing.headers.browser_headers",
+    "omixa_billing.http.headers.browser_headers",
     "omixa_billing.stray_secrets.RedactRequests",
-    "omixa_billing.middleware.name_caller",
-    "omixa_billing.middleware.refuse_unreadable",
+    "omixa_billing.http.middleware.name_caller",
+    "omixa_billing.http.middleware.refuse_unreadable",
     "workspaces.audit.middleware.note_origin",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "omixa_billing.static_files.middleware.ServeStaticFiles",
-    "omixa_billing.compression.CompressTexts",
-    "omixa_billing.headers.SendOnlyWhatChanged",
+    "omixa_billing.http.compression.CompressTexts",
+    "omixa_billing.http.headers.SendOnlyWhatChanged",
     "omixa_billing.limits.middleware.limit_rates",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "omixa_billing.middleware.RefuseUnreadableForms",
+    "omixa_billing.http.middleware.RefuseUnreadableForms",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "workspaces.signin.second_factor.OperatorsNeedSecondFactor",
     "workspaces.signin.confirm.ConfirmIdentity",
     "django_htmx.middleware.HtmxMiddleware",
-    "omixa_billing.request_metrics.RequestMetrics",
+    "omixa_billing.http.request_metrics.RequestMetrics",
 ]
 PROMETHEUS_LATENCY_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, float("inf"))  # each is a line for each view
 
@@ -169,7 +169,7 @@ WHITENOISE_USE_FINDERS = True
 # --- People and programs -----------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "workspaces.User"
-SESSION_ENGINE = "workspaces.sessions"
+SESSION_ENGINE = "workspaces.signin.session_store"
 SESSION_HOURS = env.int("SESSION_HOURS", default=12)
 SESSION_COOKIE_AGE = SESSION_HOURS * 3600
 # Whether an operator without a second factor is led to set one up before the console answers.
@@ -184,8 +184,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
-ACCOUNT_ADAPTER = "workspaces.accounts.AccountAdapter"
-ACCOUNT_FORMS = {"reset_password_from_key": "workspaces.account_forms.NewPasswordForm"}
+ACCOUNT_ADAPTER = "workspaces.signin.accounts.AccountAdapter"
+ACCOUNT_FORMS = {"reset_password_from_key": "workspaces.signin.forms.NewPasswordForm"}
 ACCOUNT_EMAIL_VERIFICATION = env.str("EMAIL_VERIFICATION", default="none")
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_RATE_LIMITS = SIGN_IN_RATES
@@ -235,10 +235,10 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["workspaces.permissions.SeesAWorkspace"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["omixa_billing.parsers.BoundedJSONParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "omixa_billing.negotiation.IgnoreAccept",
+    "DEFAULT_PARSER_CLASSES": ["omixa_billing.http.parsers.BoundedJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "omixa_billing.http.negotiation.IgnoreAccept",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "omixa_billing.errors.exception_handler",
+    "EXCEPTION_HANDLER": "omixa_billing.http.errors.exception_handler",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
 }
@@ -257,9 +257,9 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": r"/(api|gateway)/v1",
     "OAS_VERSION": "3.1.0",
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "PREPROCESSING_HOOKS": ["omixa_billing.openapi.add_gateway_endpoints"],
+    "PREPROCESSING_HOOKS": ["omixa_billing.http.openapi.add_gateway_endpoints"],
     # Without the library's own hook, which gives each set of words an invented name.
-    "POSTPROCESSING_HOOKS": ["omixa_billing.openapi.add_errors"],
+    "POSTPROCESSING_HOOKS": ["omixa_billing.http.openapi.add_errors"],
 }
 
 # --- Work --------------------------------------------------------------------------------------------------------

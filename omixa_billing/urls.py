@@ -6,9 +6,9 @@ from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from metering.health import healthz, readyz
 from metering.metrics import metrics
-from metering.payments.webhook_view import stripe_webhook
-from omixa_billing.headers import strangers_may_keep
-from omixa_billing.schema import SchemaView
+from metering.payments.webhooks.view import stripe_webhook
+from omixa_billing.http.headers import strangers_may_keep
+from omixa_billing.http.schema import SchemaView
 
 # A page: it has no other form, not even for what OPTIONS asks.
 docs = SpectacularSwaggerSplitView.as_view(url_name="schema", http_method_names=["get", "head"])
@@ -31,11 +31,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("webhooks/stripe", stripe_webhook, name="stripe_webhook"),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
-    path("", include("metering.dashboards.pages.urls")),
+    path("", include("metering.website.urls")),
 ]
 
-handler400 = "omixa_billing.errors.bad_request"
-handler403 = "metering.dashboards.pages.errors.permission_denied"
-handler404 = "metering.dashboards.pages.errors.not_found"
-handler429 = "omixa_billing.errors.too_many_requests"  # allauth's
-handler500 = "omixa_billing.errors.server_error"
+handler400 = "omixa_billing.http.errors.bad_request"
+handler403 = "metering.website.errors.permission_denied"
+handler404 = "metering.website.errors.not_found"
+handler429 = "omixa_billing.http.errors.too_many_requests"  # allauth's
+handler500 = "omixa_billing.http.errors.server_error"

@@ -16,11 +16,12 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.db import connections
 from django.db.models import Model
 
-from metering.ingest import claim, estimate
-from metering.payments import stripe_edge
+from metering.ingest.quarantine import estimate
+from metering.ingest.recording import claim
+from metering.payments.stripe import client
 from metering.pricing import current, outlook
 from omixa_billing import reminders
-from tests import factories
+from tests.kit import factories
 from workspaces.audit import entries
 from workspaces.redaction import redact_statement
 
@@ -38,7 +39,7 @@ def forget() -> None:
     outlook._kept = None
     claim._careful = 0
     estimate._after = 0
-    stripe_edge._edge.cache_clear()
+    client._edge.cache_clear()
     structlog.contextvars.clear_contextvars()
     for cache in caches.all(initialized_only=True):
         if isinstance(cache, LocMemCache):  # what lies elsewhere goes with the database

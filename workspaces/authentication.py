@@ -21,10 +21,10 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.request import Request
 
 from omixa_billing.limits.middleware import accept_credential
-from workspaces import secrets
 from workspaces.audit import credentials as audited_credentials
-from workspaces.current import membership_of
 from workspaces.errors import Unauthenticated, WorkspaceSuspended, WrongKindOfCredential
+from workspaces.keys import secrets
+from workspaces.members.current import membership_of
 from workspaces.models import APIKey, Credential, Gateway, Membership, User, Workspace
 
 LAST_USED_GRAIN = timedelta(minutes=1)

@@ -7,8 +7,10 @@ from datetime import datetime
 from django.db import connection, transaction
 
 from omixa_billing.command_actor import command_actor
-from workspaces import audit, issue, members
+from workspaces import audit
 from workspaces.ids import ALPHABET
+from workspaces.keys import issue
+from workspaces.members import members
 from workspaces.models import APIKey, Membership, User, Workspace
 
 ACTOR = command_actor("create_demo")

@@ -10,7 +10,7 @@ from typing import Any
 
 from psycopg.types.json import Json, Jsonb
 
-from workspaces.secrets import CHECKSUM_LENGTH, RANDOM_LENGTH, Kind
+from workspaces.keys.secrets import CHECKSUM_LENGTH, RANDOM_LENGTH, Kind
 
 _FORM = rf"omx(?:_|%5[Ff])({'|'.join(Kind)})(?:_|%5[Ff])[0-9A-Za-z]{{{RANDOM_LENGTH + CHECKSUM_LENGTH}}}"
 _TEXT, _BYTES = re.compile(_FORM), re.compile(_FORM.encode())

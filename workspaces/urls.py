@@ -2,8 +2,8 @@
 
 from django.urls import path
 
-from workspaces import api
 from workspaces.audit.api import Audit
+from workspaces.keys import api
 
 urlpatterns = [
     path("audit", Audit.as_view()),

@@ -19,7 +19,7 @@ from metering.catalogue.price_list import prices_in_force
 from metering.errors import InvalidParameter, NotFound
 from metering.money import rate_text
 from metering.periods import instant_text
-from workspaces.serializers import StrictQuery
+from workspaces.keys.serializers import StrictQuery
 
 MAX_LIMIT = 1_000
 RATE_HELP = "USD per million tokens, six places; null: at the full input rate."

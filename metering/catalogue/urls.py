@@ -3,7 +3,7 @@
 from django.urls import path
 
 from metering.catalogue import api
-from omixa_billing.headers import strangers_may_keep
+from omixa_billing.http.headers import strangers_may_keep
 
 urlpatterns = [
     path("models", strangers_may_keep(api.ModelsView.as_view()), name="models"),

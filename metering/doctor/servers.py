@@ -11,7 +11,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
 from metering.doctor.findings import ERROR, INFO, WARNING, Finding
-from metering.payments import stripe_edge
+from metering.payments.stripe import client
 from omixa_billing.celery import app
 from omixa_billing.embedded import home
 
@@ -105,7 +105,7 @@ def mail_found() -> Iterator[Finding]:
 
 
 def stripe_found() -> Iterator[Finding]:
-    if not stripe_edge.is_configured():
+    if not client.is_configured():
         yield Finding("stripe", INFO, "Stripe is not set up: invoices are marked as paid by hand.", "Set STRIPE_SECRET_KEY.")
         return
     if not settings.STRIPE_WEBHOOK_SECRET:
@@ -115,8 +115,8 @@ def stripe_found() -> Iterator[Finding]:
         message = "STRIPE_SECRET_KEY is a test key: nobody's card is charged."
         yield Finding("stripe", WARNING, message, "Set the live key.")
     try:
-        stripe_edge.edge().knows_customer("cus_doctor")
-    except (stripe_edge.StripeRefused, stripe_edge.StripeUnavailable) as error:
+        client.edge().knows_customer("cus_doctor")
+    except (client.StripeRefused, client.StripeUnavailable) as error:
         message = f"Stripe does not answer as it should: {error}"
         yield Finding("stripe", WARNING, message, "Check STRIPE_SECRET_KEY, and that this machine reaches Stripe.")
 

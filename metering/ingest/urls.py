@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from metering.ingest.api import BatchView, CorrectionsView, EventsView, LiteLLMView
+from metering.ingest.intake.api import BatchView, CorrectionsView, EventsView, LiteLLMView
 
 urlpatterns = [
     path("events", EventsView.as_view(), name="gateway_events"),

@@ -16,10 +16,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from metering.errors import NotFound
-from metering.invoicing.explain import events_under, explanation_of, page_of
-from metering.invoicing.issued_pdf import issued_invoice
+from metering.invoicing.as_json import billed_event_json, invoice_json, preview_json
+from metering.invoicing.documents.issued import issued_invoice
+from metering.invoicing.documents.pdf import pdf_response
+from metering.invoicing.explaining.explain import events_under, explanation_of, page_of
+from metering.invoicing.lifecycle.upcoming import upcoming
 from metering.invoicing.models import Invoice, InvoiceLine
-from metering.invoicing.pdf import pdf_response
 from metering.invoicing.serializers import (
     BilledEventListSerializer,
     InvoiceListSerializer,
@@ -28,17 +30,15 @@ from metering.invoicing.serializers import (
     InvoicesQuery,
     LineEventsQuery,
 )
-from metering.invoicing.shown import billed_event_json, invoice_json, preview_json
-from metering.invoicing.upcoming import upcoming
 from metering.usage.cursors import event_cursor, event_position
 from metering.usage.events import Position
 from metering.usage.exports import csv_download
 from metering.usage.parameters import NoQuery, decode_cursor, encode_cursor, invalid_cursor, parse
 from metering.usage.rows import EVENT_COLUMNS
 from workspaces.downloads import limited_download
+from workspaces.keys.serializers import ErrorSerializer
 from workspaces.models import Workspace
 from workspaces.permissions import SeesInvoices, caller_of
-from workspaces.serializers import ErrorSerializer
 
 EVENTS_AT_ONCE = 1_000
 REFUSED = dict.fromkeys((400, 401, 403), ErrorSerializer)

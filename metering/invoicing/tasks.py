@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from metering.errors import NotOrdered
-from metering.invoicing import schedule
+from metering.invoicing.lifecycle import schedule
 from metering.jobs.run import Run, counted
 from metering.periods import parse_month
 

@@ -2,7 +2,8 @@
 
 from django.urls import path
 
-from metering.invoicing import api, credit_notes_api
+from metering.invoicing import api
+from metering.invoicing.credit_notes import api as credit_notes_api
 
 urlpatterns = [
     path("invoices", api.InvoicesView.as_view(), name="invoices"),

@@ -17,12 +17,12 @@ from rest_framework.views import APIView
 from metering.credits.models import CreditGrant
 from metering.errors import InvalidParameter, NotFound, StripeAway
 from metering.invoicing.models import Invoice
-from metering.payments import top_ups
-from metering.payments.balance import balance_of
+from metering.payments.as_json import balance_json, entry_json, grant_json, grants_of, invoice_payment_json, top_up_json
+from metering.payments.balance.balance import balance_of
+from metering.payments.collecting.pay_invoice import pay_invoice
 from metering.payments.exports import EXPORTS, export
 from metering.payments.idempotency import HEADER, key_of
 from metering.payments.models import TopUp
-from metering.payments.pay_invoice import pay_invoice
 from metering.payments.serializers import (
     BalanceSerializer,
     CreditEntryListSerializer,
@@ -34,14 +34,14 @@ from metering.payments.serializers import (
     TopUpSerializer,
     TopUpToMake,
 )
-from metering.payments.shown import balance_json, entry_json, grant_json, grants_of, invoice_payment_json, top_up_json
-from metering.payments.stripe_edge import StripeUnavailable
+from metering.payments.stripe.client import StripeUnavailable
+from metering.payments.top_ups import purchase
 from metering.periods import Period
 from metering.usage.parameters import NoQuery, decode_cursor, encode_cursor, invalid_cursor, parse
 from workspaces.downloads import limited_download
+from workspaces.keys.serializers import ErrorSerializer
 from workspaces.models import APIKey
 from workspaces.permissions import SeesInvoices, caller_of
-from workspaces.serializers import ErrorSerializer
 
 REFUSED = dict.fromkeys((400, 401, 403), ErrorSerializer)
 NOT_FOUND = {404: ErrorSerializer}
@@ -114,7 +114,7 @@ class TopUpsView(APIView):
         asked = valid(TopUpToMake(data=request.data))
         caller, now = caller_of(request), timezone.now()
         with stripe_may_be_away():
-            top_up = top_ups.buy(caller.workspace, asked["amount"], asked["method"], key, caller.actor, now)
+            top_up = purchase.buy(caller.workspace, asked["amount"], asked["method"], key, caller.actor, now)
         return Response(top_up_json(top_up), status=201)
 
 

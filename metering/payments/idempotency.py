@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from metering.errors import IdempotencyKeyRequired, IdempotencyKeyReused
-from metering.invoicing.draft import hold
+from metering.invoicing.lifecycle.draft import hold
 from metering.payments.models import IdempotencyKey
 from workspaces.models import Workspace
 

@@ -9,7 +9,7 @@ from metering.credits.models import CreditEntry, CreditGrant
 from metering.invoicing.models import Invoice
 from metering.invoicing.serializers import CentsField
 from metering.payments.models import TopUp
-from metering.payments.top_ups import PAGE, SAVED
+from metering.payments.top_ups.purchase import PAGE, SAVED
 from metering.usage.parameters import InstantField
 from metering.usage.serializers import AmountField
 

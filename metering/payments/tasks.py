@@ -7,18 +7,18 @@ import structlog
 from celery import shared_task
 from django.utils import timezone
 
-from metering.jobs.alert import tell_operators
-from metering.jobs.models import JobRun
-from metering.jobs.run import Run, counted, running
-from metering.payments import accounts, attempts, auto_top_up, collect, dunning, mails, refunds, webhooks
-from metering.payments.expire import expire_credits as write_off_credits
-from metering.payments.expiring_keys import tell_of_expiring_keys
-from metering.payments.reconcile import against_stripe, everything
-from metering.payments.suspension import watch_suspensions
-from workspaces.audit import chain
+from metering.jobs.run import Run, counted
+from metering.payments.balance.expiry import expire_credits as write_off_credits
+from metering.payments.balance.suspension import watch_suspensions
+from metering.payments.collecting import attempts, collect, dunning
+from metering.payments.mails import sending
+from metering.payments.mails.expiring_keys import tell_of_expiring_keys
+from metering.payments.refunds import refunds
+from metering.payments.stripe import customers
+from metering.payments.top_ups import automatic
+from metering.payments.webhooks import inbox
 
 log = structlog.get_logger(__name__)
-NIGHTS_REMEMBERED = 100
 
 
 @shared_task(name="metering.collect_invoices")
@@ -57,7 +57,7 @@ def recover_payments(order: Any = None) -> dict[str, Any]:
 @shared_task(name="metering.handle_webhooks")
 def handle_webhooks(order: Any = None) -> dict[str, Any]:
     """Handles what waits in the webhook inbox, and tries again what failed."""
-    return counted("metering.handle_webhooks", order, lambda run: webhooks.handle_waiting(timezone.now, run.progress))
+    return counted("metering.handle_webhooks", order, lambda run: inbox.handle_waiting(timezone.now, run.progress))
 
 
 @shared_task(name="metering.expire_credits")
@@ -71,7 +71,7 @@ def top_up_balances(order: Any = None) -> dict[str, Any]:
     """Tops up low balances and tells of them; refuses live keys while nothing is left, or lets them work again."""
 
     def act(run: Run) -> dict[str, Any]:
-        found, watched = auto_top_up.top_up_low(timezone.now, run.progress), watch_suspensions(timezone.now)
+        found, watched = automatic.top_up_low(timezone.now, run.progress), watch_suspensions(timezone.now)
         return found | watched | {"failed": found["failed"] + watched["failed"]}
 
     return counted("metering.top_up_balances", order, act)
@@ -80,39 +80,16 @@ def top_up_balances(order: Any = None) -> dict[str, Any]:
 @shared_task(name="metering.send_notices")
 def send_notices(order: Any = None) -> dict[str, Any]:
     """Sends the mails that wait."""
-    return counted("metering.send_notices", order, lambda run: mails.send_waiting(timezone.now, run.progress))
+    return counted("metering.send_notices", order, lambda run: sending.send_waiting(timezone.now, run.progress))
 
 
 @shared_task(name="metering.tell_expiring_cards")
 def tell_expiring_cards(order: Any = None) -> dict[str, Any]:
     """Tells workspaces of saved cards that expire within a month."""
-    return counted("metering.tell_expiring_cards", order, lambda _: {"cards": accounts.tell_expiring(timezone.now())})
+    return counted("metering.tell_expiring_cards", order, lambda _: {"cards": customers.tell_expiring(timezone.now())})
 
 
 @shared_task(name="metering.tell_expiring_keys")
 def tell_expiring_keys(order: Any = None) -> dict[str, Any]:
     """Tells owners and admins of keys that expire within two weeks."""
     return counted("metering.tell_expiring_keys", order, lambda _: {"keys": tell_of_expiring_keys(timezone.now())})
-
-
-@shared_task(name="metering.reconcile_nightly")
-def reconcile_nightly(order: Any = None) -> None:
-    """Proves that everything agrees, and alerts the operators where it does not."""
-    with running("metering.reconcile_nightly", order) as run:
-        run.result = found = everything(progress=run.progress)
-        found["differences"] += against_stripe(timezone.now())
-        found["differences"] += trail_differences(found)
-        found["ok"] = not found["differences"]
-        if found["differences"]:
-            run.needs_attention()
-            tell_operators(f"Omixa billing: differences found, {len(found['differences'])} in all", found["differences"])
-
-
-def trail_differences(found: dict[str, Any]) -> list[dict[str, Any]]:
-    """Proves the trail against the heads of the nights before, and keeps its head in `found` and in the log."""
-    earlier = JobRun.objects.filter(job="metering.reconcile_nightly", result__has_key="audit_head")
-    heads = [chain.parse_head(run.result["audit_head"]) for run in earlier.order_by("-pk")[:NIGHTS_REMEMBERED]]
-    proof = chain.verify(*heads)
-    found["audit_head"] = proof["head"]
-    log.info("audit_head", head=proof["head"], ok=proof["ok"])
-    return [] if proof["ok"] else [{"check": "audit_trail_is_untouched", **proof["first_difference"]}]

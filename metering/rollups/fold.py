@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from metering.ingest.arrivals import Arrival
+from metering.ingest.recording.arrivals import Arrival
 
 NO_PRICE = 0
 

@@ -10,9 +10,9 @@ from django import template
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from metering.dashboards.icons import ICONS
 from metering.money import WIDE, cents_text, exact_text, rate_text, round_to_cents
 from metering.periods import instant_text
+from metering.website.icons import ICONS
 
 register = template.Library()
 

@@ -8,9 +8,9 @@ from django.http import HttpRequest
 from django.template import Context
 from django.urls import reverse
 
-from metering.payments.suspended import Suspension, suspension_of
+from metering.payments.balance.suspension_reasons import Suspension, suspension_of
 from workspaces.authentication import Caller, caller_of_member
-from workspaces.current import membership_of
+from workspaces.members.current import membership_of
 from workspaces.models import Membership
 
 register = template.Library()

@@ -34,7 +34,7 @@ from metering.usage.serializers import (
 from metering.usage.spend import month_spend
 from workspaces.authentication import Caller
 from workspaces.downloads import limited_answer, limited_download
-from workspaces.key_limits import in_order
+from workspaces.keys.limits import in_order
 from workspaces.models import APIKey
 from workspaces.permissions import caller_of
 

@@ -16,7 +16,7 @@ from typing import Any
 from django.db import connection
 
 from metering.errors import NotFound
-from metering.ingest.events import request_hash
+from metering.ingest.formats.events import request_hash
 from metering.ingest.models import EventIdentity, EventStatus
 from metering.periods import HOUR, floor_hour
 from metering.usage import events_sql

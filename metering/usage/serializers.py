@@ -7,7 +7,7 @@ from rest_framework import serializers
 from metering.ingest.models import EventCorrection, EventStatus, UsageSource
 from metering.pricing.components import COMPONENTS
 from metering.usage.query import BUCKETS, GROUPS
-from workspaces.serializers import SCOPES_SHOWN, Scopes
+from workspaces.keys.serializers import SCOPES_SHOWN, Scopes
 
 STATUSES = [status.label for status in EventStatus]
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 import structlog
 from django.conf import settings
 
-from omixa_billing.client_address import address_group
+from omixa_billing.http.client_address import address_group
 
 log = structlog.get_logger(__name__)
 

@@ -1,7 +1,7 @@
 """The gateway's endpoints: Django in bounded threads of this process, which hold nothing but complete requests.
 
 A gateway is looked up from the head alone, and its body is read only once it is known. The view finds what came of that in the
-request (metering.ingest.api), so the credential costs one query.
+request (metering.ingest.intake.api), so the credential costs one query.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 from django.conf import settings
 
-from metering.ingest.api import GATEWAY, gateway_or_refusal
+from metering.ingest.intake.api import GATEWAY, gateway_or_refusal
 from omixa_billing.front.answers import Answer, Send, send_answer
 from omixa_billing.front.body import Receive, discard_body, read_body
 from omixa_billing.front.head import Head

@@ -4,7 +4,7 @@ import re
 from functools import cached_property
 from typing import Any
 
-from omixa_billing.client_address import address_group, address_of
+from omixa_billing.http.client_address import address_group, address_of
 
 Headers = list[tuple[bytes, bytes]]
 Scope = dict[str, Any]

@@ -18,7 +18,7 @@ from omixa_billing.front.body import ClientGone, Receive, discard_body, read_bod
 from omixa_billing.front.head import HOP_BY_HOP, Head
 from omixa_billing.front.memory import Memory
 from omixa_billing.front.socket import PEER, pages_socket
-from workspaces.secrets import bearer_secret, kind_of
+from workspaces.keys.secrets import bearer_secret, kind_of
 
 KEPT_OF_AN_ANSWER = 256 * 1024  # aiohttp reads on until twice as much is waiting
 LONGEST_HEADER = 64 * 1024

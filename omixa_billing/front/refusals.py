@@ -5,10 +5,10 @@ from functools import cache
 from django.http import HttpResponse
 from django.template.loader import render_to_string
 
-from metering.ingest.bodies import body_too_large
-from omixa_billing.errors import error_response, path_speaks_json, refusal_response
+from metering.ingest.formats.bodies import body_too_large
 from omixa_billing.front.answers import Answer
 from omixa_billing.front.head import Head
+from omixa_billing.http.errors import error_response, path_speaks_json, refusal_response
 
 RETRY_AFTER = 5  # seconds
 

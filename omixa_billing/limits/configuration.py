@@ -12,7 +12,7 @@ from omixa_billing.environment import Environment
 from omixa_billing.limits.rates import parse_rate
 
 DEFAULTS = {"api": "1200/m", "pages": "1200/m", "anonymous": "600/m", "sign_in": "60/m", "webhooks": "1200/m"}
-# Of allauth's pages, counted in the shared cache: "ip" is the caller's address, "key" what `workspaces.sign_in_limits` says,
+# Of allauth's pages, counted in the shared cache: "ip" is the caller's address, "key" what `workspaces.signin.limits` says,
 # a person for codes of the second factor, or the address that a mail goes to.
 SIGN_IN_RATES = {
     "login": "60/m/ip",

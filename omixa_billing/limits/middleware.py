@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from omixa_billing.client_address import address_group, client_address
-from omixa_billing.errors import too_many_requests
+from omixa_billing.http.client_address import address_group, client_address
+from omixa_billing.http.errors import too_many_requests
 from omixa_billing.limits import rates
-from workspaces.secrets import bearer_secret
+from workspaces.keys.secrets import bearer_secret
 
 GATEWAYS, HEALTH = "/gateway/", "/healthz"
 ACCEPTED = "omixa.credential_accepted"  # in request.META, which DRF's request shares

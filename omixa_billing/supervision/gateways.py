@@ -12,7 +12,7 @@ def main() -> None:
     django.setup()
     from django.utils import timezone
 
-    from metering.ingest.broker.consume import consume
+    from metering.ingest.intake.broker.consume import consume
 
     stop = threading.Event()
     for ending in (signal.SIGTERM, signal.SIGINT):

@@ -20,9 +20,9 @@ from django.db import connection, transaction  # noqa: E402
 
 from metering.catalogue.models import LanguageModel, PriceVersion  # noqa: E402
 from metering.ingest.models import Provider, ServiceTier  # noqa: E402
+from metering.invoicing.documents.pdf import invoice_pdf  # noqa: E402
+from metering.invoicing.lifecycle.schedule import close_due_months  # noqa: E402
 from metering.invoicing.models import Invoice, InvoiceSequence  # noqa: E402
-from metering.invoicing.pdf import invoice_pdf  # noqa: E402
-from metering.invoicing.schedule import close_due_months  # noqa: E402
 from metering.rollups.models import DailyRollup  # noqa: E402
 from workspaces.models import APIKey, Workspace  # noqa: E402
 

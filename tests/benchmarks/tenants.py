@@ -46,7 +46,7 @@ def make_tenants(count: int, keys: int) -> dict[str, Any]:
     """{"token": the gateway's, "workspaces": [as above]}"""
     from django.utils import timezone
 
-    from workspaces.issue import create_gateway, create_key, create_workspace
+    from workspaces.keys.issue import create_gateway, create_key, create_workspace
 
     now = timezone.now()
     workspaces = []

@@ -11,7 +11,7 @@ from django.db import connections
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from metering.catalogue.seeds import load_catalogue
-from tests.factories import make_gateway, make_workspace
+from tests.kit.factories import make_gateway, make_workspace
 from workspaces.models import Gateway, Membership, User, Workspace
 
 # Playwright's synchronous API keeps an event loop in this thread, in which Django would refuse every query of the tests

@@ -7,7 +7,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Visit, World, sign_in
-from tests.factories import an_event, make_key, send
+from tests.kit.factories import an_event, make_key, send
 
 pytestmark = pytest.mark.browser
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PASSWORD, Visit, World, sign_in
-from tests.factories import an_event, make_key, make_price, make_workspace, send
+from tests.kit.factories import an_event, make_key, make_price, make_workspace, send
 from workspaces.models import User
 
 pytestmark = pytest.mark.browser

@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from metering.usage.events import attempts
 from tests.browser.conftest import Visit, World, sign_in
-from tests.factories import an_event, make_key, send
+from tests.kit.factories import an_event, make_key, send
 
 pytestmark = pytest.mark.browser
 IDS = [

@@ -9,9 +9,9 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from metering.catalogue.set_price import set_price
-from metering.rollups.rerate import continue_reratings
+from metering.revisions.rerating.jobs import continue_reratings
 from tests.browser.conftest import Visit, World, confirm_identity, sign_in
-from tests.factories import an_event, make_key, send
+from tests.kit.factories import an_event, make_key, send
 from workspaces.models import User
 
 pytestmark = pytest.mark.browser

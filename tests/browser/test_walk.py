@@ -6,12 +6,12 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from metering.invoicing.close import close_month
+from metering.invoicing.lifecycle.close import close_month
 from metering.invoicing.models import Invoice
-from metering.invoicing.terms_models import AgreedPricing, BillingTerms
+from metering.invoicing.terms.models import AgreedPricing, BillingTerms
 from metering.periods import month_of, previous_month
 from tests.browser.conftest import Visit, World, confirm_identity, sign_in
-from tests.factories import an_event, send
+from tests.kit.factories import an_event, send
 from workspaces.models import APIKey
 
 pytestmark = pytest.mark.browser

@@ -9,7 +9,7 @@ from rest_framework.test import APIClient
 
 from metering.catalogue.models import LanguageModel
 from metering.catalogue.seeds import load_catalogue
-from tests.factories import LONG_AGO, NOW, make_model, make_price, make_workspace
+from tests.kit.factories import LONG_AGO, NOW, make_model, make_price, make_workspace
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fixed_day")]
 SECOND = timedelta(seconds=1)

@@ -15,8 +15,8 @@ from metering.catalogue.seeds import load_catalogue
 from metering.catalogue.set_price import set_price
 from metering.errors import InvalidPrice, PriceAlreadySet
 from metering.ingest.models import UsageEvent
-from metering.rollups.reprice import price_waiting
-from tests.factories import (
+from metering.revisions.rerating.reprice import price_waiting
+from tests.kit.factories import (
     GOLDEN_COST,
     LONG_AGO,
     NOW,

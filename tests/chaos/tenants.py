@@ -19,7 +19,7 @@ def make(price_commands: list[list[str]], sweep_every: int | None) -> dict[str, 
     from django.core.management import call_command
     from django.utils import timezone
 
-    from workspaces.issue import create_gateway, create_key, create_workspace
+    from workspaces.keys.issue import create_gateway, create_key, create_workspace
 
     if sweep_every:
         sweep_more_often(sweep_every)

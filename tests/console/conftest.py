@@ -10,12 +10,13 @@ import time_machine
 from django.test import Client
 
 from metering.ingest.models import Batch
-from metering.invoicing.close import close_month
+from metering.invoicing.lifecycle.close import close_month
 from metering.invoicing.models import Invoice
 from metering.periods import parse_month
 from omixa_billing.celery import app
-from tests.factories import NOW, an_event, make_gateway, make_key, make_price, make_workspace, send
-from workspaces import issue, members
+from tests.kit.factories import NOW, an_event, make_gateway, make_key, make_price, make_workspace, send
+from workspaces.keys import issue
+from workspaces.members import members
 from workspaces.models import APIKey, Gateway, User, Workspace
 
 OPERATOR = "operator@omixa.example"

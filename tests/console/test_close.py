@@ -8,15 +8,15 @@ from django.test import Client
 from django.urls import reverse
 
 from metering.errors import NotOrdered
-from metering.invoicing import schedule
-from metering.invoicing.close import close_workspace
+from metering.invoicing.lifecycle import schedule
+from metering.invoicing.lifecycle.close import close_workspace
 from metering.invoicing.models import Invoice
 from metering.invoicing.tasks import close_month
 from metering.jobs.models import JobOrder, JobRun
 from omixa_billing.celery import app
 from tests.console.conftest import OPERATOR, World, sent_tasks
 from tests.console.test_customers import acts_on, submit
-from tests.factories import NOW, an_event, make_key, make_workspace, send
+from tests.kit.factories import NOW, an_event, make_key, make_workspace, send
 from workspaces.models import AuditEntry, Workspace
 
 pytestmark = pytest.mark.django_db

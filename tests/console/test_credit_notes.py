@@ -7,17 +7,17 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from metering.console.money.invoice_actions import page_of
 from metering.credits import ledger
-from metering.dashboards.console.invoice_acts import page_of
 from metering.invoicing.credit_note_models import CreditNote
-from metering.invoicing.finalize import finalize
+from metering.invoicing.lifecycle.finalize import finalize
 from metering.invoicing.models import Invoice
-from metering.payments.by_hand import mark_paid
+from metering.payments.collecting.manual import mark_paid
 from metering.payments.models import Payment, Refund
 from tests.console.conftest import OPERATOR, World
 from tests.console.test_customers import acts_on, confirms, submit, token_of
 from tests.console.test_invoices import act
-from tests.factories import NOW, an_event, send
+from tests.kit.factories import NOW, an_event, send
 
 ACTS = ("finalize", "mark_paid", "credit", "uncollectible", "void", "reissue")
 

@@ -9,11 +9,11 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.console.conftest import OPERATOR, World
-from tests.factories import NOW, make_key
-from workspaces import members
+from tests.kit.factories import NOW, make_key
 from workspaces.authentication import authenticate_gateway
+from workspaces.keys.secrets import sha256
+from workspaces.members import members
 from workspaces.models import APIKey, AuditEntry, Credential, Gateway, Invitation, Membership, User, Workspace
-from workspaces.secrets import sha256
 
 
 def submit(console: Client, url: str, **given: object):  # type: ignore[no-untyped-def]

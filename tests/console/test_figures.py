@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from metering.dashboards.console import figures
+from metering.console import figures
 
 
 @pytest.mark.parametrize(

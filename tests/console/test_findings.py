@@ -8,11 +8,11 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from metering.console.jobs import findings
 from metering.credits import ledger
-from metering.dashboards.console import findings
 from metering.payments.models import Payment, Refund
 from tests.console.conftest import World
-from tests.factories import NOW
+from tests.kit.factories import NOW
 
 pytestmark = pytest.mark.django_db
 

@@ -8,11 +8,11 @@ import pytest
 import time_machine
 from django.test import Client
 
+from metering.console.money import terms
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
-from metering.dashboards.console import terms
 from tests.console.conftest import World
-from tests.factories import NOW
+from tests.kit.factories import NOW
 from workspaces.models import SentForm, User, Workspace
 from workspaces.sent_forms import LIVES, forget_old
 

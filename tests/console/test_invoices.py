@@ -9,7 +9,7 @@ from metering.invoicing.models import Invoice
 from metering.periods import parse_month
 from tests.console.conftest import OPERATOR, World
 from tests.console.test_customers import acts_on, submit
-from tests.factories import NOW
+from tests.kit.factories import NOW
 
 
 def act(console: Client, name: str, invoice: Invoice, **given: str):  # type: ignore[no-untyped-def]

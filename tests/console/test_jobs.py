@@ -12,15 +12,16 @@ from django.utils.html import escape
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from metering import tasks as metering_tasks
-from metering.dashboards.console import job_words
-from metering.dashboards.console.jobs import in_words
-from metering.ingest import drain
+from metering.console.jobs import words
+from metering.console.jobs.runs import in_words
 from metering.ingest.models import Batch
 from metering.jobs.models import JobOrder, JobRun
-from metering.payments.tasks import reconcile_nightly, send_notices
+from metering.payments.tasks import send_notices
+from metering.reconcile.tasks import reconcile_nightly
+from metering.worker import events
 from omixa_billing.celery import app
 from tests.console.conftest import World, sent_tasks
-from tests.factories import NOW, make_price
+from tests.kit.factories import NOW, make_price
 from workspaces.models import AuditEntry, User
 
 pytestmark = pytest.mark.django_db
@@ -64,7 +65,7 @@ def test_a_run_shows_when_how_long_and_what_it_did(console: Client) -> None:
     ],
 )
 def test_a_schedule_is_said_in_words(console: Client, name: str, said: str) -> None:
-    assert job_words.when(PeriodicTask.objects.get(name=name)) == said
+    assert words.when(PeriodicTask.objects.get(name=name)) == said
     assert f">{said}</a>" in page(console)
 
 
@@ -79,7 +80,7 @@ def test_a_schedule_is_said_in_words(console: Client, name: str, said: str) -> N
     ],
 )
 def test_a_schedule_too_particular_for_words_stays_as_it_is(given: dict[str, str], said: str) -> None:
-    assert job_words.at(CrontabSchedule(**given, timezone="UTC")) == said
+    assert words.at(CrontabSchedule(**given, timezone="UTC")) == said
 
 
 def test_the_history_names_jobs_as_the_schedule_does(console: Client) -> None:
@@ -135,8 +136,8 @@ def test_a_batch_that_fails_again_needs_attention(world: World, monkeypatch: Any
         raise LookupError("a bug")
 
     Batch.objects.filter(status="pending").update(failures=1)
-    monkeypatch.setattr(drain, "_record", broken)
-    monkeypatch.setattr(drain, "record_one_by_one", broken)
+    monkeypatch.setattr(events, "_record", broken)
+    monkeypatch.setattr(events, "record_one_by_one", broken)
     for _ in range(3):
         metering_tasks.sweep_inbox.apply()
     first, again = JobRun.objects.order_by("pk")

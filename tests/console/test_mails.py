@@ -7,10 +7,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from metering.payments.mails.outbox import tell
 from metering.payments.models import Notice
-from metering.payments.notices import tell
 from tests.console.conftest import World
-from tests.factories import NOW
+from tests.kit.factories import NOW
 
 pytestmark = pytest.mark.django_db
 LISTING = reverse("admin:metering_notice_changelist")

@@ -11,7 +11,7 @@ from django.urls import reverse
 from metering.ingest.models import Batch, QuarantinedEvent, UsageEvent
 from tests.console.conftest import OPERATOR, World
 from tests.console.test_customers import acts_on, submit
-from tests.factories import NOW, an_event, send
+from tests.kit.factories import NOW, an_event, send
 from workspaces.models import AuditEntry
 
 EVENTS = "admin:metering_usageevent_changelist"

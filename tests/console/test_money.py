@@ -12,14 +12,14 @@ from django.urls import reverse
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
 from metering.invoicing.models import Invoice
-from metering.invoicing.terms_models import AgreedPricing, BillingTerms, TaxRate
-from metering.payments.by_hand import mark_paid
-from metering.payments.mails import send_waiting
+from metering.invoicing.terms.models import AgreedPricing, BillingTerms, TaxRate
+from metering.payments.balance.suspension import judge
+from metering.payments.collecting.manual import mark_paid
+from metering.payments.mails.outbox import tell
+from metering.payments.mails.sending import send_waiting
 from metering.payments.models import Dispute, Notice, Payment, Refund, WebhookEvent
-from metering.payments.notices import tell
-from metering.payments.suspension import judge
-from tests.factories import NOW, make_gateway, make_price, make_workspace
 from tests.invoicing.conftest import Meter
+from tests.kit.factories import NOW, make_gateway, make_price, make_workspace
 from tests.payments.conftest import an_invoice, stripe
 from tests.payments.stripe_server import StripeServer
 from workspaces.models import AuditEntry, User, Workspace

@@ -7,9 +7,9 @@ from html import unescape
 
 from django.test import Client
 
-from metering.dashboards.console.revenue import revenue
+from metering.console.money.revenue import revenue
 from tests.console.conftest import World
-from tests.factories import GOLDEN_COST, NOW, an_event, make_key, make_price, make_workspace, send
+from tests.kit.factories import GOLDEN_COST, NOW, an_event, make_key, make_price, make_workspace, send
 
 
 def test_spend_is_compared_with_the_stretch_before(world: World) -> None:

@@ -12,7 +12,7 @@ from metering.ingest.models import UsageEvent
 from metering.tasks import price_waiting_events
 from tests.console.conftest import OPERATOR, World
 from tests.console.test_customers import acts_on, submit
-from tests.factories import LONG_AGO, NOW, make_price
+from tests.kit.factories import LONG_AGO, NOW, make_price
 
 FORM = "admin:metering_priceversion_add"
 RATES = {"service_tier": "default", "above_input_tokens": "0"}

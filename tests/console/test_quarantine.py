@@ -14,15 +14,15 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from metering.dashboards.console import held, quarantine_acts
-from metering.dashboards.console.backlog import unpriced_by_cause
-from metering.dashboards.console.nearest import guesses
-from metering.ingest import estimate
-from metering.ingest.estimate import fill_estimates
+from metering.console.backlog import unpriced_by_cause
+from metering.console.quarantine import handling, totals
+from metering.console.usage.nearest_price import guesses
 from metering.ingest.models import Batch, QuarantinedEvent, UsageEvent
+from metering.ingest.quarantine import estimate
+from metering.ingest.quarantine.estimate import fill_estimates
 from tests.console.conftest import OPERATOR, World
 from tests.console.test_customers import acts_on, submit
-from tests.factories import GOLDEN_COST, GOLDEN_USAGE, NOW, an_event, make_gateway, make_price, send, work
+from tests.kit.factories import GOLDEN_COST, GOLDEN_USAGE, NOW, an_event, make_gateway, make_price, send, work
 from workspaces.models import APIKey
 
 LISTING = "admin:metering_quarantinedevent_changelist"
@@ -61,7 +61,7 @@ def test_open_events_are_added_up_by_reason(console: Client, world: World) -> No
     held_back(world.key, "unknown", model="mystery-1")
     QuarantinedEvent.objects.filter(request_id="bad-0").update(settled_at=NOW)
     fill_estimates()
-    found = {each.code: (each.events, each.estimated, each.estimate) for each in held.held_by_reason()}
+    found = {each.code: (each.events, each.estimated, each.estimate) for each in totals.held_by_reason()}
     assert found == {
         "identity_taken": (1, 1, Decimal("0.0000075")),
         "invalid_event": (1, 1, Decimal("0.000006")),
@@ -92,7 +92,7 @@ def test_reasons_are_counted_by_day_whether_open_or_settled(console: Client, wor
         event = held_back(world.key, f"r{back}")
         QuarantinedEvent.objects.filter(pk=event.pk).update(created_at=NOW - timedelta(days=back))
     QuarantinedEvent.objects.filter(request_id="r1").update(settled_at=NOW)
-    found = held.quarantined_by_day(timezone.now())
+    found = totals.quarantined_by_day(timezone.now())
     assert list(found.series) == ["usage_inconsistent", "identity_taken", "invalid_event"]
     assert [(f"{day:%m-%d}", row, total) for day, row, total in found.rows()] == [
         ("10-15", [0, 1, 1], 2),
@@ -108,7 +108,7 @@ def test_many_reasons_are_charted_as_the_commonest_and_the_rest(world: World) ->
     for number in range(8):
         event = held_back(world.key, f"r{number}")
         QuarantinedEvent.objects.filter(pk=event.pk).update(code=f"code_{number}")
-    series = held.quarantined_by_day(timezone.now()).series
+    series = totals.quarantined_by_day(timezone.now()).series
     assert list(series) == ["code_0", "code_1", "code_2", "code_3", "code_4", "other reasons"]
     assert [values[-1] for values in series.values()] == [1, 1, 1, 1, 1, 5]
 
@@ -286,7 +286,7 @@ def test_all_that_match_are_dismissed(console: Client, world: World) -> None:
 
 
 def test_a_great_many_are_acted_on_in_parts(console: Client, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quarantine_acts, "AT_ONCE", 2)
+    monkeypatch.setattr(handling, "AT_ONCE", 2)
     for number in range(3):
         held_back(world.key, f"r{number}")
     last = QuarantinedEvent.objects.latest("id").pk

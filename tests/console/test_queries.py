@@ -11,8 +11,8 @@ from django.urls import reverse
 from metering.ingest.models import Batch
 from tests.console.conftest import World
 from tests.console.test_pages import every_page
-from tests.factories import NOW, an_event, make_key, make_price, make_workspace, send
-from workspaces import members
+from tests.kit.factories import NOW, an_event, make_key, make_price, make_workspace, send
+from workspaces.members import members
 from workspaces.models import Workspace
 
 LISTS = {

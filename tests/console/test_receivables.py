@@ -8,15 +8,15 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from metering.invoicing.close import close_month
+from metering.invoicing.lifecycle.close import close_month
+from metering.invoicing.lifecycle.void import mark_uncollectible
 from metering.invoicing.models import Invoice
-from metering.invoicing.void import mark_uncollectible
-from metering.payments.by_hand import mark_paid
+from metering.payments.collecting.manual import mark_paid
 from metering.payments.models import Dunning, PaymentAttempt
 from metering.periods import parse_month
 from tests.console.conftest import OPERATOR
-from tests.factories import NOW, make_gateway, make_key, make_price, make_workspace
 from tests.invoicing.conftest import Meter, tokens
+from tests.kit.factories import NOW, make_gateway, make_key, make_price, make_workspace
 from workspaces.models import Workspace
 
 pytestmark = pytest.mark.django_db

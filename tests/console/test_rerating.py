@@ -9,14 +9,14 @@ from django.urls import reverse
 
 from metering.catalogue.models import PriceVersion
 from metering.ingest.models import UsageEvent
-from metering.invoicing.finalize import finalize
+from metering.invoicing.lifecycle.finalize import finalize
+from metering.revisions.rerating.jobs import continue_reratings
 from metering.rollups.models import Rerating
-from metering.rollups.rerate import continue_reratings
 from tests.console.conftest import OPERATOR, World
 from tests.console.test_prices import submit
-from tests.corrections.conftest import SMALL_USAGE, correct, replace, void
-from tests.factories import NOW
-from tests.rerating.conftest import correct_price
+from tests.kit.factories import NOW
+from tests.revisions.corrections.conftest import SMALL_USAGE, correct, replace, void
+from tests.revisions.rerating.conftest import correct_price
 from workspaces.models import AuditEntry
 
 LIST = "admin:metering_rerating_changelist"

@@ -10,7 +10,7 @@ from django.test import Client
 
 from metering.ingest.models import QuarantinedEvent, UsageEvent
 from tests.console.conftest import World
-from tests.factories import NOW, make_workspace
+from tests.kit.factories import NOW, make_workspace
 from workspaces import audit
 from workspaces.audit import chain
 from workspaces.models import AuditEntry, User, Workspace

@@ -10,10 +10,10 @@ from django.test import Client
 from django.urls import reverse
 
 from metering.credits import ledger
-from metering.invoicing.terms_models import AgreedPricing, BillingTerms, TaxRate
+from metering.invoicing.terms.models import AgreedPricing, BillingTerms, TaxRate
 from metering.payments.models import Dunning, PaymentAccount
-from tests.factories import NOW, make_gateway, make_key, make_price, make_workspace
 from tests.invoicing.conftest import Meter, tokens
+from tests.kit.factories import NOW, make_gateway, make_key, make_price, make_workspace
 from tests.payments.conftest import an_invoice
 from workspaces.models import Workspace
 

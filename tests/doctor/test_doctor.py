@@ -17,8 +17,8 @@ from django.db.migrations.recorder import MigrationRecorder
 from metering.doctor import machine, servers, work
 from metering.doctor.findings import Finding, printed, report
 from metering.jobs.models import JobRun
-from tests.factories import an_event, make_gateway, make_key, make_workspace, send
 from tests.first_run import free_port
+from tests.kit.factories import an_event, make_gateway, make_key, make_workspace, send
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)

@@ -5,9 +5,9 @@ from datetime import timedelta
 from django.test import Client
 
 from tests.every_address.conftest import browser_of
-from tests.factories import NOW
+from tests.kit.factories import NOW
 from tests.openapi.world import World
-from workspaces import issue, secrets
+from workspaces.keys import issue, secrets
 from workspaces.models import Membership, User, Workspace
 
 STRANGERS = (

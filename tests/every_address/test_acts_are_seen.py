@@ -19,23 +19,23 @@ from django.test import Client, RequestFactory
 from django.urls import get_resolver, reverse
 from django_celery_beat.models import IntervalSchedule
 
-from metering.invoicing.close import close_month
-from metering.payments.give_back import void_invoice
+from metering.invoicing.lifecycle.close import close_month
+from metering.payments.mails.outbox import tell
 from metering.payments.models import WebhookEvent
-from metering.payments.notices import tell
+from metering.payments.refunds.reversals import void_invoice
 from metering.periods import parse_month
 from tests.every_address.acts import Act, Done, acts_of_forms, done, methods_of, sender
 from tests.every_address.addresses import ROUTE_PART, every_address, every_row, known_names, routes_and_views
 from tests.every_address.conftest import browser_of
 from tests.every_address.forms import Form
-from tests.factories import NOW, an_event, make_price
+from tests.kit.factories import NOW, an_event, make_price
 from tests.openapi.world import World
 from tests.payments.conftest import stripe, with_method
 from tests.payments.stripe_server import StripeServer
 from tests.usage.conftest import Sender, a_tenant, at
-from workspaces import members
 from workspaces.audit.middleware import LEAVES_NONE
-from workspaces.invitations.invite import invite
+from workspaces.members import members
+from workspaces.members.invitations.invite import invite
 from workspaces.models import AuditEntry, Gateway, User, Workspace
 
 __all__ = ["stripe"]

@@ -11,7 +11,7 @@ from django_celery_beat.models import PeriodicTask
 
 from tests.every_address.addresses import every_address
 from tests.openapi.world import World
-from workspaces.console.pages import FormPage, names_an_act
+from workspaces.console.kit.pages import FormPage, names_an_act
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 DANGER = re.compile(r"\bbutton--danger\b|\bbg-red-\d+\b")

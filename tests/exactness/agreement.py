@@ -18,7 +18,7 @@ from tests.exactness.oracle import Oracle, Recorded, State
 from tests.exactness.product import Product
 from tests.exactness.reading import Tokens
 from tests.scenarios.oracle import Rated, exact, grouped
-from workspaces import issue
+from workspaces.keys import issue
 from workspaces.models import Workspace
 
 GROUPS = ["model", "key_id", "service_tier", "provider", "status"]

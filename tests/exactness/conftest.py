@@ -8,10 +8,10 @@ import pytest
 import time_machine
 from hypothesis import HealthCheck, Phase, settings
 
-from metering.ingest import claim
 from metering.ingest.directory import Directory
 from metering.ingest.models import Provider, ServiceTier
-from metering.rollups import again, stretches
+from metering.ingest.recording import claim
+from metering.revisions.rerating import intervals, rerate_events
 from tests.exactness.history import BEGINNING
 
 EXAMPLES = int(os.environ.get("EXACTNESS_EXAMPLES", "0"))
@@ -43,9 +43,9 @@ def fixed_day() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a few events are already several transactions' worth of re-rating, and claimed by copying."""
-    monkeypatch.setattr(again, "EVENTS_PER_TRANSACTION", 2)
-    monkeypatch.setattr(again, "STRETCHES_PER_TRANSACTION", 2)
-    monkeypatch.setattr(stretches, "GROUPS_PER_READ", 2)
+    monkeypatch.setattr(rerate_events, "EVENTS_PER_TRANSACTION", 2)
+    monkeypatch.setattr(rerate_events, "STRETCHES_PER_TRANSACTION", 2)
+    monkeypatch.setattr(intervals, "GROUPS_PER_READ", 2)
     monkeypatch.setattr(claim, "WORTH_HOPING", 2)
     monkeypatch.setattr(claim, "CAREFUL_FOR", 1)
 

@@ -11,18 +11,18 @@ from metering.catalogue.models import LanguageModel, PriceVersion
 from metering.catalogue.set_price import set_price
 from metering.catalogue.withdraw_price import withdraw_price
 from metering.errors import InvalidPrice, PriceAlreadySet, PriceInForce
-from metering.ingest.door import take_in
+from metering.ingest.formats.payloads import of_corrections, of_events
+from metering.ingest.intake.receive import take_in
 from metering.ingest.models import Batch
-from metering.ingest.parcels import of_corrections, of_events
+from metering.revisions.rerating.jobs import continue_reratings, order_rerating
+from metering.revisions.rerating.plan import plan, scope_for
+from metering.revisions.rerating.reprice import price_waiting
 from metering.rollups.compare import months_with_usage
 from metering.rollups.models import Rerating
-from metering.rollups.plan import plan, scope_for
 from metering.rollups.rebuild import rebuild
-from metering.rollups.reprice import price_waiting
-from metering.rollups.rerate import continue_reratings, order_rerating
 from tests.exactness import history
 from tests.exactness.history import NICKNAMES, NOBODY, OWNERS
-from tests.factories import make_gateway, make_key, make_model, make_workspace, work
+from tests.kit.factories import make_gateway, make_key, make_model, make_workspace, work
 from workspaces.models import Workspace
 
 

@@ -12,7 +12,7 @@ from tests.exactness.agreement import Both
 from tests.exactness.conftest import bounded, rounds
 from tests.exactness.histories import histories
 from tests.exactness.history import Operation
-from tests.factories import forget_names
+from tests.kit.factories import forget_names
 
 
 @pytest.mark.django_db

@@ -6,17 +6,17 @@ from hypothesis import given
 
 from metering.catalogue.models import PriceVersion
 from metering.pricing import current
-from metering.rollups.plan import scope_for
-from metering.rollups.reprice import price_waiting
-from metering.rollups.rerate import continue_reratings, order_rerating
+from metering.revisions.rerating.jobs import continue_reratings, order_rerating
+from metering.revisions.rerating.plan import scope_for
+from metering.revisions.rerating.reprice import price_waiting
 from tests.exactness.agreement import Both
 from tests.exactness.arrangements import LAST, Traffic, traffic, two_arrangements
 from tests.exactness.conftest import bounded, rounds
 from tests.exactness.histories import FIRST
 from tests.exactness.history import BEGINNING, Correct, Look, Operation, Send
 from tests.exactness.oracle import Identity, Recorded
-from tests.factories import forget_names, work
 from tests.ingest.test_twice_at_once import at_once
+from tests.kit.factories import forget_names, work
 
 PER_BATCH = 3
 

@@ -7,15 +7,15 @@ from decimal import Decimal
 import pytest
 from django.db.models import Sum
 
-from metering.ingest.arrivals import Arrival, Origin, number, rate
-from metering.ingest.events import read_event
+from metering.ingest.formats.events import read_event
+from metering.ingest.recording.arrivals import Arrival, Origin, number, rate
 from metering.money import exact_text
 from metering.pricing.rates import load_rates
 from metering.rollups.fold import fold_events
 from metering.rollups.models import DailyRollup, HourlyRollup
 from tests.exactness.agreement import client_of
 from tests.exactness.history import BEGINNING
-from tests.factories import an_event, make_key, make_price, make_workspace
+from tests.kit.factories import an_event, make_key, make_price, make_workspace
 from workspaces.models import APIKey
 
 BATCH, BATCHES_PER_TRANSACTION, TRANSACTIONS = 1_000, 10, 100

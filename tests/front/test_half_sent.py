@@ -5,7 +5,7 @@ import pytest
 from tests.front.callers import Answer, Caller, ask, head, many
 from tests.front.conftest import Live
 from tests.front.everyday import all_is_answered
-from workspaces.secrets import new_secret
+from workspaces.keys.secrets import new_secret
 
 MORE_THAN_THREADS = 34  # that is 2 processes of 16, and two more: what stopped everything once
 UNKNOWN_GATEWAY, UNKNOWN_KEY = new_secret("gateway"), new_secret("admin")

@@ -10,12 +10,12 @@ from allauth.mfa.models import Authenticator
 
 from metering.catalogue.models import LanguageModel
 from metering.invoicing.models import Invoice
-from metering.invoicing.terms_models import TaxRate
+from metering.invoicing.terms.models import TaxRate
 from metering.jobs.models import JobRun
 from metering.payments.models import Dispute, Notice, Payment, PaymentAttempt, WebhookEvent
 from metering.rollups.models import Rerating
-from tests.factories import NOW
-from workspaces.invitations.invite import invite
+from tests.kit.factories import NOW
+from workspaces.members.invitations.invite import invite
 from workspaces.models import Membership, User, Workspace
 
 

@@ -11,7 +11,7 @@ from django.urls import reverse
 from metering.ingest.models import UsageEvent
 from tests.every_address.conftest import browser_of, fixed_day, world
 from tests.openapi.world import World
-from workspaces.console.wrong_filters import LEFT_OUT
+from workspaces.console.kit.wrong_filters import LEFT_OUT
 
 __all__ = ["fixed_day", "world"]
 

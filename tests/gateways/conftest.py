@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.factories import make_gateway, make_key, make_price, make_workspace
+from tests.kit.factories import make_gateway, make_key, make_price, make_workspace
 from workspaces.models import APIKey, Gateway
 
 

@@ -7,14 +7,14 @@ from django.db.models import ProtectedError
 from django.test import Client
 from django.utils import timezone
 
-from metering.ingest.door import take_in
+from metering.ingest.formats.payloads import of_corrections, of_litellm
+from metering.ingest.intake.receive import take_in
 from metering.ingest.models import Batch, QuarantinedEvent, UsageEvent
-from metering.ingest.parcels import of_corrections, of_litellm
-from metering.ingest.replay import replay
-from tests.corrections.conftest import correct, told, void
-from tests.factories import NOW, an_event, send, work
+from metering.ingest.quarantine.replay import replay
 from tests.ingest.payloads import CAPTURED, payload_of
-from workspaces import issue
+from tests.kit.factories import NOW, an_event, send, work
+from tests.revisions.corrections.conftest import correct, told, void
+from workspaces.keys import issue
 from workspaces.models import APIKey, AuditEntry, Gateway
 
 pytestmark = pytest.mark.django_db
@@ -96,8 +96,8 @@ def test_an_operator_who_replays_it_counts_it(bound: Gateway, birch: APIKey) -> 
 
 
 def test_a_batch_that_is_recorded_one_by_one_keeps_what_was_refused_refused(bound: Gateway, key: APIKey, birch: APIKey) -> None:
-    from metering.ingest.drain import process_failed
     from metering.rollups.fold import fold_events
+    from metering.worker.events import process_failed
 
     batch = send(bound, [an_event(key, metadata={"bad": "\\u0000"}), an_event(birch)], process=False)
     Batch.objects.filter(pk=batch.pk).update(failures=1)

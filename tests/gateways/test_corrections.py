@@ -4,10 +4,10 @@ import pytest
 from django.db import connection
 
 from metering.ingest.models import Batch, EventCorrection, QuarantinedEvent, UsageEvent
-from metering.ingest.replay import replay, replay_edited
-from tests.corrections.conftest import correct, everything_agrees, hand_in, october, replace, state, told, void
-from tests.factories import GOLDEN_USAGE, NOW, an_event, send, work
-from workspaces import issue
+from metering.ingest.quarantine.replay import replay, replay_edited
+from tests.kit.factories import GOLDEN_USAGE, NOW, an_event, send, work
+from tests.revisions.corrections.conftest import correct, everything_agrees, hand_in, october, replace, state, told, void
+from workspaces.keys import issue
 from workspaces.models import APIKey, Gateway
 
 pytestmark = pytest.mark.django_db
@@ -136,7 +136,7 @@ def test_later_nobody_knows_whose_it_is_and_an_operator_has_the_word(gateway: Ga
 
 
 def test_one_by_one_the_same_holds(gateway: Gateway, other: Gateway, key: APIKey, monkeypatch: pytest.MonkeyPatch) -> None:
-    from metering.rollups import correct as module
+    from metering.worker import corrections as module
 
     send(gateway, [an_event(key)])
     whole = module._correct_batch

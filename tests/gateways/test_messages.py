@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from metering.ingest.broker.messages import JSON, TASK, Call, Message, read_call, read_redis
-from metering.ingest.foreign import Untranslatable
+from metering.ingest.formats.translated import Untranslatable
+from metering.ingest.intake.broker.messages import JSON, TASK, Call, Message, read_call, read_redis
 
 NOTHING_MORE = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 CLOSE_MONTH = {"task": "metering.close_month", "args": [], "kwargs": {"month": "2026-09", "started_by": "ceo@omixa.example"}}

@@ -11,12 +11,12 @@ from amqp.exceptions import AccessRefused, NotAllowed
 from celery import Celery
 from kombu import Connection, Exchange, Queue
 
-from metering.ingest.broker.consume import Consumer
-from metering.ingest.broker.queues import RabbitQueues, connected, queue_of
+from metering.ingest.intake.broker.consume import Consumer
+from metering.ingest.intake.broker.queues import RabbitQueues, connected, queue_of
 from metering.ingest.models import QuarantinedEvent, UsageEvent
 from tests.chaos.rabbitmq import RabbitMQ, needs_rabbitmq
-from tests.factories import NOW, an_event, work
 from tests.first_run import REPOSITORY
+from tests.kit.factories import NOW, an_event, work
 from workspaces.models import APIKey, Gateway
 
 pytestmark = [pytest.mark.django_db, needs_rabbitmq]

@@ -14,13 +14,13 @@ from django.db import OperationalError
 from kombu import Queue
 from kombu.exceptions import OperationalError as Refused
 
-from metering.ingest.broker import consume as module
-from metering.ingest.broker.consume import Consumer
-from metering.ingest.broker.queues import Queues, connected, queue_of
+from metering.ingest.intake.broker import consume as module
+from metering.ingest.intake.broker.consume import Consumer
+from metering.ingest.intake.broker.queues import Queues, connected, queue_of
 from metering.ingest.models import Batch, QuarantinedEvent, UsageEvent
-from tests.factories import NOW, an_event, work
 from tests.gateways.redis_server import redis_with_users
-from workspaces import issue
+from tests.kit.factories import NOW, an_event, work
+from workspaces.keys import issue
 from workspaces.models import APIKey, Gateway
 
 pytestmark = pytest.mark.django_db

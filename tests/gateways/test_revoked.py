@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 
 from metering.ingest.models import Batch, QuarantinedEvent, UsageEvent
-from metering.ingest.replay import replay
-from tests.corrections.conftest import hand_in, void
-from tests.factories import NOW, an_event, send, work
-from workspaces import issue
+from metering.ingest.quarantine.replay import replay
+from tests.kit.factories import NOW, an_event, send, work
+from tests.revisions.corrections.conftest import hand_in, void
+from workspaces.keys import issue
 from workspaces.models import APIKey, Gateway
 
 pytestmark = pytest.mark.django_db

@@ -7,9 +7,9 @@ import time_machine
 from django.http import HttpResponse
 from django.test import Client
 
-from tests.factories import NOW, make_gateway, make_key, make_price, make_workspace
 from tests.ingest.doorway import EVENTS, Post
-from workspaces import issue
+from tests.kit.factories import NOW, make_gateway, make_key, make_price, make_workspace
+from workspaces.keys import issue
 from workspaces.models import APIKey, Gateway
 
 

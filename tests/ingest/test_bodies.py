@@ -9,11 +9,11 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.test import RequestFactory
 
 from metering.errors import BatchTooLarge
-from metering.ingest.api import EventsView
-from metering.ingest.bodies import read_body
+from metering.ingest.formats.bodies import read_body
+from metering.ingest.intake.api import EventsView
 from metering.ingest.models import Batch
-from tests.factories import an_event, body_of
 from tests.ingest.doorway import EVENTS, Post, error_of, nothing_stored
+from tests.kit.factories import an_event, body_of
 from workspaces.models import APIKey
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_the_fixed_day")]

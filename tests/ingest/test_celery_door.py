@@ -13,10 +13,10 @@ from django.utils import timezone
 from kombu.utils import json as kombu_json
 
 from metering import tasks
-from metering.ingest.broker.store import store_call, store_events
+from metering.ingest.intake.broker.store import store_call, store_events
 from metering.ingest.models import Batch, QuarantinedEvent, UsageEvent
-from tests.factories import GOLDEN_COST, NOW, an_event, send, work
-from workspaces import issue
+from tests.kit.factories import GOLDEN_COST, NOW, an_event, send, work
+from workspaces.keys import issue
 from workspaces.models import APIKey, AuditEntry, Gateway
 
 pytestmark = pytest.mark.django_db

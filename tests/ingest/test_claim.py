@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from metering.ingest import claim
 from metering.ingest.models import EventIdentity, QuarantinedEvent, UsageEvent
+from metering.ingest.recording import claim
 from metering.rollups.models import HourlyRollup
-from tests.factories import an_event, send, work
+from tests.kit.factories import an_event, send, work
 from workspaces.models import APIKey, Gateway
 
 SET = claim.WORTH_HOPING + 20

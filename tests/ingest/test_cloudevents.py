@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from metering.ingest.cloudevents import is_cloudevents, unwrap
-from metering.ingest.events import read_event
-from metering.ingest.foreign import Unopenable, Untranslatable
-from tests.factories import GOLDEN_USAGE, NOW
+from metering.ingest.formats.cloudevents import is_cloudevents, unwrap
+from metering.ingest.formats.events import read_event
+from metering.ingest.formats.translated import Unopenable, Untranslatable
+from tests.kit.factories import GOLDEN_USAGE, NOW
 
 ONE = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from metering.errors import BatchTooLarge
-from metering.ingest import bodies, cloudevents, litellm
-from metering.ingest.parcels import Parcel, of_cloudevents, of_corrections, of_events, of_litellm
+from metering.ingest.formats import bodies, cloudevents, litellm
+from metering.ingest.formats.payloads import Parcel, of_cloudevents, of_corrections, of_events, of_litellm
 
 MANY = 1_001
 HALF_AN_EMOJI = b'"\\ud83d"'

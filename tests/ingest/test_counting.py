@@ -4,10 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from metering.ingest.events import request_hash
+from metering.ingest.formats.events import request_hash
 from metering.ingest.models import Batch, EventIdentity, QuarantinedEvent, UsageEvent
 from metering.rollups.models import DailyRollup, HourlyRollup
-from tests.factories import (
+from tests.kit.factories import (
     GOLDEN_COST,
     NOW,
     an_event,

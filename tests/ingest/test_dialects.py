@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from metering.ingest.dialects import infer
+from metering.ingest.formats.dialects import infer
 from tests.ingest.usages import MOST, chat, counted, gemini, reasoning, refusal, responses, usage_of
 
 OPENAI_CHAT = [

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from metering.ingest.dialects import Dialect
+from metering.ingest.formats.dialects import Dialect
 from tests.ingest.usages import MOST, chat, gemini, reasoning, refusal, responses
 
 INCONSISTENT = [

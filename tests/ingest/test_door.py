@@ -8,9 +8,9 @@ from django.db import OperationalError, connection
 from django.test import Client
 
 from metering.ingest.models import Batch, QuarantinedEvent, UsageEvent
-from tests.factories import NOW, an_event, body_of, make_key, make_workspace, work
 from tests.ingest.doorway import EVENTS, Post, error_of, nothing_stored
-from workspaces import issue
+from tests.kit.factories import NOW, an_event, body_of, make_key, make_workspace, work
+from workspaces.keys import issue
 from workspaces.models import APIKey
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_the_fixed_day")]

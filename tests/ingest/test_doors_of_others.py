@@ -12,10 +12,10 @@ from django.http import HttpResponse
 from django.test import Client
 
 from metering.ingest.models import Batch, QuarantinedEvent, UsageEvent
-from tests.factories import GOLDEN_COST, GOLDEN_USAGE, make_key, make_price, make_workspace, work
 from tests.ingest.doorway import EVENTS, error_of, nothing_stored
 from tests.ingest.payloads import CAPTURED, Payload, as_json, changed, every_payload, payload_of, payloads_of
-from workspaces import issue
+from tests.kit.factories import GOLDEN_COST, GOLDEN_USAGE, make_key, make_price, make_workspace, work
+from workspaces.keys import issue
 from workspaces.models import APIKey
 
 pytestmark = pytest.mark.django_db

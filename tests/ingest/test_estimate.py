@@ -8,12 +8,22 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from metering.ingest import estimate as module
-from metering.ingest.dismiss import dismiss
-from metering.ingest.estimate import estimate, fill_estimates
 from metering.ingest.models import QuarantinedEvent
-from tests.factories import GOLDEN_COST, GOLDEN_USAGE, NOW, an_event, make_gateway, make_key, make_price, make_workspace, send
+from metering.ingest.quarantine import estimate as module
+from metering.ingest.quarantine.dismiss import dismiss
+from metering.ingest.quarantine.estimate import estimate, fill_estimates
 from tests.ingest.test_twice_at_once import at_once
+from tests.kit.factories import (
+    GOLDEN_COST,
+    GOLDEN_USAGE,
+    NOW,
+    an_event,
+    make_gateway,
+    make_key,
+    make_price,
+    make_workspace,
+    send,
+)
 from workspaces.models import APIKey
 
 BAD = {**GOLDEN_USAGE, "total_tokens": 2307}

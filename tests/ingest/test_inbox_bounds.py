@@ -7,11 +7,11 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from metering.ingest.backpressure import backlog
+from metering.ingest.intake.backpressure import backlog
+from metering.ingest.intake.retention import tend_inbox
 from metering.ingest.models import Batch, QuarantinedEvent, UsageEvent
-from metering.ingest.retention import tend_inbox
-from tests.factories import NOW, an_event, body_of, send, work
-from workspaces import issue
+from tests.kit.factories import NOW, an_event, body_of, send, work
+from workspaces.keys import issue
 from workspaces.models import APIKey, Gateway
 
 pytestmark = pytest.mark.django_db

@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from metering.ingest.events import Event, Rejected, read_event
-from metering.ingest.foreign import Untranslatable
-from metering.ingest.litellm import translate
+from metering.ingest.formats.events import Event, Rejected, read_event
+from metering.ingest.formats.litellm import translate
+from metering.ingest.formats.translated import Untranslatable
 from metering.ingest.models import EventStatus, UsageSource
 from tests.ingest.payloads import CAPTURED, Payload, as_json, every_payload, payload_of, payloads_of
 

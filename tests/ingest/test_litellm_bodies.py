@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from metering.errors import MalformedBody
-from metering.ingest.foreign import Unopenable, Untranslatable
-from metering.ingest.litellm import translate
+from metering.ingest.formats.litellm import translate
+from metering.ingest.formats.translated import Unopenable, Untranslatable
 from tests.ingest.payloads import as_json, changed, every_payload, payload_of
 
 KEY = "sk-proj-4f9aQ2plaintext"

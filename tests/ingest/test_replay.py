@@ -9,12 +9,13 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from metering.errors import InboxFull, InvalidParameter, QuarantineSettled
-from metering.ingest.door import take_in
-from metering.ingest.foreign import Untranslatable
+from metering.ingest.formats.payloads import of_corrections, packed
+from metering.ingest.formats.translated import Untranslatable
+from metering.ingest.intake.receive import take_in
 from metering.ingest.models import Batch, QuarantinedEvent, UsageEvent
-from metering.ingest.parcels import of_corrections, packed
-from metering.ingest.replay import closed, replay, replay_edited, replay_matching
-from tests.factories import (
+from metering.ingest.quarantine.replay import closed, replay, replay_edited, replay_matching
+from tests.ingest.test_twice_at_once import at_once
+from tests.kit.factories import (
     GOLDEN_COST,
     GOLDEN_USAGE,
     NOW,
@@ -26,7 +27,6 @@ from tests.factories import (
     send,
     work,
 )
-from tests.ingest.test_twice_at_once import at_once
 from workspaces.models import APIKey, AuditEntry, Gateway
 
 WHO = "operator@omixa.example"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from metering.ingest.edits import edits
-from metering.ingest.secrets import content_without_secrets, text_without_secrets, without_secrets
+from metering.ingest.formats.secrets import content_without_secrets, text_without_secrets, without_secrets
+from metering.ingest.quarantine.changes import edits
 
 
 @pytest.mark.parametrize(

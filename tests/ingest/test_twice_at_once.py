@@ -10,15 +10,15 @@ import pytest
 from django.db import OperationalError, connection, connections
 
 from metering.catalogue.set_price import set_price
-from metering.ingest import drain
-from metering.ingest.drain import process_failed, process_waiting
 from metering.ingest.models import Batch, QuarantinedEvent, UsageEvent
 from metering.periods import month_of
+from metering.revisions.rerating.reprice import price_waiting
 from metering.rollups.compare import differences
 from metering.rollups.fold import fold_events
 from metering.rollups.models import HourlyRollup
-from metering.rollups.reprice import price_waiting
-from tests.factories import GOLDEN_COST, NOW, an_event, make_gateway, make_key, make_price, make_workspace, send, work
+from metering.worker import events as drain
+from metering.worker.events import process_failed, process_waiting
+from tests.kit.factories import GOLDEN_COST, NOW, an_event, make_gateway, make_key, make_price, make_workspace, send, work
 from workspaces.models import APIKey, Gateway
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from metering.ingest.dialects import Counts, Dialect, Usage, UsageRefused, count
+from metering.ingest.formats.dialects import Counts, Dialect, Usage, UsageRefused, count
 
 MOST = 2**31 - 1
 

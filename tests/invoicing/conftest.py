@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from metering.invoicing.close import close_month
+from metering.invoicing.lifecycle.close import close_month
 from metering.invoicing.models import Invoice
 from metering.periods import Period, parse_month
-from tests.factories import GOLDEN_USAGE, NOW, an_event, make_gateway, make_key, make_price, make_workspace, send
+from tests.kit.factories import GOLDEN_USAGE, NOW, an_event, make_gateway, make_key, make_price, make_workspace, send
 from workspaces.models import APIKey, Gateway, Workspace
 
 JULY, AUGUST, SEPTEMBER, OCTOBER, NOVEMBER = (parse_month(f"2026-{month:02}") for month in range(7, 12))

@@ -8,15 +8,15 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from metering.ingest.models import UsageEvent
-from metering.invoicing.finalize import finalize
+from metering.invoicing.lifecycle.finalize import finalize
+from metering.invoicing.lifecycle.schedule import close_due_months
+from metering.invoicing.lifecycle.upcoming import upcoming
+from metering.invoicing.lifecycle.void import reissue
 from metering.invoicing.models import Invoice
-from metering.invoicing.schedule import close_due_months
-from metering.invoicing.upcoming import upcoming
-from metering.invoicing.void import reissue
 from metering.rollups.models import DailyRollup
-from tests.corrections.conftest import correct
-from tests.factories import NOW, make_key, make_price, make_workspace
 from tests.invoicing.conftest import AUGUST, JULY, NOVEMBER, OCTOBER, SEPTEMBER, Meter, at, closed, finalized, tokens, told
+from tests.kit.factories import NOW, make_key, make_price, make_workspace
+from tests.revisions.corrections.conftest import correct
 from workspaces.models import APIKey, Gateway, Workspace
 
 pytestmark = pytest.mark.django_db

@@ -10,9 +10,10 @@ from rest_framework.test import APIClient
 
 from metering.invoicing.models import Invoice
 from metering.periods import parse_month
-from tests.factories import NOW, make_price, make_workspace
 from tests.invoicing.conftest import AUGUST, JULY, NOVEMBER, OCTOBER, SEPTEMBER, Meter, at, closed, finalized, tokens
-from workspaces import issue, members
+from tests.kit.factories import NOW, make_price, make_workspace
+from workspaces.keys import issue
+from workspaces.members import members
 from workspaces.models import APIKey, Workspace
 
 pytestmark = pytest.mark.django_db

@@ -5,12 +5,12 @@ from decimal import Decimal
 import pytest
 
 from metering.errors import MonthNotEnded
-from metering.invoicing.close import close_month
-from metering.invoicing.lines import LedgerMismatch, used
+from metering.invoicing.composing.lines import LedgerMismatch, used
+from metering.invoicing.lifecycle.close import close_month
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.rollups.models import DailyRollup
-from tests.factories import make_key, make_price, make_workspace
 from tests.invoicing.conftest import AUGUST, OCTOBER, SEPTEMBER, Meter, at, closed, finalized, tokens, told
+from tests.kit.factories import make_key, make_price, make_workspace
 from workspaces.models import APIKey, Workspace
 
 pytestmark = pytest.mark.django_db

@@ -8,8 +8,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from metering.invoicing.models import Invoice
-from tests.factories import make_key, make_workspace
 from tests.invoicing.conftest import Meter, tokens
+from tests.kit.factories import make_key, make_workspace
 from workspaces.models import APIKey, Workspace
 
 pytestmark = pytest.mark.django_db

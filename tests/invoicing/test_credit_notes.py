@@ -9,14 +9,14 @@ from django.db.utils import IntegrityError
 
 from metering.errors import InvalidParameter, InvoiceNotOpen, NothingLeft
 from metering.invoicing.credit_note_models import CreditNote
-from metering.invoicing.credit_notes import creditable, issue
+from metering.invoicing.credit_notes.issue import creditable, issue
+from metering.invoicing.lifecycle.amount_due import settle
+from metering.invoicing.lifecycle.void import held_invoice, mark_uncollectible, void
 from metering.invoicing.models import Invoice, InvoiceLine
-from metering.invoicing.reconcile import differences
-from metering.invoicing.settle import settle
-from metering.invoicing.void import held_invoice, mark_uncollectible, void
-from tests.factories import NOW
+from metering.reconcile.invoices import differences
 from tests.invoicing.conftest import AUGUST, OCTOBER, Meter, at, at_once, closed, finalized, tokens, told
 from tests.invoicing.test_terms import agree, credit
+from tests.kit.factories import NOW
 from workspaces.models import APIKey, AuditEntry, Workspace
 
 pytestmark = pytest.mark.django_db

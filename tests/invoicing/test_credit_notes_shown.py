@@ -7,14 +7,14 @@ import pytest
 import time_machine
 from rest_framework.test import APIClient
 
-from metering.invoicing.credit_note_document import render_credit_note
 from metering.invoicing.credit_note_models import CreditNote
+from metering.invoicing.documents.credit_note import render_credit_note
 from metering.invoicing.models import Invoice
-from tests.factories import NOW, make_workspace
 from tests.invoicing.conftest import Meter, finalized, tokens
 from tests.invoicing.test_api import client_of
 from tests.invoicing.test_credit_notes import credited, pay
 from tests.invoicing.test_terms import agree
+from tests.kit.factories import NOW, make_workspace
 from workspaces.models import APIKey, Workspace
 
 pytestmark = pytest.mark.django_db

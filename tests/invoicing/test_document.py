@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from metering.invoicing.document import render_invoice
+from metering.invoicing.documents.invoice import render_invoice
+from metering.invoicing.documents.pdf import invoice_pdf
 from metering.invoicing.models import Invoice
-from metering.invoicing.pdf import invoice_pdf
-from metering.invoicing.terms_models import AgreedPricing, BillingTerms
-from metering.payments.by_hand import mark_paid
-from tests.factories import NOW, make_price
+from metering.invoicing.terms.models import AgreedPricing, BillingTerms
+from metering.payments.collecting.manual import mark_paid
 from tests.invoicing.conftest import AUGUST, Meter, closed, finalized, tokens
 from tests.invoicing.test_pdf import text_of as text_of_pdf
+from tests.kit.factories import NOW, make_price
 from workspaces.models import APIKey, Workspace
 
 pytestmark = pytest.mark.django_db

@@ -5,16 +5,16 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from metering.invoicing.explain import events_under
-from metering.invoicing.finalize import finalize
+from metering.invoicing.explaining.explain import events_under
+from metering.invoicing.lifecycle.finalize import finalize
+from metering.invoicing.lifecycle.void import reissue, void
 from metering.invoicing.models import Invoice, InvoiceLine
-from metering.invoicing.reconcile import differences
-from metering.invoicing.void import reissue, void
-from tests.corrections.conftest import correct
-from tests.corrections.conftest import replace as count_anew
-from tests.corrections.conftest import void as take_away
-from tests.factories import NOW
+from metering.reconcile.invoices import differences
 from tests.invoicing.conftest import AUGUST, OCTOBER, SEPTEMBER, Meter, at, closed, finalized, tokens
+from tests.kit.factories import NOW
+from tests.revisions.corrections.conftest import correct
+from tests.revisions.corrections.conftest import replace as count_anew
+from tests.revisions.corrections.conftest import void as take_away
 from workspaces.models import APIKey
 
 pytestmark = pytest.mark.django_db

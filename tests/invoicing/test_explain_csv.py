@@ -9,12 +9,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from metering.invoicing import api
+from metering.invoicing.lifecycle.void import void
 from metering.invoicing.models import InvoiceLine
-from metering.invoicing.void import void
-from tests.corrections.conftest import correct
-from tests.corrections.conftest import void as take_away
-from tests.factories import NOW
 from tests.invoicing.conftest import Meter, finalized, tokens
+from tests.kit.factories import NOW
+from tests.revisions.corrections.conftest import correct
+from tests.revisions.corrections.conftest import void as take_away
 from workspaces.models import APIKey
 
 pytestmark = pytest.mark.django_db

@@ -16,18 +16,18 @@ from hypothesis import strategies as st
 
 from metering.errors import NothingToBill
 from metering.ingest.models import UsageEvent
-from metering.invoicing.close import close_workspace
-from metering.invoicing.explain import events_under
-from metering.invoicing.finalize import finalize
+from metering.invoicing.explaining.explain import events_under
+from metering.invoicing.lifecycle.close import close_workspace
+from metering.invoicing.lifecycle.finalize import finalize
+from metering.invoicing.lifecycle.void import reissue, void
 from metering.invoicing.models import Invoice, InvoiceLine
-from metering.invoicing.void import reissue, void
 from metering.pricing import current
-from tests.corrections.conftest import correct
-from tests.corrections.conftest import replace as count_anew
-from tests.corrections.conftest import void as take_away
 from tests.exactness.conftest import bounded, rounds
-from tests.factories import forget_names
 from tests.invoicing.conftest import AUGUST, OCTOBER, SEPTEMBER, Meter, at, tokens
+from tests.kit.factories import forget_names
+from tests.revisions.corrections.conftest import correct
+from tests.revisions.corrections.conftest import replace as count_anew
+from tests.revisions.corrections.conftest import void as take_away
 from workspaces.models import APIKey, Workspace
 
 pytestmark = pytest.mark.django_db

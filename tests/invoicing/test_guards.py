@@ -13,8 +13,8 @@ from metering.credits import ledger
 from metering.credits.models import CreditEntry, CreditGrant
 from metering.invoicing.models import Invoice
 from metering.payments.models import Payment
-from tests.factories import NOW
 from tests.invoicing.conftest import AUGUST, SEPTEMBER, Meter, at_once, closed, finalized, tokens
+from tests.kit.factories import NOW
 from workspaces.models import APIKey, Workspace
 
 pytestmark = pytest.mark.django_db

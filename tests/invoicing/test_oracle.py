@@ -11,11 +11,11 @@ from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
 
-from metering.invoicing.close import close_month
+from metering.invoicing.lifecycle.close import close_month
 from metering.invoicing.models import Invoice
-from metering.invoicing.reconcile import check
 from metering.periods import parse_month
-from tests.factories import an_event, make_gateway, make_key, make_price, make_workspace, send
+from metering.reconcile.invoices import check
+from tests.kit.factories import an_event, make_gateway, make_key, make_price, make_workspace, send
 
 pytestmark = pytest.mark.django_db
 NOVEMBER = datetime(2026, 11, 10, tzinfo=UTC)

@@ -15,18 +15,18 @@ from django.test import Client
 from pypdf import PdfReader
 
 from metering.credits import ledger
-from metering.invoicing.close import close_month
+from metering.invoicing.documents.issued import issued_invoice
+from metering.invoicing.documents.pdf import invoice_pdf, typeset
 from metering.invoicing.issued_models import IssuedPdf
-from metering.invoicing.issued_pdf import issued_invoice
+from metering.invoicing.lifecycle.close import close_month
+from metering.invoicing.lifecycle.void import void
 from metering.invoicing.models import Invoice, InvoiceLine
-from metering.invoicing.pdf import invoice_pdf, typeset
-from metering.invoicing.terms_models import BillingTerms, TaxRate
-from metering.invoicing.void import void
-from metering.payments.by_hand import mark_paid
+from metering.invoicing.terms.models import BillingTerms, TaxRate
+from metering.payments.collecting.manual import mark_paid
 from metering.periods import parse_month
-from tests.factories import NOW, make_workspace
 from tests.invoicing.conftest import Meter, at, at_once, finalized, tokens
-from workspaces import issue
+from tests.kit.factories import NOW, make_workspace
+from workspaces.keys import issue
 from workspaces.models import APIKey, Workspace
 
 pytestmark = pytest.mark.django_db
@@ -86,7 +86,7 @@ def test_the_same_bytes_in_every_process(invoice: Invoice) -> None:
         "mark": "",
     }
     code = (
-        "import sys, django; django.setup(); from metering.invoicing.pdf import typeset; "
+        "import sys, django; django.setup(); from metering.invoicing.documents.pdf import typeset; "
         f"sys.stdout.buffer.write(typeset(**{parts!r}))"
     )
     ran = [subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout for _ in range(2)]

@@ -7,15 +7,15 @@ import pytest
 from django.db import connection
 from django.db.models import CheckConstraint
 
-from metering.invoicing.compose import compose
-from metering.invoicing.freeze import freeze
+from metering.invoicing.composing.compose import compose
+from metering.invoicing.lifecycle.freeze import freeze
 from metering.invoicing.models import Invoice, InvoiceLine, InvoiceSequence, line_id
-from metering.invoicing.reconcile import check, differences
 from metering.money import round_to_cents
 from metering.periods import Period
+from metering.reconcile.invoices import check, differences
 from metering.rollups.models import DailyRollup
-from tests.factories import NOW, make_key, make_price, make_workspace
 from tests.invoicing.conftest import AUGUST, JULY, SEPTEMBER, Meter, finalized, tokens
+from tests.kit.factories import NOW, make_key, make_price, make_workspace
 from workspaces.models import APIKey, Workspace
 
 pytestmark = pytest.mark.django_db

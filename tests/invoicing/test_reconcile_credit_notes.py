@@ -7,16 +7,16 @@ import pytest
 from django.db import transaction
 
 from metering.errors import NothingLeft
-from metering.invoicing.credit_notes import creditable, issue
+from metering.invoicing.credit_notes.issue import creditable, issue
+from metering.invoicing.lifecycle.amount_due import settle
+from metering.invoicing.lifecycle.void import held_invoice
 from metering.invoicing.models import Invoice
-from metering.invoicing.reconcile import check, differences
-from metering.invoicing.settle import settle
-from metering.invoicing.void import held_invoice
-from tests.factories import NOW, make_price
+from metering.reconcile.invoices import check, differences
 from tests.invoicing.conftest import AUGUST, SEPTEMBER, Meter, finalized, tokens
 from tests.invoicing.test_credit_notes import OPS, credited, pay
 from tests.invoicing.test_reconcile import spoil
 from tests.invoicing.test_terms import agree, credit
+from tests.kit.factories import NOW, make_price
 from workspaces.models import APIKey, Workspace
 
 pytestmark = pytest.mark.django_db

@@ -6,17 +6,17 @@ from decimal import Decimal
 import pytest
 import time_machine
 
+from metering.invoicing.lifecycle.schedule import close_due_months, due_months
+from metering.invoicing.lifecycle.void import reissue
 from metering.invoicing.models import Invoice
-from metering.invoicing.schedule import close_due_months, due_months
 from metering.invoicing.tasks import close_due_months as task
 from metering.invoicing.tasks import finalize_due_invoices
-from metering.invoicing.void import reissue
 from metering.jobs.models import JobRun
 from metering.periods import parse_month
 from metering.rollups.models import DailyRollup
-from tests.factories import make_key, make_workspace
 from tests.invoicing.conftest import AUGUST, SEPTEMBER, Meter, at, at_once, closed, finalized, tokens, told
 from tests.invoicing.test_terms import agree
+from tests.kit.factories import make_key, make_workspace
 from workspaces.models import APIKey, AuditEntry, Workspace
 
 pytestmark = pytest.mark.django_db

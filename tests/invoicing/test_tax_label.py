@@ -2,7 +2,7 @@
 
 import pytest
 
-from metering.invoicing.taxes import tax_label
+from metering.invoicing.composing.taxes import tax_label
 
 
 @pytest.mark.parametrize(

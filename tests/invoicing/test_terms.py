@@ -10,16 +10,16 @@ from django.db.utils import IntegrityError
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
 from metering.errors import NothingToBill
-from metering.invoicing.finalize import finalize
+from metering.invoicing.lifecycle.finalize import finalize
+from metering.invoicing.lifecycle.schedule import close_due_months
+from metering.invoicing.lifecycle.upcoming import upcoming
 from metering.invoicing.models import Invoice
-from metering.invoicing.reconcile import differences
-from metering.invoicing.schedule import close_due_months
-from metering.invoicing.terms_models import AgreedPricing, BillingTerms, TaxRate
-from metering.invoicing.upcoming import upcoming
+from metering.invoicing.terms.models import AgreedPricing, BillingTerms, TaxRate
 from metering.periods import Period
-from tests.corrections.conftest import correct, void
-from tests.factories import NOW, make_price
+from metering.reconcile.invoices import differences
 from tests.invoicing.conftest import AUGUST, OCTOBER, SEPTEMBER, Meter, at, closed, finalized, tokens, told
+from tests.kit.factories import NOW, make_price
+from tests.revisions.corrections.conftest import correct, void
 from workspaces.models import APIKey, Workspace
 
 pytestmark = pytest.mark.django_db

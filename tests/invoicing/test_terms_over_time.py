@@ -9,16 +9,16 @@ import pytest
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
 from metering.invoicing.credit_note_models import CreditNote
-from metering.invoicing.credit_notes import issue
+from metering.invoicing.credit_notes.issue import issue
+from metering.invoicing.lifecycle.schedule import close_due_months, due_months
+from metering.invoicing.lifecycle.void import held_invoice
 from metering.invoicing.models import Invoice
-from metering.invoicing.reconcile import differences
-from metering.invoicing.schedule import close_due_months, due_months
-from metering.invoicing.terms_change import save_terms
-from metering.invoicing.terms_models import AgreedPricing, TaxRate
-from metering.invoicing.void import held_invoice
-from tests.corrections.conftest import correct, void
-from tests.factories import NOW
+from metering.invoicing.terms.change import save_terms
+from metering.invoicing.terms.models import AgreedPricing, TaxRate
+from metering.reconcile.invoices import differences
 from tests.invoicing.conftest import OCTOBER, Meter, at, finalized, tokens, told
+from tests.kit.factories import NOW
+from tests.revisions.corrections.conftest import correct, void
 from workspaces.models import APIKey, Workspace
 
 pytestmark = pytest.mark.django_db

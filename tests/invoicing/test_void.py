@@ -6,16 +6,16 @@ import pytest
 
 from metering.credits import ledger
 from metering.errors import InvalidParameter, InvoiceHasPayments, InvoiceNotOpen, InvoiceNotVoid
-from metering.invoicing.credit_notes import issue
-from metering.invoicing.finalize import finalize
+from metering.invoicing.credit_notes.issue import issue
+from metering.invoicing.lifecycle.amount_due import settle
+from metering.invoicing.lifecycle.finalize import finalize
+from metering.invoicing.lifecycle.schedule import close_due_months, due_months
+from metering.invoicing.lifecycle.void import held_invoice, mark_uncollectible, reissue, void
 from metering.invoicing.models import Invoice
-from metering.invoicing.reconcile import differences
-from metering.invoicing.schedule import close_due_months, due_months
-from metering.invoicing.settle import settle
-from metering.invoicing.void import held_invoice, mark_uncollectible, reissue, void
-from tests.factories import NOW
+from metering.reconcile.invoices import differences
 from tests.invoicing.conftest import AUGUST, OCTOBER, SEPTEMBER, Meter, at, at_once, closed, finalized, tokens, told
 from tests.invoicing.test_terms import credit
+from tests.kit.factories import NOW
 from workspaces.models import APIKey, AuditEntry, Workspace
 
 pytestmark = pytest.mark.django_db

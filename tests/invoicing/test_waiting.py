@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from metering.errors import InvoiceNotDraft, NothingToAccept
-from metering.invoicing.accept import accept
-from metering.invoicing.finalize import finalize
+from metering.invoicing.lifecycle.accept import accept
+from metering.invoicing.lifecycle.finalize import finalize
+from metering.invoicing.lifecycle.schedule import close_due_months
+from metering.invoicing.lifecycle.void import void as void_invoice
 from metering.invoicing.models import Invoice
-from metering.invoicing.schedule import close_due_months
-from metering.invoicing.void import void as void_invoice
 from metering.rollups.models import DailyRollup
-from tests.factories import NOW, an_event, make_key, make_price, make_workspace, send
 from tests.invoicing.conftest import AUGUST, NOVEMBER, OCTOBER, Meter, at, closed, finalized, tokens, told
+from tests.kit.factories import NOW, an_event, make_key, make_price, make_workspace, send
 from workspaces.models import APIKey, AuditEntry, Workspace
 
 pytestmark = pytest.mark.django_db

@@ -12,13 +12,13 @@ from django.urls import reverse
 from redis import Redis
 
 from metering.invoicing.credit_note_models import CreditNote
-from metering.invoicing.credit_notes import issue
+from metering.invoicing.credit_notes.issue import issue
+from metering.invoicing.lifecycle.void import held_invoice
 from metering.invoicing.models import Invoice
-from metering.invoicing.void import held_invoice
 from omixa_billing.limits import downloads, store
 from omixa_billing.limits.downloads import TooManyDownloads, guarded
-from tests.factories import make_key
 from tests.invoicing.conftest import Meter, acme, finalized, use
+from tests.kit.factories import make_key
 from tests.workspaces.conftest import NOW, a_key, a_member
 from workspaces import downloads as files
 from workspaces.authentication import caller_of_member

@@ -16,7 +16,7 @@ from omixa_billing.limits import store
 from omixa_billing.limits.configuration import broker_as_redis, rate_limits, redis_url
 from omixa_billing.limits.rates import Rate, parse_rate
 from tests.workspaces.conftest import NOW, PASSWORD, TESTS, a_key, a_member
-from workspaces import issue
+from workspaces.keys import issue
 from workspaces.models import Workspace
 
 KEY, KEYS, MODELS, LOGIN = "/api/v1/key", "/api/v1/keys", "/api/v1/models", "/accounts/login/"

@@ -10,13 +10,13 @@ from jsonschema import Draft202012Validator, FormatChecker
 from rest_framework.test import APIClient
 
 from metering.catalogue.models import PriceVersion
-from metering.invoicing.close import close_month
-from metering.payments.give_back import issue_credit_note
+from metering.invoicing.lifecycle.close import close_month
+from metering.payments.refunds.reversals import issue_credit_note
 from metering.periods import parse_month
-from tests.factories import NOW, an_event, make_price
+from tests.kit.factories import NOW, an_event, make_price
 from tests.openapi.document import document, strict_schemas
 from tests.usage.conftest import Sender, Tenant, acme, at, codex_mini, fixed_day, gateway, sender, with_key
-from workspaces import issue
+from workspaces.keys import issue
 from workspaces.models import Gateway
 
 __all__ = ["acme", "codex_mini", "fixed_day", "gateway", "sender"]

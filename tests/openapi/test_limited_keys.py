@@ -6,10 +6,10 @@ import pytest
 import time_machine
 from rest_framework.test import APIClient
 
-from tests.factories import NOW
+from tests.kit.factories import NOW
 from tests.openapi.document import document
 from tests.openapi.world import IN_PATH, World
-from workspaces import api, issue
+from workspaces.keys import api, issue
 from workspaces.models import APIKey, AuditEntry
 
 pytestmark = pytest.mark.django_db

@@ -7,13 +7,13 @@ from decimal import Decimal
 from typing import Any
 
 from metering.credits import ledger
-from metering.invoicing.close import close_month
 from metering.invoicing.credit_note_models import CreditNote
+from metering.invoicing.lifecycle.close import close_month
 from metering.payments.models import TopUp
 from metering.periods import parse_month
-from tests.factories import NOW, an_event, make_price
+from tests.kit.factories import NOW, an_event, make_price
 from tests.usage.conftest import Sender, a_tenant, at
-from workspaces import issue
+from workspaces.keys import issue
 
 # What each part of a path names, by the names of `World.ids`.
 IN_PATH = {

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from metering.invoicing.close import close_month
+from metering.invoicing.lifecycle.close import close_month
 from metering.invoicing.models import Invoice
-from metering.payments import stripe_edge
-from metering.payments.accounts import ensure_customer
 from metering.payments.models import PaymentAccount
+from metering.payments.stripe import client
+from metering.payments.stripe.customers import ensure_customer
 from metering.periods import parse_month
-from tests.factories import NOW, make_gateway, make_key, make_price, make_workspace
 from tests.invoicing.conftest import Meter, tokens
+from tests.kit.factories import NOW, make_gateway, make_key, make_price, make_workspace
 from tests.payments.stripe_http import start
 from tests.payments.stripe_server import GOOD, WEBHOOK_SECRET, StripeServer
 from workspaces.models import Workspace
@@ -27,7 +27,7 @@ def stripe(settings: Any) -> Iterator[StripeServer]:
     settings.STRIPE_API_BASE = server.url
     settings.STRIPE_TIMEOUT_SECONDS = 1
     settings.STRIPE_MAX_RETRIES = 0
-    stripe_edge._edge.cache_clear()
+    client._edge.cache_clear()
     yield server
     http.shutdown()
     http.server_close()

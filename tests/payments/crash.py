@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from metering.payments.stripe_edge import StripeEdge
+from metering.payments.stripe.client import StripeEdge
 
 WRITES = ("INSERT", "UPDATE", "DELETE")
 # What ends a transaction is not the process's doing.

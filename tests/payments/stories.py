@@ -8,14 +8,16 @@ from typing import Any
 
 from metering.errors import InvoiceNotOpen, PaymentUnderWay
 from metering.invoicing.models import Invoice
-from metering.payments import attempts, refunds, top_ups
-from metering.payments.accounts import account_of, setup_page
-from metering.payments.collect import collect_due, collect_invoice, payment_page
-from metering.payments.give_back import void_invoice
+from metering.payments.collecting import attempts
+from metering.payments.collecting.collect import collect_due, collect_invoice, payment_page
 from metering.payments.models import Dispute, Payment, PaymentAttempt, Refund, TopUp, WebhookEvent
-from metering.payments.stripe_edge import StripeUnavailable
-from metering.payments.webhooks import handle_waiting, take_in
-from tests.factories import NOW
+from metering.payments.refunds import refunds
+from metering.payments.refunds.reversals import void_invoice
+from metering.payments.stripe.client import StripeUnavailable
+from metering.payments.stripe.customers import account_of, setup_page
+from metering.payments.top_ups import purchase
+from metering.payments.webhooks.inbox import handle_waiting, take_in
+from tests.kit.factories import NOW
 from tests.payments.conftest import with_method
 from tests.payments.crash import Died, Process
 from tests.payments.stripe_server import BANK, DECLINED, GOOD, StripeServer
@@ -177,11 +179,11 @@ class VoidedPage(Story):
 class Bought(Story):
     """A top-up. One that came to nothing is bought again, by a new click."""
 
-    method = top_ups.SAVED
+    method = purchase.SAVED
 
     def round(self, world: World, now: datetime) -> None:
         failed = TopUp.objects.filter(status="failed").count()
-        world.act(top_ups.buy, world.acme, Decimal("50.00"), self.method, f"click-{failed}", "ops", now)
+        world.act(purchase.buy, world.acme, Decimal("50.00"), self.method, f"click-{failed}", "ops", now)
         world.pay_on_page()
         world.jobs(now)
 
@@ -197,7 +199,7 @@ class Bought(Story):
 
 
 class BoughtOnPage(Bought):
-    method = top_ups.PAGE
+    method = purchase.PAGE
 
     def prepare(self, world: World) -> None:
         pass

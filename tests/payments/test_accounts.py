@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from metering.payments.accounts import account_of, ensure_customer, refresh_method, setup_page
 from metering.payments.models import PaymentAccount, StripeKey, WebhookEvent
-from metering.payments.stripe_edge import StripeUnavailable
-from metering.payments.webhooks import handle_waiting
-from tests.factories import NOW
+from metering.payments.stripe.client import StripeUnavailable
+from metering.payments.stripe.customers import account_of, ensure_customer, refresh_method, setup_page
+from metering.payments.webhooks.inbox import handle_waiting
+from tests.kit.factories import NOW
 from tests.payments.conftest import with_method
 from tests.payments.stripe_server import BANK, StripeServer
 from tests.payments.test_webhooks import send
@@ -195,7 +195,7 @@ def test_a_strangers_setup_is_ignored(stripe: StripeServer, acme: Workspace) -> 
 def test_news_of_a_method_that_was_just_replaced_does_not_bring_it_back(
     stripe: StripeServer, acme: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from metering.payments.stripe_edge import StripeEdge
+    from metering.payments.stripe.client import StripeEdge
 
     old = with_method(acme, stripe).method_id
     real = StripeEdge.retrieve_method

@@ -9,15 +9,16 @@ import pytest
 from django.db import connection
 
 from metering.invoicing.models import Invoice
-from metering.payments import charges, refunds
-from metering.payments.attempts import SAVED_METHOD, begin_for_invoice, pursue, recover
-from metering.payments.collect import collect_due, collect_invoice
+from metering.payments.collecting import saved_method
+from metering.payments.collecting.attempts import SAVED_METHOD, begin_for_invoice, pursue, recover
+from metering.payments.collecting.collect import collect_due, collect_invoice
 from metering.payments.models import Payment, PaymentAttempt, Refund
-from metering.payments.stripe_edge import StripeEdge, StripeUnavailable
-from metering.payments.stripe_requests import metadata_of
-from metering.payments.webhooks import handle_waiting
-from tests.factories import NOW
+from metering.payments.refunds import refunds
+from metering.payments.stripe.client import StripeEdge, StripeUnavailable
+from metering.payments.stripe.requests import metadata_of
+from metering.payments.webhooks.inbox import handle_waiting
 from tests.invoicing.conftest import Meter
+from tests.kit.factories import NOW
 from tests.payments.conftest import an_invoice, with_method
 from tests.payments.stripe_server import DECLINED, GOOD, HALF_WAY, UNCONFIRMED, StripeServer
 from tests.payments.test_webhooks import send
@@ -98,7 +99,7 @@ def test_a_run_that_began_long_ago_charges_nothing_that_was_given_up(
     collect_due(NOW + 10 * MINUTE)  # and paid by the next
     stripe.prune_keys()
     assert pursue(seen, NOW + 5 * MINUTE).status == "canceled"
-    charges.pursue(seen, NOW + 5 * MINUTE)  # though it had looked just before
+    saved_method.pursue(seen, NOW + 5 * MINUTE)  # though it had looked just before
     assert len(stripe.succeeded()) == 1
 
 

@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from metering.credits import ledger
-from metering.invoicing.schedule import close_due_months
-from metering.invoicing.terms_change import save_terms
-from metering.invoicing.terms_models import TaxRate
-from metering.invoicing.upcoming import upcoming
-from metering.invoicing.void import reissue, void
-from metering.payments.balance import balance_of
-from metering.payments.expire import expire_credits
-from tests.factories import NOW, make_key
+from metering.invoicing.lifecycle.schedule import close_due_months
+from metering.invoicing.lifecycle.upcoming import upcoming
+from metering.invoicing.lifecycle.void import reissue, void
+from metering.invoicing.terms.change import save_terms
+from metering.invoicing.terms.models import TaxRate
+from metering.payments.balance.balance import balance_of
+from metering.payments.balance.expiry import expire_credits
 from tests.invoicing.conftest import Meter, at, finalized, tokens
+from tests.kit.factories import NOW, make_key
 from workspaces.models import APIKey, Workspace
 
 pytestmark = pytest.mark.django_db

@@ -9,14 +9,14 @@ from django.db import connection
 
 from metering.errors import InvoiceNotOpen, PaymentUnderWay
 from metering.invoicing.models import Invoice
-from metering.invoicing.reconcile import differences
-from metering.payments.attempts import pursue, recover, take_answer
-from metering.payments.by_hand import mark_paid
-from metering.payments.collect import collect_due, collect_invoice, payment_page
+from metering.payments.collecting.attempts import pursue, recover, take_answer
+from metering.payments.collecting.collect import collect_due, collect_invoice, payment_page
+from metering.payments.collecting.manual import mark_paid
 from metering.payments.models import Dunning, Notice, Payment, PaymentAttempt
-from metering.payments.stripe_edge import edge
-from tests.factories import NOW, make_workspace
+from metering.payments.stripe.client import edge
+from metering.reconcile.invoices import differences
 from tests.invoicing.conftest import Meter
+from tests.kit.factories import NOW, make_workspace
 from tests.payments.conftest import an_invoice, with_method
 from tests.payments.stripe_server import BANK, DECLINED, GOOD, StripeServer
 from workspaces.models import Workspace

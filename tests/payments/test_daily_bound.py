@@ -9,14 +9,14 @@ import time_machine
 from rest_framework.test import APIClient
 
 from metering.errors import TooManyTopUps
-from metering.payments import top_ups
-from metering.payments.auto_top_up import top_up_low
 from metering.payments.models import PaymentAccount, TopUp
-from tests.factories import NOW, make_workspace
+from metering.payments.top_ups import purchase
+from metering.payments.top_ups.automatic import top_up_low
 from tests.invoicing.conftest import at_once
+from tests.kit.factories import NOW, make_workspace
 from tests.payments.conftest import with_method
 from tests.payments.stripe_server import DECLINED, GOOD, StripeServer
-from workspaces import issue
+from workspaces.keys import issue
 from workspaces.models import Workspace
 
 pytestmark = pytest.mark.django_db
@@ -29,8 +29,8 @@ def two_a_day(settings: Any) -> None:
     settings.TOP_UPS_PER_DAY = 2
 
 
-def buy(workspace: Workspace, key: str, now: datetime = NOW, method: str = top_ups.PAGE) -> TopUp:
-    return top_ups.buy(workspace, Decimal("50.00"), method, key, "ops", now)
+def buy(workspace: Workspace, key: str, now: datetime = NOW, method: str = purchase.PAGE) -> TopUp:
+    return purchase.buy(workspace, Decimal("50.00"), method, key, "ops", now)
 
 
 def test_pending_purchases_count_and_the_next_day_begins_at_midnight(stripe: StripeServer, acme: Workspace) -> None:
@@ -45,12 +45,12 @@ def test_pending_purchases_count_and_the_next_day_begins_at_midnight(stripe: Str
 
 def test_a_paid_purchase_counts_and_a_declined_one_does_not(stripe: StripeServer, acme: Workspace) -> None:
     with_method(acme, stripe, DECLINED)
-    declined = [buy(acme, key, method=top_ups.SAVED).status for key in ("a", "b", "c")]
+    declined = [buy(acme, key, method=purchase.SAVED).status for key in ("a", "b", "c")]
     with_method(acme, stripe, GOOD)
     assert declined == ["failed"] * 3
-    assert [buy(acme, key, method=top_ups.SAVED).status for key in ("d", "e")] == ["paid", "paid"]
+    assert [buy(acme, key, method=purchase.SAVED).status for key in ("d", "e")] == ["paid", "paid"]
     with pytest.raises(TooManyTopUps):
-        buy(acme, "f", method=top_ups.SAVED)
+        buy(acme, "f", method=purchase.SAVED)
     assert [each["amount"] for each in stripe.succeeded()] == [5000, 5000]
 
 
@@ -77,7 +77,7 @@ def test_automatic_purchases_do_not_use_up_those_of_people(stripe: StripeServer,
 @pytest.mark.django_db(transaction=True)
 def test_eight_purchases_at_once_do_not_pass_the_bound(stripe: StripeServer, acme: Workspace) -> None:
     with_method(acme, stripe)
-    outcomes = at_once(*[lambda key=key: buy(acme, key, method=top_ups.SAVED) for key in "abcdefgh"])
+    outcomes = at_once(*[lambda key=key: buy(acme, key, method=purchase.SAVED) for key in "abcdefgh"])
     refused = [each for each in outcomes if isinstance(each, TooManyTopUps)]
     assert (len(refused), TopUp.objects.count()) == (6, 2)
     assert [each["amount"] for each in stripe.succeeded()] == [5000, 5000]

@@ -8,12 +8,12 @@ import pytest
 from django.core import mail
 
 from metering.invoicing.models import Invoice
-from metering.payments import attention, refunds
-from metering.payments.collect import collect_due, payment_page
-from metering.payments.mails import send_waiting
+from metering.payments.collecting.collect import collect_due, payment_page
+from metering.payments.mails.sending import send_waiting
 from metering.payments.models import Dispute, Notice, Payment, PaymentAttempt, WebhookEvent
-from metering.payments.webhooks import handle_waiting
-from tests.factories import NOW
+from metering.payments.refunds import attention, refunds
+from metering.payments.webhooks.inbox import handle_waiting
+from tests.kit.factories import NOW
 from tests.payments.conftest import with_method
 from tests.payments.stripe_server import BANK, StripeServer
 from tests.payments.test_webhooks import send

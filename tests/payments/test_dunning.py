@@ -9,20 +9,20 @@ from rest_framework.test import APIClient
 
 from metering.errors import TooLittleToPay
 from metering.invoicing.models import Invoice
-from metering.invoicing.terms_models import BillingTerms
-from metering.payments.accounts import account_of, ensure_customer, keep_method
-from metering.payments.attempts import recover
-from metering.payments.by_hand import mark_paid
-from metering.payments.collect import collect_due, collect_invoice, payment_page
-from metering.payments.dunning import dun
-from metering.payments.give_back import issue_credit_note
+from metering.invoicing.terms.models import BillingTerms
+from metering.payments.collecting.attempts import recover
+from metering.payments.collecting.collect import collect_due, collect_invoice, payment_page
+from metering.payments.collecting.dunning import dun
+from metering.payments.collecting.manual import mark_paid
 from metering.payments.models import Dunning, Notice, PaymentAccount
-from metering.payments.stripe_edge import edge
-from tests.factories import NOW, make_workspace
+from metering.payments.refunds.reversals import issue_credit_note
+from metering.payments.stripe.client import edge
+from metering.payments.stripe.customers import account_of, ensure_customer, keep_method
 from tests.invoicing.conftest import Meter
+from tests.kit.factories import NOW, make_workspace
 from tests.payments.conftest import an_invoice, with_method
 from tests.payments.stripe_server import BANK, DECLINED, GOOD, StripeServer
-from workspaces import issue
+from workspaces.keys import issue
 from workspaces.models import AuditEntry, Workspace
 
 pytestmark = pytest.mark.django_db

@@ -11,14 +11,15 @@ import time_machine
 
 from metering.credits import ledger
 from metering.invoicing.models import Invoice
-from metering.invoicing.terms_models import BillingTerms
-from metering.payments import exports, refunds
-from metering.payments.by_hand import mark_paid
-from metering.payments.give_back import issue_credit_note
+from metering.invoicing.terms.models import BillingTerms
+from metering.payments import exports
+from metering.payments.collecting.manual import mark_paid
 from metering.payments.models import Payment
+from metering.payments.refunds import refunds
+from metering.payments.refunds.reversals import issue_credit_note
 from metering.periods import Period
-from tests.factories import NOW, make_workspace
 from tests.invoicing.conftest import Meter
+from tests.kit.factories import NOW, make_workspace
 from tests.payments.conftest import an_invoice
 from tests.payments.test_money_api import client_of
 from workspaces.models import Workspace
@@ -93,10 +94,10 @@ def test_the_period_is_half_open_and_a_stranger_has_nothing(acme: Workspace, inv
 
 def test_the_events_under_a_line_as_csv(acme: Workspace, use: Meter, monkeypatch: Any) -> None:
     from metering.invoicing import api
-    from metering.invoicing.close import close_month
+    from metering.invoicing.lifecycle.close import close_month
     from metering.periods import parse_month
-    from tests.factories import make_key
     from tests.invoicing.conftest import tokens
+    from tests.kit.factories import make_key
 
     monkeypatch.setattr(api, "EVENTS_AT_ONCE", 2)
     use(make_key(acme), *[f"09-14T10:00:0{second}" for second in range(5)], usage=tokens(input=1_000_000))

@@ -10,17 +10,17 @@ from metering.credits.models import CreditGrant
 from metering.errors import InvalidParameter, NothingLeft, PaymentUnderWay
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.models import Invoice
-from metering.invoicing.reconcile import differences
-from metering.invoicing.terms_models import BillingTerms
-from metering.payments import refunds
-from metering.payments.by_hand import mark_paid
-from metering.payments.collect import collect_invoice, payment_page
-from metering.payments.give_back import issue_credit_note, refund_again, void_invoice
+from metering.invoicing.terms.models import BillingTerms
+from metering.payments.balance.suspension import judge
+from metering.payments.collecting.collect import collect_invoice, payment_page
+from metering.payments.collecting.manual import mark_paid
 from metering.payments.models import Dunning, Payment, Refund
-from metering.payments.stripe_objects import MoneyBack
-from metering.payments.suspension import judge
-from tests.factories import NOW, make_key
+from metering.payments.refunds import refunds
+from metering.payments.refunds.reversals import issue_credit_note, refund_again, void_invoice
+from metering.payments.stripe.objects import MoneyBack
+from metering.reconcile.invoices import differences
 from tests.invoicing.conftest import Meter, at_once, finalized, tokens
+from tests.kit.factories import NOW, make_key
 from tests.payments.conftest import an_invoice, with_method
 from tests.payments.stripe_server import BANK, StripeServer
 from workspaces.models import AuditEntry, Workspace

@@ -12,13 +12,14 @@ import httpx
 import pytest
 
 from metering.invoicing.models import Invoice
-from metering.payments import refunds, stripe_edge
-from metering.payments.accounts import account_of
-from metering.payments.collect import collect_due
+from metering.payments.collecting.collect import collect_due
 from metering.payments.models import Payment, PaymentAccount
-from metering.payments.reconcile import differences
-from metering.payments.stripe_edge import edge
-from tests.factories import NOW
+from metering.payments.refunds import refunds
+from metering.payments.stripe import client
+from metering.payments.stripe.client import edge
+from metering.payments.stripe.customers import account_of
+from metering.reconcile.everything import differences
+from tests.kit.factories import NOW
 from workspaces.models import Workspace
 
 pytestmark = pytest.mark.django_db
@@ -56,7 +57,7 @@ def localstripe() -> Iterator[str]:
 def account(localstripe: str, acme: Workspace, settings: Any) -> PaymentAccount:
     settings.STRIPE_SECRET_KEY = KEY
     settings.STRIPE_API_BASE = localstripe
-    stripe_edge._edge.cache_clear()
+    client._edge.cache_clear()
     account = account_of(acme)
     account.customer_id = edge().create_customer(acme.public_id, f"c-{acme.public_id}")
     edge().describe_customer(account.customer_id, "Acme", "bills@acme.example")

@@ -12,19 +12,19 @@ from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 
 from metering.credits import ledger
+from metering.invoicing.documents.pdf import invoice_pdf
 from metering.invoicing.models import Invoice
-from metering.invoicing.pdf import invoice_pdf
-from metering.invoicing.terms_models import BillingTerms
-from metering.payments.accounts import tell_expiring
-from metering.payments.auto_top_up import top_up_low
-from metering.payments.by_hand import mark_paid
-from metering.payments.dunning import dun
-from metering.payments.mail_texts import TEXTS, text_of
-from metering.payments.mails import failing, send_again, send_waiting
+from metering.invoicing.terms.models import BillingTerms
+from metering.payments.collecting.dunning import dun
+from metering.payments.collecting.manual import mark_paid
+from metering.payments.mails.outbox import tell
+from metering.payments.mails.sending import failing, send_again, send_waiting
+from metering.payments.mails.texts import TEXTS, text_of
 from metering.payments.models import Notice, PaymentAccount, TopUp
-from metering.payments.notices import tell
-from tests.factories import NOW, make_key, make_workspace
+from metering.payments.stripe.customers import tell_expiring
+from metering.payments.top_ups.automatic import top_up_low
 from tests.invoicing.conftest import Meter, tokens
+from tests.kit.factories import NOW, make_key, make_workspace
 from tests.payments.conftest import with_method
 from tests.payments.stripe_server import DECLINED, StripeServer
 from workspaces.models import AuditEntry, Workspace

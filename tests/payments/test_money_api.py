@@ -12,16 +12,16 @@ from rest_framework.test import APIClient
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
 from metering.invoicing.models import Invoice
-from metering.invoicing.terms_models import AgreedPricing
-from metering.payments.attempts import recover
-from metering.payments.balance import balance_of
+from metering.invoicing.terms.models import AgreedPricing
+from metering.payments.balance.balance import balance_of
+from metering.payments.collecting.attempts import recover
 from metering.payments.models import Payment, TopUp
-from metering.payments.reconcile import differences
-from tests.factories import NOW, make_key, make_workspace
+from metering.reconcile.everything import differences
 from tests.invoicing.conftest import Meter, at, tokens
+from tests.kit.factories import NOW, make_key, make_workspace
 from tests.payments.conftest import with_method
 from tests.payments.stripe_server import DECLINED, StripeServer
-from workspaces import issue
+from workspaces.keys import issue
 from workspaces.models import Workspace
 
 pytestmark = pytest.mark.django_db
@@ -68,7 +68,7 @@ def test_the_balance_is_credits_less_unbilled_usage(acme: Workspace, use: Meter)
 
 
 def test_usage_counts_once_before_and_after_its_invoice(acme: Workspace, use: Meter) -> None:
-    from metering.invoicing.close import close_month
+    from metering.invoicing.lifecycle.close import close_month
     from metering.periods import parse_month
 
     ledger.grant(acme, "goodwill", Decimal("20"), "ops", NOW)

@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 
 from metering.errors import InvoiceNotOpen, PaymentUnderWay
+from metering.invoicing.lifecycle.void import mark_uncollectible
 from metering.invoicing.models import Invoice
-from metering.invoicing.void import mark_uncollectible
-from metering.payments import attempts
-from metering.payments.attempts import SAVED_METHOD, begin_for_invoice, recover
-from metering.payments.by_hand import mark_paid
-from metering.payments.collect import charge_now, collect_due, collect_invoice, payment_page
-from metering.payments.give_back import void_invoice
+from metering.payments.collecting import attempts
+from metering.payments.collecting.attempts import SAVED_METHOD, begin_for_invoice, recover
+from metering.payments.collecting.collect import charge_now, collect_due, collect_invoice, payment_page
+from metering.payments.collecting.manual import mark_paid
+from metering.payments.collecting.payment_page import close
 from metering.payments.models import Payment, PaymentAttempt
-from metering.payments.pages import close
-from metering.payments.stripe_edge import edge
-from metering.payments.webhooks import handle_waiting
-from tests.factories import NOW
+from metering.payments.refunds.reversals import void_invoice
+from metering.payments.stripe.client import edge
+from metering.payments.webhooks.inbox import handle_waiting
+from tests.kit.factories import NOW
 from tests.payments.conftest import with_method
 from tests.payments.stripe_server import BANK, DECLINED, UNCONFIRMED, StripeServer
 from tests.payments.test_webhooks import send

@@ -10,13 +10,13 @@ from django.db import connection
 from rest_framework.test import APIClient
 
 from metering.invoicing.models import Invoice
-from metering.payments.by_hand import mark_paid
-from metering.payments.give_back import issue_credit_note, void_invoice
+from metering.payments.collecting.manual import mark_paid
 from metering.payments.models import Dunning, IdempotencyKey
-from tests.factories import NOW
+from metering.payments.refunds.reversals import issue_credit_note, void_invoice
+from tests.kit.factories import NOW
 from tests.payments.conftest import with_method
 from tests.payments.stripe_server import BANK, DECLINED, GOOD, StripeServer
-from workspaces import issue
+from workspaces.keys import issue
 from workspaces.models import Workspace
 
 pytestmark = pytest.mark.django_db

@@ -8,20 +8,21 @@ import pytest
 
 from metering.credits import ledger
 from metering.errors import InvalidParameter
-from metering.invoicing.close import close_month
+from metering.invoicing.lifecycle.close import close_month
 from metering.invoicing.models import Invoice
-from metering.invoicing.terms_models import BillingTerms
-from metering.payments import refunds, top_ups
-from metering.payments.attempts import recover
-from metering.payments.collect import collect_invoice
-from metering.payments.dunning import dun
+from metering.invoicing.terms.models import BillingTerms
+from metering.payments.balance.suspension import watch_suspensions
+from metering.payments.collecting.attempts import recover
+from metering.payments.collecting.collect import collect_invoice
+from metering.payments.collecting.dunning import dun
 from metering.payments.models import Payment, Refund, TopUp
-from metering.payments.reconcile import differences
-from metering.payments.stripe_edge import edge
-from metering.payments.suspension import watch_suspensions
+from metering.payments.refunds import refunds
+from metering.payments.stripe.client import edge
+from metering.payments.top_ups import purchase
 from metering.periods import parse_month
-from tests.factories import NOW, make_key
+from metering.reconcile.everything import differences
 from tests.invoicing.conftest import Meter, tokens
+from tests.kit.factories import NOW, make_key
 from tests.payments.stripe_server import StripeServer
 from workspaces.models import AuditEntry, Workspace
 
@@ -47,7 +48,7 @@ def test_used_up_credit_suspends_and_a_top_up_lifts_it_at_once(stripe: StripeSer
     use(make_key(prepaid), "10-14T11:00", usage=tokens(input=1_000_000))
     assert [watch_suspensions(NOW) for _ in range(2)] == [NOBODY | {"suspended": 1}, NOBODY]
     assert why(prepaid) == "Its prepaid credit is used up."
-    bought = top_ups.buy(prepaid, Decimal("50.00"), top_ups.PAGE, "a-key", "ops", NOW)
+    bought = purchase.buy(prepaid, Decimal("50.00"), purchase.PAGE, "a-key", "ops", NOW)
     stripe.complete(bought.attempts.get().session_id)
     recover(NOW)
     assert why(prepaid) == ""
@@ -77,7 +78,7 @@ def test_new_credit_does_not_lift_what_is_past_due(prepaid: Workspace, invoice: 
 
 def bought_credit(stripe: StripeServer, workspace: Workspace) -> Payment:
     """50.00 of credit, paid on Stripe's page."""
-    bought = top_ups.buy(workspace, Decimal("50.00"), top_ups.PAGE, "a-key", "ops", NOW)
+    bought = purchase.buy(workspace, Decimal("50.00"), purchase.PAGE, "a-key", "ops", NOW)
     stripe.complete(bought.attempts.get().session_id)
     recover(NOW)
     return Payment.objects.get()
@@ -135,5 +136,5 @@ def test_a_repeated_purchase_answers_whatever_has_changed_since(
 ) -> None:
     payment = bought_credit(stripe, prepaid)
     settings.TOP_UP_MINIMUM = Decimal("60.00")
-    again = top_ups.buy(prepaid, Decimal("50.00"), top_ups.PAGE, "a-key", "ops", NOW)
+    again = purchase.buy(prepaid, Decimal("50.00"), purchase.PAGE, "a-key", "ops", NOW)
     assert (again.status, again.grant, TopUp.objects.count()) == ("paid", payment.grant, 1)

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import pytest
 
 from metering.invoicing.models import Invoice
-from metering.payments.attempts import recover
-from metering.payments.collect import collect_due, payment_page
+from metering.payments.collecting.attempts import recover
+from metering.payments.collecting.collect import collect_due, payment_page
 from metering.payments.models import Payment
-from metering.payments.webhooks import handle_waiting, take_in
+from metering.payments.webhooks.inbox import handle_waiting, take_in
 from tests.invoicing.conftest import at
 from tests.payments.conftest import with_method
 from tests.payments.stripe_server import BANK, StripeServer

@@ -11,15 +11,16 @@ from django.db import connection
 from metering.credits import ledger
 from metering.invoicing.models import Invoice
 from metering.jobs.models import JobRun
-from metering.payments import refunds, tasks
-from metering.payments.collect import collect_due
-from metering.payments.expire import expire_credits
-from metering.payments.give_back import void_invoice
+from metering.payments.balance.expiry import expire_credits
+from metering.payments.collecting.collect import collect_due
 from metering.payments.models import Payment
-from metering.payments.reconcile import against_stripe, differences, everything
-from metering.payments.tasks import reconcile_nightly
-from tests.factories import NOW, make_key
+from metering.payments.refunds import refunds
+from metering.payments.refunds.reversals import void_invoice
+from metering.reconcile import tasks
+from metering.reconcile.everything import against_stripe, differences, everything
+from metering.reconcile.tasks import reconcile_nightly
 from tests.invoicing.conftest import Meter, at, tokens
+from tests.kit.factories import NOW, make_key
 from tests.payments.conftest import an_invoice, with_method
 from tests.payments.stripe_server import StripeServer
 from workspaces.audit import chain
@@ -217,7 +218,7 @@ def test_credit_that_expires_at_midnight_waits_for_its_last_invoice(acme: Worksp
     assert expire_credits(at("09-30T23:59")) == {"expired": 0, "waiting": 0}
     assert expire_credits(at("10-01T00:00")) == {"expired": 0, "waiting": 1}
     use(make_key(acme), "09-14T10:00", usage=tokens(input=100_000_000))
-    from metering.invoicing.close import close_month
+    from metering.invoicing.lifecycle.close import close_month
     from metering.periods import parse_month
 
     (invoice,) = close_month(parse_month("2026-09"), at("10-04T00:00"), finalize=True)

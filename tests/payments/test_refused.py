@@ -12,18 +12,20 @@ from rest_framework.test import APIClient
 from metering.errors import PaymentUnderWay
 from metering.invoicing.models import Invoice
 from metering.jobs.models import JobRun
-from metering.payments import attempts, refunds, top_ups
-from metering.payments.attempts import recover
-from metering.payments.by_hand import mark_paid
-from metering.payments.collect import collect_due, collect_invoice, payment_page
+from metering.payments.collecting import attempts
+from metering.payments.collecting.attempts import recover
+from metering.payments.collecting.collect import collect_due, collect_invoice, payment_page
+from metering.payments.collecting.manual import mark_paid
 from metering.payments.models import Dunning, Notice, Payment, PaymentAttempt, Refund
-from metering.payments.stripe_edge import StripeRefused
+from metering.payments.refunds import refunds
+from metering.payments.stripe.client import StripeRefused
 from metering.payments.tasks import recover_payments
-from tests.factories import NOW, make_workspace
+from metering.payments.top_ups import purchase
 from tests.invoicing.conftest import Meter
+from tests.kit.factories import NOW, make_workspace
 from tests.payments.conftest import an_invoice, with_method
 from tests.payments.stripe_server import BANK, StripeServer
-from workspaces import issue
+from workspaces.keys import issue
 from workspaces.models import Workspace
 
 pytestmark = pytest.mark.django_db
@@ -188,7 +190,7 @@ def test_refunds_recover_when_attempts_cannot(
     def fail(_: Any) -> dict[str, int]:
         raise LookupError("attempts")
 
-    fail.__module__ = "metering.payments.attempts"
+    fail.__module__ = "metering.payments.collecting.attempts"
     monkeypatch.setattr(attempts, "recover", fail)
     assert recover_payments() == {"settled": 1, "waiting": 0, "unavailable": 0, "failed": 1}
 
@@ -290,7 +292,7 @@ def test_a_page_that_stripe_refuses_ends_the_attempt_with_the_reason(
 
 def test_a_workspace_renamed_while_its_page_was_being_made_gets_that_page(stripe: StripeServer, acme: Workspace) -> None:
     stripe.fail_at(4, "die_after")  # the customer is searched, made and described; the page is made, and its address lost
-    bought = top_ups.buy(acme, Decimal("50.00"), top_ups.PAGE, "key", "ops", NOW)
+    bought = purchase.buy(acme, Decimal("50.00"), purchase.PAGE, "key", "ops", NOW)
     acme.name = "Acme Ltd"
     acme.save()
     with override_settings(PUBLIC_URL="https://elsewhere.example"):

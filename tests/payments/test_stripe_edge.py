@@ -8,8 +8,8 @@ import pytest
 from django.db import transaction
 
 from metering.errors import StripeNotConfigured
-from metering.payments.stripe_edge import ForgedWebhook, StripeRefused, StripeUnavailable, edge, verify_webhook
-from metering.payments.stripe_objects import wire
+from metering.payments.stripe.client import ForgedWebhook, StripeRefused, StripeUnavailable, edge, verify_webhook
+from metering.payments.stripe.objects import wire
 from tests.payments.stripe_server import BANK, DECLINED, GOOD, NEEDS_OWNER, WAYS_TO_FAIL, StripeServer
 
 pytestmark = pytest.mark.django_db

@@ -10,16 +10,16 @@ import pytest
 from django.db import connection, transaction
 
 from metering.credits import ledger
-from metering.invoicing.draft import hold
+from metering.invoicing.lifecycle.draft import hold
 from metering.invoicing.models import Invoice
-from metering.invoicing.terms_change import save_terms
-from metering.invoicing.terms_models import BillingTerms
-from metering.payments import suspension
-from metering.payments.by_hand import mark_paid
-from metering.payments.collect import collect_invoice
-from metering.payments.dunning import dun
-from metering.payments.suspension import judge, watch_suspensions
-from tests.factories import NOW, make_workspace
+from metering.invoicing.terms.change import save_terms
+from metering.invoicing.terms.models import BillingTerms
+from metering.payments.balance import suspension
+from metering.payments.balance.suspension import judge, watch_suspensions
+from metering.payments.collecting.collect import collect_invoice
+from metering.payments.collecting.dunning import dun
+from metering.payments.collecting.manual import mark_paid
+from tests.kit.factories import NOW, make_workspace
 from workspaces.models import AuditEntry, Workspace
 
 pytestmark = pytest.mark.django_db

@@ -8,17 +8,18 @@ import pytest
 from rest_framework.test import APIClient
 
 from metering.errors import SandboxBuysNothing
-from metering.payments import attempts, auto_top_up, top_ups
-from metering.payments.auto_top_up import top_up_low
-from metering.payments.balance import Balance, balance_of
+from metering.payments.balance.balance import Balance, balance_of
+from metering.payments.collecting import attempts
 from metering.payments.models import PaymentAccount, TopUp
-from metering.payments.preferences import save_preferences
-from metering.payments.stripe_edge import StripeUnavailable
-from tests.factories import NOW, make_workspace
+from metering.payments.stripe.client import StripeUnavailable
+from metering.payments.top_ups import automatic, purchase
+from metering.payments.top_ups.automatic import top_up_low
+from metering.payments.top_ups.preferences import save_preferences
 from tests.invoicing.conftest import at_once
+from tests.kit.factories import NOW, make_workspace
 from tests.payments.conftest import with_method
 from tests.payments.stripe_server import DECLINED, GOOD, StripeServer
-from workspaces import issue
+from workspaces.keys import issue
 from workspaces.models import Workspace
 
 pytestmark = pytest.mark.django_db
@@ -53,7 +54,7 @@ def another_run_first(monkeypatch: pytest.MonkeyPatch) -> None:
             ran.append(top_up_low(now))
         return seen
 
-    monkeypatch.setattr(auto_top_up, "balance_of", slow)
+    monkeypatch.setattr(automatic, "balance_of", slow)
 
 
 def test_two_runs_at_once_buy_once(stripe: StripeServer, acme: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +99,7 @@ def test_a_worker_killed_before_it_paid_leaves_a_purchase_that_is_taken_up(
 
     watch(acme, stripe)
     with monkeypatch.context() as patched:
-        patched.setattr(top_ups, "pay", die)
+        patched.setattr(purchase, "pay", die)
         with pytest.raises(Died):
             top_up_low(NOW)
     assert top_up_low(NOW + MINUTE)["topped_up"] == 0
@@ -114,7 +115,7 @@ def test_a_worker_killed_while_it_writes_leaves_nothing_in_the_way(
 
     watch(acme, stripe)
     with monkeypatch.context() as patched:
-        patched.setattr(top_ups, "begin_for_top_up", die)
+        patched.setattr(purchase, "begin_for_top_up", die)
         with pytest.raises(Died):
             top_up_low(NOW)
     assert TopUp.objects.count() == 0
@@ -130,10 +131,10 @@ def test_a_worker_killed_while_it_writes_leaves_nothing_in_the_way(
 def test_while_no_customer_can_be_made_nothing_is_bought_and_repeating_buys(stripe: StripeServer, acme: Workspace) -> None:
     stripe.fail_at(1, "die_before")
     with pytest.raises(StripeUnavailable):
-        top_ups.buy(acme, Decimal("50.00"), top_ups.PAGE, "a-key", "ops", NOW)
+        purchase.buy(acme, Decimal("50.00"), purchase.PAGE, "a-key", "ops", NOW)
     assert TopUp.objects.count() == 0
-    bought = top_ups.buy(acme, Decimal("50.00"), top_ups.PAGE, "a-key", "ops", NOW + MINUTE)
-    assert top_ups.page_of(bought) == stripe.of("checkout.session")[0]["url"]
+    bought = purchase.buy(acme, Decimal("50.00"), purchase.PAGE, "a-key", "ops", NOW + MINUTE)
+    assert purchase.page_of(bought) == stripe.of("checkout.session")[0]["url"]
 
 
 def ask(workspace: Workspace, body: dict[str, Any]) -> Any:

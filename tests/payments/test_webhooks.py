@@ -12,14 +12,15 @@ from django.test import Client
 
 from metering.errors import NothingLeft
 from metering.invoicing.models import Invoice
-from metering.payments import refunds, webhooks
-from metering.payments.accounts import account_of, setup_page
-from metering.payments.attempts import recover
-from metering.payments.collect import collect_due, payment_page
+from metering.payments.collecting.attempts import recover
+from metering.payments.collecting.collect import collect_due, payment_page
 from metering.payments.models import Dispute, Payment, PaymentAccount, PaymentAttempt, Refund, WebhookEvent
-from metering.payments.reconcile import differences
-from metering.payments.webhooks import handle_waiting, replay
-from tests.factories import NOW
+from metering.payments.refunds import refunds
+from metering.payments.stripe.customers import account_of, setup_page
+from metering.payments.webhooks import inbox
+from metering.payments.webhooks.inbox import handle_waiting, replay
+from metering.reconcile.everything import differences
+from tests.kit.factories import NOW
 from tests.payments.conftest import with_method
 from tests.payments.stripe_server import BANK, StripeServer
 from workspaces.models import Workspace
@@ -200,7 +201,7 @@ def test_a_lease_begins_when_the_event_is_taken(stripe: StripeServer, monkeypatc
         clock[0] += timedelta(minutes=6)
         return True
 
-    monkeypatch.setattr(webhooks, "handle", slow)
+    monkeypatch.setattr(inbox, "handle", slow)
     heard: list[tuple[int, int]] = []
     assert handle_waiting(lambda: clock[0], lambda done, total: heard.append((done, total)))["handled"] == 2
     assert meanwhile == [None, {"handled": 0, "ignored": 0, "failed": 0}]

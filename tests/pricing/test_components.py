@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from metering.pricing.components import COMPONENTS, full_rates, rates_per_million, tokens_of
-from tests.factories import make_price
+from tests.kit.factories import make_price
 
 INPUT, CACHED, WRITE, OUTPUT = Decimal("1.5"), Decimal("0.375"), Decimal("1.875"), Decimal("6")
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from metering.money import from_pico
 from metering.pricing.rates import Rates, event_cost, load_rates
-from tests.factories import LONG_AGO, NOW, make_model, make_price, make_workspace
+from tests.kit.factories import LONG_AGO, NOW, make_model, make_price, make_workspace
 
 pytestmark = pytest.mark.django_db
 

@@ -9,11 +9,11 @@ from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 from pytest_django import Settings
 
-from omixa_billing.client_address import UNKNOWN, address_group, client_address
 from omixa_billing.environment import Environment
+from omixa_billing.http.client_address import UNKNOWN, address_group, client_address
+from omixa_billing.http.middleware import name_caller
 from omixa_billing.limits.configuration import proxy_count
-from omixa_billing.middleware import name_caller
-from workspaces.accounts import AccountAdapter
+from workspaces.signin.accounts import AccountAdapter
 
 
 def request(peer: str = "192.0.2.10", **headers: str) -> HttpRequest:

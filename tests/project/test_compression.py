@@ -8,7 +8,7 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.test import Client, RequestFactory
 
 from metering.catalogue.seeds import load_catalogue
-from omixa_billing.compression import CompressTexts
+from omixa_billing.http.compression import CompressTexts
 
 pytestmark = pytest.mark.django_db
 TAKES_GZIP = {"accept-encoding": "gzip"}

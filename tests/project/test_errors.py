@@ -9,8 +9,8 @@ from django.http import Http404
 from django.test import Client, RequestFactory
 from django.urls import get_resolver
 
-from tests.factories import NOW
-from workspaces import issue
+from tests.kit.factories import NOW
+from workspaces.keys import issue
 
 pytestmark = pytest.mark.django_db
 TOO_MANY = "&".join("model=x" for _ in range(1_001))

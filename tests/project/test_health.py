@@ -6,7 +6,7 @@ import pytest
 from django.db import OperationalError, connection
 from django.test import Client
 
-from tests.factories import an_event, make_gateway, make_key, make_workspace, send
+from tests.kit.factories import an_event, make_gateway, make_key, make_workspace, send
 
 pytestmark = pytest.mark.django_db
 

@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 
 from metering.catalogue.models import PriceVersion
 from metering.periods import parse_instant, parse_month
-from tests.factories import make_model
+from tests.kit.factories import make_model
 
 MONTH_COMMANDS = [["close_month"], ["reconcile", "--month"], ["rebuild_rollups", "--month"]]
 

@@ -17,9 +17,10 @@ from django.utils import timezone
 from structlog.stdlib import ProcessorFormatter
 
 from omixa_billing.stray_secrets import RedactingReporter, redacted_query
-from tests.factories import make_gateway, make_workspace
-from workspaces import audit, issue, secrets
+from tests.kit.factories import make_gateway, make_workspace
+from workspaces import audit
 from workspaces.errors import InvalidName
+from workspaces.keys import issue, secrets
 from workspaces.management.commands.create_gateway import Command as CreateGateway
 from workspaces.models import APIKey, AuditEntry, Gateway, Membership, User, Workspace
 from workspaces.redaction import holds_secret, redact, redact_line, redact_value

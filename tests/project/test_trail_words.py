@@ -8,7 +8,7 @@ from pathlib import Path
 from django.contrib import admin
 
 from workspaces.audit.words import OF_ONESELF, SENTENCES
-from workspaces.console.base import OperatorAdmin
+from workspaces.console.kit.base import OperatorAdmin
 from workspaces.models import Invitation
 
 ROOT = Path(__file__).resolve().parents[2]

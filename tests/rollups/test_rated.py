@@ -9,8 +9,8 @@ from django.core.management import call_command
 
 from metering.catalogue.set_price import set_price
 from metering.ingest.models import UsageEvent
-from metering.rollups.rated import rated_since
-from tests.factories import GOLDEN_COST, NOW, an_event, make_gateway, make_key, make_model, make_price, make_workspace, send
+from metering.revisions.rerating.rated import rated_since
+from tests.kit.factories import GOLDEN_COST, NOW, an_event, make_gateway, make_key, make_model, make_price, make_workspace, send
 from workspaces.models import Workspace
 
 pytestmark = pytest.mark.django_db

@@ -13,10 +13,10 @@ from django.db import connection
 from metering.catalogue.set_price import set_price
 from metering.ingest.models import UsageEvent
 from metering.periods import month_of
+from metering.revisions.rerating.reprice import price_waiting
 from metering.rollups.compare import differences
 from metering.rollups.models import DailyRollup, HourlyRollup
-from metering.rollups.reprice import price_waiting
-from tests.factories import GOLDEN_COST, NOW, an_event, make_gateway, make_key, make_price, make_workspace, send
+from tests.kit.factories import GOLDEN_COST, NOW, an_event, make_gateway, make_key, make_price, make_workspace, send
 from workspaces.models import APIKey
 
 pytestmark = pytest.mark.django_db
@@ -178,7 +178,7 @@ def test_what_is_priced_keeps_its_version_when_an_earlier_one_is_added(key: APIK
 
 
 def test_more_waiting_events_than_one_transaction_takes_are_all_priced(key: APIKey, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("metering.rollups.again.EVENTS_PER_TRANSACTION", 7)
+    monkeypatch.setattr("metering.revisions.rerating.rerate_events.EVENTS_PER_TRANSACTION", 7)
     send(
         make_gateway(),
         [

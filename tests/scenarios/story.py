@@ -11,7 +11,7 @@ from tests.scenarios.facts import LONG_AGO, SEED_RATES, Happened, Price
 from tests.scenarios.oracle import Ledger
 from tests.scenarios.stage import Caller, command, wait_until
 from tests.scenarios.traffic import Sent
-from workspaces import issue
+from workspaces.keys import issue
 
 NOW = datetime(2026, 10, 15, 12, tzinfo=UTC)
 BATCH = 500

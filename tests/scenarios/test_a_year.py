@@ -11,23 +11,25 @@ from typing import Any
 import pytest
 
 from metering.credits import ledger
+from metering.invoicing.lifecycle.schedule import close_due_months
+from metering.invoicing.lifecycle.void import reissue
 from metering.invoicing.models import Invoice
-from metering.invoicing.schedule import close_due_months
-from metering.invoicing.terms_change import save_terms
-from metering.invoicing.terms_models import TaxRate
-from metering.invoicing.void import reissue
-from metering.payments import attempts, refunds, top_ups
-from metering.payments.by_hand import mark_paid
-from metering.payments.collect import collect_due, collect_invoice
-from metering.payments.dunning import dun
-from metering.payments.expire import expire_credits
-from metering.payments.give_back import issue_credit_note, void_invoice
+from metering.invoicing.terms.change import save_terms
+from metering.invoicing.terms.models import TaxRate
+from metering.payments.balance.expiry import expire_credits
+from metering.payments.collecting import attempts
+from metering.payments.collecting.collect import collect_due, collect_invoice
+from metering.payments.collecting.dunning import dun
+from metering.payments.collecting.manual import mark_paid
 from metering.payments.models import Payment
-from metering.payments.reconcile import everything
-from tests.corrections.conftest import correct, replace, void
-from tests.factories import an_event, make_gateway, make_key, make_price, make_workspace, send
+from metering.payments.refunds import refunds
+from metering.payments.refunds.reversals import issue_credit_note, void_invoice
+from metering.payments.top_ups import purchase
+from metering.reconcile.everything import everything
+from tests.kit.factories import an_event, make_gateway, make_key, make_price, make_workspace, send
 from tests.payments.conftest import stripe, with_method
 from tests.payments.stripe_server import DECLINED, GOOD, StripeServer
+from tests.revisions.corrections.conftest import correct, replace, void
 
 pytestmark = pytest.mark.django_db
 __all__ = ["stripe"]
@@ -212,7 +214,7 @@ def test_every_cent_of_a_year_is_explained(stripe: StripeServer, settings: Any) 
     correct(year.gateway, void(year.key, "sep-1"), now=at("2027-11-02T10:00"))
     del oracle.requests["sep-1"]
     year.use("nov-1", "2027-11-11T10:00", 90_000_000)
-    bought = top_ups.buy(year.workspace, Decimal("50.00"), top_ups.PAGE, "a-key", OPS, at("2027-11-12"))
+    bought = purchase.buy(year.workspace, Decimal("50.00"), purchase.PAGE, "a-key", OPS, at("2027-11-12"))
     stripe.complete(bought.attempts.get().session_id)
     attempts.recover(at("2027-11-12"))
     oracle.credits.append(Credit(False, Decimal("50.00")))

@@ -9,7 +9,7 @@ from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, 
 from django.core.cache import cache
 from django.test import Client
 
-from tests.factories import NOW
+from tests.kit.factories import NOW
 from workspaces.models import AuditEntry, User
 
 # For tests of what follows the set-up of a factor: the library does it once the set-up is committed.

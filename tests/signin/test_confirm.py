@@ -14,9 +14,9 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from metering.credits.models import CreditGrant
-from tests.factories import NOW, make_key, make_workspace
+from tests.kit.factories import NOW, make_key, make_workspace
 from tests.signin.conftest import PASSWORD, code, refusals, set_up_app, show_code, sign_in
-from workspaces import issue
+from workspaces.keys import issue
 from workspaces.models import APIKey, Membership, User, Workspace
 
 ASKED = "<h1>Confirm that it is you</h1>"

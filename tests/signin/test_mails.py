@@ -11,8 +11,8 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.signin.conftest import OPERATOR, PASSWORD, commits, set_up_app_on_the_page, sign_in, sign_in_and_confirm
-from workspaces.accounts import AccountAdapter
 from workspaces.models import User
+from workspaces.signin.accounts import AccountAdapter
 
 NEW = "another long password"
 PUBLIC_URL = "https://billing.omixa.example"

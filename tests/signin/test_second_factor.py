@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from tests.factories import make_workspace
+from tests.kit.factories import make_workspace
 from tests.signin.conftest import OPERATOR, code, commits, refusals, set_up_app, set_up_app_on_the_page, show_code, sign_in
 from workspaces.models import Membership, User, Workspace
 

@@ -11,7 +11,7 @@ from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
-from tests.factories import NOW
+from tests.kit.factories import NOW
 from tests.signin.conftest import (
     PASSWORD,
     commits,

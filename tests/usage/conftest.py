@@ -11,8 +11,8 @@ from rest_framework.test import APIClient
 
 from metering.catalogue.models import PriceVersion
 from metering.ingest.models import Batch
-from tests.factories import NOW, an_event, make_gateway, make_price, send
-from workspaces import issue
+from tests.kit.factories import NOW, an_event, make_gateway, make_price, send
+from workspaces.keys import issue
 from workspaces.models import APIKey, Gateway, Workspace
 
 TESTS = "the tests"

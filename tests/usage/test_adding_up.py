@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, Phase, assume, given, note, settings
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
-from tests.factories import NOW, forget_names, make_price
+from tests.kit.factories import NOW, forget_names, make_price
 from tests.usage.conftest import Sender, Tenant, another_key, at
 
 EXAMPLES = int(os.environ.get("ADDING_UP_EXAMPLES", "0"))

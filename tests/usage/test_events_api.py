@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 
 from metering.catalogue.models import PriceVersion
 from metering.usage import events
-from tests.factories import make_price
+from tests.kit.factories import make_price
 from tests.usage.conftest import Sender, Tenant, another_key, at, usage_of
 from tests.usage.test_usage_api import refusal
 

@@ -13,8 +13,8 @@ from metering.usage import query
 from metering.usage.filters import Filters
 from metering.usage.query import GROUPS, UsageAnswer, UsageQuestion, usage, usage_of_all_workspaces
 from metering.usage.spend import month_spend, spend_by_model
-from tests.factories import GOLDEN_COST as GOLDEN
-from tests.factories import NOW, make_price
+from tests.kit.factories import GOLDEN_COST as GOLDEN
+from tests.kit.factories import NOW, make_price
 from tests.usage.conftest import Sender, Tenant, another_key, at, usage_of
 
 pytestmark = pytest.mark.django_db

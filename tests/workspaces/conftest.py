@@ -9,7 +9,8 @@ import pytest
 from django.db import connection
 from rest_framework.test import APIClient
 
-from workspaces import issue, members
+from workspaces.keys import issue
+from workspaces.members import members
 from workspaces.models import APIKey, AuditEntry, Membership, User, Workspace
 
 NOW = datetime(2026, 10, 15, 12, tzinfo=UTC)

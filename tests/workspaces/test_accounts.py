@@ -11,7 +11,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from tests.workspaces.conftest import NOW, PASSWORD, TESTS, a_member
-from workspaces import members
+from workspaces.members import members
 from workspaces.models import User, Workspace
 
 LOGIN, SIGNUP, RESET = "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/"

@@ -6,15 +6,15 @@ import pytest
 from django.test import RequestFactory
 
 from tests.workspaces.conftest import NOW, TESTS, a_key, a_member
-from workspaces import issue, secrets
 from workspaces.authentication import (
     Caller,
     authenticate_gateway,
     authenticate_key,
     caller_of_member,
 )
-from workspaces.current import HEADER, SESSION_KEY, choose_workspace, membership_of
 from workspaces.errors import Unauthenticated, WrongKindOfCredential
+from workspaces.keys import issue, secrets
+from workspaces.members.current import HEADER, SESSION_KEY, choose_workspace, membership_of
 from workspaces.models import APIKey, Gateway, Workspace
 
 HOUR = timedelta(hours=1)

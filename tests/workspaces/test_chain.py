@@ -14,8 +14,9 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
 from tests.workspaces.conftest import NOW, a_key, at_once
-from workspaces import audit, issue
+from workspaces import audit
 from workspaces.audit import chain
+from workspaces.keys import issue
 from workspaces.models import APIKey, AuditHead, AuditSeal, Workspace
 
 TEXTS = ["plain", "ünï “quotes” \\ and\nlines\t\x01\x7f", "\u2028 \U0001f600 </script>", ""]

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
-from omixa_billing.errors import Refusal
+from omixa_billing.http.errors import Refusal
 from workspaces.authentication import authenticate_gateway, authenticate_key
 from workspaces.management.commands.create_gateway import Command as CreateGateway
 from workspaces.management.commands.create_workspace import Command as CreateWorkspace

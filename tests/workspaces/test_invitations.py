@@ -12,7 +12,6 @@ from django.core.management import call_command
 from django.test import Client
 
 from tests.workspaces.conftest import NOW, TESTS, a_member, at_once, trail
-from workspaces import issue, members
 from workspaces.errors import (
     AccountExists,
     AlreadyAMember,
@@ -22,12 +21,14 @@ from workspaces.errors import (
     NoSuchInvitation,
     TooManyInvitations,
 )
-from workspaces.invitations.answer import accept, decline, invitation_of, join
-from workspaces.invitations.invite import invite, send_again, withdraw
-from workspaces.invitations.mail import deliver
+from workspaces.keys import issue
+from workspaces.keys.secrets import sha256
+from workspaces.members import members
+from workspaces.members.invitations.answer import accept, decline, invitation_of, join
+from workspaces.members.invitations.invite import invite, send_again, withdraw
+from workspaces.members.invitations.mail import deliver
 from workspaces.models import AuditEntry, Invitation, Membership, User, Workspace
 from workspaces.plain_text import address_in_words, plain
-from workspaces.secrets import sha256
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 ADA = "ada@acme.example"

@@ -4,7 +4,6 @@ import pytest
 from django.db import transaction
 
 from tests.workspaces.conftest import NOW, TESTS, a_key, a_member, at_once, trail
-from workspaces import issue, secrets
 from workspaces.errors import (
     GatewayRevoked,
     InvalidEmail,
@@ -15,6 +14,7 @@ from workspaces.errors import (
     KeyRevoked,
     KindNotForWorkspace,
 )
+from workspaces.keys import issue, secrets
 from workspaces.models import APIKey, AuditEntry, Credential, Gateway, Workspace
 
 HOUR = timedelta(hours=1)

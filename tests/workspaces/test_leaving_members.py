@@ -10,12 +10,13 @@ from django.db import connection, transaction
 from django.test import Client
 
 from tests.workspaces.conftest import NOW, TESTS, a_member, signed_in, trail, with_key
-from workspaces import issue, members
-from workspaces.credentials import NO_GRACE
 from workspaces.errors import NotAllowed, Unauthenticated
-from workspaces.invitations.invite import invite
-from workspaces.issue import create_key, revoke_key, rotate_key
-from workspaces.key_makers import KeyChoice, keys_of_person
+from workspaces.keys import issue
+from workspaces.keys.credentials import NO_GRACE
+from workspaces.keys.issue import create_key, revoke_key, rotate_key
+from workspaces.keys.makers import KeyChoice, keys_of_person
+from workspaces.members import members
+from workspaces.members.invitations.invite import invite
 from workspaces.models import APIKey, Invitation, Membership, User, Workspace
 
 

@@ -9,9 +9,9 @@ from django.db import IntegrityError, transaction
 from rest_framework.test import APIClient
 
 from tests.workspaces.conftest import NOW, TESTS, a_key, a_member, signed_in, trail, with_key
-from workspaces import issue
 from workspaces.authentication import authenticate_key
 from workspaces.errors import KeyIsLimited
+from workspaces.keys import issue
 from workspaces.models import APIKey, Credential, Workspace
 
 KEYS = "/api/v1/keys"

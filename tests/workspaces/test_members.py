@@ -3,8 +3,9 @@ from datetime import timedelta
 import pytest
 
 from tests.workspaces.conftest import NOW, TESTS, a_member, at_once, trail
-from workspaces import issue, members
 from workspaces.errors import AlreadyAMember, InvalidEmail, InvalidRole, LastOwner, NotAMember
+from workspaces.keys import issue
+from workspaces.members import members
 from workspaces.models import AuditEntry, Membership, User, Workspace
 
 OWNER = "owner@acme.example"

@@ -11,11 +11,11 @@ from django.core.cache import cache
 from django.core.management import CommandError
 from django.test import Client
 
-from metering.dashboards.console.mails import state_of
-from metering.payments.mails import send_again, send_waiting
+from metering.console.money.mails import state_of
+from metering.payments.mails.outbox import tell
+from metering.payments.mails.sending import send_again, send_waiting
 from metering.payments.models import Notice
-from metering.payments.notices import tell
-from tests.factories import make_workspace
+from tests.kit.factories import make_workspace
 from tests.project.test_production import start
 from workspaces.management.commands.password_link import Command
 from workspaces.models import AuditEntry, Membership, User

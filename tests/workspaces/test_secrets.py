@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from workspaces import secrets
+from workspaces.keys import secrets
 
 SAMPLE = "zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ"
 KINDS = ["live", "test", "admin", "gateway"]

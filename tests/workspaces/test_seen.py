@@ -10,12 +10,12 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.test import Client, RequestFactory
 from django.urls import resolve
 
-from metering.ingest.api import GATEWAY
+from metering.ingest.intake.api import GATEWAY
 from metering.payments.models import Notice
 from omixa_billing.command_actor import command_actor
-from tests.factories import an_event, make_gateway, make_key, make_model, send
+from tests.kit.factories import an_event, make_gateway, make_key, make_model, send
 from tests.workspaces.conftest import NOW, PASSWORD, a_key, a_member, with_key
-from workspaces import audit, issue
+from workspaces import audit
 from workspaces.audit import entries
 from workspaces.audit.middleware import LEAVES_NONE, note_origin
 from workspaces.audit.origin import Origin, coming_from
@@ -23,6 +23,7 @@ from workspaces.audit.settings_changed import note_settings
 from workspaces.audit.words import sentence
 from workspaces.authentication import authenticate_gateway
 from workspaces.errors import Unauthenticated
+from workspaces.keys import issue
 from workspaces.models import AuditEntry, Membership, User, Workspace
 
 FROM = {"REMOTE_ADDR": "203.0.113.7", "HTTP_USER_AGENT": "a browser"}

@@ -7,8 +7,9 @@ from django.test import Client
 
 from tests.workspaces.conftest import NOW, TESTS, a_key, a_member, with_key
 from tests.workspaces.test_seen import seen, sign_in
-from workspaces import audit, issue, secrets
+from workspaces import audit
 from workspaces.audit import credentials, people
+from workspaces.keys import issue, secrets
 from workspaces.models import User, Workspace
 
 

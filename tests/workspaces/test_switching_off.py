@@ -9,11 +9,12 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.workspaces.conftest import NOW, TESTS, a_member, trail
-from workspaces import issue, members
 from workspaces.errors import Unauthenticated
-from workspaces.key_makers import KeyChoice
+from workspaces.keys import issue
+from workspaces.keys.makers import KeyChoice
+from workspaces.members import members
+from workspaces.members.switching_off import switch_off, switch_on
 from workspaces.models import APIKey, Membership, User, Workspace
-from workspaces.switching_off import switch_off, switch_on
 
 PAGE = "admin:workspaces_user_change"
 

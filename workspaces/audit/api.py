@@ -11,8 +11,8 @@ from rest_framework.views import APIView
 
 from workspaces.audit.of_workspace import TrailQuestion, trail_page
 from workspaces.audit.words import STAFF, shown_to_customer
+from workspaces.keys.serializers import DEFAULT_LIMIT, MAX_LIMIT, ErrorSerializer, Instant, StrictQuery
 from workspaces.permissions import ManagesKeys, caller_of
-from workspaces.serializers import DEFAULT_LIMIT, MAX_LIMIT, ErrorSerializer, Instant, StrictQuery
 
 PREFIX = "aud_"
 

@@ -8,9 +8,9 @@ from typing import Any
 import structlog
 
 from omixa_billing.outage import STORAGE_ERRORS
-from workspaces import secrets
 from workspaces.audit.entries import record_once
 from workspaces.audit.origin import NOT_OURS, current_origin
+from workspaces.keys import secrets
 from workspaces.models import Credential, Workspace
 
 REFUSALS_ARE_ONE_WITHIN = timedelta(hours=1)

@@ -22,7 +22,7 @@ from django.utils import timezone
 from omixa_billing.outage import STORAGE_ERRORS
 from workspaces.audit.entries import record, record_once
 from workspaces.audit.origin import Origin, coming_from, origin_of
-from workspaces.current import membership_of
+from workspaces.members.current import membership_of
 from workspaces.models import Workspace
 
 SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
@@ -136,5 +136,5 @@ def _looked_at(app: str, table: str, pk: str) -> tuple[str, Workspace | None] | 
 
 
 def _is_number(text: str) -> bool:
-    """As the console lets an address name a row (`workspaces.console.base`), within what the database can hold."""
+    """As the console lets an address name a row (`workspaces.console.kit.base`), within what the database can hold."""
     return text.isascii() and text.isdecimal() and len(text) < 19

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from django.http import HttpRequest
 
-from omixa_billing.client_address import UNKNOWN, client_address
 from omixa_billing.command_actor import COMMANDS, this_command
+from omixa_billing.http.client_address import UNKNOWN, client_address
 from workspaces.models import AuditEntry
 
 CONSOLE = "/admin/"

@@ -14,11 +14,11 @@ from django.utils import timezone
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
-from workspaces import issue
-from workspaces.console import fields
-from workspaces.console.base import OperatorAdmin, actor_of
 from workspaces.console.keys import STATUS_LABELS, SecretsOfAKey
-from workspaces.console.pages import FormPage, secret_page
+from workspaces.console.kit import fields
+from workspaces.console.kit.base import OperatorAdmin, actor_of
+from workspaces.console.kit.pages import FormPage, secret_page
+from workspaces.keys import issue
 from workspaces.models import Gateway
 
 

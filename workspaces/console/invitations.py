@@ -13,10 +13,10 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
-from workspaces.console.base import OperatorAdmin, actor_of, operator_of
-from workspaces.console.pages import FormPage
-from workspaces.invitations.invite import send_again, withdraw
-from workspaces.invitations.mail import deliver
+from workspaces.console.kit.base import OperatorAdmin, actor_of, operator_of
+from workspaces.console.kit.pages import FormPage
+from workspaces.members.invitations.invite import send_again, withdraw
+from workspaces.members.invitations.mail import deliver
 from workspaces.models import Invitation
 
 STATE_LABELS = {"pending": "info", "expired": "warning", "accepted": "success", "declined": "danger", "withdrawn": ""}

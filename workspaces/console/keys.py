@@ -17,11 +17,11 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
-from workspaces import issue
-from workspaces.console import fields
-from workspaces.console.base import OperatorAdmin, ReadOnlyInline, actor_of, operator_of
-from workspaces.console.pages import FormPage, secret_page
-from workspaces.key_limits import USUAL
+from workspaces.console.kit import fields
+from workspaces.console.kit.base import OperatorAdmin, ReadOnlyInline, actor_of, operator_of
+from workspaces.console.kit.pages import FormPage, secret_page
+from workspaces.keys import issue
+from workspaces.keys.limits import USUAL
 from workspaces.models import APIKey, Credential
 
 STATUS_LABELS = {"active": "success", "expired": "warning", "revoked": "danger"}

@@ -7,8 +7,8 @@ from typing import Any
 
 from django import forms
 
-from workspaces.console import fields
-from workspaces.key_makers import KeyChoice
+from workspaces.console.kit import fields
+from workspaces.keys.makers import KeyChoice
 from workspaces.models import APIKey
 
 

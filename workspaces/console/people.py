@@ -20,11 +20,11 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from workspaces import switching_off
-from workspaces.console.base import OperatorAdmin, ReadOnlyInline, actor_of
+from workspaces.console.kit.base import OperatorAdmin, ReadOnlyInline, actor_of
+from workspaces.console.kit.pages import FormPage
 from workspaces.console.leaving import KeysOfALeavingPerson, choice_of
-from workspaces.console.pages import FormPage
-from workspaces.key_makers import keys_of_person
+from workspaces.keys.makers import keys_of_person
+from workspaces.members import switching_off
 from workspaces.models import Membership, User
 from workspaces.signin import changed
 

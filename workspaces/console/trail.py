@@ -19,9 +19,9 @@ from unfold.paginator import InfinitePaginator
 from workspaces import audit
 from workspaces.audit import chain
 from workspaces.audit.words import SENTENCES
-from workspaces.console.base import OperatorAdmin, actor_of
-from workspaces.console.filters import DaysFilter
-from workspaces.console.pages import FormPage
+from workspaces.console.kit.base import OperatorAdmin, actor_of
+from workspaces.console.kit.filters import DaysFilter
+from workspaces.console.kit.pages import FormPage
 from workspaces.downloads import console_download
 from workspaces.models import AuditEntry
 

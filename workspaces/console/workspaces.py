@@ -15,14 +15,15 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, BooleanRadioF
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
-from workspaces import issue, members
-from workspaces.console import fields
-from workspaces.console.base import OperatorAdmin, ReadOnlyInline, actor_of, operator_of
 from workspaces.console.invitations import deliver_and_tell
+from workspaces.console.kit import fields
+from workspaces.console.kit.base import OperatorAdmin, ReadOnlyInline, actor_of, operator_of
+from workspaces.console.kit.pages import FormPage
 from workspaces.console.leaving import KeysOfALeavingPerson, choice_of
-from workspaces.console.pages import FormPage
-from workspaces.invitations.invite import invite
-from workspaces.key_makers import keys_of_person
+from workspaces.keys import issue
+from workspaces.keys.makers import keys_of_person
+from workspaces.members import members
+from workspaces.members.invitations.invite import invite
 from workspaces.models import Invitation, Membership, Workspace
 
 ROLE_LABELS = {"owner": "primary", "admin": "info", "billing": "success", "viewer": ""}

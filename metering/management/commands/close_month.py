@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from metering.invoicing.close import close_month
+from metering.invoicing.lifecycle.close import close_month
 from metering.invoicing.models import Invoice
 from metering.money import cents_text
 from metering.periods import parse_instant, parse_month

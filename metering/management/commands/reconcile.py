@@ -3,8 +3,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from metering.payments.reconcile import against_stripe, everything
 from metering.periods import parse_month
+from metering.reconcile.everything import against_stripe, everything
 from omixa_billing.commands import JsonCommand
 
 

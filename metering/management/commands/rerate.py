@@ -7,12 +7,12 @@ from django.utils import timezone
 
 from metering.catalogue.models import LanguageModel
 from metering.errors import InvalidParameter, NotFound
-from metering.invoicing.rerating import planned_months, total_of
+from metering.invoicing.explaining.rerating import planned_months, total_of
 from metering.money import exact_text
 from metering.periods import instant_text, parse_instant
+from metering.revisions.rerating.jobs import continue_rerating, order_rerating
+from metering.revisions.rerating.plan import plan, scope_for
 from metering.rollups.models import Rerating
-from metering.rollups.plan import plan, scope_for
-from metering.rollups.rerate import continue_rerating, order_rerating
 from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
 from workspaces.management.named import workspace_named

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
-from workspaces import issue
+from workspaces.keys import issue
 from workspaces.models import APIKey
 
 

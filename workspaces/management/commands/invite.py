@@ -5,9 +5,9 @@ from django.utils import timezone
 
 from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
-from workspaces.invitations.invite import invite
-from workspaces.invitations.mail import link_of
 from workspaces.management.named import workspace_named
+from workspaces.members.invitations.invite import invite
+from workspaces.members.invitations.mail import link_of
 from workspaces.models import Membership
 
 

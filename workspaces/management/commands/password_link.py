@@ -6,10 +6,10 @@ from django.db import transaction
 
 from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
-from workspaces.accounts import SECONDS_PER_DAY, password_link
 from workspaces.audit import people
 from workspaces.errors import NoSuchPerson
 from workspaces.models import User
+from workspaces.signin.accounts import SECONDS_PER_DAY, password_link
 
 
 class Command(JsonCommand):

@@ -1,0 +1,172 @@
+"""What surrounds every page of the console: navigation with its warning counts, the environment's badge, the search by id."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Q
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse
+from unfold.dataclasses import SearchResult
+
+from metering.catalogue.models import LanguageModel, PriceVersion
+from metering.console.backlog import open_quarantine, waiting_batches
+from metering.ingest.models import Batch, QuarantinedEvent
+from metering.invoicing.credit_note_models import CreditNote
+from metering.invoicing.models import Invoice
+from metering.rollups.models import Rerating
+from workspaces.models import APIKey, Gateway, Workspace
+
+SEARCH_LIMIT = 10
+# Which table a public id belongs to.
+BY_PREFIX = {
+    "ws_": Workspace,
+    "key_": APIKey,
+    "gw_": Gateway,
+    "bat_": Batch,
+    "qrn_": QuarantinedEvent,
+    "price_": PriceVersion,
+    "inv_": Invoice,
+    "cn_": CreditNote,
+    "rrt_": Rerating,
+}
+
+
+def environment(request: HttpRequest) -> list[str]:
+    """The badge beside every title: nobody should take one for the other."""
+    return ["Production", "danger"] if settings.PRODUCTION else ["Development", "info"]
+
+
+def stylesheet(request: HttpRequest) -> str:
+    return static("console/console.css")
+
+
+def colours(request: HttpRequest) -> str:
+    return static("console/colours.css")
+
+
+def no_colours(request: HttpRequest) -> dict[str, dict[str, str]]:
+    return {}
+
+
+def script(request: HttpRequest) -> str:
+    return static("console/console.js")
+
+
+def favicon(request: HttpRequest) -> str:
+    return static("omixa/mark.svg")
+
+
+def account_links(request: HttpRequest) -> list[dict[str, str]]:
+    return [
+        {"title": "Change password", "link": reverse("account_change_password")},
+        {"title": "Two-factor authentication", "link": reverse("mfa_index")},
+    ]
+
+
+def waiting_badge(request: HttpRequest) -> str:
+    return waiting_batches().text
+
+
+def quarantine_badge(request: HttpRequest) -> str:
+    return open_quarantine().text
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """The groups of the navigation, in the order of the pipeline."""
+    return [
+        {"items": [_item("Overview", "dashboard", "index", request)]},
+        _group(
+            "Customers",
+            [
+                _item("Workspaces", "apartment", "workspaces_workspace_changelist", request),
+                _item("API keys", "key", "workspaces_apikey_changelist", request),
+                _item("People", "group", "workspaces_user_changelist", request),
+            ],
+        ),
+        _group(
+            "Catalogue",
+            [
+                _item("Language models", "neurology", "metering_languagemodel_changelist", request),
+                _item("Prices", "sell", "metering_priceversion_changelist", request),
+                _item("Re-rating", "currency_exchange", "metering_rerating_changelist", request),
+            ],
+        ),
+        _group(
+            "Metering",
+            [
+                _item("Usage events", "receipt_long", "metering_usageevent_changelist", request),
+                _item("Unpriced requests", "money_off", "metering_usageevent_unpriced", request),
+                _item("Batches", "inbox", "metering_batch_changelist", request, badge="waiting_badge"),
+                _item("Quarantine", "report", "metering_quarantinedevent_changelist", request, badge="quarantine_badge"),
+                _item("Gateways", "router", "workspaces_gateway_changelist", request),
+            ],
+        ),
+        _group(
+            "Billing",
+            [
+                _item("Invoices", "request_quote", "metering_invoice_changelist", request),
+                _item("Credit notes", "undo", "metering_creditnote_changelist", request),
+                _item("Credits", "redeem", "metering_creditgrant_changelist", request),
+                _item("Tax rates", "percent", "metering_taxrate_changelist", request),
+                _item("Mails", "mail", "metering_notice_changelist", request),
+            ],
+        ),
+        _group(
+            "Payments",
+            [
+                _item("Payments", "payments", "metering_payment_changelist", request),
+                _item("Payment attempts", "credit_card", "metering_paymentattempt_changelist", request),
+                _item("Top-ups", "add_card", "metering_topup_changelist", request),
+                _item("Disputes", "gavel", "metering_dispute_changelist", request),
+                _item("Webhooks", "webhook", "metering_webhookevent_changelist", request),
+            ],
+        ),
+        _group(
+            "Operations",
+            [
+                _item("Audit trail", "history", "workspaces_auditentry_changelist", request),
+                _item("Jobs", "play_circle", "metering_jobrun_changelist", request),
+                _item("Schedule", "schedule", "django_celery_beat_periodictask_changelist", request),
+                _item("Second factors", "phonelink_lock", "mfa_authenticator_changelist", request),
+            ],
+        ),
+    ]
+
+
+def _group(title: str, items: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"title": title, "separator": True, "items": items}
+
+
+def _item(title: str, icon: str, page: str, request: HttpRequest, badge: str | None = None) -> dict[str, Any]:
+    link = reverse(f"admin:{page}")
+    unpriced = reverse("admin:metering_usageevent_unpriced")
+    here = request.path == link or (request.path.startswith(link) and page != "index" and request.path != unpriced)
+    item: dict[str, Any] = {"title": title, "icon": icon, "link": link, "active": here}
+    # A count of nothing is no warning: the badge appears with the first.
+    if badge and (text := globals()[badge](request)) != "0":
+        item |= {"badge": text, "badge_variant": "warning"}
+    return item
+
+
+def search(request: HttpRequest, term: str) -> list[SearchResult]:
+    """A thing by its id, or a few workspaces, models and invoices by name. The console lower-cases what was typed."""
+    for prefix, model in BY_PREFIX.items():
+        if term.startswith(prefix):
+            # Ids differ by case, so the typed one is compared as it was typed.
+            typed = request.GET.get("s", "").strip()
+            return [_found(row) for row in model._default_manager.filter(public_id=typed).only("pk", "public_id")]
+    found: list[Any] = [*Workspace.objects.filter(Q(name__icontains=term) | Q(email__icontains=term))[:SEARCH_LIMIT]]
+    found += LanguageModel.objects.filter(slug__icontains=term)[:SEARCH_LIMIT]
+    found += Invoice.objects.filter(number=term.upper())
+    found += CreditNote.objects.filter(number=term.upper())
+    return [_found(row) for row in found]
+
+
+def _found(row: Any) -> SearchResult:
+    options = row._meta
+    link = reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[row.pk])
+    title = getattr(row, "number", None) or getattr(row, "name", None) or str(getattr(row, "public_id", row))
+    return SearchResult(title=title, description=str(options.verbose_name).capitalize(), link=link, icon="data_object")

@@ -1,0 +1,95 @@
+"""Credits: what was granted, what is left, every movement; and taking one back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet, Sum
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
+from unfold.decorators import action, display
+
+from metering.console import figures
+from metering.credits import ledger
+from metering.credits.models import CreditEntry, CreditGrant
+from workspaces.console.kit import fields
+from workspaces.console.kit.base import OperatorAdmin, ReadOnlyInline, actor_of
+from workspaces.console.kit.pages import FormPage
+
+KIND_LABELS = {"promotional": "info", "purchased": "success", "goodwill": "warning"}
+
+
+class ReasonForm(forms.Form):
+    reason = fields.text("reason", max_length=300)
+
+
+class EntriesOfACredit(ReadOnlyInline):
+    model = CreditEntry
+    fields = ("at", "kind", "shown", "invoice", "reason")
+    readonly_fields = fields
+    ordering = ("pk",)
+    per_page = 50
+    verbose_name_plural = "movements"
+
+    @display(description="amount")
+    def shown(self, entry: CreditEntry) -> SafeString:
+        return figures.money(entry.amount)
+
+
+class CreditGrantAdmin(OperatorAdmin):
+    called = "Credits"
+    when_empty = "Credit is granted on a workspace's page, or bought by its members."
+    list_display = ("public_id", "workspace", "kind_label", "amount_shown", "left_shown", "expires_at", "note", "granted_at")
+    list_filter = (("kind", ChoicesDropdownFilter), ("workspace", AutocompleteSelectFilter))
+    list_select_related = ("workspace",)
+    search_fields = ("public_id__exact", "workspace__name__icontains")
+    ordering = ("-id",)
+    sortable_by = ()
+    fields = (
+        ("workspace", "kind_label"),
+        ("amount_shown", "left_shown"),
+        ("expires_at", "priority"),
+        ("granted_at", "granted_by"),
+        ("note", "public_id"),
+    )
+    readonly_fields = tuple(name for row in fields for name in row)
+    inlines = (EntriesOfACredit,)
+    actions_detail = ("take_back",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CreditGrant]:
+        return super().get_queryset(request).annotate(left=Sum("entries__amount"))
+
+    @display(description="kind", label=KIND_LABELS)
+    def kind_label(self, grant: CreditGrant) -> str:
+        return grant.kind
+
+    @display(description="amount")
+    def amount_shown(self, grant: CreditGrant) -> SafeString:
+        return figures.money(grant.amount)
+
+    @display(description="left")
+    def left_shown(self, grant: Any) -> SafeString:
+        return figures.money(grant.left)
+
+    @action(description="Take back", url_path="take-back", icon="undo")
+    def take_back(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        grant = get_object_or_404(CreditGrant.objects.select_related("workspace"), pk=object_id)
+        back = reverse("admin:metering_creditgrant_change", args=[grant.pk])
+
+        def act(asked: dict[str, Any]) -> HttpResponse:
+            taken = ledger.reverse(grant, asked["reason"], actor_of(request), timezone.now())
+            messages.success(request, f"{figures.usd(taken)} are taken back.")
+            return redirect(back)
+
+        intro = "What is left of it is taken back. What was used stays used."
+        page = FormPage("Take the credit back", act, back, ReasonForm, intro, "Take the credit back", danger=True)
+        return page.respond(request, self, grant)
+
+
+admin.site.register(CreditGrant, CreditGrantAdmin)

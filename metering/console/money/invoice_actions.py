@@ -1,0 +1,325 @@
+"""What an operator does with an invoice: finalize, mark as paid, credit, give up, void, and bill a voided month anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils import timezone
+from unfold.widgets import UnfoldAdminDecimalFieldWidget
+
+from metering.console import figures
+from metering.invoicing.composing.taxes import tax_label
+from metering.invoicing.credit_note_models import CreditNote
+from metering.invoicing.credit_notes.issue import CREDITABLE, LONGEST_REASON, Creditable, creditable, plan
+from metering.invoicing.lifecycle.accept import accept
+from metering.invoicing.lifecycle.amount_due import OWED
+from metering.invoicing.lifecycle.finalize import finalize
+from metering.invoicing.lifecycle.void import mark_uncollectible, reissue
+from metering.invoicing.models import Invoice
+from metering.payments.collecting.manual import mark_paid
+from metering.payments.refunds.reversals import LONGEST_REFERENCE, Returnable, issue_credit_note, returnable_of, void_invoice
+from workspaces.console.kit import fields
+from workspaces.console.kit.base import OperatorAdmin, actor_of
+from workspaces.console.kit.pages import FormPage, Preview
+
+# What one form can show; more is credited in several notes.
+MOST_LINES = 300
+WHOLE, BY_LINE = "whole", "lines"
+# The ids of lines begin so, and name their fields.
+LINE = "line_"
+SETTLEMENTS = {
+    CreditNote.Settlement.REFUND: "refunded through Stripe",
+    CreditNote.Settlement.BALANCE: "kept as credit for later invoices",
+    CreditNote.Settlement.OUTSIDE: "given back by hand",
+}
+
+
+class PaidForm(forms.Form):
+    reference = fields.text("reference", "Where the money is found, such as the bank transfer's.", max_length=200)
+
+
+class ReasonForm(forms.Form):
+    reason = fields.text("reason", "Stays with the invoice and in the audit trail.", max_length=LONGEST_REASON)
+
+
+class CreditForm(forms.Form):
+    """What a credit note takes back. `credit_form` adds the lines, and how money goes back where some was paid."""
+
+    what = fields.choice("credit", [(BY_LINE, "the amounts given below"), (WHOLE, "all that is left")])
+    reason = fields.text("reason", "Printed on the credit note.", max_length=LONGEST_REASON)
+    # What is left before tax, in words.
+    net = ""
+
+    class Media:
+        js = ("console/credit_note.js",)
+
+    def lines(self) -> list[forms.BoundField]:
+        return [field for field in self if field.name.startswith(LINE)]
+
+    def others(self) -> list[forms.BoundField]:
+        return [field for field in self if not field.name.startswith(LINE)]
+
+    def clean(self) -> dict[str, Any]:
+        asked = super().clean() or {}
+        amounts = {name: value for name, value in asked.items() if name.startswith(LINE) and value is not None}
+        if asked.get("what") == BY_LINE and not amounts and not self.errors:
+            self.add_error("what", "Give an amount of at least one line, or credit all that is left.")
+        if asked.get("what") == WHOLE and amounts:
+            self.add_error("what", "You gave amounts of single lines. Choose those, or leave them empty.")
+        return asked | {"amounts": amounts if asked.get("what") == BY_LINE else None}
+
+
+def acts_for(invoice: Invoice) -> set[str]:
+    """The paths of what this invoice's status and sums allow."""
+    untouched = not invoice.amount_paid and not invoice.credit_notes.exists()
+    allowed = {
+        "finalize": invoice.status == Invoice.Status.DRAFT and not is_running(invoice) and invoice.subtotal_exact > 0,
+        "accept": invoice.status == Invoice.Status.DRAFT and takes_back_only(invoice),
+        "mark-paid": invoice.status in OWED,
+        "credit": invoice.status in CREDITABLE and creditable(invoice).net > 0,
+        "uncollectible": invoice.status == Invoice.Status.OPEN,
+        "void": invoice.status in OWED and untouched,
+        "reissue": invoice.status == Invoice.Status.VOID and standing_of(invoice) is None,
+    }
+    return {path for path, allows in allowed.items() if allows}
+
+
+def next_step(invoice: Invoice) -> str:
+    if invoice.status == Invoice.Status.DRAFT and is_running(invoice):
+        return f"can be finalized from {invoice.period_end:%Y-%m-%d %H:%M} UTC on, when the month has ended"
+    if invoice.status == Invoice.Status.VOID:
+        standing = standing_of(invoice)
+        return "reissue its month, if it is to be billed" if standing is None else f"none: its month has {standing}"
+    if invoice.held:
+        return way_out(invoice)
+    steps = {"draft": "finalize it", "open": "mark it as paid when the money has arrived"}
+    return steps.get(invoice.status, "none")
+
+
+def takes_back_only(invoice: Invoice) -> bool:
+    """A parked draft that has nothing to finalize: it waits for somebody to accept what it takes back."""
+    return bool(invoice.held) and invoice.subtotal_exact <= 0 and invoice.lines.exists()
+
+
+def way_out(invoice: Invoice) -> str:
+    """How a parked draft goes on."""
+    if invoice.subtotal_exact > 0:
+        return "Finalizing it releases it."
+    if takes_back_only(invoice):
+        return "Accepting it lets the next invoice take it back."
+    return "It goes on by itself when these events are priced or settled."
+
+
+def is_running(invoice: Invoice) -> bool:
+    """Whether usage of the invoice's month can still happen, so that it cannot be finalized yet."""
+    return timezone.now() < invoice.period_end
+
+
+def standing_of(invoice: Invoice) -> Invoice | None:
+    """The invoice of the same month that is not void."""
+    of_month = Invoice.objects.filter(workspace=invoice.workspace_id, period_start=invoice.period_start)
+    return of_month.exclude(status=Invoice.Status.VOID).first()
+
+
+def page_of(invoice: Invoice) -> str:
+    return reverse("admin:metering_invoice_change", args=[invoice.pk])
+
+
+def finalize_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResponse:
+    invoice = _invoice(pk)
+
+    def act(asked: dict[str, Any]) -> HttpResponse:
+        final = finalize(invoice.pk, actor_of(request), timezone.now())
+        return _done(request, invoice, f"The invoice is {final.number}. It never changes again.")
+
+    intro = (
+        f"The draft of {invoice.workspace} for {invoice.period_start:%B %Y} is worked out once more, gets the next number "
+        "and never changes again. Whatever arrives later is adjusted on the next invoice."
+    )
+    page = FormPage(
+        "Finalize the invoice",
+        act,
+        page_of(invoice),
+        intro=intro,
+        submit=f"Finalize the invoice for {invoice.period_start:%B %Y}",
+    )
+    return page.respond(request, admin, invoice)
+
+
+def accept_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResponse:
+    invoice = _invoice(pk)
+
+    def act(asked: dict[str, Any]) -> HttpResponse:
+        left = accept(invoice.pk, asked["reason"], actor_of(request), timezone.now())
+        if left is not None:
+            return _done(request, left, "It is accepted.")
+        messages.success(request, "It is accepted: the next invoice takes it back.")
+        return redirect(reverse("admin:metering_invoice_changelist"))
+
+    intro = f"{invoice.held} The ledger has lost what was billed: look for the cause first."
+    page = FormPage(
+        "Accept what is taken back", act, page_of(invoice), ReasonForm, intro, "Accept what is taken back", danger=True
+    )
+    return page.respond(request, admin, invoice)
+
+
+def paid_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResponse:
+    invoice = _invoice(pk)
+
+    def act(asked: dict[str, Any]) -> HttpResponse:
+        mark_paid(invoice.pk, asked["reference"], actor_of(request), timezone.now())
+        return _done(request, invoice, f"{invoice} is paid.")
+
+    intro = f"{figures.usd(invoice.amount_due)} of {invoice.workspace} arrived outside this product, in full."
+    page = FormPage(
+        "Mark the invoice as paid", act, page_of(invoice), PaidForm, intro, f"Mark {figures.usd(invoice.amount_due)} as paid"
+    )
+    return page.respond(request, admin, invoice)
+
+
+def void_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResponse:
+    intro = (
+        "Nothing is owed on it any more, and the credits it used are given back. Its number stays. Its month is billed again "
+        "only when you reissue it. What was paid or credited in part cannot be voided: credit the rest."
+    )
+    return _give_up(request, admin, pk, "Void the invoice", "Void {invoice}", void_invoice, intro)
+
+
+def uncollectible_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResponse:
+    intro = "It stays owed, but is not collected any more. Money that arrives for it still pays it."
+    return _give_up(
+        request, admin, pk, "Mark the invoice as uncollectible", "Mark {invoice} as uncollectible", mark_uncollectible, intro
+    )
+
+
+def reissue_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResponse:
+    invoice = _invoice(pk)
+
+    def act(asked: dict[str, Any]) -> HttpResponse:
+        draft = reissue(invoice.pk, actor_of(request), timezone.now())
+        text = f"The draft for {invoice.period_start:%B %Y} is here. Finalize it, or leave it to the next run of the schedule."
+        return _done(request, draft, text)
+
+    intro = (
+        f"{invoice} of {invoice.workspace} is void. A new draft bills what was used in {invoice.period_start:%B %Y}, as it is "
+        "known now."
+    )
+    page = FormPage(
+        "Reissue the month", act, page_of(invoice), intro=intro, submit=f"Make the draft for {invoice.period_start:%B %Y}"
+    )
+    return page.respond(request, admin, invoice)
+
+
+def credit_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResponse:
+    invoice = _invoice(pk)
+    left, returnable = creditable(invoice), returnable_of(invoice)
+
+    def act(asked: dict[str, Any]) -> HttpResponse:
+        settlement, reference = asked.get("settlement", CreditNote.Settlement.BALANCE), asked.get("reference", "")
+        note = issue_credit_note(
+            invoice.pk, asked["amounts"], asked["reason"], settlement, actor_of(request), timezone.now(), reference
+        )
+        messages.success(request, _told(note))
+        return redirect(reverse("admin:metering_creditnote_change", args=[note.pk]))
+
+    due = f"first takes off the {figures.usd(invoice.amount_due)} that are due; the rest goes back"
+    intro = (
+        f"{figures.usd(left.total)} are left of {invoice}, {figures.usd(left.net)} of it before tax. A credit note "
+        f"{due if invoice.amount_due else 'gives back what was paid'}. It never changes again."
+    )
+    form = credit_form(left, returnable)
+    template = "admin/console/credit_form.html"
+    page = FormPage(
+        *("Issue a credit note", act, page_of(invoice), form, intro, "Preview the credit note"),
+        template=template,
+        preview=lambda asked: preview_of(invoice, asked),
+    )
+    return page.respond(request, admin, invoice)
+
+
+def preview_of(invoice: Invoice, asked: dict[str, Any]) -> Preview:
+    """What the credit note would say. Raises what `plan` raises."""
+    planned = plan(invoice, asked["amounts"])
+    lines = [(line.description, figures.usd(amount)) for line, amount in planned.lines]
+    taxes = [(tax_label(tax.name, tax.percent), figures.usd(tax.amount)) for tax in planned.taxes]
+    ends = [("Taken off what is due", planned.off_due), ("Goes back to the customer", planned.given_back)]
+    facts = [
+        *lines,
+        ("Before tax", figures.usd(planned.subtotal)),
+        *taxes,
+        ("Credited in all", figures.usd(planned.total)),
+        *((name, figures.usd(amount)) for name, amount in ends if amount),
+        ("Reason", asked["reason"]),
+    ]
+    return Preview(facts, f"Issue the credit note of {figures.usd(planned.total)} for good")
+
+
+def credit_form(left: Creditable, returnable: Returnable) -> type[forms.Form]:
+    """The form for what is left of an invoice; it asks how money goes back only where some came."""
+    extra: dict[str, Any] = {"net": figures.usd(left.net)}
+    if returnable.unpromised:
+        ways = [way for way in SETTLEMENTS if way != CreditNote.Settlement.REFUND or returnable.refundable]
+        extra["settlement"] = fields.choice(
+            "what was paid is",
+            [(way, SETTLEMENTS[way]) for way in ways],
+            "What was paid with credits comes back as credit either way.",
+        )
+        extra["reference"] = fields.text(
+            "reference", "Given back by hand: where the money is found.", required=False, max_length=LONGEST_REFERENCE
+        )
+    largest = sorted(left.lines, key=lambda each: -each[1])[:MOST_LINES]
+    for line, amount in sorted(largest, key=lambda each: each[0].position):
+        extra[line.public_id] = amount_field(line.description, amount)
+    return type("CreditFormOfAnInvoice", (CreditForm,), extra)
+
+
+def amount_field(label: str, most: Decimal) -> forms.DecimalField:
+    return forms.DecimalField(
+        label=label,
+        help_text=f"at most {figures.usd(most)}",
+        required=False,
+        min_value=Decimal("0.01"),
+        max_value=most,
+        max_digits=20,
+        decimal_places=2,
+        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any", "inputmode": "decimal"}),
+    )
+
+
+def _give_up(
+    request: HttpRequest, admin: OperatorAdmin, pk: str, title: str, submit: str, act_on: Callable[..., Invoice], intro: str
+) -> HttpResponse:
+    invoice = _invoice(pk)
+
+    def act(asked: dict[str, Any]) -> HttpResponse:
+        given_up = act_on(invoice.pk, asked["reason"], actor_of(request), timezone.now())
+        return _done(request, invoice, f"{given_up} is {given_up.get_status_display().lower()}.")
+
+    about = f"{invoice} of {invoice.workspace}, {figures.usd(invoice.total)}. {intro}"
+    page = FormPage(title, act, page_of(invoice), ReasonForm, about, submit.format(invoice=invoice), danger=True)
+    return page.respond(request, admin, invoice)
+
+
+def _told(note: CreditNote) -> str:
+    parts = [f"{note} credits {figures.usd(note.total)}."]
+    if note.off_due:
+        parts.append(f"{figures.usd(note.off_due)} were taken off what was due.")
+    if note.given_back:
+        parts.append(f"{figures.usd(note.given_back)} go back to the customer.")
+    return " ".join(parts)
+
+
+def _done(request: HttpRequest, invoice: Invoice, text: str) -> HttpResponse:
+    messages.success(request, text)
+    return redirect(page_of(invoice))
+
+
+def _invoice(pk: str) -> Invoice:
+    return get_object_or_404(Invoice.objects.select_related("workspace"), pk=pk)

@@ -1,0 +1,80 @@
+"""One correction from its bytes: typed, checked, in canonical form. The same bytes always read the same."""
+
+from datetime import datetime
+from hashlib import blake2b
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+
+from metering.ingest.formats.dialects import Counts, Dialect, Usage, UsageRefused, count
+from metering.ingest.formats.events import UNREADABLE, Count, Known, Rejected, storable, unreadable
+from workspaces.redaction import redact
+
+Action = Literal["void", "replace"]
+
+
+class SentCorrection(msgspec.Struct, gc=False):
+    """A correction as the contract has it; null in an optional field is the same as leaving it out."""
+
+    request_id: Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+    key_id: Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+    action: Action
+    attempt: Count | None = None
+    usage: Usage | None = None
+    dialect: Dialect | None = None
+    reason: Annotated[str, msgspec.Meta(max_length=512)] | None = None
+
+
+class Correction(msgspec.Struct, gc=False):
+    """A correction in canonical form. `counts` is None for a void, which leaves nothing to count."""
+
+    index: int
+    request_id: str
+    attempt: int
+    key_id: str
+    action: Action
+    counts: Counts | None
+    reason: str
+
+    def fingerprint(self) -> UUID:
+        """What tells a retry of the same correction from another correction of the same event."""
+        content = (self.action, self.counts, self.reason)
+        return UUID(bytes=blake2b(msgspec.msgpack.encode(content), digest_size=16).digest())
+
+
+_sent = msgspec.json.Decoder(SentCorrection)
+
+
+def read_correction(raw: bytes | memoryview, index: int, _received_at: datetime) -> Correction:
+    """The correction at position `index` of a batch. Raises Rejected."""
+    try:
+        sent = _sent.decode(raw)
+    except UNREADABLE as error:
+        raise unreadable(raw, str(error), "invalid_correction") from None
+    try:
+        return Correction(
+            index=index,
+            request_id=storable(sent.request_id, "request_id"),
+            attempt=sent.attempt or 0,
+            key_id=storable(sent.key_id, "key_id"),
+            action=sent.action,
+            counts=_counted(sent),
+            reason=redact(storable(sent.reason or "", "reason")),
+        )
+    except Rejected as rejected:
+        known = Known(sent.request_id, sent.attempt or 0, sent.key_id)
+        raise Rejected(rejected.code, rejected.message, known) from None
+
+
+def _counted(sent: SentCorrection) -> Counts | None:
+    if sent.action == "void":
+        if sent.usage is not None:
+            raise Rejected("invalid_correction", "A void takes the event back whole: leave usage out, or send a replace.")
+        return None
+    if sent.usage is None:
+        raise Rejected("usage_missing", "A replace must carry the usage that is to count instead.")
+    try:
+        return count(sent.usage, sent.dialect)
+    except UsageRefused as refused:
+        raise Rejected(refused.code, str(refused)) from None

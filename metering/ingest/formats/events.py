@@ -1,0 +1,251 @@
+"""One usage event from its bytes: typed, checked, in canonical form. The same bytes always read the same."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from metering.catalogue.set_price import DEFAULT_TIER, normal_tier
+from metering.ingest.formats.dialects import NOTHING, Counts, Dialect, Usage, UsageRefused, count
+from metering.ingest.models import EventStatus, UsageSource
+from workspaces.redaction import redact
+
+MAX_AHEAD = timedelta(minutes=10)
+MAX_BEHIND = timedelta(days=400)
+MAX_METADATA_BYTES = 4096
+
+# RFC 3339. A leap second is not an instant that a computer's calendar has.
+INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
+# What a decoder raises at bytes that are no event: wrong JSON, wrong types, wrong UTF-8, too deep.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+Text = Annotated[str, msgspec.Meta(max_length=512)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+
+STATUSES = {status.label: status.value for status in EventStatus}
+SOURCES = {source.label: source.value for source in UsageSource}
+
+
+class Rejected(Exception):
+    """The event cannot be recorded. It goes to the quarantine with this code, message and, where known, identity."""
+
+    def __init__(self, code: str, message: str, known: "Known | None" = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = without_nul(message)
+        known = known or Known(attempt=None)
+        self.request_id = known.request_id and without_nul(known.request_id[:512])
+        self.attempt = known.attempt if known.attempt is not None and 0 <= known.attempt < 2**31 else None
+        self.key_id = known.key_id and without_nul(known.key_id[:512])
+
+
+def request_hash(request_id: str) -> bytes:
+    """The request id as identities have it: the first half of its SHA-256, which SQL can compute too."""
+    return sha256(request_id.encode()).digest()[:16]
+
+
+def without_nul(text: str) -> str:
+    """Text that the database can store; what it replaces is still in the quarantined content."""
+    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+
+
+class SentEvent(msgspec.Struct, gc=False):
+    """An event as the contract has it; null in an optional field is the same as leaving it out."""
+
+    request_id: Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+    key_id: Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+    model: Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
+    occurred_at: str
+    attempt: Count | None = None
+    usage: Usage | None = None
+    dialect: Dialect | None = None
+    usage_source: Literal["provider", "estimated"] | None = None
+    status: Literal["succeeded", "aborted", "failed"] | None = None
+    service_tier: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    provider: Annotated[str, msgspec.Meta(max_length=100)] | None = None
+    endpoint: Text | None = None
+    route: Text | None = None
+    user: Text | None = None
+    stream: bool | None = None
+    latency_ms: Count | None = None
+    time_to_first_token_ms: Count | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class SentBatch(msgspec.Struct, gc=False):
+    """A body of them."""
+
+    events: list[SentEvent]
+
+
+class Known(msgspec.Struct, gc=False):
+    """What can still be said of an event that is rejected."""
+
+    request_id: str | None = None
+    attempt: int | None = 0
+    key_id: str | None = None
+
+
+class Event(msgspec.Struct, gc=False):
+    """An event in canonical form; times in UTC, tokens as in Counts."""
+
+    index: int
+    request_id: str
+    attempt: int
+    key_id: str
+    model: str
+    occurred_at: datetime
+    status: int
+    usage_source: int
+    service_tier: str
+    provider: str
+    counts: Counts
+    stream: bool | None
+    latency_ms: int | None
+    time_to_first_token_ms: int | None
+    detail: str | None
+
+    def fingerprint(self) -> bytes:
+        """16 bytes that tell a retry of the same event from another event under its name.
+
+        Everything counts but the time: a retry may carry a newer one and is still the same event.
+        """
+        content = (
+            self.key_id,
+            self.model,
+            self.status,
+            self.usage_source,
+            self.service_tier,
+            self.provider,
+            self.counts,
+            self.stream,
+            self.latency_ms,
+            self.time_to_first_token_ms,
+            self.detail,
+        )
+        return sha256(_packed(content)).digest()[:16]
+
+
+_sent = msgspec.json.Decoder(SentEvent)
+_batch = msgspec.json.Decoder(SentBatch)
+_known = msgspec.json.Decoder(Known)
+_packed = msgspec.msgpack.Encoder().encode
+
+
+def read_event(raw: bytes | memoryview, index: int, received_at: datetime) -> Event:
+    """The event at position `index` of a batch received then. Raises Rejected."""
+    try:
+        sent = _sent.decode(raw)
+    except UNREADABLE as error:
+        raise unreadable(raw, str(error)) from None
+    try:
+        return _canonical(sent, index, received_at)
+    except Rejected as rejected:
+        known = Known(sent.request_id, sent.attempt or 0, sent.key_id)
+        raise Rejected(rejected.code, rejected.message, known) from None
+
+
+def read_all(body: bytes, received_at: datetime) -> list[Event] | None:
+    """The events of a whole body, if nothing is wrong with any of them; else None, and only one by one tells with which."""
+    try:
+        return [_canonical(sent, index, received_at) for index, sent in enumerate(_batch.decode(body).events)]
+    except (Rejected, *UNREADABLE):
+        return None
+
+
+def _canonical(sent: SentEvent, index: int, received_at: datetime) -> Event:
+    tier, provider = sent.service_tier, sent.provider or ""
+    if "\x00" in sent.request_id + sent.key_id + sent.model + provider + (tier or ""):
+        _refuse_nul(sent)
+    status = sent.status or "succeeded"
+    return Event(  # in the order of its fields: names would cost more than all the rest
+        index,
+        sent.request_id,
+        sent.attempt or 0,
+        sent.key_id,
+        sent.model,
+        _plausible(sent.occurred_at, received_at),
+        STATUSES[status],
+        SOURCES[sent.usage_source or "provider"],
+        DEFAULT_TIER if tier is None else normal_tier(tier),
+        provider,
+        _counted(sent, status),
+        sent.stream,
+        sent.latency_ms,
+        sent.time_to_first_token_ms,
+        _detail(sent),
+    )
+
+
+def _refuse_nul(sent: SentEvent) -> None:
+    for name in ("request_id", "key_id", "model", "provider", "service_tier"):
+        storable(getattr(sent, name) or "", name)
+
+
+def _counted(sent: SentEvent, status: str) -> Counts:
+    if sent.usage is None:
+        if status == "failed":
+            return NOTHING
+        raise Rejected("usage_missing", f"A {status} event must carry its usage; only a failed one may leave it out.")
+    try:
+        return count(sent.usage, sent.dialect)
+    except UsageRefused as refused:
+        raise Rejected(refused.code, str(refused)) from None
+
+
+def _plausible(occurred_at: str, received_at: datetime) -> datetime:
+    """The time in UTC, cut to microseconds: rounding up could move it into the next month. Raises Rejected."""
+    if INSTANT.fullmatch(occurred_at) is None:
+        raise Rejected("invalid_event", "occurred_at must be RFC 3339 with a zone, as 2026-10-01T00:00:00Z.")
+    try:
+        instant = datetime.fromisoformat(occurred_at.upper())
+        if instant.tzinfo is not UTC:
+            instant = instant.astimezone(UTC)
+    except ValueError as error:
+        raise Rejected("invalid_event", f"occurred_at is not a time: {error}.") from None
+    except OverflowError:
+        raise Rejected("occurred_at_out_of_range", "occurred_at is outside the calendar.") from None
+    if instant > received_at + MAX_AHEAD:
+        raise Rejected("occurred_at_in_the_future", "occurred_at is more than 10 minutes in the future: check the clock.")
+    if instant < received_at - MAX_BEHIND:
+        raise Rejected("occurred_at_too_old", "occurred_at is more than 400 days in the past.")
+    return instant
+
+
+def storable(text: str, name: str) -> str:
+    if "\x00" in text:
+        raise Rejected("invalid_event", f"{name} contains a NUL character, which cannot be stored.")
+    return text
+
+
+def _detail(sent: SentEvent) -> str | None:
+    """What is kept beside the counts, as one JSON object in a fixed key order, or None."""
+    if sent.endpoint is None and sent.route is None and sent.user is None and not sent.metadata:
+        return None
+    said: dict[str, Any] = {}
+    if sent.endpoint is not None:
+        said["endpoint"] = sent.endpoint
+    if sent.route is not None:
+        said["route"] = sent.route
+    if sent.user is not None:
+        said["user"] = sent.user
+    if sent.metadata:
+        if len(msgspec.json.encode(sent.metadata)) > MAX_METADATA_BYTES:
+            raise Rejected("metadata_too_large", "metadata has more than 4 KiB.")
+        said["metadata"] = sent.metadata
+    return redact(msgspec.json.encode(said, order="sorted").decode())
+
+
+def unreadable(raw: bytes | memoryview, message: str, code: str = "invalid_event") -> Rejected:
+    """The rejection of what is not of the contract's shape, with whatever of its identity can be read."""
+    return Rejected(code, message, known_of(raw))
+
+
+def known_of(raw: bytes | memoryview) -> Known | None:
+    """What names an event that cannot be read as a whole, as far as it can be."""
+    try:
+        return _known.decode(raw)
+    except UNREADABLE:
+        return None

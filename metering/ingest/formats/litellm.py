@@ -1,0 +1,352 @@
+"""LiteLLM's StandardLoggingPayload as our events: tokens, times, tier and identity; prompts, answers and secrets stay behind.
+
+Nothing is copied through: an event is built from the few fields read here, so that what LiteLLM adds later is dropped too.
+Which attempt of a request a payload is follows from the payload alone, so that sending it again names the same attempt:
+
+- A response is the attempt that LiteLLM counts in `x-litellm-attempted-retries` and `-fallbacks`, and 0 where it counts none.
+- A failure does not say how many came before it, and all failures of a call share its id. It gets a number from 2**30 up
+  that follows its start in tenths of a millisecond, so that failures count up as they happened and none meets a response.
+"""
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from metering.ingest.formats.bodies import check_number, text_of
+from metering.ingest.formats.translated import Unopenable, Untranslatable
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Of a patiently opened payload, the number comes as text.
+SECONDS = re.compile(rb'"?(\d{1,11})(?:\.(\d{1,30}))?"?')
+FIRST_FAILURE = 2**30
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+DEFAULT_TIERS = (None, "", "auto", "default", "standard")
+
+
+class InputDetails(msgspec.Struct, gc=False):
+    cached_tokens: Any = None
+    cache_write_tokens: Any = None
+    cache_creation_tokens: Any = None
+
+
+class OutputDetails(msgspec.Struct, gc=False):
+    reasoning_tokens: Any = None
+
+
+class CacheCreation(msgspec.Struct, gc=False):
+    ephemeral_5m_input_tokens: Any = None
+    ephemeral_1h_input_tokens: Any = None
+
+
+class UsageObject(msgspec.Struct, gc=False):
+    """The counts, of whatever type: wrong ones are refused later, together with everybody's."""
+
+    completion_tokens: Any = None
+    prompt_tokens: Any = None
+    total_tokens: Any = None
+    completion_tokens_details: OutputDetails | None = None
+    prompt_tokens_details: InputDetails | None = None
+    input_tokens: Any = None
+    input_tokens_details: InputDetails | None = None
+    output_tokens: Any = None
+    output_tokens_details: OutputDetails | None = None
+    cache_creation_input_tokens: Any = None
+    cache_read_input_tokens: Any = None
+    cache_creation: CacheCreation | None = None
+    service_tier: Any = None
+
+
+class AuthMetadata(msgspec.Struct, gc=False):
+    omx_key_id: Any = None
+
+
+class Metadata(msgspec.Struct, gc=False):
+    user_api_key_end_user_id: Any = None
+    user_api_key_request_route: Any = None
+    usage_object: UsageObject | None = None
+    user_api_key_auth_metadata: AuthMetadata | None = None
+
+
+class Response(msgspec.Struct, gc=False):
+    object: Any = None
+    service_tier: Any = None
+
+
+class ModelParameters(msgspec.Struct, gc=False):
+    stream: Any = None
+    service_tier: Any = None
+
+
+class ErrorInformation(msgspec.Struct, gc=False):
+    error_class: Any = None
+
+
+class AdditionalHeaders(msgspec.Struct, gc=False, rename=lambda name: "x-litellm-attempted-" + name):
+    retries: Any = None
+    fallbacks: Any = None
+
+
+class HiddenParams(msgspec.Struct, gc=False):
+    additional_headers: AdditionalHeaders | None = None
+
+
+class Payload(msgspec.Struct, gc=False):
+    """A StandardLoggingPayload, as far as it is read. Times stay closed: opened as floats they would lose digits."""
+
+    litellm_call_id: Any = None
+    cache_hit: Any = None
+    stream: Any = None
+    status: Any = None
+    custom_llm_provider: Any = None
+    startTime: msgspec.Raw = msgspec.Raw()
+    endTime: msgspec.Raw = msgspec.Raw()
+    completionStartTime: msgspec.Raw = msgspec.Raw()
+    model: Any = None
+    metadata: Metadata | None = None
+    end_user: Any = None
+    model_group: Any = None
+    response: Response | list[Any] | str | None = None
+    model_parameters: ModelParameters | None = None
+    hidden_params: HiddenParams | None = None
+    error_information: ErrorInformation | None = None
+
+
+class Named(msgspec.Struct, gc=False):
+    litellm_call_id: Any = None
+
+
+_payload = msgspec.json.Decoder(Payload)
+_payloads = msgspec.json.Decoder(list[msgspec.Raw])
+_named = msgspec.json.Decoder(Named)
+_closed = msgspec.json.Decoder(msgspec.Raw)
+
+
+def translate(body: bytes) -> list[bytes | Untranslatable]:
+    """Our events, one per payload and in their order: of one payload, an array, or one per line. Raises Unopenable."""
+    payloads = _split(body)
+    check_number(len(payloads), "events")  # before any is translated: a few KiB of gzip hold a million
+    return [_event(raw) for raw in payloads]
+
+
+def _split(body: bytes) -> list[bytes | msgspec.Raw]:
+    """The payloads of a body, still closed."""
+    body = body.strip()
+    if body.startswith(b"["):
+        try:
+            return list(_payloads.decode(body))
+        except UNREADABLE:
+            return list(_payloads.decode(_reopened(body)))
+    if not body.startswith(b"{"):
+        raise Unopenable("The body must be one LiteLLM payload, a JSON array of them, or one per line.")
+    if _opens(body):
+        return [body]
+    lines = [line for line in body.splitlines() if line.strip()]
+    # Of one payload that is printed over many lines, few begin with a brace.
+    if len(lines) > 1 and sum(line.lstrip().startswith(b"{") for line in lines) * 2 > len(lines):
+        return list(lines)
+    return [_reopened(body)]
+
+
+def _opens(text: bytes) -> bool:
+    try:
+        _closed.decode(text)
+    except UNREADABLE:
+        return False
+    return True
+
+
+def _reopened(text: bytes) -> bytes:
+    """JSON that only a patient decoder opens, in strict form. Raises Unopenable.
+
+    Python writes halves of emoji, which become question marks, and NaN, which becomes text: as null it would say of a count
+    that there is none. Fractions become text too, and so keep the digits with which they came.
+    """
+    try:
+        opened = json.loads(text_of(text), parse_constant=str, parse_float=str)
+        return json.dumps(opened, ensure_ascii=False).encode("utf-8", "replace")
+    except (ValueError, RecursionError) as error:
+        raise Unopenable(f"The body must be LiteLLM payloads in JSON: {error}.") from None
+
+
+def _event(raw: bytes | msgspec.Raw) -> bytes | Untranslatable:
+    try:
+        return _translated(_payload.decode(raw))
+    except UNREADABLE:
+        pass
+    try:
+        raw = _reopened(bytes(raw))
+        return _translated(_payload.decode(raw))
+    except (*UNREADABLE, Unopenable) as error:
+        return Untranslatable("invalid_litellm_payload", f"This is no LiteLLM payload: {error}.", _identity(raw))
+
+
+def _identity(raw: bytes | msgspec.Raw) -> bytes:
+    """What can be kept of a payload that does not read: its id. All else in it may be somebody's prompt or key."""
+    try:
+        call_id = _named.decode(raw).litellm_call_id
+    except UNREADABLE:
+        return b"{}"
+    return msgspec.json.encode({"request_id": call_id} if isinstance(call_id, str) else {})
+
+
+def _translated(payload: Payload) -> bytes | Untranslatable:
+    metadata = payload.metadata or Metadata()
+    auth = metadata.user_api_key_auth_metadata or AuthMetadata()
+    parameters = payload.model_parameters or ModelParameters()
+    stream = payload.stream if isinstance(payload.stream, bool) else parameters.stream
+    usage = _usage(metadata.usage_object)
+    status = _status(payload, usage)
+    started, ended = _micros(payload.startTime), _micros(payload.endTime)
+    tier, tier_known = _served_tier(payload, metadata.usage_object, parameters, stream)
+    event = {
+        "request_id": _said(payload.litellm_call_id),
+        "attempt": _attempt(payload, status, started),
+        "key_id": _said(auth.omx_key_id),
+        "model": _said(payload.model_group or payload.model),
+        "occurred_at": None if ended is None else _instant(ended),
+        "usage": usage,
+        # An aborted or broken stream never sent its usage: LiteLLM counted what it had seen.
+        "usage_source": "estimated" if usage is not None and status != "succeeded" else None,
+        "status": status,
+        "service_tier": tier,
+        "provider": _short(payload.custom_llm_provider, 100),
+        "endpoint": _short(metadata.user_api_key_request_route),
+        "route": _short(payload.model),
+        "user": _short(payload.end_user) or _short(metadata.user_api_key_end_user_id),
+        "stream": stream if isinstance(stream, bool) else None,
+        "latency_ms": _millis(started, ended),
+        # Without a stream LiteLLM states the end of the answer as the time of its first token.
+        "time_to_first_token_ms": _millis(started, _micros(payload.completionStartTime)) if stream is True else None,
+        # LiteLLM answered from its own cache of answers; the operator may want to tell.
+        "metadata": {"litellm_cache_hit": True} if payload.cache_hit is True else None,
+    }
+    content = msgspec.json.encode({name: value for name, value in event.items() if value is not None})
+    if tier_known or status == "failed":
+        return content
+    return Untranslatable(
+        "served_tier_unknown",
+        "A tier was asked for, and LiteLLM does not say which one was served: set service_tier and replay.",
+        content,
+    )
+
+
+def _status(payload: Payload, usage: dict[str, Any] | None) -> str:
+    """LiteLLM logs a stream that its client left as a success with an error."""
+    error = payload.error_information
+    if error is not None and error.error_class == "ClientDisconnected" and (usage or payload.status == "success"):
+        return "aborted"
+    return {"success": "succeeded", "failure": "failed"}.get(str(payload.status), "unknown")
+
+
+def _attempt(payload: Payload, status: str, started: int | None) -> int:
+    if status == "failed":
+        return FIRST_FAILURE + (started or 0) // 100 % FIRST_FAILURE
+    headers = payload.hidden_params and payload.hidden_params.additional_headers
+    return _tries(headers.retries) + _tries(headers.fallbacks) if headers else 0
+
+
+def _tries(said: Any) -> int:
+    """A number from a header: as such, or as text."""
+    text = str(said)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0
+
+
+def _served_tier(
+    payload: Payload, usage: UsageObject | None, parameters: ModelParameters, stream: Any
+) -> tuple[str | None, bool]:
+    """The tier to bill, None for the default one, and whether that is known. The tier asked for is never billed.
+
+    A provider that can serve another tier than the default one says in its answer which one it did, so a whole answer that
+    says nothing was served by default. Of a stream LiteLLM may drop what the chunks said, and of a redacted answer
+    everything: then a tier that was asked for may have been served or not.
+    """
+    answer = payload.response if isinstance(payload.response, Response) else Response()
+    served = answer.service_tier or (usage.service_tier if usage is not None else None)
+    if served is not None:
+        return _said(served), True
+    whole = stream is not True and answer.object is not None
+    return None, whole or parameters.service_tier in DEFAULT_TIERS
+
+
+def _usage(said: UsageObject | None) -> dict[str, Any] | None:
+    """The counts under the names of our contract, or None where there are none: zero is a count, and nothing is not."""
+    if said is None:
+        return None
+    usage = {
+        "prompt_tokens": _count(said.prompt_tokens),
+        "completion_tokens": _count(said.completion_tokens),
+        "total_tokens": _count(said.total_tokens),
+        "prompt_tokens_details": _input_details(said.prompt_tokens_details),
+        "completion_tokens_details": _output_details(said.completion_tokens_details),
+        "input_tokens": _count(said.input_tokens),
+        "input_tokens_details": _input_details(said.input_tokens_details),
+        "output_tokens": _count(said.output_tokens),
+        "output_tokens_details": _output_details(said.output_tokens_details),
+        "cache_creation_input_tokens": _count(said.cache_creation_input_tokens),
+        "cache_read_input_tokens": _count(said.cache_read_input_tokens),
+        "cache_creation": _cache_creation(said.cache_creation),
+    }
+    return {name: value for name, value in usage.items() if value is not None} or None
+
+
+def _input_details(said: InputDetails | None) -> dict[str, Any] | None:
+    if said is None:
+        return None
+    written = said.cache_creation_tokens if said.cache_write_tokens is None else said.cache_write_tokens
+    return {"cached_tokens": _count(said.cached_tokens), "cache_write_tokens": _count(written)}
+
+
+def _output_details(said: OutputDetails | None) -> dict[str, Any] | None:
+    return None if said is None else {"reasoning_tokens": _count(said.reasoning_tokens)}
+
+
+def _cache_creation(said: CacheCreation | None) -> dict[str, Any] | None:
+    if said is None:
+        return None
+    return {
+        "ephemeral_5m_input_tokens": _count(said.ephemeral_5m_input_tokens),
+        "ephemeral_1h_input_tokens": _count(said.ephemeral_1h_input_tokens),
+    }
+
+
+def _count(value: Any) -> Any:
+    """A count, or in place of what is none something of its kind that will be refused as well, but holds no text of theirs."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) < 2**53 else 2**53
+    return "" if isinstance(value, str | list | dict) else 0.5
+
+
+def _said(value: Any) -> Any:
+    """A text, or in place of another kind of value a list, which will be refused."""
+    return value if value is None or isinstance(value, str) else []
+
+
+def _short(value: Any, longest: int = 512) -> str | None:
+    """A text that we keep if we can: it says nothing about money, so it is left out rather than held against the event."""
+    fits = isinstance(value, str) and 0 < len(value) <= longest and "\x00" not in value
+    return value if fits else None
+
+
+def _micros(seconds: msgspec.Raw) -> int | None:
+    """Microseconds since 1970 of a number in closed JSON, by its digits: a float would round, perhaps into the next month."""
+    match = SECONDS.fullmatch(bytes(seconds))
+    if match is None:
+        return None
+    return int(match[1]) * 1_000_000 + int(((match[2] or b"") + b"000000")[:6])
+
+
+def _instant(micros: int) -> str:
+    return (EPOCH + timedelta(microseconds=micros)).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _millis(start: int | None, end: int | None) -> int | None:
+    """Whole milliseconds, rounded half up; None where a clock was set back or the stretch is longer than a count holds."""
+    if start is None or end is None:
+        return None
+    millis = (end - start + 500) // 1000
+    return millis if end >= start and millis < 2**31 else None

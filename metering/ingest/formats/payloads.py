@@ -1,0 +1,67 @@
+"""What comes through each door, in the one form that the inbox keeps: `{"events": [...]}` or `{"corrections": [...]}`."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import msgspec
+
+from metering.errors import MalformedBody
+from metering.ingest.formats.bodies import check_number, open_envelope
+from metering.ingest.formats.cloudevents import unwrap
+from metering.ingest.formats.litellm import translate
+from metering.ingest.formats.translated import Unopenable, Untranslatable
+from metering.ingest.models import Batch
+
+Content = bytes | msgspec.Raw | Untranslatable
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """A body as the inbox keeps it, its contents still closed."""
+
+    body: bytes
+    kind: str = Batch.Kind.EVENTS
+    source: str = Batch.Source.HTTP
+    # What another format's translator made of them; else they are in the body.
+    translated: Sequence[Content] | None = None
+
+    @cached_property
+    def contents(self) -> Sequence[Content]:
+        """One by one. Raises MalformedBody, BatchTooLarge."""
+        return open_envelope(self.body, self.kind) if self.translated is None else self.translated
+
+
+def of_events(body: bytes, source: str = Batch.Source.HTTP) -> Parcel:
+    """`POST /gateway/v1/events`, kept as it came."""
+    return Parcel(body, source=source)
+
+
+def of_corrections(body: bytes, source: str = Batch.Source.HTTP) -> Parcel:
+    """`POST /gateway/v1/corrections`, kept as it came."""
+    return Parcel(body, Batch.Kind.CORRECTIONS, source)
+
+
+def of_litellm(body: bytes) -> Parcel:
+    """`POST /gateway/v1/events/litellm`: only what became our events is kept."""
+    return packed(opened(translate, body), source=Batch.Source.LITELLM)
+
+
+def of_cloudevents(body: bytes, content_type: str) -> Parcel:
+    """CloudEvents that carry our events, without their envelopes."""
+    return packed(opened(unwrap, body, content_type), source=Batch.Source.CLOUDEVENTS)
+
+
+def opened(open_body: Callable[..., list[bytes | Untranslatable]], *arguments: bytes | str) -> list[bytes | Untranslatable]:
+    """What a translator of another format finds in a body."""
+    try:
+        return open_body(*arguments)
+    except Unopenable as error:
+        raise MalformedBody(str(error)) from None
+
+
+def packed(contents: Sequence[Content], kind: str = Batch.Kind.EVENTS, source: str = Batch.Source.REPLAY) -> Parcel:
+    """Contents in a body of our making, in which a null holds the place of what is none of ours."""
+    check_number(len(contents), kind)
+    inside = (b"null" if isinstance(content, Untranslatable) else bytes(content) for content in contents)
+    return Parcel(b'{"%s":[%s]}' % (kind.encode(), b",".join(inside)), kind, source, contents)

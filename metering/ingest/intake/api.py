@@ -1,0 +1,154 @@
+"""The gateway's endpoints. Plain Django views: the hot path pays for no serializer."""
+
+import select
+from datetime import datetime
+from typing import Any
+
+import structlog
+from django.db import close_old_connections, connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.csrf import csrf_exempt
+
+from metering.errors import NotFound
+from metering.ingest.formats.bodies import discard_rest, read_body
+from metering.ingest.formats.cloudevents import is_cloudevents
+from metering.ingest.formats.payloads import Parcel, of_cloudevents, of_corrections, of_events, of_litellm
+from metering.ingest.intake.receive import take_in
+from metering.ingest.models import Batch
+from metering.periods import instant_text
+from omixa_billing.http.errors import Refusal, error_response, refusal_response, storage_unavailable_response
+from omixa_billing.outage import STORAGE_ERRORS
+from workspaces.authentication import authenticate_gateway, record_refusal
+from workspaces.models import Gateway
+
+log = structlog.get_logger(__name__)
+
+
+# Where the server may leave in a request whose it is, or the refusal, when it has asked before reading the body.
+GATEWAY = "omixa.gateway"
+REFUSALS = (Refusal, *STORAGE_ERRORS)
+
+
+def gateway_or_refusal(authorization: str | None) -> Gateway | Exception:
+    """Whose request it is, or why it is refused; for the server, which lets the view answer either."""
+    close_old_connections()
+    try:
+        return find_gateway(authorization, timezone.now())
+    except REFUSALS as refusal:
+        return refusal
+
+
+def find_gateway(authorization: str | None, now: datetime) -> Gateway:
+    """Asking that is also how a connection that broke since the last request is found out."""
+    connection.health_check_done = True  # type: ignore[attr-defined]
+    try:
+        return authenticate_gateway(authorization, now)
+    except STORAGE_ERRORS:
+        connection.close()
+        return authenticate_gateway(authorization, now)
+
+
+def close_broken_connection() -> None:
+    """Without asking the database: nothing is due on an idle connection but the news that its server has ended."""
+    if connection.connection is not None:
+        news = select.poll()
+        news.register(connection.connection.fileno())
+        if any(event & ~select.POLLOUT for _, event in news.poll(0)):
+            connection.close()
+
+
+@method_decorator(csrf_exempt, name="dispatch")
+class GatewayView(View):
+    """What every gateway endpoint has in common: refusals as JSON, and 503 when nothing can be stored."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        connection.health_check_done = True  # type: ignore[attr-defined]  # gateway_of makes up for it
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        except Refusal as refusal:
+            discard_rest(request)
+            return refusal_response(refusal)
+        except STORAGE_ERRORS as error:
+            discard_rest(request)
+            log.warning("storage_unavailable", path=request.path, error=str(error))
+            return storage_unavailable_response()
+
+    def gateway_of(self, request: HttpRequest, now: datetime) -> Gateway:
+        """Whose request it is, as the server found out or as the header says."""
+        found = request.META.get(GATEWAY)
+        if found is None:
+            return find_gateway(request.headers.get("Authorization"), now)
+        if isinstance(found, Exception):
+            record_refusal(request.headers.get("Authorization"), found, now)
+            raise found
+        close_broken_connection()
+        return found
+
+    def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        allowed = ", ".join(name.upper() for name in self.http_method_names if hasattr(self, name))
+        response = error_response(405, "method_not_allowed", f"{request.method} is not answered here. What is: {allowed}.")
+        response["Allow"] = allowed
+        return response
+
+
+class DoorView(GatewayView):
+    """What the doors have in common: 202 once the batch is committed."""
+
+    def parcel(self, body: bytes, request: HttpRequest) -> Parcel:
+        raise NotImplementedError
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        now = timezone.now()
+        gateway = self.gateway_of(request, now)
+        batch = take_in(self.parcel(read_body(request), request), gateway, now)
+        rejected = [{name: item[name] for name in ("index", "request_id", "code", "message")} for item in batch.items]
+        answer = {"batch_id": batch.public_id, "accepted": batch.event_count - len(rejected), "rejected": rejected}
+        return JsonResponse(answer, status=202)
+
+
+class EventsView(DoorView):
+    """`POST /gateway/v1/events`: our own format, or CloudEvents if the content type says so."""
+
+    def parcel(self, body: bytes, request: HttpRequest) -> Parcel:
+        content_type = request.headers.get("Content-Type", "")
+        return of_cloudevents(body, content_type) if is_cloudevents(content_type) else of_events(body)
+
+
+class LiteLLMView(DoorView):
+    """`POST /gateway/v1/events/litellm`: LiteLLM's StandardLoggingPayload."""
+
+    def parcel(self, body: bytes, request: HttpRequest) -> Parcel:
+        return of_litellm(body)
+
+
+class CorrectionsView(DoorView):
+    """`POST /gateway/v1/corrections`."""
+
+    def parcel(self, body: bytes, request: HttpRequest) -> Parcel:
+        return of_corrections(body)
+
+
+class BatchView(GatewayView):
+    """`GET /gateway/v1/batches/{batch_id}`: what became of a batch of the calling gateway."""
+
+    def get(self, request: HttpRequest, batch_id: str) -> HttpResponse:
+        gateway = self.gateway_of(request, timezone.now())
+        batch = Batch.objects.filter(gateway=gateway, public_id=batch_id).defer("body").first()
+        if batch is None:
+            raise NotFound(f"This gateway has sent no batch {batch_id}.")
+        return JsonResponse(
+            {
+                "batch_id": batch.public_id,
+                "status": batch.status,
+                "received_at": instant_text(batch.received_at),
+                "processed_at": instant_text(batch.processed_at),
+                "counts": {
+                    name: getattr(batch, name) for name in ("recorded", "duplicate", "conflict", "unpriced", "rejected")
+                },
+                "items": batch.items,
+            }
+        )

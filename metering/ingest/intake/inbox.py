@@ -1,0 +1,116 @@
+"""The inbox: batches that wait, and how a worker takes hold of them."""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+from django.db import connection
+from psycopg import Cursor
+
+from metering.ingest.formats.bodies import open_envelope
+from metering.ingest.formats.events import Event, read_all, read_event
+from metering.ingest.models import Batch, compressed, decompressed
+from metering.ingest.recording.arrivals import Origin
+
+EVENTS_PER_TRANSACTION = 10_000
+BYTES_PER_TRANSACTION = 32 * 1024 * 1024
+BATCHES_PER_FETCH = 10
+
+PLAIN = (
+    *("public_id", "gateway_id", "received_at", "kind", "source", "event_count", "status", "failures", "last_error"),
+    *("recorded", "duplicate", "conflict", "unpriced", "rejected"),
+)
+INSERT = f"""
+INSERT INTO metering_batch ({", ".join(PLAIN)}, body, items)
+VALUES ({", ".join(["%s"] * len(PLAIN))}, %b, %s::jsonb) RETURNING id
+"""  # noqa: S608 - constants
+
+WAITING = """
+SELECT id, kind, source, gateway_id, event_count, received_at, body, items FROM metering_batch
+WHERE status = 'pending' AND {condition}
+ORDER BY id FOR UPDATE SKIP LOCKED
+"""
+# One that failed before is left to the sweep, which takes such ones alone.
+FRESH = WAITING.format(condition="failures = 0 AND kind = %s")
+ONE = WAITING.format(condition="id = %s")
+
+
+class Claimed(NamedTuple):
+    """A batch that this transaction holds."""
+
+    id: int
+    kind: str
+    source: str
+    gateway_id: int
+    event_count: int
+    received_at: datetime
+    compressed: bytes
+    items: list[dict[str, Any]]
+
+    @property
+    def body(self) -> bytes:
+        """As it was sent. Decompressed here and not when claimed: a damaged one must fail alone."""
+        return decompressed(self.compressed)
+
+    @property
+    def row(self) -> Batch:
+        """What the quarantine keeps of it."""
+        return Batch(pk=self.id, kind=self.kind, source=self.source, gateway_id=self.gateway_id)
+
+    def arriving(self) -> Iterator[tuple[Origin, Event]]:
+        """The events that the door let through, each with where it came from."""
+        origin = Origin(self.id, self.gateway_id)
+        return ((origin, event) for event in self.open())
+
+    def open(self) -> list[Event]:
+        """The events that the door let through, in order."""
+        if not self.items and (events := read_all(self.body, self.received_at)) is not None:
+            return events
+        return [read_event(raw, index, self.received_at) for index, raw in self.let_through()]
+
+    def let_through(self) -> Iterator[tuple[int, bytes | msgspec.Raw]]:
+        """What the door did not refuse, by position, still closed."""
+        refused = {item["index"] for item in self.items}
+        return ((index, raw) for index, raw in enumerate(self.contents()) if index not in refused)
+
+    def contents(self) -> Sequence[bytes | msgspec.Raw]:
+        return open_envelope(self.body, self.kind)
+
+
+def put(batch: Batch) -> None:
+    """Inserts the batch and gives it its id. Its body goes as bytes; the ORM would spell every one of them out in hex."""
+    row = [*(getattr(batch, name) for name in PLAIN), compressed(bytes(batch.body)), json.dumps(batch.items)]
+    connection.ensure_connection()
+    with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
+        cursor.execute(INSERT, row)
+        batch.pk = cursor.fetchall()[0][0]
+
+
+def claim_fresh(kind: str) -> list[Claimed]:
+    """Locks the oldest waiting batches of a kind that no other worker holds, up to a good transaction's worth."""
+    claimed: list[Claimed] = []
+    events = size = 0
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(FRESH, [kind])
+        while events < EVENTS_PER_TRANSACTION and size < BYTES_PER_TRANSACTION:
+            batches = [_claimed(row) for row in cursor.fetchmany(BATCHES_PER_FETCH)]
+            claimed += batches
+            events += sum(batch.event_count for batch in batches)
+            size += sum(len(batch.compressed) for batch in batches)
+            if len(batches) < BATCHES_PER_FETCH:
+                break
+    return claimed
+
+
+def claim_one(batch_id: int) -> list[Claimed]:
+    """Locks that batch, unless it is no longer waiting or another worker holds it."""
+    with connection.cursor() as cursor:
+        cursor.execute(ONE, [batch_id])
+        return [_claimed(row) for row in cursor.fetchall()]
+
+
+def _claimed(row: tuple[Any, ...]) -> Claimed:
+    *plain, body, items = row
+    return Claimed._make((*plain, bytes(body), json.loads(items)))

@@ -1,0 +1,183 @@
+"""The door: what a gateway sent becomes one committed inbox row, and what cannot be read goes to the quarantine with it.
+
+Everything that can be judged from the event alone is judged here, so that the gateway hears of it at once; the worker reads
+the same bytes again and comes to the same result.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db import transaction
+
+from metering.ingest.directory import KeyOwner, directory
+from metering.ingest.formats.corrections import Correction, read_correction
+from metering.ingest.formats.events import Event, Known, Rejected, known_of, read_all, read_event
+from metering.ingest.formats.payloads import Content, Parcel
+from metering.ingest.formats.translated import Untranslatable
+from metering.ingest.intake.backpressure import make_room
+from metering.ingest.intake.inbox import put
+from metering.ingest.models import Batch, QuarantinedEvent
+from omixa_billing.reminders import remind_soon
+from workspaces.models import Gateway
+
+READERS: dict[str, Callable[[Any, int, datetime], Event | Correction]] = {
+    Batch.Kind.EVENTS: read_event,
+    Batch.Kind.CORRECTIONS: read_correction,
+}
+
+
+# Workspaces (primary keys) that a gateway is bound to; none of them bound is no bound at all.
+Bounds = frozenset[int]
+EVERYWHERE: Bounds = frozenset()
+
+
+class Reason(NamedTuple):
+    """Why nothing of what came is counted, whatever it says."""
+
+    code: str
+    message: str
+
+
+REVOKED = Reason("gateway_revoked", "Its gateway was revoked before it came.")
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What was refused, with its own bytes."""
+
+    index: int
+    rejection: Rejected
+    content: bytes
+
+    def item(self) -> dict[str, Any]:
+        """As the batch lists it."""
+        return {
+            "index": self.index,
+            "request_id": self.rejection.request_id,
+            "attempt": self.rejection.attempt,
+            "outcome": "rejected",
+            "code": self.rejection.code,
+            "message": self.rejection.message,
+        }
+
+
+def take_in(parcel: Parcel, gateway: Gateway, now: datetime, reason: Reason | None = None) -> Batch:
+    """Stores a batch. When this returns, it is committed and will be processed whatever happens next.
+
+    For a `reason`, and from a revoked gateway, all of it goes to the quarantine. What an operator replays has no such bounds.
+    Raises MalformedBody, BatchTooLarge, InboxFull: then nothing is stored.
+    """
+    make_room()
+    directory.ensure_day(now)
+    if reason is None and gateway.revoked_at is not None and parcel.source != Batch.Source.REPLAY:
+        reason = REVOKED
+    if reason is None:
+        count, refused = check(parcel, now, _bounds(parcel, gateway))
+    else:
+        count, refused = len(parcel.contents), [refuse(*each, reason) for each in enumerate(parcel.contents)]
+    batch = Batch(
+        gateway=gateway,
+        received_at=now,
+        kind=parcel.kind,
+        source=parcel.source,
+        body=parcel.body,
+        event_count=count,
+        rejected=len(refused),
+        items=[each.item() for each in refused],
+    )
+    # Alone, the insert is a transaction of its own, which saves the way there and back that BEGIN and COMMIT take.
+    with transaction.atomic() if refused else nullcontext():
+        put(batch)
+        quarantine(batch, refused, now)
+    remind_soon("metering.process_waiting_batches")
+    return batch
+
+
+def _bounds(parcel: Parcel, gateway: Gateway) -> Bounds:
+    return EVERYWHERE if parcel.source == Batch.Source.REPLAY else gateway.bound_to
+
+
+def refuse(index: int, content: Content, reason: Reason) -> Refused:
+    """Content that is refused for another reason than what it says."""
+    inside = content.content if isinstance(content, Untranslatable) else bytes(content)
+    return Refused(index, Rejected(reason.code, reason.message, known_of(inside)), inside)
+
+
+def check(parcel: Parcel, received_at: datetime, bounds: Bounds = EVERYWHERE) -> tuple[int, list[Refused]]:
+    """How much is in a parcel, and what of it cannot be recorded, in order. Raises MalformedBody, BatchTooLarge."""
+    if parcel.kind == Batch.Kind.EVENTS:
+        events = read_all(parcel.body, received_at)
+        if events is not None and 0 < len(events) <= settings.INGEST_MAX_EVENTS and _are_on_keys(events, bounds):
+            return len(events), []
+    return len(parcel.contents), check_each(parcel.contents, parcel.kind, received_at, bounds)
+
+
+def _are_on_keys(events: list[Event], bounds: Bounds) -> bool:
+    """Whether usage may be booked on every key that the events name."""
+    ids = {event.key_id for event in events}
+    keys = directory.find_keys(ids)
+    return all(_may_book(keys.get(key_id), bounds) for key_id in ids)
+
+
+def _may_book(owner: KeyOwner | None, bounds: Bounds) -> bool:
+    return owner is not None and owner.takes_usage and (not bounds or owner.workspace_id in bounds)
+
+
+def check_each(contents: Sequence[Content], kind: str, received_at: datetime, bounds: Bounds = EVERYWHERE) -> list[Refused]:
+    """What cannot be recorded, in order."""
+    reader = READERS[kind]
+    read: list[Event | Correction] = []
+    refused = []
+    for index, content in enumerate(contents):
+        if isinstance(content, Untranslatable):
+            rejection = Rejected(content.code, content.message, known_of(content.content))
+            refused.append(Refused(index, rejection, content.content))
+            continue
+        try:
+            read.append(reader(content, index, received_at))
+        except Rejected as rejected:
+            refused.append(Refused(index, rejected, bytes(content)))
+    keys = directory.find_keys({each.key_id for each in read})
+    for each in read:
+        if not _may_book(keys.get(each.key_id), bounds):
+            refused.append(Refused(each.index, _unbookable(each), bytes(contents[each.index])))  # type: ignore[arg-type]
+    return sorted(refused, key=lambda each: each.index)
+
+
+def _unbookable(read: Event | Correction) -> Rejected:
+    known = Known(read.request_id, read.attempt, read.key_id)
+    owner = directory.keys.get(read.key_id)
+    if owner is None:
+        return Rejected("unknown_key", "key_id names no key of any workspace.", known)
+    if not owner.takes_usage:
+        return Rejected("admin_key", "key_id names an admin key, which calls no model.", known)
+    return Rejected("wrong_workspace", "key_id names a key of a workspace that this gateway is not bound to.", known)
+
+
+def quarantine(batch: Batch, refused: list[Refused], now: datetime) -> None:
+    """Keeps what was refused whole, with the reasons, and under its workspace where its key names one."""
+    if not refused:
+        return
+    keys = directory.find_keys({each.rejection.key_id for each in refused if each.rejection.key_id})
+    QuarantinedEvent.objects.bulk_create(
+        QuarantinedEvent(
+            batch_id=batch.pk,
+            index=each.index,
+            kind=batch.kind,
+            gateway_id=batch.gateway_id,
+            by_operator=batch.source == Batch.Source.REPLAY,
+            workspace_id=owner.workspace_id if (owner := keys.get(each.rejection.key_id or "")) else None,
+            outcome=QuarantinedEvent.Outcome.REJECTED,
+            code=each.rejection.code,
+            message=each.rejection.message,
+            request_id=each.rejection.request_id,
+            attempt=each.rejection.attempt,
+            content=each.content,
+            created_at=now,
+        )
+        for each in refused
+    )

@@ -1,0 +1,80 @@
+"""Records events, set by set: the part of the worker's transaction that touches every one of them.
+
+Lock order, the same for every worker: the prices lock, the batches, new names, identities in sorted order, rollups in sorted
+order, keys in sorted order. Two workers with the same events wait for each other in one direction only.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from django.db import connection
+
+from metering.ingest.directory import directory
+from metering.ingest.recording.arrivals import Arrival, Outcome, rate
+from metering.ingest.recording.claim import claim
+from metering.money import from_pico
+from metering.pricing.rates import RateTable
+
+WRITE = """
+COPY metering_usageevent (
+    occurred_at, recorded_at, batch_id, workspace_id, key_id, model_id, price_id, attempt, input_tokens,
+    cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, latency_ms, time_to_first_token_ms,
+    service_tier_id, provider_id, status, usage_source, stream, cost, request_id, detail, gateway_id
+) FROM STDIN (FORMAT BINARY)
+"""
+WRITTEN_TYPES = (
+    *("timestamptz", "timestamptz", "int8"),
+    *("int4",) * 12,
+    *("int2",) * 4,
+    *("bool", "numeric", "text", "text", "int4"),
+)
+
+# Whatever else belongs in the transaction that writes events: the rollups.
+Fold = Callable[[Sequence[Arrival]], None]
+
+
+def record(arrivals: Sequence[Arrival], rates: RateTable, now: datetime) -> Outcome:
+    """Counts each event once, and writes it with its price. Must be called inside a transaction."""
+    claimed, duplicates, conflicts = claim(arrivals)
+    for arrival in claimed:
+        rate(arrival, rates)
+    write(claimed, now)
+    return Outcome(claimed, duplicates, conflicts)
+
+
+def write(arrivals: Sequence[Arrival], now: datetime) -> None:
+    """Copies rated arrivals into their partitions."""
+    if not arrivals:
+        return
+    times = [arrival.event.occurred_at for arrival in arrivals]
+    directory.ensure_months({(at.year, at.month) for at in times})
+    with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(WRITE) as copy:
+        copy.set_types(WRITTEN_TYPES)
+        for arrival in arrivals:
+            copy.write_row(_columns(arrival, now))
+
+
+def _columns(arrival: Arrival, now: datetime) -> tuple[object, ...]:
+    event = arrival.event
+    return (
+        event.occurred_at,
+        now,
+        arrival.batch_id,
+        arrival.workspace_id,
+        arrival.key_id,
+        arrival.model_id,
+        arrival.price_id,
+        event.attempt,
+        *event.counts,
+        event.latency_ms,
+        event.time_to_first_token_ms,
+        arrival.tier_id,
+        arrival.provider_id,
+        event.status,
+        event.usage_source,
+        event.stream,
+        None if arrival.cost is None else from_pico(arrival.cost),
+        event.request_id,
+        event.detail,
+        arrival.gateway_id,
+    )

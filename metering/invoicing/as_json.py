@@ -1,0 +1,113 @@
+"""Invoices as the API prints them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from metering.invoicing.composing.compose import InvoicePreview
+from metering.invoicing.composing.lines import DraftLine
+from metering.invoicing.documents.parties import buyer, seller
+from metering.invoicing.explaining.explain import BilledEvent
+from metering.invoicing.models import Invoice, InvoiceLine
+from metering.money import cents_text, exact_text, rate_text
+from metering.periods import instant_text
+from metering.usage.rows import event_json
+
+
+def invoice_json(invoice: Invoice) -> dict[str, Any]:
+    """A stored invoice with its lines. A draft's seller and buyer are today's."""
+    draft = invoice.status == Invoice.Status.DRAFT
+    return {
+        "object": "invoice",
+        "id": invoice.public_id,
+        "number": invoice.number,
+        "status": invoice.status,
+        "period_start": instant_text(invoice.period_start),
+        "period_end": instant_text(invoice.period_end),
+        "seller": seller() if draft else invoice.seller,
+        "buyer": buyer(invoice.workspace) if draft else invoice.buyer,
+        "lines": [line_json(line) for line in invoice.lines.all()],
+        **amounts_json(invoice),
+        "credit_notes": [note.public_id for note in invoice.credit_notes.all()],
+        "finalized_at": instant_text(invoice.finalized_at),
+        "due_at": instant_text(invoice.due_at),
+        "paid_at": instant_text(invoice.paid_at),
+    }
+
+
+def preview_json(preview: InvoicePreview) -> dict[str, Any]:
+    """A preview in the same shape: a draft that has no id yet."""
+    return {
+        "object": "invoice",
+        "id": None,
+        "number": None,
+        "status": Invoice.Status.DRAFT,
+        "period_start": instant_text(preview.period.start),
+        "period_end": instant_text(preview.period.end),
+        "seller": seller(),
+        "buyer": buyer(preview.workspace),
+        "lines": [preview_line_json(line) for line in preview.lines],
+        **amounts_json(preview),
+        "credit_notes": [],
+        "finalized_at": None,
+        "due_at": None,
+        "paid_at": None,
+    }
+
+
+def amounts_json(invoice: Invoice | InvoicePreview) -> dict[str, Any]:
+    return {
+        "subtotal_exact": exact_text(invoice.subtotal_exact),
+        "subtotal": cents_text(invoice.subtotal),
+        "promotional_credits": cents_text(invoice.promotional),
+        "taxes": taxes_json(invoice),
+        "tax": cents_text(invoice.tax),
+        "total": cents_text(invoice.total),
+        "credits_applied": cents_text(invoice.credits_applied),
+        "amount_paid": cents_text(invoice.amount_paid),
+        "credited": cents_text(invoice.credited),
+        "amount_due": cents_text(invoice.still_due),
+        "notes": invoice.notes,
+        "currency": invoice.currency,
+    }
+
+
+def taxes_json(invoice: Invoice | InvoicePreview) -> list[dict[str, str]]:
+    if isinstance(invoice, InvoicePreview):
+        return [tax.as_json() for tax in invoice.taxes]
+    return kept_taxes(invoice.taxes, invoice.subtotal - invoice.promotional)
+
+
+def kept_taxes(taxes: list[dict[str, str]], net: Decimal) -> list[dict[str, str]]:
+    """As a document keeps them; the older ones are all on its whole net."""
+    return [{"taxable": cents_text(net)} | tax for tax in taxes]
+
+
+def line_json(line: InvoiceLine) -> dict[str, Any]:
+    period = {"period_start": instant_text(line.period_start), "period_end": instant_text(line.period_end)}
+    return {"id": line.public_id, **common_json(line), **period, "price_id": line.price or None}
+
+
+def preview_line_json(line: DraftLine) -> dict[str, Any]:
+    period = {"period_start": instant_text(line.period.start), "period_end": instant_text(line.period.end)}
+    return {"id": None, **common_json(line), **period, "price_id": line.price or None}
+
+
+def common_json(line: InvoiceLine | DraftLine) -> dict[str, Any]:
+    return {
+        "kind": line.kind,
+        "description": line.description,
+        "model": line.model or None,
+        "service_tier": line.service_tier or None,
+        "component": line.component or None,
+        "quantity": line.quantity,
+        "rate_per_million": rate_text(line.rate_per_million if line.component else None),
+        "amount_exact": exact_text(line.amount_exact),
+        "amount": cents_text(line.amount),
+    }
+
+
+def billed_event_json(billed: BilledEvent) -> dict[str, Any]:
+    """The event as the usage API prints it, and what of it the line bills."""
+    return event_json(billed.event) | {"quantity": billed.quantity, "amount_exact": exact_text(billed.amount_exact)}

@@ -1,0 +1,39 @@
+"""Credit notes as the API prints them."""
+
+from typing import Any
+
+from metering.invoicing.as_json import kept_taxes
+from metering.invoicing.credit_note_models import CreditNote, CreditNoteLine
+from metering.money import cents_text
+from metering.periods import instant_text
+
+
+def credit_note_json(note: CreditNote) -> dict[str, Any]:
+    return {
+        "object": "credit_note",
+        "id": note.public_id,
+        "number": note.number,
+        "invoice_id": note.invoice.public_id,
+        "invoice_number": note.invoice.number,
+        "reason": note.reason,
+        "seller": note.seller,
+        "buyer": note.buyer,
+        "lines": [line_json(line) for line in note.lines.all()],
+        "subtotal": cents_text(note.subtotal),
+        "taxes": kept_taxes(note.taxes, note.subtotal),
+        "tax": cents_text(note.tax),
+        "total": cents_text(note.total),
+        "off_due": cents_text(note.off_due),
+        "given_back": cents_text(note.given_back),
+        "settlement": note.settlement or None,
+        "currency": note.currency,
+        "issued_at": instant_text(note.issued_at),
+    }
+
+
+def line_json(line: CreditNoteLine) -> dict[str, Any]:
+    return {
+        "invoice_line_id": line.invoice_line.public_id,
+        "description": line.description,
+        "amount": cents_text(line.amount),
+    }

@@ -1,0 +1,217 @@
+"""Credit notes: what is taken back of a finalized invoice, never more than is left of a line, of the net or of the total.
+
+They move money only. What was billed in tokens stays billed, so a later invoice does not bill it again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.conf import settings
+from django.db.models import Sum
+
+from metering.errors import InvalidParameter, InvoiceNotOpen, NothingLeft
+from metering.invoicing.composing.taxes import Rate, Tax, rates_from, tax_on
+from metering.invoicing.credit_note_models import CreditNote, CreditNoteLine
+from metering.invoicing.lifecycle.amount_due import OWED, lower_due
+from metering.invoicing.lifecycle.freeze import take_number
+from metering.invoicing.models import Invoice, InvoiceLine
+from metering.money import ONE_CENT, WIDE, cents_text, share_out
+from workspaces import audit
+
+NOTHING = Decimal("0.00")
+CREDITABLE = (*OWED, Invoice.Status.PAID)
+LONGEST_REASON = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Creditable:
+    """What earlier credit notes left of an invoice, in whole cents: of each line, before tax, of each tax, and in all.
+
+    Lines below zero, such as a discount, and promotional credits lower what is left before tax, and are not credited.
+    """
+
+    lines: Sequence[tuple[InvoiceLine, Decimal]]
+    net: Decimal
+    taxes: Sequence[Tax]
+
+    @property
+    def total(self) -> Decimal:
+        return self.net + sum((tax.amount for tax in self.taxes), NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A credit note worked out, before anything is written."""
+
+    lines: Sequence[tuple[InvoiceLine, Decimal]]
+    subtotal: Decimal
+    taxes: Sequence[Tax]
+    off_due: Decimal
+
+    @property
+    def tax(self) -> Decimal:
+        return sum((tax.amount for tax in self.taxes), NOTHING)
+
+    @property
+    def total(self) -> Decimal:
+        return self.subtotal + self.tax
+
+    @property
+    def given_back(self) -> Decimal:
+        return self.total - self.off_due
+
+
+def creditable(invoice: Invoice) -> Creditable:
+    notes = list(invoice.credit_notes.all())
+    by_line = CreditNoteLine.objects.filter(credit_note__invoice=invoice).order_by().values("invoice_line")
+    credited = {row["invoice_line"]: row["amount"] for row in by_line.annotate(amount=Sum("amount"))}
+    lines = [(line, line.amount - credited.get(line.pk, NOTHING)) for line in invoice.lines.order_by("position")]
+    return Creditable(
+        lines=[(line, left) for line, left in lines if left > 0],
+        net=invoice.subtotal - invoice.promotional - sum((note.subtotal for note in notes), NOTHING),
+        taxes=[
+            Tax(
+                tax["name"],
+                Decimal(tax["percent"]),
+                Decimal(tax.get("taxable", invoice.subtotal - invoice.promotional)) - credited_of_tax(notes, at, "taxable"),
+                Decimal(tax["amount"]) - credited_of_tax(notes, at, "amount"),
+            )
+            for at, tax in enumerate(invoice.taxes)
+        ],
+    )
+
+
+def credited_of_tax(notes: Sequence[CreditNote], at: int, what: str) -> Decimal:
+    """Of the invoice's tax at this place in its list: a credit note lists the same taxes in the same order."""
+    return sum((Decimal(note.taxes[at].get(what, note.subtotal)) for note in notes), NOTHING)
+
+
+def plan(invoice: Invoice, amounts: Mapping[str, Decimal] | None) -> Planned:
+    """What a credit note of `amounts`, whole cents before tax by line id, would say; None: of all that is left.
+
+    First it takes off what is due; the rest is given back. Raises InvoiceNotOpen, NothingLeft and InvalidParameter.
+    """
+    if invoice.status not in CREDITABLE:
+        raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open or paid one is credited.")
+    left = creditable(invoice)
+    if left.net <= 0:
+        raise NothingLeft(f"Nothing is left of {invoice} to credit.")
+    lines = spread(left) if amounts is None else chosen(left, amounts)
+    subtotal = sum((amount for _, amount in lines), NOTHING)
+    if subtotal > left.net:
+        raise NothingLeft(
+            f"Before tax {cents_text(left.net)} are left of {invoice}, after discounts and earlier credit notes: "
+            f"not {cents_text(subtotal)}."
+        )
+    taxes = list(left.taxes) if subtotal == left.net else taxes_of(invoice, left, lines)
+    planned = Planned(lines, subtotal, taxes, NOTHING)
+    if not 0 < planned.total <= left.total:
+        raise NothingLeft(f"{cents_text(left.total)} are left of {invoice}, not {cents_text(planned.total)}: credit all of it.")
+    due = invoice.amount_due if invoice.status in OWED else NOTHING
+    return Planned(lines, subtotal, planned.taxes, min(planned.total, due))
+
+
+def spread(left: Creditable) -> list[tuple[InvoiceLine, Decimal]]:
+    """All that is left before tax, over the lines in proportion to what is left of each."""
+    whole = sum((amount for _, amount in left.lines), NOTHING)
+    parts = [WIDE.divide(WIDE.multiply(left.net, amount), whole) for _, amount in left.lines]
+    shares = zip(left.lines, share_out(left.net, parts), strict=True)
+    return [(line, share) for (line, _), share in shares if share]
+
+
+def chosen(left: Creditable, amounts: Mapping[str, Decimal]) -> list[tuple[InvoiceLine, Decimal]]:
+    """The asked amounts, each at most what is left of its line. Raises InvalidParameter and NothingLeft."""
+    left_of = {line.public_id: amount for line, amount in left.lines}
+    for line_id, amount in amounts.items():
+        if not amount.is_finite() or amount != amount.quantize(ONE_CENT, context=WIDE) or amount <= 0:
+            raise InvalidParameter("An amount is whole cents above zero.", param=line_id)
+        if amount > left_of.get(line_id, NOTHING):
+            most = cents_text(left_of.get(line_id, NOTHING))
+            raise NothingLeft(f"{most} are left of the line {line_id}, not {cents_text(amount)}.", param=line_id)
+    if not amounts:
+        raise InvalidParameter("Say what to credit: an amount of at least one line.", param="amounts")
+    return [(line, amounts[line.public_id].quantize(ONE_CENT)) for line, _ in left.lines if line.public_id in amounts]
+
+
+def taxes_of(invoice: Invoice, left: Creditable, lines: Sequence[tuple[InvoiceLine, Decimal]]) -> list[Tax]:
+    """Each of the invoice's taxes on the lines that it was on, rounded half up, and never more than is left of it.
+
+    What exhausts the net takes exactly the rest of each instead.
+    """
+    found = []
+    for rest in left.taxes:
+        taxable = sum((amount for line, amount in lines if rest.rate in rates_of_line(invoice, line)), NOTHING)
+        amount = max(NOTHING, min(tax_on(taxable, rest.rate).amount, rest.amount))
+        found.append(Tax(rest.name, rest.percent, taxable, amount))
+    return found
+
+
+def rates_of_line(invoice: Invoice, line: InvoiceLine) -> tuple[Rate, ...]:
+    """How the line was taxed: as its month was; on older invoices by all of their taxes."""
+    kept = invoice.terms.get(f"{line.period_start:%Y-%m}", {})
+    return rates_from(kept.get("taxes", invoice.taxes))
+
+
+def issue(
+    invoice: Invoice, amounts: Mapping[str, Decimal] | None, reason: str, settlement: str, actor: str, now: datetime
+) -> CreditNote:
+    """A numbered credit note of an invoice that the transaction holds locked, its workspace before it.
+
+    `settlement` says how what is given back reaches the customer; whoever calls this sees to that
+    (payments/give_back.py). Raises what `plan` raises.
+    """
+    reason = checked_reason(reason)
+    planned = plan(invoice, amounts)
+    if planned.given_back and settlement not in CreditNote.Settlement.values:
+        raise InvalidParameter(
+            f"{cents_text(planned.given_back)} go back to the customer: say how, as one of "
+            f"{', '.join(CreditNote.Settlement.values)}.",
+            param="settlement",
+        )
+    note = CreditNote.objects.create(
+        invoice=invoice,
+        number=take_number(now, f"{settings.INVOICE_NUMBER_PREFIX}-CN"),
+        reason=reason,
+        currency=invoice.currency,
+        subtotal=planned.subtotal,
+        taxes=[tax.as_json() for tax in planned.taxes],
+        tax=planned.tax,
+        total=planned.total,
+        off_due=planned.off_due,
+        given_back=planned.given_back,
+        settlement=settlement if planned.given_back else "",
+        seller=invoice.seller,
+        buyer=invoice.buyer,
+        issued_at=now,
+        issued_by=actor,
+    )
+    CreditNoteLine.objects.bulk_create(
+        CreditNoteLine(credit_note=note, invoice_line=line, position=position, description=line.description, amount=amount)
+        for position, (line, amount) in enumerate(planned.lines)
+    )
+    total = cents_text(note.total)
+    audit.record(
+        actor,
+        "credit_note.issued",
+        note.public_id,
+        invoice.workspace,
+        now=now,
+        number=note.number,
+        invoice=invoice.number,
+        total=total,
+        reason=reason,
+        settlement=note.settlement,
+    )
+    if planned.off_due:
+        lower_due(invoice, planned.off_due, actor, now)
+    return note
+
+
+def checked_reason(reason: str) -> str:
+    """Raises InvalidParameter."""
+    reason = reason.strip()
+    if not 0 < len(reason) <= LONGEST_REASON:
+        raise InvalidParameter(f"Say why, in at most {LONGEST_REASON} characters.", param="reason")
+    return reason

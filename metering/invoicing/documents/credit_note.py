@@ -1,0 +1,72 @@
+"""The credit note as a page that prints, from the copies that it carries."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+
+from metering.invoicing.credit_note_models import CreditNote
+from metering.invoicing.documents.invoice import Links, cents, day, tax_rows
+from metering.periods import Period
+
+GOES_BACK = {
+    CreditNote.Settlement.REFUND: "Goes back as it was paid",
+    CreditNote.Settlement.BALANCE: "Kept as credit",
+    CreditNote.Settlement.OUTSIDE: "Goes back outside this product",
+}
+
+
+def credit_note_page(request: HttpRequest, note: CreditNote, links: Links | None = None) -> HttpResponse:
+    """The page of a credit note that the caller has already found among its own workspace's; `links` lead away from it."""
+    if links is None:
+        of_invoice = f"/invoices/{note.invoice.public_id}"
+        links = [(f"Invoice {note.invoice.number}", of_invoice), ("PDF", f"/credit-notes/{note.public_id}/pdf")]
+    response = HttpResponse(render_credit_note(note, links))
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+def render_credit_note(note: CreditNote, links: Links = ()) -> str:
+    """The whole HTML document, standing alone: it needs no other file."""
+    return render_to_string("metering/credit_note.html", credit_note_context(note) | {"links": links})
+
+
+def credit_note_context(note: CreditNote) -> dict[str, Any]:
+    """What the document prints, every number a text; `rows` are (description, amount), the others (name, value)."""
+    return {
+        "note": note,
+        "invoice": note.invoice,
+        "title": f"Credit note {note.number}",
+        "seller": note.seller,
+        "buyer": note.buyer,
+        "facts": facts(note),
+        "rows": [(line.description, cents(line.amount)) for line in note.lines.order_by("position")],
+        "totals": totals(note),
+        "total": cents(note.total),
+        "settled": settled(note),
+    }
+
+
+def facts(note: CreditNote) -> list[tuple[str, str]]:
+    invoice = note.invoice
+    return [
+        ("Credit note number", note.number),
+        ("Issued", day(note.issued_at)),
+        ("For invoice", str(invoice.number)),
+        ("Invoice issued", day(invoice.finalized_at)),
+        ("Billing period", str(Period(invoice.period_start, invoice.period_end))),
+    ]
+
+
+def totals(note: CreditNote) -> list[tuple[str, str]]:
+    """What stands between the lines and the total."""
+    taxes = tax_rows(note.taxes, note.subtotal) or [("Tax", note.tax)]
+    return [(name, cents(amount)) for name, amount in [("Subtotal", note.subtotal), *taxes]]
+
+
+def settled(note: CreditNote) -> list[tuple[str, str]]:
+    """What becomes of the total."""
+    rows = [("Taken off what was due", note.off_due)]
+    if note.settlement:
+        rows.append((GOES_BACK[CreditNote.Settlement(note.settlement)], note.given_back))
+    return [(name, cents(amount)) for name, amount in rows if amount]

@@ -1,0 +1,190 @@
+"""The invoice as a page that prints. Everything on a finalized one is printed from the copies the invoice carries."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+
+from metering.invoicing.composing.compose import InvoicePreview
+from metering.invoicing.composing.taxes import tax_label
+from metering.invoicing.documents.parties import buyer, seller
+from metering.invoicing.models import Invoice, InvoiceLine
+from metering.money import exact_text
+from metering.periods import Period
+
+EXACT = "Exact amounts are not rounded. Their sum is rounded once, to the cent, and the displayed amounts add up to it."
+NOTES = {
+    Invoice.Status.DRAFT: "It has no number yet and may still change.",
+    Invoice.Status.VOID: "Nothing is owed on this invoice.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line, every number a text."""
+
+    description: str
+    quantity: str
+    rate: str
+    exact: str
+    amount: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Lines of one month under a heading."""
+
+    title: str
+    rows: list[Row]
+
+
+Links = Sequence[tuple[str, str]]
+
+
+def invoice_page(
+    request: HttpRequest, invoice: Invoice, links: Links = (("All invoices", "/invoices"),), state: str = ""
+) -> HttpResponse:
+    """The page of an invoice that the caller has already found among its own workspace's; `links` lead away from it, and
+    `state` is said in the reader's words.
+    """
+    return HttpResponse(render_invoice(invoice, links, state))
+
+
+def render_invoice(invoice: Invoice, links: Links = (), state: str = "") -> str:
+    """The whole HTML document, without the frame of other pages. It says what the PDF says.
+
+    `links` are (words, address); they and `state` are on the screen only, and not printed.
+    """
+    on_screen = {"links": links, "state": state or invoice.get_status_display()}
+    return render_to_string("metering/invoice.html", invoice_context(invoice, as_issued=True) | on_screen)
+
+
+def invoice_context(invoice: Invoice, as_issued: bool = False) -> dict[str, Any]:
+    """What the document prints; `as_issued` without what was paid and credited since, as a paper knows nothing of it."""
+    draft = invoice.status == Invoice.Status.DRAFT
+    lines = list(invoice.lines.all())
+    return {
+        "invoice": invoice,
+        "title": f"Invoice {invoice.number}" if invoice.number else "Draft invoice",
+        "seller": seller() if draft else invoice.seller,
+        "buyer": buyer(invoice.workspace) if draft else invoice.buyer,
+        "notes": [text for name, text in notes_of(invoice).items() if name != "purchase_order"],
+        "note": NOTES.get(Invoice.Status(invoice.status), ""),
+        "instructions": instructions(invoice, as_issued),
+        "facts": facts(invoice, as_issued),
+        "sections": sections(invoice, lines),
+        "totals": totals(invoice, as_issued),
+        "amount_due": cents(due_when_issued(invoice) if as_issued else invoice.still_due),
+        "exact_note": EXACT,
+        "subtotal_exact": exact_shown(invoice.subtotal_exact, places_of(lines)),
+    }
+
+
+def notes_of(invoice: Invoice) -> dict[str, str]:
+    """What it must or may say, such as why there is no tax on it."""
+    notes: dict[str, str] = invoice.notes
+    return notes
+
+
+def instructions(invoice: Invoice, as_issued: bool = False) -> str:
+    """How to pay what is open on it, where the operator says so."""
+    due = due_when_issued(invoice) if as_issued else invoice.still_due
+    return str(settings.PAYMENT_INSTRUCTIONS) if invoice.number and due > 0 else ""
+
+
+def facts(invoice: Invoice, as_issued: bool) -> list[tuple[str, str]]:
+    """Number, dates and period, as far as they are settled."""
+    known = [
+        ("Invoice number", invoice.number),
+        ("Billing period", str(Period(invoice.period_start, invoice.period_end))),
+        ("Issued", day(invoice.finalized_at)),
+        ("Due", day(invoice.due_at)),
+        ("Paid", "" if as_issued else day(invoice.paid_at)),
+        ("Purchase order", notes_of(invoice).get("purchase_order", "")),
+    ]
+    return [(name, value) for name, value in known if value]
+
+
+def sections(invoice: Invoice, lines: list[InvoiceLine]) -> list[Section]:
+    """The month's usage, then what is adjusted, month by month, in the lines' own order."""
+    places = places_of(lines)
+    found: dict[str, list[Row]] = {}
+    for line in lines:
+        month = f"{line.period_start:%B %Y}"
+        title = f"Adjustments for {month}" if adjusts(line, invoice) else f"Usage in {month}"
+        text = line.description.removeprefix(f"{month}: ") if adjusts(line, invoice) else line.description
+        quantity = f"{line.quantity:,}" if line.component else ""
+        row = Row(text, quantity, rate(line), exact_shown(line.amount_exact, places), cents(line.amount))
+        found.setdefault(title, []).append(row)
+    return [Section(title, rows) for title, rows in found.items()]
+
+
+def due_when_issued(invoice: Invoice) -> Decimal:
+    return Decimal(0) if invoice.status == Invoice.Status.VOID else invoice.total - invoice.credits_applied
+
+
+def adjusts(line: InvoiceLine, invoice: Invoice) -> bool:
+    """Whether it corrects an earlier month: discounts and minimums of one do so as tokens do."""
+    return line.kind == InvoiceLine.Kind.ADJUSTMENT or line.period_start != invoice.period_start
+
+
+def amounts(bill: Invoice | InvoicePreview, as_issued: bool = False) -> list[tuple[str, Decimal]]:
+    """What stands between the lines and the amount due, by name: the total adds up what is above it, the due all of it."""
+    taxes = [tax.as_json() for tax in bill.taxes] if isinstance(bill, InvoicePreview) else bill.taxes
+    rows = [("Subtotal", bill.subtotal)]
+    if bill.promotional:
+        rows.append(("Promotional credits", -bill.promotional))
+    rows += tax_rows(taxes, bill.subtotal - bill.promotional)
+    if not taxes and not bill.notes.get("tax_note"):
+        rows.append(("Tax", bill.tax))
+    rows.append(("Total", bill.total))
+    since = [] if as_issued else [("Credited", bill.credited), ("Paid", bill.amount_paid)]
+    taken = [("Credits applied", bill.credits_applied), *since]
+    return rows + [(name, -amount) for name, amount in taken if amount]
+
+
+def totals(invoice: Invoice, as_issued: bool) -> list[tuple[str, str]]:
+    """`amounts` as the document prints them."""
+    return [(name, cents(amount)) for name, amount in amounts(invoice, as_issued)]
+
+
+def tax_rows(taxes: list[dict[str, str]], net: Decimal) -> list[tuple[str, Decimal]]:
+    """Each tax, and what it is on where that is not all of the net."""
+    rows = []
+    for tax in taxes:
+        taxable = Decimal(tax.get("taxable", net))
+        if not taxable and net:
+            continue
+        on = "" if taxable == net else f" on {cents(taxable)}"
+        rows.append((f"{tax_label(tax['name'], tax['percent'])}{on}", Decimal(tax["amount"])))
+    return rows
+
+
+def places_of(lines: Iterable[InvoiceLine]) -> int:
+    """Decimals that show every exact amount of the invoice whole, so that their points stand in one column."""
+    return max((len(exact_text(line.amount_exact).rstrip("0").partition(".")[2]) for line in lines), default=2)
+
+
+def exact_shown(amount: Decimal, places: int) -> str:
+    return f"{amount:,.{max(places, 2)}f}"
+
+
+def cents(amount: Decimal) -> str:
+    return f"{amount:,.2f}"
+
+
+def rate(line: InvoiceLine) -> str:
+    """USD per million tokens, without needless zeros: 1.50, 0.375, 0.000001; empty where no tokens are billed."""
+    if not line.component:
+        return ""
+    whole, _, decimals = f"{line.rate_per_million:,.6f}".partition(".")
+    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
+
+
+def day(instant: datetime | None) -> str:
+    return "" if instant is None else f"{instant:%Y-%m-%d}"

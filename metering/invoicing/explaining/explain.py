@@ -1,0 +1,134 @@
+"""The events under an invoice line: the responses it bills, each rated with the line's price version.
+
+Which they are is settled when the invoice is finalized: voiding or reissuing another one later changes nothing (states.py).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from decimal import Decimal
+
+from metering.catalogue.models import PriceVersion
+from metering.ingest.models import ServiceTier
+from metering.invoicing.composing.adjustments import BILLS_TOKENS
+from metering.invoicing.composing.lines import used
+from metering.invoicing.explaining.billed_states import Place, billed_sql, by_clock, places_of, quantities_of, was_changed
+from metering.invoicing.explaining.line_states import State, states_of
+from metering.invoicing.lifecycle.draft import key_of
+from metering.invoicing.models import InvoiceLine
+from metering.money import WIDE
+from metering.pricing.components import tokens_of
+from metering.usage.events import EventQuestion, EventRow, Position, page_in_scope
+from metering.usage.filters import Scope
+
+# Columns that events and rollups share. Above zero, a rollup's row has an event with such tokens, and others without.
+TOKENS = {
+    "input": "input_tokens::bigint - cached_input_tokens - cache_write_tokens",
+    "cached_input": "cached_input_tokens",
+    "cache_write": "cache_write_tokens",
+    "output": "output_tokens",
+}
+OF_THE_THING = ("workspace_id = %(workspace)s", "model_id = %(line_model)s", "service_tier_id = %(line_tier)s")
+
+
+@dataclass(frozen=True, slots=True)
+class BilledEvent:
+    """An event, and what of it the line bills: tokens of the line's component, and exact USD."""
+
+    event: EventRow
+    quantity: int
+    amount_exact: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Which events a line bills, worked out once for all its pages.
+
+    `billed` is what it bills of an event, as SQL with the scope's parameters; None: all the tokens of the line's component.
+    """
+
+    line: InvoiceLine
+    scope: Scope
+    billed: str | None = None
+
+
+def events_under(line: InvoiceLine, limit: int, after: Position | None = None) -> tuple[list[BilledEvent], bool]:
+    """The newest `limit` events below `after` that the line bills, newest first, and whether there are more.
+
+    Their quantities add up to the line's. What arrived after the line was finalized is not among them, and under a line
+    that adjusts are only those that had not been billed before; what was corrected or rated again since is there as it was
+    billed. A month that is billed again shows what it should have been billed, less what other invoices billed of it: so a
+    request that a later invoice took back is under the reissued line as under the void one, and under the later one with
+    its tokens below zero.
+
+    Not so where the log of the month never comes to what an invoice found: it was finalized while a worker was recording
+    events of that month, or pricing some that had waited, and of which it found there is no record. Then too much is shown
+    rather than the wrong events, all that the month holds of the same thing; and in a month that was corrected or rated
+    again, what stood by the invoice's clock. Where the log comes to it twice, the clock decides: so events are exchanged
+    only for others that carry exactly as many tokens, around the very moment of a finalization. A line that takes tokens
+    back though nothing was corrected, which only an operator can issue, shows all that its month holds too.
+    """
+    return page_of(explanation_of(line), limit, after)
+
+
+def page_of(explanation: Explanation | None, limit: int, after: Position | None = None) -> tuple[list[BilledEvent], bool]:
+    """The same of an explanation that is at hand: a page costs what it shows."""
+    if explanation is None:
+        return [], False
+    line, scope, billed = explanation.line, explanation.scope, explanation.billed
+    question = EventQuestion(line.invoice.workspace, line.period_start, line.period_end)
+    events, more = page_in_scope(question, scope, limit, after)
+    if billed is None:
+        return [billed_event(event, line, tokens_under(event, line)) for event in events], more
+    quantities = quantities_of(billed, scope, events)
+    return [billed_event(event, line, quantities[event.id]) for event in events], more
+
+
+def explanation_of(line: InvoiceLine) -> Explanation | None:
+    """None for a line that bills no tokens. Reads the line's month once, unless the line simply bills all of it."""
+    if line.kind not in BILLS_TOKENS:
+        return None
+    whole, states, changed = whole_month(line), states_of(line), was_changed(line)
+    if not changed and (line.quantity < 0 or bills_all(line, states)):
+        return Explanation(line, whole)
+    places = places_of(list(states), line, whole.parameters)
+    if not changed and len(places) < len(states):
+        return Explanation(line, whole)
+    times: Counter[Place] = Counter()
+    for state, count in states.items():
+        times[places.get(state, by_clock(state))] += count
+    billed, parameters = billed_sql(line, times, changed)
+    conditions = OF_THE_THING if changed else whole.conditions
+    return Explanation(line, Scope((*conditions, f"{billed} <> 0"), whole.parameters | parameters, narrow=False), billed)
+
+
+def bills_all(line: InvoiceLine, states: dict[State, int]) -> bool:
+    """Whether the line bills everything that its month holds of the thing; of a month in which nothing was changed."""
+    if list(states.values()) != [1]:
+        return False
+    now = used(line.invoice.workspace, line.period_start, line.period_end)
+    return now.get(key_of(line), 0) == line.quantity
+
+
+def whole_month(line: InvoiceLine) -> Scope:
+    """Everything the month holds of the line's model, tier and price version, with tokens of its component."""
+    parameters = {
+        "workspace": line.invoice.workspace_id,
+        "line_model": line.language_model_id,
+        "line_tier": ServiceTier.objects.values_list("pk", flat=True).get(name=line.service_tier),
+        "line_price": PriceVersion.objects.values_list("pk", flat=True).get(public_id=line.price),
+    }
+    conditions = (*OF_THE_THING, "price_id = %(line_price)s", f"{TOKENS[line.component]} > 0")
+    return Scope(conditions, parameters, narrow=True)
+
+
+def tokens_under(event: EventRow, line: InvoiceLine) -> int:
+    tokens = tokens_of(event.input_tokens, event.cached_input_tokens, event.cache_write_tokens, event.output_tokens)
+    quantity: int = getattr(tokens, line.component)
+    return quantity
+
+
+def billed_event(event: EventRow, line: InvoiceLine, quantity: int) -> BilledEvent:
+    amount = WIDE.multiply(Decimal(quantity), line.rate_per_million).scaleb(-6, WIDE)
+    return BilledEvent(event, quantity, amount)

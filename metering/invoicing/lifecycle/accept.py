@@ -1,0 +1,51 @@
+"""Deciding about a draft that takes back what nothing explains, and so has nothing to finalize."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from metering.errors import InvoiceNotDraft, NothingToAccept
+from metering.invoicing.accept_models import AcceptedTakeBack
+from metering.invoicing.composing.compose import compose
+from metering.invoicing.credit_notes.issue import checked_reason
+from metering.invoicing.lifecycle.close import close_workspace
+from metering.invoicing.lifecycle.hold_reasons import unexplained
+from metering.invoicing.lifecycle.void import held_invoice
+from metering.invoicing.models import Invoice
+from metering.periods import Period
+from workspaces import audit
+
+
+def accept(invoice_id: int, reason: str, actor: str, now: datetime) -> Invoice | None:
+    """Lets the draft with this primary key take back what it takes back; the draft as it is then.
+
+    None where the month comes to nothing, or to a credit: then the next invoice takes it back. Raises InvoiceNotDraft,
+    NothingToAccept and InvalidParameter.
+    """
+    reason = checked_reason(reason)
+    with transaction.atomic():
+        invoice = held_invoice(invoice_id)
+        if invoice.status != Invoice.Status.DRAFT:
+            raise InvoiceNotDraft(f"The invoice {invoice} is {invoice.status}: only a draft waits for a decision.")
+        period = Period(invoice.period_start, invoice.period_end)
+        lines = unexplained(compose(invoice.workspace, period))
+        if not lines:
+            raise NothingToAccept(f"Nothing that {invoice} takes back is unexplained.")
+        AcceptedTakeBack.objects.bulk_create(
+            AcceptedTakeBack(
+                workspace=invoice.workspace,
+                month=line.key.month,
+                language_model_id=line.key.model_id,
+                service_tier=line.service_tier,
+                price=line.price,
+                component=line.component,
+                tokens=-line.quantity,
+                reason=reason,
+                accepted_by=actor,
+                accepted_at=now,
+            )
+            for line in lines
+        )
+        taken = [f"{-line.quantity} {line.description}" for line in lines]
+        audit.record(actor, "invoice.accepted", invoice.public_id, invoice.workspace, now=now, reason=reason, lines=taken)
+        return close_workspace(invoice.workspace, period, now, False, actor).invoice

@@ -1,0 +1,85 @@
+"""Writing a draft. Whoever bills a workspace holds its row first, then the invoice's, then the number sequence's.
+
+That one lock order makes billing of a workspace one at a time: two closings, or a closing and a finalization, never
+both see the same tokens as not yet billed.
+"""
+
+from metering.invoicing.composing.compose import InvoicePreview
+from metering.invoicing.composing.lines import DraftLine, LineKey
+from metering.invoicing.models import Invoice, InvoiceLine, line_id
+from metering.periods import Period
+from workspaces.models import Workspace
+
+
+def hold(workspace_id: int) -> Workspace:
+    """The workspace, locked against other billing until the transaction ends; its keys and usage go on meanwhile."""
+    return Workspace.objects.select_for_update(no_key=True).get(pk=workspace_id)
+
+
+def standing_invoice(workspace: Workspace, period: Period) -> Invoice | None:
+    """The workspace's invoice for the month that is not void, locked."""
+    invoices = workspace.invoices.exclude(status=Invoice.Status.VOID)
+    return invoices.select_for_update().filter(period_start=period.start).first()
+
+
+def write_draft(invoice: Invoice | None, preview: InvoicePreview, warnings: list[str], held: str = "") -> Invoice:
+    """The preview as a draft: `invoice` refreshed, or a new one. A line that bills the same thing keeps its id."""
+    if invoice is None:
+        period = preview.period
+        invoice = Invoice(workspace=preview.workspace, period_start=period.start, period_end=period.end)
+    invoice.currency = preview.currency
+    invoice.subtotal_exact = preview.subtotal_exact
+    invoice.subtotal = preview.subtotal
+    invoice.promotional = preview.promotional
+    invoice.taxes = [tax.as_json() for tax in preview.taxes]
+    invoice.tax = preview.tax
+    invoice.total = preview.total
+    invoice.credits_applied = preview.credits_applied
+    invoice.amount_due = preview.amount_due
+    invoice.notes = preview.notes
+    invoice.warnings = warnings
+    invoice.held = held
+    invoice.save()
+    replace_lines(invoice, preview)
+    return invoice
+
+
+def replace_lines(invoice: Invoice, preview: InvoicePreview) -> None:
+    """The draft's lines become the preview's; nothing is written when they already are."""
+    old = list(invoice.lines.order_by("position"))
+    ids = {(line.kind, key_of(line)): line.public_id for line in old}
+    new = [stored(invoice, position, line, ids.get((line.kind, line.key))) for position, line in enumerate(preview.lines)]
+    if [content(line) for line in old] == [content(line) for line in new]:
+        return
+    invoice.lines.all().delete()
+    InvoiceLine.objects.bulk_create(new)
+
+
+def key_of(line: InvoiceLine) -> LineKey:
+    return LineKey(line.period_start, line.language_model_id or 0, line.service_tier, line.price, line.component)
+
+
+def stored(invoice: Invoice, position: int, line: DraftLine, public_id: str | None) -> InvoiceLine:
+    """A self-contained copy of what the line prints, not yet saved."""
+    return InvoiceLine(
+        public_id=public_id or line_id(),
+        invoice=invoice,
+        position=position,
+        kind=line.kind,
+        description=line.description,
+        model=line.model,
+        language_model_id=line.key.model_id or None,
+        service_tier=line.service_tier,
+        component=line.component,
+        quantity=line.quantity,
+        rate_per_million=line.rate_per_million,
+        amount_exact=line.amount_exact,
+        amount=line.amount,
+        period_start=line.period.start,
+        period_end=line.period.end,
+        price=line.price,
+    )
+
+
+def content(line: InvoiceLine) -> dict[str, object]:
+    return {field.attname: getattr(line, field.attname) for field in InvoiceLine._meta.concrete_fields if field.name != "id"}

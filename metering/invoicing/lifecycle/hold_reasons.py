@@ -1,0 +1,141 @@
+"""What a person should see before an invoice goes out: events it does not bill, and sums that make no sense."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Avg, Max, Sum
+
+from metering.ingest.models import EventStatus
+from metering.invoicing.accept_models import AcceptedTakeBack
+from metering.invoicing.composing.adjustments import FINALIZED
+from metering.invoicing.composing.compose import InvoicePreview
+from metering.invoicing.composing.lines import DraftLine
+from metering.invoicing.composing.taken_back import taken_back
+from metering.invoicing.models import Invoice, InvoiceLine
+from metering.money import cents_text
+from metering.periods import Period
+from metering.rollups.models import DailyRollup
+from workspaces.models import Workspace
+
+MONTHS_OF_MEAN = 6
+QUARANTINED = r"""
+SELECT count(*) FROM metering_quarantinedevent
+WHERE workspace_id = %s AND settled_at IS NULL AND coalesce(
+    substring(encode(content, 'escape') FROM '"occurred_at"\s*:\s*"(\d{4}-\d{2})-\d{2}'),
+    to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM')) = %s
+"""
+
+
+def warnings_of(workspace: Workspace, period: Period) -> list[str]:
+    """Sentences about events that the month's invoice leaves out: those without a price, and those in the quarantine.
+
+    A quarantined event counts for the month that it names, or in which it arrived where that cannot be read.
+    """
+    rollups = DailyRollup.objects.filter(workspace=workspace, day__gte=period.start, day__lt=period.end, price_id=0)
+    unpriced = rollups.exclude(status=EventStatus.FAILED).aggregate(requests=Sum("requests"))["requests"] or 0
+    with connection.cursor() as cursor:
+        cursor.execute(QUARANTINED, [workspace.pk, f"{period.start:%Y-%m}"])
+        (quarantined,) = cursor.fetchone()
+    found = []
+    if unpriced:
+        found.append(f"{unpriced:,} request{'s' * (unpriced > 1)} of {period.start:%B %Y} without a price yet: not billed.")
+    if quarantined:
+        found.append(f"{quarantined:,} event{'s' * (quarantined > 1)} of {period.start:%B %Y} in the quarantine: not billed.")
+    return found
+
+
+def why_held(preview: InvoicePreview, warnings: list[str]) -> str:
+    """Why the draft waits for a person; empty when it does not."""
+    reasons = [too_large(preview), *map(sentence, unexplained(preview))]
+    if settings.INVOICE_WAITS_FOR_EVENTS:
+        reasons += warnings
+    return " ".join(reason for reason in reasons if reason)
+
+
+def too_large(preview: InvoicePreview) -> str:
+    """Many times what the workspace's last invoices came to on average; without one to compare with, above the ceiling."""
+    small = preview.subtotal < settings.INVOICE_SAFETY_FLOOR
+    if small and preview.subtotal <= settings.INVOICE_SAFETY_CEILING:
+        return ""  # as most are: no need to look at what came before
+    mean = mean_of_last(preview)
+    if mean is None:
+        return above_ceiling(preview.subtotal)
+    if small or preview.subtotal <= mean * settings.INVOICE_SAFETY_FACTOR:
+        return ""
+    times = (preview.subtotal / mean).quantize(Decimal(1)) if mean else None
+    return (
+        f"The subtotal of {cents_text(preview.subtotal)} USD is {f'{times} times' if times else 'far above'} the mean "
+        f"of the last invoices, {cents_text(mean)} USD."
+    )
+
+
+def above_ceiling(subtotal: Decimal) -> str:
+    if subtotal <= settings.INVOICE_SAFETY_CEILING:
+        return ""
+    return (
+        f"The subtotal of {cents_text(subtotal)} USD is above {cents_text(settings.INVOICE_SAFETY_CEILING)} USD, and the "
+        "workspace has no earlier invoice to compare it with."
+    )
+
+
+def mean_of_last(preview: InvoicePreview) -> Decimal | None:
+    """Of the subtotals of the workspace's last finalized invoices before this month; None: there is none."""
+    last = preview.workspace.invoices.filter(status__in=FINALIZED, period_start__lt=preview.period.start)
+    newest = Invoice.objects.filter(pk__in=last.order_by("-period_start").values("pk")[:MONTHS_OF_MEAN])
+    mean: Decimal | None = newest.aggregate(mean=Avg("subtotal"))["mean"]
+    return mean
+
+
+def sentence(line: DraftLine) -> str:
+    return f"{-line.quantity:,} tokens are taken back ({line.description}) and nothing explains it."
+
+
+def unexplained(preview: InvoicePreview) -> list[DraftLine]:
+    """Lines that take tokens back though no correction and no re-rating took them from what was billed, nor a person
+    accepted it.
+    """
+    negative = {
+        (preview.workspace.pk, line.period.start, line.key.model_id, line.service_tier, line.price, line.component): line
+        for line in preview.lines
+        if line.quantity < 0
+    }
+    if not negative:
+        return []
+    billed = {thing: last_billed(preview.workspace, line) for thing, line in negative.items()}
+    taken = taken_back((thing, at) for thing, at in billed.items() if at is not None)
+    return [
+        line
+        for thing, line in negative.items()
+        if taken.get(thing, 0) + accepted(preview.workspace, line, billed[thing]) < -line.quantity
+    ]
+
+
+def accepted(workspace: Workspace, line: DraftLine, since: datetime | None) -> int:
+    """Tokens of the line's thing that a person let go since it was billed last."""
+    of_thing = AcceptedTakeBack.objects.filter(
+        workspace=workspace,
+        month=line.period.start,
+        language_model=line.key.model_id,
+        service_tier=line.service_tier,
+        price=line.price,
+        component=line.component,
+    )
+    if since is not None:
+        of_thing = of_thing.filter(accepted_at__gt=since)
+    return of_thing.aggregate(tokens=Sum("tokens"))["tokens"] or 0
+
+
+def last_billed(workspace: Workspace, line: DraftLine) -> datetime | None:
+    """When the thing was billed last; None: never."""
+    last: datetime | None = InvoiceLine.objects.filter(
+        invoice__workspace=workspace,
+        invoice__status__in=FINALIZED,
+        period_start=line.period.start,
+        language_model=line.key.model_id,
+        service_tier=line.service_tier,
+        price=line.price,
+        component=line.component,
+    ).aggregate(at=Max("invoice__finalized_at"))["at"]
+    return last

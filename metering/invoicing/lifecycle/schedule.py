@@ -1,0 +1,128 @@
+"""Closing whatever month still has to be closed: the last one, and every one that a scheduler that was down missed."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import connection
+
+from metering.invoicing.composing.lines import BILLED_STATUSES
+from metering.invoicing.lifecycle.close import billable_workspaces, close_workspace, refuse_running_month
+from metering.invoicing.models import Invoice
+from metering.jobs.progress import Progress, unheard
+from metering.periods import Period, month_of, previous_month
+from workspaces.models import Workspace
+
+log = structlog.get_logger(__name__)
+ACTOR = "metering.close_due_months"
+
+# Per workspace: every ended month that has a draft, every one with usage, priced or not yet, or a minimum commitment after its
+# last finalized one, and the last ended month in any case, for what arrived late. What arrives for a month before the last
+# finalized one is an adjustment of a later invoice, unless a draft holds it. A voided month waits for a person, who makes a
+# draft of it.
+DUE_MONTHS = """
+WITH last_finalized AS (
+    SELECT workspace_id, max(period_start) AS month FROM metering_invoice
+    WHERE status IN ('open', 'paid', 'uncollectible') {of_workspace} GROUP BY workspace_id
+), used AS (
+    SELECT DISTINCT workspace_id, date_trunc('month', day AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' AS month
+    FROM metering_dailyrollup WHERE status = ANY(%(billed)s) AND day < %(running)s {of_workspace}
+), agreed AS (
+    SELECT workspace_id, effective_from, minimum_commitment,
+           lead(effective_from) OVER (PARTITION BY workspace_id ORDER BY effective_from) AS succeeded_at
+    FROM metering_agreedpricing WHERE true {of_workspace}
+), ended AS (
+    SELECT workspace_id, month FROM used UNION SELECT DISTINCT workspace_id, %(last)s::timestamptz FROM used
+    UNION
+    SELECT workspace_id, generate_series(
+        effective_from AT TIME ZONE 'UTC',
+        least(%(last)s::timestamptz, succeeded_at - interval '1 day') AT TIME ZONE 'UTC', '1 month') AT TIME ZONE 'UTC'
+    FROM agreed WHERE minimum_commitment IS NOT NULL
+), due AS (
+    SELECT ended.workspace_id, ended.month FROM ended LEFT JOIN last_finalized f ON f.workspace_id = ended.workspace_id
+    WHERE (f.month IS NULL OR ended.month > f.month) AND NOT EXISTS (
+        SELECT FROM metering_invoice i
+        WHERE i.workspace_id = ended.workspace_id AND i.period_start = ended.month AND i.status = 'void')
+    UNION
+    SELECT workspace_id, period_start FROM metering_invoice WHERE status = 'draft' AND period_start < %(running)s {of_workspace}
+)
+SELECT month, workspace_id
+FROM due JOIN workspaces_workspace w ON w.id = workspace_id AND NOT w.sandbox
+ORDER BY month, workspace_id
+"""
+
+
+def due_months(now: datetime, workspace: Workspace | None = None) -> list[tuple[Period, int]]:
+    """(month, workspace's primary key) of what has ended and is to be billed, oldest month first; of one workspace or all."""
+    running = month_of(now)
+    sql = DUE_MONTHS.format(of_workspace="" if workspace is None else "AND workspace_id = %(workspace)s")
+    parameters: dict[str, Any] = {
+        "running": running.start,
+        "last": previous_month(running).start,
+        "billed": list(BILLED_STATUSES),
+        "workspace": None if workspace is None else workspace.pk,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return [(month_of(month.astimezone(UTC)), workspace_id) for month, workspace_id in cursor.fetchall()]
+
+
+def close_due_months(now: datetime, finalize: bool = True, progress: Progress = unheard) -> dict[str, int]:
+    """Refresh the drafts of months in their grace; with `finalize`, finalize those whose grace is over.
+
+    Counts of `close_each`.
+    """
+
+    def is_final(period: Period) -> bool:
+        return now >= period.end + timedelta(days=settings.INVOICE_GRACE_DAYS)
+
+    due = [(period, workspace) for period, workspace in due_months(now) if finalize or not is_final(period)]
+    counts = close_each(due, now, is_final, ACTOR, progress)
+    log.info("months_closed", **counts)
+    return counts
+
+
+def close_for_all(period: Period, now: datetime, finalize: bool, actor: str, progress: Progress = unheard) -> dict[str, int]:
+    """Create or refresh the ended month's drafts of all workspaces; `finalize` freezes them. Counts of `close_each`, those
+    finalized before among them. Raises MonthNotEnded.
+    """
+    refuse_running_month(period, now)
+    due = [(period, workspace.pk) for workspace in billable_workspaces(period)]
+    return close_each(due, now, lambda _: finalize, actor, progress)
+
+
+def close_each(
+    due: list[tuple[Period, int]], now: datetime, is_final: Callable[[Period], bool], actor: str, progress: Progress
+) -> dict[str, int]:
+    """Counts of drafts, finalized, held (parked for a person), failed, and `incomplete`: with unpriced or quarantined events
+    of their month, whether they have an invoice or not. `progress` hears (done, total) after each.
+
+    A workspace that fails is logged, left alone for the rest of this run, and tried again by the next one.
+    """
+    counts = {"drafts": 0, "finalized": 0, "held": 0, "incomplete": 0, "failed": 0}
+    failed: set[int] = set()
+    for done, (period, workspace_id) in enumerate(due):
+        progress(done, len(due))
+        if workspace_id in failed:
+            continue
+        try:
+            workspace = Workspace.objects.get(pk=workspace_id)
+            closed = close_workspace(workspace, period, now, is_final(period), actor)
+        except Exception:
+            log.exception("closing_failed", workspace_id=workspace_id, month=f"{period.start:%Y-%m}")
+            failed.add(workspace_id)
+            counts["failed"] += 1
+        else:
+            counts["incomplete"] += bool(closed.warnings)
+            if closed.invoice is not None:
+                counts[outcome_of(closed.invoice)] += 1
+    progress(len(due), len(due))
+    return counts
+
+
+def outcome_of(invoice: Invoice) -> str:
+    if invoice.held:
+        return "held"
+    return "drafts" if invoice.status == Invoice.Status.DRAFT else "finalized"

@@ -1,0 +1,87 @@
+"""Giving an invoice up: voided, as if it had never been due, or kept as uncollectible. And billing a voided month anew."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from metering.credits import ledger
+from metering.errors import InvoiceHasPayments, InvoiceNotOpen, InvoiceNotVoid, NothingToBill
+from metering.invoicing.credit_notes.issue import checked_reason
+from metering.invoicing.lifecycle.amount_due import OWED
+from metering.invoicing.lifecycle.close import close_workspace, refuse_running_month
+from metering.invoicing.lifecycle.draft import hold, standing_invoice
+from metering.invoicing.models import Invoice
+from metering.money import cents_text
+from metering.periods import Period
+from workspaces import audit
+
+
+def held_invoice(invoice_id: int) -> Invoice:
+    """The invoice with this primary key, locked after its workspace, until the transaction ends."""
+    workspace = hold(Invoice.objects.values_list("workspace", flat=True).get(pk=invoice_id))
+    invoice = Invoice.objects.select_for_update(of=("self",)).get(pk=invoice_id)
+    invoice.workspace = workspace
+    return invoice
+
+
+def void(invoice_id: int, reason: str, actor: str, now: datetime) -> Invoice:
+    """The open or uncollectible invoice with this primary key, void; the credits it used are given back.
+
+    Its month then waits to be reissued by a person. Payments under way are not looked at: payments/give_back.py does.
+    Raises InvoiceNotOpen, InvoiceHasPayments and InvalidParameter.
+    """
+    reason = checked_reason(reason)
+    with transaction.atomic():
+        invoice = held_invoice(invoice_id)
+        if invoice.amount_paid or invoice.credit_notes.exists():
+            raise InvoiceHasPayments(f"Something was paid or credited on {invoice}: issue a credit note instead.")
+        _move(invoice, OWED, status=Invoice.Status.VOID, status_reason=reason, voided_at=now)
+        given_back = ledger.give_back(invoice.pk, f"{invoice} was voided", now)
+        details = {"reason": reason, "total": cents_text(invoice.total), "credits_given_back": cents_text(given_back)}
+        audit.record(actor, "invoice.voided", invoice.public_id, invoice.workspace, now=now, **details)
+        return invoice
+
+
+def mark_uncollectible(invoice_id: int, reason: str, actor: str, now: datetime) -> Invoice:
+    """The open invoice with this primary key, given up; it stays owed, and money that comes still pays it.
+
+    Raises InvoiceNotOpen and InvalidParameter.
+    """
+    reason = checked_reason(reason)
+    with transaction.atomic():
+        invoice = held_invoice(invoice_id)
+        _move(invoice, (Invoice.Status.OPEN,), status=Invoice.Status.UNCOLLECTIBLE, status_reason=reason)
+        due = cents_text(invoice.amount_due)
+        audit.record(
+            actor, "invoice.uncollectible", invoice.public_id, invoice.workspace, now=now, reason=reason, amount_due=due
+        )
+        return invoice
+
+
+def reissue(invoice_id: int, actor: str, now: datetime) -> Invoice:
+    """The draft of a voided invoice's month: what the month should have been billed, as the ledger stands now.
+
+    Raises InvoiceNotVoid, when the month has another invoice too, MonthNotEnded, and NothingToBill.
+    """
+    with transaction.atomic():
+        invoice = held_invoice(invoice_id)
+        period = Period(invoice.period_start, invoice.period_end)
+        standing = standing_invoice(invoice.workspace, period)
+        if standing is not None or invoice.status != Invoice.Status.VOID:
+            raise InvoiceNotVoid(f"The month of {invoice} has an invoice: {standing} is {standing and standing.status}.")
+        refuse_running_month(period, now)
+        draft = close_workspace(invoice.workspace, period, now, False, actor, reissuing=True).invoice
+        if draft is None:
+            raise NothingToBill(f"Nothing is left to bill for {invoice.period_start:%B %Y}.")
+        details = {"voided": invoice.number, "month": f"{invoice.period_start:%Y-%m}"}
+        audit.record(actor, "invoice.reissued", draft.public_id, invoice.workspace, now=now, **details)
+        return draft
+
+
+def _move(invoice: Invoice, before: tuple[Invoice.Status, ...], **fields: Any) -> None:
+    """A guarded update of a locked invoice. Raises InvoiceNotOpen."""
+    if not Invoice.objects.filter(pk=invoice.pk, status__in=before).update(**fields):
+        raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open one is given up.")
+    for name, value in fields.items():
+        setattr(invoice, name, value)

@@ -1,0 +1,102 @@
+"""Balances, credits and top-ups as the API prints them."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Q, QuerySet, Sum
+
+from metering.credits.models import CreditEntry, CreditGrant
+from metering.money import cents_text, exact_text
+from metering.payments.balance.balance import Balance
+from metering.payments.collecting.pay_invoice import Asked
+from metering.payments.models import TopUp
+from metering.payments.top_ups.purchase import page_of
+from metering.periods import instant_text
+from workspaces.models import Workspace
+
+NOTHING = Decimal(0)
+
+
+def balance_json(balance: Balance) -> dict[str, Any]:
+    return {
+        "object": "balance",
+        "balance": exact_text(balance.left),
+        "credits": cents_text(balance.credits),
+        **{kind: cents_text(amount) for kind, amount in balance.by_kind.items()},
+        "unbilled_usage": exact_text(balance.unbilled),
+        "unbilled_tax": cents_text(balance.tax),
+        "currency": balance.workspace.currency,
+        "as_of": instant_text(balance.at),
+    }
+
+
+def grants_of(workspace: Workspace) -> QuerySet[CreditGrant]:
+    """Newest first, each with what became of it."""
+    grants = CreditGrant.objects.filter(workspace=workspace).order_by("-pk")
+    kinds = CreditEntry.Kind
+    taken_back = Q(entries__kind=kinds.REVERSAL, entries__invoice__isnull=True)
+    used = Q(entries__kind=kinds.CONSUMPTION) | Q(entries__kind=kinds.REVERSAL, entries__invoice__isnull=False)
+    return grants.annotate(
+        left=Sum("entries__amount"),
+        used=Sum("entries__amount", filter=used),
+        expired=Sum("entries__amount", filter=Q(entries__kind=kinds.EXPIRY)),
+        taken_back=Sum("entries__amount", filter=taken_back),
+    )
+
+
+def grant_json(grant: Any) -> dict[str, Any]:
+    """Of `grants_of`: amount = left + used + expired + reversed."""
+    return {
+        "object": "credit",
+        "id": grant.public_id,
+        "kind": grant.kind,
+        "amount": cents_text(grant.amount),
+        "left": cents_text(grant.left or NOTHING),
+        "used": cents_text(-(grant.used or NOTHING)),
+        "expired": cents_text(-(grant.expired or NOTHING)),
+        "reversed": cents_text(-(grant.taken_back or NOTHING)),
+        "currency": grant.currency,
+        "priority": grant.priority,
+        "note": grant.note,
+        "granted_at": instant_text(grant.granted_at),
+        "expires_at": instant_text(grant.expires_at),
+    }
+
+
+def entry_json(entry: CreditEntry) -> dict[str, Any]:
+    return {
+        "object": "credit_entry",
+        "id": entry.public_id,
+        "kind": entry.kind,
+        "amount": cents_text(entry.amount),
+        "invoice_id": entry.invoice.public_id if entry.invoice else None,
+        "reason": entry.reason,
+        "at": instant_text(entry.at),
+    }
+
+
+def top_up_json(top_up: TopUp) -> dict[str, Any]:
+    return {
+        "object": "top_up",
+        "id": top_up.public_id,
+        "status": top_up.status,
+        "amount": cents_text(top_up.amount),
+        "currency": top_up.currency,
+        "automatic": top_up.automatic,
+        "payment_page": page_of(top_up),
+        "message": top_up.message,
+        "credit_id": top_up.grant.public_id if top_up.grant else None,
+        "created_at": instant_text(top_up.created_at),
+        "settled_at": instant_text(top_up.settled_at),
+    }
+
+
+def invoice_payment_json(asked: Asked) -> dict[str, Any]:
+    return {
+        "object": "invoice_payment",
+        "invoice_id": asked.invoice.public_id,
+        "status": asked.invoice.status,
+        "payment_page": asked.page,
+        "attempt": asked.attempt.status if asked.attempt else None,
+        "message": asked.attempt.message if asked.attempt else "",
+    }

@@ -1,0 +1,89 @@
+"""What a workspace has left: credits less what it used and was not invoiced yet, tax included, in real time, from rollups."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from metering.credits.ledger import Left, left_after, left_of
+from metering.credits.models import CreditGrant
+from metering.invoicing.composing.adjustments import FINALIZED
+from metering.invoicing.composing.compose import InvoicePreview, compose
+from metering.invoicing.lifecycle.schedule import due_months
+from metering.invoicing.models import Invoice, InvoiceLine
+from metering.money import WIDE, round_to_cents
+from metering.periods import month_of
+from workspaces.models import Workspace
+
+NOTHING = Decimal("0.00")
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """`credits` in whole cents, of which by kind; `unbilled` usage in exact USD, `tax` on it in whole cents, and `left`,
+    credits less both.
+    """
+
+    workspace: Workspace
+    credits: Decimal
+    by_kind: dict[str, Decimal]
+    unbilled: Decimal
+    tax: Decimal
+    at: datetime
+
+    @property
+    def left(self) -> Decimal:
+        return WIDE.subtract(self.credits, WIDE.add(self.unbilled, self.tax))
+
+
+def balance_of(workspace: Workspace, now: datetime) -> Balance:
+    """Credit that has expired counts only as far as unbilled usage of its own time still uses it up."""
+    lefts = left_of(workspace)
+    valid = [each for each in lefts if not _is_expired(each, now)]
+    kinds = {kind: sum((each.left for each in valid if each.grant.kind == kind), NOTHING) for kind in CreditGrant.Kind.values}
+    unbilled, tax, lapsed = NOTHING, NOTHING, NOTHING
+    billed = set(workspace.invoices.filter(status__in=FINALIZED).values_list("period_start", flat=True))
+    for preview in _unbilled(workspace, now, lefts):
+        usage = _usage_on(preview, billed)
+        tax_on_it = _tax_on(usage, preview)
+        unbilled, tax = WIDE.add(unbilled, usage), tax + tax_on_it
+        uses = [*preview.promotional_uses, *preview.credit_uses]
+        expired = sum((use.amount for use in uses if _is_expired(Left(use.grant, use.amount), now)), NOTHING)
+        lapsed += max(NOTHING, min(expired, round_to_cents(usage) + tax_on_it))
+    return Balance(workspace, sum(kinds.values(), NOTHING) + lapsed, kinds, unbilled, tax, now)
+
+
+def _unbilled(workspace: Workspace, now: datetime, credit: list[Left]) -> Iterator[InvoicePreview]:
+    """The invoices to come, as they would be made now: of months not finalized yet, and of the running one."""
+    drafts = set(workspace.invoices.filter(status=Invoice.Status.DRAFT).values_list("period_start", flat=True))
+    since = None
+    for month, _ in due_months(now, workspace):
+        preview = compose(workspace, month, since, credit)
+        if preview.is_issuable or month.start in drafts:
+            yield preview
+            since, credit = month.end, left_after(credit, [*preview.promotional_uses, *preview.credit_uses])
+    yield compose(workspace, month_of(now), since, credit)
+
+
+def _usage_on(preview: InvoicePreview, billed: set[datetime]) -> Decimal:
+    """Exact USD, discounts taken off, corrections of `billed` months included.
+
+    A minimum commitment is no usage; but where a month is billed, its minimum makes up for what its usage changes by.
+    """
+    total = NOTHING
+    for line in preview.lines:
+        if line.kind != InvoiceLine.Kind.MINIMUM or line.period.start in billed:
+            total = WIDE.add(total, line.amount_exact)
+    return total
+
+
+def _tax_on(usage: Decimal, preview: InvoicePreview) -> Decimal:
+    """The usage's part of the tax."""
+    if not preview.tax or not preview.subtotal_exact:
+        return NOTHING
+    part = WIDE.divide(WIDE.multiply(preview.tax, usage), preview.subtotal_exact)
+    return round_to_cents(part)
+
+
+def _is_expired(each: Left, now: datetime) -> bool:
+    return each.grant.expires_at is not None and each.grant.expires_at <= now

@@ -1,0 +1,93 @@
+"""Refusing a workspace's live keys: while an invoice is past due, if that was agreed, and while prepaid credit is used up.
+
+Decided in one place, from what is so at that moment, under the workspace's lock: whoever changes any of it asks again, and
+what nobody asks about the watch finds.
+"""
+
+from datetime import datetime
+
+import structlog
+from django.db import transaction
+from django.db.models import Q
+
+from metering.invoicing.lifecycle.amount_due import OWED
+from metering.invoicing.lifecycle.draft import hold
+from metering.invoicing.models import Invoice
+from metering.invoicing.terms.in_force import terms_of
+from metering.invoicing.terms.models import BillingTerms
+from metering.payments.balance.balance import balance_of
+from metering.payments.clock import Clock, ticking
+from metering.payments.models import Dunning
+from workspaces import audit
+from workspaces.models import Workspace
+
+log = structlog.get_logger(__name__)
+ACTOR = "metering"
+USED_UP = "Its prepaid credit is used up."
+
+
+def judge(workspace_id: int, now: datetime) -> str:
+    """Suspends the workspace or lets it work again, as it should be now; why it is suspended, empty where it is not."""
+    with transaction.atomic():
+        workspace = hold(workspace_id)
+        because = _reasons(workspace, now)
+        if because != workspace.suspended_because:
+            _set(workspace, because, now)
+    return because
+
+
+def judge_or_leave(workspace_id: int, now: datetime) -> None:
+    """`judge` beside something that must not fail with it, such as money that arrived: what fails is left to the watch."""
+    try:
+        with transaction.atomic():
+            judge(workspace_id, now)
+    except Exception:
+        log.exception("suspension_not_judged", workspace_id=workspace_id)
+
+
+def watch_suspensions(now: datetime | Clock) -> dict[str, int]:
+    """Judges every workspace that is suspended or may have to be. Counts of newly suspended, lifted, and failed."""
+    clock = ticking(now)
+    counts = {"suspended": 0, "lifted": 0, "failed": 0}
+    for workspace in _watched():
+        before = workspace.suspended_because
+        try:
+            because = judge(workspace.pk, clock())
+            counts["suspended"] += bool(because and not before)
+            counts["lifted"] += bool(before and not because)
+        except Exception:
+            log.exception("suspension_not_judged", workspace_id=workspace.public_id)
+            counts["failed"] += 1
+    return counts
+
+
+def _watched() -> list[Workspace]:
+    past_due = Dunning.objects.filter(state=Dunning.State.PAST_DUE).values("invoice__workspace")
+    agreed = Q(billing_terms__suspend_when_past_due=True, pk__in=past_due)
+    prepaid = Q(billing_terms__mode=BillingTerms.Mode.PREPAID, sandbox=False)
+    return list(Workspace.objects.filter(agreed | prepaid | Q(suspended_at__isnull=False)).order_by("pk"))
+
+
+def _reasons(workspace: Workspace, now: datetime) -> str:
+    """Every reason, as sentences. The workspace is held, so that its balance and its invoices stand still."""
+    terms = terms_of(workspace)
+    reasons = []
+    if terms.suspend_when_past_due and (invoice := _past_due(workspace)):
+        reasons.append(f"The invoice {invoice.number} is overdue.")
+    if terms.mode == BillingTerms.Mode.PREPAID and not workspace.sandbox and balance_of(workspace, now).left <= 0:
+        reasons.append(USED_UP)
+    return " ".join(reasons)
+
+
+def _past_due(workspace: Workspace) -> Invoice | None:
+    due = Invoice.objects.filter(workspace=workspace, status__in=OWED, dunning__state=Dunning.State.PAST_DUE)
+    return due.order_by("pk").first()
+
+
+def _set(workspace: Workspace, because: str, now: datetime) -> None:
+    since = (workspace.suspended_at or now) if because else None
+    Workspace.objects.filter(pk=workspace.pk).update(suspended_at=since, suspended_because=because)
+    if because:
+        audit.record(ACTOR, "workspace.suspended", workspace.public_id, workspace, now=now, reason=because)
+    else:
+        audit.record(ACTOR, "workspace.unsuspended", workspace.public_id, workspace, now=now)

@@ -1,0 +1,121 @@
+"""Attempts to collect an amount: written first, asked of Stripe second, settled by what Stripe says.
+
+An invoice has one unsettled attempt at most, the database sees to it, and a new one begins only when the last is known to have
+come to nothing. Every step reads the row anew and writes only what still holds: a run may be hours old.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from django.db import transaction
+
+from metering.errors import InvoiceNotOpen
+from metering.invoicing.lifecycle.amount_due import OWED
+from metering.invoicing.lifecycle.draft import hold
+from metering.invoicing.models import Invoice
+from metering.payments.clock import Clock
+from metering.payments.collecting import outcomes, payment_page, saved_method
+from metering.payments.collecting.outcomes import PAYMENT_PAGE, SAVED_METHOD
+from metering.payments.models import PaymentAccount, PaymentAttempt, TopUp
+from metering.payments.stripe.calls import take_up
+from metering.payments.stripe.objects import Intent
+
+__all__ = ["PAYMENT_PAGE", "SAVED_METHOD"]
+
+
+def begin_for_invoice(
+    invoice_id: int, channel: str, account: PaymentAccount, now: datetime, statuses: Collection[str] = OWED
+) -> PaymentAttempt:
+    """The invoice's unsettled attempt, or a new one over all that is due. Committed before Stripe hears of it.
+
+    Raises InvoiceNotOpen, also when the invoice has none of the statuses.
+    """
+    with transaction.atomic():
+        workspace = hold(account.workspace_id)
+        invoice = Invoice.objects.select_for_update().get(pk=invoice_id)
+        standing = invoice.attempts.filter(status__in=PaymentAttempt.UNSETTLED).first()
+        if standing is not None:
+            return standing
+        if invoice.status not in statuses or invoice.amount_due <= 0:
+            raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: there is nothing to pay.")
+        number = invoice.attempts.count() + 1
+        return PaymentAttempt.objects.create(
+            workspace=workspace,
+            invoice=invoice,
+            number=number,
+            amount=invoice.amount_due,
+            currency=invoice.currency,
+            channel=channel,
+            idempotency_key=f"invoice-{invoice.public_id}-attempt-{number}",
+            customer_id=account.customer_id or "",
+            method_id=account.method_id if channel == SAVED_METHOD else "",
+            started_at=now,
+        )
+
+
+def begin_for_top_up(top_up: TopUp, channel: str, account: PaymentAccount, now: datetime) -> PaymentAttempt:
+    """A top-up's one attempt."""
+    attempt, _ = PaymentAttempt.objects.get_or_create(
+        top_up=top_up,
+        number=1,
+        defaults={
+            "workspace_id": account.workspace_id,
+            "amount": top_up.amount,
+            "currency": top_up.currency,
+            "channel": channel,
+            "idempotency_key": f"topup-{top_up.public_id}-attempt-1",
+            "customer_id": account.customer_id or "",
+            "method_id": account.method_id if channel == SAVED_METHOD else "",
+            "started_at": now,
+        },
+    )
+    return attempt
+
+
+def pursue(attempt: PaymentAttempt, now: datetime) -> PaymentAttempt:
+    """Asks Stripe how the attempt stands, making the payment or the page if there is none; the attempt as it is then.
+
+    An unknown outcome leaves it unsettled, and so does what Stripe refuses to us: the next run asks again. Raises
+    StripeUnavailable, StripeRefused.
+    """
+    attempt = PaymentAttempt.objects.get(pk=attempt.pk)
+    if attempt.status in PaymentAttempt.UNSETTLED:
+        if attempt.channel == PAYMENT_PAGE:
+            payment_page.pursue(attempt, now)
+        else:
+            saved_method.pursue(attempt, now)
+        attempt.refresh_from_db()
+    return attempt
+
+
+def close(attempt: PaymentAttempt, now: datetime) -> PaymentAttempt:
+    """Ends the attempt if no money is on its way: its page is closed. The attempt as it is then, canceled or paid already.
+
+    Raises StripeUnavailable, StripeRefused.
+    """
+    attempt = PaymentAttempt.objects.get(pk=attempt.pk)
+    if attempt.status in PaymentAttempt.UNSETTLED:
+        if attempt.channel == PAYMENT_PAGE:
+            payment_page.close(attempt, now)
+        else:
+            saved_method.let_go(attempt, now)
+        attempt.refresh_from_db()
+    return attempt
+
+
+def take_answer(attempt: PaymentAttempt, intent: Intent, now: datetime) -> None:
+    """What Stripe told of an attempt's intent, by itself. Money is taken; of a page's, the page says the rest."""
+    if attempt.channel == PAYMENT_PAGE and intent.status != "succeeded":
+        pursue(attempt, now)
+    else:
+        outcomes.take(attempt, intent, now)
+
+
+def recover(now: datetime | Clock) -> dict[str, int]:
+    """Takes up every unsettled attempt: after a crash, a lost answer, or when a webhook never came. Counts of outcomes."""
+    unsettled = PaymentAttempt.objects.filter(status__in=PaymentAttempt.UNSETTLED).order_by("pk")
+    return take_up(list(unsettled.values_list("pk", flat=True)), _pursue_one, now)
+
+
+def _pursue_one(pk: int, now: datetime) -> bool:
+    return pursue(PaymentAttempt(pk=pk), now).status not in PaymentAttempt.UNSETTLED

@@ -1,0 +1,128 @@
+"""Collecting what invoices owe: from the saved method, by itself or when its customer asks, or on a payment page."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+import structlog
+from django.db.models import Q
+
+from metering.errors import InvoiceNotOpen, NoPaymentMethod, PaymentUnderWay
+from metering.invoicing.lifecycle.amount_due import OWED
+from metering.invoicing.models import Invoice
+from metering.jobs.progress import Progress, unheard
+from metering.payments.clock import Clock, ticking
+from metering.payments.collecting.attempts import PAYMENT_PAGE, SAVED_METHOD, begin_for_invoice, close, pursue
+from metering.payments.collecting.minimum import enough_due, is_too_little, refuse_too_little
+from metering.payments.models import PaymentAccount, PaymentAttempt
+from metering.payments.stripe.client import StripeUnavailable, edge, is_configured
+from metering.payments.stripe.customers import ensure_customer
+from metering.payments.top_ups.purchase import PAGE, SAVED
+from workspaces import audit
+
+log = structlog.get_logger(__name__)
+# An attempt that just came to nothing is followed by another, so often within one act.
+TRIES = 3
+
+
+def collect_invoice(invoice_id: int, now: datetime) -> PaymentAttempt | None:
+    """Charges the workspace's saved method with what is due on the open invoice; None where there is no method, or nothing
+    to charge.
+
+    An open payment page is closed first. Raises StripeUnavailable when the outcome is not known yet, and StripeRefused.
+    """
+    if not is_configured():
+        return None
+    invoice = Invoice.objects.get(pk=invoice_id)
+    account = _account_with_method(invoice)
+    if account is None or invoice.status != Invoice.Status.OPEN or is_too_little(invoice.amount_due):
+        return None
+    try:
+        return _charge(invoice_id, account, now, (Invoice.Status.OPEN,))
+    except InvoiceNotOpen:  # somebody else was faster
+        return None
+
+
+def note_request(invoice: Invoice, method: str, actor: str, now: datetime) -> None:
+    """Who asks to pay it, before any money moves."""
+    audit.record(actor, "invoice.payment_requested", invoice.public_id, invoice.workspace, now=now, method=method)
+
+
+def charge_now(invoice: Invoice, actor: str, now: datetime) -> PaymentAttempt:
+    """`collect_invoice` for its customer, who asks for it and may pay an uncollectible one too.
+
+    Raises NoPaymentMethod, TooLittleToPay, InvoiceNotOpen and StripeNotConfigured beside what that raises.
+    """
+    edge()
+    account = _account_with_method(invoice)
+    if account is None:
+        raise NoPaymentMethod("No payment method is saved: save one, or pay on a page.")
+    refuse_too_little(invoice)
+    note_request(invoice, SAVED, actor, now)
+    return _charge(invoice.pk, account, now, OWED)
+
+
+def collect_due(now: datetime | Clock, progress: Progress = unheard) -> dict[str, int]:
+    """Collects what was finalized and not tried yet; retries are dunning's. Counts of outcomes."""
+    clock = ticking(now)
+    counts = {"succeeded": 0, "processing": 0, "declined": 0, "failed": 0}
+    due = _untried()
+    for done, invoice_id in enumerate(due):
+        progress(done, len(due))
+        try:
+            attempt = collect_invoice(invoice_id, clock())
+        except Exception:
+            log.exception("collecting_failed", invoice_id=invoice_id)
+            counts["failed"] += 1
+        else:
+            if attempt is not None and attempt.status in counts:
+                counts[attempt.status] += 1
+    progress(len(due), len(due))
+    return counts
+
+
+def requested_page(invoice: Invoice, actor: str, now: datetime) -> str:
+    """`payment_page` for its customer, who asks for it."""
+    refuse_too_little(invoice)
+    note_request(invoice, PAGE, actor, now)
+    return payment_page(invoice, now)
+
+
+def payment_page(invoice: Invoice, now: datetime) -> str:
+    """The address of the page where the invoice can be paid; an open one is used again.
+
+    Raises PaymentUnderWay, InvoiceNotOpen, TooLittleToPay, StripeNotConfigured, StripeUnavailable, StripeRefused.
+    """
+    refuse_too_little(invoice)
+    account = ensure_customer(invoice.workspace, now)
+    for _ in range(TRIES):
+        attempt = pursue(begin_for_invoice(invoice.pk, PAYMENT_PAGE, account, now), now)
+        if attempt.status in PaymentAttempt.UNSETTLED:
+            if attempt.session_url:
+                return attempt.session_url
+            raise PaymentUnderWay(f"A payment of the invoice {invoice} is under way: wait for its outcome.")
+        if attempt.status == PaymentAttempt.Status.SUCCEEDED:
+            raise InvoiceNotOpen(f"The invoice {invoice} is paid.")
+    raise StripeUnavailable(f"Stripe opens no page for {invoice}")
+
+
+def _charge(invoice_id: int, account: PaymentAccount, now: datetime, statuses: Collection[str]) -> PaymentAttempt:
+    for _ in range(TRIES):
+        attempt = begin_for_invoice(invoice_id, SAVED_METHOD, account, now, statuses)
+        on_page = attempt.channel == PAYMENT_PAGE
+        attempt = close(attempt, now) if on_page else pursue(attempt, now)
+        declined_there = on_page and attempt.status == PaymentAttempt.Status.DECLINED
+        if attempt.status != PaymentAttempt.Status.CANCELED and not declined_there:
+            break
+    return attempt
+
+
+def _account_with_method(invoice: Invoice) -> PaymentAccount | None:
+    return PaymentAccount.objects.filter(workspace=invoice.workspace_id).exclude(method_id="").first()
+
+
+def _untried() -> list[int]:
+    """Primary keys of open invoices with a saved method and no dunning, whose last attempt, if any, came to nothing."""
+    invoices = Invoice.objects.filter(enough_due(), status=Invoice.Status.OPEN, dunning__isnull=True)
+    with_method = invoices.filter(workspace__payment_account__isnull=False).exclude(workspace__payment_account__method_id="")
+    tried = Q(attempts__status__in=["started", "processing", "declined", "succeeded"])
+    return list(with_method.exclude(tried).order_by("pk").values_list("pk", flat=True))

@@ -1,0 +1,46 @@
+"""Marking an invoice as paid by hand, for money that arrived outside Stripe."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from metering.errors import InvalidParameter, InvoiceNotOpen
+from metering.invoicing.lifecycle.amount_due import OWED, settle
+from metering.invoicing.lifecycle.draft import hold
+from metering.invoicing.models import Invoice
+from metering.payments.collecting.in_progress import clear_way, refuse_under_way
+from metering.payments.collecting.record import note_paid
+from metering.payments.models import Payment
+
+
+def mark_paid(invoice_id: int, reference: str, actor: str, now: datetime) -> Invoice:
+    """The open or uncollectible invoice with this primary key, paid in full: nothing is due any more.
+
+    `reference` says where the money is found, such as a bank transfer's. An open payment page is closed first. Raises
+    InvoiceNotOpen, InvalidParameter, and PaymentUnderWay while Stripe may still collect it.
+    """
+    reference = reference.strip()
+    if not 0 < len(reference) <= 200:
+        raise InvalidParameter("Say where the payment is found, in at most 200 characters.", param="reference")
+    clear_way(invoice_id, now)
+    with transaction.atomic():
+        workspace = hold(Invoice.objects.values_list("workspace", flat=True).get(pk=invoice_id))
+        invoice = Invoice.objects.select_for_update(of=("self",)).select_related("workspace").get(pk=invoice_id)
+        if invoice.status not in OWED:
+            raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open one is marked as paid.")
+        refuse_under_way(invoice)
+        amount = invoice.amount_due
+        if amount > 0:
+            Payment.objects.create(
+                workspace=workspace,
+                invoice=invoice,
+                amount=amount,
+                currency=invoice.currency,
+                method=Payment.Method.BY_HAND,
+                reference=reference,
+                received_at=now,
+                recorded_by=actor,
+            )
+        settle(invoice, amount, reference, actor, now)
+        note_paid(invoice, now)
+        return invoice

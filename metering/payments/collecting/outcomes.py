@@ -1,0 +1,108 @@
+"""What Stripe's answers make of an attempt: money becomes a payment, and what took none ends at Stripe before it ends here."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from metering.invoicing.lifecycle.draft import hold
+from metering.invoicing.models import Invoice
+from metering.payments.collecting.dunning import after_decline
+from metering.payments.collecting.record import record_payment
+from metering.payments.mails.outbox import tell
+from metering.payments.models import PaymentAccount, PaymentAttempt, TopUp
+from metering.payments.stripe.calls import has_settled
+from metering.payments.stripe.client import StripeRefused, edge
+from metering.payments.stripe.objects import Intent
+from workspaces.models import Workspace
+
+SAVED_METHOD, PAYMENT_PAGE = "saved_method", "payment_page"
+DECLINED, CANCELED = PaymentAttempt.Status.DECLINED, PaymentAttempt.Status.CANCELED
+NEEDS_OWNER = "The bank wants the payment to be confirmed by its owner: pay on the payment page instead."
+
+
+def take(attempt: PaymentAttempt, intent: Intent, now: datetime) -> None:
+    """Acts on an attempt's intent as it is now. May come late, twice, and for an attempt that is settled."""
+    PaymentAttempt.objects.filter(pk=attempt.pk, intent_id__isnull=True).update(intent_id=intent.id)
+    attempt = PaymentAttempt.objects.get(pk=attempt.pk)
+    if intent.status == "succeeded":
+        record_payment(attempt, intent, now)
+    elif attempt.status not in PaymentAttempt.UNSETTLED or attempt.intent_id != intent.id:
+        _call_off(attempt, intent)  # nobody waits for it any more: it must not succeed later
+    elif intent.status == "processing":
+        PaymentAttempt.objects.filter(pk=attempt.pk, status=PaymentAttempt.Status.STARTED).update(
+            status=PaymentAttempt.Status.PROCESSING, code="", message=""
+        )
+    elif intent.status == "canceled":
+        _note_end(attempt, now)
+    elif intent.status == "declined":
+        _end(attempt, intent, intent.code or "declined", intent.message, now)
+    elif intent.status == "unconfirmed":
+        _end(attempt, intent, "authentication_required", NEEDS_OWNER, now)
+    elif has_settled(attempt, now):  # Stripe failed half way
+        _end(attempt, intent, "", "", now)
+
+
+def settle(attempt: PaymentAttempt, status: str, code: str, message: str, now: datetime, **still: Any) -> bool:
+    """Ends an unsettled attempt without money, and does what follows from it, once; whether this call did.
+
+    `still`: what else has to be so when it is written.
+    """
+    with transaction.atomic():
+        workspace = hold(attempt.workspace_id)
+        invoice = Invoice.objects.select_for_update().filter(attempts=attempt).first()
+        unsettled = PaymentAttempt.objects.filter(pk=attempt.pk, status__in=PaymentAttempt.UNSETTLED)
+        if not unsettled.filter(**still).update(
+            status=status, code=code[:100], message=message, session_url="", busy_until=None, settled_at=now
+        ):
+            return False
+        if invoice is None:
+            _fail_top_up(workspace, attempt, status, message, now)
+        elif status == DECLINED and invoice.status == Invoice.Status.OPEN:
+            attempt.message = message
+            after_decline(invoice, attempt, now)
+        return True
+
+
+def _end(attempt: PaymentAttempt, intent: Intent, code: str, message: str, now: datetime) -> None:
+    """Ends the intent, then the attempt. Why is kept first: of a canceled intent Stripe does not say it again."""
+    unsettled = PaymentAttempt.objects.filter(pk=attempt.pk, status__in=PaymentAttempt.UNSETTLED)
+    unsettled.update(code=code[:100], message=message)
+    ended = _call_off(attempt, intent)
+    if ended.status in ("succeeded", "processing"):
+        take(attempt, ended, now)
+    else:
+        _note_end(attempt, now)
+
+
+def _note_end(attempt: PaymentAttempt, now: datetime) -> None:
+    attempt.refresh_from_db()
+    if attempt.code:
+        settle(attempt, DECLINED, attempt.code, attempt.message, now)
+    else:
+        settle(attempt, CANCELED, "", "Canceled at Stripe: nothing was charged.", now)
+
+
+def _call_off(attempt: PaymentAttempt, intent: Intent) -> Intent:
+    """The intent as it is once nobody can pay it any more.
+
+    Stripe cancels none of a page's: those end with the page, which is complete or expired by then. Of one that it refuses
+    to cancel only our key can make anything, and its state says what it has come to.
+    """
+    if intent.status in ("canceled", "processing") or attempt.channel == PAYMENT_PAGE:
+        return intent
+    try:
+        return edge().cancel_intent(intent.id)
+    except StripeRefused:
+        return edge().retrieve_intent(intent.id)
+
+
+def _fail_top_up(workspace: Workspace, attempt: PaymentAttempt, status: str, message: str, now: datetime) -> None:
+    top_up = TopUp.objects.get(attempts=attempt)
+    TopUp.objects.filter(pk=top_up.pk, status=TopUp.Status.PENDING).update(
+        status=TopUp.Status.FAILED, message=message, settled_at=now
+    )
+    if top_up.automatic and status == DECLINED:
+        PaymentAccount.objects.filter(workspace=workspace).update(top_up_stopped=message[:300])
+        context = {"amount": f"{top_up.amount:.2f}", "message": message}
+        tell(workspace, "top_up_failed", f"top_up_failed:{top_up.public_id}", context, now)

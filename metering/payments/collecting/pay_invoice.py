@@ -1,0 +1,97 @@
+"""Paying an invoice because a program asks: at most one attempt for an `Idempotency-Key`, however often it is repeated.
+
+The key remembers the attempt, or that a page was asked for, in the transaction that begins it; repeating answers from that.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from metering.errors import InvoiceNotOpen, NoPaymentMethod, PaymentUnderWay
+from metering.invoicing.lifecycle.amount_due import OWED
+from metering.invoicing.models import Invoice
+from metering.payments.collecting.attempts import PAYMENT_PAGE, SAVED_METHOD, begin_for_invoice, close, pursue
+from metering.payments.collecting.collect import note_request, payment_page
+from metering.payments.collecting.minimum import refuse_too_little
+from metering.payments.idempotency import once, remembered
+from metering.payments.models import PaymentAttempt
+from metering.payments.stripe.client import edge
+from metering.payments.stripe.customers import account_of
+from metering.payments.top_ups.purchase import PAGE
+
+# What a key remembers that made no attempt.
+A_PAGE, NOTHING_DUE = "page", "nothing_due"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The invoice as it is by now, and where it is paid or what became of charging the saved method."""
+
+    invoice: Invoice
+    page: str | None = None
+    attempt: PaymentAttempt | None = None
+
+
+def pay_invoice(invoice: Invoice, method: str, key: str, actor: str, now: datetime) -> Asked:
+    """On a page, or from the saved method. A decline is an answer, and stays this key's.
+
+    Raises InvoiceNotOpen, TooLittleToPay, NoPaymentMethod, PaymentUnderWay, StripeNotConfigured, IdempotencyKeyReused, and
+    StripeUnavailable while the outcome is not known.
+    """
+    edge()
+    asked = {"pay": invoice.public_id, "method": method}
+    made = remembered(invoice.workspace, key, asked)
+    if made is None:
+        if method != PAGE:
+            _close_standing_page(invoice, now)
+        made = once(invoice.workspace, key, asked, lambda: _begin(invoice, method, actor, now), now)
+    return _answer(invoice, made, now)
+
+
+def _begin(invoice: Invoice, method: str, actor: str, now: datetime) -> str:
+    """What the key is to remember, with the workspace held. What is refused here is not remembered."""
+    invoice.refresh_from_db()
+    if invoice.status == Invoice.Status.PAID:
+        return NOTHING_DUE
+    if invoice.status not in OWED:
+        raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open one is paid.")
+    refuse_too_little(invoice)
+    note_request(invoice, method, actor, now)
+    if method == PAGE:
+        return A_PAGE
+    account = account_of(invoice.workspace)
+    if not account.method_id:
+        raise NoPaymentMethod("No payment method is saved: save one, or pay on a page.")
+    attempt = begin_for_invoice(invoice.pk, SAVED_METHOD, account, now)
+    if attempt.channel == PAYMENT_PAGE:
+        raise PaymentUnderWay(f"The invoice {invoice} is being paid on a page: wait for the outcome, or repeat this.")
+    return attempt.idempotency_key
+
+
+def _close_standing_page(invoice: Invoice, now: datetime) -> None:
+    standing = invoice.attempts.filter(status__in=PaymentAttempt.UNSETTLED, channel=PAYMENT_PAGE).first()
+    if standing is not None and account_of(invoice.workspace).method_id:
+        close(standing, now)
+
+
+def _answer(invoice: Invoice, made: str, now: datetime) -> Asked:
+    invoice.refresh_from_db()
+    if made == A_PAGE:
+        return Asked(invoice, page=_page_of(invoice, now))
+    attempt = invoice.attempts.filter(idempotency_key=made).first()
+    if attempt is not None:
+        attempt = pursue(attempt, now)
+        invoice.refresh_from_db()
+    return Asked(invoice, attempt=attempt)
+
+
+def _page_of(invoice: Invoice, now: datetime) -> str | None:
+    """None when it is settled, or turns out to have been paid on its page just now."""
+    if invoice.status not in OWED:
+        return None
+    try:
+        return payment_page(invoice, now)
+    except InvoiceNotOpen:
+        invoice.refresh_from_db()
+        if invoice.status != Invoice.Status.PAID:
+            raise
+        return None

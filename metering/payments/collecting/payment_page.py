@@ -1,0 +1,81 @@
+"""Attempts that are paid on a page of Stripe's. As long as it is open, what happens on it is its owner's affair.
+
+The page says more than the payment on it: a card declined on an open page is tried again there, and a payment that fails after
+the page is complete, as bank debits do, is a decline. Nobody can pay on a page whose address nobody was told.
+"""
+
+from datetime import datetime
+
+import structlog
+
+from metering.payments.collecting import outcomes
+from metering.payments.collecting.outcomes import CANCELED, settle
+from metering.payments.models import PaymentAttempt
+from metering.payments.stripe.calls import end_turn, take_turn
+from metering.payments.stripe.client import StripeRefused, StripeUnavailable, edge
+from metering.payments.stripe.objects import Session
+from metering.payments.stripe.requests import page_of
+
+log = structlog.get_logger(__name__)
+TAKEN = ("succeeded", "processing")
+ENDED = ("declined", "canceled")
+
+
+def pursue(attempt: PaymentAttempt, now: datetime) -> None:
+    """Takes what came of the page, or opens it. Raises StripeUnavailable, StripeRefused."""
+    session = edge().retrieve_session(attempt.session_id) if attempt.session_id else _open(attempt, now)
+    if session is None:
+        return
+    if session.status != "open":
+        PaymentAttempt.objects.filter(pk=attempt.pk).update(session_url="")
+    intent = edge().retrieve_intent(session.intent) if session.intent else None
+    if intent is not None and intent.status in TAKEN:
+        outcomes.take(attempt, intent, now)
+    elif session.status == "expired":
+        settle(attempt, CANCELED, "", "The payment page expired.", now)
+    elif session.status == "complete" and intent is not None and intent.status in ENDED:
+        outcomes.take(attempt, intent, now)
+
+
+def close(attempt: PaymentAttempt, now: datetime) -> None:
+    """Ends the page, so that nobody can pay there any more; if somebody just did, that stands."""
+    if not attempt.session_id and settle(attempt, CANCELED, "", "No page was opened.", now, session_id=""):
+        return
+    attempt.refresh_from_db()
+    if attempt.status == PaymentAttempt.Status.STARTED:
+        _expire(attempt.session_id)
+    if attempt.status in PaymentAttempt.UNSETTLED:
+        pursue(attempt, now)
+
+
+def _open(attempt: PaymentAttempt, now: datetime) -> Session | None:
+    """None when there is no page: another is opening it, Stripe failed to, or the attempt ended meanwhile."""
+    request = attempt.request or page_of(attempt)
+    unopened = PaymentAttempt.objects.filter(pk=attempt.pk, status=PaymentAttempt.Status.STARTED, session_id="")
+    if not take_turn(unopened, now, request=request):
+        return None
+    try:
+        session = edge().create_payment_session(request, attempt.idempotency_key)
+    except StripeUnavailable as error:
+        end_turn(attempt, now, error)
+        if not error.answered:
+            raise
+        settle(attempt, CANCELED, "", "Stripe failed to open a page.", now, session_id="")
+        return None
+    except StripeRefused as refused:
+        end_turn(attempt, now, refused)
+        settle(attempt, CANCELED, refused.reason, refused.message, now, session_id="")
+        raise
+    if not unopened.update(session_id=session.id, session_url=session.url, busy_until=None, trouble=""):
+        attempt.refresh_from_db()
+        if attempt.session_id != session.id:
+            _expire(session.id)
+        return None
+    return session
+
+
+def _expire(session_id: str) -> None:
+    try:
+        edge().expire_session(session_id)
+    except StripeRefused as refused:  # it is complete, or expired already: what follows finds out
+        log.info("page_not_open", session=session_id, error=str(refused))

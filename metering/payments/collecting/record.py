@@ -1,0 +1,108 @@
+"""The one place where money that Stripe took becomes a payment here."""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Min
+
+from metering.credits import ledger
+from metering.credits.models import CreditGrant
+from metering.invoicing.lifecycle.amount_due import OWED, settle
+from metering.invoicing.lifecycle.draft import hold
+from metering.invoicing.models import Invoice
+from metering.money import cents_text
+from metering.payments.balance.suspension import judge
+from metering.payments.collecting.dunning import after_payment
+from metering.payments.mails.outbox import tell
+from metering.payments.models import Payment, PaymentAttempt, TopUp, WebhookEvent
+from metering.payments.stripe.objects import Intent
+from workspaces import audit
+
+ACTOR = "stripe"
+
+
+def record_payment(attempt: PaymentAttempt, intent: Intent, now: datetime) -> Payment:
+    """The payment of a succeeded intent, made once however often and by whom this is called.
+
+    Settles the attempt's invoice, or grants its top-up's credit. Money for an invoice on which it is not due any more is
+    kept as a surplus, for a person to give back.
+    """
+    with transaction.atomic():
+        workspace = hold(attempt.workspace_id)
+        attempt = PaymentAttempt.objects.select_for_update().get(pk=attempt.pk)
+        payment = Payment.objects.filter(intent_id=intent.id).first()
+        if payment is not None:
+            return payment
+        amount = intent.received or intent.amount
+        payment = Payment(
+            workspace=workspace,
+            amount=amount,
+            currency=intent.currency,
+            method=Payment.Method.STRIPE,
+            intent_id=intent.id,
+            received_at=taken_at(attempt, intent, now),
+            recorded_by=ACTOR,
+        )
+        if attempt.top_up_id is not None:
+            _pay_top_up(attempt.top_up_id, payment, now)
+        else:
+            _pay_invoice(Invoice.objects.select_for_update().get(attempts=attempt), payment, now)
+        if attempt.status in PaymentAttempt.UNSETTLED or attempt.intent_id == intent.id:
+            attempt.status, attempt.intent_id, attempt.settled_at = PaymentAttempt.Status.SUCCEEDED, intent.id, now
+            attempt.code = attempt.message = attempt.session_url = attempt.trouble = ""
+            attempt.save(update_fields=["status", "intent_id", "settled_at", "code", "message", "session_url", "trouble"])
+    if payment.grant is not None:
+        judge(workspace.pk, now)
+    return payment
+
+
+def taken_at(attempt: PaymentAttempt, intent: Intent, now: datetime) -> datetime:
+    """When Stripe took the money, which says in which month it is booked: often earlier than it is recorded.
+
+    The event of the success says it best, when it is here. Without it a card's charge does, being done when it is begun; a bank
+    debit's is days older than its success, of which no object of Stripe's tells: then it is now, when it was first seen.
+    """
+    events = WebhookEvent.objects.filter(type="payment_intent.succeeded", object_id=intent.id)
+    told = events.aggregate(at=Min("created_at"))["at"]
+    is_debit = attempt.status == PaymentAttempt.Status.PROCESSING or intent.kind.endswith(("_debit", "bank_account"))
+    known = told or (None if is_debit else intent.charged or intent.created)
+    return min(known or now, now)
+
+
+def _pay_invoice(invoice: Invoice, payment: Payment, now: datetime) -> None:
+    if invoice.status not in OWED or payment.amount > invoice.amount_due:
+        payment.surplus = f"{cents_text(invoice.amount_due)} were due on the {invoice.status} invoice {invoice.number}."
+        payment.save()
+        audit.record(ACTOR, "payment.surplus", payment.public_id, invoice.workspace, now=now, amount=cents_text(payment.amount))
+        return
+    payment.invoice = invoice
+    payment.save()
+    settle(invoice, payment.amount, str(payment.intent_id), ACTOR, now)
+    note_paid(invoice, now)
+
+
+def note_paid(invoice: Invoice, now: datetime) -> None:
+    """What follows when an invoice, locked by the transaction, was paid; nothing while some of it is due."""
+    if invoice.status != Invoice.Status.PAID:
+        return
+    after_payment(invoice, now)
+    context = {"invoice_id": invoice.public_id, "number": str(invoice.number), "total": cents_text(invoice.total)}
+    tell(invoice.workspace, "invoice_paid", f"invoice_paid:{invoice.public_id}", context, now)
+
+
+def _pay_top_up(top_up_id: int, payment: Payment, now: datetime) -> None:
+    top_up = TopUp.objects.select_for_update().get(pk=top_up_id)
+    payment.grant = ledger.grant(
+        payment.workspace,
+        CreditGrant.Kind.PURCHASED,
+        payment.amount,
+        ACTOR,
+        now,
+        note="Top-up" if not top_up.automatic else "Automatic top-up",
+        source=f"topup:{top_up.public_id}:{payment.intent_id}",
+    )
+    payment.save()
+    top_up.status, top_up.settled_at, top_up.message = TopUp.Status.PAID, now, ""
+    if top_up.grant_id is None:
+        top_up.grant = payment.grant
+    top_up.save()

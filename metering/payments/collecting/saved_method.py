@@ -1,0 +1,88 @@
+"""Attempts that charge a saved method.
+
+Why nothing is ever charged twice: Stripe is asked under the attempt's one key, and before it is asked again the customer's
+intents are listed, which is complete at once where search is not. Only when none of them is the attempt's, ten minutes after
+Stripe answered the last call with a failure, which it repeats under that key, is the attempt given up and another begun.
+"""
+
+from datetime import datetime, timedelta
+
+from metering.payments.collecting import outcomes
+from metering.payments.collecting.outcomes import CANCELED, DECLINED, settle
+from metering.payments.models import PaymentAttempt
+from metering.payments.stripe.calls import end_turn, has_settled, is_busy, take_turn
+from metering.payments.stripe.client import MethodUnusable, StripeRefused, StripeUnavailable, edge
+from metering.payments.stripe.objects import Intent
+from metering.payments.stripe.requests import charge_of
+
+CLOCKS_DIFFER = timedelta(minutes=10)
+UNUSABLE = "The saved payment method cannot be used any more: save another one."
+NOTHING_MADE = "Stripe failed, and made no payment."
+
+
+def pursue(attempt: PaymentAttempt, now: datetime) -> None:
+    """Takes what Stripe made for the attempt, or asks it to make it. Raises StripeUnavailable, StripeRefused."""
+    if attempt.intent_id:
+        outcomes.take(attempt, edge().retrieve_intent(attempt.intent_id), now)
+    elif not is_busy(attempt, now) and not _is_answered(attempt, now):
+        _ask(attempt, now)
+
+
+def let_go(attempt: PaymentAttempt, now: datetime) -> None:
+    """Ends an attempt that nothing came of and nothing can come of any more, so that something else may be done instead."""
+    if attempt.intent_id or is_busy(attempt, now) or not has_settled(attempt, now):
+        return
+    made = _made(attempt) if attempt.asked_at is not None else None
+    if made is not None:
+        outcomes.take(attempt, made, now)
+    else:
+        settle(attempt, CANCELED, "", "Nothing was charged.", now, intent_id__isnull=True, asked_at=attempt.asked_at)
+
+
+def _is_answered(attempt: PaymentAttempt, now: datetime) -> bool:
+    """Whether asking is of no use: an earlier call made the payment, or spent the key."""
+    if attempt.asked_at is None:
+        return False
+    made = _made(attempt)
+    if made is not None:
+        outcomes.take(attempt, made, now)
+    elif attempt.key_spent and has_settled(attempt, now):
+        settle(attempt, CANCELED, "", NOTHING_MADE, now, intent_id__isnull=True, asked_at=attempt.asked_at)
+    return made is not None or attempt.key_spent
+
+
+def _ask(attempt: PaymentAttempt, now: datetime) -> None:
+    request = attempt.request or charge_of(attempt)
+    unmade = PaymentAttempt.objects.filter(pk=attempt.pk, status=PaymentAttempt.Status.STARTED, intent_id__isnull=True)
+    if not take_turn(unmade, now, request=request):
+        return
+    try:
+        intent = edge().create_intent(request, attempt.idempotency_key)
+    except StripeUnavailable as error:
+        end_turn(attempt, now, error)
+        made = _made(attempt)
+        if made is None:
+            raise
+        intent = made
+    except MethodUnusable as refused:
+        _refuse_or_decline(attempt, refused, now)
+        return
+    except StripeRefused as refused:
+        end_turn(attempt, now, refused, request={})
+        raise
+    outcomes.take(attempt, intent, now)
+
+
+def _refuse_or_decline(attempt: PaymentAttempt, refused: MethodUnusable, now: datetime) -> None:
+    """A decline, unless Stripe does not know the customer at all: then it is asked with another account's key."""
+    if refused.reason == "resource_missing" and not edge().knows_customer(attempt.customer_id):
+        end_turn(attempt, now, refused, request={})
+        raise refused
+    message = refused.said if refused.is_the_banks else UNUSABLE
+    settle(attempt, DECLINED, refused.reason, message, now, intent_id__isnull=True)
+
+
+def _made(attempt: PaymentAttempt) -> Intent | None:
+    """The payment that an earlier call made."""
+    intents = edge().list_intents(attempt.started_at - CLOCKS_DIFFER, attempt.customer_id)
+    return next((each for each in intents if each.metadata.get("omixa_attempt") == attempt.idempotency_key), None)

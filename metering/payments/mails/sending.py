@@ -1,0 +1,178 @@
+"""Sending notices: each once, by Django's mail, as text and HTML, with the invoice as PDF where it is about a new one.
+
+What cannot be sent is tried again for ever, less and less often: it stays visible with its error until it is sent.
+"""
+
+from datetime import datetime, timedelta
+
+import structlog
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Concat
+from django.template.loader import render_to_string
+
+from metering.invoicing.documents.issued import issued_invoice
+from metering.invoicing.models import Invoice
+from metering.invoicing.terms.in_force import terms_of
+from metering.jobs.progress import Progress, unheard
+from metering.money import cents_text
+from metering.payments.clock import Clock, ticking
+from metering.payments.mails.outbox import FOR_KEY_MANAGERS, FOR_OPERATORS, tell
+from metering.payments.mails.texts import text_of
+from metering.payments.models import Notice
+from metering.payments.refunds.attention import tell_of_surpluses
+from metering.periods import instant_text
+from workspaces import audit
+from workspaces.authentication import KEY_MANAGERS
+from workspaces.members.current import link_for
+from workspaces.models import Membership, Workspace
+from workspaces.outgoing import NO_MAIL_SERVER, sends_mail
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE = 200
+LEASE = timedelta(minutes=10)
+LONGEST_WAIT = timedelta(hours=4)
+# So many failures in a row end a run: the mail server is away, and may take its time to say so for each of the others.
+ENOUGH_FAILURES = 3
+# Mails that bring the invoice along.
+WITH_PDF = ("invoice_ready", "payment_reminder")
+# Invoices finalized longer ago than this were told of by whatever came before this product.
+NEWS_FOR = timedelta(days=30)
+# What waited longer than this for a mail server to be set up is no news any more: a person may still send it.
+NEWS_WITHOUT_A_SERVER = timedelta(days=3)
+
+
+def send_waiting(now: datetime | Clock, progress: Progress = unheard) -> dict[str, int]:
+    """Writes the notices of what was finalized or came in surplus meanwhile, then sends what waits. Counts of sent, failed.
+
+    The clock is read for each: the lease of the last begins when it is taken, not when the run began.
+    """
+    clock = ticking(now)
+    began = clock()
+    tell_finalized(began)
+    tell_of_surpluses(began)
+    counts, in_a_row = {"sent": 0, "failed": 0}, 0
+    if not sends_mail():
+        Notice.objects.filter(sent_at__isnull=True).exclude(error=NO_MAIL_SERVER).update(error=NO_MAIL_SERVER, next_try_at=None)
+        return counts
+    waiting = min(_due(began).count(), AT_ONCE)
+    for done in range(AT_ONCE):
+        at = clock()
+        notice = _claim(at) if in_a_row < ENOUGH_FAILURES else None
+        if notice is None:
+            break
+        sent = _send(notice, at)
+        counts["sent" if sent else "failed"] += 1
+        in_a_row = 0 if sent else in_a_row + 1
+        progress(done + 1, max(waiting, done + 1))
+    return counts
+
+
+def send_again(notice: Notice, actor: str, now: datetime) -> Notice:
+    """Sends it now, whether it failed or was sent before. If it fails, it is tried again like any other."""
+    with transaction.atomic():
+        Notice.objects.filter(pk=notice.pk).update(sent_at=None, tries=0, next_try_at=now, error="")
+        audit.record(actor, "notice.sent_again", notice.key, notice.workspace, now=now)
+    claimed = _claim(now, notice.pk)
+    if claimed is not None:
+        _send(claimed, now)
+    notice.refresh_from_db()
+    return notice
+
+
+def tell_finalized(now: datetime) -> None:
+    """A notice for each finalized invoice that has none; one that credits paid is told of as ready, too."""
+    told = Notice.objects.filter(key=Concat(Value("invoice_ready:"), OuterRef("public_id")))
+    invoices = Invoice.objects.filter(finalized_at__gte=now - NEWS_FOR, status__in=["open", "paid"]).exclude(Exists(told))
+    for invoice in invoices.select_related("workspace", "workspace__payment_account").order_by("pk"):
+        account = getattr(invoice.workspace, "payment_account", None)
+        context = {
+            "invoice_id": invoice.public_id,
+            "number": str(invoice.number),
+            "month": f"{invoice.period_start:%B %Y}",
+            "amount_due": cents_text(invoice.amount_due),
+            "due_at": instant_text(invoice.due_at) or "",
+            "collected": "yes" if account and account.method_id else "",
+        }
+        tell(invoice.workspace, "invoice_ready", f"invoice_ready:{invoice.public_id}", context, now)
+
+
+def recipients_of(workspace: Workspace) -> list[str]:
+    """The terms' recipients, or the workspace's address, or its owners'."""
+    agreed = list(terms_of(workspace).recipients)
+    if agreed or workspace.email:
+        return agreed or [workspace.email]
+    owners = workspace.memberships.filter(role=Membership.Role.OWNER)
+    return list(owners.values_list("user__email", flat=True))
+
+
+def key_managers_of(workspace: Workspace) -> list[str]:
+    """The addresses of its owners and admins who can sign in."""
+    managers = workspace.memberships.filter(role__in=KEY_MANAGERS, user__is_active=True)
+    return list(managers.order_by("user__email").values_list("user__email", flat=True))
+
+
+def _due(now: datetime) -> QuerySet[Notice]:
+    unsent = Notice.objects.filter(Q(next_try_at__isnull=True) | Q(next_try_at__lte=now), sent_at__isnull=True)
+    return unsent.exclude(error=NO_MAIL_SERVER, created_at__lt=now - NEWS_WITHOUT_A_SERVER)
+
+
+def failing() -> QuerySet[Notice]:
+    """Tried, and not sent yet."""
+    return Notice.objects.filter(sent_at__isnull=True, tries__gt=0)
+
+
+def _claim(now: datetime, pk: int | None = None) -> Notice | None:
+    """One to send, leased: whoever dies over it leaves it to the next. It may then be sent twice, never not at all."""
+    with transaction.atomic():
+        due = _due(now) if pk is None else _due(now).filter(pk=pk)
+        notice = due.select_for_update(skip_locked=True, of=("self",)).select_related("workspace").order_by("pk").first()
+        if notice is not None:
+            notice.next_try_at = now + LEASE
+            notice.save(update_fields=["next_try_at"])
+        return notice
+
+
+def _send(notice: Notice, now: datetime) -> bool:
+    if not sends_mail():
+        Notice.objects.filter(pk=notice.pk).update(error=NO_MAIL_SERVER, next_try_at=None)
+        return False
+    try:
+        to, missing = addresses_of(notice)
+        if not to:
+            raise LookupError(missing)
+        message_of(notice, to).send()
+    except Exception as error:
+        log.exception("notice_not_sent", key=notice.key)
+        wait = min(timedelta(minutes=2 ** min(notice.tries, 10)), LONGEST_WAIT)
+        Notice.objects.filter(pk=notice.pk).update(
+            tries=F("tries") + 1, error=f"{type(error).__name__}: {error}"[:2000], next_try_at=now + wait
+        )
+        return False
+    Notice.objects.filter(pk=notice.pk).update(sent_at=now, error="", next_try_at=None)
+    return True
+
+
+def addresses_of(notice: Notice) -> tuple[list[str], str]:
+    """To whom it goes today, and what to do where that is nobody."""
+    if notice.kind in FOR_OPERATORS:
+        return list(settings.OPERATOR_EMAILS), "The operators have no address: set OPERATOR_EMAILS."
+    if notice.kind in FOR_KEY_MANAGERS:
+        return key_managers_of(notice.workspace), "The workspace has no owner or admin who can sign in: invite one."
+    missing = "The workspace has no address: set the recipients in its billing terms."
+    return recipients_of(notice.workspace), missing
+
+
+def message_of(notice: Notice, to: list[str]) -> EmailMultiAlternatives:
+    mail = text_of(notice.kind, notice.context)
+    link = f"{settings.PUBLIC_URL}{mail.path}" if notice.kind in FOR_OPERATORS else link_for(notice.workspace, mail.path)
+    context = {"mail": mail, "link": link, "workspace": notice.workspace}
+    message = EmailMultiAlternatives(mail.subject, render_to_string("metering/mail.txt", context), to=to)
+    message.attach_alternative(render_to_string("metering/mail.html", context), "text/html")
+    if notice.kind in WITH_PDF:
+        invoice = Invoice.objects.select_related("workspace").get(public_id=notice.context["invoice_id"])
+        message.attach(f"{invoice.number}.pdf", issued_invoice(invoice), "application/pdf")
+    return message

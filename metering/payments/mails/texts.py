@@ -1,0 +1,180 @@
+"""What each mail says: subject, sentences, and the page to go to. Plain texts: the templates escape them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from django.conf import settings
+
+from metering.payments.stripe.client import is_configured
+
+BILLING = "/billing"
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """`facts` are (name, value) rows; `path` and `button` lead to a page of ours."""
+
+    subject: str
+    sentences: list[str]
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    path: str = ""
+    button: str = ""
+
+
+def text_of(kind: str, about: dict[str, str]) -> Mail:
+    """The mail of a notice's kind, from its context. Raises KeyError for an unknown kind."""
+    return TEXTS[kind](about)
+
+
+def invoice_page(about: dict[str, str]) -> str:
+    return f"/invoices/{about['invoice_id']}"
+
+
+def payment_in_console(about: dict[str, str]) -> str:
+    return f"/admin/metering/payment/{about['payment_key']}/change/"
+
+
+def invoice_ready(about: dict[str, str]) -> Mail:
+    how = "It is collected from your saved payment method." if about.get("collected") else "Please pay it by its due date."
+    return Mail(
+        f"Invoice {about['number']} of {settings.SELLER_NAME}",
+        [f"Your invoice for {about['month']} is ready.", how],
+        [("Invoice", about["number"]), ("Amount due", f"{about['amount_due']} USD"), ("Due", about["due_at"][:10])],
+        invoice_page(about),
+        "See the invoice",
+    )
+
+
+def payment_failed(about: dict[str, str]) -> Mail:
+    return Mail(
+        f"Payment of invoice {about['number']} failed",
+        [
+            f"The payment of invoice {about['number']} did not succeed: {about['message']}",
+            f"The next try is on {about['next_try'][:10]}. You can also pay now, or save another payment method.",
+        ],
+        [("Invoice", about["number"]), ("Amount due", f"{about['amount_due']} USD")],
+        invoice_page(about),
+        "Pay the invoice",
+    )
+
+
+def payment_reminder(about: dict[str, str]) -> Mail:
+    """Nothing was tried, since there is nothing to charge: how to pay is what the customer needs."""
+    return Mail(
+        f"Reminder: invoice {about['number']} was due on {about['due_at'][:10]}",
+        [f"We have received no payment of invoice {about['number']} yet.", how_to_pay()],
+        [("Invoice", about["number"]), ("Amount due", f"{about['amount_due']} USD"), ("Due", about["due_at"][:10])],
+        invoice_page(about),
+        "Pay the invoice" if is_configured() else "See the invoice",
+    )
+
+
+def how_to_pay() -> str:
+    """Without Stripe as the operator's instructions say; where there are none, whom to ask."""
+    if is_configured():
+        return "You can pay it on its page, by card or bank account, and save the method for the next ones."
+    return settings.PAYMENT_INSTRUCTIONS or f"{settings.SELLER_NAME} tells you how to pay it: answer this mail."
+
+
+def invoice_paid(about: dict[str, str]) -> Mail:
+    return Mail(
+        f"Invoice {about['number']} is paid",
+        ["Thank you: your payment has arrived."],
+        [("Invoice", about["number"]), ("Total", f"{about['total']} USD")],
+        invoice_page(about),
+        "See the invoice",
+    )
+
+
+def past_due(about: dict[str, str]) -> Mail:
+    failed = about.get("message")
+    return Mail(
+        f"Invoice {about['number']} is overdue",
+        [
+            f"Invoice {about['number']} was due on {about['due_at'][:10]} and is not paid{f': {failed}' if failed else '.'}",
+            "We do not charge it again by ourselves." if failed else how_to_pay(),
+            "Depending on what was agreed, your live keys may stop working until it is paid.",
+        ],
+        [("Invoice", about["number"]), ("Amount due", f"{about['amount_due']} USD")],
+        invoice_page(about),
+        "Pay the invoice",
+    )
+
+
+def card_expiring(about: dict[str, str]) -> Mail:
+    return Mail(
+        f"Your card ending in {about['last_four']} expires soon",
+        [
+            f"The {about['brand']} card ending in {about['last_four']} expires at the end of {about['month']}.",
+            "Save a new one, so that invoices go on being paid.",
+        ],
+        path=BILLING,
+        button="Save a card",
+    )
+
+
+def balance_low(about: dict[str, str]) -> Mail:
+    return Mail(
+        "Your balance is low",
+        [f"Your balance is {about['balance']} USD, below the {about['level']} USD at which you asked to be told."],
+        path=BILLING,
+        button="Buy credit",
+    )
+
+
+def top_up_failed(about: dict[str, str]) -> Mail:
+    return Mail(
+        "Your automatic top-up failed",
+        [
+            f"Buying {about['amount']} USD of credit did not succeed: {about['message']}",
+            "Automatic top-ups have stopped until you save another payment method, or their settings.",
+        ],
+        path=BILLING,
+        button="Save a payment method",
+    )
+
+
+def key_expiring(about: dict[str, str]) -> Mail:
+    day = about["expires_at"][:10]
+    return Mail(
+        f"An API key expires on {day}",
+        [
+            f"A key of your workspace expires on {day}. Requests with it are refused from then on.",
+            "Move its expiry, or make a new key and use that one in time.",
+        ],
+        [("Key", about["name"]), ("Kind", about["kind"]), ("Key id", about["key_id"]), ("Expires", about["expires_at"])],
+        f"/keys/{about['key_id']}",
+        "See the key",
+    )
+
+
+def payment_disputed(about: dict[str, str]) -> Mail:
+    return Mail(
+        f"A payment of {about['workspace']} is disputed",
+        [
+            f"The bank of {about['workspace']} asks {about['amount']} USD of a payment back. It says: {about['reason']}.",
+            "Answer it at Stripe: without an answer in time the money is lost.",
+        ],
+        [("Payment", about["payment_id"]), ("Disputed", f"{about['amount']} USD"), ("Status", about["status"])],
+        payment_in_console(about),
+        "See the payment",
+    )
+
+
+def payment_surplus(about: dict[str, str]) -> Mail:
+    return Mail(
+        f"A payment of {about['workspace']} settles nothing",
+        [f"{about['amount']} USD came that nothing is due for. {about['why']}", "Give it back: refund the payment."],
+        [("Payment", about["payment_id"]), ("Amount", f"{about['amount']} USD")],
+        payment_in_console(about),
+        "See the payment",
+    )
+
+
+TEXTS: dict[str, Callable[[dict[str, str]], Mail]] = {
+    each.__name__: each
+    for each in (
+        *(invoice_ready, payment_failed, payment_reminder, invoice_paid, past_due, card_expiring, balance_low, top_up_failed),
+        *(key_expiring, payment_disputed, payment_surplus),
+    )
+}

@@ -1,0 +1,235 @@
+"""Voiding and crediting invoices that money may have been paid for: nothing under way is overtaken, nothing goes back twice.
+
+What is given back goes as it came: money as a refund or by hand, credits as credit. `balance` gives all of it as credit.
+Everything is written in one transaction; Stripe is asked afterwards, and again by the refunds' own recovery.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+import structlog
+from django.db import transaction
+from django.db.models import Q, Sum
+
+from metering.credits import ledger
+from metering.credits.models import CreditGrant
+from metering.errors import InvalidParameter, NothingLeft
+from metering.invoicing.credit_note_models import CreditNote
+from metering.invoicing.credit_notes import issue
+from metering.invoicing.lifecycle import void
+from metering.invoicing.lifecycle.amount_due import OWED
+from metering.invoicing.models import Invoice
+from metering.money import cents_text
+from metering.payments.collecting.dunning import after_payment
+from metering.payments.collecting.in_progress import clear_way, refuse_under_way
+from metering.payments.models import Payment, Refund
+from metering.payments.refunds import refunds
+from metering.payments.stripe.client import StripeRefused, StripeUnavailable
+from workspaces import audit
+
+log = structlog.get_logger(__name__)
+NOTHING = Decimal("0.00")
+LONGEST_REFERENCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Returnable:
+    """What was paid for an invoice and did not go back yet, in whole cents.
+
+    `by_stripe` and `by_hand` are payments with what is left of each. `unpromised` is what was paid and is in no credit note
+    yet, `money` what of it was not refunded without one either, and `credits` what was applied from credits.
+    """
+
+    by_stripe: list[tuple[Payment, Decimal]]
+    by_hand: list[tuple[Payment, Decimal]]
+    unpromised: Decimal
+    credits: Decimal
+
+    @property
+    def money(self) -> Decimal:
+        return min(self.unpromised, sum((left for _, left in [*self.by_stripe, *self.by_hand]), NOTHING))
+
+    @property
+    def refundable(self) -> Decimal:
+        """What Stripe can give back."""
+        return min(self.money, sum((left for _, left in self.by_stripe), NOTHING))
+
+
+def void_invoice(invoice_id: int, reason: str, actor: str, now: datetime) -> Invoice:
+    """`void.void`, once no payment can arrive any more: an open payment page is closed first.
+
+    Raises PaymentUnderWay beside what `void.void` raises.
+    """
+    issue.checked_reason(reason)
+    clear_way(invoice_id, now)
+    with transaction.atomic():
+        refuse_under_way(void.held_invoice(invoice_id))
+        invoice = void.void(invoice_id, reason, actor, now)
+        after_payment(invoice, now)
+    return invoice
+
+
+def issue_credit_note(
+    invoice_id: int,
+    amounts: Mapping[str, Decimal] | None,
+    reason: str,
+    settlement: str,
+    actor: str,
+    now: datetime,
+    reference: str = "",
+) -> CreditNote:
+    """A credit note of `amounts`, whole cents before tax by line id, or of all that is left: None.
+
+    It lowers what is due; the rest goes back by `settlement`: "refund" through Stripe, "balance" as credit, "outside" by
+    hand, with a `reference` to where. Raises what `credit_notes.plan` raises, PaymentUnderWay, and NothingLeft when less
+    money was paid than would go back.
+    """
+    issue.checked_reason(reason)
+    planned = issue.plan(Invoice.objects.get(pk=invoice_id), amounts)
+    if planned.off_due:
+        clear_way(invoice_id, now)
+    with transaction.atomic():
+        invoice = void.held_invoice(invoice_id)
+        if invoice.status in OWED:
+            refuse_under_way(invoice)
+        returnable = returnable_of(invoice)
+        if settlement in CreditNote.Settlement.values and not returnable.unpromised:
+            settlement = CreditNote.Settlement.BALANCE  # only credits were used, and they come back as such
+        note = issue.issue(invoice, amounts, reason, settlement, actor, now)
+        begun = _give_back(note, returnable, reference.strip(), actor, now) if note.given_back else []
+        if invoice.status == Invoice.Status.PAID:
+            after_payment(invoice, now)
+    _send(begun, now)
+    return note
+
+
+def refund_again(note_id: int, actor: str, now: datetime) -> Decimal:
+    """Sends what of a refunded credit note, by primary key, is still missing because refunds failed; the amount.
+
+    Raises NothingLeft.
+    """
+    with transaction.atomic():
+        invoice = void.held_invoice(CreditNote.objects.values_list("invoice", flat=True).get(pk=note_id))
+        note = invoice.credit_notes.get(pk=note_id)
+        missing = missing_of(note)
+        if not missing:
+            raise NothingLeft(f"Nothing of the credit note {note} is missing.")
+        begun = _begin(note, returnable_of(invoice).by_stripe, missing, note.reason, actor, now)
+    _send(begun, now)
+    return sum((refund.amount for refund in begun), NOTHING)
+
+
+def missing_of(note: CreditNote) -> Decimal:
+    """What a credit note that is refunded through Stripe still has to give back: refunds of it failed."""
+    if note.settlement != CreditNote.Settlement.REFUND:
+        return NOTHING
+    return note.given_back - returned_as_credit(note) - refunded(note)
+
+
+def returnable_of(invoice: Invoice) -> Returnable:
+    payments = list(invoice.payments.order_by("pk"))
+    paid = [(payment, left) for payment in payments if (left := refunds.left_of(payment)) > 0]
+    notes = invoice.credit_notes.all()
+    as_credit = sum((returned_as_credit(note) for note in notes), NOTHING)
+    as_money = sum((note.given_back for note in notes), NOTHING) - as_credit
+    return Returnable(
+        by_stripe=[(payment, left) for payment, left in paid if payment.method == Payment.Method.STRIPE],
+        by_hand=[(payment, left) for payment, left in paid if payment.method == Payment.Method.BY_HAND],
+        unpromised=max(NOTHING, sum((payment.amount for payment in payments), NOTHING) - as_money),
+        credits=max(NOTHING, invoice.credits_applied - as_credit),
+    )
+
+
+def returned_as_credit(note: CreditNote) -> Decimal:
+    """What of the note came back to the balance."""
+    grant = CreditGrant.objects.filter(workspace=note.invoice.workspace_id, source=source_of(note)).first()
+    return grant.amount if grant else NOTHING
+
+
+def refunded(note: CreditNote) -> Decimal:
+    """What of the note went back, or is on its way, as refunds."""
+    going = note.refunds.filter(~Q(status=Refund.Status.FAILED))
+    return going.aggregate(sum=Sum("amount"))["sum"] or NOTHING
+
+
+def source_of(note: CreditNote) -> str:
+    return f"credit_note:{note.public_id}"
+
+
+def _give_back(note: CreditNote, returnable: Returnable, reference: str, actor: str, now: datetime) -> list[Refund]:
+    """Enters how the note's `given_back` goes; the refunds to be asked of Stripe. Raises NothingLeft, InvalidParameter."""
+    outside, balance = CreditNote.Settlement.OUTSIDE, CreditNote.Settlement.BALANCE
+    # By hand also what was refunded before without a credit note: that refund is the reference.
+    money = min(note.given_back, returnable.unpromised if note.settlement == outside else returnable.money)
+    if note.given_back - money > returnable.credits:
+        raise NothingLeft(
+            f"{cents_text(money + returnable.credits)} of what was paid for {note.invoice} did not go back yet: not "
+            f"{cents_text(note.given_back)}. Of what was refunded without a credit note, say that it is settled outside."
+        )
+    if note.settlement == balance:
+        money = NOTHING
+    credit = note.given_back - money
+    if credit:
+        ledger.grant(
+            note.invoice.workspace,
+            CreditGrant.Kind.PURCHASED,
+            credit,
+            actor,
+            now,
+            note=f"Credit note {note.number}",
+            source=source_of(note),
+        )
+    if note.settlement == outside:
+        _settle_outside(note, money, returnable, reference, actor, now)
+        return []
+    if money > returnable.refundable:
+        raise NothingLeft(
+            f"{cents_text(returnable.refundable)} of it were paid through Stripe and can be refunded there, not "
+            f"{cents_text(money)}: settle it outside, or keep it as credit.",
+            param="settlement",
+        )
+    return _begin(note, returnable.by_stripe, money, note.reason, actor, now)
+
+
+def _settle_outside(
+    note: CreditNote, money: Decimal, returnable: Returnable, reference: str, actor: str, now: datetime
+) -> None:
+    """Money that a person gives back: taken off what came by hand, as far as that goes. Raises InvalidParameter."""
+    if money and not 0 < len(reference) <= LONGEST_REFERENCE:
+        raise InvalidParameter(
+            f"Say where the money that goes back is found, in at most {LONGEST_REFERENCE} characters.", param="reference"
+        )
+    _begin(note, returnable.by_hand, money, note.reason, actor, now, reference)
+    invoice = note.invoice
+    details = {"amount": cents_text(money), "reference": reference}
+    audit.record(actor, "credit_note.settled_outside", note.public_id, invoice.workspace, now=now, **details)
+
+
+def _begin(
+    note: CreditNote,
+    payments: list[tuple[Payment, Decimal]],
+    money: Decimal,
+    reason: str,
+    actor: str,
+    now: datetime,
+    reference: str = "",
+) -> list[Refund]:
+    """Refunds of the payments, oldest first, until `money` is reached."""
+    begun = []
+    for payment, left in payments:
+        part = min(left, money)
+        if part > 0:
+            begun.append(refunds.begin(payment.pk, part, reason, actor, now, credit_note=note, reference=reference))
+            money -= part
+    return begun
+
+
+def _send(begun: list[Refund], now: datetime) -> None:
+    """Asks Stripe for the refunds. One that it does not make yet waits for the next run."""
+    for refund in begun:
+        try:
+            refunds.pursue(refund, now)
+        except (StripeUnavailable, StripeRefused) as error:
+            log.warning("refund_waits", refund=refund.public_id, error=str(error))

@@ -1,0 +1,71 @@
+"""One call at a time asks Stripe to make something, and it is written down before it is made.
+
+So whoever comes later, after a crash too, knows that there may be something at Stripe, and since when nothing new can come of
+the call. Only one has the turn; who dies with it leaves it to the next when its time is over.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db.models import Q, QuerySet
+
+from metering.payments.clock import Clock, ticking
+from metering.payments.models import Asked
+from metering.payments.stripe.client import KEY_USED_OTHERWISE, StripeRefused, StripeUnavailable
+
+log = structlog.get_logger(__name__)
+# By then a request that Stripe answered with a failure, or that nobody heard the answer of, has come to its end there.
+SETTLES_WITHIN = timedelta(minutes=10)
+A_MOMENT = timedelta(minutes=1)
+
+
+def take_turn(rows: QuerySet[Any], now: datetime, **stored: Any) -> bool:
+    """Whether the one row, if it still is as `rows` says, is now the caller's to ask Stripe for. Committed at once."""
+    longest = timedelta(seconds=settings.STRIPE_TIMEOUT_SECONDS * (settings.STRIPE_MAX_RETRIES + 1)) + A_MOMENT
+    free = rows.filter(Q(busy_until__isnull=True) | Q(busy_until__lte=now))
+    return bool(free.update(asked_at=now, busy_until=now + longest, **stored))
+
+
+def end_turn(row: Asked, now: datetime, error: StripeUnavailable | StripeRefused, **stored: Any) -> None:
+    """Stripe gave no answer that settles it: the next one may try. The row and `now` as they were when the turn was taken.
+
+    Of a call that was refused nothing can come: it is as if it had not been made.
+    """
+    spent = error.reason == KEY_USED_OTHERWISE if isinstance(error, StripeRefused) else error.answered
+    if isinstance(error, StripeRefused) and not spent:
+        stored["asked_at"] = row.asked_at
+    mine = type(row)._default_manager.filter(pk=row.pk, asked_at=now)
+    mine.update(busy_until=None, key_spent=spent, trouble=str(error)[:2000], **stored)
+
+
+def is_busy(row: Asked, now: datetime) -> bool:
+    return row.busy_until is not None and row.busy_until > now
+
+
+def has_settled(row: Asked, now: datetime) -> bool:
+    """Whether nothing new can come of the last call any more."""
+    return row.asked_at is None or now - row.asked_at >= SETTLES_WITHIN
+
+
+def take_up(keys: Iterable[int], pursue: Callable[[int, datetime], bool], now: datetime | Clock) -> dict[str, int]:
+    """Takes up every row by its primary key: `pursue` says whether it is settled then. Counts of outcomes.
+
+    None holds up the others, whatever it raises.
+    """
+    clock = ticking(now)
+    counts = {"settled": 0, "waiting": 0, "unavailable": 0, "failed": 0}
+    for pk in keys:
+        try:
+            settled = pursue(pk, clock())
+        except StripeUnavailable as error:
+            log.warning("stripe_unavailable", pk=pk, error=str(error))
+            counts["unavailable"] += 1
+        except Exception:
+            log.exception("recovery_failed", pk=pk)
+            counts["failed"] += 1
+        else:
+            counts["settled" if settled else "waiting"] += 1
+    return counts

@@ -1,0 +1,302 @@
+"""The only module that speaks to Stripe. One method is one call; amounts are Decimals here and whole cents on the wire.
+
+Beside money, its answers are of three kinds. A decline, of a bank's or of a method that cannot be used, is the customer's. What
+leaves the outcome unknown, a timeout, a lost connection, a 5xx, is StripeUnavailable: whoever asked asks again under the same
+idempotency key, or looks for what was made. Everything else that Stripe refuses, a wrong key, a parameter, a method that is not
+enabled, is ours to put right: StripeRefused, which settles nothing. Source: Stripe's API reference and its error codes.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache, partial
+from typing import Any
+
+import stripe
+from django.conf import settings
+from django.db import connection
+
+from metering.errors import PaymentRefused, StripeNotConfigured
+from metering.payments.stripe.objects import (
+    Claim,
+    Intent,
+    Method,
+    MoneyBack,
+    Session,
+    Setup,
+    claim_of,
+    intent_of,
+    metadata_of,
+    method_of,
+    refund_of,
+    session_of,
+    setup_of,
+    wire,
+)
+
+TOLERANCE_SECONDS = 300
+PAGE = 100
+KEY_USED_OTHERWISE = "idempotency_error"
+# Said of a method, or of a customer, that no payment can be made with any more; other codes say that we asked wrongly.
+UNUSABLE = {
+    "payment_method_unactivated",
+    "payment_method_unexpected_state",
+    "bank_account_unusable",
+    "bank_account_unverified",
+    "payment_intent_mandate_invalid",
+}
+# Said of a method that was detached, without a code.
+DETACHED = "may not be used again"
+# What callers read; Stripe's own words are for those who run this.
+OURS = "The payment service did not accept this, which is for us to put right. Nothing was charged: try again later."
+SENTENCES = {
+    "amount_too_small": "The amount is less than can be paid by card.",
+    "amount_too_large": "The amount is more than can be paid at once.",
+}
+
+
+class StripeUnavailable(Exception):
+    """Stripe did not answer, or answered that it failed: what was asked may have happened or not.
+
+    `answered`: with a 5xx, which it repeats under the same key, so that asking again cannot help.
+    """
+
+    def __init__(self, message: str, answered: bool = False) -> None:
+        super().__init__(message)
+        self.answered = answered
+
+
+class StripeRefused(PaymentRefused):
+    """Stripe understood and said no: nothing happened.
+
+    `said` and `reason` are Stripe's sentence and code, for operators. Callers of ours read `message`, which is neither.
+    """
+
+    def __init__(self, said: str, reason: str = "") -> None:
+        super().__init__(SENTENCES.get(reason, OURS))
+        self.said, self.reason = said, reason
+
+    def __str__(self) -> str:
+        return f"{self.said} ({self.reason})" if self.reason else self.said
+
+
+class MethodUnusable(StripeRefused):
+    """The customer's method cannot be charged: as good as a decline. `is_the_banks`: its sentence is for customers."""
+
+    def __init__(self, said: str, reason: str, is_the_banks: bool = False) -> None:
+        super().__init__(said, reason)
+        self.is_the_banks = is_the_banks
+
+
+class ForgedWebhook(Exception):
+    """Not signed with our secret, or signed too long ago."""
+
+
+def is_configured() -> bool:
+    return bool(settings.STRIPE_SECRET_KEY)
+
+
+def edge() -> "StripeEdge":
+    """Raises StripeNotConfigured."""
+    if not is_configured():
+        raise StripeNotConfigured("Payments by Stripe are not set up here: set STRIPE_SECRET_KEY.")
+    return _edge(
+        settings.STRIPE_SECRET_KEY, settings.STRIPE_API_BASE, settings.STRIPE_TIMEOUT_SECONDS, settings.STRIPE_MAX_RETRIES
+    )
+
+
+@lru_cache(maxsize=4)
+def _edge(key: str, base: str, timeout: int, retries: int) -> "StripeEdge":
+    return StripeEdge(key, base, timeout, retries)
+
+
+def verify_webhook(payload: bytes, signature: str) -> dict[str, Any]:
+    """The event, as sent. Raises ForgedWebhook, also for what was signed more than five minutes ago."""
+    try:
+        event = stripe.Webhook.construct_event(payload, signature, settings.STRIPE_WEBHOOK_SECRET, TOLERANCE_SECONDS)
+    except stripe.SignatureVerificationError as error:
+        raise ForgedWebhook(_why_refused(str(error), signature)) from None
+    except ValueError:
+        raise ForgedWebhook("the body is no JSON.") from None
+    sent: dict[str, Any] = event.to_dict()
+    return sent
+
+
+def _why_refused(said: str, signature: str) -> str:
+    """In our words: the library's end in advice to skip the check."""
+    if not signature:
+        return "the header Stripe-Signature is missing."
+    if "tolerance" in said:
+        return f"it was signed more than {TOLERANCE_SECONDS} seconds ago."
+    return "the header Stripe-Signature does not fit the body and STRIPE_WEBHOOK_SECRET."
+
+
+class StripeEdge:
+    """Stripe's API at a pinned version."""
+
+    def __init__(self, key: str, base: str, timeout: int, retries: int) -> None:
+        addresses: Any = {"api": base} if base else {}
+        self._client = stripe.StripeClient(
+            key,
+            stripe_version=settings.STRIPE_API_VERSION,
+            base_addresses=addresses,
+            max_network_retries=retries,
+            http_client=stripe.RequestsClient(timeout=timeout),
+        )
+
+    def create_customer(self, workspace_id: str, key: str) -> str:
+        """The new customer's id. Nothing that may change is asked for, so that the key may be used again."""
+        asked = {"metadata": {"omixa_workspace": workspace_id}}
+        customer = self._ask(lambda v1: v1.customers.create(asked, {"idempotency_key": key}))
+        return str(customer.id)
+
+    def describe_customer(self, customer: str, name: str, email: str) -> None:
+        """Raises StripeRefused for an address that Stripe does not take."""
+        asked = {"name": name} | ({"email": email} if email else {})
+        self._ask(lambda v1: v1.customers.update(customer, asked))
+
+    def find_customers(self, workspace_id: str) -> list[str]:
+        """Ids of the customers made for the workspace, by search: what is a minute old may be missing."""
+        query = {"query": f"metadata['omixa_workspace']:'{workspace_id}'"}
+        return [str(each.id) for each in self._ask(lambda v1: v1.customers.search(query)).data]
+
+    def list_customers(self, workspace_id: str, since: datetime) -> list[str]:
+        """As `find_customers`, of those made since: complete at once, a page of everybody's a call."""
+        made = self._pages("customers", {"created": {"gte": int(since.timestamp())}})
+        return [str(each.id) for each in made if metadata_of(each).get("omixa_workspace") == workspace_id]
+
+    def knows_customer(self, customer: str) -> bool:
+        """Stripe remembers those that were deleted too; it does not know those of another account, or of its other mode."""
+        try:
+            self._ask(lambda v1: v1.customers.retrieve(customer))
+        except StripeRefused as refused:
+            if refused.reason != "resource_missing":
+                raise
+            return False
+        return True
+
+    def create_setup_session(self, customer: str, success_url: str, cancel_url: str, key: str) -> Session:
+        asked = {
+            "mode": "setup",
+            "customer": customer,
+            "currency": "usd",
+            "payment_method_types": list(settings.STRIPE_PAYMENT_METHODS),
+            "success_url": success_url,
+            "cancel_url": cancel_url,
+        }
+        return session_of(self._ask(lambda v1: v1.checkout.sessions.create(asked, {"idempotency_key": key})))
+
+    def create_payment_session(self, asked: Mapping[str, Any], key: str) -> Session:
+        return session_of(self._ask(lambda v1: v1.checkout.sessions.create(dict(asked), {"idempotency_key": key})))
+
+    def retrieve_session(self, session_id: str) -> Session:
+        return session_of(self._ask(lambda v1: v1.checkout.sessions.retrieve(session_id)))
+
+    def expire_session(self, session_id: str) -> Session:
+        """Raises StripeRefused when it is not open any more."""
+        return session_of(self._ask(lambda v1: v1.checkout.sessions.expire(session_id)))
+
+    def retrieve_setup(self, setup_intent: str) -> Setup:
+        return setup_of(self._ask(lambda v1: v1.setup_intents.retrieve(setup_intent)))
+
+    def retrieve_method(self, method: str) -> Method:
+        return method_of(self._ask(lambda v1: v1.payment_methods.retrieve(method)))
+
+    def set_default_method(self, customer: str, method: str) -> None:
+        asked = {"invoice_settings": {"default_payment_method": method}}
+        self._ask(lambda v1: v1.customers.update(customer, asked))
+
+    def create_intent(self, asked: Mapping[str, Any], key: str) -> Intent:
+        """A decline is an Intent with its code and message. Raises MethodUnusable where nothing was made."""
+        try:
+            return intent_of(self._ask(lambda v1: v1.payment_intents.create(dict(asked), {"idempotency_key": key})))
+        except _Declined as declined:
+            return declined.intent
+
+    def retrieve_intent(self, intent: str) -> Intent:
+        return intent_of(self._ask(lambda v1: v1.payment_intents.retrieve(intent, {"expand": ["latest_charge"]})))
+
+    def list_intents(self, since: datetime, customer: str = "") -> Iterator[Intent]:
+        """Newest first, a page a call; complete at once, where search is not."""
+        asked: dict[str, Any] = {"created": {"gte": int(since.timestamp())}, "expand": ["data.latest_charge"]}
+        asked |= {"customer": customer} if customer else {}
+        return (intent_of(each) for each in self._pages("payment_intents", asked))
+
+    def cancel_intent(self, intent: str) -> Intent:
+        """Raises StripeRefused when it cannot be canceled any more. Without a key: it is canceled once anyway."""
+        return intent_of(self._ask(lambda v1: v1.payment_intents.cancel(intent)))
+
+    def create_refund(self, intent: str, amount: Decimal, metadata: Mapping[str, str], key: str) -> MoneyBack:
+        asked = {"payment_intent": intent, "amount": wire(amount), "metadata": dict(metadata)}
+        return refund_of(self._ask(lambda v1: v1.refunds.create(asked, {"idempotency_key": key})))
+
+    def retrieve_refund(self, refund: str) -> MoneyBack:
+        return refund_of(self._ask(lambda v1: v1.refunds.retrieve(refund)))
+
+    def refunds_of(self, intent: str) -> list[MoneyBack]:
+        return [refund_of(each) for each in self._pages("refunds", {"payment_intent": intent})]
+
+    def list_refunds(self, since: datetime) -> Iterator[MoneyBack]:
+        """Newest first, a page a call."""
+        return (refund_of(each) for each in self._pages("refunds", {"created": {"gte": int(since.timestamp())}}))
+
+    def retrieve_dispute(self, dispute: str) -> Claim:
+        return claim_of(self._ask(lambda v1: v1.disputes.retrieve(dispute)))
+
+    def _pages(self, kind: str, asked: dict[str, Any]) -> Iterator[Any]:
+        """Every object of a list, in the order that Stripe gives them."""
+        asked = {"limit": PAGE} | asked
+        more = True
+        while more:
+            page = self._ask(partial(_list, kind, asked))
+            yield from page.data
+            more = bool(page.has_more and page.data)
+            asked = asked | {"starting_after": page.data[-1].id if page.data else ""}
+
+    def _ask(self, call: Any) -> Any:
+        _refuse_in_transaction()
+        try:
+            return call(self._client.v1)
+        except stripe.CardError as error:
+            raise _declined(error) from None
+        except (stripe.APIConnectionError, stripe.RateLimitError) as error:
+            raise StripeUnavailable(str(error)) from None
+        except stripe.IdempotencyError as error:
+            raise StripeRefused(str(error), KEY_USED_OTHERWISE) from None
+        except stripe.StripeError as error:
+            if error.http_status is None or error.http_status >= 500 or error.http_status == 409:
+                raise StripeUnavailable(str(error), answered=(error.http_status or 0) >= 500) from None
+            raise _refused(error) from None
+
+
+def _list(kind: str, asked: dict[str, Any], v1: Any) -> Any:
+    return getattr(v1, kind).list(asked)
+
+
+def _declined(error: stripe.CardError) -> Exception:
+    said = str(error.user_message or "")
+    intent = getattr(error.error, "payment_intent", None)
+    code = str(getattr(error.error, "decline_code", None) or error.code or "card_declined")
+    if intent is None:
+        return MethodUnusable(said, code, is_the_banks=True)
+    return _Declined(intent_of(intent, "declined", code, said))
+
+
+def _refused(error: stripe.StripeError) -> StripeRefused:
+    said, code = str(error.user_message or error), str(error.code or "")
+    missing = code == "resource_missing" and getattr(error, "param", None) in ("payment_method", "customer")
+    if code in UNUSABLE or missing or DETACHED in said:
+        return MethodUnusable(said, code or "payment_method_detached")
+    return StripeRefused(said, code)
+
+
+class _Declined(Exception):
+    def __init__(self, intent: Intent) -> None:
+        super().__init__(intent.message)
+        self.intent = intent
+
+
+def _refuse_in_transaction() -> None:
+    """A call may last half a minute and must not hold a lock, nor be undone with one. A test's own transaction is none."""
+    if any(not getattr(block, "_from_testcase", False) for block in connection.atomic_blocks):
+        raise RuntimeError("Stripe is called inside an open database transaction")

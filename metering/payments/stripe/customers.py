@@ -1,0 +1,185 @@
+"""A workspace at Stripe: its customer, and the method it saved on Stripe's own page."""
+
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import transaction
+
+from metering.invoicing.documents.parties import buyer
+from metering.payments.mails.outbox import tell
+from metering.payments.models import PaymentAccount
+from metering.payments.stripe.client import StripeRefused, edge
+from metering.payments.stripe.keys import failed_since, under_key
+from metering.payments.stripe.objects import Method, Setup
+from workspaces import audit
+from workspaces.members.current import link_for
+from workspaces.models import Workspace
+
+log = structlog.get_logger(__name__)
+ACTOR = "stripe"
+CLOCKS_DIFFER = timedelta(minutes=10)
+DAYS_BEFORE_EXPIRY = 30
+BILLING_PAGE = "/billing"
+
+
+def account_of(workspace: Workspace) -> PaymentAccount:
+    account, _ = PaymentAccount.objects.get_or_create(workspace=workspace)
+    return account
+
+
+def ensure_customer(workspace: Workspace, now: datetime) -> PaymentAccount:
+    """The workspace's account with a Stripe customer. Two at once, or again after a crash, make one.
+
+    Raises StripeUnavailable.
+    """
+    account = account_of(workspace)
+    if account.customer_id:
+        return account
+    name = f"customer-of-{workspace.public_id}"
+    customer = _customer_made(workspace, name) or under_key(
+        name, lambda key: edge().create_customer(workspace.public_id, key), now
+    )
+    _describe(customer, workspace)
+    PaymentAccount.objects.filter(pk=account.pk, customer_id__isnull=True).update(customer_id=customer)
+    account.refresh_from_db()
+    return account
+
+
+def _customer_made(workspace: Workspace, name: str) -> str:
+    """The customer that an earlier call made: search may miss the latest, so after a failure the list is read as well."""
+    found = edge().find_customers(workspace.public_id)
+    since = failed_since(name)
+    if not found and since is not None:
+        found = edge().list_customers(workspace.public_id, since - CLOCKS_DIFFER)
+    return found[0] if found else ""
+
+
+def _describe(customer: str, workspace: Workspace) -> None:
+    """Name and address, as far as Stripe takes them: no payment waits for that."""
+    party = buyer(workspace)
+    try:
+        edge().describe_customer(customer, party["name"], party["email"].partition(",")[0])
+    except StripeRefused as refused:
+        log.warning("customer_not_described", workspace_id=workspace.public_id, error=str(refused))
+
+
+def setup_page(workspace: Workspace, now: datetime) -> str:
+    """The address of Stripe's page that saves a method. An open one is used again. Raises StripeUnavailable."""
+    account = ensure_customer(workspace, now)
+    assert account.customer_id is not None  # noqa: S101 - just ensured
+    if account.setup_session_id:
+        session = edge().retrieve_session(account.setup_session_id)
+        if session.status == "open":
+            return session.url
+        take_setup_session(session.id, now)
+    customer = account.customer_id
+    done, back = link_for(workspace, BILLING_PAGE, saved="1"), link_for(workspace, BILLING_PAGE)
+    name = f"setup-{workspace.public_id}-after-{account.setup_session_id or 'none'}"
+    session = under_key(name, lambda key: edge().create_setup_session(customer, done, back, key), now)
+    latest = PaymentAccount.objects.filter(pk=account.pk, setup_session_id=account.setup_session_id)
+    latest.update(setup_session_id=session.id)
+    return session.url
+
+
+def take_setup_session(session_id: str, now: datetime) -> None:
+    """Keeps the method that a completed page saved. A session of nobody here is left alone."""
+    session = edge().retrieve_session(session_id)
+    if session.mode == "setup" and session.status == "complete":
+        take_setup(session.setup_intent, now)
+
+
+def take_setup(setup_id: str, now: datetime) -> bool:
+    """Keeps the method that a setup saved, maybe days after its page, as when a bank account had to be verified.
+
+    News that is late or repeated does not bring back an older method, nor one that its customer has no more. False where
+    there is nothing to keep.
+    """
+    setup = edge().retrieve_setup(setup_id)
+    if not setup.method:
+        return False
+    method = edge().retrieve_method(setup.method)
+    account = PaymentAccount.objects.filter(customer_id=method.customer).select_related("workspace").first()
+    if account is None or method.id == account.method_id:
+        return account is not None
+    if not (_is_newer(account, setup) or _is_of_latest_page(account, setup)):
+        log.info("setup_is_late", workspace_id=account.workspace.public_id, setup=setup.id)
+        return True
+    edge().set_default_method(method.customer, method.id)
+    keep_method(account, method, now, setup.created)
+    return True
+
+
+def _is_newer(account: PaymentAccount, setup: Setup) -> bool:
+    """Than the setup of the method in place; true where none ever was."""
+    if account.method_set_up_at is None:
+        return not account.method_id
+    return setup.created is not None and setup.created > account.method_set_up_at
+
+
+def _is_of_latest_page(account: PaymentAccount, setup: Setup) -> bool:
+    latest = account.setup_session_id
+    return bool(latest) and edge().retrieve_session(latest).setup_intent == setup.id
+
+
+def keep_method(account: PaymentAccount, method: Method, now: datetime, set_up_at: datetime | None = None) -> None:
+    """From now on invoices are collected from it; automatic top-ups that a decline stopped may go on.
+
+    With `set_up_at` it is a new one, unless a newer one came in meanwhile; without, it is news of the one in place. What only
+    says the same again, as Stripe's events may, changes nothing. What is dunned is charged by the next run.
+    """
+    with transaction.atomic():
+        standing = PaymentAccount.objects.select_for_update().get(pk=account.pk)
+        is_late = set_up_at and standing.method_set_up_at and set_up_at < standing.method_set_up_at
+        is_of_another = set_up_at is None and standing.method_id != method.id
+        if is_late or is_of_another or _shown(standing) == _shown(method):
+            return
+        PaymentAccount.objects.filter(pk=account.pk).update(
+            method_id=method.id,
+            method_kind=method.kind,
+            method_set_up_at=set_up_at or standing.method_set_up_at,
+            brand=method.brand,
+            last_four=method.last_four,
+            expires_year=method.expires_year,
+            expires_month=method.expires_month,
+            top_up_stopped="",
+        )
+        shown = f"{method.brand} {method.last_four}"
+        audit.record(ACTOR, "payment_method.saved", method.id, account.workspace, now=now, shown=shown)
+
+
+def _shown(saved: PaymentAccount | Method) -> tuple[str, str, int | None, int | None]:
+    method_id = saved.method_id if isinstance(saved, PaymentAccount) else saved.id
+    return method_id, saved.last_four, saved.expires_year, saved.expires_month
+
+
+def refresh_method(method_id: str, now: datetime) -> None:
+    """A saved method changed at Stripe, or was taken away there."""
+    account = PaymentAccount.objects.filter(method_id=method_id).select_related("workspace").first()
+    if account is None:
+        return
+    method = edge().retrieve_method(method_id)
+    if method.customer == account.customer_id:
+        keep_method(account, method, now)
+        return
+    with transaction.atomic():
+        forgotten = {"method_id": "", "method_kind": "", "brand": "", "last_four": ""}
+        PaymentAccount.objects.filter(pk=account.pk, method_id=method_id).update(
+            **forgotten, expires_year=None, expires_month=None
+        )
+        audit.record(ACTOR, "payment_method.removed", method_id, account.workspace, now=now)
+
+
+def tell_expiring(now: datetime) -> int:
+    """One mail per card and expiry, a month ahead; how many cards that are."""
+    soon = now + timedelta(days=DAYS_BEFORE_EXPIRY)
+    expiring = [
+        account
+        for account in PaymentAccount.objects.exclude(method_id="").exclude(expires_year=None).select_related("workspace")
+        if (account.expires_year, account.expires_month) <= (soon.year, soon.month)
+    ]
+    for account in expiring:
+        month = f"{account.expires_year}-{account.expires_month:02}"
+        context = {"brand": account.brand, "last_four": account.last_four, "month": month}
+        key = f"card_expiring:{account.workspace.public_id}:{account.method_id}:{month}"
+        tell(account.workspace, "card_expiring", key, context, now)
+    return len(expiring)

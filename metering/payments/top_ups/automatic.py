@@ -1,0 +1,92 @@
+"""Credits that buy themselves when the balance runs low, and the mail that says that it does."""
+
+from datetime import datetime
+from decimal import Decimal
+
+import structlog
+from django.db import transaction
+from django.db.models import Q
+
+from metering.invoicing.lifecycle.draft import hold
+from metering.jobs.progress import Progress, unheard
+from metering.money import cents_text, exact_text
+from metering.payments.balance.balance import Balance, balance_of
+from metering.payments.clock import Clock, ticking
+from metering.payments.mails.outbox import tell
+from metering.payments.models import PaymentAccount, TopUp
+from metering.payments.stripe.client import is_configured
+from metering.payments.top_ups import purchase
+from metering.payments.top_ups.daily_bound import bought_today
+from metering.periods import instant_text
+
+log = structlog.get_logger(__name__)
+ACTOR = "metering.top_up_balances"
+
+
+def top_up_low(now: datetime | Clock, progress: Progress = unheard) -> dict[str, int]:
+    """Looks at every workspace that wants to be told, or topped up. Counts of topped_up, told and failed."""
+    clock = ticking(now)
+    counts = {"topped_up": 0, "told": 0, "failed": 0}
+    watched = Q(top_up_below__isnull=False) | Q(low_balance__isnull=False)
+    accounts = list(PaymentAccount.objects.filter(watched).select_related("workspace").order_by("pk"))
+    for done, account in enumerate(accounts):
+        progress(done, len(accounts))
+        try:
+            moment = clock()
+            balance = balance_of(account.workspace, moment)
+            counts["told"] += _tell_if_low(account, balance, moment)
+            counts["topped_up"] += _top_up_if_low(account, balance, moment)
+        except Exception:
+            log.exception("top_up_failed", workspace_id=account.workspace.public_id)
+            counts["failed"] += 1
+    progress(len(accounts), len(accounts))
+    return counts
+
+
+def _top_up_if_low(account: PaymentAccount, balance: Balance, now: datetime) -> bool:
+    """One at a time, so many a day, never after a decline until a person has looked."""
+    if not _wants_top_up(account, balance.left):
+        return False
+    made = _begin_if_low(account.pk, account.workspace_id, now)
+    return made is not None and purchase.pay(made, now).status == TopUp.Status.PAID
+
+
+def _begin_if_low(account_id: int, workspace_id: int, now: datetime) -> TopUp | None:
+    """Looked at again with the workspace held, for another run may have bought, been declined or been told to stop."""
+    with transaction.atomic():
+        hold(workspace_id)
+        account = PaymentAccount.objects.select_related("workspace").get(pk=account_id)
+        pending = TopUp.objects.filter(workspace=workspace_id, automatic=True, status=TopUp.Status.PENDING)
+        if pending.exists():  # the payments' recovery ends it
+            return None
+        if bought_today(workspace_id, True, now) >= account.top_ups_per_day:
+            return None
+        if not _wants_top_up(account, balance_of(account.workspace, now).left):
+            return None
+        assert account.top_up_amount is not None  # noqa: S101 - it is wanted
+        return purchase.begin(account, account.top_up_amount, purchase.SAVED, ACTOR, now, automatic=True)
+
+
+def _wants_top_up(account: PaymentAccount, left: Decimal) -> bool:
+    if account.top_up_below is None or account.top_up_amount is None or left >= account.top_up_below:
+        return False
+    if account.workspace.sandbox or account.top_up_stopped:
+        return False
+    return bool(account.method_id and is_configured())
+
+
+def _tell_if_low(account: PaymentAccount, balance: Balance, now: datetime) -> bool:
+    """Once per crossing: the balance has to be above the level again before the next mail."""
+    if account.low_balance is None:
+        return False
+    accounts = PaymentAccount.objects.filter(pk=account.pk)
+    if balance.left >= account.low_balance:
+        accounts.filter(low_balance_told_at__isnull=False).update(low_balance_told_at=None)
+        return False
+    with transaction.atomic():
+        if not accounts.filter(low_balance_told_at__isnull=True).update(low_balance_told_at=now):
+            return False
+        context = {"balance": exact_text(balance.left)[:-10], "level": cents_text(account.low_balance)}
+        key = f"balance_low:{account.workspace.public_id}:{instant_text(now)}"
+        tell(account.workspace, "balance_low", key, context, now)
+        return True

@@ -1,0 +1,104 @@
+"""Buying credits: on a payment page, or from the saved method.
+
+A top-up and its one attempt are written in one transaction, so that whoever dies afterwards leaves something to take up.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+
+from metering.errors import InvalidParameter, NoPaymentMethod, SandboxBuysNothing
+from metering.money import ONE_CENT, cents_text
+from metering.payments.collecting.attempts import PAYMENT_PAGE, SAVED_METHOD, begin_for_top_up, pursue
+from metering.payments.idempotency import once, remembered
+from metering.payments.models import PaymentAccount, TopUp
+from metering.payments.stripe.client import StripeUnavailable, edge
+from metering.payments.stripe.customers import account_of, ensure_customer
+from metering.payments.top_ups.daily_bound import check_bound_of_the_day
+from workspaces import audit
+from workspaces.models import Workspace
+
+log = structlog.get_logger(__name__)
+PAGE, SAVED = "page", "saved"
+CHANNELS = {PAGE: PAYMENT_PAGE, SAVED: SAVED_METHOD}
+
+
+def check(workspace: Workspace, amount: Decimal, method: str) -> None:
+    """Raises SandboxBuysNothing, InvalidParameter, NoPaymentMethod and StripeNotConfigured before anything is made."""
+    refuse_sandbox(workspace)
+    edge()
+    least, most = settings.TOP_UP_MINIMUM, settings.TOP_UP_MAXIMUM
+    if not amount.is_finite() or amount != amount.quantize(ONE_CENT) or not least <= amount <= most:
+        raise InvalidParameter(f"A top-up is {cents_text(least)} to {cents_text(most)} USD, in whole cents.", param="amount")
+    if method == SAVED and not account_of(workspace).method_id:
+        raise NoPaymentMethod("No payment method is saved: save one, or pay on a page.")
+
+
+def refuse_sandbox(workspace: Workspace) -> None:
+    """Raises SandboxBuysNothing."""
+    if workspace.sandbox:
+        raise SandboxBuysNothing("This workspace is a sandbox: nothing in it costs money, so it buys no credit.")
+
+
+def begin(account: PaymentAccount, amount: Decimal, method: str, actor: str, now: datetime, automatic: bool = False) -> TopUp:
+    """The top-up and its attempt, pending: both or neither. `pay` asks Stripe for its money."""
+    workspace = account.workspace
+    with transaction.atomic():
+        made = TopUp.objects.create(
+            workspace=workspace,
+            amount=amount,
+            currency=workspace.currency,
+            automatic=automatic,
+            created_at=now,
+            created_by=actor,
+        )
+        begin_for_top_up(made, CHANNELS[method], account, now)
+        audit.record(actor, "credit.top_up", made.public_id, workspace, now=now, amount=cents_text(amount))
+    return made
+
+
+def pay(top_up: TopUp, now: datetime) -> TopUp:
+    """Opens its page, or charges the saved method; the top-up as it is then. Repeating it changes nothing.
+
+    While Stripe does not answer the top-up stays pending, and the next run takes it up.
+    """
+    attempt = top_up.attempts.first()
+    if top_up.status == TopUp.Status.PENDING and attempt is not None:
+        try:
+            pursue(attempt, now)
+        except StripeUnavailable as error:
+            log.warning("top_up_waits", top_up=top_up.public_id, error=str(error))
+        top_up.refresh_from_db()
+    return top_up
+
+
+def buy(workspace: Workspace, amount: Decimal, method: str, key: str, actor: str, now: datetime) -> TopUp:
+    """The top-up of this `Idempotency-Key`, as it is by now: made and charged once, however often it is asked for.
+
+    Raises what `check` and `once` raise, TooManyTopUps, and StripeUnavailable while nothing is made.
+    """
+    asked = {"top_up": {"amount": amount, "method": method}}
+    made = remembered(workspace, key, asked)
+    if made is None:
+        check(workspace, amount, method)
+        customer = ensure_customer(workspace, now)
+
+        def make_checked() -> str:
+            check(workspace, amount, method)  # the method may be gone meanwhile
+            check_bound_of_the_day(workspace.pk, now)  # `once` holds the workspace
+            account = PaymentAccount.objects.select_related("workspace").get(pk=customer.pk)
+            return begin(account, amount, method, actor, now).public_id
+
+        made = once(workspace, key, asked, make_checked, now)
+    return pay(TopUp.objects.select_related("workspace").get(public_id=made), now)
+
+
+def page_of(top_up: TopUp) -> str | None:
+    """Where it can be paid; None when it is settled or charged."""
+    if top_up.status != TopUp.Status.PENDING:
+        return None
+    urls = top_up.attempts.filter(status="started").values_list("session_url", flat=True)
+    return urls.first() or None

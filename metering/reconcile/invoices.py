@@ -1,0 +1,202 @@
+"""Proof that finalized invoices agree with themselves, their numbers' sequence and the ledger. Writes nothing."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+
+from metering.invoicing.composing.taken_back import taken_back
+from metering.invoicing.models import Invoice
+from metering.money import cents_text, exact_text, round_to_cents
+from metering.periods import Period
+from metering.reconcile.credit_notes import credit_note_differences
+
+# Each finalized invoice beside the sums of its lines.
+INVOICES = """
+SELECT i.public_id, i.number, i.status, i.subtotal_exact, i.subtotal, i.promotional, i.tax, i.total,
+       i.credits_applied + i.amount_paid + i.credited, i.amount_due,
+       coalesce((SELECT sum((tax ->> 'amount')::numeric) FROM jsonb_array_elements(i.taxes) AS each (tax)), 0),
+       coalesce(sum(l.amount_exact), 0), coalesce(sum(l.amount), 0),
+       count(*) FILTER (WHERE l.kind IN ('usage', 'adjustment')
+                               AND l.amount_exact <> l.quantity * l.rate_per_million * 0.000001
+                           OR abs(l.amount - l.amount_exact) >= 0.01)
+FROM metering_invoice i LEFT JOIN metering_invoiceline l ON l.invoice_id = i.id
+WHERE i.status <> 'draft' AND (%(start)s::timestamptz IS NULL OR i.period_start = %(start)s)
+GROUP BY i.id ORDER BY i.id
+"""
+
+# Billable rollups whose cost is not their tokens times the rates of their price version.
+# Multiplied, because a quotient of PostgreSQL's keeps fewer places the larger it is.
+MISPRICED = """
+SELECT * FROM (
+SELECT w.public_id, r.day, coalesce(p.public_id, r.price_id::text), r.cost,
+       (r.input_tokens - r.cached_input_tokens - r.cache_write_tokens) * p.input_rate * 0.000001
+       + r.cached_input_tokens * coalesce(p.cached_input_rate, p.input_rate) * 0.000001
+       + r.cache_write_tokens * coalesce(p.cache_write_rate, p.input_rate) * 0.000001
+       + r.output_tokens * p.output_rate * 0.000001 AS rated
+FROM metering_dailyrollup r JOIN workspaces_workspace w ON w.id = r.workspace_id
+LEFT JOIN metering_priceversion p ON p.id = r.price_id
+WHERE r.price_id > 0 AND (%(start)s::timestamptz IS NULL OR r.day >= %(start)s AND r.day < %(end)s)
+) AS billable WHERE rated IS DISTINCT FROM cost ORDER BY public_id, day
+"""
+
+# Exact USD of billable usage, and of what finalized invoices bill for the same months.
+LEDGER = """
+SELECT coalesce(sum(r.cost), 0) FROM metering_dailyrollup r
+JOIN workspaces_workspace w ON w.id = r.workspace_id AND NOT w.sandbox
+WHERE r.price_id > 0 AND (%(start)s::timestamptz IS NULL OR r.day >= %(start)s AND r.day < %(end)s)
+"""
+BILLED = """
+SELECT coalesce(sum(l.amount_exact), 0), count(DISTINCT i.id) FROM metering_invoiceline l
+JOIN metering_invoice i ON i.id = l.invoice_id
+WHERE i.status IN ('open', 'paid', 'uncollectible') AND l.kind IN ('usage', 'adjustment')
+  AND (%(start)s::timestamptz IS NULL OR l.period_start = %(start)s)
+"""
+
+# Tokens that finalized invoices bill beyond those in the rollups: twice, never used, or taken back since (taken_back.py). What
+# they bill less is not yet billed, and no difference.
+OVERBILLED = """
+WITH billed AS (
+    SELECT i.workspace_id, l.period_start AS month, l.language_model_id AS model_id, l.service_tier, l.price, l.component,
+           sum(l.quantity) AS tokens, max(i.finalized_at) AS finalized_at
+    FROM metering_invoiceline l JOIN metering_invoice i ON i.id = l.invoice_id
+    WHERE i.status IN ('open', 'paid', 'uncollectible') AND l.kind IN ('usage', 'adjustment')
+      AND (%(start)s::timestamptz IS NULL OR l.period_start = %(start)s)
+    GROUP BY 1, 2, 3, 4, 5, 6
+), months AS (
+    SELECT workspace_id, date_trunc('month', day, 'UTC') AS month, model_id, service_tier_id, price_id,
+           sum(input_tokens) AS input, sum(cached_input_tokens) AS cached_input, sum(cache_write_tokens) AS cache_write,
+           sum(output_tokens) AS output
+    FROM metering_dailyrollup
+    WHERE price_id > 0 AND (%(start)s::timestamptz IS NULL OR day >= %(start)s AND day < %(end)s)
+    GROUP BY 1, 2, 3, 4, 5
+), used AS (
+    SELECT months.workspace_id, month, months.model_id, t.name AS service_tier, p.public_id AS price, component, tokens
+    FROM months JOIN metering_servicetier t ON t.id = service_tier_id JOIN metering_priceversion p ON p.id = price_id,
+    LATERAL (VALUES ('input', input - cached_input - cache_write), ('cached_input', cached_input),
+                    ('cache_write', cache_write), ('output', output)) AS part (component, tokens)
+)
+SELECT w.public_id, m.slug, coalesce(used.tokens, 0), billed.tokens, billed.finalized_at,
+       workspace_id, month, model_id, service_tier, price, component
+FROM billed LEFT JOIN used USING (workspace_id, month, model_id, service_tier, price, component)
+JOIN workspaces_workspace w ON w.id = workspace_id JOIN metering_languagemodel m ON m.id = model_id
+WHERE billed.tokens > coalesce(used.tokens, 0) ORDER BY w.public_id, month, m.slug, service_tier, price, component
+"""
+
+# Sequences whose last number is not the count of the numbers given. A number without its last digits names its sequence
+# exactly: compared as a pattern or a beginning, "A-2026-..." would take in those of a prefix "A-2026" too.
+GAPS = """
+SELECT s.prefix, s.year, s.last, count(given.number) FROM metering_invoicesequence s
+LEFT JOIN (SELECT number FROM metering_invoice UNION ALL SELECT number FROM metering_creditnote) AS given
+ON rtrim(given.number, '0123456789') = s.prefix || '-' || s.year || '-'
+GROUP BY s.id HAVING s.last <> count(given.number) ORDER BY s.prefix, s.year
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceCheck:
+    """`differences` are what should not be. `invoiced` says what is billed, and what is not yet: late usage,
+    unfinalized months and the running one, which later invoices bill.
+    """
+
+    differences: list[dict[str, Any]] = field(default_factory=list)
+    invoiced: dict[str, Any] = field(default_factory=dict)
+
+
+def check(period: Period | None = None) -> InvoiceCheck:
+    """Finalized invoices of the month, or of all months, against their lines, and what they bill against the usage.
+
+    `invoiced` is {"invoices", "usage", "billed", "not_yet_billed"}: how many invoices bill usage of these months, then
+    exact USD texts, of which the last two add up to the first. Set-based: reads rollups and lines, never events.
+    """
+    scope = {"start": period and period.start, "end": period and period.end}
+    ((used,),) = rows(LEDGER, scope)
+    ((billed, invoices),) = rows(BILLED, scope)
+    return InvoiceCheck(
+        differences=differences(period),
+        invoiced={
+            "invoices": invoices,
+            "usage": exact_text(used),
+            "billed": exact_text(billed),
+            "not_yet_billed": exact_text(used - billed),
+        },
+    )
+
+
+def differences(period: Period | None = None) -> list[dict[str, Any]]:
+    """What contradicts itself, one object each: {"check", whose it is, "expected", "found"}. Empty when all is well."""
+    scope = {"start": period and period.start, "end": period and period.end}
+    found = [problem for row in rows(INVOICES, scope) for problem in of_invoice(*row)]
+    for workspace, day, price, cost, rated in rows(MISPRICED, scope):
+        where = {"workspace_id": workspace, "day": f"{day:%Y-%m-%d}", "price_id": price}
+        expected = None if rated is None else exact_text(rated)
+        found.append({"check": "rollup_cost_is_tokens_times_rates", **where, "expected": expected, "found": exact_text(cost)})
+    found += overbilled(scope)
+    found += credit_note_differences(period)
+    for prefix, year, last, given in rows(GAPS, {}):
+        found.append(
+            {
+                "check": "numbers_have_no_gaps",
+                "sequence": f"{prefix}-{year}",
+                "expected": str(last),
+                "found": str(given),
+            }
+        )
+    return found
+
+
+def overbilled(scope: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What is billed beyond the ledger and beyond what was taken back since, in tokens."""
+    found = rows(OVERBILLED, scope)
+    taken = taken_back((tuple(thing), finalized_at) for _, _, _, _, finalized_at, *thing in found)
+    for workspace, slug, used, billed, _, *thing in found:
+        most = used + taken.get(tuple(thing), 0)
+        if billed > most:
+            _, month, _, tier, price, component = thing
+            what = {"workspace_id": workspace, "month": f"{month:%Y-%m}", "model": slug, "service_tier": tier}
+            which = {"price_id": price, "component": component}
+            yield {"check": "billed_tokens_were_used", **what, **which, "expected": f"at most {most}", "found": str(billed)}
+
+
+def of_invoice(
+    public_id: str,
+    number: str,
+    status: str,
+    subtotal_exact: Decimal,
+    subtotal: Decimal,
+    promotional: Decimal,
+    tax: Decimal,
+    total: Decimal,
+    settled: Decimal,
+    amount_due: Decimal,
+    taxes: Decimal,
+    lines_exact: Decimal,
+    lines_shown: Decimal,
+    wrong_lines: int,
+) -> Iterator[dict[str, Any]]:
+    """What one finalized invoice contradicts itself in."""
+    checks = [
+        ("exact_lines_add_up", exact_text(lines_exact), exact_text(subtotal_exact)),
+        ("subtotal_is_rounded_once", cents_text(round_to_cents(subtotal_exact)), cents_text(subtotal)),
+        ("displayed_lines_add_up", cents_text(subtotal), cents_text(lines_shown)),
+        ("tax_is_the_sum_of_taxes", cents_text(taxes), cents_text(tax)),
+        ("total_is_subtotal_and_tax", cents_text(subtotal - promotional + tax), cents_text(total)),
+        ("due_is_total_less_settled", cents_text(total - settled), cents_text(amount_due)),
+        (
+            "nothing_is_due_on_a_paid_invoice",
+            cents_text(Decimal(0) if status == Invoice.Status.PAID else amount_due),
+            cents_text(amount_due),
+        ),
+        ("lines_are_quantity_times_rate", "0 wrong lines", f"{wrong_lines} wrong lines"),
+    ]
+    for name, expected, found in checks:
+        if expected != found:
+            yield {"check": name, "invoice_id": public_id, "number": number, "expected": expected, "found": found}
+
+
+def rows(sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters or None)
+        return cursor.fetchall()

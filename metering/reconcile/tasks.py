@@ -1,0 +1,39 @@
+"""The nightly proof that everything agrees."""
+
+from typing import Any
+
+import structlog
+from celery import shared_task
+from django.utils import timezone
+
+from metering.jobs.alert import tell_operators
+from metering.jobs.models import JobRun
+from metering.jobs.run import running
+from metering.reconcile.everything import against_stripe, everything
+from workspaces.audit import chain
+
+log = structlog.get_logger(__name__)
+NIGHTS_REMEMBERED = 100
+
+
+@shared_task(name="metering.reconcile_nightly")
+def reconcile_nightly(order: Any = None) -> None:
+    """Proves that everything agrees, and alerts the operators where it does not."""
+    with running("metering.reconcile_nightly", order) as run:
+        run.result = found = everything(progress=run.progress)
+        found["differences"] += against_stripe(timezone.now())
+        found["differences"] += trail_differences(found)
+        found["ok"] = not found["differences"]
+        if found["differences"]:
+            run.needs_attention()
+            tell_operators(f"Omixa billing: differences found, {len(found['differences'])} in all", found["differences"])
+
+
+def trail_differences(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Proves the trail against the heads of the nights before, and keeps its head in `found` and in the log."""
+    earlier = JobRun.objects.filter(job="metering.reconcile_nightly", result__has_key="audit_head")
+    heads = [chain.parse_head(run.result["audit_head"]) for run in earlier.order_by("-pk")[:NIGHTS_REMEMBERED]]
+    proof = chain.verify(*heads)
+    found["audit_head"] = proof["head"]
+    log.info("audit_head", head=proof["head"], ok=proof["ok"])
+    return [] if proof["ok"] else [{"check": "audit_trail_is_untouched", **proof["first_difference"]}]

@@ -1,0 +1,105 @@
+"""Changes recorded events and moves their rollups by what changed, in one transaction of the caller's."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db import connection
+
+from metering.ingest.models import EventStatus
+from metering.money import from_pico
+from metering.periods import floor_day, floor_hour
+from metering.revisions.stored_events import State, Stored
+from metering.rollups.compare import GRAINS
+from metering.rollups.fold import NO_PRICE, Key, Sums, add, apply
+
+UPDATE = """
+UPDATE metering_usageevent event SET status = changed.status, usage_source = changed.usage_source,
+    input_tokens = changed.input_tokens, cached_input_tokens = changed.cached_input_tokens,
+    cache_write_tokens = changed.cache_write_tokens, output_tokens = changed.output_tokens,
+    reasoning_tokens = changed.reasoning_tokens, price_id = changed.price_id, cost = changed.cost
+FROM unnest(%s::int[], %s::timestamptz[], %s::bigint[], %s::smallint[], %s::smallint[], %s::int[], %s::int[], %s::int[],
+            %s::int[], %s::int[], %s::int[], %s::numeric[])
+    AS changed (workspace_id, occurred_at, id, status, usage_source, input_tokens, cached_input_tokens, cache_write_tokens,
+                output_tokens, reasoning_tokens, price_id, cost)
+WHERE event.workspace_id = changed.workspace_id AND event.occurred_at = changed.occurred_at AND event.id = changed.id
+  AND event.occurred_at BETWEEN %s AND %s
+"""
+
+# Rows that everything has moved out of; a rebuilt rollup would not have them. They are locked by then: apply wrote them.
+TIDY = """
+DELETE FROM {table} rollup
+USING unnest(%s::int[], %s::timestamptz[], %s::int[], %s::int[], %s::smallint[], %s::smallint[], %s::smallint[], %s::int[])
+    AS emptied (workspace_id, start, model_id, key_id, service_tier_id, provider_id, status, price_id)
+WHERE rollup.workspace_id = emptied.workspace_id AND rollup.{grain} = emptied.start AND rollup.model_id = emptied.model_id
+  AND rollup.key_id = emptied.key_id AND rollup.service_tier_id = emptied.service_tier_id
+  AND rollup.provider_id = emptied.provider_id AND rollup.status = emptied.status AND rollup.price_id = emptied.price_id
+  AND rollup.requests = 0
+"""
+
+
+class Change(NamedTuple):
+    """An event, locked and as it was read, and what it becomes."""
+
+    event: Stored
+    after: State
+
+
+def change(changes: Sequence[Change]) -> None:
+    """Writes what events become, each named once, and moves the rollups. The caller holds the events' rows."""
+    moved = [each for each in changes if each.after != each.event.state]
+    if not moved:
+        return
+    rows = [_columns(each) for each in moved]
+    instants = [each.event.occurred_at for each in moved]
+    with connection.cursor() as cursor:
+        cursor.execute(UPDATE, [*map(list, zip(*rows, strict=True)), min(instants), max(instants)])
+        if cursor.rowcount != len(moved):
+            raise AssertionError(f"{cursor.rowcount} events changed, not {len(moved)}: they were not held")
+    hours = differences_by_hour(moved)
+    apply(hours)
+    _tidy(key for key, sums in hours.items() if sums[0] < 0)
+
+
+def _columns(change: Change) -> tuple[object, ...]:
+    event, after = change
+    cost = None if after.cost is None else from_pico(after.cost)
+    key = (event.workspace_id, event.occurred_at, event.id)
+    return (*key, after.status, after.usage_source, *after.counts, after.price_id, cost)
+
+
+def differences_by_hour(changes: Iterable[Change]) -> dict[Key, Sums]:
+    """What the changes add to the hourly rollups and take from them; hours that they leave alone are not in it."""
+    sums: dict[Key, Sums] = {}
+    for event, after in changes:
+        for state, sign in ((event.state, -1), (after, 1)):
+            if state.status != EventStatus.VOIDED:
+                amounts = (1, *state.counts, state.cost or 0)
+                add(sums, _key(event, state), [sign * amount for amount in amounts])
+    return {key: amounts for key, amounts in sums.items() if any(amounts)}
+
+
+def _key(event: Stored, state: State) -> Key:
+    return Key(
+        event.workspace_id,
+        floor_hour(event.occurred_at),
+        event.model_id,
+        event.key_id,
+        event.tier_id,
+        event.provider_id,
+        state.status,
+        state.price_id or NO_PRICE,
+    )
+
+
+def _tidy(hours: Iterable[Key]) -> None:
+    by_hour = sorted(hours)
+    by_day = sorted({key._replace(start=floor_day(key.start)) for key in by_hour})
+    for grain, keys in (("hour", by_hour), ("day", by_day)):
+        if keys:
+            _delete_empty(grain, keys)
+
+
+def _delete_empty(grain: str, keys: Sequence[tuple[int | datetime, ...]]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(TIDY.format(table=GRAINS[grain], grain=grain), [*map(list, zip(*keys, strict=True))])

@@ -1,0 +1,121 @@
+"""What corrections make of their events. The outcome depends on which corrections there are, not on who came first:
+
+a void stands for ever; else, of the replacements, the one that was sent last (by batch, then by position). One that is
+processed late but was sent earlier is on the trail and changes nothing.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from metering.ingest.models import EventCorrection, EventStatus, UsageSource
+from metering.pricing.rates import RateTable
+from metering.revisions.change_events import Change
+from metering.revisions.corrections.sent import UNKNOWN_EVENT, Identity, Sent
+from metering.revisions.corrections.trail import Entry, Standing
+from metering.revisions.stored_events import State, Stored, rated, voided
+
+
+class Verdict(NamedTuple):
+    """What became of a correction; `code` is empty where it was simply recorded."""
+
+    outcome: str
+    code: str = ""
+    message: str = ""
+
+
+RECORDED = Verdict("recorded")
+DUPLICATE = Verdict(
+    "duplicate",
+    "duplicate",
+    "Recorded before with the same content; counted once. To go back to earlier counts, give it a reason of its own.",
+)
+VOIDED = Verdict("conflict", "event_voided", "The event was taken back by a void, which stands; this changes nothing.")
+UNPRICED = Verdict("unpriced", "no_price", "Recorded; no price covers the event's model, service tier and time yet.")
+WRONG_KEY = Verdict("rejected", "wrong_key", "The event was called with another key of its workspace than key_id names.")
+OTHER_GATEWAY = Verdict(
+    "rejected", "sent_by_another_gateway", "Another gateway sent this event; a gateway corrects only what it sent itself."
+)
+UNKNOWN_SENDER = Verdict(
+    "rejected",
+    "sender_not_recorded",
+    "It is not known which gateway sent this event, so no gateway may correct it. An operator can replay the correction.",
+)
+UNKNOWN = Verdict(
+    "rejected",
+    UNKNOWN_EVENT,
+    "No event is recorded under this request id and attempt. Should it arrive, this is applied to it by itself.",
+)
+
+
+class Decided(NamedTuple):
+    """A verdict for each correction, in order; what events become, once each; and what their trail is to say."""
+
+    verdicts: list[Verdict]
+    changes: list[Change]
+    entries: list[Entry]
+
+
+def decide(
+    sent: Iterable[Sent], events: dict[Identity, Stored], standing: dict[Identity, Standing], rates: RateTable
+) -> Decided:
+    """Weighs corrections, in the order they were sent, against the events and what stands already, which it adds to."""
+    decided = Decided([], [], [])
+    states: dict[Identity, State] = {}
+    for each in sent:
+        event = events.get(each.identity)
+        if event is None:
+            decided.verdicts.append(UNKNOWN)
+            continue
+        if refused := _refused(each, event):
+            decided.verdicts.append(refused)
+            continue
+        before = states.get(each.identity, event.state)
+        verdict, after, took_effect = _weigh(each, event, before, standing[each.identity], rates)
+        decided.verdicts.append(verdict)
+        if verdict is DUPLICATE:
+            continue
+        states[each.identity] = after
+        correction = each.correction
+        decided.entries.append(
+            Entry(
+                event,
+                correction.action,
+                correction.reason,
+                each.sender.name,
+                before,
+                after,
+                took_effect,
+                each.rank,
+                correction.fingerprint(),
+            )
+        )
+    decided.changes.extend(Change(events[identity], state) for identity, state in states.items())
+    return decided
+
+
+def _refused(sent: Sent, event: Stored) -> Verdict | None:
+    """Why the correction may not touch the event, judged by what its gateway may do now; None when it may."""
+    if event.key_id != sent.key_id:
+        return WRONG_KEY
+    if sent.sender.may_correct_all or event.gateway_id == sent.sender.gateway_id:
+        return None
+    return UNKNOWN_SENDER if event.gateway_id is None else OTHER_GATEWAY
+
+
+def _weigh(sent: Sent, event: Stored, before: State, standing: Standing, rates: RateTable) -> tuple[Verdict, State, bool]:
+    """The verdict on one correction, the event's state after it, and whether it took effect. Notes it as standing."""
+    correction, fingerprint = sent.correction, sent.correction.fingerprint()
+    if fingerprint in standing.fingerprints:
+        return DUPLICATE, before, False
+    was_voided, replaced = standing.voided, standing.replaced
+    standing.note(correction.action, fingerprint, sent.rank)
+    if correction.action == EventCorrection.Action.VOID:
+        return RECORDED, voided(before), not was_voided
+    if was_voided:
+        return VOIDED, before, False
+    if sent.rank < replaced or correction.counts is None:
+        return RECORDED, before, False
+    counted = before._replace(counts=correction.counts, usage_source=UsageSource.PROVIDER)
+    after = rated(event, counted, rates)
+    is_unpriced = after.cost is None and after.status != EventStatus.FAILED
+    return (UNPRICED if is_unpriced else RECORDED), after, True

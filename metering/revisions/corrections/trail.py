@@ -1,0 +1,103 @@
+"""What changed an event since it was recorded: a trail that is only ever appended to."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db import connection
+
+from metering.ingest.models import EventCorrection
+from metering.money import from_pico
+from metering.revisions.stored_events import State, Stored
+
+APPEND = """
+COPY metering_eventcorrection (
+    workspace_id, request_id, attempt, occurred_at, event_id, action, reason, actor, recorded_at, batch_id, index, fingerprint,
+    rerating_id, took_effect, before_status, before_source, before_tokens, before_price_id, before_cost, after_status,
+    after_source, after_tokens, after_price_id, after_cost
+) FROM STDIN
+"""
+
+STANDING = """
+SELECT workspace_id, request_id, attempt, action, fingerprint, batch_id, index
+FROM unnest(%s::int[], %s::text[], %s::int[]) AS event (workspace_id, request_id, attempt)
+JOIN metering_eventcorrection correction USING (workspace_id, request_id, attempt)
+WHERE action <> 'rerate'
+"""
+
+Rank = tuple[int, int]  # batch and position: the order in which corrections were sent
+
+
+class Entry(NamedTuple):
+    """A row to append. Of a re-rating `rank` and `fingerprint` are None, of a correction `rerating_id`."""
+
+    event: Stored
+    action: str
+    reason: str
+    actor: str
+    before: State
+    after: State
+    took_effect: bool = True
+    rank: Rank | None = None
+    fingerprint: UUID | None = None
+    rerating_id: int | None = None
+
+
+class Standing:
+    """The corrections of one event so far, as far as they decide what another one does."""
+
+    def __init__(self) -> None:
+        self.fingerprints: set[UUID] = set()
+        self.voided = False
+        self.replaced: Rank = (-1, -1)
+
+    def note(self, action: str, fingerprint: UUID, rank: Rank) -> None:
+        self.fingerprints.add(fingerprint)
+        if action == EventCorrection.Action.VOID:
+            self.voided = True
+        else:
+            self.replaced = max(self.replaced, rank)
+
+
+def standing_corrections(events: Sequence[Stored]) -> dict[tuple[int, str, int], Standing]:
+    """By identity, for every one of the events, whose rows the caller holds."""
+    found = {event.identity: Standing() for event in events}
+    if not found:
+        return found
+    with connection.cursor() as cursor:
+        cursor.execute(STANDING, [*map(list, zip(*found, strict=True))])
+        for *identity, action, fingerprint, batch_id, index in cursor.fetchall():
+            found[tuple(identity)].note(action, fingerprint, (batch_id, index))
+    return found
+
+
+def append(entries: Iterable[Entry], now: datetime) -> None:
+    """In order: the rows' numbers tell which came first."""
+    with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(APPEND) as copy:
+        for entry in entries:
+            copy.write_row(_columns(entry, now))
+
+
+def _columns(entry: Entry, now: datetime) -> tuple[object, ...]:
+    event, rank = entry.event, entry.rank or (None, None)
+    return (
+        *event.identity,
+        event.occurred_at,
+        event.id,
+        str(entry.action),
+        entry.reason,
+        entry.actor,
+        now,
+        *rank,
+        entry.fingerprint,
+        entry.rerating_id,
+        entry.took_effect,
+        *_state(entry.before),
+        *_state(entry.after),
+    )
+
+
+def _state(state: State) -> tuple[object, ...]:
+    cost = None if state.cost is None else from_pico(state.cost)
+    return (int(state.status), int(state.usage_source), list(state.counts), state.price_id, cost)

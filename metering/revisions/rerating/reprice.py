@@ -1,0 +1,37 @@
+"""Prices the events that waited for a price which now exists, and moves their rollups in the same transaction.
+
+Runs by itself whenever a price is set and at every sweep. What is priced keeps its price; what no price covers still waits. A
+first price is no correction: it leaves no entry on the trail.
+"""
+
+from django.db import transaction
+
+from metering.periods import FIRST_INSTANT, LAST_INSTANT
+from metering.pricing.current import current_rates
+from metering.revisions.change_events import change
+from metering.revisions.rerating.intervals import BEGINNING, Position, Scope
+from metering.revisions.rerating.rerate_events import rate_again, take
+from metering.revisions.stored_events import look_up_by_key
+
+WAITING = Scope(FIRST_INSTANT, LAST_INSTANT, unpriced=True)
+
+
+def price_waiting() -> int:
+    """Prices every waiting event that a price covers, and returns how many. Safe to run twice at once."""
+    priced = 0
+    at: Position | None = BEGINNING
+    while at is not None:
+        count, at = _price_some(at)
+        priced += count
+    return priced
+
+
+def _price_some(after: Position) -> tuple[int, Position | None]:
+    """One transaction's worth: how many it priced, and where to go on; None at the end."""
+    with transaction.atomic():
+        rates = current_rates()
+        look_up_by_key()
+        taken = take(WAITING, rates, after, lock=True)
+        changes = rate_again(taken.events, rates)
+        change(changes)
+    return len(changes), taken.go_on

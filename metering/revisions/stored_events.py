@@ -1,0 +1,101 @@
+"""Recorded events as they lie in their table, locked in one order, and what may change of them.
+
+Lock order of whoever changes recorded events: the prices lock (shared), the corrections lock or the re-rating's row, the
+batches, waiting corrections in the quarantine, events by (workspace, time, id), rollups in sorted order. Workers that record
+take the first, the batches and the rollups in the same order and no event's row, so none of them waits in a circle.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from metering.ingest.formats.dialects import NOTHING, Counts
+from metering.ingest.models import EventStatus
+from metering.money import PICO_PLACES, WIDE
+from metering.pricing.rates import RateTable, event_cost
+
+# In the order of Stored, then of State.
+COLUMNS = """event.workspace_id, event.occurred_at, event.id, event.request_id, event.attempt, event.key_id, event.model_id,
+       event.service_tier_id, tier.name, event.provider_id, event.gateway_id, event.batch_id, event.status,
+       event.usage_source, event.input_tokens, event.cached_input_tokens, event.cache_write_tokens, event.output_tokens,
+       event.reasoning_tokens, event.price_id, event.cost"""
+PLAIN_COLUMNS = 12
+
+# Few rows are looked up by key among very many; a stale estimate must never make a plan read whole months instead.
+BY_KEY = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
+
+
+class State(NamedTuple):
+    """All that a correction or a re-rating may change. `cost` in pico-dollars; it and the price are None while unpriced."""
+
+    status: int
+    usage_source: int
+    counts: Counts
+    price_id: int | None
+    cost: int | None
+
+
+class Stored(NamedTuple):
+    """A recorded event, and its state at the moment it was read."""
+
+    workspace_id: int
+    occurred_at: datetime
+    id: int
+    request_id: str
+    attempt: int
+    key_id: int
+    model_id: int
+    tier_id: int
+    tier: str
+    provider_id: int
+    gateway_id: int | None  # null on events from before it was kept
+    batch_id: int
+    state: State
+
+    @property
+    def identity(self) -> tuple[int, str, int]:
+        return self.workspace_id, self.request_id, self.attempt
+
+
+def read(rows: Iterable[tuple[Any, ...]]) -> list[Stored]:
+    """Rows of COLUMNS."""
+    return [Stored._make((*row[:PLAIN_COLUMNS], _state(row[PLAIN_COLUMNS:]))) for row in rows]
+
+
+def _state(columns: tuple[Any, ...]) -> State:
+    status, source, *counts, price_id, cost = columns
+    return State(status, source, Counts(*counts), price_id, to_pico(cost))
+
+
+def to_pico(cost: Decimal | None) -> int | None:
+    """USD as pico-dollars; a cost has twelve places, so this is exact."""
+    return None if cost is None else int(cost.scaleb(PICO_PLACES, WIDE))
+
+
+def look_up_by_key() -> None:
+    """For the rest of the transaction: see BY_KEY."""
+    with connection.cursor() as cursor:
+        cursor.execute(BY_KEY)
+
+
+def rated(event: Stored, state: State, rates: RateTable) -> State:
+    """The state rated at the event's own time by the prices as they are now.
+
+    A failed response costs nothing, and a voided one is none. Where no price is found it is unpriced.
+    """
+    if state.status >= EventStatus.FAILED:
+        return state._replace(price_id=None, cost=0)
+    counts = state.counts
+    found = rates.find(event.model_id, event.tier, event.workspace_id, event.occurred_at, counts.input)
+    if found is None:
+        return state._replace(price_id=None, cost=None)
+    cost = event_cost(found, counts.input, counts.cached_input, counts.cache_write, counts.output)
+    return state._replace(price_id=found.price_id, cost=cost)
+
+
+def voided(state: State) -> State:
+    """Nothing is left of it but who counted it."""
+    return State(EventStatus.VOIDED, state.usage_source, NOTHING, None, 0)

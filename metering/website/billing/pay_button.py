@@ -1,0 +1,35 @@
+"""How an open invoice is paid from a page: what the button says, or what stands in its place."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from metering.invoicing.lifecycle.amount_due import OWED
+from metering.invoicing.models import Invoice
+from metering.payments.collecting.minimum import is_too_little
+from metering.payments.collecting.status_label import attempt_under_way
+from metering.payments.models import PaymentAccount
+from metering.payments.stripe.client import is_configured
+
+
+@dataclass(frozen=True, slots=True)
+class PayButton:
+    """`method` is the saved one that is charged, empty for Stripe's page; `since` a payment is under way, and none is begun."""
+
+    invoice: Invoice
+    method: str
+    since: datetime | None
+
+
+def pay_button(invoice: Invoice, account: PaymentAccount | None) -> PayButton | None:
+    """None where nothing can be paid by Stripe: it is not set up, nothing is open, or too little for a card."""
+    if not is_configured() or invoice.status not in OWED or invoice.still_due <= 0 or is_too_little(invoice.still_due):
+        return None
+    attempt = attempt_under_way(invoice)
+    return PayButton(invoice, method_name(account), attempt.started_at if attempt else None)
+
+
+def method_name(account: PaymentAccount | None) -> str:
+    """Visa 4242; empty without a saved method."""
+    if account is None or not account.method_id:
+        return ""
+    return f"{account.brand[:1].upper()}{account.brand[1:]} {account.last_four}".strip()

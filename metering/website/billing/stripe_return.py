@@ -1,0 +1,65 @@
+"""Back from Stripe's page: how things stand is asked of Stripe, never believed from the address."""
+
+from datetime import datetime, timedelta
+
+from django.contrib import messages
+from django.db.models import Q
+from django.http import HttpRequest
+
+from metering.payments.collecting.attempts import PAYMENT_PAGE, pursue
+from metering.payments.models import PaymentAttempt
+from metering.payments.stripe.client import StripeRefused, StripeUnavailable, is_configured
+from metering.payments.stripe.customers import account_of, take_setup_session
+from metering.templatetags.omixa import usd
+from metering.website.billing.pay_button import method_name
+from workspaces.models import Workspace
+
+CHECKING = "We are checking whether the payment went through. It shows here as soon as we know, and nothing is charged twice."
+UNCONFIRMED = "The payment method shows here as soon as it is confirmed."
+METHOD_BEFORE = "payment_method_before"
+# A webhook may have been faster than the browser.
+JUST_NOW = timedelta(minutes=10)
+ASKED = 10
+
+
+def leave_to_save(request: HttpRequest, workspace: Workspace) -> None:
+    """Notes the method in place, so that it shows on return whether there is another one."""
+    request.session[METHOD_BEFORE] = account_of(workspace).method_id
+
+
+def welcome_back(request: HttpRequest, workspace: Workspace, now: datetime) -> None:
+    """Takes in what happened on Stripe's page, and says it. Where nothing did, nothing is said."""
+    if not is_configured():
+        return
+    try:
+        if "paid" in request.GET:
+            _paid(request, workspace, now)
+        if "saved" in request.GET:
+            _saved(request, workspace, now)
+    except (StripeUnavailable, StripeRefused):
+        messages.info(request, CHECKING if "paid" in request.GET else UNCONFIRMED)
+
+
+def _paid(request: HttpRequest, workspace: Workspace, now: datetime) -> None:
+    just_paid = Q(status=PaymentAttempt.Status.SUCCEEDED, settled_at__gt=now - JUST_NOW)
+    under_way = Q(status__in=PaymentAttempt.UNSETTLED)
+    attempts = PaymentAttempt.objects.filter(just_paid | under_way, workspace=workspace, channel=PAYMENT_PAGE)
+    for attempt in attempts.exclude(session_id="").select_related("invoice", "top_up")[:ASKED]:
+        _tell(request, pursue(attempt, now))
+
+
+def _tell(request: HttpRequest, attempt: PaymentAttempt) -> None:
+    about = f"invoice {attempt.invoice}" if attempt.invoice else f"{usd(attempt.amount)} of credit"
+    if attempt.status == PaymentAttempt.Status.SUCCEEDED:
+        messages.success(request, f"Thank you: {about} is paid.")
+    elif attempt.status == PaymentAttempt.Status.PROCESSING:
+        messages.info(request, f"The payment of {about} is under way. It shows here as soon as it is confirmed.")
+
+
+def _saved(request: HttpRequest, workspace: Workspace, now: datetime) -> None:
+    session = account_of(workspace).setup_session_id
+    if session:
+        take_setup_session(session, now)
+    before, account = request.session.pop(METHOD_BEFORE, None), account_of(workspace)
+    if before is not None and account.method_id not in ("", before):
+        messages.success(request, f"{method_name(account)} is saved. Invoices are charged to it from now on.")

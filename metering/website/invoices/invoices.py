@@ -1,0 +1,78 @@
+"""Invoices: the list with what the running month will come to, one invoice, and the way down to the requests it bills."""
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+
+from metering.invoicing.api import line_events_csv
+from metering.invoicing.documents.invoice import invoice_page as printed_page
+from metering.invoicing.explaining.explain import events_under
+from metering.invoicing.lifecycle.upcoming import carried_over, upcoming
+from metering.invoicing.models import Invoice, InvoiceLine
+from metering.payments.collecting.status_label import invoices_of, standing_of
+from metering.templatetags.omixa import places
+from metering.website.invoices.parts import lines_of, page_of
+from metering.website.member import member_page
+from metering.website.more import more_of
+from metering.website.usage.events import shown
+from metering.website.usage.usage import key_names
+from workspaces.authentication import Caller
+from workspaces.downloads import limited_download
+
+
+@member_page("may_see_invoices")
+def invoice_list(request: HttpRequest, caller: Caller) -> HttpResponse:
+    workspace, now = caller.workspace, timezone.now()
+    invoices = [(invoice, standing_of(invoice, now)) for invoice in invoices_of(workspace)]
+    context = {
+        "invoices": invoices,
+        "upcoming": None if workspace.sandbox else upcoming(workspace, now),
+        "carried": None if invoices else carried_over(workspace, now),
+        "least": settings.INVOICE_MINIMUM,
+        "workspace": workspace,
+    }
+    return render(request, "metering/invoices.html", context)
+
+
+@member_page("may_see_invoices")
+def upcoming_page(request: HttpRequest, caller: Caller) -> HttpResponse:
+    preview = upcoming(caller.workspace, timezone.now())
+    return render(request, "metering/upcoming.html", lines_of(preview))
+
+
+@member_page("may_see_invoices")
+def invoice_page(request: HttpRequest, caller: Caller, invoice_id: str) -> HttpResponse:
+    invoice = _invoice(caller, invoice_id)
+    return render(request, "metering/invoice_page.html", page_of(invoice, timezone.now()))
+
+
+@member_page("may_see_invoices")
+def invoice_print(request: HttpRequest, caller: Caller, invoice_id: str) -> HttpResponse:
+    """The document alone, as it prints."""
+    invoice = _invoice(caller, invoice_id)
+    return printed_page(request, invoice, state=standing_of(invoice, timezone.now()).word)
+
+
+@member_page("may_see_invoices")
+def line_page(request: HttpRequest, caller: Caller, invoice_id: str, line_id: str) -> HttpResponseBase:
+    lines = InvoiceLine.objects.select_related("invoice__workspace").filter(invoice__workspace=caller.workspace)
+    line = get_object_or_404(lines, invoice__public_id=invoice_id, public_id=line_id)
+    if request.GET.get("format") == "csv":
+        return limited_download(request, caller, lambda: line_events_csv(line, for_people=True))
+    more = more_of(request.GET)
+    billed, goes_on = events_under(line, more.count, more.after)
+    names = key_names(caller.workspace)
+    context = {
+        "line": line,
+        "invoice": line.invoice,
+        "billed": [(each, shown(each.event, names)) for each in billed],
+        "more": more.links("", billed[-1].event.position) if goes_on else None,
+        "aligned": places(billed, "amount_exact"),
+    }
+    return render(request, "metering/invoice_line.html", context)
+
+
+def _invoice(caller: Caller, invoice_id: str) -> Invoice:
+    return get_object_or_404(invoices_of(caller.workspace).select_related("workspace"), public_id=invoice_id)

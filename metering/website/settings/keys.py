@@ -1,0 +1,142 @@
+"""API keys: the list, one key, and making, changing, rotating and revoking them.
+
+A secret is shown in the very answer that made it, and nowhere else: a redirect would have to keep it somewhere, and only its
+hash may be kept. The page replaces its own address, so that loading it again shows the list and makes no second key.
+"""
+
+from datetime import datetime, timedelta
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+
+from metering.periods import month_of
+from metering.usage.query import UsageQuestion, UsageRow, usage
+from metering.usage.spend import month_spend
+from metering.website.member import member_page, refused
+from metering.website.settings.key_forms import KeyChangeForm, KeyForm, RotateForm
+from omixa_billing.http.errors import Refusal
+from workspaces.authentication import Caller
+from workspaces.keys.issue import change_key, create_key, revoke_key, rotate_key
+from workspaces.models import APIKey, Workspace
+
+# Neither revoked nor expired: they come first on the list.
+WORKING = ("active", "suspended")
+
+
+@member_page()
+def key_list(request: HttpRequest, caller: Caller) -> HttpResponse:
+    now = timezone.now()
+    spent = spend_by_key(caller.workspace)
+    found = APIKey.objects.filter(workspace=caller.workspace).prefetch_related("credentials")
+    keys = [_row(key, caller.workspace, now, spent.get(key.public_id)) for key in found]
+    keys.sort(key=lambda row: row["status"] not in WORKING)
+    soon = [row["key"] for row in keys if row["expires_soon"]]
+    return render(request, "workspaces/keys.html", {"keys": keys, "caller": caller, "soon": soon})
+
+
+@never_cache
+@member_page("may_manage_keys")
+def key_new(request: HttpRequest, caller: Caller) -> HttpResponse:
+    form = KeyForm(request.POST or None, workspace=caller.workspace)
+    if request.method == "POST" and form.is_valid():
+        now = timezone.now()
+        asked = form.cleaned_data
+        try:
+            key, secret = create_key(
+                caller.workspace,
+                asked["kind"],
+                asked["name"],
+                caller.actor,
+                now,
+                user=caller.user,
+                expires_at=form.expires_at(now),
+                scopes=form.chosen_scopes,
+            )
+        except Refusal as refusal:
+            form.add_error(None, refusal.message)
+        else:
+            return render(request, "workspaces/key_secret.html", {"key": key, "secret": secret, "is_new": True})
+    return render(request, "workspaces/key_new.html", {"form": form})
+
+
+@member_page()
+def key_page(request: HttpRequest, caller: Caller, key_id: str) -> HttpResponse:
+    key = _key(caller, key_id)
+    now = timezone.now()
+    form = KeyChangeForm(request.POST or None, key)
+    if request.method == "POST" and caller.may_manage_keys and form.is_valid():
+        try:
+            change_key(key, form.changes(now), caller.actor, now, user=caller.user)
+        except Refusal as refusal:
+            return refused(request, refusal, "pages:key", key_id)
+        messages.success(request, "The key is saved.")
+        return redirect("pages:key", key_id)
+    good = [each for each in key.credentials.order_by("-pk") if each.expires_at is None or each.expires_at > now]
+    context = {
+        "key": key,
+        "status": shown_status(key, caller.workspace, now),
+        "expires_soon": key.expires_in_words(now),
+        "secrets": good,
+        "spend": month_spend(caller.workspace, now, key),
+        "form": form,
+        "caller": caller,
+    }
+    return render(request, "workspaces/key.html", context)
+
+
+@never_cache
+@member_page("may_manage_keys")
+def key_rotate(request: HttpRequest, caller: Caller, key_id: str) -> HttpResponse:
+    key = _key(caller, key_id)
+    form = RotateForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        grace = timedelta(seconds=int(form.cleaned_data["grace"]))
+        now = timezone.now()
+        try:
+            secret = rotate_key(key, grace, caller.actor, now, user=caller.user)
+        except Refusal as refusal:
+            return refused(request, refusal, "pages:key", key_id)
+        until = now + grace if grace else None
+        return render(request, "workspaces/key_secret.html", {"key": key, "secret": secret, "old_until": until})
+    return render(request, "workspaces/key_rotate.html", {"key": key, "form": form})
+
+
+@member_page("may_manage_keys")
+def key_revoke(request: HttpRequest, caller: Caller, key_id: str) -> HttpResponse:
+    key = _key(caller, key_id)
+    if request.method == "POST":
+        try:
+            revoke_key(key, caller.actor, timezone.now(), user=caller.user)
+        except Refusal as refusal:
+            return refused(request, refusal, "pages:key", key_id)
+        messages.success(request, f"“{key.name}” is revoked. Requests with it are refused from now on.")
+        return redirect("pages:keys")
+    return render(request, "workspaces/key_revoke.html", {"key": key})
+
+
+def spend_by_key(workspace: Workspace) -> dict[str, UsageRow]:
+    """This month's usage by key id."""
+    month = month_of(timezone.now())
+    rows = usage(UsageQuestion(workspace, month.start, month.end, group_by=("key_id",))).rows
+    return {row.groups["key_id"]: row for row in rows}
+
+
+def shown_status(key: APIKey, workspace: Workspace, now: datetime) -> str:
+    """A suspended workspace's keys are refused, but for the admin ones."""
+    status = key.status(now)
+    refused = workspace.suspended_at is not None and key.kind != APIKey.Kind.ADMIN
+    return "suspended" if refused and status == "active" else status
+
+
+def _key(caller: Caller, key_id: str) -> APIKey:
+    keys = APIKey.objects.select_related("created_by", "created_by_key")
+    return get_object_or_404(keys, workspace=caller.workspace, public_id=key_id)
+
+
+def _row(key: APIKey, workspace: Workspace, now: datetime, spent: UsageRow | None) -> dict[str, object]:
+    newest = max(key.credentials.all(), key=lambda each: each.pk, default=None)
+    status, soon = shown_status(key, workspace, now), key.expires_in_words(now)
+    return {"key": key, "status": status, "expires_soon": soon, "secret": newest, "usage": spent}

@@ -1,0 +1,56 @@
+"""The customer pages, at /."""
+
+from django.urls import path
+
+from metering.usage.urls import RequestIdConverter
+from metering.website.billing import billing
+from metering.website.invoices import credit_notes, invoices
+from metering.website.public import catalogue, home
+from metering.website.settings import audit, invitations, keys, members, workspace
+from metering.website.usage import events, usage
+
+app_name = "pages"
+ANY_TEXT = RequestIdConverter.__name__  # importing it registered the converter "request_id"
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("favicon.ico", home.favicon),
+    path("workspace", home.switch, name="switch"),
+    path("models", catalogue.model_list, name="models"),
+    path("models/<path:slug>", catalogue.model_page, name="model"),
+    path("usage", usage.usage_page, name="usage"),
+    path("usage/events", events.event_list, name="events"),
+    # Browsers shorten `/../` in a path, so pages link by the query. The path is for whoever writes it by hand.
+    path("usage/request", events.event_page, name="event"),
+    path("usage/events/<request_id:request_id>", events.event_page, name="event_by_path"),
+    path("keys", keys.key_list, name="keys"),
+    path("keys/new", keys.key_new, name="key_new"),
+    path("keys/<slug:key_id>", keys.key_page, name="key"),
+    path("keys/<slug:key_id>/rotate", keys.key_rotate, name="key_rotate"),
+    path("keys/<slug:key_id>/revoke", keys.key_revoke, name="key_revoke"),
+    path("invoices", invoices.invoice_list, name="invoices"),
+    path("invoices/upcoming", invoices.upcoming_page, name="upcoming"),
+    path("invoices/<slug:invoice_id>", invoices.invoice_page, name="invoice"),
+    path("invoices/<slug:invoice_id>/print", invoices.invoice_print, name="invoice_print"),
+    path("invoices/<slug:invoice_id>/lines/<slug:line_id>", invoices.line_page, name="invoice_line"),
+    path("invoices/<slug:invoice_id>/pdf", billing.pdf, name="invoice_pdf"),
+    path("invoices/<slug:invoice_id>/pay", billing.pay, name="billing_pay"),
+    path("exports/<slug:kind>", billing.export_csv, name="export"),
+    path("billing", billing.billing_page, name="billing"),
+    path("billing/failed", billing.pay_failed, name="billing_failed"),
+    path("billing/method", billing.save_method, name="billing_method"),
+    path("billing/credit", billing.buy, name="billing_buy"),
+    path("billing/low-balance", billing.preferences, name="billing_preferences"),
+    path("billing/profile", billing.profile, name="billing_profile"),
+    path("credit-notes/<slug:credit_note_id>/pdf", credit_notes.credit_note_download, name="credit_note_pdf"),
+    path("credit-notes/<slug:credit_note_id>", credit_notes.credit_note_print, name="credit_note"),
+    path("settings", workspace.settings_page, name="settings"),
+    path("settings/audit", audit.trail_list, name="audit"),
+    path("settings/members", members.member_list, name="members"),
+    path("settings/members/<int:member_id>/role", members.member_role, name="member_role"),
+    path("settings/members/<int:member_id>/remove", members.member_remove, name="member_remove"),
+    path("settings/invitations/<slug:invitation_id>/send", members.invitation_send, name="invitation_send"),
+    path("settings/invitations/<slug:invitation_id>/withdraw", members.invitation_withdraw, name="invitation_withdraw"),
+    path("invitations", invitations.invitation_answer, name="invitation_answer"),
+    path("invitations/<str:secret>", invitations.invitation_link, name="invitation"),
+]

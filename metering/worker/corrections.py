@@ -1,0 +1,245 @@
+"""Empties the inbox of corrections: event, trail, rollups, quarantine and the batches' own state in one transaction.
+
+One transaction at a time, whichever worker has it, so that corrections are weighed in the order they came. A correction that
+overtakes its event waits in the quarantine and is applied by itself, under its own place in that order.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import structlog
+from django.db import DatabaseError, connection, transaction
+from django.db.models import F
+
+from metering.ingest.directory import directory
+from metering.ingest.formats.events import Known, Rejected
+from metering.ingest.intake.inbox import Claimed, claim_fresh, claim_one
+from metering.ingest.intake.receive import Refused, quarantine
+from metering.ingest.models import Batch, QuarantinedEvent
+from metering.ingest.quarantine.revoked import quarantine_late
+from metering.ingest.recording.mark import mark
+from metering.pricing.current import current_rates
+from metering.pricing.rates import RateTable
+from metering.revisions.change_events import change
+from metering.revisions.corrections.decide import DUPLICATE, RECORDED, Verdict, decide
+from metering.revisions.corrections.sent import (
+    UNKNOWN_EVENT,
+    Place,
+    Sent,
+    find_arrived,
+    hold,
+    locate,
+    of_batches,
+    of_waiting,
+    take_waiting,
+)
+from metering.revisions.corrections.trail import append, standing_corrections
+from metering.revisions.stored_events import look_up_by_key
+from metering.worker.one_by_one import blames_the_event
+from omixa_billing.outage import is_outage
+
+log = structlog.get_logger(__name__)
+
+# Held by whoever weighs corrections; any fixed number will do.
+CORRECTIONS_LOCK = 7_239_002
+WAITING_PER_TRANSACTION = 5_000
+NEWEST_WAITING = 1_000
+ALL_WAITING = 2**31
+
+APPLIED = {RECORDED: "the event has arrived", DUPLICATE: "the same correction was recorded before"}
+
+Judged = list[tuple[Sent, Verdict]]
+Clock = Callable[[], datetime]
+
+
+def process_corrections(now: Clock, among: int = NEWEST_WAITING) -> int:
+    """Processes corrections until none is left that can be applied, and returns how many batches it took up.
+
+    Of those that wait for their event it looks at the newest `among`. Raises only when the database is away.
+    """
+    taken = 0
+    while _is_work(among):
+        batches, waited = _process_some(now, among)
+        if not batches and not waited:
+            break  # another worker has them, or their event cannot be found where it should lie
+        taken += batches
+    return taken
+
+
+def sweep_corrections(now: Clock) -> tuple[int, int]:
+    """Looks at every correction that waits for its event, and tries every batch that failed before once more, each alone.
+
+    Returns how many batches it took up, and how many failed again.
+    """
+    taken = process_corrections(now, ALL_WAITING)
+    failed = Batch.objects.filter(kind=Batch.Kind.CORRECTIONS, status=Batch.Status.PENDING, failures__gt=0).order_by("id")
+    done = [_batch_alone(batch_id, now) for batch_id in list(failed.values_list("id", flat=True))]
+    return taken + done.count(True), done.count(False)
+
+
+def _is_work(among: int) -> bool:
+    fresh = Batch.objects.filter(kind=Batch.Kind.CORRECTIONS, status=Batch.Status.PENDING, failures=0)
+    return fresh.order_by().exists() or bool(find_arrived(among, 1))
+
+
+def _process_some(now: Clock, among: int) -> tuple[int, int]:
+    """One transaction over what there is; if anything in it fails, each batch and each that waited alone.
+
+    Returns how many batches it took up, and how many that waited it is done with.
+    """
+    batches: list[Claimed] = []
+    waiting: list[int] = []
+    done = 0
+    try:
+        with transaction.atomic():
+            rates = _begin()
+            batches += quarantine_late(claim_fresh(Batch.Kind.CORRECTIONS), now())
+            sent = of_batches(batches)
+            # Before the quarantine is asked: then whoever finds an event finds whatever waited for it as well.
+            places = _places(sent)
+            waiting += take_waiting(among, WAITING_PER_TRANSACTION)
+            waited = of_waiting(waiting)
+            judged = _correct([*sent, *waited], places | _places(waited), rates, now())
+            _settle_batches(batches, judged, now())
+            done = _settle_waiting(judged, now())
+    except Exception as error:
+        directory.forget()
+        if is_outage(error):
+            raise
+        done = len(waiting)
+        log.warning("corrections_retried_alone", batches=[batch.id for batch in batches], error=repr(error))
+        for quarantined in waiting:
+            _waiting_alone(quarantined, now)
+        for batch in batches:
+            _batch_alone(batch.id, now)
+    return len(batches), done
+
+
+def _begin() -> RateTable:
+    """Takes the locks that come before any row's."""
+    rates = current_rates()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CORRECTIONS_LOCK])
+    look_up_by_key()
+    return rates
+
+
+def _places(sent: Iterable[Sent]) -> set[Place]:
+    return locate(each.identity for each in sent)
+
+
+def _correct(sent: Iterable[Sent], places: set[Place], rates: RateTable, now: datetime) -> Judged:
+    """Applies corrections in the order they were sent, in the transaction that holds their batches or rows."""
+    sent = sorted(sent, key=lambda each: each.rank)
+    events = hold(places)
+    decided = decide(sent, events, standing_corrections(list(events.values())), rates)
+    append(decided.entries, now)
+    change(decided.changes)
+    return list(zip(sent, decided.verdicts, strict=True))
+
+
+def _settle_batches(batches: Sequence[Claimed], judged: Judged, now: datetime) -> None:
+    counts: dict[int, Counter[str]] = defaultdict(Counter)
+    items: dict[int, list[dict[str, Any]]] = {batch.id: list(batch.items) for batch in batches}
+    refused: dict[int, list[Refused]] = defaultdict(list)
+    for sent, verdict in judged:
+        if sent.waiting is not None:
+            continue
+        counts[sent.batch_id][verdict.outcome] += 1
+        if verdict.code:
+            items[sent.batch_id].append(_item(sent, verdict))
+        if verdict.outcome == "rejected":
+            refused[sent.batch_id].append(_refused(sent, verdict))
+    for batch in batches:
+        quarantine(batch.row, refused[batch.id], now)
+    if batches:
+        mark(batches, items, counts, now)
+
+
+def _item(sent: Sent, verdict: Verdict) -> dict[str, Any]:
+    """As the batch lists it."""
+    correction = sent.correction
+    known = {"index": correction.index, "request_id": correction.request_id, "attempt": correction.attempt}
+    return known | {"outcome": verdict.outcome, "code": verdict.code, "message": verdict.message}
+
+
+def _refused(sent: Sent, verdict: Verdict) -> Refused:
+    correction = sent.correction
+    known = Known(correction.request_id, correction.attempt, correction.key_id)
+    return Refused(correction.index, Rejected(verdict.code, verdict.message, known), sent.content)
+
+
+def _settle_waiting(judged: Judged, now: datetime) -> int:
+    """What was applied, or was a duplicate after all, is settled; what is refused now for another reason stays open.
+
+    Returns how many wait no longer.
+    """
+    alike: dict[Verdict, list[int]] = defaultdict(list)
+    for sent, verdict in judged:
+        if sent.waiting is not None and verdict.code != UNKNOWN_EVENT:
+            alike[verdict].append(sent.waiting)
+    for verdict, pks in alike.items():
+        rows = QuarantinedEvent.objects.filter(pk__in=pks)
+        if verdict.outcome == "rejected":
+            rows.update(code=verdict.code, message=verdict.message)
+        else:
+            rows.update(settled_at=now, settlement=f"applied: {APPLIED.get(verdict, verdict.message)}")
+    return sum(map(len, alike.values()))
+
+
+def _batch_alone(batch_id: int, now: Clock) -> bool:
+    """One batch in a transaction of its own, correction by correction if need be. A failure is noted on it."""
+    for attempt in (_correct_batch, _correct_one_by_one):
+        try:
+            with transaction.atomic():
+                rates = _begin()
+                batches = quarantine_late(claim_one(batch_id), now())
+                attempt(batches, rates, now())
+            return True
+        except Exception as error:
+            directory.forget()
+            if is_outage(error):
+                raise
+            failure = repr(error)
+            log.exception("batch_failed", batch=batch_id)
+    Batch.objects.filter(pk=batch_id).update(failures=F("failures") + 1, last_error=failure)
+    return False
+
+
+def _correct_batch(batches: list[Claimed], rates: RateTable, now: datetime) -> None:
+    sent = of_batches(batches)
+    _settle_batches(batches, _correct(sent, _places(sent), rates, now), now)
+
+
+def _correct_one_by_one(batches: list[Claimed], rates: RateTable, now: datetime) -> None:
+    """Each correction behind a savepoint of its own: the one that the database refuses is quarantined."""
+    judged: Judged = []
+    for sent in of_batches(batches):
+        try:
+            with transaction.atomic():
+                judged += _correct([sent], _places([sent]), rates, now)
+        except DatabaseError as error:
+            if not blames_the_event(error):
+                raise
+            message = f"The database refused it: {str(error).splitlines()[0]}"
+            judged.append((sent, Verdict("rejected", "refused_by_database", message)))
+    _settle_batches(batches, judged, now)
+
+
+def _waiting_alone(quarantined: int, now: Clock) -> None:
+    """One that waited in the quarantine. If it fails it stays there, and is not tried again by itself."""
+    try:
+        with transaction.atomic():
+            rates = _begin()
+            still_open = QuarantinedEvent.objects.filter(pk=quarantined, settled_at__isnull=True)
+            held = list(still_open.select_for_update(of=("self",)).values_list("pk", flat=True))
+            waited = of_waiting(held)
+            _settle_waiting(_correct(waited, _places(waited), rates, now()), now())
+    except Exception as error:
+        if is_outage(error):
+            raise
+        log.exception("waiting_correction_failed", quarantined=quarantined)
+        message = f"Its event has arrived, but it could not be applied: {' '.join(str(error).split())}"
+        QuarantinedEvent.objects.filter(pk=quarantined).update(code="not_applied", message=message)

@@ -1,0 +1,71 @@
+"""The slow way for a batch that cannot be recorded as a whole: the event at fault is quarantined, the others stand.
+
+At fault is what the database refuses, and what the door let through and would not now: an older version of it had other rules.
+"""
+
+from datetime import datetime
+
+from django.db import DatabaseError, DataError, IntegrityError, transaction
+
+from metering.ingest.directory import directory
+from metering.ingest.formats.events import Event, Known, Rejected
+from metering.ingest.intake.inbox import Claimed
+from metering.ingest.intake.receive import Refused, check_each, quarantine
+from metering.ingest.quarantine.revoked import quarantine_late
+from metering.ingest.recording.arrivals import Outcome, last_uses, number
+from metering.ingest.recording.mark import settle
+from metering.ingest.recording.record import Fold, record
+from metering.pricing.rates import RateTable
+from workspaces.keys.last_used import note_uses
+
+PROGRAM_LIMIT = "54"  # the class of SQLSTATEs that say: this value is too large for me
+
+
+def record_one_by_one(batches: list[Claimed], rates: RateTable, now: datetime, fold: Fold) -> None:
+    """Records each event behind a savepoint of its own.
+
+    Locks are taken event by event here, so two of these can deadlock: the one that loses is tried again.
+    """
+    for claimed in quarantine_late(batches, now):
+        batch = _checked_again(claimed, now)
+        total = Outcome([], [], [])
+        items = list(batch.items)
+        contents = batch.contents()
+        for origin, event in batch.arriving():
+            try:
+                with transaction.atomic():
+                    outcome = record(number([(origin, event)]), rates, now)
+                    fold(outcome.recorded)
+            except DatabaseError as error:
+                directory.forget()  # what was learnt behind the savepoint is gone with it
+                if not blames_the_event(error):
+                    raise
+                refused = Refused(event.index, _poison(event, error), bytes(contents[event.index]))
+                quarantine(batch.row, [refused], now)
+                items.append(refused.item())
+            else:
+                for sums, part in zip(total, outcome, strict=True):
+                    sums += part
+        settle([batch._replace(items=items)], total, now)
+        note_uses(last_uses(total.recorded, now))
+
+
+def _checked_again(batch: Claimed, now: datetime) -> Claimed:
+    """The batch, with what the door would refuse today quarantined and listed."""
+    known = {item["index"] for item in batch.items}
+    checked = check_each(batch.contents(), batch.kind, batch.received_at)
+    refused = [each for each in checked if each.index not in known]
+    quarantine(batch.row, refused, now)
+    return batch._replace(items=batch.items + [each.item() for each in refused])
+
+
+def blames_the_event(error: DatabaseError) -> bool:
+    """Whether it is this event's values that the database will never take, and not its own state that it complains of."""
+    sqlstate = getattr(error.__cause__, "sqlstate", None) or ""
+    return isinstance(error, DataError | IntegrityError) or sqlstate.startswith(PROGRAM_LIMIT)
+
+
+def _poison(event: Event, error: DatabaseError) -> Rejected:
+    """The rejection of an event that the database itself refuses."""
+    message = f"The database refused it: {str(error).splitlines()[0]}"
+    return Rejected("refused_by_database", message, Known(event.request_id, event.attempt, event.key_id))

@@ -1,0 +1,86 @@
+"""What the OpenAPI document needs beyond the views: the gateway's endpoints, which are plain Django views, and the errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpResponseBase
+from rest_framework.views import APIView
+
+from metering.ingest.intake import openapi as gateway
+
+Endpoint = tuple[str, str, str, Callable[..., HttpResponseBase]]
+
+ERROR_ANSWER = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+DESCRIPTIONS = {
+    "400": "Malformed: `param` names what is wrong.",
+    "401": "No credential, or a bad one.",
+    "403": "This credential may not do that.",
+    "404": "Not found, or not yours.",
+    "413": "The body is too large.",
+    "415": "The body is of another kind than application/json.",
+    "429": "Too much at once: nothing was done. `Retry-After` says when to send it again.",
+    "503": "The database is away: nothing was stored. `Retry-After` says when to send it again.",
+    "default": "Any other refusal, in the one shape of errors.",
+}
+GATEWAY_TOKEN = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A gateway's `omx_gateway_` token.",
+}
+
+
+def add_gateway_endpoints(endpoints: list[Endpoint], **_: Any) -> list[Endpoint]:
+    """Before the document is made: adds the gateway's endpoints, and leaves out all but ours."""
+    documented: list[tuple[str, str, type[APIView]]] = [
+        ("/gateway/v1/events", "POST", gateway.EventsDocument),
+        ("/gateway/v1/events/litellm", "POST", gateway.LiteLLMDocument),
+        ("/gateway/v1/corrections", "POST", gateway.CorrectionsDocument),
+        ("/gateway/v1/batches/{batch_id}", "GET", gateway.BatchDocument),
+    ]
+    ours = [endpoint for endpoint in endpoints if endpoint[0].startswith("/api/v1/")]
+    return ours + [(path, path, method, view.as_view()) for path, method, view in documented]
+
+
+def add_errors(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """After the document is made: every operation may answer with an error, which is always of one shape."""
+    result["components"].setdefault("securitySchemes", {})["gateway"] = GATEWAY_TOKEN
+    for path, operations in result["paths"].items():
+        for operation in operations.values():
+            _allow_empty(operation.get("parameters", []))
+            answers = operation["responses"]
+            for status in _errors_of(path, operation):
+                answers.setdefault(status, {"content": ERROR_ANSWER, "description": DESCRIPTIONS[status]})
+            for status, answer in answers.items():
+                answer["description"] = answer.get("description") or DESCRIPTIONS.get(status, "Done.")
+    _drop(result, "x-spec-enum-id")
+    return result
+
+
+def _allow_empty(parameters: list[dict[str, Any]]) -> None:
+    """A parameter of the query that need not be given is not given either when it is empty, as in `?cursor=`."""
+    for parameter in parameters:
+        if parameter["in"] == "query" and not parameter.get("required"):
+            parameter["schema"].pop("minLength", None)
+
+
+def _drop(part: Any, name: str) -> None:
+    """Takes a name out of a document wherever it stands: the library leaves its own marks in."""
+    if isinstance(part, dict):
+        part.pop(name, None)
+    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        _drop(inner, name)
+
+
+def _errors_of(path: str, operation: dict[str, Any]) -> list[str]:
+    needs_credential = {} not in operation.get("security", [{}])
+    names_another = "{" in path or any(each["name"] in ("key_id", "request_id") for each in operation.get("parameters", []))
+    takes_json = "requestBody" in operation and path.startswith("/api/")  # the gateway's endpoints look at no Content-Type
+    return [
+        "400",
+        *(["401", "403"] if needs_credential else []),
+        *(["404"] if names_another else []),
+        *(["413", "415"] if takes_json else []),
+        "default",
+    ]

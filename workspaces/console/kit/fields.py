@@ -1,0 +1,116 @@
+"""Form fields of the console's own pages, dressed as the rest of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.utils.text import capfirst
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminEmailInputWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminSplitDateTimeWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
+
+from workspaces.console.kit.widgets import FoundRow, FoundRows
+from workspaces.models import APIKey, Gateway, Workspace
+
+GRACE_CHOICES = [
+    ("0", "none: the old secret stops now"),
+    ("3600", "one hour"),
+    ("86400", "one day"),
+    ("604800", "a week"),
+    ("2592000", "30 days"),
+]
+
+
+def text(label: str, help_text: str = "", required: bool = True, **extra: Any) -> forms.CharField:
+    return forms.CharField(
+        label=capfirst(label), help_text=help_text, required=required, widget=UnfoldAdminTextInputWidget(), **extra
+    )
+
+
+def email(label: str, help_text: str = "", required: bool = True) -> forms.EmailField:
+    return forms.EmailField(label=capfirst(label), help_text=help_text, required=required, widget=UnfoldAdminEmailInputWidget())
+
+
+def choice(label: str, choices: list[tuple[str, str]], help_text: str = "") -> forms.ChoiceField:
+    return forms.ChoiceField(
+        label=capfirst(label), choices=choices, help_text=help_text, widget=UnfoldAdminSelectWidget(choices=choices)
+    )
+
+
+def choices_of(label: str, rows: QuerySet[Any], help_text: str = "") -> forms.ModelMultipleChoiceField:
+    """Any number of these rows, each with a box to tick."""
+    widget = UnfoldAdminCheckboxSelectMultipleWidget()
+    return forms.ModelMultipleChoiceField(rows, required=False, label=capfirst(label), help_text=help_text, widget=widget)
+
+
+def choices(label: str, choices: list[tuple[str, str]], help_text: str = "") -> forms.MultipleChoiceField:
+    """Any number of these, each with a box to tick."""
+    widget = UnfoldAdminCheckboxSelectMultipleWidget(choices=choices)
+    return forms.MultipleChoiceField(choices=choices, required=False, label=capfirst(label), help_text=help_text, widget=widget)
+
+
+def switch(label: str, help_text: str = "") -> forms.BooleanField:
+    return forms.BooleanField(label=capfirst(label), help_text=help_text, required=False, widget=UnfoldBooleanSwitchWidget())
+
+
+def number(label: str, help_text: str = "", required: bool = True, **extra: Any) -> forms.IntegerField:
+    return forms.IntegerField(
+        label=capfirst(label), help_text=help_text, required=required, widget=UnfoldAdminIntegerFieldWidget(), **extra
+    )
+
+
+def amount(label: str, help_text: str = "", required: bool = True, **extra: Any) -> forms.DecimalField:
+    return forms.DecimalField(
+        label=capfirst(label), help_text=help_text, required=required, widget=UnfoldAdminDecimalFieldWidget(), **extra
+    )
+
+
+def long_text(label: str, help_text: str = "", required: bool = True, **extra: Any) -> forms.CharField:
+    return forms.CharField(
+        label=capfirst(label),
+        help_text=help_text,
+        required=required,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        **extra,
+    )
+
+
+def instant(label: str, help_text: str = "", required: bool = True) -> forms.SplitDateTimeField:
+    return forms.SplitDateTimeField(
+        label=capfirst(label), help_text=help_text, required=required, widget=UnfoldAdminSplitDateTimeWidget()
+    )
+
+
+def workspace(required: bool = True, help_text: str = "") -> forms.ModelChoiceField:
+    """A workspace, found by typing a part of its name."""
+    widget = FoundRow(APIKey._meta.get_field("workspace"), admin.site, attrs={"data-theme": "admin-autocomplete"})
+    return forms.ModelChoiceField(Workspace.objects.all(), required=required, help_text=help_text, widget=widget)
+
+
+def workspaces(label: str, help_text: str = "") -> forms.ModelMultipleChoiceField:
+    """Any number of workspaces, each found by typing a part of its name."""
+    source, attributes = Gateway._meta.get_field("workspaces"), {"data-theme": "admin-autocomplete"}
+    widget = FoundRows(source, admin.site, attrs=attributes)
+    rows = Workspace.objects.all()
+    return forms.ModelMultipleChoiceField(rows, required=False, label=capfirst(label), help_text=help_text, widget=widget)
+
+
+class GraceForm(forms.Form):
+    """How long the old secret of a rotated key or gateway still works."""
+
+    grace = choice("the old secret still works for", GRACE_CHOICES)
+
+    def clean_grace(self) -> timedelta:
+        return timedelta(seconds=int(self.cleaned_data["grace"]))
