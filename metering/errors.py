@@ -73,7 +73,7 @@ class StripeNotConfigured(Refusal):
     status = 409
 
 
-class PaymentUnderWay(Refusal):
+class PaymentInProgress(Refusal):
     code = "payment_under_way"
     status = 409
 
@@ -88,7 +88,7 @@ class PaymentRefused(Refusal):
     status = 409
 
 
-class NothingLeft(Refusal):
+class NothingToCredit(Refusal):
     code = "nothing_left"
     status = 409
 
@@ -130,7 +130,7 @@ class TooManyTopUps(Refusal):
     status = 429
 
 
-class TooLittleToPay(Refusal):
+class AmountTooSmall(Refusal):
     code = "too_little_to_pay"
     status = 409
 
@@ -150,7 +150,7 @@ class PriceInForce(Refusal):
     status = 409
 
 
-class QuarantineSettled(Refusal):
+class AlreadyResolved(Refusal):
     code = "quarantine_settled"
     status = 409
 

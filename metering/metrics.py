@@ -14,7 +14,7 @@ from metering.health import is_monitoring, waiting
 from omixa_billing.http.errors import error_response
 
 
-class Backlog(Collector):
+class BacklogCollector(Collector):
     """What waits, read from the database at each scrape: the same whichever process answers."""
 
     def collect(self) -> list[GaugeMetricFamily]:
@@ -39,7 +39,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     if not is_monitoring(request):
         return error_response(403, "not_allowed", "Metrics are not public: set METRICS_TOKEN and send it as a bearer token.")
     backlog = CollectorRegistry()
-    backlog.register(Backlog())
+    backlog.register(BacklogCollector())
     return HttpResponse(generate_latest(_counters()) + generate_latest(backlog), content_type=CONTENT_TYPE_LATEST)
 
 

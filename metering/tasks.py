@@ -28,7 +28,7 @@ from metering.payments.tasks import (
     top_up_balances,
 )
 from metering.reconcile.tasks import reconcile_nightly
-from metering.revisions.rerating.jobs import continue_reratings as work_off_reratings
+from metering.revisions.rerating.jobs import continue_orders as work_off_reratings
 from metering.revisions.rerating.reprice import price_waiting
 from metering.rollups.fold import fold_events
 from metering.worker.corrections import process_corrections, sweep_corrections

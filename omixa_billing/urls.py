@@ -35,7 +35,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
 ]
 
 handler400 = "omixa_billing.http.errors.bad_request"
-handler403 = "metering.website.errors.permission_denied"
-handler404 = "metering.website.errors.not_found"
+handler403 = "metering.website.errors.page_not_allowed"
+handler404 = "metering.website.errors.page_not_found"
 handler429 = "omixa_billing.http.errors.too_many_requests"  # allauth's
 handler500 = "omixa_billing.http.errors.server_error"

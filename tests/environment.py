@@ -39,7 +39,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         if home.uses_embedded_postgres():
             _let_tests_work(_running.enter_context(postgres.ensure_running(bound=True)))
         if home.uses_embedded_redis():
-            _running.enter_context(redis.running())
+            _running.enter_context(redis.running_redis())
     except BaseException:
         _running.close()
         raise

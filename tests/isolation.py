@@ -34,7 +34,7 @@ def forget() -> None:
     """A process remembers ids, rates and reminders between transactions; tests roll the database back under it."""
     reminders.forget_asked()
     factories.forget_names()
-    current.forget()
+    current.forget_rates()
     entries.forget_seen()
     outlook._kept = None
     claim._careful = 0

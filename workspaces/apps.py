@@ -12,8 +12,8 @@ class WorkspacesConfig(AppConfig):
         from workspaces.audit import people
         from workspaces.signin import receivers
 
-        receivers.connect()
-        people.connect()
+        receivers.connect_signals()
+        people.connect_people()
 
         connection_created.connect(_guard_statements)
 

@@ -145,7 +145,7 @@ def _refusals_recorded(secret: str, now: datetime) -> Iterator[None]:
     try:
         yield
     except REFUSALS as refusal:
-        audited_credentials.refused(secret, refusal.code, now)
+        audited_credentials.note_refused_credential(secret, refusal.code, now)
         raise
 
 
@@ -153,7 +153,7 @@ def record_refusal(authorization: str | None, refusal: Exception, now: datetime)
     """Of a credential that was refused where no request was known yet, as the front does before it reads a body."""
     secret = secrets.bearer_secret(authorization)
     if secret is not None and isinstance(refusal, REFUSALS):
-        audited_credentials.refused(secret, refusal.code, now)
+        audited_credentials.note_refused_credential(secret, refusal.code, now)
 
 
 def _caller_of_key(secret: str, now: datetime) -> Caller:
@@ -198,7 +198,7 @@ def _gateway_of(secret: str, now: datetime) -> Gateway:
 
 
 def _issued_kind(secret: str) -> secrets.Kind:
-    kind = secrets.kind_of(secret)
+    kind = secrets.secret_kind(secret)
     if kind is None:
         raise Unauthenticated("This is not a key or token of ours: its form or checksum is wrong. Copy it again whole.")
     return kind

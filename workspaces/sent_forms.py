@@ -8,7 +8,7 @@ from workspaces.models import SentForm
 LIVES = timedelta(days=7)
 
 
-def take(token: str, now: datetime) -> bool:
+def accept_once(token: str, now: datetime) -> bool:
     """True for whoever comes first. The insert is committed by itself, so that the next one finds it, however fast he is."""
     _, first = SentForm.objects.get_or_create(token=token, defaults={"sent_at": now})
     return first

@@ -7,8 +7,8 @@ from workspaces.keys import api
 
 urlpatterns = [
     path("audit", Audit.as_view()),
-    path("keys", api.Keys.as_view()),
-    path("keys/<slug:key_id>", api.Key.as_view()),
+    path("keys", api.KeysView.as_view()),
+    path("keys/<slug:key_id>", api.KeyView.as_view()),
     path("keys/<slug:key_id>/rotate", api.RotateKey.as_view()),
     path("keys/<slug:key_id>/revoke", api.RevokeKey.as_view()),
 ]

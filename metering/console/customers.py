@@ -18,7 +18,7 @@ from unfold.views import ChangeList
 
 from metering.console import figures
 from metering.console.money.terms import MoneyOfAWorkspace
-from metering.console.money.workspace import kind_of, money_of
+from metering.console.money.workspace import billing_mode_label, money_facts
 from metering.periods import month_of
 from metering.rollups.models import DailyRollup
 from workspaces.console.workspaces import WorkspaceAdmin
@@ -67,12 +67,12 @@ class WorkspaceWithFiguresAdmin(MoneyOfAWorkspace, WorkspaceAdmin):
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         workspace = self.get_object(request, object_id)
-        money = money_of(workspace, timezone.now()) if workspace else []
+        money = money_facts(workspace, timezone.now()) if workspace else []
         return super().change_view(request, object_id, form_url, {"money": money} | (extra_context or {}))
 
     @display(description="kind")
     def billed(self, workspace: Workspace) -> str:
-        return kind_of(workspace)
+        return billing_mode_label(workspace)
 
     @display(description="spend this month")
     def spend_this_month(self, workspace: Any) -> SafeString:

@@ -55,7 +55,7 @@ def money(amount: Decimal | None) -> SafeString:
     return figure("-") if amount is None else figure(cents(amount), f"{exact_text(amount)} USD")
 
 
-def money_of(row: Measures) -> SafeString:
+def cost_html(row: Measures) -> SafeString:
     """What usage cost, as far as it has a price."""
     return figure("Unpriced") if row.unpriced_requests and not row.cost else money(row.cost)
 

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 
 from metering.console import backlog, figures
 from metering.console.jobs import words
-from metering.console.jobs.runs import in_words, troubled
+from metering.console.jobs.runs import run_summary, troubled
 from metering.console.money import receivables
 from metering.console.money.revenue import Comparison, Revenue, revenue
 from metering.payments.mails import sending
@@ -157,7 +157,7 @@ def _jobs_alert(now: datetime) -> dict[str, Any]:
     return {
         "title": "Jobs",
         "value": f"{len(runs)}",
-        "note": ", ".join(f"{words.name_of(run.job, known)}: {in_words(run)}" for run in runs)[:160] or "all went well",
+        "note": ", ".join(f"{words.name_of(run.job, known)}: {run_summary(run)}" for run in runs)[:160] or "all went well",
         "calm": not runs,
         "link": reverse("admin:metering_jobrun_changelist"),
     }
@@ -181,11 +181,11 @@ def _chart(found: Revenue) -> dict[str, Any]:
 def _workspace_row(workspace: Workspace, row: UsageRow) -> list[SafeString]:
     page = reverse("admin:workspaces_workspace_change", args=[workspace.pk])
     name = format_html('<a class="console-link" href="{}">{}</a>', page, workspace.name)
-    return [name, figures.count(row.requests), figures.money_of(row)]
+    return [name, figures.count(row.requests), figures.cost_html(row)]
 
 
 def _model_row(row: UsageRow) -> list[SafeString]:
     models = reverse("admin:metering_languagemodel_changelist")
     slug = row.groups["model"]
     name = format_html('<a class="console-link" href="{}?q={}">{}</a>', models, slug, slug)
-    return [name, figures.count(row.requests), figures.money_of(row)]
+    return [name, figures.count(row.requests), figures.cost_html(row)]

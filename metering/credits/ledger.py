@@ -26,7 +26,7 @@ ORDER_OF_USE = [*BEFORE_TAX, *AFTER_TAX]
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class Remaining:
     """A grant and what is left of it, above zero."""
 
     grant: CreditGrant
@@ -83,20 +83,20 @@ def grant(
         return made
 
 
-def left_of(workspace: Workspace) -> list[Left]:
+def remaining_grants(workspace: Workspace) -> list[Remaining]:
     """What is left, in the order of use: promotional first, then goodwill, then purchased; sooner expiry, priority, age."""
     sums = CreditEntry.objects.filter(workspace=workspace).order_by().values("grant").annotate(left=Sum("amount"))
     lefts = {row["grant"]: row["left"] for row in sums.filter(left__gt=0)}
     grants = CreditGrant.objects.filter(pk__in=lefts)
-    return [Left(each, lefts[each.pk]) for each in sorted(grants, key=_order_of_use)]
+    return [Remaining(each, lefts[each.pk]) for each in sorted(grants, key=_order_of_use)]
 
 
-def left_of_grant(given: CreditGrant) -> Decimal:
+def remaining_of_grant(given: CreditGrant) -> Decimal:
     left: Decimal = given.entries.aggregate(left=Sum("amount"))["left"] or NOTHING
     return left
 
 
-def draw(lefts: Iterable[Left], amount: Decimal) -> list[Use]:
+def draw(lefts: Iterable[Remaining], amount: Decimal) -> list[Use]:
     """At most `amount` out of what is left, in its order. Writes nothing."""
     uses = []
     for each in lefts:
@@ -107,10 +107,10 @@ def draw(lefts: Iterable[Left], amount: Decimal) -> list[Use]:
     return uses
 
 
-def left_after(lefts: Iterable[Left], uses: Iterable[Use]) -> list[Left]:
+def remaining_after(lefts: Iterable[Remaining], uses: Iterable[Use]) -> list[Remaining]:
     """What would be left after the uses."""
     spent = {use.grant.pk: use.amount for use in uses}
-    rest = [Left(each.grant, each.left - spent.get(each.grant.pk, NOTHING)) for each in lefts]
+    rest = [Remaining(each.grant, each.left - spent.get(each.grant.pk, NOTHING)) for each in lefts]
     return [each for each in rest if each.left > 0]
 
 
@@ -118,13 +118,13 @@ def drawn(uses: Iterable[Use]) -> Decimal:
     return sum((use.amount for use in uses), NOTHING)
 
 
-def consume(uses: Iterable[Use], invoice_id: int, now: datetime) -> None:
+def enter_uses(uses: Iterable[Use], invoice_id: int, now: datetime) -> None:
     """Enters the uses for the invoice with this primary key, in its finalizing transaction."""
     for use in uses:
         _enter(use.grant, CreditEntry.Kind.CONSUMPTION, -use.amount, now, invoice_id=invoice_id)
 
 
-def give_back(invoice_id: int, reason: str, now: datetime) -> Decimal:
+def reverse_uses(invoice_id: int, reason: str, now: datetime) -> Decimal:
     """Reverses what the invoice used, once; the sum given back. What had expired meanwhile is written off by the next run."""
     used = CreditEntry.objects.filter(invoice=invoice_id, kind=CreditEntry.Kind.CONSUMPTION).select_related("grant")
     reversed_ = set(
@@ -144,7 +144,7 @@ def reverse(given: CreditGrant, reason: str, actor: str, now: datetime, amount: 
         raise InvalidParameter("Say why the credit is taken back.", param="reason")
     with transaction.atomic():
         Workspace.objects.select_for_update(no_key=True).get(pk=given.workspace_id)
-        left = left_of_grant(given)
+        left = remaining_of_grant(given)
         taken = left if amount is None else amount
         if not 0 < taken <= left:
             raise InvalidParameter(f"{cents_text(left)} are left of this credit, not {cents_text(taken)}.", param="amount")
@@ -162,7 +162,7 @@ def restore(given: CreditGrant, amount: Decimal, reason: str, now: datetime) -> 
 
 def write_off(given: CreditGrant, now: datetime) -> Decimal:
     """Enters the expiry of what is left of a grant, once, with its workspace held."""
-    left = left_of_grant(given)
+    left = remaining_of_grant(given)
     if left <= 0 or given.entries.filter(kind=CreditEntry.Kind.EXPIRY).exists():
         return NOTHING
     _enter(given, CreditEntry.Kind.EXPIRY, -left, now)

@@ -42,17 +42,17 @@ def settings_found() -> Iterator[Finding]:
 
 
 def disk_found() -> Iterator[Finding]:
-    free = shutil.disk_usage(home.home()).free
+    free = shutil.disk_usage(home.home_folder()).free
     if free < LOW_FREE:
         severity = ERROR if free < LEAST_FREE else WARNING
-        message = f"{free // MIB:,} MiB are free on the disk of {home.home()}."
+        message = f"{free // MIB:,} MiB are free on the disk of {home.home_folder()}."
         yield Finding("disk", severity, message, "Free space there, or move OMIXA_HOME to a larger disk.")
 
 
 def permissions_found() -> Iterator[Finding]:
     """What other accounts of this machine may read or write under the home."""
     try:
-        reachable = sorted(_open_to_others(home.home()))
+        reachable = sorted(_open_to_others(home.home_folder()))
     except OSError as error:
         message = f"{error.filename} cannot be read: {error.strerror}."
         yield Finding("permissions", ERROR, message, "Run this, and the product, as the account that owns OMIXA_HOME.")
@@ -68,7 +68,7 @@ def _open_to_others(folder: Path) -> Iterator[Path]:
     found = folder.lstat()
     if found.st_mode & 0o066:
         yield folder
-    if not found.st_mode & 0o011 or is_passage(found, existing_account(home.home() / "postgres")):
+    if not found.st_mode & 0o011 or is_passage(found, existing_account(home.home_folder() / "postgres")):
         return
     with os.scandir(folder) as entries:
         for entry in entries:

@@ -19,7 +19,7 @@ from metering.errors import NotFound
 from metering.invoicing.as_json import billed_event_json, invoice_json, preview_json
 from metering.invoicing.documents.issued import issued_invoice
 from metering.invoicing.documents.pdf import pdf_response
-from metering.invoicing.explaining.explain import events_under, explanation_of, page_of
+from metering.invoicing.explaining.explain import events_under, explanation_of, explanation_page
 from metering.invoicing.lifecycle.upcoming import upcoming
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.serializers import (
@@ -31,7 +31,7 @@ from metering.invoicing.serializers import (
     LineEventsQuery,
 )
 from metering.usage.cursors import event_cursor, event_position
-from metering.usage.events import Position
+from metering.usage.events import EventPosition
 from metering.usage.exports import csv_download
 from metering.usage.parameters import NoQuery, decode_cursor, encode_cursor, invalid_cursor, parse
 from metering.usage.rows import EVENT_COLUMNS
@@ -72,7 +72,7 @@ class InvoiceView(APIView):
     )
     def get(self, request: Request, invoice_id: str) -> Response:
         parse(request.query_params, NoQuery)
-        invoice = invoices_of(caller_of(request).workspace).filter(public_id=invoice_id).first()
+        invoice = workspace_invoices(caller_of(request).workspace).filter(public_id=invoice_id).first()
         if invoice is None:
             raise NotFound("There is no such invoice in this workspace.")
         return Response(invoice_json(invoice))
@@ -90,7 +90,7 @@ class InvoicePdfView(APIView):
     def get(self, request: Request, invoice_id: str) -> HttpResponseBase:
         """A finalized invoice's is the same to the last byte at every download."""
         parse(request.query_params, NoQuery)
-        invoice = invoices_of(caller_of(request).workspace).filter(public_id=invoice_id).first()
+        invoice = workspace_invoices(caller_of(request).workspace).filter(public_id=invoice_id).first()
         if invoice is None:
             raise NotFound("There is no such invoice in this workspace.")
         number = invoice.number or invoice.public_id
@@ -145,7 +145,7 @@ class LineEventsView(APIView):
         return Response({"object": "list", "data": data, "next_cursor": next_cursor})
 
 
-def line_events_csv(line: InvoiceLine, after: Position | None = None, for_people: bool = False) -> StreamingHttpResponse:
+def line_events_csv(line: InvoiceLine, after: EventPosition | None = None, for_people: bool = False) -> StreamingHttpResponse:
     """Every event under the line, newest first, as a download; a page at a time, so that any number fits in memory.
 
     Which they are is worked out once, so its time grows with what is shown, and all of it is by one and the same ledger.
@@ -155,7 +155,7 @@ def line_events_csv(line: InvoiceLine, after: Position | None = None, for_people
     def rows() -> Iterator[dict[str, Any]]:
         position, more = after, True
         while more:
-            billed, more = page_of(explanation, EVENTS_AT_ONCE, position)
+            billed, more = explanation_page(explanation, EVENTS_AT_ONCE, position)
             yield from map(billed_event_json, billed)
             position = billed[-1].event.position if billed else None
 
@@ -163,7 +163,7 @@ def line_events_csv(line: InvoiceLine, after: Position | None = None, for_people
     return csv_download(f"{line.public_id}.csv", columns, rows(), for_people)
 
 
-def invoices_of(workspace: Workspace) -> QuerySet[Invoice]:
+def workspace_invoices(workspace: Workspace) -> QuerySet[Invoice]:
     """The workspace's invoices with their lines, newest month first."""
     invoices = Invoice.objects.filter(workspace=workspace).select_related("workspace").prefetch_related("lines", "credit_notes")
     return invoices.order_by("-period_start", "-pk")
@@ -171,7 +171,7 @@ def invoices_of(workspace: Workspace) -> QuerySet[Invoice]:
 
 def invoices_page(workspace: Workspace, asked: dict[str, Any]) -> tuple[list[Invoice], str | None]:
     """A page as asked for (`status`, `limit`, `cursor`), and the next cursor. Raises InvalidParameter."""
-    invoices = invoices_of(workspace)
+    invoices = workspace_invoices(workspace)
     if "cursor" in asked:
         (public_id,) = decode_cursor(asked["cursor"], 1)
         if not isinstance(public_id, str) or not public_id.isascii() or not public_id.isprintable():

@@ -76,10 +76,10 @@ def amounts_json(invoice: Invoice | InvoicePreview) -> dict[str, Any]:
 def taxes_json(invoice: Invoice | InvoicePreview) -> list[dict[str, str]]:
     if isinstance(invoice, InvoicePreview):
         return [tax.as_json() for tax in invoice.taxes]
-    return kept_taxes(invoice.taxes, invoice.subtotal - invoice.promotional)
+    return stored_taxes(invoice.taxes, invoice.subtotal - invoice.promotional)
 
 
-def kept_taxes(taxes: list[dict[str, str]], net: Decimal) -> list[dict[str, str]]:
+def stored_taxes(taxes: list[dict[str, str]], net: Decimal) -> list[dict[str, str]]:
     """As a document keeps them; the older ones are all on its whole net."""
     return [{"taxable": cents_text(net)} | tax for tax in taxes]
 

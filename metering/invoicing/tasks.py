@@ -19,7 +19,7 @@ def close_due_months(order: Any = None) -> dict[str, Any]:
     return counted(
         "metering.close_due_months",
         order,
-        lambda run: schedule.close_due_months(timezone.now(), finalize=False, progress=run.progress),
+        lambda run: schedule.close_months_due(timezone.now(), finalize=False, progress=run.progress),
     )
 
 
@@ -29,7 +29,7 @@ def finalize_due_invoices(order: Any = None) -> dict[str, Any]:
     return counted(
         "metering.finalize_due_invoices",
         order,
-        lambda run: schedule.close_due_months(timezone.now(), progress=run.progress),
+        lambda run: schedule.close_months_due(timezone.now(), progress=run.progress),
     )
 
 

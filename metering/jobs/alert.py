@@ -11,7 +11,7 @@ log = structlog.get_logger(__name__)
 MOST_SHOWN = 20
 
 
-def tell_operators(subject: str, findings: list[dict[str, Any]]) -> None:
+def alert_operators(subject: str, findings: list[dict[str, Any]]) -> None:
     """One mail to OPERATOR_EMAILS, if there are any. A mail that cannot be sent does not stop the job."""
     if not settings.OPERATOR_EMAILS:
         return

@@ -10,7 +10,7 @@ import structlog
 from django.db import DatabaseError
 from django.utils import timezone
 
-from metering.jobs.alert import tell_operators
+from metering.jobs.alert import alert_operators
 from metering.jobs.heartbeat import Heartbeat
 from metering.jobs.models import JobOrder, JobRun
 from metering.jobs.orders import finish, ordered
@@ -46,7 +46,7 @@ class Run:
 
 
 @contextmanager
-def running(job: str, order: Any = None) -> Iterator[Run]:
+def recorded_run(job: str, order: Any = None) -> Iterator[Run]:
     """Records the run, in the name of who ordered it: `order` is the id of an unfinished JobOrder, or else the schedule
     started it, whatever a message says. What the job raises is kept as its error and raised on; operators hear of a
     streak's first.
@@ -75,7 +75,7 @@ def running(job: str, order: Any = None) -> Iterator[Run]:
 
 def counted(job: str, order: Any, act: Callable[[Run], dict[str, Any]]) -> dict[str, Any]:
     """Runs `act`, whose counts are the run's result."""
-    with running(job, order) as run:
+    with recorded_run(job, order) as run:
         run.result = act(run)
     return run.result
 
@@ -89,7 +89,7 @@ def _tell_of_a_streak(run: Run, what: str, finding: dict[str, Any]) -> None:
         log.exception("job_run_not_recorded", job=job)
         return
     if before is None or not (before.outcome == JobRun.Outcome.FAILED or before.result.get("failed")):
-        tell_operators(f"Omixa billing: the job {job} {what}", [finding])
+        alert_operators(f"Omixa billing: the job {job} {what}", [finding])
 
 
 def _finish(run: Run, outcome: str, error: str) -> None:

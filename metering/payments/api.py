@@ -21,7 +21,7 @@ from metering.payments.as_json import balance_json, entry_json, grant_json, gran
 from metering.payments.balance.balance import balance_of
 from metering.payments.collecting.pay_invoice import pay_invoice
 from metering.payments.exports import EXPORTS, export
-from metering.payments.idempotency import HEADER, key_of
+from metering.payments.idempotency import HEADER, idempotency_key_of
 from metering.payments.models import TopUp
 from metering.payments.serializers import (
     BalanceSerializer,
@@ -75,7 +75,7 @@ class CreditsView(APIView):
     )
     def get(self, request: Request) -> Response:
         asked = parse(request.query_params, PageQuery)
-        return Response(listed(grants_of(caller_of(request).workspace), asked, grant_json))
+        return Response(cursor_page(grants_of(caller_of(request).workspace), asked, grant_json))
 
 
 class CreditEntriesView(APIView):
@@ -93,7 +93,7 @@ class CreditEntriesView(APIView):
         grant = CreditGrant.objects.filter(workspace=caller_of(request).workspace, public_id=credit_id).first()
         if grant is None:
             raise NotFound("There is no such credit in this workspace.")
-        return Response(listed(grant.entries.select_related("invoice").order_by("-pk"), asked, entry_json))
+        return Response(cursor_page(grant.entries.select_related("invoice").order_by("-pk"), asked, entry_json))
 
 
 class TopUpsView(APIView):
@@ -110,11 +110,11 @@ class TopUpsView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Repeated with the same key it answers with the top-up as it is by then."""
-        key = key_of(request.headers)
+        key = idempotency_key_of(request.headers)
         asked = valid(TopUpToMake(data=request.data))
         caller, now = caller_of(request), timezone.now()
         with stripe_may_be_away():
-            top_up = purchase.buy(caller.workspace, asked["amount"], asked["method"], key, caller.actor, now)
+            top_up = purchase.buy_credit(caller.workspace, asked["amount"], asked["method"], key, caller.actor, now)
         return Response(top_up_json(top_up), status=201)
 
 
@@ -152,7 +152,7 @@ class PayInvoiceView(APIView):
 
         Repeated with the same key it answers with what became of that payment by then, and never charges again.
         """
-        key = key_of(request.headers)
+        key = idempotency_key_of(request.headers)
         asked = valid(PaymentToMake(data=request.data))
         workspace, now = caller_of(request).workspace, timezone.now()
         invoice = Invoice.objects.select_related("workspace").filter(workspace=workspace, public_id=invoice_id).first()
@@ -184,7 +184,7 @@ class ExportView(APIView):
         return limited_download(request, caller, lambda: export(kind, period, caller.workspace))
 
 
-def listed(rows: Any, asked: dict[str, Any], shown: Any) -> dict[str, Any]:
+def cursor_page(rows: Any, asked: dict[str, Any], shown: Any) -> dict[str, Any]:
     """A page of rows that are ordered newest first. Raises InvalidParameter for a cursor that is none of theirs."""
     if "cursor" in asked:
         (public_id,) = decode_cursor(asked["cursor"], 1)

@@ -8,9 +8,9 @@ from django.db.models import Q, QuerySet, Sum
 from metering.credits.models import CreditEntry, CreditGrant
 from metering.money import cents_text, exact_text
 from metering.payments.balance.balance import Balance
-from metering.payments.collecting.pay_invoice import Asked
+from metering.payments.collecting.pay_invoice import PaymentRequest
 from metering.payments.models import TopUp
-from metering.payments.top_ups.purchase import page_of
+from metering.payments.top_ups.purchase import top_up_url
 from metering.periods import instant_text
 from workspaces.models import Workspace
 
@@ -83,7 +83,7 @@ def top_up_json(top_up: TopUp) -> dict[str, Any]:
         "amount": cents_text(top_up.amount),
         "currency": top_up.currency,
         "automatic": top_up.automatic,
-        "payment_page": page_of(top_up),
+        "payment_page": top_up_url(top_up),
         "message": top_up.message,
         "credit_id": top_up.grant.public_id if top_up.grant else None,
         "created_at": instant_text(top_up.created_at),
@@ -91,7 +91,7 @@ def top_up_json(top_up: TopUp) -> dict[str, Any]:
     }
 
 
-def invoice_payment_json(asked: Asked) -> dict[str, Any]:
+def invoice_payment_json(asked: PaymentRequest) -> dict[str, Any]:
     return {
         "object": "invoice_payment",
         "invoice_id": asked.invoice.public_id,

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from metering.errors import IdempotencyKeyRequired, IdempotencyKeyReused
-from metering.invoicing.lifecycle.draft import hold
+from metering.invoicing.lifecycle.draft import lock_billing
 from metering.payments.models import IdempotencyKey
 from workspaces.models import Workspace
 
@@ -17,7 +17,7 @@ HEADER = "Idempotency-Key"
 LONGEST = 255
 
 
-def key_of(headers: Any) -> str:
+def idempotency_key_of(headers: Any) -> str:
     """The caller's key. Raises IdempotencyKeyRequired when there is none, or none that can be kept."""
     key = str(headers.get(HEADER) or "").strip()
     if not key or len(key) > LONGEST or not key.isascii() or not key.isprintable():
@@ -46,7 +46,7 @@ def once(workspace: Workspace, key: str, asked: dict[str, Any], make: Callable[[
     for something else before.
     """
     with transaction.atomic():
-        hold(workspace.pk)
+        lock_billing(workspace.pk)
         made = remembered(workspace, key, asked)
         if made is None:
             made = make()

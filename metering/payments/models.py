@@ -25,7 +25,7 @@ def top_up_id() -> str:
     return new_id("top")
 
 
-def cents(**extra: object) -> models.DecimalField:
+def money_field(**extra: object) -> models.DecimalField:
     """An amount of money, in the row's currency."""
     return models.DecimalField(max_digits=20, decimal_places=2, **extra)  # type: ignore[arg-type]
 
@@ -48,13 +48,13 @@ class PaymentAccount(models.Model):
     expires_year = models.SmallIntegerField(null=True)
     expires_month = models.SmallIntegerField(null=True)
     # Top-ups by itself: null threshold means off.
-    top_up_below = cents(null=True)
-    top_up_amount = cents(null=True)
+    top_up_below = money_field(null=True)
+    top_up_amount = money_field(null=True)
     top_ups_per_day = models.PositiveSmallIntegerField(default=3)
     # Why automatic top-ups stopped, such as a decline; empty while they run.
     top_up_stopped = models.CharField(max_length=300, default="")
     # The balance below which a mail goes out, once per crossing; null: none.
-    low_balance = cents(null=True)
+    low_balance = money_field(null=True)
     low_balance_told_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -62,7 +62,7 @@ class PaymentAccount(models.Model):
         return f"{self.workspace} at Stripe"
 
 
-class Asked(models.Model):
+class StripeCall(models.Model):
     """What Stripe is asked to make under an idempotency key. Written down before each call: see asking.py."""
 
     # When Stripe was last asked to make it and did not refuse; null: never.
@@ -78,7 +78,7 @@ class Asked(models.Model):
         abstract = True
 
 
-class PaymentAttempt(Asked):
+class PaymentAttempt(StripeCall):
     """One try to collect one amount. Written before Stripe is asked; its key makes asking again the same try."""
 
     class Status(models.TextChoices):
@@ -95,7 +95,7 @@ class PaymentAttempt(Asked):
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, null=True, related_name="attempts")
     top_up = models.ForeignKey("metering.TopUp", on_delete=models.PROTECT, null=True, related_name="attempts")
     number = models.IntegerField()
-    amount = cents()
+    amount = money_field()
     currency = models.CharField(max_length=3, default="USD")
     # "saved_method" or "payment_page"
     channel = models.CharField(max_length=16, default="saved_method")
@@ -148,7 +148,7 @@ class Payment(models.Model):
     # What it pays; both null: money that came for an invoice already paid, to be refunded or credited.
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, null=True, related_name="payments")
     grant = models.ForeignKey(CreditGrant, on_delete=models.PROTECT, null=True, related_name="+")
-    amount = cents()
+    amount = money_field()
     currency = models.CharField(max_length=3, default="USD")
     method = models.CharField(max_length=16, choices=Method.choices)
     # Stripe's PaymentIntent; null by hand.
@@ -157,7 +157,7 @@ class Payment(models.Model):
     reference = models.CharField(max_length=200, default="")
     # Why nothing is settled by it: "the invoice was paid already".
     surplus = models.CharField(max_length=200, default="")
-    refunded = cents(default=Decimal("0.00"))
+    refunded = money_field(default=Decimal("0.00"))
     # When the money came, as far as is known: its month in the books. Recorded it may be later.
     received_at = models.DateTimeField()
     recorded_by = models.CharField(max_length=300)
@@ -176,7 +176,7 @@ class Payment(models.Model):
         return f"{self.amount} {self.currency}, {self.intent_id or self.reference}"
 
 
-class Refund(Asked):
+class Refund(StripeCall):
     """Money on its way back. Written before Stripe is asked."""
 
     class Status(models.TextChoices):
@@ -189,10 +189,10 @@ class Refund(Asked):
     public_id = models.CharField(max_length=32, unique=True, default=refund_id, editable=False)
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
     credit_note = models.ForeignKey(CreditNote, on_delete=models.PROTECT, null=True, related_name="refunds")
-    amount = cents()
+    amount = money_field()
     currency = models.CharField(max_length=3, default="USD")
     # What of the credit that the payment bought was taken back with it; given back again should the refund fail.
-    credit_taken = cents(default=Decimal("0.00"))
+    credit_taken = money_field(default=Decimal("0.00"))
     reason = models.CharField(max_length=300, default="")
     # Where the outgoing money is found when a person sent it; empty at Stripe, where `stripe_id` names it.
     reference = models.CharField(max_length=200, default="")
@@ -219,7 +219,7 @@ class Dispute(models.Model):
     id = models.BigAutoField(primary_key=True)
     stripe_id = models.CharField(max_length=255, unique=True)
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="disputes")
-    amount = cents()
+    amount = money_field()
     currency = models.CharField(max_length=3, default="USD")
     # Stripe's words: "fraudulent", and "needs_response", "under_review", "won", "lost", …
     reason = models.CharField(max_length=100)
@@ -268,7 +268,7 @@ class TopUp(models.Model):
 
     public_id = models.CharField(max_length=32, unique=True, default=top_up_id, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="top_ups")
-    amount = cents()
+    amount = money_field()
     currency = models.CharField(max_length=3, default="USD")
     automatic = models.BooleanField(default=False)
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)

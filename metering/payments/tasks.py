@@ -8,8 +8,8 @@ from celery import shared_task
 from django.utils import timezone
 
 from metering.jobs.run import Run, counted
-from metering.payments.balance.expiry import expire_credits as write_off_credits
-from metering.payments.balance.suspension import watch_suspensions
+from metering.payments.balance.expiry import expire_due_credits as write_off_credits
+from metering.payments.balance.suspension import update_suspensions
 from metering.payments.collecting import attempts, collect, dunning
 from metering.payments.mails import sending
 from metering.payments.mails.expiring_keys import tell_of_expiring_keys
@@ -43,7 +43,7 @@ def recover_payments(order: Any = None) -> dict[str, Any]:
 
     def act(_: Any) -> dict[str, Any]:
         counts: Counter[str] = Counter(settled=0, waiting=0, unavailable=0, failed=0)
-        for recover in (attempts.recover, refunds.recover):
+        for recover in (attempts.recover_attempts, refunds.recover_refunds):
             try:
                 counts.update(recover(timezone.now))
             except Exception:  # the other is not held up
@@ -71,7 +71,7 @@ def top_up_balances(order: Any = None) -> dict[str, Any]:
     """Tops up low balances and tells of them; refuses live keys while nothing is left, or lets them work again."""
 
     def act(run: Run) -> dict[str, Any]:
-        found, watched = automatic.top_up_low(timezone.now, run.progress), watch_suspensions(timezone.now)
+        found, watched = automatic.top_up_low(timezone.now, run.progress), update_suspensions(timezone.now)
         return found | watched | {"failed": found["failed"] + watched["failed"]}
 
     return counted("metering.top_up_balances", order, act)
@@ -86,7 +86,7 @@ def send_notices(order: Any = None) -> dict[str, Any]:
 @shared_task(name="metering.tell_expiring_cards")
 def tell_expiring_cards(order: Any = None) -> dict[str, Any]:
     """Tells workspaces of saved cards that expire within a month."""
-    return counted("metering.tell_expiring_cards", order, lambda _: {"cards": customers.tell_expiring(timezone.now())})
+    return counted("metering.tell_expiring_cards", order, lambda _: {"cards": customers.notify_expiring_cards(timezone.now())})
 
 
 @shared_task(name="metering.tell_expiring_keys")

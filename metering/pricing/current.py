@@ -30,7 +30,7 @@ def current_rates() -> RateTable:
     return _kept[1]
 
 
-def forget() -> None:
+def forget_rates() -> None:
     """Makes the next call read the table anew."""
     global _kept
     _kept = None

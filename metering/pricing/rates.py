@@ -59,7 +59,7 @@ class RateTable:
             thing = bands[price.model_id, price.service_tier, price.workspace_id or LIST_PRICE]
             band = thing.setdefault(price.above_input_tokens, _Band(price.above_input_tokens))
             band.starts.append(price.effective_from)
-            band.versions.append(rates_of(price))
+            band.versions.append(version_rates(price))
         self._bands = {
             thing: sorted(by_threshold.values(), key=lambda band: -band.above_input_tokens)
             for thing, by_threshold in bands.items()
@@ -85,7 +85,7 @@ class RateTable:
         return [band for scope in (workspace_id, LIST_PRICE) for band in self._bands.get((model_id, tier, scope), ())]
 
 
-def rates_of(price: PriceVersion) -> Rates:
+def version_rates(price: PriceVersion) -> Rates:
     """A version's rates as integers, one for every part."""
     return Rates(price.pk, *map(_micros, rates_per_million(price)))
 

@@ -57,7 +57,7 @@ ORDER BY metering_eventcorrection.id LIMIT %(limit)s
 """
 
 
-def trail_differences(period: Period | None, limit: int = 100) -> list[dict[str, Any]]:
+def correction_differences(period: Period | None, limit: int = 100) -> list[dict[str, Any]]:
     """Where the trail of a month's events (None: of all) contradicts itself or an event: the first `limit` of each kind."""
     scope: dict[str, Any] = {"start": period and period.start, "end": period and period.end, "limit": limit}
     with connection.cursor() as cursor:

@@ -13,11 +13,11 @@ from metering.payments.stripe.client import StripeRefused, StripeUnavailable, ed
 from metering.payments.stripe.objects import Intent
 from metering.periods import Period
 from metering.reconcile import invoices
-from metering.reconcile.corrections import trail_differences
+from metering.reconcile.corrections import correction_differences
 from metering.reconcile.events import event_differences
 from metering.reconcile.invoices import rows
 from metering.rollups.compare import GRAINS, SUMS, event_totals, months_with_usage, rollup_totals
-from metering.rollups.compare import differences as rollup_differences
+from metering.rollups.compare import rollup_differences as rollup_differences
 
 DAYS_COMPARED_WITH_STRIPE = 35
 # What a job may still be about to record.
@@ -64,10 +64,10 @@ def everything(period: Period | None = None, progress: Progress = unheard) -> di
         events.append(event_totals(month))
         rollups.append(rollup_totals(month))
     progress(len(months), len(months))
-    found += trail_differences(period)
-    billed = invoices.check(period)
+    found += correction_differences(period)
+    billed = invoices.check_invoices(period)
     found += billed.differences
-    found += differences(period)
+    found += money_differences(period)
     return {
         "ok": not found,
         "differences": found,
@@ -77,7 +77,7 @@ def everything(period: Period | None = None, progress: Progress = unheard) -> di
     }
 
 
-def differences(period: Period | None = None) -> list[dict[str, Any]]:
+def money_differences(period: Period | None = None) -> list[dict[str, Any]]:
     """Where invoices, payments, refunds and credits contradict each other."""
     scope = {"start": period and period.start}
     found = []

@@ -97,7 +97,7 @@ GROUP BY s.id HAVING s.last <> count(given.number) ORDER BY s.prefix, s.year
 
 @dataclass(frozen=True, slots=True)
 class InvoiceCheck:
-    """`differences` are what should not be. `invoiced` says what is billed, and what is not yet: late usage,
+    """`invoice_differences` are what should not be. `invoiced` says what is billed, and what is not yet: late usage,
     unfinalized months and the running one, which later invoices bill.
     """
 
@@ -105,7 +105,7 @@ class InvoiceCheck:
     invoiced: dict[str, Any] = field(default_factory=dict)
 
 
-def check(period: Period | None = None) -> InvoiceCheck:
+def check_invoices(period: Period | None = None) -> InvoiceCheck:
     """Finalized invoices of the month, or of all months, against their lines, and what they bill against the usage.
 
     `invoiced` is {"invoices", "usage", "billed", "not_yet_billed"}: how many invoices bill usage of these months, then
@@ -115,7 +115,7 @@ def check(period: Period | None = None) -> InvoiceCheck:
     ((used,),) = rows(LEDGER, scope)
     ((billed, invoices),) = rows(BILLED, scope)
     return InvoiceCheck(
-        differences=differences(period),
+        differences=invoice_differences(period),
         invoiced={
             "invoices": invoices,
             "usage": exact_text(used),
@@ -125,7 +125,7 @@ def check(period: Period | None = None) -> InvoiceCheck:
     )
 
 
-def differences(period: Period | None = None) -> list[dict[str, Any]]:
+def invoice_differences(period: Period | None = None) -> list[dict[str, Any]]:
     """What contradicts itself, one object each: {"check", whose it is, "expected", "found"}. Empty when all is well."""
     scope = {"start": period and period.start, "end": period and period.end}
     found = [problem for row in rows(INVOICES, scope) for problem in of_invoice(*row)]

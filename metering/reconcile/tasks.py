@@ -6,9 +6,9 @@ import structlog
 from celery import shared_task
 from django.utils import timezone
 
-from metering.jobs.alert import tell_operators
+from metering.jobs.alert import alert_operators
 from metering.jobs.models import JobRun
-from metering.jobs.run import running
+from metering.jobs.run import recorded_run
 from metering.reconcile.everything import against_stripe, everything
 from workspaces.audit import chain
 
@@ -19,17 +19,17 @@ NIGHTS_REMEMBERED = 100
 @shared_task(name="metering.reconcile_nightly")
 def reconcile_nightly(order: Any = None) -> None:
     """Proves that everything agrees, and alerts the operators where it does not."""
-    with running("metering.reconcile_nightly", order) as run:
+    with recorded_run("metering.reconcile_nightly", order) as run:
         run.result = found = everything(progress=run.progress)
         found["differences"] += against_stripe(timezone.now())
-        found["differences"] += trail_differences(found)
+        found["differences"] += audit_trail_differences(found)
         found["ok"] = not found["differences"]
         if found["differences"]:
             run.needs_attention()
-            tell_operators(f"Omixa billing: differences found, {len(found['differences'])} in all", found["differences"])
+            alert_operators(f"Omixa billing: differences found, {len(found['differences'])} in all", found["differences"])
 
 
-def trail_differences(found: dict[str, Any]) -> list[dict[str, Any]]:
+def audit_trail_differences(found: dict[str, Any]) -> list[dict[str, Any]]:
     """Proves the trail against the heads of the nights before, and keeps its head in `found` and in the log."""
     earlier = JobRun.objects.filter(job="metering.reconcile_nightly", result__has_key="audit_head")
     heads = [chain.parse_head(run.result["audit_head"]) for run in earlier.order_by("-pk")[:NIGHTS_REMEMBERED]]

@@ -9,9 +9,9 @@ from django.db import connection
 from metering.ingest.models import EventStatus
 from metering.money import from_pico
 from metering.periods import floor_day, floor_hour
-from metering.revisions.stored_events import State, Stored
+from metering.revisions.stored_events import EventState, Stored
 from metering.rollups.compare import GRAINS
-from metering.rollups.fold import NO_PRICE, Key, Sums, add, apply
+from metering.rollups.fold import NO_PRICE, RollupKey, Sums, add, apply
 
 UPDATE = """
 UPDATE metering_usageevent event SET status = changed.status, usage_source = changed.usage_source,
@@ -38,14 +38,14 @@ WHERE rollup.workspace_id = emptied.workspace_id AND rollup.{grain} = emptied.st
 """
 
 
-class Change(NamedTuple):
+class EventChange(NamedTuple):
     """An event, locked and as it was read, and what it becomes."""
 
     event: Stored
-    after: State
+    after: EventState
 
 
-def change(changes: Sequence[Change]) -> None:
+def change_events(changes: Sequence[EventChange]) -> None:
     """Writes what events become, each named once, and moves the rollups. The caller holds the events' rows."""
     moved = [each for each in changes if each.after != each.event.state]
     if not moved:
@@ -61,16 +61,16 @@ def change(changes: Sequence[Change]) -> None:
     _tidy(key for key, sums in hours.items() if sums[0] < 0)
 
 
-def _columns(change: Change) -> tuple[object, ...]:
+def _columns(change: EventChange) -> tuple[object, ...]:
     event, after = change
     cost = None if after.cost is None else from_pico(after.cost)
     key = (event.workspace_id, event.occurred_at, event.id)
     return (*key, after.status, after.usage_source, *after.counts, after.price_id, cost)
 
 
-def differences_by_hour(changes: Iterable[Change]) -> dict[Key, Sums]:
+def differences_by_hour(changes: Iterable[EventChange]) -> dict[RollupKey, Sums]:
     """What the changes add to the hourly rollups and take from them; hours that they leave alone are not in it."""
-    sums: dict[Key, Sums] = {}
+    sums: dict[RollupKey, Sums] = {}
     for event, after in changes:
         for state, sign in ((event.state, -1), (after, 1)):
             if state.status != EventStatus.VOIDED:
@@ -79,8 +79,8 @@ def differences_by_hour(changes: Iterable[Change]) -> dict[Key, Sums]:
     return {key: amounts for key, amounts in sums.items() if any(amounts)}
 
 
-def _key(event: Stored, state: State) -> Key:
-    return Key(
+def _key(event: Stored, state: EventState) -> RollupKey:
+    return RollupKey(
         event.workspace_id,
         floor_hour(event.occurred_at),
         event.model_id,
@@ -92,7 +92,7 @@ def _key(event: Stored, state: State) -> Key:
     )
 
 
-def _tidy(hours: Iterable[Key]) -> None:
+def _tidy(hours: Iterable[RollupKey]) -> None:
     by_hour = sorted(hours)
     by_day = sorted({key._replace(start=floor_day(key.start)) for key in by_hour})
     for grain, keys in (("hour", by_hour), ("day", by_day)):

@@ -28,7 +28,7 @@ PLAIN_COLUMNS = 12
 BY_KEY = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
 
 
-class State(NamedTuple):
+class EventState(NamedTuple):
     """All that a correction or a re-rating may change. `cost` in pico-dollars; it and the price are None while unpriced."""
 
     status: int
@@ -53,7 +53,7 @@ class Stored(NamedTuple):
     provider_id: int
     gateway_id: int | None  # null on events from before it was kept
     batch_id: int
-    state: State
+    state: EventState
 
     @property
     def identity(self) -> tuple[int, str, int]:
@@ -65,9 +65,9 @@ def read(rows: Iterable[tuple[Any, ...]]) -> list[Stored]:
     return [Stored._make((*row[:PLAIN_COLUMNS], _state(row[PLAIN_COLUMNS:]))) for row in rows]
 
 
-def _state(columns: tuple[Any, ...]) -> State:
+def _state(columns: tuple[Any, ...]) -> EventState:
     status, source, *counts, price_id, cost = columns
-    return State(status, source, Counts(*counts), price_id, to_pico(cost))
+    return EventState(status, source, Counts(*counts), price_id, to_pico(cost))
 
 
 def to_pico(cost: Decimal | None) -> int | None:
@@ -81,7 +81,7 @@ def look_up_by_key() -> None:
         cursor.execute(BY_KEY)
 
 
-def rated(event: Stored, state: State, rates: RateTable) -> State:
+def rated(event: Stored, state: EventState, rates: RateTable) -> EventState:
     """The state rated at the event's own time by the prices as they are now.
 
     A failed response costs nothing, and a voided one is none. Where no price is found it is unpriced.
@@ -96,6 +96,6 @@ def rated(event: Stored, state: State, rates: RateTable) -> State:
     return state._replace(price_id=found.price_id, cost=cost)
 
 
-def voided(state: State) -> State:
+def voided(state: EventState) -> EventState:
     """Nothing is left of it but who counted it."""
-    return State(EventStatus.VOIDED, state.usage_source, NOTHING, None, 0)
+    return EventState(EventStatus.VOIDED, state.usage_source, NOTHING, None, 0)

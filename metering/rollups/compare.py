@@ -52,7 +52,7 @@ class Differences:
     first: list[dict[str, Any]]
 
 
-def differences(grain: str, period: Period, limit: int = 100) -> Differences:
+def rollup_differences(grain: str, period: Period, limit: int = 100) -> Differences:
     """Compares one grain ("hour" or "day") of a month with the month's events, in one pass over them."""
     bounds = [period.start, period.end]
     statement = DIFFERENT.format(

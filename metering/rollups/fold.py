@@ -11,7 +11,7 @@ from metering.ingest.recording.arrivals import Arrival
 NO_PRICE = 0
 
 
-class Key(NamedTuple):
+class RollupKey(NamedTuple):
     """What one rollup row is about. `start` is its hour or its day; `price_id` 0 means none."""
 
     workspace_id: int
@@ -87,13 +87,13 @@ def _columns(arrival: Arrival) -> tuple[int | datetime, ...]:
     )
 
 
-def add(sums: dict[Key, Sums], key: Key, amounts: Iterable[int]) -> None:
+def add(sums: dict[RollupKey, Sums], key: RollupKey, amounts: Iterable[int]) -> None:
     """Adds one row's amounts to a key's sums; negative ones take back."""
     standing = sums.get(key)
     sums[key] = list(amounts) if standing is None else [a + b for a, b in zip(standing, amounts, strict=True)]
 
 
-def apply(hours: dict[Key, Sums]) -> None:
+def apply(hours: dict[RollupKey, Sums]) -> None:
     """Writes signed sums by hour, and the days they make."""
     if hours:
         _stage_and_add((*key, *amounts) for key, amounts in hours.items())

@@ -3,7 +3,7 @@
 from django.db import connection, transaction
 
 from metering.periods import Period
-from metering.rollups.compare import FROM_EVENTS, GRAINS, KEY, SUMS, differences
+from metering.rollups.compare import FROM_EVENTS, GRAINS, KEY, SUMS, rollup_differences
 
 DELETE = "DELETE FROM {table} WHERE {grain} >= %s AND {grain} < %s"
 INSERT = "INSERT INTO {table} ({key}, {sums}) SELECT {columns} FROM ({from_events}) events"
@@ -18,7 +18,7 @@ def rebuild(period: Period) -> dict[str, int]:
     written = {}
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("LOCK TABLE metering_usageevent IN SHARE ROW EXCLUSIVE MODE")
-        changed = sum(differences(grain, period).count for grain in GRAINS)
+        changed = sum(rollup_differences(grain, period).count for grain in GRAINS)
         for grain, table in GRAINS.items():
             cursor.execute(DELETE.format(table=table, grain=grain), bounds)
             cursor.execute(_insert(grain, table), bounds)

@@ -18,10 +18,10 @@ from metering.errors import InvalidParameter, NotFound
 from metering.money import exact_text
 from metering.periods import instant_text
 from metering.usage import parameters
-from metering.usage.cursors import attempts_page, event_cursor, event_position, usage_page
-from metering.usage.events import EventQuestion, EventRow, all_events, attempts, events_page
+from metering.usage.cursors import attempts_page, event_cursor, event_position, page_of_usage
+from metering.usage.events import EventQuestion, EventRow, all_events, events_page, request_attempts
 from metering.usage.exports import csv_download, download, ndjson_lines
-from metering.usage.history import corrections_of
+from metering.usage.history import request_corrections
 from metering.usage.parameters import AttemptsQuery, EventsQuery, NoQuery, RequestQuery, UsageQuery
 from metering.usage.query import UsageQuestion, UsageRow, usage
 from metering.usage.rows import CURRENCY, EVENT_COLUMNS, attempt_json, event_json, usage_columns, usage_json
@@ -56,7 +56,7 @@ class UsageView(APIView):
         if asked["format"] == "csv":
             return limited_download(request, caller, lambda: _usage_csv(caller, asked))
         answer = usage(_usage_question(caller, asked))
-        rows, next_cursor = usage_page(answer, asked.get("limit"), asked.get("cursor"))
+        rows, next_cursor = page_of_usage(answer, asked.get("limit"), asked.get("cursor"))
         question = answer.question
         return limited_answer(
             request,
@@ -151,9 +151,9 @@ class CallingKeyView(APIView):
 
 def attempts_answer(caller: Caller, request_id: str, asked: dict[str, Any]) -> Response:
     """Every attempt of the request that the caller may see. Raises NotFound."""
-    found = attempts(caller.workspace, request_id, own_key_of(caller))
+    found = request_attempts(caller.workspace, request_id, own_key_of(caller))
     page, next_cursor = attempts_page(found, asked.get("limit"), asked.get("cursor"))
-    corrections = corrections_of(caller.workspace, request_id)
+    corrections = request_corrections(caller.workspace, request_id)
     data = [attempt_json(event, corrections.get(event.attempt, ())) for event in page]
     return Response({"object": "list", "request_id": request_id, "data": data, "next_cursor": next_cursor})
 
@@ -201,7 +201,7 @@ def events_csv(rows: Iterable[dict[str, Any]], for_people: bool = False) -> Stre
 
 def _usage_csv(caller: Caller, asked: dict[str, Any]) -> StreamingHttpResponse:
     answer = usage(_usage_question(caller, asked))
-    rows, _ = usage_page(answer, asked.get("limit"), asked.get("cursor"))
+    rows, _ = page_of_usage(answer, asked.get("limit"), asked.get("cursor"))
     return usage_csv(answer.question, rows)
 
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from metering.usage.events import EventRow, Position
+from metering.usage.events import EventPosition, EventRow
 from metering.usage.parameters import decode_cursor, encode_cursor, invalid_cursor
 from metering.usage.query import UsageAnswer, UsageRow
 
@@ -14,16 +14,16 @@ BIGINT = range(1, 2**63)
 MICROSECONDS = range(-(2**55), 2**55)
 
 
-def event_cursor(position: Position) -> str:
+def event_cursor(position: EventPosition) -> str:
     return encode_cursor([(position.occurred_at - EPOCH) // MICROSECOND, position.id])
 
 
-def event_position(cursor: str) -> Position:
+def event_position(cursor: str) -> EventPosition:
     """Raises InvalidParameter."""
     microseconds, number = decode_cursor(cursor, 2)
     if not _is_in(microseconds, MICROSECONDS) or not _is_in(number, BIGINT):
         raise invalid_cursor()
-    return Position(EPOCH + microseconds * MICROSECOND, number)
+    return EventPosition(EPOCH + microseconds * MICROSECOND, number)
 
 
 def attempts_page(attempts: list[EventRow], limit: int | None, cursor: str | None) -> tuple[list[EventRow], str | None]:
@@ -38,7 +38,7 @@ def attempts_page(attempts: list[EventRow], limit: int | None, cursor: str | Non
     return attempts[:limit], encode_cursor([attempts[limit - 1].attempt])
 
 
-def usage_page(answer: UsageAnswer, limit: int | None, cursor: str | None) -> tuple[list[UsageRow], str | None]:
+def page_of_usage(answer: UsageAnswer, limit: int | None, cursor: str | None) -> tuple[list[UsageRow], str | None]:
     """The answer's rows below the cursor, at most `limit`, and the next cursor. Raises InvalidParameter."""
     rows = answer.rows
     if cursor is not None:

@@ -20,7 +20,7 @@ from metering.ingest.formats.events import request_hash
 from metering.ingest.models import EventIdentity, EventStatus
 from metering.periods import HOUR, floor_hour
 from metering.usage import events_sql
-from metering.usage.filters import STATUS_WORDS, Filters, Scope, scope_of
+from metering.usage.filters import STATUS_WORDS, Filters, UsageConditions, scope_of
 from workspaces.models import APIKey, Workspace
 
 EXPORT_PAGE = 2_000
@@ -38,7 +38,7 @@ class EventQuestion:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Position:
+class EventPosition:
     """Where an event stands in the order of events; a page continues below it."""
 
     occurred_at: datetime
@@ -78,14 +78,14 @@ class EventRow:
     rates: tuple[Decimal, Decimal | None, Decimal | None, Decimal] | None
 
     @property
-    def position(self) -> Position:
-        return Position(self.occurred_at, self.id)
+    def position(self) -> EventPosition:
+        return EventPosition(self.occurred_at, self.id)
 
 
 PLAIN_COLUMNS = len(fields(EventRow)) - 1
 
 
-def events_page(question: EventQuestion, limit: int, after: Position | None = None) -> tuple[list[EventRow], bool]:
+def events_page(question: EventQuestion, limit: int, after: EventPosition | None = None) -> tuple[list[EventRow], bool]:
     """The newest `limit` events below `after`, newest first, and whether there are more. At most two statements.
 
     Raises NotFound for a stranger's key.
@@ -94,7 +94,7 @@ def events_page(question: EventQuestion, limit: int, after: Position | None = No
 
 
 def page_in_scope(
-    question: EventQuestion, scope: Scope, limit: int, after: Position | None = None
+    question: EventQuestion, scope: UsageConditions, limit: int, after: EventPosition | None = None
 ) -> tuple[list[EventRow], bool]:
     """The same within a scope that the caller made.
 
@@ -105,7 +105,7 @@ def page_in_scope(
     return rows[:limit], len(rows) > limit
 
 
-def all_events(question: EventQuestion, after: Position | None = None) -> Iterator[list[EventRow]]:
+def all_events(question: EventQuestion, after: EventPosition | None = None) -> Iterator[list[EventRow]]:
     """Every event of the range, newest first, by the page: bounded memory, no transaction held open for a slow reader.
 
     An event is in it exactly once if it was recorded before the export began. Raises NotFound at once, not on reading.
@@ -113,13 +113,13 @@ def all_events(question: EventQuestion, after: Position | None = None) -> Iterat
     return _pages(question, _listed(question), after)
 
 
-def _listed(question: EventQuestion) -> Scope:
+def _listed(question: EventQuestion) -> UsageConditions:
     """What a list of these events may show: voided ones only where their status is asked for."""
     scope = scope_of(question.workspace, question.filters, question.own_key)
     return scope if question.filters.status else replace(scope, conditions=(*scope.conditions, "status <> 3"))
 
 
-def _pages(question: EventQuestion, scope: Scope, after: Position | None) -> Iterator[list[EventRow]]:
+def _pages(question: EventQuestion, scope: UsageConditions, after: EventPosition | None) -> Iterator[list[EventRow]]:
     while rows := _newest(question, scope, EXPORT_PAGE, after):
         yield rows
         if len(rows) < EXPORT_PAGE:
@@ -127,20 +127,20 @@ def _pages(question: EventQuestion, scope: Scope, after: Position | None) -> Ite
         after = rows[-1].position
 
 
-def attempts(workspace: Workspace, request_id: str, own_key: APIKey | None = None) -> list[EventRow]:
+def request_attempts(workspace: Workspace, request_id: str, own_key: APIKey | None = None) -> list[EventRow]:
     """Every attempt of a request, by attempt. Raises NotFound where there is none to see."""
     claims = EventIdentity.objects.filter(workspace=workspace, request_hash=request_hash(request_id))
     # No event has a NUL in its id, and PostgreSQL does not even take the question.
     instants = [] if "\x00" in request_id else list(claims.values_list("occurred_at", flat=True))
     scope = scope_of(workspace, Filters(), own_key)
     parameters = scope.parameters | {"request_id": request_id, "instants": instants}
-    rows = _read(events_sql.attempts(scope), parameters) if instants else []
+    rows = _read(events_sql.attempts_sql(scope), parameters) if instants else []
     if not rows:
         raise NotFound("There is no such request here. One that was just sent takes a moment to be counted.")
     return rows
 
 
-def _newest(question: EventQuestion, scope: Scope, limit: int, after: Position | None) -> list[EventRow]:
+def _newest(question: EventQuestion, scope: UsageConditions, limit: int, after: EventPosition | None) -> list[EventRow]:
     """The newest `limit` events of the question below `after`."""
     parameters = scope.parameters | {
         "start": question.start,
@@ -161,7 +161,9 @@ def _newest(question: EventQuestion, scope: Scope, limit: int, after: Position |
     return rows
 
 
-def _hours_with_events(question: EventQuestion, scope: Scope, limit: int, after: Position | None) -> Iterator[list[datetime]]:
+def _hours_with_events(
+    question: EventQuestion, scope: UsageConditions, limit: int, after: EventPosition | None
+) -> Iterator[list[datetime]]:
     """The newest hours with matching events below `after`, enough for `limit` of them, newest first in portions.
 
     The first portion should be enough: its hours count `limit` responses. But a condition on tokens lets a sum of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from metering.usage.filters import Scope
+from metering.usage.filters import UsageConditions
 
 # In the order of EventRow; the last four are its rates.
 COLUMNS = """e.id, e.request_id, e.attempt, e.occurred_at, e.recorded_at, COALESCE(k.public_id, ''),
@@ -37,12 +37,12 @@ def bounds(*, start: object, end: object, after: object) -> list[str]:
     return conditions
 
 
-def newest(scope: Scope, bounds: list[str]) -> str:
+def newest(scope: UsageConditions, bounds: list[str]) -> str:
     """The newest events, in the order of the primary key."""
     return _named(f"SELECT * FROM metering_usageevent WHERE {_all(scope, bounds)} {NEWEST_FIRST}")  # noqa: S608
 
 
-def newest_in_hours(scope: Scope, bounds: list[str]) -> str:
+def newest_in_hours(scope: UsageConditions, bounds: list[str]) -> str:
     """The newest events within %(hours)s: each hour is walked newest first, and no further than the page needs."""
     within = ["occurred_at >= h.hour", "occurred_at < h.hour + interval '1 hour'"]
     hour = f"SELECT * FROM metering_usageevent WHERE {_all(scope, [*bounds, *within])} {NEWEST_FIRST}"  # noqa: S608
@@ -50,7 +50,7 @@ def newest_in_hours(scope: Scope, bounds: list[str]) -> str:
     return _named(f"SELECT found.* FROM {hours} {NEWEST_FIRST}")  # noqa: S608
 
 
-def hours_with_events(scope: Scope, *, since: bool, until: bool, voided: bool) -> str:
+def hours_with_events(scope: UsageConditions, *, since: bool, until: bool, voided: bool) -> str:
     """(hour, requests) of the newest %(hours)s hours in which anything matches, newest first.
 
     Rollups know nothing of voided events: where they are asked for, the trail tells where they lie.
@@ -69,13 +69,13 @@ def hours_with_events(scope: Scope, *, since: bool, until: bool, voided: bool) -
     )
 
 
-def attempts(scope: Scope) -> str:
+def attempts_sql(scope: UsageConditions) -> str:
     """The events of one request at the instants that its claims name, by attempt."""
     found = _all(scope, ["occurred_at = ANY(%(instants)s::timestamptz[])", "request_id = %(request_id)s"])
     return _named(f"SELECT * FROM metering_usageevent WHERE {found}", "e.attempt, e.id")  # noqa: S608
 
 
-def _all(scope: Scope, conditions: list[str]) -> str:
+def _all(scope: UsageConditions, conditions: list[str]) -> str:
     return " AND ".join([*scope.conditions, *conditions])
 
 

@@ -41,7 +41,7 @@ class Filters:
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class UsageConditions:
     """Conditions on a table of usage, and their parameters; `narrow` when they let through less than the workspace."""
 
     conditions: tuple[str, ...]
@@ -49,7 +49,7 @@ class Scope:
     narrow: bool
 
 
-def scope_of(workspace: Workspace | None, filters: Filters, own_key: APIKey | None) -> Scope:
+def scope_of(workspace: Workspace | None, filters: Filters, own_key: APIKey | None) -> UsageConditions:
     """What may be read: the workspace's usage, of it only `own_key`'s if given, of that what the filters let through.
 
     None is every workspace: for operators. Raises NotFound for a key that is not among them.
@@ -70,7 +70,7 @@ def scope_of(workspace: Workspace | None, filters: Filters, own_key: APIKey | No
         "provider": list(filters.provider),
         "status": [STATUS_NUMBERS.get(word, -1) for word in filters.status],
     }
-    return Scope(tuple(conditions), parameters, narrow=bool(filters) or own_key is not None)
+    return UsageConditions(tuple(conditions), parameters, narrow=bool(filters) or own_key is not None)
 
 
 def _key_numbers(workspace: Workspace | None, public_ids: tuple[str, ...], own_key: APIKey | None) -> list[int]:

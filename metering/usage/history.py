@@ -28,7 +28,7 @@ class PastState:
 
 
 @dataclass(frozen=True, slots=True)
-class Correction:
+class CorrectionRow:
     """One entry of the trail: `void`, `replace` or `rerate`. Without effect, an earlier void or a later count stood already."""
 
     action: str
@@ -39,23 +39,23 @@ class Correction:
     after: PastState
 
 
-def corrections_of(workspace: Workspace, request_id: str) -> dict[int, list[Correction]]:
+def request_corrections(workspace: Workspace, request_id: str) -> dict[int, list[CorrectionRow]]:
     """By attempt; an attempt that nobody corrected is not in it. Two queries, or one where there are none."""
     rows = list(EventCorrection.objects.filter(workspace=workspace, request_id=request_id).order_by("id"))
     numbers = {number for row in rows for number in (row.before_price_id, row.after_price_id) if number is not None}
     prices = dict(PriceVersion.objects.filter(pk__in=numbers).values_list("pk", "public_id")) if numbers else {}
-    found: dict[int, list[Correction]] = defaultdict(list)
+    found: dict[int, list[CorrectionRow]] = defaultdict(list)
     for row in rows:
         found[row.attempt].append(_correction(row, prices))
     return found
 
 
-def _correction(row: EventCorrection, prices: dict[int, str]) -> Correction:
+def _correction(row: EventCorrection, prices: dict[int, str]) -> CorrectionRow:
     before_price = None if row.before_price_id is None else prices[row.before_price_id]
     after_price = None if row.after_price_id is None else prices[row.after_price_id]
     before = _state(row.before_status, row.before_source, row.before_tokens, row.before_cost, before_price)
     after = _state(row.after_status, row.after_source, row.after_tokens, row.after_cost, after_price)
-    return Correction(row.action, row.reason, row.recorded_at, row.took_effect, before, after)
+    return CorrectionRow(row.action, row.reason, row.recorded_at, row.took_effect, before, after)
 
 
 def _state(status: int, source: int, tokens: list[int], cost: Decimal | None, price_id: str | None) -> PastState:

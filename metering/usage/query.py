@@ -128,7 +128,7 @@ def _answer(question: UsageQuestion, conditions: tuple[str, ...] = ()) -> UsageA
     if len(rows) > MAX_ROWS:
         raise TooManyRows(f"The answer has more than {MAX_ROWS:,} rows: ask for less time, fewer groups or a larger bucket.")
     rows.sort(key=lambda row: row.position)
-    return UsageAnswer(question, rows, total_of(rows, question.start, question.end))
+    return UsageAnswer(question, rows, usage_total(rows, question.start, question.end))
 
 
 def _check(question: UsageQuestion) -> None:
@@ -162,7 +162,7 @@ def _bucket_end(question: UsageQuestion, bucket: datetime) -> datetime:
     return bucket + {"hour": HOUR, "day": DAY}[question.bucket] if question.bucket != "none" else question.end
 
 
-def total_of(rows: Iterable[UsageRow], start: datetime, end: datetime) -> UsageRow:
+def usage_total(rows: Iterable[UsageRow], start: datetime, end: datetime) -> UsageRow:
     """The rows' sum, exact, for the range they cover."""
     counts: dict[str, Any] = dict.fromkeys(COUNTS, 0)
     cost = Decimal(0)

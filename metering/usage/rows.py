@@ -13,7 +13,7 @@ from metering.periods import instant_text
 from metering.usage.components import components
 from metering.usage.events import EventRow
 from metering.usage.filters import STATUS_WORDS
-from metering.usage.history import Correction, PastState
+from metering.usage.history import CorrectionRow, PastState
 from metering.usage.query import COUNTS, UsageRow
 
 CURRENCY = "USD"
@@ -73,7 +73,7 @@ def event_json(event: EventRow) -> dict[str, Any]:
     return {name: rendered[name] if name in rendered else getattr(event, name) for name in EVENT_COLUMNS}
 
 
-def attempt_json(event: EventRow, corrections: Iterable[Correction] = ()) -> dict[str, Any]:
+def attempt_json(event: EventRow, corrections: Iterable[CorrectionRow] = ()) -> dict[str, Any]:
     """An event with why it costs what it costs, and what was corrected of it."""
     parts = [
         {
@@ -87,7 +87,7 @@ def attempt_json(event: EventRow, corrections: Iterable[Correction] = ()) -> dic
     return event_json(event) | {"components": parts, "corrections": [_correction_json(each) for each in corrections]}
 
 
-def _correction_json(correction: Correction) -> dict[str, Any]:
+def _correction_json(correction: CorrectionRow) -> dict[str, Any]:
     return {
         "action": correction.action,
         "reason": correction.reason,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from metering.usage.filters import Scope
+from metering.usage.filters import UsageConditions
 from metering.usage.tiles import Grain, Tile, tiles
 
 ROLLUP_COLUMNS = """workspace_id, model_id, key_id, service_tier_id, provider_id, status, requests, input_tokens,
@@ -54,7 +54,7 @@ SUMMED = """s.requests, s.input_tokens, s.cached_input_tokens, s.cache_write_tok
 
 
 def statement(
-    scope: Scope, start: datetime, end: datetime, bucket: str, group_by: tuple[str, ...], *, limit: int
+    scope: UsageConditions, start: datetime, end: datetime, bucket: str, group_by: tuple[str, ...], *, limit: int
 ) -> tuple[str, dict[str, Any]]:
     """SQL and its parameters. Columns: bucket start, the groups' names, the sums; at most `limit` rows, unordered.
 
@@ -82,7 +82,7 @@ LIMIT %(limit)s"""  # noqa: S608  # constants of this module only
     return sql, parameters
 
 
-def _tile_sql(scope: Scope, tile: Tile, at: int) -> str:
+def _tile_sql(scope: UsageConditions, tile: Tile, at: int) -> str:
     table, when, columns = SOURCES[tile.grain]
     conditions = [*scope.conditions, f"{when} >= %(start_{at})s", f"{when} < %(end_{at})s"]
     if tile.grain == Grain.EVENTS:

@@ -8,14 +8,14 @@ from omixa_billing.http import errors
 from workspaces.members.current import membership_of
 
 
-def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler404: JSON for programs, a page for people."""
     if errors.speaks_json(request) or not has_frame(request):
         return errors.not_found(request, exception)
     return defaults.page_not_found(request, exception, "metering/not_found.html")
 
 
-def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+def page_not_allowed(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler403, alike."""
     if errors.speaks_json(request) or not has_frame(request):
         return errors.permission_denied(request, exception)

@@ -125,7 +125,7 @@ def no_workspace(request: HttpRequest) -> HttpResponse:
     return render(request, "workspaces/none.html")
 
 
-def refused(request: HttpRequest, refusal: Refusal, to: str, *args: Any) -> HttpResponse:
+def show_refusal(request: HttpRequest, refusal: Refusal, to: str, *args: Any) -> HttpResponse:
     """Says the refusal on the page it leads back to. One that means "not here" goes on up and becomes a 404."""
     if refusal.status == 404:
         raise refusal

@@ -7,7 +7,7 @@ from django.http import QueryDict
 
 from metering.errors import InvalidParameter
 from metering.usage.cursors import event_cursor, event_position
-from metering.usage.events import Position
+from metering.usage.events import EventPosition
 
 PAGE = 50
 MOST = 1_000  # rows that a reload shows again; what follows is loaded page by page as before
@@ -17,11 +17,11 @@ MOST = 1_000  # rows that a reload shows again; what follows is loaded page by p
 class More:
     """What an address asks of a list: from which position, how many rows, and how many are on the page already."""
 
-    after: Position | None
+    after: EventPosition | None
     count: int
     before: int
 
-    def links(self, query: str, last: Position) -> dict[str, str]:
+    def links(self, query: str, last: EventPosition) -> dict[str, str]:
         """Queries of the next rows after `last`, and of the page as it is once they are there. `query` is the rest of it."""
         rows = self.before + self.count
         rest = f"{query}&" if query else ""

@@ -22,20 +22,20 @@ from metering.ingest.quarantine.revoked import quarantine_late
 from metering.ingest.recording.mark import mark
 from metering.pricing.current import current_rates
 from metering.pricing.rates import RateTable
-from metering.revisions.change_events import change
+from metering.revisions.change_events import change_events
 from metering.revisions.corrections.decide import DUPLICATE, RECORDED, Verdict, decide
 from metering.revisions.corrections.sent import (
     UNKNOWN_EVENT,
     Place,
-    Sent,
+    SentCorrectionRow,
     find_arrived,
-    hold,
     locate,
+    lock_events,
+    lock_waiting,
     of_batches,
     of_waiting,
-    take_waiting,
 )
-from metering.revisions.corrections.trail import append, standing_corrections
+from metering.revisions.corrections.trail import append, corrections_so_far
 from metering.revisions.stored_events import look_up_by_key
 from metering.worker.one_by_one import blames_the_event
 from omixa_billing.outage import is_outage
@@ -50,7 +50,7 @@ ALL_WAITING = 2**31
 
 APPLIED = {RECORDED: "the event has arrived", DUPLICATE: "the same correction was recorded before"}
 
-Judged = list[tuple[Sent, Verdict]]
+Judged = list[tuple[SentCorrectionRow, Verdict]]
 Clock = Callable[[], datetime]
 
 
@@ -99,7 +99,7 @@ def _process_some(now: Clock, among: int) -> tuple[int, int]:
             sent = of_batches(batches)
             # Before the quarantine is asked: then whoever finds an event finds whatever waited for it as well.
             places = _places(sent)
-            waiting += take_waiting(among, WAITING_PER_TRANSACTION)
+            waiting += lock_waiting(among, WAITING_PER_TRANSACTION)
             waited = of_waiting(waiting)
             judged = _correct([*sent, *waited], places | _places(waited), rates, now())
             _settle_batches(batches, judged, now())
@@ -126,17 +126,17 @@ def _begin() -> RateTable:
     return rates
 
 
-def _places(sent: Iterable[Sent]) -> set[Place]:
+def _places(sent: Iterable[SentCorrectionRow]) -> set[Place]:
     return locate(each.identity for each in sent)
 
 
-def _correct(sent: Iterable[Sent], places: set[Place], rates: RateTable, now: datetime) -> Judged:
+def _correct(sent: Iterable[SentCorrectionRow], places: set[Place], rates: RateTable, now: datetime) -> Judged:
     """Applies corrections in the order they were sent, in the transaction that holds their batches or rows."""
     sent = sorted(sent, key=lambda each: each.rank)
-    events = hold(places)
-    decided = decide(sent, events, standing_corrections(list(events.values())), rates)
+    events = lock_events(places)
+    decided = decide(sent, events, corrections_so_far(list(events.values())), rates)
     append(decided.entries, now)
-    change(decided.changes)
+    change_events(decided.changes)
     return list(zip(sent, decided.verdicts, strict=True))
 
 
@@ -158,14 +158,14 @@ def _settle_batches(batches: Sequence[Claimed], judged: Judged, now: datetime) -
         mark(batches, items, counts, now)
 
 
-def _item(sent: Sent, verdict: Verdict) -> dict[str, Any]:
+def _item(sent: SentCorrectionRow, verdict: Verdict) -> dict[str, Any]:
     """As the batch lists it."""
     correction = sent.correction
     known = {"index": correction.index, "request_id": correction.request_id, "attempt": correction.attempt}
     return known | {"outcome": verdict.outcome, "code": verdict.code, "message": verdict.message}
 
 
-def _refused(sent: Sent, verdict: Verdict) -> Refused:
+def _refused(sent: SentCorrectionRow, verdict: Verdict) -> Refused:
     correction = sent.correction
     known = Known(correction.request_id, correction.attempt, correction.key_id)
     return Refused(correction.index, Rejected(verdict.code, verdict.message, known), sent.content)

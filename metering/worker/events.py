@@ -15,9 +15,9 @@ from metering.ingest.directory import directory
 from metering.ingest.intake.inbox import Claimed, claim_fresh, claim_one
 from metering.ingest.models import Batch
 from metering.ingest.quarantine.revoked import quarantine_late
-from metering.ingest.recording.arrivals import last_uses, number
-from metering.ingest.recording.mark import settle
-from metering.ingest.recording.record import Fold, record
+from metering.ingest.recording.arrivals import last_uses, resolve_names
+from metering.ingest.recording.mark import mark_processed
+from metering.ingest.recording.record import Fold, record_events
 from metering.pricing.current import current_rates
 from metering.pricing.rates import RateTable
 from metering.worker.one_by_one import record_one_by_one
@@ -77,9 +77,9 @@ def _record(batches: list[Claimed], rates: RateTable, now: datetime, fold: Fold)
     if not batches:
         return
     batches = quarantine_late(batches, now)
-    outcome = record(number(arrival for batch in batches for arrival in batch.arriving()), rates, now)
+    outcome = record_events(resolve_names(arrival for batch in batches for arrival in batch.arriving()), rates, now)
     fold(outcome.recorded)
-    settle(batches, outcome, now)
+    mark_processed(batches, outcome, now)
     note_uses(last_uses(outcome.recorded, now))
 
 

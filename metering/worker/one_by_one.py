@@ -12,9 +12,9 @@ from metering.ingest.formats.events import Event, Known, Rejected
 from metering.ingest.intake.inbox import Claimed
 from metering.ingest.intake.receive import Refused, check_each, quarantine
 from metering.ingest.quarantine.revoked import quarantine_late
-from metering.ingest.recording.arrivals import Outcome, last_uses, number
-from metering.ingest.recording.mark import settle
-from metering.ingest.recording.record import Fold, record
+from metering.ingest.recording.arrivals import Outcome, last_uses, resolve_names
+from metering.ingest.recording.mark import mark_processed
+from metering.ingest.recording.record import Fold, record_events
 from metering.pricing.rates import RateTable
 from workspaces.keys.last_used import note_uses
 
@@ -34,7 +34,7 @@ def record_one_by_one(batches: list[Claimed], rates: RateTable, now: datetime, f
         for origin, event in batch.arriving():
             try:
                 with transaction.atomic():
-                    outcome = record(number([(origin, event)]), rates, now)
+                    outcome = record_events(resolve_names([(origin, event)]), rates, now)
                     fold(outcome.recorded)
             except DatabaseError as error:
                 directory.forget()  # what was learnt behind the savepoint is gone with it
@@ -46,7 +46,7 @@ def record_one_by_one(batches: list[Claimed], rates: RateTable, now: datetime, f
             else:
                 for sums, part in zip(total, outcome, strict=True):
                     sums += part
-        settle([batch._replace(items=items)], total, now)
+        mark_processed([batch._replace(items=items)], total, now)
         note_uses(last_uses(total.recorded, now))
 
 

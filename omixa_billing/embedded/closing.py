@@ -16,7 +16,7 @@ OURS = ("log", "run", "static")  # whole; what else lies in a home's folders is 
 PRIVATE, PASSED_THROUGH = 0o700, 0o710
 
 
-def close(base: Path) -> None:
+def close_folder(base: Path) -> None:
     """Take from others what they may do in this home, without following a link. Raises UnsafeFolder.
 
     Only what belongs to us or to the database's account is changed.

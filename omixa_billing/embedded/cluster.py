@@ -53,7 +53,7 @@ class Cluster:
     @property
     def title(self) -> str:
         """`cluster_name`: tells this home's server processes from any other's in the process list."""
-        return f"omixa-{sockets.digest(self.home)}"
+        return f"omixa-{sockets.home_digest(self.home)}"
 
     @cached_property
     def account(self) -> Account | None:
@@ -147,7 +147,7 @@ class Cluster:
         cannot know, as we do, that no process of this cluster is left.
         """
         deadline = time.monotonic() + ORPHAN_SECONDS
-        while orphans := list(processes.matching(self._owns)):
+        while orphans := list(processes.matching_processes(self._owns)):
             if time.monotonic() > deadline:
                 for orphan in orphans:
                     os.kill(orphan, signal.SIGKILL)
@@ -158,7 +158,7 @@ class Cluster:
 
     def _let_account_pass(self) -> None:
         """Close the home, but for the way that the server's own account has to go."""
-        closing.close(self.home)
+        closing.close_folder(self.home)
         root = sockets.make_socket_root(self.home)
         if self.account:
             closing.let_pass(self.home, self.account.gid)
@@ -169,7 +169,7 @@ class Cluster:
         sockets.make_socket_folder(self.sockets, owner.uid, owner.gid)
         accounts = roles.own_accounts(self.account.uid if self.account else None)
         texts = {
-            "omixa.conf": tuning.configuration(binaries(), self.sockets, self.title, self.data),
+            "omixa.conf": tuning.postgres_configuration(binaries(), self.sockets, self.title, self.data),
             "omixa_hba.conf": roles.HBA,
             "omixa_ident.conf": roles.ident_map(accounts),
         }

@@ -28,7 +28,7 @@ def home_path() -> Path:
     return (REPOSITORY / (Path(configured).expanduser() if configured else ".omixa")).resolve()
 
 
-def home() -> Path:
+def home_folder() -> Path:
     """OMIXA_HOME, made on demand. Private; closing.py closes one that was not."""
     path = home_path()
     make_directory(path)
@@ -44,12 +44,12 @@ def make_directory(path: Path) -> Path:
 
 
 def log_directory(base: Path | None = None) -> Path:
-    return make_directory((base or home()) / "log")
+    return make_directory((base or home_folder()) / "log")
 
 
 def run_directory(base: Path | None = None) -> Path:
     """Locks, sockets and the supervisor's configuration: all of it may be deleted while nothing runs."""
-    return make_directory((base or home()) / "run")
+    return make_directory((base or home_folder()) / "run")
 
 
 def uses_embedded_postgres() -> bool:
@@ -72,7 +72,7 @@ def runs_embedded_redis() -> bool:
 
 def secret_key() -> str:
     """This home's own SECRET_KEY for development, made at the first call and the same ever after."""
-    path = home() / "secret_key"
+    path = home_folder() / "secret_key"
     try:
         return path.read_text()
     except FileNotFoundError:

@@ -19,7 +19,7 @@ from . import locks, processes
 from .account import NoAccount
 from .cluster import PORT, START_SECONDS, CannotStart, Cluster
 from .deathsig import follow_supervisor
-from .home import home, home_path, make_directory, run_directory
+from .home import home_folder, home_path, make_directory, run_directory
 from .roles import NAME, USER
 from .sockets import UnsafeFolder
 
@@ -43,7 +43,7 @@ def ensure_running(base: Path | None = None, bound: bool = False) -> Iterator[Cl
 
     Leaving last stops it. A `bound` server also ends when this process is killed. Raises CannotStart, NoAccount.
     """
-    cluster = Cluster(make_directory(base) if base else home())
+    cluster = Cluster(make_directory(base) if base else home_folder())
     run = run_directory(cluster.home)
     with locks.shared(run / "postgres.users") as users:
         try:
@@ -74,19 +74,19 @@ def leave(cluster: Cluster, users: int) -> None:
             cluster.stop(pid)
 
 
-class Asked(Exception):
+class StopRequested(Exception):
     """The supervisor wants the server stopped."""
 
 
 def serve() -> None:
     """Keep the server up until asked to stop, or until it dies, which the supervisor answers by calling again."""
-    cluster = Cluster(home())
+    cluster = Cluster(home_folder())
     with locks.shared(run_directory() / "postgres.users"):
         try:
             pid = join(cluster, bound=True)
             while processes.is_alive(pid):
                 time.sleep(0.2)
-        except Asked:
+        except StopRequested:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             if running := cluster.postmaster():
                 cluster.stop(running)
@@ -96,7 +96,7 @@ def serve() -> None:
 
 def main() -> None:
     def stop(_signal: int, _frame: FrameType | None) -> None:
-        raise Asked
+        raise StopRequested
 
     follow_supervisor()
     signal.signal(signal.SIGTERM, stop)

@@ -22,7 +22,7 @@ def words(pid: int) -> list[str]:
         return []
 
 
-def matching(belongs: Callable[[list[str]], bool]) -> Iterator[int]:
+def matching_processes(belongs: Callable[[list[str]], bool]) -> Iterator[int]:
     """Ids of the running processes whose command line is accepted."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and belongs(words(int(entry.name))) and is_alive(int(entry.name)):

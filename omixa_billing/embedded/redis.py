@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from . import sockets
 from .deathsig import die_with_parent, follow_supervisor
-from .home import home, home_path, log_directory, run_directory
+from .home import home_folder, home_path, log_directory, run_directory
 
 START_SECONDS = 10
 
@@ -49,9 +49,9 @@ def binary() -> Path:
 
 
 @contextmanager
-def running(base: Path | None = None) -> Iterator[Path]:
+def running_redis(base: Path | None = None) -> Iterator[Path]:
     """A server for as long as the block lasts, and not longer than this process. Gives its socket."""
-    base = base or home()
+    base = base or home_folder()
     sockets.make_socket_root(base)
     with (log_directory(base) / "redis.log").open("ab") as log:
         server = subprocess.Popen(  # noqa: S603
@@ -79,8 +79,8 @@ def _wait_for(path: Path, server: subprocess.Popen) -> None:
 
 def main() -> None:
     """Become the server: how the supervisor starts it."""
-    sockets.make_socket_root(home())
-    words = command(home())
+    sockets.make_socket_root(home_folder())
+    words = command(home_folder())
     os.execv(words[0], words)  # noqa: S606
 
 

@@ -23,10 +23,10 @@ def socket_root(home: Path) -> Path:
     if len(os.fsencode(root / _LONGEST_NAME)) <= LONGEST_ADDRESS:
         return root
     owner = home.stat().st_uid if home.exists() else os.geteuid()
-    return Path("/tmp") / f"omixa-{owner}-{digest(home)}"  # noqa: S108  (made and checked by make_socket_folder)
+    return Path("/tmp") / f"omixa-{owner}-{home_digest(home)}"  # noqa: S108  (made and checked by make_socket_folder)
 
 
-def digest(home: Path) -> str:
+def home_digest(home: Path) -> str:
     """A short name for a home, the same in every process."""
     return hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
 

@@ -12,7 +12,7 @@ MIB = 1024 * 1024
 CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
-def configuration(binaries: Path, sockets: Path, title: str, data: Path) -> str:
+def postgres_configuration(binaries: Path, sockets: Path, title: str, data: Path) -> str:
     """The text of `omixa.conf`, which postgresql.conf includes."""
     memory = memory_mib()
     settings: dict[str, str] = {

@@ -10,8 +10,8 @@ from omixa_billing.front import refusals
 from omixa_billing.front.answers import Answer, ReaderStalled, Send, send_answer
 from omixa_billing.front.body import BodyCutOff, BodyTooLarge, BodyTooSlow, ClientGone, Receive, discard_body
 from omixa_billing.front.connections import Connections
-from omixa_billing.front.gateway import Gateway
-from omixa_billing.front.head import Head
+from omixa_billing.front.gateway import GatewayFront
+from omixa_billing.front.head import RequestHead
 from omixa_billing.front.memory import TooMuchAtOnce
 from omixa_billing.front.pages import Pages, PagesAway, PagesBroken
 
@@ -24,7 +24,7 @@ class Front:
     """One process's."""
 
     def __init__(self) -> None:
-        self._gateway = Gateway()
+        self._gateway = GatewayFront()
         self._pages = Pages()
         self._connections = Connections()
         self._alive = Answer.of(healthz(HttpRequest()))
@@ -34,7 +34,7 @@ class Front:
             return await self._live(receive, send)
         if scope["type"] != "http":
             return None
-        head = Head(scope)
+        head = RequestHead(scope)
         with self._connections.at_work(scope["client"]):
             try:
                 await self._answer(head, receive, send)
@@ -47,7 +47,7 @@ class Front:
                 pass  # nobody is left to answer
         return None
 
-    async def _answer(self, head: Head, receive: Receive, send: Send) -> None:
+    async def _answer(self, head: RequestHead, receive: Receive, send: Send) -> None:
         try:
             if not head.raw_path.startswith(b"/"):  # `*`, or the name of a host
                 await send_answer(send, refusals.no_path(head), last=True)
@@ -66,7 +66,7 @@ class Front:
         except PagesAway:
             await send_answer(send, refusals.pages_away(head))
         except (BodyTooLarge, TooMuchAtOnce) as error:
-            refused = refusals.too_large(head) if isinstance(error, BodyTooLarge) else refusals.too_much(head)
+            refused = refusals.too_large_answer(head) if isinstance(error, BodyTooLarge) else refusals.too_much(head)
             await send_answer(send, refused, last=True)
             await discard_body(head, receive)
 

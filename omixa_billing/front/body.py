@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 
-from omixa_billing.front.head import Head
+from omixa_billing.front.head import RequestHead
 from omixa_billing.front.memory import Share
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -48,7 +48,7 @@ class Pace:
         self.timer.reschedule(self.until(received))
 
 
-async def read_body(head: Head, receive: Receive, limit: int, share: Share) -> bytes:
+async def receive_body(head: RequestHead, receive: Receive, limit: int, share: Share) -> bytes:
     """All of it, at most `limit` bytes. Raises BodyTooLarge, BodyTooSlow, TooMuchAtOnce, BodyCutOff."""
     if head.length is not None and head.length > limit:
         raise BodyTooLarge
@@ -76,7 +76,7 @@ async def read_body(head: Head, receive: Receive, limit: int, share: Share) -> b
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-async def discard_body(head: Head, receive: Receive) -> None:
+async def discard_body(head: RequestHead, receive: Receive) -> None:
     """Reads on after a refusal: a client that is still sending when the connection closes never sees why it was refused.
 
     Within the same bounds of time as any body, and up to INGEST_MAX_DISCARDED_BYTES.

@@ -15,15 +15,15 @@ from django.conf import settings
 
 from metering.ingest.intake.api import GATEWAY, gateway_or_refusal
 from omixa_billing.front.answers import Answer, Send, send_answer
-from omixa_billing.front.body import Receive, discard_body, read_body
-from omixa_billing.front.head import Head
+from omixa_billing.front.body import Receive, discard_body, receive_body
+from omixa_billing.front.head import RequestHead
 from omixa_billing.front.memory import Memory
 from omixa_billing.wsgi import application
 
 Environ = dict[str, Any]
 
 
-class Gateway:
+class GatewayFront:
     """`/gateway/v1/` and `/readyz`, each in its own threads: a broker that is away holds readiness up, and only that."""
 
     def __init__(self) -> None:
@@ -39,17 +39,17 @@ class Gateway:
         self._refusing.shutdown(cancel_futures=True)
         self._probes.shutdown(cancel_futures=True)
 
-    async def probe(self, head: Head, send: Send) -> None:
+    async def probe(self, head: RequestHead, send: Send) -> None:
         await send_answer(send, await self._in_thread(self._probes, answer_of, environ_of(head)))
 
-    async def answer(self, head: Head, receive: Receive, send: Send) -> None:
+    async def answer(self, head: RequestHead, receive: Receive, send: Send) -> None:
         environ = environ_of(head)
         if not await self._in_thread(self._threads, is_known, environ):
             refused = await self._in_thread(self._refusing, answer_of, environ)
             await send_answer(send, refused, last=head.length != 0)
             return await discard_body(head, receive)
         with self._memory.share() as share:
-            complete(environ, await read_body(head, receive, settings.INGEST_MAX_BYTES, share))
+            complete(environ, await receive_body(head, receive, settings.INGEST_MAX_BYTES, share))
             answer = await self._in_thread(self._threads, answer_of, environ)
         await send_answer(send, answer)
         return None
@@ -58,7 +58,7 @@ class Gateway:
         return await asyncio.get_running_loop().run_in_executor(threads, work, environ)
 
 
-def environ_of(head: Head) -> Environ:
+def environ_of(head: RequestHead) -> Environ:
     """The request as WSGI has it, without a body so far."""
     environ: Environ = {
         "REQUEST_METHOD": head.method,

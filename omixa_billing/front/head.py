@@ -20,7 +20,7 @@ NAME = re.compile(rb"[0-9a-z!#$%&'*+.^`|~-]+")
 OURS = b"x-omixa-front-"
 
 
-class Head:
+class RequestHead:
     """Of one request. `path` is decoded as far as it can be; `target` is path and query as they were sent."""
 
     def __init__(self, scope: Scope) -> None:

@@ -14,11 +14,11 @@ from django.conf import settings
 from yarl import URL
 
 from omixa_billing.front.answers import Send, send_stream
-from omixa_billing.front.body import ClientGone, Receive, discard_body, read_body
-from omixa_billing.front.head import HOP_BY_HOP, Head
+from omixa_billing.front.body import ClientGone, Receive, discard_body, receive_body
+from omixa_billing.front.head import HOP_BY_HOP, RequestHead
 from omixa_billing.front.memory import Memory
 from omixa_billing.front.socket import PEER, pages_socket
-from workspaces.keys.secrets import bearer_secret, kind_of
+from workspaces.keys.secrets import bearer_secret, secret_kind
 
 KEPT_OF_AN_ANSWER = 256 * 1024  # aiohttp reads on until twice as much is waiting
 LONGEST_HEADER = 64 * 1024
@@ -52,17 +52,17 @@ class Pages:
         if self._session is not None:
             await self._session.close()
 
-    async def answer(self, head: Head, receive: Receive, send: Send) -> None:
+    async def answer(self, head: RequestHead, receive: Receive, send: Send) -> None:
         """Raises BodyTooLarge, BodyTooSlow, TooMuchAtOnce, PagesAway before anything is sent; else ends with the client."""
         if head.length and not is_credible(head):
             await self._pass_on(head, b"", send, last=True)
             return await discard_body(head, receive)
         with self._memory.share(head.caller) as share:
-            body = await read_body(head, receive, limit_of(head), share)
+            body = await receive_body(head, receive, body_limit(head), share)
             await unless_gone(receive, self._pass_on(head, body, send))
         return None
 
-    async def _pass_on(self, head: Head, body: bytes, send: Send, last: bool = False) -> None:
+    async def _pass_on(self, head: RequestHead, body: bytes, send: Send, last: bool = False) -> None:
         async with self._place(), self._asked(head, body) as response:
             headers = [pair for pair in response.raw_headers if pair[0].lower() not in NOT_PASSED_BACK]
             if last:
@@ -88,7 +88,7 @@ class Pages:
             self._places.release()
 
     @asynccontextmanager
-    async def _asked(self, head: Head, body: bytes) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _asked(self, head: RequestHead, body: bytes) -> AsyncIterator[aiohttp.ClientResponse]:
         """The answer, as soon as its head is there. Raises PagesAway."""
         url = URL("http://pages" + head.target.decode("latin-1"), encoded=True)
         headers = headers_for(head, body)
@@ -118,15 +118,15 @@ class Pages:
         return self._session
 
 
-def is_credible(head: Head) -> bool:
+def is_credible(head: RequestHead) -> bool:
     """Whether a body is worth reading: the API answers nobody who has neither a session nor what could be a key of ours."""
     if not head.path.startswith("/api/") or SESSION in head.text(b"cookie"):
         return True
     secret = bearer_secret(head.text(b"authorization"))
-    return secret is not None and kind_of(secret) is not None
+    return secret is not None and secret_kind(secret) is not None
 
 
-def limit_of(head: Head) -> int:
+def body_limit(head: RequestHead) -> int:
     """Bytes of a body. Callers of whom nothing is known, such as those who sign in, have little to say."""
     if head.path.startswith("/webhooks/"):
         return settings.WEBHOOK_MAX_BYTES
@@ -135,7 +135,7 @@ def limit_of(head: Head) -> int:
     return settings.ANONYMOUS_MAX_BYTES
 
 
-def headers_for(head: Head, body: bytes) -> list[tuple[str, str]]:
+def headers_for(head: RequestHead, body: bytes) -> list[tuple[str, str]]:
     """As they were received, and what only the front knows."""
     headers = {name: value for name, value in head.headers.items() if name != b"content-length"}
     headers.setdefault(b"host", f"{head.server[0]}:{head.server[1]}".encode())

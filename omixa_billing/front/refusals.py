@@ -7,40 +7,40 @@ from django.template.loader import render_to_string
 
 from metering.ingest.formats.bodies import body_too_large
 from omixa_billing.front.answers import Answer
-from omixa_billing.front.head import Head
+from omixa_billing.front.head import RequestHead
 from omixa_billing.http.errors import error_response, path_speaks_json, refusal_response
 
 RETRY_AFTER = 5  # seconds
 
 
-def cut_off(head: Head) -> Answer:
+def cut_off(head: RequestHead) -> Answer:
     message = "The body ended before it was whole, or its pieces cannot be read: nothing was stored."
     return _refusal(head, 400, "malformed_body", message)
 
 
-def no_path(head: Head) -> Answer:
+def no_path(head: RequestHead) -> Answer:
     return _refusal(head, 400, "malformed_request", "The request names no path: it has to begin with a slash.")
 
 
-def too_slow(head: Head) -> Answer:
+def too_slow(head: RequestHead) -> Answer:
     return _refusal(head, 408, "body_too_slow", "The body came too slowly: nothing was stored, send it again.")
 
 
-def too_large(head: Head) -> Answer:
+def too_large_answer(head: RequestHead) -> Answer:
     if head.path.startswith("/gateway/"):
         return Answer.of(refusal_response(body_too_large()))
     return _refusal(head, 413, "body_too_large", "The body is too large.")
 
 
-def too_much(head: Head) -> Answer:
+def too_much(head: RequestHead) -> Answer:
     return _refusal(head, 503, "too_busy", "Too much is being sent at once: nothing was stored, send it again.", RETRY_AFTER)
 
 
-def pages_away(head: Head) -> Answer:
+def pages_away(head: RequestHead) -> Answer:
     return _refusal(head, 503, "pages_unavailable", "This part of the product is busy or starting: try again.", RETRY_AFTER)
 
 
-def _refusal(head: Head, status: int, code: str, message: str, retry_after: int | None = None) -> Answer:
+def _refusal(head: RequestHead, status: int, code: str, message: str, retry_after: int | None = None) -> Answer:
     return _made(path_speaks_json(head.path), status, code, message, retry_after)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from omixa_billing.embedded.deathsig import follow_supervisor
-from omixa_billing.embedded.home import home
+from omixa_billing.embedded.home import home_folder
 from omixa_billing.embedded.sockets import make_socket_root, socket_root
 from omixa_billing.front.head import OURS
 
@@ -25,7 +25,7 @@ Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 def pages_socket() -> Path:
     """In a folder that only our own account may enter."""
-    return socket_root(home()) / "pages.sock"
+    return socket_root(home_folder()) / "pages.sock"
 
 
 def behind_front(application: Application) -> Application:
@@ -65,6 +65,6 @@ class Gathered:
 
 if __name__ == "__main__":
     follow_supervisor()
-    make_socket_root(home())
+    make_socket_root(home_folder())
     pages_socket().unlink(missing_ok=True)
     os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606  (the supervisor's own configuration names the command)

@@ -52,7 +52,7 @@ def _document() -> dict[str, Any]:
     return made
 
 
-def forget() -> None:
+def forget_schema() -> None:
     """For tests."""
     _forms.clear()
     _document.cache_clear()

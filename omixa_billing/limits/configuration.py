@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from omixa_billing.embedded import redis
 from omixa_billing.environment import Environment
-from omixa_billing.limits.rates import parse_rate
+from omixa_billing.limits.rates import parse_request_rate
 
 DEFAULTS = {"api": "1200/m", "pages": "1200/m", "anonymous": "600/m", "sign_in": "60/m", "webhooks": "1200/m"}
 # Of allauth's pages, counted in the shared cache: "ip" is the caller's address, "key" what `workspaces.signin.limits` says,
@@ -62,7 +62,7 @@ def _rate(env: Environment, group: str) -> str:
     name = f"RATE_LIMIT_{group.upper()}"
     rate = env.str(name, default=DEFAULTS[group])
     try:
-        parse_rate(rate)
+        parse_request_rate(rate)
     except ImproperlyConfigured as error:
         raise ImproperlyConfigured(f"{name}: {error}") from None
     return str(rate)

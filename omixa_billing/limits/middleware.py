@@ -28,8 +28,8 @@ class Limit:
     """What a request counts for. Without `credential_rate` only its address counts."""
 
     group: str
-    address_rate: rates.Rate
-    credential_rate: rates.Rate | None = None
+    address_rate: rates.RequestRate
+    credential_rate: rates.RequestRate | None = None
 
 
 def accept_credential(request: HttpRequest) -> None:
@@ -46,7 +46,7 @@ def limit_rates(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable
             return get_response(request)
         credential = None if limit.credential_rate is None else credential_of(request)
         asked = (limit.group, credential, limit.credential_rate, address_group(client_address(request)), limit.address_rate)
-        count = rates.count(*asked)
+        count = rates.count_request(*asked)
         if count is None:
             return get_response(request)
         if count.exceeded:
@@ -54,7 +54,7 @@ def limit_rates(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable
         else:
             response = get_response(request)
             if credential is not None and not count.known and _was_accepted(request):
-                rates.accept(*asked)
+                rates.accept_credential_count(*asked)
         count.describe(response)
         return response
 
@@ -90,8 +90,8 @@ def _by_address(group: str) -> Limit | None:
     return None if rate is None else Limit(group, rate)
 
 
-def _rate(group: str) -> rates.Rate | None:
-    return rates.parse_rate(settings.RATE_LIMITS[group])
+def _rate(group: str) -> rates.RequestRate | None:
+    return rates.parse_request_rate(settings.RATE_LIMITS[group])
 
 
 def _was_accepted(request: HttpRequest) -> bool:

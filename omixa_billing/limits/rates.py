@@ -39,19 +39,19 @@ return 1
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class RequestRate:
     amount: int
     seconds: int
 
 
-UNBOUNDED = Rate(999_999_999, 60)
+UNBOUNDED = RequestRate(999_999_999, 60)
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
     """A request as counted: the how many-th of its window it was, and what is left of that."""
 
-    rate: Rate
+    rate: RequestRate
     number: int
     seconds_left: int
     known: bool
@@ -69,17 +69,19 @@ class Count:
 
 
 @cache
-def parse_rate(text: str) -> Rate | None:
+def parse_request_rate(text: str) -> RequestRate | None:
     """None for `off`. Raises ImproperlyConfigured."""
     if text == "off":
         return None
     written = WRITTEN.fullmatch(text)
     if written is None:
         raise ImproperlyConfigured(f"{text!r} is not a rate: write one as 1200/m (s, m or h), or off.")
-    return Rate(int(written[1]), SECONDS[written[2]])
+    return RequestRate(int(written[1]), SECONDS[written[2]])
 
 
-def count(group: str, credential: str | None, credential_rate: Rate | None, address: str, address_rate: Rate) -> Count | None:
+def count_request(
+    group: str, credential: str | None, credential_rate: RequestRate | None, address: str, address_rate: RequestRate
+) -> Count | None:
     """Counts a request. Without a credential, or with one that is not known to be good, by address. None: not counted."""
     rate = credential_rate or address_rate
     answer = COUNT.run(*_arguments(group, credential, rate, address, address_rate))
@@ -89,12 +91,16 @@ def count(group: str, credential: str | None, credential_rate: Rate | None, addr
     return Count(rate if known else address_rate, number, math.ceil(left / 1000), bool(known))
 
 
-def accept(group: str, credential: str | None, credential_rate: Rate | None, address: str, address_rate: Rate) -> None:
+def accept_credential_count(
+    group: str, credential: str | None, credential_rate: RequestRate | None, address: str, address_rate: RequestRate
+) -> None:
     """The credential of a request that was counted by address is good: it counts by itself from now on."""
     ACCEPT.run(*_arguments(group, credential, credential_rate or address_rate, address, address_rate))
 
 
-def _arguments(group: str, credential: str | None, rate: Rate, address: str, address_rate: Rate) -> tuple[list[str], list[int]]:
+def _arguments(
+    group: str, credential: str | None, rate: RequestRate, address: str, address_rate: RequestRate
+) -> tuple[list[str], list[int]]:
     name = credential or "none"  # is never accepted
     keys = [f"rate:{group}:{name}", f"rate:{group}:address:{address}", f"known:{name}"]
     return keys, [rate.seconds * 1000, address_rate.seconds * 1000, KNOWN_SECONDS * 1000]

@@ -26,7 +26,7 @@ Found = dict[str, tuple[Storage, str]]
 def collect() -> None:
     """Collect when a file is new, gone or changed. Processes that come at once wait for the first, and find it done."""
     found = find()
-    name = digest(found)
+    name = files_digest(found)
     with locks.exclusive(run_directory() / "static.lock"):
         before = collected()
         if before is not None and before.name == name:
@@ -50,7 +50,7 @@ def find() -> Found:
     return found
 
 
-def digest(found: Found) -> str:
+def files_digest(found: Found) -> str:
     """Of names, sizes and times of change, which is quick: no file is read."""
     summary = hashlib.sha256(FORM)
     for name, (storage, path) in sorted(found.items()):

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from omixa_billing.embedded import closing, locks
 from omixa_billing.embedded.deathsig import die_with_parent
-from omixa_billing.embedded.home import home, log_directory, read_env_file, run_directory
+from omixa_billing.embedded.home import home_folder, log_directory, read_env_file, run_directory
 from omixa_billing.embedded.sockets import UnsafeFolder
 
-from .address import address, url
-from .programs import configuration
+from .address import bound_address, url
+from .programs import supervisor_configuration
 from .services import Services
 
 
@@ -24,16 +24,16 @@ def main() -> int:
     os.umask(closing.UMASK)  # of everything that this process starts, too
     read_env_file()
     try:
-        closing.close(home())
+        closing.close_folder(home_folder())
     except UnsafeFolder as error:
         sys.exit(str(error))
-    os.environ |= {"OMIXA_HOME": str(home()), "OMIXA_SUPERVISOR": str(os.getpid()), "PYTHONUNBUFFERED": "1"}
+    os.environ |= {"OMIXA_HOME": str(home_folder()), "OMIXA_SUPERVISOR": str(os.getpid()), "PYTHONUNBUFFERED": "1"}
     lock = claim_home()
     refuse_taken_port()
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(fresh_metrics())
     path = run_directory() / "supervisord.conf"
-    path.write_text(configuration())
-    print(f"Omixa billing starts. State: {home()}, logs: {log_directory()}", flush=True)
+    path.write_text(supervisor_configuration())
+    print(f"Omixa billing starts. State: {home_folder()}, logs: {log_directory()}", flush=True)
     try:
         return Services.run_until_stopped(str(path))
     finally:
@@ -45,7 +45,7 @@ def claim_home() -> int:
     lock = locks.open_lock(run_directory() / "lock")
     if not locks.try_exclusive(lock):
         holder = os.read(lock, 500).decode(errors="replace").strip() or "another process"
-        sys.exit(f"{home()} is already run by {holder}. Stop that first, or set OMIXA_HOME and PORT for a second one.")
+        sys.exit(f"{home_folder()} is already run by {holder}. Stop that first, or set OMIXA_HOME and PORT for a second one.")
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"process {os.getpid()} at {url()}".encode(), 0)
     fcntl.fcntl(lock, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
@@ -61,7 +61,7 @@ def fresh_metrics() -> Path:
 
 
 def refuse_taken_port() -> None:
-    host, port = address()
+    host, port = bound_address()
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

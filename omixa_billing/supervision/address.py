@@ -4,7 +4,7 @@ import os
 import sys
 
 
-def address() -> tuple[str, int]:
+def bound_address() -> tuple[str, int]:
     host = os.environ.get("HOST") or "127.0.0.1"
     port = os.environ.get("PORT") or "8000"
     if not port.isdigit() or not 1 <= int(port) <= 65535:
@@ -14,6 +14,6 @@ def address() -> tuple[str, int]:
 
 def url() -> str:
     """The address as a browser on this machine would write it."""
-    host, port = address()
+    host, port = bound_address()
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
     return f"http://{host}:{port}"

@@ -12,12 +12,12 @@ def main() -> None:
     django.setup()
     from django.utils import timezone
 
-    from metering.ingest.intake.broker.consume import consume
+    from metering.ingest.intake.broker.consume import consume_queues
 
     stop = threading.Event()
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: stop.set())
-    consume(timezone.now, stop)
+    consume_queues(timezone.now, stop)
 
 
 if __name__ == "__main__":

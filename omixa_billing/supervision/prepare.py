@@ -10,7 +10,7 @@ import traceback
 from contextlib import nullcontext
 
 from omixa_billing.embedded import postgres
-from omixa_billing.embedded.home import home, uses_embedded_postgres
+from omixa_billing.embedded.home import home_folder, uses_embedded_postgres
 from omixa_billing.environment import SettingsRefused
 
 SECONDS_FOR_THE_DATABASE = 30
@@ -54,7 +54,7 @@ def prepare() -> None:
         collect()
     database.wait_until_it_answers(SECONDS_FOR_THE_DATABASE)
     database.bring_up_to_date()
-    started_before = home() / "started_before"
+    started_before = home_folder() / "started_before"
     if not started_before.exists() and not settings.PRODUCTION:
         call_command("create_demo", stdout=sys.stdout)
     started_before.touch()

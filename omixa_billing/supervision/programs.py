@@ -17,13 +17,13 @@ from omixa_billing.embedded.home import (
 )
 from omixa_billing.front.socket import pages_socket
 
-from .address import address
+from .address import bound_address
 
 ONE_SHOT = ("prepare", "announce")  # they say something on the terminal and end
 AFTER_PREPARE = ("worker", "gateways", "beat", "pages", "web", "announce")
 
 
-def configuration() -> str:
+def supervisor_configuration() -> str:
     sections = [supervisord()]
     if uses_embedded_postgres():
         sections.append(service("postgres", 1, python("omixa_billing.embedded.postgres"), seconds_to_stop=120))
@@ -43,7 +43,7 @@ def configuration() -> str:
 
 def web() -> list[str]:
     """Owns HOST:PORT, waits for clients, and answers gateways."""
-    host, port = address()
+    host, port = bound_address()
     return [
         *granian("omixa_billing.supervision.web:application", "asgi", setting("WEB_WORKERS", 2)),
         *("--host", host, "--port", str(port), "--no-ws"),

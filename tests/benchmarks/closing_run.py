@@ -21,7 +21,7 @@ from django.db import connection, transaction  # noqa: E402
 from metering.catalogue.models import LanguageModel, PriceVersion  # noqa: E402
 from metering.ingest.models import Provider, ServiceTier  # noqa: E402
 from metering.invoicing.documents.pdf import invoice_pdf  # noqa: E402
-from metering.invoicing.lifecycle.schedule import close_due_months  # noqa: E402
+from metering.invoicing.lifecycle.schedule import close_months_due  # noqa: E402
 from metering.invoicing.models import Invoice, InvoiceSequence  # noqa: E402
 from metering.rollups.models import DailyRollup  # noqa: E402
 from workspaces.models import APIKey, Workspace  # noqa: E402
@@ -120,7 +120,7 @@ def close(workspaces: int) -> dict[str, Any]:
     before = megabytes()
     began = time.perf_counter()
     with counted() as queries:
-        counts = close_due_months(NOW)
+        counts = close_months_due(NOW)
     seconds = time.perf_counter() - began
     assert counts == {"drafts": 0, "finalized": workspaces, "held": 0, "incomplete": 0, "failed": 0}, counts
     per_workspace = round(queries.count / workspaces)
@@ -168,7 +168,7 @@ def large(events: int) -> dict[str, Any]:
         DailyRollup.objects.bulk_create(rows, BATCH)
     before = megabytes()
     began = time.perf_counter()
-    counts = close_due_months(NOW)
+    counts = close_months_due(NOW)
     seconds = time.perf_counter() - began
     assert counts["finalized"] == 1, counts
     invoice = workspace.invoices.get()
@@ -200,7 +200,7 @@ def pdf(count: int) -> dict[str, Any]:
 
 
 def run(_: int) -> dict[str, Any]:
-    return close_due_months(NOW)
+    return close_months_due(NOW)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from metering.usage.events import attempts
+from metering.usage.events import request_attempts
 from tests.browser.conftest import Visit, World, sign_in
 from tests.kit.factories import an_event, make_key, send
 
@@ -45,4 +45,4 @@ def test_the_api_finds_each_by_its_query_in_a_browser(visit: Visit, world: World
         return (await answer.json()).request_id;
     }"""
     assert [visit.page.evaluate(ask, each) for each in IDS] == IDS
-    assert len(attempts(world.workspace, "..")) == 1
+    assert len(request_attempts(world.workspace, "..")) == 1

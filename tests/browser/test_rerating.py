@@ -9,7 +9,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from metering.catalogue.set_price import set_price
-from metering.revisions.rerating.jobs import continue_reratings
+from metering.revisions.rerating.jobs import continue_orders
 from tests.browser.conftest import Visit, World, confirm_identity, sign_in
 from tests.kit.factories import an_event, make_key, send
 from workspaces.models import User
@@ -37,7 +37,7 @@ def test_from_a_price_set_for_the_past_to_the_finished_order(visit: Visit, world
     expect(page.get_by_text("0 of about 3 requests")).to_be_visible()
     assert visit.width() <= 1280
 
-    assert continue_reratings(timezone.now()) == 3
+    assert continue_orders(timezone.now()) == 3
     expect(page.get_by_text("3 requests changed of 3 looked at")).to_be_visible()  # without a reload: the page asks again
     page.set_viewport_size({"width": 390, "height": 844})
     assert visit.width() == 390

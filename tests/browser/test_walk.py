@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from metering.invoicing.lifecycle.close import close_month
+from metering.invoicing.lifecycle.close import close_workspaces
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms
 from metering.periods import month_of, previous_month
@@ -58,7 +58,7 @@ def test_from_signing_in_to_the_invoice(visit: Visit, world: World) -> None:
     expect(page.locator("canvas")).to_be_visible()
     walk_through_the_requests(page)
 
-    [invoice] = close_month(previous_month(month_of(timezone.now())), timezone.now() + timedelta(days=40), finalize=True)
+    [invoice] = close_workspaces(previous_month(month_of(timezone.now())), timezone.now() + timedelta(days=40), finalize=True)
     page = visit.open("/invoices")
     page.get_by_role("link", name=str(invoice.number)).click()
     expect(page.get_by_text("$0.16 USD")).to_be_visible()
@@ -113,7 +113,7 @@ def test_no_page_scrolls_sideways_or_has_trouble(visit: Visit, world: World, wid
     BillingTerms.objects.create(workspace=world.workspace, legal_name=unbroken, purchase_order=unbroken)
     last = previous_month(month_of(timezone.now()))
     AgreedPricing.objects.create(workspace=world.workspace, effective_from=last.start, discount_percent=10)
-    [invoice] = close_month(last, timezone.now() + timedelta(days=40), finalize=True)
+    [invoice] = close_workspaces(last, timezone.now() + timedelta(days=40), finalize=True)
     for path in every_page(world, key, invoice):
         visit.open(path)
         assert visit.width() <= width, path

@@ -10,7 +10,7 @@ import time_machine
 from django.test import Client
 
 from metering.ingest.models import Batch
-from metering.invoicing.lifecycle.close import close_month
+from metering.invoicing.lifecycle.close import close_workspaces
 from metering.invoicing.models import Invoice
 from metering.periods import parse_month
 from omixa_billing.celery import app
@@ -94,6 +94,6 @@ def world(db: None) -> World:
     ]
     batch = send(gateway, events)
     send(gateway, [an_event(key, request_id="later")], process=False)
-    invoice = close_month(parse_month("2026-09"), NOW, workspace=acme)[0]
+    invoice = close_workspaces(parse_month("2026-09"), NOW, workspace=acme)[0]
     issue.rename_key(key, "production", "a test", NOW)
     return World(acme, sandbox, key, test_key, gateway, batch, invoice)

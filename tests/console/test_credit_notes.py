@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from metering.console.money.invoice_actions import page_of
+from metering.console.money.invoice_actions import invoice_admin_url
 from metering.credits import ledger
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.lifecycle.finalize import finalize
@@ -124,7 +124,7 @@ def test_how_money_goes_back_is_asked_only_where_some_came(console: Client, invo
     act(console, "credit", invoice, what="whole", reason="an outage", settlement="balance", reference="")
     note = CreditNote.objects.get()
     assert (note.settlement, note.given_back) == ("balance", Decimal("7.50"))
-    assert [str(each.left) for each in ledger.left_of(invoice.workspace)] == ["7.50"]
+    assert [str(each.left) for each in ledger.remaining_grants(invoice.workspace)] == ["7.50"]
     assert "Kept as credit" in note_page(console, note)
 
 
@@ -135,7 +135,7 @@ def test_an_invoice_paid_with_credits_is_credited_without_asking(console: Client
     paid = finalize(world.invoice.pk, "tests", NOW)
     assert paid.status == "paid"
     act(console, "credit", paid, what="whole", reason="an outage")
-    assert sum(each.left for each in ledger.left_of(world.acme)) == Decimal("100.00")
+    assert sum(each.left for each in ledger.remaining_grants(world.acme)) == Decimal("100.00")
 
 
 def test_only_a_failed_refund_is_offered_to_be_sent_again(console: Client, invoice: Invoice) -> None:
@@ -164,7 +164,7 @@ def test_credit_notes_are_found_by_number_and_printed(console: Client, world: Wo
     assert "Credit note OMX-CN-2026-00001" in printed
     change = reverse("admin:metering_creditnote_change", args=[note.pk])
     pdf = reverse("admin:metering_creditnote_pdf", args=[note.pk])
-    assert re.findall(r'<a href="([^"]+)">', printed) == [change, page_of(invoice), pdf]
+    assert re.findall(r'<a href="([^"]+)">', printed) == [change, invoice_admin_url(invoice), pdf]
     assert pdf in note_page(console, note)
     assert console.get(pdf).content.startswith(b"%PDF-")
     assert console.post(change, {"reason": "another"}).status_code == 403

@@ -55,7 +55,7 @@ def rows(differences: list[dict[str, Any]]) -> list[list[str]]:
     ],
 )
 def test_a_finding_is_a_sentence(difference: dict[str, Any], said: str) -> None:
-    assert findings.sentence(difference) == said
+    assert findings.finding_sentence(difference) == said
 
 
 def test_each_says_who_says_what(db: None) -> None:

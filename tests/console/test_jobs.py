@@ -13,7 +13,7 @@ from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from metering import tasks as metering_tasks
 from metering.console.jobs import words
-from metering.console.jobs.runs import in_words
+from metering.console.jobs.runs import run_summary
 from metering.ingest.models import Batch
 from metering.jobs.models import JobOrder, JobRun
 from metering.payments.tasks import send_notices
@@ -141,7 +141,7 @@ def test_a_batch_that_fails_again_needs_attention(world: World, monkeypatch: Any
     for _ in range(3):
         metering_tasks.sweep_inbox.apply()
     first, again = JobRun.objects.order_by("pk")
-    assert [in_words(first), in_words(again)] == ["1 failed, 2 estimated", "1 failed"]
+    assert [run_summary(first), run_summary(again)] == ["1 failed, 2 estimated", "1 failed"]
     assert (first.outcome, again.outcome) == ("attention", "attention")
     assert Batch.objects.get(status="pending").failures == 4
 

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from metering.payments.mails.outbox import tell
+from metering.payments.mails.outbox import add_notice
 from metering.payments.models import Notice
 from tests.console.conftest import World
 from tests.kit.factories import NOW
@@ -19,7 +19,7 @@ CONTEXT = {"invoice_id": "inv_1", "number": "OMX-2026-00001", "total": "7.50", "
 
 @pytest.fixture
 def notice(world: World) -> Notice:
-    tell(world.acme, "invoice_paid", "invoice_paid:inv_1", CONTEXT, NOW)
+    add_notice(world.acme, "invoice_paid", "invoice_paid:inv_1", CONTEXT, NOW)
     return Notice.objects.get()
 
 

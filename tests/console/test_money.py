@@ -13,9 +13,9 @@ from metering.credits import ledger
 from metering.credits.models import CreditGrant
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms, TaxRate
-from metering.payments.balance.suspension import judge
+from metering.payments.balance.suspension import update_suspension
 from metering.payments.collecting.manual import mark_paid
-from metering.payments.mails.outbox import tell
+from metering.payments.mails.outbox import add_notice
 from metering.payments.mails.sending import send_waiting
 from metering.payments.models import Dispute, Notice, Payment, Refund, WebhookEvent
 from tests.invoicing.conftest import Meter
@@ -120,7 +120,7 @@ def test_credit_is_granted_and_taken_back(console: Client, acme: Workspace) -> N
     )
     assert "$25.00" in console.get("/admin/metering/creditgrant/").content.decode()
     submit(console, f"/admin/metering/creditgrant/{grant.pk}/take-back/", reason="by mistake")
-    assert ledger.left_of(acme) == []
+    assert ledger.remaining_grants(acme) == []
     assert "by mistake" in console.get(f"/admin/metering/creditgrant/{grant.pk}/change/").content.decode()
 
 
@@ -136,7 +136,7 @@ def test_terms_and_credit_decide_at_once_whether_live_keys_work(console: Client,
     submit(console, f"/admin/workspaces/workspace/{acme.pk}/grant-credit/", **granted)
     assert why() == ""
     ledger.reverse(CreditGrant.objects.get(), "by mistake", "ops", NOW, Decimal("5.00"))
-    judge(acme.pk, NOW)
+    update_suspension(acme.pk, NOW)
     assert why() == "Its prepaid credit is used up."
     submit(console, terms_url(acme), mode="postpaid", **usual)
     assert why() == ""
@@ -190,11 +190,11 @@ def test_a_mail_that_failed_is_found_and_sent_again(console: Client, acme: Works
         raise ConnectionRefusedError("<b>no</b> mail server")
 
     about = {"invoice_id": "inv_1", "number": "OMX-1", "total": "1.00"}
-    tell(acme, "invoice_paid", "failed", about, NOW)
+    add_notice(acme, "invoice_paid", "failed", about, NOW)
     with monkeypatch.context() as patch:
         patch.setattr(EmailBackend, "send_messages", away)
         send_waiting(NOW)
-    tell(acme, "invoice_paid", "untried", about, NOW)
+    add_notice(acme, "invoice_paid", "untried", about, NOW)
     notice = Notice.objects.get(key="failed")
     listed = console.get("/admin/metering/notice/?state=waiting")
     assert [each.key for each in listed.context["cl"].result_list] == ["failed"]
@@ -215,7 +215,7 @@ def test_the_overview_shows_what_a_person_must_decide_until_it_is_over(console: 
     surplus = Payment.objects.create(amount=Decimal(5), intent_id="pi_1", surplus="0.00 were due", **made)
     Payment.objects.create(amount=Decimal(5), intent_id="pi_2", **made)
     dispute = Dispute.objects.create(payment=surplus, stripe_id="dp_1", amount=Decimal(5), reason="fraudulent", **running)
-    tell(acme, "invoice_paid", "k", {}, NOW)
+    add_notice(acme, "invoice_paid", "k", {}, NOW)
     Notice.objects.update(tries=1, error="ConnectionRefusedError")
 
     def shown() -> dict[str, str]:
@@ -266,7 +266,7 @@ TABLES = ("payment", "paymentattempt", "topup", "dispute", "webhookevent", "noti
 
 @pytest.mark.parametrize("table", TABLES)
 def test_every_table_opens_for_operators_only(console: Client, invoice: Invoice, table: str) -> None:
-    tell(invoice.workspace, "invoice_paid", "k", {}, NOW)
+    add_notice(invoice.workspace, "invoice_paid", "k", {}, NOW)
     mark_paid(invoice.pk, "transfer", "ops", NOW)
     url = reverse(f"admin:metering_{table}_changelist")
     assert console.get(url).status_code == 200
@@ -279,7 +279,7 @@ def test_a_longer_list_takes_no_more_queries(
 ) -> None:
     for number in range(25):
         ledger.grant(acme, "goodwill", Decimal(1 + number), "ops", NOW)
-        tell(acme, "invoice_paid", f"k{number}", {}, NOW)
+        add_notice(acme, "invoice_paid", f"k{number}", {}, NOW)
         Payment.objects.create(
             workspace=acme, amount=Decimal(1), method="by_hand", reference="x", received_at=NOW, recorded_by="ops"
         )

@@ -61,7 +61,7 @@ def test_open_events_are_added_up_by_reason(console: Client, world: World) -> No
     held_back(world.key, "unknown", model="mystery-1")
     QuarantinedEvent.objects.filter(request_id="bad-0").update(settled_at=NOW)
     fill_estimates()
-    found = {each.code: (each.events, each.estimated, each.estimate) for each in totals.held_by_reason()}
+    found = {each.code: (each.events, each.estimated, each.estimate) for each in totals.totals_by_reason()}
     assert found == {
         "identity_taken": (1, 1, Decimal("0.0000075")),
         "invalid_event": (1, 1, Decimal("0.000006")),

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from metering.invoicing.lifecycle.close import close_month
+from metering.invoicing.lifecycle.close import close_workspaces
 from metering.invoicing.lifecycle.void import mark_uncollectible
 from metering.invoicing.models import Invoice
 from metering.payments.collecting.manual import mark_paid
@@ -34,7 +34,7 @@ def bill(use: Meter, name: str, month: str, millions: int, now: datetime = NOW) 
     """Of a new workspace, open, at 1.50 a million."""
     workspace = make_workspace(name, email="bills@example.com")
     use(make_key(workspace), f"{month}-14T10:00", usage=tokens(input=millions * 1_000_000))
-    (made,) = close_month(parse_month(f"2026-{month}"), now, workspace=workspace, finalize=True)
+    (made,) = close_workspaces(parse_month(f"2026-{month}"), now, workspace=workspace, finalize=True)
     return made
 
 

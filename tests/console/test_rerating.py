@@ -10,7 +10,7 @@ from django.urls import reverse
 from metering.catalogue.models import PriceVersion
 from metering.ingest.models import UsageEvent
 from metering.invoicing.lifecycle.finalize import finalize
-from metering.revisions.rerating.jobs import continue_reratings
+from metering.revisions.rerating.jobs import continue_orders
 from metering.rollups.models import Rerating
 from tests.console.conftest import OPERATOR, World
 from tests.console.test_prices import submit
@@ -57,7 +57,7 @@ def test_a_price_set_for_the_past_leads_to_the_dry_run_and_the_order(console: Cl
     running = page(console, "admin:metering_rerating_change", order.pk)
     assert f'hx-get="{reverse("admin:metering_rerating_progress", args=[order.pk])}"' in running
     assert "0 of about 5 requests" in running
-    continue_reratings(NOW)
+    continue_orders(NOW)
     done = page(console, "admin:metering_rerating_progress", order.pk)
     assert "hx-get" not in done
     assert "5 requests changed of 5 looked at" in done

@@ -61,7 +61,7 @@ def test_celery_reaches_the_embedded_redis_by_its_url(folder: Path, monkeypatch:
     from kombu import Connection
 
     monkeypatch.setenv("OMIXA_HOME", str(folder / "with a space"))
-    with redis.running(), Connection(redis.broker_url()) as broker:
+    with redis.running_redis(), Connection(redis.broker_url()) as broker:
         queue = broker.SimpleQueue("words")
         queue.put("there is work")
         assert queue.get(timeout=5).payload == "there is work"

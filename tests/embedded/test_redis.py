@@ -20,7 +20,7 @@ def test_the_server_is_the_version_that_the_documentation_names() -> None:
 
 def test_it_runs_scripts_and_listens_on_no_network_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMIXA_HOME", str(tmp_path / "home"))
-    with redis.running(home.home()) as socket, client.Redis(unix_socket_path=str(socket)) as connection:
+    with redis.running_redis(home.home_folder()) as socket, client.Redis(unix_socket_path=str(socket)) as connection:
         assert connection.eval("return redis.call('INCR', KEYS[1])", 1, "counted") == 1
         told = connection.config_get("port", "save", "maxmemory-policy", "unixsocketperm")
     assert told == {"port": "0", "save": "", "maxmemory-policy": "noeviction", "unixsocketperm": "700"}

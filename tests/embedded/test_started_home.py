@@ -128,7 +128,7 @@ def test_a_home_of_another_account_or_one_that_is_shared_is_refused(folder: Path
     shared.mkdir()
     shared.chmod(0o1777)
     with pytest.raises(UnsafeFolder, match="is a folder that accounts share"):
-        closing.close(shared)
+        closing.close_folder(shared)
     assert stat.S_IMODE(shared.stat().st_mode) == 0o1777
 
 
@@ -144,7 +144,7 @@ def test_what_another_account_put_into_the_home_is_refused(folder: Path, planted
         path.mkdir(exist_ok=True)
     os.chown(path, NOBODY, NOBODY)
     with pytest.raises(UnsafeFolder, match="belongs to another account"):
-        closing.close(home)
+        closing.close_folder(home)
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/readyz"])

@@ -19,8 +19,8 @@ from django.test import Client, RequestFactory
 from django.urls import get_resolver, reverse
 from django_celery_beat.models import IntervalSchedule
 
-from metering.invoicing.lifecycle.close import close_month
-from metering.payments.mails.outbox import tell
+from metering.invoicing.lifecycle.close import close_workspaces
+from metering.payments.mails.outbox import add_notice
 from metering.payments.models import WebhookEvent
 from metering.payments.refunds.reversals import void_invoice
 from metering.periods import parse_month
@@ -79,16 +79,16 @@ def everything(world: World, stripe: StripeServer) -> World:
     third = a_tenant("Third")
     send = Sender(Gateway.objects.order_by("pk")[0])
     send(third.key, at("09-14T09:30"))
-    close_month(parse_month("2026-09"), NOW, workspace=third.workspace)  # a draft
+    close_workspaces(parse_month("2026-09"), NOW, workspace=third.workspace)  # a draft
     send.batch([an_event(third.key, usage={"prompt_tokens": -1})])
     invite(third.workspace, "new@third.example", "viewer", operator, operator.email, NOW, by_operator=True)
     invite(acme, "guest@acme.example", "viewer", owner, owner.email, NOW)
     make_price("unused", effective_from=NOW + timedelta(days=4_000))  # to come by the database's clock too
     void = a_tenant("Void")
     send(void.key, at("09-14T09:30"))
-    (voided,) = close_month(parse_month("2026-09"), NOW, workspace=void.workspace, finalize=True)
+    (voided,) = close_workspaces(parse_month("2026-09"), NOW, workspace=void.workspace, finalize=True)
     void_invoice(voided.pk, "wrong", operator.email, NOW)
-    tell(acme, "invoice_finalized", "a mail", {}, NOW)
+    add_notice(acme, "invoice_finalized", "a mail", {}, NOW)
     about: dict[str, Any] = {"type": "charge.refunded", "payload": {}, "created_at": NOW, "received_at": NOW}
     WebhookEvent.objects.create(event_id="evt_1", status="failed", **about)
     with_method(acme, stripe)

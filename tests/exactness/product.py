@@ -12,10 +12,10 @@ from metering.catalogue.set_price import set_price
 from metering.catalogue.withdraw_price import withdraw_price
 from metering.errors import InvalidPrice, PriceAlreadySet, PriceInForce
 from metering.ingest.formats.payloads import of_corrections, of_events
-from metering.ingest.intake.receive import take_in
+from metering.ingest.intake.receive import receive
 from metering.ingest.models import Batch
-from metering.revisions.rerating.jobs import continue_reratings, order_rerating
-from metering.revisions.rerating.plan import plan, scope_for
+from metering.revisions.rerating.jobs import continue_orders, order_rerating
+from metering.revisions.rerating.plan import plan_rerating, scope_for
 from metering.revisions.rerating.reprice import price_waiting
 from metering.rollups.compare import months_with_usage
 from metering.rollups.models import Rerating
@@ -74,13 +74,13 @@ class Product:
             case history.Order():
                 return self.rate_again(operation)
             case history.Continue():
-                return continue_reratings(now)
+                return continue_orders(now)
             case history.Rebuild():
                 assert [rebuild(month)["changed"] for month in months_with_usage()] == [0] * len(months_with_usage())
         return None
 
     def take_in(self, parcel: Any, body: dict[str, Any], now: datetime, then_work: bool) -> Batch:
-        batch = take_in(parcel(json.dumps(body).encode()), self.gateway, now)
+        batch = receive(parcel(json.dumps(body).encode()), self.gateway, now)
         self.batches.append(batch)
         if then_work:
             work(now)
@@ -127,12 +127,12 @@ class Product:
         model = None if asked.model is None else make_model(self.named(asked.model))
         workspace = None if asked.tenant is None else self.workspaces[asked.tenant]
         scope = scope_for(model, workspace, asked.start, asked.end, asked.now)
-        planned = plan(scope)
+        planned = plan_rerating(scope)
         alone = not Rerating.objects.filter(status="running").exists()
         order = order_rerating(model, workspace, scope, reason="a test", plan=[], actor="a test", now=asked.now)
         if not asked.work:
             return None
-        changed = continue_reratings(asked.now)
+        changed = continue_orders(asked.now)
         order.refresh_from_db()
         if alone:
             expected = [sum(column) for column in zip(*(vars_of(each) for each in planned.values()), strict=True)]

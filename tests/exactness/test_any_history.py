@@ -22,6 +22,6 @@ from tests.kit.factories import forget_names
 def test_the_product_agrees_with_the_oracle(shared: None, round: int, history: list[Operation]) -> None:
     with transaction.atomic():
         forget_names()
-        current.forget()
+        current.forget_rates()
         Both().play(history)
         transaction.set_rollback(True)

@@ -6,7 +6,7 @@ from hypothesis import given
 
 from metering.catalogue.models import PriceVersion
 from metering.pricing import current
-from metering.revisions.rerating.jobs import continue_reratings, order_rerating
+from metering.revisions.rerating.jobs import continue_orders, order_rerating
 from metering.revisions.rerating.plan import scope_for
 from metering.revisions.rerating.reprice import price_waiting
 from tests.exactness.agreement import Both
@@ -36,7 +36,7 @@ def played(arrangement: list[Operation]) -> dict[Identity, tuple[object, ...]]:
     """What is known of each event in the end, on which product and oracle agree."""
     with transaction.atomic():
         forget_names()
-        current.forget()
+        current.forget_rates()
         both = Both()
         both.play(arrangement)
         transaction.set_rollback(True)
@@ -72,7 +72,7 @@ def test_two_workers_at_once_end_where_one_does(shared: None, round: int, traffi
     def rate_again() -> None:
         scope = scope_for(None, None, FIRST, None, BEGINNING)
         order_rerating(None, None, scope, reason="a test", plan=[], actor="a test", now=BEGINNING)
-        continue_reratings(BEGINNING)
+        continue_orders(BEGINNING)
 
     at_once(lambda: work(BEGINNING), set_prices, lambda: work(BEGINNING), rate_again)
     for number, version in zip(expected, found, strict=True):

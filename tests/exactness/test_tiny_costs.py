@@ -8,7 +8,7 @@ import pytest
 from django.db.models import Sum
 
 from metering.ingest.formats.events import read_event
-from metering.ingest.recording.arrivals import Arrival, Origin, number, rate
+from metering.ingest.recording.arrivals import Arrival, BatchOrigin, rate_arrival, resolve_names
 from metering.money import exact_text
 from metering.pricing.rates import load_rates
 from metering.rollups.fold import fold_events
@@ -50,8 +50,8 @@ def a_batch(key: APIKey) -> list[Arrival]:
     for n in range(BATCH):
         usage = {"prompt_tokens": TINY * n, "completion_tokens": 0}
         event = an_event(key, request_id=f"r{n}", model="tiny", usage=usage, occurred_at=BEGINNING.isoformat())
-        events.append((Origin(1, 1), read_event(json.dumps(event).encode(), n, BEGINNING)))
-    arrivals = number(events)
+        events.append((BatchOrigin(1, 1), read_event(json.dumps(event).encode(), n, BEGINNING)))
+    arrivals = resolve_names(events)
     for arrival in arrivals:
-        rate(arrival, rates)
+        rate_arrival(arrival, rates)
     return arrivals

@@ -8,9 +8,9 @@ from django.test import Client
 from django.utils import timezone
 
 from metering.ingest.formats.payloads import of_corrections, of_litellm
-from metering.ingest.intake.receive import take_in
+from metering.ingest.intake.receive import receive
 from metering.ingest.models import Batch, QuarantinedEvent, UsageEvent
-from metering.ingest.quarantine.replay import replay
+from metering.ingest.quarantine.replay import replay_events
 from tests.ingest.payloads import CAPTURED, payload_of
 from tests.kit.factories import NOW, an_event, send, work
 from tests.revisions.corrections.conftest import correct, told, void
@@ -59,7 +59,7 @@ def test_the_gateway_hears_of_it_at_once(client: Client, key: APIKey, birch: API
 
 def test_litellms_payloads_are_bounded_too(bound: Gateway, birch: APIKey) -> None:
     payload = payload_of(metadata__user_api_key_auth_metadata__omx_key_id=birch.public_id)
-    batch = take_in(of_litellm(json.dumps(payload).encode()), bound, CAPTURED)
+    batch = receive(of_litellm(json.dumps(payload).encode()), bound, CAPTURED)
     assert [item["code"] for item in batch.items] == ["wrong_workspace"]
 
 
@@ -89,7 +89,7 @@ def test_a_gateway_that_is_bound_no_more_sends_for_all(bound: Gateway, birch: AP
 
 def test_an_operator_who_replays_it_counts_it(bound: Gateway, birch: APIKey) -> None:
     send(bound, [an_event(birch)])
-    (batch,) = replay(list(QuarantinedEvent.objects.values_list("pk", flat=True)), WHO, NOW)
+    (batch,) = replay_events(list(QuarantinedEvent.objects.values_list("pk", flat=True)), WHO, NOW)
     work()
     batch.refresh_from_db()
     assert (batch.recorded, batch.rejected, UsageEvent.objects.get().gateway) == (1, 0, bound)
@@ -127,8 +127,8 @@ def test_what_a_gateway_may_do_is_in_the_audit_trail(bound: Gateway, key: APIKey
 
 def test_corrections_replayed_for_a_bound_gateway_pass_its_bounds(gateway: Gateway, bound: Gateway, birch: APIKey) -> None:
     send(gateway, [an_event(birch)])
-    take_in(of_corrections(json.dumps({"corrections": [void(birch)]}).encode()), bound, NOW)
+    receive(of_corrections(json.dumps({"corrections": [void(birch)]}).encode()), bound, NOW)
     assert refused() == [("wrong_workspace", "Birch")]
-    replay(list(QuarantinedEvent.objects.values_list("pk", flat=True)), WHO, NOW)
+    replay_events(list(QuarantinedEvent.objects.values_list("pk", flat=True)), WHO, NOW)
     work()
     assert UsageEvent.objects.get().get_status_display() == "voided"

@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 
 from metering.ingest.models import Batch, EventCorrection, QuarantinedEvent, UsageEvent
-from metering.ingest.quarantine.replay import replay, replay_edited
+from metering.ingest.quarantine.replay import replay_edited, replay_events
 from tests.kit.factories import GOLDEN_USAGE, NOW, an_event, send, work
 from tests.revisions.corrections.conftest import correct, everything_agrees, hand_in, october, replace, state, told, void
 from workspaces.keys import issue
@@ -21,7 +21,7 @@ def waiting() -> QuarantinedEvent:
 
 
 def operators_word() -> Batch:
-    (batch,) = replay([waiting().pk], WHO, NOW)
+    (batch,) = replay_events([waiting().pk], WHO, NOW)
     work()
     batch.refresh_from_db()
     return batch
@@ -111,7 +111,7 @@ def test_an_operators_word_that_overtakes_the_event_stands_when_it_arrives(
 def test_what_an_operator_replays_still_belongs_to_the_gateway_that_sent_it(gateway: Gateway, key: APIKey) -> None:
     send(gateway, [an_event(key, occurred_at="2026-10-15T13:00:00Z")])
     issue.change_reach(gateway, [], False, WHO, NOW)
-    (batch,) = replay([waiting().pk], WHO, NOW.replace(hour=14))
+    (batch,) = replay_events([waiting().pk], WHO, NOW.replace(hour=14))
     work(NOW.replace(hour=14))
     assert (batch.gateway, UsageEvent.objects.get().gateway) == (gateway, gateway)
     assert correct(gateway, void(key), now=NOW.replace(hour=15)).recorded == 1

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from metering.ingest.models import Batch, QuarantinedEvent, UsageEvent
-from metering.ingest.quarantine.replay import replay
+from metering.ingest.quarantine.replay import replay_events
 from tests.kit.factories import NOW, an_event, send, work
 from tests.revisions.corrections.conftest import hand_in, void
 from workspaces.keys import issue
@@ -66,7 +66,7 @@ def test_what_comes_by_itself_for_a_revoked_gateway_is_kept_whole(gateway: Gatew
 def test_an_operator_who_replays_it_counts_it(gateway: Gateway, key: APIKey) -> None:
     issue.revoke_gateway(gateway, WHO, NOW)
     send(Gateway.objects.get(pk=gateway.pk), [an_event(key)])
-    replay(list(QuarantinedEvent.objects.values_list("pk", flat=True)), WHO, NOW + AT_ONCE)
+    replay_events(list(QuarantinedEvent.objects.values_list("pk", flat=True)), WHO, NOW + AT_ONCE)
     work(NOW + timedelta(hours=1))
     assert UsageEvent.objects.get().gateway == gateway
     assert not QuarantinedEvent.objects.filter(settled_at__isnull=True).exists()

@@ -8,13 +8,13 @@ import pytest
 
 from metering.errors import BatchTooLarge
 from metering.ingest.formats import bodies, cloudevents, litellm
-from metering.ingest.formats.payloads import Parcel, of_cloudevents, of_corrections, of_events, of_litellm
+from metering.ingest.formats.payloads import InboxPayload, of_cloudevents, of_corrections, of_events, of_litellm
 
 MANY = 1_001
 HALF_AN_EMOJI = b'"\\ud83d"'
 
 
-def of_batched(body: bytes) -> Parcel:
+def of_batched(body: bytes) -> InboxPayload:
     return of_cloudevents(body, cloudevents.BATCH)
 
 
@@ -22,7 +22,7 @@ def many(one: bytes, between: bytes = b",") -> bytes:
     return between.join([one] * MANY)
 
 
-BODIES: dict[str, tuple[Callable[[bytes], Parcel], bytes]] = {
+BODIES: dict[str, tuple[Callable[[bytes], InboxPayload], bytes]] = {
     "events": (of_events, b'{"events":[%s]}' % many(b"{}")),
     "events that only a patient decoder reads": (of_events, b'{"events":[%s,%s]}' % (HALF_AN_EMOJI, many(b"{}"))),
     "corrections": (of_corrections, b'{"corrections":[%s]}' % many(b"{}")),

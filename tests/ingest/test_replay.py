@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from metering.errors import InboxFull, InvalidParameter, QuarantineSettled
+from metering.errors import AlreadyResolved, InboxFull, InvalidParameter
 from metering.ingest.formats.payloads import of_corrections, packed
 from metering.ingest.formats.translated import Untranslatable
-from metering.ingest.intake.receive import take_in
+from metering.ingest.intake.receive import receive
 from metering.ingest.models import Batch, QuarantinedEvent, UsageEvent
-from metering.ingest.quarantine.replay import closed, replay, replay_edited, replay_matching
+from metering.ingest.quarantine.replay import raw_content, replay_edited, replay_events, replay_matching
 from tests.ingest.test_twice_at_once import at_once
 from tests.kit.factories import (
     GOLDEN_COST,
@@ -65,7 +65,7 @@ def test_an_event_of_a_key_that_was_made_since_is_recorded(gateway: Gateway, key
     event = held(code="unknown_key")
     APIKey.objects.create(workspace=key.workspace, kind="live", name="tomorrow", public_id="key_of_tomorrow")
 
-    (batch,) = replay([event.pk], WHO, LATER)
+    (batch,) = replay_events([event.pk], WHO, LATER)
     work(LATER)
 
     assert (batch.source, batch.kind, batch.gateway, batch.received_at) == ("replay", "events", gateway, LATER)
@@ -82,7 +82,7 @@ def test_an_event_of_a_key_that_was_made_since_is_recorded(gateway: Gateway, key
 def test_what_is_refused_again_comes_back_as_another(gateway: Gateway, key: APIKey) -> None:
     send(gateway, [an_event(key, usage=BAD)])
     event = held()
-    (batch,) = replay([event.pk], WHO, LATER, "to see")
+    (batch,) = replay_events([event.pk], WHO, LATER, "to see")
     work(LATER)
     assert outcomes(batch) == (0, 0, 0, 0, 1)
     again = held()
@@ -95,10 +95,10 @@ def test_what_is_refused_again_comes_back_as_another(gateway: Gateway, key: APIK
 def test_a_settled_event_is_not_replayed_again(gateway: Gateway, key: APIKey) -> None:
     send(gateway, [an_event(key, usage=BAD)])
     event = held()
-    replay([event.pk], WHO, LATER)
-    with pytest.raises(QuarantineSettled):
-        replay([event.pk], WHO, LATER)
-    with pytest.raises(QuarantineSettled):
+    replay_events([event.pk], WHO, LATER)
+    with pytest.raises(AlreadyResolved):
+        replay_events([event.pk], WHO, LATER)
+    with pytest.raises(AlreadyResolved):
         replay_edited(event.pk, json.dumps(an_event(key)).encode(), WHO, LATER)
     assert Batch.objects.filter(source="replay").count() == 1
     assert AuditEntry.objects.filter(target=event.public_id).count() == 1
@@ -165,7 +165,7 @@ def test_what_was_recorded_since_is_a_duplicate(gateway: Gateway, key: APIKey) -
 
 def test_a_conflict_conflicts_again_until_it_is_another_attempt(gateway: Gateway, key: APIKey) -> None:
     send(gateway, [an_event(key), an_event(key, model="other")])
-    (batch,) = replay(ids(), WHO, LATER)
+    (batch,) = replay_events(ids(), WHO, LATER)
     work(LATER)
     assert outcomes(batch) == (0, 0, 1, 0, 0)
     conflict = held(outcome="conflict")
@@ -179,21 +179,21 @@ def test_a_conflict_conflicts_again_until_it_is_another_attempt(gateway: Gateway
 def test_a_clock_that_ran_ahead_is_right_in_the_end_and_a_very_old_event_is_not(gateway: Gateway, key: APIKey) -> None:
     """A replay is judged by the moment of the replay."""
     send(gateway, [an_event(key, occurred_at="2026-10-15T13:00:00Z")])
-    (batch,) = replay(ids(), WHO, LATER)
+    (batch,) = replay_events(ids(), WHO, LATER)
     work(LATER)
     assert outcomes(batch) == (1, 0, 0, 0, 0)
 
     send(gateway, [an_event(key, request_id="old", usage=BAD)])
     much_later = NOW + timedelta(days=401)
-    (batch,) = replay(ids(), WHO, much_later)
+    (batch,) = replay_events(ids(), WHO, much_later)
     with pytest.raises(InvalidParameter, match="more than 400 days in the past"):
         replay_edited(held().pk, json.dumps(an_event(key, request_id="old")).encode(), WHO, much_later)
 
 
 def test_a_correction_is_replayed_as_a_correction(gateway: Gateway, key: APIKey) -> None:
     void = {"key_id": "key_nobody", "request_id": "req_1", "action": "void"}
-    take_in(of_corrections(json.dumps({"corrections": [void]}).encode()), gateway, NOW)
-    (batch,) = replay(ids(), WHO, LATER)
+    receive(of_corrections(json.dumps({"corrections": [void]}).encode()), gateway, NOW)
+    (batch,) = replay_events(ids(), WHO, LATER)
     assert (batch.kind, batch.source, batch.rejected) == ("corrections", "replay", 1)
     assert (held().kind, held().code) == ("corrections", "unknown_key")
     with pytest.raises(InvalidParameter, match="usage"):
@@ -208,7 +208,7 @@ def test_each_gateway_and_kind_gets_a_batch_of_its_own_in_the_order_of_ids(gatew
     send(gateway, [an_event(key, request_id=f"a{at}", usage=BAD) for at in range(3)])
     send(other, [an_event(key, request_id="b", usage=BAD)])
     send(gateway, [an_event(key, request_id="c", usage=BAD)])
-    batches = replay(ids()[::-1], WHO, LATER)
+    batches = replay_events(ids()[::-1], WHO, LATER)
     assert [(batch.gateway, [item["request_id"] for item in batch.items]) for batch in batches] == [
         (gateway, ["a0", "a1", "a2", "c"]),
         (other, ["b"]),
@@ -219,18 +219,18 @@ def test_a_batch_holds_a_thousand_events_and_five_mebibytes(gateway: Gateway, ke
     settings.INGEST_MAX_EVENTS = 3
     for start in (0, 3):
         send(gateway, [an_event(key, request_id=f"r{start + at}", usage=BAD) for at in range(2)])
-    assert [batch.event_count for batch in replay(ids(), WHO, LATER)] == [3, 1]
+    assert [batch.event_count for batch in replay_events(ids(), WHO, LATER)] == [3, 1]
     settings.INGEST_MAX_BYTES = 64 + 2 * len(bytes(QuarantinedEvent.objects.latest("id").content)) + 2
-    assert [batch.event_count for batch in replay(ids(), WHO, LATER)] == [2, 2]
+    assert [batch.event_count for batch in replay_events(ids(), WHO, LATER)] == [2, 2]
 
 
 def test_what_is_no_json_harms_nobody_beside_it(gateway: Gateway, key: APIKey) -> None:
     broken = [b'{"request_id": "x"', b'{}], "events": [{}', b"\xff\xfe", b'{"user": "\\ud83d"}', b"[" * 5000]
     contents = [Untranslatable("invalid_cloudevent", "It is none.", each) for each in broken]
-    take_in(packed(contents), gateway, NOW)
+    receive(packed(contents), gateway, NOW)
     send(gateway, [{**an_event(key), "key_id": "key_of_tomorrow"}])
     APIKey.objects.create(workspace=key.workspace, kind="live", name="tomorrow", public_id="key_of_tomorrow")
-    (batch,) = replay(ids(), WHO, LATER)
+    (batch,) = replay_events(ids(), WHO, LATER)
     work(LATER)
     assert outcomes(batch) == (1, 0, 0, 0, 5)
     again = QuarantinedEvent.objects.filter(batch_id=batch.pk).order_by("index")
@@ -240,7 +240,7 @@ def test_what_is_no_json_harms_nobody_beside_it(gateway: Gateway, key: APIKey) -
 
 def test_json_that_fits_a_body_is_let_through() -> None:
     for content in (b'{"a": 1e999}', b'  {"a": [1, 2]}\n', b"null", b'"text"', b"12345678901234567890123"):
-        assert closed(content) == content
+        assert raw_content(content) == content
 
 
 def test_all_that_match_are_replayed_and_what_comes_back_is_not(gateway: Gateway, key: APIKey) -> None:
@@ -259,7 +259,7 @@ def test_a_thousand_cost_no_more_statements_than_ten(
 ) -> None:
     send(gateway, [an_event(key, request_id=f"r{at}", usage=BAD) for at in range(1000)])
     with django_assert_max_num_queries(16):
-        replay(ids(), WHO, LATER)
+        replay_events(ids(), WHO, LATER)
 
 
 def test_a_full_inbox_leaves_the_rest_open(gateway: Gateway, key: APIKey, settings: Any) -> None:
@@ -269,7 +269,7 @@ def test_a_full_inbox_leaves_the_rest_open(gateway: Gateway, key: APIKey, settin
     first = ids()[:2]
     settings.INGEST_MAX_WAITING_BATCHES = 1
     with pytest.raises(InboxFull):
-        replay(ids(), WHO, LATER)
+        replay_events(ids(), WHO, LATER)
     assert list(QuarantinedEvent.objects.filter(settled_at=LATER).order_by("pk").values_list("pk", flat=True)) == first
     assert Batch.objects.filter(source="replay").count() == 1
 
@@ -284,8 +284,8 @@ def test_many_operators_at_once_replay_each_event_once(gateway: Gateway, key: AP
     def press(some: list[int]) -> Callable[[], None]:
         def act() -> None:
             try:
-                settled.append(sum(batch.event_count for batch in replay(some, WHO, LATER)))
-            except QuarantineSettled:
+                settled.append(sum(batch.event_count for batch in replay_events(some, WHO, LATER)))
+            except AlreadyResolved:
                 settled.append(0)
 
         return act
@@ -313,8 +313,8 @@ def test_a_replay_that_dies_before_its_commit_never_happened(gateway: Gateway, k
             raise Killed
 
     with pytest.raises(Killed):
-        replay([event.pk], Actor(WHO), LATER)
+        replay_events([event.pk], Actor(WHO), LATER)
     assert held() == event
     assert Batch.objects.count() == 1
-    (batch,) = replay([event.pk], WHO, LATER)
+    (batch,) = replay_events([event.pk], WHO, LATER)
     assert batch.received_at == LATER

@@ -13,7 +13,7 @@ from metering.catalogue.set_price import set_price
 from metering.ingest.models import Batch, QuarantinedEvent, UsageEvent
 from metering.periods import month_of
 from metering.revisions.rerating.reprice import price_waiting
-from metering.rollups.compare import differences
+from metering.rollups.compare import rollup_differences
 from metering.rollups.fold import fold_events
 from metering.rollups.models import HourlyRollup
 from metering.worker import events as drain
@@ -59,7 +59,7 @@ def at_once(*acts: Callable[[], Any]) -> None:
 
 def everything_agrees() -> bool:
     october = month_of(NOW)
-    return all(differences(grain, october).count == 0 for grain in ("hour", "day"))
+    return all(rollup_differences(grain, october).count == 0 for grain in ("hour", "day"))
 
 
 def test_two_workers_share_the_inbox_and_count_every_event_once(gateway: Gateway, key: APIKey) -> None:

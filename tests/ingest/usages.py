@@ -5,22 +5,22 @@ from typing import Any
 import msgspec
 import pytest
 
-from metering.ingest.formats.dialects import Counts, Dialect, Usage, UsageRefused, count
+from metering.ingest.formats.dialects import Counts, Dialect, ProviderUsage, UsageRefused, count_tokens
 
 MOST = 2**31 - 1
 
 
-def usage_of(said: dict[str, Any]) -> Usage:
-    return msgspec.json.decode(msgspec.json.encode(said), type=Usage)
+def usage_of(said: dict[str, Any]) -> ProviderUsage:
+    return msgspec.json.decode(msgspec.json.encode(said), type=ProviderUsage)
 
 
 def counted(said: dict[str, Any], dialect: Dialect | None = None) -> Counts:
-    return count(usage_of(said), dialect)
+    return count_tokens(usage_of(said), dialect)
 
 
 def refusal(said: dict[str, Any], dialect: Dialect | None = None) -> tuple[str, str]:
     with pytest.raises(UsageRefused) as refused:
-        count(usage_of(said), dialect)
+        count_tokens(usage_of(said), dialect)
     return refused.value.code, str(refused.value)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from metering.invoicing.lifecycle.close import close_month
+from metering.invoicing.lifecycle.close import close_workspaces
 from metering.invoicing.models import Invoice
 from metering.periods import Period, parse_month
 from tests.kit.factories import GOLDEN_USAGE, NOW, an_event, make_gateway, make_key, make_price, make_workspace, send
@@ -69,11 +69,11 @@ def use(db: None) -> Meter:
 
 
 def closed(period: Period = SEPTEMBER, now: datetime = NOW, **more: Any) -> list[Invoice]:
-    return close_month(period, now, **more)
+    return close_workspaces(period, now, **more)
 
 
 def finalized(period: Period = SEPTEMBER, now: datetime = NOW, **more: Any) -> list[Invoice]:
-    return close_month(period, now, finalize=True, **more)
+    return close_workspaces(period, now, finalize=True, **more)
 
 
 def told(invoice: Invoice) -> list[tuple[str, str, int, str, str]]:

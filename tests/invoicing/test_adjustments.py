@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from metering.ingest.models import UsageEvent
 from metering.invoicing.lifecycle.finalize import finalize
-from metering.invoicing.lifecycle.schedule import close_due_months
+from metering.invoicing.lifecycle.schedule import close_months_due
 from metering.invoicing.lifecycle.upcoming import upcoming
 from metering.invoicing.lifecycle.void import reissue
 from metering.invoicing.models import Invoice
@@ -211,9 +211,9 @@ def test_upcoming_leaves_out_ended_months_that_are_still_to_get_their_own_invoic
     assert [(line.kind, line.description, line.quantity) for line in preview.lines] == [
         ("usage", "codex-mini, input", 1_000_000)
     ]
-    close_due_months(at("11-01T02:15"))
+    close_months_due(at("11-01T02:15"))
     assert upcoming(acme, at("11-01T02:15")) == preview
-    close_due_months(at("11-06T00:00"))
+    close_months_due(at("11-06T00:00"))
     assert upcoming(acme, at("11-06T00:00")) == preview
     (november,) = closed(NOVEMBER, IN_DECEMBER)
     assert told(november) == [("usage", "codex-mini, input", 1_000_000, "1.5", "1.50")]
@@ -226,7 +226,7 @@ def test_upcoming_has_what_an_ended_month_without_an_invoice_leaves_over(use: Me
     take_back(acme, "09-15T00:00")
     use(key, "11-02T00:00", "11-03T00:00", usage=MILLION, now=IN_NOVEMBER)
     preview = upcoming(acme, IN_NOVEMBER)
-    assert close_due_months(at("12-05T00:00")) == {"drafts": 0, "finalized": 1, "held": 0, "incomplete": 0, "failed": 0}
+    assert close_months_due(at("12-05T00:00")) == {"drafts": 0, "finalized": 1, "held": 0, "incomplete": 0, "failed": 0}
     november = acme.invoices.get(period_start=NOVEMBER.start)
     assert [(line.kind, line.description, line.quantity) for line in preview.lines] == [line[:3] for line in told(november)]
     assert (len(preview.lines), preview.total, november.total) == (3, Decimal("1.50"), Decimal("1.50"))

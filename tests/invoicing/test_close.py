@@ -6,7 +6,7 @@ import pytest
 
 from metering.errors import MonthNotEnded
 from metering.invoicing.composing.lines import LedgerMismatch, used
-from metering.invoicing.lifecycle.close import close_month
+from metering.invoicing.lifecycle.close import close_workspaces
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.rollups.models import DailyRollup
 from tests.invoicing.conftest import AUGUST, OCTOBER, SEPTEMBER, Meter, at, closed, finalized, tokens, told
@@ -133,9 +133,9 @@ def test_free_usage_is_shown_beside_what_costs_and_is_no_invoice_alone(use: Mete
 def test_a_month_is_closed_when_it_has_ended_and_not_before(use: Meter, key: APIKey) -> None:
     use(key, "10-14T10:00")
     with pytest.raises(MonthNotEnded, match="2026-10 ends at 2026-11-01T00:00:00Z"):
-        close_month(OCTOBER, at("10-31T23:59:59.999999"))
+        close_workspaces(OCTOBER, at("10-31T23:59:59.999999"))
     assert Invoice.objects.count() == 0
-    assert len(close_month(OCTOBER, at("11-01T00:00"))) == 1
+    assert len(close_workspaces(OCTOBER, at("11-01T00:00"))) == 1
 
 
 def test_closing_three_times_is_closing_once(use: Meter, key: APIKey) -> None:

@@ -7,13 +7,13 @@ import pytest
 from django.db import transaction
 from django.db.utils import IntegrityError
 
-from metering.errors import InvalidParameter, InvoiceNotOpen, NothingLeft
+from metering.errors import InvalidParameter, InvoiceNotOpen, NothingToCredit
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.credit_notes.issue import creditable, issue
-from metering.invoicing.lifecycle.amount_due import settle
-from metering.invoicing.lifecycle.void import held_invoice, mark_uncollectible, void
+from metering.invoicing.lifecycle.amount_due import lower_amount_due
+from metering.invoicing.lifecycle.void import lock_invoice, mark_uncollectible, void
 from metering.invoicing.models import Invoice, InvoiceLine
-from metering.reconcile.invoices import differences
+from metering.reconcile.invoices import invoice_differences
 from tests.invoicing.conftest import AUGUST, OCTOBER, Meter, at, at_once, closed, finalized, tokens, told
 from tests.invoicing.test_terms import agree, credit
 from tests.kit.factories import NOW
@@ -31,14 +31,14 @@ def credited(invoice: Invoice, amounts: dict[str, str] | None = None, settlement
     by_component = {line.component or line.kind: line.public_id for line in invoice.lines.all()}
     chosen = None if amounts is None else {by_component[name]: Decimal(amount) for name, amount in amounts.items()}
     with transaction.atomic():
-        note = issue(held_invoice(invoice.pk), chosen, more.get("reason", "goodwill"), settlement, OPS, more.get("now", NOW))
+        note = issue(lock_invoice(invoice.pk), chosen, more.get("reason", "goodwill"), settlement, OPS, more.get("now", NOW))
     invoice.refresh_from_db()
     return note
 
 
 def pay(invoice: Invoice) -> None:
     with transaction.atomic():
-        settle(held_invoice(invoice.pk), invoice.amount_due, "transfer 17", OPS, NOW)
+        lower_amount_due(lock_invoice(invoice.pk), invoice.amount_due, "transfer 17", OPS, NOW)
     invoice.refresh_from_db()
 
 
@@ -74,8 +74,8 @@ def test_a_whole_credit_note_takes_back_every_cent(invoice: Invoice) -> None:
     assert (note.number, note.settlement) == ("OMX-CN-2026-00001", "")
     assert (invoice.status, invoice.amount_due, invoice.credited) == ("paid", Decimal("0.00"), Decimal("253.05"))
     assert invoice.paid_at == NOW
-    assert differences() == []
-    with pytest.raises(NothingLeft, match="Nothing is left"):
+    assert invoice_differences() == []
+    with pytest.raises(NothingToCredit, match="Nothing is left"):
         credited(invoice)
 
 
@@ -84,7 +84,7 @@ def test_a_part_of_a_line_lowers_what_is_due_with_its_tax(invoice: Invoice) -> N
     # 19 % of 0.33 is 0.0627, 1.5 % is 0.00495
     assert sums(note) == ("0.33", "0.06", "0.39", "0.39", "0.00")
     assert (invoice.status, invoice.amount_due) == ("open", Decimal("252.66"))
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 def test_the_last_note_takes_exactly_the_rest_of_the_tax(invoice: Invoice) -> None:
@@ -93,7 +93,7 @@ def test_the_last_note_takes_exactly_the_rest_of_the_tax(invoice: Invoice) -> No
     last = credited(invoice)
     assert sums(last) == ("209.97", "43.05", "253.02", "253.02", "0.00")
     assert sum(note.total for note in invoice.credit_notes.all()) == invoice.total
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 def test_the_tax_of_notes_rounded_up_never_exceeds_the_invoices(use: Meter, key: APIKey, acme: Workspace) -> None:
@@ -104,7 +104,7 @@ def test_the_tax_of_notes_rounded_up_never_exceeds_the_invoices(use: Meter, key:
     # Half of 0.01 rounds up to 0.01 each time, until the tax is used up.
     assert [sums(credited(invoice, {"input": "0.01"}))[1] for _ in range(6)] == ["0.01", "0.01", "0.01", "0.00", "0.00", "0.00"]
     assert (invoice.status, invoice.credited) == ("paid", Decimal("0.09"))
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 def test_a_discount_and_promotional_credit_lower_what_is_left(use: Meter, key: APIKey, acme: Workspace) -> None:
@@ -113,7 +113,7 @@ def test_a_discount_and_promotional_credit_lower_what_is_left(use: Meter, key: A
     use(key, "09-14T10:00", usage=tokens(input=100_000_000, output=10_000_000))
     (invoice,) = finalized()
     assert (invoice.subtotal, invoice.total) == (Decimal("189.00"), Decimal("174.90"))
-    with pytest.raises(NothingLeft, match=r"Before tax 159\.00 are left .*: not 160\.00"):
+    with pytest.raises(NothingToCredit, match=r"Before tax 159\.00 are left .*: not 160\.00"):
         credited(invoice, {"input": "150", "output": "10"})
     part = credited(invoice, {"input": "59.00"})
     assert sums(part) == ("59.00", "5.90", "64.90", "64.90", "0.00")
@@ -122,7 +122,7 @@ def test_a_discount_and_promotional_credit_lower_what_is_left(use: Meter, key: A
     assert lines(whole) == [("codex-mini, input", "60.26"), ("codex-mini, output", "39.74")]
     assert sums(whole) == ("100.00", "10.00", "110.00", "110.00", "0.00")
     assert invoice.status == "paid"
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 # --- What is refused ---------------------------------------------------------------------------------------------
@@ -130,10 +130,10 @@ def test_a_discount_and_promotional_credit_lower_what_is_left(use: Meter, key: A
 
 def test_never_more_than_is_left_of_a_line(invoice: Invoice) -> None:
     credited(invoice, {"output": "59.99"})
-    with pytest.raises(NothingLeft, match=r"0\.01 are left of the line"):
+    with pytest.raises(NothingToCredit, match=r"0\.01 are left of the line"):
         credited(invoice, {"output": "0.02"})
     credited(invoice, {"output": "0.01"})
-    with pytest.raises(NothingLeft, match=r"0\.00 are left of the line"):
+    with pytest.raises(NothingToCredit, match=r"0\.00 are left of the line"):
         credited(invoice, {"output": "0.01"})
     assert [(line.component, left) for line, left in creditable(invoice).lines] == [("input", Decimal("150.00"))]
 
@@ -145,10 +145,10 @@ def test_an_amount_is_whole_cents_above_zero(invoice: Invoice, amount: str) -> N
 
 
 def test_a_line_of_another_invoice_is_not_credited(invoice: Invoice) -> None:
-    with pytest.raises(NothingLeft, match="line_elsewhere"):
-        issue(held_invoice(invoice.pk), {"line_elsewhere": Decimal("1.00")}, "goodwill", "", OPS, NOW)
+    with pytest.raises(NothingToCredit, match="line_elsewhere"):
+        issue(lock_invoice(invoice.pk), {"line_elsewhere": Decimal("1.00")}, "goodwill", "", OPS, NOW)
     with pytest.raises(InvalidParameter, match="at least one line"):
-        issue(held_invoice(invoice.pk), {}, "goodwill", "", OPS, NOW)
+        issue(lock_invoice(invoice.pk), {}, "goodwill", "", OPS, NOW)
     with pytest.raises(InvalidParameter, match="Say why"):
         credited(invoice, reason=" ")
     assert not CreditNote.objects.exists()
@@ -178,12 +178,12 @@ def test_what_goes_back_wants_a_way(invoice: Invoice) -> None:
 
 def test_first_what_is_due_then_what_was_paid(invoice: Invoice) -> None:
     with transaction.atomic():
-        settle(held_invoice(invoice.pk), Decimal("200.00"), "transfer 17", OPS, NOW)
+        lower_amount_due(lock_invoice(invoice.pk), Decimal("200.00"), "transfer 17", OPS, NOW)
     note = credited(invoice)
     assert sums(note) == ("210.00", "43.05", "253.05", "53.05", "200.00")
     assert (invoice.status, invoice.amount_due, invoice.amount_paid) == ("paid", Decimal("0.00"), Decimal("200.00"))
     assert note.settlement == "outside"
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 def test_a_paid_invoice_stays_paid_and_all_goes_back(invoice: Invoice) -> None:
@@ -191,7 +191,7 @@ def test_a_paid_invoice_stays_paid_and_all_goes_back(invoice: Invoice) -> None:
     note = credited(invoice, {"output": "10.00"})
     assert sums(note) == ("10.00", "2.05", "12.05", "0.00", "12.05")
     assert (invoice.status, invoice.credited, invoice.amount_paid) == ("paid", Decimal("0.00"), Decimal("253.05"))
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 def test_an_uncollectible_invoice_may_be_credited(invoice: Invoice) -> None:
@@ -207,7 +207,7 @@ def test_a_credited_month_is_not_billed_again(invoice: Invoice, use: Meter, key:
     use(key, "10-02T00:00", usage=MILLION)
     (october,) = finalized(OCTOBER, IN_NOVEMBER)
     assert told(october) == [("usage", "codex-mini, input", 1_000_000, "1.5", "1.50")]
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 def test_it_keeps_what_it_printed(invoice: Invoice, acme: Workspace) -> None:
@@ -230,7 +230,7 @@ def test_it_keeps_what_it_printed(invoice: Invoice, acme: Workspace) -> None:
 def test_credit_notes_and_invoices_have_sequences_of_their_own(invoice: Invoice, use: Meter, key: APIKey) -> None:
     first = credited(invoice, {"output": "1.00"})
     with transaction.atomic():
-        issue(held_invoice(invoice.pk), None, "goodwill", "", OPS, NOW)
+        issue(lock_invoice(invoice.pk), None, "goodwill", "", OPS, NOW)
         transaction.set_rollback(True)
     second = credited(invoice, {"output": "1.00"})
     next_year = credited(invoice, {"output": "1.00"}, now=NOW.replace(year=2027))
@@ -238,7 +238,7 @@ def test_credit_notes_and_invoices_have_sequences_of_their_own(invoice: Invoice,
     (october,) = finalized(OCTOBER, IN_NOVEMBER)
     numbers = [first.number, second.number, next_year.number, october.number]
     assert numbers == ["OMX-CN-2026-00001", "OMX-CN-2026-00002", "OMX-CN-2027-00001", "OMX-2026-00002"]
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -249,14 +249,14 @@ def test_notes_at_once_never_exceed_what_is_left(use: Meter, key: APIKey) -> Non
 
     def credit_half() -> CreditNote:
         with transaction.atomic():
-            return issue(held_invoice(invoice.pk), {line: Decimal("0.60")}, "goodwill", "", OPS, NOW)
+            return issue(lock_invoice(invoice.pk), {line: Decimal("0.60")}, "goodwill", "", OPS, NOW)
 
     answers = at_once(*[credit_half] * 5)
     assert sorted(type(answer).__name__ for answer in answers) == ["CreditNote"] * 2 + ["NothingLeft"] * 3
     invoice.refresh_from_db()
     assert invoice.amount_due == Decimal("0.30")
     assert sorted(CreditNote.objects.values_list("number", flat=True)) == ["OMX-CN-2026-00001", "OMX-CN-2026-00002"]
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -266,11 +266,11 @@ def test_numbers_have_no_gaps_when_many_invoices_are_credited_at_once(use: Meter
 
     def credit_all(invoice: Invoice) -> CreditNote:
         with transaction.atomic():
-            return issue(held_invoice(invoice.pk), None, "goodwill", "", OPS, NOW)
+            return issue(lock_invoice(invoice.pk), None, "goodwill", "", OPS, NOW)
 
     notes = at_once(*[lambda invoice=invoice: credit_all(invoice) for invoice in invoices])
     assert sorted(note.number for note in notes) == ["OMX-CN-2026-00001", "OMX-CN-2026-00002", "OMX-CN-2026-00003"]
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 def test_the_longest_prefix_fits_credit_notes_too(use: Meter, key: APIKey, settings: Any) -> None:
@@ -278,4 +278,4 @@ def test_the_longest_prefix_fits_credit_notes_too(use: Meter, key: APIKey, setti
     use(key, "09-14T10:00", usage=MILLION)
     (invoice,) = finalized()
     assert (invoice.number, credited(invoice).number) == ("ABCDEFGHIJKLM-2026-00001", "ABCDEFGHIJKLM-CN-2026-00001")
-    assert differences() == []
+    assert invoice_differences() == []

@@ -9,7 +9,7 @@ from metering.invoicing.explaining.explain import events_under
 from metering.invoicing.lifecycle.finalize import finalize
 from metering.invoicing.lifecycle.void import reissue, void
 from metering.invoicing.models import Invoice, InvoiceLine
-from metering.reconcile.invoices import differences
+from metering.reconcile.invoices import invoice_differences
 from tests.invoicing.conftest import AUGUST, OCTOBER, SEPTEMBER, Meter, at, closed, finalized, tokens
 from tests.kit.factories import NOW
 from tests.revisions.corrections.conftest import correct
@@ -73,7 +73,7 @@ def test_of_events_alike_each_stays_under_the_line_that_billed_it(
         {"req-1": 1_000_000},
         {"req-1": 1_000_000},
     )
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 def test_what_came_after_the_void_is_under_the_reissued_line_too(use: Meter, key: APIKey) -> None:
@@ -118,7 +118,7 @@ def test_what_a_later_invoice_took_back_is_under_the_reissued_line_once_more(use
     again = reissued(august, after(4))
     assert (again.quantity, under(again)) == (2_000_000, both)
     assert (under(august.lines.get()), under(own), under(back)) == (both, others, {"req-2": -1_000_000})
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 def test_a_replacement_since_is_under_each_line_as_it_counted_then(use: Meter, key: APIKey) -> None:

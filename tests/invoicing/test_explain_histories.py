@@ -131,7 +131,7 @@ def test_what_a_line_bills_of_a_request_never_changes(
 ) -> None:
     with transaction.atomic():
         forget_names()
-        current.forget()
+        current.forget_rates()
         both = History(use, key)
         for act in history:
             both.do(*act)

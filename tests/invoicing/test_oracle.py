@@ -11,10 +11,10 @@ from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
 
-from metering.invoicing.lifecycle.close import close_month
+from metering.invoicing.lifecycle.close import close_workspaces
 from metering.invoicing.models import Invoice
 from metering.periods import parse_month
-from metering.reconcile.invoices import check
+from metering.reconcile.invoices import check_invoices
 from tests.kit.factories import an_event, make_gateway, make_key, make_price, make_workspace, send
 
 pytestmark = pytest.mark.django_db
@@ -81,11 +81,11 @@ def test_all_invoices_together_bill_every_event_once_to_the_last_digit(seed: int
     for month in MONTHS:
         on_time = events(month, 60)
         assert send(gateway, on_time + late, NOVEMBER).recorded == len(on_time) + len(late)
-        close_month(parse_month(month), NOVEMBER)
+        close_workspaces(parse_month(month), NOVEMBER)
         more = events(month, 5)
         assert send(gateway, more, NOVEMBER).recorded == 5
-        close_month(parse_month(month), NOVEMBER, finalize=True)
-        close_month(parse_month(month), NOVEMBER, finalize=True)
+        close_workspaces(parse_month(month), NOVEMBER, finalize=True)
+        close_workspaces(parse_month(month), NOVEMBER, finalize=True)
         late = events(month, 9)
     send(gateway, late, NOVEMBER)
 
@@ -102,7 +102,7 @@ def test_all_invoices_together_bill_every_event_once_to_the_last_digit(seed: int
     for workspace, month in oracle.costs:
         if month != MONTHS[-1]:
             assert billed[workspace, month] == oracle.costs[workspace, month]
-    checked = check()
+    checked = check_invoices()
     assert checked.differences == []
     assert Decimal(checked.invoiced["usage"]) == sum(oracle.costs.values())
     assert Decimal(checked.invoiced["billed"]) == sum(billed.values())

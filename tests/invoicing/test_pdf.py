@@ -18,7 +18,7 @@ from metering.credits import ledger
 from metering.invoicing.documents.issued import issued_invoice
 from metering.invoicing.documents.pdf import invoice_pdf, typeset
 from metering.invoicing.issued_models import IssuedPdf
-from metering.invoicing.lifecycle.close import close_month
+from metering.invoicing.lifecycle.close import close_workspaces
 from metering.invoicing.lifecycle.void import void
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.terms.models import BillingTerms, TaxRate
@@ -238,7 +238,7 @@ def test_a_void_invoice_gets_another_paper_that_says_so(invoice: Invoice) -> Non
 
 def test_a_draft_is_typeset_anew_and_not_kept(use: Meter, key: APIKey) -> None:
     use(key, "09-14T10:00", usage=MILLION)
-    (draft,) = close_month(parse_month("2026-09"), NOW)
+    (draft,) = close_workspaces(parse_month("2026-09"), NOW)
     assert "DRAFT" in text_of(issued_invoice(draft))
     assert IssuedPdf.objects.count() == 0
 

@@ -12,7 +12,7 @@ from metering.invoicing.lifecycle.freeze import freeze
 from metering.invoicing.models import Invoice, InvoiceLine, InvoiceSequence, line_id
 from metering.money import round_to_cents
 from metering.periods import Period
-from metering.reconcile.invoices import check, differences
+from metering.reconcile.invoices import check_invoices, invoice_differences
 from metering.rollups.models import DailyRollup
 from tests.invoicing.conftest import AUGUST, JULY, SEPTEMBER, Meter, finalized, tokens
 from tests.kit.factories import NOW, make_key, make_price, make_workspace
@@ -40,14 +40,14 @@ def test_what_is_billed_and_what_is_not_yet_add_up(use: Meter, key: APIKey) -> N
     finalized(AUGUST)
     finalized(SEPTEMBER)
     use(key, "09-11T00:00", "10-10T00:00")
-    assert differences() == []
-    assert check().invoiced == {
+    assert invoice_differences() == []
+    assert check_invoices().invoiced == {
         "invoices": 2,
         "usage": "0.010596000000",
         "billed": "0.005298000000",
         "not_yet_billed": "0.005298000000",
     }
-    assert check(SEPTEMBER).invoiced == {
+    assert check_invoices(SEPTEMBER).invoiced == {
         "invoices": 1,
         "usage": "0.005298000000",
         "billed": "0.002649000000",
@@ -56,7 +56,11 @@ def test_what_is_billed_and_what_is_not_yet_add_up(use: Meter, key: APIKey) -> N
 
 
 def test_nothing_to_check_is_no_difference() -> None:
-    assert (check().differences, check().invoiced["invoices"], check().invoiced["usage"]) == ([], 0, "0.000000000000")
+    assert (check_invoices().differences, check_invoices().invoiced["invoices"], check_invoices().invoiced["usage"]) == (
+        [],
+        0,
+        "0.000000000000",
+    )
 
 
 def test_the_largest_amounts_are_compared_to_their_last_digit(use: Meter, key: APIKey, settings: Any) -> None:
@@ -66,7 +70,7 @@ def test_the_largest_amounts_are_compared_to_their_last_digit(use: Meter, key: A
     settings.INVOICE_SAFETY_CEILING = Decimal("1e9")
     (invoice,) = finalized(AUGUST)
     assert (invoice.status, invoice.subtotal_exact) == ("open", Decimal("101000000.999898999999"))
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 @pytest.mark.parametrize(
@@ -93,18 +97,18 @@ def test_what_contradicts_itself_is_named(use: Meter, key: APIKey, statement: st
     use(key, "09-10T00:00", usage=MILLION)
     (invoice,) = finalized()
     spoil(statement)
-    found = differences()
+    found = invoice_differences()
     assert [each["check"] for each in found] == checks
     assert {each["invoice_id"] for each in found if "invoice_id" in each} <= {invoice.public_id}
     if "sequence" not in found[0]:
-        assert differences(AUGUST) == []
+        assert invoice_differences(AUGUST) == []
 
 
 def test_a_difference_says_what_was_expected_and_what_was_found(use: Meter, key: APIKey) -> None:
     use(key, "09-10T00:00", usage=MILLION)
     (invoice,) = finalized()
     spoil("UPDATE metering_invoice SET amount_due = 2")
-    assert differences(SEPTEMBER) == [
+    assert invoice_differences(SEPTEMBER) == [
         {
             "check": "due_is_total_less_settled",
             "invoice_id": invoice.public_id,
@@ -121,7 +125,7 @@ def test_tokens_billed_twice_are_named_though_each_invoice_agrees_with_itself(us
     finalized(AUGUST)
     (september,) = finalized()
     use(make_key(make_workspace("Rival")), "09-10T00:00", usage=MILLION)
-    assert differences() == []
+    assert invoice_differences() == []
     bill_again(september.lines.get(component="cached_input"), to=JULY)
     price = september.lines.get(component="cached_input").price
     twice = {
@@ -135,17 +139,17 @@ def test_tokens_billed_twice_are_named_though_each_invoice_agrees_with_itself(us
         "expected": "at most 2000",
         "found": "4000",
     }
-    assert differences() == differences(SEPTEMBER) == [twice]
-    assert differences(AUGUST) == []
+    assert invoice_differences() == invoice_differences(SEPTEMBER) == [twice]
+    assert invoice_differences(AUGUST) == []
     Invoice.objects.filter(period_start=JULY.start).update(status="void")
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 def test_tokens_billed_of_what_was_never_used_are_named(use: Meter, key: APIKey) -> None:
     use(key, "09-10T00:00", usage=MILLION)
     finalized()
     spoil("DELETE FROM metering_dailyrollup")
-    assert [(each["check"], each["expected"], each["found"]) for each in differences()] == [
+    assert [(each["check"], each["expected"], each["found"]) for each in invoice_differences()] == [
         ("billed_tokens_were_used", "at most 0", "1000000")
     ]
 
@@ -154,7 +158,7 @@ def test_a_paid_invoice_has_nothing_due(use: Meter, key: APIKey) -> None:
     use(key, "09-10T00:00", usage=MILLION)
     (invoice,) = finalized()
     type(invoice).objects.update(status="paid", amount_paid=invoice.amount_due, amount_due=Decimal(0))
-    assert differences() == []
+    assert invoice_differences() == []
     assert (InvoiceSequence.objects.get().last, DailyRollup.objects.count()) == (1, 1)
 
 
@@ -165,9 +169,9 @@ def test_each_sequence_counts_its_own_numbers(use: Meter, key: APIKey, settings:
     for prefix, period in ((first, JULY), (second, AUGUST), (second, SEPTEMBER)):
         settings.INVOICE_NUMBER_PREFIX = prefix
         finalized(period)
-    assert differences() == []
+    assert invoice_differences() == []
     spoil("UPDATE metering_invoicesequence SET last = last + 1")
-    assert {(each["sequence"], each["expected"], each["found"]) for each in differences()} == {
+    assert {(each["sequence"], each["expected"], each["found"]) for each in invoice_differences()} == {
         (f"{first}-2026", "2", "1"),
         (f"{second}-2026", "3", "2"),
     }
@@ -191,4 +195,4 @@ def test_the_largest_counts_and_rates_are_compared_to_the_last_digit(use: Meter,
     settings.INVOICE_SAFETY_CEILING = Decimal("1e9")
     (invoice,) = finalized()
     assert (invoice.status, invoice.subtotal_exact) == ("open", Decimal("101000000.999898999999"))
-    assert differences() == []
+    assert invoice_differences() == []

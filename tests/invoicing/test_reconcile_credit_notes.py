@@ -6,12 +6,12 @@ from decimal import Decimal
 import pytest
 from django.db import transaction
 
-from metering.errors import NothingLeft
+from metering.errors import NothingToCredit
 from metering.invoicing.credit_notes.issue import creditable, issue
-from metering.invoicing.lifecycle.amount_due import settle
-from metering.invoicing.lifecycle.void import held_invoice
+from metering.invoicing.lifecycle.amount_due import lower_amount_due
+from metering.invoicing.lifecycle.void import lock_invoice
 from metering.invoicing.models import Invoice
-from metering.reconcile.invoices import check, differences
+from metering.reconcile.invoices import check_invoices, invoice_differences
 from tests.invoicing.conftest import AUGUST, SEPTEMBER, Meter, finalized, tokens
 from tests.invoicing.test_credit_notes import OPS, credited, pay
 from tests.invoicing.test_reconcile import spoil
@@ -33,7 +33,7 @@ def invoice(use: Meter, key: APIKey, acme: Workspace) -> Invoice:
     credited(invoice, {"input": "10.00"})
     pay(invoice)
     credited(invoice, {"input": "20.00"})
-    assert differences() == []
+    assert invoice_differences() == []
     return invoice
 
 
@@ -63,14 +63,16 @@ def invoice(use: Meter, key: APIKey, acme: Workspace) -> Invoice:
 )
 def test_a_contradiction_is_named(invoice: Invoice, statement: str, checks: list[str]) -> None:
     spoil(statement)
-    assert [found["check"] for found in differences()] == checks
-    assert [found["check"] for found in check(SEPTEMBER).differences] == checks
-    assert check(AUGUST).differences == []
+    assert [found["check"] for found in invoice_differences()] == checks
+    assert [found["check"] for found in check_invoices(SEPTEMBER).differences] == checks
+    assert check_invoices(AUGUST).differences == []
 
 
 def test_a_missing_number_is_named_with_its_own_sequence(invoice: Invoice) -> None:
     spoil("UPDATE metering_creditnote SET number = 'lost' WHERE number = 'OMX-CN-2026-00001'")
-    assert differences() == [{"check": "numbers_have_no_gaps", "sequence": "OMX-CN-2026", "expected": "2", "found": "1"}]
+    assert invoice_differences() == [
+        {"check": "numbers_have_no_gaps", "sequence": "OMX-CN-2026", "expected": "2", "found": "1"}
+    ]
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -89,14 +91,14 @@ def test_whatever_is_credited_in_whatever_order_the_sums_hold(use: Meter, key: A
             break
         if turn == pays_after and invoice.amount_due:
             with transaction.atomic():
-                settle(held_invoice(invoice.pk), invoice.amount_due, "transfer", OPS, NOW)
+                lower_amount_due(lock_invoice(invoice.pk), invoice.amount_due, "transfer", OPS, NOW)
         line, most = chance.choice(left.lines)
         amount = min(most, chance.choice([CENT, most, Decimal(chance.randint(1, 100)) / 100]))
         amounts = None if turn > 40 else {line.public_id: amount}
         try:
             with transaction.atomic():
-                issue(held_invoice(invoice.pk), amounts, "goodwill", "outside", OPS, NOW)
-        except NothingLeft:
+                issue(lock_invoice(invoice.pk), amounts, "goodwill", "outside", OPS, NOW)
+        except NothingToCredit:
             assert amount > left.net
         invoice.refresh_from_db()
         assert invoice.amount_due == invoice.total - invoice.credits_applied - invoice.amount_paid - invoice.credited >= 0
@@ -104,4 +106,4 @@ def test_whatever_is_credited_in_whatever_order_the_sums_hold(use: Meter, key: A
     assert sum(note.total for note in notes) == invoice.total
     assert sum(note.off_due for note in notes) == invoice.credited
     assert (invoice.status, invoice.amount_due) == ("paid", Decimal("0.00"))
-    assert differences() == []
+    assert invoice_differences() == []

@@ -11,12 +11,12 @@ from metering.credits import ledger
 from metering.credits.models import CreditGrant
 from metering.errors import NothingToBill
 from metering.invoicing.lifecycle.finalize import finalize
-from metering.invoicing.lifecycle.schedule import close_due_months
+from metering.invoicing.lifecycle.schedule import close_months_due
 from metering.invoicing.lifecycle.upcoming import upcoming
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms, TaxRate
 from metering.periods import Period
-from metering.reconcile.invoices import differences
+from metering.reconcile.invoices import invoice_differences
 from tests.invoicing.conftest import AUGUST, OCTOBER, SEPTEMBER, Meter, at, closed, finalized, tokens, told
 from tests.kit.factories import NOW, make_price
 from tests.revisions.corrections.conftest import correct, void
@@ -61,7 +61,7 @@ def test_a_discount_is_a_line_of_its_own(use: Meter, key: APIKey, acme: Workspac
         ("discount", "Discount of 12.5 % on list prices", 1, "-0.1875001875", "-0.19"),
     ]
     assert (invoice.subtotal_exact, invoice.total) == (Decimal("1.3125013125"), Decimal("1.31"))
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 def test_usage_at_the_workspaces_own_prices_has_no_discount(use: Meter, key: APIKey, acme: Workspace) -> None:
@@ -87,7 +87,7 @@ def test_an_adjusted_month_keeps_the_discount_it_was_billed_by(use: Meter, key: 
         ("adjustment", "September 2026: codex-mini, input", 1_000_000, "1.5", "1.50"),
         ("discount", "September 2026: Discount of 10 % on list prices", 1, "-0.15", "-0.15"),
     ]
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 def test_a_void_takes_its_discount_back(use: Meter, key: APIKey, acme: Workspace) -> None:
@@ -141,11 +141,11 @@ def test_late_usage_of_a_month_that_was_topped_up_costs_what_exceeds_the_minimum
 
 def test_a_workspace_without_usage_pays_its_minimum_every_month_since(key: APIKey, acme: Workspace) -> None:
     agree(acme, since=AUGUST, minimum_commitment=Decimal("20"))
-    assert close_due_months(IN_NOVEMBER) == {"drafts": 0, "finalized": 3, "held": 0, "incomplete": 0, "failed": 0}
-    assert close_due_months(IN_NOVEMBER) == {"drafts": 0, "finalized": 0, "held": 0, "incomplete": 0, "failed": 0}
+    assert close_months_due(IN_NOVEMBER) == {"drafts": 0, "finalized": 3, "held": 0, "incomplete": 0, "failed": 0}
+    assert close_months_due(IN_NOVEMBER) == {"drafts": 0, "finalized": 0, "held": 0, "incomplete": 0, "failed": 0}
     assert [str(invoice.total) for invoice in acme.invoices.all()] == ["20.00"] * 3
     assert told(acme.invoices.first()) == [("minimum", "Minimum commitment of 20.00 USD", 1, "20", "20.00")]
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 # --- Taxes -------------------------------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ def test_each_rate_is_rounded_and_the_tax_is_their_sum(use: Meter, key: APIKey, 
         {"name": "QST", "percent": "9.975", "taxable": "100.50", "amount": "10.02"},
     ]
     assert sums(invoice) == ("100.50", "0.00", "15.05", "115.55", "0.00", "115.55")
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 @pytest.mark.parametrize(
@@ -208,12 +208,12 @@ def test_promotional_credit_goes_before_tax_and_the_rest_after(use: Meter, key: 
     purchased = credit(acme, "70", "purchased")
     use(key, "09-14T10:00", usage=HUNDRED_MILLION)
     assert sums(closed()[0]) == ("150.00", "50.00", "20.00", "120.00", "70.00", "50.00")
-    assert ledger.left_of(acme)[1].left == Decimal("70.00")  # a draft uses nothing up
+    assert ledger.remaining_grants(acme)[1].left == Decimal("70.00")  # a draft uses nothing up
     (invoice,) = finalized()
     assert (invoice.status, *sums(invoice)) == ("open", "150.00", "50.00", "20.00", "120.00", "70.00", "50.00")
-    assert ledger.left_of(acme) == []
+    assert ledger.remaining_grants(acme) == []
     assert [(entry.kind, entry.amount) for entry in purchased.entries.order_by("id")] == [("grant", 70), ("consumption", -70)]
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 def test_an_invoice_that_credits_cover_is_paid_at_once(use: Meter, key: APIKey, acme: Workspace) -> None:
@@ -221,7 +221,7 @@ def test_an_invoice_that_credits_cover_is_paid_at_once(use: Meter, key: APIKey, 
     use(key, "09-14T10:00", usage=HUNDRED_MILLION)
     (invoice,) = finalized()
     assert (invoice.status, invoice.paid_at, invoice.payment_reference) == ("paid", NOW, "credits")
-    assert [(each.left) for each in ledger.left_of(acme)] == [Decimal("50.00")]
+    assert [(each.left) for each in ledger.remaining_grants(acme)] == [Decimal("50.00")]
 
 
 def test_sooner_expiry_goes_first_and_promotional_before_what_was_bought(acme: Workspace) -> None:
@@ -231,7 +231,7 @@ def test_sooner_expiry_goes_first_and_promotional_before_what_was_bought(acme: W
     sooner = credit(acme, "1", "promotional", expires_at=at("11-01T00:00"))
     urgent = credit(acme, "1", "promotional", expires_at=at("12-01T00:00"), priority=0)
     goodwill = credit(acme, "1", "goodwill")
-    assert [each.grant for each in ledger.left_of(acme)] == [sooner, urgent, later, never, goodwill, bought]
+    assert [each.grant for each in ledger.remaining_grants(acme)] == [sooner, urgent, later, never, goodwill, bought]
 
 
 def test_credit_that_expires_at_midnight_counts_for_the_month_that_ends_then(use: Meter, key: APIKey, acme: Workspace) -> None:
@@ -257,7 +257,7 @@ def test_the_preview_leaves_out_credit_that_an_ended_month_will_use(use: Meter, 
 def test_one_source_is_one_grant(acme: Workspace) -> None:
     first = credit(acme, "5", source="gift 1")
     assert credit(acme, "7", source="gift 1") == first
-    assert [each.left for each in ledger.left_of(acme)] == [Decimal("5.00")]
+    assert [each.left for each in ledger.remaining_grants(acme)] == [Decimal("5.00")]
 
 
 @pytest.mark.parametrize("statement", ["UPDATE metering_creditentry SET amount = 7", "DELETE FROM metering_creditentry"])
@@ -311,6 +311,6 @@ def test_the_preview_carries_what_is_too_small_before_during_and_after_the_grace
     use(key, "10-01T10:00", usage=MILLION)
     previews = [upcoming(acme, at("10-02T00:00"))]
     for when in (at("10-02T00:00"), at("10-05T00:00")):
-        close_due_months(when)
+        close_months_due(when)
         previews.append(upcoming(acme, when))
     assert [preview.subtotal for preview in previews] == [Decimal("1.80")] * 3

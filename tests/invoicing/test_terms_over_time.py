@@ -10,12 +10,12 @@ from metering.credits import ledger
 from metering.credits.models import CreditGrant
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.credit_notes.issue import issue
-from metering.invoicing.lifecycle.schedule import close_due_months, due_months
-from metering.invoicing.lifecycle.void import held_invoice
+from metering.invoicing.lifecycle.schedule import close_months_due, due_months
+from metering.invoicing.lifecycle.void import lock_invoice
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.change import save_terms
 from metering.invoicing.terms.models import AgreedPricing, TaxRate
-from metering.reconcile.invoices import differences
+from metering.reconcile.invoices import invoice_differences
 from tests.invoicing.conftest import OCTOBER, Meter, at, finalized, tokens, told
 from tests.kit.factories import NOW
 from tests.revisions.corrections.conftest import correct, void
@@ -53,37 +53,37 @@ def billed(workspace: Workspace) -> dict[str, str]:
 def test_the_end_of_a_free_pilot_does_not_bill_the_pilot(use: Meter, key: APIKey, acme: Workspace) -> None:
     agree(acme, at("09-01T00:00"), discount_percent=Decimal(100))
     use(key, "09-14T10:00", usage=HUNDRED_MILLION)
-    close_due_months(at("10-05T00:00"))
+    close_months_due(at("10-05T00:00"))
     agree(acme, at("10-06T00:00"), discount_percent=Decimal(0))
     use(key, "10-07T10:00", usage=MILLION)
-    close_due_months(IN_NOVEMBER)
+    close_months_due(IN_NOVEMBER)
     assert billed(acme) == {"10": "1.50"}
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 def test_a_new_minimum_leaves_the_ended_month_its_own(key: APIKey, acme: Workspace) -> None:
     agree(acme, at("08-01T00:00"), minimum_commitment=Decimal(100))
-    close_due_months(at("09-05T00:00"))
+    close_months_due(at("09-05T00:00"))
     agree(acme, at("10-02T00:00"), minimum_commitment=Decimal(200))
-    close_due_months(at("10-05T00:00"))
-    close_due_months(IN_NOVEMBER)
+    close_months_due(at("10-05T00:00"))
+    close_months_due(IN_NOVEMBER)
     assert billed(acme) == {"08": "100.00", "09": "100.00", "10": "200.00"}
 
 
 def test_a_discount_agreed_during_the_grace_begins_with_the_running_month(use: Meter, key: APIKey, acme: Workspace) -> None:
     agree(acme, at("09-01T00:00"), discount_percent=Decimal(10))
     use(key, "09-14T10:00", usage=HUNDRED_MILLION)
-    close_due_months(at("10-02T00:00"))
+    close_months_due(at("10-02T00:00"))
     agree(acme, at("10-02T12:00"), discount_percent=Decimal(50))
-    close_due_months(at("10-05T00:00"))
+    close_months_due(at("10-05T00:00"))
     assert billed(acme) == {"09": "135.00"}
 
 
 def test_an_ended_month_gets_another_discount_when_it_is_named(use: Meter, key: APIKey, acme: Workspace) -> None:
     use(key, "09-14T10:00", usage=HUNDRED_MILLION)
-    close_due_months(at("10-02T00:00"))
+    close_months_due(at("10-02T00:00"))
     agree(acme, at("10-02T12:00"), discount_percent=Decimal(50), pricing_from=at("09-01T00:00"))
-    close_due_months(at("10-05T00:00"))
+    close_months_due(at("10-05T00:00"))
     assert billed(acme) == {"09": "75.00"}
 
 
@@ -101,19 +101,19 @@ def test_a_month_that_a_void_made_a_credit_still_owes_its_minimum(use: Meter, ke
     agree(acme, NOW, minimum_commitment=Decimal(100))
     correct(use.gateway, void(key, "req-1"), now=at("10-20T00:00"))
     for when in (IN_NOVEMBER, IN_DECEMBER):
-        close_due_months(when)
+        close_months_due(when)
     # October: -150 + 100, carried; November: that and its own 100.
     assert billed(acme) == {"09": "150.00", "11": "50.00"}
     november = acme.invoices.get(period_start=at("11-01T00:00"))
     assert ("minimum", "October 2026: Minimum commitment of 100.00 USD", 1, "100", "100.00") in told(november)
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 def test_a_minimum_that_ended_makes_no_more_months_due(key: APIKey, acme: Workspace) -> None:
     agree(acme, at("08-01T00:00"), minimum_commitment=Decimal(100))
     agree(acme, at("10-01T00:00"), minimum_commitment=None)
     assert [f"{month.start:%m}" for month, _ in due_months(IN_DECEMBER)] == ["08", "09"]
-    close_due_months(IN_DECEMBER)
+    close_months_due(IN_DECEMBER)
     assert billed(acme) == {"08": "100.00", "09": "100.00"}
     assert due_months(IN_DECEMBER) == []
 
@@ -121,7 +121,7 @@ def test_a_minimum_that_ended_makes_no_more_months_due(key: APIKey, acme: Worksp
 def test_a_month_closed_out_of_turn_bills_the_minimum_of_the_one_before(key: APIKey, acme: Workspace) -> None:
     agree(acme, at("08-01T00:00"), minimum_commitment=Decimal(100))
     finalized()
-    close_due_months(NOW)
+    close_months_due(NOW)
     assert billed(acme) == {"09": "200.00"}
 
 
@@ -131,7 +131,7 @@ def test_a_month_closed_out_of_turn_bills_the_minimum_of_the_one_before(key: API
 def test_credit_that_pays_all_but_cents_is_used(use: Meter, key: APIKey, acme: Workspace) -> None:
     use(key, "09-14T10:00", usage=HUNDRED_MILLION)
     credit(acme, "149.80", expires_at=at("10-01T00:00"))
-    close_due_months(at("10-05T00:00"))
+    close_months_due(at("10-05T00:00"))
     (invoice,) = acme.invoices.all()
     assert (invoice.status, invoice.credits_applied, invoice.amount_due) == ("open", Decimal("149.80"), Decimal("0.20"))
 
@@ -140,7 +140,7 @@ def test_credit_that_pays_most_of_a_minimum_loses_no_month(key: APIKey, acme: Wo
     agree(acme, at("09-01T00:00"), minimum_commitment=Decimal(100))
     credit(acme, "99.80")
     for month in ("10", "11", "12"):
-        close_due_months(at(f"{month}-05T00:00"))
+        close_months_due(at(f"{month}-05T00:00"))
     assert billed(acme) == {"09": "100.00", "10": "100.00", "11": "100.00"}
 
 
@@ -168,13 +168,13 @@ def test_what_is_taken_back_takes_its_tax_along(moved_abroad: Invoice) -> None:
         Decimal("120.00"),
     )
     assert sum(invoice.total for invoice in Invoice.objects.all()) == Decimal("300.00")
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 def noted(invoice: Invoice, amount: str | None) -> CreditNote:
     line = invoice.lines.get(kind="usage")
     amounts = None if amount is None else {line.public_id: Decimal(amount)}
-    return issue(held_invoice(invoice.pk), amounts, "an outage", "", OPS, IN_NOVEMBER)
+    return issue(lock_invoice(invoice.pk), amounts, "an outage", "", OPS, IN_NOVEMBER)
 
 
 def test_a_line_is_credited_with_its_own_tax_and_the_last_note_takes_the_rest(moved_abroad: Invoice) -> None:
@@ -184,7 +184,7 @@ def test_a_line_is_credited_with_its_own_tax_and_the_last_note_takes_the_rest(mo
     assert (rest.subtotal, rest.tax, rest.total) == (Decimal("50.00"), Decimal("-30.00"), Decimal("20.00"))
     moved_abroad.refresh_from_db()
     assert (moved_abroad.credited, moved_abroad.status) == (Decimal("120.00"), "paid")
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 def test_two_months_of_two_rates_are_taxed_each_by_its_own(use: Meter, key: APIKey, acme: Workspace) -> None:
@@ -202,4 +202,4 @@ def test_two_months_of_two_rates_are_taxed_each_by_its_own(use: Meter, key: APIK
         {"name": "VAT", "percent": "19", "taxable": "135.00", "amount": "25.65"},
     ]
     assert october.total == Decimal("309.15")
-    assert differences() == []
+    assert invoice_differences() == []

@@ -7,12 +7,12 @@ import pytest
 from metering.credits import ledger
 from metering.errors import InvalidParameter, InvoiceHasPayments, InvoiceNotOpen, InvoiceNotVoid
 from metering.invoicing.credit_notes.issue import issue
-from metering.invoicing.lifecycle.amount_due import settle
+from metering.invoicing.lifecycle.amount_due import lower_amount_due
 from metering.invoicing.lifecycle.finalize import finalize
-from metering.invoicing.lifecycle.schedule import close_due_months, due_months
-from metering.invoicing.lifecycle.void import held_invoice, mark_uncollectible, reissue, void
+from metering.invoicing.lifecycle.schedule import close_months_due, due_months
+from metering.invoicing.lifecycle.void import lock_invoice, mark_uncollectible, reissue, void
 from metering.invoicing.models import Invoice
-from metering.reconcile.invoices import differences
+from metering.reconcile.invoices import invoice_differences
 from tests.invoicing.conftest import AUGUST, OCTOBER, SEPTEMBER, Meter, at, at_once, closed, finalized, tokens, told
 from tests.invoicing.test_terms import credit
 from tests.kit.factories import NOW
@@ -43,7 +43,7 @@ def test_a_void_invoice_keeps_its_numbers_and_says_why(invoice: Invoice) -> None
     assert (invoice.status, invoice.status_reason, invoice.voided_at) == ("void", "billed to the wrong customer", NOW)
     assert (invoice.number, invoice.total, invoice.amount_due) == ("OMX-2026-00001", Decimal("1.50"), Decimal("1.50"))
     assert trail(invoice.public_id) == ["invoice.finalized", "invoice.voided"]
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 def test_voiding_wants_a_reason(invoice: Invoice) -> None:
@@ -68,10 +68,10 @@ def test_only_what_is_owed_is_voided(invoice: Invoice, use: Meter, key: APIKey) 
 
 def test_what_was_paid_or_credited_is_credited_instead(invoice: Invoice) -> None:
     (line,) = invoice.lines.all()
-    issue(held_invoice(invoice.pk), {line.public_id: Decimal("0.50")}, "goodwill", "", OPS, NOW)
+    issue(lock_invoice(invoice.pk), {line.public_id: Decimal("0.50")}, "goodwill", "", OPS, NOW)
     with pytest.raises(InvoiceHasPayments, match="issue a credit note"):
         void(invoice.pk, "mistake", OPS, NOW)
-    settle(held_invoice(invoice.pk), Decimal("1.00"), "transfer 17", OPS, NOW)
+    lower_amount_due(lock_invoice(invoice.pk), Decimal("1.00"), "transfer 17", OPS, NOW)
     with pytest.raises(InvoiceHasPayments, match="issue a credit note"):
         void(invoice.pk, "mistake", OPS, NOW)
     invoice.refresh_from_db()
@@ -84,17 +84,17 @@ def test_the_credits_it_used_are_given_back_once(use: Meter, key: APIKey, acme: 
     use(key, "09-14T10:00", usage=MILLION)
     (invoice,) = finalized()
     assert (invoice.total, invoice.amount_due) == (Decimal("0.50"), Decimal("0.30"))
-    assert ledger.left_of(acme) == []
+    assert ledger.remaining_grants(acme) == []
     void(invoice.pk, "mistake", OPS, NOW)
-    assert [(each.grant.kind, each.left) for each in ledger.left_of(acme)] == [
+    assert [(each.grant.kind, each.left) for each in ledger.remaining_grants(acme)] == [
         ("promotional", Decimal("1.00")),
         ("purchased", Decimal("0.20")),
     ]
     draft = reissue(invoice.pk, OPS, NOW)
     again = finalize(draft.pk, OPS, NOW)
     assert (again.total, again.amount_due) == (Decimal("0.50"), Decimal("0.30"))
-    assert ledger.left_of(acme) == []
-    assert differences() == []
+    assert ledger.remaining_grants(acme) == []
+    assert invoice_differences() == []
 
 
 def test_an_uncollectible_invoice_stays_owed(invoice: Invoice) -> None:
@@ -122,15 +122,15 @@ def test_a_voided_month_waits_and_is_reissued_with_what_arrived_since(
     final = finalize(draft.pk, OPS, NOW)
     assert (final.number, final.total) == ("OMX-2026-00002", Decimal("3.00"))
     use(key, "10-02T00:00", usage=MILLION)
-    close_due_months(IN_NOVEMBER)
+    close_months_due(IN_NOVEMBER)
     (october,) = acme.invoices.filter(period_start=OCTOBER.start)
     assert told(october) == [("usage", "codex-mini, input", 1_000_000, "1.5", "1.50")]
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 def test_closing_a_voided_month_again_bills_nothing(invoice: Invoice) -> None:
     void(invoice.pk, "we waive it", OPS, NOW)
-    assert (finalized(), close_due_months(NOW)["finalized"]) == ([], 0)
+    assert (finalized(), close_months_due(NOW)["finalized"]) == ([], 0)
     assert [each.status for each in Invoice.objects.all()] == ["void"]
 
 
@@ -151,7 +151,7 @@ def test_two_who_void_at_once_void_once(use: Meter, key: APIKey, acme: Workspace
     (invoice,) = finalized()
     answers = at_once(*[lambda: void(invoice.pk, "mistake", OPS, NOW)] * 4)
     assert sorted(type(answer).__name__ for answer in answers) == ["Invoice", *["InvoiceNotOpen"] * 3]
-    assert [each.left for each in ledger.left_of(acme)] == [Decimal("1.00")]
+    assert [each.left for each in ledger.remaining_grants(acme)] == [Decimal("1.00")]
     assert trail(invoice.public_id).count("invoice.voided") == 1
 
 
@@ -164,7 +164,7 @@ def test_what_a_later_invoice_adjusted_is_not_billed_by_the_reissue(use: Meter, 
     void(august.pk, "mistake", OPS, NOW)
     again = finalize(reissue(august.pk, OPS, NOW).pk, OPS, NOW)
     assert told(again) == [("usage", "codex-mini, input", 1_000_000, "1.5", "1.50")]
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 @pytest.mark.parametrize("reissued_first", [True, False])
@@ -186,4 +186,4 @@ def test_a_voided_adjustment_is_billed_once_by_whichever_invoice_comes_first(
         expected = {9: "1.50", 10: "3.00"}
     standing = acme.invoices.exclude(status="void").filter(period_start__gte=SEPTEMBER.start)
     assert {each.period_start.month: str(each.total) for each in standing} == expected
-    assert differences() == []
+    assert invoice_differences() == []

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from metering.errors import InvoiceNotDraft, NothingToAccept
-from metering.invoicing.lifecycle.accept import accept
+from metering.invoicing.lifecycle.accept import accept_take_back
 from metering.invoicing.lifecycle.finalize import finalize
-from metering.invoicing.lifecycle.schedule import close_due_months
+from metering.invoicing.lifecycle.schedule import close_months_due
 from metering.invoicing.lifecycle.void import void as void_invoice
 from metering.invoicing.models import Invoice
 from metering.rollups.models import DailyRollup
@@ -31,7 +31,7 @@ def test_an_implausible_invoice_waits_with_its_reason(use: Meter, key: APIKey, a
     (october,) = finalized(OCTOBER, IN_NOVEMBER)
     reason = "The subtotal of 3150.00 USD is 21 times the mean of the last invoices, 150.00 USD."
     assert (october.status, october.held) == ("draft", reason)
-    assert close_due_months(IN_NOVEMBER) == {"drafts": 0, "finalized": 0, "held": 1, "incomplete": 0, "failed": 0}
+    assert close_months_due(IN_NOVEMBER) == {"drafts": 0, "finalized": 0, "held": 1, "incomplete": 0, "failed": 0}
     released = finalize(october.pk, "ops@omixa.example", IN_NOVEMBER)
     assert (released.status, released.held, released.total) == ("open", "", Decimal("3150.00"))
 
@@ -59,21 +59,21 @@ def test_what_nothing_explains_waits_and_is_taken_back_once_a_person_accepts_it(
     reason = "1,000,000 tokens are taken back (September 2026: codex-mini, input) and nothing explains it."
     assert (lost.status, lost.held, lost.subtotal) == ("draft", reason, Decimal("-1.50"))
     use(key, "11-02T00:00", "11-03T00:00", usage=MILLION, now=IN_NOVEMBER)
-    assert accept(lost.pk, "a backup was restored", "ops@omixa.example", IN_NOVEMBER) is None
-    close_due_months(IN_DECEMBER)
+    assert accept_take_back(lost.pk, "a backup was restored", "ops@omixa.example", IN_NOVEMBER) is None
+    close_months_due(IN_DECEMBER)
     assert told(acme.invoices.get(period_start=NOVEMBER.start)) == [
         ("usage", "codex-mini, input", 2_000_000, "3", "3.00"),
         ("adjustment", "September 2026: codex-mini, input", -1_000_000, "-1.5", "-1.50"),
     ]
     assert acme.invoices.filter(status="draft").count() == 0
     with pytest.raises(Invoice.DoesNotExist):
-        accept(lost.pk, "again", "ops@omixa.example", IN_DECEMBER)
+        accept_take_back(lost.pk, "again", "ops@omixa.example", IN_DECEMBER)
 
 
 def test_what_was_accepted_explains_nothing_that_is_lost_later(use: Meter, key: APIKey, acme: Workspace, lost: Invoice) -> None:
     use(key, "10-14T10:00", "10-15T10:00", usage=MILLION)
     (october,) = finalized(OCTOBER, IN_NOVEMBER)
-    accepted = accept(october.pk, "a backup was restored", "ops@omixa.example", IN_NOVEMBER)
+    accepted = accept_take_back(october.pk, "a backup was restored", "ops@omixa.example", IN_NOVEMBER)
     assert accepted is not None
     assert accepted.held == ""
     assert AuditEntry.objects.filter(action="invoice.accepted", target=accepted.public_id).count() == 1
@@ -88,10 +88,10 @@ def test_nothing_else_is_accepted(use: Meter, key: APIKey) -> None:
     use(key, "09-14T10:00", usage=MILLION)
     (draft,) = closed()
     with pytest.raises(NothingToAccept):
-        accept(draft.pk, "why not", "ops@omixa.example", NOW)
+        accept_take_back(draft.pk, "why not", "ops@omixa.example", NOW)
     (invoice,) = finalized()
     with pytest.raises(InvoiceNotDraft):
-        accept(invoice.pk, "why not", "ops@omixa.example", NOW)
+        accept_take_back(invoice.pk, "why not", "ops@omixa.example", NOW)
 
 
 def test_a_month_of_nothing_but_unpriced_events_is_counted_and_waits_where_that_is_set(
@@ -99,9 +99,9 @@ def test_a_month_of_nothing_but_unpriced_events_is_counted_and_waits_where_that_
 ) -> None:
     unpriced = an_event(key, request_id="u", model="unknown-model", occurred_at=at("09-15T00:00").isoformat())
     send(use.gateway, [unpriced], NOW)
-    assert close_due_months(NOW) == {"drafts": 0, "finalized": 0, "held": 0, "incomplete": 1, "failed": 0}
+    assert close_months_due(NOW) == {"drafts": 0, "finalized": 0, "held": 0, "incomplete": 1, "failed": 0}
     settings.INVOICE_WAITS_FOR_EVENTS = True
-    assert close_due_months(NOW) == {"drafts": 0, "finalized": 0, "held": 1, "incomplete": 1, "failed": 0}
+    assert close_months_due(NOW) == {"drafts": 0, "finalized": 0, "held": 1, "incomplete": 1, "failed": 0}
     assert acme.invoices.get().held == "1 request of September 2026 without a price yet: not billed."
 
 

@@ -9,7 +9,7 @@ from metering.catalogue.models import LanguageModel, PriceVersion
 from metering.ingest.directory import directory
 from metering.ingest.formats.payloads import of_events
 from metering.ingest.intake.backpressure import backlog
-from metering.ingest.intake.receive import take_in
+from metering.ingest.intake.receive import receive
 from metering.ingest.models import Batch
 from metering.rollups.fold import fold_events
 from metering.worker.corrections import process_corrections
@@ -88,7 +88,7 @@ def body_of(events: list[Any]) -> bytes:
 
 def send(gateway: Gateway, events: list[Any], now: datetime = NOW, process: bool = True) -> Batch:
     """Through the real door, and then, unless told otherwise, the real worker's transaction; the batch as it is then."""
-    batch = take_in(of_events(body_of(events)), gateway, now)
+    batch = receive(of_events(body_of(events)), gateway, now)
     if process:
         work(now)
         batch.refresh_from_db()

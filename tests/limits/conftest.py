@@ -15,7 +15,7 @@ RATES = {"api": "5/m", "pages": "5/m", "anonymous": "3/m", "sign_in": "2/m", "we
 
 @pytest.fixture(scope="session")
 def redis_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with redis.running(tmp_path_factory.mktemp("limits")) as socket:
+    with redis.running_redis(tmp_path_factory.mktemp("limits")) as socket:
         yield socket
 
 

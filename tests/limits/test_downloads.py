@@ -13,7 +13,7 @@ from redis import Redis
 
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.credit_notes.issue import issue
-from metering.invoicing.lifecycle.void import held_invoice
+from metering.invoicing.lifecycle.void import lock_invoice
 from metering.invoicing.models import Invoice
 from omixa_billing.limits import downloads, store
 from omixa_billing.limits.downloads import TooManyDownloads, guarded
@@ -46,7 +46,7 @@ def issued(use: Meter, acme: Workspace) -> CreditNote:
     usage = {"prompt_tokens": 1_000_000, "completion_tokens": 1_000_000, "total_tokens": 2_000_000}
     use(make_key(acme), "09-10T08:00", usage=usage)
     (invoice,) = finalized()
-    return issue(held_invoice(invoice.pk), None, "an outage", "", "ops", NOW)
+    return issue(lock_invoice(invoice.pk), None, "an outage", "", "ops", NOW)
 
 
 def api_paths(invoice: Invoice, note: CreditNote) -> list[str]:

@@ -14,7 +14,7 @@ from redis import Redis
 from omixa_billing.environment import Environment
 from omixa_billing.limits import store
 from omixa_billing.limits.configuration import broker_as_redis, rate_limits, redis_url
-from omixa_billing.limits.rates import Rate, parse_rate
+from omixa_billing.limits.rates import RequestRate, parse_request_rate
 from tests.workspaces.conftest import NOW, PASSWORD, TESTS, a_key, a_member
 from workspaces.keys import issue
 from workspaces.models import Workspace
@@ -205,10 +205,11 @@ def test_a_store_that_is_away_refuses_nobody_and_counts_again_once_it_is_back(
 
 
 @pytest.mark.parametrize(
-    ("text", "rate"), [("1200/m", Rate(1200, 60)), ("5/s", Rate(5, 1)), ("1/h", Rate(1, 3600)), ("off", None)]
+    ("text", "rate"),
+    [("1200/m", RequestRate(1200, 60)), ("5/s", RequestRate(5, 1)), ("1/h", RequestRate(1, 3600)), ("off", None)],
 )
-def test_a_rate_is_a_number_per_time(text: str, rate: Rate | None) -> None:
-    assert parse_rate(text) == rate
+def test_a_rate_is_a_number_per_time(text: str, rate: RequestRate | None) -> None:
+    assert parse_request_rate(text) == rate
 
 
 @pytest.mark.parametrize("text", ["", "0/m", "1200", "-5/m", "1.5/m", "5/d", "5/m ", "1200/m,5/s"])

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from rest_framework.test import APIClient
 
 from metering.catalogue.models import PriceVersion
-from metering.invoicing.lifecycle.close import close_month
+from metering.invoicing.lifecycle.close import close_workspaces
 from metering.payments.refunds.reversals import issue_credit_note
 from metering.periods import parse_month
 from tests.kit.factories import NOW, an_event, make_price
@@ -134,7 +134,7 @@ def test_key_answers_are_as_described(acme: Tenant) -> None:
 @pytest.mark.django_db
 def test_invoice_answers_are_as_described(acme: Tenant, send: Sender, codex_mini: PriceVersion) -> None:
     send(acme.key, at("09-14T09:30"))
-    [invoice] = close_month(parse_month("2026-09"), NOW, finalize=True)
+    [invoice] = close_workspaces(parse_month("2026-09"), NOW, finalize=True)
     send(acme.key, at("09-15T09:30"), at("10-14T09:30"))
     preview = check(acme.admin.get("/api/v1/invoices/upcoming"), "/api/v1/invoices/upcoming")
     assert {line["kind"] for line in preview["lines"]} == {"usage", "adjustment"}
@@ -153,7 +153,7 @@ def test_invoice_answers_are_as_described(acme: Tenant, send: Sender, codex_mini
 def test_credit_note_answers_are_as_described(acme: Tenant, send: Sender, codex_mini: PriceVersion) -> None:
     usage = {"prompt_tokens": 10_000_000, "completion_tokens": 0, "total_tokens": 10_000_000}
     send(acme.key, at("09-14T09:30"), usage=usage)
-    [invoice] = close_month(parse_month("2026-09"), NOW, finalize=True)
+    [invoice] = close_workspaces(parse_month("2026-09"), NOW, finalize=True)
     note = issue_credit_note(invoice.pk, None, "an outage", "", "the tests", NOW)
     listed = check(acme.admin.get("/api/v1/credit-notes"), "/api/v1/credit-notes")
     assert [each["id"] for each in listed["data"]] == [note.public_id]

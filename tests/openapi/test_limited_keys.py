@@ -95,7 +95,7 @@ def test_a_limited_key_writes_within_its_scopes_and_nothing_else_happens(world: 
 
 @time_machine.travel(NOW, tick=False)
 def test_a_view_that_names_no_scope_is_closed_to_every_limited_key(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(api.Keys, "scope")
+    monkeypatch.delattr(api.KeysView, "scope")
     answer = client_with(world, ("keys",)).post("/api/v1/keys", {"name": "New"}, format="json")
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "key_is_limited")
     assert answer.json()["error"]["message"].endswith("This request takes a key with every scope.")

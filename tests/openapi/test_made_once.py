@@ -23,7 +23,7 @@ def test_it_is_made_once_however_often_and_in_which_form_it_is_asked_for(monkeyp
         return get_schema(self, *arguments, **more)
 
     monkeypatch.setattr(SchemaGenerator, "get_schema", counted)
-    schema.forget()
+    schema.forget_schema()
     asked = [
         Client().get(SCHEMA),
         Client().get(SCHEMA, headers=JSON),

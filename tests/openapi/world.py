@@ -8,7 +8,7 @@ from typing import Any
 
 from metering.credits import ledger
 from metering.invoicing.credit_note_models import CreditNote
-from metering.invoicing.lifecycle.close import close_month
+from metering.invoicing.lifecycle.close import close_workspaces
 from metering.payments.models import TopUp
 from metering.periods import parse_month
 from tests.kit.factories import NOW, an_event, make_price
@@ -56,7 +56,7 @@ def a_world() -> World:
     send = Sender(gateway)
     send(rival.key, at("09-14T09:30"))
     [request, *_] = send(acme.key, at("09-14T09:30"), at("09-30T23:59"), metadata={"a": [1]}, user="u", stream=True)
-    close_month(parse_month("2026-09"), NOW, finalize=True)
+    close_workspaces(parse_month("2026-09"), NOW, finalize=True)
     send(acme.key, at("09-15T09:30"), at("10-14T09:30"))  # one late: an adjustment on the next invoice
     send(acme.key, at("10-14T09:31"), request_id=request, attempt=1, model="unpriced")
     send(revoked, at("10-14T09:32"), status="failed", usage=None)

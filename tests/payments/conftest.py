@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from metering.invoicing.lifecycle.close import close_month
+from metering.invoicing.lifecycle.close import close_workspaces
 from metering.invoicing.models import Invoice
 from metering.payments.models import PaymentAccount
 from metering.payments.stripe import client
@@ -53,7 +53,7 @@ def invoice(acme: Workspace, use: Meter) -> Invoice:
 def an_invoice(workspace: Workspace, use: Meter, month: str = "09", millions: int = 100) -> Invoice:
     """An open one of the month, at 1.50 a million."""
     use(make_key(workspace), f"{month}-14T10:00", usage=tokens(input=millions * 1_000_000))
-    (made,) = close_month(parse_month(f"2026-{month}"), NOW, workspace=workspace, finalize=True)
+    (made,) = close_workspaces(parse_month(f"2026-{month}"), NOW, workspace=workspace, finalize=True)
     assert made.status == "open"
     return made
 

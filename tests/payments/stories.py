@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from metering.errors import InvoiceNotOpen, PaymentUnderWay
+from metering.errors import InvoiceNotOpen, PaymentInProgress
 from metering.invoicing.models import Invoice
 from metering.payments.collecting import attempts
 from metering.payments.collecting.collect import collect_due, collect_invoice, payment_page
@@ -16,7 +16,7 @@ from metering.payments.refunds.reversals import void_invoice
 from metering.payments.stripe.client import StripeUnavailable
 from metering.payments.stripe.customers import account_of, setup_page
 from metering.payments.top_ups import purchase
-from metering.payments.webhooks.inbox import handle_waiting, take_in
+from metering.payments.webhooks.inbox import handle_waiting, store_webhook
 from tests.kit.factories import NOW
 from tests.payments.conftest import with_method
 from tests.payments.crash import Died, Process
@@ -41,18 +41,18 @@ class World:
         try:
             with self.process.at_work():
                 return act(*arguments)
-        except (Died, StripeUnavailable, InvoiceNotOpen, PaymentUnderWay):
+        except (Died, StripeUnavailable, InvoiceNotOpen, PaymentInProgress):
             return None
 
     def jobs(self, now: datetime) -> None:
-        for job in (attempts.recover, refunds.recover, handle_waiting):
+        for job in (attempts.recover_attempts, refunds.recover_refunds, handle_waiting):
             self.act(job, now)
 
     def deliver(self, kind: str, about: dict[str, Any], now: datetime) -> None:
         """Stripe sends an event, with the same id until it is answered."""
         known = [each for each in self.stripe.of("event") if each["type"] == kind]
         event = known[0] if known else self.stripe.event(kind, about)
-        self.act(take_in, *self.stripe.signed(event), now)
+        self.act(store_webhook, *self.stripe.signed(event), now)
 
     def open_session(self) -> dict[str, Any] | None:
         """A page whose address somebody was told."""
@@ -183,7 +183,7 @@ class Bought(Story):
 
     def round(self, world: World, now: datetime) -> None:
         failed = TopUp.objects.filter(status="failed").count()
-        world.act(purchase.buy, world.acme, Decimal("50.00"), self.method, f"click-{failed}", "ops", now)
+        world.act(purchase.buy_credit, world.acme, Decimal("50.00"), self.method, f"click-{failed}", "ops", now)
         world.pay_on_page()
         world.jobs(now)
 

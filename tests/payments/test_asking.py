@@ -10,12 +10,12 @@ from django.db import connection
 
 from metering.invoicing.models import Invoice
 from metering.payments.collecting import saved_method
-from metering.payments.collecting.attempts import SAVED_METHOD, begin_for_invoice, pursue, recover
+from metering.payments.collecting.attempts import SAVED_METHOD, begin_for_invoice, recover_attempts, sync_attempt
 from metering.payments.collecting.collect import collect_due, collect_invoice
 from metering.payments.models import Payment, PaymentAttempt, Refund
 from metering.payments.refunds import refunds
 from metering.payments.stripe.client import StripeEdge, StripeUnavailable
-from metering.payments.stripe.requests import metadata_of
+from metering.payments.stripe.requests import attempt_metadata
 from metering.payments.webhooks.inbox import handle_waiting
 from tests.invoicing.conftest import Meter
 from tests.kit.factories import NOW
@@ -40,11 +40,11 @@ def test_ten_minutes_are_counted_from_the_call_that_failed(stripe: StripeServer,
     account = with_method(acme, stripe)
     begin_for_invoice(invoice.pk, SAVED_METHOD, account, NOW)  # killed before Stripe was asked
     stripe.fail_at(1, "error_500_before")
-    recover(NOW + 15 * MINUTE)  # asked for the first time
+    recover_attempts(NOW + 15 * MINUTE)  # asked for the first time
     attempt = invoice.attempts.get()
     assert (attempt.status, attempt.asked_at, attempt.key_spent) == ("started", NOW + 15 * MINUTE, True)
-    assert recover(NOW + 24 * MINUTE)["waiting"] == 1
-    assert recover(NOW + 25 * MINUTE)["settled"] == 1
+    assert recover_attempts(NOW + 24 * MINUTE)["waiting"] == 1
+    assert recover_attempts(NOW + 25 * MINUTE)["settled"] == 1
     assert (invoice.attempts.get().status, made(stripe)) == ("canceled", 1)
 
 
@@ -52,7 +52,7 @@ def test_a_charge_that_comes_to_its_end_late_is_the_only_one(stripe: StripeServe
     account = with_method(acme, stripe)
     attempt = begin_for_invoice(invoice.pk, SAVED_METHOD, account, NOW)
     stripe.fail_at(1, "error_500_before")
-    recover(NOW + 15 * MINUTE)
+    recover_attempts(NOW + 15 * MINUTE)
     collect_due(NOW + 15 * MINUTE)
     late = stripe.make(
         "payment_intent",
@@ -61,12 +61,12 @@ def test_a_charge_that_comes_to_its_end_late_is_the_only_one(stripe: StripeServe
         currency="usd",
         customer=account.customer_id,
         payment_method=account.method_id,
-        metadata=metadata_of(attempt),
+        metadata=attempt_metadata(attempt),
         last_payment_error=None,
         latest_charge=None,
     )
     stripe.pay(late, GOOD)
-    assert recover(NOW + 25 * MINUTE)["settled"] == 1
+    assert recover_attempts(NOW + 25 * MINUTE)["settled"] == 1
     collect_due(NOW + 26 * MINUTE)
     assert [each["id"] for each in stripe.succeeded()] == [late["id"]]
     assert Payment.objects.get().intent_id == late["id"]
@@ -77,13 +77,13 @@ def test_a_refunds_ten_minutes_are_counted_from_the_call_that_failed(
 ) -> None:
     with_method(acme, stripe)
     collect_due(NOW)
-    refunds.begin(Payment.objects.get().pk, Decimal("50.00"), "x", "ops", NOW)  # killed before Stripe was asked
+    refunds.begin_refund(Payment.objects.get().pk, Decimal("50.00"), "x", "ops", NOW)  # killed before Stripe was asked
     stripe.fail_at(2, "error_500_before")  # after the listing
-    assert refunds.recover(NOW + HOUR)["unavailable"] == 1
-    assert refunds.recover(NOW + HOUR + 9 * MINUTE)["waiting"] == 1
+    assert refunds.recover_refunds(NOW + HOUR)["unavailable"] == 1
+    assert refunds.recover_refunds(NOW + HOUR + 9 * MINUTE)["waiting"] == 1
     asked = [each.key for each in stripe.requests if (each.method, each.path) == ("POST", "/v1/refunds")]
     assert len(asked) == 1
-    assert refunds.recover(NOW + HOUR + 10 * MINUTE)["settled"] == 1
+    assert refunds.recover_refunds(NOW + HOUR + 10 * MINUTE)["settled"] == 1
     assert [each["amount"] for each in stripe.of("refund")] == [5000]
 
 
@@ -94,12 +94,12 @@ def test_a_run_that_began_long_ago_charges_nothing_that_was_given_up(
     begin_for_invoice(invoice.pk, SAVED_METHOD, account, NOW)
     seen = PaymentAttempt.objects.get()
     stripe.fail_at(1, "error_500_before")
-    recover(NOW)
-    recover(NOW + 10 * MINUTE)  # given up
+    recover_attempts(NOW)
+    recover_attempts(NOW + 10 * MINUTE)  # given up
     collect_due(NOW + 10 * MINUTE)  # and paid by the next
     stripe.prune_keys()
-    assert pursue(seen, NOW + 5 * MINUTE).status == "canceled"
-    saved_method.pursue(seen, NOW + 5 * MINUTE)  # though it had looked just before
+    assert sync_attempt(seen, NOW + 5 * MINUTE).status == "canceled"
+    saved_method.sync_charge(seen, NOW + 5 * MINUTE)  # though it had looked just before
     assert len(stripe.succeeded()) == 1
 
 
@@ -109,11 +109,11 @@ def test_two_recoveries_at_once_ask_once(stripe: StripeServer, acme: Workspace, 
     ask, within = StripeEdge.create_intent, []
 
     def slow(self: StripeEdge, *asked: Any) -> Any:
-        within.append(recover(NOW + MINUTE))  # another worker, while this one is asking
+        within.append(recover_attempts(NOW + MINUTE))  # another worker, while this one is asking
         return ask(self, *asked)
 
     monkeypatch.setattr(StripeEdge, "create_intent", slow)
-    assert recover(NOW)["settled"] == 1
+    assert recover_attempts(NOW)["settled"] == 1
     assert within == [{"settled": 0, "waiting": 1, "unavailable": 0, "failed": 0}]
     assert made(stripe) == 1
 
@@ -125,7 +125,7 @@ def test_four_recoveries_at_once_ask_once(stripe: StripeServer, acme: Workspace,
 
     def work(_: int) -> None:
         try:
-            recover(NOW)
+            recover_attempts(NOW)
         finally:
             connection.close()
 
@@ -142,9 +142,9 @@ def test_who_dies_while_asking_leaves_it_to_the_next(
     with monkeypatch.context() as patched:
         patched.setattr(StripeEdge, "create_intent", die)
         with pytest.raises(KeyboardInterrupt):
-            recover(NOW)
-    assert recover(NOW + MINUTE)["waiting"] == 1
-    assert recover(NOW + 5 * MINUTE)["settled"] == 1
+            recover_attempts(NOW)
+    assert recover_attempts(NOW + MINUTE)["waiting"] == 1
+    assert recover_attempts(NOW + 5 * MINUTE)["settled"] == 1
     assert len(stripe.succeeded()) == 1
 
 
@@ -157,7 +157,7 @@ def test_the_clock_is_read_for_each_row(stripe: StripeServer, acme: Workspace, i
         with pytest.raises(StripeUnavailable):
             collect_invoice(each.pk, NOW)
     times = iter([NOW + HOUR, NOW + 2 * HOUR])
-    recover(lambda: next(times))
+    recover_attempts(lambda: next(times))
     assert [each.attempts.get().asked_at for each in (invoice, second)] == [NOW + HOUR, NOW + 2 * HOUR]
 
 
@@ -191,7 +191,7 @@ def test_a_decline_whose_canceling_is_not_answered_stays_a_decline(
     assert collect_due(NOW)["failed"] == 1
     assert invoice.attempts.get().status == "started"
     assert stripe.of("payment_intent")[0]["status"] == "canceled"
-    recover(NOW + 5 * MINUTE)
+    recover_attempts(NOW + 5 * MINUTE)
     assert invoice.attempts.values_list("status", "code").get() == ("declined", "insufficient_funds")
 
 
@@ -215,8 +215,8 @@ def test_a_payment_left_half_way_is_canceled_and_another_begun(stripe: StripeSer
     account = with_method(acme, stripe, HALF_WAY)
     stripe.fail_at(1, "error_500_after")
     collect_due(NOW)
-    assert recover(NOW + 5 * MINUTE)["waiting"] == 1  # it may still be under way there
-    assert recover(NOW + 10 * MINUTE)["settled"] == 1
+    assert recover_attempts(NOW + 5 * MINUTE)["waiting"] == 1  # it may still be under way there
+    assert recover_attempts(NOW + 10 * MINUTE)["settled"] == 1
     assert [each["status"] for each in stripe.of("payment_intent")] == ["canceled"]
     account.method_id = stripe.save_method(str(account.customer_id))
     account.save()
@@ -237,7 +237,7 @@ def test_a_payment_of_an_attempt_that_was_given_up_is_called_off(
         currency="usd",
         customer=account.customer_id,
         payment_method=account.method_id,
-        metadata=metadata_of(attempt),
+        metadata=attempt_metadata(attempt),
         last_payment_error=None,
     )
     stripe.pay(late, UNCONFIRMED)
@@ -251,13 +251,13 @@ def test_a_refund_asked_for_by_two_is_made_once(
 ) -> None:
     with_method(acme, stripe)
     collect_due(NOW)
-    refunds.begin(Payment.objects.get().pk, Decimal("50.00"), "x", "ops", NOW)
+    refunds.begin_refund(Payment.objects.get().pk, Decimal("50.00"), "x", "ops", NOW)
     ask = StripeEdge.create_refund
 
     def slow(self: StripeEdge, *asked: Any) -> Any:
-        assert refunds.recover(NOW + MINUTE)["waiting"] == 1
+        assert refunds.recover_refunds(NOW + MINUTE)["waiting"] == 1
         return ask(self, *asked)
 
     monkeypatch.setattr(StripeEdge, "create_refund", slow)
-    assert refunds.recover(NOW)["settled"] == 1
+    assert refunds.recover_refunds(NOW)["settled"] == 1
     assert Refund.objects.values_list("status", "amount").get() == ("succeeded", Decimal("50.00"))

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from metering.credits import ledger
-from metering.invoicing.lifecycle.schedule import close_due_months
+from metering.invoicing.lifecycle.schedule import close_months_due
 from metering.invoicing.lifecycle.upcoming import upcoming
 from metering.invoicing.lifecycle.void import reissue, void
 from metering.invoicing.terms.change import save_terms
 from metering.invoicing.terms.models import TaxRate
 from metering.payments.balance.balance import balance_of
-from metering.payments.balance.expiry import expire_credits
+from metering.payments.balance.expiry import expire_due_credits
 from tests.invoicing.conftest import Meter, at, finalized, tokens
 from tests.kit.factories import NOW, make_key
 from workspaces.models import APIKey, Workspace
@@ -88,16 +88,16 @@ def test_a_billed_minimum_makes_up_for_late_usage_until_that_exceeds_it(
 def test_credit_waits_for_its_month_however_late_that_is_closed(use: Meter, key: APIKey, acme: Workspace) -> None:
     use(key, "09-14T10:00", usage=HUNDRED_MILLION)
     credit(acme, "100.00", expires="09-25")
-    assert expire_credits(at("10-10T03:15")) == {"expired": 0, "waiting": 1}
-    close_due_months(at("10-10T03:20"))
+    assert expire_due_credits(at("10-10T03:15")) == {"expired": 0, "waiting": 1}
+    close_months_due(at("10-10T03:20"))
     assert acme.invoices.get().credits_applied == Decimal("100.00")
 
 
 def test_credit_of_a_voided_month_is_not_written_off_before_its_reissue(use: Meter, key: APIKey, acme: Workspace) -> None:
     use(key, "09-14T10:00", usage=HUNDRED_MILLION)
     credit(acme, "100.00", expires="10-01")
-    close_due_months(at("10-04T02:45"))
+    close_months_due(at("10-04T02:45"))
     (invoice,) = acme.invoices.all()
     void(invoice.pk, "wrong address", OPS, at("10-10T12:00"))
-    assert expire_credits(at("10-11T03:15")) == {"expired": 0, "waiting": 1}
+    assert expire_due_credits(at("10-11T03:15")) == {"expired": 0, "waiting": 1}
     assert reissue(invoice.pk, OPS, at("10-11T09:00")).credits_applied == Decimal("100.00")

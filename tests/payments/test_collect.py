@@ -7,14 +7,14 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 
-from metering.errors import InvoiceNotOpen, PaymentUnderWay
+from metering.errors import InvoiceNotOpen, PaymentInProgress
 from metering.invoicing.models import Invoice
-from metering.payments.collecting.attempts import pursue, recover, take_answer
+from metering.payments.collecting.attempts import apply_intent_event, recover_attempts, sync_attempt
 from metering.payments.collecting.collect import collect_due, collect_invoice, payment_page
 from metering.payments.collecting.manual import mark_paid
 from metering.payments.models import Dunning, Notice, Payment, PaymentAttempt
 from metering.payments.stripe.client import edge
-from metering.reconcile.invoices import differences
+from metering.reconcile.invoices import invoice_differences
 from tests.invoicing.conftest import Meter
 from tests.kit.factories import NOW, make_workspace
 from tests.payments.conftest import an_invoice, with_method
@@ -48,7 +48,7 @@ def test_an_invoice_is_collected_from_the_saved_method(stripe: StripeServer, acm
     (payment,) = Payment.objects.all()
     assert (payment.amount, payment.invoice, payment.intent_id) == (Decimal("150.00"), invoice, stripe.succeeded()[0]["id"])
     assert collect_due(LATER) == {"succeeded": 0, "processing": 0, "declined": 0, "failed": 0}
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 def test_without_a_method_or_without_stripe_nothing_is_collected(
@@ -82,13 +82,13 @@ def test_a_decline_is_kept_with_its_reason_and_the_next_attempt_has_the_next_num
 def test_a_bank_debit_is_waited_for(stripe: StripeServer, acme: Workspace, invoice: Invoice) -> None:
     with_method(acme, stripe, BANK)
     assert collect_due(NOW)["processing"] == 1
-    with pytest.raises(PaymentUnderWay):
+    with pytest.raises(PaymentInProgress):
         mark_paid(invoice.pk, "transfer", "ops", NOW)
-    with pytest.raises(PaymentUnderWay):
+    with pytest.raises(PaymentInProgress):
         payment_page(invoice, NOW)
-    assert recover(LATER) == {"settled": 0, "waiting": 1, "unavailable": 0, "failed": 0}
+    assert recover_attempts(LATER) == {"settled": 0, "waiting": 1, "unavailable": 0, "failed": 0}
     stripe.settle(stripe.of("payment_intent")[0]["id"])
-    assert recover(LATER) == {"settled": 1, "waiting": 0, "unavailable": 0, "failed": 0}
+    assert recover_attempts(LATER) == {"settled": 1, "waiting": 0, "unavailable": 0, "failed": 0}
     assert state(invoice) == ("paid", "150.00", "0.00")
 
 
@@ -96,7 +96,7 @@ def test_a_bank_debit_that_fails_is_a_decline(stripe: StripeServer, acme: Worksp
     with_method(acme, stripe, BANK)
     collect_due(NOW)
     stripe.settle(stripe.of("payment_intent")[0]["id"], succeeded=False)
-    recover(LATER)
+    recover_attempts(LATER)
     assert (state(invoice)[0], attempts(invoice)) == ("open", [(1, "declined", "debit_not_authorized")])
 
 
@@ -105,7 +105,7 @@ def test_a_page_is_used_again_while_it_is_open_and_paid_once(stripe: StripeServe
     assert payment_page(invoice, LATER) == page
     (session,) = stripe.of("checkout.session")
     stripe.complete(session["id"])
-    assert recover(LATER)["settled"] == 1
+    assert recover_attempts(LATER)["settled"] == 1
     assert state(invoice) == ("paid", "150.00", "0.00")
     with pytest.raises(InvoiceNotOpen):
         payment_page(invoice, LATER)
@@ -145,8 +145,8 @@ def test_a_second_payment_of_a_paid_invoice_is_kept_as_a_surplus(
     attempt = collect_invoice(invoice.pk, NOW)
     assert attempt is not None
     twice = edge().create_intent(attempt.request, "another key")
-    take_answer(attempt, twice, LATER)
-    take_answer(attempt, twice, LATER)
+    apply_intent_event(attempt, twice, LATER)
+    apply_intent_event(attempt, twice, LATER)
     assert state(invoice) == ("paid", "150.00", "0.00")
     surplus = Payment.objects.get(invoice=None)
     assert surplus.surplus == f"0.00 were due on the paid invoice {invoice.number}."
@@ -172,7 +172,7 @@ def test_one_workspaces_failure_does_not_stop_the_others(
     stripe.fail_at(2, "die_before")  # looking for what was made
     assert collect_due(NOW) == {"succeeded": 1, "processing": 0, "declined": 0, "failed": 1}
     assert (state(invoice)[0], state(second)[0]) == ("open", "paid")
-    assert recover(LATER)["settled"] == 1
+    assert recover_attempts(LATER)["settled"] == 1
     assert state(invoice)[0] == "paid"
 
 
@@ -182,8 +182,8 @@ def test_a_500_that_stripe_repeats_ends_the_attempt_and_the_next_one_collects(
     with_method(acme, stripe)
     stripe.fail_at(1, "error_500_before")
     assert collect_due(NOW)["failed"] == 1
-    assert recover(NOW + timedelta(minutes=5))["waiting"] == 1
-    assert recover(NOW + timedelta(minutes=11))["settled"] == 1
+    assert recover_attempts(NOW + timedelta(minutes=5))["waiting"] == 1
+    assert recover_attempts(NOW + timedelta(minutes=11))["settled"] == 1
     assert collect_due(LATER)["succeeded"] == 1
     assert [status for _, status, _ in attempts(invoice)] == ["canceled", "succeeded"]
     assert len(stripe.succeeded()) == 1
@@ -196,7 +196,7 @@ def test_a_pruned_key_is_not_asked_again(stripe: StripeServer, acme: Workspace, 
     assert collect_due(NOW)["failed"] == 1
     stripe.prune_keys()
     stripe.search_sees_new = False
-    assert recover(NOW + timedelta(days=2))["settled"] == 1
+    assert recover_attempts(NOW + timedelta(days=2))["settled"] == 1
     assert (state(invoice), len(stripe.of("payment_intent"))) == (("paid", "150.00", "0.00"), 1)
 
 
@@ -213,7 +213,7 @@ def test_pursuing_a_settled_attempt_asks_nothing(stripe: StripeServer, acme: Wor
     attempt = collect_invoice(invoice.pk, NOW)
     assert attempt is not None
     asked = len(stripe.requests)
-    assert pursue(attempt, LATER).status == "succeeded"
+    assert sync_attempt(attempt, LATER).status == "succeeded"
     assert len(stripe.requests) == asked
 
 

@@ -30,7 +30,7 @@ def two_a_day(settings: Any) -> None:
 
 
 def buy(workspace: Workspace, key: str, now: datetime = NOW, method: str = purchase.PAGE) -> TopUp:
-    return purchase.buy(workspace, Decimal("50.00"), method, key, "ops", now)
+    return purchase.buy_credit(workspace, Decimal("50.00"), method, key, "ops", now)
 
 
 def test_pending_purchases_count_and_the_next_day_begins_at_midnight(stripe: StripeServer, acme: Workspace) -> None:

@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from metering.errors import TooLittleToPay
+from metering.errors import AmountTooSmall
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.models import BillingTerms
-from metering.payments.collecting.attempts import recover
+from metering.payments.collecting.attempts import recover_attempts
 from metering.payments.collecting.collect import collect_due, collect_invoice, payment_page
 from metering.payments.collecting.dunning import dun
 from metering.payments.collecting.manual import mark_paid
 from metering.payments.models import Dunning, Notice, PaymentAccount
 from metering.payments.refunds.reversals import issue_credit_note
 from metering.payments.stripe.client import edge
-from metering.payments.stripe.customers import account_of, ensure_customer, keep_method
+from metering.payments.stripe.customers import account_of, ensure_customer, store_method
 from tests.invoicing.conftest import Meter
 from tests.kit.factories import NOW, make_workspace
 from tests.payments.conftest import an_invoice, with_method
@@ -207,7 +207,7 @@ def test_a_debit_that_fails_after_its_step_was_due_is_one_step_and_not_asked_for
     assert [run(day)["retried"] for day in (3.1, 4, 5, 6)] == [0, 0, 0, 0]
     (_, debit) = stripe.of("payment_intent")
     stripe.settle(debit["id"], succeeded=False)
-    recover(on_day(6))
+    recover_attempts(on_day(6))
     dunning = Dunning.objects.get()
     assert (dunning.retries, dunning.next_retry_at) == (1, on_day(7))  # a day's distance from the fifth's
 
@@ -218,7 +218,7 @@ def test_a_debit_that_fails_after_its_step_was_due_is_one_step_and_not_asked_for
 def save_method(acme: Workspace, stripe: StripeServer, method: str) -> None:
     account = account_of(acme)
     saved = edge().retrieve_method(stripe.save_method(str(account.customer_id), method))
-    keep_method(account, saved, NOW, set_up_at=NOW)
+    store_method(account, saved, NOW, set_up_at=NOW)
 
 
 def test_a_method_saved_while_past_due_is_charged_by_the_next_run(
@@ -262,7 +262,7 @@ def test_less_than_a_card_can_pay_is_not_dunned(stripe: StripeServer, acme: Work
     assert collect_due(NOW)["succeeded"] == 0
     assert [run(day) for day in range(14, 40)] == [{"retried": 0, "reminded": 0, "failed": 0}] * 26
     assert (Dunning.objects.count(), Notice.objects.count(), stripe.of("payment_intent")) == (0, 0, [])
-    with pytest.raises(TooLittleToPay) as refused:
+    with pytest.raises(AmountTooSmall) as refused:
         payment_page(Invoice.objects.select_related("workspace").get(), NOW)
     assert refused.value.message == (
         f"0.49 USD are due on the invoice {invoice.number}, and less than 0.50 USD cannot be charged: "

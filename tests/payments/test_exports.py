@@ -57,7 +57,7 @@ def test_credit_notes_and_refunds_are_below_zero(acme: Workspace, invoice: Invoi
         ("payment", invoice.number, "transfer 1", "150.00"),
         ("refund", invoice.number, "transfer 2", "-150.00"),
     ]
-    assert refunds.left_of(Payment.objects.get()) == Decimal("0.00")
+    assert refunds.refundable_amount(Payment.objects.get()) == Decimal("0.00")
 
 
 def test_a_files_name_says_its_first_and_last_day() -> None:
@@ -94,14 +94,14 @@ def test_the_period_is_half_open_and_a_stranger_has_nothing(acme: Workspace, inv
 
 def test_the_events_under_a_line_as_csv(acme: Workspace, use: Meter, monkeypatch: Any) -> None:
     from metering.invoicing import api
-    from metering.invoicing.lifecycle.close import close_month
+    from metering.invoicing.lifecycle.close import close_workspaces
     from metering.periods import parse_month
     from tests.invoicing.conftest import tokens
     from tests.kit.factories import make_key
 
     monkeypatch.setattr(api, "EVENTS_AT_ONCE", 2)
     use(make_key(acme), *[f"09-14T10:00:0{second}" for second in range(5)], usage=tokens(input=1_000_000))
-    (invoice,) = close_month(parse_month("2026-09"), NOW)
+    (invoice,) = close_workspaces(parse_month("2026-09"), NOW)
     line = invoice.lines.get()
     with time_machine.travel(NOW, tick=False):
         url = f"/api/v1/invoices/{invoice.public_id}/lines/{line.public_id}/events"

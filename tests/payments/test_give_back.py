@@ -7,18 +7,18 @@ import pytest
 
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
-from metering.errors import InvalidParameter, NothingLeft, PaymentUnderWay
+from metering.errors import InvalidParameter, NothingToCredit, PaymentInProgress
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.models import BillingTerms
-from metering.payments.balance.suspension import judge
+from metering.payments.balance.suspension import update_suspension
 from metering.payments.collecting.collect import collect_invoice, payment_page
 from metering.payments.collecting.manual import mark_paid
 from metering.payments.models import Dunning, Payment, Refund
 from metering.payments.refunds import refunds
-from metering.payments.refunds.reversals import issue_credit_note, refund_again, void_invoice
-from metering.payments.stripe.objects import MoneyBack
-from metering.reconcile.invoices import differences
+from metering.payments.refunds.reversals import issue_credit_note, retry_refund, void_invoice
+from metering.payments.stripe.objects import StripeRefund
+from metering.reconcile.invoices import invoice_differences
 from tests.invoicing.conftest import Meter, at_once, finalized, tokens
 from tests.kit.factories import NOW, make_key
 from tests.payments.conftest import an_invoice, with_method
@@ -42,7 +42,7 @@ def went_back(note: CreditNote) -> list[tuple[str, str]]:
 
 
 def balance(workspace: Workspace) -> list[tuple[str, str]]:
-    return [(each.grant.kind, str(each.left)) for each in ledger.left_of(workspace)]
+    return [(each.grant.kind, str(each.left)) for each in ledger.remaining_grants(workspace)]
 
 
 @pytest.fixture
@@ -64,43 +64,43 @@ def test_a_paid_invoice_is_refunded_in_parts_and_no_further(stripe: StripeServer
     assert [refund["amount"] for refund in stripe.of("refund")] == [5000, 10000]
     assert (paid.status, paid.amount_paid, Payment.objects.get().refunded) == ("paid", Decimal("150.00"), Decimal("150.00"))
     assert CreditGrant.objects.count() == 0
-    with pytest.raises(NothingLeft):
+    with pytest.raises(NothingToCredit):
         credited(paid)
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 def test_a_refund_that_stripe_never_heard_of_is_sent_later(stripe: StripeServer, paid: Invoice) -> None:
     stripe.fail_at(1, "die_before")
     note = credited(paid)
     assert went_back(note) == [("150.00", "started")]
-    assert refunds.recover(NOW) == {"settled": 1, "waiting": 0, "unavailable": 0, "failed": 0}
+    assert refunds.recover_refunds(NOW) == {"settled": 1, "waiting": 0, "unavailable": 0, "failed": 0}
     assert (went_back(note), len(stripe.of("refund"))) == ([("150.00", "succeeded")], 1)
 
 
 def test_a_refund_waits_for_no_answer_but_counts_already(stripe: StripeServer, paid: Invoice) -> None:
     stripe.fail_at(1, "die_before")
     credited(paid, "100.00")
-    assert [str(refunds.left_of(payment)) for payment in Payment.objects.all()] == ["50.00"]
+    assert [str(refunds.refundable_amount(payment)) for payment in Payment.objects.all()] == ["50.00"]
     assert went_back(credited(paid)) == [("50.00", "succeeded")]
 
 
 def test_a_refund_that_failed_is_sent_again_and_not_given_to_another_note(stripe: StripeServer, paid: Invoice) -> None:
     note = credited(paid, "100.00")
     refund = note.refunds.get()
-    refunds.take_answer(refund, MoneyBack(str(refund.stripe_id), "failed", refund.amount, "", "closed account"), NOW)
+    refunds.apply_refund(refund, StripeRefund(str(refund.stripe_id), "failed", refund.amount, "", "closed account"), NOW)
     stripe.of("refund")[0]["amount"] = 0
     assert went_back(note) == [("100.00", "failed")]
     assert went_back(credited(paid)) == [("50.00", "succeeded")]
-    assert refund_again(note.pk, OPS, NOW) == Decimal("100.00")
+    assert retry_refund(note.pk, OPS, NOW) == Decimal("100.00")
     assert went_back(note) == [("100.00", "failed"), ("100.00", "succeeded")]
-    with pytest.raises(NothingLeft, match="is missing"):
-        refund_again(note.pk, OPS, NOW)
+    with pytest.raises(NothingToCredit, match="is missing"):
+        retry_refund(note.pk, OPS, NOW)
     assert Payment.objects.get().refunded == Decimal("150.00")
 
 
 def test_a_line_is_not_refunded_twice(stripe: StripeServer, paid: Invoice) -> None:
     credited(paid, "100.00")
-    with pytest.raises(NothingLeft, match=r"50\.00 are left of the line"):
+    with pytest.raises(NothingToCredit, match=r"50\.00 are left of the line"):
         credited(paid, "100.00")
     assert [refund["amount"] for refund in stripe.of("refund")] == [10000]
 
@@ -110,13 +110,13 @@ def test_four_at_once_give_back_what_was_paid(stripe: StripeServer, paid: Invoic
     answers = at_once(*[lambda: credited(paid, "60.00")] * 4)
     assert sorted(type(answer).__name__ for answer in answers) == ["CreditNote"] * 2 + ["NothingLeft"] * 2
     assert [refund["amount"] for refund in stripe.of("refund")] == [6000, 6000]
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 def test_what_was_refunded_without_a_note_is_not_refunded_again(stripe: StripeServer, paid: Invoice) -> None:
     refunds.refund(Payment.objects.get().pk, Decimal("30.00"), "goodwill", OPS, NOW)
     for settlement in ("refund", "balance"):
-        with pytest.raises(NothingLeft, match=r"120\.00 of what was paid .* did not go back yet: not 150\.00"):
+        with pytest.raises(NothingToCredit, match=r"120\.00 of what was paid .* did not go back yet: not 150\.00"):
             credited(paid, settlement=settlement)
     assert CreditNote.objects.count() == 0
     credited(paid, "30.00", "outside", reference="the refund of 30.00")
@@ -126,7 +126,7 @@ def test_what_was_refunded_without_a_note_is_not_refunded_again(stripe: StripeSe
 
 def test_money_that_came_by_hand_is_not_asked_of_stripe(stripe: StripeServer, invoice: Invoice) -> None:
     mark_paid(invoice.pk, "transfer 17", OPS, NOW)
-    with pytest.raises(NothingLeft, match=r"0\.00 of it were paid through Stripe") as refused:
+    with pytest.raises(NothingToCredit, match=r"0\.00 of it were paid through Stripe") as refused:
         credited(invoice)
     assert refused.value.param == "settlement"
     assert (CreditNote.objects.count(), Refund.objects.count(), stripe.requests) == (0, 0, [])
@@ -150,7 +150,7 @@ def test_money_given_back_by_hand_says_where_it_is_found(invoice: Invoice) -> No
     )
     entry = AuditEntry.objects.get(action="credit_note.settled_outside")
     assert (entry.target, entry.detail["reference"], entry.detail["amount"]) == (note.public_id, "transfer 18", "150.00")
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 def test_a_card_payment_given_back_outside_is_not_refunded_too(stripe: StripeServer, paid: Invoice) -> None:
@@ -180,7 +180,7 @@ def test_credits_come_back_as_credit_and_money_as_money(stripe: StripeServer, ac
         [("90.00", "succeeded")],
         [("purchased", "60.00")],
     )
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 def test_an_invoice_paid_by_credits_alone_comes_back_as_credit(acme: Workspace, use: Meter) -> None:
@@ -198,9 +198,9 @@ def test_an_invoice_paid_by_credits_alone_comes_back_as_credit(acme: Workspace, 
 def test_nothing_is_voided_or_credited_under_a_payment(stripe: StripeServer, acme: Workspace, invoice: Invoice) -> None:
     with_method(acme, stripe, BANK)
     collect_invoice(invoice.pk, NOW)
-    with pytest.raises(PaymentUnderWay):
+    with pytest.raises(PaymentInProgress):
         void_invoice(invoice.pk, "mistake", OPS, NOW)
-    with pytest.raises(PaymentUnderWay):
+    with pytest.raises(PaymentInProgress):
         credited(invoice)
     invoice.refresh_from_db()
     assert (invoice.status, invoice.amount_due, CreditNote.objects.count()) == ("open", Decimal("150.00"), 0)
@@ -215,7 +215,7 @@ def test_an_invoice_is_either_collected_or_void(stripe: StripeServer, acme: Work
     invoice.refresh_from_db()
     paid = len(stripe.succeeded())
     assert (invoice.status, paid, Payment.objects.count()) in (("paid", 1, 1), ("void", 0, 0))
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -233,7 +233,7 @@ def test_what_is_collected_and_credited_at_once_is_no_more_than_is_due(
         ("paid", 10_000, [Decimal("50.00")]),
         ("paid", 15_000, []),  # the payment was under way
     )
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 def test_an_open_payment_page_is_closed_first(stripe: StripeServer, invoice: Invoice) -> None:
@@ -246,7 +246,7 @@ def test_an_open_payment_page_is_closed_first(stripe: StripeServer, invoice: Inv
 def test_a_page_that_cannot_be_closed_stops_it(stripe: StripeServer, invoice: Invoice) -> None:
     payment_page(invoice, NOW)
     stripe.fail_at(1, "die_before")
-    with pytest.raises(PaymentUnderWay):
+    with pytest.raises(PaymentInProgress):
         void_invoice(invoice.pk, "mistake", OPS, NOW)
     with pytest.raises(InvalidParameter):
         void_invoice(invoice.pk, "", OPS, NOW)
@@ -258,7 +258,7 @@ def test_a_page_that_cannot_be_closed_stops_it(stripe: StripeServer, invoice: In
 def test_what_is_given_up_or_credited_is_dunned_no_further(acme: Workspace, invoice: Invoice, act: Any) -> None:
     BillingTerms.objects.create(workspace=acme, suspend_when_past_due=True)
     Dunning.objects.create(invoice=invoice, state=Dunning.State.PAST_DUE, began_at=NOW, past_due_at=NOW)
-    judge(acme.pk, NOW)
+    update_suspension(acme.pk, NOW)
     acme.refresh_from_db()
     assert acme.suspended_at == NOW
     act(invoice.pk, "mistake", OPS, NOW)

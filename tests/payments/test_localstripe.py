@@ -18,7 +18,7 @@ from metering.payments.refunds import refunds
 from metering.payments.stripe import client
 from metering.payments.stripe.client import edge
 from metering.payments.stripe.customers import account_of
-from metering.reconcile.everything import differences
+from metering.reconcile.everything import money_differences
 from tests.kit.factories import NOW
 from workspaces.models import Workspace
 
@@ -90,7 +90,7 @@ def test_an_invoice_is_collected_and_partly_refunded(localstripe: str, account: 
     back = refunds.refund(payment.pk, Decimal("20.00"), "too much", "ops", NOW)
     payment.refresh_from_db()
     assert (back.status, payment.refunded) == ("succeeded", Decimal("20.00"))
-    assert differences() == []
+    assert money_differences() == []
 
 
 def test_a_declined_card_is_an_answer(localstripe: str, account: PaymentAccount, invoice: Invoice) -> None:

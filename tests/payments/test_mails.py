@@ -17,11 +17,11 @@ from metering.invoicing.models import Invoice
 from metering.invoicing.terms.models import BillingTerms
 from metering.payments.collecting.dunning import dun
 from metering.payments.collecting.manual import mark_paid
-from metering.payments.mails.outbox import tell
-from metering.payments.mails.sending import failing, send_again, send_waiting
-from metering.payments.mails.texts import TEXTS, text_of
+from metering.payments.mails.outbox import add_notice
+from metering.payments.mails.sending import failing, resend_notice, send_waiting
+from metering.payments.mails.texts import TEXTS, build_mail
 from metering.payments.models import Notice, PaymentAccount, TopUp
-from metering.payments.stripe.customers import tell_expiring
+from metering.payments.stripe.customers import notify_expiring_cards
 from metering.payments.top_ups.automatic import top_up_low
 from tests.invoicing.conftest import Meter, tokens
 from tests.kit.factories import NOW, make_key, make_workspace
@@ -69,7 +69,7 @@ def test_the_terms_say_to_whom(acme: Workspace, invoice: Invoice) -> None:
 
 def test_without_an_address_it_waits_visibly(use: Meter) -> None:
     nobody = make_workspace("Nobody", email="")
-    tell(nobody, "invoice_paid", "k", {"invoice_id": "inv_1", "number": "OMX-1", "total": "1.00"}, NOW)
+    add_notice(nobody, "invoice_paid", "k", {"invoice_id": "inv_1", "number": "OMX-1", "total": "1.00"}, NOW)
     assert send_waiting(NOW) == {"sent": 0, "failed": 1}
     notice = Notice.objects.get()
     assert (notice.sent_at, notice.tries) == (None, 1)
@@ -88,7 +88,7 @@ def test_a_mail_that_cannot_be_sent_is_tried_again(acme: Workspace, invoice: Inv
 
 def test_a_mail_is_never_given_up(acme: Workspace, monkeypatch: Any) -> None:
     """A week without a mail server: tried at most every four hours, and sent within four hours of its return."""
-    tell(acme, "invoice_paid", "k", PAID, NOW)
+    add_notice(acme, "invoice_paid", "k", PAID, NOW)
     tried: list[datetime] = []
     week = [NOW + timedelta(minutes=30 * number) for number in range(7 * 24 * 2)]
     with monkeypatch.context() as patch:
@@ -107,7 +107,7 @@ def test_a_mail_is_never_given_up(acme: Workspace, monkeypatch: Any) -> None:
 
 def test_a_mail_server_that_is_away_is_not_asked_for_every_mail(acme: Workspace, monkeypatch: Any) -> None:
     for number in range(10):
-        tell(acme, "invoice_paid", f"k{number}", PAID, NOW)
+        add_notice(acme, "invoice_paid", f"k{number}", PAID, NOW)
     with monkeypatch.context() as patch:
         patch.setattr(EmailBackend, "send_messages", away)
         assert [send_waiting(NOW) for _ in range(2)] == [{"sent": 0, "failed": 3}] * 2
@@ -117,7 +117,7 @@ def test_a_mail_server_that_is_away_is_not_asked_for_every_mail(acme: Workspace,
 
 def test_a_mail_server_that_hangs_holds_nobody_up(acme: Workspace, settings: Any) -> None:
     assert settings.EMAIL_TIMEOUT == 20
-    tell(acme, "invoice_paid", "k", PAID, NOW)
+    add_notice(acme, "invoice_paid", "k", PAID, NOW)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT = silent.getsockname()
@@ -129,7 +129,7 @@ def test_a_mail_server_that_hangs_holds_nobody_up(acme: Workspace, settings: Any
 def test_a_lease_begins_when_the_mail_is_taken(acme: Workspace, monkeypatch: Any) -> None:
     """The second is taken eleven minutes after the run began; nobody else takes it then."""
     for number in range(2):
-        tell(acme, "invoice_paid", f"k{number}", PAID, NOW)
+        add_notice(acme, "invoice_paid", f"k{number}", PAID, NOW)
     clock, meanwhile = [NOW], []
     send_messages = EmailBackend.send_messages
 
@@ -145,14 +145,14 @@ def test_a_lease_begins_when_the_mail_is_taken(acme: Workspace, monkeypatch: Any
 
 
 def test_a_person_sends_one_again(acme: Workspace, monkeypatch: Any) -> None:
-    tell(acme, "invoice_paid", "k", PAID, NOW)
+    add_notice(acme, "invoice_paid", "k", PAID, NOW)
     with monkeypatch.context() as patch:
         patch.setattr(EmailBackend, "send_messages", away)
         send_waiting(NOW)
-        failed = send_again(Notice.objects.get(), "ops@omixa.example", NOW)
+        failed = resend_notice(Notice.objects.get(), "ops@omixa.example", NOW)
         assert (failed.sent_at, failed.tries, failed.error) == (None, 1, "ConnectionRefusedError: no mail server")
     for _ in range(2):
-        sent = send_again(failed, "ops@omixa.example", NOW)
+        sent = resend_notice(failed, "ops@omixa.example", NOW)
         assert (sent.sent_at, sent.error) == (NOW, "")
     assert len(mail.outbox) == 2
     assert AuditEntry.objects.filter(action="notice.sent_again", target="k", actor="ops@omixa.example").count() == 3
@@ -160,7 +160,7 @@ def test_a_person_sends_one_again(acme: Workspace, monkeypatch: Any) -> None:
 
 def test_a_run_says_how_far_it_is(acme: Workspace) -> None:
     for number in range(3):
-        tell(acme, "invoice_paid", f"k{number}", PAID, NOW)
+        add_notice(acme, "invoice_paid", f"k{number}", PAID, NOW)
     heard: list[tuple[int, int]] = []
     send_waiting(NOW, lambda done, total: heard.append((done, total)))
     assert heard == [(1, 3), (2, 3), (3, 3)]
@@ -168,14 +168,14 @@ def test_a_run_says_how_far_it_is(acme: Workspace) -> None:
 
 def test_one_key_is_one_mail(acme: Workspace) -> None:
     for _ in range(3):
-        tell(acme, "invoice_paid", "k", {"invoice_id": "inv_1", "number": "OMX-1", "total": "1.00"}, NOW)
+        add_notice(acme, "invoice_paid", "k", {"invoice_id": "inv_1", "number": "OMX-1", "total": "1.00"}, NOW)
     assert send_waiting(NOW) == {"sent": 1, "failed": 0}
 
 
 def test_what_a_bank_says_is_text_and_no_markup(acme: Workspace) -> None:
     about = {"invoice_id": "inv_1", "number": "OMX-1", "total": "1.00", "amount_due": "1.00"}
     about |= {"due_at": "2026-10-29T12:00:00Z", "message": "<b>No</b> & never", "next_try": "2026-10-18T12:00:00Z"}
-    tell(acme, "payment_failed", "k", about, NOW)
+    add_notice(acme, "payment_failed", "k", about, NOW)
     send_waiting(NOW)
     (sent,) = mail.outbox
     assert "<b>No</b> & never" in sent.body
@@ -202,10 +202,10 @@ def test_an_expiring_card_is_told_of_once(stripe: StripeServer, acme: Workspace)
     account = with_method(acme, stripe)
     account.expires_year, account.expires_month = 2026, 12
     account.save()
-    assert tell_expiring(NOW) == 0
+    assert notify_expiring_cards(NOW) == 0
     account.expires_month = 11
     account.save()
-    assert [tell_expiring(NOW), tell_expiring(LATER)] == [1, 1]
+    assert [notify_expiring_cards(NOW), notify_expiring_cards(LATER)] == [1, 1]
     assert send_waiting(NOW) == {"sent": 1, "failed": 0}
     assert mail.outbox[0].subject == "Your card ending in 4242 expires soon"
 
@@ -286,7 +286,7 @@ def test_the_last_reminder_speaks_of_no_charge(acme: Workspace, invoice: Invoice
     for days in (0, 3, 5, 7):
         dun(invoice.due_at + timedelta(days=days), lambda _pk, _now: None)
     overdue = Notice.objects.get(kind="past_due")
-    said = " ".join(text_of(overdue.kind, overdue.context).sentences)
-    assert text_of(overdue.kind, overdue.context).subject == f"Invoice {invoice.number} is overdue"
+    said = " ".join(build_mail(overdue.kind, overdue.context).sentences)
+    assert build_mail(overdue.kind, overdue.context).subject == f"Invoice {invoice.number} is overdue"
     assert "is not paid. Omixa Cloud tells you how to pay it: answer this mail." in said
     assert "charge" not in said

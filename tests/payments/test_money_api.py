@@ -14,9 +14,9 @@ from metering.credits.models import CreditGrant
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.models import AgreedPricing
 from metering.payments.balance.balance import balance_of
-from metering.payments.collecting.attempts import recover
+from metering.payments.collecting.attempts import recover_attempts
 from metering.payments.models import Payment, TopUp
-from metering.reconcile.everything import differences
+from metering.reconcile.everything import money_differences
 from tests.invoicing.conftest import Meter, at, tokens
 from tests.kit.factories import NOW, make_key, make_workspace
 from tests.payments.conftest import with_method
@@ -68,16 +68,16 @@ def test_the_balance_is_credits_less_unbilled_usage(acme: Workspace, use: Meter)
 
 
 def test_usage_counts_once_before_and_after_its_invoice(acme: Workspace, use: Meter) -> None:
-    from metering.invoicing.lifecycle.close import close_month
+    from metering.invoicing.lifecycle.close import close_workspaces
     from metering.periods import parse_month
 
     ledger.grant(acme, "goodwill", Decimal("20"), "ops", NOW)
     use(make_key(acme), "09-14T10:00", "10-14T10:00", usage=MILLION)
     september = parse_month("2026-09")
     lefts = [balance_of(acme, NOW).left]
-    close_month(september, NOW)
+    close_workspaces(september, NOW)
     lefts.append(balance_of(acme, NOW).left)
-    close_month(september, NOW, finalize=True)
+    close_workspaces(september, NOW, finalize=True)
     lefts.append(balance_of(acme, NOW).left)
     assert lefts == [Decimal("17.0")] * 3
     assert balance_of(acme, NOW).unbilled == Decimal("1.5")
@@ -100,8 +100,8 @@ def test_expired_credit_counts_only_for_the_usage_it_may_still_cover(acme: Works
 
 def test_credits_say_what_became_of_them(acme: Workspace, invoice: Invoice) -> None:
     grant = ledger.grant(acme, "purchased", Decimal("20"), "ops", NOW, note="Welcome", expires_at=at("12-01T00:00"))
-    ledger.consume([ledger.Use(grant, Decimal("12.34"))], invoice.pk, NOW)
-    ledger.give_back(invoice.pk, "voided", NOW)
+    ledger.enter_uses([ledger.Use(grant, Decimal("12.34"))], invoice.pk, NOW)
+    ledger.reverse_uses(invoice.pk, "voided", NOW)
     ledger.reverse(grant, "by mistake", "ops", NOW, Decimal("7.00"))
     client = client_of(acme)
     shown = client.get("/api/v1/credits").json()
@@ -165,12 +165,12 @@ def test_a_top_up_is_paid_on_a_page_and_granted(stripe: StripeServer, acme: Work
     (session,) = stripe.of("checkout.session")
     assert made.json()["payment_page"] == session["url"]
     stripe.complete(session["id"])
-    recover(NOW)
+    recover_attempts(NOW)
     shown = client.get(f"{TOP_UPS}/{made.json()['id']}").json()
     grant = CreditGrant.objects.get()
     assert (shown["status"], shown["payment_page"], shown["credit_id"]) == ("paid", None, grant.public_id)
     assert (grant.kind, grant.amount, Payment.objects.get().grant) == ("purchased", Decimal("50.00"), grant)
-    assert differences() == []
+    assert money_differences() == []
 
 
 def test_two_identical_ones_with_one_key_are_one(stripe: StripeServer, acme: Workspace) -> None:
@@ -250,7 +250,7 @@ def test_identical_ones_at_once_are_one(stripe: StripeServer, acme: Workspace) -
 
     with ThreadPoolExecutor(4) as pool:
         assert len(set(pool.map(ask, range(4)))) == 1
-    recover(NOW)
+    recover_attempts(NOW)
     assert ([each["amount"] for each in stripe.succeeded()], CreditGrant.objects.count()) == ([5000], 1)
 
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from metering.errors import InvoiceNotOpen, PaymentUnderWay
+from metering.errors import InvoiceNotOpen, PaymentInProgress
 from metering.invoicing.lifecycle.void import mark_uncollectible
 from metering.invoicing.models import Invoice
 from metering.payments.collecting import attempts
-from metering.payments.collecting.attempts import SAVED_METHOD, begin_for_invoice, recover
+from metering.payments.collecting.attempts import SAVED_METHOD, begin_for_invoice, recover_attempts
 from metering.payments.collecting.collect import charge_now, collect_due, collect_invoice, payment_page
 from metering.payments.collecting.manual import mark_paid
-from metering.payments.collecting.payment_page import close
+from metering.payments.collecting.payment_page import expire_page
 from metering.payments.models import Payment, PaymentAttempt
 from metering.payments.refunds.reversals import void_invoice
 from metering.payments.stripe.client import edge
@@ -87,9 +87,9 @@ def test_a_bank_debit_on_the_page_that_fails_days_later_is_a_decline(
     stripe: StripeServer, acme: Workspace, invoice: Invoice, session: dict[str, Any]
 ) -> None:
     stripe.complete(session["id"], BANK)
-    recover(NOW + 5 * MINUTE)
+    recover_attempts(NOW + 5 * MINUTE)
     assert statuses(invoice) == ["processing"]
-    with pytest.raises(PaymentUnderWay):
+    with pytest.raises(PaymentInProgress):
         payment_page(invoice, NOW + 6 * MINUTE)
     (intent,) = stripe.of("payment_intent")
     stripe.settle(intent["id"], succeeded=False)
@@ -99,7 +99,7 @@ def test_a_bank_debit_on_the_page_that_fails_days_later_is_a_decline(
     assert (attempt.status, attempt.code, attempt.session_url) == ("declined", "debit_not_authorized", "")
     assert payment_page(invoice, NOW + 40 * DAY).startswith("http")
     stripe.complete(stripe.of("checkout.session")[1]["id"])
-    recover(NOW + 40 * DAY)
+    recover_attempts(NOW + 40 * DAY)
     assert [each.amount for each in Payment.objects.all()] == [Decimal("150.00")]
 
 
@@ -108,10 +108,10 @@ def test_a_bank_account_that_its_owner_has_yet_to_verify_is_waited_for(
 ) -> None:
     stripe.complete(session["id"], UNCONFIRMED)
     session.update(status="complete", url=None)
-    assert recover(NOW + DAY)["waiting"] == 1
-    with pytest.raises(PaymentUnderWay):
+    assert recover_attempts(NOW + DAY)["waiting"] == 1
+    with pytest.raises(PaymentInProgress):
         payment_page(invoice, NOW + DAY)
-    with pytest.raises(PaymentUnderWay):
+    with pytest.raises(PaymentInProgress):
         void_invoice(invoice.pk, "mistake", "ops", NOW + DAY)
 
 
@@ -135,7 +135,7 @@ def test_a_page_whose_address_was_just_told_is_not_thought_unopened(
     begin_for_invoice(invoice.pk, "payment_page", account, NOW)
     seen = PaymentAttempt.objects.get()  # read by the dunning run ...
     payment_page(invoice, NOW)  # ... while a request opens it and tells its address
-    close(seen, NOW)
+    expire_page(seen, NOW)
     assert (stripe.of("checkout.session")[0]["status"], statuses(invoice)) == ("expired", ["canceled"])
     collect_invoice(invoice.pk, NOW)
     assert len(stripe.succeeded()) == 1
@@ -151,7 +151,7 @@ def test_a_page_that_was_closed_while_stripe_made_it_is_told_to_nobody(
     def slow(self: Any, *asked: Any) -> Any:
         session = made(self, *asked)
         if len(stripe.of("checkout.session")) == 1:
-            assert attempts.close(attempt, NOW).status == "canceled"
+            assert attempts.cancel_attempt(attempt, NOW).status == "canceled"
         return session
 
     monkeypatch.setattr(type(edge()), "create_payment_session", slow)

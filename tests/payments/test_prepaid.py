@@ -8,11 +8,11 @@ import pytest
 
 from metering.credits import ledger
 from metering.errors import InvalidParameter
-from metering.invoicing.lifecycle.close import close_month
+from metering.invoicing.lifecycle.close import close_workspaces
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.models import BillingTerms
-from metering.payments.balance.suspension import watch_suspensions
-from metering.payments.collecting.attempts import recover
+from metering.payments.balance.suspension import update_suspensions
+from metering.payments.collecting.attempts import recover_attempts
 from metering.payments.collecting.collect import collect_invoice
 from metering.payments.collecting.dunning import dun
 from metering.payments.models import Payment, Refund, TopUp
@@ -20,7 +20,7 @@ from metering.payments.refunds import refunds
 from metering.payments.stripe.client import edge
 from metering.payments.top_ups import purchase
 from metering.periods import parse_month
-from metering.reconcile.everything import differences
+from metering.reconcile.everything import money_differences
 from tests.invoicing.conftest import Meter, tokens
 from tests.kit.factories import NOW, make_key
 from tests.payments.stripe_server import StripeServer
@@ -44,13 +44,13 @@ def prepaid(acme: Workspace) -> Workspace:
 def test_used_up_credit_suspends_and_a_top_up_lifts_it_at_once(stripe: StripeServer, prepaid: Workspace, use: Meter) -> None:
     ledger.grant(prepaid, "purchased", Decimal("2.00"), "ops", NOW)
     use(make_key(prepaid), "10-14T10:00", usage=tokens(input=1_000_000))
-    assert (watch_suspensions(NOW), why(prepaid)) == (NOBODY, "")
+    assert (update_suspensions(NOW), why(prepaid)) == (NOBODY, "")
     use(make_key(prepaid), "10-14T11:00", usage=tokens(input=1_000_000))
-    assert [watch_suspensions(NOW) for _ in range(2)] == [NOBODY | {"suspended": 1}, NOBODY]
+    assert [update_suspensions(NOW) for _ in range(2)] == [NOBODY | {"suspended": 1}, NOBODY]
     assert why(prepaid) == "Its prepaid credit is used up."
-    bought = purchase.buy(prepaid, Decimal("50.00"), purchase.PAGE, "a-key", "ops", NOW)
+    bought = purchase.buy_credit(prepaid, Decimal("50.00"), purchase.PAGE, "a-key", "ops", NOW)
     stripe.complete(bought.attempts.get().session_id)
-    recover(NOW)
+    recover_attempts(NOW)
     assert why(prepaid) == ""
     actions = AuditEntry.objects.filter(action__startswith="workspace.").values_list("action", flat=True)
     assert list(actions) == ["workspace.unsuspended", "workspace.suspended"]
@@ -58,42 +58,42 @@ def test_used_up_credit_suspends_and_a_top_up_lifts_it_at_once(stripe: StripeSer
 
 def test_postpaid_workspaces_are_left_alone(acme: Workspace, use: Meter) -> None:
     use(make_key(acme), "10-14T10:00", usage=tokens(input=1_000_000))
-    assert (watch_suspensions(NOW), why(acme)) == (NOBODY, "")
+    assert (update_suspensions(NOW), why(acme)) == (NOBODY, "")
 
 
 def test_who_changes_to_postpaid_works_again(prepaid: Workspace) -> None:
-    assert watch_suspensions(NOW)["suspended"] == 1
+    assert update_suspensions(NOW)["suspended"] == 1
     BillingTerms.objects.update(mode="postpaid")
-    assert (watch_suspensions(NOW), why(prepaid)) == (NOBODY | {"lifted": 1}, "")
+    assert (update_suspensions(NOW), why(prepaid)) == (NOBODY | {"lifted": 1}, "")
 
 
 def test_new_credit_does_not_lift_what_is_past_due(prepaid: Workspace, invoice: Invoice) -> None:
-    assert watch_suspensions(NOW)["suspended"] == 1
+    assert update_suspensions(NOW)["suspended"] == 1
     for day in (14, 17, 19, 21):
         dun(NOW + timedelta(days=day), collect_invoice)
     ledger.grant(prepaid, "goodwill", Decimal("5.00"), "ops", NOW)
-    watch_suspensions(NOW + timedelta(days=22))
+    update_suspensions(NOW + timedelta(days=22))
     assert why(prepaid) == f"The invoice {invoice.number} is overdue."
 
 
 def bought_credit(stripe: StripeServer, workspace: Workspace) -> Payment:
     """50.00 of credit, paid on Stripe's page."""
-    bought = purchase.buy(workspace, Decimal("50.00"), purchase.PAGE, "a-key", "ops", NOW)
+    bought = purchase.buy_credit(workspace, Decimal("50.00"), purchase.PAGE, "a-key", "ops", NOW)
     stripe.complete(bought.attempts.get().session_id)
-    recover(NOW)
+    recover_attempts(NOW)
     return Payment.objects.get()
 
 
 def used_invoice(workspace: Workspace, use: Meter) -> Invoice:
     """Of 30.00, paid by credit."""
     use(make_key(workspace), "09-14T10:00", usage=tokens(input=20_000_000))
-    (invoice,) = close_month(parse_month("2026-09"), NOW, finalize=True)
+    (invoice,) = close_workspaces(parse_month("2026-09"), NOW, finalize=True)
     return invoice
 
 
 def left(payment: Payment) -> Decimal:
     assert payment.grant is not None
-    return ledger.left_of_grant(payment.grant)
+    return ledger.remaining_of_grant(payment.grant)
 
 
 def test_refunding_a_purchase_takes_its_credit_back_and_a_failed_refund_returns_it(
@@ -104,9 +104,9 @@ def test_refunding_a_purchase_takes_its_credit_back_and_a_failed_refund_returns_
     assert (refund.status, left(payment)) == ("succeeded", Decimal("20.00"))
     stripe.objects[str(refund.stripe_id)].update(status="failed")
     for _ in range(2):
-        refunds.take_answer(refund, edge().retrieve_refund(str(refund.stripe_id)), NOW)
+        refunds.apply_refund(refund, edge().retrieve_refund(str(refund.stripe_id)), NOW)
     assert left(payment) == Decimal("50.00")
-    assert differences() == []
+    assert money_differences() == []
 
 
 def test_credit_that_was_used_is_not_refunded(stripe: StripeServer, prepaid: Workspace, use: Meter) -> None:
@@ -125,10 +125,10 @@ def test_a_purchase_refunded_at_stripe_itself_takes_what_is_left_of_its_credit(
     used_invoice(prepaid, use)
     made = stripe.make("refund", "re_", payment_intent=payment.intent_id, amount=5000, status="succeeded", metadata={})
     for _ in range(2):
-        assert refunds.take_foreign(edge().retrieve_refund(made["id"]), NOW)
+        assert refunds.record_external_refund(edge().retrieve_refund(made["id"]), NOW)
     refund = Refund.objects.get()
     assert (refund.amount, refund.credit_taken, left(payment)) == (Decimal("50.00"), Decimal("20.00"), Decimal("0.00"))
-    assert differences() == []
+    assert money_differences() == []
 
 
 def test_a_repeated_purchase_answers_whatever_has_changed_since(
@@ -136,5 +136,5 @@ def test_a_repeated_purchase_answers_whatever_has_changed_since(
 ) -> None:
     payment = bought_credit(stripe, prepaid)
     settings.TOP_UP_MINIMUM = Decimal("60.00")
-    again = purchase.buy(prepaid, Decimal("50.00"), purchase.PAGE, "a-key", "ops", NOW)
+    again = purchase.buy_credit(prepaid, Decimal("50.00"), purchase.PAGE, "a-key", "ops", NOW)
     assert (again.status, again.grant, TopUp.objects.count()) == ("paid", payment.grant, 1)

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import pytest
 
 from metering.invoicing.models import Invoice
-from metering.payments.collecting.attempts import recover
+from metering.payments.collecting.attempts import recover_attempts
 from metering.payments.collecting.collect import collect_due, payment_page
 from metering.payments.models import Payment
-from metering.payments.webhooks.inbox import handle_waiting, take_in
+from metering.payments.webhooks.inbox import handle_waiting, store_webhook
 from tests.invoicing.conftest import at
 from tests.payments.conftest import with_method
 from tests.payments.stripe_server import BANK, StripeServer
@@ -29,10 +29,10 @@ def test_a_debit_is_booked_when_it_came_and_not_when_it_was_begun(
     if told:
         event = stripe.event("payment_intent.succeeded", intent)
         event["created"] = stamp(at("10-31T23:00"))
-        take_in(*stripe.signed(event), at("11-03T00:00"))
+        store_webhook(*stripe.signed(event), at("11-03T00:00"))
         handle_waiting(at("11-03T00:00"))
     else:
-        recover(at("11-03T00:00"))
+        recover_attempts(at("11-03T00:00"))
     assert Payment.objects.get().received_at == at("10-31T23:00" if told else "11-03T00:00")
 
 
@@ -43,7 +43,7 @@ def test_a_card_is_booked_when_it_was_charged(stripe: StripeServer, acme: Worksp
     (intent,) = stripe.of("payment_intent")
     intent["created"] = stamp(at("10-31T22:50"))
     intent["latest_charge"]["created"] = stamp(at("10-31T23:00"))
-    recover(at("11-03T00:00"))
+    recover_attempts(at("11-03T00:00"))
     assert Payment.objects.get().received_at == at("10-31T23:00")
     invoice.refresh_from_db()
     assert invoice.attempts.get().settled_at == at("11-03T00:00")

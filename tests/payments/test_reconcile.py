@@ -11,13 +11,13 @@ from django.db import connection
 from metering.credits import ledger
 from metering.invoicing.models import Invoice
 from metering.jobs.models import JobRun
-from metering.payments.balance.expiry import expire_credits
+from metering.payments.balance.expiry import expire_due_credits
 from metering.payments.collecting.collect import collect_due
 from metering.payments.models import Payment
 from metering.payments.refunds import refunds
 from metering.payments.refunds.reversals import void_invoice
 from metering.reconcile import tasks
-from metering.reconcile.everything import against_stripe, differences, everything
+from metering.reconcile.everything import against_stripe, everything, money_differences
 from metering.reconcile.tasks import reconcile_nightly
 from tests.invoicing.conftest import Meter, at, tokens
 from tests.kit.factories import NOW, make_key
@@ -84,7 +84,7 @@ def test_a_whole_story_agrees(story: Invoice) -> None:
 )
 def test_each_contradiction_is_named(story: Invoice, sql: str, check: str, expected: str, found: str) -> None:
     tamper(sql)
-    named = [(each["check"], each["expected"], each["found"]) for each in differences()]
+    named = [(each["check"], each["expected"], each["found"]) for each in money_differences()]
     assert (check, expected, found) in named
 
 
@@ -215,18 +215,18 @@ def test_a_trail_made_again_is_found_by_the_head_of_a_night_before(story: Invoic
 def test_credit_that_expires_at_midnight_waits_for_its_last_invoice(acme: Workspace, use: Meter) -> None:
     grant = ledger.grant(acme, "goodwill", Decimal("200.00"), "ops", at("09-01T00:00"), expires_at=at("10-01T00:00"))
     use(make_key(acme), "08-20T00:00", usage=tokens(input=1))
-    assert expire_credits(at("09-30T23:59")) == {"expired": 0, "waiting": 0}
-    assert expire_credits(at("10-01T00:00")) == {"expired": 0, "waiting": 1}
+    assert expire_due_credits(at("09-30T23:59")) == {"expired": 0, "waiting": 0}
+    assert expire_due_credits(at("10-01T00:00")) == {"expired": 0, "waiting": 1}
     use(make_key(acme), "09-14T10:00", usage=tokens(input=100_000_000))
-    from metering.invoicing.lifecycle.close import close_month
+    from metering.invoicing.lifecycle.close import close_workspaces
     from metering.periods import parse_month
 
-    (invoice,) = close_month(parse_month("2026-09"), at("10-04T00:00"), finalize=True)
+    (invoice,) = close_workspaces(parse_month("2026-09"), at("10-04T00:00"), finalize=True)
     assert (invoice.status, invoice.credits_applied) == ("paid", Decimal("150.00"))
-    assert [expire_credits(at("10-06T00:00")) for _ in range(2)] == [
+    assert [expire_due_credits(at("10-06T00:00")) for _ in range(2)] == [
         {"expired": 1, "waiting": 0},
         {"expired": 0, "waiting": 0},
     ]
     moved = [(entry.kind, entry.amount) for entry in grant.entries.order_by("id")]
     assert moved == [("grant", Decimal("200.00")), ("consumption", Decimal("-150.00")), ("expiry", Decimal("-50.00"))]
-    assert differences() == []
+    assert money_differences() == []

@@ -9,11 +9,11 @@ from django.core import mail
 from django.test import override_settings
 from rest_framework.test import APIClient
 
-from metering.errors import PaymentUnderWay
+from metering.errors import PaymentInProgress
 from metering.invoicing.models import Invoice
 from metering.jobs.models import JobRun
 from metering.payments.collecting import attempts
-from metering.payments.collecting.attempts import recover
+from metering.payments.collecting.attempts import recover_attempts
 from metering.payments.collecting.collect import collect_due, collect_invoice, payment_page
 from metering.payments.collecting.manual import mark_paid
 from metering.payments.models import Dunning, Notice, Payment, PaymentAttempt, Refund
@@ -64,9 +64,9 @@ def test_what_we_asked_wrongly_is_not_the_customers_decline(
     assert (attempt.status, attempt.code, attempt.message) == ("started", "", "")
     assert attempt.trouble.startswith(error["message"])
     assert (Dunning.objects.count(), Notice.objects.count()) == (0, 0)
-    assert recover(NOW + 5 * MINUTE) == {"settled": 0, "waiting": 0, "unavailable": 0, "failed": 1}
+    assert recover_attempts(NOW + 5 * MINUTE) == {"settled": 0, "waiting": 0, "unavailable": 0, "failed": 1}
     stripe.refusals.clear()
-    assert recover(NOW + 10 * MINUTE)["settled"] == 1
+    assert recover_attempts(NOW + 10 * MINUTE)["settled"] == 1
     assert [(each["amount"], each["status"]) for each in stripe.of("payment_intent")] == [(15000, "succeeded")]
 
 
@@ -86,9 +86,9 @@ def test_what_may_still_come_of_an_earlier_call_is_waited_for(stripe: StripeServ
     stripe.fail_at(1, "die_before")
     assert collect_due(NOW)["failed"] == 1  # for all we know it is on its way
     stripe.refuse(lambda method, path, _: path == CHARGES and method == "POST", 400, message="no")
-    assert recover(NOW + 5 * MINUTE)["failed"] == 1
+    assert recover_attempts(NOW + 5 * MINUTE)["failed"] == 1
     assert invoice.attempts.get().asked_at == NOW
-    with pytest.raises(PaymentUnderWay):
+    with pytest.raises(PaymentInProgress):
         mark_paid(invoice.pk, "wire", "ops", NOW + 9 * MINUTE)
     assert mark_paid(invoice.pk, "wire", "ops", NOW + 10 * MINUTE).status == "paid"
     assert stripe.of("payment_intent") == []
@@ -137,7 +137,7 @@ def test_a_customer_that_was_deleted_is_a_decline_and_one_of_another_account_is_
     assert (invoice.attempts.get().status, Dunning.objects.count()) == ("started", 0)
     stripe.objects[kept["id"]] = {**kept, "deleted": True}
     stripe.refuse(lambda method, path, _: path == CHARGES and method == "POST", 400, **gone)
-    assert recover(NOW + 5 * MINUTE)["settled"] == 1
+    assert recover_attempts(NOW + 5 * MINUTE)["settled"] == 1
     assert (invoice.attempts.get().status, Dunning.objects.count()) == ("declined", 1)
 
 
@@ -160,7 +160,7 @@ def test_one_refused_attempt_does_not_hold_up_the_others(
     stripe.refuse(lambda method, path, params: params.get("customer") == first.customer_id, 400, message="no")
     assert collect_due(NOW) == {"succeeded": 0, "processing": 1, "declined": 0, "failed": 1}
     stripe.settle(stripe.of("payment_intent")[0]["id"])
-    assert recover(NOW + 10 * MINUTE) == {"settled": 1, "waiting": 0, "unavailable": 0, "failed": 1}
+    assert recover_attempts(NOW + 10 * MINUTE) == {"settled": 1, "waiting": 0, "unavailable": 0, "failed": 1}
     second.refresh_from_db()
     assert second.status == "paid"
 
@@ -173,9 +173,9 @@ def test_one_refused_refund_does_not_hold_up_the_others(
     collect_due(NOW)
     one, two = Payment.objects.order_by("pk")
     for payment in (one, two):
-        refunds.begin(payment.pk, Decimal("5.00"), "x", "ops", NOW)
+        refunds.begin_refund(payment.pk, Decimal("5.00"), "x", "ops", NOW)
     stripe.refuse(lambda method, path, params: params.get("payment_intent") == one.intent_id, 404, message="none")
-    assert refunds.recover(NOW + MINUTE) == {"settled": 1, "waiting": 0, "unavailable": 0, "failed": 1}
+    assert refunds.recover_refunds(NOW + MINUTE) == {"settled": 1, "waiting": 0, "unavailable": 0, "failed": 1}
     two.refresh_from_db()
     assert two.refunded == Decimal("5.00")
 
@@ -185,13 +185,13 @@ def test_refunds_recover_when_attempts_cannot(
 ) -> None:
     with_method(acme, stripe)
     collect_due(NOW)
-    refunds.begin(Payment.objects.get().pk, Decimal("5.00"), "x", "ops", NOW)
+    refunds.begin_refund(Payment.objects.get().pk, Decimal("5.00"), "x", "ops", NOW)
 
     def fail(_: Any) -> dict[str, int]:
         raise LookupError("attempts")
 
     fail.__module__ = "metering.payments.collecting.attempts"
-    monkeypatch.setattr(attempts, "recover", fail)
+    monkeypatch.setattr(attempts, "recover_attempts", fail)
     assert recover_payments() == {"settled": 1, "waiting": 0, "unavailable": 0, "failed": 1}
 
 
@@ -203,7 +203,7 @@ def test_a_refund_fails_only_when_it_can_never_be_made(stripe: StripeServer, acm
     waits = refunds.refund(payment.pk, Decimal("5.00"), "x", "ops", NOW)
     assert (waits.status, Refund.objects.get().trouble) == ("started", EXPIRED_KEY["message"])
     stripe.refusals.clear()
-    assert refunds.recover(NOW + MINUTE)["settled"] == 1
+    assert refunds.recover_refunds(NOW + MINUTE)["settled"] == 1
     stripe.refuse(
         lambda method, path, _: path == "/v1/refunds" and method == "POST", 400, code="charge_disputed", message="Disputed."
     )
@@ -234,11 +234,11 @@ def test_a_refund_key_that_was_used_otherwise_is_followed_by_another(
 ) -> None:
     with_method(acme, stripe)
     collect_due(NOW)
-    begun = refunds.begin(Payment.objects.get().pk, Decimal("5.00"), "x", "ops", NOW)
+    begun = refunds.begin_refund(Payment.objects.get().pk, Decimal("5.00"), "x", "ops", NOW)
     stripe.answers[begun.idempotency_key] = ("another question", 200, {})
-    assert refunds.recover(NOW)["failed"] == 1
-    assert refunds.recover(NOW + 5 * MINUTE)["waiting"] == 1
-    assert refunds.recover(NOW + 10 * MINUTE)["settled"] == 1
+    assert refunds.recover_refunds(NOW)["failed"] == 1
+    assert refunds.recover_refunds(NOW + 5 * MINUTE)["waiting"] == 1
+    assert refunds.recover_refunds(NOW + 10 * MINUTE)["settled"] == 1
     assert Refund.objects.values_list("status", "idempotency_key").get() == ("succeeded", f"{begun.idempotency_key}-again-1")
     assert len(stripe.of("refund")) == 1
 
@@ -249,8 +249,8 @@ def test_a_key_that_was_used_otherwise_is_followed_by_another_attempt(
     with_method(acme, stripe)
     stripe.answers[f"invoice-{invoice.public_id}-attempt-1"] = ("another question", 200, {})
     assert collect_due(NOW)["failed"] == 1
-    assert recover(NOW + 5 * MINUTE)["waiting"] == 1
-    assert recover(NOW + 10 * MINUTE)["settled"] == 1
+    assert recover_attempts(NOW + 5 * MINUTE)["waiting"] == 1
+    assert recover_attempts(NOW + 10 * MINUTE)["settled"] == 1
     assert collect_due(NOW + 10 * MINUTE)["succeeded"] == 1
     assert list(invoice.attempts.order_by("number").values_list("status", flat=True)) == ["canceled", "succeeded"]
 
@@ -292,11 +292,11 @@ def test_a_page_that_stripe_refuses_ends_the_attempt_with_the_reason(
 
 def test_a_workspace_renamed_while_its_page_was_being_made_gets_that_page(stripe: StripeServer, acme: Workspace) -> None:
     stripe.fail_at(4, "die_after")  # the customer is searched, made and described; the page is made, and its address lost
-    bought = purchase.buy(acme, Decimal("50.00"), purchase.PAGE, "key", "ops", NOW)
+    bought = purchase.buy_credit(acme, Decimal("50.00"), purchase.PAGE, "key", "ops", NOW)
     acme.name = "Acme Ltd"
     acme.save()
     with override_settings(PUBLIC_URL="https://elsewhere.example"):
-        assert recover(NOW + 5 * MINUTE) == {"settled": 0, "waiting": 1, "unavailable": 0, "failed": 0}
+        assert recover_attempts(NOW + 5 * MINUTE) == {"settled": 0, "waiting": 1, "unavailable": 0, "failed": 0}
     (session,) = stripe.of("checkout.session")
     assert bought.attempts.get().session_url == session["url"]
 
@@ -309,6 +309,6 @@ def test_a_setting_changed_between_two_tries_asks_the_same(
         stripe.fail_at(call, "die_before")
     collect_due(NOW)
     settings.STRIPE_PAYMENT_METHODS = ["card"]
-    recover(NOW + 5 * MINUTE)
+    recover_attempts(NOW + 5 * MINUTE)
     first, second = asked(stripe, CHARGES)
     assert first == second

@@ -10,12 +10,12 @@ import pytest
 from django.db import connection, transaction
 
 from metering.credits import ledger
-from metering.invoicing.lifecycle.draft import hold
+from metering.invoicing.lifecycle.draft import lock_billing
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.change import save_terms
 from metering.invoicing.terms.models import BillingTerms
 from metering.payments.balance import suspension
-from metering.payments.balance.suspension import judge, watch_suspensions
+from metering.payments.balance.suspension import update_suspension, update_suspensions
 from metering.payments.collecting.collect import collect_invoice
 from metering.payments.collecting.dunning import dun
 from metering.payments.collecting.manual import mark_paid
@@ -53,9 +53,9 @@ def test_agreeing_that_nothing_is_suspended_lifts_it(acme: Workspace, invoice: I
     because = f"The invoice {invoice.number} is overdue."
     assert why(acme) == because
     agree(acme, suspend_when_past_due=False)
-    assert (watch_suspensions(LATER)["lifted"], why(acme)) == (1, "")
+    assert (update_suspensions(LATER)["lifted"], why(acme)) == (1, "")
     agree(acme, suspend_when_past_due=True)
-    assert (watch_suspensions(LATER)["suspended"], why(acme)) == (1, because)
+    assert (update_suspensions(LATER)["suspended"], why(acme)) == (1, because)
     assert trail() == [("suspended", because), ("unsuspended", None), ("suspended", because)]
 
 
@@ -68,7 +68,7 @@ def test_money_is_kept_when_the_balance_cannot_be_told(acme: Workspace, invoice:
     with monkeypatch.context() as patch:
         patch.setattr(suspension, "balance_of", broken)
         assert mark_paid(invoice.pk, "transfer 1", "ops", NOW).status == "paid"
-    assert (watch_suspensions(NOW)["suspended"], why(acme)) == (1, USED_UP)
+    assert (update_suspensions(NOW)["suspended"], why(acme)) == (1, USED_UP)
 
 
 def test_paying_what_is_past_due_opens_no_prepaid_workspace_without_credit(acme: Workspace, invoice: Invoice) -> None:
@@ -79,14 +79,14 @@ def test_paying_what_is_past_due_opens_no_prepaid_workspace_without_credit(acme:
     mark_paid(invoice.pk, "transfer", "ops", LATER)
     assert (why(acme), acme.suspended_at) == (USED_UP, NOW + timedelta(days=21))
     ledger.grant(acme, "goodwill", Decimal("5.00"), "ops", LATER)
-    assert (judge(acme.pk, LATER), why(acme)) == ("", "")
+    assert (update_suspension(acme.pk, LATER), why(acme)) == ("", "")
     assert trail() == [("suspended", because), ("suspended", USED_UP), ("unsuspended", None)]
 
 
 def test_a_sandbox_needs_no_credit(acme: Workspace) -> None:
     sandbox = make_workspace("Playground", sandbox=True)
     agree(sandbox, mode="prepaid")
-    assert (judge(sandbox.pk, NOW), why(sandbox)) == ("", "")
+    assert (update_suspension(sandbox.pk, NOW), why(sandbox)) == ("", "")
 
 
 def test_one_that_cannot_be_judged_does_not_stop_the_others(acme: Workspace, monkeypatch: Any) -> None:
@@ -101,7 +101,7 @@ def test_one_that_cannot_be_judged_does_not_stop_the_others(acme: Workspace, mon
         return balance_of(workspace, now)
 
     monkeypatch.setattr(suspension, "balance_of", broken)
-    assert watch_suspensions(NOW) == {"suspended": 1, "lifted": 0, "failed": 1}
+    assert update_suspensions(NOW) == {"suspended": 1, "lifted": 0, "failed": 1}
     assert (why(acme), why(beta)) == ("", USED_UP)
 
 
@@ -113,13 +113,13 @@ def test_credit_bought_meanwhile_is_not_overlooked(acme: Workspace) -> None:
 
     def watch() -> None:
         try:
-            said.append(judge(acme.pk, NOW))
+            said.append(update_suspension(acme.pk, NOW))
         finally:
             connection.close()
 
     thread = threading.Thread(target=watch)
     with transaction.atomic():
-        hold(acme.pk)
+        lock_billing(acme.pk)
         thread.start()
         _until_it_waits()
         ledger.grant(acme, "purchased", Decimal("50.00"), "ops", NOW)

@@ -99,11 +99,11 @@ def test_a_worker_killed_before_it_paid_leaves_a_purchase_that_is_taken_up(
 
     watch(acme, stripe)
     with monkeypatch.context() as patched:
-        patched.setattr(purchase, "pay", die)
+        patched.setattr(purchase, "pay_top_up", die)
         with pytest.raises(Died):
             top_up_low(NOW)
     assert top_up_low(NOW + MINUTE)["topped_up"] == 0
-    attempts.recover(NOW + 5 * MINUTE)
+    attempts.recover_attempts(NOW + 5 * MINUTE)
     assert (TopUp.objects.get().status, charged(stripe)) == ("paid", [2000])
 
 
@@ -131,10 +131,10 @@ def test_a_worker_killed_while_it_writes_leaves_nothing_in_the_way(
 def test_while_no_customer_can_be_made_nothing_is_bought_and_repeating_buys(stripe: StripeServer, acme: Workspace) -> None:
     stripe.fail_at(1, "die_before")
     with pytest.raises(StripeUnavailable):
-        purchase.buy(acme, Decimal("50.00"), purchase.PAGE, "a-key", "ops", NOW)
+        purchase.buy_credit(acme, Decimal("50.00"), purchase.PAGE, "a-key", "ops", NOW)
     assert TopUp.objects.count() == 0
-    bought = purchase.buy(acme, Decimal("50.00"), purchase.PAGE, "a-key", "ops", NOW + MINUTE)
-    assert purchase.page_of(bought) == stripe.of("checkout.session")[0]["url"]
+    bought = purchase.buy_credit(acme, Decimal("50.00"), purchase.PAGE, "a-key", "ops", NOW + MINUTE)
+    assert purchase.top_up_url(bought) == stripe.of("checkout.session")[0]["url"]
 
 
 def ask(workspace: Workspace, body: dict[str, Any]) -> Any:

@@ -10,16 +10,16 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from metering.errors import NothingLeft
+from metering.errors import NothingToCredit
 from metering.invoicing.models import Invoice
-from metering.payments.collecting.attempts import recover
+from metering.payments.collecting.attempts import recover_attempts
 from metering.payments.collecting.collect import collect_due, payment_page
 from metering.payments.models import Dispute, Payment, PaymentAccount, PaymentAttempt, Refund, WebhookEvent
 from metering.payments.refunds import refunds
 from metering.payments.stripe.customers import account_of, setup_page
 from metering.payments.webhooks import inbox
-from metering.payments.webhooks.inbox import handle_waiting, replay
-from metering.reconcile.everything import differences
+from metering.payments.webhooks.inbox import handle_waiting, replay_webhook
+from metering.reconcile.everything import money_differences
 from tests.kit.factories import NOW
 from tests.payments.conftest import with_method
 from tests.payments.stripe_server import BANK, StripeServer
@@ -101,7 +101,7 @@ def test_the_same_news_ten_times_is_one_payment(stripe: StripeServer, debit: dic
     for _ in range(10):
         send(stripe, "payment_intent.succeeded", debit)
     assert handle_waiting(LATER)["handled"] == 10
-    recover(LATER)
+    recover_attempts(LATER)
     assert Payment.objects.count() == 1
 
 
@@ -162,10 +162,10 @@ def test_a_failed_one_stays_visible_is_tried_again_and_can_be_replayed(
     event.refresh_from_db()
     assert (event.status, event.tries, event.error.partition(":")[0]) == ("failed", 1, "StripeUnavailable")
     assert handle_waiting(NOW) == {"handled": 0, "ignored": 0, "failed": 0}  # not at once
-    assert replay(event, "ops@omixa.example", NOW).status == "handled"
+    assert replay_webhook(event, "ops@omixa.example", NOW).status == "handled"
     invoice.refresh_from_db()
     assert invoice.status == "paid"
-    assert replay(event, "ops@omixa.example", LATER).status == "handled"
+    assert replay_webhook(event, "ops@omixa.example", LATER).status == "handled"
     assert Payment.objects.count() == 1
 
 
@@ -238,16 +238,16 @@ def test_a_refund_made_at_stripe_itself_is_taken_in_once(stripe: StripeServer, a
     handle_waiting(LATER)
     refund = Refund.objects.get()
     assert (refund.status, refund.amount, refund.reason) == ("pending", Decimal("30.00"), "Refunded at Stripe")
-    assert refunds.left_of(payment) == Decimal("120.00")
+    assert refunds.refundable_amount(payment) == Decimal("120.00")
     made["status"] = "succeeded"
     for kind in ("refund.updated", "charge.refund.updated", "refund.created"):
         send(stripe, kind, made)
     handle_waiting(LATER)
     payment.refresh_from_db()
     assert (Refund.objects.get().status, payment.refunded) == ("succeeded", Decimal("30.00"))
-    with pytest.raises(NothingLeft, match=r"120.00 of this payment are left"):
+    with pytest.raises(NothingToCredit, match=r"120.00 of this payment are left"):
         refunds.refund(payment.pk, Decimal("120.01"), "all of it", "ops", LATER)
-    assert differences() == []
+    assert money_differences() == []
 
 
 def test_a_refund_of_a_payment_that_is_not_ours_is_ignored(stripe: StripeServer) -> None:
@@ -285,7 +285,7 @@ def test_deliveries_and_workers_at_once_make_one_payment(stripe: StripeServer, a
         try:
             status = deliver(*stripe.signed(event)).status_code
             handle_waiting(LATER)
-            recover(LATER)
+            recover_attempts(LATER)
             return int(status)
         finally:
             connection.close()

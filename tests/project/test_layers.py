@@ -1,6 +1,8 @@
-"""Who may import whom: the folders are the pipeline, and knowledge runs one way along it."""
+"""Who may import whom: the folders are the pipeline, and knowledge runs one way along it. And how the house stays legible."""
 
 import ast
+import re
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,6 +59,34 @@ def test_a_stage_imports_only_stages_before_it(file: Path) -> None:
 @pytest.mark.parametrize("file", sorted((ROOT / "workspaces").rglob("*.py")), ids=lambda file: str(file.relative_to(ROOT)))
 def test_workspaces_know_nothing_of_metering(file: Path) -> None:
     assert not [name for name in imports(file) if name.split(".")[0] == "metering"]
+
+
+def test_the_architecture_page_shows_the_stages_in_this_order() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    table = page.partition("## The stages of `metering/`")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == STAGES
+
+
+def test_the_architecture_page_names_only_files_and_rooms_that_exist() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    named = {name for name in re.findall(r"`([\w/]+(?:/|\.py))`", page) if "/" in name}
+    places = [
+        ROOT,
+        ROOT / "metering",
+        ROOT / "metering" / "invoicing",
+        ROOT / "metering" / "payments",
+        ROOT / "metering" / "ingest",
+    ]
+    assert [name for name in sorted(named) if not any((place / name).exists() for place in places)] == []
+
+
+def test_a_stage_lists_few_enough_files_to_choose_from() -> None:
+    """A folder of more than this has rooms of its own, in which a stranger looks first."""
+    folders: dict[Path, int] = defaultdict(int)
+    for file in stage_files():
+        if file.name != "__init__.py":
+            folders[file.parent.relative_to(ROOT)] += 1
+    assert {str(folder): count for folder, count in folders.items() if count > 16} == {}
 
 
 def test_files_stay_small_enough_to_read() -> None:

@@ -14,7 +14,7 @@ from metering.catalogue.set_price import set_price
 from metering.ingest.models import UsageEvent
 from metering.periods import month_of
 from metering.revisions.rerating.reprice import price_waiting
-from metering.rollups.compare import differences
+from metering.rollups.compare import rollup_differences
 from metering.rollups.models import DailyRollup, HourlyRollup
 from tests.kit.factories import GOLDEN_COST, NOW, an_event, make_gateway, make_key, make_price, make_workspace, send
 from workspaces.models import APIKey
@@ -35,7 +35,7 @@ def rows(table: Any) -> list[tuple[Any, ...]]:
 
 
 def no_differences() -> bool:
-    return all(differences(grain, OCTOBER).count == 0 for grain in ("hour", "day"))
+    return all(rollup_differences(grain, OCTOBER).count == 0 for grain in ("hour", "day"))
 
 
 def traffic(key: APIKey, gateway: Any) -> None:
@@ -85,7 +85,7 @@ def test_a_spoilt_rollup_is_found_and_repaired(key: APIKey) -> None:
         spoilt = cursor.rowcount
         cursor.execute("DELETE FROM metering_hourlyrollup WHERE status = 2")
         spoilt += cursor.rowcount
-    assert differences("day", OCTOBER).count + differences("hour", OCTOBER).count == spoilt
+    assert rollup_differences("day", OCTOBER).count + rollup_differences("hour", OCTOBER).count == spoilt
 
     out = StringIO()
     with pytest.raises(SystemExit) as stopped:

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from metering.credits import ledger
-from metering.invoicing.lifecycle.schedule import close_due_months
+from metering.invoicing.lifecycle.schedule import close_months_due
 from metering.invoicing.lifecycle.void import reissue
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.change import save_terms
 from metering.invoicing.terms.models import TaxRate
-from metering.payments.balance.expiry import expire_credits
+from metering.payments.balance.expiry import expire_due_credits
 from metering.payments.collecting import attempts
 from metering.payments.collecting.collect import collect_due, collect_invoice
 from metering.payments.collecting.dunning import dun
@@ -161,7 +161,7 @@ class Year:
     def close(self, month: str) -> Invoice | None:
         """As the jobs do on the fourth of the next month. The invoice says what the oracle says."""
         now = (at(f"{month}-28T00:00") + timedelta(days=7)).replace(day=4, hour=3)
-        assert close_due_months(now)["failed"] == 0
+        assert close_months_due(now)["failed"] == 0
         expected = self.oracle.bill(month)
         invoice = self.invoice(month)
         assert (invoice is None) == (expected is None), (month, expected)
@@ -169,7 +169,7 @@ class Year:
             assert {name: getattr(invoice, name) for name in expected} == expected, month
             self.expected[month] = expected
         collect_due(now)
-        expire_credits(now + timedelta(days=2))
+        expire_due_credits(now + timedelta(days=2))
         found = everything()
         assert found["ok"], found["differences"]
         return self.invoice(month)
@@ -214,9 +214,9 @@ def test_every_cent_of_a_year_is_explained(stripe: StripeServer, settings: Any) 
     correct(year.gateway, void(year.key, "sep-1"), now=at("2027-11-02T10:00"))
     del oracle.requests["sep-1"]
     year.use("nov-1", "2027-11-11T10:00", 90_000_000)
-    bought = purchase.buy(year.workspace, Decimal("50.00"), purchase.PAGE, "a-key", OPS, at("2027-11-12"))
+    bought = purchase.buy_credit(year.workspace, Decimal("50.00"), purchase.PAGE, "a-key", OPS, at("2027-11-12"))
     stripe.complete(bought.attempts.get().session_id)
-    attempts.recover(at("2027-11-12"))
+    attempts.recover_attempts(at("2027-11-12"))
     oracle.credits.append(Credit(False, Decimal("50.00")))
     november = year.close("2027-11")
     assert november is not None
@@ -234,7 +234,7 @@ def test_every_cent_of_a_year_is_explained(stripe: StripeServer, settings: Any) 
     assert december is not None
     assert december.status == "paid"  # the gift covers it
     assert oracle.credits[-1].left > 0  # and what it left is written off
-    assert ledger.left_of(year.workspace) == []
+    assert ledger.remaining_grants(year.workspace) == []
 
     # January: other terms; its invoice is voided for a wrong address and reissued with a late event of January on it.
     year.agree("2028-01-15", discount_percent=Decimal("20"))
@@ -276,7 +276,7 @@ def test_every_cent_of_a_year_is_explained(stripe: StripeServer, settings: Any) 
     line = march.lines.filter(kind="usage").order_by("-amount").first()
     assert line is not None
     note = issue_credit_note(march.pk, {line.public_id: Decimal("10.00")}, "slow", "refund", OPS, at("2028-04-10"))
-    refunds.recover(at("2028-04-10"))
+    refunds.recover_refunds(at("2028-04-10"))
     assert (note.subtotal, note.tax, note.total) == (Decimal("10.00"), Decimal("1.90"), Decimal("11.90"))
     assert [each["amount"] for each in stripe.of("refund")] == [1190]
 

@@ -13,7 +13,7 @@ from metering.catalogue.models import PriceVersion
 from metering.ingest.models import UsageEvent
 from metering.periods import parse_month
 from metering.rollups.rebuild import rebuild
-from metering.usage.events import EventQuestion, attempts, events_page
+from metering.usage.events import EventQuestion, events_page, request_attempts
 from metering.usage.filters import Filters
 from metering.usage.query import BUCKETS, GROUPS, UsageQuestion, usage
 from tests.usage.conftest import Sender, Tenant, another_key, at
@@ -136,6 +136,6 @@ def test_a_common_keys_page_stops_when_it_is_full(acme: Tenant, rare: APIKey) ->
 
 
 def test_the_attempts_of_a_request_are_found_by_their_claims(acme: Tenant, rare: APIKey) -> None:
-    nodes = plans(lambda: attempts(acme.workspace, "req-1"))
+    nodes = plans(lambda: request_attempts(acme.workspace, "req-1"))
     assert rows_read(reads_of(nodes, "usageevent")) <= 3
     assert rows_read(reads_of(nodes, "eventidentity")) <= 30

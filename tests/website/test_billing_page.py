@@ -10,7 +10,7 @@ from django.test import Client
 from metering.credits import ledger
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms
-from metering.payments.collecting.attempts import recover
+from metering.payments.collecting.attempts import recover_attempts
 from metering.payments.models import PaymentAccount, TopUp
 from metering.payments.refunds.reversals import issue_credit_note
 from metering.payments.stripe.customers import account_of
@@ -151,7 +151,7 @@ def test_credit_is_bought_on_stripes_page(as_role: Browser, acme: Tenant, stripe
     assert [answer["Location"] for answer in answers] == [stripe.of("checkout.session")[0]["url"]] * 2
     assert TopUp.objects.get().amount == Decimal("50.00")
     stripe.complete(stripe.of("checkout.session")[0]["id"])
-    recover(NOW)
+    recover_attempts(NOW)
     assert client.post("/billing/credit", asked)["Location"] == "/billing"
     assert len(stripe.of("checkout.session")) == 1
 

@@ -11,8 +11,8 @@ from pypdf import PdfReader
 
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.credit_notes.issue import issue
-from metering.invoicing.lifecycle.close import close_month
-from metering.invoicing.lifecycle.void import held_invoice
+from metering.invoicing.lifecycle.close import close_workspaces
+from metering.invoicing.lifecycle.void import lock_invoice
 from metering.periods import parse_month
 from tests.kit.factories import GOLDEN_USAGE, NOW
 from tests.website.conftest import Tenant, browser_of, person, text_of, words_of
@@ -24,9 +24,9 @@ SEPTEMBER = datetime.fromisoformat("2026-09-10T08:00:00+00:00")
 @pytest.fixture
 def note(acme: Tenant, rival: Tenant, codex_mini: None, use: Use) -> CreditNote:
     use(acme.key, SEPTEMBER, usage=GOLDEN_USAGE | {"completion_tokens": 1_000_000, "total_tokens": 1_002_006})
-    (invoice,) = close_month(parse_month("2026-09"), NOW, finalize=True)
+    (invoice,) = close_workspaces(parse_month("2026-09"), NOW, finalize=True)
     with transaction.atomic():
-        return issue(held_invoice(invoice.pk), None, "an outage", "", "ops", NOW)
+        return issue(lock_invoice(invoice.pk), None, "an outage", "", "ops", NOW)
 
 
 def test_the_invoice_leads_to_its_credit_note(note: CreditNote, owner: Client) -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from django.test import Client
 
-from metering.invoicing.lifecycle.close import close_month
+from metering.invoicing.lifecycle.close import close_workspaces
 from metering.invoicing.models import Invoice
 from metering.periods import parse_month
 from tests.kit.factories import NOW, make_workspace
@@ -22,7 +22,7 @@ def closed(acme: Tenant, rival: Tenant, codex_mini: None, use: Use) -> dict[str,
     """September, closed and finalized, of Acme with 40 requests and of Rival with 10; by workspace name."""
     use(acme.key, *[SEPTEMBER + timedelta(minutes=minute) for minute in range(60)])
     use(rival.key, *[SEPTEMBER + timedelta(minutes=minute) for minute in range(10)])
-    close_month(parse_month("2026-09"), NOW, finalize=True)
+    close_workspaces(parse_month("2026-09"), NOW, finalize=True)
     return {invoice.workspace.name: invoice for invoice in Invoice.objects.select_related("workspace")}
 
 
@@ -78,7 +78,7 @@ def test_the_running_month_is_previewed(acme: Tenant, codex_mini: None, owner: C
 
 def test_a_draft_is_shown_as_one(acme: Tenant, codex_mini: None, owner: Client, use: Use) -> None:
     use(acme.key, SEPTEMBER)
-    [draft] = close_month(parse_month("2026-09"), NOW)
+    [draft] = close_workspaces(parse_month("2026-09"), NOW)
     assert "Draft invoice" in text_of(owner.get(f"/invoices/{draft.public_id}"))
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from django.test import Client
 
-from metering.invoicing.lifecycle.close import close_month
+from metering.invoicing.lifecycle.close import close_workspaces
 from metering.invoicing.models import Invoice
 from metering.periods import parse_month
 from tests.kit.factories import NOW, make_workspace
@@ -28,7 +28,7 @@ def both(acme: Tenant, rival: Tenant) -> User:
 @pytest.fixture
 def invoice(rival: Tenant, codex_mini: None, use: Callable[..., list[str]]) -> Invoice:
     use(rival.key, *[SEPTEMBER + timedelta(minutes=minute) for minute in range(10)])
-    close_month(parse_month("2026-09"), NOW, finalize=True)
+    close_workspaces(parse_month("2026-09"), NOW, finalize=True)
     return Invoice.objects.get()
 
 

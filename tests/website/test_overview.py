@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from django.test import Client
 
-from metering.website.public.home import change
+from metering.website.public.home import spend_change
 from tests.kit.factories import NOW, make_key, make_workspace
 from tests.website.conftest import Browser, Tenant, browser_of, person, text_of
 from workspaces.models import Membership
@@ -59,7 +59,7 @@ def test_spend_where_there_was_none_is_called_new(acme: Tenant, owner: Client, u
     ],
 )
 def test_how_a_change_is_said(now: str, before: str, said: str | None) -> None:
-    found = change(Decimal(now), Decimal(before))
+    found = spend_change(Decimal(now), Decimal(before))
     assert (found and found.figure) == said
 
 

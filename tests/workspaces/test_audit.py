@@ -6,7 +6,7 @@ from django.db.models import ProtectedError
 
 from tests.workspaces.conftest import NOW, a_key, trail, with_key
 from workspaces import audit
-from workspaces.audit.origin import Origin, kind_of_actor
+from workspaces.audit.origin import RequestOrigin, kind_of_actor
 from workspaces.models import AuditEntry, Workspace
 
 
@@ -78,4 +78,4 @@ def test_an_entry_says_from_where_its_request_came(acme: Workspace) -> None:
     ],
 )
 def test_the_kind_of_an_actor(actor: str, console: bool | None, kind: str) -> None:
-    assert kind_of_actor(actor, None if console is None else Origin("192.0.2.1", "", console)) == kind
+    assert kind_of_actor(actor, None if console is None else RequestOrigin("192.0.2.1", "", console)) == kind

@@ -24,8 +24,8 @@ from workspaces.errors import (
 from workspaces.keys import issue
 from workspaces.keys.secrets import sha256
 from workspaces.members import members
-from workspaces.members.invitations.answer import accept, decline, invitation_of, join
-from workspaces.members.invitations.invite import invite, send_again, withdraw
+from workspaces.members.invitations.answer import accept_invitation, decline, invitation_of, join
+from workspaces.members.invitations.invite import invite, resend_invitation, withdraw
 from workspaces.members.invitations.mail import deliver
 from workspaces.models import AuditEntry, Invitation, Membership, User, Workspace
 from workspaces.plain_text import address_in_words, plain
@@ -83,7 +83,7 @@ def test_who_has_an_account_accepts_with_it_and_makes_no_second(acme: Workspace,
     with pytest.raises(AccountExists):
         join(invitation, "another long password", NOW)
     assert ada.check_password(PASSWORD)
-    assert accept(invitation, ada, NOW).role == "admin"
+    assert accept_invitation(invitation, ada, NOW).role == "admin"
     assert {each.workspace: each.role for each in ada.memberships.all()} == {acme: "admin", rival: "viewer"}
 
 
@@ -91,7 +91,7 @@ def test_another_person_cannot_accept(acme: Workspace, rival: Workspace, owner: 
     eve = a_member(rival, "owner", "eve@rival.example").user
     invitation, _ = invited(acme, owner)
     with pytest.raises(InvitationForAnother, match=r"for ada@acme\.example"):
-        accept(invitation, eve, NOW)
+        accept_invitation(invitation, eve, NOW)
     assert not Membership.objects.filter(user=eve, workspace=acme).exists()
     assert states() == ["pending"]
 
@@ -100,7 +100,7 @@ def test_the_same_one_twice_is_refused_and_changes_nothing(acme: Workspace, owne
     invitation, _ = invited(acme, owner)
     ada = join(invitation, PASSWORD, NOW)
     with pytest.raises(InvitationOver, match="accepted already"):
-        accept(invitation, ada, NOW)
+        accept_invitation(invitation, ada, NOW)
     with pytest.raises(InvitationOver, match="accepted already"):
         decline(invitation, NOW)
     assert len(trail(ADA)) == 2
@@ -133,19 +133,19 @@ def test_after_withdrawal_refusal_or_expiry_it_is_over(acme: Workspace, owner: U
     assert withdraw(first, TESTS, NOW) is True
     assert withdraw(first, TESTS, NOW) is False
     with pytest.raises(InvitationOver, match="was withdrawn"):
-        accept(first, ada, NOW)
+        accept_invitation(first, ada, NOW)
     second, _ = invited(acme, owner, now=NOW + HOUR)
     decline(second, NOW + HOUR)
     with pytest.raises(InvitationOver, match="was declined"):
-        accept(second, ada, NOW + HOUR)
+        accept_invitation(second, ada, NOW + HOUR)
     with pytest.raises(InvitationOver):
         withdraw(second, TESTS, NOW + HOUR)
     third, _ = invited(acme, owner, now=NOW + DAY)
     with pytest.raises(InvitationOver, match="has expired"):
-        accept(third, ada, NOW + 8 * DAY)
+        accept_invitation(third, ada, NOW + 8 * DAY)
     assert not Membership.objects.filter(user=ada).exists()
     assert states() == ["withdrawn", "declined", "pending"]
-    accept(third, ada, NOW + 8 * DAY - MINUTE)
+    accept_invitation(third, ada, NOW + 8 * DAY - MINUTE)
     assert Membership.objects.filter(user=ada).exists()
 
 
@@ -190,7 +190,7 @@ def test_a_member_is_not_invited_again_and_a_role_had_meanwhile_stays(acme: Work
         invite(acme, ADA, "root", owner, TESTS, NOW)
     invitation, _ = invited(acme, owner, role="owner")
     ada = members.add_member(acme, ADA, "viewer", TESTS, NOW).user
-    assert accept(invitation, ada, NOW).role == "viewer"
+    assert accept_invitation(invitation, ada, NOW).role == "viewer"
     assert [entry[1] for entry in trail(ADA)] == ["user.created", "member.added"]
 
 
@@ -199,13 +199,13 @@ def test_a_member_is_not_invited_again_and_a_role_had_meanwhile_stays(acme: Work
 
 def test_only_the_link_of_the_last_mail_works(acme: Workspace, owner: User) -> None:
     first, old = invited(acme, owner)
-    second, new = send_again(first, owner, TESTS, NOW + HOUR)
+    second, new = resend_invitation(first, owner, TESTS, NOW + HOUR)
     assert new is not None
     assert (invitation_of(old).state, invitation_of(new)) == ("withdrawn", second)
     assert second.expires_at == NOW + HOUR + 7 * DAY
     assert states() == ["withdrawn", "pending"]
     with pytest.raises(InvitationOver):
-        send_again(invitation_of(old), owner, TESTS, NOW + HOUR)
+        resend_invitation(invitation_of(old), owner, TESTS, NOW + HOUR)
     third, _ = invited(acme, owner, role="admin", now=NOW + HOUR)
     assert (third.role, states()) == ("admin", ["withdrawn", "withdrawn", "pending"])
 
@@ -242,7 +242,7 @@ def test_an_address_gets_only_so_many_an_hour_from_whichever_workspace(
     invited(rival, None)
     for attempt in (
         lambda: invite(acme, ADA, "admin", owner, TESTS, NOW),
-        lambda: send_again(first, owner, TESTS, NOW + HOUR / 2),
+        lambda: resend_invitation(first, owner, TESTS, NOW + HOUR / 2),
     ):
         with pytest.raises(TooManyInvitations, match="address was sent 2 invitations within an hour"):
             attempt()

@@ -12,8 +12,8 @@ from django.core.management import CommandError
 from django.test import Client
 
 from metering.console.money.mails import state_of
-from metering.payments.mails.outbox import tell
-from metering.payments.mails.sending import send_again, send_waiting
+from metering.payments.mails.outbox import add_notice
+from metering.payments.mails.sending import resend_notice, send_waiting
 from metering.payments.models import Notice
 from tests.kit.factories import make_workspace
 from tests.project.test_production import start
@@ -85,23 +85,23 @@ def test_an_invitation_that_nobody_can_be_sent_says_so(client: Client) -> None:
 @pytest.mark.usefixtures("_nowhere")
 @pytest.mark.django_db
 def test_a_notice_without_a_mail_server_is_not_sent_and_says_why() -> None:
-    tell(make_workspace(email="bills@acme.example"), "invoice_paid", "k", PAID, NOW)
+    add_notice(make_workspace(email="bills@acme.example"), "invoice_paid", "k", PAID, NOW)
     assert state_of(Notice.objects.get()) == "waiting"
     assert send_waiting(NOW) == {"sent": 0, "failed": 0}
     notice = Notice.objects.get()
     assert (notice.sent_at, notice.tries, notice.error) == (None, 0, "Not sent: no mail server. Set EMAIL_URL.")
     assert state_of(notice) == "not sent: no mail server"
-    assert send_again(notice, "ops@omixa.example", NOW).error == "Not sent: no mail server. Set EMAIL_URL."
+    assert resend_notice(notice, "ops@omixa.example", NOW).error == "Not sent: no mail server. Set EMAIL_URL."
 
 
 @pytest.mark.django_db
 def test_once_there_is_a_mail_server_what_is_still_news_goes_out_and_the_rest_on_request(settings: Any) -> None:
     workspace = make_workspace(email="bills@acme.example")
-    tell(workspace, "invoice_paid", "old", PAID, NOW - timedelta(days=4))
-    tell(workspace, "invoice_paid", "new", PAID, NOW - timedelta(days=2))
+    add_notice(workspace, "invoice_paid", "old", PAID, NOW - timedelta(days=4))
+    add_notice(workspace, "invoice_paid", "new", PAID, NOW - timedelta(days=2))
     settings.EMAIL_BACKEND, locmem = NOWHERE, settings.EMAIL_BACKEND
     send_waiting(NOW)
     settings.EMAIL_BACKEND = locmem
     assert send_waiting(NOW) == {"sent": 1, "failed": 0}
     assert [each.key for each in Notice.objects.filter(sent_at=NOW)] == ["new"]
-    assert send_again(Notice.objects.get(key="old"), "ops@omixa.example", NOW).sent_at == NOW
+    assert resend_notice(Notice.objects.get(key="old"), "ops@omixa.example", NOW).sent_at == NOW

@@ -20,7 +20,7 @@ def test_a_new_secret_names_its_kind_and_carries_its_checksum(kind: str) -> None
     assert random30.isalnum()
     assert random30.isascii()
     assert check == secrets.checksum(random30)
-    assert secrets.kind_of(secret) == kind
+    assert secrets.secret_kind(secret) == kind
 
 
 def test_no_two_secrets_are_alike() -> None:
@@ -54,18 +54,18 @@ def test_a_kind_that_does_not_exist_gets_no_secret() -> None:
     ],
 )
 def test_what_could_not_have_been_issued_is_not_well_formed(secret: str) -> None:
-    assert secrets.kind_of(secret) is None
+    assert secrets.secret_kind(secret) is None
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_sample_is_well_formed_as_every_kind(kind: str) -> None:
-    assert secrets.kind_of(f"omx_{kind}_{SAMPLE}0mLq17") == kind
+    assert secrets.secret_kind(f"omx_{kind}_{SAMPLE}0mLq17") == kind
 
 
 @pytest.mark.parametrize("position", range(len(SAMPLE)))
 def test_any_one_wrong_character_is_noticed(position: int) -> None:
     wrong = "a" if SAMPLE[position] != "a" else "b"
-    assert secrets.kind_of(f"omx_live_{SAMPLE[:position]}{wrong}{SAMPLE[position + 1 :]}0mLq17") is None
+    assert secrets.secret_kind(f"omx_live_{SAMPLE[:position]}{wrong}{SAMPLE[position + 1 :]}0mLq17") is None
 
 
 def test_what_is_shown_of_a_secret_is_its_beginning_and_its_end() -> None:

@@ -18,9 +18,9 @@ from tests.workspaces.conftest import NOW, PASSWORD, a_key, a_member, with_key
 from workspaces import audit
 from workspaces.audit import entries
 from workspaces.audit.middleware import LEAVES_NONE, note_origin
-from workspaces.audit.origin import Origin, coming_from
+from workspaces.audit.origin import RequestOrigin, coming_from
 from workspaces.audit.settings_changed import note_settings
-from workspaces.audit.words import sentence
+from workspaces.audit.words import entry_sentence
 from workspaces.authentication import authenticate_gateway
 from workspaces.errors import Unauthenticated
 from workspaces.keys import issue
@@ -333,11 +333,11 @@ def test_what_a_person_does_to_their_own_account_reads_so(acme: Workspace) -> No
         ("key_1", "key_1 changed the password of ada@acme.example."),
         ("bob@acme.example", "Omixa staff changed the password of ada@acme.example."),
     ):
-        assert sentence(audit.record(actor, "password.changed", "ada@acme.example", acme, now=NOW)) == said
-    with coming_from(Origin(None, "", console=False)):
+        assert entry_sentence(audit.record(actor, "password.changed", "ada@acme.example", acme, now=NOW)) == said
+    with coming_from(RequestOrigin(None, "", console=False)):
         own = audit.record("ada@acme.example", "password.changed", "ada@acme.example", acme, now=NOW)
-    assert sentence(own) == "ada@acme.example changed their password."
-    assert sentence(own, "Omixa staff") == "Omixa staff changed the password of ada@acme.example."
+    assert entry_sentence(own) == "ada@acme.example changed their password."
+    assert entry_sentence(own, "Omixa staff") == "Omixa staff changed the password of ada@acme.example."
 
 
 def test_the_trail_is_narrowed(acme: Workspace) -> None:

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from workspaces.audit.of_workspace import TrailQuestion, trail_page
-from workspaces.audit.words import STAFF, shown_to_customer
+from workspaces.audit.words import STAFF, customer_entry
 from workspaces.keys.serializers import DEFAULT_LIMIT, MAX_LIMIT, ErrorSerializer, Instant, StrictQuery
 from workspaces.permissions import ManagesKeys, caller_of
 
@@ -104,5 +104,5 @@ class Audit(APIView):
         asked = dict(query.validated_data)
         limit, before = asked.pop("limit"), asked.pop("cursor", None)
         page, more = trail_page(caller_of(request).workspace, TrailQuestion(before=before, **asked), limit)
-        data = AuditEntrySerializer([shown_to_customer(entry) for entry in page], many=True).data
+        data = AuditEntrySerializer([customer_entry(entry) for entry in page], many=True).data
         return Response({"object": "list", "data": data, "next_cursor": f"{PREFIX}{page[-1].pk}" if more else None})

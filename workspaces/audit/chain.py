@@ -72,7 +72,7 @@ class Link(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class ChainHead:
     """Where the chain ended at some time. It is worth most where this database cannot reach it."""
 
     position: int
@@ -82,19 +82,19 @@ class Head:
         return f"{self.position}:{self.hash}"
 
 
-def head() -> Head:
+def head() -> ChainHead:
     found = AuditHead.objects.first()
-    return Head(0, BEFORE_THE_FIRST) if found is None else Head(found.position, bytes(found.hash).hex())
+    return ChainHead(0, BEFORE_THE_FIRST) if found is None else ChainHead(found.position, bytes(found.hash).hex())
 
 
-def parse_head(text: str) -> Head:
+def parse_head(text: str) -> ChainHead:
     """Of `POSITION:HASH`, as the nightly proof logs it. Raises NotAHead."""
     position, _, digest = text.partition(":")
     if not (position.isascii() and position.isdecimal() and len(digest) == 64):
         raise NotAHead(
             "A head of the trail is POSITION:HASH, such as 1204:9f86d0… with 64 digits, as the nightly proof notes it."
         )
-    return Head(int(position), digest.lower())
+    return ChainHead(int(position), digest.lower())
 
 
 def links(workspace: Workspace | None = None) -> Iterator[Link]:
@@ -111,7 +111,7 @@ def _page(position: int, only: int | None) -> list[Link]:
         return [Link._make(row) for row in cursor.fetchall()]
 
 
-def verify(*known: Head) -> dict[str, Any]:
+def verify(*known: ChainHead) -> dict[str, Any]:
     """`{"ok", "entries", "first_difference", "head"}`; `known` are heads that were noted earlier, and still have to be there.
 
     Acts may run meanwhile: they only add behind the head that is read first.
@@ -121,12 +121,12 @@ def verify(*known: Head) -> dict[str, Any]:
     for each in (*known, head()):
         expected.setdefault(each.position, set()).add(each.hash)
     expected.pop(0, None)
-    before, entries, difference = Head(0, BEFORE_THE_FIRST), 0, None
+    before, entries, difference = ChainHead(0, BEFORE_THE_FIRST), 0, None
     for link in links():
         if problem := _problem(link, before) or _not_as_known(link, expected.pop(link.position, None)):
             difference = {"position": link.position, "entry": link.id, "problem": problem}
             break
-        before, entries = Head(link.position, link.hash), entries + 1
+        before, entries = ChainHead(link.position, link.hash), entries + 1
     if difference is None:
         difference = _missing_end(expected, before) or _unsealed()
     return {"ok": difference is None, "entries": entries, "first_difference": difference, "head": str(before)}
@@ -137,10 +137,10 @@ def newest_state(most: int = NEWEST) -> dict[str, Any]:
     end = head()
     before, problem = None, ""
     for link in _page(max(end.position - most, 0), None):
-        before = before or Head(link.position - 1, link.previous_hash)
+        before = before or ChainHead(link.position - 1, link.previous_hash)
         if problem := _problem(link, before):
             return {"head": end, "problem": f"{link.position}: {problem}"}
-        before = Head(link.position, link.hash)
+        before = ChainHead(link.position, link.hash)
     if end.position and (before is None or before.position < end.position):
         problem = f"{end.position}: the last entries were removed"
     return {"head": end, "problem": problem}
@@ -154,7 +154,7 @@ def _seal_own_entries() -> None:
             cursor.execute(f"SET CONSTRAINTS {SEALING} DEFERRED")
 
 
-def _problem(link: Link, before: Head) -> str:
+def _problem(link: Link, before: ChainHead) -> str:
     if link.position != before.position + 1:
         return f"the entry before it is {before.position}: those between were removed"
     if link.id is None:
@@ -172,7 +172,7 @@ def _not_as_known(link: Link, expected: set[str] | None) -> str:
     return "a head noted earlier has another hash: the chain was made again from here or before"
 
 
-def _missing_end(expected: dict[int, set[str]], last: Head) -> dict[str, Any] | None:
+def _missing_end(expected: dict[int, set[str]], last: ChainHead) -> dict[str, Any] | None:
     """Heads that the chain does not reach."""
     if not expected:
         return None

@@ -20,13 +20,13 @@ UNKNOWN = "unknown"
 log = structlog.get_logger(__name__)
 
 
-def refused(secret: str, why: str, now: datetime) -> None:
+def note_refused_credential(secret: str, why: str, now: datetime) -> None:
     """Notes that a request with this credential was refused. It never costs the refusal itself: a database that is away is
     logged.
     """
     if current_origin() is None:
         return
-    prefix = NOT_OURS if secrets.kind_of(secret) is None else secrets.prefix_of(secret)
+    prefix = NOT_OURS if secrets.secret_kind(secret) is None else secrets.prefix_of(secret)
     try:
         target, workspace = _owner(secret) if prefix != NOT_OURS else (prefix, None)
         most = MOST_REFUSALS if target in (UNKNOWN, NOT_OURS) else None

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from workspaces.audit.origin import OTHERS, Origin, current_origin, kind_of_actor
+from workspaces.audit.origin import OTHERS, RequestOrigin, current_origin, kind_of_actor
 from workspaces.models import AuditEntry, AuditFold, Workspace
 
 MOST_REMEMBERED = 10_000
@@ -39,7 +39,7 @@ def record_many(
 
 
 def _entry(
-    origin: Origin | None,
+    origin: RequestOrigin | None,
     actor: str,
     action: str,
     target: str,

@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from omixa_billing.outage import STORAGE_ERRORS
 from workspaces.audit.entries import record, record_once
-from workspaces.audit.origin import Origin, coming_from, origin_of
+from workspaces.audit.origin import RequestOrigin, coming_from, origin_of
 from workspaces.members.current import membership_of
 from workspaces.models import Workspace
 
@@ -68,7 +68,7 @@ def note_origin(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable
     return middleware
 
 
-def _note(request: HttpRequest, response: HttpResponse, origin: Origin) -> None:
+def _note(request: HttpRequest, response: HttpResponse, origin: RequestOrigin) -> None:
     match, user = request.resolver_match, getattr(request, "user", None)
     if match is None or user is None or getattr(request, "auth", None) is not None:
         return

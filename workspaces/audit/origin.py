@@ -25,7 +25,7 @@ Kind = AuditEntry.ActorKind
 
 
 @dataclass(slots=True)
-class Origin:
+class RequestOrigin:
     """A request, as far as the trail tells of it. `console`: it came through the operators' console."""
 
     ip_address: str | None
@@ -39,16 +39,16 @@ class Origin:
 NOBODY, NOT_OURS, OTHERS = "nobody", "not a key of ours", "others"
 STRANGERS = {NOBODY, NOT_OURS, OTHERS}
 
-_origin: ContextVar[Origin | None] = ContextVar("origin of the request", default=None)
+_origin: ContextVar[RequestOrigin | None] = ContextVar("origin of the request", default=None)
 
 
-def current_origin() -> Origin | None:
+def current_origin() -> RequestOrigin | None:
     """None in a command, a job or anything else that no request asked for."""
     return _origin.get()
 
 
 @contextmanager
-def coming_from(origin: Origin | None) -> Iterator[None]:
+def coming_from(origin: RequestOrigin | None) -> Iterator[None]:
     token = _origin.set(origin)
     try:
         yield
@@ -56,13 +56,13 @@ def coming_from(origin: Origin | None) -> Iterator[None]:
         _origin.reset(token)
 
 
-def origin_of(request: HttpRequest) -> Origin:
+def origin_of(request: HttpRequest) -> RequestOrigin:
     address = client_address(request)
     agent = request.headers.get("User-Agent", "").replace("\0", "")[:LONGEST_USER_AGENT]
-    return Origin(None if address == UNKNOWN else address, agent, request.path_info.startswith(CONSOLE), request)
+    return RequestOrigin(None if address == UNKNOWN else address, agent, request.path_info.startswith(CONSOLE), request)
 
 
-def kind_of_actor(actor: str, origin: Origin | None) -> str:
+def kind_of_actor(actor: str, origin: RequestOrigin | None) -> str:
     """What an actor's name stands for. A person counts as an operator in the console, and where no request is: what runs
     without one in a person's name was ordered there.
     """

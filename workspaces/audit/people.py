@@ -27,7 +27,7 @@ MOST_FAILURES = 500
 LONGEST_ADDRESS = 254
 
 
-def connect() -> None:
+def connect_people() -> None:
     user_logged_in.connect(_signed_in, dispatch_uid="audit.signed_in")
     user_logged_out.connect(_signed_out, dispatch_uid="audit.signed_out")
     user_login_failed.connect(_refused, dispatch_uid="audit.sign_in_refused")
@@ -64,21 +64,21 @@ def recorded(user: User, update_fields: Iterable[str] | None) -> Iterator[None]:
             record(actor, "user.created", user.email, now=now, **rights)
             return
         if before.password != user.password and not rehashed and (written is None or "password" in written):
-            about(user, "password.changed", actor)
+            record_about_person(user, "password.changed", actor)
             if this_command():  # with a request, whoever changes it mails
                 transaction.on_commit(lambda: changed.password_by_command(user))
         names = [name for name in FLAGS if written is None or name in written]
         pairs = {name: [getattr(before, name), getattr(user, name)] for name in names}
         if changes := {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}:
-            about(user, "user.changed", actor, changes=changes)
+            record_about_person(user, "user.changed", actor, changes=changes)
 
 
-def sessions_ended(user: User) -> None:
+def record_sessions_ended(user: User) -> None:
     """Every session of the person was ended, or every other one."""
-    about(user, "sessions.ended", current_actor(user.email))
+    record_about_person(user, "sessions.ended", current_actor(user.email))
 
 
-def about(user: User, action: str, actor: str, **detail: Any) -> None:
+def record_about_person(user: User, action: str, actor: str, **detail: Any) -> None:
     """An act on a person, told in the trail of each workspace that the person belongs to."""
     now = timezone.now()
     if places := _workspaces_of(user=user):
@@ -97,12 +97,12 @@ def _workspaces_of(**person: Any) -> list[Workspace]:
 
 def _signed_in(request: Any, user: User, **rest: Any) -> None:
     if current_origin() is not None:
-        about(user, "session.started", user.email)
+        record_about_person(user, "session.started", user.email)
 
 
 def _signed_out(request: Any, user: User | None, **rest: Any) -> None:
     if user is not None and current_origin() is not None:
-        about(user, "session.ended", user.email)
+        record_about_person(user, "session.ended", user.email)
 
 
 def _refused(credentials: dict[str, Any], request: Any = None, **rest: Any) -> None:
@@ -136,6 +136,6 @@ def _noted(action: str) -> Any:
         person = user or getattr(rest.get("email_address"), "user", None)
         if person is not None:
             kind = str(getattr(rest.get("authenticator"), "type", ""))
-            about(person, action, current_actor(person.email), **({"kind": kind} if kind else {}))
+            record_about_person(person, action, current_actor(person.email), **({"kind": kind} if kind else {}))
 
     return note

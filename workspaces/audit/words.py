@@ -129,33 +129,33 @@ OF_ONESELF = {
 }
 
 
-def actor_shown(entry: AuditEntry) -> str:
+def customer_actor(entry: AuditEntry) -> str:
     """As a customer reads it."""
     if entry.actor_kind in STAFF_KINDS:
         return STAFF
     return NAMED.get(Kind(entry.actor_kind), entry.actor)
 
 
-def sentence(entry: AuditEntry, actor: str | None = None) -> str:
+def entry_sentence(entry: AuditEntry, actor: str | None = None) -> str:
     """`ada@acme.example revoked key key_0V….`; an act without words of its own by its code."""
-    shown = actor_shown(entry) if actor is None else actor
+    shown = customer_actor(entry) if actor is None else actor
     oneself = OF_ONESELF.get(entry.action) if shown == entry.actor == entry.target else None
     words = oneself or SENTENCES.get(entry.action) or entry.action.replace(".", " ").replace("_", " ") + " {target}"
     return f"{shown} {words.replace('{target}', entry.target)}."
 
 
-def shown_to_customer(entry: AuditEntry) -> dict[str, Any]:
+def customer_entry(entry: AuditEntry) -> dict[str, Any]:
     """As `GET /api/v1/audit` answers it. Of the staff's acts neither address, program nor notes."""
     theirs = entry.actor_kind in STAFF_KINDS
     kind = "staff" if theirs else entry.actor_kind
     return {
         "id": f"aud_{entry.pk}",
         "at": entry.at,
-        "actor": actor_shown(entry),
+        "actor": customer_actor(entry),
         "actor_kind": kind,
         "action": entry.action,
         "target": entry.target,
-        "summary": sentence(entry),
+        "summary": entry_sentence(entry),
         "ip_address": None if theirs else entry.ip_address,
         "user_agent": "" if theirs else entry.user_agent,
         "detail": {} if theirs else entry.detail,

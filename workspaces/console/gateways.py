@@ -35,7 +35,7 @@ class ReachForm(forms.Form):
         "bound to",
         "Whose usage it may send and correct; what it sends for others goes to the quarantine. Empty: every workspace's.",
     )
-    may_correct_all = fields.switch(
+    may_correct_all = fields.switch_field(
         "may correct what other gateways sent", "Otherwise it corrects only what it sent itself, which is what most need."
     )
 

@@ -15,7 +15,7 @@ from unfold.enums import ActionVariant
 
 from workspaces.console.kit.base import OperatorAdmin, actor_of, operator_of
 from workspaces.console.kit.pages import FormPage
-from workspaces.members.invitations.invite import send_again, withdraw
+from workspaces.members.invitations.invite import resend_invitation, withdraw
 from workspaces.members.invitations.mail import deliver
 from workspaces.models import Invitation
 
@@ -58,7 +58,7 @@ class InvitationAdmin(OperatorAdmin):
         def act(asked: dict[str, Any]) -> HttpResponse:
             deliver_and_tell(
                 request,
-                *send_again(invitation, operator_of(request), actor_of(request), timezone.now(), by_operator=True),
+                *resend_invitation(invitation, operator_of(request), actor_of(request), timezone.now(), by_operator=True),
             )
             return redirect(page_of_workspace)
 

@@ -32,9 +32,11 @@ class NewKeyForm(forms.Form):
     workspace = fields.workspace()
     kind = fields.choice("kind", APIKey.Kind.choices, "Live keys call models, test keys do in sandboxes, admin keys manage.")
     name = fields.text("name", max_length=200)
-    scopes = fields.choices("an admin key may also", APIKey.Scope.choices, "With neither it only reads.")
-    expires_at = fields.instant("expires at (UTC)", "Empty: never, or after ADMIN_KEY_DAYS for an admin key.", required=False)
-    never_expires = fields.switch("never expires")
+    scopes = fields.choices_field("an admin key may also", APIKey.Scope.choices, "With neither it only reads.")
+    expires_at = fields.instant_field(
+        "expires at (UTC)", "Empty: never, or after ADMIN_KEY_DAYS for an admin key.", required=False
+    )
+    never_expires = fields.switch_field("never expires")
 
     def clean(self) -> dict[str, Any]:
         """As `issue.create_key` takes them."""
@@ -49,8 +51,8 @@ class ChangeForm(forms.Form):
     """What may be changed of a key: of a revoked one its name alone, and scopes of an admin key."""
 
     name = fields.text("name", max_length=200)
-    scopes = fields.choices("beside reading, the key may", APIKey.Scope.choices, "With neither it only reads.")
-    expires_at = fields.instant("expires at (UTC)", "Empty: never.", required=False)
+    scopes = fields.choices_field("beside reading, the key may", APIKey.Scope.choices, "With neither it only reads.")
+    expires_at = fields.instant_field("expires at (UTC)", "Empty: never.", required=False)
 
 
 def change_form_of(key: APIKey) -> type[forms.Form]:

@@ -27,7 +27,7 @@ class KeysOfALeavingPerson:
         several = len({key.workspace_id for key in self.keys}) > 1
         named = [(key.public_id, in_words(key, with_workspace=several)) for key in self.keys]
         help_text = "Keys that the person made or was shown the secret of. Those not ticked keep working, also for them."
-        revoke = fields.choices("revoke these keys", named, help_text)
+        revoke = fields.choices_field("revoke these keys", named, help_text)
         shown = forms.CharField(required=False, widget=forms.HiddenInput)
         return type("FormWithKeys", (base,), {"revoke": revoke, "shown": shown} if named else {"shown": shown})
 

@@ -94,7 +94,7 @@ class UserAdmin(DjangoUserAdmin, OperatorAdmin):  # type: ignore[misc]
         page = reverse("admin:workspaces_user_change", args=[user.pk])
 
         def act(asked: dict[str, Any]) -> HttpResponse:
-            changed.sessions_ended(request, user)
+            changed.sessions_were_ended(request, user)
             messages.success(request, f"{user} is signed out everywhere.")
             return redirect(page)
 
@@ -151,7 +151,7 @@ class UserAdmin(DjangoUserAdmin, OperatorAdmin):  # type: ignore[misc]
         before = User.objects.get(pk=obj.pk) if change else None
         super().save_model(request, obj, form, change)
         if before is not None and before.email != obj.email:
-            changed.address(request, obj, before.email)
+            changed.address_changed(request, obj, before.email)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         """Django's page. The person's sessions end with the password, as a session fits one password only."""

@@ -33,7 +33,7 @@ ROLES = [(role.value, role.label) for role in Membership.Role]
 class NewWorkspaceForm(forms.Form):
     name = fields.text("name", max_length=200)
     email = fields.email("email", "Where invoices go.", required=False)
-    sandbox = fields.switch("sandbox", "Metered and priced like any other, and never invoiced.")
+    sandbox = fields.switch_field("sandbox", "Metered and priced like any other, and never invoiced.")
 
 
 class NewMemberForm(forms.Form):
@@ -113,7 +113,7 @@ class WorkspaceAdmin(OperatorAdmin):
                 asked["name"], asked["email"], actor_of(request), timezone.now(), sandbox=asked["sandbox"]
             )
             messages.success(request, f"{workspace.name} exists. Give it members and a key.")
-            return redirect(page_of(workspace))
+            return redirect(workspace_admin_url(workspace))
 
         back = reverse("admin:workspaces_workspace_changelist")
         page = FormPage("Create a workspace", create, back, NewWorkspaceForm, submit="Create the workspace")
@@ -133,10 +133,15 @@ class WorkspaceAdmin(OperatorAdmin):
             operator, actor = operator_of(request), actor_of(request)
             made = invite(workspace, asked["email"], asked["role"], operator, actor, timezone.now(), by_operator=True)
             deliver_and_tell(request, *made)
-            return redirect(page_of(workspace))
+            return redirect(workspace_admin_url(workspace))
 
         page = FormPage(
-            "Invite a member", act, page_of(workspace), NewMemberForm, submit="Send the invitation", initial={"role": "owner"}
+            "Invite a member",
+            act,
+            workspace_admin_url(workspace),
+            NewMemberForm,
+            submit="Send the invitation",
+            initial={"role": "owner"},
         )
         return page.respond(request, self, workspace)
 
@@ -165,7 +170,7 @@ class MembershipAdmin(OperatorAdmin):
             choice = choice_of(asked)
             members.change_role(membership, asked["role"], actor_of(request), timezone.now(), choice)
             messages.success(request, f"{membership.user} is now {asked['role']} of {membership.workspace}.")
-            return redirect(page_of(membership.workspace))
+            return redirect(workspace_admin_url(membership.workspace))
 
         back = reverse("admin:workspaces_membership_change", args=[membership.pk])
         keys = KeysOfALeavingPerson(keys_of_person(membership.workspace, membership.user, timezone.now()))
@@ -181,7 +186,7 @@ class MembershipAdmin(OperatorAdmin):
         def act(asked: dict[str, Any]) -> HttpResponse:
             members.remove_member(membership, actor_of(request), timezone.now(), choice_of(asked))
             messages.success(request, f"{membership.user} is no longer a member of {membership.workspace}.")
-            return redirect(page_of(membership.workspace))
+            return redirect(workspace_admin_url(membership.workspace))
 
         back = reverse("admin:workspaces_membership_change", args=[membership.pk])
         intro = f"{membership.user} will not see {membership.workspace} any more. The account and its other workspaces stay."
@@ -192,7 +197,7 @@ class MembershipAdmin(OperatorAdmin):
         return page.respond(request, self, membership)
 
 
-def page_of(workspace: Workspace) -> str:
+def workspace_admin_url(workspace: Workspace) -> str:
     return reverse("admin:workspaces_workspace_change", args=[workspace.pk])
 
 

@@ -35,7 +35,7 @@ CONFLICT = {409: ErrorSerializer}
 UNPROCESSABLE = {422: ErrorSerializer}
 
 
-class Keys(APIView):
+class KeysView(APIView):
     permission_classes = [ManagesKeys]
     scope = APIKey.Scope.KEYS
 
@@ -86,7 +86,7 @@ class Keys(APIView):
         return _shown(key, now, secret, status=201)
 
 
-class Key(APIView):
+class KeyView(APIView):
     permission_classes = [ManagesKeys]
     scope = APIKey.Scope.KEYS
 

@@ -44,7 +44,7 @@ def checksum(random30: str) -> str:
     return base62(zlib.crc32(random30.encode()), CHECKSUM_LENGTH)
 
 
-def kind_of(secret: str) -> Kind | None:
+def secret_kind(secret: str) -> Kind | None:
     """The kind of what could have been issued, by its form and checksum; else None. Never touches the database."""
     match = SECRET.fullmatch(secret)
     if match is None or checksum(match[2]) != match[3]:

@@ -23,7 +23,7 @@ def switch_off(user: User, actor: str, now: datetime, keys: KeyChoice = BY_DEFAU
         return False
     end_sessions(user)
     detail: dict[str, Any] = revoke_chosen(keys_of_person(None, user, now), keys, actor, now)
-    people.about(user, "user.switched_off", actor, **detail)
+    people.record_about_person(user, "user.switched_off", actor, **detail)
     return True
 
 
@@ -32,5 +32,5 @@ def switch_on(user: User, actor: str, now: datetime) -> bool:
     """The person may sign in again. Keys that were revoked stay so. False when the account was on already."""
     moved = User.objects.filter(pk=user.pk, is_active=False).update(is_active=True)
     if moved:
-        people.about(user, "user.switched_on", actor)
+        people.record_about_person(user, "user.switched_on", actor)
     return bool(moved)

@@ -14,7 +14,7 @@ from workspaces.signin.second_factor import FACTORS
 from workspaces.signin.sessions import end_other_sessions
 
 
-def connect() -> None:
+def connect_signals() -> None:
     user_logged_in.connect(fix_the_end, dispatch_uid="workspaces.fix_the_end")
     signals.authenticator_added.connect(after_a_factor_was_added, dispatch_uid="workspaces.factor_added")
     signals.authenticator_removed.connect(after_a_factor_was_removed, dispatch_uid="workspaces.factor_removed")

@@ -18,7 +18,7 @@ def end_sessions(user: User) -> None:
     """Ends every session of this person, on every device."""
     User.objects.filter(pk=user.pk).update(session_generation=F("session_generation") + 1)
     user.refresh_from_db(fields=["session_generation"])
-    people.sessions_ended(user)
+    people.record_sessions_ended(user)
 
 
 def end_other_sessions(request: HttpRequest, user: User) -> None:

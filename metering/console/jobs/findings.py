@@ -23,7 +23,7 @@ SHORT = 24
 STRIPE = "Stripe"
 
 
-class Told(NamedTuple):
+class Sides(NamedTuple):
     """The finding, whose word `found` is, and whose `expected`."""
 
     sentence: str
@@ -32,40 +32,42 @@ class Told(NamedTuple):
 
 
 CHECKS = {
-    "payments_are_what_was_paid": Told("What the invoice says was paid is not the sum of its payments.", "payments", "invoice"),
-    "credits_used_are_what_was_applied": Told(
+    "payments_are_what_was_paid": Sides(
+        "What the invoice says was paid is not the sum of its payments.", "payments", "invoice"
+    ),
+    "credits_used_are_what_was_applied": Sides(
         "The credits that the invoice says it used are not those it used.", "credit ledger", "invoice"
     ),
-    "credit_left_is_within_its_grant": Told("More of a credit was used, or is left, than was granted.", "ledger", "grant"),
-    "refunds_are_what_was_given_back": Told(
+    "credit_left_is_within_its_grant": Sides("More of a credit was used, or is left, than was granted.", "ledger", "grant"),
+    "refunds_are_what_was_given_back": Sides(
         "What the payment says went back is not the sum of its refunds.", "payment", "refunds"
     ),
-    "exact_lines_add_up": Told("The exact subtotal is not the sum of the lines.", "invoice", "lines"),
-    "subtotal_is_rounded_once": Told("The subtotal is not the exact one, rounded.", "invoice", "exact, rounded"),
-    "displayed_lines_add_up": Told("The displayed amounts of the lines are not the subtotal.", "lines", "invoice"),
-    "tax_is_the_sum_of_taxes": Told("The tax is not the sum of the taxes.", "invoice", "taxes"),
-    "total_is_subtotal_and_tax": Told("The total is not subtotal and tax.", "invoice", "subtotal and tax"),
-    "due_is_total_less_settled": Told("What is due is not the total less what was settled.", "invoice", "total less settled"),
-    "nothing_is_due_on_a_paid_invoice": Told("Something is due on a paid invoice.", "invoice", "its status"),
-    "lines_are_quantity_times_rate": Told("Lines are not their tokens times their rate.", "invoice", "tokens times rate"),
-    "numbers_have_no_gaps": Told("Numbers of invoices are missing.", "numbers given", "the last number"),
-    "billed_tokens_were_used": Told("More tokens are billed than were used.", "invoices", "usage"),
-    "credited_lines_add_up": Told("The credit note's lines are not its subtotal.", "lines", "credit note"),
-    "credited_tax_is_the_sum_of_taxes": Told("The credit note's tax is not the sum of its taxes.", "credit note", "taxes"),
-    "credit_note_is_subtotal_and_tax": Told("The credit note's total is not subtotal and tax.", "credit note", "its parts"),
-    "credit_note_is_off_due_or_given_back": Told("Something of the credit note is not settled.", "settled", "credit note"),
-    "credited_is_what_credit_notes_took_off": Told("The invoice was credited other than it says.", "invoice", "credit notes"),
-    "no_line_is_credited_beyond_itself": Told("Lines were credited beyond their amount.", "credit notes", "lines"),
-    "no_more_credited_than_billed": Told("More was credited than billed.", "credit notes", "invoice"),
-    "rollup_by_hour_is_its_events": Told("An hourly sum is not that of its events.", "hourly sums", "events"),
-    "rollup_by_day_is_its_events": Told("A daily sum is not that of its events.", "daily sums", "events"),
-    "rollup_cost_is_tokens_times_rates": Told("A day's cost is not its tokens times the rates.", "daily sums", "rates"),
-    "event_costs_its_tokens_times_rates": Told("A request's cost is not its tokens times the rates.", "request", "rates"),
-    "voided_by_a_correction": Told("A request is voided, and no correction did it.", "corrections", "request"),
-    "event_is_as_last_corrected": Told("A request is not as it was last corrected.", "request", "corrections"),
-    "corrections_follow_each_other": Told("A correction does not begin where the last one ended.", "this one", "the last one"),
-    "audit_trail_is_untouched": Told("The audit trail was touched: see manage.py verify_audit.", "trail", "its chain"),
-    "without_effect_nothing_changes": Told("A correction without effect changed something.", "after", "before"),
+    "exact_lines_add_up": Sides("The exact subtotal is not the sum of the lines.", "invoice", "lines"),
+    "subtotal_is_rounded_once": Sides("The subtotal is not the exact one, rounded.", "invoice", "exact, rounded"),
+    "displayed_lines_add_up": Sides("The displayed amounts of the lines are not the subtotal.", "lines", "invoice"),
+    "tax_is_the_sum_of_taxes": Sides("The tax is not the sum of the taxes.", "invoice", "taxes"),
+    "total_is_subtotal_and_tax": Sides("The total is not subtotal and tax.", "invoice", "subtotal and tax"),
+    "due_is_total_less_settled": Sides("What is due is not the total less what was settled.", "invoice", "total less settled"),
+    "nothing_is_due_on_a_paid_invoice": Sides("Something is due on a paid invoice.", "invoice", "its status"),
+    "lines_are_quantity_times_rate": Sides("Lines are not their tokens times their rate.", "invoice", "tokens times rate"),
+    "numbers_have_no_gaps": Sides("Numbers of invoices are missing.", "numbers given", "the last number"),
+    "billed_tokens_were_used": Sides("More tokens are billed than were used.", "invoices", "usage"),
+    "credited_lines_add_up": Sides("The credit note's lines are not its subtotal.", "lines", "credit note"),
+    "credited_tax_is_the_sum_of_taxes": Sides("The credit note's tax is not the sum of its taxes.", "credit note", "taxes"),
+    "credit_note_is_subtotal_and_tax": Sides("The credit note's total is not subtotal and tax.", "credit note", "its parts"),
+    "credit_note_is_off_due_or_given_back": Sides("Something of the credit note is not settled.", "settled", "credit note"),
+    "credited_is_what_credit_notes_took_off": Sides("The invoice was credited other than it says.", "invoice", "credit notes"),
+    "no_line_is_credited_beyond_itself": Sides("Lines were credited beyond their amount.", "credit notes", "lines"),
+    "no_more_credited_than_billed": Sides("More was credited than billed.", "credit notes", "invoice"),
+    "rollup_by_hour_is_its_events": Sides("An hourly sum is not that of its events.", "hourly sums", "events"),
+    "rollup_by_day_is_its_events": Sides("A daily sum is not that of its events.", "daily sums", "events"),
+    "rollup_cost_is_tokens_times_rates": Sides("A day's cost is not its tokens times the rates.", "daily sums", "rates"),
+    "event_costs_its_tokens_times_rates": Sides("A request's cost is not its tokens times the rates.", "request", "rates"),
+    "voided_by_a_correction": Sides("A request is voided, and no correction did it.", "corrections", "request"),
+    "event_is_as_last_corrected": Sides("A request is not as it was last corrected.", "request", "corrections"),
+    "corrections_follow_each_other": Sides("A correction does not begin where the last one ended.", "this one", "the last one"),
+    "audit_trail_is_untouched": Sides("The audit trail was touched: see manage.py verify_audit.", "trail", "its chain"),
+    "without_effect_nothing_changes": Sides("A correction without effect changed something.", "after", "before"),
 }
 # Ids by the name under which a finding carries them: whose they are, and by which field they are found.
 PAGES: dict[str, tuple[type[Model], str]] = {
@@ -88,7 +90,7 @@ def table(differences: Sequence[dict[str, Any]]) -> SafeString:
     return SafeString(render_to_string("admin/console/table.html", context))
 
 
-def sentence(difference: dict[str, Any]) -> str:
+def finding_sentence(difference: dict[str, Any]) -> str:
     """`Stripe says canceled, we say 125.24 paid.`"""
     check = str(difference.get("check", ""))
     expected, found = str(difference.get("expected")), str(difference.get("found"))
@@ -105,9 +107,9 @@ def sentence(difference: dict[str, Any]) -> str:
 
 
 def _row(difference: dict[str, Any], links: dict[tuple[str, str], str]) -> list[SafeString]:
-    told = CHECKS.get(str(difference.get("check", "")), Told("", "", STRIPE))
+    told = CHECKS.get(str(difference.get("check", "")), Sides("", "", STRIPE))
     return [
-        format_html("<span>{}</span>", sentence(difference)),
+        format_html("<span>{}</span>", finding_sentence(difference)),
         _about(difference, links),
         _said(difference.get("found"), told.ours),
         _said(difference.get("expected"), told.theirs),

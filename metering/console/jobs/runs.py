@@ -90,11 +90,11 @@ class JobRunAdmin(OperatorAdmin):
 
     @display(description="outcome", label=OUTCOME_LABELS)
     def outcome_label(self, run: JobRun) -> str:
-        return outcome_of(run, timezone.now())
+        return run_outcome(run, timezone.now())
 
     @display(description="what it did")
     def did(self, run: JobRun) -> str:
-        return in_words(run)
+        return run_summary(run)
 
     @display(description="findings")
     def findings(self, run: JobRun) -> SafeString | str:
@@ -112,12 +112,12 @@ def jobs_table(request: HttpRequest) -> SafeString:
     rows = [
         {
             "task": task,
-            "about": about(task.task),
+            "about": task_description(task.task),
             "when": words.when(task),
             "run": (run := runs.get(task.task)),
-            "outcome": outcome_of(run, now) if run else "",
-            "label": OUTCOME_LABELS.get(outcome_of(run, now), "") if run else "",
-            "did": in_words(run) if run else "",
+            "outcome": run_outcome(run, now) if run else "",
+            "label": OUTCOME_LABELS.get(run_outcome(run, now), "") if run else "",
+            "did": run_summary(run) if run else "",
             "percent": percent(run) if run else None,
             "at": run.started_at if run else task.last_run_at,
         }
@@ -127,14 +127,14 @@ def jobs_table(request: HttpRequest) -> SafeString:
     return SafeString(render_to_string("admin/console/jobs_table.html", context, request=request))
 
 
-def outcome_of(run: JobRun, now: datetime) -> str:
+def run_outcome(run: JobRun, now: datetime) -> str:
     """A run that never ended is still running or, when nothing was heard of it for a while, died."""
     if run.outcome == JobRun.Outcome.RUNNING and now - (run.seen_at or run.started_at) > SILENT_FOR:
         return "died"
     return str(run.outcome)
 
 
-def in_words(run: JobRun) -> str:
+def run_summary(run: JobRun) -> str:
     """Its counts, such as "3 sent, 1 failed"; its error where it failed."""
     if run.error:
         return run.error[:200]
@@ -167,7 +167,7 @@ def known_tasks() -> dict[str, Any]:
     return dict(current_app.tasks)
 
 
-def about(task: str) -> str:
+def task_description(task: str) -> str:
     """The first line of the task's own description."""
     found = known_tasks().get(task)
     return (inspect.getdoc(found.run) or "").partition("\n")[0] if found is not None else ""
@@ -181,7 +181,7 @@ def last_runs() -> QuerySet[JobRun]:
 
 def troubled(now: datetime) -> list[JobRun]:
     """Last runs that failed, died, or need attention."""
-    return [run for run in last_runs() if outcome_of(run, now) in ("failed", "died", "attention")]
+    return [run for run in last_runs() if run_outcome(run, now) in ("failed", "died", "attention")]
 
 
 admin.site.register(JobRun, JobRunAdmin)

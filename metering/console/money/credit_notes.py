@@ -22,7 +22,7 @@ from metering.invoicing.documents.issued import issued_credit_note
 from metering.invoicing.documents.pdf import pdf_response
 from metering.invoicing.models import Invoice
 from metering.payments.models import Refund
-from metering.payments.refunds.reversals import missing_of, refund_again, returned_as_credit
+from metering.payments.refunds.reversals import missing_of, retry_refund, returned_as_credit
 from workspaces.console.kit.base import OperatorAdmin, ReadOnlyInline, actor_of
 from workspaces.console.kit.pages import FormPage
 from workspaces.downloads import console_download
@@ -137,7 +137,7 @@ class CreditNoteAdmin(OperatorAdmin):
         back = reverse("admin:metering_creditnote_change", args=[note.pk])
 
         def act(asked: dict[str, Any]) -> HttpResponse:
-            amount = refund_again(note.pk, actor_of(request), timezone.now())
+            amount = retry_refund(note.pk, actor_of(request), timezone.now())
             messages.success(request, f"{figures.usd(amount)} are on their way again.")
             return redirect(back)
 

@@ -25,7 +25,7 @@ from workspaces.console.kit.pages import FormPage
 KIND_LABELS = {"promotional": "info", "purchased": "success", "goodwill": "warning"}
 
 
-class ReasonForm(forms.Form):
+class TakeBackForm(forms.Form):
     reason = fields.text("reason", max_length=300)
 
 
@@ -88,7 +88,7 @@ class CreditGrantAdmin(OperatorAdmin):
             return redirect(back)
 
         intro = "What is left of it is taken back. What was used stays used."
-        page = FormPage("Take the credit back", act, back, ReasonForm, intro, "Take the credit back", danger=True)
+        page = FormPage("Take the credit back", act, back, TakeBackForm, intro, "Take the credit back", danger=True)
         return page.respond(request, self, grant)
 
 

@@ -17,8 +17,8 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget
 from metering.console import figures
 from metering.invoicing.composing.taxes import tax_label
 from metering.invoicing.credit_note_models import CreditNote
-from metering.invoicing.credit_notes.issue import CREDITABLE, LONGEST_REASON, Creditable, creditable, plan
-from metering.invoicing.lifecycle.accept import accept
+from metering.invoicing.credit_notes.issue import CREDITABLE, LONGEST_REASON, Creditable, creditable, plan_credit_note
+from metering.invoicing.lifecycle.accept import accept_take_back
 from metering.invoicing.lifecycle.amount_due import OWED
 from metering.invoicing.lifecycle.finalize import finalize
 from metering.invoicing.lifecycle.void import mark_uncollectible, reissue
@@ -49,7 +49,7 @@ class ReasonForm(forms.Form):
     reason = fields.text("reason", "Stays with the invoice and in the audit trail.", max_length=LONGEST_REASON)
 
 
-class CreditForm(forms.Form):
+class CreditNoteForm(forms.Form):
     """What a credit note takes back. `credit_form` adds the lines, and how money goes back where some was paid."""
 
     what = fields.choice("credit", [(BY_LINE, "the amounts given below"), (WHOLE, "all that is left")])
@@ -81,12 +81,12 @@ def acts_for(invoice: Invoice) -> set[str]:
     untouched = not invoice.amount_paid and not invoice.credit_notes.exists()
     allowed = {
         "finalize": invoice.status == Invoice.Status.DRAFT and not is_running(invoice) and invoice.subtotal_exact > 0,
-        "accept": invoice.status == Invoice.Status.DRAFT and takes_back_only(invoice),
+        "accept": invoice.status == Invoice.Status.DRAFT and needs_acceptance(invoice),
         "mark-paid": invoice.status in OWED,
         "credit": invoice.status in CREDITABLE and creditable(invoice).net > 0,
         "uncollectible": invoice.status == Invoice.Status.OPEN,
         "void": invoice.status in OWED and untouched,
-        "reissue": invoice.status == Invoice.Status.VOID and standing_of(invoice) is None,
+        "reissue": invoice.status == Invoice.Status.VOID and current_invoice_of(invoice) is None,
     }
     return {path for path, allows in allowed.items() if allows}
 
@@ -95,24 +95,24 @@ def next_step(invoice: Invoice) -> str:
     if invoice.status == Invoice.Status.DRAFT and is_running(invoice):
         return f"can be finalized from {invoice.period_end:%Y-%m-%d %H:%M} UTC on, when the month has ended"
     if invoice.status == Invoice.Status.VOID:
-        standing = standing_of(invoice)
+        standing = current_invoice_of(invoice)
         return "reissue its month, if it is to be billed" if standing is None else f"none: its month has {standing}"
     if invoice.held:
-        return way_out(invoice)
+        return how_to_continue(invoice)
     steps = {"draft": "finalize it", "open": "mark it as paid when the money has arrived"}
     return steps.get(invoice.status, "none")
 
 
-def takes_back_only(invoice: Invoice) -> bool:
+def needs_acceptance(invoice: Invoice) -> bool:
     """A parked draft that has nothing to finalize: it waits for somebody to accept what it takes back."""
     return bool(invoice.held) and invoice.subtotal_exact <= 0 and invoice.lines.exists()
 
 
-def way_out(invoice: Invoice) -> str:
+def how_to_continue(invoice: Invoice) -> str:
     """How a parked draft goes on."""
     if invoice.subtotal_exact > 0:
         return "Finalizing it releases it."
-    if takes_back_only(invoice):
+    if needs_acceptance(invoice):
         return "Accepting it lets the next invoice take it back."
     return "It goes on by itself when these events are priced or settled."
 
@@ -122,13 +122,13 @@ def is_running(invoice: Invoice) -> bool:
     return timezone.now() < invoice.period_end
 
 
-def standing_of(invoice: Invoice) -> Invoice | None:
+def current_invoice_of(invoice: Invoice) -> Invoice | None:
     """The invoice of the same month that is not void."""
     of_month = Invoice.objects.filter(workspace=invoice.workspace_id, period_start=invoice.period_start)
     return of_month.exclude(status=Invoice.Status.VOID).first()
 
 
-def page_of(invoice: Invoice) -> str:
+def invoice_admin_url(invoice: Invoice) -> str:
     return reverse("admin:metering_invoice_change", args=[invoice.pk])
 
 
@@ -146,7 +146,7 @@ def finalize_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpRe
     page = FormPage(
         "Finalize the invoice",
         act,
-        page_of(invoice),
+        invoice_admin_url(invoice),
         intro=intro,
         submit=f"Finalize the invoice for {invoice.period_start:%B %Y}",
     )
@@ -157,7 +157,7 @@ def accept_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResp
     invoice = _invoice(pk)
 
     def act(asked: dict[str, Any]) -> HttpResponse:
-        left = accept(invoice.pk, asked["reason"], actor_of(request), timezone.now())
+        left = accept_take_back(invoice.pk, asked["reason"], actor_of(request), timezone.now())
         if left is not None:
             return _done(request, left, "It is accepted.")
         messages.success(request, "It is accepted: the next invoice takes it back.")
@@ -165,7 +165,13 @@ def accept_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResp
 
     intro = f"{invoice.held} The ledger has lost what was billed: look for the cause first."
     page = FormPage(
-        "Accept what is taken back", act, page_of(invoice), ReasonForm, intro, "Accept what is taken back", danger=True
+        "Accept what is taken back",
+        act,
+        invoice_admin_url(invoice),
+        ReasonForm,
+        intro,
+        "Accept what is taken back",
+        danger=True,
     )
     return page.respond(request, admin, invoice)
 
@@ -179,7 +185,12 @@ def paid_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpRespon
 
     intro = f"{figures.usd(invoice.amount_due)} of {invoice.workspace} arrived outside this product, in full."
     page = FormPage(
-        "Mark the invoice as paid", act, page_of(invoice), PaidForm, intro, f"Mark {figures.usd(invoice.amount_due)} as paid"
+        "Mark the invoice as paid",
+        act,
+        invoice_admin_url(invoice),
+        PaidForm,
+        intro,
+        f"Mark {figures.usd(invoice.amount_due)} as paid",
     )
     return page.respond(request, admin, invoice)
 
@@ -212,7 +223,11 @@ def reissue_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpRes
         "known now."
     )
     page = FormPage(
-        "Reissue the month", act, page_of(invoice), intro=intro, submit=f"Make the draft for {invoice.period_start:%B %Y}"
+        "Reissue the month",
+        act,
+        invoice_admin_url(invoice),
+        intro=intro,
+        submit=f"Make the draft for {invoice.period_start:%B %Y}",
     )
     return page.respond(request, admin, invoice)
 
@@ -237,7 +252,7 @@ def credit_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResp
     form = credit_form(left, returnable)
     template = "admin/console/credit_form.html"
     page = FormPage(
-        *("Issue a credit note", act, page_of(invoice), form, intro, "Preview the credit note"),
+        *("Issue a credit note", act, invoice_admin_url(invoice), form, intro, "Preview the credit note"),
         template=template,
         preview=lambda asked: preview_of(invoice, asked),
     )
@@ -246,7 +261,7 @@ def credit_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResp
 
 def preview_of(invoice: Invoice, asked: dict[str, Any]) -> Preview:
     """What the credit note would say. Raises what `plan` raises."""
-    planned = plan(invoice, asked["amounts"])
+    planned = plan_credit_note(invoice, asked["amounts"])
     lines = [(line.description, figures.usd(amount)) for line, amount in planned.lines]
     taxes = [(tax_label(tax.name, tax.percent), figures.usd(tax.amount)) for tax in planned.taxes]
     ends = [("Taken off what is due", planned.off_due), ("Goes back to the customer", planned.given_back)]
@@ -277,7 +292,7 @@ def credit_form(left: Creditable, returnable: Returnable) -> type[forms.Form]:
     largest = sorted(left.lines, key=lambda each: -each[1])[:MOST_LINES]
     for line, amount in sorted(largest, key=lambda each: each[0].position):
         extra[line.public_id] = amount_field(line.description, amount)
-    return type("CreditFormOfAnInvoice", (CreditForm,), extra)
+    return type("CreditFormOfAnInvoice", (CreditNoteForm,), extra)
 
 
 def amount_field(label: str, most: Decimal) -> forms.DecimalField:
@@ -303,7 +318,7 @@ def _give_up(
         return _done(request, invoice, f"{given_up} is {given_up.get_status_display().lower()}.")
 
     about = f"{invoice} of {invoice.workspace}, {figures.usd(invoice.total)}. {intro}"
-    page = FormPage(title, act, page_of(invoice), ReasonForm, about, submit.format(invoice=invoice), danger=True)
+    page = FormPage(title, act, invoice_admin_url(invoice), ReasonForm, about, submit.format(invoice=invoice), danger=True)
     return page.respond(request, admin, invoice)
 
 
@@ -318,7 +333,7 @@ def _told(note: CreditNote) -> str:
 
 def _done(request: HttpRequest, invoice: Invoice, text: str) -> HttpResponse:
     messages.success(request, text)
-    return redirect(page_of(invoice))
+    return redirect(invoice_admin_url(invoice))
 
 
 def _invoice(pk: str) -> Invoice:

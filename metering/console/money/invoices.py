@@ -22,7 +22,7 @@ from metering.console.money import close_month as close_acts
 from metering.console.money import invoice_actions
 from metering.console.money.receivables import ListWithSum, ReceivableFilter
 from metering.invoicing.credit_note_models import CreditNote
-from metering.invoicing.documents.invoice import invoice_page
+from metering.invoicing.documents.invoice import invoice_document
 from metering.invoicing.documents.issued import issued_invoice
 from metering.invoicing.documents.pdf import pdf_response
 from metering.invoicing.models import Invoice, InvoiceLine
@@ -217,7 +217,7 @@ class InvoiceAdmin(OperatorAdmin):
 
     @display(description="waits for a person")
     def held_shown(self, invoice: Invoice) -> str:
-        return f"{invoice.held} {invoice_actions.way_out(invoice)}" if invoice.held else "no"
+        return f"{invoice.held} {invoice_actions.how_to_continue(invoice)}" if invoice.held else "no"
 
     @display(description="warnings")
     def warnings_shown(self, invoice: Invoice) -> str:
@@ -312,10 +312,10 @@ class InvoiceAdmin(OperatorAdmin):
         invoice = get_object_or_404(Invoice.objects.select_related("workspace"), pk=object_id)
         links = [
             ("All invoices", reverse("admin:metering_invoice_changelist")),
-            (f"Invoice {invoice.number}" if invoice.number else "Draft", invoice_actions.page_of(invoice)),
+            (f"Invoice {invoice.number}" if invoice.number else "Draft", invoice_actions.invoice_admin_url(invoice)),
             ("PDF", reverse("admin:metering_invoice_pdf", args=[invoice.pk])),
         ]
-        return invoice_page(request, invoice, links)
+        return invoice_document(request, invoice, links)
 
 
 admin.site.register(Invoice, InvoiceAdmin)

@@ -15,7 +15,7 @@ from unfold.decorators import display
 
 from metering.console import figures
 from metering.payments.mails.sending import addresses_of
-from metering.payments.mails.texts import TEXTS, Mail, text_of
+from metering.payments.mails.texts import TEXTS, Mail, build_mail
 from metering.payments.models import Notice
 from workspaces.console.kit.base import OperatorAdmin
 from workspaces.outgoing import NO_MAIL_SERVER
@@ -39,7 +39,7 @@ def state_of(notice: Notice) -> str:
 def mail_of(notice: Notice) -> Mail | None:
     """None where its text is not known any more, or its context lacks what the text prints."""
     try:
-        return text_of(notice.kind, notice.context)
+        return build_mail(notice.kind, notice.context)
     except (KeyError, TypeError):
         return None
 

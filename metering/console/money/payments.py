@@ -61,7 +61,7 @@ class RunningFilter(WaitingFilter):
     waiting = staticmethod(attention.running_disputes)
 
 
-class FailingFilter(WaitingFilter):
+class FailingWebhookFilter(WaitingFilter):
     called = "not sent, and failed"
     waiting = staticmethod(sending.failing)
 
@@ -125,7 +125,7 @@ class PaymentAdmin(OperatorAdmin):
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """A refund is offered while something is left."""
         payment = Payment.objects.filter(pk=object_id).first()
-        return super().get_actions_detail(request, object_id) if payment and refunds.left_of(payment) else []
+        return super().get_actions_detail(request, object_id) if payment and refunds.refundable_amount(payment) else []
 
     @display(description="for")
     def what(self, payment: Payment) -> str:
@@ -163,7 +163,7 @@ class PaymentAdmin(OperatorAdmin):
             RefundByHandForm if by_hand else RefundForm,
             BY_HAND if by_hand else WITHOUT_A_NOTE,
             "Write down the refund" if by_hand else "Refund through Stripe",
-            initial={"amount": refunds.left_of(payment)},
+            initial={"amount": refunds.refundable_amount(payment)},
         )
         return page.respond(request, self, payment)
 
@@ -265,7 +265,7 @@ class WebhookAdmin(OperatorAdmin):
         back = reverse("admin:metering_webhookevent_change", args=[event.pk])
 
         def act(asked: dict[str, Any]) -> HttpResponse:
-            done = inbox.replay(event, actor_of(request), timezone.now())
+            done = inbox.replay_webhook(event, actor_of(request), timezone.now())
             tell = messages.error if done.status == "failed" else messages.success
             tell(request, f"The event is {done.status}. {done.error}")
             return redirect(back)
@@ -277,7 +277,7 @@ class WebhookAdmin(OperatorAdmin):
 class NoticeAdmin(MailPages):
     """What is done with mails; mails.py shows them."""
 
-    list_filter = (KindFilter, FailingFilter, ("workspace", AutocompleteSelectFilter))
+    list_filter = (KindFilter, FailingWebhookFilter, ("workspace", AutocompleteSelectFilter))
     actions_detail = ("send_again",)
 
     @action(description="Send again", url_path="send-again", icon="forward_to_inbox")
@@ -286,7 +286,7 @@ class NoticeAdmin(MailPages):
         back = reverse("admin:metering_notice_change", args=[notice.pk])
 
         def act(asked: dict[str, Any]) -> HttpResponse:
-            done = sending.send_again(notice, actor_of(request), timezone.now())
+            done = sending.resend_notice(notice, actor_of(request), timezone.now())
             tell = messages.success if done.sent_at else messages.error
             tell(request, "The mail is sent." if done.sent_at else f"The mail is not sent, and is tried again. {done.error}")
             return redirect(back)

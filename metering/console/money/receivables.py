@@ -33,7 +33,7 @@ LABELS = {
 }
 
 
-class Owed(NamedTuple):
+class Receivable(NamedTuple):
     """So many invoices, and what is due on them in whole cents."""
 
     invoices: int
@@ -43,7 +43,7 @@ class Owed(NamedTuple):
 class Receivables(NamedTuple):
     """`held` counts drafts, with what they would ask for. `suspended` counts workspaces."""
 
-    owed: dict[str, Owed]
+    owed: dict[str, Receivable]
     suspended: int
 
 
@@ -69,7 +69,7 @@ def receivables(now: datetime) -> Receivables:
         asked[f"{name}_invoices"] = Count("pk", filter=condition(name, now))
         asked[f"{name}_due"] = Sum("amount_due", filter=condition(name, now))
     found = Invoice.objects.filter(status__in=[Invoice.Status.OPEN, Invoice.Status.DRAFT]).aggregate(**asked)
-    owed = {name: Owed(found[f"{name}_invoices"], found[f"{name}_due"] or NOTHING) for name in names}
+    owed = {name: Receivable(found[f"{name}_invoices"], found[f"{name}_due"] or NOTHING) for name in names}
     return Receivables(owed, Workspace.objects.filter(suspended_at__isnull=False).count())
 
 
@@ -93,7 +93,7 @@ def cards(now: datetime) -> list[dict[str, Any]]:
     ]
 
 
-def _card(title: str, name: str, owed: Owed, nothing: str, more: str = "", what: str = "invoice") -> dict[str, Any]:
+def _card(title: str, name: str, owed: Receivable, nothing: str, more: str = "", what: str = "invoice") -> dict[str, Any]:
     counted = f"{owed.invoices:,} {what}{'' if owed.invoices == 1 else 's'}"
     return {
         "title": title,
@@ -101,11 +101,11 @@ def _card(title: str, name: str, owed: Owed, nothing: str, more: str = "", what:
         "note": ", ".join(filter(None, [counted, more])) if owed.invoices else nothing,
         # That invoices are open is how it should be.
         "calm": name == "open" or not owed.invoices,
-        "link": listed(name),
+        "link": invoices_url(name),
     }
 
 
-def listed(name: str, workspace: Workspace | None = None) -> str:
+def invoices_url(name: str, workspace: Workspace | None = None) -> str:
     """The address of the invoices that a choice of LABELS means, of one workspace or of all."""
     of_workspace = f"&workspace__id__exact={workspace.pk}" if workspace else ""
     return f"{reverse('admin:metering_invoice_changelist')}?{PARAMETER}={name}{of_workspace}"

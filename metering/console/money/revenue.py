@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from metering.periods import DAY, Period, floor_day, month_of, previous_month
 from metering.usage.filters import Filters
-from metering.usage.query import UsageQuestion, UsageRow, total_of, usage_of_all_workspaces
+from metering.usage.query import UsageQuestion, UsageRow, usage_of_all_workspaces, usage_total
 from metering.usage.spend import Series, chart_of
 from workspaces.models import Workspace
 
@@ -66,7 +66,7 @@ def _question(period: Period, *groups: str, bucket: str, filters: Filters | None
 
 def _sum(rows: list[UsageRow], period: Period) -> UsageRow:
     within = [row for row in rows if period.start <= row.start < period.end]
-    return total_of(within, period.start, period.end)
+    return usage_total(within, period.start, period.end)
 
 
 def _largest(rows: list[UsageRow]) -> list[UsageRow]:

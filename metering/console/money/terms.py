@@ -21,7 +21,7 @@ from metering.credits.models import CreditGrant
 from metering.invoicing.terms.change import save_terms
 from metering.invoicing.terms.in_force import in_force, pricing_of, terms_of
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms, TaxRate
-from metering.payments.balance.suspension import judge
+from metering.payments.balance.suspension import update_suspension
 from metering.periods import month_of, parse_month
 from workspaces.console.kit import fields
 from workspaces.console.kit.base import OperatorAdmin, actor_of
@@ -50,7 +50,7 @@ class TermsForm(forms.Form):
     tax_treatment = fields.choice("tax", list(BillingTerms.TaxTreatment.choices))
     tax_rates = fields.choices_of("tax rates", TaxRate.objects.all(), "Those that are ticked are printed and added up.")
     tax_note = fields.text("note where no tax is", "Empty: the usual words.", required=False, max_length=300)
-    payment_days = fields.number("days until due", "Empty: the setting's.", required=False, min_value=0, max_value=365)
+    payment_days = fields.number_field("days until due", "Empty: the setting's.", required=False, min_value=0, max_value=365)
     discount_percent = fields.amount(
         "discount in percent", "On list prices; not on the workspace's own.", min_value=0, max_value=100, decimal_places=2
     )
@@ -64,7 +64,7 @@ class TermsForm(forms.Form):
         max_length=7,
     )
     mode = fields.choice("pays", list(BillingTerms.Mode.choices))
-    suspend_when_past_due = fields.switch("suspend live keys while an invoice is overdue with no retry left")
+    suspend_when_past_due = fields.switch_field("suspend live keys while an invoice is overdue with no retry left")
 
     def clean_recipients(self) -> list[str]:
         addresses = [line.strip() for line in self.cleaned_data["recipients"].splitlines() if line.strip()]
@@ -99,8 +99,10 @@ class TaxRateForm(forms.Form):
 class CreditForm(forms.Form):
     kind = fields.choice("kind", list(CreditGrant.Kind.choices), "Promotional credit lowers invoices before tax.")
     amount = fields.amount("amount (USD)", min_value=Decimal("0.01"), decimal_places=2, max_digits=12)
-    expires_at = fields.instant("expires (UTC)", "Counts for every month in which it was valid. Empty: never.", required=False)
-    priority = fields.number("priority", "Lower is used first.", min_value=0, max_value=1000)
+    expires_at = fields.instant_field(
+        "expires (UTC)", "Counts for every month in which it was valid. Empty: never.", required=False
+    )
+    priority = fields.number_field("priority", "Lower is used first.", min_value=0, max_value=1000)
     note = fields.text("note", "The customer reads it.", required=False, max_length=300)
 
 
@@ -115,7 +117,7 @@ class MoneyOfAWorkspace:
         def act(asked: dict[str, Any]) -> HttpResponse:
             rates, now = list(asked.pop("tax_rates")), timezone.now()
             save_terms(workspace, asked, rates, actor_of(request), now)
-            judge(workspace.pk, now)
+            update_suspension(workspace.pk, now)
             messages.success(request, "The billing terms are saved. Drafts follow them at their next refresh.")
             return redirect(back)
 
@@ -124,7 +126,7 @@ class MoneyOfAWorkspace:
             act,
             back,
             TermsForm,
-            f"Finalized invoices keep what they print. Discount and minimum so far: {told(pricing_of(workspace))}.",
+            f"Finalized invoices keep what they print. Discount and minimum so far: {pricing_in_words(pricing_of(workspace))}.",
             initial=initial_of(terms_of(workspace), timezone.now()),
         )
         return page.respond(request, self, workspace)
@@ -136,7 +138,7 @@ class MoneyOfAWorkspace:
         def act(asked: dict[str, Any]) -> HttpResponse:
             now = timezone.now()
             grant = ledger.grant(workspace, asked.pop("kind"), asked.pop("amount"), actor_of(request), now, **asked)
-            judge(workspace.pk, now)
+            update_suspension(workspace.pk, now)
             messages.success(request, f"{figures.usd(grant.amount)} are granted.")
             return redirect(reverse("admin:metering_creditgrant_change", args=[grant.pk]))
 
@@ -166,7 +168,7 @@ def initial_of(terms: BillingTerms, now: datetime) -> dict[str, Any]:
     }
 
 
-def told(agreed: list[AgreedPricing]) -> str:
+def pricing_in_words(agreed: list[AgreedPricing]) -> str:
     """Such as "from 2026-08 on 10 % and no minimum, from 2026-12 on 12.5 % and at least $500.00"."""
     return (
         ", ".join(

@@ -13,11 +13,11 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from metering.console import figures
-from metering.console.money.receivables import condition, listed
-from metering.console.money.terms import told
+from metering.console.money.receivables import condition, invoices_url
+from metering.console.money.terms import pricing_in_words
 from metering.invoicing.composing.taxes import tax_label
 from metering.invoicing.models import Invoice
-from metering.invoicing.terms.in_force import pricing_of, rates_of, terms_of
+from metering.invoicing.terms.in_force import pricing_of, tax_rates_of, terms_of
 from metering.invoicing.terms.models import BillingTerms
 from metering.payments.balance.balance import Balance, balance_of
 from metering.payments.models import Dunning, PaymentAccount
@@ -31,14 +31,14 @@ PAYS = {
 }
 
 
-def kind_of(workspace: Workspace) -> str:
+def billing_mode_label(workspace: Workspace) -> str:
     if workspace.sandbox:
         return "sandbox: metered and priced, never invoiced"
     prepaid = terms_of(workspace).mode == BillingTerms.Mode.PREPAID
     return "customer: pays from credit that it buys before" if prepaid else "customer: invoiced every month"
 
 
-def money_of(workspace: Workspace, now: datetime) -> list[Fact]:
+def money_facts(workspace: Workspace, now: datetime) -> list[Fact]:
     """(name, value) in reading order; nothing of a sandbox. A fixed number of statements but for unbilled months."""
     if workspace.sandbox:
         return []
@@ -58,7 +58,7 @@ def money_of(workspace: Workspace, now: datetime) -> list[Fact]:
 def terms_in_short(terms: BillingTerms) -> str:
     """`10 % discount, VAT 19 %, due after 14 days`."""
     taxed = terms.tax_treatment == BillingTerms.TaxTreatment.TAXED
-    taxes = [tax_label(rate.name, rate.percent) for rate in rates_of(terms)] or [
+    taxes = [tax_label(rate.name, rate.percent) for rate in tax_rates_of(terms)] or [
         "no tax" if taxed else terms.get_tax_treatment_display().lower()
     ]
     days = settings.INVOICE_DUE_DAYS if terms.payment_days is None else terms.payment_days
@@ -69,7 +69,7 @@ def terms_in_short(terms: BillingTerms) -> str:
 def pricing_in_short(terms: BillingTerms) -> list[str]:
     """What was ever agreed about prices, each with its beginning."""
     agreed = pricing_of(terms.workspace)
-    return [told(agreed)] if agreed else ["list prices"]
+    return [pricing_in_words(agreed)] if agreed else ["list prices"]
 
 
 def balance_in_words(balance: Balance) -> str:
@@ -98,10 +98,10 @@ def _owed(workspace: Workspace, now: datetime) -> SafeString:
         invoices = f"{reverse('admin:metering_invoice_changelist')}?workspace__id__exact={workspace.pk}"
         return _linked("nothing", ("invoices", invoices))
     many = f"{found['invoices']:,} invoice{'' if found['invoices'] == 1 else 's'}"
-    text, links = f"{figures.usd(found['due'])} on {many}", [("open invoices", listed("open", workspace))]
+    text, links = f"{figures.usd(found['due'])} on {many}", [("open invoices", invoices_url("open", workspace))]
     if found["late"]:
         text += f", {figures.usd(found['late'])} of it overdue"
-        links.append(("overdue ones", listed("overdue", workspace)))
+        links.append(("overdue ones", invoices_url("overdue", workspace)))
     return _linked(text, *links)
 
 

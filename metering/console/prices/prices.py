@@ -49,15 +49,15 @@ class PriceForm(forms.Form):
     cached_input = rate_field("cached input", "Empty: cached tokens cost the input rate.", required=False)
     cache_write = rate_field("cache write", "Empty: cache writes cost the input rate.", required=False)
     output = rate_field("output", "USD per million tokens, at most six decimals. 0 is free.")
-    above_input_tokens = fields.number(
+    above_input_tokens = fields.number_field(
         "above input tokens", "Reprices the whole request above this many input tokens. 0: always.", min_value=0
     )
     workspace = fields.workspace(required=False, help_text="Only for this workspace. Empty: for all.")
-    effective_from = fields.instant("effective from (UTC)", "Empty: now.", required=False)
-    correct = fields.switch("correct", "Take the place of a wrong version that begins at the very same time.")
+    effective_from = fields.instant_field("effective from (UTC)", "Empty: now.", required=False)
+    correct = fields.switch_field("correct", "Take the place of a wrong version that begins at the very same time.")
 
 
-class StateFilter(DropdownFilter):
+class PriceStateFilter(DropdownFilter):
     title = "state"
     parameter_name = "state"
 
@@ -93,7 +93,7 @@ class PriceVersionAdmin(OperatorAdmin):
         "output_price",
     )
     list_display_links = ("what",)
-    list_filter = (("model", AutocompleteSelectFilter), ("workspace", AutocompleteSelectFilter), StateFilter)
+    list_filter = (("model", AutocompleteSelectFilter), ("workspace", AutocompleteSelectFilter), PriceStateFilter)
     list_select_related = ("model", "workspace")
     search_fields = ("public_id__exact", "model__slug__icontains")
     ordering = ("model__slug", "service_tier", "-effective_from", "-revision", "-id")
@@ -171,7 +171,7 @@ class PriceVersionAdmin(OperatorAdmin):
     @display(description="rated before it was set")
     def kept(self, price: Any) -> SafeString:
         """Requests of its time that another version has rated, with the way to rate them again."""
-        kept = kept_by_others(price)
+        kept = events_of_later_versions(price)
         if not kept:
             return format_html("{}", "No request of its time keeps another price.")
         link = rerating_link(price.model, price.effective_from, price.workspace_id)
@@ -245,13 +245,13 @@ class PriceVersionAdmin(OperatorAdmin):
 
 def warn_of_rated(request: HttpRequest, price: PriceVersion) -> None:
     """Says how many requests a price from the past does not reach, if any."""
-    if rated := kept_by_others(price):
+    if rated := events_of_later_versions(price):
         keep = "request was rated already and keeps its" if rated == 1 else "requests were rated already and keep their"
         since = f"{price.effective_from:%Y-%m-%d %H:%M} UTC"
         messages.warning(request, f"{rated:,} {keep} version: a price from {since} changes only what had none.")
 
 
-def kept_by_others(price: PriceVersion) -> int:
+def events_of_later_versions(price: PriceVersion) -> int:
     return rated_since(price) if price.effective_from < timezone.now() else 0
 
 

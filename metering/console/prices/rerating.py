@@ -23,10 +23,10 @@ from unfold.decorators import display
 from metering.catalogue.models import LanguageModel
 from metering.console import figures
 from metering.errors import InvalidParameter
-from metering.invoicing.explaining.rerating import planned_months, total_of
-from metering.revisions.rerating.intervals import Scope
+from metering.invoicing.explaining.rerating import months_total, planned_months
+from metering.revisions.rerating.intervals import RatingScope
 from metering.revisions.rerating.jobs import LONGEST_REASON, order_rerating
-from metering.revisions.rerating.plan import plan, scope_for
+from metering.revisions.rerating.plan import plan_rerating, scope_for
 from metering.rollups.models import Rerating
 from workspaces.console.kit import fields
 from workspaces.console.kit.base import OperatorAdmin, actor_of
@@ -43,8 +43,8 @@ class ScopeForm(forms.Form):
 
     model = fields.text("model", "With its aliases. Empty: every model.", required=False)
     workspace = fields.workspace(required=False, help_text="Empty: every workspace.")
-    start = fields.instant("from (UTC)", "Included, by each request's own time.")
-    end = fields.instant("to (UTC)", "Not included. Empty: everything so far.", required=False)
+    start = fields.instant_field("from (UTC)", "Included, by each request's own time.")
+    end = fields.instant_field("to (UTC)", "Not included. Empty: everything so far.", required=False)
 
     def clean_model(self) -> LanguageModel | None:
         slug = self.cleaned_data["model"].strip()
@@ -59,12 +59,12 @@ class ScopeForm(forms.Form):
             raise forms.ValidationError("The end is not after the beginning.")
         return self.cleaned_data
 
-    def scope(self, now: datetime) -> Scope:
+    def scope(self, now: datetime) -> RatingScope:
         asked = self.cleaned_data
         return scope_for(asked["model"], asked["workspace"], asked["start"], asked["end"], now)
 
 
-class ReasonForm(forms.Form):
+class OrderForm(forms.Form):
     reason = fields.text("reason", "Customers read it with each request that changes.", max_length=LONGEST_REASON)
 
 
@@ -97,7 +97,7 @@ class ReratingAdmin(OperatorAdmin):
 
     @display(description="what")
     def what(self, order: Rerating) -> str:
-        return in_words(order.model, order.workspace)
+        return scope_in_words(order.model, order.workspace)
 
     @display(description="from (UTC)")
     def since(self, order: Rerating) -> str:
@@ -152,8 +152,8 @@ class ReratingAdmin(OperatorAdmin):
         return TemplateResponse(request, "admin/console/rerating.html", context)
 
     def _dry_run(self, form: ScopeForm, request: HttpRequest) -> dict[str, Any]:
-        months = planned_months(plan(form.scope(timezone.now())))
-        total = total_of(months)
+        months = planned_months(plan_rerating(form.scope(timezone.now())))
+        total = months_total(months)
         rows = rows_of(months)
         if len(rows) > 1:
             rows.append([format_html("<strong>{}</strong>", "Total"), _whole(""), *_figures_of(total), _whole("")])
@@ -177,7 +177,7 @@ class ReratingAdmin(OperatorAdmin):
         def act(given: dict[str, Any]) -> HttpResponse:
             now = timezone.now()
             scope = form.scope(now)
-            months = planned_months(plan(scope))
+            months = planned_months(plan_rerating(scope))
             if not months:
                 raise InvalidParameter("Nothing would change any more: there is nothing to order.")
             order = order_rerating(
@@ -195,15 +195,15 @@ class ReratingAdmin(OperatorAdmin):
             title="Rate usage again",
             act=act,
             back=back,
-            form_class=ReasonForm,
-            intro=f"{in_words(asked['model'], asked['workspace'])}, from {asked['start']:%Y-%m-%d %H:%M} UTC. Each request is "
-            "rated by the price in force at its own time, as prices are set now. What it cost before stays on its trail; "
-            "months already invoiced are adjusted on the next invoice.",
+            form_class=OrderForm,
+            intro=f"{scope_in_words(asked['model'], asked['workspace'])}, from {asked['start']:%Y-%m-%d %H:%M} UTC. "
+            "Each request is rated by the price in force at its own time, as prices are set now. "
+            "What it cost before stays on its trail; months already invoiced are adjusted on the next invoice.",
             submit="Order the re-rating",
         ).respond(request, self)
 
 
-def in_words(model: LanguageModel | None, workspace: Workspace | None) -> str:
+def scope_in_words(model: LanguageModel | None, workspace: Workspace | None) -> str:
     """Such as `codex-mini of every workspace`."""
     return f"{model or 'Every model'} of {workspace or 'every workspace'}"
 

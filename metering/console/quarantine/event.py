@@ -11,7 +11,7 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from metering.console import figures
-from metering.console.quarantine.content import readable
+from metering.console.quarantine.content import readable_content
 from metering.console.quarantine.reasons import reason_of
 from metering.ingest.models import Batch, QuarantinedEvent
 from metering.ingest.quarantine.estimate import estimate
@@ -27,7 +27,7 @@ OUTCOMES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class EventDetail:
     """What the page says of an event, worked out once: the console asks for each of a page's values several times."""
 
     what_to_do: SafeString
@@ -38,17 +38,19 @@ class Told:
     content: str
 
 
-def tell(event: QuarantinedEvent) -> Told:
+def event_detail(event: QuarantinedEvent) -> EventDetail:
     """A fixed number of statements, once per row read."""
-    told: Told | None = getattr(event, "told", None)
+    told: EventDetail | None = getattr(event, "told", None)
     if told is None:
-        told = Told(what_to_do(event), would_bill(event), came_in(event), became(event), history(event), content(event))
+        told = EventDetail(
+            what_to_do(event), would_bill(event), came_in(event), became(event), history(event), content_html(event)
+        )
         event.told = told  # type: ignore[attr-defined]
     return told
 
 
-def content(event: QuarantinedEvent) -> str:
-    return readable(bytes(event.content))
+def content_html(event: QuarantinedEvent) -> str:
+    return readable_content(bytes(event.content))
 
 
 def would_bill(event: QuarantinedEvent) -> str:

@@ -19,7 +19,7 @@ from unfold.paginator import InfinitePaginator
 
 from metering.console import figures
 from metering.console.quarantine import handling, totals
-from metering.console.quarantine.event import tell
+from metering.console.quarantine.event import event_detail
 from metering.console.quarantine.figures import summary
 from metering.console.quarantine.reasons import reason_of
 from metering.ingest.formats.secrets import without_secrets
@@ -32,7 +32,7 @@ STATE_LABELS = {"open": "warning", "replayed": "info", "settled": "success"}
 CODES_SOUGHT = 1_000
 
 
-class StateFilter(DropdownFilter):
+class QuarantineStateFilter(DropdownFilter):
     """Open ones unless asked otherwise; whoever searches by id looks for all."""
 
     title = "state"
@@ -76,7 +76,7 @@ class QuarantinedEventAdmin(OperatorAdmin):
     list_display = ("received", "why", "sender", "held_up", "state")
     list_display_links = ("received",)
     list_filter = (
-        StateFilter,
+        QuarantineStateFilter,
         CodeFilter,
         ("outcome", ChoicesDropdownFilter),
         ("kind", ChoicesDropdownFilter),
@@ -171,7 +171,7 @@ class QuarantinedEventAdmin(OperatorAdmin):
 
     @display(description="would bill, an estimate")
     def would_bill(self, event: QuarantinedEvent) -> str:
-        return tell(event).would_bill
+        return event_detail(event).would_bill
 
     @display(description="message")
     def message_shown(self, event: QuarantinedEvent) -> str:
@@ -179,23 +179,23 @@ class QuarantinedEventAdmin(OperatorAdmin):
 
     @display(description="what to do")
     def what_to_do(self, event: QuarantinedEvent) -> SafeString:
-        return tell(event).what_to_do
+        return event_detail(event).what_to_do
 
     @display(description="came in")
     def came_in(self, event: QuarantinedEvent) -> SafeString:
-        return tell(event).came_in
+        return event_detail(event).came_in
 
     @display(description="what became of the replay")
     def became(self, event: QuarantinedEvent) -> SafeString:
-        return tell(event).became
+        return event_detail(event).became
 
     @display(description="history")
     def history(self, event: QuarantinedEvent) -> SafeString:
-        return tell(event).history
+        return event_detail(event).history
 
     @display(description="content as sent, without secrets")
     def content_as_sent(self, event: QuarantinedEvent) -> SafeString:
-        return format_html('<pre class="console-code">{}</pre>', tell(event).content)
+        return format_html('<pre class="console-code">{}</pre>', event_detail(event).content)
 
     @action(description="Edit and replay", url_path="edit", icon="edit")
     def edit_and_replay(self, request: HttpRequest, object_id: str) -> HttpResponse:

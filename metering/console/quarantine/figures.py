@@ -23,7 +23,7 @@ CHART = CHART_OPTIONS | {"scales": {"x": SCALES["x"], "y": SCALES["y"] | {"title
 
 def summary(now: datetime) -> dict[str, Any]:
     """What the template above the list shows."""
-    reasons, over_time = totals.held_by_reason(), totals.quarantined_by_day(now)
+    reasons, over_time = totals.totals_by_reason(), totals.quarantined_by_day(now)
     events, unknown = sum(each.events for each in reasons), sum(each.unknown for each in reasons)
     held_up = sum((each.estimate for each in reasons), Decimal(0))
     in_conflicts = sum((each.estimate for each in reasons if each.outcome == "conflict"), Decimal(0))
@@ -48,7 +48,7 @@ def _words(code: str) -> str:
     return reason_of(code).words if code in REASONS else code
 
 
-def _reason_row(each: totals.Held, now: datetime) -> list[SafeString]:
+def _reason_row(each: totals.ReasonTotal, now: datetime) -> list[SafeString]:
     link = format_html('<a class="console-link" href="?code={}">{}</a>', each.code, reason_of(each.code).words)
     amount = figures.figure("unknown")
     if each.estimated:

@@ -17,11 +17,11 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from metering.console.quarantine.content import editable, has_secrets
 from metering.console.quarantine.totals import MOST, matching_open
-from metering.errors import InboxFull, QuarantineSettled
+from metering.errors import AlreadyResolved, InboxFull
 from metering.ingest.formats.secrets import without_secrets
 from metering.ingest.models import Batch, QuarantinedEvent
 from metering.ingest.quarantine.dismiss import dismiss, dismiss_matching
-from metering.ingest.quarantine.replay import forecast, replay, replay_edited, replay_matching
+from metering.ingest.quarantine.replay import forecast, replay_edited, replay_events, replay_matching
 from workspaces.console.kit import fields
 from workspaces.console.kit.base import OperatorAdmin, actor_of
 from workspaces.console.kit.pages import FormPage
@@ -62,7 +62,7 @@ def replay_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResp
     event = get_object_or_404(QuarantinedEvent, pk=pk)
 
     def act(asked: dict[str, Any]) -> HttpResponse:
-        (batch,) = replay([event.pk], actor_of(request), timezone.now(), asked["reason"])
+        (batch,) = replay_events([event.pk], actor_of(request), timezone.now(), asked["reason"])
         return _replayed(request, event, batch)
 
     refused = forecast(bytes(event.content), event.kind, timezone.now())
@@ -114,7 +114,7 @@ def dismiss_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpRes
 
 def replay_all_page(request: HttpRequest, admin: OperatorAdmin) -> HttpResponse:
     """Everything open that the address's filter matches, a thousand to a batch."""
-    rows = matching(request, admin)
+    rows = filtered_events(request, admin)
     if rows is None:
         return redirect(LISTING)
 
@@ -129,7 +129,7 @@ def replay_all_page(request: HttpRequest, admin: OperatorAdmin) -> HttpResponse:
             if not batches:
                 raise
         if not batches:
-            raise QuarantineSettled("Nothing to replay: all of it is settled already.")
+            raise AlreadyResolved("Nothing to replay: all of it is settled already.")
         sent, refused = sum(batch.events for batch in batches), sum(batch.refused for batch in batches)
         again = f" The door refused {refused:,} of them again: these are back as new ones." if refused else ""
         messages.success(request, f"{_events(sent)} replayed in {_counted(len(batches), 'batch', 'batches')}.{again}")
@@ -147,7 +147,7 @@ def replay_all_page(request: HttpRequest, admin: OperatorAdmin) -> HttpResponse:
 
 def dismiss_all_page(request: HttpRequest, admin: OperatorAdmin) -> HttpResponse:
     """Everything open that the address's filter matches, with one reason."""
-    rows = matching(request, admin)
+    rows = filtered_events(request, admin)
     if rows is None:
         return redirect(LISTING)
 
@@ -160,7 +160,7 @@ def dismiss_all_page(request: HttpRequest, admin: OperatorAdmin) -> HttpResponse
     return FormPage(title, act, reverse(LISTING), DismissForm, KEPT, title, danger=True).respond(request, admin)
 
 
-def matching(request: HttpRequest, admin: OperatorAdmin) -> QuerySet[QuarantinedEvent] | None:
+def filtered_events(request: HttpRequest, admin: OperatorAdmin) -> QuerySet[QuarantinedEvent] | None:
     """The rows of the list with this address's filter; None where the filter makes no sense."""
     try:
         changes = admin.get_changelist_instance(request)

@@ -39,7 +39,7 @@ GROUP BY day, code
 """
 
 
-class Held(NamedTuple):
+class ReasonTotal(NamedTuple):
     """Open events of one reason. `estimate` is in exact USD and covers `estimated` of them."""
 
     code: str
@@ -75,11 +75,11 @@ class OverTime:
         return [(day, row, sum(row)) for day, row in zip(self.days, numbers, strict=True) if any(row)][::-1]
 
 
-def held_by_reason() -> list[Held]:
+def totals_by_reason() -> list[ReasonTotal]:
     """The open events, most first."""
     with connection.cursor() as cursor:
         cursor.execute(BY_REASON, [MOST])
-        return [Held(*row) for row in cursor.fetchall()]
+        return [ReasonTotal(*row) for row in cursor.fetchall()]
 
 
 def quarantined_by_day(now: datetime) -> OverTime:

@@ -17,7 +17,7 @@ from unfold.decorators import action, display
 from unfold.paginator import InfinitePaginator
 
 from metering.console import figures
-from metering.console.quarantine.content import readable
+from metering.console.quarantine.content import readable_content
 from metering.ingest.models import Batch
 from omixa_billing.reminders import remind
 from workspaces import audit
@@ -28,7 +28,7 @@ STATUS_LABELS = {"pending": "warning", "failing": "danger", "processed": "succes
 SHOWN_ITEMS = 200
 
 
-class FailingFilter(DropdownFilter):
+class FailingBatchFilter(DropdownFilter):
     """A batch that failed and was processed after all is no worry: only waiting ones are failing."""
 
     title = "trouble"
@@ -63,7 +63,7 @@ class BatchAdmin(OperatorAdmin):
         ("source", ChoicesDropdownFilter),
         ("kind", ChoicesDropdownFilter),
         ("gateway", AutocompleteSelectFilter),
-        FailingFilter,
+        FailingBatchFilter,
     )
     list_select_related = ("gateway",)
     search_fields = ("public_id__exact",)
@@ -131,7 +131,7 @@ class BatchAdmin(OperatorAdmin):
 
     @display(description="body as sent, without secrets")
     def body_as_sent(self, batch: Batch) -> SafeString:
-        return format_html('<pre class="console-code">{}</pre>', readable(bytes(batch.body)))
+        return format_html('<pre class="console-code">{}</pre>', readable_content(bytes(batch.body)))
 
     @action(description="Process waiting batches again", url_path="process-again", icon="replay")
     def process_again(self, request: HttpRequest) -> HttpResponse:

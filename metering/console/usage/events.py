@@ -26,7 +26,7 @@ from metering.ingest.models import EventStatus, UsageEvent
 from metering.periods import DAY, floor_day
 from metering.rollups.models import DailyRollup
 from metering.usage.cursors import event_cursor, event_position
-from metering.usage.events import EventQuestion, EventRow, attempts, events_page
+from metering.usage.events import EventQuestion, EventRow, events_page, request_attempts
 from metering.usage.filters import Filters
 from omixa_billing.http.errors import Refusal
 from workspaces.console.kit import fields
@@ -113,7 +113,7 @@ class UsageEventAdmin(OperatorAdmin):
     def one_page(self, request: HttpRequest) -> HttpResponse:
         """One event by workspace, time and id, with why it costs what it costs."""
         event = _addressed(request)
-        rows = attempts(event.workspace, event.request_id)
+        rows = request_attempts(event.workspace, event.request_id)
         row = next(each for each in rows if each.id == event.pk)
         context = {"event": explain(event, row), "others": _lines([each for each in rows if each is not row], event.workspace)}
         return self._render(request, "One event", "admin/console/event.html", context)
@@ -139,7 +139,7 @@ def _listed(asked: dict[str, Any], request: HttpRequest) -> dict[str, Any]:
     if asked["request_id"]:
         return {
             "workspace": workspace,
-            "rows": _lines(attempts(workspace, asked["request_id"].strip()), workspace),
+            "rows": _lines(request_attempts(workspace, asked["request_id"].strip()), workspace),
         }
     question = EventQuestion(
         workspace,

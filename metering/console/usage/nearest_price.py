@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from metering.catalogue.models import PriceVersion
 from metering.catalogue.set_price import DEFAULT_TIER
 from metering.money import from_pico
-from metering.pricing.rates import event_cost, rates_of
+from metering.pricing.rates import event_cost, version_rates
 
 
 class Guess(NamedTuple):
@@ -36,7 +36,7 @@ def _guess(cause: dict[str, Any], versions: list[PriceVersion]) -> Guess | None:
         return None
     nearest = min(open_to, key=lambda version: _distance(version, cause))
     tokens = (cause["input"], cause["cached"], cause["cache_write"], cause["output"])
-    return Guess(from_pico(event_cost(rates_of(nearest), *tokens)), nearest)
+    return Guess(from_pico(event_cost(version_rates(nearest), *tokens)), nearest)
 
 
 def _distance(version: PriceVersion, cause: dict[str, Any]) -> tuple[bool, bool, bool, bool, timedelta]:

@@ -121,7 +121,7 @@ def _open_patiently(body: bytes, kind: str, error: Exception) -> list[bytes]:
     That is still JSON by its grammar, so only the event that holds it may be refused; the strict decoder refuses all.
     """
     try:
-        events = json.loads(text_of(body), parse_constant=_refuse_constant)[kind]
+        events = json.loads(body_text(body), parse_constant=_refuse_constant)[kind]
         if not isinstance(events, list):
             raise TypeError
         check_number(len(events), kind)  # before each is written again, which costs a hundred times as much
@@ -130,7 +130,7 @@ def _open_patiently(body: bytes, kind: str, error: Exception) -> list[bytes]:
         raise MalformedBody(f'The body must be JSON of the form {{"{kind}": [...]}}: {error}.') from None
 
 
-def text_of(body: bytes) -> str:
+def body_text(body: bytes) -> str:
     """For Python's decoder, which takes UTF-16 and UTF-32 as well if it gets bytes: in those a credential passes unseen."""
     return body.decode("utf-8-sig", "surrogatepass")
 

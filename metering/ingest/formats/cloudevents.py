@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from metering.ingest.formats.bodies import check_number, redact_json, text_of
+from metering.ingest.formats.bodies import body_text, check_number, redact_json
 from metering.ingest.formats.translated import Unopenable, Untranslatable
 
 STRUCTURED = "application/cloudevents+json"
@@ -83,7 +83,7 @@ def _split(body: bytes) -> list[bytes]:
     except UNREADABLE as refusal:
         error = refusal
     try:
-        envelopes = _counted(json.loads(text_of(body), parse_constant=_refuse_constant))
+        envelopes = _counted(json.loads(body_text(body), parse_constant=_refuse_constant))
         return [json.dumps(envelope).encode() for envelope in envelopes]
     except (ValueError, RecursionError):
         raise Unopenable(f"The body must be CloudEvents in JSON: {error}.") from None

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from metering.ingest.formats.dialects import Counts, Dialect, Usage, UsageRefused, count
+from metering.ingest.formats.dialects import Counts, Dialect, ProviderUsage, UsageRefused, count_tokens
 from metering.ingest.formats.events import UNREADABLE, Count, Known, Rejected, storable, unreadable
 from workspaces.redaction import redact
 
@@ -21,12 +21,12 @@ class SentCorrection(msgspec.Struct, gc=False):
     key_id: Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
     action: Action
     attempt: Count | None = None
-    usage: Usage | None = None
+    usage: ProviderUsage | None = None
     dialect: Dialect | None = None
     reason: Annotated[str, msgspec.Meta(max_length=512)] | None = None
 
 
-class Correction(msgspec.Struct, gc=False):
+class CanonicalCorrection(msgspec.Struct, gc=False):
     """A correction in canonical form. `counts` is None for a void, which leaves nothing to count."""
 
     index: int
@@ -46,14 +46,14 @@ class Correction(msgspec.Struct, gc=False):
 _sent = msgspec.json.Decoder(SentCorrection)
 
 
-def read_correction(raw: bytes | memoryview, index: int, _received_at: datetime) -> Correction:
+def read_correction(raw: bytes | memoryview, index: int, _received_at: datetime) -> CanonicalCorrection:
     """The correction at position `index` of a batch. Raises Rejected."""
     try:
         sent = _sent.decode(raw)
     except UNREADABLE as error:
         raise unreadable(raw, str(error), "invalid_correction") from None
     try:
-        return Correction(
+        return CanonicalCorrection(
             index=index,
             request_id=storable(sent.request_id, "request_id"),
             attempt=sent.attempt or 0,
@@ -75,6 +75,6 @@ def _counted(sent: SentCorrection) -> Counts | None:
     if sent.usage is None:
         raise Rejected("usage_missing", "A replace must carry the usage that is to count instead.")
     try:
-        return count(sent.usage, sent.dialect)
+        return count_tokens(sent.usage, sent.dialect)
     except UsageRefused as refused:
         raise Rejected(refused.code, str(refused)) from None

@@ -37,7 +37,7 @@ class CacheCreation(msgspec.Struct, gc=False):
     ephemeral_1h_input_tokens: Tokens | None = None
 
 
-class Usage(
+class ProviderUsage(
     msgspec.Struct,
     gc=False,
     rename={
@@ -94,7 +94,7 @@ class Counts(NamedTuple):
 NOTHING = Counts(0, 0, 0, 0, 0)
 
 
-def count(usage: Usage, dialect: Dialect | None) -> Counts:
+def count_tokens(usage: ProviderUsage, dialect: Dialect | None) -> Counts:
     """The tokens a usage object states. Raises UsageRefused."""
     if dialect is None:
         dialect = infer(usage)
@@ -126,7 +126,7 @@ def count(usage: Usage, dialect: Dialect | None) -> Counts:
     return _xai(usage)
 
 
-def infer(usage: Usage) -> Dialect:
+def infer(usage: ProviderUsage) -> Dialect:
     """The dialect of a usage object that names none. Raises UsageRefused where the shape leaves a doubt."""
     prompt = usage.prompt_tokens
     if usage.camel_prompt is not None or usage.prompt_token_count is not None:
@@ -144,13 +144,13 @@ def infer(usage: Usage) -> Dialect:
     raise UsageRefused("usage_missing", "The usage object has no token counts: a billed event must say what it used.")
 
 
-def _refuse_other_counts(usage: Usage, other: Dialect) -> None:
+def _refuse_other_counts(usage: ProviderUsage, other: Dialect) -> None:
     """Gemini's shape beside another is one answer when both count the same, and else none."""
-    if count(usage, other) != count(usage, "gemini"):
+    if count_tokens(usage, other) != count_tokens(usage, "gemini"):
         raise _inconsistent("it has Gemini's token counts beside others that say something else: name the dialect")
 
 
-def _with_input_tokens(usage: Usage) -> Dialect:
+def _with_input_tokens(usage: ProviderUsage) -> Dialect:
     """OpenAI's responses and Anthropic's messages share two names and differ in whether cached tokens are in the first."""
     read, written = usage.cache_read_input_tokens, usage.cache_creation_input_tokens
     if read is None and written is None and usage.cache_creation is None:
@@ -170,7 +170,7 @@ def _with_input_tokens(usage: Usage) -> Dialect:
     )
 
 
-def _refuse_two_answers(usage: Usage) -> None:
+def _refuse_two_answers(usage: ProviderUsage) -> None:
     """Some proxies send both of OpenAI's shapes at once. That is one answer when they say the same, and else none."""
     same = usage.input_tokens in (None, usage.prompt_tokens) and usage.output_tokens in (None, usage.completion_tokens)
     if not same:
@@ -191,7 +191,7 @@ def _cached_of(details: InputDetails | list[Any] | None) -> tuple[int, int]:
     return (details.cached_tokens or 0, details.cache_write_tokens or 0)
 
 
-def _reasoning_is_outside(usage: Usage) -> bool:
+def _reasoning_is_outside(usage: ProviderUsage) -> bool:
     """xAI's native shape: the total is only reached when reasoning is added to the completion."""
     details, total = usage.completion_tokens_details, usage.total_tokens
     if details is None or total is None or not details.reasoning_tokens:
@@ -200,7 +200,7 @@ def _reasoning_is_outside(usage: Usage) -> bool:
 
 
 def _inclusive(
-    usage: Usage,
+    usage: ProviderUsage,
     input: int | None,
     input_details: InputDetails | None,
     output: int | None,
@@ -235,7 +235,7 @@ def _inclusive(
     return Counts(input, cached, cache_write, output, reasoning)
 
 
-def _said_twice(usage: Usage, details: InputDetails | None) -> tuple[int, int]:
+def _said_twice(usage: ProviderUsage, details: InputDetails | None) -> tuple[int, int]:
     """Proxies such as LiteLLM give Anthropic's cached tokens in OpenAI's shape, and under Anthropic's names beside it.
 
     Under Anthropic's names alone, only a total that fits, which was checked before, shows that they are inside the input.
@@ -253,7 +253,7 @@ def _said_twice(usage: Usage, details: InputDetails | None) -> tuple[int, int]:
     )
 
 
-def _anthropic(usage: Usage) -> Counts:
+def _anthropic(usage: ProviderUsage) -> Counts:
     """Cached tokens, read and written, are beside `input_tokens`; writes for 5 minutes and for an hour are one count."""
     if usage.input_tokens is None:
         raise UsageRefused("usage_missing", "usage.input_tokens is missing.")
@@ -273,7 +273,7 @@ def _anthropic(usage: Usage) -> Counts:
     return Counts(input, cached, written, output, reasoning)
 
 
-def _written(usage: Usage) -> int:
+def _written(usage: ProviderUsage) -> int:
     """Anthropic's cache writes, by their sum, their parts, or both where these agree."""
     whole, creation = usage.cache_creation_input_tokens, usage.cache_creation
     if creation is None or (creation.ephemeral_5m_input_tokens is None and creation.ephemeral_1h_input_tokens is None):
@@ -290,7 +290,7 @@ def _split(creation: CacheCreation | None) -> int:
     return (creation.ephemeral_5m_input_tokens or 0) + (creation.ephemeral_1h_input_tokens or 0)
 
 
-def _gemini(usage: Usage) -> Counts:
+def _gemini(usage: ProviderUsage) -> Counts:
     """Tool results are input beside the prompt, cached tokens are in the prompt, thoughts are output beside the candidates.
 
     Where the total shows that thoughts are in the candidates, that counts. Without a total they are outside, as Google
@@ -325,7 +325,7 @@ def _either(camel: int | None, snake: int | None, name: str) -> int | None:
     return snake if camel is None else camel
 
 
-def _xai(usage: Usage) -> Counts:
+def _xai(usage: ProviderUsage) -> Counts:
     """OpenAI's chat shape with reasoning beside the completion, unless the total shows that it is inside.
 
     Without a total it is beside, as xAI documents it.

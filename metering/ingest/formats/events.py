@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from metering.catalogue.set_price import DEFAULT_TIER, normal_tier
-from metering.ingest.formats.dialects import NOTHING, Counts, Dialect, Usage, UsageRefused, count
+from metering.ingest.formats.dialects import NOTHING, Counts, Dialect, ProviderUsage, UsageRefused, count_tokens
 from metering.ingest.models import EventStatus, UsageSource
 from workspaces.redaction import redact
 
@@ -59,7 +59,7 @@ class SentEvent(msgspec.Struct, gc=False):
     model: Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
     occurred_at: str
     attempt: Count | None = None
-    usage: Usage | None = None
+    usage: ProviderUsage | None = None
     dialect: Dialect | None = None
     usage_source: Literal["provider", "estimated"] | None = None
     status: Literal["succeeded", "aborted", "failed"] | None = None
@@ -190,7 +190,7 @@ def _counted(sent: SentEvent, status: str) -> Counts:
             return NOTHING
         raise Rejected("usage_missing", f"A {status} event must carry its usage; only a failed one may leave it out.")
     try:
-        return count(sent.usage, sent.dialect)
+        return count_tokens(sent.usage, sent.dialect)
     except UsageRefused as refused:
         raise Rejected(refused.code, str(refused)) from None
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from metering.ingest.formats.bodies import check_number, text_of
+from metering.ingest.formats.bodies import body_text, check_number
 from metering.ingest.formats.translated import Unopenable, Untranslatable
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -26,17 +26,17 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 DEFAULT_TIERS = (None, "", "auto", "default", "standard")
 
 
-class InputDetails(msgspec.Struct, gc=False):
+class LiteLLMInputDetails(msgspec.Struct, gc=False):
     cached_tokens: Any = None
     cache_write_tokens: Any = None
     cache_creation_tokens: Any = None
 
 
-class OutputDetails(msgspec.Struct, gc=False):
+class LiteLLMOutputDetails(msgspec.Struct, gc=False):
     reasoning_tokens: Any = None
 
 
-class CacheCreation(msgspec.Struct, gc=False):
+class LiteLLMCacheCreation(msgspec.Struct, gc=False):
     ephemeral_5m_input_tokens: Any = None
     ephemeral_1h_input_tokens: Any = None
 
@@ -47,15 +47,15 @@ class UsageObject(msgspec.Struct, gc=False):
     completion_tokens: Any = None
     prompt_tokens: Any = None
     total_tokens: Any = None
-    completion_tokens_details: OutputDetails | None = None
-    prompt_tokens_details: InputDetails | None = None
+    completion_tokens_details: LiteLLMOutputDetails | None = None
+    prompt_tokens_details: LiteLLMInputDetails | None = None
     input_tokens: Any = None
-    input_tokens_details: InputDetails | None = None
+    input_tokens_details: LiteLLMInputDetails | None = None
     output_tokens: Any = None
-    output_tokens_details: OutputDetails | None = None
+    output_tokens_details: LiteLLMOutputDetails | None = None
     cache_creation_input_tokens: Any = None
     cache_read_input_tokens: Any = None
-    cache_creation: CacheCreation | None = None
+    cache_creation: LiteLLMCacheCreation | None = None
     service_tier: Any = None
 
 
@@ -165,7 +165,7 @@ def _reopened(text: bytes) -> bytes:
     that there is none. Fractions become text too, and so keep the digits with which they came.
     """
     try:
-        opened = json.loads(text_of(text), parse_constant=str, parse_float=str)
+        opened = json.loads(body_text(text), parse_constant=str, parse_float=str)
         return json.dumps(opened, ensure_ascii=False).encode("utf-8", "replace")
     except (ValueError, RecursionError) as error:
         raise Unopenable(f"The body must be LiteLLM payloads in JSON: {error}.") from None
@@ -292,18 +292,18 @@ def _usage(said: UsageObject | None) -> dict[str, Any] | None:
     return {name: value for name, value in usage.items() if value is not None} or None
 
 
-def _input_details(said: InputDetails | None) -> dict[str, Any] | None:
+def _input_details(said: LiteLLMInputDetails | None) -> dict[str, Any] | None:
     if said is None:
         return None
     written = said.cache_creation_tokens if said.cache_write_tokens is None else said.cache_write_tokens
     return {"cached_tokens": _count(said.cached_tokens), "cache_write_tokens": _count(written)}
 
 
-def _output_details(said: OutputDetails | None) -> dict[str, Any] | None:
+def _output_details(said: LiteLLMOutputDetails | None) -> dict[str, Any] | None:
     return None if said is None else {"reasoning_tokens": _count(said.reasoning_tokens)}
 
 
-def _cache_creation(said: CacheCreation | None) -> dict[str, Any] | None:
+def _cache_creation(said: LiteLLMCacheCreation | None) -> dict[str, Any] | None:
     if said is None:
         return None
     return {

@@ -17,7 +17,7 @@ Content = bytes | msgspec.Raw | Untranslatable
 
 
 @dataclass(frozen=True)
-class Parcel:
+class InboxPayload:
     """A body as the inbox keeps it, its contents still closed."""
 
     body: bytes
@@ -32,27 +32,29 @@ class Parcel:
         return open_envelope(self.body, self.kind) if self.translated is None else self.translated
 
 
-def of_events(body: bytes, source: str = Batch.Source.HTTP) -> Parcel:
+def of_events(body: bytes, source: str = Batch.Source.HTTP) -> InboxPayload:
     """`POST /gateway/v1/events`, kept as it came."""
-    return Parcel(body, source=source)
+    return InboxPayload(body, source=source)
 
 
-def of_corrections(body: bytes, source: str = Batch.Source.HTTP) -> Parcel:
+def of_corrections(body: bytes, source: str = Batch.Source.HTTP) -> InboxPayload:
     """`POST /gateway/v1/corrections`, kept as it came."""
-    return Parcel(body, Batch.Kind.CORRECTIONS, source)
+    return InboxPayload(body, Batch.Kind.CORRECTIONS, source)
 
 
-def of_litellm(body: bytes) -> Parcel:
+def of_litellm(body: bytes) -> InboxPayload:
     """`POST /gateway/v1/events/litellm`: only what became our events is kept."""
-    return packed(opened(translate, body), source=Batch.Source.LITELLM)
+    return packed(decoded_items(translate, body), source=Batch.Source.LITELLM)
 
 
-def of_cloudevents(body: bytes, content_type: str) -> Parcel:
+def of_cloudevents(body: bytes, content_type: str) -> InboxPayload:
     """CloudEvents that carry our events, without their envelopes."""
-    return packed(opened(unwrap, body, content_type), source=Batch.Source.CLOUDEVENTS)
+    return packed(decoded_items(unwrap, body, content_type), source=Batch.Source.CLOUDEVENTS)
 
 
-def opened(open_body: Callable[..., list[bytes | Untranslatable]], *arguments: bytes | str) -> list[bytes | Untranslatable]:
+def decoded_items(
+    open_body: Callable[..., list[bytes | Untranslatable]], *arguments: bytes | str
+) -> list[bytes | Untranslatable]:
     """What a translator of another format finds in a body."""
     try:
         return open_body(*arguments)
@@ -60,8 +62,8 @@ def opened(open_body: Callable[..., list[bytes | Untranslatable]], *arguments: b
         raise MalformedBody(str(error)) from None
 
 
-def packed(contents: Sequence[Content], kind: str = Batch.Kind.EVENTS, source: str = Batch.Source.REPLAY) -> Parcel:
+def packed(contents: Sequence[Content], kind: str = Batch.Kind.EVENTS, source: str = Batch.Source.REPLAY) -> InboxPayload:
     """Contents in a body of our making, in which a null holds the place of what is none of ours."""
     check_number(len(contents), kind)
     inside = (b"null" if isinstance(content, Untranslatable) else bytes(content) for content in contents)
-    return Parcel(b'{"%s":[%s]}' % (kind.encode(), b",".join(inside)), kind, source, contents)
+    return InboxPayload(b'{"%s":[%s]}' % (kind.encode(), b",".join(inside)), kind, source, contents)

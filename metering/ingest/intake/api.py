@@ -16,8 +16,8 @@ from django.views.decorators.csrf import csrf_exempt
 from metering.errors import NotFound
 from metering.ingest.formats.bodies import discard_rest, read_body
 from metering.ingest.formats.cloudevents import is_cloudevents
-from metering.ingest.formats.payloads import Parcel, of_cloudevents, of_corrections, of_events, of_litellm
-from metering.ingest.intake.receive import take_in
+from metering.ingest.formats.payloads import InboxPayload, of_cloudevents, of_corrections, of_events, of_litellm
+from metering.ingest.intake.receive import receive
 from metering.ingest.models import Batch
 from metering.periods import instant_text
 from omixa_billing.http.errors import Refusal, error_response, refusal_response, storage_unavailable_response
@@ -95,40 +95,40 @@ class GatewayView(View):
         return response
 
 
-class DoorView(GatewayView):
+class IntakeView(GatewayView):
     """What the doors have in common: 202 once the batch is committed."""
 
-    def parcel(self, body: bytes, request: HttpRequest) -> Parcel:
+    def parcel(self, body: bytes, request: HttpRequest) -> InboxPayload:
         raise NotImplementedError
 
     def post(self, request: HttpRequest) -> HttpResponse:
         now = timezone.now()
         gateway = self.gateway_of(request, now)
-        batch = take_in(self.parcel(read_body(request), request), gateway, now)
+        batch = receive(self.parcel(read_body(request), request), gateway, now)
         rejected = [{name: item[name] for name in ("index", "request_id", "code", "message")} for item in batch.items]
         answer = {"batch_id": batch.public_id, "accepted": batch.event_count - len(rejected), "rejected": rejected}
         return JsonResponse(answer, status=202)
 
 
-class EventsView(DoorView):
+class EventsView(IntakeView):
     """`POST /gateway/v1/events`: our own format, or CloudEvents if the content type says so."""
 
-    def parcel(self, body: bytes, request: HttpRequest) -> Parcel:
+    def parcel(self, body: bytes, request: HttpRequest) -> InboxPayload:
         content_type = request.headers.get("Content-Type", "")
         return of_cloudevents(body, content_type) if is_cloudevents(content_type) else of_events(body)
 
 
-class LiteLLMView(DoorView):
+class LiteLLMView(IntakeView):
     """`POST /gateway/v1/events/litellm`: LiteLLM's StandardLoggingPayload."""
 
-    def parcel(self, body: bytes, request: HttpRequest) -> Parcel:
+    def parcel(self, body: bytes, request: HttpRequest) -> InboxPayload:
         return of_litellm(body)
 
 
-class CorrectionsView(DoorView):
+class CorrectionsView(IntakeView):
     """`POST /gateway/v1/corrections`."""
 
-    def parcel(self, body: bytes, request: HttpRequest) -> Parcel:
+    def parcel(self, body: bytes, request: HttpRequest) -> InboxPayload:
         return of_corrections(body)
 
 

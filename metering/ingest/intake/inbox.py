@@ -12,7 +12,7 @@ from psycopg import Cursor
 from metering.ingest.formats.bodies import open_envelope
 from metering.ingest.formats.events import Event, read_all, read_event
 from metering.ingest.models import Batch, compressed, decompressed
-from metering.ingest.recording.arrivals import Origin
+from metering.ingest.recording.arrivals import BatchOrigin
 
 EVENTS_PER_TRANSACTION = 10_000
 BYTES_PER_TRANSACTION = 32 * 1024 * 1024
@@ -59,9 +59,9 @@ class Claimed(NamedTuple):
         """What the quarantine keeps of it."""
         return Batch(pk=self.id, kind=self.kind, source=self.source, gateway_id=self.gateway_id)
 
-    def arriving(self) -> Iterator[tuple[Origin, Event]]:
+    def arriving(self) -> Iterator[tuple[BatchOrigin, Event]]:
         """The events that the door let through, each with where it came from."""
-        origin = Origin(self.id, self.gateway_id)
+        origin = BatchOrigin(self.id, self.gateway_id)
         return ((origin, event) for event in self.open())
 
     def open(self) -> list[Event]:

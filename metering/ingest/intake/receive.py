@@ -14,9 +14,9 @@ from django.conf import settings
 from django.db import transaction
 
 from metering.ingest.directory import KeyOwner, directory
-from metering.ingest.formats.corrections import Correction, read_correction
+from metering.ingest.formats.corrections import CanonicalCorrection, read_correction
 from metering.ingest.formats.events import Event, Known, Rejected, known_of, read_all, read_event
-from metering.ingest.formats.payloads import Content, Parcel
+from metering.ingest.formats.payloads import Content, InboxPayload
 from metering.ingest.formats.translated import Untranslatable
 from metering.ingest.intake.backpressure import make_room
 from metering.ingest.intake.inbox import put
@@ -24,7 +24,7 @@ from metering.ingest.models import Batch, QuarantinedEvent
 from omixa_billing.reminders import remind_soon
 from workspaces.models import Gateway
 
-READERS: dict[str, Callable[[Any, int, datetime], Event | Correction]] = {
+READERS: dict[str, Callable[[Any, int, datetime], Event | CanonicalCorrection]] = {
     Batch.Kind.EVENTS: read_event,
     Batch.Kind.CORRECTIONS: read_correction,
 }
@@ -35,14 +35,14 @@ Bounds = frozenset[int]
 EVERYWHERE: Bounds = frozenset()
 
 
-class Reason(NamedTuple):
+class RefusalReason(NamedTuple):
     """Why nothing of what came is counted, whatever it says."""
 
     code: str
     message: str
 
 
-REVOKED = Reason("gateway_revoked", "Its gateway was revoked before it came.")
+REVOKED = RefusalReason("gateway_revoked", "Its gateway was revoked before it came.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Refused:
         }
 
 
-def take_in(parcel: Parcel, gateway: Gateway, now: datetime, reason: Reason | None = None) -> Batch:
+def receive(parcel: InboxPayload, gateway: Gateway, now: datetime, reason: RefusalReason | None = None) -> Batch:
     """Stores a batch. When this returns, it is committed and will be processed whatever happens next.
 
     For a `reason`, and from a revoked gateway, all of it goes to the quarantine. What an operator replays has no such bounds.
@@ -76,7 +76,7 @@ def take_in(parcel: Parcel, gateway: Gateway, now: datetime, reason: Reason | No
     if reason is None and gateway.revoked_at is not None and parcel.source != Batch.Source.REPLAY:
         reason = REVOKED
     if reason is None:
-        count, refused = check(parcel, now, _bounds(parcel, gateway))
+        count, refused = check_payload(parcel, now, _bounds(parcel, gateway))
     else:
         count, refused = len(parcel.contents), [refuse(*each, reason) for each in enumerate(parcel.contents)]
     batch = Batch(
@@ -97,17 +97,17 @@ def take_in(parcel: Parcel, gateway: Gateway, now: datetime, reason: Reason | No
     return batch
 
 
-def _bounds(parcel: Parcel, gateway: Gateway) -> Bounds:
+def _bounds(parcel: InboxPayload, gateway: Gateway) -> Bounds:
     return EVERYWHERE if parcel.source == Batch.Source.REPLAY else gateway.bound_to
 
 
-def refuse(index: int, content: Content, reason: Reason) -> Refused:
+def refuse(index: int, content: Content, reason: RefusalReason) -> Refused:
     """Content that is refused for another reason than what it says."""
     inside = content.content if isinstance(content, Untranslatable) else bytes(content)
     return Refused(index, Rejected(reason.code, reason.message, known_of(inside)), inside)
 
 
-def check(parcel: Parcel, received_at: datetime, bounds: Bounds = EVERYWHERE) -> tuple[int, list[Refused]]:
+def check_payload(parcel: InboxPayload, received_at: datetime, bounds: Bounds = EVERYWHERE) -> tuple[int, list[Refused]]:
     """How much is in a parcel, and what of it cannot be recorded, in order. Raises MalformedBody, BatchTooLarge."""
     if parcel.kind == Batch.Kind.EVENTS:
         events = read_all(parcel.body, received_at)
@@ -130,7 +130,7 @@ def _may_book(owner: KeyOwner | None, bounds: Bounds) -> bool:
 def check_each(contents: Sequence[Content], kind: str, received_at: datetime, bounds: Bounds = EVERYWHERE) -> list[Refused]:
     """What cannot be recorded, in order."""
     reader = READERS[kind]
-    read: list[Event | Correction] = []
+    read: list[Event | CanonicalCorrection] = []
     refused = []
     for index, content in enumerate(contents):
         if isinstance(content, Untranslatable):
@@ -148,7 +148,7 @@ def check_each(contents: Sequence[Content], kind: str, received_at: datetime, bo
     return sorted(refused, key=lambda each: each.index)
 
 
-def _unbookable(read: Event | Correction) -> Rejected:
+def _unbookable(read: Event | CanonicalCorrection) -> Rejected:
     known = Known(read.request_id, read.attempt, read.key_id)
     owner = directory.keys.get(read.key_id)
     if owner is None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import QuerySet
 
-from metering.errors import InvalidParameter, QuarantineSettled
+from metering.errors import AlreadyResolved, InvalidParameter
 from metering.ingest.models import QuarantinedEvent
 from workspaces import audit
 
@@ -25,7 +25,7 @@ def dismiss(ids: Sequence[int], reason: str, actor: str, now: datetime) -> int:
     still_open = QuarantinedEvent.objects.filter(pk__in=ids, settled_at__isnull=True).order_by("id")
     events = list(still_open.select_for_update(of=("self",)).select_related("workspace").defer("content"))
     if not events:
-        raise QuarantineSettled("Nothing to dismiss: it is settled already.")
+        raise AlreadyResolved("Nothing to dismiss: it is settled already.")
     QuarantinedEvent.objects.filter(pk__in=[event.pk for event in events]).update(
         settled_at=now, settlement=f"dismissed: {reason}"
     )
@@ -59,8 +59,8 @@ def dismiss_matching(
     for ids in chunks_of(matching, most):
         try:
             done += dismiss(ids, reason, actor, now)
-        except QuarantineSettled:
+        except AlreadyResolved:
             continue  # somebody else settled all of these meanwhile
     if not done:
-        raise QuarantineSettled("Nothing to dismiss: it is settled already.")
+        raise AlreadyResolved("Nothing to dismiss: it is settled already.")
     return done

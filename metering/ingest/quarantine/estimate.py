@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from metering.catalogue.models import LanguageModel
 from metering.catalogue.set_price import normal_tier
 from metering.ingest.directory import directory
-from metering.ingest.formats.dialects import MAX_TOKENS, NOTHING, Counts, Dialect, Usage, UsageRefused, count
+from metering.ingest.formats.dialects import MAX_TOKENS, NOTHING, Counts, Dialect, ProviderUsage, UsageRefused, count_tokens
 from metering.ingest.formats.events import INSTANT, UNREADABLE
 from metering.ingest.models import Batch, QuarantinedEvent
 from metering.money import from_pico
@@ -142,7 +142,7 @@ def _instant(said: Any, arrived: datetime) -> datetime:
 
 def _counts(sent: Estimable) -> Counts | None:
     try:
-        return count(msgspec.convert(sent.usage, Usage), msgspec.convert(sent.dialect, Dialect | None))
+        return count_tokens(msgspec.convert(sent.usage, ProviderUsage), msgspec.convert(sent.dialect, Dialect | None))
     except (UsageRefused, msgspec.ValidationError):
         return _least(sent.usage) if isinstance(sent.usage, dict) else None
 

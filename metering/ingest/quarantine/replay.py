@@ -16,13 +16,13 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Length
 
-from metering.errors import InvalidParameter, QuarantineSettled
+from metering.errors import AlreadyResolved, InvalidParameter
 from metering.ingest.directory import directory
 from metering.ingest.formats.bodies import Envelope, redact_json
 from metering.ingest.formats.events import UNREADABLE
 from metering.ingest.formats.payloads import Content, packed
 from metering.ingest.formats.translated import Untranslatable
-from metering.ingest.intake.receive import Refused, check_each, take_in
+from metering.ingest.intake.receive import Refused, check_each, receive
 from metering.ingest.models import Batch, QuarantinedEvent
 from metering.ingest.quarantine.changes import edits
 from metering.ingest.quarantine.dismiss import chunks_of
@@ -42,7 +42,7 @@ class Waiting(NamedTuple):
     size: int
 
 
-def replay(ids: Sequence[int], actor: str, now: datetime, reason: str = "") -> list[Batch]:
+def replay_events(ids: Sequence[int], actor: str, now: datetime, reason: str = "") -> list[Batch]:
     """Replays those of the events (primary keys) that are open, in the order of their ids, and returns the batches.
 
     Each batch is a transaction of its own. Raises QuarantineSettled when none is open any more, InboxFull when there is no
@@ -50,7 +50,7 @@ def replay(ids: Sequence[int], actor: str, now: datetime, reason: str = "") -> l
     """
     batches = list(_batches(ids, actor, now, reason))
     if not batches:
-        raise QuarantineSettled("Nothing to replay: it is settled already.")
+        raise AlreadyResolved("Nothing to replay: it is settled already.")
     return batches
 
 
@@ -59,7 +59,7 @@ def replay_matching(
 ) -> Iterator[Batch]:
     """Replays the open ones among `matching`, `most` of them if there are more, and yields each batch once it is stored.
 
-    What a replay brings back is not replayed again. Raises InboxFull as `replay` does.
+    What a replay brings back is not replayed again. Raises InboxFull as `replay_events` does.
     """
     for ids in chunks_of(matching, most):
         yield from _batches(ids, actor, now, reason)
@@ -80,17 +80,17 @@ def replay_edited(event_id: int, content: bytes, actor: str, now: datetime, reas
     detail = {"edited": edits(bytes(event.content), content)}
     batch = _send([_waiting(event, len(content))], actor, now, reason.strip(), content, detail)
     if batch is None:
-        raise QuarantineSettled("Nothing to replay: it is settled already.")
+        raise AlreadyResolved("Nothing to replay: it is settled already.")
     return batch
 
 
 def forecast(content: bytes, kind: str, now: datetime) -> Refused | None:
     """What the door would refuse this content for; None when it would let it through to a worker."""
-    refused = check_each([closed(content)], kind, now)
+    refused = check_each([raw_content(content)], kind, now)
     return refused[0] if refused else None
 
 
-def closed(content: bytes) -> Content:
+def raw_content(content: bytes) -> Content:
     """The content as something that can stand in a body beside others: whole JSON, or else a refusal that keeps it."""
     try:
         inside = msgspec.json.decode(b'{"events":[%s]}' % content, type=Envelope).events
@@ -154,8 +154,8 @@ def _send(
         events = list(still_open.order_by("id").select_for_update(of=("self",)).select_related("gateway", "workspace"))
         if not events:
             return None
-        contents = [closed(bytes(event.content) if content is None else content) for event in events]
-        batch = take_in(packed(contents, group[0].kind), events[0].gateway, now)
+        contents = [raw_content(bytes(event.content) if content is None else content) for event in events]
+        batch = receive(packed(contents, group[0].kind), events[0].gateway, now)
         QuarantinedEvent.objects.filter(pk__in=[event.pk for event in events]).update(
             settled_at=now, settlement=settlement(actor, reason, content is not None), replayed_in=batch.public_id
         )

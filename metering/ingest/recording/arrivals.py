@@ -30,7 +30,7 @@ class Arrival(msgspec.Struct, gc=False):
     cost: int | None = None
 
 
-class Origin(NamedTuple):
+class BatchOrigin(NamedTuple):
     """Where an event came from."""
 
     batch_id: int
@@ -45,7 +45,7 @@ class Outcome(NamedTuple):
     conflicts: list[Arrival]
 
 
-def number(events: Iterable[tuple[Origin, Event]]) -> list[Arrival]:
+def resolve_names(events: Iterable[tuple[BatchOrigin, Event]]) -> list[Arrival]:
     """(origin, event) pairs with the numbers of everything they name. New names are added."""
     events = list(events)
     keys = directory.find_keys({event.key_id for _, event in events})
@@ -60,7 +60,7 @@ def number(events: Iterable[tuple[Origin, Event]]) -> list[Arrival]:
     return arrivals
 
 
-def rate(arrival: Arrival, rates: RateTable) -> None:
+def rate_arrival(arrival: Arrival, rates: RateTable) -> None:
     """Gives the arrival its price, if one is in force at its time."""
     event = arrival.event
     if event.status == EventStatus.FAILED:

@@ -30,7 +30,7 @@ CONFLICT = (
 UNPRICED = ("unpriced", "no_price", "Recorded; no price covers its model, service tier and time yet.")
 
 
-def settle(batches: Sequence[Claimed], outcome: Outcome, now: datetime) -> None:
+def mark_processed(batches: Sequence[Claimed], outcome: Outcome, now: datetime) -> None:
     """Marks batches as processed with their counts and items, and quarantines their conflicts."""
     counts: dict[int, Counter[str]] = defaultdict(Counter)
     items: dict[int, list[dict[str, Any]]] = {batch.id: list(batch.items) for batch in batches}

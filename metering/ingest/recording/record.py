@@ -10,7 +10,7 @@ from datetime import datetime
 from django.db import connection
 
 from metering.ingest.directory import directory
-from metering.ingest.recording.arrivals import Arrival, Outcome, rate
+from metering.ingest.recording.arrivals import Arrival, Outcome, rate_arrival
 from metering.ingest.recording.claim import claim
 from metering.money import from_pico
 from metering.pricing.rates import RateTable
@@ -33,11 +33,11 @@ WRITTEN_TYPES = (
 Fold = Callable[[Sequence[Arrival]], None]
 
 
-def record(arrivals: Sequence[Arrival], rates: RateTable, now: datetime) -> Outcome:
+def record_events(arrivals: Sequence[Arrival], rates: RateTable, now: datetime) -> Outcome:
     """Counts each event once, and writes it with its price. Must be called inside a transaction."""
     claimed, duplicates, conflicts = claim(arrivals)
     for arrival in claimed:
-        rate(arrival, rates)
+        rate_arrival(arrival, rates)
     write(claimed, now)
     return Outcome(claimed, duplicates, conflicts)
 

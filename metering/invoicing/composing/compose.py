@@ -8,13 +8,13 @@ from typing import Any
 
 from django.conf import settings
 
-from metering.credits.ledger import AFTER_TAX, BEFORE_TAX, Left, Use, draw, drawn, left_of
+from metering.credits.ledger import AFTER_TAX, BEFORE_TAX, Remaining, Use, draw, drawn, remaining_grants
 from metering.invoicing.composing.adjustments import not_yet_billed
-from metering.invoicing.composing.discounts_and_minimums import Agreed, agreed_json, charges
+from metering.invoicing.composing.discounts_and_minimums import Agreed, agreed_json, discount_and_minimum_lines
 from metering.invoicing.composing.lines import DraftLine, draft_lines
-from metering.invoicing.composing.taxes import Rate, Tax, taxed
+from metering.invoicing.composing.taxes import Tax, TaxShare, taxed
 from metering.invoicing.models import InvoiceLine
-from metering.invoicing.terms.in_force import notes_of, terms_of
+from metering.invoicing.terms.in_force import terms_notes, terms_of
 from metering.invoicing.terms.models import BillingTerms
 from metering.money import WIDE, round_to_cents, share_out
 from metering.periods import Period
@@ -95,7 +95,7 @@ class InvoicePreview:
 
 
 def compose(
-    workspace: Workspace, period: Period, since: datetime | None = None, credit: Sequence[Left] | None = None
+    workspace: Workspace, period: Period, since: datetime | None = None, credit: Sequence[Remaining] | None = None
 ) -> InvoicePreview:
     """The invoice for `period` as the ledger stands; a sandbox's is empty. Writes nothing; raises LedgerMismatch.
 
@@ -108,11 +108,11 @@ def compose(
         subtotal_exact = WIDE.add(subtotal_exact, line.amount_exact)
     subtotal = round_to_cents(subtotal_exact) + NOTHING  # adding zero turns -0.00 into 0.00
     shares = share_out(subtotal, [line.amount_exact for line in lines])
-    usable = [each for each in (left_of(workspace) if credit is None else credit) if is_usable(each, period)]
+    usable = [each for each in (remaining_grants(workspace) if credit is None else credit) if is_usable(each, period)]
     promotional = draw([each for each in usable if each.grant.kind in BEFORE_TAX], subtotal)
     taxes = taxed(parts_of(lines, shares, agreed, period), drawn(promotional))
     total = subtotal - drawn(promotional) + sum((tax.amount for tax in taxes), NOTHING)
-    notes = notes_of(terms) | ({"carried": carried_text(carried)} if carried else {})
+    notes = terms_notes(terms) | ({"carried": carried_text(carried)} if carried else {})
     return InvoicePreview(
         workspace=workspace,
         period=period,
@@ -135,7 +135,7 @@ def lines_and_terms(
     """The lines in their order, the terms they follow, and the earlier months that had no invoice of their own."""
     workspace = terms.workspace
     unbilled = not_yet_billed(workspace, period, since)
-    others, agreed = charges(terms, unbilled, period)
+    others, agreed = discount_and_minimum_lines(terms, unbilled, period)
     usage = draft_lines(unbilled.left, period)
     lines = sorted([*usage, *others], key=lambda line: (is_adjustment(line, period), line.period.start, line.kind in CHARGES))
     earlier = {line.period.start for line in lines if line.period.start < period.start}
@@ -148,7 +148,7 @@ CHARGES = (InvoiceLine.Kind.DISCOUNT, InvoiceLine.Kind.MINIMUM)
 
 def parts_of(
     lines: Sequence[DraftLine], shares: Sequence[Decimal], agreed: Mapping[datetime, Agreed], own: Period
-) -> list[tuple[Decimal, tuple[Rate, ...]]]:
+) -> list[tuple[Decimal, tuple[TaxShare, ...]]]:
     """What the lines show, summed by how their months are taxed, the invoice's own month first."""
     parts = {agreed[own.start].taxes: NOTHING} if agreed else {}
     for line, share in zip(lines, shares, strict=True):
@@ -161,7 +161,7 @@ def is_adjustment(line: DraftLine, own: Period) -> bool:
     return line.kind == InvoiceLine.Kind.ADJUSTMENT or line.period.start != own.start
 
 
-def is_usable(each: Left, period: Period) -> bool:
+def is_usable(each: Remaining, period: Period) -> bool:
     """Credit counts for every month in which it was valid for a time."""
     return each.grant.expires_at is None or each.grant.expires_at > period.start
 

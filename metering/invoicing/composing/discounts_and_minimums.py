@@ -17,9 +17,9 @@ from django.db.models import Sum
 from metering.catalogue.models import PriceVersion
 from metering.invoicing.composing.adjustments import FINALIZED, Unbilled
 from metering.invoicing.composing.lines import DraftLine, LineKey, amount_of, prices_of
-from metering.invoicing.composing.taxes import Rate, rates_from
+from metering.invoicing.composing.taxes import TaxShare, rates_from
 from metering.invoicing.models import InvoiceLine
-from metering.invoicing.terms.in_force import in_force, pricing_of, rates_of
+from metering.invoicing.terms.in_force import in_force, pricing_of, tax_rates_of
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms
 from metering.money import ONE_PICO, WIDE, cents_text
 from metering.periods import Period, month_of, next_month
@@ -29,7 +29,7 @@ KINDS = (InvoiceLine.Kind.DISCOUNT, InvoiceLine.Kind.MINIMUM)
 
 
 @dataclass(slots=True)
-class Usage:
+class MonthUsage:
     """What a month's usage costs: all of it, and the part at list prices. Exact USD."""
 
     total: Decimal = NOTHING
@@ -42,29 +42,31 @@ class Agreed:
 
     discount_percent: Decimal
     minimum: Decimal
-    taxes: tuple[Rate, ...]
+    taxes: tuple[TaxShare, ...]
 
 
 @dataclass(slots=True)
-class Billed:
+class BilledCharges:
     """What finalized invoices say of earlier months: what each was first billed by, and sums by (month, kind)."""
 
     agreed: dict[datetime, Agreed] = field(default_factory=dict)
     amounts: dict[tuple[datetime, str], Decimal] = field(default_factory=dict)
 
 
-def charges(terms: BillingTerms, unbilled: Unbilled, period: Period) -> tuple[list[DraftLine], dict[datetime, Agreed]]:
+def discount_and_minimum_lines(
+    terms: BillingTerms, unbilled: Unbilled, period: Period
+) -> tuple[list[DraftLine], dict[datetime, Agreed]]:
     """The discount and minimum lines of the invoice for `period`, and what holds for each month it looks at."""
     billed = billed_charges(terms, unbilled, period)
     usage = usage_by_month(unbilled)
-    pricing, taxes = pricing_of(terms.workspace), rates_of(terms)
+    pricing, taxes = pricing_of(terms.workspace), tax_rates_of(terms)
     looked_at = {*usage, *billed.agreed, *committed_months(pricing, unbilled.start, period), period.start}
     agreed = {
         month: billed.agreed.get(month) or agreed_on(month, pricing, taxes) for month in sorted(looked_at - unbilled.voided)
     }
     lines = []
     for month, what in agreed.items():
-        used = usage.get(month, Usage())
+        used = usage.get(month, MonthUsage())
         discount = -percent_of(used.at_list_price, what.discount_percent)
         topped_up = max(NOTHING, what.minimum - (used.total + discount))
         for kind, should in ((InvoiceLine.Kind.DISCOUNT, discount), (InvoiceLine.Kind.MINIMUM, topped_up)):
@@ -74,9 +76,9 @@ def charges(terms: BillingTerms, unbilled: Unbilled, period: Period) -> tuple[li
     return lines, agreed
 
 
-def usage_by_month(unbilled: Unbilled) -> dict[datetime, Usage]:
+def usage_by_month(unbilled: Unbilled) -> dict[datetime, MonthUsage]:
     prices: dict[str, PriceVersion] = prices_of(unbilled.used)
-    months: dict[datetime, Usage] = defaultdict(Usage)
+    months: dict[datetime, MonthUsage] = defaultdict(MonthUsage)
     for key, quantity in unbilled.used.items():
         amount, month = amount_of(key, quantity, prices), months[key.month]
         month.total = WIDE.add(month.total, amount)
@@ -85,7 +87,7 @@ def usage_by_month(unbilled: Unbilled) -> dict[datetime, Usage]:
     return months
 
 
-def billed_charges(terms: BillingTerms, unbilled: Unbilled, period: Period) -> Billed:
+def billed_charges(terms: BillingTerms, unbilled: Unbilled, period: Period) -> BilledCharges:
     lines = InvoiceLine.objects.filter(
         invoice__workspace=terms.workspace, invoice__status__in=FINALIZED, period_start__lt=period.end
     )
@@ -94,7 +96,7 @@ def billed_charges(terms: BillingTerms, unbilled: Unbilled, period: Period) -> B
     first = lines.order_by("period_start", "invoice__finalized_at", "invoice_id").distinct("period_start")
     sums = lines.filter(kind__in=KINDS).order_by().values_list("period_start", "kind").annotate(amount=Sum("amount_exact"))
     kept = first.values_list("period_start", "invoice__terms", "invoice__taxes")
-    return Billed(
+    return BilledCharges(
         agreed={month: agreed_then(month, agreed, taxes) for month, agreed, taxes in kept},
         amounts={(month, kind): amount for month, kind, amount in sums},
     )
@@ -110,7 +112,7 @@ def committed_months(pricing: Sequence[AgreedPricing], start: datetime | None, o
         month = next_month(month)
 
 
-def agreed_on(month: datetime, pricing: Sequence[AgreedPricing], taxes: tuple[Rate, ...]) -> Agreed:
+def agreed_on(month: datetime, pricing: Sequence[AgreedPricing], taxes: tuple[TaxShare, ...]) -> Agreed:
     """Of a month that was never invoiced: what was agreed for it, and today's taxes."""
     found = in_force(pricing, month)
     return Agreed(found.discount_percent, found.minimum_commitment or Decimal("0.00"), taxes)

@@ -119,14 +119,14 @@ def draft_lines(quantities: Mapping[LineKey, int], own: Period) -> list[DraftLin
     def order(key: LineKey) -> tuple[object, ...]:
         price = prices[key.price]
         version = (price.effective_from, price.revision, price.above_input_tokens, price.public_id)
-        kind_and_month = (kind_of(key, quantities[key], own) != InvoiceLine.Kind.USAGE, key.month)
+        kind_and_month = (line_kind(key, quantities[key], own) != InvoiceLine.Kind.USAGE, key.month)
         what = (models[key.model_id].slug, key.service_tier != "default", key.service_tier)
         return (*kind_and_month, *what, *version, COMPONENTS.index(key.component))
 
     lines = []
     for key in sorted(quantities, key=order):
         quantity, price = quantities[key], prices[key.price]
-        kind, model = kind_of(key, quantity, own), models[key.model_id].slug
+        kind, model = line_kind(key, quantity, own), models[key.model_id].slug
         amount = amount_of(key, quantity, prices)
         if kind == InvoiceLine.Kind.ADJUSTMENT and not amount:
             continue
@@ -138,7 +138,7 @@ def draft_lines(quantities: Mapping[LineKey, int], own: Period) -> list[DraftLin
     return lines
 
 
-def kind_of(key: LineKey, quantity: int, own: Period) -> str:
+def line_kind(key: LineKey, quantity: int, own: Period) -> str:
     """Usage is the invoice's own month; another month's tokens, or tokens taken back, adjust."""
     if key.month == own.start and quantity > 0:
         return InvoiceLine.Kind.USAGE

@@ -14,7 +14,7 @@ from metering.money import WIDE, round_to_cents, share_out
 NOTHING = Decimal("0.00")
 
 
-class Rate(NamedTuple):
+class TaxShare(NamedTuple):
     """A tax's name and its percentage."""
 
     name: str
@@ -41,24 +41,24 @@ class Tax:
     amount: Decimal
 
     @property
-    def rate(self) -> Rate:
-        return Rate(self.name, self.percent)
+    def rate(self) -> TaxShare:
+        return TaxShare(self.name, self.percent)
 
     def as_json(self) -> dict[str, str]:
         return self.rate.as_json() | {"taxable": f"{self.taxable:.2f}", "amount": f"{self.amount:.2f}"}
 
 
-def rates_from(kept: Iterable[Mapping[str, Any]]) -> tuple[Rate, ...]:
+def rates_from(kept: Iterable[Mapping[str, Any]]) -> tuple[TaxShare, ...]:
     """As an invoice keeps them."""
-    return tuple(Rate(each["name"], Decimal(each["percent"])) for each in kept)
+    return tuple(TaxShare(each["name"], Decimal(each["percent"])) for each in kept)
 
 
-def taxed(parts: Sequence[tuple[Decimal, tuple[Rate, ...]]], promotional: Decimal = NOTHING) -> list[Tax]:
+def taxed(parts: Sequence[tuple[Decimal, tuple[TaxShare, ...]]], promotional: Decimal = NOTHING) -> list[Tax]:
     """The taxes on parts of a subtotal, each in whole cents with its rates; promotional credit lowers all in proportion.
 
     A subtotal below zero, which only a preview has, is not taxed.
     """
-    bases: dict[Rate, Decimal] = {}
+    bases: dict[TaxShare, Decimal] = {}
     for (_, rates), part in zip(parts, lowered([amount for amount, _ in parts], promotional), strict=True):
         for rate in rates:
             bases[rate] = bases.get(rate, NOTHING) + part
@@ -66,7 +66,7 @@ def taxed(parts: Sequence[tuple[Decimal, tuple[Rate, ...]]], promotional: Decima
     return [tax_on(NOTHING if untaxed else base, rate) for rate, base in bases.items()]
 
 
-def tax_on(taxable: Decimal, rate: Rate) -> Tax:
+def tax_on(taxable: Decimal, rate: TaxShare) -> Tax:
     amount = round_to_cents(WIDE.multiply(taxable, rate.percent).scaleb(-2, WIDE)) + NOTHING
     return Tax(rate.name, rate.percent, taxable, amount)
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from metering.invoicing.as_json import kept_taxes
+from metering.invoicing.as_json import stored_taxes
 from metering.invoicing.credit_note_models import CreditNote, CreditNoteLine
 from metering.money import cents_text
 from metering.periods import instant_text
@@ -18,9 +18,9 @@ def credit_note_json(note: CreditNote) -> dict[str, Any]:
         "reason": note.reason,
         "seller": note.seller,
         "buyer": note.buyer,
-        "lines": [line_json(line) for line in note.lines.all()],
+        "lines": [credit_note_line_json(line) for line in note.lines.all()],
         "subtotal": cents_text(note.subtotal),
-        "taxes": kept_taxes(note.taxes, note.subtotal),
+        "taxes": stored_taxes(note.taxes, note.subtotal),
         "tax": cents_text(note.tax),
         "total": cents_text(note.total),
         "off_due": cents_text(note.off_due),
@@ -31,7 +31,7 @@ def credit_note_json(note: CreditNote) -> dict[str, Any]:
     }
 
 
-def line_json(line: CreditNoteLine) -> dict[str, Any]:
+def credit_note_line_json(line: CreditNoteLine) -> dict[str, Any]:
     return {
         "invoice_line_id": line.invoice_line.public_id,
         "description": line.description,

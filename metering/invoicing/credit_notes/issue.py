@@ -11,11 +11,11 @@ from decimal import Decimal
 from django.conf import settings
 from django.db.models import Sum
 
-from metering.errors import InvalidParameter, InvoiceNotOpen, NothingLeft
-from metering.invoicing.composing.taxes import Rate, Tax, rates_from, tax_on
+from metering.errors import InvalidParameter, InvoiceNotOpen, NothingToCredit
+from metering.invoicing.composing.taxes import Tax, TaxShare, rates_from, tax_on
 from metering.invoicing.credit_note_models import CreditNote, CreditNoteLine
 from metering.invoicing.lifecycle.amount_due import OWED, lower_due
-from metering.invoicing.lifecycle.freeze import take_number
+from metering.invoicing.lifecycle.freeze import next_number
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.money import ONE_CENT, WIDE, cents_text, share_out
 from workspaces import audit
@@ -42,7 +42,7 @@ class Creditable:
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedCreditNote:
     """A credit note worked out, before anything is written."""
 
     lines: Sequence[tuple[InvoiceLine, Decimal]]
@@ -88,7 +88,7 @@ def credited_of_tax(notes: Sequence[CreditNote], at: int, what: str) -> Decimal:
     return sum((Decimal(note.taxes[at].get(what, note.subtotal)) for note in notes), NOTHING)
 
 
-def plan(invoice: Invoice, amounts: Mapping[str, Decimal] | None) -> Planned:
+def plan_credit_note(invoice: Invoice, amounts: Mapping[str, Decimal] | None) -> PlannedCreditNote:
     """What a credit note of `amounts`, whole cents before tax by line id, would say; None: of all that is left.
 
     First it takes off what is due; the rest is given back. Raises InvoiceNotOpen, NothingLeft and InvalidParameter.
@@ -97,20 +97,22 @@ def plan(invoice: Invoice, amounts: Mapping[str, Decimal] | None) -> Planned:
         raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open or paid one is credited.")
     left = creditable(invoice)
     if left.net <= 0:
-        raise NothingLeft(f"Nothing is left of {invoice} to credit.")
+        raise NothingToCredit(f"Nothing is left of {invoice} to credit.")
     lines = spread(left) if amounts is None else chosen(left, amounts)
     subtotal = sum((amount for _, amount in lines), NOTHING)
     if subtotal > left.net:
-        raise NothingLeft(
+        raise NothingToCredit(
             f"Before tax {cents_text(left.net)} are left of {invoice}, after discounts and earlier credit notes: "
             f"not {cents_text(subtotal)}."
         )
     taxes = list(left.taxes) if subtotal == left.net else taxes_of(invoice, left, lines)
-    planned = Planned(lines, subtotal, taxes, NOTHING)
+    planned = PlannedCreditNote(lines, subtotal, taxes, NOTHING)
     if not 0 < planned.total <= left.total:
-        raise NothingLeft(f"{cents_text(left.total)} are left of {invoice}, not {cents_text(planned.total)}: credit all of it.")
+        raise NothingToCredit(
+            f"{cents_text(left.total)} are left of {invoice}, not {cents_text(planned.total)}: credit all of it."
+        )
     due = invoice.amount_due if invoice.status in OWED else NOTHING
-    return Planned(lines, subtotal, planned.taxes, min(planned.total, due))
+    return PlannedCreditNote(lines, subtotal, planned.taxes, min(planned.total, due))
 
 
 def spread(left: Creditable) -> list[tuple[InvoiceLine, Decimal]]:
@@ -129,7 +131,7 @@ def chosen(left: Creditable, amounts: Mapping[str, Decimal]) -> list[tuple[Invoi
             raise InvalidParameter("An amount is whole cents above zero.", param=line_id)
         if amount > left_of.get(line_id, NOTHING):
             most = cents_text(left_of.get(line_id, NOTHING))
-            raise NothingLeft(f"{most} are left of the line {line_id}, not {cents_text(amount)}.", param=line_id)
+            raise NothingToCredit(f"{most} are left of the line {line_id}, not {cents_text(amount)}.", param=line_id)
     if not amounts:
         raise InvalidParameter("Say what to credit: an amount of at least one line.", param="amounts")
     return [(line, amounts[line.public_id].quantize(ONE_CENT)) for line, _ in left.lines if line.public_id in amounts]
@@ -148,7 +150,7 @@ def taxes_of(invoice: Invoice, left: Creditable, lines: Sequence[tuple[InvoiceLi
     return found
 
 
-def rates_of_line(invoice: Invoice, line: InvoiceLine) -> tuple[Rate, ...]:
+def rates_of_line(invoice: Invoice, line: InvoiceLine) -> tuple[TaxShare, ...]:
     """How the line was taxed: as its month was; on older invoices by all of their taxes."""
     kept = invoice.terms.get(f"{line.period_start:%Y-%m}", {})
     return rates_from(kept.get("taxes", invoice.taxes))
@@ -160,10 +162,10 @@ def issue(
     """A numbered credit note of an invoice that the transaction holds locked, its workspace before it.
 
     `settlement` says how what is given back reaches the customer; whoever calls this sees to that
-    (payments/give_back.py). Raises what `plan` raises.
+    (payments/reverse_uses.py). Raises what `plan_credit_note` raises.
     """
     reason = checked_reason(reason)
-    planned = plan(invoice, amounts)
+    planned = plan_credit_note(invoice, amounts)
     if planned.given_back and settlement not in CreditNote.Settlement.values:
         raise InvalidParameter(
             f"{cents_text(planned.given_back)} go back to the customer: say how, as one of "
@@ -172,7 +174,7 @@ def issue(
         )
     note = CreditNote.objects.create(
         invoice=invoice,
-        number=take_number(now, f"{settings.INVOICE_NUMBER_PREFIX}-CN"),
+        number=next_number(now, f"{settings.INVOICE_NUMBER_PREFIX}-CN"),
         reason=reason,
         currency=invoice.currency,
         subtotal=planned.subtotal,

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
 from metering.invoicing.credit_note_models import CreditNote
-from metering.invoicing.documents.invoice import Links, cents, day, tax_rows
+from metering.invoicing.documents.invoice import Links, day_name, rounded_amount, tax_rows
 from metering.periods import Period
 
 GOES_BACK = {
@@ -39,34 +39,34 @@ def credit_note_context(note: CreditNote) -> dict[str, Any]:
         "title": f"Credit note {note.number}",
         "seller": note.seller,
         "buyer": note.buyer,
-        "facts": facts(note),
-        "rows": [(line.description, cents(line.amount)) for line in note.lines.order_by("position")],
-        "totals": totals(note),
-        "total": cents(note.total),
-        "settled": settled(note),
+        "facts": credit_note_facts(note),
+        "rows": [(line.description, rounded_amount(line.amount)) for line in note.lines.order_by("position")],
+        "totals": credit_note_totals(note),
+        "total": rounded_amount(note.total),
+        "settled": use_of_total(note),
     }
 
 
-def facts(note: CreditNote) -> list[tuple[str, str]]:
+def credit_note_facts(note: CreditNote) -> list[tuple[str, str]]:
     invoice = note.invoice
     return [
         ("Credit note number", note.number),
-        ("Issued", day(note.issued_at)),
+        ("Issued", day_name(note.issued_at)),
         ("For invoice", str(invoice.number)),
-        ("Invoice issued", day(invoice.finalized_at)),
+        ("Invoice issued", day_name(invoice.finalized_at)),
         ("Billing period", str(Period(invoice.period_start, invoice.period_end))),
     ]
 
 
-def totals(note: CreditNote) -> list[tuple[str, str]]:
+def credit_note_totals(note: CreditNote) -> list[tuple[str, str]]:
     """What stands between the lines and the total."""
     taxes = tax_rows(note.taxes, note.subtotal) or [("Tax", note.tax)]
-    return [(name, cents(amount)) for name, amount in [("Subtotal", note.subtotal), *taxes]]
+    return [(name, rounded_amount(amount)) for name, amount in [("Subtotal", note.subtotal), *taxes]]
 
 
-def settled(note: CreditNote) -> list[tuple[str, str]]:
+def use_of_total(note: CreditNote) -> list[tuple[str, str]]:
     """What becomes of the total."""
     rows = [("Taken off what was due", note.off_due)]
     if note.settlement:
         rows.append((GOES_BACK[CreditNote.Settlement(note.settlement)], note.given_back))
-    return [(name, cents(amount)) for name, amount in rows if amount]
+    return [(name, rounded_amount(amount)) for name, amount in rows if amount]

@@ -46,7 +46,7 @@ class Section:
 Links = Sequence[tuple[str, str]]
 
 
-def invoice_page(
+def invoice_document(
     request: HttpRequest, invoice: Invoice, links: Links = (("All invoices", "/invoices"),), state: str = ""
 ) -> HttpResponse:
     """The page of an invoice that the caller has already found among its own workspace's; `links` lead away from it, and
@@ -73,19 +73,19 @@ def invoice_context(invoice: Invoice, as_issued: bool = False) -> dict[str, Any]
         "title": f"Invoice {invoice.number}" if invoice.number else "Draft invoice",
         "seller": seller() if draft else invoice.seller,
         "buyer": buyer(invoice.workspace) if draft else invoice.buyer,
-        "notes": [text for name, text in notes_of(invoice).items() if name != "purchase_order"],
+        "notes": [text for name, text in document_notes(invoice).items() if name != "purchase_order"],
         "note": NOTES.get(Invoice.Status(invoice.status), ""),
         "instructions": instructions(invoice, as_issued),
-        "facts": facts(invoice, as_issued),
+        "facts": invoice_facts(invoice, as_issued),
         "sections": sections(invoice, lines),
-        "totals": totals(invoice, as_issued),
-        "amount_due": cents(due_when_issued(invoice) if as_issued else invoice.still_due),
+        "totals": invoice_totals(invoice, as_issued),
+        "amount_due": rounded_amount(due_when_issued(invoice) if as_issued else invoice.still_due),
         "exact_note": EXACT,
-        "subtotal_exact": exact_shown(invoice.subtotal_exact, places_of(lines)),
+        "subtotal_exact": exact_amount(invoice.subtotal_exact, amount_places(lines)),
     }
 
 
-def notes_of(invoice: Invoice) -> dict[str, str]:
+def document_notes(invoice: Invoice) -> dict[str, str]:
     """What it must or may say, such as why there is no tax on it."""
     notes: dict[str, str] = invoice.notes
     return notes
@@ -97,29 +97,29 @@ def instructions(invoice: Invoice, as_issued: bool = False) -> str:
     return str(settings.PAYMENT_INSTRUCTIONS) if invoice.number and due > 0 else ""
 
 
-def facts(invoice: Invoice, as_issued: bool) -> list[tuple[str, str]]:
+def invoice_facts(invoice: Invoice, as_issued: bool) -> list[tuple[str, str]]:
     """Number, dates and period, as far as they are settled."""
     known = [
         ("Invoice number", invoice.number),
         ("Billing period", str(Period(invoice.period_start, invoice.period_end))),
-        ("Issued", day(invoice.finalized_at)),
-        ("Due", day(invoice.due_at)),
-        ("Paid", "" if as_issued else day(invoice.paid_at)),
-        ("Purchase order", notes_of(invoice).get("purchase_order", "")),
+        ("Issued", day_name(invoice.finalized_at)),
+        ("Due", day_name(invoice.due_at)),
+        ("Paid", "" if as_issued else day_name(invoice.paid_at)),
+        ("Purchase order", document_notes(invoice).get("purchase_order", "")),
     ]
     return [(name, value) for name, value in known if value]
 
 
 def sections(invoice: Invoice, lines: list[InvoiceLine]) -> list[Section]:
     """The month's usage, then what is adjusted, month by month, in the lines' own order."""
-    places = places_of(lines)
+    places = amount_places(lines)
     found: dict[str, list[Row]] = {}
     for line in lines:
         month = f"{line.period_start:%B %Y}"
         title = f"Adjustments for {month}" if adjusts(line, invoice) else f"Usage in {month}"
         text = line.description.removeprefix(f"{month}: ") if adjusts(line, invoice) else line.description
         quantity = f"{line.quantity:,}" if line.component else ""
-        row = Row(text, quantity, rate(line), exact_shown(line.amount_exact, places), cents(line.amount))
+        row = Row(text, quantity, line_rate(line), exact_amount(line.amount_exact, places), rounded_amount(line.amount))
         found.setdefault(title, []).append(row)
     return [Section(title, rows) for title, rows in found.items()]
 
@@ -148,9 +148,9 @@ def amounts(bill: Invoice | InvoicePreview, as_issued: bool = False) -> list[tup
     return rows + [(name, -amount) for name, amount in taken if amount]
 
 
-def totals(invoice: Invoice, as_issued: bool) -> list[tuple[str, str]]:
+def invoice_totals(invoice: Invoice, as_issued: bool) -> list[tuple[str, str]]:
     """`amounts` as the document prints them."""
-    return [(name, cents(amount)) for name, amount in amounts(invoice, as_issued)]
+    return [(name, rounded_amount(amount)) for name, amount in amounts(invoice, as_issued)]
 
 
 def tax_rows(taxes: list[dict[str, str]], net: Decimal) -> list[tuple[str, Decimal]]:
@@ -160,25 +160,25 @@ def tax_rows(taxes: list[dict[str, str]], net: Decimal) -> list[tuple[str, Decim
         taxable = Decimal(tax.get("taxable", net))
         if not taxable and net:
             continue
-        on = "" if taxable == net else f" on {cents(taxable)}"
+        on = "" if taxable == net else f" on {rounded_amount(taxable)}"
         rows.append((f"{tax_label(tax['name'], tax['percent'])}{on}", Decimal(tax["amount"])))
     return rows
 
 
-def places_of(lines: Iterable[InvoiceLine]) -> int:
+def amount_places(lines: Iterable[InvoiceLine]) -> int:
     """Decimals that show every exact amount of the invoice whole, so that their points stand in one column."""
     return max((len(exact_text(line.amount_exact).rstrip("0").partition(".")[2]) for line in lines), default=2)
 
 
-def exact_shown(amount: Decimal, places: int) -> str:
+def exact_amount(amount: Decimal, places: int) -> str:
     return f"{amount:,.{max(places, 2)}f}"
 
 
-def cents(amount: Decimal) -> str:
+def rounded_amount(amount: Decimal) -> str:
     return f"{amount:,.2f}"
 
 
-def rate(line: InvoiceLine) -> str:
+def line_rate(line: InvoiceLine) -> str:
     """USD per million tokens, without needless zeros: 1.50, 0.375, 0.000001; empty where no tokens are billed."""
     if not line.component:
         return ""
@@ -186,5 +186,5 @@ def rate(line: InvoiceLine) -> str:
     return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
 
 
-def day(instant: datetime | None) -> str:
+def day_name(instant: datetime | None) -> str:
     return "" if instant is None else f"{instant:%Y-%m-%d}"

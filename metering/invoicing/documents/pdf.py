@@ -123,7 +123,7 @@ def font_folders() -> list[str]:
 @lru_cache(maxsize=1)
 def own_fonts() -> Path:
     """FiraGO as files, which it does not come as: typst reads no others."""
-    folder = home.make_directory(home.home() / "fonts")
+    folder = home.make_directory(home.home_folder() / "fonts")
     for name, module in FONTS.items():
         path = folder / name
         if not path.is_file() or path.stat().st_size != len(module.fontbuffer):

@@ -16,10 +16,10 @@ from django.db.models import Q
 
 from metering.catalogue.models import PriceVersion
 from metering.ingest.models import EventCorrection
-from metering.invoicing.explaining.line_states import State
+from metering.invoicing.explaining.line_states import BilledState
 from metering.invoicing.models import InvoiceLine
 from metering.usage.events import EventRow
-from metering.usage.filters import Scope
+from metering.usage.filters import UsageConditions
 
 OF_EVENT = {
     "input": "input_tokens - cached_input_tokens - cache_write_tokens",
@@ -85,7 +85,7 @@ BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_ID = 2**63 - 1
 
 
-class Place(NamedTuple):
+class LogPlace(NamedTuple):
     """Where in the log: after this event (kind 0), or after this entry of the trail (kind 1, without a batch)."""
 
     at: datetime | str
@@ -94,9 +94,9 @@ class Place(NamedTuple):
     id: int
 
 
-def by_clock(state: State) -> Place:
+def by_clock(state: BilledState) -> LogPlace:
     """After all that was recorded up to the state's clock; a draft's after everything."""
-    return Place(state.at or "infinity", 1, 0, LAST_ID)
+    return LogPlace(state.at or "infinity", 1, 0, LAST_ID)
 
 
 def was_changed(line: InvoiceLine) -> bool:
@@ -111,7 +111,7 @@ def was_changed(line: InvoiceLine) -> bool:
     return entries.order_by().exists()
 
 
-def places_of(states: Sequence[State], line: InvoiceLine, thing: dict[str, Any]) -> dict[State, Place]:
+def places_in_log(states: Sequence[BilledState], line: InvoiceLine, thing: dict[str, Any]) -> dict[BilledState, LogPlace]:
     """Where the states are; one is missing where the log never comes to its tokens. Reads the month once.
 
     `thing` has the ids of the line's workspace, model, tier and price.
@@ -125,10 +125,10 @@ def places_of(states: Sequence[State], line: InvoiceLine, thing: dict[str, Any])
     }
     with connection.cursor() as cursor:
         cursor.execute(PLACES.format(**_of(line)), parameters)
-        return {states[number - 1]: Place(*place) for number, *place in cursor.fetchall()}
+        return {states[number - 1]: LogPlace(*place) for number, *place in cursor.fetchall()}
 
 
-def billed_sql(line: InvoiceLine, times: Mapping[Place, int], changed: bool) -> tuple[str, dict[str, Any]]:
+def billed_sql(line: InvoiceLine, times: Mapping[LogPlace, int], changed: bool) -> tuple[str, dict[str, Any]]:
     """The tokens that the line bills of an event, as SQL of constants of this module, and its parameters."""
     terms: list[str] = []
     parameters: dict[str, Any] = {}
@@ -141,7 +141,7 @@ def billed_sql(line: InvoiceLine, times: Mapping[Place, int], changed: bool) -> 
     return f"({' + '.join(terms)})", parameters
 
 
-def quantities_of(billed: str, scope: Scope, events: Sequence[EventRow]) -> dict[int, int]:
+def quantities_of(billed: str, scope: UsageConditions, events: Sequence[EventRow]) -> dict[int, int]:
     """The tokens that the line bills of each of these events, by their ids; below zero where it takes them back."""
     parameters = scope.parameters | {"instants": [event.occurred_at for event in events], "ids": [event.id for event in events]}
     with connection.cursor() as cursor:

@@ -13,14 +13,21 @@ from metering.catalogue.models import PriceVersion
 from metering.ingest.models import ServiceTier
 from metering.invoicing.composing.adjustments import BILLS_TOKENS
 from metering.invoicing.composing.lines import used
-from metering.invoicing.explaining.billed_states import Place, billed_sql, by_clock, places_of, quantities_of, was_changed
-from metering.invoicing.explaining.line_states import State, states_of
-from metering.invoicing.lifecycle.draft import key_of
+from metering.invoicing.explaining.billed_states import (
+    LogPlace,
+    billed_sql,
+    by_clock,
+    places_in_log,
+    quantities_of,
+    was_changed,
+)
+from metering.invoicing.explaining.line_states import BilledState, states_of
+from metering.invoicing.lifecycle.draft import line_key
 from metering.invoicing.models import InvoiceLine
 from metering.money import WIDE
 from metering.pricing.components import tokens_of
-from metering.usage.events import EventQuestion, EventRow, Position, page_in_scope
-from metering.usage.filters import Scope
+from metering.usage.events import EventPosition, EventQuestion, EventRow, page_in_scope
+from metering.usage.filters import UsageConditions
 
 # Columns that events and rollups share. Above zero, a rollup's row has an event with such tokens, and others without.
 TOKENS = {
@@ -49,11 +56,11 @@ class Explanation:
     """
 
     line: InvoiceLine
-    scope: Scope
+    scope: UsageConditions
     billed: str | None = None
 
 
-def events_under(line: InvoiceLine, limit: int, after: Position | None = None) -> tuple[list[BilledEvent], bool]:
+def events_under(line: InvoiceLine, limit: int, after: EventPosition | None = None) -> tuple[list[BilledEvent], bool]:
     """The newest `limit` events below `after` that the line bills, newest first, and whether there are more.
 
     Their quantities add up to the line's. What arrived after the line was finalized is not among them, and under a line
@@ -69,10 +76,12 @@ def events_under(line: InvoiceLine, limit: int, after: Position | None = None) -
     only for others that carry exactly as many tokens, around the very moment of a finalization. A line that takes tokens
     back though nothing was corrected, which only an operator can issue, shows all that its month holds too.
     """
-    return page_of(explanation_of(line), limit, after)
+    return explanation_page(explanation_of(line), limit, after)
 
 
-def page_of(explanation: Explanation | None, limit: int, after: Position | None = None) -> tuple[list[BilledEvent], bool]:
+def explanation_page(
+    explanation: Explanation | None, limit: int, after: EventPosition | None = None
+) -> tuple[list[BilledEvent], bool]:
     """The same of an explanation that is at hand: a page costs what it shows."""
     if explanation is None:
         return [], False
@@ -92,26 +101,28 @@ def explanation_of(line: InvoiceLine) -> Explanation | None:
     whole, states, changed = whole_month(line), states_of(line), was_changed(line)
     if not changed and (line.quantity < 0 or bills_all(line, states)):
         return Explanation(line, whole)
-    places = places_of(list(states), line, whole.parameters)
+    places = places_in_log(list(states), line, whole.parameters)
     if not changed and len(places) < len(states):
         return Explanation(line, whole)
-    times: Counter[Place] = Counter()
+    times: Counter[LogPlace] = Counter()
     for state, count in states.items():
         times[places.get(state, by_clock(state))] += count
     billed, parameters = billed_sql(line, times, changed)
     conditions = OF_THE_THING if changed else whole.conditions
-    return Explanation(line, Scope((*conditions, f"{billed} <> 0"), whole.parameters | parameters, narrow=False), billed)
+    return Explanation(
+        line, UsageConditions((*conditions, f"{billed} <> 0"), whole.parameters | parameters, narrow=False), billed
+    )
 
 
-def bills_all(line: InvoiceLine, states: dict[State, int]) -> bool:
+def bills_all(line: InvoiceLine, states: dict[BilledState, int]) -> bool:
     """Whether the line bills everything that its month holds of the thing; of a month in which nothing was changed."""
     if list(states.values()) != [1]:
         return False
     now = used(line.invoice.workspace, line.period_start, line.period_end)
-    return now.get(key_of(line), 0) == line.quantity
+    return now.get(line_key(line), 0) == line.quantity
 
 
-def whole_month(line: InvoiceLine) -> Scope:
+def whole_month(line: InvoiceLine) -> UsageConditions:
     """Everything the month holds of the line's model, tier and price version, with tokens of its component."""
     parameters = {
         "workspace": line.invoice.workspace_id,
@@ -120,7 +131,7 @@ def whole_month(line: InvoiceLine) -> Scope:
         "line_price": PriceVersion.objects.values_list("pk", flat=True).get(public_id=line.price),
     }
     conditions = (*OF_THE_THING, "price_id = %(line_price)s", f"{TOKENS[line.component]} > 0")
-    return Scope(conditions, parameters, narrow=True)
+    return UsageConditions(conditions, parameters, narrow=True)
 
 
 def tokens_under(event: EventRow, line: InvoiceLine) -> int:

@@ -13,33 +13,33 @@ from datetime import datetime
 from typing import NamedTuple
 
 from metering.invoicing.composing.adjustments import BILLS_TOKENS
-from metering.invoicing.lifecycle.draft import key_of
+from metering.invoicing.lifecycle.draft import line_key
 from metering.invoicing.models import Invoice, InvoiceLine
 from workspaces.models import AuditEntry
 
 FINALIZED, VOIDED = "invoice.finalized", "invoice.voided"
 
 
-class State(NamedTuple):
+class BilledState(NamedTuple):
     """What was used of a line's thing when an invoice was finalized: `tokens`, at `at` by its clock; a draft's is None."""
 
     at: datetime | None
     tokens: int
 
 
-class Billed(NamedTuple):
+class BilledStates(NamedTuple):
     """What one line bills: `quantity` tokens, which are these states, each so many times."""
 
     quantity: int
-    states: dict[State, int]
+    states: dict[BilledState, int]
 
 
-def states_of(line: InvoiceLine) -> dict[State, int]:
+def states_of(line: InvoiceLine) -> dict[BilledState, int]:
     """The states that the line is made of and how often each is counted, below zero where it is taken off."""
     lines: dict[str, list[InvoiceLine]] = defaultdict(list)
-    for each in lines_of_the_thing(line):
+    for each in lines_of_price_scope(line):
         lines[each.invoice.public_id].append(each)
-    standing: dict[str, list[Billed]] = defaultdict(list)
+    standing: dict[str, list[BilledStates]] = defaultdict(list)
     for invoice, act in acts_on(lines):
         if act == VOIDED:
             standing.pop(invoice, None)
@@ -52,19 +52,19 @@ def states_of(line: InvoiceLine) -> dict[State, int]:
     return billed_by(line, [one for several in standing.values() for one in several]).states
 
 
-def billed_by(line: InvoiceLine, standing: Iterable[Billed]) -> Billed:
+def billed_by(line: InvoiceLine, standing: Iterable[BilledStates]) -> BilledStates:
     """What the line bills, where others stood when its invoice was finalized."""
-    used, times = line.quantity, Counter[State]()
+    used, times = line.quantity, Counter[BilledState]()
     for each in standing:
         used += each.quantity
         times.subtract(each.states)
-    times[State(line.invoice.finalized_at, used)] += 1
-    return Billed(line.quantity, {state: count for state, count in times.items() if count})
+    times[BilledState(line.invoice.finalized_at, used)] += 1
+    return BilledStates(line.quantity, {state: count for state, count in times.items() if count})
 
 
-def lines_of_the_thing(line: InvoiceLine) -> Iterable[InvoiceLine]:
+def lines_of_price_scope(line: InvoiceLine) -> Iterable[InvoiceLine]:
     """All that ever billed it, those on void invoices too, but no draft's."""
-    key = key_of(line)
+    key = line_key(line)
     lines = InvoiceLine.objects.filter(
         invoice__workspace=line.invoice.workspace_id,
         kind__in=BILLS_TOKENS,

@@ -34,7 +34,7 @@ def planned_months(plan: Plan) -> list[dict[str, Any]]:
     ]
 
 
-def total_of(months: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def months_total(months: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The rows' sums."""
     total: dict[str, Any] = {name: sum(row[name] for row in months) for name in SUMS}
     for name in COSTS:

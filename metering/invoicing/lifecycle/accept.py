@@ -10,13 +10,13 @@ from metering.invoicing.composing.compose import compose
 from metering.invoicing.credit_notes.issue import checked_reason
 from metering.invoicing.lifecycle.close import close_workspace
 from metering.invoicing.lifecycle.hold_reasons import unexplained
-from metering.invoicing.lifecycle.void import held_invoice
+from metering.invoicing.lifecycle.void import lock_invoice
 from metering.invoicing.models import Invoice
 from metering.periods import Period
 from workspaces import audit
 
 
-def accept(invoice_id: int, reason: str, actor: str, now: datetime) -> Invoice | None:
+def accept_take_back(invoice_id: int, reason: str, actor: str, now: datetime) -> Invoice | None:
     """Lets the draft with this primary key take back what it takes back; the draft as it is then.
 
     None where the month comes to nothing, or to a credit: then the next invoice takes it back. Raises InvoiceNotDraft,
@@ -24,7 +24,7 @@ def accept(invoice_id: int, reason: str, actor: str, now: datetime) -> Invoice |
     """
     reason = checked_reason(reason)
     with transaction.atomic():
-        invoice = held_invoice(invoice_id)
+        invoice = lock_invoice(invoice_id)
         if invoice.status != Invoice.Status.DRAFT:
             raise InvoiceNotDraft(f"The invoice {invoice} is {invoice.status}: only a draft waits for a decision.")
         period = Period(invoice.period_start, invoice.period_end)

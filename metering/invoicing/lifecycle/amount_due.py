@@ -11,7 +11,7 @@ from workspaces import audit
 OWED = (Invoice.Status.OPEN, Invoice.Status.UNCOLLECTIBLE)
 
 
-def settle(invoice: Invoice, amount: Decimal, reference: str, actor: str, now: datetime) -> None:
+def lower_amount_due(invoice: Invoice, amount: Decimal, reference: str, actor: str, now: datetime) -> None:
     """`amount` of money arrived for an invoice that the transaction holds locked. Raises InvoiceNotOpen."""
     _lower(invoice, amount, now)
     invoice.amount_paid += amount

@@ -8,9 +8,9 @@ from django.db.models import Exists, OuterRef, Q
 
 from metering.errors import MonthNotEnded
 from metering.invoicing.composing.compose import compose
-from metering.invoicing.lifecycle.draft import hold, standing_invoice, write_draft
+from metering.invoicing.lifecycle.draft import lock_billing, lock_current_invoice, write_draft
 from metering.invoicing.lifecycle.freeze import freeze
-from metering.invoicing.lifecycle.hold_reasons import warnings_of, why_held
+from metering.invoicing.lifecycle.hold_reasons import hold_reason, warnings_of
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.models import AgreedPricing
 from metering.periods import Period, instant_text
@@ -21,7 +21,7 @@ from workspaces.models import Workspace
 ACTOR = "close_month"
 
 
-def close_month(
+def close_workspaces(
     period: Period, now: datetime, workspace: Workspace | None = None, finalize: bool = False, actor: str = ACTOR
 ) -> list[Invoice]:
     """Create or refresh the month's draft of every workspace with something to bill, or of one; `finalize` freezes it.
@@ -46,7 +46,7 @@ def close_month(
     return invoices
 
 
-class Closed(NamedTuple):
+class ClosedMonth(NamedTuple):
     """What closing a month of a workspace came to: its invoice, if there is one, and what it leaves out."""
 
     invoice: Invoice | None
@@ -55,7 +55,7 @@ class Closed(NamedTuple):
 
 def close_workspace(
     workspace: Workspace, period: Period, now: datetime, finalize: bool, actor: str, reissuing: bool = False
-) -> Closed:
+) -> ClosedMonth:
     """One workspace's invoice for the month; none when nothing, or less than the minimum, is to bill. Safe to run again,
     and at once.
 
@@ -63,24 +63,24 @@ def close_workspace(
     is billed again by a person only, who is `reissuing` it.
     """
     with transaction.atomic():
-        workspace = hold(workspace.pk)
-        invoice = standing_invoice(workspace, period)
+        workspace = lock_billing(workspace.pk)
+        invoice = lock_current_invoice(workspace, period)
         voided = invoice is None and workspace.invoices.filter(period_start=period.start).exists()
         if workspace.sandbox or (voided and not reissuing):
-            return Closed(None, [])
+            return ClosedMonth(None, [])
         if invoice is not None and invoice.status != Invoice.Status.DRAFT:
-            return Closed(invoice, [])
+            return ClosedMonth(invoice, [])
         preview = compose(workspace, period)
         warnings = warnings_of(workspace, period)
-        held = why_held(preview, warnings)
+        held = hold_reason(preview, warnings)
         if not held and not (preview.is_issuable if finalize else preview.is_billable):
             if invoice is not None:
                 invoice.delete()
-            return Closed(None, warnings)
+            return ClosedMonth(None, warnings)
         invoice = write_draft(invoice, preview, warnings, held)
         if finalize and not held:
             freeze(invoice, preview, actor, now)
-        return Closed(invoice, warnings)
+        return ClosedMonth(invoice, warnings)
 
 
 def billable_workspaces(period: Period) -> list[Workspace]:

@@ -11,12 +11,12 @@ from metering.periods import Period
 from workspaces.models import Workspace
 
 
-def hold(workspace_id: int) -> Workspace:
+def lock_billing(workspace_id: int) -> Workspace:
     """The workspace, locked against other billing until the transaction ends; its keys and usage go on meanwhile."""
     return Workspace.objects.select_for_update(no_key=True).get(pk=workspace_id)
 
 
-def standing_invoice(workspace: Workspace, period: Period) -> Invoice | None:
+def lock_current_invoice(workspace: Workspace, period: Period) -> Invoice | None:
     """The workspace's invoice for the month that is not void, locked."""
     invoices = workspace.invoices.exclude(status=Invoice.Status.VOID)
     return invoices.select_for_update().filter(period_start=period.start).first()
@@ -47,15 +47,15 @@ def write_draft(invoice: Invoice | None, preview: InvoicePreview, warnings: list
 def replace_lines(invoice: Invoice, preview: InvoicePreview) -> None:
     """The draft's lines become the preview's; nothing is written when they already are."""
     old = list(invoice.lines.order_by("position"))
-    ids = {(line.kind, key_of(line)): line.public_id for line in old}
+    ids = {(line.kind, line_key(line)): line.public_id for line in old}
     new = [stored(invoice, position, line, ids.get((line.kind, line.key))) for position, line in enumerate(preview.lines)]
-    if [content(line) for line in old] == [content(line) for line in new]:
+    if [line_content(line) for line in old] == [line_content(line) for line in new]:
         return
     invoice.lines.all().delete()
     InvoiceLine.objects.bulk_create(new)
 
 
-def key_of(line: InvoiceLine) -> LineKey:
+def line_key(line: InvoiceLine) -> LineKey:
     return LineKey(line.period_start, line.language_model_id or 0, line.service_tier, line.price, line.component)
 
 
@@ -81,5 +81,5 @@ def stored(invoice: Invoice, position: int, line: DraftLine, public_id: str | No
     )
 
 
-def content(line: InvoiceLine) -> dict[str, object]:
+def line_content(line: InvoiceLine) -> dict[str, object]:
     return {field.attname: getattr(line, field.attname) for field in InvoiceLine._meta.concrete_fields if field.name != "id"}

@@ -7,7 +7,7 @@ from django.db import transaction
 from metering.errors import InvoiceNotDraft, NothingToBill
 from metering.invoicing.composing.compose import compose
 from metering.invoicing.lifecycle.close import refuse_running_month
-from metering.invoicing.lifecycle.draft import hold, write_draft
+from metering.invoicing.lifecycle.draft import lock_billing, write_draft
 from metering.invoicing.lifecycle.freeze import freeze
 from metering.invoicing.lifecycle.hold_reasons import warnings_of
 from metering.invoicing.models import Invoice
@@ -20,7 +20,7 @@ def finalize(invoice_id: int, actor: str, now: datetime) -> Invoice:
     Raises InvoiceNotDraft, MonthNotEnded, and NothingToBill when nothing is left on it.
     """
     with transaction.atomic():
-        workspace = hold(Invoice.objects.values_list("workspace", flat=True).get(pk=invoice_id))
+        workspace = lock_billing(Invoice.objects.values_list("workspace", flat=True).get(pk=invoice_id))
         invoice = Invoice.objects.select_for_update().get(pk=invoice_id)
         if invoice.status != Invoice.Status.DRAFT:
             raise InvoiceNotDraft(f"The invoice {invoice} is {invoice.status}: only a draft is finalized.")

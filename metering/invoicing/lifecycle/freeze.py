@@ -27,7 +27,7 @@ def freeze(invoice: Invoice, preview: InvoicePreview, actor: str, now: datetime)
     The credits it uses are entered; where they leave nothing to pay it is paid at once. Raises InvoiceNotDraft.
     """
     workspace = preview.workspace
-    number = take_number(now, settings.INVOICE_NUMBER_PREFIX)
+    number = next_number(now, settings.INVOICE_NUMBER_PREFIX)
     frozen = {
         "status": Invoice.Status.OPEN,
         "number": number,
@@ -41,7 +41,7 @@ def freeze(invoice: Invoice, preview: InvoicePreview, actor: str, now: datetime)
     if not Invoice.objects.filter(pk=invoice.pk, status=Invoice.Status.DRAFT).update(**frozen):
         raise InvoiceNotDraft(f"The invoice {invoice.public_id} is finalized already.")
     uses = [*preview.promotional_uses, *preview.credit_uses]
-    ledger.consume(uses, invoice.pk, now)
+    ledger.enter_uses(uses, invoice.pk, now)
     if uses and preview.amount_due == 0:
         frozen |= {"status": Invoice.Status.PAID, "paid_at": now, "payment_reference": "credits"}
         Invoice.objects.filter(pk=invoice.pk).update(status=Invoice.Status.PAID, paid_at=now, payment_reference="credits")
@@ -51,7 +51,7 @@ def freeze(invoice: Invoice, preview: InvoicePreview, actor: str, now: datetime)
     audit.record(actor, "invoice.finalized", invoice.public_id, workspace, now=now, number=number, total=total)
 
 
-def take_number(now: datetime, prefix: str) -> str:
+def next_number(now: datetime, prefix: str) -> str:
     """The next number of this prefix and year, such as `OMX-2026-00001`.
 
     The sequence's row stays locked until the transaction ends and goes back with it, so numbers have no gaps.

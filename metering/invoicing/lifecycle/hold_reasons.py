@@ -46,15 +46,15 @@ def warnings_of(workspace: Workspace, period: Period) -> list[str]:
     return found
 
 
-def why_held(preview: InvoicePreview, warnings: list[str]) -> str:
+def hold_reason(preview: InvoicePreview, warnings: list[str]) -> str:
     """Why the draft waits for a person; empty when it does not."""
-    reasons = [too_large(preview), *map(sentence, unexplained(preview))]
+    reasons = [implausibly_large(preview), *map(take_back_sentence, unexplained(preview))]
     if settings.INVOICE_WAITS_FOR_EVENTS:
         reasons += warnings
     return " ".join(reason for reason in reasons if reason)
 
 
-def too_large(preview: InvoicePreview) -> str:
+def implausibly_large(preview: InvoicePreview) -> str:
     """Many times what the workspace's last invoices came to on average; without one to compare with, above the ceiling."""
     small = preview.subtotal < settings.INVOICE_SAFETY_FLOOR
     if small and preview.subtotal <= settings.INVOICE_SAFETY_CEILING:
@@ -88,7 +88,7 @@ def mean_of_last(preview: InvoicePreview) -> Decimal | None:
     return mean
 
 
-def sentence(line: DraftLine) -> str:
+def take_back_sentence(line: DraftLine) -> str:
     return f"{-line.quantity:,} tokens are taken back ({line.description}) and nothing explains it."
 
 
@@ -108,11 +108,11 @@ def unexplained(preview: InvoicePreview) -> list[DraftLine]:
     return [
         line
         for thing, line in negative.items()
-        if taken.get(thing, 0) + accepted(preview.workspace, line, billed[thing]) < -line.quantity
+        if taken.get(thing, 0) + accepted_tokens(preview.workspace, line, billed[thing]) < -line.quantity
     ]
 
 
-def accepted(workspace: Workspace, line: DraftLine, since: datetime | None) -> int:
+def accepted_tokens(workspace: Workspace, line: DraftLine, since: datetime | None) -> int:
     """Tokens of the line's thing that a person let go since it was billed last."""
     of_thing = AcceptedTakeBack.objects.filter(
         workspace=workspace,

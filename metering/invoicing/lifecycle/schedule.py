@@ -69,7 +69,7 @@ def due_months(now: datetime, workspace: Workspace | None = None) -> list[tuple[
         return [(month_of(month.astimezone(UTC)), workspace_id) for month, workspace_id in cursor.fetchall()]
 
 
-def close_due_months(now: datetime, finalize: bool = True, progress: Progress = unheard) -> dict[str, int]:
+def close_months_due(now: datetime, finalize: bool = True, progress: Progress = unheard) -> dict[str, int]:
     """Refresh the drafts of months in their grace; with `finalize`, finalize those whose grace is over.
 
     Counts of `close_each`.
@@ -117,12 +117,12 @@ def close_each(
         else:
             counts["incomplete"] += bool(closed.warnings)
             if closed.invoice is not None:
-                counts[outcome_of(closed.invoice)] += 1
+                counts[closing_outcome(closed.invoice)] += 1
     progress(len(due), len(due))
     return counts
 
 
-def outcome_of(invoice: Invoice) -> str:
+def closing_outcome(invoice: Invoice) -> str:
     if invoice.held:
         return "held"
     return "drafts" if invoice.status == Invoice.Status.DRAFT else "finalized"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from metering.credits.ledger import Left, left_after, left_of
+from metering.credits.ledger import Remaining, remaining_after, remaining_grants
 from metering.invoicing.composing.compose import NOTHING, InvoicePreview, compose
 from metering.invoicing.lifecycle.schedule import due_months
 from metering.periods import month_of
@@ -34,16 +34,16 @@ class _Ended:
     """What the ended months leave to the running one: usage from `since` on, `credit`, and what is `carried`, in cents."""
 
     since: datetime | None
-    credit: Sequence[Left]
+    credit: Sequence[Remaining]
     carried: Decimal
 
 
 def _ended(workspace: Workspace, now: datetime) -> _Ended:
-    ended = _Ended(None, left_of(workspace), NOTHING)
+    ended = _Ended(None, remaining_grants(workspace), NOTHING)
     for month, _ in due_months(now, workspace):
         due = compose(workspace, month, ended.since, ended.credit)
         if due.is_issuable:
-            ended = _Ended(month.end, left_after(ended.credit, [*due.promotional_uses, *due.credit_uses]), NOTHING)
+            ended = _Ended(month.end, remaining_after(ended.credit, [*due.promotional_uses, *due.credit_uses]), NOTHING)
         else:
             ended = replace(ended, carried=max(due.amount_due, NOTHING))
     return ended

@@ -10,16 +10,16 @@ from metering.errors import InvoiceHasPayments, InvoiceNotOpen, InvoiceNotVoid, 
 from metering.invoicing.credit_notes.issue import checked_reason
 from metering.invoicing.lifecycle.amount_due import OWED
 from metering.invoicing.lifecycle.close import close_workspace, refuse_running_month
-from metering.invoicing.lifecycle.draft import hold, standing_invoice
+from metering.invoicing.lifecycle.draft import lock_billing, lock_current_invoice
 from metering.invoicing.models import Invoice
 from metering.money import cents_text
 from metering.periods import Period
 from workspaces import audit
 
 
-def held_invoice(invoice_id: int) -> Invoice:
+def lock_invoice(invoice_id: int) -> Invoice:
     """The invoice with this primary key, locked after its workspace, until the transaction ends."""
-    workspace = hold(Invoice.objects.values_list("workspace", flat=True).get(pk=invoice_id))
+    workspace = lock_billing(Invoice.objects.values_list("workspace", flat=True).get(pk=invoice_id))
     invoice = Invoice.objects.select_for_update(of=("self",)).get(pk=invoice_id)
     invoice.workspace = workspace
     return invoice
@@ -28,16 +28,16 @@ def held_invoice(invoice_id: int) -> Invoice:
 def void(invoice_id: int, reason: str, actor: str, now: datetime) -> Invoice:
     """The open or uncollectible invoice with this primary key, void; the credits it used are given back.
 
-    Its month then waits to be reissued by a person. Payments under way are not looked at: payments/give_back.py does.
+    Its month then waits to be reissued by a person. Payments under way are not looked at: payments/reverse_uses.py does.
     Raises InvoiceNotOpen, InvoiceHasPayments and InvalidParameter.
     """
     reason = checked_reason(reason)
     with transaction.atomic():
-        invoice = held_invoice(invoice_id)
+        invoice = lock_invoice(invoice_id)
         if invoice.amount_paid or invoice.credit_notes.exists():
             raise InvoiceHasPayments(f"Something was paid or credited on {invoice}: issue a credit note instead.")
         _move(invoice, OWED, status=Invoice.Status.VOID, status_reason=reason, voided_at=now)
-        given_back = ledger.give_back(invoice.pk, f"{invoice} was voided", now)
+        given_back = ledger.reverse_uses(invoice.pk, f"{invoice} was voided", now)
         details = {"reason": reason, "total": cents_text(invoice.total), "credits_given_back": cents_text(given_back)}
         audit.record(actor, "invoice.voided", invoice.public_id, invoice.workspace, now=now, **details)
         return invoice
@@ -50,7 +50,7 @@ def mark_uncollectible(invoice_id: int, reason: str, actor: str, now: datetime) 
     """
     reason = checked_reason(reason)
     with transaction.atomic():
-        invoice = held_invoice(invoice_id)
+        invoice = lock_invoice(invoice_id)
         _move(invoice, (Invoice.Status.OPEN,), status=Invoice.Status.UNCOLLECTIBLE, status_reason=reason)
         due = cents_text(invoice.amount_due)
         audit.record(
@@ -65,9 +65,9 @@ def reissue(invoice_id: int, actor: str, now: datetime) -> Invoice:
     Raises InvoiceNotVoid, when the month has another invoice too, MonthNotEnded, and NothingToBill.
     """
     with transaction.atomic():
-        invoice = held_invoice(invoice_id)
+        invoice = lock_invoice(invoice_id)
         period = Period(invoice.period_start, invoice.period_end)
-        standing = standing_invoice(invoice.workspace, period)
+        standing = lock_current_invoice(invoice.workspace, period)
         if standing is not None or invoice.status != Invoice.Status.VOID:
             raise InvoiceNotVoid(f"The month of {invoice} has an invoice: {standing} is {standing and standing.status}.")
         refuse_running_month(period, now)

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from metering.errors import InvalidParameter
-from metering.invoicing.lifecycle.draft import hold
+from metering.invoicing.lifecycle.draft import lock_billing
 from metering.invoicing.terms.in_force import in_force, pricing_of, terms_of
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms, TaxRate
 from metering.periods import month_of
@@ -56,7 +56,7 @@ def _save(
     pricing_from: datetime | None = None,
 ) -> BillingTerms:
     with transaction.atomic():
-        held = hold(workspace.pk)
+        held = lock_billing(workspace.pk)
         terms = terms_of(held)
         before = _told(terms, pricing_from)
         for name, value in changes.items():

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from metering.invoicing.composing.taxes import Rate
+from metering.invoicing.composing.taxes import TaxShare
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms
 from workspaces.models import Workspace
 
@@ -22,14 +22,14 @@ def terms_of(workspace: Workspace) -> BillingTerms:
     return terms
 
 
-def rates_of(terms: BillingTerms) -> tuple[Rate, ...]:
+def tax_rates_of(terms: BillingTerms) -> tuple[TaxShare, ...]:
     """The rates that its invoices are taxed at: none for the exempt and under reverse charge."""
     if terms.pk is None or terms.tax_treatment != BillingTerms.TaxTreatment.TAXED:
         return ()
-    return tuple(Rate(rate.name, rate.percent) for rate in terms.tax_rates.all())
+    return tuple(TaxShare(rate.name, rate.percent) for rate in terms.tax_rates.all())
 
 
-def notes_of(terms: BillingTerms) -> dict[str, str]:
+def terms_notes(terms: BillingTerms) -> dict[str, str]:
     """What its invoices must or may say: `tax_note`, `purchase_order`; empty texts are left out."""
     tax_note = ""
     if terms.tax_treatment != BillingTerms.TaxTreatment.TAXED:

@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from metering.invoicing.lifecycle.close import close_month
+from metering.invoicing.lifecycle.close import close_workspaces
 from metering.invoicing.models import Invoice
 from metering.money import cents_text
 from metering.periods import parse_instant, parse_month
@@ -23,7 +23,9 @@ class Command(JsonCommand):
 
     def act(self, *, month: str, workspace: str | None, now: str | None, finalize: bool, **options: Any) -> dict[str, Any]:
         instant = timezone.now() if now is None else parse_instant(now)
-        invoices = close_month(parse_month(month), instant, workspace_named(workspace), finalize, command_actor("close_month"))
+        invoices = close_workspaces(
+            parse_month(month), instant, workspace_named(workspace), finalize, command_actor("close_month")
+        )
         return {"invoices": [shown(invoice) for invoice in invoices]}
 
 

@@ -7,11 +7,11 @@ from django.utils import timezone
 
 from metering.catalogue.models import LanguageModel
 from metering.errors import InvalidParameter, NotFound
-from metering.invoicing.explaining.rerating import planned_months, total_of
+from metering.invoicing.explaining.rerating import months_total, planned_months
 from metering.money import exact_text
 from metering.periods import instant_text, parse_instant
 from metering.revisions.rerating.jobs import continue_rerating, order_rerating
-from metering.revisions.rerating.plan import plan, scope_for
+from metering.revisions.rerating.plan import plan_rerating, scope_for
 from metering.rollups.models import Rerating
 from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
@@ -40,7 +40,7 @@ class Command(JsonCommand):
         scope = scope_for(model, workspace, start, end, now)
         if scope.start >= scope.end:
             raise InvalidParameter("--to is not after --from.", param="to")
-        months = planned_months(plan(scope))
+        months = planned_months(plan_rerating(scope))
         answer = {
             "applied": False,
             "model": options["model"],
@@ -48,7 +48,7 @@ class Command(JsonCommand):
             "from": instant_text(scope.start),
             "to": instant_text(scope.end),
             "months": months,
-            "total": total_of(months),
+            "total": months_total(months),
         }
         if not options["apply"]:
             return answer

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from metering.credits.ledger import Left, left_after, left_of
+from metering.credits.ledger import Remaining, remaining_after, remaining_grants
 from metering.credits.models import CreditGrant
 from metering.invoicing.composing.adjustments import FINALIZED
 from metering.invoicing.composing.compose import InvoicePreview, compose
@@ -38,7 +38,7 @@ class Balance:
 
 def balance_of(workspace: Workspace, now: datetime) -> Balance:
     """Credit that has expired counts only as far as unbilled usage of its own time still uses it up."""
-    lefts = left_of(workspace)
+    lefts = remaining_grants(workspace)
     valid = [each for each in lefts if not _is_expired(each, now)]
     kinds = {kind: sum((each.left for each in valid if each.grant.kind == kind), NOTHING) for kind in CreditGrant.Kind.values}
     unbilled, tax, lapsed = NOTHING, NOTHING, NOTHING
@@ -48,12 +48,12 @@ def balance_of(workspace: Workspace, now: datetime) -> Balance:
         tax_on_it = _tax_on(usage, preview)
         unbilled, tax = WIDE.add(unbilled, usage), tax + tax_on_it
         uses = [*preview.promotional_uses, *preview.credit_uses]
-        expired = sum((use.amount for use in uses if _is_expired(Left(use.grant, use.amount), now)), NOTHING)
+        expired = sum((use.amount for use in uses if _is_expired(Remaining(use.grant, use.amount), now)), NOTHING)
         lapsed += max(NOTHING, min(expired, round_to_cents(usage) + tax_on_it))
     return Balance(workspace, sum(kinds.values(), NOTHING) + lapsed, kinds, unbilled, tax, now)
 
 
-def _unbilled(workspace: Workspace, now: datetime, credit: list[Left]) -> Iterator[InvoicePreview]:
+def _unbilled(workspace: Workspace, now: datetime, credit: list[Remaining]) -> Iterator[InvoicePreview]:
     """The invoices to come, as they would be made now: of months not finalized yet, and of the running one."""
     drafts = set(workspace.invoices.filter(status=Invoice.Status.DRAFT).values_list("period_start", flat=True))
     since = None
@@ -61,7 +61,7 @@ def _unbilled(workspace: Workspace, now: datetime, credit: list[Left]) -> Iterat
         preview = compose(workspace, month, since, credit)
         if preview.is_issuable or month.start in drafts:
             yield preview
-            since, credit = month.end, left_after(credit, [*preview.promotional_uses, *preview.credit_uses])
+            since, credit = month.end, remaining_after(credit, [*preview.promotional_uses, *preview.credit_uses])
     yield compose(workspace, month_of(now), since, credit)
 
 
@@ -85,5 +85,5 @@ def _tax_on(usage: Decimal, preview: InvoicePreview) -> Decimal:
     return round_to_cents(part)
 
 
-def _is_expired(each: Left, now: datetime) -> bool:
+def _is_expired(each: Remaining, now: datetime) -> bool:
     return each.grant.expires_at is not None and each.grant.expires_at <= now

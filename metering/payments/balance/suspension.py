@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from metering.invoicing.lifecycle.amount_due import OWED
-from metering.invoicing.lifecycle.draft import hold
+from metering.invoicing.lifecycle.draft import lock_billing
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.in_force import terms_of
 from metering.invoicing.terms.models import BillingTerms
@@ -26,33 +26,35 @@ ACTOR = "metering"
 USED_UP = "Its prepaid credit is used up."
 
 
-def judge(workspace_id: int, now: datetime) -> str:
+def update_suspension(workspace_id: int, now: datetime) -> str:
     """Suspends the workspace or lets it work again, as it should be now; why it is suspended, empty where it is not."""
     with transaction.atomic():
-        workspace = hold(workspace_id)
+        workspace = lock_billing(workspace_id)
         because = _reasons(workspace, now)
         if because != workspace.suspended_because:
             _set(workspace, because, now)
     return because
 
 
-def judge_or_leave(workspace_id: int, now: datetime) -> None:
-    """`judge` beside something that must not fail with it, such as money that arrived: what fails is left to the watch."""
+def try_update_suspension(workspace_id: int, now: datetime) -> None:
+    """`update_suspension` beside something that must not fail with it, such as money that arrived: what fails is left to the
+    watch.
+    """
     try:
         with transaction.atomic():
-            judge(workspace_id, now)
+            update_suspension(workspace_id, now)
     except Exception:
         log.exception("suspension_not_judged", workspace_id=workspace_id)
 
 
-def watch_suspensions(now: datetime | Clock) -> dict[str, int]:
+def update_suspensions(now: datetime | Clock) -> dict[str, int]:
     """Judges every workspace that is suspended or may have to be. Counts of newly suspended, lifted, and failed."""
     clock = ticking(now)
     counts = {"suspended": 0, "lifted": 0, "failed": 0}
     for workspace in _watched():
         before = workspace.suspended_because
         try:
-            because = judge(workspace.pk, clock())
+            because = update_suspension(workspace.pk, clock())
             counts["suspended"] += bool(because and not before)
             counts["lifted"] += bool(before and not because)
         except Exception:

@@ -11,13 +11,13 @@ from django.db import transaction
 
 from metering.errors import InvoiceNotOpen
 from metering.invoicing.lifecycle.amount_due import OWED
-from metering.invoicing.lifecycle.draft import hold
+from metering.invoicing.lifecycle.draft import lock_billing
 from metering.invoicing.models import Invoice
 from metering.payments.clock import Clock
 from metering.payments.collecting import outcomes, payment_page, saved_method
 from metering.payments.collecting.outcomes import PAYMENT_PAGE, SAVED_METHOD
 from metering.payments.models import PaymentAccount, PaymentAttempt, TopUp
-from metering.payments.stripe.calls import take_up
+from metering.payments.stripe.calls import recover_rows
 from metering.payments.stripe.objects import Intent
 
 __all__ = ["PAYMENT_PAGE", "SAVED_METHOD"]
@@ -31,7 +31,7 @@ def begin_for_invoice(
     Raises InvoiceNotOpen, also when the invoice has none of the statuses.
     """
     with transaction.atomic():
-        workspace = hold(account.workspace_id)
+        workspace = lock_billing(account.workspace_id)
         invoice = Invoice.objects.select_for_update().get(pk=invoice_id)
         standing = invoice.attempts.filter(status__in=PaymentAttempt.UNSETTLED).first()
         if standing is not None:
@@ -72,7 +72,7 @@ def begin_for_top_up(top_up: TopUp, channel: str, account: PaymentAccount, now: 
     return attempt
 
 
-def pursue(attempt: PaymentAttempt, now: datetime) -> PaymentAttempt:
+def sync_attempt(attempt: PaymentAttempt, now: datetime) -> PaymentAttempt:
     """Asks Stripe how the attempt stands, making the payment or the page if there is none; the attempt as it is then.
 
     An unknown outcome leaves it unsettled, and so does what Stripe refuses to us: the next run asks again. Raises
@@ -81,14 +81,14 @@ def pursue(attempt: PaymentAttempt, now: datetime) -> PaymentAttempt:
     attempt = PaymentAttempt.objects.get(pk=attempt.pk)
     if attempt.status in PaymentAttempt.UNSETTLED:
         if attempt.channel == PAYMENT_PAGE:
-            payment_page.pursue(attempt, now)
+            payment_page.sync_page(attempt, now)
         else:
-            saved_method.pursue(attempt, now)
+            saved_method.sync_charge(attempt, now)
         attempt.refresh_from_db()
     return attempt
 
 
-def close(attempt: PaymentAttempt, now: datetime) -> PaymentAttempt:
+def cancel_attempt(attempt: PaymentAttempt, now: datetime) -> PaymentAttempt:
     """Ends the attempt if no money is on its way: its page is closed. The attempt as it is then, canceled or paid already.
 
     Raises StripeUnavailable, StripeRefused.
@@ -96,26 +96,26 @@ def close(attempt: PaymentAttempt, now: datetime) -> PaymentAttempt:
     attempt = PaymentAttempt.objects.get(pk=attempt.pk)
     if attempt.status in PaymentAttempt.UNSETTLED:
         if attempt.channel == PAYMENT_PAGE:
-            payment_page.close(attempt, now)
+            payment_page.expire_page(attempt, now)
         else:
-            saved_method.let_go(attempt, now)
+            saved_method.cancel_charge(attempt, now)
         attempt.refresh_from_db()
     return attempt
 
 
-def take_answer(attempt: PaymentAttempt, intent: Intent, now: datetime) -> None:
+def apply_intent_event(attempt: PaymentAttempt, intent: Intent, now: datetime) -> None:
     """What Stripe told of an attempt's intent, by itself. Money is taken; of a page's, the page says the rest."""
     if attempt.channel == PAYMENT_PAGE and intent.status != "succeeded":
-        pursue(attempt, now)
+        sync_attempt(attempt, now)
     else:
-        outcomes.take(attempt, intent, now)
+        outcomes.apply_intent(attempt, intent, now)
 
 
-def recover(now: datetime | Clock) -> dict[str, int]:
+def recover_attempts(now: datetime | Clock) -> dict[str, int]:
     """Takes up every unsettled attempt: after a crash, a lost answer, or when a webhook never came. Counts of outcomes."""
     unsettled = PaymentAttempt.objects.filter(status__in=PaymentAttempt.UNSETTLED).order_by("pk")
-    return take_up(list(unsettled.values_list("pk", flat=True)), _pursue_one, now)
+    return recover_rows(list(unsettled.values_list("pk", flat=True)), _pursue_one, now)
 
 
 def _pursue_one(pk: int, now: datetime) -> bool:
-    return pursue(PaymentAttempt(pk=pk), now).status not in PaymentAttempt.UNSETTLED
+    return sync_attempt(PaymentAttempt(pk=pk), now).status not in PaymentAttempt.UNSETTLED

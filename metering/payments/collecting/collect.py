@@ -6,13 +6,13 @@ from datetime import datetime
 import structlog
 from django.db.models import Q
 
-from metering.errors import InvoiceNotOpen, NoPaymentMethod, PaymentUnderWay
+from metering.errors import InvoiceNotOpen, NoPaymentMethod, PaymentInProgress
 from metering.invoicing.lifecycle.amount_due import OWED
 from metering.invoicing.models import Invoice
 from metering.jobs.progress import Progress, unheard
 from metering.payments.clock import Clock, ticking
-from metering.payments.collecting.attempts import PAYMENT_PAGE, SAVED_METHOD, begin_for_invoice, close, pursue
-from metering.payments.collecting.minimum import enough_due, is_too_little, refuse_too_little
+from metering.payments.collecting.attempts import PAYMENT_PAGE, SAVED_METHOD, begin_for_invoice, cancel_attempt, sync_attempt
+from metering.payments.collecting.minimum import enough_due, is_below_minimum, refuse_below_minimum
 from metering.payments.models import PaymentAccount, PaymentAttempt
 from metering.payments.stripe.client import StripeUnavailable, edge, is_configured
 from metering.payments.stripe.customers import ensure_customer
@@ -34,7 +34,7 @@ def collect_invoice(invoice_id: int, now: datetime) -> PaymentAttempt | None:
         return None
     invoice = Invoice.objects.get(pk=invoice_id)
     account = _account_with_method(invoice)
-    if account is None or invoice.status != Invoice.Status.OPEN or is_too_little(invoice.amount_due):
+    if account is None or invoice.status != Invoice.Status.OPEN or is_below_minimum(invoice.amount_due):
         return None
     try:
         return _charge(invoice_id, account, now, (Invoice.Status.OPEN,))
@@ -56,7 +56,7 @@ def charge_now(invoice: Invoice, actor: str, now: datetime) -> PaymentAttempt:
     account = _account_with_method(invoice)
     if account is None:
         raise NoPaymentMethod("No payment method is saved: save one, or pay on a page.")
-    refuse_too_little(invoice)
+    refuse_below_minimum(invoice)
     note_request(invoice, SAVED, actor, now)
     return _charge(invoice.pk, account, now, OWED)
 
@@ -82,7 +82,7 @@ def collect_due(now: datetime | Clock, progress: Progress = unheard) -> dict[str
 
 def requested_page(invoice: Invoice, actor: str, now: datetime) -> str:
     """`payment_page` for its customer, who asks for it."""
-    refuse_too_little(invoice)
+    refuse_below_minimum(invoice)
     note_request(invoice, PAGE, actor, now)
     return payment_page(invoice, now)
 
@@ -92,14 +92,14 @@ def payment_page(invoice: Invoice, now: datetime) -> str:
 
     Raises PaymentUnderWay, InvoiceNotOpen, TooLittleToPay, StripeNotConfigured, StripeUnavailable, StripeRefused.
     """
-    refuse_too_little(invoice)
+    refuse_below_minimum(invoice)
     account = ensure_customer(invoice.workspace, now)
     for _ in range(TRIES):
-        attempt = pursue(begin_for_invoice(invoice.pk, PAYMENT_PAGE, account, now), now)
+        attempt = sync_attempt(begin_for_invoice(invoice.pk, PAYMENT_PAGE, account, now), now)
         if attempt.status in PaymentAttempt.UNSETTLED:
             if attempt.session_url:
                 return attempt.session_url
-            raise PaymentUnderWay(f"A payment of the invoice {invoice} is under way: wait for its outcome.")
+            raise PaymentInProgress(f"A payment of the invoice {invoice} is under way: wait for its outcome.")
         if attempt.status == PaymentAttempt.Status.SUCCEEDED:
             raise InvoiceNotOpen(f"The invoice {invoice} is paid.")
     raise StripeUnavailable(f"Stripe opens no page for {invoice}")
@@ -109,7 +109,7 @@ def _charge(invoice_id: int, account: PaymentAccount, now: datetime, statuses: C
     for _ in range(TRIES):
         attempt = begin_for_invoice(invoice_id, SAVED_METHOD, account, now, statuses)
         on_page = attempt.channel == PAYMENT_PAGE
-        attempt = close(attempt, now) if on_page else pursue(attempt, now)
+        attempt = cancel_attempt(attempt, now) if on_page else sync_attempt(attempt, now)
         declined_there = on_page and attempt.status == PaymentAttempt.Status.DECLINED
         if attempt.status != PaymentAttempt.Status.CANCELED and not declined_there:
             break

@@ -16,14 +16,14 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from metering.invoicing.lifecycle.amount_due import OWED
-from metering.invoicing.lifecycle.draft import hold
+from metering.invoicing.lifecycle.draft import lock_billing
 from metering.invoicing.models import Invoice
 from metering.jobs.progress import Progress, unheard
 from metering.money import cents_text
-from metering.payments.balance.suspension import judge_or_leave
+from metering.payments.balance.suspension import try_update_suspension
 from metering.payments.clock import Clock, ticking
-from metering.payments.collecting.minimum import enough_due, is_too_little
-from metering.payments.mails.outbox import tell
+from metering.payments.collecting.minimum import enough_due, is_below_minimum
+from metering.payments.mails.outbox import add_notice
 from metering.payments.models import Dunning, PaymentAttempt
 from metering.periods import instant_text
 from workspaces import audit
@@ -53,7 +53,7 @@ def after_payment(invoice: Invoice, now: datetime) -> None:
     Dunning.objects.filter(invoice=invoice).exclude(state=Dunning.State.SETTLED).update(
         state=Dunning.State.SETTLED, next_retry_at=None, settled_at=now
     )
-    judge_or_leave(invoice.workspace_id, now)
+    try_update_suspension(invoice.workspace_id, now)
 
 
 def dun(now: datetime | Clock, retry: Callable[[int, datetime], Any], progress: Progress = unheard) -> dict[str, int]:
@@ -107,7 +107,7 @@ def _let_off(now: datetime) -> int:
     for dunning in too_little.order_by("pk"):
         try:
             with transaction.atomic():
-                hold(dunning.invoice.workspace_id)
+                lock_billing(dunning.invoice.workspace_id)
                 after_payment(dunning.invoice, now)
         except Exception:
             log.exception("dunning_failed", invoice_id=dunning.invoice_id)
@@ -118,9 +118,9 @@ def _let_off(now: datetime) -> int:
 def _remind(invoice_id: int, now: datetime) -> bool:
     """The step of an invoice that nothing can be charged for."""
     with transaction.atomic():
-        hold(Invoice.objects.values_list("workspace", flat=True).get(pk=invoice_id))
+        lock_billing(Invoice.objects.values_list("workspace", flat=True).get(pk=invoice_id))
         invoice = Invoice.objects.select_for_update().get(pk=invoice_id)
-        if invoice.status != Invoice.Status.OPEN or is_too_little(invoice.amount_due):
+        if invoice.status != Invoice.Status.OPEN or is_below_minimum(invoice.amount_due):
             return False
         dunning, made = Dunning.objects.get_or_create(invoice=invoice, defaults={"began_at": now})
         if not made and not _is_due(dunning, now):
@@ -148,20 +148,20 @@ def _step(dunning: Dunning, invoice: Invoice, kind: str, number: str, message: s
         dunning.next_retry_at = max(planned, now + LEAST_BETWEEN)
         dunning.save()
         context["next_try"] = instant_text(dunning.next_retry_at) or ""
-        tell(invoice.workspace, kind, f"{kind}:{invoice.public_id}:{number}", context, now)
+        add_notice(invoice.workspace, kind, f"{kind}:{invoice.public_id}:{number}", context, now)
         return
     dunning.state, dunning.past_due_at = Dunning.State.PAST_DUE, now
     dunning.save()
-    tell(invoice.workspace, "past_due", f"past_due:{invoice.public_id}", context, now)
+    add_notice(invoice.workspace, "past_due", f"past_due:{invoice.public_id}", context, now)
     audit.record(ACTOR, "invoice.past_due", invoice.public_id, invoice.workspace, now=now, number=invoice.number)
-    judge_or_leave(invoice.workspace_id, now)
+    try_update_suspension(invoice.workspace_id, now)
 
 
 def _tell_again(dunning: Dunning, invoice: Invoice, attempt: PaymentAttempt, now: datetime) -> None:
     """That a payment in between failed; when the next try is, or that there is none, stays as it was."""
     kind = "past_due" if dunning.state == Dunning.State.PAST_DUE else "payment_failed"
     context = _context(invoice) | {"message": attempt.message, "next_try": instant_text(dunning.next_retry_at) or ""}
-    tell(invoice.workspace, kind, f"{kind}:{invoice.public_id}:{attempt.number}", context, now)
+    add_notice(invoice.workspace, kind, f"{kind}:{invoice.public_id}:{attempt.number}", context, now)
 
 
 def _context(invoice: Invoice) -> dict[str, str]:

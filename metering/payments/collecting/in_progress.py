@@ -4,28 +4,28 @@ from datetime import datetime
 
 import structlog
 
-from metering.errors import PaymentUnderWay
+from metering.errors import PaymentInProgress
 from metering.invoicing.models import Invoice
-from metering.payments.collecting.attempts import close
+from metering.payments.collecting.attempts import cancel_attempt
 from metering.payments.models import PaymentAttempt
 from metering.payments.stripe.client import StripeRefused, StripeUnavailable
 
 log = structlog.get_logger(__name__)
 
 
-def clear_way(invoice_id: int, now: datetime) -> None:
+def cancel_payment_in_progress(invoice_id: int, now: datetime) -> None:
     """Ends the invoice's attempt if no money is on its way, such as an open page. Where Stripe does not say so, it stays."""
     for attempt in PaymentAttempt.objects.filter(invoice=invoice_id, status__in=PaymentAttempt.UNSETTLED):
         try:
-            close(attempt, now)
+            cancel_attempt(attempt, now)
         except (StripeUnavailable, StripeRefused) as error:
             log.warning("attempt_not_closed", attempt=attempt.idempotency_key, error=str(error))
 
 
-def refuse_under_way(invoice: Invoice) -> None:
+def refuse_payment_in_progress(invoice: Invoice) -> None:
     """Raises PaymentUnderWay. Nothing else may lower an invoice while a payment of all that is due is on its way."""
     attempt = invoice.attempts.filter(status__in=PaymentAttempt.UNSETTLED).first()
     if attempt is not None:
-        raise PaymentUnderWay(
+        raise PaymentInProgress(
             f"A payment of the invoice {invoice} is under way ({attempt.idempotency_key}): wait for its outcome."
         )

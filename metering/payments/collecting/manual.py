@@ -5,10 +5,10 @@ from datetime import datetime
 from django.db import transaction
 
 from metering.errors import InvalidParameter, InvoiceNotOpen
-from metering.invoicing.lifecycle.amount_due import OWED, settle
-from metering.invoicing.lifecycle.draft import hold
+from metering.invoicing.lifecycle.amount_due import OWED, lower_amount_due
+from metering.invoicing.lifecycle.draft import lock_billing
 from metering.invoicing.models import Invoice
-from metering.payments.collecting.in_progress import clear_way, refuse_under_way
+from metering.payments.collecting.in_progress import cancel_payment_in_progress, refuse_payment_in_progress
 from metering.payments.collecting.record import note_paid
 from metering.payments.models import Payment
 
@@ -22,13 +22,13 @@ def mark_paid(invoice_id: int, reference: str, actor: str, now: datetime) -> Inv
     reference = reference.strip()
     if not 0 < len(reference) <= 200:
         raise InvalidParameter("Say where the payment is found, in at most 200 characters.", param="reference")
-    clear_way(invoice_id, now)
+    cancel_payment_in_progress(invoice_id, now)
     with transaction.atomic():
-        workspace = hold(Invoice.objects.values_list("workspace", flat=True).get(pk=invoice_id))
+        workspace = lock_billing(Invoice.objects.values_list("workspace", flat=True).get(pk=invoice_id))
         invoice = Invoice.objects.select_for_update(of=("self",)).select_related("workspace").get(pk=invoice_id)
         if invoice.status not in OWED:
             raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open one is marked as paid.")
-        refuse_under_way(invoice)
+        refuse_payment_in_progress(invoice)
         amount = invoice.amount_due
         if amount > 0:
             Payment.objects.create(
@@ -41,6 +41,6 @@ def mark_paid(invoice_id: int, reference: str, actor: str, now: datetime) -> Inv
                 received_at=now,
                 recorded_by=actor,
             )
-        settle(invoice, amount, reference, actor, now)
+        lower_amount_due(invoice, amount, reference, actor, now)
         note_paid(invoice, now)
         return invoice

@@ -5,12 +5,12 @@ from decimal import Decimal
 from django.conf import settings
 from django.db.models import Q
 
-from metering.errors import TooLittleToPay
+from metering.errors import AmountTooSmall
 from metering.invoicing.models import Invoice
 from metering.money import cents_text
 
 
-def is_too_little(amount: Decimal) -> bool:
+def is_below_minimum(amount: Decimal) -> bool:
     return 0 < amount < settings.INVOICE_MINIMUM
 
 
@@ -19,11 +19,11 @@ def enough_due(prefix: str = "") -> Q:
     return Q(**{f"{prefix}amount_due__gt": 0, f"{prefix}amount_due__gte": settings.INVOICE_MINIMUM})
 
 
-def refuse_too_little(invoice: Invoice) -> None:
+def refuse_below_minimum(invoice: Invoice) -> None:
     """Raises TooLittleToPay."""
-    if is_too_little(invoice.amount_due):
+    if is_below_minimum(invoice.amount_due):
         due, least = cents_text(invoice.amount_due), cents_text(settings.INVOICE_MINIMUM)
-        raise TooLittleToPay(
+        raise AmountTooSmall(
             f"{due} USD are due on the invoice {invoice}, and less than {least} USD cannot be charged: "
             "it stays due, and nothing follows from it."
         )

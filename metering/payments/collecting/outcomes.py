@@ -5,13 +5,13 @@ from typing import Any
 
 from django.db import transaction
 
-from metering.invoicing.lifecycle.draft import hold
+from metering.invoicing.lifecycle.draft import lock_billing
 from metering.invoicing.models import Invoice
 from metering.payments.collecting.dunning import after_decline
 from metering.payments.collecting.record import record_payment
-from metering.payments.mails.outbox import tell
+from metering.payments.mails.outbox import add_notice
 from metering.payments.models import PaymentAccount, PaymentAttempt, TopUp
-from metering.payments.stripe.calls import has_settled
+from metering.payments.stripe.calls import is_final
 from metering.payments.stripe.client import StripeRefused, edge
 from metering.payments.stripe.objects import Intent
 from workspaces.models import Workspace
@@ -21,7 +21,7 @@ DECLINED, CANCELED = PaymentAttempt.Status.DECLINED, PaymentAttempt.Status.CANCE
 NEEDS_OWNER = "The bank wants the payment to be confirmed by its owner: pay on the payment page instead."
 
 
-def take(attempt: PaymentAttempt, intent: Intent, now: datetime) -> None:
+def apply_intent(attempt: PaymentAttempt, intent: Intent, now: datetime) -> None:
     """Acts on an attempt's intent as it is now. May come late, twice, and for an attempt that is settled."""
     PaymentAttempt.objects.filter(pk=attempt.pk, intent_id__isnull=True).update(intent_id=intent.id)
     attempt = PaymentAttempt.objects.get(pk=attempt.pk)
@@ -39,17 +39,17 @@ def take(attempt: PaymentAttempt, intent: Intent, now: datetime) -> None:
         _end(attempt, intent, intent.code or "declined", intent.message, now)
     elif intent.status == "unconfirmed":
         _end(attempt, intent, "authentication_required", NEEDS_OWNER, now)
-    elif has_settled(attempt, now):  # Stripe failed half way
+    elif is_final(attempt, now):  # Stripe failed half way
         _end(attempt, intent, "", "", now)
 
 
-def settle(attempt: PaymentAttempt, status: str, code: str, message: str, now: datetime, **still: Any) -> bool:
+def end_attempt(attempt: PaymentAttempt, status: str, code: str, message: str, now: datetime, **still: Any) -> bool:
     """Ends an unsettled attempt without money, and does what follows from it, once; whether this call did.
 
     `still`: what else has to be so when it is written.
     """
     with transaction.atomic():
-        workspace = hold(attempt.workspace_id)
+        workspace = lock_billing(attempt.workspace_id)
         invoice = Invoice.objects.select_for_update().filter(attempts=attempt).first()
         unsettled = PaymentAttempt.objects.filter(pk=attempt.pk, status__in=PaymentAttempt.UNSETTLED)
         if not unsettled.filter(**still).update(
@@ -70,7 +70,7 @@ def _end(attempt: PaymentAttempt, intent: Intent, code: str, message: str, now: 
     unsettled.update(code=code[:100], message=message)
     ended = _call_off(attempt, intent)
     if ended.status in ("succeeded", "processing"):
-        take(attempt, ended, now)
+        apply_intent(attempt, ended, now)
     else:
         _note_end(attempt, now)
 
@@ -78,9 +78,9 @@ def _end(attempt: PaymentAttempt, intent: Intent, code: str, message: str, now: 
 def _note_end(attempt: PaymentAttempt, now: datetime) -> None:
     attempt.refresh_from_db()
     if attempt.code:
-        settle(attempt, DECLINED, attempt.code, attempt.message, now)
+        end_attempt(attempt, DECLINED, attempt.code, attempt.message, now)
     else:
-        settle(attempt, CANCELED, "", "Canceled at Stripe: nothing was charged.", now)
+        end_attempt(attempt, CANCELED, "", "Canceled at Stripe: nothing was charged.", now)
 
 
 def _call_off(attempt: PaymentAttempt, intent: Intent) -> Intent:
@@ -105,4 +105,4 @@ def _fail_top_up(workspace: Workspace, attempt: PaymentAttempt, status: str, mes
     if top_up.automatic and status == DECLINED:
         PaymentAccount.objects.filter(workspace=workspace).update(top_up_stopped=message[:300])
         context = {"amount": f"{top_up.amount:.2f}", "message": message}
-        tell(workspace, "top_up_failed", f"top_up_failed:{top_up.public_id}", context, now)
+        add_notice(workspace, "top_up_failed", f"top_up_failed:{top_up.public_id}", context, now)

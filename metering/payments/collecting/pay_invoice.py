@@ -6,12 +6,12 @@ The key remembers the attempt, or that a page was asked for, in the transaction 
 from dataclasses import dataclass
 from datetime import datetime
 
-from metering.errors import InvoiceNotOpen, NoPaymentMethod, PaymentUnderWay
+from metering.errors import InvoiceNotOpen, NoPaymentMethod, PaymentInProgress
 from metering.invoicing.lifecycle.amount_due import OWED
 from metering.invoicing.models import Invoice
-from metering.payments.collecting.attempts import PAYMENT_PAGE, SAVED_METHOD, begin_for_invoice, close, pursue
+from metering.payments.collecting.attempts import PAYMENT_PAGE, SAVED_METHOD, begin_for_invoice, cancel_attempt, sync_attempt
 from metering.payments.collecting.collect import note_request, payment_page
-from metering.payments.collecting.minimum import refuse_too_little
+from metering.payments.collecting.minimum import refuse_below_minimum
 from metering.payments.idempotency import once, remembered
 from metering.payments.models import PaymentAttempt
 from metering.payments.stripe.client import edge
@@ -23,7 +23,7 @@ A_PAGE, NOTHING_DUE = "page", "nothing_due"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PaymentRequest:
     """The invoice as it is by now, and where it is paid or what became of charging the saved method."""
 
     invoice: Invoice
@@ -31,7 +31,7 @@ class Asked:
     attempt: PaymentAttempt | None = None
 
 
-def pay_invoice(invoice: Invoice, method: str, key: str, actor: str, now: datetime) -> Asked:
+def pay_invoice(invoice: Invoice, method: str, key: str, actor: str, now: datetime) -> PaymentRequest:
     """On a page, or from the saved method. A decline is an answer, and stays this key's.
 
     Raises InvoiceNotOpen, TooLittleToPay, NoPaymentMethod, PaymentUnderWay, StripeNotConfigured, IdempotencyKeyReused, and
@@ -54,7 +54,7 @@ def _begin(invoice: Invoice, method: str, actor: str, now: datetime) -> str:
         return NOTHING_DUE
     if invoice.status not in OWED:
         raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open one is paid.")
-    refuse_too_little(invoice)
+    refuse_below_minimum(invoice)
     note_request(invoice, method, actor, now)
     if method == PAGE:
         return A_PAGE
@@ -63,25 +63,25 @@ def _begin(invoice: Invoice, method: str, actor: str, now: datetime) -> str:
         raise NoPaymentMethod("No payment method is saved: save one, or pay on a page.")
     attempt = begin_for_invoice(invoice.pk, SAVED_METHOD, account, now)
     if attempt.channel == PAYMENT_PAGE:
-        raise PaymentUnderWay(f"The invoice {invoice} is being paid on a page: wait for the outcome, or repeat this.")
+        raise PaymentInProgress(f"The invoice {invoice} is being paid on a page: wait for the outcome, or repeat this.")
     return attempt.idempotency_key
 
 
 def _close_standing_page(invoice: Invoice, now: datetime) -> None:
     standing = invoice.attempts.filter(status__in=PaymentAttempt.UNSETTLED, channel=PAYMENT_PAGE).first()
     if standing is not None and account_of(invoice.workspace).method_id:
-        close(standing, now)
+        cancel_attempt(standing, now)
 
 
-def _answer(invoice: Invoice, made: str, now: datetime) -> Asked:
+def _answer(invoice: Invoice, made: str, now: datetime) -> PaymentRequest:
     invoice.refresh_from_db()
     if made == A_PAGE:
-        return Asked(invoice, page=_page_of(invoice, now))
+        return PaymentRequest(invoice, page=_page_of(invoice, now))
     attempt = invoice.attempts.filter(idempotency_key=made).first()
     if attempt is not None:
-        attempt = pursue(attempt, now)
+        attempt = sync_attempt(attempt, now)
         invoice.refresh_from_db()
-    return Asked(invoice, attempt=attempt)
+    return PaymentRequest(invoice, attempt=attempt)
 
 
 def _page_of(invoice: Invoice, now: datetime) -> str | None:

@@ -9,19 +9,19 @@ from datetime import datetime
 import structlog
 
 from metering.payments.collecting import outcomes
-from metering.payments.collecting.outcomes import CANCELED, settle
+from metering.payments.collecting.outcomes import CANCELED, end_attempt
 from metering.payments.models import PaymentAttempt
-from metering.payments.stripe.calls import end_turn, take_turn
+from metering.payments.stripe.calls import end_turn, reserve_turn
 from metering.payments.stripe.client import StripeRefused, StripeUnavailable, edge
 from metering.payments.stripe.objects import Session
-from metering.payments.stripe.requests import page_of
+from metering.payments.stripe.requests import page_request
 
 log = structlog.get_logger(__name__)
 TAKEN = ("succeeded", "processing")
 ENDED = ("declined", "canceled")
 
 
-def pursue(attempt: PaymentAttempt, now: datetime) -> None:
+def sync_page(attempt: PaymentAttempt, now: datetime) -> None:
     """Takes what came of the page, or opens it. Raises StripeUnavailable, StripeRefused."""
     session = edge().retrieve_session(attempt.session_id) if attempt.session_id else _open(attempt, now)
     if session is None:
@@ -30,29 +30,29 @@ def pursue(attempt: PaymentAttempt, now: datetime) -> None:
         PaymentAttempt.objects.filter(pk=attempt.pk).update(session_url="")
     intent = edge().retrieve_intent(session.intent) if session.intent else None
     if intent is not None and intent.status in TAKEN:
-        outcomes.take(attempt, intent, now)
+        outcomes.apply_intent(attempt, intent, now)
     elif session.status == "expired":
-        settle(attempt, CANCELED, "", "The payment page expired.", now)
+        end_attempt(attempt, CANCELED, "", "The payment page expired.", now)
     elif session.status == "complete" and intent is not None and intent.status in ENDED:
-        outcomes.take(attempt, intent, now)
+        outcomes.apply_intent(attempt, intent, now)
 
 
-def close(attempt: PaymentAttempt, now: datetime) -> None:
+def expire_page(attempt: PaymentAttempt, now: datetime) -> None:
     """Ends the page, so that nobody can pay there any more; if somebody just did, that stands."""
-    if not attempt.session_id and settle(attempt, CANCELED, "", "No page was opened.", now, session_id=""):
+    if not attempt.session_id and end_attempt(attempt, CANCELED, "", "No page was opened.", now, session_id=""):
         return
     attempt.refresh_from_db()
     if attempt.status == PaymentAttempt.Status.STARTED:
         _expire(attempt.session_id)
     if attempt.status in PaymentAttempt.UNSETTLED:
-        pursue(attempt, now)
+        sync_page(attempt, now)
 
 
 def _open(attempt: PaymentAttempt, now: datetime) -> Session | None:
     """None when there is no page: another is opening it, Stripe failed to, or the attempt ended meanwhile."""
-    request = attempt.request or page_of(attempt)
+    request = attempt.request or page_request(attempt)
     unopened = PaymentAttempt.objects.filter(pk=attempt.pk, status=PaymentAttempt.Status.STARTED, session_id="")
-    if not take_turn(unopened, now, request=request):
+    if not reserve_turn(unopened, now, request=request):
         return None
     try:
         session = edge().create_payment_session(request, attempt.idempotency_key)
@@ -60,11 +60,11 @@ def _open(attempt: PaymentAttempt, now: datetime) -> Session | None:
         end_turn(attempt, now, error)
         if not error.answered:
             raise
-        settle(attempt, CANCELED, "", "Stripe failed to open a page.", now, session_id="")
+        end_attempt(attempt, CANCELED, "", "Stripe failed to open a page.", now, session_id="")
         return None
     except StripeRefused as refused:
         end_turn(attempt, now, refused)
-        settle(attempt, CANCELED, refused.reason, refused.message, now, session_id="")
+        end_attempt(attempt, CANCELED, refused.reason, refused.message, now, session_id="")
         raise
     if not unopened.update(session_id=session.id, session_url=session.url, busy_until=None, trouble=""):
         attempt.refresh_from_db()

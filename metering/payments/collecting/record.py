@@ -7,13 +7,13 @@ from django.db.models import Min
 
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
-from metering.invoicing.lifecycle.amount_due import OWED, settle
-from metering.invoicing.lifecycle.draft import hold
+from metering.invoicing.lifecycle.amount_due import OWED, lower_amount_due
+from metering.invoicing.lifecycle.draft import lock_billing
 from metering.invoicing.models import Invoice
 from metering.money import cents_text
-from metering.payments.balance.suspension import judge
+from metering.payments.balance.suspension import update_suspension
 from metering.payments.collecting.dunning import after_payment
-from metering.payments.mails.outbox import tell
+from metering.payments.mails.outbox import add_notice
 from metering.payments.models import Payment, PaymentAttempt, TopUp, WebhookEvent
 from metering.payments.stripe.objects import Intent
 from workspaces import audit
@@ -28,7 +28,7 @@ def record_payment(attempt: PaymentAttempt, intent: Intent, now: datetime) -> Pa
     kept as a surplus, for a person to give back.
     """
     with transaction.atomic():
-        workspace = hold(attempt.workspace_id)
+        workspace = lock_billing(attempt.workspace_id)
         attempt = PaymentAttempt.objects.select_for_update().get(pk=attempt.pk)
         payment = Payment.objects.filter(intent_id=intent.id).first()
         if payment is not None:
@@ -40,7 +40,7 @@ def record_payment(attempt: PaymentAttempt, intent: Intent, now: datetime) -> Pa
             currency=intent.currency,
             method=Payment.Method.STRIPE,
             intent_id=intent.id,
-            received_at=taken_at(attempt, intent, now),
+            received_at=received_at(attempt, intent, now),
             recorded_by=ACTOR,
         )
         if attempt.top_up_id is not None:
@@ -52,11 +52,11 @@ def record_payment(attempt: PaymentAttempt, intent: Intent, now: datetime) -> Pa
             attempt.code = attempt.message = attempt.session_url = attempt.trouble = ""
             attempt.save(update_fields=["status", "intent_id", "settled_at", "code", "message", "session_url", "trouble"])
     if payment.grant is not None:
-        judge(workspace.pk, now)
+        update_suspension(workspace.pk, now)
     return payment
 
 
-def taken_at(attempt: PaymentAttempt, intent: Intent, now: datetime) -> datetime:
+def received_at(attempt: PaymentAttempt, intent: Intent, now: datetime) -> datetime:
     """When Stripe took the money, which says in which month it is booked: often earlier than it is recorded.
 
     The event of the success says it best, when it is here. Without it a card's charge does, being done when it is begun; a bank
@@ -77,7 +77,7 @@ def _pay_invoice(invoice: Invoice, payment: Payment, now: datetime) -> None:
         return
     payment.invoice = invoice
     payment.save()
-    settle(invoice, payment.amount, str(payment.intent_id), ACTOR, now)
+    lower_amount_due(invoice, payment.amount, str(payment.intent_id), ACTOR, now)
     note_paid(invoice, now)
 
 
@@ -87,7 +87,7 @@ def note_paid(invoice: Invoice, now: datetime) -> None:
         return
     after_payment(invoice, now)
     context = {"invoice_id": invoice.public_id, "number": str(invoice.number), "total": cents_text(invoice.total)}
-    tell(invoice.workspace, "invoice_paid", f"invoice_paid:{invoice.public_id}", context, now)
+    add_notice(invoice.workspace, "invoice_paid", f"invoice_paid:{invoice.public_id}", context, now)
 
 
 def _pay_top_up(top_up_id: int, payment: Payment, now: datetime) -> None:

@@ -8,9 +8,9 @@ Stripe answered the last call with a failure, which it repeats under that key, i
 from datetime import datetime, timedelta
 
 from metering.payments.collecting import outcomes
-from metering.payments.collecting.outcomes import CANCELED, DECLINED, settle
+from metering.payments.collecting.outcomes import CANCELED, DECLINED, end_attempt
 from metering.payments.models import PaymentAttempt
-from metering.payments.stripe.calls import end_turn, has_settled, is_busy, take_turn
+from metering.payments.stripe.calls import end_turn, is_busy, is_final, reserve_turn
 from metering.payments.stripe.client import MethodUnusable, StripeRefused, StripeUnavailable, edge
 from metering.payments.stripe.objects import Intent
 from metering.payments.stripe.requests import charge_of
@@ -20,23 +20,23 @@ UNUSABLE = "The saved payment method cannot be used any more: save another one."
 NOTHING_MADE = "Stripe failed, and made no payment."
 
 
-def pursue(attempt: PaymentAttempt, now: datetime) -> None:
+def sync_charge(attempt: PaymentAttempt, now: datetime) -> None:
     """Takes what Stripe made for the attempt, or asks it to make it. Raises StripeUnavailable, StripeRefused."""
     if attempt.intent_id:
-        outcomes.take(attempt, edge().retrieve_intent(attempt.intent_id), now)
+        outcomes.apply_intent(attempt, edge().retrieve_intent(attempt.intent_id), now)
     elif not is_busy(attempt, now) and not _is_answered(attempt, now):
         _ask(attempt, now)
 
 
-def let_go(attempt: PaymentAttempt, now: datetime) -> None:
+def cancel_charge(attempt: PaymentAttempt, now: datetime) -> None:
     """Ends an attempt that nothing came of and nothing can come of any more, so that something else may be done instead."""
-    if attempt.intent_id or is_busy(attempt, now) or not has_settled(attempt, now):
+    if attempt.intent_id or is_busy(attempt, now) or not is_final(attempt, now):
         return
     made = _made(attempt) if attempt.asked_at is not None else None
     if made is not None:
-        outcomes.take(attempt, made, now)
+        outcomes.apply_intent(attempt, made, now)
     else:
-        settle(attempt, CANCELED, "", "Nothing was charged.", now, intent_id__isnull=True, asked_at=attempt.asked_at)
+        end_attempt(attempt, CANCELED, "", "Nothing was charged.", now, intent_id__isnull=True, asked_at=attempt.asked_at)
 
 
 def _is_answered(attempt: PaymentAttempt, now: datetime) -> bool:
@@ -45,16 +45,16 @@ def _is_answered(attempt: PaymentAttempt, now: datetime) -> bool:
         return False
     made = _made(attempt)
     if made is not None:
-        outcomes.take(attempt, made, now)
-    elif attempt.key_spent and has_settled(attempt, now):
-        settle(attempt, CANCELED, "", NOTHING_MADE, now, intent_id__isnull=True, asked_at=attempt.asked_at)
+        outcomes.apply_intent(attempt, made, now)
+    elif attempt.key_spent and is_final(attempt, now):
+        end_attempt(attempt, CANCELED, "", NOTHING_MADE, now, intent_id__isnull=True, asked_at=attempt.asked_at)
     return made is not None or attempt.key_spent
 
 
 def _ask(attempt: PaymentAttempt, now: datetime) -> None:
     request = attempt.request or charge_of(attempt)
     unmade = PaymentAttempt.objects.filter(pk=attempt.pk, status=PaymentAttempt.Status.STARTED, intent_id__isnull=True)
-    if not take_turn(unmade, now, request=request):
+    if not reserve_turn(unmade, now, request=request):
         return
     try:
         intent = edge().create_intent(request, attempt.idempotency_key)
@@ -70,7 +70,7 @@ def _ask(attempt: PaymentAttempt, now: datetime) -> None:
     except StripeRefused as refused:
         end_turn(attempt, now, refused, request={})
         raise
-    outcomes.take(attempt, intent, now)
+    outcomes.apply_intent(attempt, intent, now)
 
 
 def _refuse_or_decline(attempt: PaymentAttempt, refused: MethodUnusable, now: datetime) -> None:
@@ -79,7 +79,7 @@ def _refuse_or_decline(attempt: PaymentAttempt, refused: MethodUnusable, now: da
         end_turn(attempt, now, refused, request={})
         raise refused
     message = refused.said if refused.is_the_banks else UNUSABLE
-    settle(attempt, DECLINED, refused.reason, message, now, intent_id__isnull=True)
+    end_attempt(attempt, DECLINED, refused.reason, message, now, intent_id__isnull=True)
 
 
 def _made(attempt: PaymentAttempt) -> Intent | None:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from metering.payments.mails.outbox import tell
+from metering.payments.mails.outbox import add_notice
 from metering.periods import instant_text
 from workspaces.models import EXPIRES_SOON, APIKey
 
@@ -14,5 +14,5 @@ def tell_of_expiring_keys(now: datetime) -> int:
     for key in found:
         ends = instant_text(key.expires_at) or ""
         context = {"key_id": key.public_id, "name": key.name, "kind": key.get_kind_display(), "expires_at": ends}
-        tell(key.workspace, "key_expiring", f"key_expiring:{key.public_id}:{ends}", context, now)
+        add_notice(key.workspace, "key_expiring", f"key_expiring:{key.public_id}:{ends}", context, now)
     return len(found)

@@ -14,14 +14,14 @@ FOR_OPERATORS = ("payment_disputed", "payment_surplus")
 FOR_KEY_MANAGERS = ("key_expiring",)
 
 
-def tell(workspace: Workspace, kind: str, key: str, context: dict[str, Any], now: datetime) -> None:
+def add_notice(workspace: Workspace, kind: str, key: str, context: dict[str, Any], now: datetime) -> None:
     """One mail per key, whatever runs twice. `context` is what its templates print, as texts."""
     Notice.objects.bulk_create(
         [Notice(workspace=workspace, kind=kind, key=key, context=context, created_at=now)], ignore_conflicts=True
     )
 
 
-def tell_operators_of(workspace: Workspace, kind: str, key: str, context: dict[str, Any], now: datetime) -> None:
+def add_operator_notices(workspace: Workspace, kind: str, key: str, context: dict[str, Any], now: datetime) -> None:
     """The same to OPERATOR_EMAILS, if there are any: `kind` is one of FOR_OPERATORS."""
     if settings.OPERATOR_EMAILS:
-        tell(workspace, kind, key, context, now)
+        add_notice(workspace, kind, key, context, now)

@@ -19,10 +19,10 @@ from metering.invoicing.terms.in_force import terms_of
 from metering.jobs.progress import Progress, unheard
 from metering.money import cents_text
 from metering.payments.clock import Clock, ticking
-from metering.payments.mails.outbox import FOR_KEY_MANAGERS, FOR_OPERATORS, tell
-from metering.payments.mails.texts import text_of
+from metering.payments.mails.outbox import FOR_KEY_MANAGERS, FOR_OPERATORS, add_notice
+from metering.payments.mails.texts import build_mail
 from metering.payments.models import Notice
-from metering.payments.refunds.attention import tell_of_surpluses
+from metering.payments.refunds.attention import notify_of_surpluses
 from metering.periods import instant_text
 from workspaces import audit
 from workspaces.authentication import KEY_MANAGERS
@@ -52,8 +52,8 @@ def send_waiting(now: datetime | Clock, progress: Progress = unheard) -> dict[st
     """
     clock = ticking(now)
     began = clock()
-    tell_finalized(began)
-    tell_of_surpluses(began)
+    add_finalized_notices(began)
+    notify_of_surpluses(began)
     counts, in_a_row = {"sent": 0, "failed": 0}, 0
     if not sends_mail():
         Notice.objects.filter(sent_at__isnull=True).exclude(error=NO_MAIL_SERVER).update(error=NO_MAIL_SERVER, next_try_at=None)
@@ -71,7 +71,7 @@ def send_waiting(now: datetime | Clock, progress: Progress = unheard) -> dict[st
     return counts
 
 
-def send_again(notice: Notice, actor: str, now: datetime) -> Notice:
+def resend_notice(notice: Notice, actor: str, now: datetime) -> Notice:
     """Sends it now, whether it failed or was sent before. If it fails, it is tried again like any other."""
     with transaction.atomic():
         Notice.objects.filter(pk=notice.pk).update(sent_at=None, tries=0, next_try_at=now, error="")
@@ -83,7 +83,7 @@ def send_again(notice: Notice, actor: str, now: datetime) -> Notice:
     return notice
 
 
-def tell_finalized(now: datetime) -> None:
+def add_finalized_notices(now: datetime) -> None:
     """A notice for each finalized invoice that has none; one that credits paid is told of as ready, too."""
     told = Notice.objects.filter(key=Concat(Value("invoice_ready:"), OuterRef("public_id")))
     invoices = Invoice.objects.filter(finalized_at__gte=now - NEWS_FOR, status__in=["open", "paid"]).exclude(Exists(told))
@@ -97,7 +97,7 @@ def tell_finalized(now: datetime) -> None:
             "due_at": instant_text(invoice.due_at) or "",
             "collected": "yes" if account and account.method_id else "",
         }
-        tell(invoice.workspace, "invoice_ready", f"invoice_ready:{invoice.public_id}", context, now)
+        add_notice(invoice.workspace, "invoice_ready", f"invoice_ready:{invoice.public_id}", context, now)
 
 
 def recipients_of(workspace: Workspace) -> list[str]:
@@ -167,7 +167,7 @@ def addresses_of(notice: Notice) -> tuple[list[str], str]:
 
 
 def message_of(notice: Notice, to: list[str]) -> EmailMultiAlternatives:
-    mail = text_of(notice.kind, notice.context)
+    mail = build_mail(notice.kind, notice.context)
     link = f"{settings.PUBLIC_URL}{mail.path}" if notice.kind in FOR_OPERATORS else link_for(notice.workspace, mail.path)
     context = {"mail": mail, "link": link, "workspace": notice.workspace}
     message = EmailMultiAlternatives(mail.subject, render_to_string("metering/mail.txt", context), to=to)

@@ -21,12 +21,12 @@ class Mail:
     button: str = ""
 
 
-def text_of(kind: str, about: dict[str, str]) -> Mail:
+def build_mail(kind: str, about: dict[str, str]) -> Mail:
     """The mail of a notice's kind, from its context. Raises KeyError for an unknown kind."""
     return TEXTS[kind](about)
 
 
-def invoice_page(about: dict[str, str]) -> str:
+def invoice_url(about: dict[str, str]) -> str:
     return f"/invoices/{about['invoice_id']}"
 
 
@@ -40,7 +40,7 @@ def invoice_ready(about: dict[str, str]) -> Mail:
         f"Invoice {about['number']} of {settings.SELLER_NAME}",
         [f"Your invoice for {about['month']} is ready.", how],
         [("Invoice", about["number"]), ("Amount due", f"{about['amount_due']} USD"), ("Due", about["due_at"][:10])],
-        invoice_page(about),
+        invoice_url(about),
         "See the invoice",
     )
 
@@ -53,7 +53,7 @@ def payment_failed(about: dict[str, str]) -> Mail:
             f"The next try is on {about['next_try'][:10]}. You can also pay now, or save another payment method.",
         ],
         [("Invoice", about["number"]), ("Amount due", f"{about['amount_due']} USD")],
-        invoice_page(about),
+        invoice_url(about),
         "Pay the invoice",
     )
 
@@ -64,7 +64,7 @@ def payment_reminder(about: dict[str, str]) -> Mail:
         f"Reminder: invoice {about['number']} was due on {about['due_at'][:10]}",
         [f"We have received no payment of invoice {about['number']} yet.", how_to_pay()],
         [("Invoice", about["number"]), ("Amount due", f"{about['amount_due']} USD"), ("Due", about["due_at"][:10])],
-        invoice_page(about),
+        invoice_url(about),
         "Pay the invoice" if is_configured() else "See the invoice",
     )
 
@@ -81,7 +81,7 @@ def invoice_paid(about: dict[str, str]) -> Mail:
         f"Invoice {about['number']} is paid",
         ["Thank you: your payment has arrived."],
         [("Invoice", about["number"]), ("Total", f"{about['total']} USD")],
-        invoice_page(about),
+        invoice_url(about),
         "See the invoice",
     )
 
@@ -96,7 +96,7 @@ def past_due(about: dict[str, str]) -> Mail:
             "Depending on what was agreed, your live keys may stop working until it is paid.",
         ],
         [("Invoice", about["number"]), ("Amount due", f"{about['amount_due']} USD")],
-        invoice_page(about),
+        invoice_url(about),
         "Pay the invoice",
     )
 

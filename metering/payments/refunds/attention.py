@@ -6,7 +6,7 @@ from django.db.models import Exists, F, OuterRef, QuerySet, Value
 from django.db.models.functions import Concat
 
 from metering.money import cents_text
-from metering.payments.mails.outbox import tell_operators_of
+from metering.payments.mails.outbox import add_operator_notices
 from metering.payments.models import Dispute, Notice, Payment
 
 # Stripe's words for a dispute that is over.
@@ -23,20 +23,24 @@ def surpluses() -> QuerySet[Payment]:
     return Payment.objects.exclude(surplus="").filter(refunded__lt=F("amount"))
 
 
-def tell_of_surpluses(now: datetime) -> None:
+def notify_of_surpluses(now: datetime) -> None:
     """A mail to the operators for each that they were not told of: found, not sent along, so that none can be missed."""
     told = Notice.objects.filter(key=Concat(Value("payment_surplus:"), OuterRef("public_id")))
     for payment in surpluses().exclude(Exists(told)).select_related("workspace").order_by("pk"):
-        context = about(payment) | {"amount": cents_text(payment.amount), "why": payment.surplus}
-        tell_operators_of(payment.workspace, "payment_surplus", f"payment_surplus:{payment.public_id}", context, now)
+        context = payment_context(payment) | {"amount": cents_text(payment.amount), "why": payment.surplus}
+        add_operator_notices(payment.workspace, "payment_surplus", f"payment_surplus:{payment.public_id}", context, now)
 
 
-def tell_of_dispute(dispute: Dispute, now: datetime) -> None:
+def notify_of_dispute(dispute: Dispute, now: datetime) -> None:
     """A mail to the operators, in the transaction that keeps the dispute."""
     payment = dispute.payment
-    context = about(payment) | {"amount": cents_text(dispute.amount), "reason": dispute.reason, "status": dispute.status}
-    tell_operators_of(payment.workspace, "payment_disputed", f"payment_disputed:{dispute.stripe_id}", context, now)
+    context = payment_context(payment) | {
+        "amount": cents_text(dispute.amount),
+        "reason": dispute.reason,
+        "status": dispute.status,
+    }
+    add_operator_notices(payment.workspace, "payment_disputed", f"payment_disputed:{dispute.stripe_id}", context, now)
 
 
-def about(payment: Payment) -> dict[str, str]:
+def payment_context(payment: Payment) -> dict[str, str]:
     return {"payment_id": payment.public_id, "payment_key": str(payment.pk), "workspace": payment.workspace.name}

@@ -5,11 +5,11 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from metering.invoicing.lifecycle.draft import hold
+from metering.invoicing.lifecycle.draft import lock_billing
 from metering.money import cents_text
-from metering.payments.collecting.attempts import take_answer
+from metering.payments.collecting.attempts import apply_intent_event
 from metering.payments.models import Dispute, Payment, PaymentAttempt
-from metering.payments.refunds.attention import tell_of_dispute
+from metering.payments.refunds.attention import notify_of_dispute
 from metering.payments.stripe.client import edge
 from metering.payments.stripe.objects import Claim
 from workspaces import audit
@@ -21,7 +21,7 @@ class DisputeTooEarly(Exception):
     """Of a payment of ours that Stripe does not call succeeded yet: whoever asked asks again."""
 
 
-def take_dispute(dispute_id: str, now: datetime) -> bool:
+def sync_dispute(dispute_id: str, now: datetime) -> bool:
     """Keeps the dispute as it is at Stripe now; False when the payment is none of ours. Raises DisputeTooEarly."""
     claim = edge().retrieve_dispute(dispute_id)
     payment = _payment_of(claim, now)
@@ -42,7 +42,7 @@ def _payment_of(claim: Claim, now: datetime) -> Payment | None:
     attempt = PaymentAttempt.objects.filter(idempotency_key=intent.metadata.get("omixa_attempt", "")).first()
     if attempt is None:
         return None
-    take_answer(attempt, intent, now)
+    apply_intent_event(attempt, intent, now)
     found = payments.first()
     if found is None:
         raise DisputeTooEarly(f"The payment {intent.id} is {intent.status}.")
@@ -51,7 +51,7 @@ def _payment_of(claim: Claim, now: datetime) -> Payment | None:
 
 def _keep(claim: Claim, payment: Payment, now: datetime) -> None:
     with transaction.atomic():
-        hold(payment.workspace_id)
+        lock_billing(payment.workspace_id)
         dispute = Dispute.objects.filter(stripe_id=claim.id).first()
         if dispute is not None and _said(dispute) == _said(claim):
             return
@@ -63,7 +63,7 @@ def _keep(claim: Claim, payment: Payment, now: datetime) -> None:
         shown = {"amount": cents_text(claim.amount), "currency": claim.currency, "reason": claim.reason, "status": claim.status}
         audit.record(ACTOR, "payment.disputed", payment.public_id, payment.workspace, now=now, dispute=claim.id, **shown)
         if new:
-            tell_of_dispute(dispute, now)
+            notify_of_dispute(dispute, now)
 
 
 def _said(about: Dispute | Claim) -> tuple[Decimal, str, str]:

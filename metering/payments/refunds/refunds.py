@@ -11,15 +11,15 @@ from django.db import transaction
 from django.db.models import F, Sum
 
 from metering.credits import ledger
-from metering.errors import InvalidParameter, NothingLeft
+from metering.errors import InvalidParameter, NothingToCredit
 from metering.invoicing.credit_note_models import CreditNote
-from metering.invoicing.lifecycle.draft import hold
+from metering.invoicing.lifecycle.draft import lock_billing
 from metering.money import ONE_CENT, cents_text
 from metering.payments.clock import Clock
 from metering.payments.models import Payment, Refund
-from metering.payments.stripe.calls import end_turn, has_settled, take_turn, take_up
+from metering.payments.stripe.calls import end_turn, is_final, recover_rows, reserve_turn
 from metering.payments.stripe.client import StripeRefused, StripeUnavailable, edge
-from metering.payments.stripe.objects import MoneyBack
+from metering.payments.stripe.objects import StripeRefund
 from workspaces import audit
 
 log = structlog.get_logger(__name__)
@@ -39,7 +39,7 @@ LONGEST_REFERENCE = 200
 STRIPE = "stripe"
 
 
-def begin(
+def begin_refund(
     payment_id: int,
     amount: Decimal,
     reason: str,
@@ -48,7 +48,7 @@ def begin(
     credit_note: CreditNote | None = None,
     reference: str = "",
 ) -> Refund:
-    """A refund of a payment, written and not yet sent: `pursue` sends it, or the next run does.
+    """A refund of a payment, written and not yet sent: `sync_refund` sends it, or the next run does.
 
     What came by hand a person sends back, and `reference` says where that money is found. Never more than is left of the
     payment, refunds under way included, nor than is left of the credit that it bought. Raises NothingLeft, InvalidParameter.
@@ -58,16 +58,16 @@ def begin(
     if not amount.is_finite() or amount <= 0 or amount != amount.quantize(ONE_CENT):
         raise InvalidParameter("The amount is whole cents above zero.", param="amount")
     with transaction.atomic():
-        hold(Payment.objects.values_list("workspace", flat=True).get(pk=payment_id))
+        lock_billing(Payment.objects.values_list("workspace", flat=True).get(pk=payment_id))
         payment = Payment.objects.select_for_update(of=("self",)).select_related("workspace", "grant").get(pk=payment_id)
         by_hand = payment.method == Payment.Method.BY_HAND
         if by_hand and not 0 < len(reference.strip()) <= LONGEST_REFERENCE:
             raise InvalidParameter(
                 f"Say where the money that goes back is found, in at most {LONGEST_REFERENCE} characters.", param="reference"
             )
-        left = left_of(payment)
+        left = refundable_amount(payment)
         if amount > left:
-            raise NothingLeft(f"{cents_text(left)} of this payment are left to give back.", param="amount")
+            raise NothingToCredit(f"{cents_text(left)} of this payment are left to give back.", param="amount")
         refund = Refund(
             payment=payment,
             credit_note=credit_note,
@@ -92,22 +92,24 @@ def begin(
 
 
 def refund(payment_id: int, amount: Decimal, reason: str, actor: str, now: datetime, reference: str = "") -> Refund:
-    """`begin` and, outside the transaction, `pursue`. What Stripe does not make yet stays started, for the next run."""
-    begun = begin(payment_id, amount, reason, actor, now, reference=reference)
+    """`begin_refund` and, outside the transaction, `sync_refund`. What Stripe does not make yet stays started, for the next
+    run.
+    """
+    begun = begin_refund(payment_id, amount, reason, actor, now, reference=reference)
     try:
-        return pursue(begun, now)
+        return sync_refund(begun, now)
     except (StripeUnavailable, StripeRefused) as error:
         log.warning("refund_waits", refund=begun.public_id, error=str(error))
         return begun
 
 
-def left_of(payment: Payment) -> Decimal:
+def refundable_amount(payment: Payment) -> Decimal:
     """What can still be given back."""
     under_way: Decimal = payment.refunds.filter(status__in=UNSETTLED).aggregate(sum=Sum("amount"))["sum"] or NOTHING
     return payment.amount - payment.refunded - under_way
 
 
-def pursue(begun: Refund, now: datetime) -> Refund:
+def sync_refund(begun: Refund, now: datetime) -> Refund:
     """Asks Stripe how the refund stands, making it if there is none; the refund as it is then.
 
     Raises StripeUnavailable and StripeRefused, which settle nothing.
@@ -115,7 +117,7 @@ def pursue(begun: Refund, now: datetime) -> Refund:
     begun = Refund.objects.select_related("payment__workspace").get(pk=begun.pk)
     if begun.status in UNSETTLED:
         if begun.stripe_id:
-            take_answer(begun, edge().retrieve_refund(begun.stripe_id), now)
+            apply_refund(begun, edge().retrieve_refund(begun.stripe_id), now)
         else:
             _make(begun, now)
         begun.refresh_from_db()
@@ -128,18 +130,18 @@ def _make(begun: Refund, now: datetime) -> None:
     theirs = edge().refunds_of(intent)
     made = next((each for each in theirs if each.metadata.get("omixa_refund") == begun.public_id), None)
     if made is not None:
-        take_answer(begun, made, now)
+        apply_refund(begun, made, now)
         return
-    if begun.key_spent and not has_settled(begun, now):
+    if begun.key_spent and not is_final(begun, now):
         return
     unmade = Refund.objects.filter(
         pk=begun.pk, status=Refund.Status.STARTED, stripe_id__isnull=True, idempotency_key=begun.idempotency_key
     )
     key = _another(begun.idempotency_key) if begun.key_spent else begun.idempotency_key
-    if not take_turn(unmade, now, idempotency_key=key, key_spent=False):
+    if not reserve_turn(unmade, now, idempotency_key=key, key_spent=False):
         return
     try:
-        found = edge().create_refund(intent, begun.amount, metadata_of(begun), key)
+        found = edge().create_refund(intent, begun.amount, refund_metadata(begun), key)
     except StripeUnavailable as error:
         end_turn(begun, now, error)
         raise
@@ -149,7 +151,7 @@ def _make(begun: Refund, now: datetime) -> None:
             raise
         _settle(begun, Refund.Status.FAILED, refused.said, now)
     else:
-        take_answer(begun, found, now)
+        apply_refund(begun, found, now)
 
 
 def _another(key: str) -> str:
@@ -158,18 +160,18 @@ def _another(key: str) -> str:
     return f"{first}-again-{int(number or 0) + 1}"
 
 
-def _is_final(refused: StripeRefused, begun: Refund, theirs: list[MoneyBack]) -> bool:
+def _is_final(refused: StripeRefused, begun: Refund, theirs: list[StripeRefund]) -> bool:
     """Whether Stripe can never make this refund. That too much is asked back it says without a code: its refunds show it."""
     back = sum((each.amount for each in theirs if refund_status(each) != Refund.Status.FAILED), NOTHING)
     return refused.reason in IMPOSSIBLE or (not refused.reason and begun.amount > begun.payment.amount - back)
 
 
-def refund_status(found: MoneyBack) -> str:
+def refund_status(found: StripeRefund) -> str:
     """What we call Stripe's; whatever is neither done nor failed is on its way."""
     return str(STATUSES.get(found.status, Refund.Status.PENDING))
 
 
-def take_answer(begun: Refund, found: MoneyBack, now: datetime) -> None:
+def apply_refund(begun: Refund, found: StripeRefund, now: datetime) -> None:
     """Stores the refund's id, then what Stripe says of it."""
     Refund.objects.filter(pk=begun.pk, stripe_id__isnull=True).update(stripe_id=found.id, busy_until=None, trouble="")
     status = refund_status(found)
@@ -179,7 +181,7 @@ def take_answer(begun: Refund, found: MoneyBack, now: datetime) -> None:
         _settle(begun, status, found.message, now)
 
 
-def take_foreign(found: MoneyBack, now: datetime) -> bool:
+def record_external_refund(found: StripeRefund, now: datetime) -> bool:
     """A refund that a person made at Stripe itself, kept beside its payment; False when the payment is none of ours.
 
     Credit that the payment bought is taken along as far as it is left: `credit_taken` says how far.
@@ -188,15 +190,15 @@ def take_foreign(found: MoneyBack, now: datetime) -> bool:
     if payment is None:
         return False
     with transaction.atomic():
-        hold(payment.workspace_id)
+        lock_billing(payment.workspace_id)
         refund = Refund.objects.filter(stripe_id=found.id).first() or _foreign(payment, found, now)
-    take_answer(refund, found, now)
+    apply_refund(refund, found, now)
     return True
 
 
-def _foreign(payment: Payment, found: MoneyBack, now: datetime) -> Refund:
+def _foreign(payment: Payment, found: StripeRefund, now: datetime) -> Refund:
     reason = "Refunded at Stripe"
-    taken = min(ledger.left_of_grant(payment.grant), found.amount) if payment.grant is not None else NOTHING
+    taken = min(ledger.remaining_of_grant(payment.grant), found.amount) if payment.grant is not None else NOTHING
     if payment.grant is not None and taken > 0:
         ledger.reverse(payment.grant, reason, STRIPE, now, taken)
     refund = Refund.objects.create(
@@ -215,17 +217,17 @@ def _foreign(payment: Payment, found: MoneyBack, now: datetime) -> Refund:
     return refund
 
 
-def recover(now: datetime | Clock) -> dict[str, int]:
+def recover_refunds(now: datetime | Clock) -> dict[str, int]:
     """Takes up every refund that is not settled. Counts of outcomes."""
     unsettled = Refund.objects.filter(status__in=UNSETTLED).order_by("pk")
-    return take_up(list(unsettled.values_list("pk", flat=True)), _pursue_one, now)
+    return recover_rows(list(unsettled.values_list("pk", flat=True)), _pursue_one, now)
 
 
 def _pursue_one(pk: int, now: datetime) -> bool:
-    return pursue(Refund(pk=pk), now).status not in UNSETTLED
+    return sync_refund(Refund(pk=pk), now).status not in UNSETTLED
 
 
-def metadata_of(begun: Refund) -> dict[str, str]:
+def refund_metadata(begun: Refund) -> dict[str, str]:
     return {"omixa_refund": begun.public_id, "omixa_workspace": begun.payment.workspace.public_id}
 
 
@@ -235,7 +237,7 @@ def _settle(begun: Refund, status: str, message: str, now: datetime) -> None:
     What fails gives back the credit that it had taken along.
     """
     with transaction.atomic():
-        hold(begun.payment.workspace_id)
+        lock_billing(begun.payment.workspace_id)
         payment = Payment.objects.select_for_update(of=("self",)).select_related("grant").get(pk=begun.payment_id)
         standing = Refund.objects.select_for_update().get(pk=begun.pk)
         if standing.status == status or standing.status == Refund.Status.FAILED:

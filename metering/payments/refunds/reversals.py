@@ -15,7 +15,7 @@ from django.db.models import Q, Sum
 
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
-from metering.errors import InvalidParameter, NothingLeft
+from metering.errors import InvalidParameter, NothingToCredit
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.credit_notes import issue
 from metering.invoicing.lifecycle import void
@@ -23,7 +23,7 @@ from metering.invoicing.lifecycle.amount_due import OWED
 from metering.invoicing.models import Invoice
 from metering.money import cents_text
 from metering.payments.collecting.dunning import after_payment
-from metering.payments.collecting.in_progress import clear_way, refuse_under_way
+from metering.payments.collecting.in_progress import cancel_payment_in_progress, refuse_payment_in_progress
 from metering.payments.models import Payment, Refund
 from metering.payments.refunds import refunds
 from metering.payments.stripe.client import StripeRefused, StripeUnavailable
@@ -63,9 +63,9 @@ def void_invoice(invoice_id: int, reason: str, actor: str, now: datetime) -> Inv
     Raises PaymentUnderWay beside what `void.void` raises.
     """
     issue.checked_reason(reason)
-    clear_way(invoice_id, now)
+    cancel_payment_in_progress(invoice_id, now)
     with transaction.atomic():
-        refuse_under_way(void.held_invoice(invoice_id))
+        refuse_payment_in_progress(void.lock_invoice(invoice_id))
         invoice = void.void(invoice_id, reason, actor, now)
         after_payment(invoice, now)
     return invoice
@@ -87,13 +87,13 @@ def issue_credit_note(
     money was paid than would go back.
     """
     issue.checked_reason(reason)
-    planned = issue.plan(Invoice.objects.get(pk=invoice_id), amounts)
+    planned = issue.plan_credit_note(Invoice.objects.get(pk=invoice_id), amounts)
     if planned.off_due:
-        clear_way(invoice_id, now)
+        cancel_payment_in_progress(invoice_id, now)
     with transaction.atomic():
-        invoice = void.held_invoice(invoice_id)
+        invoice = void.lock_invoice(invoice_id)
         if invoice.status in OWED:
-            refuse_under_way(invoice)
+            refuse_payment_in_progress(invoice)
         returnable = returnable_of(invoice)
         if settlement in CreditNote.Settlement.values and not returnable.unpromised:
             settlement = CreditNote.Settlement.BALANCE  # only credits were used, and they come back as such
@@ -105,17 +105,17 @@ def issue_credit_note(
     return note
 
 
-def refund_again(note_id: int, actor: str, now: datetime) -> Decimal:
+def retry_refund(note_id: int, actor: str, now: datetime) -> Decimal:
     """Sends what of a refunded credit note, by primary key, is still missing because refunds failed; the amount.
 
     Raises NothingLeft.
     """
     with transaction.atomic():
-        invoice = void.held_invoice(CreditNote.objects.values_list("invoice", flat=True).get(pk=note_id))
+        invoice = void.lock_invoice(CreditNote.objects.values_list("invoice", flat=True).get(pk=note_id))
         note = invoice.credit_notes.get(pk=note_id)
         missing = missing_of(note)
         if not missing:
-            raise NothingLeft(f"Nothing of the credit note {note} is missing.")
+            raise NothingToCredit(f"Nothing of the credit note {note} is missing.")
         begun = _begin(note, returnable_of(invoice).by_stripe, missing, note.reason, actor, now)
     _send(begun, now)
     return sum((refund.amount for refund in begun), NOTHING)
@@ -130,7 +130,7 @@ def missing_of(note: CreditNote) -> Decimal:
 
 def returnable_of(invoice: Invoice) -> Returnable:
     payments = list(invoice.payments.order_by("pk"))
-    paid = [(payment, left) for payment in payments if (left := refunds.left_of(payment)) > 0]
+    paid = [(payment, left) for payment in payments if (left := refunds.refundable_amount(payment)) > 0]
     notes = invoice.credit_notes.all()
     as_credit = sum((returned_as_credit(note) for note in notes), NOTHING)
     as_money = sum((note.given_back for note in notes), NOTHING) - as_credit
@@ -164,7 +164,7 @@ def _give_back(note: CreditNote, returnable: Returnable, reference: str, actor: 
     # By hand also what was refunded before without a credit note: that refund is the reference.
     money = min(note.given_back, returnable.unpromised if note.settlement == outside else returnable.money)
     if note.given_back - money > returnable.credits:
-        raise NothingLeft(
+        raise NothingToCredit(
             f"{cents_text(money + returnable.credits)} of what was paid for {note.invoice} did not go back yet: not "
             f"{cents_text(note.given_back)}. Of what was refunded without a credit note, say that it is settled outside."
         )
@@ -185,7 +185,7 @@ def _give_back(note: CreditNote, returnable: Returnable, reference: str, actor: 
         _settle_outside(note, money, returnable, reference, actor, now)
         return []
     if money > returnable.refundable:
-        raise NothingLeft(
+        raise NothingToCredit(
             f"{cents_text(returnable.refundable)} of it were paid through Stripe and can be refunded there, not "
             f"{cents_text(money)}: settle it outside, or keep it as credit.",
             param="settlement",
@@ -221,7 +221,7 @@ def _begin(
     for payment, left in payments:
         part = min(left, money)
         if part > 0:
-            begun.append(refunds.begin(payment.pk, part, reason, actor, now, credit_note=note, reference=reference))
+            begun.append(refunds.begin_refund(payment.pk, part, reason, actor, now, credit_note=note, reference=reference))
             money -= part
     return begun
 
@@ -230,6 +230,6 @@ def _send(begun: list[Refund], now: datetime) -> None:
     """Asks Stripe for the refunds. One that it does not make yet waits for the next run."""
     for refund in begun:
         try:
-            refunds.pursue(refund, now)
+            refunds.sync_refund(refund, now)
         except (StripeUnavailable, StripeRefused) as error:
             log.warning("refund_waits", refund=refund.public_id, error=str(error))

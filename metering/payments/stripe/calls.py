@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from metering.payments.clock import Clock, ticking
-from metering.payments.models import Asked
+from metering.payments.models import StripeCall
 from metering.payments.stripe.client import KEY_USED_OTHERWISE, StripeRefused, StripeUnavailable
 
 log = structlog.get_logger(__name__)
@@ -22,14 +22,14 @@ SETTLES_WITHIN = timedelta(minutes=10)
 A_MOMENT = timedelta(minutes=1)
 
 
-def take_turn(rows: QuerySet[Any], now: datetime, **stored: Any) -> bool:
+def reserve_turn(rows: QuerySet[Any], now: datetime, **stored: Any) -> bool:
     """Whether the one row, if it still is as `rows` says, is now the caller's to ask Stripe for. Committed at once."""
     longest = timedelta(seconds=settings.STRIPE_TIMEOUT_SECONDS * (settings.STRIPE_MAX_RETRIES + 1)) + A_MOMENT
     free = rows.filter(Q(busy_until__isnull=True) | Q(busy_until__lte=now))
     return bool(free.update(asked_at=now, busy_until=now + longest, **stored))
 
 
-def end_turn(row: Asked, now: datetime, error: StripeUnavailable | StripeRefused, **stored: Any) -> None:
+def end_turn(row: StripeCall, now: datetime, error: StripeUnavailable | StripeRefused, **stored: Any) -> None:
     """Stripe gave no answer that settles it: the next one may try. The row and `now` as they were when the turn was taken.
 
     Of a call that was refused nothing can come: it is as if it had not been made.
@@ -41,16 +41,16 @@ def end_turn(row: Asked, now: datetime, error: StripeUnavailable | StripeRefused
     mine.update(busy_until=None, key_spent=spent, trouble=str(error)[:2000], **stored)
 
 
-def is_busy(row: Asked, now: datetime) -> bool:
+def is_busy(row: StripeCall, now: datetime) -> bool:
     return row.busy_until is not None and row.busy_until > now
 
 
-def has_settled(row: Asked, now: datetime) -> bool:
+def is_final(row: StripeCall, now: datetime) -> bool:
     """Whether nothing new can come of the last call any more."""
     return row.asked_at is None or now - row.asked_at >= SETTLES_WITHIN
 
 
-def take_up(keys: Iterable[int], pursue: Callable[[int, datetime], bool], now: datetime | Clock) -> dict[str, int]:
+def recover_rows(keys: Iterable[int], pursue: Callable[[int, datetime], bool], now: datetime | Clock) -> dict[str, int]:
     """Takes up every row by its primary key: `pursue` says whether it is settled then. Counts of outcomes.
 
     None holds up the others, whatever it raises.

@@ -21,13 +21,13 @@ from metering.payments.stripe.objects import (
     Claim,
     Intent,
     Method,
-    MoneyBack,
     Session,
     Setup,
+    StripeRefund,
     claim_of,
     intent_of,
-    metadata_of,
     method_of,
+    object_metadata,
     refund_of,
     session_of,
     setup_of,
@@ -163,7 +163,7 @@ class StripeEdge:
     def list_customers(self, workspace_id: str, since: datetime) -> list[str]:
         """As `find_customers`, of those made since: complete at once, a page of everybody's a call."""
         made = self._pages("customers", {"created": {"gte": int(since.timestamp())}})
-        return [str(each.id) for each in made if metadata_of(each).get("omixa_workspace") == workspace_id]
+        return [str(each.id) for each in made if object_metadata(each).get("omixa_workspace") == workspace_id]
 
     def knows_customer(self, customer: str) -> bool:
         """Stripe remembers those that were deleted too; it does not know those of another account, or of its other mode."""
@@ -226,17 +226,17 @@ class StripeEdge:
         """Raises StripeRefused when it cannot be canceled any more. Without a key: it is canceled once anyway."""
         return intent_of(self._ask(lambda v1: v1.payment_intents.cancel(intent)))
 
-    def create_refund(self, intent: str, amount: Decimal, metadata: Mapping[str, str], key: str) -> MoneyBack:
+    def create_refund(self, intent: str, amount: Decimal, metadata: Mapping[str, str], key: str) -> StripeRefund:
         asked = {"payment_intent": intent, "amount": wire(amount), "metadata": dict(metadata)}
         return refund_of(self._ask(lambda v1: v1.refunds.create(asked, {"idempotency_key": key})))
 
-    def retrieve_refund(self, refund: str) -> MoneyBack:
+    def retrieve_refund(self, refund: str) -> StripeRefund:
         return refund_of(self._ask(lambda v1: v1.refunds.retrieve(refund)))
 
-    def refunds_of(self, intent: str) -> list[MoneyBack]:
+    def refunds_of(self, intent: str) -> list[StripeRefund]:
         return [refund_of(each) for each in self._pages("refunds", {"payment_intent": intent})]
 
-    def list_refunds(self, since: datetime) -> Iterator[MoneyBack]:
+    def list_refunds(self, since: datetime) -> Iterator[StripeRefund]:
         """Newest first, a page a call."""
         return (refund_of(each) for each in self._pages("refunds", {"created": {"gte": int(since.timestamp())}}))
 

@@ -6,10 +6,10 @@ import structlog
 from django.db import transaction
 
 from metering.invoicing.documents.parties import buyer
-from metering.payments.mails.outbox import tell
+from metering.payments.mails.outbox import add_notice
 from metering.payments.models import PaymentAccount
 from metering.payments.stripe.client import StripeRefused, edge
-from metering.payments.stripe.keys import failed_since, under_key
+from metering.payments.stripe.keys import call_with_key, failed_since
 from metering.payments.stripe.objects import Method, Setup
 from workspaces import audit
 from workspaces.members.current import link_for
@@ -36,7 +36,7 @@ def ensure_customer(workspace: Workspace, now: datetime) -> PaymentAccount:
     if account.customer_id:
         return account
     name = f"customer-of-{workspace.public_id}"
-    customer = _customer_made(workspace, name) or under_key(
+    customer = _customer_made(workspace, name) or call_with_key(
         name, lambda key: edge().create_customer(workspace.public_id, key), now
     )
     _describe(customer, workspace)
@@ -71,24 +71,24 @@ def setup_page(workspace: Workspace, now: datetime) -> str:
         session = edge().retrieve_session(account.setup_session_id)
         if session.status == "open":
             return session.url
-        take_setup_session(session.id, now)
+        save_method_of_session(session.id, now)
     customer = account.customer_id
     done, back = link_for(workspace, BILLING_PAGE, saved="1"), link_for(workspace, BILLING_PAGE)
     name = f"setup-{workspace.public_id}-after-{account.setup_session_id or 'none'}"
-    session = under_key(name, lambda key: edge().create_setup_session(customer, done, back, key), now)
+    session = call_with_key(name, lambda key: edge().create_setup_session(customer, done, back, key), now)
     latest = PaymentAccount.objects.filter(pk=account.pk, setup_session_id=account.setup_session_id)
     latest.update(setup_session_id=session.id)
     return session.url
 
 
-def take_setup_session(session_id: str, now: datetime) -> None:
+def save_method_of_session(session_id: str, now: datetime) -> None:
     """Keeps the method that a completed page saved. A session of nobody here is left alone."""
     session = edge().retrieve_session(session_id)
     if session.mode == "setup" and session.status == "complete":
-        take_setup(session.setup_intent, now)
+        save_method_of_setup(session.setup_intent, now)
 
 
-def take_setup(setup_id: str, now: datetime) -> bool:
+def save_method_of_setup(setup_id: str, now: datetime) -> bool:
     """Keeps the method that a setup saved, maybe days after its page, as when a bank account had to be verified.
 
     News that is late or repeated does not bring back an older method, nor one that its customer has no more. False where
@@ -105,7 +105,7 @@ def take_setup(setup_id: str, now: datetime) -> bool:
         log.info("setup_is_late", workspace_id=account.workspace.public_id, setup=setup.id)
         return True
     edge().set_default_method(method.customer, method.id)
-    keep_method(account, method, now, setup.created)
+    store_method(account, method, now, setup.created)
     return True
 
 
@@ -121,7 +121,7 @@ def _is_of_latest_page(account: PaymentAccount, setup: Setup) -> bool:
     return bool(latest) and edge().retrieve_session(latest).setup_intent == setup.id
 
 
-def keep_method(account: PaymentAccount, method: Method, now: datetime, set_up_at: datetime | None = None) -> None:
+def store_method(account: PaymentAccount, method: Method, now: datetime, set_up_at: datetime | None = None) -> None:
     """From now on invoices are collected from it; automatic top-ups that a decline stopped may go on.
 
     With `set_up_at` it is a new one, unless a newer one came in meanwhile; without, it is news of the one in place. What only
@@ -159,7 +159,7 @@ def refresh_method(method_id: str, now: datetime) -> None:
         return
     method = edge().retrieve_method(method_id)
     if method.customer == account.customer_id:
-        keep_method(account, method, now)
+        store_method(account, method, now)
         return
     with transaction.atomic():
         forgotten = {"method_id": "", "method_kind": "", "brand": "", "last_four": ""}
@@ -169,7 +169,7 @@ def refresh_method(method_id: str, now: datetime) -> None:
         audit.record(ACTOR, "payment_method.removed", method_id, account.workspace, now=now)
 
 
-def tell_expiring(now: datetime) -> int:
+def notify_expiring_cards(now: datetime) -> int:
     """One mail per card and expiry, a month ahead; how many cards that are."""
     soon = now + timedelta(days=DAYS_BEFORE_EXPIRY)
     expiring = [
@@ -181,5 +181,5 @@ def tell_expiring(now: datetime) -> int:
         month = f"{account.expires_year}-{account.expires_month:02}"
         context = {"brand": account.brand, "last_four": account.last_four, "month": month}
         key = f"card_expiring:{account.workspace.public_id}:{account.method_id}:{month}"
-        tell(account.workspace, "card_expiring", key, context, now)
+        add_notice(account.workspace, "card_expiring", key, context, now)
     return len(expiring)

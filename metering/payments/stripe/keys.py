@@ -18,7 +18,7 @@ from metering.payments.stripe.client import StripeUnavailable
 Made = TypeVar("Made")
 
 
-def under_key(name: str, ask: Callable[[str], Made], now: datetime) -> Made:
+def call_with_key(name: str, ask: Callable[[str], Made], now: datetime) -> Made:
     """What `ask` returns, which is given the key. Raises StripeUnavailable; asking again later may succeed then."""
     key = _key_by_now(name, now)
     try:

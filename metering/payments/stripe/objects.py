@@ -75,7 +75,7 @@ class Method:
 
 
 @dataclass(frozen=True, slots=True)
-class MoneyBack:
+class StripeRefund:
     """A refund: `status` is pending, succeeded, failed or canceled."""
 
     id: str
@@ -117,7 +117,7 @@ def id_of(reference: Any) -> str:
     return "" if reference is None else str(getattr(reference, "id", reference))
 
 
-def metadata_of(found: Any) -> dict[str, str]:
+def object_metadata(found: Any) -> dict[str, str]:
     metadata = getattr(found, "metadata", None)
     return {} if metadata is None else {str(name): str(value) for name, value in metadata.to_dict().items()}
 
@@ -143,7 +143,7 @@ def intent_of(found: Any, status: str = "", code: str = "", message: str = "") -
         method=id_of(getattr(found, "payment_method", None)),
         code=code,
         message=message,
-        metadata=metadata_of(found),
+        metadata=object_metadata(found),
         created=created_at(found),
         charged=created_at(charge),
         kind=str(getattr(getattr(charge, "payment_method_details", None), "type", "") or ""),
@@ -159,7 +159,7 @@ def session_of(found: Any) -> Session:
         customer=id_of(found.customer),
         intent=id_of(getattr(found, "payment_intent", None)),
         setup_intent=id_of(getattr(found, "setup_intent", None)),
-        metadata=metadata_of(found),
+        metadata=object_metadata(found),
     )
 
 
@@ -186,15 +186,15 @@ def created_at(found: Any) -> datetime | None:
     return datetime.fromtimestamp(found.created, UTC) if getattr(found, "created", None) else None
 
 
-def refund_of(found: Any) -> MoneyBack:
-    return MoneyBack(
+def refund_of(found: Any) -> StripeRefund:
+    return StripeRefund(
         id=str(found.id),
         status=str(found.status),
         amount=ours(found.amount),
         intent=id_of(getattr(found, "payment_intent", None)),
         message=str(getattr(found, "failure_reason", None) or ""),
         created=created_at(found),
-        metadata=metadata_of(found),
+        metadata=object_metadata(found),
     )
 
 

@@ -19,19 +19,19 @@ def charge_of(attempt: PaymentAttempt) -> dict[str, Any]:
         "payment_method_types": list(settings.STRIPE_PAYMENT_METHODS),
         "off_session": True,
         "confirm": True,
-        "metadata": metadata_of(attempt),
+        "metadata": attempt_metadata(attempt),
         "expand": ["latest_charge"],
     }
 
 
-def page_of(attempt: PaymentAttempt) -> dict[str, Any]:
+def page_request(attempt: PaymentAttempt) -> dict[str, Any]:
     name = f"Invoice {attempt.invoice.number}" if attempt.invoice else "Prepaid credit"
     price = {
         "currency": attempt.currency.lower(),
         "unit_amount": wire(attempt.amount),
         "product_data": {"name": name},
     }
-    metadata = metadata_of(attempt)
+    metadata = attempt_metadata(attempt)
     return {
         "mode": "payment",
         "customer": attempt.customer_id,
@@ -43,7 +43,7 @@ def page_of(attempt: PaymentAttempt) -> dict[str, Any]:
     }
 
 
-def metadata_of(attempt: PaymentAttempt) -> dict[str, str]:
+def attempt_metadata(attempt: PaymentAttempt) -> dict[str, str]:
     """What finds the payment again at Stripe."""
     about = attempt.invoice or attempt.top_up
     assert about is not None  # noqa: S101 - a constraint of the table

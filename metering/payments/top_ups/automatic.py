@@ -7,12 +7,12 @@ import structlog
 from django.db import transaction
 from django.db.models import Q
 
-from metering.invoicing.lifecycle.draft import hold
+from metering.invoicing.lifecycle.draft import lock_billing
 from metering.jobs.progress import Progress, unheard
 from metering.money import cents_text, exact_text
 from metering.payments.balance.balance import Balance, balance_of
 from metering.payments.clock import Clock, ticking
-from metering.payments.mails.outbox import tell
+from metering.payments.mails.outbox import add_notice
 from metering.payments.models import PaymentAccount, TopUp
 from metering.payments.stripe.client import is_configured
 from metering.payments.top_ups import purchase
@@ -48,13 +48,13 @@ def _top_up_if_low(account: PaymentAccount, balance: Balance, now: datetime) -> 
     if not _wants_top_up(account, balance.left):
         return False
     made = _begin_if_low(account.pk, account.workspace_id, now)
-    return made is not None and purchase.pay(made, now).status == TopUp.Status.PAID
+    return made is not None and purchase.pay_top_up(made, now).status == TopUp.Status.PAID
 
 
 def _begin_if_low(account_id: int, workspace_id: int, now: datetime) -> TopUp | None:
     """Looked at again with the workspace held, for another run may have bought, been declined or been told to stop."""
     with transaction.atomic():
-        hold(workspace_id)
+        lock_billing(workspace_id)
         account = PaymentAccount.objects.select_related("workspace").get(pk=account_id)
         pending = TopUp.objects.filter(workspace=workspace_id, automatic=True, status=TopUp.Status.PENDING)
         if pending.exists():  # the payments' recovery ends it
@@ -64,7 +64,7 @@ def _begin_if_low(account_id: int, workspace_id: int, now: datetime) -> TopUp | 
         if not _wants_top_up(account, balance_of(account.workspace, now).left):
             return None
         assert account.top_up_amount is not None  # noqa: S101 - it is wanted
-        return purchase.begin(account, account.top_up_amount, purchase.SAVED, ACTOR, now, automatic=True)
+        return purchase.begin_top_up(account, account.top_up_amount, purchase.SAVED, ACTOR, now, automatic=True)
 
 
 def _wants_top_up(account: PaymentAccount, left: Decimal) -> bool:
@@ -88,5 +88,5 @@ def _tell_if_low(account: PaymentAccount, balance: Balance, now: datetime) -> bo
             return False
         context = {"balance": exact_text(balance.left)[:-10], "level": cents_text(account.low_balance)}
         key = f"balance_low:{account.workspace.public_id}:{instant_text(now)}"
-        tell(account.workspace, "balance_low", key, context, now)
+        add_notice(account.workspace, "balance_low", key, context, now)
         return True

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from metering.errors import InvalidParameter, NoPaymentMethod, SandboxBuysNothing
 from metering.money import ONE_CENT, cents_text
-from metering.payments.collecting.attempts import PAYMENT_PAGE, SAVED_METHOD, begin_for_top_up, pursue
+from metering.payments.collecting.attempts import PAYMENT_PAGE, SAVED_METHOD, begin_for_top_up, sync_attempt
 from metering.payments.idempotency import once, remembered
 from metering.payments.models import PaymentAccount, TopUp
 from metering.payments.stripe.client import StripeUnavailable, edge
@@ -26,7 +26,7 @@ PAGE, SAVED = "page", "saved"
 CHANNELS = {PAGE: PAYMENT_PAGE, SAVED: SAVED_METHOD}
 
 
-def check(workspace: Workspace, amount: Decimal, method: str) -> None:
+def check_purchase(workspace: Workspace, amount: Decimal, method: str) -> None:
     """Raises SandboxBuysNothing, InvalidParameter, NoPaymentMethod and StripeNotConfigured before anything is made."""
     refuse_sandbox(workspace)
     edge()
@@ -43,8 +43,10 @@ def refuse_sandbox(workspace: Workspace) -> None:
         raise SandboxBuysNothing("This workspace is a sandbox: nothing in it costs money, so it buys no credit.")
 
 
-def begin(account: PaymentAccount, amount: Decimal, method: str, actor: str, now: datetime, automatic: bool = False) -> TopUp:
-    """The top-up and its attempt, pending: both or neither. `pay` asks Stripe for its money."""
+def begin_top_up(
+    account: PaymentAccount, amount: Decimal, method: str, actor: str, now: datetime, automatic: bool = False
+) -> TopUp:
+    """The top-up and its attempt, pending: both or neither. `pay_top_up` asks Stripe for its money."""
     workspace = account.workspace
     with transaction.atomic():
         made = TopUp.objects.create(
@@ -60,7 +62,7 @@ def begin(account: PaymentAccount, amount: Decimal, method: str, actor: str, now
     return made
 
 
-def pay(top_up: TopUp, now: datetime) -> TopUp:
+def pay_top_up(top_up: TopUp, now: datetime) -> TopUp:
     """Opens its page, or charges the saved method; the top-up as it is then. Repeating it changes nothing.
 
     While Stripe does not answer the top-up stays pending, and the next run takes it up.
@@ -68,35 +70,35 @@ def pay(top_up: TopUp, now: datetime) -> TopUp:
     attempt = top_up.attempts.first()
     if top_up.status == TopUp.Status.PENDING and attempt is not None:
         try:
-            pursue(attempt, now)
+            sync_attempt(attempt, now)
         except StripeUnavailable as error:
             log.warning("top_up_waits", top_up=top_up.public_id, error=str(error))
         top_up.refresh_from_db()
     return top_up
 
 
-def buy(workspace: Workspace, amount: Decimal, method: str, key: str, actor: str, now: datetime) -> TopUp:
+def buy_credit(workspace: Workspace, amount: Decimal, method: str, key: str, actor: str, now: datetime) -> TopUp:
     """The top-up of this `Idempotency-Key`, as it is by now: made and charged once, however often it is asked for.
 
-    Raises what `check` and `once` raise, TooManyTopUps, and StripeUnavailable while nothing is made.
+    Raises what `check_purchase` and `once` raise, TooManyTopUps, and StripeUnavailable while nothing is made.
     """
     asked = {"top_up": {"amount": amount, "method": method}}
     made = remembered(workspace, key, asked)
     if made is None:
-        check(workspace, amount, method)
+        check_purchase(workspace, amount, method)
         customer = ensure_customer(workspace, now)
 
         def make_checked() -> str:
-            check(workspace, amount, method)  # the method may be gone meanwhile
+            check_purchase(workspace, amount, method)  # the method may be gone meanwhile
             check_bound_of_the_day(workspace.pk, now)  # `once` holds the workspace
             account = PaymentAccount.objects.select_related("workspace").get(pk=customer.pk)
-            return begin(account, amount, method, actor, now).public_id
+            return begin_top_up(account, amount, method, actor, now).public_id
 
         made = once(workspace, key, asked, make_checked, now)
-    return pay(TopUp.objects.select_related("workspace").get(public_id=made), now)
+    return pay_top_up(TopUp.objects.select_related("workspace").get(public_id=made), now)
 
 
-def page_of(top_up: TopUp) -> str | None:
+def top_up_url(top_up: TopUp) -> str | None:
     """Where it can be paid; None when it is settled or charged."""
     if top_up.status != TopUp.Status.PENDING:
         return None

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from metering.payments.collecting.attempts import pursue, take_answer
+from metering.payments.collecting.attempts import apply_intent_event, sync_attempt
 from metering.payments.models import PaymentAttempt, Refund
 from metering.payments.refunds import refunds
-from metering.payments.refunds.disputes import take_dispute
+from metering.payments.refunds.disputes import sync_dispute
 from metering.payments.stripe.client import edge
-from metering.payments.stripe.customers import refresh_method, take_setup, take_setup_session
+from metering.payments.stripe.customers import refresh_method, save_method_of_session, save_method_of_setup
 
 
 def handle(kind: str, object_id: str, about: dict[str, Any], now: datetime) -> bool:
@@ -25,23 +25,23 @@ def _intent(object_id: str, about: dict[str, Any], now: datetime) -> bool:
     attempt = PaymentAttempt.objects.filter(idempotency_key=intent.metadata.get("omixa_attempt", "")).first()
     if attempt is None:
         return False
-    take_answer(attempt, intent, now)
+    apply_intent_event(attempt, intent, now)
     return True
 
 
 def _session(object_id: str, about: dict[str, Any], now: datetime) -> bool:
     attempt = PaymentAttempt.objects.filter(session_id=object_id).first()
     if attempt is not None:
-        pursue(attempt, now)
+        sync_attempt(attempt, now)
         return True
     if about.get("mode") != "setup":
         return False
-    take_setup_session(object_id, now)
+    save_method_of_session(object_id, now)
     return True
 
 
 def _setup(object_id: str, about: dict[str, Any], now: datetime) -> bool:
-    return take_setup(object_id, now)
+    return save_method_of_setup(object_id, now)
 
 
 def _method(object_id: str, about: dict[str, Any], now: datetime) -> bool:
@@ -53,13 +53,13 @@ def _refund(object_id: str, about: dict[str, Any], now: datetime) -> bool:
     found = edge().retrieve_refund(object_id)
     refund = Refund.objects.filter(public_id=found.metadata.get("omixa_refund", "")).first()
     if refund is None:
-        return refunds.take_foreign(found, now)
-    refunds.take_answer(refund, found, now)
+        return refunds.record_external_refund(found, now)
+    refunds.apply_refund(refund, found, now)
     return True
 
 
 def _dispute(object_id: str, about: dict[str, Any], now: datetime) -> bool:
-    return take_dispute(object_id, now)
+    return sync_dispute(object_id, now)
 
 
 HANDLERS: list[tuple[str, Callable[[str, dict[str, Any], datetime], bool]]] = [

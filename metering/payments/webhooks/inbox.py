@@ -22,7 +22,7 @@ AT_ONCE = 200
 LEASE = timedelta(minutes=5)
 
 
-def take_in(payload: bytes, signature: str, now: datetime) -> bool:
+def store_webhook(payload: bytes, signature: str, now: datetime) -> bool:
     """Stores the event, and says whether it was new. Raises ForgedWebhook, and InvalidParameter for what is no event."""
     event = verify_webhook(payload, signature)
     if not isinstance(event.get("id"), str) or not isinstance(event.get("type"), str):
@@ -59,7 +59,7 @@ def handle_waiting(now: datetime | Clock, progress: Progress = unheard) -> dict[
     return counts
 
 
-def replay(event: WebhookEvent, actor: str, now: datetime) -> WebhookEvent:
+def replay_webhook(event: WebhookEvent, actor: str, now: datetime) -> WebhookEvent:
     """Handles an event once more, whatever became of it: handling twice is handling once."""
     with transaction.atomic():
         WebhookEvent.objects.filter(pk=event.pk).update(status=WebhookEvent.Status.WAITING, tries=0, error="", next_try_at=now)

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST
 
 from metering.errors import StripeNotConfigured, WebhookRefused
 from metering.payments.stripe.client import ForgedWebhook
-from metering.payments.webhooks.inbox import take_in
+from metering.payments.webhooks.inbox import store_webhook
 from omixa_billing.http.errors import Refusal, refusal_response
 from omixa_billing.reminders import remind_soon
 
@@ -25,7 +25,7 @@ def stripe_webhook(request: HttpRequest) -> HttpResponse:
         if not settings.STRIPE_WEBHOOK_SECRET:
             raise StripeNotConfigured("Webhooks are not set up here: set STRIPE_WEBHOOK_SECRET.")
         try:
-            new = take_in(request.body, request.headers.get("Stripe-Signature", ""), timezone.now())
+            new = store_webhook(request.body, request.headers.get("Stripe-Signature", ""), timezone.now())
         except ForgedWebhook as forged:
             raise WebhookRefused(f"This is not signed by Stripe, or too long ago: {forged}") from None
     except Refusal as refusal:

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from metering.ingest.models import EventCorrection, EventStatus, UsageSource
 from metering.pricing.rates import RateTable
-from metering.revisions.change_events import Change
-from metering.revisions.corrections.sent import UNKNOWN_EVENT, Identity, Sent
-from metering.revisions.corrections.trail import Entry, Standing
-from metering.revisions.stored_events import State, Stored, rated, voided
+from metering.revisions.change_events import EventChange
+from metering.revisions.corrections.sent import UNKNOWN_EVENT, Identity, SentCorrectionRow
+from metering.revisions.corrections.trail import CorrectionsSoFar, Entry
+from metering.revisions.stored_events import EventState, Stored, rated, voided
 
 
 class Verdict(NamedTuple):
@@ -51,16 +51,19 @@ class Decided(NamedTuple):
     """A verdict for each correction, in order; what events become, once each; and what their trail is to say."""
 
     verdicts: list[Verdict]
-    changes: list[Change]
+    changes: list[EventChange]
     entries: list[Entry]
 
 
 def decide(
-    sent: Iterable[Sent], events: dict[Identity, Stored], standing: dict[Identity, Standing], rates: RateTable
+    sent: Iterable[SentCorrectionRow],
+    events: dict[Identity, Stored],
+    standing: dict[Identity, CorrectionsSoFar],
+    rates: RateTable,
 ) -> Decided:
     """Weighs corrections, in the order they were sent, against the events and what stands already, which it adds to."""
     decided = Decided([], [], [])
-    states: dict[Identity, State] = {}
+    states: dict[Identity, EventState] = {}
     for each in sent:
         event = events.get(each.identity)
         if event is None:
@@ -89,11 +92,11 @@ def decide(
                 correction.fingerprint(),
             )
         )
-    decided.changes.extend(Change(events[identity], state) for identity, state in states.items())
+    decided.changes.extend(EventChange(events[identity], state) for identity, state in states.items())
     return decided
 
 
-def _refused(sent: Sent, event: Stored) -> Verdict | None:
+def _refused(sent: SentCorrectionRow, event: Stored) -> Verdict | None:
     """Why the correction may not touch the event, judged by what its gateway may do now; None when it may."""
     if event.key_id != sent.key_id:
         return WRONG_KEY
@@ -102,7 +105,9 @@ def _refused(sent: Sent, event: Stored) -> Verdict | None:
     return UNKNOWN_SENDER if event.gateway_id is None else OTHER_GATEWAY
 
 
-def _weigh(sent: Sent, event: Stored, before: State, standing: Standing, rates: RateTable) -> tuple[Verdict, State, bool]:
+def _weigh(
+    sent: SentCorrectionRow, event: Stored, before: EventState, standing: CorrectionsSoFar, rates: RateTable
+) -> tuple[Verdict, EventState, bool]:
     """The verdict on one correction, the event's state after it, and whether it took effect. Notes it as standing."""
     correction, fingerprint = sent.correction, sent.correction.fingerprint()
     if fingerprint in standing.fingerprints:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from metering.ingest.directory import directory
-from metering.ingest.formats.corrections import Correction, read_correction
+from metering.ingest.formats.corrections import CanonicalCorrection, read_correction
 from metering.ingest.intake.inbox import Claimed
 from metering.ingest.models import Batch, QuarantinedEvent
 from metering.revisions.corrections.trail import Rank
@@ -61,10 +61,10 @@ class Sender(NamedTuple):
     may_correct_all: bool
 
 
-class Sent(NamedTuple):
+class SentCorrectionRow(NamedTuple):
     """A correction with where it came from. `waiting` is its row in the quarantine (primary key), if it waited there."""
 
-    correction: Correction
+    correction: CanonicalCorrection
     batch_id: int
     workspace_id: int
     key_id: int
@@ -81,7 +81,7 @@ class Sent(NamedTuple):
         return self.batch_id, self.correction.index
 
 
-def of_batches(batches: Sequence[Claimed]) -> list[Sent]:
+def of_batches(batches: Sequence[Claimed]) -> list[SentCorrectionRow]:
     """What the door let through, in order."""
     senders = _senders({batch.gateway_id for batch in batches})
     sent = []
@@ -102,14 +102,14 @@ def find_arrived(among: int, limit: int) -> list[int]:
         return [pk for (pk,) in cursor.fetchall()]
 
 
-def take_waiting(among: int, limit: int) -> list[int]:
+def lock_waiting(among: int, limit: int) -> list[int]:
     """Locks them; what others hold is left to them."""
     with connection.cursor() as cursor:
         cursor.execute(TAKE, [find_arrived(among, limit)])
         return [pk for (pk,) in cursor.fetchall()]
 
 
-def of_waiting(pks: Sequence[int]) -> list[Sent]:
+def of_waiting(pks: Sequence[int]) -> list[SentCorrectionRow]:
     """Corrections that waited in the quarantine, in the order in which they were sent."""
     rows = QuarantinedEvent.objects.filter(pk__in=pks).select_related("gateway").order_by("batch_id", "index")
     return _owned(
@@ -124,13 +124,13 @@ def of_waiting(pks: Sequence[int]) -> list[Sent]:
     )
 
 
-def _owned(sent: Iterable[tuple[Correction, int, Sender, bytes, int | None]]) -> list[Sent]:
+def _owned(sent: Iterable[tuple[CanonicalCorrection, int, Sender, bytes, int | None]]) -> list[SentCorrectionRow]:
     sent = list(sent)
     keys = directory.find_keys({correction.key_id for correction, *_ in sent})
     found = []
     for correction, batch_id, sender, content, waiting in sent:
         owner = keys[correction.key_id]
-        found.append(Sent(correction, batch_id, owner.workspace_id, owner.key_id, sender, content, waiting))
+        found.append(SentCorrectionRow(correction, batch_id, owner.workspace_id, owner.key_id, sender, content, waiting))
     return found
 
 
@@ -149,7 +149,7 @@ def locate(identities: Iterable[Identity]) -> set[Place]:
         return set(cursor.fetchall())
 
 
-def hold(places: Iterable[Place]) -> dict[Identity, Stored]:
+def lock_events(places: Iterable[Place]) -> dict[Identity, Stored]:
     """Locks the events at these places, in their order."""
     columns = [*map(list, zip(*places, strict=True))]
     if not columns:

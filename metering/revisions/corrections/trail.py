@@ -9,7 +9,7 @@ from django.db import connection
 
 from metering.ingest.models import EventCorrection
 from metering.money import from_pico
-from metering.revisions.stored_events import State, Stored
+from metering.revisions.stored_events import EventState, Stored
 
 APPEND = """
 COPY metering_eventcorrection (
@@ -36,15 +36,15 @@ class Entry(NamedTuple):
     action: str
     reason: str
     actor: str
-    before: State
-    after: State
+    before: EventState
+    after: EventState
     took_effect: bool = True
     rank: Rank | None = None
     fingerprint: UUID | None = None
     rerating_id: int | None = None
 
 
-class Standing:
+class CorrectionsSoFar:
     """The corrections of one event so far, as far as they decide what another one does."""
 
     def __init__(self) -> None:
@@ -60,9 +60,9 @@ class Standing:
             self.replaced = max(self.replaced, rank)
 
 
-def standing_corrections(events: Sequence[Stored]) -> dict[tuple[int, str, int], Standing]:
+def corrections_so_far(events: Sequence[Stored]) -> dict[tuple[int, str, int], CorrectionsSoFar]:
     """By identity, for every one of the events, whose rows the caller holds."""
-    found = {event.identity: Standing() for event in events}
+    found = {event.identity: CorrectionsSoFar() for event in events}
     if not found:
         return found
     with connection.cursor() as cursor:
@@ -98,6 +98,6 @@ def _columns(entry: Entry, now: datetime) -> tuple[object, ...]:
     )
 
 
-def _state(state: State) -> tuple[object, ...]:
+def _state(state: EventState) -> tuple[object, ...]:
     cost = None if state.cost is None else from_pico(state.cost)
     return (int(state.status), int(state.usage_source), list(state.counts), state.price_id, cost)

@@ -28,7 +28,7 @@ GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5 LIMIT %(limit)s
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class RatingScope:
     """Which events to rate again: [start, end), of these models and this workspace (None: all). `unpriced`: only those."""
 
     start: datetime
@@ -38,7 +38,7 @@ class Scope:
     unpriced: bool = False
 
 
-class Position(NamedTuple):
+class RatingPosition(NamedTuple):
     """Where an event stands in the order in which all are visited."""
 
     workspace_id: int
@@ -46,10 +46,10 @@ class Position(NamedTuple):
     id: int
 
 
-BEGINNING = Position(0, FIRST_INSTANT, 0)
+BEGINNING = RatingPosition(0, FIRST_INSTANT, 0)
 
 
-class Stretch(NamedTuple):
+class Interval(NamedTuple):
     """Hours of one workspace to look at, [start, end). Short gaps are part of it: reading on is cheaper than asking anew."""
 
     workspace_id: int
@@ -57,21 +57,21 @@ class Stretch(NamedTuple):
     end: datetime
 
 
-def stretches(scope: Scope, outlook: Outlook, after: Position) -> Iterator[Stretch]:
+def stretches(scope: RatingScope, outlook: Outlook, after: RatingPosition) -> Iterator[Interval]:
     """In order, from the hour of `after` on. Reads as it is consumed, in bounded memory."""
-    current: Stretch | None = None
+    current: Interval | None = None
     for workspace_id, hour in _changeable_hours(scope, outlook, after):
         if current is not None and current.workspace_id == workspace_id and hour <= current.end + DAY:
             current = current._replace(end=hour + HOUR)
             continue
         if current is not None:
             yield current
-        current = Stretch(workspace_id, hour, hour + HOUR)
+        current = Interval(workspace_id, hour, hour + HOUR)
     if current is not None:
         yield current
 
 
-def _changeable_hours(scope: Scope, outlook: Outlook, after: Position) -> Iterator[tuple[int, datetime]]:
+def _changeable_hours(scope: RatingScope, outlook: Outlook, after: RatingPosition) -> Iterator[tuple[int, datetime]]:
     at: tuple[Any, ...] = (after.workspace_id, floor_hour(after.occurred_at), 0, 0, -1)
     while groups := _groups(scope, at):
         for workspace_id, hour, model_id, _, price_id, tier in groups:
@@ -83,7 +83,7 @@ def _changeable_hours(scope: Scope, outlook: Outlook, after: Position) -> Iterat
         at = groups[-1][:5]
 
 
-def _groups(scope: Scope, at: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+def _groups(scope: RatingScope, at: tuple[Any, ...]) -> list[tuple[Any, ...]]:
     conditions = ""
     if scope.workspace_id is not None:
         conditions += " AND workspace_id = %(workspace)s"

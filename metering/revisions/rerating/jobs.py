@@ -17,11 +17,11 @@ from metering.jobs.progress import Progress, unheard
 from metering.money import from_pico
 from metering.periods import instant_text
 from metering.pricing.current import current_rates
-from metering.revisions.change_events import Change, change
+from metering.revisions.change_events import EventChange, change_events
 from metering.revisions.corrections.trail import Entry, append
-from metering.revisions.rerating.intervals import BEGINNING, Position, Scope
+from metering.revisions.rerating.intervals import BEGINNING, RatingPosition, RatingScope
 from metering.revisions.rerating.plan import scope_for
-from metering.revisions.rerating.rerate_events import rate_again, take
+from metering.revisions.rerating.rerate_events import changes_of_rating, next_events
 from metering.revisions.stored_events import look_up_by_key
 from metering.rollups.models import Rerating
 from omixa_billing.reminders import remind
@@ -35,7 +35,7 @@ LONGEST_REASON = 1_000
 def order_rerating(
     model: LanguageModel | None,
     workspace: Workspace | None,
-    scope: Scope,
+    scope: RatingScope,
     *,
     reason: str,
     plan: Sequence[dict[str, Any]],
@@ -75,7 +75,7 @@ def order_rerating(
     return order
 
 
-def continue_reratings(now: datetime, progress: Progress = unheard) -> int:
+def continue_orders(now: datetime, progress: Progress = unheard) -> int:
     """Works off what is ordered and unfinished, oldest first, and returns how many events it changed."""
     running = Rerating.objects.filter(status=Rerating.Status.RUNNING).order_by("id")
     return sum(continue_rerating(pk, now, progress) for pk in list(running.values_list("pk", flat=True)))
@@ -105,28 +105,28 @@ def _rate_some(order_id: int, now: datetime) -> int | None:
         if order is None:
             return None
         scope = scope_for(order.model, order.workspace, order.start, order.end, now)
-        taken = take(scope, rates, _position(order), lock=True)
-        changes = rate_again(taken.events, rates)
+        taken = next_events(scope, rates, _position(order), lock=True)
+        changes = changes_of_rating(taken.events, rates)
         append((_entry(order, each) for each in changes if each.event.state.cost is not None), now)
-        change(changes)
+        change_events(changes)
         _note(order, len(taken.events), changes)
         _move_on(order, taken.go_on, now)
     return len(changes)
 
 
-def _position(order: Rerating) -> Position:
+def _position(order: Rerating) -> RatingPosition:
     if order.at_workspace is None or order.at_time is None or order.at_event is None:
         return BEGINNING
-    return Position(order.at_workspace, order.at_time, order.at_event)
+    return RatingPosition(order.at_workspace, order.at_time, order.at_event)
 
 
-def _entry(order: Rerating, change: Change) -> Entry:
+def _entry(order: Rerating, change: EventChange) -> Entry:
     action = EventCorrection.Action.RERATE
     event, after = change
     return Entry(event, action, order.reason, order.actor, event.state, after, rerating_id=order.pk)
 
 
-def _note(order: Rerating, examined: int, changes: Sequence[Change]) -> None:
+def _note(order: Rerating, examined: int, changes: Sequence[EventChange]) -> None:
     order.examined += examined
     order.changed += len(changes)
     order.priced += sum(each.event.state.cost is None for each in changes)
@@ -134,7 +134,7 @@ def _note(order: Rerating, examined: int, changes: Sequence[Change]) -> None:
     order.cost_after += from_pico(sum(each.after.cost or 0 for each in changes))
 
 
-def _move_on(order: Rerating, position: Position | None, now: datetime) -> None:
+def _move_on(order: Rerating, position: RatingPosition | None, now: datetime) -> None:
     if position is None:
         order.status, order.finished_at = Rerating.Status.FINISHED, now
     else:

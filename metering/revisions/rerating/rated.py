@@ -15,7 +15,7 @@ def rated_since(version: PriceVersion) -> int:
     reach what a workspace's own has rated. It is the most that re-rating can change: a threshold may leave some alone. A
     version that was corrected rates nothing any more.
     """
-    if corrections_of(version).exists():
+    if correcting_versions(version).exists():
         return 0
     rated = HourlyRollup.objects.filter(
         model__in=with_aliases(version.model),
@@ -33,17 +33,17 @@ def rated_since(version: PriceVersion) -> int:
     return int(rated.aggregate(requests=Sum("requests"))["requests"] or 0)
 
 
-def corrections_of(version: PriceVersion) -> QuerySet[PriceVersion]:
+def correcting_versions(version: PriceVersion) -> QuerySet[PriceVersion]:
     """Versions that took its place from its very beginning."""
-    return of_the_same_thing(version).filter(effective_from=version.effective_from, revision__gt=version.revision)
+    return versions_of_price_scope(version).filter(effective_from=version.effective_from, revision__gt=version.revision)
 
 
 def successors(version: PriceVersion) -> QuerySet[PriceVersion]:
     """Later versions of the same thing."""
-    return of_the_same_thing(version).filter(effective_from__gt=version.effective_from)
+    return versions_of_price_scope(version).filter(effective_from__gt=version.effective_from)
 
 
-def of_the_same_thing(version: PriceVersion) -> QuerySet[PriceVersion]:
+def versions_of_price_scope(version: PriceVersion) -> QuerySet[PriceVersion]:
     return PriceVersion.objects.filter(
         model=version.model_id,
         service_tier=version.service_tier,

@@ -8,30 +8,30 @@ from django.db import transaction
 
 from metering.periods import FIRST_INSTANT, LAST_INSTANT
 from metering.pricing.current import current_rates
-from metering.revisions.change_events import change
-from metering.revisions.rerating.intervals import BEGINNING, Position, Scope
-from metering.revisions.rerating.rerate_events import rate_again, take
+from metering.revisions.change_events import change_events
+from metering.revisions.rerating.intervals import BEGINNING, RatingPosition, RatingScope
+from metering.revisions.rerating.rerate_events import changes_of_rating, next_events
 from metering.revisions.stored_events import look_up_by_key
 
-WAITING = Scope(FIRST_INSTANT, LAST_INSTANT, unpriced=True)
+WAITING = RatingScope(FIRST_INSTANT, LAST_INSTANT, unpriced=True)
 
 
 def price_waiting() -> int:
     """Prices every waiting event that a price covers, and returns how many. Safe to run twice at once."""
     priced = 0
-    at: Position | None = BEGINNING
+    at: RatingPosition | None = BEGINNING
     while at is not None:
         count, at = _price_some(at)
         priced += count
     return priced
 
 
-def _price_some(after: Position) -> tuple[int, Position | None]:
+def _price_some(after: RatingPosition) -> tuple[int, RatingPosition | None]:
     """One transaction's worth: how many it priced, and where to go on; None at the end."""
     with transaction.atomic():
         rates = current_rates()
         look_up_by_key()
-        taken = take(WAITING, rates, after, lock=True)
-        changes = rate_again(taken.events, rates)
-        change(changes)
+        taken = next_events(WAITING, rates, after, lock=True)
+        changes = changes_of_rating(taken.events, rates)
+        change_events(changes)
     return len(changes), taken.go_on

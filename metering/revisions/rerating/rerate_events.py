@@ -8,8 +8,8 @@ from django.db import connection
 from metering.ingest.models import EventStatus
 from metering.pricing.outlook import outlook_of
 from metering.pricing.rates import RateTable
-from metering.revisions.change_events import Change
-from metering.revisions.rerating.intervals import Position, Scope, Stretch, stretches
+from metering.revisions.change_events import EventChange
+from metering.revisions.rerating.intervals import Interval, RatingPosition, RatingScope, stretches
 from metering.revisions.stored_events import COLUMNS, Stored, rated, read
 
 EVENTS_PER_TRANSACTION = 5_000
@@ -25,29 +25,29 @@ ORDER BY event.occurred_at, event.id LIMIT %(limit)s{locking}
 """
 
 
-class Taken(NamedTuple):
+class EventsToRate(NamedTuple):
     """Events to rate again, and where to go on; None at the end."""
 
     events: list[Stored]
-    go_on: Position | None
+    go_on: RatingPosition | None
 
 
-def take(scope: Scope, rates: RateTable, after: Position, *, lock: bool) -> Taken:
+def next_events(scope: RatingScope, rates: RateTable, after: RatingPosition, *, lock: bool) -> EventsToRate:
     """The next events of the scope that could change. With `lock` they are held until the transaction ends."""
     events: list[Stored] = []
     for number, stretch in enumerate(stretches(scope, outlook_of(rates), after)):
         if number == STRETCHES_PER_TRANSACTION:
-            return Taken(events, Position(stretch.workspace_id, stretch.start, 0))
+            return EventsToRate(events, RatingPosition(stretch.workspace_id, stretch.start, 0))
         missing = EVENTS_PER_TRANSACTION - len(events)
         found = _take_from(stretch, scope, after, missing, lock)
         events += found
         if len(found) == missing:
             last = events[-1]
-            return Taken(events, Position(last.workspace_id, last.occurred_at, last.id))
-    return Taken(events, None)
+            return EventsToRate(events, RatingPosition(last.workspace_id, last.occurred_at, last.id))
+    return EventsToRate(events, None)
 
 
-def _take_from(stretch: Stretch, scope: Scope, after: Position, limit: int, lock: bool) -> list[Stored]:
+def _take_from(stretch: Interval, scope: RatingScope, after: RatingPosition, limit: int, lock: bool) -> list[Stored]:
     conditions = ""
     if stretch.workspace_id == after.workspace_id:
         conditions += " AND event.occurred_at >= %(after)s AND (event.occurred_at, event.id) > (%(after)s, %(after_id)s)"
@@ -70,7 +70,7 @@ def _take_from(stretch: Stretch, scope: Scope, after: Position, limit: int, lock
         return read(cursor.fetchall())
 
 
-def rate_again(events: Iterable[Stored], rates: RateTable) -> list[Change]:
+def changes_of_rating(events: Iterable[Stored], rates: RateTable) -> list[EventChange]:
     """Those that the prices as they are now rate otherwise. What has a price keeps one: it is never made unpriced."""
     changes = []
     for event in events:
@@ -78,5 +78,5 @@ def rate_again(events: Iterable[Stored], rates: RateTable) -> list[Change]:
             continue
         after = rated(event, event.state, rates)
         if after.cost is not None and after != event.state:
-            changes.append(Change(event, after))
+            changes.append(EventChange(event, after))
     return changes

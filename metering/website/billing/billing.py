@@ -15,7 +15,7 @@ from metering.invoicing.documents.pdf import pdf_response
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.change import save_profile
 from metering.payments.collecting.collect import charge_now, requested_page
-from metering.payments.collecting.status_label import attempt_under_way
+from metering.payments.collecting.status_label import attempt_in_progress
 from metering.payments.exports import EXPORTS, export
 from metering.payments.models import PaymentAccount, PaymentAttempt, TopUp
 from metering.payments.stripe.client import StripeUnavailable, is_configured
@@ -25,7 +25,7 @@ from metering.payments.top_ups.preferences import save_preferences
 from metering.periods import Period, floor_month
 from metering.website.billing.forms import BillingForm, BuyForm, ProfileForm, TopUpForm
 from metering.website.billing.parts import billing_context, failed_of, owed_by
-from metering.website.billing.stripe_return import CHECKING, leave_to_save, welcome_back
+from metering.website.billing.stripe_return import CHECKING, leave_to_save, report_outcome
 from metering.website.member import member_page
 from omixa_billing.http.errors import Refusal
 from workspaces.authentication import Caller
@@ -37,12 +37,12 @@ STRIPE_AWAY = "The payment service does not answer. Nothing is lost: try again i
 @member_page("may_manage_billing")
 def billing_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     now = timezone.now()
-    welcome_back(request, caller.workspace, now)
+    report_outcome(request, caller.workspace, now)
     return render(request, "metering/billing.html", billing_context(caller.workspace, now))
 
 
 @member_page("may_manage_billing")
-def pay(request: HttpRequest, caller: Caller, invoice_id: str) -> HttpResponse:
+def pay_invoice_page(request: HttpRequest, caller: Caller, invoice_id: str) -> HttpResponse:
     """Charges the saved method, or leads to the page where the invoice is paid: some cards want their owner there."""
     invoice = get_object_or_404(Invoice.objects.select_related("workspace"), workspace=caller.workspace, public_id=invoice_id)
     return _moving_money(request, lambda: _pay(request, caller, invoice, request.POST.get("method") == purchase.PAGE))
@@ -63,17 +63,19 @@ def save_method(request: HttpRequest, caller: Caller) -> HttpResponse:
 
 
 @member_page("may_manage_billing")
-def buy(request: HttpRequest, caller: Caller) -> HttpResponse:
+def buy_credit_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     form = BuyForm(request.POST)
 
     def act() -> HttpResponse:
         asked = form.cleaned_data
         try:
-            made = purchase.buy(caller.workspace, asked["amount"], purchase.PAGE, asked["key"], caller.actor, timezone.now())
+            made = purchase.buy_credit(
+                caller.workspace, asked["amount"], purchase.PAGE, asked["key"], caller.actor, timezone.now()
+            )
         except IdempotencyKeyReused:
             form.take_another_key()
             raise InvalidParameter("This is another amount than before: if it is right, buy it.", param="amount") from None
-        page = purchase.page_of(made)
+        page = purchase.top_up_url(made)
         if page is None and made.status == TopUp.Status.PENDING:
             raise StripeUnavailable("no page")
         return redirect(page or "pages:billing")
@@ -159,7 +161,7 @@ def _charge(request: HttpRequest, caller: Caller, invoice: Invoice, now: datetim
     try:
         attempt = charge_now(invoice, caller.actor, now)
     except StripeUnavailable:
-        if attempt_under_way(Invoice.objects.get(pk=invoice.pk)) is None:
+        if attempt_in_progress(Invoice.objects.get(pk=invoice.pk)) is None:
             raise
         messages.info(request, CHECKING)
         return False

@@ -14,12 +14,12 @@ from metering.invoicing.terms.in_force import terms_of
 from metering.invoicing.terms.models import BillingTerms
 from metering.payments.as_json import grants_of
 from metering.payments.balance.balance import balance_of
-from metering.payments.collecting.minimum import is_too_little
-from metering.payments.collecting.status_label import Standing, invoices_of, is_under_way, standing_of
+from metering.payments.collecting.minimum import is_below_minimum
+from metering.payments.collecting.status_label import StatusLabel, invoices_with_status, is_in_progress, status_label_of
 from metering.payments.models import Dunning, PaymentAccount, PaymentAttempt, TopUp
 from metering.payments.stripe.client import is_configured
 from metering.payments.stripe.customers import account_of
-from metering.payments.top_ups.purchase import page_of
+from metering.payments.top_ups.purchase import top_up_url
 from metering.website.billing.forms import BuyForm, ProfileForm, TopUpForm
 from metering.website.billing.pay_button import PayButton, method_name, pay_button
 from workspaces.models import Workspace
@@ -29,11 +29,11 @@ NOTHING = Decimal("0.00")
 
 
 @dataclass(frozen=True, slots=True)
-class Owed:
+class OwedInvoice:
     """An invoice to be paid; `too_little` of it is due for a card."""
 
     invoice: Invoice
-    standing: Standing
+    standing: StatusLabel
     pay: PayButton | None
     too_little: bool
 
@@ -73,16 +73,16 @@ def billing_context(workspace: Workspace, now: datetime) -> dict[str, Any]:
     }
 
 
-def owed_by(workspace: Workspace, account: PaymentAccount, now: datetime) -> list[Owed]:
+def owed_by(workspace: Workspace, account: PaymentAccount, now: datetime) -> list[OwedInvoice]:
     """By the day they are due, then by number."""
-    invoices = invoices_of(workspace).filter(status__in=OWED).order_by("due_at__date", "number")
+    invoices = invoices_with_status(workspace).filter(status__in=OWED).order_by("due_at__date", "number")
     return [
-        Owed(invoice, standing_of(invoice, now), pay_button(invoice, account), is_too_little(invoice.still_due))
+        OwedInvoice(invoice, status_label_of(invoice, now), pay_button(invoice, account), is_below_minimum(invoice.still_due))
         for invoice in invoices
     ]
 
 
-def failed_of(owed: list[Owed], account: PaymentAccount) -> list[Invoice]:
+def failed_of(owed: list[OwedInvoice], account: PaymentAccount) -> list[Invoice]:
     """Those that another method was declined for, and the one saved by now was never tried on."""
     if not is_configured() or not account.method_id:
         return []
@@ -103,6 +103,6 @@ def purchases_of(workspace: Workspace) -> list[Purchase]:
     found = []
     for top_up in pending[:SHOWN]:
         attempt = next(iter(top_up.attempts.all()), None)
-        under_way = attempt is not None and is_under_way(attempt)
-        found.append(Purchase(top_up, top_up.created_at if under_way else None, None if under_way else page_of(top_up)))
+        under_way = attempt is not None and is_in_progress(attempt)
+        found.append(Purchase(top_up, top_up.created_at if under_way else None, None if under_way else top_up_url(top_up)))
     return found

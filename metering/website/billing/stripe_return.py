@@ -6,10 +6,10 @@ from django.contrib import messages
 from django.db.models import Q
 from django.http import HttpRequest
 
-from metering.payments.collecting.attempts import PAYMENT_PAGE, pursue
+from metering.payments.collecting.attempts import PAYMENT_PAGE, sync_attempt
 from metering.payments.models import PaymentAttempt
 from metering.payments.stripe.client import StripeRefused, StripeUnavailable, is_configured
-from metering.payments.stripe.customers import account_of, take_setup_session
+from metering.payments.stripe.customers import account_of, save_method_of_session
 from metering.templatetags.omixa import usd
 from metering.website.billing.pay_button import method_name
 from workspaces.models import Workspace
@@ -27,7 +27,7 @@ def leave_to_save(request: HttpRequest, workspace: Workspace) -> None:
     request.session[METHOD_BEFORE] = account_of(workspace).method_id
 
 
-def welcome_back(request: HttpRequest, workspace: Workspace, now: datetime) -> None:
+def report_outcome(request: HttpRequest, workspace: Workspace, now: datetime) -> None:
     """Takes in what happened on Stripe's page, and says it. Where nothing did, nothing is said."""
     if not is_configured():
         return
@@ -45,7 +45,7 @@ def _paid(request: HttpRequest, workspace: Workspace, now: datetime) -> None:
     under_way = Q(status__in=PaymentAttempt.UNSETTLED)
     attempts = PaymentAttempt.objects.filter(just_paid | under_way, workspace=workspace, channel=PAYMENT_PAGE)
     for attempt in attempts.exclude(session_id="").select_related("invoice", "top_up")[:ASKED]:
-        _tell(request, pursue(attempt, now))
+        _tell(request, sync_attempt(attempt, now))
 
 
 def _tell(request: HttpRequest, attempt: PaymentAttempt) -> None:
@@ -59,7 +59,7 @@ def _tell(request: HttpRequest, attempt: PaymentAttempt) -> None:
 def _saved(request: HttpRequest, workspace: Workspace, now: datetime) -> None:
     session = account_of(workspace).setup_session_id
     if session:
-        take_setup_session(session, now)
+        save_method_of_session(session, now)
     before, account = request.session.pop(METHOD_BEFORE, None), account_of(workspace)
     if before is not None and account.method_id not in ("", before):
         messages.success(request, f"{method_name(account)} is saved. Invoices are charged to it from now on.")

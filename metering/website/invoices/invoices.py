@@ -7,16 +7,16 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 
 from metering.invoicing.api import line_events_csv
-from metering.invoicing.documents.invoice import invoice_page as printed_page
+from metering.invoicing.documents.invoice import invoice_document as printed_page
 from metering.invoicing.explaining.explain import events_under
 from metering.invoicing.lifecycle.upcoming import carried_over, upcoming
 from metering.invoicing.models import Invoice, InvoiceLine
-from metering.payments.collecting.status_label import invoices_of, standing_of
+from metering.payments.collecting.status_label import invoices_with_status, status_label_of
 from metering.templatetags.omixa import places
-from metering.website.invoices.parts import lines_of, page_of
+from metering.website.invoices.parts import invoice_page_context, lines_of
 from metering.website.member import member_page
 from metering.website.more import more_of
-from metering.website.usage.events import shown
+from metering.website.usage.events import shown_event
 from metering.website.usage.usage import key_names
 from workspaces.authentication import Caller
 from workspaces.downloads import limited_download
@@ -25,7 +25,7 @@ from workspaces.downloads import limited_download
 @member_page("may_see_invoices")
 def invoice_list(request: HttpRequest, caller: Caller) -> HttpResponse:
     workspace, now = caller.workspace, timezone.now()
-    invoices = [(invoice, standing_of(invoice, now)) for invoice in invoices_of(workspace)]
+    invoices = [(invoice, status_label_of(invoice, now)) for invoice in invoices_with_status(workspace)]
     context = {
         "invoices": invoices,
         "upcoming": None if workspace.sandbox else upcoming(workspace, now),
@@ -45,14 +45,14 @@ def upcoming_page(request: HttpRequest, caller: Caller) -> HttpResponse:
 @member_page("may_see_invoices")
 def invoice_page(request: HttpRequest, caller: Caller, invoice_id: str) -> HttpResponse:
     invoice = _invoice(caller, invoice_id)
-    return render(request, "metering/invoice_page.html", page_of(invoice, timezone.now()))
+    return render(request, "metering/invoice_page.html", invoice_page_context(invoice, timezone.now()))
 
 
 @member_page("may_see_invoices")
 def invoice_print(request: HttpRequest, caller: Caller, invoice_id: str) -> HttpResponse:
     """The document alone, as it prints."""
     invoice = _invoice(caller, invoice_id)
-    return printed_page(request, invoice, state=standing_of(invoice, timezone.now()).word)
+    return printed_page(request, invoice, state=status_label_of(invoice, timezone.now()).word)
 
 
 @member_page("may_see_invoices")
@@ -67,7 +67,7 @@ def line_page(request: HttpRequest, caller: Caller, invoice_id: str, line_id: st
     context = {
         "line": line,
         "invoice": line.invoice,
-        "billed": [(each, shown(each.event, names)) for each in billed],
+        "billed": [(each, shown_event(each.event, names)) for each in billed],
         "more": more.links("", billed[-1].event.position) if goes_on else None,
         "aligned": places(billed, "amount_exact"),
     }
@@ -75,4 +75,4 @@ def line_page(request: HttpRequest, caller: Caller, invoice_id: str, line_id: st
 
 
 def _invoice(caller: Caller, invoice_id: str) -> Invoice:
-    return get_object_or_404(invoices_of(caller.workspace).select_related("workspace"), public_id=invoice_id)
+    return get_object_or_404(invoices_with_status(caller.workspace).select_related("workspace"), public_id=invoice_id)

@@ -10,14 +10,14 @@ from metering.invoicing.composing.lines import DraftLine
 from metering.invoicing.documents.invoice import adjusts, amounts, instructions
 from metering.invoicing.documents.parties import buyer
 from metering.invoicing.models import Invoice, InvoiceLine
-from metering.payments.collecting.status_label import standing_of
+from metering.payments.collecting.status_label import status_label_of
 from metering.payments.models import PaymentAccount, Refund
 from metering.templatetags.omixa import places
 from metering.website.billing.pay_button import pay_button
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownLine:
     """A line, and whether it corrects an earlier month."""
 
     line: InvoiceLine | DraftLine
@@ -41,21 +41,21 @@ REFUNDS = {Refund.Status.STARTED: "Under way", Refund.Status.PENDING: "Under way
 def lines_of(bill: Invoice | InvoicePreview) -> dict[str, Any]:
     """For parts/invoice_lines.html."""
     if isinstance(bill, InvoicePreview):
-        rows = [Shown(line, is_adjustment(line, bill.period)) for line in bill.lines]
+        rows = [ShownLine(line, is_adjustment(line, bill.period)) for line in bill.lines]
         due = bill.amount_due
     else:
-        rows = [Shown(line, adjusts(line, bill)) for line in bill.lines.all()]
+        rows = [ShownLine(line, adjusts(line, bill)) for line in bill.lines.all()]
         due = bill.still_due
     aligned = places([row.line for row in rows], "amount_exact")
     return {"invoice": bill, "rows": rows, "totals": amounts(bill), "due": due, "aligned": aligned}
 
 
-def page_of(invoice: Invoice, now: datetime) -> dict[str, Any]:
+def invoice_page_context(invoice: Invoice, now: datetime) -> dict[str, Any]:
     """For invoice_page.html. A draft's buyer is today's."""
     draft = invoice.status == Invoice.Status.DRAFT
     return {
         **lines_of(invoice),
-        "standing": standing_of(invoice, now),
+        "standing": status_label_of(invoice, now),
         "pay": pay_button(invoice, PaymentAccount.objects.filter(workspace=invoice.workspace_id).first()),
         "instructions": instructions(invoice),
         "replaced_by": replacement_of(invoice),

@@ -30,14 +30,14 @@ class Listing:
         return self.prices[0] if self.prices else None
 
 
-def listed() -> QuerySet[LanguageModel]:
+def public_models() -> QuerySet[LanguageModel]:
     """The models that the public may see."""
     return LanguageModel.objects.filter(status=LanguageModel.Status.LISTED)
 
 
 def listings(workspace: Workspace | None) -> list[Listing]:
     """Every listed model by name, priced as of now."""
-    models = sorted(listed(), key=lambda model: (model.name or model.slug).lower())
+    models = sorted(public_models(), key=lambda model: (model.name or model.slug).lower())
     prices = prices_in_force(models, timezone.now(), workspace)
     return [Listing(model, prices[model.pk]) for model in models]
 
@@ -50,7 +50,7 @@ def model_list(request: HttpRequest) -> HttpResponse:
 @strangers_may_keep
 def model_page(request: HttpRequest, slug: str) -> HttpResponse:
     """One model; with `?format=md` the same as Markdown."""
-    model = get_object_or_404(listed(), slug=slug)
+    model = get_object_or_404(public_models(), slug=slug)
     prices = prices_in_force([model], timezone.now(), _workspace(request))[model.pk]
     payload, response, code = json_text(example_payload(model)), json_text(RESPONSE_SHAPE), examples(model)
     context = {

@@ -14,7 +14,7 @@ from metering.invoicing.lifecycle.upcoming import upcoming
 from metering.usage.query import UsageQuestion, UsageRow, usage
 from metering.usage.spend import spend_by_model
 from metering.website.member import member_page
-from metering.website.public.catalogue import listed, listings
+from metering.website.public.catalogue import listings, public_models
 from metering.website.public.examples import base_url, first_request
 from metering.website.public.highlight import highlight
 from metering.website.usage import ranges
@@ -30,7 +30,7 @@ MOST_PER_CENT = 999  # beyond it a percentage says nothing
 
 
 @dataclass(frozen=True)
-class Change:
+class SpendChange:
     """How spend moved: a figure, and the words between it and the days it is compared with."""
 
     figure: str
@@ -72,7 +72,7 @@ def overview(request: HttpRequest, caller: Caller) -> HttpResponse:
         "presets": [(key, ranges.PRESETS[key]) for key in OVERVIEW_PRESETS],
         "total": total,
         "before": before,
-        "change": change(total.cost, before.cost),
+        "change": spend_change(total.cost, before.cost),
         "chart": chart(spend_by_model(workspace, span.start, span.end)),
         "top_keys": top_keys(workspace, span),
         "upcoming": upcoming(workspace, now) if caller.may_see_invoices and not workspace.sandbox else None,
@@ -92,19 +92,19 @@ def top_keys(workspace: Workspace, span: ranges.Range) -> list[KeySpend]:
     return [KeySpend(keys[row.groups["key_id"]], row, int(row.cost * 100 / most) if most else 0) for row in rows]
 
 
-def change(now: Decimal, before: Decimal) -> Change | None:
+def spend_change(now: Decimal, before: Decimal) -> SpendChange | None:
     """In per cent with one decimal, as far as that says anything; None where nothing was spent at either time."""
     if not before:
-        return Change("New:", "nothing spent") if now else None
+        return SpendChange("New:", "nothing spent") if now else None
     if (now - before) * 100 > MOST_PER_CENT * before:
-        return Change("More than 10 times", "the spend of")
+        return SpendChange("More than 10 times", "the spend of")
     per_cent = ((now - before) * 100 / before).quantize(Decimal("0.1"))
-    return Change(f"{per_cent:+}%".replace("+0.0", "0.0").replace("-", "\u2212"), "against")
+    return SpendChange(f"{per_cent:+}%".replace("+0.0", "0.0").replace("-", "\u2212"), "against")
 
 
 def first_steps(workspace: Workspace, now: datetime) -> dict[str, object]:
     """What a workspace without usage is shown instead of empty figures."""
-    model = listed().order_by("slug").first()
+    model = public_models().order_by("slug").first()
     keys = APIKey.objects.filter(workspace=workspace, revoked_at__isnull=True).exclude(kind=APIKey.Kind.ADMIN)
     return {
         "first_steps": True,
@@ -118,7 +118,7 @@ def favicon(request: HttpRequest) -> HttpResponse:
     return redirect(static("omixa/mark.svg"))
 
 
-def switch(request: HttpRequest) -> HttpResponse:
+def switch_workspace(request: HttpRequest) -> HttpResponse:
     """Another of the person's workspaces from now on. One they do not belong to changes nothing."""
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])

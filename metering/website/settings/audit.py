@@ -12,7 +12,7 @@ from django.shortcuts import render
 
 from metering.website.member import member_page
 from workspaces.audit.of_workspace import TrailQuestion, trail_page
-from workspaces.audit.words import SENTENCES, STAFF, shown_to_customer
+from workspaces.audit.words import SENTENCES, STAFF, customer_entry
 from workspaces.authentication import Caller
 
 PAGE = 50
@@ -34,7 +34,7 @@ def trail_list(request: HttpRequest, caller: Caller) -> HttpResponse:
     page, more = trail_page(caller.workspace, _question(form.cleaned_data), PAGE) if form.is_valid() else ([], False)
     older = {name: value for name, value in request.GET.items() if name != "before"} | {"before": page[-1].pk if page else 0}
     context: dict[str, Any] = {
-        "entries": [shown_to_customer(entry) for entry in page],
+        "entries": [customer_entry(entry) for entry in page],
         "form": form,
         "caller": caller,
         "older": f"?{urlencode(older)}" if more else "",

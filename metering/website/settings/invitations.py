@@ -17,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from omixa_billing.http.errors import Refusal
 from workspaces.errors import InvitationForAnother, NoSuchInvitation
 from workspaces.members.current import choose_workspace
-from workspaces.members.invitations.answer import accept, check_open, decline, invitation_of, join
+from workspaces.members.invitations.answer import accept_invitation, check_open, decline, invitation_of, join
 from workspaces.models import Invitation, User
 
 OPENED = "invitation"
@@ -55,7 +55,7 @@ def _answer(request: HttpRequest, invitation: Invitation) -> HttpResponse:
         del request.session[OPENED]
         return render(request, "workspaces/invitation_declined.html", {"invitation": invitation})
     if answer == "accept" and isinstance(request.user, User):
-        accept(invitation, request.user, now)
+        accept_invitation(invitation, request.user, now)
         messages.success(request, f"You are a member of {invitation.workspace.name} now.")
         return _enter(request, invitation)
     if answer == "join" and not request.user.is_authenticated:

@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from metering.periods import month_of
 from metering.usage.query import UsageQuestion, UsageRow, usage
 from metering.usage.spend import month_spend
-from metering.website.member import member_page, refused
+from metering.website.member import member_page, show_refusal
 from metering.website.settings.key_forms import KeyChangeForm, KeyForm, RotateForm
 from omixa_billing.http.errors import Refusal
 from workspaces.authentication import Caller
@@ -71,13 +71,13 @@ def key_page(request: HttpRequest, caller: Caller, key_id: str) -> HttpResponse:
         try:
             change_key(key, form.changes(now), caller.actor, now, user=caller.user)
         except Refusal as refusal:
-            return refused(request, refusal, "pages:key", key_id)
+            return show_refusal(request, refusal, "pages:key", key_id)
         messages.success(request, "The key is saved.")
         return redirect("pages:key", key_id)
     good = [each for each in key.credentials.order_by("-pk") if each.expires_at is None or each.expires_at > now]
     context = {
         "key": key,
-        "status": shown_status(key, caller.workspace, now),
+        "status": status_text(key, caller.workspace, now),
         "expires_soon": key.expires_in_words(now),
         "secrets": good,
         "spend": month_spend(caller.workspace, now, key),
@@ -98,7 +98,7 @@ def key_rotate(request: HttpRequest, caller: Caller, key_id: str) -> HttpRespons
         try:
             secret = rotate_key(key, grace, caller.actor, now, user=caller.user)
         except Refusal as refusal:
-            return refused(request, refusal, "pages:key", key_id)
+            return show_refusal(request, refusal, "pages:key", key_id)
         until = now + grace if grace else None
         return render(request, "workspaces/key_secret.html", {"key": key, "secret": secret, "old_until": until})
     return render(request, "workspaces/key_rotate.html", {"key": key, "form": form})
@@ -111,7 +111,7 @@ def key_revoke(request: HttpRequest, caller: Caller, key_id: str) -> HttpRespons
         try:
             revoke_key(key, caller.actor, timezone.now(), user=caller.user)
         except Refusal as refusal:
-            return refused(request, refusal, "pages:key", key_id)
+            return show_refusal(request, refusal, "pages:key", key_id)
         messages.success(request, f"“{key.name}” is revoked. Requests with it are refused from now on.")
         return redirect("pages:keys")
     return render(request, "workspaces/key_revoke.html", {"key": key})
@@ -124,7 +124,7 @@ def spend_by_key(workspace: Workspace) -> dict[str, UsageRow]:
     return {row.groups["key_id"]: row for row in rows}
 
 
-def shown_status(key: APIKey, workspace: Workspace, now: datetime) -> str:
+def status_text(key: APIKey, workspace: Workspace, now: datetime) -> str:
     """A suspended workspace's keys are refused, but for the admin ones."""
     status = key.status(now)
     refused = workspace.suspended_at is not None and key.kind != APIKey.Kind.ADMIN
@@ -138,5 +138,5 @@ def _key(caller: Caller, key_id: str) -> APIKey:
 
 def _row(key: APIKey, workspace: Workspace, now: datetime, spent: UsageRow | None) -> dict[str, object]:
     newest = max(key.credentials.all(), key=lambda each: each.pk, default=None)
-    status, soon = shown_status(key, workspace, now), key.expires_in_words(now)
+    status, soon = status_text(key, workspace, now), key.expires_in_words(now)
     return {"key": key, "status": status, "expires_soon": soon, "secret": newest, "usage": spent}

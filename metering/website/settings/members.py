@@ -6,11 +6,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 
 from metering.website.forms import KeysOfAPersonForm, MemberForm, RoleForm
-from metering.website.member import member_page, refused
+from metering.website.member import member_page, show_refusal
 from omixa_billing.http.errors import Refusal
 from workspaces.authentication import Caller
 from workspaces.keys.makers import keys_of_person
-from workspaces.members.invitations.invite import invite, send_again, withdraw
+from workspaces.members.invitations.invite import invite, resend_invitation, withdraw
 from workspaces.members.invitations.mail import deliver
 from workspaces.members.members import change_role, loses_keys, remove_member
 from workspaces.models import Invitation, Membership
@@ -24,7 +24,7 @@ def member_list(request: HttpRequest, caller: Caller) -> HttpResponse:
         try:
             made = invite(caller.workspace, asked["email"], asked["role"], caller.user, caller.actor, timezone.now())
         except Refusal as refusal:
-            return refused(request, refusal, "pages:members")
+            return show_refusal(request, refusal, "pages:members")
         return _delivered(request, *made)
     members = Membership.objects.filter(workspace=caller.workspace).select_related("user").order_by("user__email")
     context = {"members": members, "form": form, "caller": caller, "roles": Membership.Role.choices}
@@ -40,9 +40,9 @@ def invitation_send(request: HttpRequest, caller: Caller, invitation_id: str) ->
         return HttpResponseNotAllowed(["POST"])
     assert caller.user is not None  # noqa: S101 - pages are for people
     try:
-        made = send_again(_invitation(caller, invitation_id), caller.user, caller.actor, timezone.now())
+        made = resend_invitation(_invitation(caller, invitation_id), caller.user, caller.actor, timezone.now())
     except Refusal as refusal:
-        return refused(request, refusal, "pages:members")
+        return show_refusal(request, refusal, "pages:members")
     return _delivered(request, *made)
 
 
@@ -54,7 +54,7 @@ def invitation_withdraw(request: HttpRequest, caller: Caller, invitation_id: str
     try:
         withdraw(invitation, caller.actor, timezone.now(), caller.user)
     except Refusal as refusal:
-        return refused(request, refusal, "pages:members")
+        return show_refusal(request, refusal, "pages:members")
     messages.success(request, f"The invitation of {invitation.email} is withdrawn.")
     return redirect("pages:members")
 
@@ -78,7 +78,7 @@ def member_role(request: HttpRequest, caller: Caller, member_id: int) -> HttpRes
         try:
             change_role(membership, role, caller.actor, now, choice.choice, caller.user)
         except Refusal as refusal:
-            return refused(request, refusal, "pages:members")
+            return show_refusal(request, refusal, "pages:members")
         messages.success(request, f"{membership.user.email} has the role {role} now.")
     return redirect("pages:members")
 
@@ -93,7 +93,7 @@ def member_remove(request: HttpRequest, caller: Caller, member_id: int) -> HttpR
     try:
         remove_member(membership, caller.actor, now, form.choice, caller.user)
     except Refusal as refusal:
-        return refused(request, refusal, "pages:members")
+        return show_refusal(request, refusal, "pages:members")
     messages.success(request, f"{membership.user.email} is no longer a member.")
     return redirect("pages:members")
 

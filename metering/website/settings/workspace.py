@@ -6,7 +6,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from metering.website.forms import WorkspaceForm
-from metering.website.member import member_page, refused
+from metering.website.member import member_page, show_refusal
 from omixa_billing.http.errors import Refusal
 from workspaces.authentication import Caller
 from workspaces.members.profile import change_workspace
@@ -21,7 +21,7 @@ def settings_page(request: HttpRequest, caller: Caller) -> HttpResponse:
         try:
             change_workspace(workspace, asked["name"], asked["email"], caller.actor, timezone.now(), caller.user)
         except Refusal as refusal:
-            return refused(request, refusal, "pages:settings")
+            return show_refusal(request, refusal, "pages:settings")
         messages.success(request, "The settings are saved.")
         return redirect("pages:settings")
     return render(request, "workspaces/settings.html", {"form": form, "caller": caller})

@@ -12,20 +12,20 @@ from django.utils import timezone
 from metering.errors import NotFound
 from metering.usage.api import each_event, events_csv
 from metering.usage.components import Component, components
-from metering.usage.events import EventQuestion, EventRow, all_events, attempts, events_page
+from metering.usage.events import EventQuestion, EventRow, all_events, events_page, request_attempts
 from metering.usage.filters import STATUS_WORDS
-from metering.usage.history import Correction, corrections_of
+from metering.usage.history import CorrectionRow, request_corrections
 from metering.website.member import member_page
 from metering.website.more import more_of
 from metering.website.usage import ranges
-from metering.website.usage.filters import asked, choices
+from metering.website.usage.filters import filter_choices, page_filters
 from metering.website.usage.usage import key_names
 from workspaces.authentication import Caller
 from workspaces.downloads import limited_download
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownEvent:
     """An event with its key's name and its ending in words."""
 
     event: EventRow
@@ -34,12 +34,12 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Explained(Shown):
+class Explained(ShownEvent):
     """With its parts, what else the gateway said, and what was corrected since."""
 
     parts: list[Component]
     detail: list[tuple[str, str]]
-    corrections: list[Correction]
+    corrections: list[CorrectionRow]
 
     @property
     def total_tokens(self) -> int:
@@ -49,7 +49,7 @@ class Explained(Shown):
 @member_page()
 def event_list(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     """With `format=csv` all of them as a file."""
-    question = asked(request.GET, timezone.now())
+    question = page_filters(request.GET, timezone.now())
     more, span = more_of(request.GET), question.span
     scope = EventQuestion(caller.workspace, span.start, span.end, question.filters)
     if request.GET.get("format") == "csv":
@@ -59,8 +59,8 @@ def event_list(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     context = {
         "asked": question,
         "presets": ranges.PRESETS.items(),
-        "choices": choices(question, caller.workspace),
-        "events": [shown(row, names) for row in rows],
+        "choices": filter_choices(question, caller.workspace),
+        "events": [shown_event(row, names) for row in rows],
         "continued": more.after is not None,
         "more": more.links(question.page_query, rows[-1].position) if goes_on else None,
     }
@@ -72,20 +72,20 @@ def event_page(request: HttpRequest, caller: Caller, request_id: str | None = No
     request_id = request.GET.get("id", "") if request_id is None else request_id
     names = key_names(caller.workspace)
     try:
-        rows = attempts(caller.workspace, request_id)
+        rows = request_attempts(caller.workspace, request_id)
     except NotFound:  # counted a moment after it ended, so it may be on its way
         return render(request, "metering/event_missing.html", {"request_id": request_id}, status=404)
-    corrections = corrections_of(caller.workspace, request_id)
+    corrections = request_corrections(caller.workspace, request_id)
     found = [explained(row, names, corrections.get(row.attempt, [])) for row in rows]
     return render(request, "metering/event.html", {"request_id": request_id, "attempts": found})
 
 
-def shown(event: EventRow, names: dict[str, str]) -> Shown:
-    return Shown(event, names.get(event.key_id, event.key_id), STATUS_WORDS[event.status])
+def shown_event(event: EventRow, names: dict[str, str]) -> ShownEvent:
+    return ShownEvent(event, names.get(event.key_id, event.key_id), STATUS_WORDS[event.status])
 
 
-def explained(event: EventRow, names: dict[str, str], corrections: list[Correction]) -> Explained:
+def explained(event: EventRow, names: dict[str, str], corrections: list[CorrectionRow]) -> Explained:
     said: dict[str, Any] = json.loads(event.detail) if event.detail else {}
     detail = [(name, value if isinstance(value, str) else json.dumps(value)) for name, value in said.items()]
-    plain = shown(event, names)
+    plain = shown_event(event, names)
     return Explained(plain.event, plain.key_name, plain.status, components(event), detail, corrections)

@@ -21,7 +21,7 @@ MAX_HOURLY_DAYS = 31
 
 
 @dataclass(frozen=True)
-class Asked:
+class PageFilters:
     """The range, grain, group and filters that a page was asked for, and what was wrong with the asking."""
 
     span: ranges.Range
@@ -60,7 +60,7 @@ class Asked:
         return urlencode({"bucket": self.bucket, "group_by": self.group, "format": "csv"}) + f"&{self.page_query}"
 
 
-def asked(query: QueryDict, now: datetime) -> Asked:
+def page_filters(query: QueryDict, now: datetime) -> PageFilters:
     """The question in an address."""
     errors: list[str] = []
     typed = None
@@ -81,7 +81,7 @@ def asked(query: QueryDict, now: datetime) -> Asked:
     chosen = {name: value for name in NARROWING if (value := query.get(name, ""))}
     if not _known("status", chosen.get("status", ""), ["", *STATUS_NUMBERS], "", errors):
         chosen.pop("status", None)
-    return Asked(span, bucket, group, chosen, " ".join(errors), typed)
+    return PageFilters(span, bucket, group, chosen, " ".join(errors), typed)
 
 
 def _known(name: str, value: str, known: Collection[str], otherwise: str, errors: list[str]) -> str:
@@ -112,7 +112,7 @@ class Choice:
     options: list[tuple[str, str, bool]]
 
 
-def choices(asked: Asked, workspace: Workspace) -> list[Choice]:
+def filter_choices(asked: PageFilters, workspace: Workspace) -> list[Choice]:
     """What can be narrowed to: whatever the workspace used in the range, every key, and what is chosen now."""
     start, end = asked.span.start, asked.span.end
     rows = usage(UsageQuestion(workspace, start, max(end, start + HOUR), group_by=("model", "service_tier"))).rows
@@ -127,7 +127,7 @@ def choices(asked: Asked, workspace: Workspace) -> list[Choice]:
     ]
 
 
-def _choice(name: str, label: str, known: dict[str, str], asked: Asked) -> Choice:
+def _choice(name: str, label: str, known: dict[str, str], asked: PageFilters) -> Choice:
     chosen = asked.chosen.get(name, "")
     if chosen:
         known = {chosen: chosen} | known

@@ -11,7 +11,7 @@ from metering.usage.spend import chart_of
 from metering.website.member import member_page
 from metering.website.usage import ranges
 from metering.website.usage.chart import bucket_label, chart
-from metering.website.usage.filters import BUCKETS, GROUPS, Asked, asked, choices
+from metering.website.usage.filters import BUCKETS, GROUPS, PageFilters, filter_choices, page_filters
 from workspaces.authentication import Caller
 from workspaces.downloads import limited_download
 from workspaces.models import APIKey, Workspace
@@ -22,7 +22,7 @@ MAX_SHOWN = 500
 @member_page()
 def usage_page(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     """With `format=csv` every row of the table, exact, as a file."""
-    question = asked(request.GET, timezone.now())
+    question = page_filters(request.GET, timezone.now())
     if request.GET.get("format") == "csv":
         return limited_download(request, caller, lambda: _usage_file(question.question(caller.workspace)))
     answer = usage(question.question(caller.workspace))
@@ -32,7 +32,7 @@ def usage_page(request: HttpRequest, caller: Caller) -> HttpResponseBase:
         "presets": ranges.PRESETS.items(),
         "buckets": BUCKETS.items(),
         "groups": GROUPS.items(),
-        "choices": choices(question, caller.workspace),
+        "choices": filter_choices(question, caller.workspace),
         "total": answer.total,
         "rows": table(answer, question, names)[:MAX_SHOWN],
         "row_count": len(answer.rows),
@@ -48,7 +48,7 @@ def _usage_file(question: UsageQuestion) -> HttpResponseBase:
     return usage_csv(answer.question, answer.rows, for_people=True)
 
 
-def table(answer: UsageAnswer, asked: Asked, names: dict[str, str]) -> list[dict[str, object]]:
+def table(answer: UsageAnswer, asked: PageFilters, names: dict[str, str]) -> list[dict[str, object]]:
     """The answer's rows for people: newest bucket first, within it the most expensive first."""
     ordered = sorted(answer.rows, key=lambda row: (row.start, row.cost, row.requests), reverse=True)
     rows = []

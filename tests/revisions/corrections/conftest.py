@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from metering.ingest.formats.payloads import of_corrections
-from metering.ingest.intake.receive import take_in
+from metering.ingest.intake.receive import receive
 from metering.ingest.models import Batch, EventCorrection, UsageEvent
 from metering.money import exact_text
 from metering.periods import month_of
-from metering.reconcile.corrections import trail_differences
-from metering.rollups.compare import differences, rollup_totals
+from metering.reconcile.corrections import correction_differences
+from metering.rollups.compare import rollup_differences, rollup_totals
 from tests.kit.factories import GOLDEN_USAGE, NOW, make_gateway, make_key, make_price, make_workspace, work
 from workspaces.models import APIKey, Gateway
 
@@ -45,7 +45,7 @@ def replace(key: APIKey, usage: dict[str, Any] = GOLDEN_USAGE, request_id: str =
 
 def hand_in(gateway: Gateway, *corrections: Any, now: datetime = NOW) -> Batch:
     """Through the door, and not processed yet."""
-    return take_in(of_corrections(json.dumps({"corrections": corrections}).encode()), gateway, now)
+    return receive(of_corrections(json.dumps({"corrections": corrections}).encode()), gateway, now)
 
 
 def correct(gateway: Gateway, *corrections: Any, now: datetime = NOW) -> Batch:
@@ -93,7 +93,7 @@ def october() -> tuple[int, str]:
 
 
 def everything_agrees(now: datetime = NOW) -> bool:
-    found = [each for grain in ("hour", "day") for each in differences(grain, month_of(now)).first]
-    found += trail_differences(None)
+    found = [each for grain in ("hour", "day") for each in rollup_differences(grain, month_of(now)).first]
+    found += correction_differences(None)
     assert found == []
     return True

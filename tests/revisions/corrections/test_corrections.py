@@ -12,7 +12,7 @@ from metering.catalogue.set_price import set_price
 from metering.ingest.models import EventCorrection, QuarantinedEvent, UsageEvent, UsageSource
 from metering.periods import parse_month
 from metering.revisions.rerating.reprice import price_waiting
-from metering.rollups.compare import differences
+from metering.rollups.compare import rollup_differences
 from metering.rollups.fold import fold_events
 from metering.rollups.models import DailyRollup, HourlyRollup
 from metering.worker.corrections import process_corrections, sweep_corrections
@@ -281,7 +281,7 @@ def test_the_last_instant_of_a_month_is_corrected_in_its_own_month(gateway: Gate
     send(gateway, [an_event(key, request_id=name, occurred_at=at) for name, at in edge])
     correct(gateway, replace(key, SMALL_USAGE, "end"), void(key, "start"))
     september = parse_month("2026-09")
-    assert [differences(grain, september).count for grain in ("hour", "day")] == [0, 0]
+    assert [rollup_differences(grain, september).count for grain in ("hour", "day")] == [0, 0]
     assert list(DailyRollup.objects.values_list("day", "cost")) == [(datetime(2026, 9, 30, tzinfo=UTC), Decimal(SMALL_COST))]
     assert october() == (0, NOTHING)
 

@@ -13,11 +13,11 @@ from metering.catalogue.set_price import set_price
 from metering.ingest.models import EventCorrection, QuarantinedEvent, UsageEvent
 from metering.money import from_pico
 from metering.periods import parse_month
-from metering.reconcile.corrections import trail_differences
-from metering.revisions.rerating.jobs import continue_reratings, order_rerating
-from metering.revisions.rerating.plan import plan, scope_for
+from metering.reconcile.corrections import correction_differences
+from metering.revisions.rerating.jobs import continue_orders, order_rerating
+from metering.revisions.rerating.plan import plan_rerating, scope_for
 from metering.revisions.rerating.reprice import price_waiting
-from metering.rollups.compare import differences
+from metering.rollups.compare import rollup_differences
 from tests.kit.factories import NOW, an_event, make_gateway, make_key, make_workspace, send, work
 from tests.revisions.corrections.conftest import hand_in, replace, void
 
@@ -56,8 +56,8 @@ def test_any_interleaving_ends_as_the_oracle_says(steps: list[tuple[Any, ...]]) 
     def rate_again(start: datetime) -> None:
         scope = scope_for(None, key.workspace, start, None, NOW)
         order = order_rerating(None, key.workspace, scope, reason="search", plan=[], actor="test", now=NOW)
-        planned = plan(scope)
-        continue_reratings(NOW)
+        planned = plan_rerating(scope)
+        continue_orders(NOW)
         order.refresh_from_db()
         assert order.changed == sum(each.requests for each in planned.values())
         assert order.cost_after - order.cost_before == from_pico(sum(each.after - each.before for each in planned.values()))
@@ -134,6 +134,6 @@ def expected(steps: list[tuple[Any, ...]]) -> dict[str, tuple[int, int, int, Dec
 
 def agreeing() -> bool:
     months = parse_month("2026-09"), parse_month("2026-10")
-    found = [each for month in months for grain in ("hour", "day") for each in differences(grain, month).first]
-    assert found + trail_differences(None) == []
+    found = [each for month in months for grain in ("hour", "day") for each in rollup_differences(grain, month).first]
+    assert found + correction_differences(None) == []
     return True

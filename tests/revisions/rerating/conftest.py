@@ -13,10 +13,10 @@ from metering.catalogue.models import PriceVersion
 from metering.catalogue.set_price import set_price
 from metering.invoicing.explaining.rerating import planned_months
 from metering.periods import Period, month_of, parse_month
-from metering.reconcile.corrections import trail_differences
+from metering.reconcile.corrections import correction_differences
 from metering.revisions.rerating.jobs import order_rerating
-from metering.revisions.rerating.plan import plan, scope_for
-from metering.rollups.compare import differences
+from metering.revisions.rerating.plan import plan_rerating, scope_for
+from metering.rollups.compare import rollup_differences
 from metering.rollups.models import Rerating
 from tests.kit.factories import NOW, make_gateway, make_key, make_model, make_price, make_workspace
 from workspaces.models import APIKey, Gateway, Workspace
@@ -44,7 +44,7 @@ def correct_price(model: str = "codex-mini", input: str = "2", **more: Any) -> P
 
 def planned(start: datetime = OCTOBER_FIRST, **more: Any) -> list[tuple[str, int, str, str]]:
     """(month, requests, cost before, cost after) of a dry run over every model and workspace."""
-    months = planned_months(plan(scope_for(None, None, start, None, NOW)))
+    months = planned_months(plan_rerating(scope_for(None, None, start, None, NOW)))
     return [(row["month"], row["requests"], short(row["cost_before"]), short(row["cost_after"])) for row in months]
 
 
@@ -56,7 +56,7 @@ def ordered(start: datetime = OCTOBER_FIRST, model: str | None = None, workspace
     """An order that nobody has begun."""
     found = None if model is None else make_model(model)
     scope = scope_for(found, workspace, start, None, NOW)
-    months = planned_months(plan(scope))
+    months = planned_months(plan_rerating(scope))
     return order_rerating(found, workspace, scope, reason="a wrong price", plan=months, actor="op@omixa.example", now=NOW)
 
 
@@ -65,9 +65,9 @@ def everything_agrees(*months: Period) -> bool:
         each
         for month in months or (parse_month("2026-09"), month_of(NOW))
         for grain in ("hour", "day")
-        for each in differences(grain, month).first
+        for each in rollup_differences(grain, month).first
     ]
-    assert found + trail_differences(None) == []
+    assert found + correction_differences(None) == []
     return True
 
 

@@ -12,7 +12,7 @@ from metering.management.commands.rerate import work_off
 from metering.money import exact_text
 from metering.periods import month_of
 from metering.revisions.rerating import jobs
-from metering.revisions.rerating.jobs import continue_reratings
+from metering.revisions.rerating.jobs import continue_orders
 from metering.revisions.rerating.reprice import price_waiting
 from metering.rollups.models import Rerating
 from metering.rollups.rebuild import rebuild
@@ -37,8 +37,8 @@ def test_two_workers_at_one_order_change_every_event_once(gateway: Gateway, key:
     )
     correct_price()
     order = ordered()
-    at_once(*[lambda: continue_reratings(NOW)] * 3)
-    continue_reratings(NOW)
+    at_once(*[lambda: continue_orders(NOW)] * 3)
+    continue_orders(NOW)
     order.refresh_from_db()
     assert (order.status, order.changed, order.examined) == ("finished", 100, 100)
     assert EventCorrection.objects.count() == 100
@@ -65,7 +65,7 @@ def test_the_command_waits_for_a_worker_that_took_its_order(
         may_go_on.set()
         worker.join(20)
 
-    worker = threading.Thread(target=lambda: (continue_reratings(NOW), connections.close_all()))
+    worker = threading.Thread(target=lambda: (continue_orders(NOW), connections.close_all()))
     monkeypatch.setattr(jobs, "append", slowly)
     monkeypatch.setattr("metering.management.commands.rerate.time.sleep", sleep)
     worker.start()
@@ -87,20 +87,20 @@ def test_beside_everything_else_that_moves_the_same_hours_all_agrees_in_the_end(
     def another_price() -> None:
         correct_price(input="3", correct=True)
         ordered()
-        continue_reratings(NOW)
+        continue_orders(NOW)
 
     at_once(
         work,
-        lambda: continue_reratings(NOW),
+        lambda: continue_orders(NOW),
         another_price,
         lambda: rebuild(month_of(NOW)),
         work,
         price_waiting,
-        lambda: continue_reratings(NOW),
+        lambda: continue_orders(NOW),
     )
     work()
     ordered()
-    continue_reratings(NOW)
+    continue_orders(NOW)
     assert not Rerating.objects.filter(status="running").exists()
     assert planned() == []
     standing = UsageEvent.objects.exclude(status=3)

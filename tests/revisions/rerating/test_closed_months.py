@@ -8,14 +8,14 @@ import pytest
 from metering.ingest.models import UsageEvent
 from metering.invoicing.explaining.explain import events_under
 from metering.invoicing.explaining.rerating import planned_months
-from metering.invoicing.lifecycle.close import close_month
+from metering.invoicing.lifecycle.close import close_workspaces
 from metering.invoicing.models import Invoice
 from metering.periods import parse_month
-from metering.reconcile.corrections import trail_differences
+from metering.reconcile.corrections import correction_differences
 from metering.reconcile.events import event_differences
-from metering.reconcile.invoices import check, differences
-from metering.revisions.rerating.jobs import continue_reratings
-from metering.revisions.rerating.plan import plan, scope_for
+from metering.reconcile.invoices import check_invoices, invoice_differences
+from metering.revisions.rerating.jobs import continue_orders
+from metering.revisions.rerating.plan import plan_rerating, scope_for
 from metering.rollups.rebuild import rebuild
 from metering.usage.filters import STATUS_WORDS
 from tests.invoicing.conftest import told
@@ -39,7 +39,7 @@ def september(gateway: Gateway, key: APIKey) -> Invoice:
     """Two requests of a million tokens in September, billed at 1.5 each, and two in October."""
     days = ("09-14", "09-15", "10-01", "10-02")
     send(gateway, [an_event(key, request_id=day, occurred_at=f"2026-{day}T10:00:00Z", usage=MILLION) for day in days])
-    (invoice,) = close_month(SEPTEMBER, BILLED, finalize=True)
+    (invoice,) = close_workspaces(SEPTEMBER, BILLED, finalize=True)
     assert told(invoice) == [("usage", "codex-mini, input", 2_000_000, "3", "3.00")]
     return invoice
 
@@ -62,11 +62,11 @@ def test_every_line_names_its_events_as_they_were_when_it_billed_them(gateway: G
         an_event(key, request_id=day, occurred_at=f"2026-09-{day}T10:00:00Z", usage=MILLION) for day in ("14", "15", "16")
     ]
     send(gateway, events, now=datetime(2026, 9, 17, tzinfo=UTC))
-    (september,) = close_month(SEPTEMBER, BILLED, finalize=True)
+    (september,) = close_workspaces(SEPTEMBER, BILLED, finalize=True)
     correct(gateway, void(key, "14"), replace(key, HALF, "15"), now=NOW)
     late = [an_event(key, request_id="late", occurred_at="2026-09-18T10:00:00Z", usage=TWICE)]
     send(gateway, [*late, an_event(key, request_id="own", occurred_at="2026-10-02T10:00:00Z", usage=TWICE)], now=NOW)
-    (october,) = close_month(OCTOBER, IN_NOVEMBER, finalize=True)
+    (october,) = close_workspaces(OCTOBER, IN_NOVEMBER, finalize=True)
     assert under(september) == [
         ("usage", [("14", 1_000_000, "voided"), ("15", 1_000_000, "succeeded"), ("16", 1_000_000, "succeeded")])
     ]
@@ -76,8 +76,8 @@ def test_every_line_names_its_events_as_they_were_when_it_billed_them(gateway: G
     ]
     correct_price(input="2", effective_from=datetime(2026, 9, 16, tzinfo=UTC))
     ordered(SEPTEMBER.start)
-    continue_reratings(datetime(2026, 11, 10, tzinfo=UTC))
-    (november,) = close_month(NOVEMBER, IN_DECEMBER, finalize=True)
+    continue_orders(datetime(2026, 11, 10, tzinfo=UTC))
+    (november,) = close_workspaces(NOVEMBER, IN_DECEMBER, finalize=True)
     again = [("16", 1_000_000, "succeeded"), ("late", 2_000_000, "succeeded")]
     back = [(name, -tokens, status) for name, tokens, status in again]
     assert under(november) == [
@@ -89,20 +89,20 @@ def test_every_line_names_its_events_as_they_were_when_it_billed_them(gateway: G
     assert [line for _, line in under(september)] == [
         [("14", 1_000_000, "voided"), ("15", 1_000_000, "succeeded"), ("16", 1_000_000, "succeeded")]
     ]
-    assert differences() == []
+    assert invoice_differences() == []
 
 
 def the_next() -> list[tuple[str, str, int, str, str]]:
-    (invoice,) = close_month(OCTOBER, IN_NOVEMBER, finalize=True)
-    assert differences() == []
+    (invoice,) = close_workspaces(OCTOBER, IN_NOVEMBER, finalize=True)
+    assert invoice_differences() == []
     assert everything_agrees(SEPTEMBER, OCTOBER)
     return told(invoice)
 
 
 def test_a_void_of_an_invoiced_request_is_credited(september: Invoice, gateway: Gateway, key: APIKey) -> None:
     correct(gateway, void(key, "09-15"))
-    assert differences() == []
-    assert check(SEPTEMBER).invoiced["not_yet_billed"] == "-1.500000000000"
+    assert invoice_differences() == []
+    assert check_invoices(SEPTEMBER).invoiced["not_yet_billed"] == "-1.500000000000"
     assert the_next() == [
         ("usage", "codex-mini, input", 2_000_000, "3", "3.00"),
         ("adjustment", "September 2026: codex-mini, input", -1_000_000, "-1.5", "-1.50"),
@@ -116,7 +116,7 @@ def test_a_replacement_adjusts_in_both_directions(
     september: Invoice, gateway: Gateway, key: APIKey, usage: dict[str, int], tokens: int, amount: str
 ) -> None:
     correct(gateway, replace(key, usage, "09-15"))
-    assert differences() == []
+    assert invoice_differences() == []
     adjustment = ("adjustment", "September 2026: codex-mini, input", tokens, amount, f"{Decimal(amount):.2f}")
     assert the_next()[1:] == [adjustment]
 
@@ -126,13 +126,13 @@ def test_a_rerating_takes_the_old_version_back_and_bills_the_new_one(september: 
     """From the 15th on; October, which is open, simply changes."""
     correct_price(input=rate, effective_from=datetime(2026, 9, 15, tzinfo=UTC))
     scope = scope_for(None, None, SEPTEMBER.start, None, NOW)
-    assert [(row["month"], row["requests"], row["invoiced"]) for row in planned_months(plan(scope))] == [
+    assert [(row["month"], row["requests"], row["invoiced"]) for row in planned_months(plan_rerating(scope))] == [
         ("2026-09", 1, True),
         ("2026-10", 2, False),
     ]
     ordered(SEPTEMBER.start)
-    continue_reratings(NOW)
-    assert differences() == []
+    continue_orders(NOW)
+    assert invoice_differences() == []
     shown = f"{Decimal(amount):.2f}"
     assert the_next() == [
         ("usage", "codex-mini, input", 2_000_000, f"{(2 * Decimal(amount)).normalize():f}", f"{2 * Decimal(amount):.2f}"),
@@ -144,7 +144,7 @@ def test_a_rerating_takes_the_old_version_back_and_bills_the_new_one(september: 
 def test_a_price_corrected_from_its_beginning_is_told_apart(september: Invoice) -> None:
     correct_price(input="1", effective_from=datetime(2025, 1, 1, tzinfo=UTC), correct=True)
     ordered(SEPTEMBER.start)
-    continue_reratings(NOW)
+    continue_orders(NOW)
     assert (
         the_next()[1:]
         == [
@@ -161,34 +161,34 @@ def test_void_and_rerating_after_each_other_and_a_late_event_are_one_subtraction
 ) -> None:
     correct_price(input="2", effective_from=datetime(2026, 9, 1, tzinfo=UTC))
     ordered(SEPTEMBER.start)
-    continue_reratings(NOW)
+    continue_orders(NOW)
     correct(gateway, void(key, "09-15"))
     send(gateway, [an_event(key, request_id="late", occurred_at="2026-09-16T10:00:00Z", usage=HALF)])
-    assert differences() == []
+    assert invoice_differences() == []
     assert the_next() == [
         ("usage", "codex-mini, input", 2_000_000, "4", "4.00"),
         ("adjustment", "September 2026: codex-mini, input, price from 2025-01-01", -2_000_000, "-3", "-3.00"),
         ("adjustment", "September 2026: codex-mini, input, price from 2026-09-01", 1_500_000, "3", "3.00"),
     ]
     assert run("reconcile")["ok"] is True
-    assert close_month(NOVEMBER, IN_DECEMBER, finalize=True) == []
+    assert close_workspaces(NOVEMBER, IN_DECEMBER, finalize=True) == []
 
 
 def test_real_overbilling_is_still_found_beside_what_was_taken_back(september: Invoice, gateway: Gateway, key: APIKey) -> None:
     bill_again(september.lines.get(), to=parse_month("2026-07"))
-    assert [(each["expected"], each["found"]) for each in differences()] == [("at most 2000000", "4000000")]
+    assert [(each["expected"], each["found"]) for each in invoice_differences()] == [("at most 2000000", "4000000")]
     correct(gateway, void(key, "09-15"))
-    assert [(each["expected"], each["found"]) for each in differences()] == [("at most 2000000", "4000000")]
+    assert [(each["expected"], each["found"]) for each in invoice_differences()] == [("at most 2000000", "4000000")]
 
 
 def test_what_was_taken_back_before_it_was_billed_explains_nothing(gateway: Gateway, key: APIKey) -> None:
     days = ("09-14", "09-15")
     send(gateway, [an_event(key, request_id=day, occurred_at=f"2026-{day}T10:00:00Z", usage=MILLION) for day in days])
     correct(gateway, void(key, "09-15"), now=datetime(2026, 10, 1, tzinfo=UTC))
-    (invoice,) = close_month(SEPTEMBER, BILLED, finalize=True)
+    (invoice,) = close_workspaces(SEPTEMBER, BILLED, finalize=True)
     assert told(invoice) == [("usage", "codex-mini, input", 1_000_000, "1.5", "1.50")]
     spoil("UPDATE metering_invoiceline SET quantity = 2000000, amount_exact = 3, amount = 3")
-    assert "billed_tokens_were_used" in [each["check"] for each in differences()]
+    assert "billed_tokens_were_used" in [each["check"] for each in invoice_differences()]
 
 
 def test_reconcile_names_events_that_are_wrong_though_their_sums_are_not(gateway: Gateway, key: APIKey) -> None:
@@ -230,10 +230,10 @@ def test_reconcile_names_an_event_that_is_not_what_its_trail_says(
     correct(gateway, replace(key, MILLION))
     correct_price()
     ordered()
-    continue_reratings(NOW)
+    continue_orders(NOW)
     assert run("reconcile")["ok"] is True
     spoil(statement)
-    found = trail_differences(None)
+    found = correction_differences(None)
     assert {each["check"] for each in found} == {check}
     assert found[0]["request_id"] == "req_1"
-    assert trail_differences(SEPTEMBER) == []
+    assert correction_differences(SEPTEMBER) == []

@@ -12,7 +12,7 @@ from metering.errors import InvalidParameter, PriceAlreadySet
 from metering.ingest.models import EventCorrection, UsageEvent
 from metering.periods import month_of
 from metering.revisions.rerating import jobs
-from metering.revisions.rerating.jobs import continue_rerating, continue_reratings
+from metering.revisions.rerating.jobs import continue_orders, continue_rerating
 from metering.revisions.rerating.reprice import price_waiting
 from metering.rollups.compare import event_totals
 from metering.rollups.models import HourlyRollup, Rerating
@@ -47,7 +47,7 @@ def test_a_price_from_the_past_reaches_rated_usage_only_by_order(gateway: Gatewa
     assert planned() == [("2026-10", 1, "0.002649", "0.002692")]
 
     order = ordered()
-    assert continue_reratings(NOW) == 1
+    assert continue_orders(NOW) == 1
     order.refresh_from_db()
     assert (order.status, order.finished_at, order.changed, order.priced) == ("finished", NOW, 1, 0)
     assert (order.cost_before, order.cost_after) == (GOLDEN_COST, Decimal("0.002692"))
@@ -90,15 +90,15 @@ def test_running_it_again_changes_nothing(gateway: Gateway, key: APIKey) -> None
     send(gateway, [an_event(key, request_id=f"r{at}") for at in range(5)])
     correct_price()
     first, heard = ordered(), []
-    assert continue_reratings(NOW, lambda done, total: heard.append((done, total))) == 5
+    assert continue_orders(NOW, lambda done, total: heard.append((done, total))) == 5
     assert heard == [(5, 5)]
-    assert continue_reratings(NOW) == 0
+    assert continue_orders(NOW) == 0
     second = ordered()
-    assert continue_reratings(NOW) == 0
+    assert continue_orders(NOW) == 0
     second.refresh_from_db()
     assert (second.status, second.plan, second.changed, second.examined) == ("finished", [], 0, 0)
     Rerating.objects.filter(pk=first.pk).update(status="running", at_workspace=None, at_time=None, at_event=None)
-    assert continue_reratings(NOW) == 0
+    assert continue_orders(NOW) == 0
     assert EventCorrection.objects.count() == 5
 
 
@@ -177,7 +177,7 @@ def test_the_dry_run_is_what_the_order_then_does(gateway: Gateway, key: APIKey) 
 
     before = sums()
     order = ordered(september)
-    continue_reratings(NOW)
+    continue_orders(NOW)
     order.refresh_from_db()
     after = sums()
     differences = {where: after[where] - before[where] for where in after if after[where] != before[where]}
@@ -201,7 +201,7 @@ def test_voided_and_failed_events_are_left_alone(gateway: Gateway, key: APIKey) 
     correct(gateway, void(key, "void"))
     correct_price()
     ordered()
-    assert continue_reratings(NOW) == 1
+    assert continue_orders(NOW) == 1
     assert costs() == {"void": "0", "failed": "0", "req_1": "0.002692"}
     assert everything_agrees()
 
@@ -221,7 +221,7 @@ def test_only_the_scope_is_rated_again(gateway: Gateway, key: APIKey) -> None:
     correct_price()
     correct_price("grok-3")
     ordered(datetime(2026, 10, 15, 11, 30, tzinfo=UTC), "codex-mini", key.workspace)
-    continue_reratings(NOW)
+    continue_orders(NOW)
     assert costs() == {"in": "0.002692", "other": "0.002649", "before": "0.002649", "model": "0.002649"}
     assert everything_agrees()
 
@@ -233,7 +233,7 @@ def test_what_no_price_covers_any_more_keeps_the_one_it_has(gateway: Gateway, ke
     model.alias_of = make_model("unpriced")
     model.save()
     ordered()
-    assert continue_reratings(NOW) == 0
+    assert continue_orders(NOW) == 0
     assert costs() == {"req_1": "0.002649"}
 
 
@@ -241,7 +241,7 @@ def test_a_correction_after_a_rerating_begins_where_it_ended(gateway: Gateway, k
     send(gateway, [an_event(key)])
     correct_price()
     ordered()
-    continue_reratings(NOW)
+    continue_orders(NOW)
     correct(gateway, void(key))
     rows = EventCorrection.objects.order_by("id").values_list("action", "before_cost", "after_cost")
     assert list(rows) == [
@@ -257,7 +257,7 @@ def test_hours_whose_price_stands_are_not_read(gateway: Gateway, key: APIKey) ->
     send(gateway, [an_event(key, request_id=f"r{day}", occurred_at=f"2026-10-{day:02}T10:00:00Z") for day in range(1, 11)])
     correct_price(effective_from=datetime(2026, 10, 8, tzinfo=UTC))
     order = ordered()
-    continue_reratings(NOW)
+    continue_orders(NOW)
     order.refresh_from_db()
     assert (order.examined, order.changed) == (3, 3)
 
@@ -278,7 +278,7 @@ def test_a_price_of_the_same_beginning_is_corrected_only_when_asked_to(gateway: 
     assert correct_price(input="2", correct=True).revision == 3
 
     ordered()
-    continue_reratings(NOW)
+    continue_orders(NOW)
     assert costs() == {"req_1": "0.002692"}
     assert UsageEvent.objects.get().price.revision == 3  # type: ignore[union-attr]
     send(gateway, [an_event(key, request_id="later")])

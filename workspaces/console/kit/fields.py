@@ -55,17 +55,17 @@ def choices_of(label: str, rows: QuerySet[Any], help_text: str = "") -> forms.Mo
     return forms.ModelMultipleChoiceField(rows, required=False, label=capfirst(label), help_text=help_text, widget=widget)
 
 
-def choices(label: str, choices: list[tuple[str, str]], help_text: str = "") -> forms.MultipleChoiceField:
+def choices_field(label: str, choices: list[tuple[str, str]], help_text: str = "") -> forms.MultipleChoiceField:
     """Any number of these, each with a box to tick."""
     widget = UnfoldAdminCheckboxSelectMultipleWidget(choices=choices)
     return forms.MultipleChoiceField(choices=choices, required=False, label=capfirst(label), help_text=help_text, widget=widget)
 
 
-def switch(label: str, help_text: str = "") -> forms.BooleanField:
+def switch_field(label: str, help_text: str = "") -> forms.BooleanField:
     return forms.BooleanField(label=capfirst(label), help_text=help_text, required=False, widget=UnfoldBooleanSwitchWidget())
 
 
-def number(label: str, help_text: str = "", required: bool = True, **extra: Any) -> forms.IntegerField:
+def number_field(label: str, help_text: str = "", required: bool = True, **extra: Any) -> forms.IntegerField:
     return forms.IntegerField(
         label=capfirst(label), help_text=help_text, required=required, widget=UnfoldAdminIntegerFieldWidget(), **extra
     )
@@ -87,7 +87,7 @@ def long_text(label: str, help_text: str = "", required: bool = True, **extra: A
     )
 
 
-def instant(label: str, help_text: str = "", required: bool = True) -> forms.SplitDateTimeField:
+def instant_field(label: str, help_text: str = "", required: bool = True) -> forms.SplitDateTimeField:
     return forms.SplitDateTimeField(
         label=capfirst(label), help_text=help_text, required=required, widget=UnfoldAdminSplitDateTimeWidget()
     )

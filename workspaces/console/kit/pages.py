@@ -88,7 +88,7 @@ class FormPage:
                     preview = None
             except Refusal as refusal:
                 named = refusal.param if refusal.param in form.fields else None
-                form.add_error(named, in_words(refusal.message, form, named))
+                form.add_error(named, message_with_label(refusal.message, form, named))
                 preview = None
         return self._render(request, admin, row, form, preview)
 
@@ -115,7 +115,7 @@ def names_an_act(label: str) -> bool:
     return len(label.split()) > 1 and bool(words)
 
 
-def in_words(message: str, form: forms.Form, field: str | None) -> str:
+def message_with_label(message: str, form: forms.Form, field: str | None) -> str:
     """A message that begins with a field's name begins with its label instead."""
     if field and message.startswith(f"{field} "):
         return f"{form[field].label}{message.removeprefix(field)}"
@@ -150,4 +150,4 @@ def _take_token(request: HttpRequest) -> str:
         return OUT_OF_DATE
     if person != str(request.user.pk):
         return OUT_OF_DATE
-    return "" if sent_forms.take(token, timezone.now()) else SENT_BEFORE
+    return "" if sent_forms.accept_once(token, timezone.now()) else SENT_BEFORE

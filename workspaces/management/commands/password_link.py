@@ -24,5 +24,5 @@ class Command(JsonCommand):
         if user is None:
             raise NoSuchPerson(f"No person with the address {address} has an account here: add them as a member first.")
         with transaction.atomic():
-            people.about(user, "password_link.printed", command_actor("password_link"))
+            people.record_about_person(user, "password_link.printed", command_actor("password_link"))
         return {"email": address, "url": password_link(user), "days": settings.PASSWORD_RESET_TIMEOUT // SECONDS_PER_DAY}

@@ -39,7 +39,7 @@ def check_open(invitation: Invitation, now: datetime) -> None:
 
 
 @transaction.atomic
-def accept(invitation: Invitation, user: User, now: datetime) -> Membership:
+def accept_invitation(invitation: Invitation, user: User, now: datetime) -> Membership:
     """The person belongs to the workspace from now on; a role that they have there already stays.
 
     Raises InvitationOver, and InvitationForAnother when their address is not the invited one.
@@ -68,7 +68,7 @@ def join(invitation: Invitation, password: str, now: datetime) -> User:
         raise AccountExists("There is an account with this address: sign in with it to accept.")
     user = User.objects.create_user(held.email, password, date_joined=now)
     EmailAddress.objects.create(user=user, email=held.email, verified=True, primary=True)
-    accept(held, user, now)
+    accept_invitation(held, user, now)
     return user
 
 

@@ -62,7 +62,7 @@ def invite(
     return invitation, secret
 
 
-def send_again(
+def resend_invitation(
     invitation: Invitation, inviter: User, actor: str, now: datetime, by_operator: bool = False
 ) -> tuple[Invitation, str | None]:
     """A new invitation in its place, whose link is the only one that works. Raises InvitationOver and what `invite` raises."""

@@ -32,7 +32,7 @@ SECONDS_OF_PATIENCE = 480
 Clock = Callable[[], datetime]
 
 
-def consume(now: Clock, stop: threading.Event) -> None:
+def consume_queues(now: Clock, stop: threading.Event) -> None:
     """Until told to stop. A broker or a database that is away is waited for."""
     while not stop.is_set():
         try:

@@ -16,7 +16,7 @@ from metering.ingest.formats.bodies import redact_json
 from metering.ingest.formats.events import without_nul
 from metering.ingest.formats.payloads import packed
 from metering.ingest.formats.translated import Untranslatable
-from metering.ingest.intake.receive import Reason, take_in
+from metering.ingest.intake.receive import RefusalReason, receive
 from metering.ingest.models import Batch
 from workspaces import audit
 from workspaces.models import Gateway
@@ -25,8 +25,8 @@ log = structlog.get_logger(__name__)
 
 # In whose name the quarantine keeps what names no gateway of ours. It has no token, so nobody can send as it.
 NAMELESS = "Celery"
-NO_GATEWAY = Reason("unknown_gateway", "The message names no gateway of this installation, so nobody answers for it.")
-OTHER_GATEWAY = Reason("wrong_gateway", "The message names another gateway than the one whose queue it came through.")
+NO_GATEWAY = RefusalReason("unknown_gateway", "The message names no gateway of this installation, so nobody answers for it.")
+OTHER_GATEWAY = RefusalReason("wrong_gateway", "The message names another gateway than the one whose queue it came through.")
 
 Content = bytes | Untranslatable
 
@@ -51,14 +51,14 @@ def store_events(events: Any, gateway_id: Any, now: datetime, sender: Gateway | 
         events = events.get("events", events)
     contents = [_content(event) for event in events] if isinstance(events, list) else []
     if not contents:
-        contents = [Untranslatable("malformed_batch", "The message must carry a list of events.", readable(events))]
+        contents = [Untranslatable("malformed_batch", "The message must carry a list of events.", readable_message(events))]
     gateway, reason = _named(gateway_id, now) if sender is None else _sender(sender, gateway_id)
-    return [take_in(packed(batch, source=Batch.Source.CELERY), gateway, now, reason) for batch in _batches(contents)]
+    return [receive(packed(batch, source=Batch.Source.CELERY), gateway, now, reason) for batch in _batches(contents)]
 
 
 def store_refused(refused: Untranslatable, sender: Gateway, now: datetime) -> Batch:
     """Keeps a message that is no call of the task in the quarantine. Raises InboxFull."""
-    return take_in(packed([refused], source=Batch.Source.CELERY), sender, now)
+    return receive(packed([refused], source=Batch.Source.CELERY), sender, now)
 
 
 def _content(event: Any) -> Content:
@@ -66,7 +66,7 @@ def _content(event: Any) -> Content:
     try:
         content = redact_json(json.dumps(event, allow_nan=False, default=_text).encode())
     except ValueError:
-        return Untranslatable("invalid_event", "NaN and Infinity are no JSON numbers.", readable(event))
+        return Untranslatable("invalid_event", "NaN and Infinity are no JSON numbers.", readable_message(event))
     if len(content) > settings.INGEST_MAX_BYTES:
         return Untranslatable("event_too_large", "The event has more than 5 MiB.", content)
     return content
@@ -77,7 +77,7 @@ def _text(value: Any) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def readable(message: Any) -> bytes:
+def readable_message(message: Any) -> bytes:
     """Whatever it is, for a person to read."""
     return redact_json(json.dumps(message, default=repr).encode())
 
@@ -96,12 +96,12 @@ def _batches(contents: list[Content]) -> Iterator[list[Content]]:
     yield batch
 
 
-def _sender(sender: Gateway, gateway_id: Any) -> tuple[Gateway, Reason | None]:
+def _sender(sender: Gateway, gateway_id: Any) -> tuple[Gateway, RefusalReason | None]:
     """The gateway whose queue it is. What the message says of itself can only contradict that."""
     return sender, None if gateway_id in (None, sender.public_id) else OTHER_GATEWAY
 
 
-def _named(gateway_id: Any, now: datetime) -> tuple[Gateway, Reason | None]:
+def _named(gateway_id: Any, now: datetime) -> tuple[Gateway, RefusalReason | None]:
     """The gateway that the message names, from a publisher who may use the product's own queue, and so is trusted with all."""
     named = None if gateway_id is None else Gateway.objects.filter(public_id=without_nul(str(gateway_id))).first()
     if named is not None:
