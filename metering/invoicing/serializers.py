@@ -1,4 +1,4 @@
-"""What the invoice endpoints take and answer, as the OpenAPI document describes it. shown.py makes the values."""
+"""What the invoice endpoints take and answer, as the OpenAPI document describes it. as_json.py makes the values."""
 
 from typing import Any
 

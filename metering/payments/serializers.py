@@ -1,4 +1,4 @@
-"""What the payment endpoints take and answer, as the OpenAPI document describes it. shown.py makes the values."""
+"""What the payment endpoints take and answer, as the OpenAPI document describes it. as_json.py makes the values."""
 
 from decimal import Decimal
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the credit note endpoints take and answer, as OpenAPI describes it. credit_notes_shown.py makes the values."""
+"""What the credit note endpoints take and answer, as OpenAPI describes it. as_json.py makes the values."""
 
 from typing import Any
 

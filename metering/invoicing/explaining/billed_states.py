@@ -1,4 +1,4 @@
-"""What a line bills of each event: the states that the line is made of (states.py), found again in the ledger's log.
+"""What a line bills of each event: the states that the line is made of (line_states.py), found again in the ledger's log.
 
 The log of a thing is its events as they were recorded, and what corrections and re-ratings made of them since. A state is a
 place in it: where it comes to the tokens that the invoice found. Its clock only tells which place is meant where several

@@ -1,6 +1,6 @@
 """The events under an invoice line: the responses it bills, each rated with the line's price version.
 
-Which they are is settled when the invoice is finalized: voiding or reissuing another one later changes nothing (states.py).
+Finalizing the invoice fixes which they are: voiding or reissuing another one later changes nothing (line_states.py).
 """
 
 from __future__ import annotations
