@@ -39,3 +39,11 @@ def live() -> Iterator[Live]:
         workspace = instance.manage("create_workspace", "Acme")
         gateway = instance.manage("create_gateway", "eu-1")
         yield Live(instance, gateway["token"], workspace["admin_key"], workspace["live_key"], workspace["live_key_id"])
+
+
+@pytest.fixture(scope="package")
+def much_usage(live: Live) -> Live:
+    from tests.front.usage import send_usage  # which needs Live
+
+    send_usage(live)
+    return live

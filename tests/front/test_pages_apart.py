@@ -5,7 +5,7 @@ import json
 from tests.front.callers import ask, head, many
 from tests.front.conftest import Live
 from tests.front.everyday import gateways_are_answered
-from tests.front.test_unread import wait_until
+from tests.front.usage import wait_until
 
 
 def test_while_all_page_threads_are_busy_gateways_and_probes_are_answered(live: Live) -> None:

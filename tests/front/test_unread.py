@@ -1,49 +1,18 @@
 """Answers that nobody reads: their reader is dropped, and what made them ends."""
 
-import json
-import time
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from urllib.parse import urlencode
-from uuid import uuid4
-
 import pytest
 
-from tests.front.callers import PATIENCE, Caller, ask, head, many
+from tests.front.callers import Caller, ask, head, many
 from tests.front.conftest import Live
-from tests.front.everyday import all_is_answered, event
+from tests.front.everyday import all_is_answered
+from tests.front.usage import DAYS, EVENTS, wait_until
 
 UNREAD = 40
-EVENTS, PER_BATCH = 30_000, 1_000
 DOWNLOADS = ["/api/v1/usage/events?format=csv&", "/api/v1/usage/events?format=ndjson&"]
-# A day of last month, so that there is an invoice of it.
-DAY = datetime.now(UTC).replace(day=1, hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
-DAYS = urlencode({"start": (DAY - timedelta(days=1)).isoformat(), "end": (DAY + timedelta(days=1)).isoformat()})
 BUSY = """
 SELECT count(*) FROM pg_stat_activity
 WHERE application_name = 'pages' AND (state <> 'idle' OR backend_xmin IS NOT NULL)
 """
-
-
-@pytest.fixture(scope="module")
-def much_usage(live: Live) -> Live:
-    """More of it than fits into the buffers on its way."""
-    run = uuid4().hex
-    for first in range(0, EVENTS, PER_BATCH):
-        events = [event(live, f"much-{run}-{first + at}") | {"occurred_at": DAY.isoformat()} for at in range(PER_BATCH)]
-        body = json.dumps({"events": events}).encode()
-        answer = ask(live.port, "POST", "/gateway/v1/events", body, Authorization=f"Bearer {live.token}")
-        assert json.loads(answer.body)["accepted"] == PER_BATCH
-    recorded = "SELECT count(*) FROM metering_usageevent WHERE request_id LIKE %s"
-    wait_until(lambda: live.instance.query(recorded, f"much-{run}-%") == [(EVENTS,)])
-    return live
-
-
-def wait_until(happened: Callable[[], bool], seconds: float = PATIENCE * 3) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "It did not happen."
-        time.sleep(0.1)
 
 
 def download(live: Live, path: str) -> bytes:

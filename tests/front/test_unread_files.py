@@ -7,9 +7,7 @@ import pytest
 
 from tests.front.callers import Caller, head, many
 from tests.front.conftest import Live
-from tests.front.test_unread import DAY, DAYS, much_usage, wait_until
-
-__all__ = ["much_usage"]
+from tests.front.usage import DAY, DAYS, wait_until
 
 AT_ONCE = 2  # DOWNLOADS_PER_CALLER
 PEOPLE = """
