@@ -252,7 +252,7 @@ def test_notes_at_once_never_exceed_what_is_left(use: Meter, key: APIKey) -> Non
             return issue(lock_invoice(invoice.pk), {line: Decimal("0.60")}, "goodwill", "", OPS, NOW)
 
     answers = at_once(*[credit_half] * 5)
-    assert sorted(type(answer).__name__ for answer in answers) == ["CreditNote"] * 2 + ["NothingLeft"] * 3
+    assert sorted(type(answer).__name__ for answer in answers) == ["CreditNote"] * 2 + ["NothingToCredit"] * 3
     invoice.refresh_from_db()
     assert invoice.amount_due == Decimal("0.30")
     assert sorted(CreditNote.objects.values_list("number", flat=True)) == ["OMX-CN-2026-00001", "OMX-CN-2026-00002"]

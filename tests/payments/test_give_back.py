@@ -108,7 +108,7 @@ def test_a_line_is_not_refunded_twice(stripe: StripeServer, paid: Invoice) -> No
 @pytest.mark.django_db(transaction=True)
 def test_four_at_once_give_back_what_was_paid(stripe: StripeServer, paid: Invoice) -> None:
     answers = at_once(*[lambda: credited(paid, "60.00")] * 4)
-    assert sorted(type(answer).__name__ for answer in answers) == ["CreditNote"] * 2 + ["NothingLeft"] * 2
+    assert sorted(type(answer).__name__ for answer in answers) == ["CreditNote"] * 2 + ["NothingToCredit"] * 2
     assert [refund["amount"] for refund in stripe.of("refund")] == [6000, 6000]
     assert invoice_differences() == []
 
