@@ -38,7 +38,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
         name = sql.Identifier(str(connection.settings_dict["NAME"]))
         with connection.cursor() as cursor:
             cursor.execute(sql.SQL("ALTER DATABASE {} SET omixa.may_truncate = 'on'").format(name))
-        migrated = isolation.MigratedRows()
+        migrated = isolation.Migrated()
         post_migrate.connect(migrated.put_back, sender=apps.get_app_config("metering"), weak=False)  # sent after emptying too
         connection.close()
 

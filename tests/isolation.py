@@ -46,15 +46,26 @@ def forget() -> None:
             cache.clear()
 
 
-class MigratedRows:
-    """What migrations put into tables. A test that commits empties them all afterwards, and the next finds these again."""
+class Migrated:
+    """What migrations left: rows and partitions. A test that commits adds to both, and the next finds these again."""
 
     def __init__(self) -> None:
         self.rows = {model: list(model._base_manager.all()) for model in apps.get_models() if _is_filled(model)}
+        self.partitions = partitions()
 
     def put_back(self, **rest: Any) -> None:
+        """After the tables were emptied."""
+        with connections["default"].cursor() as cursor:
+            for name in partitions() - self.partitions:
+                cursor.execute(f"DROP TABLE {name}")
         for model, rows in self.rows.items():  # without rows no statement
             model._base_manager.bulk_create(rows, ignore_conflicts=True)
+
+
+def partitions() -> set[str]:
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT inhrelid::regclass::text FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE relkind = 'r'")
+        return {name for (name,) in cursor.fetchall()}
 
 
 def _is_filled(model: type[Model]) -> bool:

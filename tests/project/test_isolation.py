@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.conf import settings
 from django.db import connection
 from django_celery_beat.models import PeriodicTask
 
+from metering.ingest.intake.retention import tend_inbox
 from omixa_billing import reminders
 from tests import isolation
 from tests.isolation import Surroundings
@@ -87,6 +89,9 @@ def test_a_wrapper_of_queries_that_stays_is_named() -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("time", ["first", "second"])
-def test_what_migrations_put_into_tables_is_there_after_a_test_that_commits(time: str) -> None:
+def test_after_a_test_that_commits_all_is_as_migrations_left_it(time: str) -> None:
     assert PeriodicTask.objects.filter(task="metering.sweep_inbox").count() == 1
+    assert "metering_batch_2031_05_06" not in isolation.partitions()
     PeriodicTask.objects.all().delete()
+    tend_inbox(datetime(2031, 5, 6, tzinfo=UTC))
+    assert "metering_batch_2031_05_06" in isolation.partitions()
