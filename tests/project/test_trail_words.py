@@ -14,7 +14,7 @@ from workspaces.models import Invitation
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("workspaces", "metering", "omixa_billing")
 # Functions that record: where among their arguments the action stands.
-RECORDERS = {"record": 1, "record_many": 1, "record_once": 1, "about": 1, "_noted": 0}
+RECORDERS = {"record": 1, "record_many": 1, "record_once": 1, "record_about_person": 1, "_noted": 0}
 HOMES = ("audit", "people")
 # Actions made of parts: what makes them, as it stands in the source, and what it makes.
 PATTERNS = {
