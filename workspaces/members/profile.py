@@ -6,6 +6,7 @@ from django.db import transaction
 
 from workspaces import audit
 from workspaces.authentication import INVOICE_READERS
+from workspaces.locks import lock_workspace
 from workspaces.models import User, Workspace
 from workspaces.names import clean_email, clean_name
 from workspaces.still_allowed import check_still_allowed
@@ -18,7 +19,7 @@ def change_workspace(workspace: Workspace, name: str, email: str, actor: str, no
     `user` is the person who asks for it. Raises InvalidName, InvalidEmail, NotAllowed.
     """
     name, email = clean_name(name), clean_email(email) if email else ""
-    held = Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
+    held = lock_workspace(workspace)
     check_still_allowed(workspace, user, roles=INVOICE_READERS)
     if (held.name, held.email) == (name, email):
         return
