@@ -6,6 +6,7 @@ import sys
 from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from pypdf import PdfReader
 
 from metering.credits import ledger
 from metering.invoicing.documents.issued import issued_invoice
-from metering.invoicing.documents.pdf import invoice_pdf, typeset
+from metering.invoicing.documents.pdf import FONTS, invoice_pdf, own_fonts, typeset
 from metering.invoicing.issued_models import IssuedPdf
 from metering.invoicing.lifecycle.close import close_workspaces
 from metering.invoicing.lifecycle.void import void
@@ -45,6 +46,22 @@ def invoice(use: Meter, key: APIKey, acme: Workspace) -> Invoice:
     ledger.grant(acme, "goodwill", Decimal("7.00"), "ops", at("09-01T00:00"))
     use(key, "09-14T10:00", usage=tokens(input=100_000_000))
     return finalized()[0]
+
+
+@pytest.mark.parametrize("time", range(12))  # chance decides how the threads meet
+def test_first_documents_asked_for_at_once_find_the_fonts_whole(
+    time: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMIXA_HOME", str(tmp_path))
+    together = Barrier(4)
+
+    def act() -> Path:
+        together.wait()
+        return own_fonts.__wrapped__()
+
+    assert at_once(*[act] * 4) == [tmp_path / "fonts"] * 4
+    laid_out = {path.name: path.stat().st_size for path in (tmp_path / "fonts").iterdir()}
+    assert laid_out == {name: len(module.fontbuffer) for name, module in FONTS.items()}
 
 
 def test_it_says_what_the_invoice_says(invoice: Invoice) -> None:

@@ -7,6 +7,7 @@ scripts, or a typeface of the house, INVOICE_FONTS names a folder of fonts.
 import json
 from functools import lru_cache
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import cvttf_NotoSansCJK_Regular
@@ -127,7 +128,8 @@ def own_fonts() -> Path:
     for name, module in FONTS.items():
         path = folder / name
         if not path.is_file() or path.stat().st_size != len(module.fontbuffer):
-            partial = path.with_suffix(".part")
-            partial.write_bytes(module.fontbuffer)
-            partial.replace(path)
+            # Of its own name each time: two first documents may be asked for at once.
+            with NamedTemporaryFile(dir=folder, delete=False) as draft:
+                draft.write(module.fontbuffer)
+            Path(draft.name).replace(path)
     return folder
