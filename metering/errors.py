@@ -155,6 +155,13 @@ class AlreadyResolved(Refusal):
     status = 409
 
 
+class JobUnknown(Refusal):
+    """No job that a person may order."""
+
+    code = "job_unknown"
+    status = 422
+
+
 class NotOrdered(Refusal):
     """A job that only a person's order starts."""
 

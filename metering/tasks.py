@@ -15,7 +15,9 @@ from metering.ingest.intake.broker.store import store_call
 from metering.ingest.intake.retention import tend_inbox
 from metering.ingest.quarantine.estimate import fill_estimates
 from metering.invoicing.tasks import close_due_months, close_month, finalize_due_invoices
-from metering.jobs.run import Run, counted
+from metering.jobs.declare import job
+from metering.jobs.run import Run
+from metering.jobs.tasks import sweep_orders
 from metering.payments.tasks import (
     collect_invoices,
     dun_invoices,
@@ -53,6 +55,7 @@ __all__ = [
     "recover_payments",
     "send_notices",
     "sweep_inbox",
+    "sweep_orders",
     "tell_expiring_cards",
     "tell_expiring_keys",
     "tend_inbox_days",
@@ -105,54 +108,42 @@ def _make_the_best_of(error: Exception) -> None:
     time.sleep(SECONDS_BETWEEN_TRIES)
 
 
-@shared_task(name="metering.tend_inbox")
-def tend_inbox_days(order: Any = None) -> dict[str, Any]:
+@job("metering.tend_inbox")
+def tend_inbox_days(run: Run) -> dict[str, Any]:
     """Makes the inbox's days ahead of their time, and drops what is old."""
     now = timezone.now()
-
-    def act(_: Run) -> dict[str, Any]:
-        forget_folds(now)
-        return {
-            "days_dropped": len(tend_inbox(now)),
-            "forms_forgotten": sent_forms.forget_old(now),
-            "attempts_forgotten": shared_cache.forget_expired(now),
-        }
-
-    return counted("metering.tend_inbox", order, act)
+    forget_folds(now)
+    return {
+        "days_dropped": len(tend_inbox(now)),
+        "forms_forgotten": sent_forms.forget_old(now),
+        "attempts_forgotten": shared_cache.forget_expired(now),
+    }
 
 
-@shared_task(name="metering.process_waiting_batches")
-def process_waiting_batches(order: Any = None) -> None:
-    """Empties the inbox. Runs at every reminder, many times a second: no record is kept of it."""
-    process_waiting(timezone.now, fold_events)
-    process_corrections(timezone.now)
+@job("metering.process_waiting_batches", record_schedule=False)
+def process_waiting_batches(run: Run) -> dict[str, Any]:
+    """Empties the inbox. Runs at every reminder, many times a second: a record is kept of what a person ordered only."""
+    batches = process_waiting(timezone.now, fold_events)
+    return {"batches": batches, "corrections": process_corrections(timezone.now)}
 
 
-@shared_task(name="metering.sweep_inbox")
-def sweep_inbox(order: Any = None) -> dict[str, Any]:
+@job("metering.sweep_inbox")
+def sweep_inbox(run: Run) -> dict[str, Any]:
     """Takes up what no reminder came through for, and gives failed batches another try; then says what is held up."""
-
-    def act(_: Run) -> dict[str, Any]:
-        batches = process_waiting(timezone.now, fold_events)
-        mended, failed = process_failed(timezone.now, fold_events)
-        corrections, not_corrected = sweep_corrections(timezone.now)
-        counts = {"batches": batches, "mended": mended, "corrections": corrections, "estimated": fill_estimates()}
-        return counts | {"failed": failed + not_corrected}
-
-    return counted("metering.sweep_inbox", order, act)
+    batches = process_waiting(timezone.now, fold_events)
+    mended, failed = process_failed(timezone.now, fold_events)
+    corrections, not_corrected = sweep_corrections(timezone.now)
+    counts = {"batches": batches, "mended": mended, "corrections": corrections, "estimated": fill_estimates()}
+    return counts | {"failed": failed + not_corrected}
 
 
-@shared_task(name="metering.price_waiting_events")
-def price_waiting_events(order: Any = None) -> dict[str, Any]:
+@job("metering.price_waiting_events")
+def price_waiting_events(run: Run) -> dict[str, Any]:
     """Prices the events that waited for a price which now exists."""
-    return counted("metering.price_waiting_events", order, lambda _: {"priced": price_waiting()})
+    return {"priced": price_waiting()}
 
 
-@shared_task(name="metering.continue_reratings")
-def continue_reratings(order: Any = None) -> dict[str, Any]:
+@job("metering.continue_reratings")
+def continue_reratings(run: Run) -> dict[str, Any]:
     """Works off the re-ratings that operators ordered."""
-
-    def act(run: Run) -> dict[str, Any]:
-        return {"rated_again": work_off_reratings(timezone.now(), run.progress)}
-
-    return counted("metering.continue_reratings", order, act)
+    return {"rated_again": work_off_reratings(timezone.now(), run.progress)}

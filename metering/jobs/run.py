@@ -13,7 +13,7 @@ from django.utils import timezone
 from metering.jobs.alert import alert_operators
 from metering.jobs.heartbeat import Heartbeat
 from metering.jobs.models import JobOrder, JobRun
-from metering.jobs.orders import finish, ordered
+from metering.jobs.orders import begin_ordered_run, find_order, finish
 
 log = structlog.get_logger(__name__)
 
@@ -45,37 +45,48 @@ class Run:
         self.row.outcome = JobRun.Outcome.ATTENTION
 
 
+def begin_run(job: str, order: Any = None) -> Run | None:
+    """In the name of who ordered it: `order` is the id of a JobOrder, or else the schedule started it, whatever a message
+    says. None when that order is finished, or a living run carries it out: messages come twice.
+    """
+    now = timezone.now()
+    found = find_order(job, order)
+    if found is None:
+        return Run(JobRun.objects.create(job=job, started_by=SCHEDULE, started_at=now))
+    row = begin_ordered_run(found, now)
+    return None if row is None else Run(row, found)
+
+
 @contextmanager
-def recorded_run(job: str, order: Any = None) -> Iterator[Run]:
-    """Records the run, in the name of who ordered it: `order` is the id of an unfinished JobOrder, or else the schedule
-    started it, whatever a message says. What the job raises is kept as its error and raised on; operators hear of a
-    streak's first.
+def recorded_run(run: Run) -> Iterator[Run]:
+    """Records the run. What the job raises is kept as its error and raised on; operators hear of a streak's first.
 
     They hear so of a run that counts what it could not do as `failed` too.
     """
-    found = ordered(job, order)
-    started_by = SCHEDULE if found is None else found.ordered_by
-    run = Run(JobRun.objects.create(job=job, started_by=started_by, started_at=timezone.now()), found)
     heartbeat = Heartbeat(run.row.pk)
     heartbeat.start()
     try:
         yield run
     except Exception as error:
         said = f"{type(error).__name__}: {error}"
-        _tell_of_a_streak(run, "failed", {"job": job, "error": said})
+        _tell_of_a_streak(run, "failed", {"job": run.row.job, "error": said})
         _finish(run, JobRun.Outcome.FAILED, said)
         raise
     finally:
         heartbeat.stop()
     if run.result.get("failed"):
-        _tell_of_a_streak(run, "left something undone", {"job": job, "counts": run.result})
+        _tell_of_a_streak(run, "left something undone", {"job": run.row.job, "counts": run.result})
     attention = run.row.outcome == JobRun.Outcome.ATTENTION or bool(run.result.get("failed"))
     _finish(run, JobRun.Outcome.ATTENTION if attention else JobRun.Outcome.SUCCEEDED, "")
 
 
 def counted(job: str, order: Any, act: Callable[[Run], dict[str, Any]]) -> dict[str, Any]:
-    """Runs `act`, whose counts are the run's result."""
-    with recorded_run(job, order) as run:
+    """Runs `act`, whose counts are the run's result. Does nothing for an order that is carried out already."""
+    run = begin_run(job, order)
+    if run is None:
+        log.info("order_carried_out_already", job=job, order=order)
+        return {}
+    with recorded_run(run):
         run.result = act(run)
     return run.result
 

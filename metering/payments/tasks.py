@@ -4,10 +4,10 @@ from collections import Counter
 from typing import Any
 
 import structlog
-from celery import shared_task
 from django.utils import timezone
 
-from metering.jobs.run import Run, counted
+from metering.jobs.declare import job
+from metering.jobs.run import Run
 from metering.payments.balance.expiry import expire_due_credits as write_off_credits
 from metering.payments.balance.suspension import update_suspensions
 from metering.payments.collecting import attempts, collect, dunning
@@ -21,75 +21,63 @@ from metering.payments.webhooks import inbox
 log = structlog.get_logger(__name__)
 
 
-@shared_task(name="metering.collect_invoices")
-def collect_invoices(order: Any = None) -> dict[str, Any]:
+@job("metering.collect_invoices")
+def collect_invoices(run: Run) -> dict[str, Any]:
     """Charges saved methods with what was finalized and not tried yet."""
-    return counted("metering.collect_invoices", order, lambda run: collect.collect_due(timezone.now, run.progress))
+    return collect.collect_due(timezone.now, run.progress)
 
 
-@shared_task(name="metering.dun_invoices")
-def dun_invoices(order: Any = None) -> dict[str, Any]:
+@job("metering.dun_invoices")
+def dun_invoices(run: Run) -> dict[str, Any]:
     """Retries declined invoices when their days have come, reminds, and says what is past due."""
-    return counted(
-        "metering.dun_invoices",
-        order,
-        lambda run: dunning.dun(timezone.now, collect.collect_invoice, run.progress),
-    )
+    return dunning.dun(timezone.now, collect.collect_invoice, run.progress)
 
 
-@shared_task(name="metering.recover_payments")
-def recover_payments(order: Any = None) -> dict[str, Any]:
+@job("metering.recover_payments")
+def recover_payments(run: Run) -> dict[str, Any]:
     """Takes up attempts and refunds whose outcome is not known."""
-
-    def act(_: Any) -> dict[str, Any]:
-        counts: Counter[str] = Counter(settled=0, waiting=0, unavailable=0, failed=0)
-        for recover in (attempts.recover_attempts, refunds.recover_refunds):
-            try:
-                counts.update(recover(timezone.now))
-            except Exception:  # the other is not held up
-                log.exception("recovery_failed", of=recover.__module__)
-                counts["failed"] += 1
-        return dict(counts)
-
-    return counted("metering.recover_payments", order, act)
+    counts: Counter[str] = Counter(settled=0, waiting=0, unavailable=0, failed=0)
+    for recover in (attempts.recover_attempts, refunds.recover_refunds):
+        try:
+            counts.update(recover(timezone.now))
+        except Exception:  # the other is not held up
+            log.exception("recovery_failed", of=recover.__module__)
+            counts["failed"] += 1
+    return dict(counts)
 
 
-@shared_task(name="metering.handle_webhooks")
-def handle_webhooks(order: Any = None) -> dict[str, Any]:
+@job("metering.handle_webhooks")
+def handle_webhooks(run: Run) -> dict[str, Any]:
     """Handles what waits in the webhook inbox, and tries again what failed."""
-    return counted("metering.handle_webhooks", order, lambda run: inbox.handle_waiting(timezone.now, run.progress))
+    return inbox.handle_waiting(timezone.now, run.progress)
 
 
-@shared_task(name="metering.expire_credits")
-def expire_credits(order: Any = None) -> dict[str, Any]:
+@job("metering.expire_credits")
+def expire_credits(run: Run) -> dict[str, Any]:
     """Writes off expired credits once their last month is invoiced."""
-    return counted("metering.expire_credits", order, lambda _: write_off_credits(timezone.now()))
+    return write_off_credits(timezone.now())
 
 
-@shared_task(name="metering.top_up_balances")
-def top_up_balances(order: Any = None) -> dict[str, Any]:
+@job("metering.top_up_balances")
+def top_up_balances(run: Run) -> dict[str, Any]:
     """Tops up low balances and tells of them; refuses live keys while nothing is left, or lets them work again."""
-
-    def act(run: Run) -> dict[str, Any]:
-        found, watched = automatic.top_up_low(timezone.now, run.progress), update_suspensions(timezone.now)
-        return found | watched | {"failed": found["failed"] + watched["failed"]}
-
-    return counted("metering.top_up_balances", order, act)
+    found, watched = automatic.top_up_low(timezone.now, run.progress), update_suspensions(timezone.now)
+    return found | watched | {"failed": found["failed"] + watched["failed"]}
 
 
-@shared_task(name="metering.send_notices")
-def send_notices(order: Any = None) -> dict[str, Any]:
+@job("metering.send_notices")
+def send_notices(run: Run) -> dict[str, Any]:
     """Sends the mails that wait."""
-    return counted("metering.send_notices", order, lambda run: sending.send_waiting(timezone.now, run.progress))
+    return sending.send_waiting(timezone.now, run.progress)
 
 
-@shared_task(name="metering.tell_expiring_cards")
-def tell_expiring_cards(order: Any = None) -> dict[str, Any]:
+@job("metering.tell_expiring_cards")
+def tell_expiring_cards(run: Run) -> dict[str, Any]:
     """Tells workspaces of saved cards that expire within a month."""
-    return counted("metering.tell_expiring_cards", order, lambda _: {"cards": customers.notify_expiring_cards(timezone.now())})
+    return {"cards": customers.notify_expiring_cards(timezone.now())}
 
 
-@shared_task(name="metering.tell_expiring_keys")
-def tell_expiring_keys(order: Any = None) -> dict[str, Any]:
+@job("metering.tell_expiring_keys")
+def tell_expiring_keys(run: Run) -> dict[str, Any]:
     """Tells owners and admins of keys that expire within two weeks."""
-    return counted("metering.tell_expiring_keys", order, lambda _: {"keys": tell_of_expiring_keys(timezone.now())})
+    return {"keys": tell_of_expiring_keys(timezone.now())}

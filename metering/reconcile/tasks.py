@@ -3,12 +3,12 @@
 from typing import Any
 
 import structlog
-from celery import shared_task
 from django.utils import timezone
 
 from metering.jobs.alert import alert_operators
+from metering.jobs.declare import job
 from metering.jobs.models import JobRun
-from metering.jobs.run import recorded_run
+from metering.jobs.run import Run
 from metering.reconcile.everything import against_stripe, everything
 from workspaces.audit import chain
 
@@ -16,17 +16,17 @@ log = structlog.get_logger(__name__)
 NIGHTS_REMEMBERED = 100
 
 
-@shared_task(name="metering.reconcile_nightly")
-def reconcile_nightly(order: Any = None) -> None:
+@job("metering.reconcile_nightly")
+def reconcile_nightly(run: Run) -> dict[str, Any]:
     """Proves that everything agrees, and alerts the operators where it does not."""
-    with recorded_run("metering.reconcile_nightly", order) as run:
-        run.result = found = everything(progress=run.progress)
-        found["differences"] += against_stripe(timezone.now())
-        found["differences"] += audit_trail_differences(found)
-        found["ok"] = not found["differences"]
-        if found["differences"]:
-            run.needs_attention()
-            alert_operators(f"Omixa billing: differences found, {len(found['differences'])} in all", found["differences"])
+    run.result = found = everything(progress=run.progress)
+    found["differences"] += against_stripe(timezone.now())
+    found["differences"] += audit_trail_differences(found)
+    found["ok"] = not found["differences"]
+    if found["differences"]:
+        run.needs_attention()
+        alert_operators(f"Omixa billing: differences found, {len(found['differences'])} in all", found["differences"])
+    return found
 
 
 def audit_trail_differences(found: dict[str, Any]) -> list[dict[str, Any]]:

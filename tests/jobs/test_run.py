@@ -14,9 +14,15 @@ from django.utils import timezone
 from metering.jobs import heartbeat
 from metering.jobs import run as module
 from metering.jobs.models import JobOrder, JobRun
-from metering.jobs.run import counted, recorded_run
+from metering.jobs.run import Run, begin_run, counted, recorded_run
 
 pytestmark = pytest.mark.django_db
+
+
+def begun() -> Run:
+    run = begin_run("job")
+    assert run is not None
+    return run
 
 
 def test_a_run_keeps_what_it_did() -> None:
@@ -28,7 +34,7 @@ def test_a_run_keeps_what_it_did() -> None:
 
 
 def test_what_it_raises_is_kept_and_raised_on() -> None:
-    with pytest.raises(LookupError, match="nothing"), recorded_run("job"):
+    with pytest.raises(LookupError, match="nothing"), recorded_run(begun()):
         raise LookupError("nothing")
     run = JobRun.objects.get()
     assert (run.outcome, run.error) == ("failed", "LookupError: nothing")
@@ -102,7 +108,7 @@ def test_a_database_that_is_away_does_not_hide_what_the_job_raised() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_run_is_heard_while_a_step_of_it_takes_long(monkeypatch: Any) -> None:
     monkeypatch.setattr(heartbeat, "SECONDS_BETWEEN_BEATS", 0.02)
-    with recorded_run("job") as run:
+    with recorded_run(begun()) as run:
         heard = [_next_beat(run.row.pk, None)]
         heard.append(_next_beat(run.row.pk, heard[0]))
     assert run.row.started_at < heard[0] < heard[1]
@@ -132,7 +138,7 @@ def test_what_a_person_started_keeps_its_row() -> None:
 def test_progress_is_written_once_a_second_at_most(monkeypatch: Any) -> None:
     clock = [0.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
-    with recorded_run("job") as run:
+    with recorded_run(begun()) as run:
         seen = []
         for done in range(1, 6):
             clock[0] += 0.4

@@ -24,13 +24,12 @@ from unfold.views import ChangeList
 
 from metering.console import figures
 from metering.console.jobs import findings, words
+from metering.errors import JobUnknown
 from metering.jobs.models import JobRun
-from metering.jobs.orders import order_job
+from metering.jobs.order_job import order_job
 from workspaces.console.kit.base import OperatorAdmin, actor_of
 
 OUTCOME_LABELS = {"succeeded": "success", "running": "info", "attention": "warning", "failed": "danger", "died": "danger"}
-# A run that says nothing for so long was killed: the next one makes up for it. A living one is heard every half minute.
-SILENT_FOR = timedelta(minutes=2)
 
 
 class JobRunAdmin(OperatorAdmin):
@@ -64,6 +63,8 @@ class JobRunAdmin(OperatorAdmin):
         task = get_object_or_404(PeriodicTask.objects.exclude(task__startswith="celery."), pk=pk)
         try:
             order_job(task.task, actor_of(request), timezone.now())
+        except JobUnknown as error:
+            messages.error(request, str(error))
         except (OperationalError, OSError) as error:
             messages.error(request, f"The broker does not take the job: {error}")
         else:
@@ -129,9 +130,7 @@ def jobs_table(request: HttpRequest) -> SafeString:
 
 def run_outcome(run: JobRun, now: datetime) -> str:
     """A run that never ended is still running or, when nothing was heard of it for a while, died."""
-    if run.outcome == JobRun.Outcome.RUNNING and now - (run.seen_at or run.started_at) > SILENT_FOR:
-        return "died"
-    return str(run.outcome)
+    return "died" if run.died(now) else str(run.outcome)
 
 
 def run_summary(run: JobRun) -> str:

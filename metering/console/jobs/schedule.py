@@ -20,7 +20,8 @@ from django_celery_beat.models import ClockedSchedule, CrontabSchedule, Interval
 from kombu.exceptions import OperationalError
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from metering.jobs.orders import order_job
+from metering.errors import JobUnknown
+from metering.jobs.order_job import order_job
 from workspaces import audit
 from workspaces.console.kit.base import OperatorAdmin, actor_of
 
@@ -74,6 +75,8 @@ class TaskAdmin(PlainTaskAdmin, OperatorAdmin):
         for task in queryset:
             try:
                 order_job(task.task, actor_of(request), timezone.now())
+            except JobUnknown as error:
+                messages.error(request, str(error))
             except (OperationalError, OSError) as error:
                 messages.error(request, f"The broker does not take “{task.name}”: {error}")
             else:

@@ -16,7 +16,7 @@ from metering.console import figures
 from metering.invoicing.lifecycle.close import close_workspace, refuse_running_month
 from metering.invoicing.models import Invoice
 from metering.invoicing.tasks import CLOSE_MONTH
-from metering.jobs.orders import order_job
+from metering.jobs.order_job import order_job
 from metering.periods import Period, month_of, parse_month, previous_month
 from workspaces.console.kit import fields
 from workspaces.console.kit.base import OperatorAdmin, actor_of
