@@ -7,7 +7,8 @@ from django.test import Client
 from django.urls import reverse
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from tests.console.conftest import World
+from tests.console.conftest import OPERATOR, World
+from workspaces.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
 
@@ -75,3 +76,28 @@ def test_only_a_schedule_that_a_person_made_is_deleted(console: Client) -> None:
     console.post(listing, {"action": "delete_selected", "_selected_action": [own.pk], "post": "yes"})
     assert list(PeriodicTask.objects.filter(task="metering.send_notices")) == [own]
     assert "delete_selected" not in console.get(listing).content.decode()
+
+
+def test_switching_jobs_on_and_off_is_in_the_trail_by_name(console: Client) -> None:
+    """Also by the toggle; a job that was on or off already adds nothing."""
+    mails = PeriodicTask.objects.get(task="metering.send_notices")
+    closing = PeriodicTask.objects.get(name="Close ended months")
+    listing = reverse("admin:django_celery_beat_periodictask_changelist")
+
+    def act(name: str, *tasks: PeriodicTask) -> None:
+        assert console.post(listing, {"action": name, "_selected_action": [task.pk for task in tasks]}).status_code == 302
+
+    act("disable_tasks", mails)
+    act("disable_tasks", mails, closing)
+    act("enable_tasks", mails)
+    act("toggle_tasks", mails, closing)
+    entries = AuditEntry.objects.filter(action__startswith="schedule.").order_by("pk")
+    assert list(entries.values_list("actor", "action", "target", "detail__name")) == [
+        (OPERATOR, "schedule.disabled", "metering.send_notices", "Send mails"),
+        (OPERATOR, "schedule.disabled", closing.task, "Close ended months"),
+        (OPERATOR, "schedule.enabled", "metering.send_notices", "Send mails"),
+        (OPERATOR, "schedule.enabled", closing.task, "Close ended months"),
+        (OPERATOR, "schedule.disabled", "metering.send_notices", "Send mails"),
+    ]
+    enabled = PeriodicTask.objects.filter(pk__in=[mails.pk, closing.pk]).values_list("task", "enabled")
+    assert dict(enabled) == {"metering.send_notices": False, closing.task: True}

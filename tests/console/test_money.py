@@ -247,6 +247,14 @@ def test_tax_rates_are_added_and_never_edited(console: Client) -> None:
     assert rate.percent == 19
 
 
+@pytest.mark.parametrize(("name", "percent"), [("VAT 19 %", "19"), ("VAT 19%", "19"), ("19 % VAT", "7")])
+def test_a_tax_whose_name_holds_a_percentage_is_refused(console: Client, name: str, percent: str) -> None:
+    refused = submit(console, "/admin/metering/taxrate/add/", name=name, percent=percent).content.decode()
+    assert "Leave the percentage out of the name: invoices print it after the name." in refused
+    assert not TaxRate.objects.exists()
+    assert not AuditEntry.objects.filter(action="taxrate.created").exists()
+
+
 def test_bookkeepers_get_their_files(console: Client, invoice: Invoice) -> None:
     url = "/admin/metering/invoice/export/"
     page = console.get(url)

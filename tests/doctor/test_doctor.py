@@ -17,6 +17,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from metering.doctor import machine, servers, work
 from metering.doctor.findings import Finding, printed, report
 from metering.jobs.models import JobRun
+from omixa_billing.celery import app
 from tests.first_run import free_port
 from tests.kit.factories import an_event, make_gateway, make_key, make_workspace, send
 
@@ -157,6 +158,38 @@ def test_a_schedule_that_stands_still_is_an_error() -> None:
     )
     JobRun.objects.create(job="metering.sweep_inbox", started_at=NOW + timedelta(minutes=6), started_by="ops@omixa.example")
     assert severities(work.schedule_found(NOW + timedelta(minutes=6), None)) == [("schedule", "error")]
+
+
+@pytest.mark.django_db
+def test_a_database_that_is_too_old_is_named_with_its_version(monkeypatch: Any) -> None:
+    version = connection.connection.info.server_version // 10_000
+    monkeypatch.setattr(servers, "POSTGRES_AT_LEAST", version)
+    assert [each for each in servers.database_found() if each.severity == "error"] == []
+    monkeypatch.setattr(servers, "POSTGRES_AT_LEAST", version + 1)
+    [finding] = [each for each in servers.database_found() if each.severity == "error"]
+    assert finding == Finding(
+        "database",
+        "error",
+        f"The database is PostgreSQL {version}, and this needs {version + 1} or newer.",
+        "Upgrade it, or point DATABASE_URL at a newer server.",
+    )
+
+
+def test_a_broker_that_is_too_old_is_named_with_its_version(monkeypatch: Any) -> None:
+    with app.connection_for_write() as broker:
+        version = broker.default_channel.client.info("server")["redis_version"]
+    major, minor = map(int, version.split(".")[:2])
+    monkeypatch.setattr(servers, "REDIS_AT_LEAST", (major, minor))
+    assert list(servers.broker_found()) == []
+    monkeypatch.setattr(servers, "REDIS_AT_LEAST", (major, minor + 1))
+    assert list(servers.broker_found()) == [
+        Finding(
+            "broker",
+            "warning",
+            f"The broker is Redis {version}, and this needs {major}.{minor + 1} or newer.",
+            "Upgrade it, or point CELERY_BROKER_URL at a newer server.",
+        )
+    ]
 
 
 def test_a_broker_without_workers_is_an_error() -> None:

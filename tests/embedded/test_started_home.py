@@ -19,6 +19,8 @@ from omixa_billing.embedded import closing
 from omixa_billing.embedded.account import existing_account
 from omixa_billing.embedded.sockets import UnsafeFolder
 from tests.chaos.instance import Instance, children, running_instance
+from tests.first_run import REPOSITORY
+from tests.project.test_production import STRONG
 
 NOBODY = 65534
 FOREVER = "max-age=31536000, public, immutable"
@@ -121,6 +123,25 @@ def test_the_doctor_finds_nothing_that_stops_a_running_product(instance: Instanc
     while not (printed := instance.manage("doctor"))["ok"]:  # until a worker has started
         assert time.monotonic() < deadline, printed
     assert [each for each in printed["findings"] if each["check"] not in ("settings", "mail", "stripe")] == []
+
+
+NO_MAIL = """\
+No mail can be sent, since EMAIL_URL is not set: invitations, password resets and invoices reach nobody.
+`manage.py password_link EMAIL` prints a link that sets a person's password.
+"""
+
+
+def test_the_start_says_on_the_terminal_that_no_mail_can_be_sent(instance: Instance) -> None:
+    assert (instance.home / "terminal").read_text().count(NO_MAIL) == 1
+
+
+@pytest.mark.parametrize(("email_url", "said"), [("", NO_MAIL), ("smtp://127.0.0.1:9", "")])
+def test_production_says_so_too_and_only_without_a_mail_server(instance: Instance, email_url: str, said: str) -> None:
+    production = {"OMIXA_ENV": "production", "SECRET_KEY": STRONG, "PUBLIC_URL": "https://billing.example.com"}
+    command = [sys.executable, "-m", "omixa_billing.supervision.prepare"]
+    environment = instance.environment | production | {"ALLOWED_HOSTS": "billing.example.com", "EMAIL_URL": email_url}
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert (done.returncode, done.stdout) == (0, said), done.stderr
 
 
 def test_a_home_of_another_account_or_one_that_is_shared_is_refused(folder: Path) -> None:

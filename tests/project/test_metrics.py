@@ -1,10 +1,14 @@
 """What `/metrics` has to say is bounded, whatever callers make up."""
 
+from typing import Any
+
 import pytest
 from django.test import Client
 from django.urls import reverse
-from prometheus_client import REGISTRY, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 
+from metering.metrics import BacklogCollector
+from tests.kit.factories import an_event, make_gateway, make_key, make_model, make_workspace, send
 from workspaces.models import User
 
 pytestmark = pytest.mark.django_db
@@ -35,3 +39,60 @@ def test_the_console_is_one_view() -> None:
         console.get(reverse(f"admin:{name}_changelist"))
     assert any('view="admin"' in line for line in lines())
     assert not any('view="admin:' in line for line in lines())
+
+
+BACKLOG = """\
+# HELP omixa_waiting_batches Batches in the inbox that no worker has processed
+# TYPE omixa_waiting_batches gauge
+omixa_waiting_batches {batches}
+# HELP omixa_waiting_events Events in those batches
+# TYPE omixa_waiting_events gauge
+omixa_waiting_events {batches}
+# HELP omixa_waiting_oldest_seconds Age of the oldest waiting batch
+# TYPE omixa_waiting_oldest_seconds gauge
+omixa_waiting_oldest_seconds {oldest}
+# HELP omixa_quarantined_events Quarantined events not settled
+# TYPE omixa_quarantined_events gauge
+omixa_quarantined_events {quarantined}
+# HELP omixa_unpriced_events Recorded events waiting for a price
+# TYPE omixa_unpriced_events gauge
+omixa_unpriced_events {unpriced}
+"""
+
+
+def test_many_workspaces_gateways_and_models_add_no_line_and_no_query(settings: Any, django_assert_num_queries: Any) -> None:
+    settings.METRICS_TOKEN = "s3cret"
+    client = Client(headers={"Authorization": "Bearer s3cret"})
+
+    def scrape() -> str:
+        with django_assert_num_queries(3):
+            return client.get("/metrics").content.decode()
+
+    def figures(text: str) -> dict[str, float]:
+        lines = (line for line in text.splitlines() if line.startswith("omixa_"))
+        return {name: float(value) for name, _, value in (line.partition(" ") for line in lines)}
+
+    scrape()  # which counts itself, under a name of its own
+    before = scrape()
+    for number in range(60):
+        make_model(f"model-{number}")
+        key = make_key(make_workspace(f"Workspace {number}"))
+        events = [an_event(key, request_id="a", model=f"model-{number}"), an_event(key, request_id="b", model=f"odd-{number}")]
+        send(make_gateway(f"gateway-{number}"), events)
+    send(make_gateway("last"), [an_event(key, request_id="c")], process=False)
+    after = scrape()
+    assert figures(after)["omixa_waiting_batches"] == 1
+    assert names(after) == names(before)
+    assert abs(len(after) - len(before)) < 300  # digits
+
+
+def test_what_waits_is_five_figures_of_a_known_size() -> None:
+    registry = CollectorRegistry()
+    registry.register(BacklogCollector())
+    text = generate_latest(registry).decode()
+    assert text == BACKLOG.format(batches="0.0", oldest="0.0", quarantined="0.0", unpriced="0.0")
+    assert len(text) == 650
+
+
+def names(text: str) -> list[str]:
+    return [line.rpartition(" ")[0] for line in text.splitlines()]
