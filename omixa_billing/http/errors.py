@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from omixa_billing.outage import STORAGE_ERRORS
 
 RETRY_AFTER_SECONDS = 5
+INVALID_REQUEST = "invalid_request_error"
 ERROR_TYPES = {
     401: "authentication_error",
     403: "permission_error",
@@ -39,7 +40,7 @@ class Refusal(Exception):
 
 def error_body(status: int, code: str, message: str, param: str | None = None) -> dict[str, Any]:
     """`{"error": {message, type, code, param}}` as every endpoint answers it."""
-    kind = ERROR_TYPES.get(status, "invalid_request_error")
+    kind = ERROR_TYPES.get(status, INVALID_REQUEST)
     named = None if param is None else _printable(param)
     return {"error": {"message": _printable(message), "type": kind, "code": code, "param": named}}
 

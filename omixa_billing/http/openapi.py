@@ -9,6 +9,8 @@ from django.http import HttpResponseBase
 from rest_framework.views import APIView
 
 from metering.ingest.intake import openapi as gateway
+from omixa_billing.http.error_codes import ERROR_CODES
+from omixa_billing.http.errors import ERROR_TYPES, INVALID_REQUEST
 
 Endpoint = tuple[str, str, str, Callable[..., HttpResponseBase]]
 
@@ -18,11 +20,23 @@ DESCRIPTIONS = {
     "401": "No credential, or a bad one.",
     "403": "This credential may not do that.",
     "404": "Not found, or not yours.",
+    "408": "The body came too slowly: nothing was stored.",
     "413": "The body is too large.",
     "415": "The body is of another kind than application/json.",
     "429": "Too much at once: nothing was done. `Retry-After` says when to send it again.",
-    "503": "The database is away: nothing was stored. `Retry-After` says when to send it again.",
+    "503": "The database or this part of the product is away: nothing was stored. `Retry-After` says when to send it again.",
     "default": "Any other refusal, in the one shape of errors.",
+}
+WHOLE_NUMBER = {"type": "integer", "minimum": 0}
+HEADERS = {
+    "Retry-After": {"description": "Seconds until it is worth sending again.", "schema": WHOLE_NUMBER | {"minimum": 1}},
+    "RateLimit-Limit": {"description": "Requests that the window allows.", "schema": WHOLE_NUMBER},
+    "RateLimit-Remaining": {"description": "Requests that are left in the window.", "schema": WHOLE_NUMBER},
+    "RateLimit-Reset": {"description": "Seconds until the window ends.", "schema": WHOLE_NUMBER},
+    "RateLimit-Policy": {
+        "description": "The limit and its window in seconds, such as `1200;w=60`.",
+        "schema": {"type": "string", "pattern": r"^[0-9]+;w=[0-9]+$"},
+    },
 }
 GATEWAY_TOKEN = {
     "type": "http",
@@ -45,7 +59,12 @@ def add_gateway_endpoints(endpoints: list[Endpoint], **_: Any) -> list[Endpoint]
 
 def add_errors(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """After the document is made: every operation may answer with an error, which is always of one shape."""
-    result["components"].setdefault("securitySchemes", {})["gateway"] = GATEWAY_TOKEN
+    components = result["components"]
+    components.setdefault("securitySchemes", {})["gateway"] = GATEWAY_TOKEN
+    components["headers"] = HEADERS
+    detail = components["schemas"]["ErrorDetail"]["properties"]
+    detail["code"]["enum"] = ERROR_CODES
+    detail["type"]["enum"] = sorted({INVALID_REQUEST, *ERROR_TYPES.values()})
     for path, operations in result["paths"].items():
         for operation in operations.values():
             _allow_empty(operation.get("parameters", []))
@@ -54,6 +73,8 @@ def add_errors(result: dict[str, Any], **_: Any) -> dict[str, Any]:
                 answers.setdefault(status, {"content": ERROR_ANSWER, "description": DESCRIPTIONS[status]})
             for status, answer in answers.items():
                 answer["description"] = answer.get("description") or DESCRIPTIONS.get(status, "Done.")
+                if headers := _headers_of(path, status):
+                    answer["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
     _drop(result, "x-spec-enum-id")
     return result
 
@@ -73,6 +94,13 @@ def _drop(part: Any, name: str) -> None:
         _drop(inner, name)
 
 
+def _headers_of(path: str, status: str) -> list[str]:
+    """Of limits: each answer to customers counts down. Gateways are limited by back-pressure alone, which has no window."""
+    retry = ["Retry-After"] if status in ("429", "503") else []
+    counted = path.startswith("/api/") and (status.startswith("2") or status == "429")
+    return retry + [name for name in HEADERS if counted and name.startswith("RateLimit-")]
+
+
 def _errors_of(path: str, operation: dict[str, Any]) -> list[str]:
     needs_credential = {} not in operation.get("security", [{}])
     names_another = "{" in path or any(each["name"] in ("key_id", "request_id") for each in operation.get("parameters", []))
@@ -81,6 +109,9 @@ def _errors_of(path: str, operation: dict[str, Any]) -> list[str]:
         "400",
         *(["401", "403"] if needs_credential else []),
         *(["404"] if names_another else []),
+        *(["408"] if "requestBody" in operation else []),
         *(["413", "415"] if takes_json else []),
+        *(["429"] if path.startswith("/api/") else []),
+        "503",
         "default",
     ]
