@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularSwaggerSplitView
 from metering.health import healthz, readyz
 from metering.metrics import metrics
 from metering.payments.webhooks.view import stripe_webhook
+from omixa_billing.http.addresses import CONSOLE
 from omixa_billing.http.headers import strangers_may_keep
 from omixa_billing.http.schema import SchemaView
 
@@ -29,7 +30,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("gateway/v1/", include("metering.ingest.urls")),
     path("api/v1/", include(api)),
     path("webhooks/stripe", stripe_webhook, name="stripe_webhook"),
-    path("admin/", admin.site.urls),
+    path(CONSOLE.removeprefix("/"), admin.site.urls),
     path("accounts/", include("allauth.urls")),
     path("", include("metering.website.urls")),
 ]

@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db import connection, transaction
 
 from omixa_billing.command_actor import command_actor
+from omixa_billing.http.addresses import CONSOLE
 from workspaces import audit
 from workspaces.ids import ALPHABET
 from workspaces.keys import issue
@@ -30,7 +31,7 @@ A demo workspace is ready. This is shown once: keep what you need.
 
   Customer sign-in   {url}/
                      {owner}   {owner_password}
-  Operator sign-in   {url}/admin/
+  Operator sign-in   {url}{console}
                      {operator}   {operator_password}
 
 Send a usage event:
@@ -61,6 +62,7 @@ class Demo:
         """For a person to read and copy from; `url` is where the product answers."""
         return TEXT.format(
             url=url.rstrip("/"),
+            console=CONSOLE,
             owner=OWNER,
             operator=OPERATOR,
             workspace_id=self.workspace_id,

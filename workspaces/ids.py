@@ -5,6 +5,7 @@ import time
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 RANDOM_BITS = 71
+AUDIT_PREFIX = "aud_"  # of entries of the audit trail, whose ids are their place in it
 LENGTH = 20  # base62 digits that hold 48 bits of milliseconds and RANDOM_BITS
 
 
@@ -15,6 +16,10 @@ def base62(number: int, length: int) -> str:
         number, digit = divmod(number, 62)
         digits.append(ALPHABET[digit])
     return "".join(reversed(digits)).rjust(length, "0")
+
+
+def audit_id(pk: int) -> str:
+    return f"{AUDIT_PREFIX}{pk}"
 
 
 def new_id(prefix: str) -> str:

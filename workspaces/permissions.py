@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from omixa_billing.http.addresses import SAFE
 from workspaces.authentication import Caller
 from workspaces.errors import KeyIsLimited
 from workspaces.models import APIKey
@@ -32,7 +33,7 @@ class SeesAWorkspace(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
         if not isinstance(request.auth, Caller):
             return False
-        if request.method not in SAFE_METHODS:
+        if request.method not in SAFE:
             check_scope(request.auth, getattr(view, "scope", None))
         return True
 

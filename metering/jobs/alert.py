@@ -6,6 +6,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.core.mail import send_mail
+from django.urls import reverse
 
 log = structlog.get_logger(__name__)
 MOST_SHOWN = 20
@@ -17,7 +18,7 @@ def alert_operators(subject: str, findings: list[dict[str, Any]]) -> None:
         return
     shown = "\n".join(json.dumps(each) for each in findings[:MOST_SHOWN])
     more = f"\n… and {len(findings) - MOST_SHOWN} more." if len(findings) > MOST_SHOWN else ""
-    text = f"{shown}{more}\n\n{settings.PUBLIC_URL}/admin/metering/jobrun/\n"
+    text = f"{shown}{more}\n\n{settings.PUBLIC_URL}{reverse('admin:metering_jobrun_changelist')}\n"
     try:
         send_mail(subject, text, settings.DEFAULT_FROM_EMAIL, settings.OPERATOR_EMAILS)
     except OSError:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from workspaces.keys.makers import KeyChoice
+from workspaces.keys.makers import KeyChoice, choice_offered, choice_sent
 from workspaces.models import APIKey, Membership
 
 
@@ -29,9 +29,7 @@ class KeysOfAPersonForm(forms.Form):
 
     def __init__(self, keys: list[APIKey], sent: Any = None) -> None:
         self.keys = keys
-        admin = [key.public_id for key in keys if key.kind == APIKey.Kind.ADMIN]
-        shown = " ".join(key.public_id for key in keys)
-        super().__init__(sent, initial={"revoke": admin, "shown": shown})
+        super().__init__(sent, initial=choice_offered(keys))
         choices = [(key.public_id, _key_in_words(key)) for key in keys]
         self.fields["revoke"] = forms.MultipleChoiceField(
             choices=choices, required=False, widget=forms.CheckboxSelectMultiple, label="Revoke these keys"
@@ -39,8 +37,7 @@ class KeysOfAPersonForm(forms.Form):
 
     @property
     def choice(self) -> KeyChoice:
-        revoke = set(self.cleaned_data["revoke"])
-        return KeyChoice(revoke, set(self.cleaned_data["shown"].split()) - revoke)
+        return choice_sent(self.cleaned_data)
 
 
 def _key_in_words(key: APIKey) -> str:

@@ -15,6 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 
+from omixa_billing.http.addresses import READING
 from omixa_billing.http.errors import Refusal
 from workspaces.authentication import Caller, caller_of_member
 from workspaces.members.current import HEADER, PARAMETER, choose_workspace, membership_of, memberships_of
@@ -103,7 +104,7 @@ def _page_of(membership: Membership, answer: Callable[[Membership], HttpResponse
 
 
 def _is_read(request: HttpRequest) -> bool:
-    return request.method in ("GET", "HEAD")
+    return request.method in READING
 
 
 def _say_switched(request: HttpRequest, membership: Membership | None) -> None:

@@ -13,6 +13,8 @@ from django.http.response import HttpResponseBase
 from django.middleware.http import ConditionalGetMiddleware
 from django.utils.cache import patch_vary_headers
 
+from omixa_billing.http import addresses
+
 Page = Callable[..., Any]
 
 # Passkeys are the one capability that pages of ours use; the clipboard's is for "Copy".
@@ -89,7 +91,7 @@ def browser_headers(get_response: Callable[[HttpRequest], HttpResponse]) -> Call
 def _policy_for(request: HttpRequest, response: HttpResponse) -> str:
     if not response.headers.get("Content-Type", "").startswith("text/html"):
         return FILES_POLICY
-    return CONSOLE_POLICY if request.path_info.startswith("/admin/") else PAGES_POLICY
+    return CONSOLE_POLICY if request.path_info.startswith(addresses.CONSOLE) else PAGES_POLICY
 
 
 class SendOnlyWhatChanged(ConditionalGetMiddleware):

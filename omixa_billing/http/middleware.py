@@ -9,6 +9,7 @@ from django.core.exceptions import BadRequest
 from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 
+from omixa_billing.http.addresses import READING
 from omixa_billing.http.client_address import client_address
 from omixa_billing.http.errors import not_found
 
@@ -55,7 +56,7 @@ class RefuseUnreadableForms:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:
         """A number in an address that neither Python nor PostgreSQL can hold is a bad request too."""
-        if request.method in ("GET", "HEAD") and isinstance(exception, DataError | OverflowError):
+        if request.method in READING and isinstance(exception, DataError | OverflowError):
             log.warning("value_out_of_range", path=request.path_info, error=repr(exception))  # or a fault of ours
             raise BadRequest("The address holds a value that is out of range.") from exception
 

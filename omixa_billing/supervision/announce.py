@@ -4,6 +4,7 @@ import time
 import urllib.request
 
 from omixa_billing.embedded.home import read_env_file
+from omixa_billing.http.addresses import CONSOLE
 
 from .address import url
 
@@ -11,7 +12,7 @@ SECONDS = 30
 SECONDS_MORE = 3600  # a busy machine may take its time, and its people still want to know where everything is
 PAGES = {
     "Customer pages": "/",
-    "Operator console": "/admin/",
+    "Operator console": CONSOLE,
     "API and its documentation": "/api/v1/docs/",
     "Gateway sends events to": "/gateway/v1/events",
 }

@@ -11,12 +11,12 @@ from rest_framework import exceptions
 from rest_framework.test import APIClient
 
 from omixa_billing.http.error_codes import ERROR_CODES
-from tests.limits.conftest import counting
+from tests.limits.conftest import counting, redis_socket
 from tests.openapi.document import document
 from tests.workspaces.conftest import NOW, TESTS
 from workspaces.keys import issue
 
-__all__ = ["counting"]
+__all__ = ["counting", "redis_socket"]
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("omixa_billing", "workspaces", "metering")
 # Functions that make an error: where among their arguments the code stands.

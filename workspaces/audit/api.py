@@ -11,10 +11,9 @@ from rest_framework.views import APIView
 
 from workspaces.audit.of_workspace import TrailQuestion, trail_page
 from workspaces.audit.words import STAFF, customer_entry
+from workspaces.ids import AUDIT_PREFIX, audit_id
 from workspaces.keys.serializers import DEFAULT_LIMIT, MAX_LIMIT, ErrorSerializer, Instant, StrictQuery
 from workspaces.permissions import ManagesKeys, caller_of
-
-PREFIX = "aud_"
 
 
 class AuditQuery(StrictQuery):
@@ -28,8 +27,8 @@ class AuditQuery(StrictQuery):
     cursor = serializers.CharField(required=False, max_length=32, help_text="`next_cursor` of the page before.")
 
     def validate_cursor(self, value: str) -> int:
-        number = value.removeprefix(PREFIX)
-        if not (value.startswith(PREFIX) and number.isascii() and number.isdecimal() and len(number) < 19):
+        number = value.removeprefix(AUDIT_PREFIX)
+        if not (value.startswith(AUDIT_PREFIX) and number.isascii() and number.isdecimal() and len(number) < 19):
             raise ValidationError("This is no cursor of this list: take next_cursor of the page before.")
         return int(number)
 
@@ -59,7 +58,7 @@ EXAMPLE = {
     "object": "list",
     "data": [
         {
-            "id": "aud_1204",
+            "id": audit_id(1204),
             "at": "2026-10-15T12:00:00Z",
             "actor": "ada@acme.example",
             "actor_kind": "member",
@@ -71,7 +70,7 @@ EXAMPLE = {
             "detail": {},
         },
         {
-            "id": "aud_1198",
+            "id": audit_id(1198),
             "at": "2026-10-14T09:30:00Z",
             "actor": STAFF,
             "actor_kind": "staff",
@@ -83,7 +82,7 @@ EXAMPLE = {
             "detail": {},
         },
     ],
-    "next_cursor": "aud_1198",
+    "next_cursor": audit_id(1198),
 }
 
 
@@ -105,4 +104,4 @@ class Audit(APIView):
         limit, before = asked.pop("limit"), asked.pop("cursor", None)
         page, more = trail_page(caller_of(request).workspace, TrailQuestion(before=before, **asked), limit)
         data = AuditEntrySerializer([customer_entry(entry) for entry in page], many=True).data
-        return Response({"object": "list", "data": data, "next_cursor": f"{PREFIX}{page[-1].pk}" if more else None})
+        return Response({"object": "list", "data": data, "next_cursor": audit_id(page[-1].pk) if more else None})

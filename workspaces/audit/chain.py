@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from workspaces.errors import NotAHead
+from workspaces.ids import AUDIT_PREFIX
 from workspaces.models import AuditHead, Workspace
 
 FORM = "v1"
@@ -24,8 +25,8 @@ NEWEST = 200
 SEALING = "audit_wants_a_seal, audit_is_sealed_last"  # the triggers, in the order in which they fire
 
 # A seal without an entry, and the other way round, are told of and not left out.
-LINKS = """
-SELECT s.position, encode(s.previous_hash, 'hex'), encode(s.hash, 'hex'), 'aud_' || e.id,
+LINKS = f"""
+SELECT s.position, encode(s.previous_hash, 'hex'), encode(s.hash, 'hex'), '{AUDIT_PREFIX}' || e.id,
        to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), e.actor_kind, e.actor, e.action, w.public_id,
        e.target, host(e.ip_address), e.user_agent, e.detail::text
 FROM workspaces_auditseal s
@@ -33,11 +34,11 @@ LEFT JOIN workspaces_auditentry e ON e.id = s.entry_id
 LEFT JOIN workspaces_workspace w ON w.id = e.workspace_id
 WHERE s.position > %s AND (%s::bigint IS NULL OR e.workspace_id = %s)
 ORDER BY s.position LIMIT %s
-"""
-UNSEALED = """
-SELECT 'aud_' || e.id FROM workspaces_auditentry e
+"""  # noqa: S608 - a constant
+UNSEALED = f"""
+SELECT '{AUDIT_PREFIX}' || e.id FROM workspaces_auditentry e
 WHERE NOT EXISTS (SELECT FROM workspaces_auditseal s WHERE s.entry_id = e.id) ORDER BY e.id LIMIT 1
-"""
+"""  # noqa: S608 - a constant
 
 
 class Link(NamedTuple):

@@ -19,13 +19,13 @@ from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from omixa_billing.http.addresses import SAFE
 from omixa_billing.outage import STORAGE_ERRORS
 from workspaces.audit.entries import record, record_once
 from workspaces.audit.origin import RequestOrigin, coming_from, origin_of
 from workspaces.members.current import membership_of
 from workspaces.models import Workspace
 
-SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 LOOKS_ARE_ONE_WITHIN = timedelta(minutes=15)
 # By the name of their URL, with the reason.
 LEAVES_NONE = {

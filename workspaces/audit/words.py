@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from workspaces.ids import audit_id
 from workspaces.models import AuditEntry
 
 Kind = AuditEntry.ActorKind
@@ -149,7 +150,7 @@ def customer_entry(entry: AuditEntry) -> dict[str, Any]:
     theirs = entry.actor_kind in STAFF_KINDS
     kind = "staff" if theirs else entry.actor_kind
     return {
-        "id": f"aud_{entry.pk}",
+        "id": audit_id(entry.pk),
         "at": entry.at,
         "actor": customer_actor(entry),
         "actor_kind": kind,

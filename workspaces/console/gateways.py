@@ -19,6 +19,7 @@ from workspaces.console.kit import fields
 from workspaces.console.kit.base import OperatorAdmin, actor_of
 from workspaces.console.kit.pages import FormPage, secret_page
 from workspaces.keys import issue
+from workspaces.keys.credentials import USUAL_GRACE
 from workspaces.models import Gateway
 
 
@@ -126,7 +127,7 @@ class GatewayAdmin(OperatorAdmin):
             fields.GraceForm,
             intro,
             "Rotate the token",
-            initial={"grace": "86400"},
+            initial={"grace": USUAL_GRACE},
         )
         return page.respond(request, self, gateway)
 

@@ -21,7 +21,8 @@ from workspaces.console.kit import fields
 from workspaces.console.kit.base import OperatorAdmin, ReadOnlyInline, actor_of, operator_of
 from workspaces.console.kit.pages import FormPage, secret_page
 from workspaces.keys import issue
-from workspaces.keys.limits import USUAL
+from workspaces.keys.credentials import USUAL_GRACE
+from workspaces.keys.limits import NO_SCOPES, SCOPES_OF_KEY, SCOPES_OF_NEW_KEY, USUAL, changeable, has_scopes
 from workspaces.models import APIKey, Credential
 
 STATUS_LABELS = {"active": "success", "expired": "warning", "revoked": "danger"}
@@ -32,7 +33,7 @@ class NewKeyForm(forms.Form):
     workspace = fields.workspace()
     kind = fields.choice("kind", APIKey.Kind.choices, "Live keys call models, test keys do in sandboxes, admin keys manage.")
     name = fields.text("name", max_length=200)
-    scopes = fields.choices_field("an admin key may also", APIKey.Scope.choices, "With neither it only reads.")
+    scopes = fields.choices_field(SCOPES_OF_NEW_KEY, APIKey.Scope.choices, NO_SCOPES)
     expires_at = fields.instant_field(
         "expires at (UTC)", "Empty: never, or after ADMIN_KEY_DAYS for an admin key.", required=False
     )
@@ -42,22 +43,21 @@ class NewKeyForm(forms.Form):
         """As `issue.create_key` takes them."""
         chosen = super().clean() or {}
         chosen["expires_at"] = None if chosen.get("never_expires") else chosen.get("expires_at") or USUAL
-        if chosen.get("kind") != APIKey.Kind.ADMIN:
+        if not has_scopes(chosen.get("kind", "")):
             chosen["scopes"] = None
         return chosen
 
 
 class ChangeForm(forms.Form):
-    """What may be changed of a key: of a revoked one its name alone, and scopes of an admin key."""
+    """`changeable` decides which of its fields a key has."""
 
     name = fields.text("name", max_length=200)
-    scopes = fields.choices_field("beside reading, the key may", APIKey.Scope.choices, "With neither it only reads.")
+    scopes = fields.choices_field(SCOPES_OF_KEY, APIKey.Scope.choices, NO_SCOPES)
     expires_at = fields.instant_field("expires at (UTC)", "Empty: never.", required=False)
 
 
 def change_form_of(key: APIKey) -> type[forms.Form]:
-    revoked, admin = key.revoked_at is not None, key.kind == APIKey.Kind.ADMIN
-    gone = [*(["expires_at"] if revoked else []), *([] if admin and not revoked else ["scopes"])]
+    gone = set(ChangeForm.base_fields) - changeable(key)
     return type("ChangeFormOfAKey", (ChangeForm,), dict.fromkeys(gone))
 
 
@@ -125,7 +125,7 @@ class APIKeyAdmin(OperatorAdmin):
 
     @display(description="beside reading, it may")
     def may_also(self, key: APIKey) -> str:
-        if key.kind != APIKey.Kind.ADMIN:
+        if not has_scopes(key.kind):
             return "-"
         return ", ".join(APIKey.Scope(scope).label.lower() for scope in key.scopes) or "nothing: it only reads"
 
@@ -186,7 +186,7 @@ class APIKeyAdmin(OperatorAdmin):
 
         intro = "The key keeps its id and gets a new secret. Choose how long the old one still works meanwhile."
         page = FormPage(
-            "Rotate the key", act, self._page_of(key), fields.GraceForm, intro, "Rotate the key", initial={"grace": "86400"}
+            "Rotate the key", act, self._page_of(key), fields.GraceForm, intro, "Rotate the key", initial={"grace": USUAL_GRACE}
         )
         return page.respond(request, self, key)
 

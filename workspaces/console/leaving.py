@@ -8,20 +8,19 @@ from typing import Any
 from django import forms
 
 from workspaces.console.kit import fields
-from workspaces.keys.makers import KeyChoice
+from workspaces.keys.makers import choice_offered
 from workspaces.models import APIKey
 
 
 class KeysOfALeavingPerson:
-    """`shown` are the keys that were on the page: newer admin ones are not chosen, and so revoked."""
+    """What is ticked at first, and what an answer chooses, says `workspaces.keys.makers`."""
 
     def __init__(self, keys: Sequence[APIKey]) -> None:
         self.keys = keys
 
     @property
     def initial(self) -> dict[str, Any]:
-        admin = [key.public_id for key in self.keys if key.kind == APIKey.Kind.ADMIN]
-        return {"revoke": admin, "shown": " ".join(key.public_id for key in self.keys)}
+        return choice_offered(self.keys)
 
     def form(self, base: type[forms.Form] = forms.Form) -> type[forms.Form]:
         several = len({key.workspace_id for key in self.keys}) > 1
@@ -35,8 +34,3 @@ class KeysOfALeavingPerson:
 def in_words(key: APIKey, with_workspace: bool) -> str:
     workspace = f" of {key.workspace.name}" if with_workspace else ""
     return f"{key.name}: {key.kind} key {key.public_id}{workspace}"
-
-
-def choice_of(asked: dict[str, Any]) -> KeyChoice:
-    revoke = set(asked.get("revoke", ()))
-    return KeyChoice(revoke, set(asked["shown"].split()) - revoke)

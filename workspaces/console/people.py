@@ -22,8 +22,8 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from workspaces.console.kit.base import OperatorAdmin, ReadOnlyInline, actor_of
 from workspaces.console.kit.pages import FormPage
-from workspaces.console.leaving import KeysOfALeavingPerson, choice_of
-from workspaces.keys.makers import keys_of_person
+from workspaces.console.leaving import KeysOfALeavingPerson
+from workspaces.keys.makers import choice_sent, keys_of_person
 from workspaces.members import switching_off
 from workspaces.models import Membership, User
 from workspaces.signin import changed
@@ -108,7 +108,7 @@ class UserAdmin(DjangoUserAdmin, OperatorAdmin):  # type: ignore[misc]
         page = reverse("admin:workspaces_user_change", args=[user.pk])
 
         def act(asked: dict[str, Any]) -> HttpResponse:
-            switching_off.switch_off(user, actor_of(request), timezone.now(), choice_of(asked))
+            switching_off.switch_off(user, actor_of(request), timezone.now(), choice_sent(asked))
             messages.success(request, f"{user} is switched off.")
             return redirect(page)
 

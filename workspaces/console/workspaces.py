@@ -19,9 +19,9 @@ from workspaces.console.invitations import deliver_and_tell
 from workspaces.console.kit import fields
 from workspaces.console.kit.base import OperatorAdmin, ReadOnlyInline, actor_of, operator_of
 from workspaces.console.kit.pages import FormPage
-from workspaces.console.leaving import KeysOfALeavingPerson, choice_of
+from workspaces.console.leaving import KeysOfALeavingPerson
 from workspaces.keys import issue
-from workspaces.keys.makers import keys_of_person
+from workspaces.keys.makers import choice_sent, keys_of_person
 from workspaces.members import members
 from workspaces.members.invitations.invite import invite
 from workspaces.models import Invitation, Membership, Workspace
@@ -167,7 +167,7 @@ class MembershipAdmin(OperatorAdmin):
         membership = get_object_or_404(Membership.objects.select_related("user", "workspace"), pk=object_id)
 
         def act(asked: dict[str, Any]) -> HttpResponse:
-            choice = choice_of(asked)
+            choice = choice_sent(asked)
             members.change_role(membership, asked["role"], actor_of(request), timezone.now(), choice)
             messages.success(request, f"{membership.user} is now {asked['role']} of {membership.workspace}.")
             return redirect(workspace_admin_url(membership.workspace))
@@ -184,7 +184,7 @@ class MembershipAdmin(OperatorAdmin):
         membership = get_object_or_404(Membership.objects.select_related("user", "workspace"), pk=object_id)
 
         def act(asked: dict[str, Any]) -> HttpResponse:
-            members.remove_member(membership, actor_of(request), timezone.now(), choice_of(asked))
+            members.remove_member(membership, actor_of(request), timezone.now(), choice_sent(asked))
             messages.success(request, f"{membership.user} is no longer a member of {membership.workspace}.")
             return redirect(workspace_admin_url(membership.workspace))
 

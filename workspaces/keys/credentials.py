@@ -11,6 +11,15 @@ from workspaces.models import APIKey, Credential, Gateway, User
 
 MAX_GRACE = timedelta(days=30)
 NO_GRACE = timedelta(0)
+# What forms offer, in seconds, to keys and gateways alike.
+GRACES = [
+    ("0", "Stop at once"),
+    ("3600", "For an hour"),
+    ("86400", "For a day"),
+    ("604800", "For a week"),
+    (str(int(MAX_GRACE.total_seconds())), f"For {MAX_GRACE.days} days"),
+]
+USUAL_GRACE = "86400"
 
 
 def give_secret(

@@ -22,6 +22,9 @@ class Expiry(Enum):
 
 
 USUAL = Expiry.USUAL
+# What forms say of the scopes, for people who make and change keys.
+SCOPES_OF_NEW_KEY, SCOPES_OF_KEY = "An admin key may also", "Beside reading, the key may"
+NO_SCOPES = "With neither it only reads."
 ChosenExpiry = datetime | Literal[Expiry.USUAL] | None
 
 
@@ -38,7 +41,7 @@ def expiry_of_new_key(kind: str, chosen: ChosenExpiry, maker: APIKey | None, now
 
 def scopes_of_new_key(kind: str, chosen: Iterable[str] | None, maker: APIKey | None) -> list[str]:
     """As chosen; else all that the maker has. Raises ScopesNotForKind."""
-    if kind != APIKey.Kind.ADMIN:
+    if not has_scopes(kind):
         check_kind_has_scopes(kind, chosen)
         return []
     return in_order(APIKey.Scope.values if maker is None else maker.scopes) if chosen is None else in_order(chosen)
@@ -50,9 +53,20 @@ def in_order(scopes: Iterable[str]) -> list[str]:
     return [scope.value for scope in APIKey.Scope if scope in wanted]
 
 
+def has_scopes(kind: str) -> bool:
+    return kind == APIKey.Kind.ADMIN
+
+
+def changeable(key: APIKey) -> set[str]:
+    """What may be changed of a key: of a revoked one its name alone, and scopes of an admin key."""
+    if key.revoked_at is not None:
+        return {"name"}
+    return {"name", "expires_at", *(["scopes"] if has_scopes(key.kind) else [])}
+
+
 def check_kind_has_scopes(kind: str, scopes: Iterable[str] | None) -> None:
     """Raises ScopesNotForKind when scopes are given to a key that has none to give."""
-    if scopes is not None and kind != APIKey.Kind.ADMIN:
+    if scopes is not None and not has_scopes(kind):
         raise ScopesNotForKind(f"A {kind} key has no scopes: only admin keys have.", param="scopes")
 
 

@@ -1,8 +1,9 @@
 """Which keys a person made or holds a secret of."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Q
 
@@ -23,6 +24,18 @@ class KeyChoice:
 
 
 BY_DEFAULT = KeyChoice()
+
+
+def choice_offered(keys: Sequence[APIKey]) -> dict[str, Any]:
+    """What a form about a person's keys begins with: those ticked that are revoked by default, and all that it shows."""
+    revoke = [key.public_id for key in keys if BY_DEFAULT.revokes(key)]
+    return {"revoke": revoke, "shown": " ".join(key.public_id for key in keys)}
+
+
+def choice_sent(form: Mapping[str, Any]) -> KeyChoice:
+    """What the form chose. Keys that it did not show, since they are newer, are not chosen: they follow the default."""
+    revoke = set(form.get("revoke", ()))
+    return KeyChoice(revoke, set(form["shown"].split()) - revoke)
 
 
 def keys_of_person(workspace: Workspace | None, user: User, now: datetime) -> list[APIKey]:

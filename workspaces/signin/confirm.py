@@ -24,10 +24,10 @@ from django.shortcuts import render
 from django.utils.cache import add_never_cache_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from omixa_billing.http.addresses import SAFE
 from omixa_billing.http.errors import error_response, speaks_json
 from workspaces.keys.secrets import bearer_secret
 
-SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
 PREFIX = "confirm"
 OWN_FIELDS = ("csrfmiddlewaretoken", f"{PREFIX}-")
 IN_WORDS = "Confirm who you are first, at /accounts/reauthenticate/, or use an omx_admin_ key. Nothing was done."

@@ -23,16 +23,16 @@ from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 
+from omixa_billing.environment import is_loopback
 from workspaces.models import User
 
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 LONGEST_NAME = 100
 
 
 def origin() -> str:
     """The one address at which passkeys are made and used, as browsers write it: `https://billing.example.com`."""
     url = urlsplit(settings.PUBLIC_URL)
-    if url.hostname not in LOOPBACK:
+    if not is_loopback(url.hostname or ""):
         return f"{url.scheme}://{url.netloc}"
     return f"{url.scheme}://localhost" + (f":{url.port}" if url.port else "")
 

@@ -18,7 +18,7 @@ from unfold.decorators import action
 from metering.console import figures
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
-from metering.invoicing.terms.change import save_terms
+from metering.invoicing.terms.change import AGREED, PROFILE, save_terms
 from metering.invoicing.terms.in_force import in_force, pricing_of, terms_of
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms, TaxRate
 from metering.payments.balance.suspension import update_suspension
@@ -27,18 +27,6 @@ from workspaces.console.kit import fields
 from workspaces.console.kit.base import OperatorAdmin, actor_of
 from workspaces.console.kit.pages import FormPage
 from workspaces.models import Workspace
-
-PLAIN = (
-    "legal_name",
-    "address",
-    "tax_id",
-    "purchase_order",
-    "tax_treatment",
-    "tax_note",
-    "payment_days",
-    "mode",
-    "suspend_when_past_due",
-)
 
 
 class TermsForm(forms.Form):
@@ -160,7 +148,7 @@ class MoneyOfAWorkspace:
 
 def initial_of(terms: BillingTerms, now: datetime) -> dict[str, Any]:
     agreed = in_force(pricing_of(terms.workspace), month_of(now).start)
-    return {name: getattr(terms, name) for name in PLAIN} | {
+    return {name: getattr(terms, name) for name in (*PROFILE, *AGREED) if name != "recipients"} | {
         "recipients": "\n".join(terms.recipients),
         "tax_rates": terms.tax_rates.all() if terms.pk else [],
         "discount_percent": agreed.discount_percent,

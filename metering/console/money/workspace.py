@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
-from django.conf import settings
 from django.db.models import Count, Q, Sum
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -17,7 +16,7 @@ from metering.console.money.receivables import condition, invoices_url
 from metering.console.money.terms import pricing_in_words
 from metering.invoicing.composing.taxes import tax_label
 from metering.invoicing.models import Invoice
-from metering.invoicing.terms.in_force import pricing_of, tax_rates_of, terms_of
+from metering.invoicing.terms.in_force import days_until_due, pricing_of, tax_rates_of, terms_of
 from metering.invoicing.terms.models import BillingTerms
 from metering.payments.balance.balance import Balance, balance_of
 from metering.payments.models import Dunning, PaymentAccount
@@ -61,7 +60,7 @@ def terms_in_short(terms: BillingTerms) -> str:
     taxes = [tax_label(rate.name, rate.percent) for rate in tax_rates_of(terms)] or [
         "no tax" if taxed else terms.get_tax_treatment_display().lower()
     ]
-    days = settings.INVOICE_DUE_DAYS if terms.payment_days is None else terms.payment_days
+    days = days_until_due(terms)
     due = f"due after {days} day{'' if days == 1 else 's'}" if days else "due at once"
     return ", ".join([*pricing_in_short(terms), *taxes, due])
 

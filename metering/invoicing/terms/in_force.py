@@ -49,6 +49,9 @@ def in_force(agreed: Sequence[AgreedPricing], month: datetime) -> AgreedPricing:
     return found[-1] if found else AgreedPricing(effective_from=month)
 
 
+def days_until_due(terms: BillingTerms) -> int:
+    return int(settings.INVOICE_DUE_DAYS) if terms.payment_days is None else terms.payment_days
+
+
 def due_at(terms: BillingTerms, finalized_at: datetime) -> datetime:
-    days = settings.INVOICE_DUE_DAYS if terms.payment_days is None else terms.payment_days
-    return finalized_at + timedelta(days=days)
+    return finalized_at + timedelta(days=days_until_due(terms))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from django.conf import settings
+from django.urls import reverse
 
 from metering.payments.stripe.client import is_configured
 
@@ -31,7 +32,7 @@ def invoice_url(about: dict[str, str]) -> str:
 
 
 def payment_in_console(about: dict[str, str]) -> str:
-    return f"/admin/metering/payment/{about['payment_key']}/change/"
+    return reverse("admin:metering_payment_change", args=[about["payment_key"]])
 
 
 def invoice_ready(about: dict[str, str]) -> Mail:

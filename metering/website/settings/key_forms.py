@@ -7,12 +7,20 @@ from django import forms
 from django.conf import settings
 
 from metering.website.forms import NameForm
-from workspaces.keys.limits import USUAL, ChosenExpiry
+from workspaces.keys.credentials import GRACES, USUAL_GRACE
+from workspaces.keys.limits import (
+    NO_SCOPES,
+    SCOPES_OF_KEY,
+    SCOPES_OF_NEW_KEY,
+    USUAL,
+    ChosenExpiry,
+    changeable,
+    has_scopes,
+)
 from workspaces.models import APIKey, Workspace
 
 USUAL_CHOICE, UNCHANGED = "usual", "unchanged"
 EXPIRIES = [("", "Never"), ("7", "In 7 days"), ("30", "In 30 days"), ("90", "In 90 days"), ("365", "In a year")]
-GRACES = [("0", "Stop at once"), ("3600", "For an hour"), ("86400", "For a day"), ("604800", "For a week")]
 KINDS = {
     APIKey.Kind.LIVE: "Live: calls models through the gateway",
     APIKey.Kind.TEST: "Test: calls models in this sandbox",
@@ -25,8 +33,8 @@ def scopes_field() -> forms.MultipleChoiceField:
         choices=APIKey.Scope.choices,
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        label="An admin key may also",
-        help_text="With neither it only reads.",
+        label=SCOPES_OF_NEW_KEY,
+        help_text=NO_SCOPES,
     )
 
 
@@ -55,22 +63,22 @@ class KeyForm(NameForm):
     @property
     def chosen_scopes(self) -> list[str] | None:
         """Only an admin key has any: for the other kinds the boxes mean nothing."""
-        return self.cleaned_data["scopes"] if self.cleaned_data["kind"] == APIKey.Kind.ADMIN else None
+        return self.cleaned_data["scopes"] if has_scopes(self.cleaned_data["kind"]) else None
 
 
 class KeyChangeForm(NameForm):
-    """What may be changed of a key: of a revoked one its name alone, and scopes of an admin key."""
+    """`changeable` decides which of its fields a key has."""
 
     scopes = scopes_field()
     expires = forms.ChoiceField(choices=[(UNCHANGED, "As it is now"), *EXPIRIES], required=False, label="Expires")
 
     def __init__(self, sent: Any, key: APIKey) -> None:
         super().__init__(sent, initial={"name": key.name, "expires": UNCHANGED, "scopes": key.scopes})
-        self.fields["scopes"].label = "Beside reading, the key may"
-        if key.revoked_at is not None or key.kind != APIKey.Kind.ADMIN:
-            del self.fields["scopes"]
-        if key.revoked_at is not None:
-            del self.fields["expires"]
+        self.fields["scopes"].label = SCOPES_OF_KEY
+        may_change = changeable(key)
+        for field, name in (("scopes", "scopes"), ("expires", "expires_at")):
+            if name not in may_change:
+                del self.fields[field]
 
     def changes(self, now: datetime) -> dict[str, Any]:
         """As `issue.change_key` takes them."""
@@ -84,7 +92,7 @@ class KeyChangeForm(NameForm):
 
 
 class RotateForm(forms.Form):
-    grace = forms.ChoiceField(choices=GRACES, initial="86400", label="The old secret keeps working")
+    grace = forms.ChoiceField(choices=GRACES, initial=USUAL_GRACE, label="The old secret keeps working")
 
 
 def _in_days(days: str, now: datetime) -> datetime | None:

@@ -22,15 +22,8 @@ from unfold.widgets import (
 )
 
 from workspaces.console.kit.widgets import FoundRow, FoundRows
+from workspaces.keys.credentials import GRACES
 from workspaces.models import APIKey, Gateway, Workspace
-
-GRACE_CHOICES = [
-    ("0", "none: the old secret stops now"),
-    ("3600", "one hour"),
-    ("86400", "one day"),
-    ("604800", "a week"),
-    ("2592000", "30 days"),
-]
 
 
 def text(label: str, help_text: str = "", required: bool = True, **extra: Any) -> forms.CharField:
@@ -110,7 +103,7 @@ def workspaces(label: str, help_text: str = "") -> forms.ModelMultipleChoiceFiel
 class GraceForm(forms.Form):
     """How long the old secret of a rotated key or gateway still works."""
 
-    grace = choice("the old secret still works for", GRACE_CHOICES)
+    grace = choice("the old secret keeps working", GRACES)
 
     def clean_grace(self) -> timedelta:
         return timedelta(seconds=int(self.cleaned_data["grace"]))

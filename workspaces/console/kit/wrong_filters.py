@@ -10,13 +10,15 @@ from django.contrib.admin.views.main import ERROR_FLAG
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
+from omixa_billing.http.addresses import READING
+
 LEFT_OUT = "The address asks for a filter or a page that this list does not have. Everything is shown, from the start."
 LONGEST = 200  # letters of what was typed
 
 
 def without_doubled_error(request: HttpRequest) -> HttpResponse | None:
     """Back to the whole list: to Django a second fault after the first is one of the database, and a page that says so."""
-    doubled = request.method in ("GET", "HEAD") and ERROR_FLAG in request.GET and len(request.GET) > 1
+    doubled = request.method in READING and ERROR_FLAG in request.GET and len(request.GET) > 1
     return redirect(f"{request.path}?{ERROR_FLAG}=1") if doubled else None
 
 
