@@ -42,6 +42,7 @@ NOT_FOR_PROGRAMS = {
     "invoice_has_payments",
     "invoice_not_draft",
     "invoice_not_void",
+    "job_unknown",
     "last_owner",
     "month_not_ended",
     "no_such_invitation",
