@@ -55,7 +55,7 @@ def script(request: HttpRequest) -> str:
     return static("console/console.js")
 
 
-def favicon(request: HttpRequest) -> str:
+def console_favicon(request: HttpRequest) -> str:
     return static("omixa/mark.svg")
 
 

@@ -10,7 +10,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_SUBHEADER": "Operator console",
     "SITE_SYMBOL": "monitoring",
     "SITE_URL": "/",
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": f"{CHROME}.favicon"}],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": f"{CHROME}.console_favicon"}],
     # A row's history is its entries in the audit trail.
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,

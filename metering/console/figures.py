@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,40 +9,9 @@ from typing import Any
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from metering.money import ONE_CENT, exact_text, rate_text, round_to_cents
+from metering.dollars import usd_column, usd_exact, usd_rate
+from metering.money import exact_text
 from metering.usage.query import Measures
-
-
-def cents(amount: Decimal) -> str:
-    """For columns, where amounts are compared: `$1,234.56`, and `<$0.01` for what is less than a cent and not nothing."""
-    if amount and abs(amount) < ONE_CENT:
-        return "<$0.01" if amount > 0 else ">-$0.01"
-    return usd(amount)
-
-
-def usd(amount: Decimal) -> str:
-    """For one amount alone: `$1,234.56`; what is less than a cent and not nothing is printed exactly: `$0.002649`."""
-    if amount and abs(amount) < ONE_CENT:
-        return f"{'-' if amount < 0 else ''}${exact_text(abs(amount)).rstrip('0')}"
-    cents = round_to_cents(amount)
-    return f"{'-' if cents < 0 else ''}${abs(cents):,.2f}"
-
-
-def places_of(amounts: Iterable[Decimal | None]) -> int:
-    """How many places show all these amounts whole, six at least, so that their points stand in one column."""
-    texts = (exact_text(amount).rstrip("0") for amount in amounts if amount is not None)
-    return max([6, *(len(text.partition(".")[2]) for text in texts)])
-
-
-def usd_exact(amount: Decimal, places: int = 6) -> str:
-    """All of it, in `places` places or more: `$0.002649`, `$12.000000`."""
-    whole, decimals = exact_text(abs(amount)).split(".")
-    return f"{'-' if amount < 0 else ''}${int(whole):,}.{decimals.rstrip('0').ljust(places, '0')}"
-
-
-def rate(amount: Decimal | None) -> str:
-    """USD per million tokens in its six places, as customers read it: `$1.500000`; a dash where there is none."""
-    return "-" if amount is None else f"${Decimal(rate_text(amount) or 0):,.6f}"
 
 
 def figure(text: Any, title: str = "") -> SafeString:
@@ -52,7 +20,7 @@ def figure(text: Any, title: str = "") -> SafeString:
 
 
 def money(amount: Decimal | None) -> SafeString:
-    return figure("-") if amount is None else figure(cents(amount), f"{exact_text(amount)} USD")
+    return figure("-") if amount is None else figure(usd_column(amount), f"{exact_text(amount)} USD")
 
 
 def cost_html(row: Measures) -> SafeString:
@@ -64,7 +32,12 @@ def exact_money(amount: Decimal | None, places: int = 6) -> SafeString:
     return figure("Unpriced") if amount is None else figure(usd_exact(amount, places))
 
 
-def count(number: int | None) -> SafeString:
+def rate_html(amount: Decimal | None) -> SafeString:
+    """USD per million tokens; a dash where there is none."""
+    return figure(usd_rate(amount, missing="-"))
+
+
+def count_html(number: int | None) -> SafeString:
     return figure("-" if number is None else f"{number:,}")
 
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from metering import dollars
 from metering.console import backlog, figures
 from metering.console.jobs import words
 from metering.console.jobs.runs import run_summary, troubled
@@ -75,8 +76,14 @@ def _cards(found: Revenue) -> list[dict[str, Any]]:
     month = found.month
     tokens = [row.input_tokens + row.output_tokens for row in (month.current, month.before)]
     return [
-        _card("Spend today", found.today, figures.usd(found.today.current.cost), figures.usd(found.today.before.cost), "cost"),
-        _card("Spend this month", month, figures.usd(month.current.cost), figures.usd(month.before.cost), "cost"),
+        _card(
+            "Spend today",
+            found.today,
+            dollars.usd_text(found.today.current.cost),
+            dollars.usd_text(found.today.before.cost),
+            "cost",
+        ),
+        _card("Spend this month", month, dollars.usd_text(month.current.cost), dollars.usd_text(month.before.cost), "cost"),
         _card("Requests this month", month, f"{month.current.requests:,}", f"{month.before.requests:,}", "requests"),
         {
             "title": "Tokens this month",
@@ -181,11 +188,11 @@ def _chart(found: Revenue) -> dict[str, Any]:
 def _workspace_row(workspace: Workspace, row: UsageRow) -> list[SafeString]:
     page = reverse("admin:workspaces_workspace_change", args=[workspace.pk])
     name = format_html('<a class="console-link" href="{}">{}</a>', page, workspace.name)
-    return [name, figures.count(row.requests), figures.cost_html(row)]
+    return [name, figures.count_html(row.requests), figures.cost_html(row)]
 
 
 def _model_row(row: UsageRow) -> list[SafeString]:
     models = reverse("admin:metering_languagemodel_changelist")
     slug = row.groups["model"]
     name = format_html('<a class="console-link" href="{}?q={}">{}</a>', models, slug, slug)
-    return [name, figures.count(row.requests), figures.cost_html(row)]
+    return [name, figures.count_html(row.requests), figures.cost_html(row)]

@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
-from metering.invoicing.models import Invoice, InvoiceLine, cents
+from metering.invoicing.models import Invoice, InvoiceLine, cents_field
 from workspaces.ids import new_id
 
 
@@ -24,14 +24,14 @@ class CreditNote(models.Model):
     number = models.CharField(max_length=32, unique=True)
     reason = models.CharField(max_length=300)
     currency = models.CharField(max_length=3, default="USD")
-    subtotal = cents()
+    subtotal = cents_field()
     # [{"name", "percent", "amount"}], in the invoice's order.
     taxes = models.JSONField(default=list)
-    tax = cents()
-    total = cents()
+    tax = cents_field()
+    total = cents_field()
     # Of the total: taken off what was due, and what the customer gets back.
-    off_due = cents()
-    given_back = cents()
+    off_due = cents_field()
+    given_back = cents_field()
     # How the second part reaches the customer.
     settlement = models.CharField(max_length=16, choices=Settlement.choices, blank=True, default="")
     seller = models.JSONField(default=dict)
@@ -55,7 +55,7 @@ class CreditNoteLine(models.Model):
     invoice_line = models.ForeignKey(InvoiceLine, on_delete=models.PROTECT, related_name="credited")
     position = models.IntegerField()
     description = models.TextField()
-    amount = cents()
+    amount = cents_field()
 
     class Meta:
         ordering = ["credit_note", "position"]

@@ -21,7 +21,7 @@ def line_id() -> str:
     return new_id("line")
 
 
-def cents(**extra: object) -> models.DecimalField:
+def cents_field(**extra: object) -> models.DecimalField:
     """A rounded amount, in the invoice's currency."""
     return models.DecimalField(max_digits=20, decimal_places=2, default=Decimal("0.00"), **extra)  # type: ignore[arg-type]
 
@@ -46,21 +46,21 @@ class Invoice(models.Model):
     currency = models.CharField(max_length=3, default="USD")
     subtotal_exact = models.DecimalField(max_digits=38, decimal_places=12, default=Decimal(0))
     # The lines' exact sum rounded once; the discount and the minimum are lines.
-    subtotal = cents()
+    subtotal = cents_field()
     # Promotional credits, which lower what is taxed.
-    promotional = cents()
+    promotional = cents_field()
     # [{"name", "percent", "amount"}]: each on subtotal less promotional, rounded half up; `tax` is their sum.
     taxes = models.JSONField(default=list)
-    tax = cents()
+    tax = cents_field()
     # Subtotal less promotional, plus tax.
-    total = cents()
+    total = cents_field()
     # Purchased and goodwill credits, applied as payments are.
-    credits_applied = cents()
-    amount_paid = cents()
+    credits_applied = cents_field()
+    amount_paid = cents_field()
     # Taken off what was due by credit notes.
-    credited = cents()
+    credited = cents_field()
     # Total less credits applied, paid and credited.
-    amount_due = cents()
+    amount_due = cents_field()
     # What the page prints of seller and buyer, copied at finalization: {name, address, tax_id, email}.
     seller = models.JSONField(default=dict)
     buyer = models.JSONField(default=dict)
@@ -145,7 +145,7 @@ class InvoiceLine(models.Model):
     quantity = models.BigIntegerField()
     rate_per_million = models.DecimalField(max_digits=16, decimal_places=6)
     amount_exact = models.DecimalField(max_digits=38, decimal_places=12)
-    amount = cents()
+    amount = cents_field()
     # The stretch of time whose usage it bills: on an adjustment an earlier one than the invoice's.
     period_start = models.DateTimeField()
     period_end = models.DateTimeField()

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from django.db import connection
-
 from metering.money import cents_text
 from metering.periods import Period
+from metering.reconcile.query import fetch_rows
 
 NOTES = """
 SELECT n.public_id, n.number, n.subtotal, n.tax, n.total, n.off_due + n.given_back,
@@ -32,13 +31,13 @@ GROUP BY i.id HAVING count(n.id) > 0 OR i.credited <> 0 ORDER BY i.id
 def credit_note_differences(period: Period | None = None) -> Iterator[dict[str, Any]]:
     """As `reconcile.differences`: one object for each contradiction, of the credit notes against the month's invoices."""
     scope = {"start": period and period.start}
-    for public_id, number, subtotal, tax, total, settled, taxes, lines in rows(NOTES, scope):
+    for public_id, number, subtotal, tax, total, settled, taxes, lines in fetch_rows(NOTES, scope):
         of_note = {"credit_note_id": public_id, "number": number}
         yield from differing("credited_lines_add_up", of_note, cents_text(subtotal), cents_text(lines))
         yield from differing("credited_tax_is_the_sum_of_taxes", of_note, cents_text(taxes), cents_text(tax))
         yield from differing("credit_note_is_subtotal_and_tax", of_note, cents_text(subtotal + tax), cents_text(total))
         yield from differing("credit_note_is_off_due_or_given_back", of_note, cents_text(total), cents_text(settled))
-    for public_id, number, credited, most, off_due, notes, beyond in rows(INVOICES, scope):
+    for public_id, number, credited, most, off_due, notes, beyond in fetch_rows(INVOICES, scope):
         of_invoice = {"invoice_id": public_id, "number": number}
         yield from differing("credited_is_what_credit_notes_took_off", of_invoice, cents_text(off_due), cents_text(credited))
         yield from differing("no_line_is_credited_beyond_itself", of_invoice, "0 lines", f"{beyond} lines")
@@ -50,9 +49,3 @@ def credit_note_differences(period: Period | None = None) -> Iterator[dict[str, 
 def differing(check: str, whose: dict[str, Any], expected: str, found: str) -> Iterator[dict[str, Any]]:
     if expected != found:
         yield {"check": check, **whose, "expected": expected, "found": found}
-
-
-def rows(sql: str, scope: dict[str, Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, scope)
-        return cursor.fetchall()

@@ -15,7 +15,7 @@ from metering.periods import Period
 from metering.reconcile import invoices
 from metering.reconcile.corrections import correction_differences
 from metering.reconcile.events import event_differences
-from metering.reconcile.invoices import rows
+from metering.reconcile.query import fetch_rows
 from metering.rollups.compare import GRAINS, SUMS, event_totals, months_with_usage, rollup_totals
 from metering.rollups.compare import rollup_differences as rollup_differences
 
@@ -82,13 +82,13 @@ def money_differences(period: Period | None = None) -> list[dict[str, Any]]:
     scope = {"start": period and period.start}
     found = []
     for check, sql in (("payments_are_what_was_paid", PAID), ("credits_used_are_what_was_applied", USED)):
-        for public_id, number, expected, sums in rows(sql, scope):
+        for public_id, number, expected, sums in fetch_rows(sql, scope):
             shown = {"expected": cents_text(expected), "found": cents_text(sums)}
             found.append({"check": check, "invoice_id": public_id, "number": number, **shown})
-    for grant, amount, left in rows(OVERDRAWN, {}):
+    for grant, amount, left in fetch_rows(OVERDRAWN, {}):
         shown = {"expected": f"0.00 to {cents_text(amount)}", "found": cents_text(left)}
         found.append({"check": "credit_left_is_within_its_grant", "credit_id": grant, **shown})
-    for payment, refunded, sums in rows(REFUNDED, {}):
+    for payment, refunded, sums in fetch_rows(REFUNDED, {}):
         shown = {"expected": cents_text(sums), "found": cents_text(refunded)}
         found.append({"check": "refunds_are_what_was_given_back", "payment_id": payment, **shown})
     return found

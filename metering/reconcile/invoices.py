@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection
-
 from metering.invoicing.composing.taken_back import taken_back
 from metering.invoicing.models import Invoice
 from metering.money import cents_text, exact_text, round_to_cents
 from metering.periods import Period
 from metering.reconcile.credit_notes import credit_note_differences
+from metering.reconcile.query import fetch_rows
 
 # Each finalized invoice beside the sums of its lines.
 INVOICES = """
@@ -112,8 +111,8 @@ def check_invoices(period: Period | None = None) -> InvoiceCheck:
     exact USD texts, of which the last two add up to the first. Set-based: reads rollups and lines, never events.
     """
     scope = {"start": period and period.start, "end": period and period.end}
-    ((used,),) = rows(LEDGER, scope)
-    ((billed, invoices),) = rows(BILLED, scope)
+    ((used,),) = fetch_rows(LEDGER, scope)
+    ((billed, invoices),) = fetch_rows(BILLED, scope)
     return InvoiceCheck(
         differences=invoice_differences(period),
         invoiced={
@@ -128,14 +127,14 @@ def check_invoices(period: Period | None = None) -> InvoiceCheck:
 def invoice_differences(period: Period | None = None) -> list[dict[str, Any]]:
     """What contradicts itself, one object each: {"check", whose it is, "expected", "found"}. Empty when all is well."""
     scope = {"start": period and period.start, "end": period and period.end}
-    found = [problem for row in rows(INVOICES, scope) for problem in of_invoice(*row)]
-    for workspace, day, price, cost, rated in rows(MISPRICED, scope):
+    found = [problem for row in fetch_rows(INVOICES, scope) for problem in of_invoice(*row)]
+    for workspace, day, price, cost, rated in fetch_rows(MISPRICED, scope):
         where = {"workspace_id": workspace, "day": f"{day:%Y-%m-%d}", "price_id": price}
         expected = None if rated is None else exact_text(rated)
         found.append({"check": "rollup_cost_is_tokens_times_rates", **where, "expected": expected, "found": exact_text(cost)})
     found += overbilled(scope)
     found += credit_note_differences(period)
-    for prefix, year, last, given in rows(GAPS, {}):
+    for prefix, year, last, given in fetch_rows(GAPS, {}):
         found.append(
             {
                 "check": "numbers_have_no_gaps",
@@ -149,7 +148,7 @@ def invoice_differences(period: Period | None = None) -> list[dict[str, Any]]:
 
 def overbilled(scope: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """What is billed beyond the ledger and beyond what was taken back since, in tokens."""
-    found = rows(OVERBILLED, scope)
+    found = fetch_rows(OVERBILLED, scope)
     taken = taken_back((tuple(thing), finalized_at) for _, _, _, _, finalized_at, *thing in found)
     for workspace, slug, used, billed, _, *thing in found:
         most = used + taken.get(tuple(thing), 0)
@@ -194,9 +193,3 @@ def of_invoice(
     for name, expected, found in checks:
         if expected != found:
             yield {"check": name, "invoice_id": public_id, "number": number, "expected": expected, "found": found}
-
-
-def rows(sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters or None)
-        return cursor.fetchall()

@@ -3,63 +3,38 @@
 import re
 from collections.abc import Iterable
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any
 
 from django import template
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from metering.money import WIDE, cents_text, exact_text, rate_text, round_to_cents
+from metering.dollars import places_of, usd_exact, usd_in_micros, usd_rate, usd_rounded
 from metering.periods import instant_text
 from metering.website.icons import ICONS
 
 register = template.Library()
 
-FINE_PLACES = Decimal("0.000001")
 BACKQUOTED = re.compile(r"`([^`]+)`")
 
 
-def _signed(text: str) -> str:
-    return f"-${text[1:]}" if text.startswith("-") else f"${text}"
-
-
-def _grouped(text: str) -> str:
-    whole, point, places = text.partition(".")
-    return f"{int(whole or 0):,}{point}{places}" if whole != "-0" else text
+register.filter("usd", usd_rounded)
+register.filter("usd_exact", usd_exact)
+register.filter("usd_rate", usd_rate)
 
 
 @register.filter
-def usd(amount: Decimal) -> str:
-    """Rounded to cents: $1,234.56."""
-    return _signed(_grouped(cents_text(round_to_cents(amount))))
-
-
-@register.filter
-def usd_exact(amount: Decimal, at_least: int = 2) -> str:
-    """Every digit there is, and `at_least` so many places: $0.002649."""
-    whole, _, places = exact_text(amount).partition(".")
-    return _signed(_grouped(f"{whole}.{places.rstrip('0').ljust(at_least, '0')}"))
-
-
-@register.filter
-def places(things: Iterable[Any], name: str) -> int:
-    """How many places show all these amounts whole, so that their points stand in one column. None among them is left out."""
-    amounts = [amount for each in things if (amount := getattr(each, name)) is not None]
-    return max([2, *(len(exact_text(amount).rstrip("0").partition(".")[2]) for amount in amounts)])
+def places(rows: Iterable[Any], name: str) -> int:
+    """How many places show all the amounts of this name whole, so that their points stand in one column."""
+    return places_of(getattr(row, name) for row in rows)
 
 
 @register.filter
 def usd_fine(amount: Decimal) -> SafeString:
     """For columns: six places, those after the cents in a lighter tone; the exact amount is in its title."""
-    text = _signed(_grouped(format(amount.quantize(FINE_PLACES, rounding=ROUND_HALF_UP, context=WIDE), "f")))
+    text = usd_in_micros(amount)
     return format_html('<span title="{}">{}<span class="money__fine">{}</span></span>', usd_exact(amount), text[:-4], text[-4:])
-
-
-@register.filter
-def usd_rate(rate: Decimal | None) -> str:
-    """A rate per million tokens, as the model pages print it: $1.500000."""
-    return "" if rate is None else f"${_grouped(rate_text(rate) or '')}"
 
 
 @register.filter

@@ -47,13 +47,13 @@ def ensure_running(base: Path | None = None, bound: bool = False) -> Iterator[Cl
     run = run_directory(cluster.home)
     with locks.shared(run / "postgres.users") as users:
         try:
-            join(cluster, bound)
+            join_server(cluster, bound)
             yield cluster
         finally:
             leave(cluster, users)
 
 
-def join(cluster: Cluster, bound: bool = False) -> int:
+def join_server(cluster: Cluster, bound: bool = False) -> int:
     """The id of the server that answers now. The caller holds the users' lock."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
@@ -83,7 +83,7 @@ def serve() -> None:
     cluster = Cluster(home_folder())
     with locks.shared(run_directory() / "postgres.users"):
         try:
-            pid = join(cluster, bound=True)
+            pid = join_server(cluster, bound=True)
             while processes.is_alive(pid):
                 time.sleep(0.2)
         except StopRequested:

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from metering import dollars
 from metering.console import figures
 
 
@@ -18,12 +19,12 @@ from metering.console import figures
     ],
 )
 def test_amounts_of_one_column_have_as_many_places(amount: str, in_a_column: str, exact: str) -> None:
-    assert (figures.cents(Decimal(amount)), figures.usd_exact(Decimal(amount))) == (in_a_column, exact)
+    assert (dollars.usd_column(Decimal(amount)), dollars.usd_exact(Decimal(amount), 6)) == (in_a_column, exact)
 
 
 def test_a_rate_has_the_six_places_that_customers_read() -> None:
-    assert [figures.rate(Decimal(rate)) for rate in ("0.375", "1500")] == ["$0.375000", "$1,500.000000"]
-    assert figures.rate(None) == "-"
+    assert [dollars.usd_rate(Decimal(rate)) for rate in ("0.375", "1500")] == ["$0.375000", "$1,500.000000"]
+    assert dollars.usd_rate(None, "-") == "-"
 
 
 @pytest.mark.parametrize(
@@ -44,10 +45,10 @@ def test_a_change_is_said_so_that_it_means_something(now: int, before: int, said
 
 def test_exact_amounts_of_one_column_are_whole_in_as_many_places() -> None:
     amounts = [Decimal("0.13971"), None, Decimal("0.03046875"), Decimal("2")]
-    places = figures.places_of(amounts)
-    assert [figures.usd_exact(each, places) for each in amounts if each is not None] == [
+    places = dollars.places_of(amounts, at_least=6)
+    assert [dollars.usd_exact(each, places) for each in amounts if each is not None] == [
         "$0.13971000",
         "$0.03046875",
         "$2.00000000",
     ]
-    assert figures.places_of([None]) == 6
+    assert dollars.places_of([None], at_least=6) == 6

@@ -87,7 +87,7 @@ def test_a_killed_server_starts_again_with_everything_committed(base: Path) -> N
         write(running, 1)
         killed = crash(running)
         assert (running.data / "postmaster.pid").exists()
-        assert postgres.join(running) != killed
+        assert postgres.join_server(running) != killed
         assert read(running) == [1]
 
 
@@ -100,7 +100,7 @@ def test_a_backend_that_outlives_its_postmaster_does_not_hold_up_the_next_start(
         crash(running)
         cluster.ORPHAN_SECONDS, patience = 0.3, cluster.ORPHAN_SECONDS
         try:
-            postgres.join(running)
+            postgres.join_server(running)
         finally:
             cluster.ORPHAN_SECONDS = patience
         assert running.answers()
@@ -117,7 +117,7 @@ def test_a_pid_file_that_names_somebody_else_is_not_believed(base: Path) -> None
             pid_file.write_text("\n".join([str(stranger.pid), *lines[1:]]) + "\n")
             try:
                 assert running.postmaster() is None
-                postgres.join(running)
+                postgres.join_server(running)
                 assert read(running) == [1]
                 assert processes.is_alive(stranger.pid)
             finally:
@@ -148,7 +148,7 @@ def test_two_homes_run_side_by_side(folder: Path) -> None:
         write(two, 2)
         crash(one)
         assert read(two) == [2]
-        postgres.join(one)
+        postgres.join_server(one)
         assert read(one) == [1]
 
 

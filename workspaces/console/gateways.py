@@ -23,7 +23,7 @@ from workspaces.keys.credentials import USUAL_GRACE
 from workspaces.models import Gateway
 
 
-class NameForm(forms.Form):
+class GatewayNameForm(forms.Form):
     name = fields.text("name", max_length=200)
 
 
@@ -41,7 +41,7 @@ class ReachForm(forms.Form):
     )
 
 
-class NewGatewayForm(NameForm, ReachForm):
+class NewGatewayForm(GatewayNameForm, ReachForm):
     pass
 
 
@@ -94,7 +94,7 @@ class GatewayAdmin(OperatorAdmin):
             messages.success(request, "The gateway is renamed.")
             return redirect(self._page_of(gateway))
 
-        page = FormPage("Rename the gateway", act, self._page_of(gateway), NameForm, initial={"name": gateway.name})
+        page = FormPage("Rename the gateway", act, self._page_of(gateway), GatewayNameForm, initial={"name": gateway.name})
         return page.respond(request, self, gateway)
 
     @action(description="Reach", url_path="reach", icon="tune")

@@ -41,7 +41,7 @@ class NewMemberForm(forms.Form):
     role = fields.choice("role", ROLES)
 
 
-class RoleForm(forms.Form):
+class MemberRoleForm(forms.Form):
     role = fields.choice("role", ROLES)
 
 
@@ -176,7 +176,7 @@ class MembershipAdmin(OperatorAdmin):
         keys = KeysOfALeavingPerson(keys_of_person(membership.workspace, membership.user, timezone.now()))
         intro = "A member who becomes Billing or Viewer manages no keys from then on. Those they know are listed."
         initial = keys.initial | {"role": membership.role}
-        page = FormPage("Change the role", act, back, keys.form(RoleForm), intro, initial=initial)
+        page = FormPage("Change the role", act, back, keys.form(MemberRoleForm), intro, initial=initial)
         return page.respond(request, self, membership)
 
     @action(description="Remove", url_path="remove", icon="person_remove", variant=ActionVariant.DANGER)

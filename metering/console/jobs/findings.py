@@ -82,7 +82,7 @@ PAGES: dict[str, tuple[type[Model], str]] = {
 VALUES = ("check", "expected", "found")
 
 
-def table(differences: Sequence[dict[str, Any]]) -> SafeString:
+def findings_table(differences: Sequence[dict[str, Any]]) -> SafeString:
     """As many statements as there are kinds of ids, whatever the number of findings."""
     links = _links(differences)
     rows = [_row(each, links) for each in differences]

@@ -102,7 +102,7 @@ class JobRunAdmin(OperatorAdmin):
         differences = run.result.get("differences")
         if differences is None:
             return "none"
-        return findings.table(differences)
+        return findings.findings_table(differences)
 
 
 def jobs_table(request: HttpRequest) -> SafeString:

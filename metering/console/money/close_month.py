@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from metering.console import figures
+from metering import dollars
 from metering.invoicing.lifecycle.close import close_workspace, refuse_running_month
 from metering.invoicing.models import Invoice
 from metering.invoicing.tasks import CLOSE_MONTH
@@ -76,10 +76,10 @@ def _told(workspace: Workspace, month: Period, invoice: Invoice | None, stood: b
     if stood:
         return f"{invoice} of {about} was finalized before, and stays as it is."
     if invoice.held:
-        return f"The draft of {about}, {figures.usd(invoice.total)}, waits for a person. {invoice.held}"
+        return f"The draft of {about}, {dollars.usd_text(invoice.total)}, waits for a person. {invoice.held}"
     if invoice.status == Invoice.Status.DRAFT:
-        return f"The draft of {about} is worked out: {figures.usd(invoice.total)}."
-    return f"{invoice} of {about} is finalized: {figures.usd(invoice.total)}. It never changes again."
+        return f"The draft of {about} is worked out: {dollars.usd_text(invoice.total)}."
+    return f"{invoice} of {about} is finalized: {dollars.usd_text(invoice.total)}. It never changes again."
 
 
 def _close_all(request: HttpRequest, month: Period, final: bool) -> HttpResponse:

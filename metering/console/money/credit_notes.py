@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import action, display
 
+from metering import dollars
 from metering.console import figures
 from metering.invoicing.credit_note_models import CreditNote, CreditNoteLine
 from metering.invoicing.documents.credit_note import credit_note_page
@@ -138,12 +139,12 @@ class CreditNoteAdmin(OperatorAdmin):
 
         def act(asked: dict[str, Any]) -> HttpResponse:
             amount = retry_refund(note.pk, actor_of(request), timezone.now())
-            messages.success(request, f"{figures.usd(amount)} are on their way again.")
+            messages.success(request, f"{dollars.usd_text(amount)} are on their way again.")
             return redirect(back)
 
-        intro = f"Refunds of {figures.usd(missing_of(note))} failed. They are asked of Stripe once more."
+        intro = f"Refunds of {dollars.usd_text(missing_of(note))} failed. They are asked of Stripe once more."
         page = FormPage(
-            "Refund again", act, back, intro=intro, submit=f"Refund {figures.usd(missing_of(note))} again", danger=True
+            "Refund again", act, back, intro=intro, submit=f"Refund {dollars.usd_text(missing_of(note))} again", danger=True
         )
         return page.respond(request, self, note)
 

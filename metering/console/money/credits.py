@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import action, display
 
+from metering import dollars
 from metering.console import figures
 from metering.credits import ledger
 from metering.credits.models import CreditEntry, CreditGrant
@@ -84,7 +85,7 @@ class CreditGrantAdmin(OperatorAdmin):
 
         def act(asked: dict[str, Any]) -> HttpResponse:
             taken = ledger.reverse(grant, asked["reason"], actor_of(request), timezone.now())
-            messages.success(request, f"{figures.usd(taken)} are taken back.")
+            messages.success(request, f"{dollars.usd_text(taken)} are taken back.")
             return redirect(back)
 
         intro = "What is left of it is taken back. What was used stays used."

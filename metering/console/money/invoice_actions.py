@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
-from metering.console import figures
+from metering import dollars
 from metering.invoicing.composing.taxes import tax_label
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.credit_notes.issue import CREDITABLE, LONGEST_REASON, Creditable, creditable, plan_credit_note
@@ -183,14 +183,14 @@ def paid_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpRespon
         mark_paid(invoice.pk, asked["reference"], actor_of(request), timezone.now())
         return _done(request, invoice, f"{invoice} is paid.")
 
-    intro = f"{figures.usd(invoice.amount_due)} of {invoice.workspace} arrived outside this product, in full."
+    intro = f"{dollars.usd_text(invoice.amount_due)} of {invoice.workspace} arrived outside this product, in full."
     page = FormPage(
         "Mark the invoice as paid",
         act,
         invoice_admin_url(invoice),
         PaidForm,
         intro,
-        f"Mark {figures.usd(invoice.amount_due)} as paid",
+        f"Mark {dollars.usd_text(invoice.amount_due)} as paid",
     )
     return page.respond(request, admin, invoice)
 
@@ -244,9 +244,9 @@ def credit_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResp
         messages.success(request, _told(note))
         return redirect(reverse("admin:metering_creditnote_change", args=[note.pk]))
 
-    due = f"first takes off the {figures.usd(invoice.amount_due)} that are due; the rest goes back"
+    due = f"first takes off the {dollars.usd_text(invoice.amount_due)} that are due; the rest goes back"
     intro = (
-        f"{figures.usd(left.total)} are left of {invoice}, {figures.usd(left.net)} of it before tax. A credit note "
+        f"{dollars.usd_text(left.total)} are left of {invoice}, {dollars.usd_text(left.net)} of it before tax. A credit note "
         f"{due if invoice.amount_due else 'gives back what was paid'}. It never changes again."
     )
     form = credit_form(left, returnable)
@@ -262,23 +262,23 @@ def credit_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResp
 def preview_of(invoice: Invoice, asked: dict[str, Any]) -> Preview:
     """What the credit note would say. Raises what `plan` raises."""
     planned = plan_credit_note(invoice, asked["amounts"])
-    lines = [(line.description, figures.usd(amount)) for line, amount in planned.lines]
-    taxes = [(tax_label(tax.name, tax.percent), figures.usd(tax.amount)) for tax in planned.taxes]
+    lines = [(line.description, dollars.usd_text(amount)) for line, amount in planned.lines]
+    taxes = [(tax_label(tax.name, tax.percent), dollars.usd_text(tax.amount)) for tax in planned.taxes]
     ends = [("Taken off what is due", planned.off_due), ("Goes back to the customer", planned.given_back)]
     facts = [
         *lines,
-        ("Before tax", figures.usd(planned.subtotal)),
+        ("Before tax", dollars.usd_text(planned.subtotal)),
         *taxes,
-        ("Credited in all", figures.usd(planned.total)),
-        *((name, figures.usd(amount)) for name, amount in ends if amount),
+        ("Credited in all", dollars.usd_text(planned.total)),
+        *((name, dollars.usd_text(amount)) for name, amount in ends if amount),
         ("Reason", asked["reason"]),
     ]
-    return Preview(facts, f"Issue the credit note of {figures.usd(planned.total)} for good")
+    return Preview(facts, f"Issue the credit note of {dollars.usd_text(planned.total)} for good")
 
 
 def credit_form(left: Creditable, returnable: Returnable) -> type[forms.Form]:
     """The form for what is left of an invoice; it asks how money goes back only where some came."""
-    extra: dict[str, Any] = {"net": figures.usd(left.net)}
+    extra: dict[str, Any] = {"net": dollars.usd_text(left.net)}
     if returnable.unpromised:
         ways = [way for way in SETTLEMENTS if way != CreditNote.Settlement.REFUND or returnable.refundable]
         extra["settlement"] = fields.choice(
@@ -298,7 +298,7 @@ def credit_form(left: Creditable, returnable: Returnable) -> type[forms.Form]:
 def amount_field(label: str, most: Decimal) -> forms.DecimalField:
     return forms.DecimalField(
         label=label,
-        help_text=f"at most {figures.usd(most)}",
+        help_text=f"at most {dollars.usd_text(most)}",
         required=False,
         min_value=Decimal("0.01"),
         max_value=most,
@@ -317,17 +317,17 @@ def _give_up(
         given_up = act_on(invoice.pk, asked["reason"], actor_of(request), timezone.now())
         return _done(request, invoice, f"{given_up} is {given_up.get_status_display().lower()}.")
 
-    about = f"{invoice} of {invoice.workspace}, {figures.usd(invoice.total)}. {intro}"
+    about = f"{invoice} of {invoice.workspace}, {dollars.usd_text(invoice.total)}. {intro}"
     page = FormPage(title, act, invoice_admin_url(invoice), ReasonForm, about, submit.format(invoice=invoice), danger=True)
     return page.respond(request, admin, invoice)
 
 
 def _told(note: CreditNote) -> str:
-    parts = [f"{note} credits {figures.usd(note.total)}."]
+    parts = [f"{note} credits {dollars.usd_text(note.total)}."]
     if note.off_due:
-        parts.append(f"{figures.usd(note.off_due)} were taken off what was due.")
+        parts.append(f"{dollars.usd_text(note.off_due)} were taken off what was due.")
     if note.given_back:
-        parts.append(f"{figures.usd(note.given_back)} go back to the customer.")
+        parts.append(f"{dollars.usd_text(note.given_back)} go back to the customer.")
     return " ".join(parts)
 
 

@@ -102,11 +102,11 @@ class LinesOfAnInvoice(ReadOnlyInline):
 
     @display(description="tokens")
     def tokens(self, line: InvoiceLine) -> SafeString | str:
-        return figures.count(line.quantity) if line.component else ""
+        return figures.count_html(line.quantity) if line.component else ""
 
     @display(description="rate $/M")
     def rate(self, line: InvoiceLine) -> SafeString | str:
-        return figures.figure(figures.rate(line.rate_per_million)) if line.component else ""
+        return figures.rate_html(line.rate_per_million) if line.component else ""
 
     @display(description="exact")
     def exact(self, line: InvoiceLine) -> SafeString:

@@ -18,6 +18,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import action, display
 
+from metering import dollars
 from metering.console import figures
 from metering.console.money.mails import KindFilter, MailPages
 from metering.payments.mails import sending
@@ -151,7 +152,7 @@ class PaymentAdmin(OperatorAdmin):
 
         def act(asked: dict[str, Any]) -> HttpResponse:
             begun = refunds.refund(payment.pk, now=timezone.now(), actor=actor_of(request), **asked)
-            amount = figures.usd(begun.amount)
+            amount = dollars.usd_text(begun.amount)
             done = f"{amount} are written down as given back: {begun.reference}. Nothing was sent from here."
             messages.success(request, done if by_hand else f"The refund of {amount} is {begun.status}.")
             return redirect(back)

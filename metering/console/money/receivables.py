@@ -13,7 +13,7 @@ from django.utils import timezone
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.views import ChangeList
 
-from metering.console import figures
+from metering import dollars
 from metering.invoicing.lifecycle.amount_due import OWED
 from metering.invoicing.models import Invoice
 from metering.payments.collecting.minimum import enough_due
@@ -97,7 +97,7 @@ def _card(title: str, name: str, owed: Receivable, nothing: str, more: str = "",
     counted = f"{owed.invoices:,} {what}{'' if owed.invoices == 1 else 's'}"
     return {
         "title": title,
-        "value": figures.usd(owed.due),
+        "value": dollars.usd_text(owed.due),
         "note": ", ".join(filter(None, [counted, more])) if owed.invoices else nothing,
         # That invoices are open is how it should be.
         "calm": name == "open" or not owed.invoices,
@@ -140,5 +140,5 @@ def due_in_words(invoices: QuerySet[Invoice]) -> str:
     found = invoices.order_by().aggregate(
         due=Sum("amount_due", filter=due), drafts=Count("pk", filter=draft), draft=Sum("amount_due", filter=draft)
     )
-    words = f"{figures.usd(found['due'] or NOTHING)} are due on the invoices listed"
-    return f"{words}, and {figures.usd(found['draft'])} in drafts." if found["drafts"] else f"{words}."
+    words = f"{dollars.usd_text(found['due'] or NOTHING)} are due on the invoices listed"
+    return f"{words}, and {dollars.usd_text(found['draft'])} in drafts." if found["drafts"] else f"{words}."

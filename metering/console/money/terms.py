@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from unfold.decorators import action
 
-from metering.console import figures
+from metering import dollars
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
 from metering.invoicing.terms.change import AGREED, PROFILE, save_terms
@@ -127,7 +127,7 @@ class MoneyOfAWorkspace:
             now = timezone.now()
             grant = ledger.grant(workspace, asked.pop("kind"), asked.pop("amount"), actor_of(request), now, **asked)
             update_suspension(workspace.pk, now)
-            messages.success(request, f"{figures.usd(grant.amount)} are granted.")
+            messages.success(request, f"{dollars.usd_text(grant.amount)} are granted.")
             return redirect(reverse("admin:metering_creditgrant_change", args=[grant.pk]))
 
         page = FormPage(
@@ -161,7 +161,7 @@ def pricing_in_words(agreed: list[AgreedPricing]) -> str:
     return (
         ", ".join(
             f"from {each.effective_from:%Y-%m} on {each.discount_percent.normalize():f} % and "
-            + ("no minimum" if each.minimum_commitment is None else f"at least {figures.usd(each.minimum_commitment)}")
+            + ("no minimum" if each.minimum_commitment is None else f"at least {dollars.usd_text(each.minimum_commitment)}")
             for each in agreed
         )
         or "none"

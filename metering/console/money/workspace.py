@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from metering import dollars
 from metering.console import figures
 from metering.console.money.receivables import condition, invoices_url
 from metering.console.money.terms import pricing_in_words
@@ -72,15 +73,15 @@ def pricing_in_short(terms: BillingTerms) -> list[str]:
 
 
 def balance_in_words(balance: Balance) -> str:
-    tax = f" and {figures.usd(balance.tax)} of tax on it" if balance.tax else ""
-    used = f"{figures.usd(balance.unbilled)} used{tax}, not invoiced yet"
+    tax = f" and {dollars.usd_text(balance.tax)} of tax on it" if balance.tax else ""
+    used = f"{dollars.usd_text(balance.unbilled)} used{tax}, not invoiced yet"
     if not balance.credits:
         return f"no credit, {used}"
-    return f"{figures.usd(balance.left)}: {figures.usd(balance.credits)} of credit less {used}"
+    return f"{dollars.usd_text(balance.left)}: {dollars.usd_text(balance.credits)} of credit less {used}"
 
 
 def _credits(workspace: Workspace, balance: Balance) -> SafeString:
-    kinds = [f"{figures.usd(amount)} {kind}" for kind, amount in balance.by_kind.items() if amount]
+    kinds = [f"{dollars.usd_text(amount)} {kind}" for kind, amount in balance.by_kind.items() if amount]
     return _linked(
         ", ".join(kinds) or "none",
         ("all credits", f"{reverse('admin:metering_creditgrant_changelist')}?workspace__id__exact={workspace.pk}"),
@@ -97,9 +98,9 @@ def _owed(workspace: Workspace, now: datetime) -> SafeString:
         invoices = f"{reverse('admin:metering_invoice_changelist')}?workspace__id__exact={workspace.pk}"
         return _linked("nothing", ("invoices", invoices))
     many = f"{found['invoices']:,} invoice{'' if found['invoices'] == 1 else 's'}"
-    text, links = f"{figures.usd(found['due'])} on {many}", [("open invoices", invoices_url("open", workspace))]
+    text, links = f"{dollars.usd_text(found['due'])} on {many}", [("open invoices", invoices_url("open", workspace))]
     if found["late"]:
-        text += f", {figures.usd(found['late'])} of it overdue"
+        text += f", {dollars.usd_text(found['late'])} of it overdue"
         links.append(("overdue ones", invoices_url("overdue", workspace)))
     return _linked(text, *links)
 
@@ -135,7 +136,7 @@ def method_in_words(account: PaymentAccount | None) -> str:
     if account.top_up_stopped:
         return f"{said}; automatic top-ups stopped: {account.top_up_stopped}"
     if account.top_up_below is not None:
-        said += f"; buys {figures.usd(account.top_up_amount or Decimal(0))} below {figures.usd(account.top_up_below)}"
+        said += f"; buys {dollars.usd_text(account.top_up_amount or Decimal(0))} below {dollars.usd_text(account.top_up_below)}"
     return said
 
 

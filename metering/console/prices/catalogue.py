@@ -67,19 +67,19 @@ class PricesOfAModel(ReadOnlyInline):
 
     @display(description="input")
     def input(self, price: PriceVersion) -> SafeString:
-        return figures.figure(figures.rate(price.input_rate))
+        return figures.rate_html(price.input_rate)
 
     @display(description="cached input")
     def cached(self, price: PriceVersion) -> SafeString:
-        return figures.figure(figures.rate(price.cached_input_rate))
+        return figures.rate_html(price.cached_input_rate)
 
     @display(description="cache write")
     def write(self, price: PriceVersion) -> SafeString:
-        return figures.figure(figures.rate(price.cache_write_rate))
+        return figures.rate_html(price.cache_write_rate)
 
     @display(description="output")
     def output(self, price: PriceVersion) -> SafeString:
-        return figures.figure(figures.rate(price.output_rate))
+        return figures.rate_html(price.output_rate)
 
 
 class LanguageModelAdmin(OperatorAdmin):
@@ -135,15 +135,15 @@ class LanguageModelAdmin(OperatorAdmin):
 
     @display(description="context window")
     def context(self, model: LanguageModel) -> SafeString:
-        return figures.count(model.context_window)
+        return figures.count_html(model.context_window)
 
     @display(description="input $/M", ordering="current_input")
     def price_in(self, model: Any) -> SafeString:
-        return figures.figure(figures.rate(model.current_input))
+        return figures.rate_html(model.current_input)
 
     @display(description="output $/M", ordering="current_output")
     def price_out(self, model: Any) -> SafeString:
-        return figures.figure(figures.rate(model.current_output))
+        return figures.rate_html(model.current_output)
 
     @action(description="Add a price", url_path="add-price", icon="sell")
     def add_price(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -148,19 +148,19 @@ class PriceVersionAdmin(OperatorAdmin):
 
     @display(description="input $/M")
     def input_price(self, price: PriceVersion) -> SafeString:
-        return figures.figure(figures.rate(price.input_rate))
+        return figures.rate_html(price.input_rate)
 
     @display(description="cached $/M")
     def cached_price(self, price: PriceVersion) -> SafeString:
-        return figures.figure(figures.rate(price.cached_input_rate))
+        return figures.rate_html(price.cached_input_rate)
 
     @display(description="write $/M")
     def write_price(self, price: PriceVersion) -> SafeString:
-        return figures.figure(figures.rate(price.cache_write_rate))
+        return figures.rate_html(price.cache_write_rate)
 
     @display(description="output $/M")
     def output_price(self, price: PriceVersion) -> SafeString:
-        return figures.figure(figures.rate(price.output_rate))
+        return figures.rate_html(price.output_rate)
 
     @display(description="state", label=STATE_LABELS)
     def state(self, price: Any) -> str:

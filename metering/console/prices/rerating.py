@@ -20,6 +20,7 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
+from metering import dollars
 from metering.catalogue.models import LanguageModel
 from metering.console import figures
 from metering.errors import InvalidParameter
@@ -113,7 +114,7 @@ class ReratingAdmin(OperatorAdmin):
 
     @display(description="requests changed")
     def changed_count(self, order: Rerating) -> SafeString:
-        return figures.count(order.changed)
+        return figures.count_html(order.changed)
 
     @display(description="difference")
     def difference(self, order: Rerating) -> SafeString:
@@ -229,8 +230,8 @@ def progress_of(order: Rerating) -> SafeString:
         "expected": f"{expected:,}",
         "changed": f"{order.changed:,}",
         "examined": f"{order.examined:,}",
-        "before": figures.usd_exact(order.cost_before),
-        "after": figures.usd_exact(order.cost_after),
+        "before": dollars.usd_exact(order.cost_before, 6),
+        "after": dollars.usd_exact(order.cost_after, 6),
         "difference": _signed(order.cost_after - order.cost_before),
         "finished": figures.moment(order.finished_at),
     }
@@ -253,12 +254,12 @@ def _workspace(workspace: Workspace) -> SafeString:
 
 
 def _figures_of(row: dict[str, Any]) -> list[SafeString]:
-    before, after = (figures.figure(figures.usd_exact(Decimal(row[name]))) for name in ("cost_before", "cost_after"))
-    return [figures.count(row["requests"]), before, after, figures.figure(_signed(Decimal(row["difference"])))]
+    before, after = (figures.figure(dollars.usd_exact(Decimal(row[name]), 6)) for name in ("cost_before", "cost_after"))
+    return [figures.count_html(row["requests"]), before, after, figures.figure(_signed(Decimal(row["difference"])))]
 
 
 def _signed(amount: Decimal) -> str:
-    return f"{'+' if amount > 0 else ''}{figures.usd_exact(amount)}"
+    return f"{'+' if amount > 0 else ''}{dollars.usd_exact(amount, 6)}"
 
 
 def _invoice(row: dict[str, Any]) -> SafeString:

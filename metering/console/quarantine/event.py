@@ -10,6 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
+from metering import dollars
 from metering.console import figures
 from metering.console.quarantine.content import readable_content
 from metering.console.quarantine.reasons import reason_of
@@ -58,7 +59,7 @@ def would_bill(event: QuarantinedEvent) -> str:
     amount = event.estimated_cost
     if amount is None:
         amount = estimate(bytes(event.content), event.kind, event.created_at)
-    return "unknown" if amount is None else figures.usd_exact(amount)
+    return "unknown" if amount is None else dollars.usd_exact(amount, 6)
 
 
 def what_to_do(event: QuarantinedEvent) -> SafeString:

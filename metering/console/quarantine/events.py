@@ -17,6 +17,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import action, display
 from unfold.paginator import InfinitePaginator
 
+from metering import dollars
 from metering.console import figures
 from metering.console.quarantine import handling, totals
 from metering.console.quarantine.event import event_detail
@@ -167,7 +168,7 @@ class QuarantinedEventAdmin(OperatorAdmin):
     @display(description="would bill")
     def held_up(self, event: QuarantinedEvent) -> SafeString:
         amount = event.estimated_cost
-        return figures.figure("unknown") if amount is None else figures.figure(figures.usd(amount), "an estimate")
+        return figures.figure("unknown") if amount is None else figures.figure(dollars.usd_text(amount), "an estimate")
 
     @display(description="would bill, an estimate")
     def would_bill(self, event: QuarantinedEvent) -> str:

@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
+from metering import dollars
 from metering.console import figures
 from metering.console.backlog import unpriced_requests
 from metering.console.overview import CHART_OPTIONS, COLOURS
@@ -30,8 +31,8 @@ def summary(now: datetime) -> dict[str, Any]:
     return {
         "events": events,
         "cut_off": events >= totals.MOST,
-        "held_up": figures.usd(held_up),
-        "in_conflicts": figures.usd(in_conflicts) if in_conflicts else "",
+        "held_up": dollars.usd_text(held_up),
+        "in_conflicts": dollars.usd_text(in_conflicts) if in_conflicts else "",
         "unknown": unknown,
         "unpriced": unpriced_requests(),
         "reason_columns": ["Reason", "#Open", "#Would bill", "#Oldest"],
@@ -55,13 +56,13 @@ def _reason_row(each: totals.ReasonTotal, now: datetime) -> list[SafeString]:
         note = '<span>{}<br><span class="console-note console-nowrap">{} unknown</span></span>'
         amount = figures.money(each.estimate)
         amount = format_html(note, amount, f"{each.unknown:,}") if each.unknown else amount
-    return [link, figures.count(each.events), amount, figures.figure(figures.age(each.oldest, now))]
+    return [link, figures.count_html(each.events), amount, figures.figure(figures.age(each.oldest, now))]
 
 
 def _day_row(day: datetime, numbers: list[int], total: int) -> list[SafeString]:
     asked = urlencode({"state": "all", "created_at_from": f"{day:%Y-%m-%d}", "created_at_to": f"{day:%Y-%m-%d}"})
     link = format_html('<a class="console-link console-nowrap" href="?{}">{}</a>', asked, f"{day:%Y-%m-%d}")
-    return [link, *map(figures.count, numbers), figures.count(total)]
+    return [link, *map(figures.count_html, numbers), figures.count_html(total)]
 
 
 def _chart(over_time: totals.OverTime) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from metering import dollars
 from metering.catalogue.models import PriceVersion
 from metering.console import figures
 from metering.ingest.models import Batch, EventCorrection, EventStatus, UsageEvent, UsageSource
@@ -29,7 +30,7 @@ ACTIONS = {
 def explain(event: UsageEvent, row: EventRow) -> dict[str, Any]:
     """What the event's page shows."""
     parts = components(row)
-    places = figures.places_of([row.cost, *(part.cost for part in parts)])
+    places = dollars.places_of([row.cost, *(part.cost for part in parts)], at_least=6)
     return {
         "row": row,
         "workspace": event.workspace,
@@ -50,7 +51,7 @@ def _corrections(event: UsageEvent) -> list[dict[str, Any]]:
     rows = EventCorrection.objects.filter(workspace=event.workspace_id, request_id=event.request_id, attempt=event.attempt)
     found = list(rows.select_related("rerating").order_by("id"))
     batches = dict(Batch.objects.filter(pk__in={row.batch_id for row in found}).values_list("pk", "public_id"))
-    places = figures.places_of(cost for row in found for cost in (row.before_cost, row.after_cost))
+    places = dollars.places_of((cost for row in found for cost in (row.before_cost, row.after_cost)), at_least=6)
     return [
         {
             "row": row,
@@ -72,7 +73,7 @@ def _moved(before: int, after: int) -> SafeString:
 
 
 def _moved_money(before: Decimal | None, after: Decimal | None, places: int) -> SafeString:
-    was, now = ("unpriced" if each is None else figures.usd_exact(each, places) for each in (before, after))
+    was, now = ("unpriced" if each is None else dollars.usd_exact(each, places) for each in (before, after))
     return figures.figure(now if was == now else f"{was} → {now}")
 
 
@@ -86,8 +87,13 @@ def _source(row: EventCorrection, batches: dict[int, str]) -> SafeString | str:
 
 
 def _component_row(part: Any, places: int) -> list[SafeString]:
-    rate = figures.figure(figures.rate(part.rate_per_million))
-    return [format_html("{}", NAMES[part.component]), figures.count(part.tokens), rate, figures.exact_money(part.cost, places)]
+    rate = figures.rate_html(part.rate_per_million)
+    return [
+        format_html("{}", NAMES[part.component]),
+        figures.count_html(part.tokens),
+        rate,
+        figures.exact_money(part.cost, places),
+    ]
 
 
 def _facts(event: UsageEvent, row: EventRow) -> list[tuple[str, Any]]:

@@ -19,6 +19,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from unfold.widgets import UnfoldAdminSingleDateWidget
 
+from metering import dollars
 from metering.console import figures
 from metering.console.usage.event_explained import explain
 from metering.console.usage.unpriced import unpriced_page
@@ -169,26 +170,26 @@ def _midnight(day: Any) -> datetime:
 def _lines(rows: Iterable[EventRow], workspace: Workspace) -> list[dict[str, Any]]:
     """The costs exact, all in as many places."""
     rows = list(rows)
-    places = figures.places_of(row.cost for row in rows)
+    places = dollars.places_of((row.cost for row in rows), at_least=6)
     return [_line(row, workspace, places) for row in rows]
 
 
 def _line(row: EventRow, workspace: Workspace, places: int) -> dict[str, Any]:
     """One event as the list shows it."""
     return {
-        "link": f"{reverse('admin:metering_usageevent_one')}?{urlencode(address_of(row, workspace))}",
+        "link": f"{reverse('admin:metering_usageevent_one')}?{urlencode(event_address(row, workspace))}",
         "row": row,
         "at": figures.moment(row.occurred_at),
         "status": EventStatus(row.status).label,
         "status_type": STATUS_TYPES[EventStatus(row.status)],
-        "input": figures.count(row.input_tokens),
-        "cached": figures.count(row.cached_input_tokens),
-        "output": figures.count(row.output_tokens),
+        "input": figures.count_html(row.input_tokens),
+        "cached": figures.count_html(row.cached_input_tokens),
+        "output": figures.count_html(row.output_tokens),
         "cost": figures.exact_money(row.cost, places),
     }
 
 
-def address_of(row: EventRow, workspace: Workspace) -> dict[str, Any]:
+def event_address(row: EventRow, workspace: Workspace) -> dict[str, Any]:
     """Where the event lies: the three columns of the table's primary key."""
     return {"workspace": workspace.pk, "at": row.occurred_at.astimezone(UTC).isoformat(), "id": row.id}
 
@@ -218,8 +219,8 @@ def _active_lately(now: datetime) -> list[list[SafeString]]:
     return [
         [
             format_html('<a class="console-link" href="?workspace={}">{}</a>', each["workspace_id"], each["workspace__name"]),
-            figures.count(each["total"]),
-            figures.count(each["models"]),
+            figures.count_html(each["total"]),
+            figures.count_html(each["models"]),
             figures.money(each["spend"]),
             figures.figure(f"{each['last']:%Y-%m-%d}"),
         ]

@@ -13,6 +13,7 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
+from metering import dollars
 from metering.console import backlog, figures
 from metering.console.usage.nearest_price import Guess, guesses
 
@@ -29,7 +30,7 @@ def unpriced_page(request: HttpRequest, model_admin: ModelAdmin) -> HttpResponse
         "title": "Unpriced requests",
         "columns": COLUMNS,
         "rows": [_row(each, guess) for each, guess in zip(found, guessed, strict=True)],
-        "might_cost": figures.usd(sum(known, Decimal(0))) if known else "",
+        "might_cost": dollars.usd_text(sum(known, Decimal(0))) if known else "",
         "unknown": sum(each["total"] for each, guess in zip(found, guessed, strict=True) if guess is None),
         "total": sum(each["total"] for each in found),
         "cut_off": len(found) == backlog.ENOUGH,
@@ -42,9 +43,9 @@ def _row(each: dict[str, Any], guess: Guess | None) -> list[SafeString]:
     return [
         format_html(model, each["model__slug"], each["service_tier__name"]),
         _workspace(each),
-        figures.count(each["total"]),
-        figures.count(each["input"]),
-        figures.count(each["output"]),
+        figures.count_html(each["total"]),
+        figures.count_html(each["input"]),
+        figures.count_html(each["output"]),
         _days(each),
         _might_cost(guess),
         format_html('<a class="console-link console-nowrap" href="{}">Set a price</a>', _price_form(each)),

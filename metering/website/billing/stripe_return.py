@@ -6,11 +6,11 @@ from django.contrib import messages
 from django.db.models import Q
 from django.http import HttpRequest
 
+from metering.dollars import usd_rounded
 from metering.payments.collecting.attempts import PAYMENT_PAGE, sync_attempt
 from metering.payments.models import PaymentAttempt
 from metering.payments.stripe.client import StripeRefused, StripeUnavailable, is_configured
 from metering.payments.stripe.customers import account_of, save_method_of_session
-from metering.templatetags.omixa import usd
 from metering.website.billing.pay_button import method_name
 from workspaces.models import Workspace
 
@@ -49,7 +49,7 @@ def _paid(request: HttpRequest, workspace: Workspace, now: datetime) -> None:
 
 
 def _tell(request: HttpRequest, attempt: PaymentAttempt) -> None:
-    about = f"invoice {attempt.invoice}" if attempt.invoice else f"{usd(attempt.amount)} of credit"
+    about = f"invoice {attempt.invoice}" if attempt.invoice else f"{usd_rounded(attempt.amount)} of credit"
     if attempt.status == PaymentAttempt.Status.SUCCEEDED:
         messages.success(request, f"Thank you: {about} is paid.")
     elif attempt.status == PaymentAttempt.Status.PROCESSING:

@@ -5,8 +5,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from metering.dollars import usd_exact
 from metering.money import WIDE, exact_text
-from metering.templatetags.omixa import usd_exact
 from metering.usage.spend import OTHER, SpendChart
 
 LABELS = {"hour": "{0.day} {0:%b}, {0:%H}:00", "day": "{0.day} {0:%b}", "month": "{0:%b %Y}"}

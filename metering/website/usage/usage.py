@@ -34,7 +34,7 @@ def usage_page(request: HttpRequest, caller: Caller) -> HttpResponseBase:
         "groups": GROUPS.items(),
         "choices": filter_choices(question, caller.workspace),
         "total": answer.total,
-        "rows": table(answer, question, names)[:MAX_SHOWN],
+        "rows": usage_rows(answer, question, names)[:MAX_SHOWN],
         "row_count": len(answer.rows),
         "max_shown": MAX_SHOWN,
         "group_label": GROUPS[question.group],
@@ -48,7 +48,7 @@ def _usage_file(question: UsageQuestion) -> HttpResponseBase:
     return usage_csv(answer.question, answer.rows, for_people=True)
 
 
-def table(answer: UsageAnswer, asked: PageFilters, names: dict[str, str]) -> list[dict[str, object]]:
+def usage_rows(answer: UsageAnswer, asked: PageFilters, names: dict[str, str]) -> list[dict[str, object]]:
     """The answer's rows for people: newest bucket first, within it the most expensive first."""
     ordered = sorted(answer.rows, key=lambda row: (row.start, row.cost, row.requests), reverse=True)
     rows = []
