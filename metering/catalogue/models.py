@@ -58,7 +58,7 @@ class LanguageModel(models.Model):
         return self.slug
 
 
-def rate_field(optional: bool = False) -> models.DecimalField:
+def usd_rate_field(optional: bool = False) -> models.DecimalField:
     """A rate in USD per million tokens, six decimals."""
     return models.DecimalField(
         max_digits=16, decimal_places=6, validators=[MinValueValidator(Decimal(0))], null=optional, blank=optional
@@ -87,10 +87,10 @@ class PriceVersion(models.Model):
     effective_from = models.DateTimeField()
     # 0, and one more for each correction of a version with the same beginning.
     revision = models.PositiveSmallIntegerField(default=0, editable=False)
-    input_rate = rate_field()
-    cached_input_rate = rate_field(optional=True)
-    cache_write_rate = rate_field(optional=True)
-    output_rate = rate_field()
+    input_rate = usd_rate_field()
+    cached_input_rate = usd_rate_field(optional=True)
+    cache_write_rate = usd_rate_field(optional=True)
+    output_rate = usd_rate_field()
     currency = models.CharField(max_length=3, default="USD", editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 

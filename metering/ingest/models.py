@@ -210,7 +210,7 @@ class UsageEvent(models.Model):
         return self.input_tokens - self.cached_input_tokens - self.cache_write_tokens
 
     @property
-    def said(self) -> dict[str, Any]:
+    def details(self) -> dict[str, Any]:
         """`detail` as a dict: any of endpoint, route, user, metadata."""
         return {} if self.detail is None else json.loads(self.detail)
 

@@ -184,7 +184,7 @@ class ExportView(APIView):
         return limited_download(request, caller, lambda: export(kind, period, caller.workspace))
 
 
-def cursor_page(rows: Any, asked: dict[str, Any], shown: Any) -> dict[str, Any]:
+def cursor_page(rows: Any, asked: dict[str, Any], to_json: Any) -> dict[str, Any]:
     """A page of rows that are ordered newest first. Raises InvalidParameter for a cursor that is none of theirs."""
     if "cursor" in asked:
         (public_id,) = decode_cursor(asked["cursor"], 1)
@@ -196,7 +196,7 @@ def cursor_page(rows: Any, asked: dict[str, Any], shown: Any) -> dict[str, Any]:
     more = len(page) > asked["limit"]
     page = page[: asked["limit"]]
     next_cursor = encode_cursor([page[-1].public_id]) if more else None
-    return {"object": "list", "data": [shown(each) for each in page], "next_cursor": next_cursor}
+    return {"object": "list", "data": [to_json(each) for each in page], "next_cursor": next_cursor}
 
 
 @contextmanager

@@ -120,7 +120,7 @@ def _payments(since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
     yield from (difference for each in settled if (difference := _compared(each, ours.get(each.id))))
     known = {each.id for each in theirs}
     for payment in Payment.objects.filter(method=Payment.Method.STRIPE, received_at__gte=since + timedelta(days=7)):
-        if payment.intent_id not in known and (again := _asked_again(payment)):
+        if payment.intent_id not in known and (again := _fetched_payment(payment)):
             yield again
 
 
@@ -152,12 +152,12 @@ def _compared(theirs: Intent, ours: Payment | None) -> dict[str, Any] | None:
     }
 
 
-def _asked_again(payment: Payment) -> dict[str, Any] | None:
+def _fetched_payment(payment: Payment) -> dict[str, Any] | None:
     """A payment that Stripe did not list: begun long before it arrived, or not Stripe's at all."""
     try:
         intent = edge().retrieve_intent(str(payment.intent_id))
     except StripeRefused as refused:
-        expected = refused.said
+        expected = refused.stripe_message
     else:
         if intent.status == "succeeded" and intent.received == payment.amount:
             return None

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from metering.invoicing.composing.taken_back import taken_back
+from metering.invoicing.composing.withdrawn import withdrawn_tokens
 from metering.invoicing.models import Invoice
 from metering.money import cents_text, exact_text, round_to_cents
 from metering.periods import Period
@@ -54,7 +54,7 @@ WHERE i.status IN ('open', 'paid', 'uncollectible') AND l.kind IN ('usage', 'adj
   AND (%(start)s::timestamptz IS NULL OR l.period_start = %(start)s)
 """
 
-# Tokens that finalized invoices bill beyond those in the rollups: twice, never used, or taken back since (taken_back.py). What
+# Tokens that finalized invoices bill beyond those in the rollups: twice, never used, or taken back since (withdrawn.py). What
 # they bill less is not yet billed, and no difference.
 OVERBILLED = """
 WITH billed AS (
@@ -149,11 +149,11 @@ def invoice_differences(period: Period | None = None) -> list[dict[str, Any]]:
 def overbilled(scope: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """What is billed beyond the ledger and beyond what was taken back since, in tokens."""
     found = fetch_rows(OVERBILLED, scope)
-    taken = taken_back((tuple(thing), finalized_at) for _, _, _, _, finalized_at, *thing in found)
-    for workspace, slug, used, billed, _, *thing in found:
-        most = used + taken.get(tuple(thing), 0)
+    withdrawn = withdrawn_tokens((tuple(item), finalized_at) for _, _, _, _, finalized_at, *item in found)
+    for workspace, slug, used, billed, _, *item in found:
+        most = used + withdrawn.get(tuple(item), 0)
         if billed > most:
-            _, month, _, tier, price, component = thing
+            _, month, _, tier, price, component = item
             what = {"workspace_id": workspace, "month": f"{month:%Y-%m}", "model": slug, "service_tier": tier}
             which = {"price_id": price, "component": component}
             yield {"check": "billed_tokens_were_used", **what, **which, "expected": f"at most {most}", "found": str(billed)}
@@ -172,14 +172,14 @@ def of_invoice(
     amount_due: Decimal,
     taxes: Decimal,
     lines_exact: Decimal,
-    lines_shown: Decimal,
+    lines_displayed: Decimal,
     wrong_lines: int,
 ) -> Iterator[dict[str, Any]]:
     """What one finalized invoice contradicts itself in."""
     checks = [
         ("exact_lines_add_up", exact_text(lines_exact), exact_text(subtotal_exact)),
         ("subtotal_is_rounded_once", cents_text(round_to_cents(subtotal_exact)), cents_text(subtotal)),
-        ("displayed_lines_add_up", cents_text(subtotal), cents_text(lines_shown)),
+        ("displayed_lines_add_up", cents_text(subtotal), cents_text(lines_displayed)),
         ("tax_is_the_sum_of_taxes", cents_text(taxes), cents_text(tax)),
         ("total_is_subtotal_and_tax", cents_text(subtotal - promotional + tax), cents_text(total)),
         ("due_is_total_less_settled", cents_text(total - settled), cents_text(amount_due)),

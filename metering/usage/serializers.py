@@ -7,7 +7,7 @@ from rest_framework import serializers
 from metering.ingest.models import EventCorrection, EventStatus, UsageSource
 from metering.pricing.components import COMPONENTS
 from metering.usage.query import BUCKETS, GROUPS
-from workspaces.keys.serializers import SCOPES_SHOWN, Scopes
+from workspaces.keys.serializers import SCOPES_FIELD, Scopes
 
 STATUSES = [status.label for status in EventStatus]
 
@@ -144,7 +144,7 @@ class CallingKeySerializer(serializers.Serializer[Any]):
     id = serializers.CharField()
     name = serializers.CharField()
     kind = serializers.ChoiceField(choices=["live", "test", "admin"])
-    scopes = Scopes(allow_null=True, help_text=SCOPES_SHOWN)
+    scopes = Scopes(allow_null=True, help_text=SCOPES_FIELD)
     workspace = KeyWorkspaceSerializer()
     created_at = serializers.DateTimeField()
     last_used_at = serializers.DateTimeField(allow_null=True)

@@ -13,7 +13,7 @@ NOT_CONFIRMED = {
     "admin:autocomplete": "reads",
     "admin:jsi18n": "reads",
     "admin:workspaces_gateway_rename": "changes a name",
-    "admin:metering_notice_send_again": "sends a mail once more, to the address it was for",
+    "admin:metering_notice_resend": "sends a mail once more, to the address it was for",
     "pages:switch": "chooses which of one's workspaces is shown",
     "pages:invitation_answer": "joins a workspace that invited this very address, or declines",
     "pages:billing_profile": "changes what later invoices print of the customer",

@@ -50,7 +50,7 @@ ALL_WAITING = 2**31
 
 APPLIED = {RECORDED: "the event has arrived", DUPLICATE: "the same correction was recorded before"}
 
-Judged = list[tuple[SentCorrectionRow, Verdict]]
+Verdicts = list[tuple[SentCorrectionRow, Verdict]]
 Clock = Callable[[], datetime]
 
 
@@ -101,9 +101,9 @@ def _process_some(now: Clock, among: int) -> tuple[int, int]:
             places = _places(sent)
             waiting += lock_waiting(among, WAITING_PER_TRANSACTION)
             waited = of_waiting(waiting)
-            judged = _correct([*sent, *waited], places | _places(waited), rates, now())
-            _settle_batches(batches, judged, now())
-            done = _settle_waiting(judged, now())
+            verdicts = _correct([*sent, *waited], places | _places(waited), rates, now())
+            _close_batches(batches, verdicts, now())
+            done = _resolve_waiting(verdicts, now())
     except Exception as error:
         directory.forget()
         if is_outage(error):
@@ -130,7 +130,7 @@ def _places(sent: Iterable[SentCorrectionRow]) -> set[Place]:
     return locate(each.identity for each in sent)
 
 
-def _correct(sent: Iterable[SentCorrectionRow], places: set[Place], rates: RateTable, now: datetime) -> Judged:
+def _correct(sent: Iterable[SentCorrectionRow], places: set[Place], rates: RateTable, now: datetime) -> Verdicts:
     """Applies corrections in the order they were sent, in the transaction that holds their batches or rows."""
     sent = sorted(sent, key=lambda each: each.rank)
     events = lock_events(places)
@@ -140,11 +140,11 @@ def _correct(sent: Iterable[SentCorrectionRow], places: set[Place], rates: RateT
     return list(zip(sent, decided.verdicts, strict=True))
 
 
-def _settle_batches(batches: Sequence[Claimed], judged: Judged, now: datetime) -> None:
+def _close_batches(batches: Sequence[Claimed], verdicts: Verdicts, now: datetime) -> None:
     counts: dict[int, Counter[str]] = defaultdict(Counter)
     items: dict[int, list[dict[str, Any]]] = {batch.id: list(batch.items) for batch in batches}
     refused: dict[int, list[Refused]] = defaultdict(list)
-    for sent, verdict in judged:
+    for sent, verdict in verdicts:
         if sent.waiting is not None:
             continue
         counts[sent.batch_id][verdict.outcome] += 1
@@ -171,13 +171,13 @@ def _refused(sent: SentCorrectionRow, verdict: Verdict) -> Refused:
     return Refused(correction.index, Rejected(verdict.code, verdict.message, known), sent.content)
 
 
-def _settle_waiting(judged: Judged, now: datetime) -> int:
+def _resolve_waiting(verdicts: Verdicts, now: datetime) -> int:
     """What was applied, or was a duplicate after all, is settled; what is refused now for another reason stays open.
 
     Returns how many wait no longer.
     """
     alike: dict[Verdict, list[int]] = defaultdict(list)
-    for sent, verdict in judged:
+    for sent, verdict in verdicts:
         if sent.waiting is not None and verdict.code != UNKNOWN_EVENT:
             alike[verdict].append(sent.waiting)
     for verdict, pks in alike.items():
@@ -210,22 +210,22 @@ def _batch_alone(batch_id: int, now: Clock) -> bool:
 
 def _correct_batch(batches: list[Claimed], rates: RateTable, now: datetime) -> None:
     sent = of_batches(batches)
-    _settle_batches(batches, _correct(sent, _places(sent), rates, now), now)
+    _close_batches(batches, _correct(sent, _places(sent), rates, now), now)
 
 
 def _correct_one_by_one(batches: list[Claimed], rates: RateTable, now: datetime) -> None:
     """Each correction behind a savepoint of its own: the one that the database refuses is quarantined."""
-    judged: Judged = []
+    verdicts: Verdicts = []
     for sent in of_batches(batches):
         try:
             with transaction.atomic():
-                judged += _correct([sent], _places([sent]), rates, now)
+                verdicts += _correct([sent], _places([sent]), rates, now)
         except DatabaseError as error:
             if not blames_the_event(error):
                 raise
             message = f"The database refused it: {str(error).splitlines()[0]}"
-            judged.append((sent, Verdict("rejected", "refused_by_database", message)))
-    _settle_batches(batches, judged, now)
+            verdicts.append((sent, Verdict("rejected", "refused_by_database", message)))
+    _close_batches(batches, verdicts, now)
 
 
 def _waiting_alone(quarantined: int, now: Clock) -> None:
@@ -236,7 +236,7 @@ def _waiting_alone(quarantined: int, now: Clock) -> None:
             still_open = QuarantinedEvent.objects.filter(pk=quarantined, settled_at__isnull=True)
             held = list(still_open.select_for_update(of=("self",)).values_list("pk", flat=True))
             waited = of_waiting(held)
-            _settle_waiting(_correct(waited, _places(waited), rates, now()), now())
+            _resolve_waiting(_correct(waited, _places(waited), rates, now()), now())
     except Exception as error:
         if is_outage(error):
             raise

@@ -27,7 +27,7 @@ def record_one_by_one(batches: list[Claimed], rates: RateTable, now: datetime, f
     Locks are taken event by event here, so two of these can deadlock: the one that loses is tried again.
     """
     for claimed in quarantine_late(batches, now):
-        batch = _checked_again(claimed, now)
+        batch = _revalidated(claimed, now)
         total = Outcome([], [], [])
         items = list(batch.items)
         contents = batch.contents()
@@ -50,7 +50,7 @@ def record_one_by_one(batches: list[Claimed], rates: RateTable, now: datetime, f
         note_uses(last_uses(total.recorded, now))
 
 
-def _checked_again(batch: Claimed, now: datetime) -> Claimed:
+def _revalidated(batch: Claimed, now: datetime) -> Claimed:
     """The batch, with what the door would refuse today quarantined and listed."""
     known = {item["index"] for item in batch.items}
     checked = check_each(batch.contents(), batch.kind, batch.received_at)

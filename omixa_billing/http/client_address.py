@@ -29,7 +29,7 @@ def client_address(request: HttpRequest) -> str:
 
 def address_of(peer: str, header: Callable[[str], str]) -> str:
     """The same of a connection's peer and the headers that came on it; `header` gives an empty text for one that did not."""
-    found = _told_by_proxy(header) or _parsed(peer)
+    found = _stated_by_proxy(header) or _parsed(peer)
     return UNKNOWN if found is None else str(found)
 
 
@@ -41,7 +41,7 @@ def address_group(address: str) -> str:
     return UNKNOWN if found is None else str(found)
 
 
-def _told_by_proxy(header: Callable[[str], str]) -> Address | None:
+def _stated_by_proxy(header: Callable[[str], str]) -> Address | None:
     """What the outermost proxy of ours saw. None without proxies, or when they did not say."""
     if settings.TRUSTED_CLIENT_IP_HEADER:
         return _parsed(header(settings.TRUSTED_CLIENT_IP_HEADER))

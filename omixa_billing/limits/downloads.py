@@ -28,7 +28,7 @@ RETRY_AFTER_SECONDS = 5
 ALL = "all"
 
 # Takes a place in every set or in none; each has its most.
-TAKE = Script("""
+ACQUIRE = Script("""
 local now, until_, token = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 for i, key in ipairs(KEYS) do
     redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
@@ -67,7 +67,7 @@ def guarded(request: HttpRequest, caller: str, workspace: str | None, make: Call
     `caller` names the key or the person. Without a free slot: TooManyDownloads for programs, a page for people.
     """
     slot = _Slot(caller, workspace)
-    if not slot.take():
+    if not slot.acquire():
         if not speaks_json(request):
             return too_many_requests(request, RETRY_AFTER_SECONDS)
         message = "Too many downloads at once: finish one, and ask again."
@@ -95,14 +95,14 @@ class _Slot:
         self._released = False
         self._renewed_at = time.monotonic()
 
-    def take(self) -> bool:
+    def acquire(self) -> bool:
         with _lock:
             most = self._most | {ALL: settings.DOWNLOADS_PER_PROCESS}
             if any(_here[name] >= number for name, number in most.items()):
                 return False
             _here.update(most.keys())
         now = time.time()
-        leased = TAKE.run(self._keys(), [_ms(now), _ms(now + LEASE_SECONDS), self._token, *self._most.values()])
+        leased = ACQUIRE.run(self._keys(), [_ms(now), _ms(now + LEASE_SECONDS), self._token, *self._most.values()])
         if leased == 0:
             self.release()
             return False

@@ -29,7 +29,7 @@ def main() -> int:
         sys.exit(str(error))
     os.environ |= {"OMIXA_HOME": str(home_folder()), "OMIXA_SUPERVISOR": str(os.getpid()), "PYTHONUNBUFFERED": "1"}
     lock = claim_home()
-    refuse_taken_port()
+    refuse_used_port()
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(fresh_metrics())
     path = run_directory() / "supervisord.conf"
     path.write_text(supervisor_configuration())
@@ -60,7 +60,7 @@ def fresh_metrics() -> Path:
     return folder
 
 
-def refuse_taken_port() -> None:
+def refuse_used_port() -> None:
     host, port = bound_address()
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:

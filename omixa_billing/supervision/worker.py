@@ -14,6 +14,6 @@ __all__ = ["app"]
 
 
 @worker_process_init.connect
-def settle_in(**_: Any) -> None:
+def prepare_process(**_: Any) -> None:
     die_with_parent(signal.SIGKILL)  # a task may die at any point; its transaction then never happened
     collect_rarely()

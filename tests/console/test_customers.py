@@ -190,7 +190,7 @@ def test_an_operator_invites_the_first_owner(console: Client, world: World, mail
     assert "Invited by: the operator of Omixa billing" in str(mail.body)
     listed = console.get(reverse("admin:workspaces_workspace_change", args=[world.acme.pk])).content.decode()
     assert "new@acme.example" in listed
-    again = submit(console, reverse("admin:workspaces_invitation_send_again", args=[invitation.pk]))
+    again = submit(console, reverse("admin:workspaces_invitation_resend", args=[invitation.pk]))
     assert again.status_code == 302
     submit(console, reverse("admin:workspaces_invitation_withdraw", args=[invitation.pk]))
     invitation.refresh_from_db()

@@ -44,7 +44,7 @@ def fixed_day() -> Iterator[None]:
 def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a few events are already several transactions' worth of re-rating, and claimed by copying."""
     monkeypatch.setattr(rerate_events, "EVENTS_PER_TRANSACTION", 2)
-    monkeypatch.setattr(rerate_events, "STRETCHES_PER_TRANSACTION", 2)
+    monkeypatch.setattr(rerate_events, "INTERVALS_PER_TRANSACTION", 2)
     monkeypatch.setattr(intervals, "GROUPS_PER_READ", 2)
     monkeypatch.setattr(claim, "WORTH_HOPING", 2)
     monkeypatch.setattr(claim, "CAREFUL_FOR", 1)

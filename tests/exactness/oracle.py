@@ -224,8 +224,8 @@ class Oracle:
         reader = read_event if kind == "events" else read_correction
         parts = {index: reader(content, now) for index, content in enumerate(contents)}
         refused = {index: REJECTED for index, part in parts.items() if part is None}
-        let_through = {index: part for index, part in parts.items() if part is not None}
-        batch = Batch(len(self.batches), kind, let_through, refused)
+        admitted = {index: part for index, part in parts.items() if part is not None}
+        batch = Batch(len(self.batches), kind, admitted, refused)
         self.batches.append(batch)
         if work:
             self.work()

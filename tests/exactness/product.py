@@ -79,8 +79,8 @@ class Product:
                 assert [rebuild(month)["changed"] for month in months_with_usage()] == [0] * len(months_with_usage())
         return None
 
-    def take_in(self, parcel: Any, body: dict[str, Any], now: datetime, then_work: bool) -> Batch:
-        batch = receive(parcel(json.dumps(body).encode()), self.gateway, now)
+    def take_in(self, payload: Any, body: dict[str, Any], now: datetime, then_work: bool) -> Batch:
+        batch = receive(payload(json.dumps(body).encode()), self.gateway, now)
         self.batches.append(batch)
         if then_work:
             work(now)

@@ -161,7 +161,7 @@ def test_values_that_celery_brings_back_as_objects_of_python_are_read(gateway: G
     work()
     recorded = UsageEvent.objects.get()
     assert (recorded.request_id, recorded.occurred_at) == ("00000000-0000-0000-0000-000000000001", NOW)
-    assert recorded.said["metadata"]["cost"] == "0.10"
+    assert recorded.details["metadata"]["cost"] == "0.10"
     assert QuarantinedEvent.objects.get().code == "invalid_event"
 
 

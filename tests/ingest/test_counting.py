@@ -217,7 +217,7 @@ def test_what_the_gateway_said_beside_the_counts_is_kept(gateway: Gateway, key: 
     said = {"endpoint": "/api/v1/chat/completions", "route": "azure-eu", "user": "u-7", "metadata": {"team": "x", "n": 1.5}}
     send(gateway, [an_event(key, **said, provider="azure-openai", stream=True, latency_ms=812, time_to_first_token_ms=90)])
     event = UsageEvent.objects.get()
-    assert event.said == said
+    assert event.details == said
     assert (event.stream, event.latency_ms, event.time_to_first_token_ms) == (True, 812, 90)
     assert event.provider.name == "azure-openai"
 

@@ -178,7 +178,7 @@ def test_a_whole_credential_in_an_event_is_never_stored_or_echoed(post: Post, ke
 
     stored = bytes(Batch.objects.get().body) + bytes(QuarantinedEvent.objects.get().content)
     assert secret.encode() not in stored + response.content
-    assert UsageEvent.objects.get().said == {"metadata": {"k": "omx_live_[removed]"}}
+    assert UsageEvent.objects.get().details == {"metadata": {"k": "omx_live_[removed]"}}
 
 
 def test_a_credential_spelt_in_escapes_is_never_stored_or_shown(post: Post, key: APIKey) -> None:
@@ -186,7 +186,7 @@ def test_a_credential_spelt_in_escapes_is_never_stored_or_shown(post: Post, key:
     spelt = "".join(f"\\u{ord(letter):04x}" for letter in secret)
     post(body_of([an_event(key, user="SPELT")]).replace(b"SPELT", spelt.encode()))
     work()
-    assert UsageEvent.objects.get().said == {"user": "omx_live_[removed]"}
+    assert UsageEvent.objects.get().details == {"user": "omx_live_[removed]"}
     assert spelt.encode() not in bytes(Batch.objects.get().body)
 
 

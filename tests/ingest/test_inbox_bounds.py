@@ -54,8 +54,8 @@ def test_batches_that_other_processes_took_in_count_too(gateway: Gateway, key: A
     for at in range(3):
         send(gateway, [an_event(key, request_id=f"r{at}")], process=False)
     backlog.forget()  # as a process that has just started
-    assert not backlog.take_one(3)
-    assert backlog.take_one(4)
+    assert not backlog.admit_one(3)
+    assert backlog.admit_one(4)
 
 
 def test_an_old_day_is_dropped_once_everything_in_it_is_processed(gateway: Gateway, key: APIKey, settings: Any) -> None:

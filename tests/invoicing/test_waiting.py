@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from metering.errors import InvoiceNotDraft, NothingToAccept
-from metering.invoicing.lifecycle.accept import accept_take_back
+from metering.invoicing.lifecycle.accept import accept_withdrawal
 from metering.invoicing.lifecycle.finalize import finalize
 from metering.invoicing.lifecycle.schedule import close_months_due
 from metering.invoicing.lifecycle.void import void as void_invoice
@@ -59,7 +59,7 @@ def test_what_nothing_explains_waits_and_is_taken_back_once_a_person_accepts_it(
     reason = "1,000,000 tokens are taken back (September 2026: codex-mini, input) and nothing explains it."
     assert (lost.status, lost.held, lost.subtotal) == ("draft", reason, Decimal("-1.50"))
     use(key, "11-02T00:00", "11-03T00:00", usage=MILLION, now=IN_NOVEMBER)
-    assert accept_take_back(lost.pk, "a backup was restored", "ops@omixa.example", IN_NOVEMBER) is None
+    assert accept_withdrawal(lost.pk, "a backup was restored", "ops@omixa.example", IN_NOVEMBER) is None
     close_months_due(IN_DECEMBER)
     assert told(acme.invoices.get(period_start=NOVEMBER.start)) == [
         ("usage", "codex-mini, input", 2_000_000, "3", "3.00"),
@@ -67,13 +67,13 @@ def test_what_nothing_explains_waits_and_is_taken_back_once_a_person_accepts_it(
     ]
     assert acme.invoices.filter(status="draft").count() == 0
     with pytest.raises(Invoice.DoesNotExist):
-        accept_take_back(lost.pk, "again", "ops@omixa.example", IN_DECEMBER)
+        accept_withdrawal(lost.pk, "again", "ops@omixa.example", IN_DECEMBER)
 
 
 def test_what_was_accepted_explains_nothing_that_is_lost_later(use: Meter, key: APIKey, acme: Workspace, lost: Invoice) -> None:
     use(key, "10-14T10:00", "10-15T10:00", usage=MILLION)
     (october,) = finalized(OCTOBER, IN_NOVEMBER)
-    accepted = accept_take_back(october.pk, "a backup was restored", "ops@omixa.example", IN_NOVEMBER)
+    accepted = accept_withdrawal(october.pk, "a backup was restored", "ops@omixa.example", IN_NOVEMBER)
     assert accepted is not None
     assert accepted.held == ""
     assert AuditEntry.objects.filter(action="invoice.accepted", target=accepted.public_id).count() == 1
@@ -88,10 +88,10 @@ def test_nothing_else_is_accepted(use: Meter, key: APIKey) -> None:
     use(key, "09-14T10:00", usage=MILLION)
     (draft,) = closed()
     with pytest.raises(NothingToAccept):
-        accept_take_back(draft.pk, "why not", "ops@omixa.example", NOW)
+        accept_withdrawal(draft.pk, "why not", "ops@omixa.example", NOW)
     (invoice,) = finalized()
     with pytest.raises(InvoiceNotDraft):
-        accept_take_back(invoice.pk, "why not", "ops@omixa.example", NOW)
+        accept_withdrawal(invoice.pk, "why not", "ops@omixa.example", NOW)
 
 
 def test_a_month_of_nothing_but_unpriced_events_is_counted_and_waits_where_that_is_set(

@@ -214,8 +214,8 @@ class Reader:
         for event in self.sent:
             shown = event | {name: event.get(name, value) for name, value in (("service_tier", "default"), ("provider", ""))}
             within = self.asked.start <= datetime.fromisoformat(event["occurred_at"]) < self.asked.end
-            let_through = all(shown[name] in values for name, values in self.asked.filters.items())
-            if within and let_through and event["key_id"] in self.mine:
+            admitted = all(shown[name] in values for name, values in self.asked.filters.items())
+            if within and admitted and event["key_id"] in self.mine:
                 found.append(event)
         return found
 

@@ -107,7 +107,7 @@ def _note_look(name: str, kwargs: dict[str, Any], request: HttpRequest, response
 def _listed(table: str, request: HttpRequest, response: HttpResponse) -> tuple[str, Workspace] | None:
     """A list, or an event by its address, counts when it was narrowed to one workspace: by name, or as its rows show."""
     way = LOOKED_AT[table].replace(".", LOOKUP_SEP)
-    pk = _only_workspace_shown(table, request, response)
+    pk = _only_workspace_listed(table, request, response)
     if pk is None and way:
         chosen = request.GET.get(way) or request.GET.get(f"{way}__id__exact") or ""
         pk = int(chosen) if _is_number(chosen) else None
@@ -116,7 +116,7 @@ def _listed(table: str, request: HttpRequest, response: HttpResponse) -> tuple[s
     return None if workspace is None else (number if _is_number(number) else "list", workspace)
 
 
-def _only_workspace_shown(table: str, request: HttpRequest, response: HttpResponse) -> int | None:
+def _only_workspace_listed(table: str, request: HttpRequest, response: HttpResponse) -> int | None:
     """Whose all rows on the page of a list are that was searched or filtered, however it was."""
     shown = (getattr(response, "context_data", None) or {}).get("cl")
     if shown is None or not LOOKED_AT[table] or not set(request.GET) - ONLY_ARRANGES:

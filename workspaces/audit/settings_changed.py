@@ -27,23 +27,25 @@ def note_settings(names: Iterable[str], now: datetime) -> AuditEntry | None:
     found = {name: os.environ.get(name) for name in names}
     with transaction.atomic():
         known = dict(KnownSetting.objects.select_for_update().values_list("name", "value"))
-        seen = {name: _shown(name, value) for name, value in found.items()}
+        seen = {name: _value_to_store(name, value) for name, value in found.items()}
         changed = {name: value for name, value in seen.items() if known.get(name, UNSET) != value}
-        if known and KEY in changed:  # what the other secrets are told by, is new itself
+        if known and KEY in changed:  # what the other secrets are changes by, is new itself
             changed = {name: value for name, value in changed.items() if name == KEY or not _is_secret(name)}
         rows = [KnownSetting(name=name, value=value) for name, value in seen.items()]
         KnownSetting.objects.bulk_create(rows, update_conflicts=True, update_fields=["value"], unique_fields=["name"])
         if not known or not changed:
             return None
-        told = {name: [_told(name, known.get(name, UNSET)), _told(name, value)] for name, value in sorted(changed.items())}
-        return record(command_actor("start"), "settings.changed", "settings", now=now, changes=told)
+        changes = {
+            name: [_change(name, known.get(name, UNSET)), _change(name, value)] for name, value in sorted(changed.items())
+        }
+        return record(command_actor("start"), "settings.changed", "settings", now=now, changes=changes)
 
 
 def _is_secret(name: str) -> bool:
     return name not in PUBLIC and SECRET.search(name) is not None
 
 
-def _shown(name: str, value: str | None) -> str:
+def _value_to_store(name: str, value: str | None) -> str:
     """The value, or of a secret what only the same secret gives again."""
     if value is None:
         return UNSET
@@ -52,5 +54,5 @@ def _shown(name: str, value: str | None) -> str:
     return hmac.new(settings.SECRET_KEY.encode(), f"{name}={value}".encode(), hashlib.sha256).hexdigest()
 
 
-def _told(name: str, value: str) -> str:
+def _change(name: str, value: str) -> str:
     return "a secret" if _is_secret(name) and value != UNSET else value

@@ -37,7 +37,7 @@ class InvitationAdmin(OperatorAdmin):
         ("answered_at", "mail_failed"),
     )
     readonly_fields = tuple(name for row in fields for name in row)
-    actions_detail = ("send_again", "withdraw")
+    actions_detail = ("resend", "withdraw")
 
     @display(description="state", label=STATE_LABELS)
     def state_label(self, invitation: Invitation) -> str:
@@ -51,12 +51,12 @@ class InvitationAdmin(OperatorAdmin):
         return super().get_actions_detail(request, object_id) if is_open else []
 
     @action(description="Send again", url_path="send-again", icon="forward_to_inbox")
-    def send_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    def resend(self, request: HttpRequest, object_id: str) -> HttpResponse:
         invitation = get_object_or_404(Invitation.objects.select_related("workspace"), pk=object_id)
         page_of_workspace = reverse("admin:workspaces_workspace_change", args=[invitation.workspace_id])
 
         def act(asked: dict[str, Any]) -> HttpResponse:
-            deliver_and_tell(
+            deliver_and_report(
                 request,
                 *resend_invitation(invitation, operator_of(request), actor_of(request), timezone.now(), by_operator=True),
             )
@@ -90,7 +90,7 @@ class InvitationAdmin(OperatorAdmin):
         return reverse("admin:workspaces_invitation_change", args=[invitation.pk])
 
 
-def deliver_and_tell(request: HttpRequest, invitation: Invitation, secret: str | None) -> None:
+def deliver_and_report(request: HttpRequest, invitation: Invitation, secret: str | None) -> None:
     """Sends the mail, and says what happened."""
     invited = f"{invitation.email} is invited to {invitation.workspace.name}"
     try:

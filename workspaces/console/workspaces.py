@@ -15,7 +15,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, BooleanRadioF
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
-from workspaces.console.invitations import deliver_and_tell
+from workspaces.console.invitations import deliver_and_report
 from workspaces.console.kit import fields
 from workspaces.console.kit.base import OperatorAdmin, ReadOnlyInline, actor_of, operator_of
 from workspaces.console.kit.pages import FormPage
@@ -132,7 +132,7 @@ class WorkspaceAdmin(OperatorAdmin):
         def act(asked: dict[str, Any]) -> HttpResponse:
             operator, actor = operator_of(request), actor_of(request)
             made = invite(workspace, asked["email"], asked["role"], operator, actor, timezone.now(), by_operator=True)
-            deliver_and_tell(request, *made)
+            deliver_and_report(request, *made)
             return redirect(workspace_admin_url(workspace))
 
         page = FormPage(

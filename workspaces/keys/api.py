@@ -83,7 +83,7 @@ class KeysView(APIView):
             scopes=asked.get("scopes"),
             maker=caller.key,
         )
-        return _shown(key, now, secret, status=201)
+        return _key_response(key, now, secret, status=201)
 
 
 class KeyView(APIView):
@@ -97,7 +97,7 @@ class KeyView(APIView):
         responses={200: KeySerializer, **REFUSED, **NOT_FOUND},
     )
     def get(self, request: Request, key_id: str) -> Response:
-        return _shown(_key_of(caller_of(request), key_id), timezone.now())
+        return _key_response(_key_of(caller_of(request), key_id), timezone.now())
 
     @extend_schema(
         operation_id="change_key",
@@ -110,7 +110,7 @@ class KeyView(APIView):
         caller, now = caller_of(request), timezone.now()
         key = _key_of(caller, key_id)
         issue.change_key(key, _valid(KeyChanges(data=request.data)), caller.actor, now, caller.user, caller.key)
-        return _shown(_key_of(caller, key_id), now)
+        return _key_response(_key_of(caller, key_id), now)
 
 
 class RotateKey(APIView):
@@ -129,7 +129,7 @@ class RotateKey(APIView):
         key = _key_of(caller, key_id)
         grace = timedelta(seconds=_valid(Rotation(data=request.data))["grace_seconds"])
         secret = issue.rotate_key(key, grace, caller.actor, now, caller.user, caller.key)
-        return _shown(_key_of(caller, key_id), now, secret)
+        return _key_response(_key_of(caller, key_id), now, secret)
 
 
 class RevokeKey(APIView):
@@ -148,7 +148,7 @@ class RevokeKey(APIView):
         key = _key_of(caller, key_id)
         _valid(Nothing(data=request.data))
         issue.revoke_key(key, caller.actor, now, caller.user, caller.key)
-        return _shown(_key_of(caller, key_id), now)
+        return _key_response(_key_of(caller, key_id), now)
 
 
 def _keys_of(caller: Caller) -> QuerySet[APIKey]:
@@ -175,7 +175,7 @@ def _valid(serializer: Any) -> Any:
     return serializer.validated_data
 
 
-def _shown(key: APIKey, now: datetime, secret: str | None = None, status: int = 200) -> Response:
+def _key_response(key: APIKey, now: datetime, secret: str | None = None, status: int = 200) -> Response:
     context = {"now": now, "secret": secret}
     kind = KeySerializer if secret is None else KeyWithSecretSerializer
     return Response(kind(key, context=context).data, status=status)

@@ -17,7 +17,7 @@ from workspaces.names import MAX_NAME
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
 SCOPES_HELP = "What an admin key may do beside reading: `[]` is a key that only reads. Other kinds take none."
-SCOPES_SHOWN = "What an admin key may do beside reading; null for keys of other kinds, which have no scopes."
+SCOPES_FIELD = "What an admin key may do beside reading; null for keys of other kinds, which have no scopes."
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -118,7 +118,7 @@ class KeySerializer(serializers.ModelSerializer[APIKey]):
     prefix = serializers.SerializerMethodField(help_text="How the newest secret begins.")
     last_four = serializers.SerializerMethodField(help_text="How the newest secret ends.")
     status = serializers.SerializerMethodField()
-    scopes = serializers.SerializerMethodField(help_text=SCOPES_SHOWN)
+    scopes = serializers.SerializerMethodField(help_text=SCOPES_FIELD)
     workspace_id = serializers.CharField(source="workspace.public_id")
     created_by = serializers.CharField(
         source="created_by.email", default=None, allow_null=True, help_text="The address of the person who made it."

@@ -28,7 +28,7 @@ def factors_of(user: User) -> set[str]:
     return set(Authenticator.objects.filter(user=user, type__in=FACTORS).values_list("type", flat=True))
 
 
-def shown_here(request: HttpRequest, user: User) -> bool:
+def proven_in_session(request: HttpRequest, user: User) -> bool:
     """Whether this very session showed a second factor, at its sign-in or since."""
     return any(each.get("method") == "mfa" for each in get_authentication_records(request, user))
 
@@ -52,7 +52,7 @@ class OperatorsNeedSecondFactor:
         factors = factors_of(user)
         if not factors:
             return redirect(f"{reverse('mfa_index')}?needed=yes")
-        return None if shown_here(request, user) else _ask_for(factors, request)
+        return None if proven_in_session(request, user) else _ask_for(factors, request)
 
 
 def _ask_for(factors: set[str], request: HttpRequest) -> HttpResponse:

@@ -107,16 +107,16 @@ def finding_sentence(difference: dict[str, Any]) -> str:
 
 
 def _row(difference: dict[str, Any], links: dict[tuple[str, str], str]) -> list[SafeString]:
-    told = CHECKS.get(str(difference.get("check", "")), Sides("", "", STRIPE))
+    stated = CHECKS.get(str(difference.get("check", "")), Sides("", "", STRIPE))
     return [
         format_html("<span>{}</span>", finding_sentence(difference)),
         _about(difference, links),
-        _said(difference.get("found"), told.ours),
-        _said(difference.get("expected"), told.theirs),
+        _value_html(difference.get("found"), stated.ours),
+        _value_html(difference.get("expected"), stated.theirs),
     ]
 
 
-def _said(value: Any, who: str) -> SafeString:
+def _value_html(value: Any, who: str) -> SafeString:
     """The value on one line where it is short, and below it whose word it is."""
     if isinstance(value, dict):
         value = ", ".join(f"{name} {each}" for name, each in value.items())

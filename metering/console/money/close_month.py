@@ -61,13 +61,13 @@ def _close_one(request: HttpRequest, workspace: Workspace, month: Period, final:
     stood = before.exclude(status=Invoice.Status.VOID).exists()
     invoice = close_workspace(workspace, month, timezone.now(), final, actor_of(request)).invoice
     tell = messages.warning if invoice is None or invoice.held else messages.success
-    tell(request, _told(workspace, month, invoice, stood))
+    tell(request, _outcome(workspace, month, invoice, stood))
     if invoice is None:
         return redirect(reverse("admin:metering_invoice_changelist"))
     return redirect(reverse("admin:metering_invoice_change", args=[invoice.pk]))
 
 
-def _told(workspace: Workspace, month: Period, invoice: Invoice | None, stood: bool) -> str:
+def _outcome(workspace: Workspace, month: Period, invoice: Invoice | None, stood: bool) -> str:
     """What came of closing the month; `stood`: it was finalized before."""
     about = f"{workspace} for {month.start:%B %Y}"
     if invoice is None:

@@ -33,26 +33,26 @@ REFUND_LABELS = {"started": "info", "pending": "info", "succeeded": "success", "
 
 class LinesOfACreditNote(ReadOnlyInline):
     model = CreditNoteLine
-    fields = ("description", "shown")
+    fields = ("description", "amount_of_row")
     readonly_fields = fields
     ordering = ("position",)
     per_page = 50
     verbose_name_plural = "lines"
 
     @display(description="amount")
-    def shown(self, line: CreditNoteLine) -> SafeString:
+    def amount_of_row(self, line: CreditNoteLine) -> SafeString:
         return figures.money(line.amount)
 
 
 class RefundsOfACreditNote(ReadOnlyInline):
     model = Refund
-    fields = ("shown", "status_label", "message", "started_at", "settled_at", "stripe_id")
+    fields = ("amount_of_row", "status_label", "message", "started_at", "settled_at", "stripe_id")
     readonly_fields = fields
     ordering = ("pk",)
     verbose_name_plural = "refunds"
 
     @display(description="amount")
-    def shown(self, refund: Refund) -> SafeString:
+    def amount_of_row(self, refund: Refund) -> SafeString:
         return figures.money(refund.amount)
 
     @display(description="status", label=REFUND_LABELS)
@@ -62,7 +62,7 @@ class RefundsOfACreditNote(ReadOnlyInline):
 
 class CreditNoteAdmin(OperatorAdmin):
     when_empty = "A credit note is issued on the page of the invoice that it lowers."
-    list_display = ("number", "workspace", "invoice", "issued_at", "total_shown", "off_due_shown", "given_back_shown", "way")
+    list_display = ("number", "workspace", "invoice", "issued_at", "total_text", "off_due_text", "given_back_text", "way")
     list_filter = (("settlement", ChoicesDropdownFilter), ("invoice__workspace", AutocompleteSelectFilter))
     list_select_related = ("invoice__workspace",)
     search_fields = ("public_id__exact", "number__exact", "invoice__number__exact", "invoice__workspace__name__icontains")
@@ -72,15 +72,15 @@ class CreditNoteAdmin(OperatorAdmin):
     fields = (
         ("number", "invoice_link"),
         ("workspace", "reason"),
-        ("subtotal_shown", "tax_shown"),
-        ("total_shown", "off_due_shown"),
-        ("given_back_shown", "way"),
-        ("as_credit_shown", "missing_shown"),
+        ("subtotal_text", "tax_text"),
+        ("total_text", "off_due_text"),
+        ("given_back_text", "way"),
+        ("as_credit_text", "missing_text"),
         ("issued_at", "issued_by"),
         "public_id",
     )
     readonly_fields = tuple(name for row in fields for name in ([row] if isinstance(row, str) else row))
-    actions_detail = ("refund_again", "printable", "pdf")
+    actions_detail = ("retry_refund_of_note", "printable", "pdf")
 
     def get_inlines(self, request: HttpRequest, obj: CreditNote | None) -> list[Any]:
         refunded = obj is not None and obj.refunds.exists()
@@ -101,23 +101,23 @@ class CreditNoteAdmin(OperatorAdmin):
         return link_to(note.invoice)
 
     @display(description="subtotal")
-    def subtotal_shown(self, note: CreditNote) -> SafeString:
+    def subtotal_text(self, note: CreditNote) -> SafeString:
         return figures.money(note.subtotal)
 
     @display(description="tax")
-    def tax_shown(self, note: CreditNote) -> SafeString:
+    def tax_text(self, note: CreditNote) -> SafeString:
         return figures.money(note.tax)
 
     @display(description="total")
-    def total_shown(self, note: CreditNote) -> SafeString:
+    def total_text(self, note: CreditNote) -> SafeString:
         return figures.money(note.total)
 
     @display(description="off what was due")
-    def off_due_shown(self, note: CreditNote) -> SafeString:
+    def off_due_text(self, note: CreditNote) -> SafeString:
         return figures.money(note.off_due)
 
     @display(description="given back")
-    def given_back_shown(self, note: CreditNote) -> SafeString:
+    def given_back_text(self, note: CreditNote) -> SafeString:
         return figures.money(note.given_back)
 
     @display(description="settlement")
@@ -125,15 +125,15 @@ class CreditNoteAdmin(OperatorAdmin):
         return note.get_settlement_display() if note.settlement else "-"
 
     @display(description="of it as credit")
-    def as_credit_shown(self, note: CreditNote) -> SafeString:
+    def as_credit_text(self, note: CreditNote) -> SafeString:
         return figures.money(returned_as_credit(note))
 
     @display(description="refunds missing")
-    def missing_shown(self, note: CreditNote) -> SafeString:
+    def missing_text(self, note: CreditNote) -> SafeString:
         return figures.money(missing_of(note))
 
     @action(description="Refund again", url_path="refund-again", icon="replay")
-    def refund_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    def retry_refund_of_note(self, request: HttpRequest, object_id: str) -> HttpResponse:
         note = get_object_or_404(CreditNote.objects.select_related("invoice"), pk=object_id)
         back = reverse("admin:metering_creditnote_change", args=[note.pk])
 

@@ -26,27 +26,27 @@ from workspaces.console.kit.pages import FormPage
 KIND_LABELS = {"promotional": "info", "purchased": "success", "goodwill": "warning"}
 
 
-class TakeBackForm(forms.Form):
+class WithdrawCreditForm(forms.Form):
     reason = fields.text("reason", max_length=300)
 
 
 class EntriesOfACredit(ReadOnlyInline):
     model = CreditEntry
-    fields = ("at", "kind", "shown", "invoice", "reason")
+    fields = ("at", "kind", "amount_of_row", "invoice", "reason")
     readonly_fields = fields
     ordering = ("pk",)
     per_page = 50
     verbose_name_plural = "movements"
 
     @display(description="amount")
-    def shown(self, entry: CreditEntry) -> SafeString:
+    def amount_of_row(self, entry: CreditEntry) -> SafeString:
         return figures.money(entry.amount)
 
 
 class CreditGrantAdmin(OperatorAdmin):
     called = "Credits"
     when_empty = "Credit is granted on a workspace's page, or bought by its members."
-    list_display = ("public_id", "workspace", "kind_label", "amount_shown", "left_shown", "expires_at", "note", "granted_at")
+    list_display = ("public_id", "workspace", "kind_label", "amount_text", "remaining_text", "expires_at", "note", "granted_at")
     list_filter = (("kind", ChoicesDropdownFilter), ("workspace", AutocompleteSelectFilter))
     list_select_related = ("workspace",)
     search_fields = ("public_id__exact", "workspace__name__icontains")
@@ -54,14 +54,14 @@ class CreditGrantAdmin(OperatorAdmin):
     sortable_by = ()
     fields = (
         ("workspace", "kind_label"),
-        ("amount_shown", "left_shown"),
+        ("amount_text", "remaining_text"),
         ("expires_at", "priority"),
         ("granted_at", "granted_by"),
         ("note", "public_id"),
     )
     readonly_fields = tuple(name for row in fields for name in row)
     inlines = (EntriesOfACredit,)
-    actions_detail = ("take_back",)
+    actions_detail = ("withdraw",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CreditGrant]:
         return super().get_queryset(request).annotate(left=Sum("entries__amount"))
@@ -71,25 +71,25 @@ class CreditGrantAdmin(OperatorAdmin):
         return grant.kind
 
     @display(description="amount")
-    def amount_shown(self, grant: CreditGrant) -> SafeString:
+    def amount_text(self, grant: CreditGrant) -> SafeString:
         return figures.money(grant.amount)
 
     @display(description="left")
-    def left_shown(self, grant: Any) -> SafeString:
+    def remaining_text(self, grant: Any) -> SafeString:
         return figures.money(grant.left)
 
     @action(description="Take back", url_path="take-back", icon="undo")
-    def take_back(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    def withdraw(self, request: HttpRequest, object_id: str) -> HttpResponse:
         grant = get_object_or_404(CreditGrant.objects.select_related("workspace"), pk=object_id)
         back = reverse("admin:metering_creditgrant_change", args=[grant.pk])
 
         def act(asked: dict[str, Any]) -> HttpResponse:
-            taken = ledger.reverse(grant, asked["reason"], actor_of(request), timezone.now())
-            messages.success(request, f"{dollars.usd_text(taken)} are taken back.")
+            withdrawn = ledger.reverse(grant, asked["reason"], actor_of(request), timezone.now())
+            messages.success(request, f"{dollars.usd_text(withdrawn)} are taken back.")
             return redirect(back)
 
         intro = "What is left of it is taken back. What was used stays used."
-        page = FormPage("Take the credit back", act, back, TakeBackForm, intro, "Take the credit back", danger=True)
+        page = FormPage("Take the credit back", act, back, WithdrawCreditForm, intro, "Take the credit back", danger=True)
         return page.respond(request, self, grant)
 
 

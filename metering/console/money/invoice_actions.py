@@ -18,7 +18,7 @@ from metering import dollars
 from metering.invoicing.composing.taxes import tax_label
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.credit_notes.issue import CREDITABLE, LONGEST_REASON, Creditable, creditable, plan_credit_note
-from metering.invoicing.lifecycle.accept import accept_take_back
+from metering.invoicing.lifecycle.accept import accept_withdrawal
 from metering.invoicing.lifecycle.amount_due import OWED
 from metering.invoicing.lifecycle.finalize import finalize
 from metering.invoicing.lifecycle.void import mark_uncollectible, reissue
@@ -157,7 +157,7 @@ def accept_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResp
     invoice = _invoice(pk)
 
     def act(asked: dict[str, Any]) -> HttpResponse:
-        left = accept_take_back(invoice.pk, asked["reason"], actor_of(request), timezone.now())
+        left = accept_withdrawal(invoice.pk, asked["reason"], actor_of(request), timezone.now())
         if left is not None:
             return _done(request, left, "It is accepted.")
         messages.success(request, "It is accepted: the next invoice takes it back.")
@@ -241,7 +241,7 @@ def credit_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResp
         note = issue_credit_note(
             invoice.pk, asked["amounts"], asked["reason"], settlement, actor_of(request), timezone.now(), reference
         )
-        messages.success(request, _told(note))
+        messages.success(request, _note_message(note))
         return redirect(reverse("admin:metering_creditnote_change", args=[note.pk]))
 
     due = f"first takes off the {dollars.usd_text(invoice.amount_due)} that are due; the rest goes back"
@@ -322,7 +322,7 @@ def _give_up(
     return page.respond(request, admin, invoice)
 
 
-def _told(note: CreditNote) -> str:
+def _note_message(note: CreditNote) -> str:
     parts = [f"{note} credits {dollars.usd_text(note.total)}."]
     if note.off_due:
         parts.append(f"{dollars.usd_text(note.off_due)} were taken off what was due.")

@@ -43,7 +43,7 @@ STATUS_LABELS = {
     "uncollectible": "danger",
 }
 MONTHS_OFFERED = 18
-LINES_SHOWN = 50
+LINES_LISTED = 50
 
 
 class ExportForm(forms.Form):
@@ -90,10 +90,10 @@ class MonthFilter(DropdownFilter):
 
 class LinesOfAnInvoice(ReadOnlyInline):
     model = InvoiceLine
-    fields = ("position", "what", "kind", "service_tier", "component", "tokens", "rate", "exact", "shown")
+    fields = ("position", "what", "kind", "service_tier", "component", "tokens", "rate", "exact", "amount_of_row")
     readonly_fields = fields
     ordering = ("position",)
-    per_page = LINES_SHOWN
+    per_page = LINES_LISTED
     verbose_name_plural = "lines"
 
     @display(description="description")
@@ -113,19 +113,19 @@ class LinesOfAnInvoice(ReadOnlyInline):
         return figures.exact_money(line.amount_exact)
 
     @display(description="amount")
-    def shown(self, line: InvoiceLine) -> SafeString:
+    def amount_of_row(self, line: InvoiceLine) -> SafeString:
         return figures.money(line.amount)
 
 
 class CreditNotesOfAnInvoice(ReadOnlyInline):
     model = CreditNote
-    fields = ("number", "issued_at", "shown", "reason", "page")
+    fields = ("number", "issued_at", "amount_of_row", "reason", "page")
     readonly_fields = fields
     ordering = ("pk",)
     verbose_name_plural = "credit notes"
 
     @display(description="total")
-    def shown(self, note: CreditNote) -> SafeString:
+    def amount_of_row(self, note: CreditNote) -> SafeString:
         return figures.money(note.total)
 
 
@@ -136,8 +136,8 @@ class InvoiceAdmin(OperatorAdmin):
         "workspace",
         "month",
         "status_label",
-        "total_shown",
-        "due_shown",
+        "total_text",
+        "due_text",
         "due_on",
         "paid_on",
     )
@@ -151,15 +151,15 @@ class InvoiceAdmin(OperatorAdmin):
     fields = (
         ("name", "status_label"),
         ("workspace", "month"),
-        ("subtotal_exact_shown", "subtotal_shown"),
-        ("tax_shown", "total_shown"),
-        ("promotional_shown", "credits_shown"),
-        ("paid_shown", "credited_shown"),
-        ("due_shown", "status_reason"),
+        ("subtotal_exact_text", "subtotal_text"),
+        ("tax_text", "total_text"),
+        ("promotional_text", "credits_text"),
+        ("paid_text", "credited_text"),
+        ("due_text", "status_reason"),
         ("created_at", "finalized_at"),
         ("due_at", "paid_at"),
-        ("voided_at", "held_shown"),
-        "warnings_shown",
+        ("voided_at", "hold_reason_text"),
+        "warnings_text",
         ("public_id", "payment_reference"),
         "next_step",
     )
@@ -216,11 +216,11 @@ class InvoiceAdmin(OperatorAdmin):
         return invoice.number or "draft"
 
     @display(description="waits for a person")
-    def held_shown(self, invoice: Invoice) -> str:
+    def hold_reason_text(self, invoice: Invoice) -> str:
         return f"{invoice.held} {invoice_actions.how_to_continue(invoice)}" if invoice.held else "no"
 
     @display(description="warnings")
-    def warnings_shown(self, invoice: Invoice) -> str:
+    def warnings_text(self, invoice: Invoice) -> str:
         return " ".join(invoice.warnings) or "none"
 
     @display(description="due on")
@@ -244,39 +244,39 @@ class InvoiceAdmin(OperatorAdmin):
         return invoice_actions.next_step(invoice)
 
     @display(description="subtotal, exact")
-    def subtotal_exact_shown(self, invoice: Invoice) -> SafeString:
+    def subtotal_exact_text(self, invoice: Invoice) -> SafeString:
         return figures.exact_money(invoice.subtotal_exact)
 
     @display(description="subtotal")
-    def subtotal_shown(self, invoice: Invoice) -> SafeString:
+    def subtotal_text(self, invoice: Invoice) -> SafeString:
         return figures.money(invoice.subtotal)
 
     @display(description="tax")
-    def tax_shown(self, invoice: Invoice) -> SafeString:
+    def tax_text(self, invoice: Invoice) -> SafeString:
         return figures.money(invoice.tax)
 
     @display(description="total")
-    def total_shown(self, invoice: Invoice) -> SafeString:
+    def total_text(self, invoice: Invoice) -> SafeString:
         return figures.money(invoice.total)
 
     @display(description="credits applied")
-    def credits_shown(self, invoice: Invoice) -> SafeString:
+    def credits_text(self, invoice: Invoice) -> SafeString:
         return figures.money(invoice.credits_applied)
 
     @display(description="promotional credits")
-    def promotional_shown(self, invoice: Invoice) -> SafeString:
+    def promotional_text(self, invoice: Invoice) -> SafeString:
         return figures.money(invoice.promotional)
 
     @display(description="paid")
-    def paid_shown(self, invoice: Invoice) -> SafeString:
+    def paid_text(self, invoice: Invoice) -> SafeString:
         return figures.money(invoice.amount_paid)
 
     @display(description="credited")
-    def credited_shown(self, invoice: Invoice) -> SafeString:
+    def credited_text(self, invoice: Invoice) -> SafeString:
         return figures.money(invoice.credited)
 
     @display(description="amount due")
-    def due_shown(self, invoice: Invoice) -> SafeString:
+    def due_text(self, invoice: Invoice) -> SafeString:
         return figures.money(invoice.still_due)
 
     @action(description="Finalize", url_path="finalize", icon="task_alt")

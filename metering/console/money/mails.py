@@ -60,7 +60,7 @@ class MailPages(OperatorAdmin):
 
     called = "Mails"
     when_empty = "Mails to workspaces and to operators appear here by themselves, and are sent within a minute."
-    list_display: Any = ("written", "subject_shown", "workspace", "state_label", "error_in_short")
+    list_display: Any = ("written", "subject_text", "workspace", "state_label", "error_in_short")
     list_display_links = ("written",)
     list_select_related = ("workspace",)
     search_fields = ("key__startswith", "workspace__name__icontains")
@@ -68,29 +68,29 @@ class MailPages(OperatorAdmin):
     ordering = ("-id",)
     sortable_by = ()
     fields: Any = (
-        ("workspace", "kind_shown"),
+        ("workspace", "kind_text"),
         ("to", "state_label"),
-        ("written", "sent_shown"),
-        "error_shown",
-        "subject_shown",
-        "text_shown",
+        ("written", "sent_text"),
+        "error_text",
+        "subject_text",
+        "mail_text",
         ("about", "key"),
     )
     readonly_fields: Any = tuple(name for row in fields for name in ([row] if isinstance(row, str) else row))
 
     def heading_of(self, row: Notice) -> str:
-        return self.subject_shown(row)
+        return self.subject_text(row)
 
     @display(description="written (UTC)")
     def written(self, notice: Notice) -> str:
         return figures.moment(notice.created_at)
 
     @display(description="kind")
-    def kind_shown(self, notice: Notice) -> str:
+    def kind_text(self, notice: Notice) -> str:
         return kind_in_words(notice.kind)
 
     @display(description="subject")
-    def subject_shown(self, notice: Notice) -> str:
+    def subject_text(self, notice: Notice) -> str:
         mail = mail_of(notice)
         return mail.subject if mail else kind_in_words(notice.kind)
 
@@ -104,14 +104,14 @@ class MailPages(OperatorAdmin):
         return ", ".join(to) or missing
 
     @display(description="sent (UTC)")
-    def sent_shown(self, notice: Notice) -> str:
+    def sent_text(self, notice: Notice) -> str:
         if notice.sent_at is not None:
             return figures.moment(notice.sent_at)
         tries = f"no, after {notice.tries} tr{'y' if notice.tries == 1 else 'ies'}" if notice.tries else "not yet"
         return f"{tries}; again at {figures.moment(notice.next_try_at)}" if notice.next_try_at else tries
 
     @display(description="last error")
-    def error_shown(self, notice: Notice) -> str:
+    def error_text(self, notice: Notice) -> str:
         return notice.error or "none"
 
     @display(description="last error")
@@ -120,7 +120,7 @@ class MailPages(OperatorAdmin):
         return error if len(error) <= LONGEST_ERROR else f"{error[: LONGEST_ERROR - 1]}…"
 
     @display(description="text")
-    def text_shown(self, notice: Notice) -> SafeString | str:
+    def mail_text(self, notice: Notice) -> SafeString | str:
         mail = mail_of(notice)
         if mail is None:
             return "Its text cannot be made: it is of another version of this product."

@@ -105,7 +105,7 @@ class DisputesOfAPayment(ReadOnlyInline):
 
 class PaymentAdmin(OperatorAdmin):
     when_empty = "Money appears here when it arrives through Stripe, or when an invoice is marked as paid."
-    list_display = ("public_id", "workspace", "what", "amount_shown", "refunded_shown", "method", "received_at")
+    list_display = ("public_id", "workspace", "what", "amount_text", "refunded_text", "method", "received_at")
     list_filter = (("method", ChoicesDropdownFilter), SurplusFilter, ("workspace", AutocompleteSelectFilter))
     list_select_related = ("workspace", "invoice", "grant")
     search_fields = ("public_id__exact", "intent_id__exact", "invoice__number__exact", "workspace__name__icontains")
@@ -113,7 +113,7 @@ class PaymentAdmin(OperatorAdmin):
     sortable_by = ()
     fields = (
         ("workspace", "what"),
-        ("amount_shown", "refunded_shown"),
+        ("amount_text", "refunded_text"),
         ("method", "received_at"),
         ("intent_id", "reference"),
         ("surplus", "recorded_by"),
@@ -137,11 +137,11 @@ class PaymentAdmin(OperatorAdmin):
         return "surplus: to be given back" if payment.refunded < payment.amount else "surplus: given back"
 
     @display(description="amount")
-    def amount_shown(self, payment: Payment) -> SafeString:
+    def amount_text(self, payment: Payment) -> SafeString:
         return figures.money(payment.amount)
 
     @display(description="refunded")
-    def refunded_shown(self, payment: Payment) -> SafeString:
+    def refunded_text(self, payment: Payment) -> SafeString:
         return figures.money(payment.refunded)
 
     @action(description="Refund", url_path="refund", icon="undo")
@@ -201,7 +201,7 @@ class TopUpAdmin(OperatorAdmin):
 
 class DisputeAdmin(OperatorAdmin):
     when_empty = "Payments that a customer's bank asks back appear here as soon as Stripe tells of them."
-    list_display = ("stripe_id", "of_payment", "workspace", "amount_shown", "reason", "status_label", "opened_at", "updated_at")
+    list_display = ("stripe_id", "of_payment", "workspace", "amount_text", "reason", "status_label", "opened_at", "updated_at")
     list_filter = (RunningFilter,)
     list_select_related = ("payment__workspace",)
     search_fields = ("stripe_id__exact", "payment__public_id__exact")
@@ -210,7 +210,7 @@ class DisputeAdmin(OperatorAdmin):
     fields = (
         ("stripe_id", "status_label"),
         ("of_payment", "workspace"),
-        ("amount_shown", "reason"),
+        ("amount_text", "reason"),
         ("opened_at", "updated_at"),
     )
     readonly_fields = tuple(name for row in fields for name in row)
@@ -225,7 +225,7 @@ class DisputeAdmin(OperatorAdmin):
         return dispute.payment.workspace.name
 
     @display(description="amount")
-    def amount_shown(self, dispute: Dispute) -> SafeString:
+    def amount_text(self, dispute: Dispute) -> SafeString:
         return figures.money(dispute.amount)
 
     @display(description="status", label=LABELS)
@@ -279,10 +279,10 @@ class NoticeAdmin(MailPages):
     """What is done with mails; mails.py shows them."""
 
     list_filter = (KindFilter, FailingWebhookFilter, ("workspace", AutocompleteSelectFilter))
-    actions_detail = ("send_again",)
+    actions_detail = ("resend",)
 
     @action(description="Send again", url_path="send-again", icon="forward_to_inbox")
-    def send_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    def resend(self, request: HttpRequest, object_id: str) -> HttpResponse:
         notice = get_object_or_404(Notice.objects.select_related("workspace"), pk=object_id)
         back = reverse("admin:metering_notice_change", args=[notice.pk])
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from metering.ingest.formats.secrets import content_without_secrets, text_without_secrets
 
-SHOWN_BYTES = 64 * 1024
+PREVIEW_BYTES = 64 * 1024
 
 
-def readable_content(content: bytes, limit: int = SHOWN_BYTES) -> str:
+def readable_content(content: bytes, limit: int = PREVIEW_BYTES) -> str:
     """JSON with line breaks where it is JSON, the bytes as text where it is not, cut off at `limit` bytes; without secrets."""
     text = _laid_out(content) if len(content) <= limit else None
     if text is None:

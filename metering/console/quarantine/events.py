@@ -93,7 +93,7 @@ class QuarantinedEventAdmin(OperatorAdmin):
     sortable_by = ()
     fields = (
         "what_to_do",
-        "message_shown",
+        "message_text",
         ("outcome", "code"),
         ("workspace", "gateway"),
         ("request_id", "attempt"),
@@ -175,7 +175,7 @@ class QuarantinedEventAdmin(OperatorAdmin):
         return event_detail(event).would_bill
 
     @display(description="message")
-    def message_shown(self, event: QuarantinedEvent) -> str:
+    def message_text(self, event: QuarantinedEvent) -> str:
         return without_secrets(event.message)
 
     @display(description="what to do")

@@ -25,7 +25,7 @@ from workspaces.console.kit.base import OperatorAdmin, actor_of
 from workspaces.console.kit.pages import FormPage
 
 STATUS_LABELS = {"pending": "warning", "failing": "danger", "processed": "success"}
-SHOWN_ITEMS = 200
+PREVIEW_ITEMS = 200
 
 
 class FailingBatchFilter(DropdownFilter):
@@ -89,7 +89,7 @@ class BatchAdmin(OperatorAdmin):
         "what_was_not_recorded",
         "body_as_sent",
     )
-    actions_list = ("process_again",)
+    actions_list = ("reprocess",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Batch]:
         """A list never reads the bodies."""
@@ -113,13 +113,13 @@ class BatchAdmin(OperatorAdmin):
 
     @display(description="not recorded as a new event")
     def what_was_not_recorded(self, batch: Batch) -> SafeString:
-        items = batch.items[:SHOWN_ITEMS]
+        items = batch.items[:PREVIEW_ITEMS]
         rows = format_html_join(
             "",
             '<tr><td>{}</td><td>{}</td><td>{}</td><td class="console-nowrap">{}</td><td>{}</td></tr>',
             ((each["index"], each["request_id"] or "-", each["outcome"], each["code"], each["message"]) for each in items),
         )
-        more = f"and {len(batch.items) - SHOWN_ITEMS:,} more" if len(batch.items) > SHOWN_ITEMS else ""
+        more = f"and {len(batch.items) - PREVIEW_ITEMS:,} more" if len(batch.items) > PREVIEW_ITEMS else ""
         head = format_html_join("", "<th>{}</th>", ((name,) for name in ("#", "request id", "outcome", "code", "message")))
         table = format_html(
             '<div class="console-wide"><table class="console-plain"><tr>{}</tr>{}</table></div>{}', head, rows, more
@@ -134,7 +134,7 @@ class BatchAdmin(OperatorAdmin):
         return format_html('<pre class="console-code">{}</pre>', readable_content(bytes(batch.body)))
 
     @action(description="Process waiting batches again", url_path="process-again", icon="replay")
-    def process_again(self, request: HttpRequest) -> HttpResponse:
+    def reprocess(self, request: HttpRequest) -> HttpResponse:
         """Reminds the workers of everything that waits, the failing included; work done twice changes nothing."""
 
         def act(asked: dict[str, Any]) -> HttpResponse:

@@ -42,7 +42,7 @@ def explain(event: UsageEvent, row: EventRow) -> dict[str, Any]:
         "price": PriceVersion.objects.select_related("model").filter(pk=event.price_id).first() if event.price_id else None,
         "voided": row.status == EventStatus.VOIDED,
         "corrections": _corrections(event),
-        "said": json.dumps(event.said, indent=2, ensure_ascii=False) if event.said else "",
+        "said": json.dumps(event.details, indent=2, ensure_ascii=False) if event.details else "",
     }
 
 

@@ -227,7 +227,7 @@ def _inclusive(
     if output_details is not None:
         reasoning = output_details.reasoning_tokens or 0
     if usage.cache_read_input_tokens or usage.cache_creation_input_tokens or usage.cache_creation is not None:
-        cached, cache_write = _said_twice(usage, input_details)
+        cached, cache_write = _stated_twice(usage, input_details)
     if cached + cache_write > input:
         raise _inconsistent(f"{cached} cached and {cache_write} cache-write tokens do not fit into {names[0]} {input}")
     if reasoning > output:
@@ -235,15 +235,15 @@ def _inclusive(
     return Counts(input, cached, cache_write, output, reasoning)
 
 
-def _said_twice(usage: ProviderUsage, details: InputDetails | None) -> tuple[int, int]:
+def _stated_twice(usage: ProviderUsage, details: InputDetails | None) -> tuple[int, int]:
     """Proxies such as LiteLLM give Anthropic's cached tokens in OpenAI's shape, and under Anthropic's names beside it.
 
     Under Anthropic's names alone, only a total that fits, which was checked before, shows that they are inside the input.
     """
     read, written = usage.cache_read_input_tokens or 0, _written(usage)
     cached, cache_write = (details.cached_tokens, details.cache_write_tokens) if details is not None else (None, None)
-    both_said = (cached is not None or not read) and (cache_write is not None or not written)
-    if cached in (None, read) and cache_write in (None, written) and (both_said or usage.total_tokens is not None):
+    both_stated = (cached is not None or not read) and (cache_write is not None or not written)
+    if cached in (None, read) and cache_write in (None, written) and (both_stated or usage.total_tokens is not None):
         return read, written
     if not read and not written:
         return cached or 0, cache_write or 0

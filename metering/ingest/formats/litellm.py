@@ -202,10 +202,10 @@ def _translated(payload: Payload) -> bytes | Untranslatable:
     started, ended = _micros(payload.startTime), _micros(payload.endTime)
     tier, tier_known = _served_tier(payload, metadata.usage_object, parameters, stream)
     event = {
-        "request_id": _said(payload.litellm_call_id),
+        "request_id": _text_or_list(payload.litellm_call_id),
         "attempt": _attempt(payload, status, started),
-        "key_id": _said(auth.omx_key_id),
-        "model": _said(payload.model_group or payload.model),
+        "key_id": _text_or_list(auth.omx_key_id),
+        "model": _text_or_list(payload.model_group or payload.model),
         "occurred_at": None if ended is None else _instant(ended),
         "usage": usage,
         # An aborted or broken stream never sent its usage: LiteLLM counted what it had seen.
@@ -248,9 +248,9 @@ def _attempt(payload: Payload, status: str, started: int | None) -> int:
     return _tries(headers.retries) + _tries(headers.fallbacks) if headers else 0
 
 
-def _tries(said: Any) -> int:
+def _tries(stated: Any) -> int:
     """A number from a header: as such, or as text."""
-    text = str(said)
+    text = str(stated)
     return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0
 
 
@@ -260,55 +260,55 @@ def _served_tier(
     """The tier to bill, None for the default one, and whether that is known. The tier asked for is never billed.
 
     A provider that can serve another tier than the default one says in its answer which one it did, so a whole answer that
-    says nothing was served by default. Of a stream LiteLLM may drop what the chunks said, and of a redacted answer
+    says nothing was served by default. Of a stream LiteLLM may drop what the chunks stated, and of a redacted answer
     everything: then a tier that was asked for may have been served or not.
     """
     answer = payload.response if isinstance(payload.response, Response) else Response()
     served = answer.service_tier or (usage.service_tier if usage is not None else None)
     if served is not None:
-        return _said(served), True
+        return _text_or_list(served), True
     whole = stream is not True and answer.object is not None
     return None, whole or parameters.service_tier in DEFAULT_TIERS
 
 
-def _usage(said: UsageObject | None) -> dict[str, Any] | None:
+def _usage(stated: UsageObject | None) -> dict[str, Any] | None:
     """The counts under the names of our contract, or None where there are none: zero is a count, and nothing is not."""
-    if said is None:
+    if stated is None:
         return None
     usage = {
-        "prompt_tokens": _count(said.prompt_tokens),
-        "completion_tokens": _count(said.completion_tokens),
-        "total_tokens": _count(said.total_tokens),
-        "prompt_tokens_details": _input_details(said.prompt_tokens_details),
-        "completion_tokens_details": _output_details(said.completion_tokens_details),
-        "input_tokens": _count(said.input_tokens),
-        "input_tokens_details": _input_details(said.input_tokens_details),
-        "output_tokens": _count(said.output_tokens),
-        "output_tokens_details": _output_details(said.output_tokens_details),
-        "cache_creation_input_tokens": _count(said.cache_creation_input_tokens),
-        "cache_read_input_tokens": _count(said.cache_read_input_tokens),
-        "cache_creation": _cache_creation(said.cache_creation),
+        "prompt_tokens": _count(stated.prompt_tokens),
+        "completion_tokens": _count(stated.completion_tokens),
+        "total_tokens": _count(stated.total_tokens),
+        "prompt_tokens_details": _input_details(stated.prompt_tokens_details),
+        "completion_tokens_details": _output_details(stated.completion_tokens_details),
+        "input_tokens": _count(stated.input_tokens),
+        "input_tokens_details": _input_details(stated.input_tokens_details),
+        "output_tokens": _count(stated.output_tokens),
+        "output_tokens_details": _output_details(stated.output_tokens_details),
+        "cache_creation_input_tokens": _count(stated.cache_creation_input_tokens),
+        "cache_read_input_tokens": _count(stated.cache_read_input_tokens),
+        "cache_creation": _cache_creation(stated.cache_creation),
     }
     return {name: value for name, value in usage.items() if value is not None} or None
 
 
-def _input_details(said: LiteLLMInputDetails | None) -> dict[str, Any] | None:
-    if said is None:
+def _input_details(stated: LiteLLMInputDetails | None) -> dict[str, Any] | None:
+    if stated is None:
         return None
-    written = said.cache_creation_tokens if said.cache_write_tokens is None else said.cache_write_tokens
-    return {"cached_tokens": _count(said.cached_tokens), "cache_write_tokens": _count(written)}
+    written = stated.cache_creation_tokens if stated.cache_write_tokens is None else stated.cache_write_tokens
+    return {"cached_tokens": _count(stated.cached_tokens), "cache_write_tokens": _count(written)}
 
 
-def _output_details(said: LiteLLMOutputDetails | None) -> dict[str, Any] | None:
-    return None if said is None else {"reasoning_tokens": _count(said.reasoning_tokens)}
+def _output_details(stated: LiteLLMOutputDetails | None) -> dict[str, Any] | None:
+    return None if stated is None else {"reasoning_tokens": _count(stated.reasoning_tokens)}
 
 
-def _cache_creation(said: LiteLLMCacheCreation | None) -> dict[str, Any] | None:
-    if said is None:
+def _cache_creation(stated: LiteLLMCacheCreation | None) -> dict[str, Any] | None:
+    if stated is None:
         return None
     return {
-        "ephemeral_5m_input_tokens": _count(said.ephemeral_5m_input_tokens),
-        "ephemeral_1h_input_tokens": _count(said.ephemeral_1h_input_tokens),
+        "ephemeral_5m_input_tokens": _count(stated.ephemeral_5m_input_tokens),
+        "ephemeral_1h_input_tokens": _count(stated.ephemeral_1h_input_tokens),
     }
 
 
@@ -321,7 +321,7 @@ def _count(value: Any) -> Any:
     return "" if isinstance(value, str | list | dict) else 0.5
 
 
-def _said(value: Any) -> Any:
+def _text_or_list(value: Any) -> Any:
     """A text, or in place of another kind of value a list, which will be refused."""
     return value if value is None or isinstance(value, str) else []
 

@@ -98,13 +98,13 @@ class GatewayView(View):
 class IntakeView(GatewayView):
     """What the doors have in common: 202 once the batch is committed."""
 
-    def parcel(self, body: bytes, request: HttpRequest) -> InboxPayload:
+    def payload(self, body: bytes, request: HttpRequest) -> InboxPayload:
         raise NotImplementedError
 
     def post(self, request: HttpRequest) -> HttpResponse:
         now = timezone.now()
         gateway = self.gateway_of(request, now)
-        batch = receive(self.parcel(read_body(request), request), gateway, now)
+        batch = receive(self.payload(read_body(request), request), gateway, now)
         rejected = [{name: item[name] for name in ("index", "request_id", "code", "message")} for item in batch.items]
         answer = {"batch_id": batch.public_id, "accepted": batch.event_count - len(rejected), "rejected": rejected}
         return JsonResponse(answer, status=202)
@@ -113,7 +113,7 @@ class IntakeView(GatewayView):
 class EventsView(IntakeView):
     """`POST /gateway/v1/events`: our own format, or CloudEvents if the content type says so."""
 
-    def parcel(self, body: bytes, request: HttpRequest) -> InboxPayload:
+    def payload(self, body: bytes, request: HttpRequest) -> InboxPayload:
         content_type = request.headers.get("Content-Type", "")
         return of_cloudevents(body, content_type) if is_cloudevents(content_type) else of_events(body)
 
@@ -121,14 +121,14 @@ class EventsView(IntakeView):
 class LiteLLMView(IntakeView):
     """`POST /gateway/v1/events/litellm`: LiteLLM's StandardLoggingPayload."""
 
-    def parcel(self, body: bytes, request: HttpRequest) -> InboxPayload:
+    def payload(self, body: bytes, request: HttpRequest) -> InboxPayload:
         return of_litellm(body)
 
 
 class CorrectionsView(IntakeView):
     """`POST /gateway/v1/corrections`."""
 
-    def parcel(self, body: bytes, request: HttpRequest) -> InboxPayload:
+    def payload(self, body: bytes, request: HttpRequest) -> InboxPayload:
         return of_corrections(body)
 
 

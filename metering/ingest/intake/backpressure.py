@@ -28,7 +28,7 @@ class Backlog:
         self._waiting = 0
         self._counted_at = -math.inf
 
-    def take_one(self, most: int) -> bool:
+    def admit_one(self, most: int) -> bool:
         """Whether one more may come in."""
         with self._lock:
             stale = time.monotonic() - self._counted_at > COUNT_EVERY
@@ -47,7 +47,7 @@ backlog = Backlog()
 
 def make_room() -> None:
     """Raises InboxFull when the bound is reached."""
-    if not backlog.take_one(settings.INGEST_MAX_WAITING_BATCHES):
+    if not backlog.admit_one(settings.INGEST_MAX_WAITING_BATCHES):
         raise InboxFull("Too many batches wait for the workers: nothing was stored, send it again.", retry_after=RETRY_AFTER)
 
 

@@ -68,9 +68,9 @@ class Claimed(NamedTuple):
         """The events that the door let through, in order."""
         if not self.items and (events := read_all(self.body, self.received_at)) is not None:
             return events
-        return [read_event(raw, index, self.received_at) for index, raw in self.let_through()]
+        return [read_event(raw, index, self.received_at) for index, raw in self.admitted()]
 
-    def let_through(self) -> Iterator[tuple[int, bytes | msgspec.Raw]]:
+    def admitted(self) -> Iterator[tuple[int, bytes | msgspec.Raw]]:
         """What the door did not refuse, by position, still closed."""
         refused = {item["index"] for item in self.items}
         return ((index, raw) for index, raw in enumerate(self.contents()) if index not in refused)

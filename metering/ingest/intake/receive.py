@@ -65,7 +65,7 @@ class Refused:
         }
 
 
-def receive(parcel: InboxPayload, gateway: Gateway, now: datetime, reason: RefusalReason | None = None) -> Batch:
+def receive(payload: InboxPayload, gateway: Gateway, now: datetime, reason: RefusalReason | None = None) -> Batch:
     """Stores a batch. When this returns, it is committed and will be processed whatever happens next.
 
     For a `reason`, and from a revoked gateway, all of it goes to the quarantine. What an operator replays has no such bounds.
@@ -73,18 +73,18 @@ def receive(parcel: InboxPayload, gateway: Gateway, now: datetime, reason: Refus
     """
     make_room()
     directory.ensure_day(now)
-    if reason is None and gateway.revoked_at is not None and parcel.source != Batch.Source.REPLAY:
+    if reason is None and gateway.revoked_at is not None and payload.source != Batch.Source.REPLAY:
         reason = REVOKED
     if reason is None:
-        count, refused = check_payload(parcel, now, _bounds(parcel, gateway))
+        count, refused = check_payload(payload, now, _bounds(payload, gateway))
     else:
-        count, refused = len(parcel.contents), [refuse(*each, reason) for each in enumerate(parcel.contents)]
+        count, refused = len(payload.contents), [refuse(*each, reason) for each in enumerate(payload.contents)]
     batch = Batch(
         gateway=gateway,
         received_at=now,
-        kind=parcel.kind,
-        source=parcel.source,
-        body=parcel.body,
+        kind=payload.kind,
+        source=payload.source,
+        body=payload.body,
         event_count=count,
         rejected=len(refused),
         items=[each.item() for each in refused],
@@ -97,8 +97,8 @@ def receive(parcel: InboxPayload, gateway: Gateway, now: datetime, reason: Refus
     return batch
 
 
-def _bounds(parcel: InboxPayload, gateway: Gateway) -> Bounds:
-    return EVERYWHERE if parcel.source == Batch.Source.REPLAY else gateway.bound_to
+def _bounds(payload: InboxPayload, gateway: Gateway) -> Bounds:
+    return EVERYWHERE if payload.source == Batch.Source.REPLAY else gateway.bound_to
 
 
 def refuse(index: int, content: Content, reason: RefusalReason) -> Refused:
@@ -107,13 +107,13 @@ def refuse(index: int, content: Content, reason: RefusalReason) -> Refused:
     return Refused(index, Rejected(reason.code, reason.message, known_of(inside)), inside)
 
 
-def check_payload(parcel: InboxPayload, received_at: datetime, bounds: Bounds = EVERYWHERE) -> tuple[int, list[Refused]]:
-    """How much is in a parcel, and what of it cannot be recorded, in order. Raises MalformedBody, BatchTooLarge."""
-    if parcel.kind == Batch.Kind.EVENTS:
-        events = read_all(parcel.body, received_at)
+def check_payload(payload: InboxPayload, received_at: datetime, bounds: Bounds = EVERYWHERE) -> tuple[int, list[Refused]]:
+    """How much is in a payload, and what of it cannot be recorded, in order. Raises MalformedBody, BatchTooLarge."""
+    if payload.kind == Batch.Kind.EVENTS:
+        events = read_all(payload.body, received_at)
         if events is not None and 0 < len(events) <= settings.INGEST_MAX_EVENTS and _are_on_keys(events, bounds):
             return len(events), []
-    return len(parcel.contents), check_each(parcel.contents, parcel.kind, received_at, bounds)
+    return len(payload.contents), check_each(payload.contents, payload.kind, received_at, bounds)
 
 
 def _are_on_keys(events: list[Event], bounds: Bounds) -> bool:

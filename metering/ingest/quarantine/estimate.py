@@ -68,7 +68,7 @@ class Read(msgspec.Struct, gc=False):
 
 
 def estimate(content: bytes, kind: str, now: datetime) -> Decimal | None:
-    """Exact USD; None where nothing can be said. `now` stands for a time that cannot be read."""
+    """Exact USD; None where nothing can be stated. `now` stands for a time that cannot be read."""
     return estimates([(content, kind, now)])[0]
 
 
@@ -130,11 +130,11 @@ def _storable(text: str) -> str:
     return "" if "\x00" in text else text
 
 
-def _instant(said: Any, arrived: datetime) -> datetime:
+def _instant(stated: Any, arrived: datetime) -> datetime:
     """When it says it occurred; what is no time, or lies after its arrival, is taken for that."""
-    if isinstance(said, str) and INSTANT.fullmatch(said):
+    if isinstance(stated, str) and INSTANT.fullmatch(stated):
         try:
-            return min(datetime.fromisoformat(said.upper()).astimezone(UTC), arrived)
+            return min(datetime.fromisoformat(stated.upper()).astimezone(UTC), arrived)
         except (ValueError, OverflowError):
             return arrived
     return arrived

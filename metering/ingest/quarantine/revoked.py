@@ -28,6 +28,6 @@ def _is_late(batch: Claimed, revoked_at: datetime | None) -> bool:
 
 
 def _refused(batch: Claimed, now: datetime) -> Claimed:
-    refused = [refuse(index, bytes(content), REVOKED) for index, content in batch.let_through()]
+    refused = [refuse(index, bytes(content), REVOKED) for index, content in batch.admitted()]
     quarantine(batch.row, refused, now)
     return batch._replace(items=batch.items + [each.item() for each in refused])

@@ -1,6 +1,6 @@
 """What a line bills of each event: the states that the line is made of (line_states.py), found again in the ledger's log.
 
-The log of a thing is its events as they were recorded, and what corrections and re-ratings made of them since. A state is a
+The log of a item is its events as they were recorded, and what corrections and re-ratings made of them since. A state is a
 place in it: where it comes to the tokens that the invoice found. Its clock only tells which place is meant where several
 do: it was read before the invoice waited for its turn, and `recorded_at` when a worker's transaction began, so neither
 tells what was committed first. A voided event is under the line that billed it and, with its tokens below zero, under the
@@ -111,12 +111,12 @@ def was_changed(line: InvoiceLine) -> bool:
     return entries.order_by().exists()
 
 
-def places_in_log(states: Sequence[BilledState], line: InvoiceLine, thing: dict[str, Any]) -> dict[BilledState, LogPlace]:
+def places_in_log(states: Sequence[BilledState], line: InvoiceLine, item: dict[str, Any]) -> dict[BilledState, LogPlace]:
     """Where the states are; one is missing where the log never comes to its tokens. Reads the month once.
 
-    `thing` has the ids of the line's workspace, model, tier and price.
+    `item` has the ids of the line's workspace, model, tier and price.
     """
-    parameters = thing | {
+    parameters = item | {
         "month": line.period_start,
         "month_end": line.period_end,
         "beginning": BEGINNING,

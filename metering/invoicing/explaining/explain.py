@@ -36,7 +36,7 @@ TOKENS = {
     "cache_write": "cache_write_tokens",
     "output": "output_tokens",
 }
-OF_THE_THING = ("workspace_id = %(workspace)s", "model_id = %(line_model)s", "service_tier_id = %(line_tier)s")
+OF_THE_ITEM = ("workspace_id = %(workspace)s", "model_id = %(line_model)s", "service_tier_id = %(line_tier)s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def explanation_of(line: InvoiceLine) -> Explanation | None:
     for state, count in states.items():
         times[places.get(state, by_clock(state))] += count
     billed, parameters = billed_sql(line, times, changed)
-    conditions = OF_THE_THING if changed else whole.conditions
+    conditions = OF_THE_ITEM if changed else whole.conditions
     return Explanation(
         line, UsageConditions((*conditions, f"{billed} <> 0"), whole.parameters | parameters, narrow=False), billed
     )
@@ -130,7 +130,7 @@ def whole_month(line: InvoiceLine) -> UsageConditions:
         "line_tier": ServiceTier.objects.values_list("pk", flat=True).get(name=line.service_tier),
         "line_price": PriceVersion.objects.values_list("pk", flat=True).get(public_id=line.price),
     }
-    conditions = (*OF_THE_THING, "price_id = %(line_price)s", f"{TOKENS[line.component]} > 0")
+    conditions = (*OF_THE_ITEM, "price_id = %(line_price)s", f"{TOKENS[line.component]} > 0")
     return UsageConditions(conditions, parameters, narrow=True)
 
 

@@ -16,7 +16,7 @@ from metering.periods import Period
 from workspaces import audit
 
 
-def accept_take_back(invoice_id: int, reason: str, actor: str, now: datetime) -> Invoice | None:
+def accept_withdrawal(invoice_id: int, reason: str, actor: str, now: datetime) -> Invoice | None:
     """Lets the draft with this primary key take back what it takes back; the draft as it is then.
 
     None where the month comes to nothing, or to a credit: then the next invoice takes it back. Raises InvoiceNotDraft,

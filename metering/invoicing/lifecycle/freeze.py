@@ -14,7 +14,7 @@ from metering.invoicing.terms.in_force import due_at
 from metering.money import cents_text
 from workspaces import audit
 
-TAKE_NUMBER = """
+NEXT_NUMBER = """
 INSERT INTO metering_invoicesequence (prefix, year, last) VALUES (%s, %s, 1)
 ON CONFLICT ON CONSTRAINT one_sequence_per_issuer_and_year DO UPDATE SET last = metering_invoicesequence.last + 1
 RETURNING last
@@ -58,6 +58,6 @@ def next_number(now: datetime, prefix: str) -> str:
     """
     year = now.astimezone(UTC).year
     with connection.cursor() as cursor:
-        cursor.execute(TAKE_NUMBER, [prefix, year])
+        cursor.execute(NEXT_NUMBER, [prefix, year])
         (last,) = cursor.fetchone()
     return f"{prefix}-{year}-{last:05d}"

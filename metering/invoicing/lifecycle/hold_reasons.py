@@ -12,7 +12,7 @@ from metering.invoicing.accept_models import AcceptedTakeBack
 from metering.invoicing.composing.adjustments import FINALIZED
 from metering.invoicing.composing.compose import InvoicePreview
 from metering.invoicing.composing.lines import DraftLine
-from metering.invoicing.composing.taken_back import taken_back
+from metering.invoicing.composing.withdrawn import withdrawn_tokens
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.money import cents_text
 from metering.periods import Period
@@ -48,7 +48,7 @@ def warnings_of(workspace: Workspace, period: Period) -> list[str]:
 
 def hold_reason(preview: InvoicePreview, warnings: list[str]) -> str:
     """Why the draft waits for a person; empty when it does not."""
-    reasons = [implausibly_large(preview), *map(take_back_sentence, unexplained(preview))]
+    reasons = [implausibly_large(preview), *map(withdrawal_sentence, unexplained(preview))]
     if settings.INVOICE_WAITS_FOR_EVENTS:
         reasons += warnings
     return " ".join(reason for reason in reasons if reason)
@@ -88,7 +88,7 @@ def mean_of_last(preview: InvoicePreview) -> Decimal | None:
     return mean
 
 
-def take_back_sentence(line: DraftLine) -> str:
+def withdrawal_sentence(line: DraftLine) -> str:
     return f"{-line.quantity:,} tokens are taken back ({line.description}) and nothing explains it."
 
 
@@ -103,18 +103,18 @@ def unexplained(preview: InvoicePreview) -> list[DraftLine]:
     }
     if not negative:
         return []
-    billed = {thing: last_billed(preview.workspace, line) for thing, line in negative.items()}
-    taken = taken_back((thing, at) for thing, at in billed.items() if at is not None)
+    billed = {item: last_billed(preview.workspace, line) for item, line in negative.items()}
+    withdrawn = withdrawn_tokens((item, at) for item, at in billed.items() if at is not None)
     return [
         line
-        for thing, line in negative.items()
-        if taken.get(thing, 0) + accepted_tokens(preview.workspace, line, billed[thing]) < -line.quantity
+        for item, line in negative.items()
+        if withdrawn.get(item, 0) + accepted_tokens(preview.workspace, line, billed[item]) < -line.quantity
     ]
 
 
 def accepted_tokens(workspace: Workspace, line: DraftLine, since: datetime | None) -> int:
-    """Tokens of the line's thing that a person let go since it was billed last."""
-    of_thing = AcceptedTakeBack.objects.filter(
+    """Tokens of the line's item that a person let go since it was billed last."""
+    of_item = AcceptedTakeBack.objects.filter(
         workspace=workspace,
         month=line.period.start,
         language_model=line.key.model_id,
@@ -123,12 +123,12 @@ def accepted_tokens(workspace: Workspace, line: DraftLine, since: datetime | Non
         component=line.component,
     )
     if since is not None:
-        of_thing = of_thing.filter(accepted_at__gt=since)
-    return of_thing.aggregate(tokens=Sum("tokens"))["tokens"] or 0
+        of_item = of_item.filter(accepted_at__gt=since)
+    return of_item.aggregate(tokens=Sum("tokens"))["tokens"] or 0
 
 
 def last_billed(workspace: Workspace, line: DraftLine) -> datetime | None:
-    """When the thing was billed last; None: never."""
+    """When the item was billed last; None: never."""
     last: datetime | None = InvoiceLine.objects.filter(
         invoice__workspace=workspace,
         invoice__status__in=FINALIZED,

@@ -58,7 +58,7 @@ def _save(
     with transaction.atomic():
         held = lock_billing(workspace.pk)
         terms = terms_of(held)
-        before = _told(terms, pricing_from)
+        before = _facts(terms, pricing_from)
         for name, value in changes.items():
             # A browser ends lines with \r\n; invoices, PDFs and the API print what is kept.
             setattr(terms, name, value.replace("\r\n", "\n").replace("\r", "\n") if isinstance(value, str) else value)
@@ -68,7 +68,7 @@ def _save(
             terms.tax_rates.set(rates)
         if pricing and pricing_from:
             _agree(held, pricing, pricing_from)
-        after = _told(terms, pricing_from)
+        after = _facts(terms, pricing_from)
         changed = {name: {"before": before[name], "after": after[name]} for name in after if before[name] != after[name]}
         if changed:
             audit.record(actor, "terms.changed", held.public_id, held, now=now, changes=changed)
@@ -94,10 +94,10 @@ def _check(row: BillingTerms | AgreedPricing, exclude: list[str]) -> None:
         raise InvalidParameter(f"{name.replace('_', ' ').capitalize()}: {' '.join(problems)}", param=name) from None
 
 
-def _told(terms: BillingTerms, month: datetime | None) -> dict[str, Any]:
+def _facts(terms: BillingTerms, month: datetime | None) -> dict[str, Any]:
     values = {name: getattr(terms, name) for name in (*PROFILE, *AGREED)}
     if month is not None:
         agreed = in_force(pricing_of(terms.workspace), month)
         values |= {name: getattr(agreed, name) for name in PRICING} | {"pricing_from": f"{agreed.effective_from:%Y-%m}"}
-    shown = {name: value if isinstance(value, (bool, list)) or value is None else str(value) for name, value in values.items()}
-    return shown | {"tax_rates": [str(rate) for rate in terms.tax_rates.all()] if terms.pk else []}
+    facts = {name: value if isinstance(value, (bool, list)) or value is None else str(value) for name, value in values.items()}
+    return facts | {"tax_rates": [str(rate) for rate in terms.tax_rates.all()] if terms.pk else []}

@@ -26,10 +26,10 @@ class Command(JsonCommand):
         invoices = close_workspaces(
             parse_month(month), instant, workspace_named(workspace), finalize, command_actor("close_month")
         )
-        return {"invoices": [shown(invoice) for invoice in invoices]}
+        return {"invoices": [closed_invoice(invoice) for invoice in invoices]}
 
 
-def shown(invoice: Invoice) -> dict[str, Any]:
+def closed_invoice(invoice: Invoice) -> dict[str, Any]:
     return {
         "id": invoice.public_id,
         "number": invoice.number,

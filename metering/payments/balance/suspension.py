@@ -51,7 +51,7 @@ def update_suspensions(now: datetime | Clock) -> dict[str, int]:
     """Judges every workspace that is suspended or may have to be. Counts of newly suspended, lifted, and failed."""
     clock = ticking(now)
     counts = {"suspended": 0, "lifted": 0, "failed": 0}
-    for workspace in _watched():
+    for workspace in _workspaces_to_check():
         before = workspace.suspended_because
         try:
             because = update_suspension(workspace.pk, clock())
@@ -63,7 +63,7 @@ def update_suspensions(now: datetime | Clock) -> dict[str, int]:
     return counts
 
 
-def _watched() -> list[Workspace]:
+def _workspaces_to_check() -> list[Workspace]:
     past_due = Dunning.objects.filter(state=Dunning.State.PAST_DUE).values("invoice__workspace")
     agreed = Q(billing_terms__suspend_when_past_due=True, pk__in=past_due)
     prepaid = Q(billing_terms__mode=BillingTerms.Mode.PREPAID, sandbox=False)

@@ -45,7 +45,7 @@ def after_decline(invoice: Invoice, attempt: PaymentAttempt, now: datetime) -> N
     if begins or _is_due(dunning, now):
         _step(dunning, invoice, "payment_failed", str(attempt.number), attempt.message, now)
     else:
-        _tell_again(dunning, invoice, attempt, now)
+        _notify_failure(dunning, invoice, attempt, now)
 
 
 def after_payment(invoice: Invoice, now: datetime) -> None:
@@ -62,7 +62,7 @@ def dun(now: datetime | Clock, retry: Callable[[int, datetime], Any], progress: 
     Counts of retried, reminded and failed. One invoice's failure does not stop the others.
     """
     clock = ticking(now)
-    counts = {"retried": 0, "reminded": 0, "failed": _let_off(clock())}
+    counts = {"retried": 0, "reminded": 0, "failed": _end_dunning_of_small_amounts(clock())}
     due = _due(clock())
     for done, invoice_id in enumerate(due):
         progress(done, len(due))
@@ -99,7 +99,7 @@ def _has_new_method() -> Q:
     return Q(untried, dunning__state__in=UNSETTLED, **{f"{method}__gt": ""})
 
 
-def _let_off(now: datetime) -> int:
+def _end_dunning_of_small_amounts(now: datetime) -> int:
     """Ends the dunning of what a credit or a payment has lowered to less than a card can pay; how many that failed for."""
     failed = 0
     dunnings = Dunning.objects.filter(state__in=UNSETTLED, invoice__status__in=OWED)
@@ -157,7 +157,7 @@ def _step(dunning: Dunning, invoice: Invoice, kind: str, number: str, message: s
     try_update_suspension(invoice.workspace_id, now)
 
 
-def _tell_again(dunning: Dunning, invoice: Invoice, attempt: PaymentAttempt, now: datetime) -> None:
+def _notify_failure(dunning: Dunning, invoice: Invoice, attempt: PaymentAttempt, now: datetime) -> None:
     """That a payment in between failed; when the next try is, or that there is none, stays as it was."""
     kind = "past_due" if dunning.state == Dunning.State.PAST_DUE else "payment_failed"
     context = _context(invoice) | {"message": attempt.message, "next_try": instant_text(dunning.next_retry_at) or ""}

@@ -28,7 +28,7 @@ def apply_intent(attempt: PaymentAttempt, intent: Intent, now: datetime) -> None
     if intent.status == "succeeded":
         record_payment(attempt, intent, now)
     elif attempt.status not in PaymentAttempt.UNSETTLED or attempt.intent_id != intent.id:
-        _call_off(attempt, intent)  # nobody waits for it any more: it must not succeed later
+        _cancel_intent(attempt, intent)  # nobody waits for it any more: it must not succeed later
     elif intent.status == "processing":
         PaymentAttempt.objects.filter(pk=attempt.pk, status=PaymentAttempt.Status.STARTED).update(
             status=PaymentAttempt.Status.PROCESSING, code="", message=""
@@ -68,7 +68,7 @@ def _end(attempt: PaymentAttempt, intent: Intent, code: str, message: str, now: 
     """Ends the intent, then the attempt. Why is kept first: of a canceled intent Stripe does not say it again."""
     unsettled = PaymentAttempt.objects.filter(pk=attempt.pk, status__in=PaymentAttempt.UNSETTLED)
     unsettled.update(code=code[:100], message=message)
-    ended = _call_off(attempt, intent)
+    ended = _cancel_intent(attempt, intent)
     if ended.status in ("succeeded", "processing"):
         apply_intent(attempt, ended, now)
     else:
@@ -83,7 +83,7 @@ def _note_end(attempt: PaymentAttempt, now: datetime) -> None:
         end_attempt(attempt, CANCELED, "", "Canceled at Stripe: nothing was charged.", now)
 
 
-def _call_off(attempt: PaymentAttempt, intent: Intent) -> Intent:
+def _cancel_intent(attempt: PaymentAttempt, intent: Intent) -> Intent:
     """The intent as it is once nobody can pay it any more.
 
     Stripe cancels none of a page's: those end with the page, which is complete or expired by then. Of one that it refuses

@@ -78,7 +78,7 @@ def _refuse_or_decline(attempt: PaymentAttempt, refused: MethodUnusable, now: da
     if refused.reason == "resource_missing" and not edge().knows_customer(attempt.customer_id):
         end_turn(attempt, now, refused, request={})
         raise refused
-    message = refused.said if refused.is_the_banks else UNUSABLE
+    message = refused.stripe_message if refused.is_the_banks else UNUSABLE
     end_attempt(attempt, DECLINED, refused.reason, message, now, intent_id__isnull=True)
 
 

@@ -31,7 +31,7 @@ def invoices_with_status(workspace: Workspace) -> QuerySet[Invoice]:
 
 def status_label_of(invoice: Invoice, now: datetime) -> StatusLabel:
     if invoice.status == Invoice.Status.PAID:
-        return _of_settled(invoice)
+        return _closed_label(invoice)
     if invoice.status == Invoice.Status.UNCOLLECTIBLE:
         return StatusLabel("Overdue", "warn")
     if invoice.status == Invoice.Status.OPEN:
@@ -50,7 +50,7 @@ def is_in_progress(attempt: PaymentAttempt) -> bool:
     return attempt.channel == SAVED_METHOD or bool(attempt.session_id and not attempt.session_url)
 
 
-def _of_settled(invoice: Invoice) -> StatusLabel:
+def _closed_label(invoice: Invoice) -> StatusLabel:
     """Nothing is due any more: because it was paid, because it was taken back, or because the money went back."""
     if 0 < invoice.amount_paid <= sum((each.refunded for each in invoice.payments.all()), NOTHING):
         return StatusLabel("Refunded")

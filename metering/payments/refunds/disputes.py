@@ -53,18 +53,23 @@ def _keep(claim: Claim, payment: Payment, now: datetime) -> None:
     with transaction.atomic():
         lock_billing(payment.workspace_id)
         dispute = Dispute.objects.filter(stripe_id=claim.id).first()
-        if dispute is not None and _said(dispute) == _said(claim):
+        if dispute is not None and _facts_of(dispute) == _facts_of(claim):
             return
         new = dispute is None
         dispute = dispute or Dispute(stripe_id=claim.id, payment=payment, opened_at=claim.opened_at)
-        dispute.amount, dispute.reason, dispute.status = _said(claim)
+        dispute.amount, dispute.reason, dispute.status = _facts_of(claim)
         dispute.currency, dispute.updated_at = claim.currency, now
         dispute.save()
-        shown = {"amount": cents_text(claim.amount), "currency": claim.currency, "reason": claim.reason, "status": claim.status}
-        audit.record(ACTOR, "payment.disputed", payment.public_id, payment.workspace, now=now, dispute=claim.id, **shown)
+        claim_facts = {
+            "amount": cents_text(claim.amount),
+            "currency": claim.currency,
+            "reason": claim.reason,
+            "status": claim.status,
+        }
+        audit.record(ACTOR, "payment.disputed", payment.public_id, payment.workspace, now=now, dispute=claim.id, **claim_facts)
         if new:
             notify_of_dispute(dispute, now)
 
 
-def _said(about: Dispute | Claim) -> tuple[Decimal, str, str]:
+def _facts_of(about: Dispute | Claim) -> tuple[Decimal, str, str]:
     return about.amount, about.reason, about.status

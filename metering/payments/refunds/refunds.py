@@ -1,6 +1,6 @@
 """Money back: written first, asked of Stripe second. What came by hand goes back by hand.
 
-Money that bought credit takes what is left of that credit along. What a person refunds at Stripe itself is taken in as well.
+Money that bought credit takes what is left of that credit along. What a person refunds at Stripe itself is credited in as well.
 """
 
 from datetime import datetime
@@ -149,7 +149,7 @@ def _make(begun: Refund, now: datetime) -> None:
         if not _is_final(refused, begun, theirs):
             end_turn(begun, now, refused)
             raise
-        _settle(begun, Refund.Status.FAILED, refused.said, now)
+        _finish(begun, Refund.Status.FAILED, refused.stripe_message, now)
     else:
         apply_refund(begun, found, now)
 
@@ -178,13 +178,13 @@ def apply_refund(begun: Refund, found: StripeRefund, now: datetime) -> None:
     if status == Refund.Status.PENDING:
         Refund.objects.filter(pk=begun.pk, status=Refund.Status.STARTED).update(status=status)
     else:
-        _settle(begun, status, found.message, now)
+        _finish(begun, status, found.message, now)
 
 
 def record_external_refund(found: StripeRefund, now: datetime) -> bool:
     """A refund that a person made at Stripe itself, kept beside its payment; False when the payment is none of ours.
 
-    Credit that the payment bought is taken along as far as it is left: `credit_taken` says how far.
+    Credit that the payment bought is credited along as far as it is left: `credit_taken` says how far.
     """
     payment = Payment.objects.filter(intent_id=found.intent).select_related("workspace", "grant").first()
     if payment is None:
@@ -198,9 +198,9 @@ def record_external_refund(found: StripeRefund, now: datetime) -> bool:
 
 def _foreign(payment: Payment, found: StripeRefund, now: datetime) -> Refund:
     reason = "Refunded at Stripe"
-    taken = min(ledger.remaining_of_grant(payment.grant), found.amount) if payment.grant is not None else NOTHING
-    if payment.grant is not None and taken > 0:
-        ledger.reverse(payment.grant, reason, STRIPE, now, taken)
+    credited = min(ledger.remaining_of_grant(payment.grant), found.amount) if payment.grant is not None else NOTHING
+    if payment.grant is not None and credited > 0:
+        ledger.reverse(payment.grant, reason, STRIPE, now, credited)
     refund = Refund.objects.create(
         payment=payment,
         amount=found.amount,
@@ -208,12 +208,12 @@ def _foreign(payment: Payment, found: StripeRefund, now: datetime) -> Refund:
         reason=reason,
         idempotency_key=f"stripe-{found.id}",
         stripe_id=found.id,
-        credit_taken=max(NOTHING, taken),
+        credit_taken=max(NOTHING, credited),
         started_at=now,
         started_by=STRIPE,
     )
-    shown = cents_text(found.amount)
-    audit.record(STRIPE, "payment.refund", refund.public_id, payment.workspace, now=now, amount=shown, reason=reason)
+    amount_text = cents_text(found.amount)
+    audit.record(STRIPE, "payment.refund", refund.public_id, payment.workspace, now=now, amount=amount_text, reason=reason)
     return refund
 
 
@@ -231,10 +231,10 @@ def refund_metadata(begun: Refund) -> dict[str, str]:
     return {"omixa_refund": begun.public_id, "omixa_workspace": begun.payment.workspace.public_id}
 
 
-def _settle(begun: Refund, status: str, message: str, now: datetime) -> None:
+def _finish(begun: Refund, status: str, message: str, now: datetime) -> None:
     """Once; a refund that succeeded and fails afterwards, as banks do, gives its amount back to the payment.
 
-    What fails gives back the credit that it had taken along.
+    What fails gives back the credit that it had credited along.
     """
     with transaction.atomic():
         lock_billing(begun.payment.workspace_id)

@@ -98,7 +98,7 @@ def issue_credit_note(
         if settlement in CreditNote.Settlement.values and not returnable.unpromised:
             settlement = CreditNote.Settlement.BALANCE  # only credits were used, and they come back as such
         note = issue.issue(invoice, amounts, reason, settlement, actor, now)
-        begun = _give_back(note, returnable, reference.strip(), actor, now) if note.given_back else []
+        begun = _return_money(note, returnable, reference.strip(), actor, now) if note.given_back else []
         if invoice.status == Invoice.Status.PAID:
             after_payment(invoice, now)
     _send(begun, now)
@@ -158,7 +158,7 @@ def source_of(note: CreditNote) -> str:
     return f"credit_note:{note.public_id}"
 
 
-def _give_back(note: CreditNote, returnable: Returnable, reference: str, actor: str, now: datetime) -> list[Refund]:
+def _return_money(note: CreditNote, returnable: Returnable, reference: str, actor: str, now: datetime) -> list[Refund]:
     """Enters how the note's `given_back` goes; the refunds to be asked of Stripe. Raises NothingLeft, InvalidParameter."""
     outside, balance = CreditNote.Settlement.OUTSIDE, CreditNote.Settlement.BALANCE
     # By hand also what was refunded before without a credit note: that refund is the reference.
@@ -182,7 +182,7 @@ def _give_back(note: CreditNote, returnable: Returnable, reference: str, actor: 
             source=source_of(note),
         )
     if note.settlement == outside:
-        _settle_outside(note, money, returnable, reference, actor, now)
+        _return_outside(note, money, returnable, reference, actor, now)
         return []
     if money > returnable.refundable:
         raise NothingToCredit(
@@ -193,7 +193,7 @@ def _give_back(note: CreditNote, returnable: Returnable, reference: str, actor: 
     return _begin(note, returnable.by_stripe, money, note.reason, actor, now)
 
 
-def _settle_outside(
+def _return_outside(
     note: CreditNote, money: Decimal, returnable: Returnable, reference: str, actor: str, now: datetime
 ) -> None:
     """Money that a person gives back: taken off what came by hand, as far as that goes. Raises InvalidParameter."""

@@ -18,7 +18,7 @@ from metering.payments.stripe.client import KEY_USED_OTHERWISE, StripeRefused, S
 
 log = structlog.get_logger(__name__)
 # By then a request that Stripe answered with a failure, or that nobody heard the answer of, has come to its end there.
-SETTLES_WITHIN = timedelta(minutes=10)
+FINISHES_WITHIN = timedelta(minutes=10)
 A_MOMENT = timedelta(minutes=1)
 
 
@@ -47,7 +47,7 @@ def is_busy(row: StripeCall, now: datetime) -> bool:
 
 def is_final(row: StripeCall, now: datetime) -> bool:
     """Whether nothing new can come of the last call any more."""
-    return row.asked_at is None or now - row.asked_at >= SETTLES_WITHIN
+    return row.asked_at is None or now - row.asked_at >= FINISHES_WITHIN
 
 
 def recover_rows(keys: Iterable[int], pursue: Callable[[int, datetime], bool], now: datetime | Clock) -> dict[str, int]:

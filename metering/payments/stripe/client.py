@@ -69,22 +69,22 @@ class StripeUnavailable(Exception):
 class StripeRefused(PaymentRefused):
     """Stripe understood and said no: nothing happened.
 
-    `said` and `reason` are Stripe's sentence and code, for operators. Callers of ours read `message`, which is neither.
+    `stripe_message` and `reason` are Stripe's sentence and code, for operators. Callers of ours read `message` instead.
     """
 
-    def __init__(self, said: str, reason: str = "") -> None:
+    def __init__(self, stripe_message: str, reason: str = "") -> None:
         super().__init__(SENTENCES.get(reason, OURS))
-        self.said, self.reason = said, reason
+        self.stripe_message, self.reason = stripe_message, reason
 
     def __str__(self) -> str:
-        return f"{self.said} ({self.reason})" if self.reason else self.said
+        return f"{self.stripe_message} ({self.reason})" if self.reason else self.stripe_message
 
 
 class MethodUnusable(StripeRefused):
     """The customer's method cannot be charged: as good as a decline. `is_the_banks`: its sentence is for customers."""
 
-    def __init__(self, said: str, reason: str, is_the_banks: bool = False) -> None:
-        super().__init__(said, reason)
+    def __init__(self, stripe_message: str, reason: str, is_the_banks: bool = False) -> None:
+        super().__init__(stripe_message, reason)
         self.is_the_banks = is_the_banks
 
 
@@ -122,11 +122,11 @@ def verify_webhook(payload: bytes, signature: str) -> dict[str, Any]:
     return sent
 
 
-def _why_refused(said: str, signature: str) -> str:
+def _why_refused(stripe_message: str, signature: str) -> str:
     """In our words: the library's end in advice to skip the check."""
     if not signature:
         return "the header Stripe-Signature is missing."
-    if "tolerance" in said:
+    if "tolerance" in stripe_message:
         return f"it was signed more than {TOLERANCE_SECONDS} seconds ago."
     return "the header Stripe-Signature does not fit the body and STRIPE_WEBHOOK_SECRET."
 
@@ -274,20 +274,20 @@ def _list(kind: str, asked: dict[str, Any], v1: Any) -> Any:
 
 
 def _declined(error: stripe.CardError) -> Exception:
-    said = str(error.user_message or "")
+    stripe_message = str(error.user_message or "")
     intent = getattr(error.error, "payment_intent", None)
     code = str(getattr(error.error, "decline_code", None) or error.code or "card_declined")
     if intent is None:
-        return MethodUnusable(said, code, is_the_banks=True)
-    return _Declined(intent_of(intent, "declined", code, said))
+        return MethodUnusable(stripe_message, code, is_the_banks=True)
+    return _Declined(intent_of(intent, "declined", code, stripe_message))
 
 
 def _refused(error: stripe.StripeError) -> StripeRefused:
-    said, code = str(error.user_message or error), str(error.code or "")
+    stripe_message, code = str(error.user_message or error), str(error.code or "")
     missing = code == "resource_missing" and getattr(error, "param", None) in ("payment_method", "customer")
-    if code in UNUSABLE or missing or DETACHED in said:
-        return MethodUnusable(said, code or "payment_method_detached")
-    return StripeRefused(said, code)
+    if code in UNUSABLE or missing or DETACHED in stripe_message:
+        return MethodUnusable(stripe_message, code or "payment_method_detached")
+    return StripeRefused(stripe_message, code)
 
 
 class _Declined(Exception):

@@ -131,7 +131,7 @@ def store_method(account: PaymentAccount, method: Method, now: datetime, set_up_
         standing = PaymentAccount.objects.select_for_update().get(pk=account.pk)
         is_late = set_up_at and standing.method_set_up_at and set_up_at < standing.method_set_up_at
         is_of_another = set_up_at is None and standing.method_id != method.id
-        if is_late or is_of_another or _shown(standing) == _shown(method):
+        if is_late or is_of_another or _method_facts(standing) == _method_facts(method):
             return
         PaymentAccount.objects.filter(pk=account.pk).update(
             method_id=method.id,
@@ -143,11 +143,11 @@ def store_method(account: PaymentAccount, method: Method, now: datetime, set_up_
             expires_month=method.expires_month,
             top_up_stopped="",
         )
-        shown = f"{method.brand} {method.last_four}"
-        audit.record(ACTOR, "payment_method.saved", method.id, account.workspace, now=now, shown=shown)
+        facts = f"{method.brand} {method.last_four}"
+        audit.record(ACTOR, "payment_method.saved", method.id, account.workspace, now=now, facts=facts)
 
 
-def _shown(saved: PaymentAccount | Method) -> tuple[str, str, int | None, int | None]:
+def _method_facts(saved: PaymentAccount | Method) -> tuple[str, str, int | None, int | None]:
     method_id = saved.method_id if isinstance(saved, PaymentAccount) else saved.id
     return method_id, saved.last_four, saved.expires_year, saved.expires_month
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 from django.db.models import F
 
 from metering.payments.models import StripeKey
-from metering.payments.stripe.calls import SETTLES_WITHIN
+from metering.payments.stripe.calls import FINISHES_WITHIN
 from metering.payments.stripe.client import StripeUnavailable
 
 Made = TypeVar("Made")
@@ -35,7 +35,7 @@ def failed_since(name: str) -> datetime | None:
 
 
 def _key_by_now(name: str, now: datetime) -> str:
-    due = StripeKey.objects.filter(name=name, failed_at__lte=now - SETTLES_WITHIN)
+    due = StripeKey.objects.filter(name=name, failed_at__lte=now - FINISHES_WITHIN)
     due.update(number=F("number") + 1, failed_at=None)
     key = StripeKey.objects.filter(name=name).first()
     return str(key) if key else name

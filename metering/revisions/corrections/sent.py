@@ -89,7 +89,7 @@ def of_batches(batches: Sequence[Claimed]) -> list[SentCorrectionRow]:
         sender = senders[batch.gateway_id]
         if batch.source == Batch.Source.REPLAY:
             sender = sender._replace(may_correct_all=True)
-        for index, raw in batch.let_through():
+        for index, raw in batch.admitted():
             correction = read_correction(raw, index, batch.received_at)
             sent.append((correction, batch.id, sender, bytes(raw), None))
     return _owned(sent)

@@ -57,7 +57,7 @@ class Interval(NamedTuple):
     end: datetime
 
 
-def stretches(scope: RatingScope, outlook: Outlook, after: RatingPosition) -> Iterator[Interval]:
+def intervals_of(scope: RatingScope, outlook: Outlook, after: RatingPosition) -> Iterator[Interval]:
     """In order, from the hour of `after` on. Reads as it is consumed, in bounded memory."""
     current: Interval | None = None
     for workspace_id, hour in _changeable_hours(scope, outlook, after):

@@ -105,12 +105,12 @@ def _rate_some(order_id: int, now: datetime) -> int | None:
         if order is None:
             return None
         scope = scope_for(order.model, order.workspace, order.start, order.end, now)
-        taken = next_events(scope, rates, _position(order), lock=True)
-        changes = changes_of_rating(taken.events, rates)
+        found = next_events(scope, rates, _position(order), lock=True)
+        changes = changes_of_rating(found.events, rates)
         append((_entry(order, each) for each in changes if each.event.state.cost is not None), now)
         change_events(changes)
-        _note(order, len(taken.events), changes)
-        _move_on(order, taken.go_on, now)
+        _note(order, len(found.events), changes)
+        _move_on(order, found.next, now)
     return len(changes)
 
 

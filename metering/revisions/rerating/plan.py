@@ -59,9 +59,9 @@ def plan_rerating(scope: RatingScope) -> Plan:
     planned: Plan = {}
     at: RatingPosition | None = BEGINNING
     while at is not None:
-        taken = next_events(scope, rates, at, lock=False)
-        for change in changes_of_rating(taken.events, rates):
+        found = next_events(scope, rates, at, lock=False)
+        for change in changes_of_rating(found.events, rates):
             where = (change.event.workspace_id, floor_month(change.event.occurred_at))
             planned.setdefault(where, PlannedMonth()).add(change)
-        at = taken.go_on
+        at = found.next
     return planned

@@ -31,7 +31,7 @@ def _price_some(after: RatingPosition) -> tuple[int, RatingPosition | None]:
     with transaction.atomic():
         rates = current_rates()
         look_up_by_key()
-        taken = next_events(WAITING, rates, after, lock=True)
-        changes = changes_of_rating(taken.events, rates)
+        found = next_events(WAITING, rates, after, lock=True)
+        changes = changes_of_rating(found.events, rates)
         change_events(changes)
-    return len(changes), taken.go_on
+    return len(changes), found.next

@@ -9,15 +9,15 @@ from metering.ingest.models import EventStatus
 from metering.pricing.outlook import outlook_of
 from metering.pricing.rates import RateTable
 from metering.revisions.change_events import EventChange
-from metering.revisions.rerating.intervals import Interval, RatingPosition, RatingScope, stretches
+from metering.revisions.rerating.intervals import Interval, RatingPosition, RatingScope, intervals_of
 from metering.revisions.stored_events import COLUMNS, Stored, rated, read
 
 EVENTS_PER_TRANSACTION = 5_000
-STRETCHES_PER_TRANSACTION = 100
+INTERVALS_PER_TRANSACTION = 100
 
 # No condition on what another transaction may change: a row that changed while it was waited for must not be missing, or
-# its stretch would seem to end there. Of unpriced ones it may: what is skipped is taken up the next time.
-TAKE = """
+# its interval would seem to end there. Of unpriced ones it may: what is skipped is taken up the next time.
+EVENTS = """
 SELECT {columns}
 FROM metering_usageevent event JOIN metering_servicetier tier ON tier.id = event.service_tier_id
 WHERE event.workspace_id = %(workspace)s AND event.occurred_at >= %(start)s AND event.occurred_at < %(end)s{conditions}
@@ -29,17 +29,17 @@ class EventsToRate(NamedTuple):
     """Events to rate again, and where to go on; None at the end."""
 
     events: list[Stored]
-    go_on: RatingPosition | None
+    next: RatingPosition | None
 
 
 def next_events(scope: RatingScope, rates: RateTable, after: RatingPosition, *, lock: bool) -> EventsToRate:
     """The next events of the scope that could change. With `lock` they are held until the transaction ends."""
     events: list[Stored] = []
-    for number, stretch in enumerate(stretches(scope, outlook_of(rates), after)):
-        if number == STRETCHES_PER_TRANSACTION:
-            return EventsToRate(events, RatingPosition(stretch.workspace_id, stretch.start, 0))
+    for number, interval in enumerate(intervals_of(scope, outlook_of(rates), after)):
+        if number == INTERVALS_PER_TRANSACTION:
+            return EventsToRate(events, RatingPosition(interval.workspace_id, interval.start, 0))
         missing = EVENTS_PER_TRANSACTION - len(events)
-        found = _take_from(stretch, scope, after, missing, lock)
+        found = _events_in(interval, scope, after, missing, lock)
         events += found
         if len(found) == missing:
             last = events[-1]
@@ -47,9 +47,9 @@ def next_events(scope: RatingScope, rates: RateTable, after: RatingPosition, *, 
     return EventsToRate(events, None)
 
 
-def _take_from(stretch: Interval, scope: RatingScope, after: RatingPosition, limit: int, lock: bool) -> list[Stored]:
+def _events_in(interval: Interval, scope: RatingScope, after: RatingPosition, limit: int, lock: bool) -> list[Stored]:
     conditions = ""
-    if stretch.workspace_id == after.workspace_id:
+    if interval.workspace_id == after.workspace_id:
         conditions += " AND event.occurred_at >= %(after)s AND (event.occurred_at, event.id) > (%(after)s, %(after_id)s)"
     if scope.models is not None:
         conditions += " AND event.model_id = ANY(%(models)s)"
@@ -57,16 +57,16 @@ def _take_from(stretch: Interval, scope: RatingScope, after: RatingPosition, lim
         conditions += " AND event.cost IS NULL"
     locking = f" FOR UPDATE OF event{' SKIP LOCKED' if scope.unpriced else ''}" if lock else ""
     parameters: dict[str, Any] = {
-        "workspace": stretch.workspace_id,
-        "start": max(stretch.start, scope.start),
-        "end": min(stretch.end, scope.end),
+        "workspace": interval.workspace_id,
+        "start": max(interval.start, scope.start),
+        "end": min(interval.end, scope.end),
         "after": after.occurred_at,
         "after_id": after.id,
         "models": list(scope.models or ()),
         "limit": limit,
     }
     with connection.cursor() as cursor:
-        cursor.execute(TAKE.format(columns=COLUMNS, conditions=conditions, locking=locking), parameters)
+        cursor.execute(EVENTS.format(columns=COLUMNS, conditions=conditions, locking=locking), parameters)
         return read(cursor.fetchall())
 
 

@@ -73,7 +73,7 @@ def buy_credit_page(request: HttpRequest, caller: Caller) -> HttpResponse:
                 caller.workspace, asked["amount"], purchase.PAGE, asked["key"], caller.actor, timezone.now()
             )
         except IdempotencyKeyReused:
-            form.take_another_key()
+            form.renew_key()
             raise InvalidParameter("This is another amount than before: if it is right, buy it.", param="amount") from None
         page = purchase.top_up_url(made)
         if page is None and made.status == TopUp.Status.PENDING:

@@ -37,7 +37,7 @@ class BuyForm(BillingForm):
     amount = forms.DecimalField(max_digits=12, decimal_places=2, label="Amount in USD")
     key = forms.RegexField(r"^form-[\w-]{16}$", widget=forms.HiddenInput, initial=new_key)
 
-    def take_another_key(self) -> None:
+    def renew_key(self) -> None:
         """For what is another purchase after all."""
         self.data = {"amount": self.data.get("amount"), "key": new_key()}
 

@@ -16,7 +16,7 @@ from metering.templatetags.omixa import places
 from metering.website.invoices.parts import invoice_page_context, lines_of
 from metering.website.member import member_page
 from metering.website.more import more_of
-from metering.website.usage.events import shown_event
+from metering.website.usage.events import displayed_event
 from metering.website.usage.usage import key_names
 from workspaces.authentication import Caller
 from workspaces.downloads import limited_download
@@ -67,7 +67,7 @@ def line_page(request: HttpRequest, caller: Caller, invoice_id: str, line_id: st
     context = {
         "line": line,
         "invoice": line.invoice,
-        "billed": [(each, shown_event(each.event, names)) for each in billed],
+        "billed": [(each, displayed_event(each.event, names)) for each in billed],
         "more": more.links("", billed[-1].event.position) if goes_on else None,
         "aligned": places(billed, "amount_exact"),
     }

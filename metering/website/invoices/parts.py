@@ -17,7 +17,7 @@ from metering.website.billing.pay_button import pay_button
 
 
 @dataclass(frozen=True, slots=True)
-class ShownLine:
+class DisplayedLine:
     """A line, and whether it corrects an earlier month."""
 
     line: InvoiceLine | DraftLine
@@ -41,10 +41,10 @@ REFUNDS = {Refund.Status.STARTED: "Under way", Refund.Status.PENDING: "Under way
 def lines_of(bill: Invoice | InvoicePreview) -> dict[str, Any]:
     """For parts/invoice_lines.html."""
     if isinstance(bill, InvoicePreview):
-        rows = [ShownLine(line, is_adjustment(line, bill.period)) for line in bill.lines]
+        rows = [DisplayedLine(line, is_adjustment(line, bill.period)) for line in bill.lines]
         due = bill.amount_due
     else:
-        rows = [ShownLine(line, adjusts(line, bill)) for line in bill.lines.all()]
+        rows = [DisplayedLine(line, adjusts(line, bill)) for line in bill.lines.all()]
         due = bill.still_due
     aligned = places([row.line for row in rows], "amount_exact")
     return {"invoice": bill, "rows": rows, "totals": amounts(bill), "due": due, "aligned": aligned}

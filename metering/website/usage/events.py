@@ -25,7 +25,7 @@ from workspaces.downloads import limited_download
 
 
 @dataclass(frozen=True)
-class ShownEvent:
+class DisplayedEvent:
     """An event with its key's name and its ending in words."""
 
     event: EventRow
@@ -34,7 +34,7 @@ class ShownEvent:
 
 
 @dataclass(frozen=True)
-class Explained(ShownEvent):
+class Explained(DisplayedEvent):
     """With its parts, what else the gateway said, and what was corrected since."""
 
     parts: list[Component]
@@ -60,7 +60,7 @@ def event_list(request: HttpRequest, caller: Caller) -> HttpResponseBase:
         "asked": question,
         "presets": ranges.PRESETS.items(),
         "choices": filter_choices(question, caller.workspace),
-        "events": [shown_event(row, names) for row in rows],
+        "events": [displayed_event(row, names) for row in rows],
         "continued": more.after is not None,
         "more": more.links(question.page_query, rows[-1].position) if goes_on else None,
     }
@@ -80,12 +80,12 @@ def event_page(request: HttpRequest, caller: Caller, request_id: str | None = No
     return render(request, "metering/event.html", {"request_id": request_id, "attempts": found})
 
 
-def shown_event(event: EventRow, names: dict[str, str]) -> ShownEvent:
-    return ShownEvent(event, names.get(event.key_id, event.key_id), STATUS_WORDS[event.status])
+def displayed_event(event: EventRow, names: dict[str, str]) -> DisplayedEvent:
+    return DisplayedEvent(event, names.get(event.key_id, event.key_id), STATUS_WORDS[event.status])
 
 
 def explained(event: EventRow, names: dict[str, str], corrections: list[CorrectionRow]) -> Explained:
     said: dict[str, Any] = json.loads(event.detail) if event.detail else {}
     detail = [(name, value if isinstance(value, str) else json.dumps(value)) for name, value in said.items()]
-    plain = shown_event(event, names)
+    plain = displayed_event(event, names)
     return Explained(plain.event, plain.key_name, plain.status, components(event), detail, corrections)

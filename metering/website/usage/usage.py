@@ -16,7 +16,7 @@ from workspaces.authentication import Caller
 from workspaces.downloads import limited_download
 from workspaces.models import APIKey, Workspace
 
-MAX_SHOWN = 500
+MOST_ROWS = 500
 
 
 @member_page()
@@ -34,9 +34,9 @@ def usage_page(request: HttpRequest, caller: Caller) -> HttpResponseBase:
         "groups": GROUPS.items(),
         "choices": filter_choices(question, caller.workspace),
         "total": answer.total,
-        "rows": usage_rows(answer, question, names)[:MAX_SHOWN],
+        "rows": usage_rows(answer, question, names)[:MOST_ROWS],
         "row_count": len(answer.rows),
-        "max_shown": MAX_SHOWN,
+        "max_shown": MOST_ROWS,
         "group_label": GROUPS[question.group],
         "chart": chart(chart_of(answer), question.bucket, names) if question.bucket != "none" else None,
     }

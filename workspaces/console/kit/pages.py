@@ -82,7 +82,7 @@ class FormPage:
             try:
                 preview = self.preview(form.cleaned_data) if self.preview else None
                 if preview is None or request.POST.get("confirmed") == preview.submit:
-                    if not (refused := _take_token(request) if self.once else ""):
+                    if not (refused := _spend_token(request) if self.once else ""):
                         return self.act(form.cleaned_data)
                     form.add_error(None, refused)
                     preview = None
@@ -103,7 +103,7 @@ class FormPage:
             "page": self,
             "form": form,
             "preview": preview,
-            "form_token": _give_token(request),
+            "form_token": _issue_token(request),
             "media": admin.media + form.media,
         }
         return TemplateResponse(request, "admin/console/preview.html" if preview else self.template, context)
@@ -137,12 +137,12 @@ def secret_page(request: HttpRequest, admin: ModelAdmin, row: Model, title: str,
     return response
 
 
-def _give_token(request: HttpRequest) -> str:
+def _issue_token(request: HttpRequest) -> str:
     """Signed, for this person: nothing about an open form is kept, so that no other page's answer can lose it."""
     return signing.dumps([str(request.user.pk), secrets.token_urlsafe(12)], salt=SALT)
 
 
-def _take_token(request: HttpRequest) -> str:
+def _spend_token(request: HttpRequest) -> str:
     """Nothing the first time the form's token comes back, and otherwise why it will not do."""
     try:
         person, token = signing.loads(request.POST.get("form_token", ""), salt=SALT, max_age=sent_forms.LIVES)

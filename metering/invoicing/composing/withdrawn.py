@@ -1,7 +1,7 @@
-"""What corrections and re-ratings took away after it was billed: why a finalized invoice may bill more than was used.
+"""What corrections and re-ratings withdrew after it was billed: why a finalized invoice may bill more than was used.
 
 Until the next invoice credits it, such a month is billed beyond its usage and nothing is wrong. The trail tells how much: by
-no more than what it took from the same thing since the invoice was finalized.
+no more than what it took from the same item since the invoice was finalized.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from django.db import connection
 MARGIN = timedelta(minutes=10)
 
 # Read from the newest entry back: at some moment since then this much more stood than stands now.
-TAKEN = """
+WITHDRAWN = """
 WITH over AS (
     SELECT * FROM unnest(%s::int[], %s::timestamptz[], %s::int[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
         AS over (workspace_id, month, model_id, service_tier, price, component, since)
@@ -38,20 +38,20 @@ WITH over AS (
     WHERE side.price_id = price.id
 ), since AS (
     SELECT *, sum(tokens) OVER (PARTITION BY workspace_id, month, model_id, service_tier, price, component ORDER BY id DESC)
-        AS taken
+        AS withdrawn
     FROM moved
 )
-SELECT workspace_id, month, model_id, service_tier, price, component, max(taken) FROM since GROUP BY 1, 2, 3, 4, 5, 6
+SELECT workspace_id, month, model_id, service_tier, price, component, max(withdrawn) FROM since GROUP BY 1, 2, 3, 4, 5, 6
 """
 
-Thing = tuple[Any, ...]  # workspace, month, model, tier, price, component
+BilledItem = tuple[Any, ...]  # workspace, month, model, tier, price, component
 
 
-def taken_back(billed: Iterable[tuple[Thing, datetime]]) -> dict[Thing, int]:
-    """Tokens that stood at some time since the things were last billed, beyond those that stand now; only above zero."""
-    rows = [(*thing, since - MARGIN) for thing, since in billed]
+def withdrawn_tokens(billed: Iterable[tuple[BilledItem, datetime]]) -> dict[BilledItem, int]:
+    """Tokens that stood at some time since the items were last billed, beyond those that stand now; only above zero."""
+    rows = [(*item, since - MARGIN) for item, since in billed]
     if not rows:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(TAKEN, [*map(list, zip(*rows, strict=True))])
-        return {tuple(thing): int(taken) for *thing, taken in cursor.fetchall() if taken > 0}
+        cursor.execute(WITHDRAWN, [*map(list, zip(*rows, strict=True))])
+        return {tuple(item): int(withdrawn) for *item, withdrawn in cursor.fetchall() if withdrawn > 0}
