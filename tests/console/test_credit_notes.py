@@ -142,7 +142,7 @@ def test_only_a_failed_refund_is_offered_to_be_sent_again(console: Client, invoi
     mark_paid(invoice.pk, "transfer 17", "tests", NOW)
     act(console, "credit", invoice, what="whole", reason="an outage", settlement="outside", reference="transfer 18")
     note = CreditNote.objects.get()
-    again = reverse("admin:metering_creditnote_refund_again", args=[note.pk])
+    again = reverse("admin:metering_creditnote_retry_refund_of_note", args=[note.pk])
     assert again not in note_page(console, note)
     assert "Nothing of the credit note OMX-CN-2026-00001 is missing." in submit(console, again).content.decode()
     assert (Refund.objects.count(), Payment.objects.get().refunded) == (1, Decimal("7.50"))

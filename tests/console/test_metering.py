@@ -133,7 +133,7 @@ def test_failing_batches_are_found(console: Client, world: World) -> None:
 
 
 def test_the_workers_are_reminded_of_what_waits(console: Client, world: World) -> None:
-    page = reverse("admin:metering_batch_process_again")
+    page = reverse("admin:metering_batch_reprocess")
     with current_app.connection_for_write() as broker, broker.channel() as channel:
 
         def sweeps() -> int:

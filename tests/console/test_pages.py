@@ -79,7 +79,7 @@ def every_page(world: World) -> list[str]:
         f"{reverse('admin:metering_usageevent_changelist')}?workspace={world.acme.pk}",
         f"{reverse('admin:metering_usageevent_one')}?{one}",
         reverse("admin:metering_usageevent_unpriced"),
-        reverse("admin:metering_batch_process_again"),
+        reverse("admin:metering_batch_reprocess"),
         reverse("admin:metering_quarantinedevent_replay_matching"),
         f"{reverse('admin:metering_quarantinedevent_dismiss_matching')}?code=negative",
     ]

@@ -49,7 +49,7 @@ NONE = {
     "mfa_activate_totp": "needs an authenticator: test_a_changed_factor_is_an_entry",
     "mfa_add_webauthn": "needs an authenticator: test_a_changed_factor_is_an_entry",
     "mfa_generate_recovery_codes": "needs an authenticator: test_a_changed_factor_is_an_entry",
-    "admin:metering_creditnote_refund_again": "needs a refund that failed, and begins another: payment.refund",
+    "admin:metering_creditnote_retry_refund_of_note": "needs a refund that failed, and begins another: payment.refund",
     "admin:metering_invoice_credit": "the world's own credit note has the next number: tests/console/test_credit_notes.py",
     "admin:metering_quarantinedevent_edit_and_replay": "needs a corrected event: tests/console/test_quarantine.py",
     "admin:metering_invoice_accept": "needs a draft that takes back what nothing explains: tests/invoicing/test_waiting.py",

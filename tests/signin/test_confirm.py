@@ -75,7 +75,7 @@ def test_every_act_of_the_console_the_pages_and_the_api_asks_but_for_a_short_lis
     for name in (
         *("invoice_mark_paid", "invoice_void", "invoice_finalize", "invoice_credit", "invoice_close_month", "payment_refund"),
         *("creditgrant_withdraw", "priceversion_succeed", "priceversion_withdraw", "rerating_order", "webhookevent_replay"),
-        *("languagemodel_add_price", "jobrun_now", "taxrate_add", "creditnote_refund_again", "invoice_changelist"),
+        *("languagemodel_add_price", "jobrun_now", "taxrate_add", "creditnote_retry_refund_of_note", "invoice_changelist"),
     ):
         assert f"admin:metering_{name}" in asked
     for name in (
