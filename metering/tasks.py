@@ -96,7 +96,7 @@ def ingest_events(*args: Any, **kwargs: Any) -> None:
 
 
 def _make_the_best_of(error: Exception) -> None:
-    """While an inbox is full its work has to be done by somebody, and all workers may be waiting here."""
+    """While an inbox is full its work has to be done by a person, and all workers may be waiting here."""
     if isinstance(error, InboxFull):
         try:
             process_waiting(timezone.now, fold_events)

@@ -216,8 +216,8 @@ INVITATION_DAYS = env.int("INVITATION_DAYS", default=7)
 # After how many days an admin key expires for which nobody chose another time; empty: never.
 ADMIN_KEY_DAYS = env.checked(partial(whole_days, "ADMIN_KEY_DAYS", default="365"), instead=365)
 OPEN_SIGNUP = env.bool("OPEN_SIGNUP", default=False)
-# By invitation only the operator or an owner gives an account its address. Open to all, a stranger could take somebody
-# else's and lock them out with a second factor: then the address is verified first.
+# By invitation only the operator or an owner gives an account its address. Open to all, a stranger could take another
+# person's and lock them out with a second factor: then the address is verified first.
 MFA_ALLOW_UNVERIFIED_EMAIL = not OPEN_SIGNUP
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "/"

@@ -134,7 +134,7 @@ class MemberAuthentication(SessionAuthentication):
 def authenticate_key(secret: str, now: datetime) -> Caller:
     """The caller of a workspace key's secret. Raises Unauthenticated, WrongKindOfCredential, WorkspaceSuspended.
 
-    An admin key goes on working in a suspended workspace, so that somebody can pay. A refusal is in the audit trail.
+    An admin key goes on working in a suspended workspace, so that a person can pay. A refusal is in the audit trail.
     """
     with _refusals_recorded(secret, now):
         return _caller_of_key(secret, now)

@@ -120,7 +120,7 @@ def load_catalogue() -> dict[str, int]:
     for seed in SEED_MODELS:
         model, created = LanguageModel.objects.get_or_create(slug=seed.slug, defaults=_page(seed))
         models += created or _fill_in(model, seed)
-        # A model that somebody has priced, whenever and however, is theirs; an alias costs what its model costs.
+        # A model that a person has priced, whenever and however, is theirs; an alias costs what its model costs.
         if model.alias_of_id is None and not model.prices.exists():
             _, created = PriceVersion.objects.get_or_create(
                 model=model,

@@ -1,4 +1,4 @@
-"""What waits for somebody: small counts by partial index, which stop counting where the number no longer matters."""
+"""What waits for a person: small counts by partial index, which stop counting where the number no longer matters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The console's first page: what came in, what it is worth, and what waits for somebody."""
+"""The console's first page: what came in, what it is worth, and what waits for a person."""
 
 from __future__ import annotations
 

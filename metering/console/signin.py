@@ -31,7 +31,7 @@ class EmailAddressAdmin(OperatorAdmin):
 
 
 class AuthenticatorAdmin(OperatorAdmin):
-    """For somebody who lost their phone: without the factor they get in by password, and set up another. Its secret is not
+    """For a person who lost their phone: without the factor they get in by password, and set up another. Its secret is not
     shown."""
 
     called = "Second factors"

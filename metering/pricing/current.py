@@ -31,6 +31,6 @@ def current_rates() -> RateTable:
 
 
 def forget_rates() -> None:
-    """Makes the next call read the table anew."""
+    """Makes the next call read the table again."""
     global _kept
     _kept = None

@@ -27,7 +27,7 @@ class Filters:
 
     Voided events count nowhere and are listed only where `status` names them.
 
-    A name nobody ever used lets nothing through. An unknown key, or somebody else's, is refused (NotFound).
+    A name nobody ever used lets nothing through. An unknown key, or another person's, is refused (NotFound).
     """
 
     model: tuple[str, ...] = ()

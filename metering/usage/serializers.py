@@ -113,7 +113,7 @@ class PastStateSerializer(serializers.Serializer[Any]):
 class CorrectionSerializer(serializers.Serializer[Any]):
     action = serializers.ChoiceField(
         choices=EventCorrection.Action.values,
-        help_text="`void`: taken back; `replace`: counted anew; `rerate`: rated anew after its price was corrected.",
+        help_text="`void`: taken back; `replace`: counted again; `rerate`: rated again after its price was corrected.",
     )
     reason = serializers.CharField(allow_blank=True)
     recorded_at = serializers.DateTimeField()

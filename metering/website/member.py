@@ -122,7 +122,7 @@ def _or_not_found(view: MemberView, request: HttpRequest, caller: Caller, *args:
 
 
 def no_workspace(request: HttpRequest) -> HttpResponse:
-    """For somebody signed in who belongs to no workspace."""
+    """For a person signed in who belongs to no workspace."""
     return render(request, "workspaces/none.html")
 
 

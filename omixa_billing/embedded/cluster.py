@@ -65,7 +65,7 @@ class Cluster:
         )
 
     def postmaster(self) -> int | None:
-        """The id of the running server. A pid file that outlived its server, or names somebody else, does not count."""
+        """The id of the running server. A pid file that outlived its server, or names another process, does not count."""
         pid = recorded_pid(self.data / "postmaster.pid")
         return pid if pid is not None and self._owns(processes.words(pid)) and processes.is_alive(pid) else None
 

@@ -68,7 +68,7 @@ def join_server(cluster: Cluster, bound: bool = False) -> int:
 
 
 def leave(cluster: Cluster, users: int) -> None:
-    """Stop the server unless somebody else uses it."""
+    """Stop the server unless another process uses it."""
     with locks.exclusive(run_directory(cluster.home) / "postgres.change"):
         if locks.try_exclusive(users) and (pid := cluster.postmaster()):
             cluster.stop(pid)

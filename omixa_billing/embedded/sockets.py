@@ -32,7 +32,7 @@ def home_digest(home: Path) -> str:
 
 
 def make_socket_folder(path: Path, uid: int, gid: int) -> Path:
-    """The folder, owned by `uid` and closed to all others. Raises UnsafeFolder when somebody else made it."""
+    """The folder, owned by `uid` and closed to all others. Raises UnsafeFolder when another account made it."""
     _make_folder(path, uid)
     if os.geteuid() == 0:
         os.chown(path, uid, gid)
@@ -54,4 +54,4 @@ def _make_folder(path: Path, uid: int) -> None:
     except FileExistsError:
         found = path.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (uid, os.geteuid()):
-            raise UnsafeFolder(f"{path} belongs to somebody else. Remove it and start again.") from None
+            raise UnsafeFolder(f"{path} belongs to another account. Remove it and start again.") from None

@@ -106,7 +106,7 @@ def interruptible_parent() -> int | None:
 def catches_interrupt(pid: int) -> bool:
     """Whether the process has a handler for SIGINT.
 
-    make drops its own when interrupted, then waits for us. From a terminal we get the signal as well; when somebody
+    make drops its own when interrupted, then waits for us. From a terminal we get the signal as well; when a person
     sent it to make alone, this is how we learn.
     """
     try:

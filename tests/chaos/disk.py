@@ -31,7 +31,7 @@ class SmallDisk:
         left = os.statvfs(self.mounted)
         if left.f_bavail:
             self.fillers.append(self.mounted / f"filler{len(self.fillers)}")
-            with self.fillers[-1].open("wb") as file, suppress(OSError):  # somebody may have been faster
+            with self.fillers[-1].open("wb") as file, suppress(OSError):  # a person may have been faster
                 os.posix_fallocate(file.fileno(), 0, left.f_bavail * left.f_frsize)
 
     def free(self) -> None:

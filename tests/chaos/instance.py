@@ -93,7 +93,7 @@ class Instance:
         raise TimeoutError(f"PostgreSQL was not started again within {SECONDS_TO_APPEAR} s")
 
     def backend(self, dice: random.Random) -> int:
-        """A PostgreSQL process that serves somebody, or the postmaster while none does."""
+        """A PostgreSQL process that serves a person, or the postmaster while none does."""
         title = f"postgres: {self.cluster.title}: omixa omixa"
         serving = [pid for pid in children(self.postmaster()) if words(pid)[:1] and words(pid)[0].startswith(title)]
         return dice.choice(serving or [self.postmaster()])

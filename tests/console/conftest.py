@@ -42,7 +42,7 @@ def console(operator: User) -> Client:
 
 @pytest.fixture
 def customer(db: None) -> Client:
-    """Somebody who is signed in and no operator."""
+    """A person who is signed in and no operator."""
     client = Client()
     user = User.objects.create_user("owner@acme.example", "a long enough password")
     client.force_login(user)

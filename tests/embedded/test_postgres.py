@@ -164,7 +164,7 @@ def test_a_home_too_deep_for_a_socket_gets_one_in_a_short_private_folder(folder:
 
 def test_a_short_socket_folder_that_somebody_else_made_is_refused(folder: Path) -> None:
     (folder / "link").symlink_to(folder)
-    with pytest.raises(sockets.UnsafeFolder, match="belongs to somebody else"):
+    with pytest.raises(sockets.UnsafeFolder, match="belongs to another account"):
         sockets.make_socket_folder(folder / "link", os.geteuid(), os.getegid())
 
 

@@ -1,4 +1,4 @@
-"""Every kind of credential that a request may carry: good, used up, somebody else's, and none."""
+"""Every kind of credential that a request may carry: good, used up, another person's, and none."""
 
 from datetime import timedelta
 

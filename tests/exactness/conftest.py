@@ -52,7 +52,7 @@ def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def shared(db: None) -> None:
-    """Partitions and small numbers, which each example would otherwise make anew."""
+    """Partitions and small numbers, which each example would otherwise make again."""
     days = Directory()
     for day in range(62):
         days.ensure_day(BEGINNING + timedelta(days=day))

@@ -107,7 +107,7 @@ class Continue(Operation):
 
 @dataclass(frozen=True)
 class Rebuild(Operation):
-    """Makes the rollups of the months with usage anew."""
+    """Makes the rollups of the months with usage again."""
 
 
 @dataclass(frozen=True)

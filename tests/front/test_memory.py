@@ -8,7 +8,7 @@ from omixa_billing.front.memory import Memory, TooMuchAtOnce
 from tests.front.callers import Caller, ask
 from tests.front.conftest import Live
 
-BODY = 5 * 2**20  # bytes: as much as a page reads of somebody who shows a session
+BODY = 5 * 2**20  # bytes: as much as a page reads of a person who shows a session
 FULL = 80  # bodies: more than all that fits into a process
 
 

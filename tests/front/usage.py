@@ -1,4 +1,4 @@
-"""Usage of one day, more than fits into the buffers on its way to somebody who does not read it."""
+"""Usage of one day, more than fits into the buffers on its way to a person who does not read it."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Somebody's secret in what a gateway sent is shown to nobody; what only looks a little like one stays readable."""
+"""A person's secret in what a gateway sent is shown to nobody; what only looks a little like one stays readable."""
 
 import pytest
 
@@ -94,7 +94,7 @@ def test_a_text_that_is_no_json_is_known_by_its_fields_too() -> None:
     assert text_without_secrets(text) == '{"password": "[removed]", "note": "c", "x-api-key" : "[removed]'
 
 
-# Five mebibytes of any of these took hours when the search began anew at every character.
+# Five mebibytes of any of these took hours when the search began again at every character.
 @pytest.mark.parametrize("run", ["0a", "-eyJ012345678", "a://", "Bearer\t", '"a":', "sk-abc "])
 def test_a_long_run_of_anything_is_searched_once(run: str) -> None:
     content = (run * 1_000_000)[:1_000_000]

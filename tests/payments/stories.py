@@ -55,7 +55,7 @@ class World:
         self.act(store_webhook, *self.stripe.signed(event), now)
 
     def open_session(self) -> dict[str, Any] | None:
-        """A page whose address somebody was told."""
+        """A page whose address a person was told."""
         told = PaymentAttempt.objects.exclude(session_url="").values_list("session_id", flat=True)
         found = [self.stripe.objects[each] for each in told if self.stripe.objects[each]["status"] == "open"]
         return found[0] if found else None

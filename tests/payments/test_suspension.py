@@ -128,7 +128,7 @@ def test_credit_bought_meanwhile_is_not_overlooked(acme: Workspace) -> None:
 
 
 def _until_it_waits() -> None:
-    """Until somebody waits for a lock of this transaction's."""
+    """Until a person waits for a lock of this transaction's."""
     for _ in range(500):
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")

@@ -54,7 +54,7 @@ def codex_mini(db: None) -> None:
 
 
 def person(workspace: Workspace | None, role: str, email: str = "") -> User:
-    """Somebody with this role there, or without a workspace nowhere. No password: hashing one takes longer than a test."""
+    """A person with this role there, or without a workspace nowhere. No password: hashing one takes longer than a test."""
     user = User.objects.create_user(email or f"{role}@acme.example")
     if workspace is not None:
         Membership.objects.create(workspace=workspace, user=user, role=role)

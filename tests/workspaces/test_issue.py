@@ -177,7 +177,7 @@ def test_a_grace_without_measure_is_refused(acme: Workspace, grace: timedelta) -
 def test_revoking_keeps_the_row_and_the_first_time(acme: Workspace) -> None:
     key, _ = a_key(acme)
     assert issue.revoke_key(key, OWNER, NOW) is True
-    assert issue.revoke_key(key, "somebody else", NOW + HOUR) is False
+    assert issue.revoke_key(key, "another person", NOW + HOUR) is False
     key.refresh_from_db()
     assert (key.revoked_at, key.status(NOW)) == (NOW, "revoked")
     assert trail(key.public_id)[1:] == [(OWNER, "key.revoked", {})]

@@ -203,7 +203,7 @@ def test_downloads_are_one_entry_a_day_for_each_caller_and_file(acme: Workspace)
 
 
 def test_other_peoples_secrets_do_not_reach_the_trail(db: None) -> None:
-    with_key("sk-proj-somebody-elses-secret").get("/api/v1/keys")
+    with_key("sk-proj-another-ones-secret").get("/api/v1/keys")
     (entry,) = AuditEntry.objects.filter(action="credential.refused")
     assert (entry.actor, entry.target) == ("not a key of ours", "not a key of ours")
 

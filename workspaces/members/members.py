@@ -112,4 +112,4 @@ def _keep_an_owner(leaving: Membership) -> None:
         return
     others = Membership.objects.filter(workspace=leaving.workspace, role=Membership.Role.OWNER).exclude(pk=leaving.pk)
     if not others.exists():
-        raise LastOwner("This is the workspace's last owner: make somebody else an owner first.")
+        raise LastOwner("This is the workspace's last owner: make another person an owner first.")

@@ -1,4 +1,4 @@
-"""What an operator does with an invoice: finalize, mark as paid, credit, give up, void, and bill a voided month anew."""
+"""What an operator does with an invoice: finalize, mark as paid, credit, give up, void, and bill a voided month again."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def next_step(invoice: Invoice) -> str:
 
 
 def needs_acceptance(invoice: Invoice) -> bool:
-    """A parked draft that has nothing to finalize: it waits for somebody to accept what it takes back."""
+    """A parked draft that has nothing to finalize: it waits for a person to accept what it takes back."""
     return bool(invoice.held) and invoice.subtotal_exact <= 0 and invoice.lines.exists()
 
 

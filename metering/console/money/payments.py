@@ -42,7 +42,7 @@ class WaitingFilter(DropdownFilter):
 
     title = "state"
     parameter_name = "state"
-    called = "waits for somebody"
+    called = "waits for a person"
     waiting: Any = None
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:

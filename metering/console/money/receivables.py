@@ -74,7 +74,7 @@ def receivables(now: datetime) -> Receivables:
 
 
 def cards(now: datetime) -> list[dict[str, Any]]:
-    """For the overview, in the order in which they need somebody."""
+    """For the overview, in the order in which they need a person."""
     found = receivables(now)
     owed = found.owed
     return [

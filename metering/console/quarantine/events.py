@@ -1,4 +1,4 @@
-"""The quarantine: events that were not recorded, whole and with their reasons, until somebody settles them."""
+"""The quarantine: events that were not recorded, whole and with their reasons, until a person settles them."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class CodeFilter(DropdownFilter):
 
 class QuarantinedEventAdmin(OperatorAdmin):
     called = "Quarantine"
-    when_empty = "Events that cannot be recorded are kept here with their reasons, until somebody replays or dismisses them."
+    when_empty = "Events that cannot be recorded are kept here with their reasons, until a person replays or dismisses them."
     paginator = InfinitePaginator
     show_full_result_count = False
     list_disable_select_all = True  # all that match are acted on by the links above the list

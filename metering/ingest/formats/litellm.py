@@ -184,7 +184,7 @@ def _event(raw: bytes | msgspec.Raw) -> bytes | Untranslatable:
 
 
 def _identity(raw: bytes | msgspec.Raw) -> bytes:
-    """What can be kept of a payload that does not read: its id. All else in it may be somebody's prompt or key."""
+    """What can be kept of a payload that does not read: its id. All else in it may be a person's prompt or key."""
     try:
         call_id = _named.decode(raw).litellm_call_id
     except UNREADABLE:

@@ -1,4 +1,4 @@
-"""What looks like somebody's secret in what a gateway sent, for wherever a person may read it.
+"""What looks like a person's secret in what a gateway sent, for wherever a person may read it.
 
 Our own are removed before it is stored (workspaces/redaction.py). Others' are no more ours to show: a provider's key, a
 token, a password.
@@ -13,7 +13,7 @@ REMOVED = "[removed]"
 
 # By how they begin: what providers, clouds and forges put in front of theirs, so that scanners find them. Model names begin
 # with some of it too, so what is written in words with dashes between them is none. Nothing here looks ahead without a bound
-# from wherever it begins: content is up to 5 MiB of whatever somebody sends.
+# from wherever it begins: content is up to 5 MiB of whatever a person sends.
 SHAPES = re.compile(
     r"""
     (?P<kept>\bBearer\s+|\bBasic\s+)[A-Za-z0-9._~+/=-]{8,}    # an Authorization header

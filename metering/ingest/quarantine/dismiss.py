@@ -60,7 +60,7 @@ def dismiss_matching(
         try:
             done += dismiss(ids, reason, actor, now)
         except AlreadyResolved:
-            continue  # somebody else settled all of these meanwhile
+            continue  # another person settled all of these meanwhile
     if not done:
         raise AlreadyResolved("Nothing to dismiss: it is settled already.")
     return done

@@ -87,7 +87,7 @@ def estimates(contents: Sequence[tuple[bytes, str, datetime]]) -> list[Decimal |
 def fill_estimates(limit: int = 1_000) -> int:
     """Estimates up to `limit` open events that have no estimate yet, and returns how many it could.
 
-    Each call goes on where the last one of this process stopped, and begins anew at the end.
+    Each call goes on where the last one of this process stopped, and begins again at the end.
     """
     global _after
     waiting = QuarantinedEvent.objects.filter(settled_at__isnull=True, estimated_cost__isnull=True, id__gt=_after)

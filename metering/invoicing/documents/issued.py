@@ -18,7 +18,7 @@ ISSUED, VOID = "issued", "void"
 
 
 def issued_invoice(invoice: Invoice) -> bytes:
-    """The invoice's PDF; a draft's is made anew each time. Raises ImproperlyConfigured."""
+    """The invoice's PDF; a draft's is made again each time. Raises ImproperlyConfigured."""
     if invoice.status == Invoice.Status.DRAFT:
         return invoice_pdf(invoice)
     state = VOID if invoice.status == Invoice.Status.VOID else ISSUED

@@ -1,4 +1,4 @@
-"""Giving an invoice up: voided, as if it had never been due, or kept as uncollectible. And billing a voided month anew."""
+"""Ending an invoice: voided, as if it had never been due, or kept as uncollectible. And billing a voided month again."""
 
 from datetime import datetime
 from typing import Any
@@ -82,6 +82,6 @@ def reissue(invoice_id: int, actor: str, now: datetime) -> Invoice:
 def _move(invoice: Invoice, before: tuple[Invoice.Status, ...], **fields: Any) -> None:
     """A guarded update of a locked invoice. Raises InvoiceNotOpen."""
     if not Invoice.objects.filter(pk=invoice.pk, status__in=before).update(**fields):
-        raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open one is given up.")
+        raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open one is written off as uncollectible.")
     for name, value in fields.items():
         setattr(invoice, name, value)

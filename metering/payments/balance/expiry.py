@@ -31,7 +31,7 @@ def expire_due_credits(now: datetime) -> dict[str, int]:
 
 
 def _may_still_be_used(grant: CreditGrant, now: datetime) -> bool:
-    """While an invoice of its last month, or of one before, can still be made: late, or anew for one that was voided."""
+    """While an invoice of its last month, or of one before, can still be made: late, or again for one that was voided."""
     assert grant.expires_at is not None  # noqa: S101 - only grants that expire are asked about
     last = month_of(grant.expires_at - A_MOMENT)
     if now < last.end + timedelta(days=settings.INVOICE_GRACE_DAYS + 1):

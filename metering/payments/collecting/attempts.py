@@ -1,7 +1,7 @@
 """Attempts to collect an amount: written first, asked of Stripe second, settled by what Stripe says.
 
 An invoice has one unsettled attempt at most, the database sees to it, and a new one begins only when the last is known to have
-come to nothing. Every step reads the row anew and writes only what still holds: a run may be hours old.
+come to nothing. Every step reads the row again and writes only what still holds: a run may be hours old.
 """
 
 from collections.abc import Collection

@@ -38,7 +38,7 @@ def collect_invoice(invoice_id: int, now: datetime) -> PaymentAttempt | None:
         return None
     try:
         return _charge(invoice_id, account, now, (Invoice.Status.OPEN,))
-    except InvoiceNotOpen:  # somebody else was faster
+    except InvoiceNotOpen:  # another person was faster
         return None
 
 

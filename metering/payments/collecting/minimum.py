@@ -1,4 +1,4 @@
-"""What is too little to be charged by card: it is neither collected nor dunned, and says so where somebody would pay it."""
+"""What is too little to be charged by card: it is neither collected nor dunned, and says so where a person would pay it."""
 
 from decimal import Decimal
 

@@ -38,7 +38,7 @@ def sync_page(attempt: PaymentAttempt, now: datetime) -> None:
 
 
 def expire_page(attempt: PaymentAttempt, now: datetime) -> None:
-    """Ends the page, so that nobody can pay there any more; if somebody just did, that stands."""
+    """Ends the page, so that nobody can pay there any more; if a person just did, that stands."""
     if not attempt.session_id and end_attempt(attempt, CANCELED, "", "No page was opened.", now, session_id=""):
         return
     attempt.refresh_from_db()

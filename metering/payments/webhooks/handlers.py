@@ -1,4 +1,4 @@
-"""What an event of Stripe's leads to. Its state is fetched anew, so that late, repeated and reordered ones do no harm."""
+"""What an event of Stripe's leads to. Its state is fetched again, so that late, repeated and reordered ones do no harm."""
 
 from collections.abc import Callable
 from datetime import datetime

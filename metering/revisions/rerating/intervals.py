@@ -50,7 +50,7 @@ BEGINNING = RatingPosition(0, FIRST_INSTANT, 0)
 
 
 class Interval(NamedTuple):
-    """Hours of one workspace to look at, [start, end). Short gaps are part of it: reading on is cheaper than asking anew."""
+    """Hours of one workspace to look at, [start, end). Short gaps are part of it: reading on is cheaper than asking again."""
 
     workspace_id: int
     start: datetime

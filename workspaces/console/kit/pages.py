@@ -110,7 +110,7 @@ class FormPage:
 
 
 def names_an_act(label: str) -> bool:
-    """Whether a button says what it does, and to what: two words or more, and more than that somebody agrees."""
+    """Whether a button says what it does, and to what: two words or more, and more than that a person agrees."""
     words = [word for word in label.lower().split() if word.strip("…!,.") not in SAYS_NOTHING]
     return len(label.split()) > 1 and bool(words)
 
