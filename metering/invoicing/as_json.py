@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 from metering.invoicing.composing.compose import InvoicePreview
@@ -76,12 +75,7 @@ def amounts_json(invoice: Invoice | InvoicePreview) -> dict[str, Any]:
 def taxes_json(invoice: Invoice | InvoicePreview) -> list[dict[str, str]]:
     if isinstance(invoice, InvoicePreview):
         return [tax.as_json() for tax in invoice.taxes]
-    return stored_taxes(invoice.taxes, invoice.subtotal - invoice.promotional)
-
-
-def stored_taxes(taxes: list[dict[str, str]], net: Decimal) -> list[dict[str, str]]:
-    """As a document keeps them; the older ones are all on its whole net."""
-    return [{"taxable": cents_text(net)} | tax for tax in taxes]
+    return list(invoice.taxes)
 
 
 def line_json(line: InvoiceLine) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from metering.invoicing.as_json import stored_taxes
 from metering.invoicing.credit_note_models import CreditNote, CreditNoteLine
 from metering.money import cents_text
 from metering.periods import instant_text
@@ -20,7 +19,7 @@ def credit_note_json(note: CreditNote) -> dict[str, Any]:
         "buyer": note.buyer,
         "lines": [credit_note_line_json(line) for line in note.lines.all()],
         "subtotal": cents_text(note.subtotal),
-        "taxes": stored_taxes(note.taxes, note.subtotal),
+        "taxes": note.taxes,
         "tax": cents_text(note.tax),
         "total": cents_text(note.total),
         "off_due": cents_text(note.off_due),

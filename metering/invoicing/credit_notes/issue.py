@@ -75,7 +75,7 @@ def creditable(invoice: Invoice) -> Creditable:
             Tax(
                 tax["name"],
                 Decimal(tax["percent"]),
-                Decimal(tax.get("taxable", invoice.subtotal - invoice.promotional)) - credited_of_tax(notes, at, "taxable"),
+                Decimal(tax["taxable"]) - credited_of_tax(notes, at, "taxable"),
                 Decimal(tax["amount"]) - credited_of_tax(notes, at, "amount"),
             )
             for at, tax in enumerate(invoice.taxes)
@@ -85,7 +85,7 @@ def creditable(invoice: Invoice) -> Creditable:
 
 def credited_of_tax(notes: Sequence[CreditNote], at: int, what: str) -> Decimal:
     """Of the invoice's tax at this place in its list: a credit note lists the same taxes in the same order."""
-    return sum((Decimal(note.taxes[at].get(what, note.subtotal)) for note in notes), NOTHING)
+    return sum((Decimal(note.taxes[at][what]) for note in notes), NOTHING)
 
 
 def plan_credit_note(invoice: Invoice, amounts: Mapping[str, Decimal] | None) -> PlannedCreditNote:
@@ -151,9 +151,8 @@ def taxes_of(invoice: Invoice, left: Creditable, lines: Sequence[tuple[InvoiceLi
 
 
 def rates_of_line(invoice: Invoice, line: InvoiceLine) -> tuple[TaxShare, ...]:
-    """How the line was taxed: as its month was; on older invoices by all of their taxes."""
-    kept = invoice.terms.get(f"{line.period_start:%Y-%m}", {})
-    return rates_from(kept.get("taxes", invoice.taxes))
+    """How the line was taxed: as its month was."""
+    return rates_from(invoice.terms[f"{line.period_start:%Y-%m}"]["taxes"])
 
 
 def issue(

@@ -157,7 +157,7 @@ def tax_rows(taxes: list[dict[str, str]], net: Decimal) -> list[tuple[str, Decim
     """Each tax, and what it is on where that is not all of the net."""
     rows = []
     for tax in taxes:
-        taxable = Decimal(tax.get("taxable", net))
+        taxable = Decimal(tax["taxable"])
         if not taxable and net:
             continue
         on = "" if taxable == net else f" on {rounded_amount(taxable)}"
