@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 def rows(differences: list[dict[str, Any]]) -> list[list[str]]:
     """The table's cells as a reader sees them."""
-    body = str(findings.table(differences)).partition("<tbody>")[2]
+    body = str(findings.findings_table(differences)).partition("<tbody>")[2]
     cells = [re.findall(r"<td[^>]*>(.*?)</td>", row, re.DOTALL) for row in body.split("</tr>")[:-1]]
     return [[" ".join(re.sub(r"<[^>]+>", " ", cell).split()) for cell in row] for row in cells]
 
@@ -84,7 +84,7 @@ def test_each_says_who_says_what(db: None) -> None:
         ],
         ["Stripe says 125.24 paid, we have no payment.", "at Stripe pi_1", "no payment", "125.24 Stripe"],
     ]
-    assert '<span class="console-nowrap">125.24</span>' in str(findings.table([stripe]))
+    assert '<span class="console-nowrap">125.24</span>' in str(findings.findings_table([stripe]))
 
 
 def test_what_it_is_about_is_one_click_away(console: Client, world: World) -> None:
@@ -94,7 +94,7 @@ def test_what_it_is_about_is_one_click_away(console: Client, world: World) -> No
     )
     Refund.objects.create(payment=payment, amount=1, stripe_id="re_1", idempotency_key="r", started_at=NOW, started_by="ops")
     table = str(
-        findings.table(
+        findings.findings_table(
             [
                 {"check": "x", "invoice_id": world.invoice.public_id},
                 {"check": "x", "payment_id": payment.public_id, "intent_id": "pi_1"},

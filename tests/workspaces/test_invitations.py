@@ -25,7 +25,7 @@ from workspaces.keys import issue
 from workspaces.keys.secrets import sha256
 from workspaces.members import members
 from workspaces.members.invitations.answer import accept_invitation, decline, invitation_of, join
-from workspaces.members.invitations.invite import invite, resend_invitation, withdraw
+from workspaces.members.invitations.invite import invite, resend_invitation, withdraw_invitation
 from workspaces.members.invitations.mail import deliver
 from workspaces.models import AuditEntry, Invitation, Membership, User, Workspace
 from workspaces.plain_text import address_in_words, plain
@@ -130,8 +130,8 @@ def test_a_customer_does_not_see_which_operator_invited(acme: Workspace, owner: 
 def test_after_withdrawal_refusal_or_expiry_it_is_over(acme: Workspace, owner: User) -> None:
     ada = User.objects.create_user(ADA)
     first, _ = invited(acme, owner)
-    assert withdraw(first, TESTS, NOW) is True
-    assert withdraw(first, TESTS, NOW) is False
+    assert withdraw_invitation(first, TESTS, NOW) is True
+    assert withdraw_invitation(first, TESTS, NOW) is False
     with pytest.raises(InvitationOver, match="was withdrawn"):
         accept_invitation(first, ada, NOW)
     second, _ = invited(acme, owner, now=NOW + HOUR)
@@ -139,7 +139,7 @@ def test_after_withdrawal_refusal_or_expiry_it_is_over(acme: Workspace, owner: U
     with pytest.raises(InvitationOver, match="was declined"):
         accept_invitation(second, ada, NOW + HOUR)
     with pytest.raises(InvitationOver):
-        withdraw(second, TESTS, NOW + HOUR)
+        withdraw_invitation(second, TESTS, NOW + HOUR)
     third, _ = invited(acme, owner, now=NOW + DAY)
     with pytest.raises(InvitationOver, match="has expired"):
         accept_invitation(third, ada, NOW + 8 * DAY)
@@ -284,7 +284,7 @@ def test_two_invitations_of_one_new_address_accepted_at_once_make_one_person(acm
 @pytest.mark.django_db(transaction=True)
 def test_accept_and_withdrawal_at_once_have_one_outcome(acme: Workspace) -> None:
     invitation, _ = invited(acme, None)
-    accepted, withdrawn = at_once(lambda: join(invitation, PASSWORD, NOW), lambda: withdraw(invitation, TESTS, NOW))
+    accepted, withdrawn = at_once(lambda: join(invitation, PASSWORD, NOW), lambda: withdraw_invitation(invitation, TESTS, NOW))
     member = Membership.objects.exists()
     assert states() == ["accepted" if member else "withdrawn"]
     assert isinstance(accepted, User) == member

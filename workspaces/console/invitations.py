@@ -15,7 +15,7 @@ from unfold.enums import ActionVariant
 
 from workspaces.console.kit.base import OperatorAdmin, actor_of, operator_of
 from workspaces.console.kit.pages import FormPage
-from workspaces.members.invitations.invite import resend_invitation, withdraw
+from workspaces.members.invitations.invite import resend_invitation, withdraw_invitation
 from workspaces.members.invitations.mail import deliver
 from workspaces.models import Invitation
 
@@ -71,7 +71,7 @@ class InvitationAdmin(OperatorAdmin):
         invitation = get_object_or_404(Invitation.objects.select_related("workspace"), pk=object_id)
 
         def act(asked: dict[str, Any]) -> HttpResponse:
-            moved = withdraw(invitation, actor_of(request), timezone.now())
+            moved = withdraw_invitation(invitation, actor_of(request), timezone.now())
             messages.success(request, "The invitation is withdrawn." if moved else "It was withdrawn before.")
             return redirect(self._page_of(invitation))
 

@@ -10,7 +10,7 @@ from metering.website.member import member_page, show_refusal
 from omixa_billing.http.errors import Refusal
 from workspaces.authentication import Caller
 from workspaces.keys.makers import keys_of_person
-from workspaces.members.invitations.invite import invite, resend_invitation, withdraw
+from workspaces.members.invitations.invite import invite, resend_invitation, withdraw_invitation
 from workspaces.members.invitations.mail import deliver
 from workspaces.members.members import change_role, loses_keys, remove_member
 from workspaces.models import Invitation, Membership
@@ -52,7 +52,7 @@ def invitation_withdraw(request: HttpRequest, caller: Caller, invitation_id: str
         return HttpResponseNotAllowed(["POST"])
     invitation = _invitation(caller, invitation_id)
     try:
-        withdraw(invitation, caller.actor, timezone.now(), caller.user)
+        withdraw_invitation(invitation, caller.actor, timezone.now(), caller.user)
     except Refusal as refusal:
         return show_refusal(request, refusal, "pages:members")
     messages.success(request, f"The invitation of {invitation.email} is withdrawn.")

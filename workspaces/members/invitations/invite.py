@@ -72,7 +72,7 @@ def resend_invitation(
 
 
 @transaction.atomic
-def withdraw(invitation: Invitation, actor: str, now: datetime, user: User | None = None) -> bool:
+def withdraw_invitation(invitation: Invitation, actor: str, now: datetime, user: User | None = None) -> bool:
     """Its link works no more. False when it was withdrawn before.
 
     `user` is the person who asks for it; None for an operator or a command. Raises NotAllowed, and InvitationOver when it
