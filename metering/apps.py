@@ -1,5 +1,11 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class MeteringConfig(AppConfig):
     name = "metering"
+
+    def ready(self) -> None:
+        from metering.jobs.timetable import apply_timetable
+
+        post_migrate.connect(apply_timetable, sender=self)

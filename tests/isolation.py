@@ -69,8 +69,8 @@ def partitions() -> set[str]:
 
 
 def _is_filled(model: type[Model]) -> bool:
-    """By a migration: what Django fills by itself it fills again, and the trail's head only the trail may write."""
-    return model._meta.managed and model._meta.app_label not in ("contenttypes", "auth", "workspaces")
+    """By a migration: what Django and the timetable fill they fill again, and the trail's head only the trail may write."""
+    return model._meta.managed and model._meta.app_label not in ("contenttypes", "auth", "django_celery_beat", "workspaces")
 
 
 class Surroundings:

@@ -278,6 +278,7 @@ class QuarantinedEvent(models.Model):
 class EventCorrection(models.Model):
     """What changed an event after it was recorded: one row per change, appended and never edited; a trigger sees to it.
 
+    In the database the primary key is (workspace, id); `id` alone is unique as well, and is what Django sees.
     Sums of `before` and `after` tell the event's whole history. Arrays of tokens are in the order of Counts.
     """
 
@@ -303,7 +304,7 @@ class EventCorrection(models.Model):
     batch_id = models.BigIntegerField(null=True)
     index = models.IntegerField(null=True)
     fingerprint = models.UUIDField(null=True)
-    rerating = models.ForeignKey("Rerating", on_delete=models.PROTECT, null=True, db_index=False)
+    rerating = models.ForeignKey("Rerating", on_delete=models.PROTECT, null=True, db_index=False, db_constraint=False)
     # False when a later correction, or a void, had been recorded before it: then before = after.
     took_effect = models.BooleanField(default=True)
     before_status = models.SmallIntegerField(choices=EventStatus.choices)

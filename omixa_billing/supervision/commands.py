@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 
@@ -55,8 +55,10 @@ def database_for(arguments: list[str]) -> Iterator[None]:
                 if command != DOCTOR:
                     sys.exit(str(error))
                 print(error, file=sys.stderr)
-        if command not in AS_IT_IS:
-            _prepare()
+        if command == "migrate":
+            _look(_with_todays_history)
+        elif command not in AS_IT_IS:
+            _look(_prepare)
         yield
 
 
@@ -71,19 +73,35 @@ def _report_unreadable_settings() -> None:
         sys.exit(1)
 
 
-def _prepare() -> None:
+def _look(act: Callable[[], None]) -> None:
+    """Does it with Django set up; what keeps it from being done ends the command with a sentence."""
     import django
     from django.db import OperationalError
 
     django.setup()
-    from . import database
+    from .history import HistoryRefused
 
     try:
-        # A server of the user's is migrated by `make run` or by hand, unless nothing was ever there.
-        if database.is_behind() if uses_embedded_postgres() else database.is_untouched():
-            database.bring_up_to_date()
+        act()
     except OperationalError as error:
         sys.exit(f"The database does not answer: {error}")
+    except HistoryRefused as error:
+        sys.exit(str(error))
+
+
+def _with_todays_history() -> None:
+    from . import database
+
+    with database.only_one_at_a_time():
+        database.bring_history_up_to_date()
+
+
+def _prepare() -> None:
+    from . import database
+
+    # A server of the user's is migrated by `make run` or by hand, unless nothing was ever there.
+    if database.is_behind() if uses_embedded_postgres() else database.is_untouched():
+        database.bring_up_to_date()
 
 
 def _leave_in_order(_signal: int, _frame: FrameType | None) -> None:

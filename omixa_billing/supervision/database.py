@@ -10,15 +10,24 @@ from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from metering.jobs.timetable import apply_timetable
+
+from .history import bring_history_up_to_date
+
 LOCK = crc32(b"omixa_billing.supervision.database")
 
 
 def bring_up_to_date() -> None:
-    """Apply pending migrations and load the seed catalogue. Says so on standard error only."""
+    """Apply pending migrations, the timetable and the seed catalogue. Says so on standard error only.
+
+    Raises HistoryRefused.
+    """
     with only_one_at_a_time(), redirect_stdout(sys.stderr):
+        bring_history_up_to_date()
         if is_behind():
             print("Preparing the database ...", flush=True)
             call_command("migrate", interactive=False, verbosity=0)
+        apply_timetable()
         call_command("load_catalogue")
 
 

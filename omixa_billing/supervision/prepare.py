@@ -13,6 +13,8 @@ from omixa_billing.embedded import postgres
 from omixa_billing.embedded.home import home_folder, uses_embedded_postgres
 from omixa_billing.environment import SettingsRefused
 
+from .history import HistoryRefused
+
 SECONDS_FOR_THE_DATABASE = 30
 NO_MAIL = """\
 No mail can be sent, since EMAIL_URL is not set: invitations, password resets and invoices reach nobody.
@@ -30,7 +32,7 @@ def main() -> int:
             prepare()
     except Exception as error:
         traceback.print_exc()
-        named = "" if isinstance(error, SettingsRefused) else f"{type(error).__name__}: "
+        named = "" if isinstance(error, SettingsRefused | HistoryRefused) else f"{type(error).__name__}: "
         print(f"{named}{error}", flush=True)
         return 1
     return 0

@@ -11,13 +11,12 @@ from unfold.contrib.filters.admin import DropdownFilter
 from unfold.views import ChangeList
 
 from metering.jobs.models import JobRun
+from metering.jobs.timetable import TIMETABLE
 
 # Jobs that no schedule names.
 UNSCHEDULED = {"metering.close_month": "Close a month"}
-# What it means that these had nothing to do.
 IDLE = {
-    "metering.close_due_months": "no ended month is in its grace: “Finalize invoices” numbers what is past it",
-    "metering.finalize_due_invoices": "no month is past its grace with something to bill",
+    **{job.task: job.idle for job in TIMETABLE},
     "metering.close_month": "no workspace has anything to bill for the month",
 }
 SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}

@@ -1,0 +1,195 @@
+"""A database that was made by the migrations of before: brought to today's form once, whole, or refused as it is.
+
+`former_database.sql.gz` is a dump of one, with usage, corrections, a re-rating, an invoice, its payment and credit note,
+people, an audit trail, and a schedule that an operator changed.
+"""
+
+import gzip
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.db import DataError, connection
+from django.db.migrations.recorder import MigrationRecorder
+from django_celery_beat.models import PeriodicTask
+from pytest_django.plugin import DjangoDbBlocker
+
+from metering.models import EventCorrection, UsageEvent
+from metering.reconcile.everything import everything
+from omixa_billing.supervision import database, history
+from tests.kit.factories import an_event, send
+from tests.kit.schema import differences, schema
+from tests.kit.shape import shape_faults
+from workspaces.audit import chain
+from workspaces.models import APIKey, Gateway
+
+ROOT = Path(__file__).resolve().parents[2]
+FORMER = gzip.decompress((ROOT / "tests" / "project" / "former_database.sql.gz").read_bytes()).decode()
+OTHER = "omixa_other"
+NOW = datetime(2026, 10, 20, tzinfo=UTC)
+# What a start may add to: its own history, and jobs that the schedule lacks.
+GROWING = {"django_migrations", "django_celery_beat_periodictask", "django_celery_beat_periodictasks"}
+
+Another = Callable[[str], AbstractContextManager[None]]
+
+
+@pytest.fixture
+def another_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Another]:
+    """Beside that of the tests: for as long as it is entered, the product's is this one, made by the given statements."""
+
+    @contextmanager
+    def made(sql: str) -> Iterator[None]:
+        tests, settings = str(connection.settings_dict["NAME"]), connection.settings_dict
+        run(f"DROP DATABASE IF EXISTS {OTHER} WITH (FORCE)")
+        run(f"CREATE DATABASE {OTHER} TEMPLATE template0")
+        connection.close()
+        settings["NAME"] = OTHER
+        try:
+            if sql:
+                run(sql)
+                connection.close()  # with the settings that the dump made
+            yield
+        finally:
+            connection.close()
+            settings["NAME"] = tests
+            run(f"DROP DATABASE {OTHER} WITH (FORCE)")
+
+    with django_db_blocker.unblock():
+        yield made
+
+
+def run(sql: str) -> None:
+    connection.ensure_connection()
+    connection.connection.execute(sql)
+
+
+def contents() -> dict[str, list[str]]:
+    """All rows of all tables, as text."""
+    with connection.cursor() as cursor:
+        found = {}
+        for table in sorted(set(connection.introspection.table_names(cursor)) - GROWING):
+            cursor.execute(f'SELECT kept::text FROM "{table}" AS kept ORDER BY 1')
+            found[table] = [row for (row,) in cursor.fetchall()]
+        return found
+
+
+def recorded() -> set[tuple[str, str]]:
+    return set(MigrationRecorder(connection).applied_migrations())
+
+
+def test_a_database_of_before_becomes_as_a_new_one_and_keeps_every_row(another_database: Another) -> None:
+    new, todays = schema(), recorded()
+    with another_database(FORMER):
+        assert shape_faults() == [
+            "metering_eventcorrection_pkey is unique without a workspace_id that is not null",
+            "metering_eventcorrection has a foreign key to metering_rerating",
+        ]
+        before = contents()
+        assert (len(before["metering_usageevent"]), len(before["metering_eventcorrection"])) == (41, 30)
+        database.bring_up_to_date()
+        assert differences(new, schema()) == {}
+        assert differences(before, contents()) == {}
+        assert recorded() == todays
+        assert not database.is_behind()
+        assert (everything()["ok"], chain.verify()["ok"], shape_faults()) == (True, True, [])
+
+
+def test_what_an_operator_changed_in_the_schedule_survives_and_a_missing_job_comes_back(
+    another_database: Another,
+) -> None:
+    with another_database(FORMER):
+        assert not PeriodicTask.objects.filter(task="metering.tell_expiring_keys").exists()
+        database.bring_up_to_date()
+        tasks = {task.task: task for task in PeriodicTask.objects.select_related("interval", "crontab")}
+        assert len(tasks) == PeriodicTask.objects.count() == 17
+        collecting = tasks["metering.collect_invoices"].interval
+        assert (collecting.every, collecting.period) == (30, "minutes")
+        assert not tasks["metering.tell_expiring_cards"].enabled
+        assert str(tasks["metering.tell_expiring_keys"].crontab).startswith("15 08 * * *")
+
+
+def test_usage_goes_on_where_it_was(another_database: Another) -> None:
+    with another_database(FORMER):
+        database.bring_up_to_date()
+        key, gateway = APIKey.objects.order_by("pk").first(), Gateway.objects.get(name="eu-1")
+        assert key is not None
+        batch = send(gateway, [an_event(key, request_id="req_1"), an_event(key, request_id="after")], NOW)
+        assert (batch.recorded, batch.conflict) == (1, 1)  # req_1 was counted before
+        assert UsageEvent.objects.count() == 42
+        newest = EventCorrection.objects.order_by("-id").values_list("id", flat=True)[0]
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT nextval(pg_get_serial_sequence('metering_eventcorrection', 'id'))")
+            assert cursor.fetchone()[0] == newest + 1
+
+
+def test_a_database_in_the_middle_is_refused_and_left_as_it_is(another_database: Another) -> None:
+    with another_database(FORMER):
+        MigrationRecorder(connection).record_unapplied("metering", "0030_lost_job_orders_are_sent_again")
+        before, names = (schema(), contents()), recorded()
+        with pytest.raises(history.HistoryRefused, match=r"lacks 1 of .* metering\.0030_lost_job_orders_are_sent_again among"):
+            database.bring_up_to_date()
+        assert ((schema(), contents()), recorded()) == (before, names)
+
+
+def test_a_change_that_fails_leaves_nothing_behind(another_database: Another, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "CHANGES", f"{history.CHANGES} SELECT 1 / 0;")
+    with another_database(FORMER):
+        before, names = schema(), recorded()
+        with pytest.raises(DataError, match="division by zero"):
+            database.bring_up_to_date()
+        assert (schema(), recorded()) == (before, names)
+
+
+@pytest.mark.parametrize(
+    ("lacking", "code", "said"),
+    [
+        ((), 0, "Operations to perform"),
+        ((("workspaces", "0013_audit_by_action_and_actor"),), 1, "It was not changed. Start the last version that has"),
+    ],
+)
+def test_manage_py_migrate_does_the_same(
+    lacking: tuple[tuple[str, str], ...], code: int, said: str, another_database: Another
+) -> None:
+    new = schema()
+    with another_database(FORMER):
+        for app, name in lacking:
+            MigrationRecorder(connection).record_unapplied(app, name)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_user, current_setting('unix_socket_directories'), current_setting('port')")
+            user, folder, port = cursor.fetchone()
+        url = f"postgres://{user}@/{OTHER}?host={folder}&port={port}"
+        connection.close()
+        done = subprocess.run(
+            [sys.executable, "manage.py", "migrate"],
+            cwd=ROOT,
+            env={**os.environ, "DATABASE_URL": url},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert (done.returncode, said in done.stdout + done.stderr, "Traceback" in done.stderr) == (code, True, False), done
+        assert (differences(new, schema()) == {}) == (code == 0)
+
+
+def test_the_migrations_can_be_taken_back_and_applied_again(another_database: Another) -> None:
+    new = schema()
+    with another_database(""):
+        call_command("migrate", verbosity=0)
+        assert differences(new, schema()) == {}
+        call_command("migrate", "metering", "zero", verbosity=0)
+        assert [name for name in schema() if name.split()[1].startswith("metering")] == []
+        call_command("migrate", "workspaces", "0001", verbosity=0)
+        assert [name for name in schema() if name.split()[1].startswith("workspaces_audit")] == []
+        call_command("migrate", verbosity=0)
+        assert differences(new, schema()) == {}
+
+
+def test_no_migration_of_today_has_the_name_of_one_of_before() -> None:
+    assert set() == history.FORMER & history.TODAY
+    assert len(history.FORMER) == 13 + 30
