@@ -2,6 +2,8 @@
 
 from django.db import InterfaceError, InternalError, OperationalError
 
+from omixa_billing.sqlstates import sqlstate_of
+
 # What a request meets when nothing can be stored now: it is answered 503.
 STORAGE_ERRORS = (OperationalError, InterfaceError, InternalError)
 
@@ -14,5 +16,5 @@ def is_outage(error: BaseException) -> bool:
     """Whether the same work may succeed later without anything in it having to change."""
     if not isinstance(error, STORAGE_ERRORS):
         return False
-    sqlstate = getattr(error.__cause__, "sqlstate", None)
+    sqlstate = sqlstate_of(error)
     return isinstance(error, OperationalError | InterfaceError) if sqlstate is None else sqlstate.startswith(OUTAGES)

@@ -16,6 +16,7 @@ from psycopg import sql
 from pytest_django.plugin import DjangoDbBlocker
 
 from tests import isolation
+from tests.kit import statements
 
 # What failed in another run is told by that run; it must not decide what this one tries.
 hypothesis.settings.register_profile("omixa", database=None, print_blob=True)
@@ -51,6 +52,19 @@ def _nothing_of_one_test_reaches_the_next(monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.undo()
     isolation.forget()
     assert surroundings.changes() == []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _statements_are_watched() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        statements.watch(patch)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _no_statement_needs_a_single_server() -> Iterator[None]:
+    yield
+    assert statements.found() == []
 
 
 @pytest.fixture(autouse=True)

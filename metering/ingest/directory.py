@@ -13,6 +13,11 @@ from metering.catalogue.models import LanguageModel
 from metering.ingest.models import Provider, ServiceTier
 from workspaces.models import APIKey
 
+EXISTING_MONTHS = """
+SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+WHERE inhparent = 'metering_usageevent'::regclass AND relname = ANY(%s)
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class KeyOwner:
@@ -57,8 +62,18 @@ class Directory:
     def number_providers(self, names: set[str]) -> dict[str, int]:
         return _number(self.providers, names, Provider, "name")
 
+    def missing_months(self, months: set[tuple[int, int]]) -> set[tuple[int, int]]:
+        """Those (year, month) that have no partition for events."""
+        unknown = months - self.months
+        if unknown:
+            names = {f"metering_usageevent_{year:04}_{month:02}": (year, month) for year, month in unknown}
+            with connection.cursor() as cursor:
+                cursor.execute(EXISTING_MONTHS, [list(names)])
+                self.months |= {names[name] for (name,) in cursor.fetchall()}
+        return unknown - self.months
+
     def ensure_months(self, months: set[tuple[int, int]]) -> None:
-        """A partition for each (year, month) that events are about to be written to."""
+        """A partition for each (year, month). Not inside a transaction that writes events: see recording/months.py."""
         for year, month in sorted(months - self.months):
             with connection.cursor() as cursor:
                 cursor.execute("SELECT metering_ensure_month(make_timestamptz(%s, %s, 1, 0, 0, 0, 'UTC'))", [year, month])

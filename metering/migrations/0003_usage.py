@@ -4,6 +4,8 @@ Identities, rollups and the trail have the shape that Citus can distribute by wo
 theirs contains it, and no foreign key leads in or out (docs/decisions/0023-the-shape-of-the-schema.md).
 """
 
+from typing import Any
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import migrations, models
 from django.utils import timezone
@@ -26,6 +28,39 @@ CREATE INDEX days_for_every_workspace ON metering_dailyrollup (day);
 TRAIL_KEY = """
 ALTER TABLE metering_eventcorrection DROP CONSTRAINT metering_eventcorrection_pkey, ADD PRIMARY KEY (workspace_id, id);
 """
+
+
+def state(when: str) -> list[tuple[str, Any]]:
+    """All that a correction or a re-rating may change of an event, before or after it."""
+    return [
+        (f"{when}_status", event_status()),
+        (f"{when}_source", usage_source()),
+        (f"{when}_tokens", ArrayField(models.IntegerField(), size=5)),
+        (f"{when}_price_id", models.IntegerField(null=True)),
+        (f"{when}_cost", exact_usd(30, null=True)),
+    ]
+
+
+def rollup(name: str, instant: str) -> migrations.CreateModel:
+    """Sums by everything that a question may ask for; `instant` is the column of the hour or day."""
+    sums = ("requests", "input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+    key = ("workspace_id", instant, "model_id", "key_id", "service_tier_id", "provider_id", "status", "price_id")
+    return migrations.CreateModel(
+        name,
+        [
+            ("pk", composite_key(*key)),
+            ("status", event_status()),
+            ("price_id", models.IntegerField()),
+            *((each, models.BigIntegerField()) for each in sums),
+            ("cost", exact_usd()),
+            (instant, models.DateTimeField()),
+            ("key", number_of("workspaces.apikey")),
+            ("workspace", number_of("workspaces.workspace")),
+            ("model", number_of("metering.languagemodel")),
+            ("provider", number_of("metering.provider")),
+            ("service_tier", number_of("metering.servicetier")),
+        ],
+    )
 
 
 class Migration(migrations.Migration):
@@ -133,16 +168,8 @@ class Migration(migrations.Migration):
                 ("index", models.IntegerField(null=True)),
                 ("fingerprint", models.UUIDField(null=True)),
                 ("took_effect", models.BooleanField(default=True)),
-                ("before_status", event_status()),
-                ("before_source", usage_source()),
-                ("before_tokens", ArrayField(models.IntegerField(), size=5)),
-                ("before_price_id", models.IntegerField(null=True)),
-                ("before_cost", exact_usd(30, null=True)),
-                ("after_status", event_status()),
-                ("after_source", usage_source()),
-                ("after_tokens", ArrayField(models.IntegerField(), size=5)),
-                ("after_price_id", models.IntegerField(null=True)),
-                ("after_cost", exact_usd(30, null=True)),
+                *state("before"),
+                *state("after"),
                 ("workspace", number_of("workspaces.workspace")),
                 ("rerating", belongs_to("metering.rerating", null=True, db_index=False, db_constraint=False)),
             ],
@@ -173,58 +200,8 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.CreateModel(
-            "HourlyRollup",
-            [
-                (
-                    "pk",
-                    composite_key(
-                        "workspace_id", "hour", "model_id", "key_id", "service_tier_id", "provider_id", "status", "price_id"
-                    ),
-                ),
-                ("status", event_status()),
-                ("price_id", models.IntegerField()),
-                ("requests", models.BigIntegerField()),
-                ("input_tokens", models.BigIntegerField()),
-                ("cached_input_tokens", models.BigIntegerField()),
-                ("cache_write_tokens", models.BigIntegerField()),
-                ("output_tokens", models.BigIntegerField()),
-                ("reasoning_tokens", models.BigIntegerField()),
-                ("cost", exact_usd()),
-                ("hour", models.DateTimeField()),
-                ("key", number_of("workspaces.apikey")),
-                ("workspace", number_of("workspaces.workspace")),
-                ("model", number_of("metering.languagemodel")),
-                ("provider", number_of("metering.provider")),
-                ("service_tier", number_of("metering.servicetier")),
-            ],
-        ),
-        migrations.CreateModel(
-            "DailyRollup",
-            [
-                (
-                    "pk",
-                    composite_key(
-                        "workspace_id", "day", "model_id", "key_id", "service_tier_id", "provider_id", "status", "price_id"
-                    ),
-                ),
-                ("status", event_status()),
-                ("price_id", models.IntegerField()),
-                ("requests", models.BigIntegerField()),
-                ("input_tokens", models.BigIntegerField()),
-                ("cached_input_tokens", models.BigIntegerField()),
-                ("cache_write_tokens", models.BigIntegerField()),
-                ("output_tokens", models.BigIntegerField()),
-                ("reasoning_tokens", models.BigIntegerField()),
-                ("cost", exact_usd()),
-                ("day", models.DateTimeField()),
-                ("key", number_of("workspaces.apikey")),
-                ("workspace", number_of("workspaces.workspace")),
-                ("model", number_of("metering.languagemodel")),
-                ("provider", number_of("metering.provider")),
-                ("service_tier", number_of("metering.servicetier")),
-            ],
-        ),
+        rollup("HourlyRollup", "hour"),
+        rollup("DailyRollup", "day"),
         migrations.RunSQL(ROLLUP_STORAGE, migrations.RunSQL.noop),
         migrations.RunSQL(TRAIL_KEY, migrations.RunSQL.noop),
     ]

@@ -7,11 +7,12 @@ leaves no entry.
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from metering.ingest.models import EventStatus
 from metering.money import exact_text
 from metering.periods import Period
+from metering.revisions.stored_events import look_up_by_key
 
 CHAIN = """
 WITH entry AS (
@@ -30,11 +31,8 @@ WITH entry AS (
            after_price_id, after_cost, event.status, event.usage_source,
            ARRAY[event.input_tokens, event.cached_input_tokens, event.cache_write_tokens, event.output_tokens,
                  event.reasoning_tokens], event.price_id, event.cost
-    FROM entry LEFT JOIN LATERAL (
-        SELECT * FROM metering_usageevent found
-        WHERE found.workspace_id = entry.workspace_id AND found.occurred_at = entry.occurred_at AND found.id = entry.event_id
-        OFFSET 0
-    ) event ON true
+    FROM entry LEFT JOIN metering_usageevent event ON event.workspace_id = entry.workspace_id
+        AND event.occurred_at = entry.occurred_at AND event.id = entry.event_id
     WHERE next_id IS NULL
 )
 SELECT workspace.public_id, request_id, attempt, next_id IS NULL, after_status, after_tokens, after_cost, next_status,
@@ -60,7 +58,8 @@ ORDER BY metering_eventcorrection.id LIMIT %(limit)s
 def correction_differences(period: Period | None, limit: int = 100) -> list[dict[str, Any]]:
     """Where the trail of a month's events (None: of all) contradicts itself or an event: the first `limit` of each kind."""
     scope: dict[str, Any] = {"start": period and period.start, "end": period and period.end, "limit": limit}
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        look_up_by_key()  # a few events among those of all months
         cursor.execute(CHAIN, scope)
         found = [
             _difference("event_is_as_last_corrected" if row[3] else "corrections_follow_each_other", row[:3], row[4:])

@@ -1,5 +1,7 @@
 """Each event by itself, where sums could hide two errors in each other: its cost, and that a void took back what is voided."""
 
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from django.db import connection
@@ -8,39 +10,61 @@ from metering.ingest.models import EventStatus
 from metering.money import exact_text
 from metering.periods import Period
 
-# Multiplied, because a quotient of PostgreSQL's keeps fewer places the larger it is.
+# Costs and rates are compared per million tokens: one multiplication for an event, and exact, where a quotient of PostgreSQL's
+# keeps fewer places the larger it is. Materialized, so that no plan walks a key for the sake of the order: little is found.
+RATED = """(
+        (used.input_tokens - used.cached_input_tokens - used.cache_write_tokens) * price.input_rate
+        + used.cached_input_tokens * price.cached_input_rate + used.cache_write_tokens * price.cache_write_rate
+        + used.output_tokens * price.output_rate)"""
 WRONG = f"""
-SELECT workspace.public_id, event.request_id, event.attempt, event.status, event.rated, event.cost
-FROM (
-    SELECT used.*,
-           (input_tokens - cached_input_tokens - cache_write_tokens) * price.input_rate * 0.000001
-           + cached_input_tokens * coalesce(price.cached_input_rate, price.input_rate) * 0.000001
-           + cache_write_tokens * coalesce(price.cache_write_rate, price.input_rate) * 0.000001
-           + output_tokens * price.output_rate * 0.000001 AS rated
-    FROM metering_usageevent used LEFT JOIN metering_priceversion price ON price.id = used.price_id
-    WHERE occurred_at >= %(start)s AND occurred_at < %(end)s
-      AND (used.price_id IS NOT NULL OR used.status = {int(EventStatus.VOIDED)})
-    OFFSET 0
-) event JOIN workspaces_workspace workspace ON workspace.id = event.workspace_id
-WHERE event.status < {int(EventStatus.VOIDED)} AND event.rated IS DISTINCT FROM event.cost
-   OR event.status = {int(EventStatus.VOIDED)} AND NOT EXISTS (
-        SELECT FROM metering_eventcorrection entry
-        WHERE entry.workspace_id = event.workspace_id AND entry.request_id = event.request_id
-          AND entry.attempt = event.attempt AND entry.action = 'void')
-ORDER BY event.workspace_id, event.occurred_at, event.id LIMIT %(limit)s
+WITH price AS MATERIALIZED (
+    SELECT id, input_rate, output_rate, coalesce(cached_input_rate, input_rate) AS cached_input_rate,
+           coalesce(cache_write_rate, input_rate) AS cache_write_rate
+    FROM metering_priceversion
+), wrong AS MATERIALIZED (
+    SELECT used.workspace_id, used.occurred_at, used.id, used.request_id, used.attempt, {RATED} * 0.000001 AS rated, used.cost
+    FROM metering_usageevent used LEFT JOIN price ON price.id = used.price_id
+    WHERE used.occurred_at >= %(start)s AND used.occurred_at < %(end)s
+      AND used.price_id IS NOT NULL AND used.status < {int(EventStatus.VOIDED)}
+      AND {RATED} IS DISTINCT FROM used.cost * 1000000
+)
+SELECT workspace.public_id, request_id, attempt, rated, cost
+FROM wrong JOIN workspaces_workspace workspace ON workspace.id = workspace_id
+ORDER BY workspace_id, occurred_at, wrong.id LIMIT %(limit)s
+"""  # noqa: S608  # constants of this module only
+UNVOIDED = f"""
+WITH unvoided AS MATERIALIZED (
+    SELECT event.workspace_id, event.occurred_at, event.id, event.request_id, event.attempt
+    FROM metering_usageevent event LEFT JOIN metering_eventcorrection entry
+      ON entry.workspace_id = event.workspace_id AND entry.request_id = event.request_id
+      AND entry.attempt = event.attempt AND entry.action = 'void'
+    WHERE event.occurred_at >= %(start)s AND event.occurred_at < %(end)s
+      AND event.status = {int(EventStatus.VOIDED)} AND entry.id IS NULL
+)
+SELECT workspace.public_id, request_id, attempt
+FROM unvoided JOIN workspaces_workspace workspace ON workspace.id = workspace_id
+ORDER BY workspace_id, occurred_at, unvoided.id LIMIT %(limit)s
 """  # noqa: S608  # constants of this module only
 
 
 def event_differences(period: Period, limit: int = 100) -> list[dict[str, Any]]:
-    """The first events of a month whose cost is not their tokens times their version's rates, or that nobody voided."""
+    """The first events of a month whose cost is not their tokens times their version's rates, and those that nobody voided."""
+    scope: dict[str, Any] = {"start": period.start, "end": period.end, "limit": limit}
     with connection.cursor() as cursor:
-        cursor.execute(WRONG, {"start": period.start, "end": period.end, "limit": limit})
-        return [_difference(*row) for row in cursor.fetchall()]
+        cursor.execute(WRONG, scope)
+        wrong = [
+            _difference("event_costs_its_tokens_times_rates", event, _exact(rated), exact_text(cost))
+            for *event, rated, cost in cursor.fetchall()
+        ]
+        cursor.execute(UNVOIDED, scope)
+        return wrong + [_difference("voided_by_a_correction", event, "a void", "none") for event in cursor.fetchall()]
 
 
-def _difference(workspace: str, request_id: str, attempt: int, status: int, rated: Any, cost: Any) -> dict[str, Any]:
+def _difference(check: str, event: Sequence[Any], expected: str | None, found: str) -> dict[str, Any]:
+    workspace, request_id, attempt = event
     which = {"workspace_id": workspace, "request_id": request_id, "attempt": attempt}
-    if status == EventStatus.VOIDED:
-        return {"check": "voided_by_a_correction", **which, "expected": "a void", "found": "none"}
-    expected = None if rated is None else exact_text(rated)
-    return {"check": "event_costs_its_tokens_times_rates", **which, "expected": expected, "found": exact_text(cost)}
+    return {"check": check, **which, "expected": expected, "found": found}
+
+
+def _exact(rated: Decimal | None) -> str | None:
+    return None if rated is None else exact_text(rated)

@@ -17,6 +17,7 @@ from metering.ingest.models import Batch
 from metering.ingest.quarantine.revoked import quarantine_late
 from metering.ingest.recording.arrivals import last_uses, resolve_names
 from metering.ingest.recording.mark import mark_processed
+from metering.ingest.recording.months import MonthMissing, make_missing
 from metering.ingest.recording.record import Fold, record_events
 from metering.pricing.current import current_rates
 from metering.pricing.rates import RateTable
@@ -62,6 +63,9 @@ def _process_some(now: Callable[[], datetime], fold: Fold) -> int:
             rates = current_rates()
             batches += claim_fresh(Batch.Kind.EVENTS)
             _record(batches, rates, now(), fold)
+    except MonthMissing as missing:
+        make_missing(missing)
+        return _process_some(now, fold)
     except Exception as error:
         directory.forget()
         if is_outage(error):
@@ -92,6 +96,9 @@ def _process_alone(batch_id: int, now: Callable[[], datetime], fold: Fold) -> bo
                 batches = claim_one(batch_id)
                 attempt(batches, rates, now(), fold)
             return True
+        except MonthMissing as missing:
+            make_missing(missing)
+            return _process_alone(batch_id, now, fold)
         except Exception as error:
             directory.forget()
             if is_outage(error):

@@ -5,7 +5,7 @@ At fault is what the database refuses, and what the door let through and would n
 
 from datetime import datetime
 
-from django.db import DatabaseError, DataError, IntegrityError, transaction
+from django.db import DatabaseError, DataError, transaction
 
 from metering.ingest.directory import directory
 from metering.ingest.formats.events import Event, Known, Rejected
@@ -16,9 +16,11 @@ from metering.ingest.recording.arrivals import Outcome, last_uses, resolve_names
 from metering.ingest.recording.mark import mark_processed
 from metering.ingest.recording.record import Fold, record_events
 from metering.pricing.rates import RateTable
+from omixa_billing.sqlstates import sqlstate_of
 from workspaces.keys.last_used import note_uses
 
-PROGRAM_LIMIT = "54"  # the class of SQLSTATEs that say: this value is too large for me
+# Classes of SQLSTATEs: the value cannot be, it contradicts a constraint, or it is too large.
+OF_THE_VALUE = ("22", "23", "54")
 
 
 def record_one_by_one(batches: list[Claimed], rates: RateTable, now: datetime, fold: Fold) -> None:
@@ -61,8 +63,8 @@ def _revalidated(batch: Claimed, now: datetime) -> Claimed:
 
 def blames_the_event(error: DatabaseError) -> bool:
     """Whether it is this event's values that the database will never take, and not its own state that it complains of."""
-    sqlstate = getattr(error.__cause__, "sqlstate", None) or ""
-    return isinstance(error, DataError | IntegrityError) or sqlstate.startswith(PROGRAM_LIMIT)
+    # Without an SQLSTATE the driver itself could not send the value.
+    return isinstance(error, DataError) or (sqlstate_of(error) or "").startswith(OF_THE_VALUE)
 
 
 def _poison(event: Event, error: DatabaseError) -> Rejected:

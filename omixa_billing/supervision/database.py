@@ -9,7 +9,9 @@ from zlib import crc32
 from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
 
+from metering.ingest.recording.months import make_months_ahead
 from metering.jobs.timetable import apply_timetable
 
 from .history import bring_history_up_to_date
@@ -28,6 +30,7 @@ def bring_up_to_date() -> None:
             print("Preparing the database ...", flush=True)
             call_command("migrate", interactive=False, verbosity=0)
         apply_timetable()
+        make_months_ahead(timezone.now())
         call_command("load_catalogue")
 
 

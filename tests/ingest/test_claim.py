@@ -4,7 +4,7 @@ import threading
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 
 from metering.ingest.models import EventIdentity, QuarantinedEvent, UsageEvent
 from metering.ingest.recording import claim
@@ -111,3 +111,30 @@ def test_two_workers_that_hope_for_the_same_events_count_them_once(gateway: Gate
         work()
     assert UsageEvent.objects.count() == 5 * 5 * SET
     assert sum(HourlyRollup.objects.values_list("requests", flat=True)) == 5 * 5 * SET
+
+
+AS_A_SHARD = """
+CREATE FUNCTION as_a_shard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_query() LIKE 'COPY metering_eventidentity%' AND 0 < (
+        SELECT count(*) FROM metering_eventidentity taken WHERE taken.workspace_id = NEW.workspace_id
+          AND taken.request_hash = NEW.request_hash AND taken.attempt = NEW.attempt) THEN
+        RAISE EXCEPTION 'duplicate key value violates unique constraint "metering_eventidentity_pkey_102008"'
+            USING ERRCODE = 'internal_error';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER as_a_shard BEFORE INSERT ON metering_eventidentity FOR EACH ROW EXECUTE FUNCTION as_a_shard();
+"""
+
+
+@pytest.mark.django_db
+def test_an_identity_that_another_node_says_is_taken_is_claimed_with_care(
+    gateway: Gateway, key: APIKey, ways: list[str]
+) -> None:
+    send(gateway, events(key, 7, 1))
+    with connection.cursor() as cursor:
+        cursor.execute(AS_A_SHARD)
+    batch = send(gateway, events(key, 0, SET))
+    assert (batch.recorded, batch.duplicate, batch.failures) == (SET - 1, 1, 0)
+    assert ways == ["careful", "whole", "careful"]

@@ -198,9 +198,10 @@ FROZEN = [
     "UPDATE metering_invoiceline SET amount = amount + 1",
     "UPDATE metering_invoiceline SET description = 'discount'",
     "DELETE FROM metering_invoiceline",
-    "INSERT INTO metering_invoiceline SELECT id + 1000, 'line_x', 99, kind, description, model, service_tier, component,"
-    " quantity, rate_per_million, amount_exact, amount, period_start, period_end, price, invoice_id, language_model_id"
-    " FROM metering_invoiceline LIMIT 1",
+    "INSERT INTO metering_invoiceline (id, public_id, position, kind, description, model, service_tier, component, quantity,"
+    " rate_per_million, amount_exact, amount, period_start, period_end, price, invoice_id, language_model_id)"
+    " SELECT id + 1000, 'line_x', 99, kind, description, model, service_tier, component, quantity, rate_per_million,"
+    " amount_exact, amount, period_start, period_end, price, invoice_id, language_model_id FROM metering_invoiceline LIMIT 1",
 ]
 
 

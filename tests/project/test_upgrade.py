@@ -20,6 +20,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django_celery_beat.models import PeriodicTask
 from pytest_django.plugin import DjangoDbBlocker
 
+from metering.ingest.directory import directory
 from metering.models import EventCorrection, UsageEvent
 from metering.reconcile.everything import everything
 from omixa_billing.supervision import database, history
@@ -97,6 +98,9 @@ def test_a_database_of_before_becomes_as_a_new_one_and_keeps_every_row(another_d
         assert differences(before, contents()) == {}
         assert recorded() == todays
         assert not database.is_behind()
+        directory.forget()
+        today = datetime.now(UTC)
+        assert directory.missing_months({(today.year, today.month)}) == set()
         assert (everything()["ok"], chain.verify()["ok"], shape_faults()) == (True, True, [])
 
 

@@ -247,7 +247,10 @@ def test_a_savepoint_that_is_rolled_back_leaves_no_gap(three: None) -> None:
     [
         ("UPDATE workspaces_auditseal SET hash = '\\x00'", "the audit trail is append-only: UPDATE refused"),
         ("DELETE FROM workspaces_auditseal", "the audit trail is append-only: DELETE refused"),
-        ("INSERT INTO workspaces_auditseal VALUES (9, '\\x00', '\\x00', 1)", "is written by the seal alone: INSERT refused"),
+        (
+            "INSERT INTO workspaces_auditseal (position, previous_hash, hash, entry_id) VALUES (9, '\\x00', '\\x00', 1)",
+            "is written by the seal alone: INSERT refused",
+        ),
         ("UPDATE workspaces_audithead SET position = 0", "is written by the seal alone: UPDATE refused"),
         ("DELETE FROM workspaces_audithead", "the audit trail is append-only: DELETE refused"),
     ],

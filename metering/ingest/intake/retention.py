@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
 from metering.ingest.directory import directory
+from metering.ingest.recording.months import make_months_ahead
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +23,8 @@ ORDER BY child.relname
 
 
 def tend_inbox(now: datetime) -> list[str]:
-    """Makes the days that are coming, and returns the names of the old ones it dropped."""
+    """Makes the days and months that are coming, and returns the names of the old days it dropped."""
+    make_months_ahead(now)
     for ahead in AHEAD:
         directory.ensure_day(now + ahead)
     with connection.cursor() as cursor:

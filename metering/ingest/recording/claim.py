@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db import IntegrityError, connection, transaction
+from django.db import DatabaseError, connection, transaction
 from psycopg.types.string import BytesBinaryDumper
 
 from metering.ingest.formats.events import request_hash
 from metering.ingest.recording.arrivals import Arrival
+from omixa_billing.sqlstates import is_unique_violation
 
 COLUMNS = "workspace_id, request_hash, attempt, occurred_at, fingerprint"
 TYPES = ("int4", "bytea", "int4", "timestamptz", "bytea")
@@ -114,7 +115,9 @@ def _claim(identities: list[Identity]) -> dict[int, bytes]:
             with transaction.atomic():
                 _copy(COPY, TYPES, sorted(identities))
             return {}
-        except IntegrityError:
+        except DatabaseError as error:
+            if not is_unique_violation(error):
+                raise
             _careful = CAREFUL_FOR
     _careful = max(_careful - 1, 0)
     return _claim_with_care(identities) if identities else {}

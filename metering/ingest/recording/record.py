@@ -9,9 +9,9 @@ from datetime import datetime
 
 from django.db import connection
 
-from metering.ingest.directory import directory
 from metering.ingest.recording.arrivals import Arrival, Outcome, rate_arrival
 from metering.ingest.recording.claim import claim
+from metering.ingest.recording.months import require_months
 from metering.money import from_pico
 from metering.pricing.rates import RateTable
 
@@ -34,7 +34,8 @@ Fold = Callable[[Sequence[Arrival]], None]
 
 
 def record_events(arrivals: Sequence[Arrival], rates: RateTable, now: datetime) -> Outcome:
-    """Counts each event once, and writes it with its price. Must be called inside a transaction."""
+    """Counts each event once, and writes it with its price. Must be called inside a transaction. Raises MonthMissing."""
+    require_months(arrival.event.occurred_at for arrival in arrivals)
     claimed, duplicates, conflicts = claim(arrivals)
     for arrival in claimed:
         rate_arrival(arrival, rates)
@@ -46,8 +47,6 @@ def write(arrivals: Sequence[Arrival], now: datetime) -> None:
     """Copies rated arrivals into their partitions."""
     if not arrivals:
         return
-    times = [arrival.event.occurred_at for arrival in arrivals]
-    directory.ensure_months({(at.year, at.month) for at in times})
     with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(WRITE) as copy:
         copy.set_types(WRITTEN_TYPES)
         for arrival in arrivals:

@@ -1,6 +1,8 @@
 """Corrections as they were sent: those of claimed batches, and those that came before their event and wait for it."""
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -36,7 +38,8 @@ SELECT id FROM metering_quarantinedevent WHERE id = ANY(%s) AND settled_at IS NU
 ORDER BY id FOR UPDATE SKIP LOCKED
 """  # noqa: S608  # constants of this module only
 
-# In two steps, so that the rows are locked in their order and not in that of the corrections.
+# In two steps, so that the rows are locked in their order and not in that of the corrections; and for one workspace at a time,
+# whose events lie on one node wherever they are distributed.
 LOCATE = f"""
 SELECT wanted.workspace_id, claim.occurred_at, wanted.request_id, wanted.attempt
 FROM unnest(%s::int[], %s::text[], %s::int[]) AS wanted (workspace_id, request_id, attempt)
@@ -44,12 +47,12 @@ JOIN {CLAIM.format(of="wanted")}
 """  # noqa: S608  # constants of this module only
 HOLD = f"""
 SELECT {COLUMNS}
-FROM unnest(%s::int[], %s::timestamptz[], %s::text[], %s::int[]) AS wanted (workspace_id, occurred_at, request_id, attempt)
-JOIN metering_usageevent event ON event.workspace_id = wanted.workspace_id AND event.occurred_at = wanted.occurred_at
+FROM unnest(%s::timestamptz[], %s::text[], %s::int[]) AS wanted (occurred_at, request_id, attempt)
+JOIN metering_usageevent event ON event.occurred_at = wanted.occurred_at
     AND event.request_id = wanted.request_id AND event.attempt = wanted.attempt
 JOIN metering_servicetier tier ON tier.id = event.service_tier_id
-WHERE event.occurred_at BETWEEN %s AND %s
-ORDER BY event.workspace_id, event.occurred_at, event.id FOR UPDATE OF event
+WHERE event.workspace_id = %s AND event.occurred_at BETWEEN %s AND %s
+ORDER BY event.occurred_at, event.id FOR UPDATE OF event
 """  # noqa: S608  # constants of this module only
 
 
@@ -150,14 +153,13 @@ def locate(identities: Iterable[Identity]) -> set[Place]:
 
 
 def lock_events(places: Iterable[Place]) -> dict[Identity, Stored]:
-    """Locks the events at these places, in their order."""
-    columns = [*map(list, zip(*places, strict=True))]
-    if not columns:
-        return {}
-    instants = columns[1]
+    """Locks the events at these places, in the order of (workspace, time, id)."""
+    events: list[Stored] = []
     with connection.cursor() as cursor:
-        cursor.execute(HOLD, [*columns, min(instants), max(instants)])
-        events = read(cursor.fetchall())
+        for workspace_id, of_workspace in groupby(sorted(places), key=itemgetter(0)):
+            _, instants, *names = map(list, zip(*of_workspace, strict=True))
+            cursor.execute(HOLD, [instants, *names, workspace_id, min(instants), max(instants)])
+            events += read(cursor.fetchall())
     return {event.identity: event for event in _with_senders(events)}
 
 
