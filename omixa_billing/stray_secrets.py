@@ -49,7 +49,7 @@ class RedactRequests:
         names = [upload.name for uploads in request.FILES.lists() for upload in uploads[1]]
         if not holds_secret([names, *map(list, request.POST.lists()), *request.FILES.keys()]):
             return None
-        return HttpResponse(render_to_string("secret_in_form.html", request=request), status=400)
+        return HttpResponse(render_to_string("website/errors/secret_in_form.html", request=request), status=400)
 
 
 def redacted_query(query: str) -> str:

@@ -56,7 +56,7 @@ def script(request: HttpRequest) -> str:
 
 
 def console_favicon(request: HttpRequest) -> str:
-    return static("omixa/mark.svg")
+    return static("website/mark.svg")
 
 
 def account_links(request: HttpRequest) -> list[dict[str, str]]:

@@ -63,7 +63,7 @@ class WorkspaceWithFiguresAdmin(MoneyOfAWorkspace, WorkspaceAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return ListWithFigures
 
-    change_form_outer_before_template = "admin/console/workspace_money.html"
+    change_form_outer_before_template = "console/money/workspace_money.html"
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         workspace = self.get_object(request, object_id)

@@ -106,7 +106,7 @@ def icon(name: str) -> SafeString:
     return mark_safe(f'<svg class="icon" viewBox="0 0 16 16" aria-hidden="true">{ICONS[name]}</svg>')  # noqa: S308 - our own
 
 
-@register.inclusion_tag("metering/parts/field.html")
+@register.inclusion_tag("website/parts/field.html")
 def field(bound_field: object, label: str = "") -> dict[str, object]:
     """A form field with its label, help and errors, tied together for screen readers."""
     return {"field": bound_field, "label": label}

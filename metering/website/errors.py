@@ -12,14 +12,14 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler404: JSON for programs, a page for people."""
     if errors.speaks_json(request) or not has_frame(request):
         return errors.not_found(request, exception)
-    return defaults.page_not_found(request, exception, "metering/not_found.html")
+    return defaults.page_not_found(request, exception, "website/errors/not_found.html")
 
 
 def page_not_allowed(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler403, alike."""
     if errors.speaks_json(request) or not has_frame(request):
         return errors.permission_denied(request, exception)
-    return defaults.permission_denied(request, exception, "metering/not_allowed.html")
+    return defaults.permission_denied(request, exception, "website/errors/not_allowed.html")
 
 
 def has_frame(request: HttpRequest) -> bool:

@@ -123,7 +123,7 @@ def _or_not_found(view: MemberView, request: HttpRequest, caller: Caller, *args:
 
 def no_workspace(request: HttpRequest) -> HttpResponse:
     """For a person signed in who belongs to no workspace."""
-    return render(request, "workspaces/none.html")
+    return render(request, "website/errors/no_workspace.html")
 
 
 def show_refusal(request: HttpRequest, refusal: Refusal, to: str, *args: Any) -> HttpResponse:

@@ -49,7 +49,9 @@ def _made(json: bool, status: int, code: str, message: str, retry_after: int | N
     """Once: many are refused at the same moment, and the event loop has others to wait for."""
     if json:
         return Answer.of(error_response(status, code, message, None, retry_after))
-    page = HttpResponse(render_to_string("front_refusal.html", {"status": status, "message": message}), status=status)
+    page = HttpResponse(
+        render_to_string("website/errors/front_refusal.html", {"status": status, "message": message}), status=status
+    )
     if retry_after is not None:
         page["Retry-After"] = str(retry_after)
     return Answer.of(page)

@@ -152,7 +152,7 @@ def too_many_requests(request: HttpRequest, retry_after: int = 60) -> HttpRespon
     if speaks_json(request):
         message = f"Too many requests: send the next one in {retry_after} seconds, and no more than RateLimit-Policy allows."
         return error_response(429, "rate_limited", message, None, retry_after)
-    response = render(request, "429.html", {"seconds": retry_after}, status=429)
+    response = render(request, "website/errors/429.html", {"seconds": retry_after}, status=429)
     response["Retry-After"] = str(retry_after)
     return response
 

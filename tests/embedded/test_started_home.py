@@ -209,5 +209,5 @@ def test_what_a_page_loads_is_hashed_compressed_and_kept_for_good(instance: Inst
 
 
 def test_a_plain_name_is_answered_and_kept_for_a_minute(instance: Instance) -> None:
-    status, headers, _ = fetched(instance, "/static/omixa/omixa.css")
+    status, headers, _ = fetched(instance, "/static/website/website.css")
     assert (status, headers["Cache-Control"]) == (200, "max-age=60, public")

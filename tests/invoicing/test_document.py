@@ -121,7 +121,7 @@ def test_a_discount_has_neither_tokens_nor_a_rate(use: Meter, key: APIKey, acme:
     use(key, "09-10T00:00", usage=MILLION)
     (invoice,) = finalized()
     assert '<td class="tokens"></td><td class="rate"></td><td class="exact">-0.15</td>' in render_invoice(invoice)
-    style = (Path(__file__).parents[2] / "static/omixa/document.css").read_text()
+    style = (Path(__file__).parents[2] / "static/documents/document.css").read_text()
     assert "td:empty { display: none; }" in style  # nor their units on a phone
 
 
@@ -139,6 +139,6 @@ def test_it_needs_no_file_but_our_own(use: Meter, key: APIKey) -> None:
     (invoice,) = finalized()
     page = render_invoice(invoice)
     assert re.findall(r'(?:src|href)="([^"]*)"', page) == [
-        f"/static/omixa/{name}" for name in ("document.css", "theme.js", "print.js")
+        f"/static/{name}" for name in ("documents/document.css", "website/theme.js", "documents/print.js")
     ]
     assert not re.findall(r"(?:url\(|@import|<style|<script>)", page)

@@ -131,7 +131,7 @@ def test_webhooks_count_by_address(db: None, counting: Redis) -> None:
 
 
 def test_gateways_health_and_files_are_never_counted(db: None, counting: Redis) -> None:
-    for path in ("/gateway/v1/events", "/gateway/v1/batches/bat_x", "/healthz", "/static/omixa/omixa.css"):
+    for path in ("/gateway/v1/events", "/gateway/v1/batches/bat_x", "/healthz", "/static/website/website.css"):
         assert not any("RateLimit-Limit" in ask(path) for _ in range(4)), path
     assert counting.dbsize() == 0
 

@@ -29,7 +29,7 @@ from workspaces.models import Membership, User
 def test_entrance_pages(client: Client, address: str, title: str) -> None:
     text = text_of(client.get(address))
     assert f"<h1>{title}</h1>" in text
-    assert "omixa/omixa.css" in text
+    assert "website/website.css" in text
     assert "Menu:" not in text
 
 
@@ -46,7 +46,7 @@ def test_pages_of_an_account(owner: Client, address: str, title: str) -> None:
     answer = owner.get(address)
     assert answer.status_code == 200
     assert title in text_of(answer)
-    assert "omixa/omixa.css" in text_of(answer)
+    assert "website/website.css" in text_of(answer)
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_an_invited_person_sets_a_password_by_mail(acme: Tenant, client: Client)
 
 
 def test_a_browsers_own_question_for_an_icon_is_answered(client: Client) -> None:
-    assert client.get("/favicon.ico")["Location"] == "/static/omixa/mark.svg"
+    assert client.get("/favicon.ico")["Location"] == "/static/website/mark.svg"
 
 
 @pytest.mark.django_db

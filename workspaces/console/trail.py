@@ -62,7 +62,7 @@ class AuditEntryAdmin(OperatorAdmin):
         ("at", DaysFilter),
         TargetFilter,
     )
-    list_before_template = "admin/console/trail.html"
+    list_before_template = "console/workspaces/trail.html"
     actions_list = ("export",)
     list_select_related = ("workspace",)
     search_fields = ("target__exact",)

@@ -62,7 +62,7 @@ class MembersOfAWorkspace(ReadOnlyInline):
     fields = ("user", "role", "created_at", "page")
     readonly_fields = fields
     verbose_name_plural = "members"
-    template_after = "admin/console/invite_member.html"
+    template_after = "console/workspaces/invite_member.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
         return super().get_queryset(request).select_related("user", "workspace").order_by("user__email")

@@ -87,7 +87,7 @@ def findings_table(differences: Sequence[dict[str, Any]]) -> SafeString:
     links = _links(differences)
     rows = [_row(each, links) for each in differences]
     context = {"columns": COLUMNS, "rows": rows, "stack": 1, "empty": "Everything agrees."}
-    return SafeString(render_to_string("admin/console/table.html", context))
+    return SafeString(render_to_string("console/kit/table.html", context))
 
 
 def finding_sentence(difference: dict[str, Any]) -> str:

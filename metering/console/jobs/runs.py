@@ -40,7 +40,7 @@ class JobRunAdmin(OperatorAdmin):
     list_filter = (words.JobFilter, ("outcome", ChoicesDropdownFilter))
     ordering = ("-id",)
     sortable_by = ()
-    list_before_template = "admin/console/jobs.html"
+    list_before_template = "console/jobs/jobs.html"
     fields = (("name", "outcome_label"), ("began", "took"), ("started_by", "did"), "error", "findings")
     readonly_fields = ("name", "outcome_label", "began", "took", "started_by", "did", "error", "findings")
 
@@ -125,7 +125,7 @@ def jobs_table(request: HttpRequest) -> SafeString:
         for task in tasks
     ]
     context = {"rows": rows, "running": any(row["outcome"] == "running" for row in rows)}
-    return SafeString(render_to_string("admin/console/jobs_table.html", context, request=request))
+    return SafeString(render_to_string("console/jobs/jobs_table.html", context, request=request))
 
 
 def run_outcome(run: JobRun, now: datetime) -> str:

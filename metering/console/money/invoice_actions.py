@@ -250,7 +250,7 @@ def credit_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResp
         f"{due if invoice.amount_due else 'gives back what was paid'}. It never changes again."
     )
     form = credit_form(left, returnable)
-    template = "admin/console/credit_form.html"
+    template = "console/money/credit_form.html"
     page = FormPage(
         *("Issue a credit note", act, invoice_admin_url(invoice), form, intro, "Preview the credit note"),
         template=template,

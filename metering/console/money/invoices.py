@@ -147,7 +147,7 @@ class InvoiceAdmin(OperatorAdmin):
     search_help_text = "An invoice's number or id, or a part of the workspace's name"
     ordering = ("-period_start", "-id")
     sortable_by = ()
-    list_before_template = "admin/console/due.html"
+    list_before_template = "console/money/due.html"
     fields = (
         ("name", "status_label"),
         ("workspace", "month"),

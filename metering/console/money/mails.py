@@ -124,7 +124,7 @@ class MailPages(OperatorAdmin):
         mail = mail_of(notice)
         if mail is None:
             return "Its text cannot be made: it is of another version of this product."
-        text = render_to_string("metering/mail.txt", {"mail": mail, "workspace": notice.workspace})
+        text = render_to_string("mails/notice.txt", {"mail": mail, "workspace": notice.workspace})
         return format_html('<pre class="console-code console-mail">{}</pre>', text.strip())
 
     @display(description="about")

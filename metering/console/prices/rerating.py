@@ -129,7 +129,7 @@ class ReratingAdmin(OperatorAdmin):
         rows = rows_of(order.plan[:BY_NAME])
         more = len(order.plan) - len(rows)
         table = render_to_string(
-            "admin/console/table.html", {"columns": COLUMNS, "rows": rows, "stack": 1, "empty": "Nothing was to change."}
+            "console/kit/table.html", {"columns": COLUMNS, "rows": rows, "stack": 1, "empty": "Nothing was to change."}
         )
         return format_html("{}{}", table, format_html('<p class="console-note">and {} more</p>', f"{more:,}") if more else "")
 
@@ -150,7 +150,7 @@ class ReratingAdmin(OperatorAdmin):
         }
         if chosen and form.is_valid():
             context |= self._dry_run(form, request)
-        return TemplateResponse(request, "admin/console/rerating.html", context)
+        return TemplateResponse(request, "console/prices/rerating.html", context)
 
     def _dry_run(self, form: ScopeForm, request: HttpRequest) -> dict[str, Any]:
         months = planned_months(plan_rerating(form.scope(timezone.now())))
@@ -235,7 +235,7 @@ def progress_of(order: Rerating) -> SafeString:
         "difference": _signed(order.cost_after - order.cost_before),
         "finished": figures.moment(order.finished_at),
     }
-    return SafeString(render_to_string("admin/console/rerating_progress.html", context))
+    return SafeString(render_to_string("console/prices/rerating_progress.html", context))
 
 
 def rows_of(months: Iterable[dict[str, Any]]) -> list[list[SafeString]]:

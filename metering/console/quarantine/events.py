@@ -73,7 +73,7 @@ class QuarantinedEventAdmin(OperatorAdmin):
     paginator = InfinitePaginator
     show_full_result_count = False
     list_disable_select_all = True  # all that match are acted on by the links above the list
-    list_before_template = "admin/console/quarantine.html"
+    list_before_template = "console/quarantine/quarantine.html"
     list_display = ("received", "why", "sender", "held_up", "state")
     list_display_links = ("received",)
     list_filter = (

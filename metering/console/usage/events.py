@@ -109,7 +109,7 @@ class UsageEventAdmin(OperatorAdmin):
                 form.add_error(None, refusal.message)
         if "rows" not in context:
             context |= {"columns": ACTIVE_COLUMNS, "active": _active_lately(now)}
-        return self._render(request, self.menu_name, "admin/console/events.html", context)
+        return self._render(request, self.menu_name, "console/usage/events.html", context)
 
     def one_page(self, request: HttpRequest) -> HttpResponse:
         """One event by workspace, time and id, with why it costs what it costs."""
@@ -117,7 +117,7 @@ class UsageEventAdmin(OperatorAdmin):
         rows = request_attempts(event.workspace, event.request_id)
         row = next(each for each in rows if each.id == event.pk)
         context = {"event": explain(event, row), "others": _lines([each for each in rows if each is not row], event.workspace)}
-        return self._render(request, "One event", "admin/console/event.html", context)
+        return self._render(request, "One event", "console/usage/event.html", context)
 
     def _render(self, request: HttpRequest, title: str, template: str, context: dict[str, Any]) -> HttpResponse:
         around = {**self.admin_site.each_context(request), "title": title, "media": self.media}

@@ -35,7 +35,7 @@ def unpriced_page(request: HttpRequest, model_admin: ModelAdmin) -> HttpResponse
         "total": sum(each["total"] for each in found),
         "cut_off": len(found) == backlog.ENOUGH,
     }
-    return TemplateResponse(request, "admin/console/unpriced.html", context)
+    return TemplateResponse(request, "console/usage/unpriced.html", context)
 
 
 def _row(each: dict[str, Any], guess: Guess | None) -> list[SafeString]:

@@ -28,7 +28,7 @@ def credit_note_page(request: HttpRequest, note: CreditNote, links: Links | None
 
 def render_credit_note(note: CreditNote, links: Links = ()) -> str:
     """The whole HTML document, standing alone: it needs no other file."""
-    return render_to_string("metering/credit_note.html", credit_note_context(note) | {"links": links})
+    return render_to_string("documents/credit_note.html", credit_note_context(note) | {"links": links})
 
 
 def credit_note_context(note: CreditNote) -> dict[str, Any]:

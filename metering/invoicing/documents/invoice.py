@@ -61,7 +61,7 @@ def render_invoice(invoice: Invoice, links: Links = (), state: str = "") -> str:
     `links` are (words, address); they and `state` are on the screen only, and not printed.
     """
     on_screen = {"links": links, "state": state or invoice.get_status_display()}
-    return render_to_string("metering/invoice.html", invoice_context(invoice, as_issued=True) | on_screen)
+    return render_to_string("documents/invoice.html", invoice_context(invoice, as_issued=True) | on_screen)
 
 
 def invoice_context(invoice: Invoice, as_issued: bool = False) -> dict[str, Any]:

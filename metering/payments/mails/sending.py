@@ -170,8 +170,8 @@ def message_of(notice: Notice, to: list[str]) -> EmailMultiAlternatives:
     mail = build_mail(notice.kind, notice.context)
     link = f"{settings.PUBLIC_URL}{mail.path}" if notice.kind in FOR_OPERATORS else link_for(notice.workspace, mail.path)
     context = {"mail": mail, "link": link, "workspace": notice.workspace}
-    message = EmailMultiAlternatives(mail.subject, render_to_string("metering/mail.txt", context), to=to)
-    message.attach_alternative(render_to_string("metering/mail.html", context), "text/html")
+    message = EmailMultiAlternatives(mail.subject, render_to_string("mails/notice.txt", context), to=to)
+    message.attach_alternative(render_to_string("mails/notice.html", context), "text/html")
     if notice.kind in WITH_PDF:
         invoice = Invoice.objects.select_related("workspace").get(public_id=notice.context["invoice_id"])
         message.attach(f"{invoice.number}.pdf", issued_invoice(invoice), "application/pdf")

@@ -38,7 +38,7 @@ STRIPE_AWAY = "The payment service does not answer. Nothing is lost: try again i
 def billing_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     now = timezone.now()
     report_outcome(request, caller.workspace, now)
-    return render(request, "metering/billing.html", billing_context(caller.workspace, now))
+    return render(request, "website/billing/billing.html", billing_context(caller.workspace, now))
 
 
 @member_page("may_manage_billing")
@@ -136,7 +136,7 @@ def _sent(request: HttpRequest, caller: Caller, name: str, form: BillingForm, ac
                 messages.error(request, refusal.message)
         except StripeUnavailable:
             messages.error(request, STRIPE_AWAY)
-    return render(request, "metering/billing.html", billing_context(caller.workspace, timezone.now()) | {name: form})
+    return render(request, "website/billing/billing.html", billing_context(caller.workspace, timezone.now()) | {name: form})
 
 
 def _pay(request: HttpRequest, caller: Caller, invoice: Invoice, on_a_page: bool) -> HttpResponse:

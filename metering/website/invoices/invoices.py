@@ -33,19 +33,19 @@ def invoice_list(request: HttpRequest, caller: Caller) -> HttpResponse:
         "least": settings.INVOICE_MINIMUM,
         "workspace": workspace,
     }
-    return render(request, "metering/invoices.html", context)
+    return render(request, "website/invoices/invoices.html", context)
 
 
 @member_page("may_see_invoices")
 def upcoming_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     preview = upcoming(caller.workspace, timezone.now())
-    return render(request, "metering/upcoming.html", lines_of(preview))
+    return render(request, "website/invoices/upcoming.html", lines_of(preview))
 
 
 @member_page("may_see_invoices")
 def invoice_page(request: HttpRequest, caller: Caller, invoice_id: str) -> HttpResponse:
     invoice = _invoice(caller, invoice_id)
-    return render(request, "metering/invoice_page.html", invoice_page_context(invoice, timezone.now()))
+    return render(request, "website/invoices/invoice.html", invoice_page_context(invoice, timezone.now()))
 
 
 @member_page("may_see_invoices")
@@ -71,7 +71,7 @@ def line_page(request: HttpRequest, caller: Caller, invoice_id: str, line_id: st
         "more": more.links("", billed[-1].event.position) if goes_on else None,
         "aligned": places(billed, "amount_exact"),
     }
-    return render(request, "metering/invoice_line.html", context)
+    return render(request, "website/invoices/invoice_line.html", context)
 
 
 def _invoice(caller: Caller, invoice_id: str) -> Invoice:

@@ -44,7 +44,7 @@ def listings(workspace: Workspace | None) -> list[Listing]:
 
 @strangers_may_keep
 def model_list(request: HttpRequest) -> HttpResponse:
-    return render(request, "metering/models.html", {"listings": listings(_workspace(request)), "endpoint": endpoint()})
+    return render(request, "website/public/models.html", {"listings": listings(_workspace(request)), "endpoint": endpoint()})
 
 
 @strangers_may_keep
@@ -64,14 +64,14 @@ def model_page(request: HttpRequest, slug: str) -> HttpResponse:
         "example_key": EXAMPLE_KEY,
     }
     if request.GET.get("format") == "md":
-        text = render_to_string("metering/model.md", context)
+        text = render_to_string("website/public/model.md", context)
         return HttpResponse(text, content_type="text/markdown; charset=utf-8")
     coloured = {
         "payload": highlight(payload),
         "response": highlight(response),
         "examples": [(each, highlight(each.code)) for each in code],
     }
-    return render(request, "metering/model.html", context | coloured)
+    return render(request, "website/public/model.html", context | coloured)
 
 
 def _workspace(request: HttpRequest) -> Workspace | None:

@@ -60,7 +60,7 @@ def examples(model: LanguageModel) -> list[Example]:
         "python": python_text(payload, depth=1),
     }
     return [
-        Example(language, name, render_to_string(f"metering/examples/{language}.txt", context).strip())
+        Example(language, name, render_to_string(f"website/public/examples/{language}.txt", context).strip())
         for language, name in LANGUAGES
     ]
 
@@ -70,7 +70,7 @@ def first_request(model: LanguageModel) -> str:
     payload = {"model": model.slug, "messages": [{"role": "user", "content": "Hello!"}]}
     text = json.dumps(payload, indent=2)
     context = {"endpoint": endpoint(), "key": EXAMPLE_KEY, "stream": False, "json_in_shell": text.replace("'", "'\\''")}
-    return render_to_string("metering/examples/curl.txt", context).strip()
+    return render_to_string("website/public/examples/curl.txt", context).strip()
 
 
 def json_text(value: Any) -> str:

@@ -56,7 +56,7 @@ def home(request: HttpRequest) -> HttpResponseBase:
 def public_home(request: HttpRequest) -> HttpResponse:
     shown = listings(None)
     curl = first_request(shown[0].model) if shown else ""
-    return render(request, "metering/public_home.html", {"listings": shown, "base_url": base_url(), "example": highlight(curl)})
+    return render(request, "website/public/home.html", {"listings": shown, "base_url": base_url(), "example": highlight(curl)})
 
 
 @member_page()
@@ -80,7 +80,7 @@ def overview(request: HttpRequest, caller: Caller) -> HttpResponse:
     }
     if not total.requests and not before.requests:
         context |= first_steps(workspace, now)
-    return render(request, "metering/overview.html", context)
+    return render(request, "website/overview.html", context)
 
 
 def top_keys(workspace: Workspace, span: ranges.Range) -> list[KeySpend]:
@@ -115,7 +115,7 @@ def first_steps(workspace: Workspace, now: datetime) -> dict[str, object]:
 
 def favicon(request: HttpRequest) -> HttpResponse:
     """Where browsers look for one by themselves."""
-    return redirect(static("omixa/mark.svg"))
+    return redirect(static("website/mark.svg"))
 
 
 def switch_workspace(request: HttpRequest) -> HttpResponse:

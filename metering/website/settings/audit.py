@@ -40,7 +40,7 @@ def trail_list(request: HttpRequest, caller: Caller) -> HttpResponse:
         "older": f"?{urlencode(older)}" if more else "",
         "narrowed": any(form.data.get(name) for name in form.fields),
     }
-    return render(request, "workspaces/audit.html", context)
+    return render(request, "website/settings/audit.html", context)
 
 
 def _question(asked: dict[str, Any]) -> TrailQuestion:

@@ -28,7 +28,7 @@ def invitation_link(request: HttpRequest, secret: str) -> HttpResponse:
     try:
         request.session[OPENED] = invitation_of(secret).public_id
     except NoSuchInvitation as refusal:
-        return render(request, "workspaces/invitation_over.html", {"reason": refusal.message}, status=404)
+        return render(request, "website/settings/members/invitation_over.html", {"reason": refusal.message}, status=404)
     return redirect("pages:invitation_answer")
 
 
@@ -38,14 +38,16 @@ def invitation_answer(request: HttpRequest) -> HttpResponse:
     invitation = Invitation.objects.select_related("workspace", "invited_by").filter(public_id=opened).first()
     if invitation is None:
         reason = "Open the link in the mail of the invitation."
-        return render(request, "workspaces/invitation_over.html", {"reason": reason}, status=404)
+        return render(request, "website/settings/members/invitation_over.html", {"reason": reason}, status=404)
     try:
         check_open(invitation, timezone.now())
         return _answer(request, invitation) if request.method == "POST" else _page(request, invitation)
     except Refusal as refusal:
         if _is_member(request, invitation):
             return _enter(request, invitation)
-        return render(request, "workspaces/invitation_over.html", {"reason": refusal.message}, status=refusal.status)
+        return render(
+            request, "website/settings/members/invitation_over.html", {"reason": refusal.message}, status=refusal.status
+        )
 
 
 def _answer(request: HttpRequest, invitation: Invitation) -> HttpResponse:
@@ -53,7 +55,7 @@ def _answer(request: HttpRequest, invitation: Invitation) -> HttpResponse:
     if answer == "decline":
         decline(invitation, now)
         del request.session[OPENED]
-        return render(request, "workspaces/invitation_declined.html", {"invitation": invitation})
+        return render(request, "website/settings/members/invitation_declined.html", {"invitation": invitation})
     if answer == "accept" and isinstance(request.user, User):
         accept_invitation(invitation, request.user, now)
         messages.success(request, f"You are a member of {invitation.workspace.name} now.")
@@ -79,7 +81,7 @@ def _page(request: HttpRequest, invitation: Invitation, form: SetPasswordForm[Us
         )
     has_account = User.objects.filter(email=invitation.email).exists()
     context = {"invitation": invitation, "has_account": has_account, "form": form or _password_form(invitation)}
-    return render(request, "workspaces/invitation.html", context)
+    return render(request, "website/settings/members/invitation.html", context)
 
 
 def _password_form(invitation: Invitation, request: HttpRequest | None = None) -> SetPasswordForm[User]:

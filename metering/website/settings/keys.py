@@ -34,7 +34,7 @@ def key_list(request: HttpRequest, caller: Caller) -> HttpResponse:
     keys = [_row(key, caller.workspace, now, spent.get(key.public_id)) for key in found]
     keys.sort(key=lambda row: row["status"] not in WORKING)
     soon = [row["key"] for row in keys if row["expires_soon"]]
-    return render(request, "workspaces/keys.html", {"keys": keys, "caller": caller, "soon": soon})
+    return render(request, "website/settings/keys/keys.html", {"keys": keys, "caller": caller, "soon": soon})
 
 
 @never_cache
@@ -58,8 +58,8 @@ def key_new(request: HttpRequest, caller: Caller) -> HttpResponse:
         except Refusal as refusal:
             form.add_error(None, refusal.message)
         else:
-            return render(request, "workspaces/key_secret.html", {"key": key, "secret": secret, "is_new": True})
-    return render(request, "workspaces/key_new.html", {"form": form})
+            return render(request, "website/settings/keys/key_secret.html", {"key": key, "secret": secret, "is_new": True})
+    return render(request, "website/settings/keys/key_new.html", {"form": form})
 
 
 @member_page()
@@ -84,7 +84,7 @@ def key_page(request: HttpRequest, caller: Caller, key_id: str) -> HttpResponse:
         "form": form,
         "caller": caller,
     }
-    return render(request, "workspaces/key.html", context)
+    return render(request, "website/settings/keys/key.html", context)
 
 
 @never_cache
@@ -100,8 +100,8 @@ def key_rotate(request: HttpRequest, caller: Caller, key_id: str) -> HttpRespons
         except Refusal as refusal:
             return show_refusal(request, refusal, "pages:key", key_id)
         until = now + grace if grace else None
-        return render(request, "workspaces/key_secret.html", {"key": key, "secret": secret, "old_until": until})
-    return render(request, "workspaces/key_rotate.html", {"key": key, "form": form})
+        return render(request, "website/settings/keys/key_secret.html", {"key": key, "secret": secret, "old_until": until})
+    return render(request, "website/settings/keys/key_rotate.html", {"key": key, "form": form})
 
 
 @member_page("may_manage_keys")
@@ -114,7 +114,7 @@ def key_revoke(request: HttpRequest, caller: Caller, key_id: str) -> HttpRespons
             return show_refusal(request, refusal, "pages:key", key_id)
         messages.success(request, f"“{key.name}” is revoked. Requests with it are refused from now on.")
         return redirect("pages:keys")
-    return render(request, "workspaces/key_revoke.html", {"key": key})
+    return render(request, "website/settings/keys/key_revoke.html", {"key": key})
 
 
 def spend_by_key(workspace: Workspace) -> dict[str, UsageRow]:

@@ -31,7 +31,7 @@ def member_list(request: HttpRequest, caller: Caller) -> HttpResponse:
     if caller.may_manage_members:
         pending = caller.workspace.invitations.filter(state=Invitation.State.PENDING).select_related("invited_by")
         context |= {"invitations": pending, "now": timezone.now()}
-    return render(request, "workspaces/members.html", context)
+    return render(request, "website/settings/members/members.html", context)
 
 
 @member_page("may_manage_members")
@@ -73,7 +73,7 @@ def member_role(request: HttpRequest, caller: Caller, member_id: int) -> HttpRes
     choice = KeysOfAPersonForm(keys, request.POST)
     if keys and "confirmed" not in request.POST:
         context = {"member": membership, "role": role, "role_name": Membership.Role(role).label}
-        return render(request, "workspaces/member_demote.html", context | {"form": KeysOfAPersonForm(keys)})
+        return render(request, "website/settings/members/member_demote.html", context | {"form": KeysOfAPersonForm(keys)})
     if choice.is_valid():
         try:
             change_role(membership, role, caller.actor, now, choice.choice, caller.user)
@@ -89,7 +89,7 @@ def member_remove(request: HttpRequest, caller: Caller, member_id: int) -> HttpR
     keys = keys_of_person(caller.workspace, membership.user, now)
     form = KeysOfAPersonForm(keys, request.POST if request.method == "POST" else None)
     if not form.is_valid():
-        return render(request, "workspaces/member_remove.html", {"member": membership, "form": form})
+        return render(request, "website/settings/members/member_remove.html", {"member": membership, "form": form})
     try:
         remove_member(membership, caller.actor, now, form.choice, caller.user)
     except Refusal as refusal:

@@ -24,4 +24,4 @@ def settings_page(request: HttpRequest, caller: Caller) -> HttpResponse:
             return show_refusal(request, refusal, "pages:settings")
         messages.success(request, "The settings are saved.")
         return redirect("pages:settings")
-    return render(request, "workspaces/settings.html", {"form": form, "caller": caller})
+    return render(request, "website/settings/workspace.html", {"form": form, "caller": caller})

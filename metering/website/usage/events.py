@@ -64,7 +64,7 @@ def event_list(request: HttpRequest, caller: Caller) -> HttpResponseBase:
         "continued": more.after is not None,
         "more": more.links(question.page_query, rows[-1].position) if goes_on else None,
     }
-    return render(request, "metering/events.html", context)
+    return render(request, "website/usage/events.html", context)
 
 
 @member_page()
@@ -74,10 +74,10 @@ def event_page(request: HttpRequest, caller: Caller, request_id: str | None = No
     try:
         rows = request_attempts(caller.workspace, request_id)
     except NotFound:  # counted a moment after it ended, so it may be on its way
-        return render(request, "metering/event_missing.html", {"request_id": request_id}, status=404)
+        return render(request, "website/usage/event_missing.html", {"request_id": request_id}, status=404)
     corrections = request_corrections(caller.workspace, request_id)
     found = [explained(row, names, corrections.get(row.attempt, [])) for row in rows]
-    return render(request, "metering/event.html", {"request_id": request_id, "attempts": found})
+    return render(request, "website/usage/event.html", {"request_id": request_id, "attempts": found})
 
 
 def displayed_event(event: EventRow, names: dict[str, str]) -> DisplayedEvent:

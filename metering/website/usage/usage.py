@@ -40,7 +40,7 @@ def usage_page(request: HttpRequest, caller: Caller) -> HttpResponseBase:
         "group_label": GROUPS[question.group],
         "chart": chart(chart_of(answer), question.bucket, names) if question.bucket != "none" else None,
     }
-    return render(request, "metering/usage.html", context)
+    return render(request, "website/usage/usage.html", context)
 
 
 def _usage_file(question: UsageQuestion) -> HttpResponseBase:

@@ -61,7 +61,7 @@ class FormPage:
     submit: str = ""
     danger: bool = False
     initial: dict[str, Any] = field(default_factory=dict)
-    template: str = "admin/console/form.html"
+    template: str = "console/kit/form.html"
     preview: Callable[[dict[str, Any]], Preview] | None = None
     once: bool = True
 
@@ -106,7 +106,7 @@ class FormPage:
             "form_token": _issue_token(request),
             "media": admin.media + form.media,
         }
-        return TemplateResponse(request, "admin/console/preview.html" if preview else self.template, context)
+        return TemplateResponse(request, "console/kit/preview.html" if preview else self.template, context)
 
 
 def names_an_act(label: str) -> bool:
@@ -132,7 +132,7 @@ def secret_page(request: HttpRequest, admin: ModelAdmin, row: Model, title: str,
         "secret": secret,
         "back": back,
     }
-    response = TemplateResponse(request, "admin/console/secret.html", context)
+    response = TemplateResponse(request, "console/kit/secret.html", context)
     add_never_cache_headers(response)
     return response
 
