@@ -120,7 +120,8 @@ def test_a_discount_has_neither_tokens_nor_a_rate(use: Meter, key: APIKey, acme:
     AgreedPricing.objects.create(workspace=acme, effective_from=AUGUST.start, discount_percent=10)
     use(key, "09-10T00:00", usage=MILLION)
     (invoice,) = finalized()
-    assert '<td class="tokens"></td><td class="rate"></td><td class="exact">-0.15</td>' in render_invoice(invoice)
+    row = re.sub(r">\s+<", "><", render_invoice(invoice))
+    assert '<td class="tokens"></td><td class="rate"></td><td class="exact">-0.15</td>' in row
     style = (Path(__file__).parents[2] / "static/documents/document.css").read_text()
     assert "td:empty { display: none; }" in style  # nor their units on a phone
 

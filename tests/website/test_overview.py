@@ -41,7 +41,7 @@ def test_it_compares_with_the_same_share_of_the_month_before(acme: Tenant, owner
 @pytest.mark.usefixtures("codex_mini")
 def test_spend_where_there_was_none_is_called_new(acme: Tenant, owner: Client, use: Use) -> None:
     use(acme.key, NOW - timedelta(hours=1))
-    text = text_of(owner.get("/"))
+    text = " ".join(text_of(owner.get("/")).split())
     assert ">New:</span> nothing spent 1 Sep to 15 Sep<" in text
     assert "%</span>" not in text
 
