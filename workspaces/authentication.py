@@ -72,9 +72,7 @@ class Caller:
 
     def has_scope(self, scope: str | None) -> bool:
         """Whether the caller's admin key goes so far; people and other keys have only their role. None: as far as any."""
-        if self.key is None or not self.key.is_limited:
-            return True
-        return scope is not None and scope in self.key.scopes
+        return self.key is None or self.key.has_scope(scope)
 
     @property
     def sees_keys(self) -> bool:

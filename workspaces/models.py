@@ -215,6 +215,10 @@ class APIKey(models.Model):
         """An admin key that lacks a scope."""
         return self.kind == self.Kind.ADMIN and not set(self.Scope.values) <= set(self.scopes)
 
+    def has_scope(self, scope: str | None) -> bool:
+        """Whether it goes so far; None: as far as any key."""
+        return not self.is_limited or (scope is not None and scope in self.scopes)
+
     def status(self, now: datetime) -> str:
         """`active`, `expired` or `revoked`, as of `now`."""
         if self.revoked_at is not None:

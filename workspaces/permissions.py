@@ -40,9 +40,15 @@ class SeesAWorkspace(BasePermission):
 
 def check_scope(caller: Caller, scope: str | None) -> None:
     """Raises KeyIsLimited when the caller is an admin key that does not go so far."""
-    if caller.has_scope(scope):
+    if caller.key is not None:
+        check_scope_of(caller.key, scope)
+
+
+def check_scope_of(key: APIKey, scope: str | None) -> None:
+    """Raises KeyIsLimited."""
+    if key.has_scope(scope):
         return
-    has = " and ".join(APIKey.Scope(each).label.lower() for each in caller.key.scopes) if caller.key else ""
+    has = " and ".join(APIKey.Scope(each).label.lower() for each in key.scopes)
     allowed = f"it may read and {has}" if has else "it may only read"
     needed = "every scope" if scope is None else f"the scope {scope}"
     raise KeyIsLimited(f"This key is limited: {allowed}. This request takes a key with {needed}.")

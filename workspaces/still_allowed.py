@@ -4,21 +4,26 @@ from collections.abc import Collection
 
 from django.db import connection
 
-from workspaces.authentication import KEY_MANAGERS
+from workspaces.authentication import INVOICE_READERS, KEY_MANAGERS
 from workspaces.errors import NotAllowed, Unauthenticated
 from workspaces.models import APIKey, Membership, User, Workspace
+from workspaces.permissions import check_scope_of
 
 OWNERS = {Membership.Role.OWNER}
 
 
 def check_still_allowed(
-    workspace: Workspace, user: User | None, maker: APIKey | None = None, roles: Collection[str] = KEY_MANAGERS
+    workspace: Workspace,
+    user: User | None,
+    maker: APIKey | None = None,
+    roles: Collection[str] = KEY_MANAGERS,
+    scope: str = APIKey.Scope.KEYS,
 ) -> None:
-    """Looks again, so that a request which began before a removal, a demotion, a revocation or the end of the account
-    does nothing after it.
+    """Looks again, so that a request which began before a removal, a demotion, a revocation, a limit of its key or the end
+    of the account does nothing after it.
 
     Waits for those: they hold the workspace, or the person's row. Operators need no role; a command is neither a person nor
-    a key. Raises NotAllowed, Unauthenticated.
+    a key. Raises NotAllowed, Unauthenticated, KeyIsLimited.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM workspaces_workspace WHERE id = %s FOR SHARE", [workspace.pk])
@@ -26,9 +31,17 @@ def check_still_allowed(
             cursor.execute("SELECT is_staff FROM workspaces_user WHERE id = %s AND is_active FOR SHARE", [user.pk])
             if (found := cursor.fetchone()) is None:
                 raise Unauthenticated("Your account is switched off.")
-    if maker is not None and not APIKey.objects.filter(pk=maker.pk, revoked_at__isnull=True).exists():
-        raise Unauthenticated("This key was revoked: use another one.")
+    if maker is not None:
+        by_now = APIKey.objects.filter(pk=maker.pk, revoked_at__isnull=True).first()
+        if by_now is None:
+            raise Unauthenticated("This key was revoked: use another one.")
+        check_scope_of(by_now, scope)
     if user is None or found[0]:
         return
     if not Membership.objects.filter(workspace=workspace, user=user, role__in=roles).exists():
         raise NotAllowed("Your role in this workspace does not include this any more.")
+
+
+def check_may_still_pay(workspace: Workspace, user: User | None, maker: APIKey | None = None) -> None:
+    """The same of what costs the workspace money or decides how it pays. Raises what `check_still_allowed` raises."""
+    check_still_allowed(workspace, user, maker, INVOICE_READERS, APIKey.Scope.PAYMENTS)

@@ -114,7 +114,9 @@ class TopUpsView(APIView):
         asked = valid(TopUpToMake(data=request.data))
         caller, now = caller_of(request), timezone.now()
         with stripe_may_be_away():
-            top_up = purchase.buy_credit(caller.workspace, asked["amount"], asked["method"], key, caller.actor, now)
+            top_up = purchase.buy_credit(
+                caller.workspace, asked["amount"], asked["method"], key, caller.actor, now, caller.user, caller.key
+            )
         return Response(top_up_json(top_up), status=201)
 
 
@@ -159,7 +161,7 @@ class PayInvoiceView(APIView):
         if invoice is None:
             raise NotFound("There is no such invoice in this workspace.")
         with stripe_may_be_away():
-            return Response(invoice_payment_json(pay_invoice(invoice, asked["method"], key, caller_of(request).actor, now)))
+            return Response(invoice_payment_json(pay_invoice(invoice, asked["method"], key, caller_of(request), now)))
 
 
 class ExportView(APIView):

@@ -35,12 +35,13 @@ class Act:
 
 @dataclass
 class Done:
-    """What came of an act: how many entries it left, the tables that it wrote, and the answer's status."""
+    """What came of an act: how many entries it left and their actions, the tables that it wrote, and the answer's status."""
 
     entries: int
     wrote: set[str]
     status: int
     said: str = ""
+    actions: frozenset[str] = frozenset()
 
 
 def name_of(path: str) -> str:
@@ -62,10 +63,12 @@ def done(act: Act) -> Done:
     before = AuditEntry.objects.count()
     with connection.execute_wrapper(watch):
         answer = act.perform()
-    entries, wrote = AuditEntry.objects.count() - before, {each for each in wrote if not each.startswith(OWN_TABLES)}
+    entries = AuditEntry.objects.count() - before
+    actions = frozenset(AuditEntry.objects.order_by("-pk").values_list("action", flat=True)[:entries])
+    wrote = {each for each in wrote if not each.startswith(OWN_TABLES)}
     said = "" if answer.streaming else answer.content.decode(errors="replace")
     transaction.savepoint_rollback(here)
-    return Done(entries, wrote, answer.status_code, said)
+    return Done(entries, wrote, answer.status_code, said, actions)
 
 
 def table_of(sql: str) -> str:

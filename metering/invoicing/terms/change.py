@@ -13,7 +13,8 @@ from metering.invoicing.terms.in_force import in_force, pricing_of, terms_of
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms, TaxRate
 from metering.periods import month_of
 from workspaces import audit
-from workspaces.models import Workspace
+from workspaces.models import User, Workspace
+from workspaces.still_allowed import check_may_still_pay
 
 # What a customer may change by itself; the rest is agreed with the operator.
 PROFILE = ("legal_name", "address", "tax_id", "recipients", "purchase_order")
@@ -28,8 +29,15 @@ AGREED = (
 PRICING = ("discount_percent", "minimum_commitment")
 
 
-def save_profile(workspace: Workspace, profile: Mapping[str, Any], actor: str, now: datetime) -> BillingTerms:
-    """The customer's own part. Raises InvalidParameter, naming the field."""
+@transaction.atomic
+def save_profile(
+    workspace: Workspace, profile: Mapping[str, Any], actor: str, now: datetime, user: User | None = None
+) -> BillingTerms:
+    """The customer's own part. `user` is the person who asks for it. Raises InvalidParameter, naming the field, and what
+    `check_may_still_pay` raises.
+    """
+    lock_billing(workspace.pk)
+    check_may_still_pay(workspace, user)
     return _save(workspace, {name: profile[name] for name in PROFILE if name in profile}, None, actor, now)
 
 

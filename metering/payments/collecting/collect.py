@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 import structlog
+from django.db import transaction
 from django.db.models import Q
 
 from metering.errors import InvoiceNotOpen, NoPaymentMethod, PaymentInProgress
@@ -18,6 +19,8 @@ from metering.payments.stripe.client import StripeUnavailable, edge, is_configur
 from metering.payments.stripe.customers import ensure_customer
 from metering.payments.top_ups.purchase import PAGE, SAVED
 from workspaces import audit
+from workspaces.models import APIKey, User
+from workspaces.still_allowed import check_may_still_pay
 
 log = structlog.get_logger(__name__)
 # An attempt that just came to nothing is followed by another, so often within one act.
@@ -42,22 +45,29 @@ def collect_invoice(invoice_id: int, now: datetime) -> PaymentAttempt | None:
         return None
 
 
-def note_request(invoice: Invoice, method: str, actor: str, now: datetime) -> None:
-    """Who asks to pay it, before any money moves."""
+@transaction.atomic
+def note_request(
+    invoice: Invoice, method: str, actor: str, now: datetime, user: User | None = None, maker: APIKey | None = None
+) -> None:
+    """Who asks to pay it, before any money moves: `user`, a person, or `maker`, an admin key, if they still may.
+
+    Raises what `check_may_still_pay` raises.
+    """
+    check_may_still_pay(invoice.workspace, user, maker)
     audit.record(actor, "invoice.payment_requested", invoice.public_id, invoice.workspace, now=now, method=method)
 
 
-def charge_now(invoice: Invoice, actor: str, now: datetime) -> PaymentAttempt:
+def charge_now(invoice: Invoice, actor: str, now: datetime, user: User | None = None) -> PaymentAttempt:
     """`collect_invoice` for its customer, who asks for it and may pay an uncollectible one too.
 
-    Raises NoPaymentMethod, TooLittleToPay, InvoiceNotOpen and StripeNotConfigured beside what that raises.
+    Raises NoPaymentMethod, TooLittleToPay, InvoiceNotOpen and StripeNotConfigured beside what that and `note_request` raise.
     """
     edge()
     account = _account_with_method(invoice)
     if account is None:
         raise NoPaymentMethod("No payment method is saved: save one, or pay on a page.")
     refuse_below_minimum(invoice)
-    note_request(invoice, SAVED, actor, now)
+    note_request(invoice, SAVED, actor, now, user)
     return _charge(invoice.pk, account, now, OWED)
 
 
@@ -80,10 +90,10 @@ def collect_due(now: datetime | Clock, progress: Progress = unheard) -> dict[str
     return counts
 
 
-def requested_page(invoice: Invoice, actor: str, now: datetime) -> str:
+def requested_page(invoice: Invoice, actor: str, now: datetime, user: User | None = None) -> str:
     """`payment_page` for its customer, who asks for it."""
     refuse_below_minimum(invoice)
-    note_request(invoice, PAGE, actor, now)
+    note_request(invoice, PAGE, actor, now, user)
     return payment_page(invoice, now)
 
 

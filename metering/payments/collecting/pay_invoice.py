@@ -17,6 +17,8 @@ from metering.payments.models import PaymentAttempt
 from metering.payments.stripe.client import edge
 from metering.payments.stripe.customers import account_of
 from metering.payments.top_ups.purchase import PAGE
+from workspaces.authentication import Caller
+from workspaces.still_allowed import check_may_still_pay
 
 # What a key remembers that made no attempt.
 A_PAGE, NOTHING_DUE = "page", "nothing_due"
@@ -31,23 +33,24 @@ class PaymentRequest:
     attempt: PaymentAttempt | None = None
 
 
-def pay_invoice(invoice: Invoice, method: str, key: str, actor: str, now: datetime) -> PaymentRequest:
+def pay_invoice(invoice: Invoice, method: str, key: str, caller: Caller, now: datetime) -> PaymentRequest:
     """On a page, or from the saved method. A decline is an answer, and stays this key's.
 
-    Raises InvoiceNotOpen, TooLittleToPay, NoPaymentMethod, PaymentUnderWay, StripeNotConfigured, IdempotencyKeyReused, and
-    StripeUnavailable while the outcome is not known.
+    Raises what `check_may_still_pay` raises, InvoiceNotOpen, TooLittleToPay, NoPaymentMethod, PaymentUnderWay,
+    StripeNotConfigured, IdempotencyKeyReused, and StripeUnavailable while the outcome is not known.
     """
     edge()
     asked = {"pay": invoice.public_id, "method": method}
     made = remembered(invoice.workspace, key, asked)
     if made is None:
         if method != PAGE:
+            check_may_still_pay(invoice.workspace, caller.user, caller.key)
             _close_standing_page(invoice, now)
-        made = once(invoice.workspace, key, asked, lambda: _begin(invoice, method, actor, now), now)
+        made = once(invoice.workspace, key, asked, lambda: _begin(invoice, method, caller, now), now)
     return _answer(invoice, made, now)
 
 
-def _begin(invoice: Invoice, method: str, actor: str, now: datetime) -> str:
+def _begin(invoice: Invoice, method: str, caller: Caller, now: datetime) -> str:
     """What the key is to remember, with the workspace held. What is refused here is not remembered."""
     invoice.refresh_from_db()
     if invoice.status == Invoice.Status.PAID:
@@ -55,7 +58,7 @@ def _begin(invoice: Invoice, method: str, actor: str, now: datetime) -> str:
     if invoice.status not in OWED:
         raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open one is paid.")
     refuse_below_minimum(invoice)
-    note_request(invoice, method, actor, now)
+    note_request(invoice, method, caller.actor, now, caller.user, caller.key)
     if method == PAGE:
         return A_PAGE
     account = account_of(invoice.workspace)

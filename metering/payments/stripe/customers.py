@@ -13,7 +13,8 @@ from metering.payments.stripe.keys import call_with_key, failed_since
 from metering.payments.stripe.objects import Method, Setup
 from workspaces import audit
 from workspaces.members.current import link_for
-from workspaces.models import Workspace
+from workspaces.models import User, Workspace
+from workspaces.still_allowed import check_may_still_pay
 
 log = structlog.get_logger(__name__)
 ACTOR = "stripe"
@@ -63,8 +64,12 @@ def _describe(customer: str, workspace: Workspace) -> None:
         log.warning("customer_not_described", workspace_id=workspace.public_id, error=str(refused))
 
 
-def setup_page(workspace: Workspace, now: datetime) -> str:
-    """The address of Stripe's page that saves a method. An open one is used again. Raises StripeUnavailable."""
+def setup_page(workspace: Workspace, now: datetime, user: User | None = None) -> str:
+    """The address of Stripe's page that saves a method. An open one is used again.
+
+    `user` is the person who asks for it. Raises StripeUnavailable, and what `check_may_still_pay` raises.
+    """
+    check_may_still_pay(workspace, user)
     account = ensure_customer(workspace, now)
     assert account.customer_id is not None  # noqa: S101 - just ensured
     if account.setup_session_id:

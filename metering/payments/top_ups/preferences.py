@@ -12,7 +12,8 @@ from metering.payments.models import PaymentAccount
 from metering.payments.stripe.customers import account_of
 from metering.payments.top_ups.purchase import refuse_sandbox
 from workspaces import audit
-from workspaces.models import Workspace
+from workspaces.models import User, Workspace
+from workspaces.still_allowed import check_may_still_pay
 
 MOST_PER_DAY = 20
 
@@ -25,10 +26,12 @@ def save_preferences(
     top_ups_per_day: int,
     actor: str,
     now: datetime,
+    user: User | None = None,
 ) -> PaymentAccount:
     """None of a level switches it off. Automatic top-ups that a decline stopped may go on.
 
-    Raises InvalidParameter, and SandboxBuysNothing for automatic top-ups of a sandbox.
+    `user` is the person who asks for it. Raises what `check_may_still_pay` raises, InvalidParameter, and SandboxBuysNothing
+    for automatic top-ups of a sandbox.
     """
     if top_up_below is not None:
         refuse_sandbox(workspace)
@@ -40,6 +43,7 @@ def save_preferences(
     if not 1 <= top_ups_per_day <= MOST_PER_DAY:
         raise InvalidParameter(f"At most {MOST_PER_DAY} automatic top-ups a day.", param="top_ups_per_day")
     with transaction.atomic():
+        check_may_still_pay(workspace, user)
         account = PaymentAccount.objects.select_for_update().get(pk=account_of(workspace).pk)
         account.low_balance, account.low_balance_told_at = low_balance, None
         account.top_up_below, account.top_up_amount = top_up_below, top_up_amount

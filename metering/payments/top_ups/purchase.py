@@ -19,7 +19,8 @@ from metering.payments.stripe.client import StripeUnavailable, edge
 from metering.payments.stripe.customers import account_of, ensure_customer
 from metering.payments.top_ups.daily_bound import check_bound_of_the_day
 from workspaces import audit
-from workspaces.models import Workspace
+from workspaces.models import APIKey, User, Workspace
+from workspaces.still_allowed import check_may_still_pay
 
 log = structlog.get_logger(__name__)
 PAGE, SAVED = "page", "saved"
@@ -77,10 +78,20 @@ def pay_top_up(top_up: TopUp, now: datetime) -> TopUp:
     return top_up
 
 
-def buy_credit(workspace: Workspace, amount: Decimal, method: str, key: str, actor: str, now: datetime) -> TopUp:
+def buy_credit(
+    workspace: Workspace,
+    amount: Decimal,
+    method: str,
+    key: str,
+    actor: str,
+    now: datetime,
+    user: User | None = None,
+    maker: APIKey | None = None,
+) -> TopUp:
     """The top-up of this `Idempotency-Key`, as it is by now: made and charged once, however often it is asked for.
 
-    Raises what `check_purchase` and `once` raise, TooManyTopUps, and StripeUnavailable while nothing is made.
+    Who asks for it is `user`, a person, or `maker`, an admin key. Raises what `check_purchase`, `once` and
+    `check_may_still_pay` raise, TooManyTopUps, and StripeUnavailable while nothing is made.
     """
     asked = {"top_up": {"amount": amount, "method": method}}
     made = remembered(workspace, key, asked)
@@ -89,6 +100,7 @@ def buy_credit(workspace: Workspace, amount: Decimal, method: str, key: str, act
         customer = ensure_customer(workspace, now)
 
         def make_checked() -> str:
+            check_may_still_pay(workspace, user, maker)
             check_purchase(workspace, amount, method)  # the method may be gone meanwhile
             check_bound_of_the_day(workspace.pk, now)  # `once` holds the workspace
             account = PaymentAccount.objects.select_related("workspace").get(pk=customer.pk)

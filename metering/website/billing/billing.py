@@ -59,7 +59,7 @@ def save_method(request: HttpRequest, caller: Caller) -> HttpResponse:
     if request.method == "GET":
         return redirect("pages:billing")
     leave_to_save(request, caller.workspace)
-    return _moving_money(request, lambda: redirect(setup_page(caller.workspace, timezone.now())))
+    return _moving_money(request, lambda: redirect(setup_page(caller.workspace, timezone.now(), caller.user)))
 
 
 @member_page("may_manage_billing")
@@ -70,7 +70,7 @@ def buy_credit_page(request: HttpRequest, caller: Caller) -> HttpResponse:
         asked = form.cleaned_data
         try:
             made = purchase.buy_credit(
-                caller.workspace, asked["amount"], purchase.PAGE, asked["key"], caller.actor, timezone.now()
+                caller.workspace, asked["amount"], purchase.PAGE, asked["key"], caller.actor, timezone.now(), caller.user
             )
         except IdempotencyKeyReused:
             form.renew_key()
@@ -88,7 +88,7 @@ def preferences(request: HttpRequest, caller: Caller) -> HttpResponse:
     form = TopUpForm.of(account_of(caller.workspace), is_configured(), request.POST)
 
     def act() -> HttpResponse:
-        save_preferences(caller.workspace, **form.settings, actor=caller.actor, now=timezone.now())
+        save_preferences(caller.workspace, **form.settings, actor=caller.actor, now=timezone.now(), user=caller.user)
         messages.success(request, "The settings for low balances are saved.")
         return redirect("pages:billing")
 
@@ -100,7 +100,7 @@ def profile(request: HttpRequest, caller: Caller) -> HttpResponse:
     form = ProfileForm(request.POST)
 
     def act() -> HttpResponse:
-        save_profile(caller.workspace, form.cleaned_data, caller.actor, timezone.now())
+        save_profile(caller.workspace, form.cleaned_data, caller.actor, timezone.now(), caller.user)
         messages.success(request, "The billing profile is saved. Invoices from now on print it.")
         return redirect("pages:billing")
 
@@ -142,7 +142,7 @@ def _sent(request: HttpRequest, caller: Caller, name: str, form: BillingForm, ac
 def _pay(request: HttpRequest, caller: Caller, invoice: Invoice, on_a_page: bool) -> HttpResponse:
     now = timezone.now()
     if on_a_page or not PaymentAccount.objects.filter(workspace=invoice.workspace).exclude(method_id="").exists():
-        return redirect(requested_page(invoice, caller.actor, now))
+        return redirect(requested_page(invoice, caller.actor, now, caller.user))
     _charge(request, caller, invoice, now)
     return redirect("pages:billing")
 
@@ -159,7 +159,7 @@ def _pay_failed(request: HttpRequest, caller: Caller) -> HttpResponse:
 def _charge(request: HttpRequest, caller: Caller, invoice: Invoice, now: datetime) -> bool:
     """Charges the saved method and says how that went; whether another invoice may follow."""
     try:
-        attempt = charge_now(invoice, caller.actor, now)
+        attempt = charge_now(invoice, caller.actor, now, caller.user)
     except StripeUnavailable:
         if attempt_in_progress(Invoice.objects.get(pk=invoice.pk)) is None:
             raise
