@@ -32,6 +32,7 @@ LEAVES_NONE = {
     "pages:switch": "chooses which of their own workspaces a person sees",
     "account_login": "recorded as a sign-in, or as a refused one",
     "account_reauthenticate": "the person shows again who they are, and nothing changes; a wrong password is recorded",
+    "mfa_login_webauthn": "recorded as a sign-in, or as a refused one",
     "mfa_authenticate": "recorded as a sign-in, or as a refused one",
     "mfa_reauthenticate": "the person shows again who they are, and nothing changes; a wrong code is recorded",
     "mfa_reauthenticate_webauthn": "the person shows again who they are, and nothing changes; a wrong passkey is recorded",

@@ -25,6 +25,7 @@ MOST_WORKSPACES = 50
 FAILURES_ARE_ONE_WITHIN = timedelta(hours=1)
 MOST_FAILURES = 500
 LONGEST_ADDRESS = 254
+UNKNOWN_PASSKEY = "an unknown passkey"
 
 
 def connect_people() -> None:
@@ -116,6 +117,11 @@ def _refused(credentials: dict[str, Any], request: Any = None, **rest: Any) -> N
 def _factor_refused(user: User, authenticator: Any, **rest: Any) -> None:
     """A wrong code or passkey after the right password, or to confirm who acts."""
     _note_refusal(user.email, kind=str(authenticator.type))
+
+
+def note_unknown_passkey() -> None:
+    """One that belongs to nobody was refused."""
+    _note_refusal(UNKNOWN_PASSKEY, kind="webauthn")
 
 
 def _note_refusal(target: str, **detail: Any) -> None:

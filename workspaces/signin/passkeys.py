@@ -19,11 +19,14 @@ from allauth.mfa.webauthn.forms import (
     LoginWebAuthnForm,
     ReauthenticateWebAuthnForm,
 )
+from allauth.mfa.webauthn.internal.auth import extract_user_from_response, get_authenticator_by_credential_id
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
+from fido2.utils import websafe_decode
 
 from omixa_billing.environment import is_loopback
+from workspaces.audit import people
 from workspaces.models import User
 
 LONGEST_NAME = 100
@@ -78,32 +81,54 @@ class AddForm(FromOurAddress, AddWebAuthnForm):
         return str(super().clean_name())[:LONGEST_NAME]
 
 
-class LoginForm(FromOurAddress, LoginWebAuthnForm):
-    """Signing in with a passkey alone."""
-
-
-class OfAPerson(FromOurAddress):
+class Announced(FromOurAddress):
     """A refused passkey of a known person is announced as the library announces wrong codes, which it does of no passkey."""
 
-    user: User
+    user: User | None
     reauthenticated: bool
+    is_bound: bool
+    errors: dict[str, Any]
+    data: Any
+
+    def full_clean(self) -> None:
+        super().full_clean()  # type: ignore[misc]
+        if not self.is_bound or not self.errors:
+            return
+        if (person := self.user or _owner_of(self.data.get("credential"))) is None:
+            people.note_unknown_passkey()
+            return
+        refused = Authenticator(user=person, type=Authenticator.Type.WEBAUTHN)
+        about: dict[str, Any] = {"user": person, "authenticator": refused, "reauthentication": self.reauthenticated}
+        signals.authentication_failed.send(sender=Authenticator, request=context.request, **about)
+
+
+class LoginForm(Announced, LoginWebAuthnForm):
+    """Signing in with a passkey alone."""
 
     def clean_credential(self) -> Any:
-        try:
-            return super().clean_credential()
-        except ValidationError:
-            refused = Authenticator(user=self.user, type=Authenticator.Type.WEBAUTHN)
-            about: dict[str, Any] = {"user": self.user, "authenticator": refused, "reauthentication": self.reauthenticated}
-            signals.authentication_failed.send(sender=Authenticator, request=context.request, **about)
-            raise
+        """Of an account that is switched off it is refused here, as its password is."""
+        found = super().clean_credential()
+        if not found.user.is_active:
+            raise get_adapter().validation_error("incorrect_code")
+        return found
 
 
-class AuthenticateForm(OfAPerson, AuthenticateWebAuthnForm):
+class AuthenticateForm(Announced, AuthenticateWebAuthnForm):
     """After the password."""
 
 
-class ReauthenticateForm(OfAPerson, ReauthenticateWebAuthnForm):
+class ReauthenticateForm(Announced, ReauthenticateWebAuthnForm):
     """Confirming who acts."""
+
+
+def _owner_of(credential: Any) -> User | None:
+    """Whose passkey was refused. Anybody can name a person; only who has met a passkey of theirs knows its id."""
+    try:
+        read = json.loads(credential)
+        person, number = extract_user_from_response(read), websafe_decode(read["id"])
+    except (*UNREADABLE, ValidationError):
+        return None
+    return person if get_authenticator_by_credential_id(person, number) is not None else None
 
 
 def _origin_of(credential: Any) -> str:
