@@ -18,6 +18,8 @@ from workspaces.redaction import redact
 
 # A program may fetch the same file every few minutes for years.
 DOWNLOADS_ARE_ONE_WITHIN = timedelta(days=1)
+# Different ones of a caller in that time: more than the months, kinds and formats that bookkeeping fetches.
+MOST_DOWNLOADS = 200
 LONGEST_PATH = 300
 FEW_ROWS = 2_000  # a fifth of a second
 CURSOR = "cursor"
@@ -26,13 +28,14 @@ CURSOR = "cursor"
 def limited_download(request: HttpRequest | Request, caller: Caller, make: Callable[[], HttpResponseBase]) -> HttpResponseBase:
     """What `make` answers with, made and read within the caller's limits. Every file that a customer can ask for is.
 
-    The first of a day from each address is an entry, with what was asked of it: another period is another file.
+    The first of a day from each address is an entry, with what was asked of it: another period is another file. A caller who
+    asks for ever other ones fills no trail: after so many of a day one entry says that more came.
     """
     plain = request._request if isinstance(request, Request) else request
     response = guarded(plain, caller.actor, caller.workspace.public_id, make)
     if response.status_code == 200:
         path, now = plain.path_info[:LONGEST_PATH], timezone.now()
-        once: dict[str, Any] = {"within": DOWNLOADS_ARE_ONE_WITHIN}
+        once: dict[str, Any] = {"within": DOWNLOADS_ARE_ONE_WITHIN, "most": MOST_DOWNLOADS, "of_actor": True}
         if query := _asked(plain):
             once["query"] = query
         audit.record_once(caller.actor, "file.downloaded", path, caller.workspace, now=now, **once)

@@ -21,6 +21,7 @@ from tests.invoicing.conftest import Meter, acme, finalized, use
 from tests.kit.factories import make_key
 from tests.workspaces.conftest import NOW, a_key, a_member
 from workspaces import downloads as files
+from workspaces.audit import entries
 from workspaces.authentication import caller_of_member
 from workspaces.downloads import limited_download
 from workspaces.models import AuditEntry, User, Workspace
@@ -300,3 +301,23 @@ def test_the_trail_says_what_was_asked_of_a_file_without_secrets_and_places(acme
         limited_download(asked, caller, lambda: HttpResponse(b"file"))
     (entry,) = AuditEntry.objects.filter(action="file.downloaded")
     assert entry.detail == {"query": {"end": ["a"], "key": ["omx_live_[removed]"], "start": ["b"]}}
+
+
+def test_a_caller_who_asks_for_ever_other_files_does_not_fill_the_trail(acme: Workspace, monkeypatch: Any) -> None:
+    """After so many of a day one entry says that more came; a colleague's are seen all the same."""
+    monkeypatch.setattr(files, "MOST_DOWNLOADS", 3)
+    caller, colleague = (caller_of_member(a_member(acme, role)) for role in ("owner", "admin"))
+    others_came = False
+    for number in (1, 2, 1, 3, 2, 4, 5, 2):
+        asked = RequestFactory().get("/usage", {"start": str(number)})
+        limited_download(asked, caller, lambda: HttpResponse(b"file"))
+        entries.forget_seen()  # as another process
+        assert AuditEntry.objects.filter(target="others").exists() == (number > 3 or others_came)
+        others_came = number > 3 or others_came
+    limited_download(RequestFactory().get("/usage", {"start": "4"}), colleague, lambda: HttpResponse(b"file"))
+    found = AuditEntry.objects.filter(action="file.downloaded").order_by("pk")
+    assert [(entry.actor, entry.target, entry.workspace, entry.detail) for entry in found] == [
+        *((caller.actor, "/usage", acme, {"query": {"start": [start]}}) for start in "123"),
+        (caller.actor, "others", acme, {"most": 3}),
+        (colleague.actor, "/usage", acme, {"query": {"start": ["4"]}}),
+    ]

@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from workspaces.audit.origin import OTHERS, RequestOrigin, current_origin, kind_of_actor
 from workspaces.models import AuditEntry, AuditFold, Workspace
@@ -71,34 +72,56 @@ def record_once(
     now: datetime,
     within: timedelta,
     most: int | None = None,
+    of_actor: bool = False,
     **detail: Any,
 ) -> AuditEntry | None:
     """Of what may happen often: one entry for the same act and address in each `within`: actor, action, target, workspace
     and detail.
 
     With `most`, for what strangers make up: together they cause so many different ones in a stretch, then one says that more
-    came. What is about a key or person that exists comes without it, so that no stranger can hide it. What a process has seen
-    already costs no query.
+    came; with `of_actor`, for what one caller can vary at will, so does this actor alone. What is about a key or person that
+    exists comes without it, so that no stranger can hide it. What a process has seen already costs no query.
     """
     origin = current_origin()
     stretch = int(now.timestamp() // within.total_seconds())
     place = None if workspace is None else workspace.pk
-    more = (action, OTHERS, "", None, "", stretch)
+    more: tuple[Any, ...] = (action, OTHERS, "", None, "", stretch)
+    if of_actor:
+        more = (action, actor, OTHERS, place, "", stretch)
     address, told = "" if origin is None else str(origin.ip_address), json.dumps(detail, sort_keys=True)
     key: tuple[Any, ...] = (action, actor, target, place, address, told, stretch)
     if key in _seen or (most is not None and more in _seen):
         return None
-    bounded = f"{action} of strangers" if most is not None else action
-    if most is not None and AuditFold.objects.filter(action=bounded, until__gt=now).count() >= most:
-        key, actor, target, workspace, detail = more, OTHERS, OTHERS, None, {"most": most}
+    bounded = action if most is None else f"{action} of {_short(actor) if of_actor else 'strangers'}"
+    if (
+        most is not None
+        and not _folds(key).exists()
+        and AuditFold.objects.filter(action=bounded, until__gt=now).count() >= most
+    ):
+        key, target, detail = more, OTHERS, {"most": most}
+        if not of_actor:
+            actor, workspace = OTHERS, None
     with transaction.atomic():
-        digest = sha256(json.dumps(key).encode()).digest()
-        fold = AuditFold(key=digest, action=bounded, until=now + within)
-        first = not AuditFold.objects.filter(key=digest).exists() and _is_first(fold)
+        fold = AuditFold(key=_digest(key), action=bounded, until=now + within)
+        first = not _folds(key).exists() and _is_first(fold)
         entry = record(actor, action, target, workspace, now=now, **detail) if first else None
         # Only then: what is rolled back is recorded when it happens again.
         transaction.on_commit(lambda: _remember(key))
     return entry
+
+
+def _digest(key: tuple[Any, ...]) -> bytes:
+    return sha256(json.dumps(key).encode()).digest()
+
+
+def _folds(key: tuple[Any, ...]) -> QuerySet[AuditFold]:
+    """The one of this very act, if it has its entry."""
+    return AuditFold.objects.filter(key=_digest(key))
+
+
+def _short(actor: str) -> str:
+    """As long as a fold's name has room for."""
+    return sha256(actor.encode()).hexdigest()[:32]
 
 
 def _is_first(fold: AuditFold) -> bool:
