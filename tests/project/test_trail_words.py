@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django.contrib import admin
 
-from workspaces.audit.words import OF_ONESELF, SENTENCES
+from workspaces.audit.words import OF_ONESELF, OF_OPERATORS, OF_WORKSPACES, SENTENCES
 from workspaces.console.kit.base import OperatorAdmin
 from workspaces.models import Invitation
 
@@ -109,3 +109,32 @@ def test_sentences_begin_after_the_actor_and_end_before_the_full_stop() -> None:
         assert re.fullmatch(r"[a-z][^.]*[a-z})]", words), (code, words)
         assert words.count("{target}") <= 1
         assert re.findall(r"\{(\w+)\}", words) in ([], ["target"]), (code, words)
+
+
+def with_a_workspace() -> Iterator[ast.expr]:
+    """The action of each call that records something of a workspace, or of a person wherever they belong."""
+    for module in modules():
+        for node in ast.walk(module):
+            if not isinstance(node, ast.Call):
+                continue
+            name, at = ast.unparse(node.func).rpartition(".")[2], RECORDERS
+            workspaces = [*node.args[3:4], *(each.value for each in node.keywords if each.arg == "workspace")]
+            of_one = name in ("record", "record_once") and any(ast.unparse(each) != "None" for each in workspaces)
+            if of_one or name in ("record_many", "record_about_person", "_noted"):
+                yield node.args[at[name]]
+
+
+def test_customers_choose_among_what_may_stand_in_their_trail() -> None:
+    """What is recorded with a workspace anywhere can be chosen; what can be chosen is recorded so somewhere."""
+    named = {node.value for node in with_a_workspace() if isinstance(node, ast.Constant)}
+    assert len(named) > 40
+    assert sorted(named & OF_OPERATORS) == []
+    assert sorted(OF_OPERATORS | set(OF_WORKSPACES)) == sorted(SENTENCES)
+    made_of_parts = {
+        *("factor.added", "factor.removed", "factor.reset", "address.confirmed"),
+        *(f"invitation.{state}" for state in Invitation.State if state != "pending"),
+        "quarantine.replayed",
+        *(code for code in of_the_console() if code not in OF_OPERATORS),
+    }
+    assert sorted(set(OF_WORKSPACES) - named - made_of_parts) == []
+    assert {"apikey.created", "priceversion.created"} <= set(OF_WORKSPACES)

@@ -10,14 +10,16 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from workspaces.audit.of_workspace import TrailQuestion, trail_page
-from workspaces.audit.words import STAFF, customer_entry
+from workspaces.audit.words import OF_WORKSPACES, STAFF, customer_entry
 from workspaces.ids import AUDIT_PREFIX, audit_id
 from workspaces.keys.serializers import DEFAULT_LIMIT, MAX_LIMIT, ErrorSerializer, Instant, StrictQuery
 from workspaces.permissions import ManagesKeys, caller_of
 
 
 class AuditQuery(StrictQuery):
-    action = serializers.CharField(required=False, max_length=64, help_text="Only this one, such as `key.revoked`.")
+    action = serializers.CharField(
+        required=False, max_length=64, help_text=f"Only this one of `{'`, `'.join(OF_WORKSPACES)}`; any other finds nothing."
+    )
     actor = serializers.CharField(
         required=False, max_length=300, help_text=f"A person's address or a key's id; `{STAFF}` for our people and commands."
     )

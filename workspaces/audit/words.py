@@ -115,6 +115,42 @@ SENTENCES = {
     "workspace.unsuspended": "lifted the suspension of the workspace",
 }
 
+# What concerns the product and no workspace: it stands in no customer's trail.
+OF_OPERATORS = frozenset(
+    {
+        "authenticator.deleted",
+        "catalogue.loaded",
+        "crontabschedule.changed",
+        "crontabschedule.created",
+        "emailaddress.changed",
+        "export.downloaded",
+        "gateway.created",
+        "gateway.reach_changed",
+        "gateway.renamed",
+        "gateway.revoked",
+        "gateway.rotated",
+        "inbox.reminded",
+        "intervalschedule.changed",
+        "intervalschedule.created",
+        "job.not_started",
+        "job.started",
+        "languagemodel.changed",
+        "languagemodel.created",
+        "operator.created",
+        "periodictask.changed",
+        "periodictask.created",
+        "periodictask.deleted",
+        "rollups.rebuilt",
+        "schedule.disabled",
+        "schedule.enabled",
+        "settings.changed",
+        "taxrate.created",
+        "user.created",
+        "webhook.replayed",
+    }
+)
+OF_WORKSPACES = tuple(sorted(set(SENTENCES) - OF_OPERATORS))
+
 # Where the actor and the target are the same person.
 OF_ONESELF = {
     "factor.added": "set up a second factor",

@@ -12,7 +12,7 @@ from django.shortcuts import render
 
 from metering.website.member import member_page
 from workspaces.audit.of_workspace import TrailQuestion, trail_page
-from workspaces.audit.words import SENTENCES, STAFF, customer_entry
+from workspaces.audit.words import OF_WORKSPACES, STAFF, customer_entry
 from workspaces.authentication import Caller
 
 PAGE = 50
@@ -21,7 +21,7 @@ LAST_ENTRY = 2**63 - 1
 
 
 class TrailForm(forms.Form):
-    action = forms.ChoiceField(required=False, choices=[("", "Everything"), *((code, code) for code in sorted(SENTENCES))])
+    action = forms.ChoiceField(required=False, choices=[("", "Everything"), *((code, code) for code in OF_WORKSPACES)])
     actor = forms.CharField(required=False, max_length=300, label="Who", help_text=f"An address, a key's id, or {STAFF}.")
     first_day = forms.DateField(required=False, label="From", widget=forms.DateInput(attrs={"type": "date"}))
     last_day = forms.DateField(required=False, label="To", widget=forms.DateInput(attrs={"type": "date"}))
