@@ -1,6 +1,6 @@
-"""What acts about members wait for each other on, in this order: the workspace's row, then an address.
+"""What acts about a workspace and its members wait for each other on, in this order: the workspace's row, then an address.
 
-Both end with the transaction. The workspace's is a NO KEY lock, so that rows which point to it can still be inserted.
+Both end with the transaction. What is locked after the workspace, in which order, is in docs/architecture.md.
 """
 
 from django.db import connection
@@ -10,9 +10,12 @@ from workspaces.models import Workspace
 ADDRESSES = 0x6F6D7861  # any number of our own: the class of the advisory locks
 
 
-def lock_workspace(workspace: Workspace) -> Workspace:
-    """As it is under the lock."""
-    return Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
+def lock_workspace(workspace_id: int) -> Workspace:
+    """As it is under the lock: one act about its members, terms, credits, invoices or payments at a time.
+
+    A NO KEY lock, so that rows which point to it, such as new keys and usage, can still be inserted.
+    """
+    return Workspace.objects.select_for_update(no_key=True).get(pk=workspace_id)
 
 
 def lock_address(email: str) -> None:

@@ -1,6 +1,8 @@
 """Language models, and the versions of their prices."""
 
+from datetime import datetime
 from decimal import Decimal
+from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MinValueValidator
@@ -65,6 +67,31 @@ def usd_rate_field(optional: bool = False) -> models.DecimalField:
     )
 
 
+class PriceVersionQuerySet(models.QuerySet["PriceVersion"]):
+    def of_scope(self, version: "PriceVersion") -> Self:
+        """Those that price the same: model, tier, workspace or all, and threshold."""
+        return self.filter(
+            model=version.model_id,
+            service_tier=version.service_tier,
+            workspace=version.workspace_id,
+            above_input_tokens=version.above_input_tokens,
+        )
+
+    def succeeding(self, version: "PriceVersion") -> Self:
+        """Later versions of its scope."""
+        return self.of_scope(version).filter(effective_from__gt=version.effective_from)
+
+    def correcting(self, version: "PriceVersion") -> Self:
+        """Versions that took its place from its very beginning."""
+        return self.of_scope(version).filter(effective_from=version.effective_from, revision__gt=version.revision)
+
+    def in_force(self, at: datetime) -> Self:
+        """The one of each scope that holds at this instant."""
+        scope = ("model_id", "service_tier", "workspace_id", "above_input_tokens")
+        begun = self.filter(effective_from__lte=at)
+        return begun.order_by(*scope, "-effective_from", "-revision").distinct(*scope)
+
+
 class PriceVersion(models.Model):
     """What a model costs in one service tier from `effective_from` on, until a later version of the same thing succeeds it.
 
@@ -93,6 +120,8 @@ class PriceVersion(models.Model):
     output_rate = usd_rate_field()
     currency = models.CharField(max_length=3, default="USD", editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = PriceVersionQuerySet.as_manager()
 
     class Meta:
         ordering = ["model", "service_tier", "-effective_from", "-revision"]

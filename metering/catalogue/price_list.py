@@ -23,11 +23,7 @@ def prices_in_force(
     """
     rated_as = {model.pk: model.alias_of_id or model.pk for model in models}
     mine = Q(workspace__isnull=True) if workspace is None else Q(workspace__isnull=True) | Q(workspace=workspace)
-    latest = (
-        PriceVersion.objects.filter(mine, model_id__in=set(rated_as.values()), effective_from__lte=now)
-        .order_by("model_id", "service_tier", "workspace_id", "above_input_tokens", "-effective_from", "-revision")
-        .distinct("model_id", "service_tier", "workspace_id", "above_input_tokens")
-    )
+    latest = PriceVersion.objects.filter(mine, model_id__in=set(rated_as.values())).in_force(now)
     by_tier: dict[int, dict[str, list[PriceVersion]]] = defaultdict(lambda: defaultdict(list))
     for price in latest:
         by_tier[price.model_id][price.service_tier].append(price)

@@ -21,13 +21,8 @@ def withdraw_price(version: PriceVersion, actor: str, now: datetime) -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [PRICES_LOCK])
-    same_beginning = PriceVersion.objects.filter(
-        model=version.model_id,
-        service_tier=version.service_tier,
-        workspace=version.workspace_id,
-        above_input_tokens=version.above_input_tokens,
-        effective_from=version.effective_from,
-        revision__lte=version.revision,
+    same_beginning = PriceVersion.objects.of_scope(version).filter(
+        effective_from=version.effective_from, revision__lte=version.revision
     )
     to_come = same_beginning.filter(effective_from__gt=now + NOTICE).select_related("model", "workspace")
     described = [(each.public_id, describe(each)) for each in to_come.order_by("revision")]

@@ -33,21 +33,21 @@ def at_most(rows: QuerySet[Any]) -> AtMost:
 
 
 def waiting_batches() -> AtMost:
-    return at_most(Batch.objects.filter(status=Batch.Status.PENDING))
+    return at_most(Batch.objects.waiting())
 
 
 def oldest_waiting() -> datetime | None:
     """When the batch that waits longest was received."""
-    waiting = Batch.objects.filter(status=Batch.Status.PENDING).order_by("id")
+    waiting = Batch.objects.waiting().order_by("id")
     return waiting.values_list("received_at", flat=True).first()
 
 
 def failing_batches() -> AtMost:
-    return at_most(Batch.objects.filter(status=Batch.Status.PENDING, failures__gt=0))
+    return at_most(Batch.objects.failing())
 
 
 def open_quarantine() -> AtMost:
-    return at_most(QuarantinedEvent.objects.filter(settled_at__isnull=True))
+    return at_most(QuarantinedEvent.objects.open())
 
 
 def unpriced_requests() -> int:

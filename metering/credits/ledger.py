@@ -15,6 +15,7 @@ from metering.credits.models import CreditEntry, CreditGrant
 from metering.errors import InvalidParameter
 from metering.money import ONE_CENT, cents_text
 from workspaces import audit
+from workspaces.locks import lock_workspace
 from workspaces.models import Workspace
 
 NOTHING = Decimal("0.00")
@@ -61,7 +62,7 @@ def grant(
     if expires_at is not None and expires_at <= now:
         raise InvalidParameter("The credit would have expired already.", param="expires_at")
     with transaction.atomic():
-        Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
+        lock_workspace(workspace.pk)
         if source is not None and (made := CreditGrant.objects.filter(workspace=workspace, source=source).first()):
             return made
         made = CreditGrant.objects.create(
@@ -143,7 +144,7 @@ def reverse(given: CreditGrant, reason: str, actor: str, now: datetime, amount: 
     if not reason.strip():
         raise InvalidParameter("Say why the credit is taken back.", param="reason")
     with transaction.atomic():
-        Workspace.objects.select_for_update(no_key=True).get(pk=given.workspace_id)
+        lock_workspace(given.workspace_id)
         left = remaining_of_grant(given)
         taken = left if amount is None else amount
         if not 0 < taken <= left:

@@ -5,7 +5,7 @@ rows they point at are never deleted, and a check per row would cost more than t
 """
 
 import json
-from typing import Any
+from typing import Any, Self
 
 import zstandard
 from django.contrib.postgres.fields import ArrayField
@@ -48,6 +48,20 @@ def batch_id() -> str:
 
 def quarantine_id() -> str:
     return new_id("qrn")
+
+
+class BatchQuerySet(models.QuerySet["Batch"]):
+    def waiting(self) -> Self:
+        """Those that no worker has recorded yet."""
+        return self.filter(status=Batch.Status.PENDING)
+
+    def fresh(self) -> Self:
+        """Waiting ones that no worker has failed on."""
+        return self.waiting().filter(failures=0)
+
+    def failing(self) -> Self:
+        """Waiting ones that a worker tried and could not record."""
+        return self.waiting().filter(failures__gt=0)
 
 
 class Batch(models.Model):
@@ -94,6 +108,8 @@ class Batch(models.Model):
     # Whatever was not recorded: [{index, request_id, attempt, outcome, code, message}]. The door writes what it refused,
     # the worker passes over those positions and adds the rest.
     items = models.JSONField(default=list)
+
+    objects = BatchQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "batches"
@@ -219,6 +235,16 @@ class UsageEvent(models.Model):
         return self.cost is None
 
 
+class QuarantinedEventQuerySet(models.QuerySet["QuarantinedEvent"]):
+    def open(self) -> Self:
+        """Those about which nobody has decided."""
+        return self.filter(settled_at__isnull=True)
+
+    def settled(self) -> Self:
+        """Those that were replayed or dismissed."""
+        return self.filter(settled_at__isnull=False)
+
+
 class QuarantinedEvent(models.Model):
     """An event that was not recorded, kept whole with its reason until an operator settles it."""
 
@@ -251,6 +277,8 @@ class QuarantinedEvent(models.Model):
     replayed_in = models.CharField(max_length=32, blank=True, default="")
     # Exact USD that recording it would have billed when it was quarantined; null where that cannot be told.
     estimated_cost = models.DecimalField(max_digits=30, decimal_places=12, null=True)
+
+    objects = QuarantinedEventQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]

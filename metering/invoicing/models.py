@@ -3,12 +3,14 @@ triggers refuse.
 """
 
 from decimal import Decimal
+from typing import Self
 
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
 from metering.catalogue.models import LanguageModel
+from metering.periods import Period
 from workspaces.ids import new_id
 from workspaces.models import Workspace
 
@@ -26,6 +28,20 @@ def cents_field(**extra: object) -> models.DecimalField:
     return models.DecimalField(max_digits=20, decimal_places=2, default=Decimal("0.00"), **extra)  # type: ignore[arg-type]
 
 
+class InvoiceQuerySet(models.QuerySet["Invoice"]):
+    def finalized(self) -> Self:
+        """Those that bill their month: numbered, and not void."""
+        return self.filter(status__in=Invoice.FINALIZED)
+
+    def owed(self) -> Self:
+        """Those on which money that arrives is entered, uncollectible ones too."""
+        return self.filter(status__in=Invoice.OWED)
+
+    def current(self) -> Self:
+        """Those that are not void: at most one for each workspace and month."""
+        return self.exclude(status=Invoice.Status.VOID)
+
+
 class Invoice(models.Model):
     """What a workspace owes for one calendar month in UTC, [period_start, period_end)."""
 
@@ -35,6 +51,9 @@ class Invoice(models.Model):
         PAID = "paid", "Paid"
         VOID = "void", "Void"
         UNCOLLECTIBLE = "uncollectible", "Uncollectible"
+
+    OWED = (Status.OPEN, Status.UNCOLLECTIBLE)
+    FINALIZED = (*OWED, Status.PAID)
 
     public_id = models.CharField(max_length=32, unique=True, default=invoice_id, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="invoices")
@@ -81,6 +100,8 @@ class Invoice(models.Model):
     # Why it was voided, or given up as uncollectible.
     status_reason = models.CharField(max_length=300, default="")
 
+    objects = InvoiceQuerySet.as_manager()
+
     class Meta:
         ordering = ["-period_start", "-id"]
         constraints = [
@@ -113,6 +134,10 @@ class Invoice(models.Model):
 
     def __str__(self) -> str:
         return self.number or f"draft {self.public_id}"
+
+    @property
+    def period(self) -> Period:
+        return Period(self.period_start, self.period_end)
 
     @property
     def still_due(self) -> Decimal:

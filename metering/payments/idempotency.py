@@ -9,8 +9,8 @@ from typing import Any
 from django.db import transaction
 
 from metering.errors import IdempotencyKeyRequired, IdempotencyKeyReused
-from metering.invoicing.lifecycle.draft import lock_billing
 from metering.payments.models import IdempotencyKey
+from workspaces.locks import lock_workspace
 from workspaces.models import Workspace
 
 HEADER = "Idempotency-Key"
@@ -46,7 +46,7 @@ def once(workspace: Workspace, key: str, asked: dict[str, Any], make: Callable[[
     for something else before.
     """
     with transaction.atomic():
-        lock_billing(workspace.pk)
+        lock_workspace(workspace.pk)
         made = remembered(workspace, key, asked)
         if made is None:
             made = make()

@@ -1,6 +1,7 @@
 """Money that moves: attempts to collect, payments, refunds, disputes, top-ups, and what Stripe tells of them."""
 
 from decimal import Decimal
+from typing import Self
 
 from django.db import models
 from django.db.models import Q
@@ -78,6 +79,12 @@ class StripeCall(models.Model):
         abstract = True
 
 
+class PaymentAttemptQuerySet(models.QuerySet["PaymentAttempt"]):
+    def unsettled(self) -> Self:
+        """Those that may still collect money."""
+        return self.filter(status__in=PaymentAttempt.UNSETTLED)
+
+
 class PaymentAttempt(StripeCall):
     """One try to collect one amount. Written before Stripe is asked; its key makes asking again the same try."""
 
@@ -114,6 +121,8 @@ class PaymentAttempt(StripeCall):
     message = models.TextField(default="")
     started_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True)
+
+    objects = PaymentAttemptQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]

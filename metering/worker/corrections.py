@@ -74,13 +74,13 @@ def sweep_corrections(now: Clock) -> tuple[int, int]:
     Returns how many batches it took up, and how many failed again.
     """
     taken = process_corrections(now, ALL_WAITING)
-    failed = Batch.objects.filter(kind=Batch.Kind.CORRECTIONS, status=Batch.Status.PENDING, failures__gt=0).order_by("id")
+    failed = Batch.objects.failing().filter(kind=Batch.Kind.CORRECTIONS).order_by("id")
     done = [_batch_alone(batch_id, now) for batch_id in list(failed.values_list("id", flat=True))]
     return taken + done.count(True), done.count(False)
 
 
 def _is_work(among: int) -> bool:
-    fresh = Batch.objects.filter(kind=Batch.Kind.CORRECTIONS, status=Batch.Status.PENDING, failures=0)
+    fresh = Batch.objects.fresh().filter(kind=Batch.Kind.CORRECTIONS)
     return fresh.order_by().exists() or bool(find_arrived(among, 1))
 
 
@@ -233,7 +233,7 @@ def _waiting_alone(quarantined: int, now: Clock) -> None:
     try:
         with transaction.atomic():
             rates = _begin()
-            still_open = QuarantinedEvent.objects.filter(pk=quarantined, settled_at__isnull=True)
+            still_open = QuarantinedEvent.objects.open().filter(pk=quarantined)
             held = list(still_open.select_for_update(of=("self",)).values_list("pk", flat=True))
             waited = of_waiting(held)
             _resolve_waiting(_correct(waited, _places(waited), rates, now()), now())

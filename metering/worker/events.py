@@ -50,7 +50,7 @@ def process_waiting(now: Callable[[], datetime], fold: Fold) -> int:
 
 def process_failed(now: Callable[[], datetime], fold: Fold) -> tuple[int, int]:
     """Tries every batch that failed before once more, each alone. How many will do now, and how many failed again."""
-    failed = Batch.objects.filter(kind=Batch.Kind.EVENTS, status=Batch.Status.PENDING, failures__gt=0).order_by("id")
+    failed = Batch.objects.failing().filter(kind=Batch.Kind.EVENTS).order_by("id")
     done = [_process_alone(batch_id, now, fold) for batch_id in list(failed.values_list("id", flat=True))]
     return done.count(True), done.count(False)
 

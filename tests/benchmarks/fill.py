@@ -61,7 +61,7 @@ def seconds_to_drain() -> float:
     started = time.monotonic()
     for _ in range(os.cpu_count() or 1):
         remind("metering.process_waiting_batches")
-    while Batch.objects.filter(status=Batch.Status.PENDING).exists():
+    while Batch.objects.waiting().exists():
         if time.monotonic() > started + SECONDS_PER_CHUNK:
             sys.exit(f"The workers did not record {CHUNK} events in {SECONDS_PER_CHUNK} s.")
         time.sleep(PAUSE)

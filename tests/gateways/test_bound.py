@@ -27,7 +27,7 @@ def bound(key: APIKey) -> Gateway:
 
 
 def refused() -> list[tuple[str, str | None]]:
-    rows = QuarantinedEvent.objects.filter(settled_at__isnull=True).order_by("id")
+    rows = QuarantinedEvent.objects.open().order_by("id")
     return [(row.code, row.workspace.name if row.workspace else None) for row in rows]
 
 

@@ -86,7 +86,7 @@ def test_an_operator_who_replays_it_applies_it(gateway: Gateway, other: Gateway,
     correct(other, void(key))
     batch = operators_word()
     assert (batch.recorded, batch.rejected, state()) == (1, 0, VOIDED)
-    assert not QuarantinedEvent.objects.filter(settled_at__isnull=True).exists()
+    assert not QuarantinedEvent.objects.open().exists()
 
 
 def test_an_operators_edit_is_the_operators_own_word(gateway: Gateway, other: Gateway, key: APIKey) -> None:

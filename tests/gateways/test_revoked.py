@@ -69,4 +69,4 @@ def test_an_operator_who_replays_it_counts_it(gateway: Gateway, key: APIKey) -> 
     replay_events(list(QuarantinedEvent.objects.values_list("pk", flat=True)), WHO, NOW + AT_ONCE)
     work(NOW + timedelta(hours=1))
     assert UsageEvent.objects.get().gateway == gateway
-    assert not QuarantinedEvent.objects.filter(settled_at__isnull=True).exists()
+    assert not QuarantinedEvent.objects.open().exists()

@@ -50,7 +50,7 @@ def held(**about: Any) -> QuarantinedEvent:
 
 
 def ids() -> list[int]:
-    return list(QuarantinedEvent.objects.filter(settled_at__isnull=True).order_by("id").values_list("pk", flat=True))
+    return list(QuarantinedEvent.objects.open().order_by("id").values_list("pk", flat=True))
 
 
 def outcomes(batch: Batch) -> tuple[int, int, int, int, int]:

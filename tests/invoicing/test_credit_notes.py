@@ -11,7 +11,8 @@ from metering.errors import InvalidParameter, InvoiceNotOpen, NothingToCredit
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.credit_notes.issue import creditable, issue
 from metering.invoicing.lifecycle.amount_due import lower_amount_due
-from metering.invoicing.lifecycle.void import lock_invoice, mark_uncollectible, void
+from metering.invoicing.lifecycle.void import mark_uncollectible, void
+from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.reconcile.invoices import invoice_differences
 from tests.invoicing.conftest import AUGUST, OCTOBER, Meter, at, at_once, closed, finalized, tokens, told

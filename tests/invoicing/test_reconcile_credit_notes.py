@@ -9,7 +9,7 @@ from django.db import transaction
 from metering.errors import NothingToCredit
 from metering.invoicing.credit_notes.issue import creditable, issue
 from metering.invoicing.lifecycle.amount_due import lower_amount_due
-from metering.invoicing.lifecycle.void import lock_invoice
+from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
 from metering.reconcile.invoices import check_invoices, invoice_differences
 from tests.invoicing.conftest import AUGUST, SEPTEMBER, Meter, finalized, tokens

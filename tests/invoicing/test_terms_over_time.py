@@ -11,7 +11,7 @@ from metering.credits.models import CreditGrant
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.credit_notes.issue import issue
 from metering.invoicing.lifecycle.schedule import close_months_due, due_months
-from metering.invoicing.lifecycle.void import lock_invoice
+from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.change import save_terms
 from metering.invoicing.terms.models import AgreedPricing, TaxRate

@@ -10,7 +10,8 @@ from metering.invoicing.credit_notes.issue import issue
 from metering.invoicing.lifecycle.amount_due import lower_amount_due
 from metering.invoicing.lifecycle.finalize import finalize
 from metering.invoicing.lifecycle.schedule import close_months_due, due_months
-from metering.invoicing.lifecycle.void import lock_invoice, mark_uncollectible, reissue, void
+from metering.invoicing.lifecycle.void import mark_uncollectible, reissue, void
+from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
 from metering.reconcile.invoices import invoice_differences
 from tests.invoicing.conftest import AUGUST, OCTOBER, SEPTEMBER, Meter, at, at_once, closed, finalized, tokens, told

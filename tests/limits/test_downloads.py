@@ -13,7 +13,7 @@ from redis import Redis
 
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.credit_notes.issue import issue
-from metering.invoicing.lifecycle.void import lock_invoice
+from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
 from omixa_billing.limits import downloads, store
 from omixa_billing.limits.downloads import TooManyDownloads, guarded

@@ -10,7 +10,6 @@ import pytest
 from django.db import connection, transaction
 
 from metering.credits import ledger
-from metering.invoicing.lifecycle.draft import lock_billing
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.change import save_terms
 from metering.invoicing.terms.models import BillingTerms
@@ -20,6 +19,7 @@ from metering.payments.collecting.collect import collect_invoice
 from metering.payments.collecting.dunning import dun
 from metering.payments.collecting.manual import mark_paid
 from tests.kit.factories import NOW, make_workspace
+from workspaces.locks import lock_workspace
 from workspaces.models import AuditEntry, Workspace
 
 pytestmark = pytest.mark.django_db
@@ -119,7 +119,7 @@ def test_credit_bought_meanwhile_is_not_overlooked(acme: Workspace) -> None:
 
     thread = threading.Thread(target=watch)
     with transaction.atomic():
-        lock_billing(acme.pk)
+        lock_workspace(acme.pk)
         thread.start()
         _until_it_waits()
         ledger.grant(acme, "purchased", Decimal("50.00"), "ops", NOW)

@@ -12,7 +12,7 @@ from pypdf import PdfReader
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.credit_notes.issue import issue
 from metering.invoicing.lifecycle.close import close_workspaces
-from metering.invoicing.lifecycle.void import lock_invoice
+from metering.invoicing.locks import lock_invoice
 from metering.periods import parse_month
 from tests.kit.factories import GOLDEN_USAGE, NOW
 from tests.website.conftest import Tenant, browser_of, person, text_of, words_of

@@ -27,7 +27,7 @@ def add_member(workspace: Workspace, email: str, role: str, actor: str, now: dat
     Adding a member again as what they are changes nothing. Raises InvalidEmail, InvalidRole, AlreadyAMember.
     """
     email, role = clean_email(email), clean_role(role)
-    lock_workspace(workspace)
+    lock_workspace(workspace.pk)
     user, _ = User.objects.get_or_create(email=email, defaults={"password": make_password(None), "date_joined": now})
     membership, added = Membership.objects.get_or_create(
         workspace=workspace, user=user, defaults={"role": role, "created_at": now}
@@ -54,7 +54,7 @@ def change_role(
     LastOwner when nobody else owns the workspace.
     """
     role = clean_role(role)
-    lock_workspace(membership.workspace)
+    lock_workspace(membership.workspace_id)
     check_still_allowed(membership.workspace, user, roles=OWNERS)
     held = _member(membership)
     if held is None:
@@ -81,7 +81,7 @@ def remove_member(
     `user` is the person who asks for it; None for an operator or a command. Raises NotAllowed, and LastOwner when nobody
     else owns the workspace.
     """
-    lock_workspace(membership.workspace)
+    lock_workspace(membership.workspace_id)
     check_still_allowed(membership.workspace, user, roles=OWNERS)
     held = _member(membership)
     if held is None:

@@ -19,7 +19,7 @@ def change_workspace(workspace: Workspace, name: str, email: str, actor: str, no
     `user` is the person who asks for it. Raises InvalidName, InvalidEmail, NotAllowed.
     """
     name, email = clean_name(name), clean_email(email) if email else ""
-    held = lock_workspace(workspace)
+    held = lock_workspace(workspace.pk)
     check_still_allowed(workspace, user, roles=INVOICE_READERS)
     if (held.name, held.email) == (name, email):
         return

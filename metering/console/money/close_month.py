@@ -13,7 +13,8 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from metering import dollars
-from metering.invoicing.lifecycle.close import close_workspace, refuse_running_month
+from metering.invoicing.allowed import check_month_ended
+from metering.invoicing.lifecycle.close import close_workspace
 from metering.invoicing.models import Invoice
 from metering.invoicing.tasks import CLOSE_MONTH
 from metering.jobs.order_job import order_job
@@ -47,7 +48,7 @@ class CloseForm(forms.Form):
 def close_page(request: HttpRequest, admin: OperatorAdmin) -> HttpResponse:
     def act(asked: dict[str, Any]) -> HttpResponse:
         month, workspace, final = asked["month"], asked["workspace"], asked["how"] == FINAL
-        refuse_running_month(month, timezone.now())
+        check_month_ended(month, timezone.now())
         return _close_all(request, month, final) if workspace is None else _close_one(request, workspace, month, final)
 
     back = reverse("admin:metering_invoice_changelist")
@@ -58,7 +59,7 @@ def close_page(request: HttpRequest, admin: OperatorAdmin) -> HttpResponse:
 
 def _close_one(request: HttpRequest, workspace: Workspace, month: Period, final: bool) -> HttpResponse:
     before = Invoice.objects.filter(workspace=workspace, period_start=month.start, finalized_at__isnull=False)
-    stood = before.exclude(status=Invoice.Status.VOID).exists()
+    stood = before.current().exists()
     invoice = close_workspace(workspace, month, timezone.now(), final, actor_of(request)).invoice
     tell = messages.warning if invoice is None or invoice.held else messages.success
     tell(request, _outcome(workspace, month, invoice, stood))

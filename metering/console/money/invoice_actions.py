@@ -15,11 +15,12 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from metering import dollars
+from metering.invoicing.allowed import current_invoice_of, needs_acceptance
 from metering.invoicing.composing.taxes import tax_label
 from metering.invoicing.credit_note_models import CreditNote
-from metering.invoicing.credit_notes.issue import CREDITABLE, LONGEST_REASON, Creditable, creditable, plan_credit_note
+from metering.invoicing.credit_notes.creditable import Creditable, creditable
+from metering.invoicing.credit_notes.issue import LONGEST_REASON, plan_credit_note
 from metering.invoicing.lifecycle.accept import accept_withdrawal
-from metering.invoicing.lifecycle.amount_due import OWED
 from metering.invoicing.lifecycle.finalize import finalize
 from metering.invoicing.lifecycle.void import mark_uncollectible, reissue
 from metering.invoicing.models import Invoice
@@ -76,21 +77,6 @@ class CreditNoteForm(forms.Form):
         return asked | {"amounts": amounts if asked.get("what") == BY_LINE else None}
 
 
-def acts_for(invoice: Invoice) -> set[str]:
-    """The paths of what this invoice's status and sums allow."""
-    untouched = not invoice.amount_paid and not invoice.credit_notes.exists()
-    allowed = {
-        "finalize": invoice.status == Invoice.Status.DRAFT and not is_running(invoice) and invoice.subtotal_exact > 0,
-        "accept": invoice.status == Invoice.Status.DRAFT and needs_acceptance(invoice),
-        "mark-paid": invoice.status in OWED,
-        "credit": invoice.status in CREDITABLE and creditable(invoice).net > 0,
-        "uncollectible": invoice.status == Invoice.Status.OPEN,
-        "void": invoice.status in OWED and untouched,
-        "reissue": invoice.status == Invoice.Status.VOID and current_invoice_of(invoice) is None,
-    }
-    return {path for path, allows in allowed.items() if allows}
-
-
 def next_step(invoice: Invoice) -> str:
     if invoice.status == Invoice.Status.DRAFT and is_running(invoice):
         return f"can be finalized from {invoice.period_end:%Y-%m-%d %H:%M} UTC on, when the month has ended"
@@ -101,11 +87,6 @@ def next_step(invoice: Invoice) -> str:
         return how_to_continue(invoice)
     steps = {"draft": "finalize it", "open": "mark it as paid when the money has arrived"}
     return steps.get(invoice.status, "none")
-
-
-def needs_acceptance(invoice: Invoice) -> bool:
-    """A parked draft that has nothing to finalize: it waits for a person to accept what it takes back."""
-    return bool(invoice.held) and invoice.subtotal_exact <= 0 and invoice.lines.exists()
 
 
 def how_to_continue(invoice: Invoice) -> str:
@@ -120,12 +101,6 @@ def how_to_continue(invoice: Invoice) -> str:
 def is_running(invoice: Invoice) -> bool:
     """Whether usage of the invoice's month can still happen, so that it cannot be finalized yet."""
     return timezone.now() < invoice.period_end
-
-
-def current_invoice_of(invoice: Invoice) -> Invoice | None:
-    """The invoice of the same month that is not void."""
-    of_month = Invoice.objects.filter(workspace=invoice.workspace_id, period_start=invoice.period_start)
-    return of_month.exclude(status=Invoice.Status.VOID).first()
 
 
 def invoice_admin_url(invoice: Invoice) -> str:

@@ -21,6 +21,7 @@ from metering.console import figures
 from metering.console.money import close_month as close_acts
 from metering.console.money import invoice_actions
 from metering.console.money.receivables import ListWithSum, ReceivableFilter
+from metering.invoicing.allowed import allowed_acts
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.documents.invoice import invoice_document
 from metering.invoicing.documents.issued import issued_invoice
@@ -208,7 +209,7 @@ class InvoiceAdmin(OperatorAdmin):
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Only what this invoice's status allows, and no end before the month's."""
         invoice = Invoice.objects.filter(pk=object_id).first()
-        offered = {"printable", "pdf"} | (invoice_actions.acts_for(invoice) if invoice else set())
+        offered = {"printable", "pdf"} | (allowed_acts(invoice, timezone.now()) if invoice else set())
         return [each for each in super().get_actions_detail(request, object_id) if each.path in offered]
 
     @display(description="invoice")

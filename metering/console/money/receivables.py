@@ -14,7 +14,6 @@ from unfold.contrib.filters.admin import DropdownFilter
 from unfold.views import ChangeList
 
 from metering import dollars
-from metering.invoicing.lifecycle.amount_due import OWED
 from metering.invoicing.models import Invoice
 from metering.payments.collecting.minimum import enough_due
 from metering.payments.models import Dunning, PaymentAttempt
@@ -136,7 +135,7 @@ class ListWithSum(ChangeList):
 
 def due_in_words(invoices: QuerySet[Invoice]) -> str:
     """What is due on these invoices, and what their drafts would ask for. One statement."""
-    due, draft = Q(status__in=OWED), Q(status=Invoice.Status.DRAFT)
+    due, draft = Q(status__in=Invoice.OWED), Q(status=Invoice.Status.DRAFT)
     found = invoices.order_by().aggregate(
         due=Sum("amount_due", filter=due), drafts=Count("pk", filter=draft), draft=Sum("amount_due", filter=draft)
     )

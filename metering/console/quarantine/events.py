@@ -24,7 +24,7 @@ from metering.console.quarantine.event import event_detail
 from metering.console.quarantine.figures import summary
 from metering.console.quarantine.reasons import reason_of
 from metering.ingest.formats.secrets import without_secrets
-from metering.ingest.models import QuarantinedEvent
+from metering.ingest.models import QuarantinedEvent, QuarantinedEventQuerySet
 from workspaces.console.kit.base import OperatorAdmin
 from workspaces.console.kit.filters import DaysFilter
 
@@ -43,15 +43,15 @@ class QuarantineStateFilter(DropdownFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("settled", "Settled"), ("replayed", "Replayed"), ("all", "All")]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[QuarantinedEvent]) -> QuerySet[QuarantinedEvent]:
+    def queryset(self, request: HttpRequest, queryset: QuarantinedEventQuerySet) -> QuarantinedEventQuerySet:
         match self.value() or ("all" if request.GET.get("q") else ""):
             case "all":
                 return queryset
             case "settled":
-                return queryset.filter(settled_at__isnull=False)
+                return queryset.settled()
             case "replayed":
-                return queryset.filter(settled_at__isnull=False).exclude(replayed_in="")
-        return queryset.filter(settled_at__isnull=True)
+                return queryset.settled().exclude(replayed_in="")
+        return queryset.open()
 
 
 class CodeFilter(DropdownFilter):
@@ -63,7 +63,7 @@ class CodeFilter(DropdownFilter):
         codes = sorted({*newest, *([self.used_parameters["code"]] if "code" in self.used_parameters else [])})
         return [(code, reason_of(code).words) for code in codes]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[QuarantinedEvent]) -> QuerySet[QuarantinedEvent]:
+    def queryset(self, request: HttpRequest, queryset: QuarantinedEventQuerySet) -> QuarantinedEventQuerySet:
         return queryset.filter(code=self.value()) if self.value() else queryset
 
 
@@ -108,7 +108,7 @@ class QuarantinedEventAdmin(OperatorAdmin):
     actions_detail = ("edit_and_replay", "replay", "dismiss")
     actions = ("replay_selected", "dismiss_selected")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[QuarantinedEvent]:
+    def get_queryset(self, request: HttpRequest) -> QuarantinedEventQuerySet:
         return super().get_queryset(request).defer("content")
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
@@ -211,11 +211,11 @@ class QuarantinedEventAdmin(OperatorAdmin):
         return handling.dismiss_page(request, self, object_id)
 
     @action(description="Replay the selected events")
-    def replay_selected(self, request: HttpRequest, queryset: QuerySet[QuarantinedEvent]) -> HttpResponse:
+    def replay_selected(self, request: HttpRequest, queryset: QuarantinedEventQuerySet) -> HttpResponse:
         return _chosen("replay", queryset)
 
     @action(description="Dismiss the selected events")
-    def dismiss_selected(self, request: HttpRequest, queryset: QuerySet[QuarantinedEvent]) -> HttpResponse:
+    def dismiss_selected(self, request: HttpRequest, queryset: QuarantinedEventQuerySet) -> HttpResponse:
         return _chosen("dismiss", queryset)
 
     def get_custom_urls(self) -> tuple[Any, ...]:
@@ -231,9 +231,9 @@ class QuarantinedEventAdmin(OperatorAdmin):
         return handling.dismiss_all_page(request, self)
 
 
-def _chosen(verb: str, queryset: QuerySet[QuarantinedEvent]) -> HttpResponse:
+def _chosen(verb: str, queryset: QuarantinedEventQuerySet) -> HttpResponse:
     """Leads to a form that asks once for all of them."""
-    ids = queryset.filter(settled_at__isnull=True).order_by("id").values_list("pk", flat=True)[:CODES_SOUGHT]
+    ids = queryset.open().order_by("id").values_list("pk", flat=True)[:CODES_SOUGHT]
     chosen = urlencode({"id__in": ",".join(str(pk) for pk in ids) or "0"})
     return redirect(f"{reverse(f'admin:metering_quarantinedevent_{verb}_matching')}?{chosen}")
 

@@ -8,7 +8,6 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import SuspiciousOperation
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -19,7 +18,7 @@ from metering.console.quarantine.content import editable, has_secrets
 from metering.console.quarantine.totals import MOST, matching_open
 from metering.errors import AlreadyResolved, InboxFull
 from metering.ingest.formats.secrets import without_secrets
-from metering.ingest.models import Batch, QuarantinedEvent
+from metering.ingest.models import Batch, QuarantinedEvent, QuarantinedEventQuerySet
 from metering.ingest.quarantine.dismiss import dismiss, dismiss_matching
 from metering.ingest.quarantine.replay import forecast, replay_edited, replay_events, replay_matching
 from workspaces.console.kit import fields
@@ -160,22 +159,22 @@ def dismiss_all_page(request: HttpRequest, admin: OperatorAdmin) -> HttpResponse
     return FormPage(title, act, reverse(LISTING), DismissForm, KEPT, title, danger=True).respond(request, admin)
 
 
-def filtered_events(request: HttpRequest, admin: OperatorAdmin) -> QuerySet[QuarantinedEvent] | None:
+def filtered_events(request: HttpRequest, admin: OperatorAdmin) -> QuarantinedEventQuerySet | None:
     """The rows of the list with this address's filter; None where the filter makes no sense."""
     try:
         changes = admin.get_changelist_instance(request)
-        rows: QuerySet[QuarantinedEvent] = changes.get_queryset(request)
+        rows: QuarantinedEventQuerySet = changes.get_queryset(request)
     except (IncorrectLookupParameters, SuspiciousOperation):
         return None
     return rows.select_related(None)
 
 
-def how_many(rows: QuerySet[QuarantinedEvent]) -> str:
+def how_many(rows: QuarantinedEventQuerySet) -> str:
     found = matching_open(rows)
     return f"more than {MOST:,} events" if found.events > MOST else _events(found.events)
 
 
-def _after_all(request: HttpRequest, rows: QuerySet[QuarantinedEvent]) -> HttpResponse:
+def _after_all(request: HttpRequest, rows: QuarantinedEventQuerySet) -> HttpResponse:
     """Back to the form while more match, as it does not act on all at once; then, or where the address does not say up to
     which event, to the list."""
     if "id__lte" not in request.GET or matching_open(rows).events == 0:

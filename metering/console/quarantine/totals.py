@@ -12,9 +12,9 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import Count, Max, QuerySet
+from django.db.models import Count, Max
 
-from metering.ingest.models import QuarantinedEvent
+from metering.ingest.models import QuarantinedEventQuerySet
 from metering.periods import DAY, floor_day
 
 MOST = 100_000
@@ -108,8 +108,8 @@ def _series(days: Sequence[datetime], rows: list[Any], totals: dict[str, int]) -
     return series
 
 
-def matching_open(rows: QuerySet[QuarantinedEvent]) -> Matching:
+def matching_open(rows: QuarantinedEventQuerySet) -> Matching:
     """How many of these rows are open, up to a bound."""
-    found = rows.filter(settled_at__isnull=True).order_by("-id").values("pk")[: MOST + 1]
+    found = rows.open().order_by("-id").values("pk")[: MOST + 1]
     totals = found.aggregate(events=Count("pk"), newest=Max("pk"))
     return Matching(totals["events"], totals["newest"] or 0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -18,7 +17,7 @@ from unfold.paginator import InfinitePaginator
 
 from metering.console import figures
 from metering.console.quarantine.content import readable_content
-from metering.ingest.models import Batch
+from metering.ingest.models import Batch, BatchQuerySet
 from omixa_billing.reminders import remind
 from workspaces import audit
 from workspaces.console.kit.base import OperatorAdmin, actor_of
@@ -37,8 +36,8 @@ class FailingBatchFilter(DropdownFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("failing", "Failing")]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Batch]) -> QuerySet[Batch]:
-        return queryset.filter(status=Batch.Status.PENDING, failures__gt=0) if self.value() else queryset
+    def queryset(self, request: HttpRequest, queryset: BatchQuerySet) -> BatchQuerySet:
+        return queryset.failing() if self.value() else queryset
 
 
 class BatchAdmin(OperatorAdmin):
@@ -91,7 +90,7 @@ class BatchAdmin(OperatorAdmin):
     )
     actions_list = ("reprocess",)
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Batch]:
+    def get_queryset(self, request: HttpRequest) -> BatchQuerySet:
         """A list never reads the bodies."""
         return super().get_queryset(request).defer("body", "items")
 

@@ -4,10 +4,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import QuerySet
 
 from metering.errors import AlreadyResolved, InvalidParameter
-from metering.ingest.models import QuarantinedEvent
+from metering.ingest.models import QuarantinedEvent, QuarantinedEventQuerySet
 from workspaces import audit
 
 AT_ONCE = 1_000
@@ -17,12 +16,12 @@ AT_ONCE = 1_000
 def dismiss(ids: Sequence[int], reason: str, actor: str, now: datetime) -> int:
     """Settles those of the events (primary keys) that are open, and returns how many.
 
-    Raises QuarantineSettled when none of them is open any more, InvalidParameter without a reason.
+    Raises AlreadyResolved when none of them is open any more, InvalidParameter without a reason.
     """
     reason = reason.strip().replace("\x00", "")
     if not reason:
         raise InvalidParameter("Say why the event is not to be recorded.", param="reason")
-    still_open = QuarantinedEvent.objects.filter(pk__in=ids, settled_at__isnull=True).order_by("id")
+    still_open = QuarantinedEvent.objects.open().filter(pk__in=ids).order_by("id")
     events = list(still_open.select_for_update(of=("self",)).select_related("workspace").defer("content"))
     if not events:
         raise AlreadyResolved("Nothing to dismiss: it is settled already.")
@@ -34,12 +33,12 @@ def dismiss(ids: Sequence[int], reason: str, actor: str, now: datetime) -> int:
     return len(events)
 
 
-def chunks_of(matching: QuerySet[QuarantinedEvent], most: int | None = None) -> Iterator[list[int]]:
+def chunks_of(matching: QuarantinedEventQuerySet, most: int | None = None) -> Iterator[list[int]]:
     """The primary keys of the open ones among `matching`, oldest first, a thousand at a time and `most` in all.
 
     Only those there at the beginning: what acting on them adds to the quarantine is none of them.
     """
-    found = matching.filter(settled_at__isnull=True)
+    found = matching.open()
     last = found.order_by("-id").values_list("id", flat=True).first()
     after, left = 0, most
     while last is not None and after < last and left != 0:
@@ -52,7 +51,7 @@ def chunks_of(matching: QuerySet[QuarantinedEvent], most: int | None = None) -> 
 
 
 def dismiss_matching(
-    matching: QuerySet[QuarantinedEvent], reason: str, actor: str, now: datetime, most: int | None = None
+    matching: QuarantinedEventQuerySet, reason: str, actor: str, now: datetime, most: int | None = None
 ) -> int:
     """Dismisses the open ones among `matching`, a thousand to a transaction and `most` in all, and returns how many."""
     done = 0

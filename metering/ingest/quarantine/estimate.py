@@ -90,7 +90,7 @@ def fill_estimates(limit: int = 1_000) -> int:
     Each call goes on where the last one of this process stopped, and begins again at the end.
     """
     global _after
-    waiting = QuarantinedEvent.objects.filter(settled_at__isnull=True, estimated_cost__isnull=True, id__gt=_after)
+    waiting = QuarantinedEvent.objects.open().filter(estimated_cost__isnull=True, id__gt=_after)
     rows = list(waiting.order_by("id").values_list("id", "content", "kind", "created_at")[:limit])
     _after = rows[-1][0] if len(rows) == limit else 0
     found = estimates([(bytes(content), kind, created_at) for _, content, kind, created_at in rows]) if rows else []

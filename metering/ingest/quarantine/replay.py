@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import msgspec
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
 from django.db.models.functions import Length
 
 from metering.errors import AlreadyResolved, InvalidParameter
@@ -23,7 +22,7 @@ from metering.ingest.formats.events import UNREADABLE
 from metering.ingest.formats.payloads import Content, packed
 from metering.ingest.formats.translated import Untranslatable
 from metering.ingest.intake.receive import Refused, check_each, receive
-from metering.ingest.models import Batch, QuarantinedEvent
+from metering.ingest.models import Batch, QuarantinedEvent, QuarantinedEventQuerySet
 from metering.ingest.quarantine.changes import edits
 from metering.ingest.quarantine.dismiss import chunks_of
 from omixa_billing.reminders import remind_soon
@@ -45,7 +44,7 @@ class Waiting(NamedTuple):
 def replay_events(ids: Sequence[int], actor: str, now: datetime, reason: str = "") -> list[Batch]:
     """Replays those of the events (primary keys) that are open, in the order of their ids, and returns the batches.
 
-    Each batch is a transaction of its own. Raises QuarantineSettled when none is open any more, InboxFull when there is no
+    Each batch is a transaction of its own. Raises AlreadyResolved when none is open any more, InboxFull when there is no
     room: the batches before that are stored, the events after it stay open.
     """
     batches = list(_batches(ids, actor, now, reason))
@@ -55,7 +54,7 @@ def replay_events(ids: Sequence[int], actor: str, now: datetime, reason: str = "
 
 
 def replay_matching(
-    matching: QuerySet[QuarantinedEvent], actor: str, now: datetime, reason: str = "", most: int | None = None
+    matching: QuarantinedEventQuerySet, actor: str, now: datetime, reason: str = "", most: int | None = None
 ) -> Iterator[Batch]:
     """Replays the open ones among `matching`, `most` of them if there are more, and yields each batch once it is stored.
 
@@ -68,7 +67,7 @@ def replay_matching(
 def replay_edited(event_id: int, content: bytes, actor: str, now: datetime, reason: str = "") -> Batch:
     """Replays one event with other content. Raises InvalidParameter when the door would refuse that: nothing changes then.
 
-    Raises QuarantineSettled when it is not open any more.
+    Raises AlreadyResolved when it is not open any more.
     """
     event = QuarantinedEvent.objects.get(pk=event_id)
     content = redact_json(content.strip())
@@ -123,7 +122,7 @@ def _batches(ids: Sequence[int], actor: str, now: datetime, reason: str) -> Iter
 
 def _groups(ids: Sequence[int]) -> list[list[Waiting]]:
     """The open ones by gateway and kind, each group no more than a body holds. Contents are not read for this."""
-    found = QuarantinedEvent.objects.filter(pk__in=ids, settled_at__isnull=True).order_by("id")
+    found = QuarantinedEvent.objects.open().filter(pk__in=ids).order_by("id")
     rows = found.values_list("pk", "gateway_id", "kind", Length("content"))
     groups: list[list[Waiting]] = []
     filling: dict[tuple[int, str], tuple[list[Waiting], int]] = {}
@@ -150,7 +149,7 @@ def _send(
     # Outside the transaction: should that be rolled back, the process must not remember a day that is not there.
     directory.ensure_day(now)
     with transaction.atomic():
-        still_open = QuarantinedEvent.objects.filter(pk__in=[each.pk for each in group], settled_at__isnull=True)
+        still_open = QuarantinedEvent.objects.open().filter(pk__in=[each.pk for each in group])
         events = list(still_open.order_by("id").select_for_update(of=("self",)).select_related("gateway", "workspace"))
         if not events:
             return None

@@ -16,7 +16,6 @@ from metering.invoicing.models import Invoice, InvoiceLine
 from metering.periods import Period
 from workspaces.models import Workspace
 
-FINALIZED = (Invoice.Status.OPEN, Invoice.Status.PAID, Invoice.Status.UNCOLLECTIBLE)
 BILLS_TOKENS = (InvoiceLine.Kind.USAGE, InvoiceLine.Kind.ADJUSTMENT)
 
 
@@ -54,7 +53,7 @@ def not_yet_billed(workspace: Workspace, period: Period, since: datetime | None 
 def billed(workspace: Workspace, start: datetime | None, end: datetime) -> Quantities:
     """Tokens on finalized invoices for the months from `start` (None: from the first) up to `end`."""
     lines = InvoiceLine.objects.filter(
-        invoice__workspace=workspace, invoice__status__in=FINALIZED, kind__in=BILLS_TOKENS, period_start__lt=end
+        invoice__workspace=workspace, invoice__status__in=Invoice.FINALIZED, kind__in=BILLS_TOKENS, period_start__lt=end
     )
     if start is not None:
         lines = lines.filter(period_start__gte=start)

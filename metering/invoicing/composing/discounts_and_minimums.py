@@ -15,10 +15,10 @@ from typing import Any
 from django.db.models import Sum
 
 from metering.catalogue.models import PriceVersion
-from metering.invoicing.composing.adjustments import FINALIZED, Unbilled
+from metering.invoicing.composing.adjustments import Unbilled
 from metering.invoicing.composing.lines import DraftLine, LineKey, amount_of, prices_of
 from metering.invoicing.composing.taxes import TaxShare, rates_from
-from metering.invoicing.models import InvoiceLine
+from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.terms.in_force import in_force, pricing_of, tax_rates_of
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms
 from metering.money import ONE_PICO, WIDE, cents_text
@@ -89,7 +89,7 @@ def usage_by_month(unbilled: Unbilled) -> dict[datetime, MonthUsage]:
 
 def billed_charges(terms: BillingTerms, unbilled: Unbilled, period: Period) -> BilledCharges:
     lines = InvoiceLine.objects.filter(
-        invoice__workspace=terms.workspace, invoice__status__in=FINALIZED, period_start__lt=period.end
+        invoice__workspace=terms.workspace, invoice__status__in=Invoice.FINALIZED, period_start__lt=period.end
     )
     if unbilled.start is not None:
         lines = lines.filter(period_start__gte=unbilled.start)

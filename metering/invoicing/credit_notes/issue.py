@@ -9,36 +9,20 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.conf import settings
-from django.db.models import Sum
 
-from metering.errors import InvalidParameter, InvoiceNotOpen, NothingToCredit
+from metering.errors import InvalidParameter, NothingToCredit
+from metering.invoicing.allowed import check_credit
 from metering.invoicing.composing.taxes import Tax, TaxShare, rates_from, tax_on
 from metering.invoicing.credit_note_models import CreditNote, CreditNoteLine
-from metering.invoicing.lifecycle.amount_due import OWED, lower_due
+from metering.invoicing.credit_notes.creditable import Creditable, creditable
+from metering.invoicing.lifecycle.amount_due import lower_due
 from metering.invoicing.lifecycle.freeze import next_number
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.money import ONE_CENT, WIDE, cents_text, share_out
 from workspaces import audit
 
 NOTHING = Decimal("0.00")
-CREDITABLE = (*OWED, Invoice.Status.PAID)
 LONGEST_REASON = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Creditable:
-    """What earlier credit notes left of an invoice, in whole cents: of each line, before tax, of each tax, and in all.
-
-    Lines below zero, such as a discount, and promotional credits lower what is left before tax, and are not credited.
-    """
-
-    lines: Sequence[tuple[InvoiceLine, Decimal]]
-    net: Decimal
-    taxes: Sequence[Tax]
-
-    @property
-    def total(self) -> Decimal:
-        return self.net + sum((tax.amount for tax in self.taxes), NOTHING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,41 +47,13 @@ class PlannedCreditNote:
         return self.total - self.off_due
 
 
-def creditable(invoice: Invoice) -> Creditable:
-    notes = list(invoice.credit_notes.all())
-    by_line = CreditNoteLine.objects.filter(credit_note__invoice=invoice).order_by().values("invoice_line")
-    credited = {row["invoice_line"]: row["amount"] for row in by_line.annotate(amount=Sum("amount"))}
-    lines = [(line, line.amount - credited.get(line.pk, NOTHING)) for line in invoice.lines.order_by("position")]
-    return Creditable(
-        lines=[(line, left) for line, left in lines if left > 0],
-        net=invoice.subtotal - invoice.promotional - sum((note.subtotal for note in notes), NOTHING),
-        taxes=[
-            Tax(
-                tax["name"],
-                Decimal(tax["percent"]),
-                Decimal(tax["taxable"]) - credited_of_tax(notes, at, "taxable"),
-                Decimal(tax["amount"]) - credited_of_tax(notes, at, "amount"),
-            )
-            for at, tax in enumerate(invoice.taxes)
-        ],
-    )
-
-
-def credited_of_tax(notes: Sequence[CreditNote], at: int, what: str) -> Decimal:
-    """Of the invoice's tax at this place in its list: a credit note lists the same taxes in the same order."""
-    return sum((Decimal(note.taxes[at][what]) for note in notes), NOTHING)
-
-
 def plan_credit_note(invoice: Invoice, amounts: Mapping[str, Decimal] | None) -> PlannedCreditNote:
     """What a credit note of `amounts`, whole cents before tax by line id, would say; None: of all that is left.
 
-    First it takes off what is due; the rest is given back. Raises InvoiceNotOpen, NothingLeft and InvalidParameter.
+    First it takes off what is due; the rest is given back. Raises InvoiceNotOpen, NothingToCredit and InvalidParameter.
     """
-    if invoice.status not in CREDITABLE:
-        raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open or paid one is credited.")
+    check_credit(invoice)
     left = creditable(invoice)
-    if left.net <= 0:
-        raise NothingToCredit(f"Nothing is left of {invoice} to credit.")
     lines = spread(left) if amounts is None else chosen(left, amounts)
     subtotal = sum((amount for _, amount in lines), NOTHING)
     if subtotal > left.net:
@@ -111,7 +67,7 @@ def plan_credit_note(invoice: Invoice, amounts: Mapping[str, Decimal] | None) ->
         raise NothingToCredit(
             f"{cents_text(left.total)} are left of {invoice}, not {cents_text(planned.total)}: credit all of it."
         )
-    due = invoice.amount_due if invoice.status in OWED else NOTHING
+    due = invoice.amount_due if invoice.status in Invoice.OWED else NOTHING
     return PlannedCreditNote(lines, subtotal, planned.taxes, min(planned.total, due))
 
 
@@ -124,7 +80,7 @@ def spread(left: Creditable) -> list[tuple[InvoiceLine, Decimal]]:
 
 
 def chosen(left: Creditable, amounts: Mapping[str, Decimal]) -> list[tuple[InvoiceLine, Decimal]]:
-    """The asked amounts, each at most what is left of its line. Raises InvalidParameter and NothingLeft."""
+    """The asked amounts, each at most what is left of its line. Raises InvalidParameter and NothingToCredit."""
     left_of = {line.public_id: amount for line, amount in left.lines}
     for line_id, amount in amounts.items():
         if not amount.is_finite() or amount != amount.quantize(ONE_CENT, context=WIDE) or amount <= 0:
@@ -161,7 +117,7 @@ def issue(
     """A numbered credit note of an invoice that the transaction holds locked, its workspace before it.
 
     `settlement` says how what is given back reaches the customer; whoever calls this sees to that
-    (payments/reverse_uses.py). Raises what `plan_credit_note` raises.
+    (payments/refunds/reversals.py). Raises what `plan_credit_note` raises.
     """
     reason = checked_reason(reason)
     planned = plan_credit_note(invoice, amounts)

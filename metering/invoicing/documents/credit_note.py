@@ -7,7 +7,6 @@ from django.template.loader import render_to_string
 
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.documents.invoice import Links, day_name, rounded_amount, tax_rows
-from metering.periods import Period
 
 GOES_BACK = {
     CreditNote.Settlement.REFUND: "Goes back as it was paid",
@@ -54,7 +53,7 @@ def credit_note_facts(note: CreditNote) -> list[tuple[str, str]]:
         ("Issued", day_name(note.issued_at)),
         ("For invoice", str(invoice.number)),
         ("Invoice issued", day_name(invoice.finalized_at)),
-        ("Billing period", str(Period(invoice.period_start, invoice.period_end))),
+        ("Billing period", str(invoice.period)),
     ]
 
 

@@ -15,7 +15,6 @@ from metering.invoicing.composing.taxes import tax_label
 from metering.invoicing.documents.parties import buyer, seller
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.money import exact_text
-from metering.periods import Period
 
 EXACT = "Exact amounts are not rounded. Their sum is rounded once, to the cent, and the displayed amounts add up to it."
 NOTES = {
@@ -101,7 +100,7 @@ def invoice_facts(invoice: Invoice, as_issued: bool) -> list[tuple[str, str]]:
     """Number, dates and period, as far as they are settled."""
     known = [
         ("Invoice number", invoice.number),
-        ("Billing period", str(Period(invoice.period_start, invoice.period_end))),
+        ("Billing period", str(invoice.period)),
         ("Issued", day_name(invoice.finalized_at)),
         ("Due", day_name(invoice.due_at)),
         ("Paid", "" if as_issued else day_name(invoice.paid_at)),

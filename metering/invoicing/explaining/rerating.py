@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from metering.invoicing.composing.adjustments import FINALIZED
 from metering.invoicing.models import Invoice
 from metering.money import WIDE, exact_text, from_pico
 from metering.revisions.rerating.plan import Plan
@@ -17,7 +16,7 @@ COSTS = ("cost_before", "cost_after", "difference")
 def planned_months(plan: Plan) -> list[dict[str, Any]]:
     """One row per workspace and month that changes; of an `invoiced` one a later invoice adjusts it."""
     workspaces = Workspace.objects.in_bulk({workspace_id for workspace_id, _ in plan})
-    finalized = Invoice.objects.filter(status__in=FINALIZED, workspace__in=workspaces).order_by()
+    finalized = Invoice.objects.finalized().filter(workspace__in=workspaces).order_by()
     invoiced = set(finalized.values_list("workspace_id", "period_start"))
     return [
         {

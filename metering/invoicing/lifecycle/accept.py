@@ -4,15 +4,15 @@ from datetime import datetime
 
 from django.db import transaction
 
-from metering.errors import InvoiceNotDraft, NothingToAccept
+from metering.errors import NothingToAccept
 from metering.invoicing.accept_models import AcceptedTakeBack
+from metering.invoicing.allowed import check_accept
 from metering.invoicing.composing.compose import compose
 from metering.invoicing.credit_notes.issue import checked_reason
 from metering.invoicing.lifecycle.close import close_workspace
 from metering.invoicing.lifecycle.hold_reasons import unexplained
-from metering.invoicing.lifecycle.void import lock_invoice
+from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
-from metering.periods import Period
 from workspaces import audit
 
 
@@ -25,10 +25,8 @@ def accept_withdrawal(invoice_id: int, reason: str, actor: str, now: datetime) -
     reason = checked_reason(reason)
     with transaction.atomic():
         invoice = lock_invoice(invoice_id)
-        if invoice.status != Invoice.Status.DRAFT:
-            raise InvoiceNotDraft(f"The invoice {invoice} is {invoice.status}: only a draft waits for a decision.")
-        period = Period(invoice.period_start, invoice.period_end)
-        lines = unexplained(compose(invoice.workspace, period))
+        check_accept(invoice)
+        lines = unexplained(compose(invoice.workspace, invoice.period))
         if not lines:
             raise NothingToAccept(f"Nothing that {invoice} takes back is unexplained.")
         AcceptedTakeBack.objects.bulk_create(
@@ -48,4 +46,4 @@ def accept_withdrawal(invoice_id: int, reason: str, actor: str, now: datetime) -
         )
         taken = [f"{-line.quantity} {line.description}" for line in lines]
         audit.record(actor, "invoice.accepted", invoice.public_id, invoice.workspace, now=now, reason=reason, lines=taken)
-        return close_workspace(invoice.workspace, period, now, False, actor).invoice
+        return close_workspace(invoice.workspace, invoice.period, now, False, actor).invoice

@@ -8,8 +8,6 @@ from metering.invoicing.models import Invoice
 from metering.money import cents_text
 from workspaces import audit
 
-OWED = (Invoice.Status.OPEN, Invoice.Status.UNCOLLECTIBLE)
-
 
 def lower_amount_due(invoice: Invoice, amount: Decimal, reference: str, actor: str, now: datetime) -> None:
     """`amount` of money arrived for an invoice that the transaction holds locked. Raises InvoiceNotOpen."""
@@ -35,7 +33,7 @@ def _note_if_paid(invoice: Invoice, reference: str, actor: str, now: datetime) -
 
 
 def _lower(invoice: Invoice, amount: Decimal, now: datetime) -> None:
-    if invoice.status not in OWED:
+    if invoice.status not in Invoice.OWED:
         raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: nothing is due on it.")
     if not 0 <= amount <= invoice.amount_due:
         raise InvoiceNotOpen(f"{cents_text(invoice.amount_due)} are due on {invoice}, not {cents_text(amount)}.")

@@ -5,16 +5,18 @@ from typing import NamedTuple
 
 from django.db import transaction
 
-from metering.errors import MonthNotEnded
+from metering.invoicing.allowed import check_month_ended
 from metering.invoicing.composing.compose import compose
-from metering.invoicing.lifecycle.draft import lock_billing, lock_current_invoice, write_draft
+from metering.invoicing.lifecycle.draft import write_draft
 from metering.invoicing.lifecycle.freeze import freeze
 from metering.invoicing.lifecycle.hold_reasons import hold_reason, warnings_of
+from metering.invoicing.locks import lock_current_invoice
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.models import AgreedPricing
-from metering.periods import Period, instant_text
+from metering.periods import Period
 from metering.rollups.models import DailyRollup
 from omixa_billing.outage import STORAGE_ERRORS
+from workspaces.locks import lock_workspace
 from workspaces.models import Workspace
 
 ACTOR = "close_month"
@@ -28,7 +30,7 @@ def close_workspaces(
     Returns the month's standing invoices in the workspaces' order; those already finalized are as they were. Raises
     MonthNotEnded. One workspace's failure does not stop the others: failures are raised together at the end.
     """
-    refuse_running_month(period, now)
+    check_month_ended(period, now)
     invoices, failures = [], []
     for one in [workspace] if workspace is not None else billable_workspaces(period):
         try:
@@ -62,7 +64,7 @@ def close_workspace(
     is billed again by a person only, who is `reissuing` it.
     """
     with transaction.atomic():
-        workspace = lock_billing(workspace.pk)
+        workspace = lock_workspace(workspace.pk)
         invoice = lock_current_invoice(workspace, period)
         voided = invoice is None and workspace.invoices.filter(period_start=period.start).exists()
         if workspace.sandbox or (voided and not reissuing):
@@ -90,12 +92,3 @@ def billable_workspaces(period: Period) -> list[Workspace]:
     # One question to the rollups, and not one for each workspace: they may lie on other nodes than the workspaces.
     found = [each.order_by().values_list("workspace_id", flat=True).distinct() for each in (used, invoiced, committed)]
     return list(Workspace.objects.filter(pk__in=set().union(*found), sandbox=False).order_by("pk"))
-
-
-def refuse_running_month(period: Period, now: datetime) -> None:
-    """Raises MonthNotEnded while usage of the month can still happen."""
-    if now < period.end:
-        raise MonthNotEnded(
-            f"The month {period.start:%Y-%m} ends at {instant_text(period.end)} and can be closed then: "
-            f"it is {instant_text(now.replace(microsecond=0))} now."
-        )

@@ -1,25 +1,8 @@
-"""Writing a draft. Whoever bills a workspace holds its row first, then the invoice's, then the number sequence's.
-
-That one lock order makes billing of a workspace one at a time: two closings, or a closing and a finalization, never
-both see the same tokens as not yet billed.
-"""
+"""Writing a draft, in a transaction that has locked its workspace."""
 
 from metering.invoicing.composing.compose import InvoicePreview
 from metering.invoicing.composing.lines import DraftLine, LineKey
 from metering.invoicing.models import Invoice, InvoiceLine, line_id
-from metering.periods import Period
-from workspaces.models import Workspace
-
-
-def lock_billing(workspace_id: int) -> Workspace:
-    """The workspace, locked against other billing until the transaction ends; its keys and usage go on meanwhile."""
-    return Workspace.objects.select_for_update(no_key=True).get(pk=workspace_id)
-
-
-def lock_current_invoice(workspace: Workspace, period: Period) -> Invoice | None:
-    """The workspace's invoice for the month that is not void, locked."""
-    invoices = workspace.invoices.exclude(status=Invoice.Status.VOID)
-    return invoices.select_for_update().filter(period_start=period.start).first()
 
 
 def write_draft(invoice: Invoice | None, preview: InvoicePreview, warnings: list[str], held: str = "") -> Invoice:

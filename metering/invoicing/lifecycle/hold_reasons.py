@@ -9,7 +9,6 @@ from django.db.models import Avg, Max, Sum
 
 from metering.ingest.models import EventStatus
 from metering.invoicing.accept_models import AcceptedTakeBack
-from metering.invoicing.composing.adjustments import FINALIZED
 from metering.invoicing.composing.compose import InvoicePreview
 from metering.invoicing.composing.lines import DraftLine
 from metering.invoicing.composing.withdrawn import withdrawn_tokens
@@ -82,7 +81,7 @@ def above_ceiling(subtotal: Decimal) -> str:
 
 def mean_of_last(preview: InvoicePreview) -> Decimal | None:
     """Of the subtotals of the workspace's last finalized invoices before this month; None: there is none."""
-    last = preview.workspace.invoices.filter(status__in=FINALIZED, period_start__lt=preview.period.start)
+    last = preview.workspace.invoices.finalized().filter(period_start__lt=preview.period.start)
     newest = Invoice.objects.filter(pk__in=last.order_by("-period_start").values("pk")[:MONTHS_OF_MEAN])
     mean: Decimal | None = newest.aggregate(mean=Avg("subtotal"))["mean"]
     return mean
@@ -131,7 +130,7 @@ def last_billed(workspace: Workspace, line: DraftLine) -> datetime | None:
     """When the item was billed last; None: never."""
     last: datetime | None = InvoiceLine.objects.filter(
         invoice__workspace=workspace,
-        invoice__status__in=FINALIZED,
+        invoice__status__in=Invoice.FINALIZED,
         period_start=line.period.start,
         language_model=line.key.model_id,
         service_tier=line.service_tier,

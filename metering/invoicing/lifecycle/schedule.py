@@ -8,8 +8,9 @@ import structlog
 from django.conf import settings
 from django.db import connection
 
+from metering.invoicing.allowed import check_month_ended
 from metering.invoicing.composing.lines import BILLED_STATUSES
-from metering.invoicing.lifecycle.close import billable_workspaces, close_workspace, refuse_running_month
+from metering.invoicing.lifecycle.close import billable_workspaces, close_workspace
 from metering.invoicing.models import Invoice
 from metering.jobs.progress import Progress, unheard
 from metering.periods import Period, month_of, previous_month
@@ -88,7 +89,7 @@ def close_for_all(period: Period, now: datetime, finalize: bool, actor: str, pro
     """Create or refresh the ended month's drafts of all workspaces; `finalize` freezes them. Counts of `close_each`, those
     finalized before among them. Raises MonthNotEnded.
     """
-    refuse_running_month(period, now)
+    check_month_ended(period, now)
     due = [(period, workspace.pk) for workspace in billable_workspaces(period)]
     return close_each(due, now, lambda _: finalize, actor, progress)
 

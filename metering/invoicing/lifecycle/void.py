@@ -6,37 +6,27 @@ from typing import Any
 from django.db import transaction
 
 from metering.credits import ledger
-from metering.errors import InvoiceHasPayments, InvoiceNotOpen, InvoiceNotVoid, NothingToBill
+from metering.errors import InvoiceNotOpen, NothingToBill
+from metering.invoicing.allowed import check_mark_uncollectible, check_reissue, check_void
 from metering.invoicing.credit_notes.issue import checked_reason
-from metering.invoicing.lifecycle.amount_due import OWED
-from metering.invoicing.lifecycle.close import close_workspace, refuse_running_month
-from metering.invoicing.lifecycle.draft import lock_billing, lock_current_invoice
+from metering.invoicing.lifecycle.close import close_workspace
+from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
 from metering.money import cents_text
-from metering.periods import Period
 from workspaces import audit
-
-
-def lock_invoice(invoice_id: int) -> Invoice:
-    """The invoice with this primary key, locked after its workspace, until the transaction ends."""
-    workspace = lock_billing(Invoice.objects.values_list("workspace", flat=True).get(pk=invoice_id))
-    invoice = Invoice.objects.select_for_update(of=("self",)).get(pk=invoice_id)
-    invoice.workspace = workspace
-    return invoice
 
 
 def void(invoice_id: int, reason: str, actor: str, now: datetime) -> Invoice:
     """The open or uncollectible invoice with this primary key, void; the credits it used are given back.
 
-    Its month then waits to be reissued by a person. Payments under way are not looked at: payments/reverse_uses.py does.
+    Its month then waits to be reissued by a person. Payments under way are not looked at: payments/refunds/reversals.py does.
     Raises InvoiceNotOpen, InvoiceHasPayments and InvalidParameter.
     """
     reason = checked_reason(reason)
     with transaction.atomic():
         invoice = lock_invoice(invoice_id)
-        if invoice.amount_paid or invoice.credit_notes.exists():
-            raise InvoiceHasPayments(f"Something was paid or credited on {invoice}: issue a credit note instead.")
-        _move(invoice, OWED, status=Invoice.Status.VOID, status_reason=reason, voided_at=now)
+        check_void(invoice)
+        _move(invoice, Invoice.OWED, status=Invoice.Status.VOID, status_reason=reason, voided_at=now)
         given_back = ledger.reverse_uses(invoice.pk, f"{invoice} was voided", now)
         details = {"reason": reason, "total": cents_text(invoice.total), "credits_given_back": cents_text(given_back)}
         audit.record(actor, "invoice.voided", invoice.public_id, invoice.workspace, now=now, **details)
@@ -51,6 +41,7 @@ def mark_uncollectible(invoice_id: int, reason: str, actor: str, now: datetime) 
     reason = checked_reason(reason)
     with transaction.atomic():
         invoice = lock_invoice(invoice_id)
+        check_mark_uncollectible(invoice)
         _move(invoice, (Invoice.Status.OPEN,), status=Invoice.Status.UNCOLLECTIBLE, status_reason=reason)
         due = cents_text(invoice.amount_due)
         audit.record(
@@ -66,12 +57,8 @@ def reissue(invoice_id: int, actor: str, now: datetime) -> Invoice:
     """
     with transaction.atomic():
         invoice = lock_invoice(invoice_id)
-        period = Period(invoice.period_start, invoice.period_end)
-        standing = lock_current_invoice(invoice.workspace, period)
-        if standing is not None or invoice.status != Invoice.Status.VOID:
-            raise InvoiceNotVoid(f"The month of {invoice} has an invoice: {standing} is {standing and standing.status}.")
-        refuse_running_month(period, now)
-        draft = close_workspace(invoice.workspace, period, now, False, actor, reissuing=True).invoice
+        check_reissue(invoice, now)
+        draft = close_workspace(invoice.workspace, invoice.period, now, False, actor, reissuing=True).invoice
         if draft is None:
             raise NothingToBill(f"Nothing is left to bill for {invoice.period_start:%B %Y}.")
         details = {"voided": invoice.number, "month": f"{invoice.period_start:%Y-%m}"}

@@ -8,11 +8,11 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from metering.errors import InvalidParameter
-from metering.invoicing.lifecycle.draft import lock_billing
 from metering.invoicing.terms.in_force import in_force, pricing_of, terms_of
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms, TaxRate
 from metering.periods import month_of
 from workspaces import audit
+from workspaces.locks import lock_workspace
 from workspaces.models import User, Workspace
 from workspaces.still_allowed import check_may_still_pay
 
@@ -64,7 +64,7 @@ def _save(
     pricing_from: datetime | None = None,
 ) -> BillingTerms:
     with transaction.atomic():
-        held = lock_billing(workspace.pk)
+        held = lock_workspace(workspace.pk)
         terms = terms_of(held)
         before = _facts(terms, pricing_from)
         for name, value in changes.items():

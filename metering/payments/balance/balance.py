@@ -7,7 +7,6 @@ from decimal import Decimal
 
 from metering.credits.ledger import Remaining, remaining_after, remaining_grants
 from metering.credits.models import CreditGrant
-from metering.invoicing.composing.adjustments import FINALIZED
 from metering.invoicing.composing.compose import InvoicePreview, compose
 from metering.invoicing.lifecycle.schedule import due_months
 from metering.invoicing.models import Invoice, InvoiceLine
@@ -42,7 +41,7 @@ def balance_of(workspace: Workspace, now: datetime) -> Balance:
     valid = [each for each in lefts if not _is_expired(each, now)]
     kinds = {kind: sum((each.left for each in valid if each.grant.kind == kind), NOTHING) for kind in CreditGrant.Kind.values}
     unbilled, tax, lapsed = NOTHING, NOTHING, NOTHING
-    billed = set(workspace.invoices.filter(status__in=FINALIZED).values_list("period_start", flat=True))
+    billed = set(workspace.invoices.finalized().values_list("period_start", flat=True))
     for preview in _unbilled(workspace, now, lefts):
         usage = _usage_on(preview, billed)
         tax_on_it = _tax_on(usage, preview)

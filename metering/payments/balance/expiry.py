@@ -9,9 +9,9 @@ from django.db.models import Sum
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
 from metering.invoicing.composing.adjustments import voided_months
-from metering.invoicing.lifecycle.draft import lock_billing
 from metering.invoicing.lifecycle.schedule import due_months
 from metering.periods import month_of
+from workspaces.locks import lock_workspace
 
 A_MOMENT = timedelta(microseconds=1)
 
@@ -22,7 +22,7 @@ def expire_due_credits(now: datetime) -> dict[str, int]:
     expired = CreditGrant.objects.filter(expires_at__lte=now)
     for grant in expired.annotate(left=Sum("entries__amount")).filter(left__gt=0).order_by("pk"):
         with transaction.atomic():
-            lock_billing(grant.workspace_id)
+            lock_workspace(grant.workspace_id)
             if _may_still_be_used(grant, now):
                 counts["waiting"] += 1
             elif ledger.write_off(grant, now):

@@ -10,8 +10,6 @@ import structlog
 from django.db import transaction
 from django.db.models import Q
 
-from metering.invoicing.lifecycle.amount_due import OWED
-from metering.invoicing.lifecycle.draft import lock_billing
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.in_force import terms_of
 from metering.invoicing.terms.models import BillingTerms
@@ -19,6 +17,7 @@ from metering.payments.balance.balance import balance_of
 from metering.payments.clock import Clock, ticking
 from metering.payments.models import Dunning
 from workspaces import audit
+from workspaces.locks import lock_workspace
 from workspaces.models import Workspace
 
 log = structlog.get_logger(__name__)
@@ -29,7 +28,7 @@ USED_UP = "Its prepaid credit is used up."
 def update_suspension(workspace_id: int, now: datetime) -> str:
     """Suspends the workspace or lets it work again, as it should be now; why it is suspended, empty where it is not."""
     with transaction.atomic():
-        workspace = lock_billing(workspace_id)
+        workspace = lock_workspace(workspace_id)
         because = _reasons(workspace, now)
         if because != workspace.suspended_because:
             _set(workspace, because, now)
@@ -82,7 +81,7 @@ def _reasons(workspace: Workspace, now: datetime) -> str:
 
 
 def _past_due(workspace: Workspace) -> Invoice | None:
-    due = Invoice.objects.filter(workspace=workspace, status__in=OWED, dunning__state=Dunning.State.PAST_DUE)
+    due = Invoice.objects.owed().filter(workspace=workspace, dunning__state=Dunning.State.PAST_DUE)
     return due.order_by("pk").first()
 
 

@@ -10,8 +10,7 @@ from datetime import datetime
 from django.db import transaction
 
 from metering.errors import InvoiceNotOpen
-from metering.invoicing.lifecycle.amount_due import OWED
-from metering.invoicing.lifecycle.draft import lock_billing
+from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
 from metering.payments.clock import Clock
 from metering.payments.collecting import outcomes, payment_page, saved_method
@@ -24,23 +23,22 @@ __all__ = ["PAYMENT_PAGE", "SAVED_METHOD"]
 
 
 def begin_for_invoice(
-    invoice_id: int, channel: str, account: PaymentAccount, now: datetime, statuses: Collection[str] = OWED
+    invoice_id: int, channel: str, account: PaymentAccount, now: datetime, statuses: Collection[str] = Invoice.OWED
 ) -> PaymentAttempt:
     """The invoice's unsettled attempt, or a new one over all that is due. Committed before Stripe hears of it.
 
     Raises InvoiceNotOpen, also when the invoice has none of the statuses.
     """
     with transaction.atomic():
-        workspace = lock_billing(account.workspace_id)
-        invoice = Invoice.objects.select_for_update().get(pk=invoice_id)
-        standing = invoice.attempts.filter(status__in=PaymentAttempt.UNSETTLED).first()
+        invoice = lock_invoice(invoice_id)
+        standing = invoice.attempts.unsettled().first()
         if standing is not None:
             return standing
         if invoice.status not in statuses or invoice.amount_due <= 0:
             raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: there is nothing to pay.")
         number = invoice.attempts.count() + 1
         return PaymentAttempt.objects.create(
-            workspace=workspace,
+            workspace=invoice.workspace,
             invoice=invoice,
             number=number,
             amount=invoice.amount_due,
@@ -113,7 +111,7 @@ def apply_intent_event(attempt: PaymentAttempt, intent: Intent, now: datetime) -
 
 def recover_attempts(now: datetime | Clock) -> dict[str, int]:
     """Takes up every unsettled attempt: after a crash, a lost answer, or when a webhook never came. Counts of outcomes."""
-    unsettled = PaymentAttempt.objects.filter(status__in=PaymentAttempt.UNSETTLED).order_by("pk")
+    unsettled = PaymentAttempt.objects.unsettled().order_by("pk")
     return recover_rows(list(unsettled.values_list("pk", flat=True)), _pursue_one, now)
 
 

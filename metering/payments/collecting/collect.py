@@ -8,7 +8,6 @@ from django.db import transaction
 from django.db.models import Q
 
 from metering.errors import InvoiceNotOpen, NoPaymentMethod, PaymentInProgress
-from metering.invoicing.lifecycle.amount_due import OWED
 from metering.invoicing.models import Invoice
 from metering.jobs.progress import Progress, unheard
 from metering.payments.clock import Clock, ticking
@@ -60,7 +59,7 @@ def note_request(
 def charge_now(invoice: Invoice, actor: str, now: datetime, user: User | None = None) -> PaymentAttempt:
     """`collect_invoice` for its customer, who asks for it and may pay an uncollectible one too.
 
-    Raises NoPaymentMethod, TooLittleToPay, InvoiceNotOpen and StripeNotConfigured beside what that and `note_request` raise.
+    Raises NoPaymentMethod, AmountTooSmall, InvoiceNotOpen and StripeNotConfigured beside what that and `note_request` raise.
     """
     edge()
     account = _account_with_method(invoice)
@@ -68,7 +67,7 @@ def charge_now(invoice: Invoice, actor: str, now: datetime, user: User | None = 
         raise NoPaymentMethod("No payment method is saved: save one, or pay on a page.")
     refuse_below_minimum(invoice)
     note_request(invoice, SAVED, actor, now, user)
-    return _charge(invoice.pk, account, now, OWED)
+    return _charge(invoice.pk, account, now, Invoice.OWED)
 
 
 def collect_due(now: datetime | Clock, progress: Progress = unheard) -> dict[str, int]:
@@ -100,7 +99,7 @@ def requested_page(invoice: Invoice, actor: str, now: datetime, user: User | Non
 def payment_page(invoice: Invoice, now: datetime) -> str:
     """The address of the page where the invoice can be paid; an open one is used again.
 
-    Raises PaymentUnderWay, InvoiceNotOpen, TooLittleToPay, StripeNotConfigured, StripeUnavailable, StripeRefused.
+    Raises PaymentInProgress, InvoiceNotOpen, AmountTooSmall, StripeNotConfigured, StripeUnavailable, StripeRefused.
     """
     refuse_below_minimum(invoice)
     account = ensure_customer(invoice.workspace, now)

@@ -15,8 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
-from metering.invoicing.lifecycle.amount_due import OWED
-from metering.invoicing.lifecycle.draft import lock_billing
+from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
 from metering.jobs.progress import Progress, unheard
 from metering.money import cents_text
@@ -27,6 +26,7 @@ from metering.payments.mails.outbox import add_notice
 from metering.payments.models import Dunning, PaymentAttempt
 from metering.periods import instant_text
 from workspaces import audit
+from workspaces.locks import lock_workspace
 
 log = structlog.get_logger(__name__)
 ACTOR = "metering.dun_invoices"
@@ -102,12 +102,12 @@ def _has_new_method() -> Q:
 def _end_dunning_of_small_amounts(now: datetime) -> int:
     """Ends the dunning of what a credit or a payment has lowered to less than a card can pay; how many that failed for."""
     failed = 0
-    dunnings = Dunning.objects.filter(state__in=UNSETTLED, invoice__status__in=OWED)
+    dunnings = Dunning.objects.filter(state__in=UNSETTLED, invoice__status__in=Invoice.OWED)
     too_little = dunnings.exclude(enough_due("invoice__")).select_related("invoice")
     for dunning in too_little.order_by("pk"):
         try:
             with transaction.atomic():
-                lock_billing(dunning.invoice.workspace_id)
+                lock_workspace(dunning.invoice.workspace_id)
                 after_payment(dunning.invoice, now)
         except Exception:
             log.exception("dunning_failed", invoice_id=dunning.invoice_id)
@@ -118,8 +118,7 @@ def _end_dunning_of_small_amounts(now: datetime) -> int:
 def _remind(invoice_id: int, now: datetime) -> bool:
     """The step of an invoice that nothing can be charged for."""
     with transaction.atomic():
-        lock_billing(Invoice.objects.values_list("workspace", flat=True).get(pk=invoice_id))
-        invoice = Invoice.objects.select_for_update().get(pk=invoice_id)
+        invoice = lock_invoice(invoice_id)
         if invoice.status != Invoice.Status.OPEN or is_below_minimum(invoice.amount_due):
             return False
         dunning, made = Dunning.objects.get_or_create(invoice=invoice, defaults={"began_at": now})

@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 def cancel_payment_in_progress(invoice_id: int, now: datetime) -> None:
     """Ends the invoice's attempt if no money is on its way, such as an open page. Where Stripe does not say so, it stays."""
-    for attempt in PaymentAttempt.objects.filter(invoice=invoice_id, status__in=PaymentAttempt.UNSETTLED):
+    for attempt in PaymentAttempt.objects.unsettled().filter(invoice=invoice_id):
         try:
             cancel_attempt(attempt, now)
         except (StripeUnavailable, StripeRefused) as error:
@@ -23,8 +23,8 @@ def cancel_payment_in_progress(invoice_id: int, now: datetime) -> None:
 
 
 def refuse_payment_in_progress(invoice: Invoice) -> None:
-    """Raises PaymentUnderWay. Nothing else may lower an invoice while a payment of all that is due is on its way."""
-    attempt = invoice.attempts.filter(status__in=PaymentAttempt.UNSETTLED).first()
+    """Raises PaymentInProgress. Nothing else may lower an invoice while a payment of all that is due is on its way."""
+    attempt = invoice.attempts.unsettled().first()
     if attempt is not None:
         raise PaymentInProgress(
             f"A payment of the invoice {invoice} is under way ({attempt.idempotency_key}): wait for its outcome."

@@ -4,9 +4,10 @@ from datetime import datetime
 
 from django.db import transaction
 
-from metering.errors import InvalidParameter, InvoiceNotOpen
-from metering.invoicing.lifecycle.amount_due import OWED, lower_amount_due
-from metering.invoicing.lifecycle.draft import lock_billing
+from metering.errors import InvalidParameter
+from metering.invoicing.allowed import check_mark_paid
+from metering.invoicing.lifecycle.amount_due import lower_amount_due
+from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
 from metering.payments.collecting.in_progress import cancel_payment_in_progress, refuse_payment_in_progress
 from metering.payments.collecting.record import note_paid
@@ -17,22 +18,21 @@ def mark_paid(invoice_id: int, reference: str, actor: str, now: datetime) -> Inv
     """The open or uncollectible invoice with this primary key, paid in full: nothing is due any more.
 
     `reference` says where the money is found, such as a bank transfer's. An open payment page is closed first. Raises
-    InvoiceNotOpen, InvalidParameter, and PaymentUnderWay while Stripe may still collect it.
+    InvoiceNotOpen, InvalidParameter, and PaymentInProgress while Stripe may still collect it.
     """
     reference = reference.strip()
     if not 0 < len(reference) <= 200:
         raise InvalidParameter("Say where the payment is found, in at most 200 characters.", param="reference")
+    check_mark_paid(Invoice.objects.get(pk=invoice_id))
     cancel_payment_in_progress(invoice_id, now)
     with transaction.atomic():
-        workspace = lock_billing(Invoice.objects.values_list("workspace", flat=True).get(pk=invoice_id))
-        invoice = Invoice.objects.select_for_update(of=("self",)).select_related("workspace").get(pk=invoice_id)
-        if invoice.status not in OWED:
-            raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open one is marked as paid.")
+        invoice = lock_invoice(invoice_id)
+        check_mark_paid(invoice)
         refuse_payment_in_progress(invoice)
         amount = invoice.amount_due
         if amount > 0:
             Payment.objects.create(
-                workspace=workspace,
+                workspace=invoice.workspace,
                 invoice=invoice,
                 amount=amount,
                 currency=invoice.currency,

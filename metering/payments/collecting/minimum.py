@@ -20,7 +20,7 @@ def enough_due(prefix: str = "") -> Q:
 
 
 def refuse_below_minimum(invoice: Invoice) -> None:
-    """Raises TooLittleToPay."""
+    """Raises AmountTooSmall."""
     if is_below_minimum(invoice.amount_due):
         due, least = cents_text(invoice.amount_due), cents_text(settings.INVOICE_MINIMUM)
         raise AmountTooSmall(

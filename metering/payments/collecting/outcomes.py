@@ -5,7 +5,6 @@ from typing import Any
 
 from django.db import transaction
 
-from metering.invoicing.lifecycle.draft import lock_billing
 from metering.invoicing.models import Invoice
 from metering.payments.collecting.dunning import after_decline
 from metering.payments.collecting.record import record_payment
@@ -14,6 +13,7 @@ from metering.payments.models import PaymentAccount, PaymentAttempt, TopUp
 from metering.payments.stripe.calls import is_final
 from metering.payments.stripe.client import StripeRefused, edge
 from metering.payments.stripe.objects import Intent
+from workspaces.locks import lock_workspace
 from workspaces.models import Workspace
 
 SAVED_METHOD, PAYMENT_PAGE = "saved_method", "payment_page"
@@ -49,9 +49,9 @@ def end_attempt(attempt: PaymentAttempt, status: str, code: str, message: str, n
     `still`: what else has to be so when it is written.
     """
     with transaction.atomic():
-        workspace = lock_billing(attempt.workspace_id)
+        workspace = lock_workspace(attempt.workspace_id)
         invoice = Invoice.objects.select_for_update().filter(attempts=attempt).first()
-        unsettled = PaymentAttempt.objects.filter(pk=attempt.pk, status__in=PaymentAttempt.UNSETTLED)
+        unsettled = PaymentAttempt.objects.unsettled().filter(pk=attempt.pk)
         if not unsettled.filter(**still).update(
             status=status, code=code[:100], message=message, session_url="", busy_until=None, settled_at=now
         ):
@@ -66,7 +66,7 @@ def end_attempt(attempt: PaymentAttempt, status: str, code: str, message: str, n
 
 def _end(attempt: PaymentAttempt, intent: Intent, code: str, message: str, now: datetime) -> None:
     """Ends the intent, then the attempt. Why is kept first: of a canceled intent Stripe does not say it again."""
-    unsettled = PaymentAttempt.objects.filter(pk=attempt.pk, status__in=PaymentAttempt.UNSETTLED)
+    unsettled = PaymentAttempt.objects.unsettled().filter(pk=attempt.pk)
     unsettled.update(code=code[:100], message=message)
     ended = _cancel_intent(attempt, intent)
     if ended.status in ("succeeded", "processing"):

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from metering.errors import InvoiceNotOpen, NoPaymentMethod, PaymentInProgress
-from metering.invoicing.lifecycle.amount_due import OWED
 from metering.invoicing.models import Invoice
 from metering.payments.collecting.attempts import PAYMENT_PAGE, SAVED_METHOD, begin_for_invoice, cancel_attempt, sync_attempt
 from metering.payments.collecting.collect import note_request, payment_page
@@ -36,7 +35,7 @@ class PaymentRequest:
 def pay_invoice(invoice: Invoice, method: str, key: str, caller: Caller, now: datetime) -> PaymentRequest:
     """On a page, or from the saved method. A decline is an answer, and stays this key's.
 
-    Raises what `check_may_still_pay` raises, InvoiceNotOpen, TooLittleToPay, NoPaymentMethod, PaymentUnderWay,
+    Raises what `check_may_still_pay` raises, InvoiceNotOpen, AmountTooSmall, NoPaymentMethod, PaymentInProgress,
     StripeNotConfigured, IdempotencyKeyReused, and StripeUnavailable while the outcome is not known.
     """
     edge()
@@ -55,7 +54,7 @@ def _begin(invoice: Invoice, method: str, caller: Caller, now: datetime) -> str:
     invoice.refresh_from_db()
     if invoice.status == Invoice.Status.PAID:
         return NOTHING_DUE
-    if invoice.status not in OWED:
+    if invoice.status not in Invoice.OWED:
         raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open one is paid.")
     refuse_below_minimum(invoice)
     note_request(invoice, method, caller.actor, now, caller.user, caller.key)
@@ -71,7 +70,7 @@ def _begin(invoice: Invoice, method: str, caller: Caller, now: datetime) -> str:
 
 
 def _close_standing_page(invoice: Invoice, now: datetime) -> None:
-    standing = invoice.attempts.filter(status__in=PaymentAttempt.UNSETTLED, channel=PAYMENT_PAGE).first()
+    standing = invoice.attempts.unsettled().filter(channel=PAYMENT_PAGE).first()
     if standing is not None and account_of(invoice.workspace).method_id:
         cancel_attempt(standing, now)
 
@@ -89,7 +88,7 @@ def _answer(invoice: Invoice, made: str, now: datetime) -> PaymentRequest:
 
 def _page_of(invoice: Invoice, now: datetime) -> str | None:
     """None when it is settled, or turns out to have been paid on its page just now."""
-    if invoice.status not in OWED:
+    if invoice.status not in Invoice.OWED:
         return None
     try:
         return payment_page(invoice, now)

@@ -7,8 +7,7 @@ from django.db.models import Min
 
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
-from metering.invoicing.lifecycle.amount_due import OWED, lower_amount_due
-from metering.invoicing.lifecycle.draft import lock_billing
+from metering.invoicing.lifecycle.amount_due import lower_amount_due
 from metering.invoicing.models import Invoice
 from metering.money import cents_text
 from metering.payments.balance.suspension import update_suspension
@@ -17,6 +16,7 @@ from metering.payments.mails.outbox import add_notice
 from metering.payments.models import Payment, PaymentAttempt, TopUp, WebhookEvent
 from metering.payments.stripe.objects import Intent
 from workspaces import audit
+from workspaces.locks import lock_workspace
 
 ACTOR = "stripe"
 
@@ -28,7 +28,7 @@ def record_payment(attempt: PaymentAttempt, intent: Intent, now: datetime) -> Pa
     kept as a surplus, for a person to give back.
     """
     with transaction.atomic():
-        workspace = lock_billing(attempt.workspace_id)
+        workspace = lock_workspace(attempt.workspace_id)
         attempt = PaymentAttempt.objects.select_for_update().get(pk=attempt.pk)
         payment = Payment.objects.filter(intent_id=intent.id).first()
         if payment is not None:
@@ -70,7 +70,7 @@ def received_at(attempt: PaymentAttempt, intent: Intent, now: datetime) -> datet
 
 
 def _pay_invoice(invoice: Invoice, payment: Payment, now: datetime) -> None:
-    if invoice.status not in OWED or payment.amount > invoice.amount_due:
+    if invoice.status not in Invoice.OWED or payment.amount > invoice.amount_due:
         payment.surplus = f"{cents_text(invoice.amount_due)} were due on the {invoice.status} invoice {invoice.number}."
         payment.save()
         audit.record(ACTOR, "payment.surplus", payment.public_id, invoice.workspace, now=now, amount=cents_text(payment.amount))

@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import QuerySet
-
-from metering.invoicing.models import Invoice
+from metering.invoicing.models import Invoice, InvoiceQuerySet
 from metering.payments.collecting.attempts import SAVED_METHOD
 from metering.payments.collecting.minimum import is_below_minimum
 from metering.payments.models import Dunning, PaymentAttempt
@@ -23,7 +21,7 @@ class StatusLabel:
     tone: str = ""
 
 
-def invoices_with_status(workspace: Workspace) -> QuerySet[Invoice]:
+def invoices_with_status(workspace: Workspace) -> InvoiceQuerySet:
     """With what `status_label_of` looks at."""
     found = Invoice.objects.filter(workspace=workspace).select_related("dunning")
     return found.prefetch_related("attempts", "payments", "credit_notes")

@@ -5,7 +5,6 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from metering.invoicing.lifecycle.draft import lock_billing
 from metering.money import cents_text
 from metering.payments.collecting.attempts import apply_intent_event
 from metering.payments.models import Dispute, Payment, PaymentAttempt
@@ -13,6 +12,7 @@ from metering.payments.refunds.attention import notify_of_dispute
 from metering.payments.stripe.client import edge
 from metering.payments.stripe.objects import Claim
 from workspaces import audit
+from workspaces.locks import lock_workspace
 
 ACTOR = "stripe"
 
@@ -51,7 +51,7 @@ def _payment_of(claim: Claim, now: datetime) -> Payment | None:
 
 def _keep(claim: Claim, payment: Payment, now: datetime) -> None:
     with transaction.atomic():
-        lock_billing(payment.workspace_id)
+        lock_workspace(payment.workspace_id)
         dispute = Dispute.objects.filter(stripe_id=claim.id).first()
         if dispute is not None and _facts_of(dispute) == _facts_of(claim):
             return

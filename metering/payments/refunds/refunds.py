@@ -13,14 +13,15 @@ from django.db.models import F, Sum
 from metering.credits import ledger
 from metering.errors import InvalidParameter, NothingToCredit
 from metering.invoicing.credit_note_models import CreditNote
-from metering.invoicing.lifecycle.draft import lock_billing
 from metering.money import ONE_CENT, cents_text
 from metering.payments.clock import Clock
+from metering.payments.locks import lock_payment
 from metering.payments.models import Payment, Refund
 from metering.payments.stripe.calls import end_turn, is_final, recover_rows, reserve_turn
 from metering.payments.stripe.client import StripeRefused, StripeUnavailable, edge
 from metering.payments.stripe.objects import StripeRefund
 from workspaces import audit
+from workspaces.locks import lock_workspace
 
 log = structlog.get_logger(__name__)
 
@@ -51,15 +52,16 @@ def begin_refund(
     """A refund of a payment, written and not yet sent: `sync_refund` sends it, or the next run does.
 
     What came by hand a person sends back, and `reference` says where that money is found. Never more than is left of the
-    payment, refunds under way included, nor than is left of the credit that it bought. Raises NothingLeft, InvalidParameter.
+    payment, refunds under way included, nor than is left of the credit that it bought.
+
+    Raises NothingToCredit and InvalidParameter.
     """
     if not reason.strip():
         raise InvalidParameter("Say why the money goes back.", param="reason")
     if not amount.is_finite() or amount <= 0 or amount != amount.quantize(ONE_CENT):
         raise InvalidParameter("The amount is whole cents above zero.", param="amount")
     with transaction.atomic():
-        lock_billing(Payment.objects.values_list("workspace", flat=True).get(pk=payment_id))
-        payment = Payment.objects.select_for_update(of=("self",)).select_related("workspace", "grant").get(pk=payment_id)
+        payment = lock_payment(payment_id)
         by_hand = payment.method == Payment.Method.BY_HAND
         if by_hand and not 0 < len(reference.strip()) <= LONGEST_REFERENCE:
             raise InvalidParameter(
@@ -190,7 +192,7 @@ def record_external_refund(found: StripeRefund, now: datetime) -> bool:
     if payment is None:
         return False
     with transaction.atomic():
-        lock_billing(payment.workspace_id)
+        lock_workspace(payment.workspace_id)
         refund = Refund.objects.filter(stripe_id=found.id).first() or _foreign(payment, found, now)
     apply_refund(refund, found, now)
     return True
@@ -237,8 +239,7 @@ def _finish(begun: Refund, status: str, message: str, now: datetime) -> None:
     What fails gives back the credit that it had credited along.
     """
     with transaction.atomic():
-        lock_billing(begun.payment.workspace_id)
-        payment = Payment.objects.select_for_update(of=("self",)).select_related("grant").get(pk=begun.payment_id)
+        payment = lock_payment(begun.payment_id)
         standing = Refund.objects.select_for_update().get(pk=begun.pk)
         if standing.status == status or standing.status == Refund.Status.FAILED:
             return

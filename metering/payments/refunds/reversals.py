@@ -16,10 +16,11 @@ from django.db.models import Q, Sum
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
 from metering.errors import InvalidParameter, NothingToCredit
+from metering.invoicing.allowed import check_void
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.credit_notes import issue
 from metering.invoicing.lifecycle import void
-from metering.invoicing.lifecycle.amount_due import OWED
+from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
 from metering.money import cents_text
 from metering.payments.collecting.dunning import after_payment
@@ -60,12 +61,13 @@ class Returnable:
 def void_invoice(invoice_id: int, reason: str, actor: str, now: datetime) -> Invoice:
     """`void.void`, once no payment can arrive any more: an open payment page is closed first.
 
-    Raises PaymentUnderWay beside what `void.void` raises.
+    Raises PaymentInProgress beside what `void.void` raises.
     """
     issue.checked_reason(reason)
+    check_void(Invoice.objects.get(pk=invoice_id))
     cancel_payment_in_progress(invoice_id, now)
     with transaction.atomic():
-        refuse_payment_in_progress(void.lock_invoice(invoice_id))
+        refuse_payment_in_progress(lock_invoice(invoice_id))
         invoice = void.void(invoice_id, reason, actor, now)
         after_payment(invoice, now)
     return invoice
@@ -83,7 +85,7 @@ def issue_credit_note(
     """A credit note of `amounts`, whole cents before tax by line id, or of all that is left: None.
 
     It lowers what is due; the rest goes back by `settlement`: "refund" through Stripe, "balance" as credit, "outside" by
-    hand, with a `reference` to where. Raises what `credit_notes.plan` raises, PaymentUnderWay, and NothingLeft when less
+    hand, with a `reference` to where. Raises what `plan_credit_note` raises, PaymentInProgress, and NothingToCredit when less
     money was paid than would go back.
     """
     issue.checked_reason(reason)
@@ -91,8 +93,8 @@ def issue_credit_note(
     if planned.off_due:
         cancel_payment_in_progress(invoice_id, now)
     with transaction.atomic():
-        invoice = void.lock_invoice(invoice_id)
-        if invoice.status in OWED:
+        invoice = lock_invoice(invoice_id)
+        if invoice.status in Invoice.OWED:
             refuse_payment_in_progress(invoice)
         returnable = returnable_of(invoice)
         if settlement in CreditNote.Settlement.values and not returnable.unpromised:
@@ -108,10 +110,10 @@ def issue_credit_note(
 def retry_refund(note_id: int, actor: str, now: datetime) -> Decimal:
     """Sends what of a refunded credit note, by primary key, is still missing because refunds failed; the amount.
 
-    Raises NothingLeft.
+    Raises NothingToCredit.
     """
     with transaction.atomic():
-        invoice = void.lock_invoice(CreditNote.objects.values_list("invoice", flat=True).get(pk=note_id))
+        invoice = lock_invoice(CreditNote.objects.values_list("invoice", flat=True).get(pk=note_id))
         note = invoice.credit_notes.get(pk=note_id)
         missing = missing_of(note)
         if not missing:
@@ -159,7 +161,7 @@ def source_of(note: CreditNote) -> str:
 
 
 def _return_money(note: CreditNote, returnable: Returnable, reference: str, actor: str, now: datetime) -> list[Refund]:
-    """Enters how the note's `given_back` goes; the refunds to be asked of Stripe. Raises NothingLeft, InvalidParameter."""
+    """Enters how the note's `given_back` goes; the refunds to be asked of Stripe. Raises NothingToCredit, InvalidParameter."""
     outside, balance = CreditNote.Settlement.OUTSIDE, CreditNote.Settlement.BALANCE
     # By hand also what was refunded before without a credit note: that refund is the reference.
     money = min(note.given_back, returnable.unpromised if note.settlement == outside else returnable.money)

@@ -7,7 +7,6 @@ import structlog
 from django.db import transaction
 from django.db.models import Q
 
-from metering.invoicing.lifecycle.draft import lock_billing
 from metering.jobs.progress import Progress, unheard
 from metering.money import cents_text, exact_text
 from metering.payments.balance.balance import Balance, balance_of
@@ -18,6 +17,7 @@ from metering.payments.stripe.client import is_configured
 from metering.payments.top_ups import purchase
 from metering.payments.top_ups.daily_bound import bought_today
 from metering.periods import instant_text
+from workspaces.locks import lock_workspace
 
 log = structlog.get_logger(__name__)
 ACTOR = "metering.top_up_balances"
@@ -54,7 +54,7 @@ def _top_up_if_low(account: PaymentAccount, balance: Balance, now: datetime) -> 
 def _begin_if_low(account_id: int, workspace_id: int, now: datetime) -> TopUp | None:
     """Looked at again with the workspace held, for another run may have bought, been declined or been told to stop."""
     with transaction.atomic():
-        lock_billing(workspace_id)
+        lock_workspace(workspace_id)
         account = PaymentAccount.objects.select_related("workspace").get(pk=account_id)
         pending = TopUp.objects.filter(workspace=workspace_id, automatic=True, status=TopUp.Status.PENDING)
         if pending.exists():  # the payments' recovery ends it

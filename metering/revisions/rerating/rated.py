@@ -1,6 +1,6 @@
 """What a price set for the past does not change by itself: usage that an earlier version has rated already."""
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Sum
 
 from metering.catalogue.models import PriceVersion
 from metering.periods import floor_hour
@@ -15,7 +15,7 @@ def rated_since(version: PriceVersion) -> int:
     reach what a workspace's own has rated. It is the most that re-rating can change: a threshold may leave some alone. A
     version that was corrected rates nothing any more.
     """
-    if correcting_versions(version).exists():
+    if PriceVersion.objects.correcting(version).exists():
         return 0
     rated = HourlyRollup.objects.filter(
         model__in=with_aliases(version.model),
@@ -23,30 +23,11 @@ def rated_since(version: PriceVersion) -> int:
         hour__gte=floor_hour(version.effective_from),
         price_id__gt=0,
     ).exclude(price_id=version.pk)
-    successor = successors(version).order_by("effective_from").values_list("effective_from", flat=True).first()
+    successor = PriceVersion.objects.succeeding(version).order_by("effective_from").first()
     if successor is not None:
-        rated = rated.filter(hour__lt=successor)
+        rated = rated.filter(hour__lt=successor.effective_from)
     if version.workspace_id is not None:
         rated = rated.filter(workspace=version.workspace_id)
     else:
         rated = rated.exclude(price_id__in=PriceVersion.objects.filter(workspace__isnull=False).values("pk"))
     return int(rated.aggregate(requests=Sum("requests"))["requests"] or 0)
-
-
-def correcting_versions(version: PriceVersion) -> QuerySet[PriceVersion]:
-    """Versions that took its place from its very beginning."""
-    return versions_of_price_scope(version).filter(effective_from=version.effective_from, revision__gt=version.revision)
-
-
-def successors(version: PriceVersion) -> QuerySet[PriceVersion]:
-    """Later versions of the same thing."""
-    return versions_of_price_scope(version).filter(effective_from__gt=version.effective_from)
-
-
-def versions_of_price_scope(version: PriceVersion) -> QuerySet[PriceVersion]:
-    return PriceVersion.objects.filter(
-        model=version.model_id,
-        service_tier=version.service_tier,
-        workspace=version.workspace_id,
-        above_input_tokens=version.above_input_tokens,
-    )

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.conf import settings
 
-from metering.invoicing.lifecycle.amount_due import OWED
 from metering.invoicing.lifecycle.upcoming import carried_over
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.in_force import terms_of
@@ -75,7 +74,7 @@ def billing_context(workspace: Workspace, now: datetime) -> dict[str, Any]:
 
 def owed_by(workspace: Workspace, account: PaymentAccount, now: datetime) -> list[OwedInvoice]:
     """By the day they are due, then by number."""
-    invoices = invoices_with_status(workspace).filter(status__in=OWED).order_by("due_at__date", "number")
+    invoices = invoices_with_status(workspace).owed().order_by("due_at__date", "number")
     return [
         OwedInvoice(invoice, status_label_of(invoice, now), pay_button(invoice, account), is_below_minimum(invoice.still_due))
         for invoice in invoices

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from metering.invoicing.lifecycle.amount_due import OWED
 from metering.invoicing.models import Invoice
 from metering.payments.collecting.minimum import is_below_minimum
 from metering.payments.collecting.status_label import attempt_in_progress
@@ -22,7 +21,8 @@ class PayButton:
 
 def pay_button(invoice: Invoice, account: PaymentAccount | None) -> PayButton | None:
     """None where nothing can be paid by Stripe: it is not set up, nothing is open, or too little for a card."""
-    if not is_configured() or invoice.status not in OWED or invoice.still_due <= 0 or is_below_minimum(invoice.still_due):
+    is_due = invoice.status in Invoice.OWED and invoice.still_due > 0 and not is_below_minimum(invoice.still_due)
+    if not is_due or not is_configured():
         return None
     attempt = attempt_in_progress(invoice)
     return PayButton(invoice, method_name(account), attempt.started_at if attempt else None)

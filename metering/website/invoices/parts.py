@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from metering.invoicing.allowed import current_invoice_of
 from metering.invoicing.composing.compose import InvoicePreview, is_adjustment
 from metering.invoicing.composing.lines import DraftLine
 from metering.invoicing.documents.invoice import adjusts, amounts, instructions
@@ -68,8 +69,7 @@ def replacement_of(invoice: Invoice) -> Invoice | None:
     """The invoice that bills a void one's month now."""
     if invoice.status != Invoice.Status.VOID:
         return None
-    others = Invoice.objects.filter(workspace=invoice.workspace_id, period_start=invoice.period_start)
-    return others.exclude(status=Invoice.Status.VOID).first()
+    return current_invoice_of(invoice)
 
 
 def movements(invoice: Invoice) -> list[Movement]:

@@ -190,7 +190,7 @@ def test_one_whose_event_is_no_longer_kept_waits_and_holds_up_nobody(gateway: Ga
         cursor.execute("DELETE FROM metering_usageevent")  # as the end of a month's retention does; its identity stays
     assert told(correct(gateway, void(key))) == [(0, "rejected", "unknown_event")]
     assert work() == 0
-    assert QuarantinedEvent.objects.filter(settled_at__isnull=True).count() == 1
+    assert QuarantinedEvent.objects.open().count() == 1
 
 
 def test_a_dismissed_correction_is_not_applied(gateway: Gateway, key: APIKey) -> None:

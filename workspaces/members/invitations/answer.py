@@ -81,7 +81,7 @@ def decline(invitation: Invitation, now: datetime) -> None:
 
 
 def _locked(invitation: Invitation, now: datetime) -> Invitation:
-    lock_workspace(invitation.workspace)
+    lock_workspace(invitation.workspace_id)
     lock_address(invitation.email)
     held = Invitation.objects.select_related("workspace", "invited_by").get(pk=invitation.pk)
     check_open(held, now)

@@ -36,7 +36,7 @@ def invite(
     TooManyInvitations.
     """
     email, role = clean_email(email), clean_role(role)
-    lock_workspace(workspace)
+    lock_workspace(workspace.pk)
     check_still_allowed(workspace, inviter, roles=OWNERS)
     lock_address(email)
     if Membership.objects.filter(workspace=workspace, user__email=email).exists():
@@ -78,7 +78,7 @@ def withdraw_invitation(invitation: Invitation, actor: str, now: datetime, user:
     `user` is the person who asks for it; None for an operator or a command. Raises NotAllowed, and InvitationOver when it
     was answered.
     """
-    lock_workspace(invitation.workspace)
+    lock_workspace(invitation.workspace_id)
     check_still_allowed(invitation.workspace, user, roles=OWNERS)
     held = Invitation.objects.select_related("workspace").get(pk=invitation.pk)
     if held.state == Invitation.State.WITHDRAWN:

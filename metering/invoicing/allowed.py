@@ -1,0 +1,117 @@
+"""What may be done with an invoice, and why not: the verbs ask under their lock, the pages before they offer it."""
+
+from collections.abc import Callable
+from datetime import datetime
+from enum import StrEnum
+
+from metering.errors import InvoiceHasPayments, InvoiceNotDraft, InvoiceNotOpen, InvoiceNotVoid, MonthNotEnded, NothingToCredit
+from metering.invoicing.credit_notes.creditable import creditable
+from metering.invoicing.models import Invoice
+from metering.periods import Period, instant_text
+from omixa_billing.http.errors import Refusal
+
+
+class Act(StrEnum):
+    FINALIZE = "finalize"
+    ACCEPT = "accept"
+    MARK_PAID = "mark-paid"
+    CREDIT = "credit"
+    MARK_UNCOLLECTIBLE = "uncollectible"
+    VOID = "void"
+    REISSUE = "reissue"
+
+
+def check_month_ended(period: Period, now: datetime) -> None:
+    """Raises MonthNotEnded while usage of the month can still happen."""
+    if now < period.end:
+        raise MonthNotEnded(
+            f"The month {period.start:%Y-%m} ends at {instant_text(period.end)} and can be closed then: "
+            f"it is {instant_text(now.replace(microsecond=0))} now."
+        )
+
+
+def check_finalize(invoice: Invoice, now: datetime) -> None:
+    """Raises InvoiceNotDraft and MonthNotEnded. Whether it comes to anything is known once it is composed again."""
+    if invoice.status != Invoice.Status.DRAFT:
+        raise InvoiceNotDraft(f"The invoice {invoice} is {invoice.status}: only a draft is finalized.")
+    check_month_ended(invoice.period, now)
+
+
+def check_accept(invoice: Invoice) -> None:
+    """Raises InvoiceNotDraft. What it takes back without a reason is known once it is composed again."""
+    if invoice.status != Invoice.Status.DRAFT:
+        raise InvoiceNotDraft(f"The invoice {invoice} is {invoice.status}: only a draft waits for a decision.")
+
+
+def check_mark_paid(invoice: Invoice) -> None:
+    """Raises InvoiceNotOpen."""
+    if invoice.status not in Invoice.OWED:
+        raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open one is marked as paid.")
+
+
+def check_credit(invoice: Invoice) -> None:
+    """Raises InvoiceNotOpen and NothingToCredit."""
+    if invoice.status not in Invoice.FINALIZED:
+        raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open or paid one is credited.")
+    if creditable(invoice).net <= 0:
+        raise NothingToCredit(f"Nothing is left of {invoice} to credit.")
+
+
+def check_mark_uncollectible(invoice: Invoice) -> None:
+    """Raises InvoiceNotOpen."""
+    if invoice.status != Invoice.Status.OPEN:
+        raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open one is marked as uncollectible.")
+
+
+def check_void(invoice: Invoice) -> None:
+    """Raises InvoiceHasPayments and InvoiceNotOpen."""
+    if invoice.amount_paid or invoice.credit_notes.exists():
+        raise InvoiceHasPayments(f"Something was paid or credited on {invoice}: issue a credit note instead.")
+    if invoice.status not in Invoice.OWED:
+        raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open one is voided.")
+
+
+def check_reissue(invoice: Invoice, now: datetime) -> None:
+    """Raises InvoiceNotVoid, also when the month has another invoice by now, and MonthNotEnded."""
+    current = current_invoice_of(invoice)
+    if current is not None:
+        raise InvoiceNotVoid(f"The month of {invoice} has an invoice: {current} is {current.status}.")
+    check_month_ended(invoice.period, now)
+
+
+def allowed_acts(invoice: Invoice, now: datetime) -> set[Act]:
+    """What the invoice's status and sums allow. What a draft comes to is decided by its figures of when it was composed."""
+    checks: dict[Act, Callable[[], None]] = {
+        Act.FINALIZE: lambda: check_finalize(invoice, now),
+        Act.ACCEPT: lambda: check_accept(invoice),
+        Act.MARK_PAID: lambda: check_mark_paid(invoice),
+        Act.CREDIT: lambda: check_credit(invoice),
+        Act.MARK_UNCOLLECTIBLE: lambda: check_mark_uncollectible(invoice),
+        Act.VOID: lambda: check_void(invoice),
+        Act.REISSUE: lambda: check_reissue(invoice, now),
+    }
+    allowed = {act for act, check in checks.items() if _passes(check)}
+    if invoice.subtotal_exact <= 0:
+        allowed.discard(Act.FINALIZE)
+    if not needs_acceptance(invoice):
+        allowed.discard(Act.ACCEPT)
+    return allowed
+
+
+def needs_acceptance(invoice: Invoice) -> bool:
+    """A draft on hold that has nothing to finalize: a person has to accept what it takes back."""
+    return bool(invoice.held) and invoice.subtotal_exact <= 0 and invoice.lines.exists()
+
+
+def current_invoice_of(invoice: Invoice) -> Invoice | None:
+    """The invoice of the same workspace and month that is not void: itself, unless it is void."""
+    of_month = Invoice.objects.current().filter(workspace=invoice.workspace_id, period_start=invoice.period_start)
+    return of_month.first()
+
+
+def _passes(check: Callable[[], None]) -> bool:
+    try:
+        check()
+    except Refusal:
+        return False
+    return True
