@@ -17,6 +17,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from tests import isolation
 from tests.kit import statements
+from tests.kit.commits import done_on_commit
 
 # What failed in another run is told by that run; it must not decide what this one tries.
 hypothesis.settings.register_profile("omixa", database=None, print_blob=True)
@@ -65,6 +66,12 @@ def _statements_are_watched() -> Iterator[None]:
 def _no_statement_needs_a_single_server() -> Iterator[None]:
     yield
     assert statements.found() == []
+
+
+@pytest.fixture(autouse=True)
+def _what_is_left_to_the_commit_is_done() -> Iterator[None]:
+    with done_on_commit():
+        yield
 
 
 @pytest.fixture(autouse=True)

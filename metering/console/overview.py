@@ -18,7 +18,7 @@ from metering.console.jobs import words
 from metering.console.jobs.runs import run_summary, troubled
 from metering.console.money import receivables
 from metering.console.money.revenue import Comparison, Revenue, revenue
-from metering.payments.mails import sending
+from metering.payments.models import Notice
 from metering.payments.refunds import attention
 from metering.usage.query import UsageRow
 from workspaces.models import AuditEntry, Workspace
@@ -144,7 +144,7 @@ def _money_alerts() -> list[dict[str, Any]]:
     found = [
         ("Disputes", "dispute", attention.running_disputes(), "not over: answer them at Stripe", "none runs"),
         ("Surplus payments", "payment", attention.surpluses(), "nothing is due for: give back", "all settle something"),
-        ("Mails not sent", "notice", sending.failing(), "tried again by themselves", "none failed"),
+        ("Mails not sent", "notice", Notice.objects.failing(), "tried again by themselves", "none failed"),
     ]
     return [
         {

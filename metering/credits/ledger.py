@@ -1,6 +1,8 @@
 """The credit ledger: granting, using up, giving back and writing off. Amounts are whole cents in the grant's currency.
 
-Whoever moves a workspace's credits holds its row (`invoicing.draft.hold`), so that two never spend the same cent.
+Whoever moves a workspace's credits has locked its row (`workspaces/locks.py`), so that two never spend the same cent. What
+adds to the balance or takes from it says so (`changed.py`); using credit up for an invoice and writing off expired credit do
+not: the balance counted neither.
 """
 
 from collections.abc import Iterable
@@ -11,6 +13,7 @@ from decimal import Decimal
 from django.db import transaction
 from django.db.models import Sum
 
+from metering.credits.changed import note_change
 from metering.credits.models import CreditEntry, CreditGrant
 from metering.errors import InvalidParameter
 from metering.money import ONE_CENT, cents_text
@@ -78,6 +81,7 @@ def grant(
             granted_by=actor,
         )
         _enter(made, CreditEntry.Kind.GRANT, amount, now)
+        note_change(workspace.pk, now)
         audit.record(
             actor, "credit.granted", made.public_id, workspace, now=now, kind=kind, amount=cents_text(amount), note=note
         )
@@ -136,6 +140,7 @@ def reverse_uses(invoice_id: int, reason: str, now: datetime) -> Decimal:
         if entry.grant_id not in reversed_:
             _enter(entry.grant, CreditEntry.Kind.REVERSAL, -entry.amount, now, invoice_id=invoice_id, reason=reason)
             given -= entry.amount
+            note_change(entry.workspace_id, now)
     return given
 
 
@@ -150,6 +155,7 @@ def reverse(given: CreditGrant, reason: str, actor: str, now: datetime, amount: 
         if not 0 < taken <= left:
             raise InvalidParameter(f"{cents_text(left)} are left of this credit, not {cents_text(taken)}.", param="amount")
         _enter(given, CreditEntry.Kind.REVERSAL, -taken, now, reason=reason)
+        note_change(given.workspace_id, now)
         audit.record(
             actor, "credit.reversed", given.public_id, given.workspace, now=now, amount=cents_text(taken), reason=reason
         )
@@ -159,6 +165,7 @@ def reverse(given: CreditGrant, reason: str, actor: str, now: datetime, amount: 
 def restore(given: CreditGrant, amount: Decimal, reason: str, now: datetime) -> None:
     """Gives back what `reverse` took, with the grant's workspace held: the reason for taking it came to nothing."""
     _enter(given, CreditEntry.Kind.REVERSAL, amount, now, reason=reason)
+    note_change(given.workspace_id, now)
 
 
 def write_off(given: CreditGrant, now: datetime) -> Decimal:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from metering.credits.models import CreditGrant
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.models import Invoice
+from metering.jobs.leases import Leased, LeasedQuerySet
 from workspaces.ids import new_id
 from workspaces.models import Workspace
 
@@ -300,7 +301,13 @@ class TopUp(models.Model):
         return f"Top-up of {self.amount} {self.currency}"
 
 
-class WebhookEvent(models.Model):
+class WebhookEventQuerySet(LeasedQuerySet["WebhookEvent"]):
+    def unhandled(self) -> Self:
+        """Those that wait, and those that failed."""
+        return self.filter(status__in=["waiting", "failed"])
+
+
+class WebhookEvent(Leased):
     """An event that Stripe sent, stored once and handled later from what Stripe says then."""
 
     class Status(models.TextChoices):
@@ -317,10 +324,9 @@ class WebhookEvent(models.Model):
     created_at = models.DateTimeField()
     received_at = models.DateTimeField()
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.WAITING)
-    tries = models.IntegerField(default=0)
-    next_try_at = models.DateTimeField(null=True)
-    error = models.TextField(default="")
     handled_at = models.DateTimeField(null=True)
+
+    objects = WebhookEventQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]
@@ -333,7 +339,16 @@ class WebhookEvent(models.Model):
         return f"{self.type} {self.event_id}"
 
 
-class Notice(models.Model):
+class NoticeQuerySet(LeasedQuerySet["Notice"]):
+    def unsent(self) -> Self:
+        return self.filter(sent_at__isnull=True)
+
+    def failing(self) -> Self:
+        """Tried, and not sent yet."""
+        return self.unsent().filter(tries__gt=0)
+
+
+class Notice(Leased):
     """A mail to a workspace, or about it to the operators, written with what it tells and sent after the commit.
 
     One per key, whatever runs twice.
@@ -348,9 +363,8 @@ class Notice(models.Model):
     context = models.JSONField(default=dict)
     created_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)
-    tries = models.IntegerField(default=0)
-    next_try_at = models.DateTimeField(null=True)
-    error = models.TextField(default="")
+
+    objects = NoticeQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]

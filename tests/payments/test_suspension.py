@@ -10,6 +10,7 @@ import pytest
 from django.db import connection, transaction
 
 from metering.credits import ledger
+from metering.credits.changed import billing_changed
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.change import save_terms
 from metering.invoicing.terms.models import BillingTerms
@@ -47,26 +48,25 @@ def trail() -> list[tuple[str, str | None]]:
     return [(each.action.removeprefix("workspace."), each.detail.get("reason")) for each in entries]
 
 
-def test_agreeing_that_nothing_is_suspended_lifts_it(acme: Workspace, invoice: Invoice) -> None:
+def test_other_terms_are_followed_at_once(acme: Workspace, invoice: Invoice) -> None:
     agree(acme, suspend_when_past_due=True)
     dun_to_the_end()
     because = f"The invoice {invoice.number} is overdue."
     assert why(acme) == because
     agree(acme, suspend_when_past_due=False)
-    assert (update_suspensions(LATER)["lifted"], why(acme)) == (1, "")
+    assert why(acme) == ""
     agree(acme, suspend_when_past_due=True)
-    assert (update_suspensions(LATER)["suspended"], why(acme)) == (1, because)
+    assert why(acme) == because
     assert trail() == [("suspended", because), ("unsuspended", None), ("suspended", because)]
 
 
 def test_money_is_kept_when_the_balance_cannot_be_told(acme: Workspace, invoice: Invoice, monkeypatch: Any) -> None:
-    agree(acme, mode="prepaid")
-
     def broken(*_: Any) -> Any:
         raise RuntimeError("the rollups contradict each other")
 
     with monkeypatch.context() as patch:
         patch.setattr(suspension, "balance_of", broken)
+        agree(acme, mode="prepaid")
         assert mark_paid(invoice.pk, "transfer 1", "ops", NOW).status == "paid"
     assert (update_suspensions(NOW)["suspended"], why(acme)) == (1, USED_UP)
 
@@ -79,8 +79,49 @@ def test_paying_what_is_past_due_opens_no_prepaid_workspace_without_credit(acme:
     mark_paid(invoice.pk, "transfer", "ops", LATER)
     assert (why(acme), acme.suspended_at) == (USED_UP, NOW + timedelta(days=21))
     ledger.grant(acme, "goodwill", Decimal("5.00"), "ops", LATER)
-    assert (update_suspension(acme.pk, LATER), why(acme)) == ("", "")
+    assert why(acme) == ""
     assert trail() == [("suspended", because), ("suspended", USED_UP), ("unsuspended", None)]
+
+
+def test_credit_taken_back_and_given_is_followed_at_once(acme: Workspace) -> None:
+    granted = ledger.grant(acme, "goodwill", Decimal("5.00"), "ops", NOW)
+    agree(acme, mode="prepaid")
+    assert why(acme) == ""
+    ledger.reverse(granted, "a mistake", "ops", NOW)
+    assert why(acme) == USED_UP
+    ledger.grant(acme, "goodwill", Decimal("1.00"), "ops", NOW)
+    assert why(acme) == ""
+
+
+def test_nothing_follows_from_what_is_rolled_back(acme: Workspace) -> None:
+    granted = ledger.grant(acme, "goodwill", Decimal("5.00"), "ops", NOW)
+    agree(acme, mode="prepaid")
+    with transaction.atomic():
+        ledger.reverse(granted, "a mistake", "ops", NOW)
+        transaction.set_rollback(True)
+    assert (why(acme), trail()) == ("", [])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_follows_comes_after_the_commit(acme: Workspace) -> None:
+    """Others may already see the credit, or its absence, when the keys are decided about."""
+    agree(acme, mode="prepaid")
+    assert why(acme) == USED_UP
+    with transaction.atomic():
+        ledger.grant(acme, "goodwill", Decimal("5.00"), "ops", NOW)
+        assert why(acme) == USED_UP
+    assert why(acme) == ""
+
+
+def test_the_watch_makes_up_for_a_process_that_died_after_the_commit(acme: Workspace) -> None:
+    agree(acme, mode="prepaid")
+    billing_changed.disconnect(dispatch_uid="suspension")
+    try:
+        ledger.grant(acme, "goodwill", Decimal("5.00"), "ops", NOW)
+    finally:
+        billing_changed.connect(suspension.after_change, dispatch_uid="suspension")
+    assert why(acme) == USED_UP
+    assert (update_suspensions(NOW)["lifted"], why(acme)) == (1, "")
 
 
 def test_a_sandbox_needs_no_credit(acme: Workspace) -> None:
@@ -92,7 +133,7 @@ def test_a_sandbox_needs_no_credit(acme: Workspace) -> None:
 def test_one_that_cannot_be_judged_does_not_stop_the_others(acme: Workspace, monkeypatch: Any) -> None:
     beta = make_workspace("Beta")
     for workspace in (acme, beta):
-        agree(workspace, mode="prepaid")
+        BillingTerms.objects.create(workspace=workspace, mode="prepaid")
     balance_of = suspension.balance_of
 
     def broken(workspace: Workspace, now: Any) -> Any:

@@ -64,7 +64,7 @@ class RunningFilter(WaitingFilter):
 
 class FailingWebhookFilter(WaitingFilter):
     called = "not sent, and failed"
-    waiting = staticmethod(sending.failing)
+    waiting = staticmethod(Notice.objects.failing)
 
 
 class RefundForm(forms.Form):

@@ -21,7 +21,6 @@ from metering.credits.models import CreditGrant
 from metering.invoicing.terms.change import AGREED, PROFILE, save_terms
 from metering.invoicing.terms.in_force import in_force, pricing_of, terms_of
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms, TaxRate
-from metering.payments.balance.suspension import update_suspension
 from metering.periods import month_of, parse_month
 from workspaces.console.kit import fields
 from workspaces.console.kit.base import OperatorAdmin, actor_of
@@ -105,7 +104,6 @@ class MoneyOfAWorkspace:
         def act(asked: dict[str, Any]) -> HttpResponse:
             rates, now = list(asked.pop("tax_rates")), timezone.now()
             save_terms(workspace, asked, rates, actor_of(request), now)
-            update_suspension(workspace.pk, now)
             messages.success(request, "The billing terms are saved. Drafts follow them at their next refresh.")
             return redirect(back)
 
@@ -126,7 +124,6 @@ class MoneyOfAWorkspace:
         def act(asked: dict[str, Any]) -> HttpResponse:
             now = timezone.now()
             grant = ledger.grant(workspace, asked.pop("kind"), asked.pop("amount"), actor_of(request), now, **asked)
-            update_suspension(workspace.pk, now)
             messages.success(request, f"{dollars.usd_text(grant.amount)} are granted.")
             return redirect(reverse("admin:metering_creditgrant_change", args=[grant.pk]))
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from metering.credits.changed import note_change
 from metering.errors import InvalidParameter
 from metering.invoicing.terms.in_force import in_force, pricing_of, terms_of
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms, TaxRate
@@ -80,6 +81,7 @@ def _save(
         changed = {name: {"before": before[name], "after": after[name]} for name in after if before[name] != after[name]}
         if changed:
             audit.record(actor, "terms.changed", held.public_id, held, now=now, changes=changed)
+            note_change(held.pk, now)
         return terms
 
 

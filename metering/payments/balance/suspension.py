@@ -1,10 +1,11 @@
 """Refusing a workspace's live keys: while an invoice is past due, if that was agreed, and while prepaid credit is used up.
 
-Decided in one place, from what is so at that moment, under the workspace's lock: whoever changes any of it asks again, and
-what nobody asks about the watch finds.
+Decided in one place, from what is so at that moment, under the workspace's lock: after each change of it that is committed
+(`credits/changed.py`), and by the watch, which also sees usage and finds what a process that died left undone.
 """
 
 from datetime import datetime
+from typing import Any
 
 import structlog
 from django.db import transaction
@@ -35,13 +36,10 @@ def update_suspension(workspace_id: int, now: datetime) -> str:
     return because
 
 
-def try_update_suspension(workspace_id: int, now: datetime) -> None:
-    """`update_suspension` beside something that must not fail with it, such as money that arrived: what fails is left to the
-    watch.
-    """
+def after_change(workspace_id: int, now: datetime, **_: Any) -> None:
+    """Once a change of credit, terms or dunning is committed. What fails here is left to the watch."""
     try:
-        with transaction.atomic():
-            update_suspension(workspace_id, now)
+        update_suspension(workspace_id, now)
     except Exception:
         log.exception("suspension_not_judged", workspace_id=workspace_id)
 

@@ -15,11 +15,11 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
+from metering.credits.changed import note_change
 from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
 from metering.jobs.progress import Progress, unheard
 from metering.money import cents_text
-from metering.payments.balance.suspension import try_update_suspension
 from metering.payments.clock import Clock, ticking
 from metering.payments.collecting.minimum import enough_due, is_below_minimum
 from metering.payments.mails.outbox import add_notice
@@ -53,7 +53,7 @@ def after_payment(invoice: Invoice, now: datetime) -> None:
     Dunning.objects.filter(invoice=invoice).exclude(state=Dunning.State.SETTLED).update(
         state=Dunning.State.SETTLED, next_retry_at=None, settled_at=now
     )
-    try_update_suspension(invoice.workspace_id, now)
+    note_change(invoice.workspace_id, now)
 
 
 def dun(now: datetime | Clock, retry: Callable[[int, datetime], Any], progress: Progress = unheard) -> dict[str, int]:
@@ -153,7 +153,7 @@ def _step(dunning: Dunning, invoice: Invoice, kind: str, number: str, message: s
     dunning.save()
     add_notice(invoice.workspace, "past_due", f"past_due:{invoice.public_id}", context, now)
     audit.record(ACTOR, "invoice.past_due", invoice.public_id, invoice.workspace, now=now, number=invoice.number)
-    try_update_suspension(invoice.workspace_id, now)
+    note_change(invoice.workspace_id, now)
 
 
 def _notify_failure(dunning: Dunning, invoice: Invoice, attempt: PaymentAttempt, now: datetime) -> None:

@@ -10,7 +10,6 @@ from metering.credits.models import CreditGrant
 from metering.invoicing.lifecycle.amount_due import lower_amount_due
 from metering.invoicing.models import Invoice
 from metering.money import cents_text
-from metering.payments.balance.suspension import update_suspension
 from metering.payments.collecting.dunning import after_payment
 from metering.payments.mails.outbox import add_notice
 from metering.payments.models import Payment, PaymentAttempt, TopUp, WebhookEvent
@@ -51,8 +50,6 @@ def record_payment(attempt: PaymentAttempt, intent: Intent, now: datetime) -> Pa
             attempt.status, attempt.intent_id, attempt.settled_at = PaymentAttempt.Status.SUCCEEDED, intent.id, now
             attempt.code = attempt.message = attempt.session_url = attempt.trouble = ""
             attempt.save(update_fields=["status", "intent_id", "settled_at", "code", "message", "session_url", "trouble"])
-    if payment.grant is not None:
-        update_suspension(workspace.pk, now)
     return payment
 
 

@@ -9,7 +9,7 @@ import structlog
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
+from django.db.models import Exists, OuterRef, Value
 from django.db.models.functions import Concat
 from django.template.loader import render_to_string
 
@@ -21,7 +21,7 @@ from metering.money import cents_text
 from metering.payments.clock import Clock, ticking
 from metering.payments.mails.outbox import FOR_KEY_MANAGERS, FOR_OPERATORS, add_notice
 from metering.payments.mails.texts import build_mail
-from metering.payments.models import Notice
+from metering.payments.models import Notice, NoticeQuerySet
 from metering.payments.refunds.attention import notify_of_surpluses
 from metering.periods import instant_text
 from workspaces import audit
@@ -32,9 +32,6 @@ from workspaces.outgoing import NO_MAIL_SERVER, sends_mail
 
 log = structlog.get_logger(__name__)
 
-AT_ONCE = 200
-LEASE = timedelta(minutes=10)
-LONGEST_WAIT = timedelta(hours=4)
 # So many failures in a row end a run: the mail server is away, and may take its time to say so for each of the others.
 ENOUGH_FAILURES = 3
 # Mails that bring the invoice along.
@@ -46,28 +43,21 @@ NEWS_WITHOUT_A_SERVER = timedelta(days=3)
 
 
 def send_waiting(now: datetime | Clock, progress: Progress = unheard) -> dict[str, int]:
-    """Writes the notices of what was finalized or came in surplus meanwhile, then sends what waits. Counts of sent, failed.
-
-    The clock is read for each: the lease of the last begins when it is taken, not when the run began.
-    """
+    """Writes the notices of what was finalized or came in surplus meanwhile, then sends what waits. Counts of sent, failed."""
     clock = ticking(now)
     began = clock()
     add_finalized_notices(began)
     notify_of_surpluses(began)
     counts, in_a_row = {"sent": 0, "failed": 0}, 0
     if not sends_mail():
-        Notice.objects.filter(sent_at__isnull=True).exclude(error=NO_MAIL_SERVER).update(error=NO_MAIL_SERVER, next_try_at=None)
+        Notice.objects.unsent().exclude(error=NO_MAIL_SERVER).update(error=NO_MAIL_SERVER, next_try_at=None)
         return counts
-    waiting = min(_due(began).count(), AT_ONCE)
-    for done in range(AT_ONCE):
-        at = clock()
-        notice = _claim(at) if in_a_row < ENOUGH_FAILURES else None
-        if notice is None:
-            break
+    for notice, at in _news(began).each_due(clock, progress):
         sent = _send(notice, at)
         counts["sent" if sent else "failed"] += 1
         in_a_row = 0 if sent else in_a_row + 1
-        progress(done + 1, max(waiting, done + 1))
+        if in_a_row == ENOUGH_FAILURES:
+            break
     return counts
 
 
@@ -76,7 +66,7 @@ def resend_notice(notice: Notice, actor: str, now: datetime) -> Notice:
     with transaction.atomic():
         Notice.objects.filter(pk=notice.pk).update(sent_at=None, tries=0, next_try_at=now, error="")
         audit.record(actor, "notice.sent_again", notice.key, notice.workspace, now=now)
-    claimed = _claim(now, notice.pk)
+    claimed = Notice.objects.unsent().filter(pk=notice.pk).claim(now)
     if claimed is not None:
         _send(claimed, now)
     notice.refresh_from_db()
@@ -115,25 +105,13 @@ def key_managers_of(workspace: Workspace) -> list[str]:
     return list(managers.order_by("user__email").values_list("user__email", flat=True))
 
 
-def _due(now: datetime) -> QuerySet[Notice]:
-    unsent = Notice.objects.filter(Q(next_try_at__isnull=True) | Q(next_try_at__lte=now), sent_at__isnull=True)
-    return unsent.exclude(error=NO_MAIL_SERVER, created_at__lt=now - NEWS_WITHOUT_A_SERVER)
-
-
-def failing() -> QuerySet[Notice]:
-    """Tried, and not sent yet."""
-    return Notice.objects.filter(sent_at__isnull=True, tries__gt=0)
-
-
-def _claim(now: datetime, pk: int | None = None) -> Notice | None:
-    """One to send, leased: whoever dies over it leaves it to the next. It may then be sent twice, never not at all."""
-    with transaction.atomic():
-        due = _due(now) if pk is None else _due(now).filter(pk=pk)
-        notice = due.select_for_update(skip_locked=True, of=("self",)).select_related("workspace").order_by("pk").first()
-        if notice is not None:
-            notice.next_try_at = now + LEASE
-            notice.save(update_fields=["next_try_at"])
-        return notice
+def _news(now: datetime) -> NoticeQuerySet:
+    """Those not sent yet, but for what waited in vain for a mail server."""
+    return (
+        Notice.objects.unsent()
+        .select_related("workspace")
+        .exclude(error=NO_MAIL_SERVER, created_at__lt=now - NEWS_WITHOUT_A_SERVER)
+    )
 
 
 def _send(notice: Notice, now: datetime) -> bool:
@@ -147,10 +125,7 @@ def _send(notice: Notice, now: datetime) -> bool:
         message_of(notice, to).send()
     except Exception as error:
         log.exception("notice_not_sent", key=notice.key)
-        wait = min(timedelta(minutes=2 ** min(notice.tries, 10)), LONGEST_WAIT)
-        Notice.objects.filter(pk=notice.pk).update(
-            tries=F("tries") + 1, error=f"{type(error).__name__}: {error}"[:2000], next_try_at=now + wait
-        )
+        notice.put_off(error, now)
         return False
     Notice.objects.filter(pk=notice.pk).update(sent_at=now, error="", next_try_at=None)
     return True
