@@ -18,7 +18,7 @@ from metering.invoicing.terms.models import BillingTerms
 from metering.payments.collecting.dunning import dun
 from metering.payments.collecting.manual import mark_paid
 from metering.payments.mails.outbox import add_notice
-from metering.payments.mails.sending import failing, resend_notice, send_waiting
+from metering.payments.mails.sending import resend_notice, send_waiting
 from metering.payments.mails.texts import TEXTS, build_mail
 from metering.payments.models import Notice, PaymentAccount, TopUp
 from metering.payments.stripe.customers import notify_expiring_cards
@@ -100,9 +100,9 @@ def test_a_mail_is_never_given_up(acme: Workspace, monkeypatch: Any) -> None:
     assert (waits[0], waits[-1], max(waits)) == (timedelta(minutes=30), timedelta(hours=4), timedelta(hours=4))
     notice = Notice.objects.get()
     assert (notice.tries, notice.error) == (len(tried), "ConnectionRefusedError: no mail server")
-    assert list(failing()) == [notice]
+    assert list(Notice.objects.failing()) == [notice]
     assert send_waiting(week[-1] + timedelta(hours=4)) == {"sent": 1, "failed": 0}
-    assert (len(mail.outbox), list(failing())) == (1, [])
+    assert (len(mail.outbox), list(Notice.objects.failing())) == (1, [])
 
 
 def test_a_mail_server_that_is_away_is_not_asked_for_every_mail(acme: Workspace, monkeypatch: Any) -> None:
