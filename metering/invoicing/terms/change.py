@@ -37,7 +37,7 @@ def save_profile(
     """The customer's own part. `user` is the person who asks for it. Raises InvalidParameter, naming the field, and what
     `check_may_still_pay` raises.
     """
-    lock_billing(workspace.pk)
+    lock_workspace(workspace.pk)
     check_may_still_pay(workspace, user)
     return _save(workspace, {name: profile[name] for name in PROFILE if name in profile}, None, actor, now)
 
