@@ -1,7 +1,6 @@
 """`/metrics` for Prometheus: for operators only, so it asks for a token."""
 
-import os
-
+from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -11,7 +10,10 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from metering.health import is_monitoring, waiting
+from metering.ingest.models import IS_BILLED
 from omixa_billing.http.errors import error_response
+
+UNPRICED = f"SELECT coalesce(sum(requests), 0) FROM metering_hourlyrollup WHERE price_id = 0 AND {IS_BILLED}"  # noqa: S608
 
 
 class BacklogCollector(Collector):
@@ -22,7 +24,7 @@ class BacklogCollector(Collector):
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM metering_quarantinedevent WHERE settled_at IS NULL")
             (quarantined,) = cursor.fetchone()
-            cursor.execute("SELECT coalesce(sum(requests), 0) FROM metering_hourlyrollup WHERE price_id = 0 AND status < 2")
+            cursor.execute(UNPRICED)
             (unpriced,) = cursor.fetchone()
         gauges = {
             "omixa_waiting_batches": ("Batches in the inbox that no worker has processed", backlog["batches"]),
@@ -45,7 +47,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 def _counters() -> CollectorRegistry:
     """What every process of this run counted; under `make run` they share a folder, elsewhere there is only this one."""
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    if not settings.METRICS_ARE_SHARED:
         return REGISTRY
     registry = CollectorRegistry()
     MultiProcessCollector(registry)

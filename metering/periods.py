@@ -1,4 +1,4 @@
-"""Instants are UTC and aware; stretches of time are half-open, [start, end). Billing periods are calendar months in UTC."""
+"""Instants are UTC and aware; periods are half-open, [start, end). Billing periods are calendar months in UTC."""
 
 from __future__ import annotations
 

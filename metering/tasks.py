@@ -89,7 +89,7 @@ def ingest_events(*args: Any, **kwargs: Any) -> None:
             if time.monotonic() >= patience:
                 raise Reject(str(error), requeue=True) from None
             _make_the_best_of(error)
-        except Exception as error:  # ours to mend; as a failed task it would be acknowledged, and with it the only copy gone
+        except Exception as error:  # ours to fix; as a failed task it would be acknowledged, and with it the only copy gone
             log.exception("message_put_back")
             time.sleep(SECONDS_BETWEEN_TRIES)
             raise Reject(repr(error), requeue=True) from None

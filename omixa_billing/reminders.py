@@ -1,6 +1,6 @@
 """Tells the workers that there is work.
 
-The work itself is in the database, so a reminder may be lost: beat sends it again. Whoever reminds must not be held up by a
+The work itself is in the database, so a reminder may be lost: beat sends it again. A reminder must not be held up by a
 broker that is away or hangs, so after a failure this process reminds nobody for a while.
 """
 
@@ -24,7 +24,7 @@ _quiet_until = 0.0
 
 
 def remind(task: str, expires: float | None = None) -> None:
-    """Sends a task without arguments; when the broker is away, says so in the log and goes on.
+    """Sends a task without arguments; when the broker is away, says so in the log and returns.
 
     Nobody takes it up any more after `expires` seconds, where beat sends the same work as well.
     """

@@ -298,7 +298,7 @@ INGEST_MAX_WAITING_BATCHES = env.int("INGEST_MAX_WAITING_BATCHES", default=10_00
 INBOX_RETENTION_DAYS = env.int("INBOX_RETENTION_DAYS", default=14)
 INGEST_MAX_BYTES = 5 * 1024 * 1024
 INGEST_MAX_DISCARDED_BYTES = 64 * 1024 * 1024  # of a refused body, read so that its sender hears why
-# Django itself must not refuse a body before the ingest door has said why.
+# Django itself must not refuse a body before the ingest endpoint has said why.
 DATA_UPLOAD_MAX_MEMORY_SIZE = INGEST_MAX_BYTES + 1024
 # What a client that waits may cost (omixa_billing/front). A body must be there within BODY_SECONDS, and after a while to begin
 # in come at the least rate; a reader must take something of a long answer now and then.
@@ -316,6 +316,8 @@ PROBE_THREADS = 2
 PAGES_AT_ONCE = env.int("PAGES_AT_ONCE", default=256)
 PAGES_WAIT_SECONDS = env.float("PAGES_WAIT_SECONDS", default=20)
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+# Under `make run`: the folder in which prometheus_client keeps what the processes of this run count together.
+METRICS_ARE_SHARED = bool(env.str("PROMETHEUS_MULTIPROC_DIR", default=""))
 INVOICE_GRACE_DAYS = env.int("INVOICE_GRACE_DAYS", default=3)
 # Less than this left to pay is carried to the next invoice: the least that card networks let one charge.
 INVOICE_MINIMUM = env.get_value("INVOICE_MINIMUM", cast=Decimal, default=Decimal("0.50"))

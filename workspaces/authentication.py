@@ -85,7 +85,7 @@ class Caller:
 
     @property
     def may_manage_members(self) -> bool:
-        """Owners only: whoever could hand out roles could make themselves an owner."""
+        """Owners only: a person who could hand out roles could make themselves an owner."""
         return self.role == Membership.Role.OWNER
 
     @property
@@ -94,7 +94,7 @@ class Caller:
 
     @property
     def may_manage_billing(self) -> bool:
-        """Pay, and change what payments need. Whoever may see invoices may pay them."""
+        """Pay, and change what payments need. Those who may see invoices may pay them."""
         return self.role in INVOICE_READERS and self.has_scope(APIKey.Scope.PAYMENTS)
 
 
@@ -132,7 +132,7 @@ class MemberAuthentication(SessionAuthentication):
 def authenticate_key(secret: str, now: datetime) -> Caller:
     """The caller of a workspace key's secret. Raises Unauthenticated, WrongKindOfCredential, WorkspaceSuspended.
 
-    An admin key goes on working in a suspended workspace, so that a person can pay. A refusal is in the audit trail.
+    An admin key keeps working in a suspended workspace, so that a person can pay. A refusal is in the audit trail.
     """
     with _refusals_recorded(secret, now):
         return _caller_of_key(secret, now)

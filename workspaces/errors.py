@@ -11,7 +11,7 @@ class Unauthenticated(Refusal):
 
 
 class WrongKindOfCredential(Refusal):
-    """A good credential at a door that is not its own."""
+    """A good credential at an endpoint that is not for its kind."""
 
     code = "wrong_kind_of_credential"
     status = 403

@@ -9,7 +9,7 @@ LIVES = timedelta(days=7)
 
 
 def accept_once(token: str, now: datetime) -> bool:
-    """True for whoever comes first. The insert is committed by itself, so that the next one finds it, however fast he is."""
+    """True for the first. The insert is committed by itself, so that the next request finds it, however soon it comes."""
     _, first = SentForm.objects.get_or_create(token=token, defaults={"sent_at": now})
     return first
 

@@ -93,7 +93,7 @@ class PriceVersionQuerySet(models.QuerySet["PriceVersion"]):
 
 
 class PriceVersion(models.Model):
-    """What a model costs in one service tier from `effective_from` on, until a later version of the same thing succeeds it.
+    """What a model costs in one service tier from `effective_from` on, until a later version of the same scope succeeds it.
 
     Of the versions for one (model, tier, workspace, threshold) the one in force at an instant is the one with the latest
     `effective_from` not after it, and of several with the same beginning the one with the highest `revision`: so a wrong

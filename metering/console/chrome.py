@@ -152,7 +152,7 @@ def _item(title: str, icon: str, page: str, request: HttpRequest, badge: str | N
 
 
 def search(request: HttpRequest, term: str) -> list[SearchResult]:
-    """A thing by its id, or a few workspaces, models and invoices by name. The console lower-cases what was typed."""
+    """Anything by its id, or a few workspaces, models and invoices by name. The console lower-cases what was typed."""
     for prefix, model in BY_PREFIX.items():
         if term.startswith(prefix):
             # Ids differ by case, so the typed one is compared as it was typed.

@@ -24,7 +24,7 @@ from metering.usage.query import UsageRow
 from workspaces.models import AuditEntry, Workspace
 
 RECENT_ENTRIES = 8
-# Told apart in light and in dark, and by people who see fewer colours; the last is for all other models.
+# Distinct in light and in dark, and for people who see fewer colours; the last is for all other models.
 COLOURS = ["#3b82f6", "#14b8a6", "#f59e0b", "#a855f7", "#ec4899", "#94a3b8"]
 GREY = "#9ca3af"
 CHART_OPTIONS = {

@@ -1,4 +1,4 @@
-"""How operators sign in: at the door everybody uses, so that a second factor is asked for here too."""
+"""How operators sign in: on the page that all people use, so that a second factor is asked for here too."""
 
 from __future__ import annotations
 

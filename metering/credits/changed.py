@@ -15,7 +15,7 @@ billing_changed = Signal()
 
 
 def note_change(workspace_id: int, now: datetime) -> None:
-    """Whoever listens must not fail what was committed: the listeners' errors are theirs to log."""
+    """A listener must not fail what was committed: it logs its own errors."""
 
     def send() -> Any:
         billing_changed.send(sender=None, workspace_id=workspace_id, now=now)

@@ -1,6 +1,6 @@
 """The credit ledger: granting, using up, giving back and writing off. Amounts are whole cents in the grant's currency.
 
-Whoever moves a workspace's credits has locked its row (`workspaces/locks.py`), so that two never spend the same cent. What
+What moves a workspace's credits has locked its row (`workspaces/locks.py`), so that two never spend the same cent. What
 adds to the balance or takes from it says so (`changed.py`); using credit up for an invoice and writing off expired credit do
 not: the balance counted neither.
 """

@@ -91,7 +91,7 @@ class Batch(models.Model):
     gateway = models.ForeignKey(Gateway, on_delete=models.PROTECT, db_index=False)
     received_at = models.DateTimeField()
     kind = models.CharField(max_length=16, choices=Kind.choices, default=Kind.EVENTS)
-    # The door it came through. Whatever the door, the body is in the form of `POST /gateway/v1/events` (or corrections).
+    # The endpoint it came through. In every case the body is in the form of `POST /gateway/v1/events` (or corrections).
     source = models.CharField(max_length=16, choices=Source.choices, default=Source.HTTP)
     body = CompressedField()
     event_count = models.IntegerField()
@@ -105,7 +105,7 @@ class Batch(models.Model):
     conflict = models.IntegerField(default=0)
     unpriced = models.IntegerField(default=0)
     rejected = models.IntegerField(default=0)
-    # Whatever was not recorded: [{index, request_id, attempt, outcome, code, message}]. The door writes what it refused,
+    # What was not recorded: [{index, request_id, attempt, outcome, code, message}]. The endpoint writes what it refused,
     # the worker passes over those positions and adds the rest.
     items = models.JSONField(default=list)
 
@@ -151,6 +151,12 @@ class EventStatus(models.IntegerChoices):
     FAILED = 2, "failed"
     # By a correction: it is no response any more, and counts nowhere.
     VOIDED = 3, "voided"
+
+
+# The same in SQL, of a row's `status`.
+IS_BILLED = f"status < {EventStatus.FAILED.value}"
+IS_COUNTED = f"status < {EventStatus.VOIDED.value}"
+IS_VOIDED = f"status = {EventStatus.VOIDED.value}"
 
 
 class UsageSource(models.IntegerChoices):
@@ -273,9 +279,9 @@ class QuarantinedEvent(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     settled_at = models.DateTimeField(null=True)
     settlement = models.TextField(blank=True, default="")
-    # The batch (its public id) in which the operator sent it through the door again.
+    # The batch (its public id) in which the operator sent it again.
     replayed_in = models.CharField(max_length=32, blank=True, default="")
-    # Exact USD that recording it would have billed when it was quarantined; null where that cannot be told.
+    # Exact USD that recording it would have billed when it was quarantined; null where that is unknown.
     estimated_cost = models.DecimalField(max_digits=30, decimal_places=12, null=True)
 
     objects = QuarantinedEventQuerySet.as_manager()

@@ -97,7 +97,7 @@ class Invoice(models.Model):
     paid_at = models.DateTimeField(null=True)
     payment_reference = models.CharField(max_length=200, blank=True, default="")
     voided_at = models.DateTimeField(null=True)
-    # Why it was voided, or given up as uncollectible.
+    # Why it was voided, or marked as uncollectible.
     status_reason = models.CharField(max_length=300, default="")
 
     objects = InvoiceQuerySet.as_manager()
@@ -171,7 +171,7 @@ class InvoiceLine(models.Model):
     rate_per_million = models.DecimalField(max_digits=16, decimal_places=6)
     amount_exact = models.DecimalField(max_digits=38, decimal_places=12)
     amount = cents_field()
-    # The stretch of time whose usage it bills: on an adjustment an earlier one than the invoice's.
+    # The period whose usage it bills: on an adjustment an earlier one than the invoice's.
     period_start = models.DateTimeField()
     period_end = models.DateTimeField()
     # The price version's public id.

@@ -1,7 +1,7 @@
 """A queue in a table: its rows wait to be worked off one at a time, for ever, less and less often after each failure.
 
-A row is leased while it is worked on, so that two runs never have the same one; whoever dies over it leaves it to the next
-run. What is done to a row may therefore happen twice, and never not at all.
+A row is leased while it is worked on, so that two runs never have the same one; a run that dies leaves its row to the next
+one. What is done to a row may therefore happen twice, and never not at all.
 """
 
 from collections.abc import Callable, Iterator

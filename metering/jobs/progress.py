@@ -1,4 +1,4 @@
-"""How a verb that takes long says how far it is, to whoever listens."""
+"""How a long verb reports its progress to a listener."""
 
 from collections.abc import Callable
 

@@ -170,7 +170,7 @@ class ExportView(APIView):
     @extend_schema(
         operation_id="export_bookkeeping",
         tags=["invoices"],
-        summary="Invoices, their lines, payments or credits of a stretch of time, as CSV",
+        summary="Invoices, their lines, payments or credits of a period, as CSV",
         parameters=[ExportQuery, OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=list(EXPORTS))],
         responses={(200, "text/csv"): OpenApiTypes.STR, **REFUSED, **NOT_FOUND},
     )

@@ -1,4 +1,4 @@
-"""CSV for bookkeepers: invoices, their lines, payments with refunds, and credit movements of a stretch of time. Streamed.
+"""CSV for bookkeepers: invoices, their lines, payments with refunds, and credit movements of a period. Streamed.
 
 Cells that a spreadsheet would take for a formula are defused as in the usage exports.
 """

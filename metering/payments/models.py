@@ -69,7 +69,7 @@ class StripeCall(models.Model):
 
     # When Stripe was last asked to make it and did not refuse; null: never.
     asked_at = models.DateTimeField(null=True)
-    # Whoever asks has it to himself until then, should he die.
+    # The process that asks has the row to itself until then, even if it dies.
     busy_until = models.DateTimeField(null=True)
     # Stripe answered that it failed, or that the key was used otherwise: under this key it says so for ever.
     key_spent = models.BooleanField(default=False)

@@ -1,6 +1,6 @@
 """The rate table a worker keeps between transactions, and the lock that makes a new price exact.
 
-Whoever rates holds the lock shared until commit; whoever sets a price holds it alone. So a price is never set while an
+Rating holds the lock shared until commit; setting a price holds it alone. So a price is never set while an
 event it covers is being rated by its predecessor, and a rate table read under the lock stays true until commit.
 """
 

@@ -42,7 +42,7 @@ def event_cost(rates: Rates, input: int, cached_input: int, cache_write: int, ou
 
 @dataclass(slots=True)
 class _Band:
-    """The versions of one thing at one threshold, in order of their beginning."""
+    """The versions of one scope at one threshold, in order of their beginning."""
 
     above_input_tokens: int
     starts: list[datetime] = field(default_factory=list)

@@ -125,7 +125,7 @@ def _payments(since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
 
 
 def _refunds(since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
-    """What Stripe gave back of our payments, whoever asked it to, beside what is kept here."""
+    """What Stripe gave back of our payments, on anybody's request, beside what is kept here."""
     theirs = [each for each in edge().list_refunds(since) if each.created is None or each.created < until]
     paid = set(Payment.objects.filter(intent_id__in={each.intent for each in theirs}).values_list("intent_id", flat=True))
     ours = Refund.objects.filter(stripe_id__in=[each.id for each in theirs]).in_bulk(field_name="stripe_id")

@@ -1,6 +1,6 @@
 """Recorded events as they lie in their table, locked in one order, and what may change of them.
 
-Lock order of whoever changes recorded events: the prices lock (shared), the corrections lock or the re-rating's row, the
+Lock order for changing recorded events: the prices lock (shared), the corrections lock or the re-rating's row, the
 batches, waiting corrections in the quarantine, events by (workspace, time, id), rollups in sorted order. Workers that record
 take the first, the batches and the rollups in the same order and no event's row, so none of them waits in a circle.
 """

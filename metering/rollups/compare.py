@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import connection
 
+from metering.ingest.models import IS_COUNTED
 from metering.money import exact_text
 from metering.periods import Period, instant_text, month_of
 
@@ -22,15 +23,15 @@ SUMS = (
     "cost",
 )
 
-FROM_EVENTS = """
-SELECT workspace_id, date_trunc('{grain}', occurred_at, 'UTC') AS start, model_id, key_id, service_tier_id, provider_id,
+FROM_EVENTS = f"""
+SELECT workspace_id, date_trunc('{{grain}}', occurred_at, 'UTC') AS start, model_id, key_id, service_tier_id, provider_id,
     status, coalesce(price_id, 0) AS price_id, count(*) AS requests, sum(input_tokens::bigint) AS input_tokens,
     sum(cached_input_tokens::bigint) AS cached_input_tokens, sum(cache_write_tokens::bigint) AS cache_write_tokens,
     sum(output_tokens::bigint) AS output_tokens, sum(reasoning_tokens::bigint) AS reasoning_tokens,
     coalesce(sum(cost), 0) AS cost
-FROM metering_usageevent WHERE occurred_at >= %s AND occurred_at < %s AND status <> 3
+FROM metering_usageevent WHERE occurred_at >= %s AND occurred_at < %s AND {IS_COUNTED}
 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
-"""
+"""  # noqa: S608
 
 DIFFERENT = """
 SELECT count(*) OVER (), workspace.public_id, start, events.requests, rollup.requests, events.cost, rollup.cost

@@ -62,7 +62,7 @@ class Rerating(models.Model):
     """An operator's order to rate recorded events again by the prices as they are set now; see rerate.py.
 
     Its scope is fixed when it is made. It moves through the events in the order of (workspace, time, id), one transaction
-    at a time, and its cursor is part of each: killed anywhere, it goes on where its last commit was.
+    at a time, and its cursor is part of each: killed anywhere, it continues after its last commit.
     """
 
     class Status(models.TextChoices):

@@ -17,7 +17,7 @@ from django.db import connection
 
 from metering.errors import NotFound
 from metering.ingest.formats.events import request_hash
-from metering.ingest.models import EventIdentity, EventStatus
+from metering.ingest.models import IS_COUNTED, EventIdentity, EventStatus
 from metering.periods import HOUR, floor_hour
 from metering.usage import events_sql
 from metering.usage.filters import STATUS_WORDS, Filters, UsageConditions, scope_of
@@ -98,7 +98,7 @@ def page_in_scope(
 ) -> tuple[list[EventRow], bool]:
     """The same within a scope that the caller made.
 
-    A narrow one is asked of rollups and events alike: it may let through more responses of a rollup's row than match, if
+    A narrow one is asked of rollups and events alike: a rollup's row may hold more responses than match, if
     of every row it lets through one does.
     """
     rows = _newest(question, scope, limit + 1, after)
@@ -116,7 +116,7 @@ def all_events(question: EventQuestion, after: EventPosition | None = None) -> I
 def _listed(question: EventQuestion) -> UsageConditions:
     """What a list of these events may show: voided ones only where their status is asked for."""
     scope = scope_of(question.workspace, question.filters, question.own_key)
-    return scope if question.filters.status else replace(scope, conditions=(*scope.conditions, "status <> 3"))
+    return scope if question.filters.status else replace(scope, conditions=(*scope.conditions, IS_COUNTED))
 
 
 def _pages(question: EventQuestion, scope: UsageConditions, after: EventPosition | None) -> Iterator[list[EventRow]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from metering.ingest.models import IS_VOIDED
 from metering.usage.filters import UsageConditions
 
 # In the order of EventRow; the last four are its rates.
@@ -16,9 +17,9 @@ LEFT JOIN metering_servicetier t ON t.id = e.service_tier_id
 LEFT JOIN metering_provider p ON p.id = e.provider_id
 LEFT JOIN metering_priceversion v ON v.id = e.price_id"""
 HOUR_OF = "date_trunc('hour', occurred_at, 'UTC') AS hour"
-VOIDED = """status = 3 AND (workspace_id, occurred_at, id) IN (
+VOIDED = f"""{IS_VOIDED} AND (workspace_id, occurred_at, id) IN (
     SELECT workspace_id, occurred_at, event_id FROM metering_eventcorrection
-    WHERE workspace_id = %(workspace)s AND action = 'void')"""
+    WHERE workspace_id = %(workspace)s AND action = 'void')"""  # noqa: S608
 NEWEST_FIRST = "ORDER BY occurred_at DESC, id DESC LIMIT %(limit)s"
 
 

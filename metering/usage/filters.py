@@ -23,7 +23,7 @@ CONDITIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Each names the values that are let through; empty lets all through. `status` by its word, a key by its public id.
+    """Each names the values that match; empty matches all. `status` by its word, a key by its public id.
 
     Voided events count nowhere and are listed only where `status` names them.
 
@@ -42,7 +42,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class UsageConditions:
-    """Conditions on a table of usage, and their parameters; `narrow` when they let through less than the workspace."""
+    """Conditions on a table of usage, and their parameters; `narrow` when they match less than the workspace."""
 
     conditions: tuple[str, ...]
     parameters: dict[str, Any]
@@ -50,7 +50,7 @@ class UsageConditions:
 
 
 def scope_of(workspace: Workspace | None, filters: Filters, own_key: APIKey | None) -> UsageConditions:
-    """What may be read: the workspace's usage, of it only `own_key`'s if given, of that what the filters let through.
+    """What may be read: the workspace's usage, of it only `own_key`'s if given, of that what the filters match.
 
     None is every workspace: for operators. Raises NotFound for a key that is not among them.
     """

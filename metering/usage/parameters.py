@@ -17,7 +17,7 @@ from metering.periods import parse_instant
 from metering.usage.filters import STATUS_NUMBERS, Filters
 from metering.usage.query import BUCKETS, GROUPS, MAX_ROWS
 
-# A "+" that was not percent-encoded arrives as a space. Only a zone can follow a time of day, so it is told apart.
+# A "+" that was not percent-encoded arrives as a space. Only a zone can follow a time of day, so it is recognised.
 PLUS_LOST = re.compile(r"(\d\d:\d\d(?::\d\d(?:\.\d+)?)?) (\d\d:?\d\d)$", re.ASCII)
 MAX_EVENTS_PAGE = 1_000
 DEFAULT_EVENTS_PAGE = 100

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from metering.ingest.models import IS_BILLED, IS_COUNTED
 from metering.usage.filters import UsageConditions
 from metering.usage.tiles import Grain, Tile, tiles
 
-ROLLUP_COLUMNS = """workspace_id, model_id, key_id, service_tier_id, provider_id, status, requests, input_tokens,
+ROLLUP_COLUMNS = f"""workspace_id, model_id, key_id, service_tier_id, provider_id, status, requests, input_tokens,
        cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
-       CASE WHEN price_id = 0 AND status <> 2 THEN requests ELSE 0 END AS unpriced_requests, cost"""
+       CASE WHEN price_id = 0 AND {IS_BILLED} THEN requests ELSE 0 END AS unpriced_requests, cost"""
 EVENT_COLUMNS = """workspace_id, model_id, key_id, service_tier_id, provider_id, status, 1::bigint AS requests,
        input_tokens::bigint, cached_input_tokens::bigint, cache_write_tokens::bigint, output_tokens::bigint,
        reasoning_tokens::bigint, CASE WHEN cost IS NULL THEN 1 ELSE 0 END AS unpriced_requests,
@@ -86,5 +87,5 @@ def _tile_sql(scope: UsageConditions, tile: Tile, at: int) -> str:
     table, when, columns = SOURCES[tile.grain]
     conditions = [*scope.conditions, f"{when} >= %(start_{at})s", f"{when} < %(end_{at})s"]
     if tile.grain == Grain.EVENTS:
-        conditions.append("status <> 3")  # voided: counted nowhere, as in the rollups
+        conditions.append(IS_COUNTED)  # as in the rollups
     return f"SELECT {when} AS at, {columns}\nFROM {table}\nWHERE {' AND '.join(conditions)}"

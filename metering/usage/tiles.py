@@ -1,4 +1,4 @@
-"""Which tables answer for a stretch of time: whole days and hours from rollups, edges within an hour from events."""
+"""Which tables answer for an interval: whole days and hours from rollups, edges within an hour from events."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ class Grain(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """The part [start, end) of a stretch that one table answers for."""
+    """The part [start, end) of an interval that one table answers for."""
 
     grain: Grain
     start: datetime

@@ -127,7 +127,7 @@ def no_workspace(request: HttpRequest) -> HttpResponse:
 
 
 def show_refusal(request: HttpRequest, refusal: Refusal, to: str, *args: Any) -> HttpResponse:
-    """Says the refusal on the page it leads back to. One that means "not here" goes on up and becomes a 404."""
+    """Says the refusal on the page it leads back to. One that means "not here" becomes a 404."""
     if refusal.status == 404:
         raise refusal
     messages.error(request, refusal.message)

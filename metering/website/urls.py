@@ -20,7 +20,7 @@ urlpatterns = [
     path("models/<path:slug>", catalogue.model_page, name="model"),
     path("usage", usage.usage_page, name="usage"),
     path("usage/events", events.event_list, name="events"),
-    # Browsers shorten `/../` in a path, so pages link by the query. The path is for whoever writes it by hand.
+    # Browsers shorten `/../` in a path, so pages link by the query. The path is for those who type it.
     path("usage/request", events.event_page, name="event"),
     path("usage/events/<request_id:request_id>", events.event_page, name="event_by_path"),
     path("keys", keys.key_list, name="keys"),

@@ -42,7 +42,7 @@ from omixa_billing.outage import is_outage
 
 log = structlog.get_logger(__name__)
 
-# Held by whoever weighs corrections; any fixed number will do.
+# Held while corrections are decided; any fixed number will do.
 CORRECTIONS_LOCK = 7_239_002
 WAITING_PER_TRANSACTION = 5_000
 NEWEST_WAITING = 1_000
@@ -97,7 +97,7 @@ def _process_some(now: Clock, among: int) -> tuple[int, int]:
             rates = _begin()
             batches += quarantine_late(claim_fresh(Batch.Kind.CORRECTIONS), now())
             sent = of_batches(batches)
-            # Before the quarantine is asked: then whoever finds an event finds whatever waited for it as well.
+            # Before the quarantine is asked: then a worker that finds an event finds what waited for it as well.
             places = _places(sent)
             waiting += lock_waiting(among, WAITING_PER_TRANSACTION)
             waited = of_waiting(waiting)

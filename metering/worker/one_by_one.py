@@ -1,6 +1,6 @@
 """The slow way for a batch that cannot be recorded as a whole: the event at fault is quarantined, the others stand.
 
-At fault is what the database refuses, and what the door let through and would not now: an older version of it had other rules.
+At fault is what the database refuses, and what the endpoint accepted and would refuse now: an older version had other rules.
 """
 
 from datetime import datetime
@@ -53,7 +53,7 @@ def record_one_by_one(batches: list[Claimed], rates: RateTable, now: datetime, f
 
 
 def _revalidated(batch: Claimed, now: datetime) -> Claimed:
-    """The batch, with what the door would refuse today quarantined and listed."""
+    """The batch, with what the endpoint would refuse today quarantined and listed."""
     known = {item["index"] for item in batch.items}
     checked = check_each(batch.contents(), batch.kind, batch.received_at)
     refused = [each for each in checked if each.index not in known]

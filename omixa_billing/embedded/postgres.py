@@ -1,7 +1,7 @@
 """When the embedded PostgreSQL runs, and who may stop it.
 
 Everyone who uses the server shares the lock `run/postgres.users`; starting and stopping happens under the lock
-`run/postgres.change`, one at a time. A server started for a command is stopped by whoever leaves last; the launcher
+`run/postgres.change`, one at a time. A server started for a command is stopped by the last process that uses it; the launcher
 under `make run` (`python -m omixa_billing.embedded.postgres`) is a user like the others, only one that stays, so it
 adopts a server that a command has started, and a command never stops one that the launcher holds.
 """

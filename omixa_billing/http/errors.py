@@ -83,7 +83,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     if isinstance(error, Refusal):
         return _answer(error.status, error.code, error.message, error.param, error.retry_after)
     if isinstance(error, Http404):
-        return _answer(404, "not_found", str(error) or "There is no such thing here.")
+        return _answer(404, "not_found", str(error) or "There is nothing at this address.")
     if isinstance(error, PermissionDenied):
         return _answer(403, "not_allowed", str(error) or "This credential may not do that.")
     if isinstance(error, RequestDataTooBig):

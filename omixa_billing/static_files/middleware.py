@@ -4,6 +4,6 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 
 
 class ServeStaticFiles(WhiteNoiseMiddleware):
-    """A name that holds a hash never means another file: whoever has it keeps it for a year."""
+    """A name that holds a hash never means another file: browsers keep it for a year."""
 
     FOREVER = 365 * 24 * 60 * 60

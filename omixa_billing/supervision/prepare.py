@@ -26,8 +26,8 @@ def main() -> int:
     try:
         import django
 
-        django.setup()  # settings that are not fit to start with are told before anything is made
-        # As a user of the server beside its launcher, so that the reason why it cannot start is told here.
+        django.setup()  # settings that it cannot start with are reported before anything is made
+        # As a user of the server beside its launcher, so that the reason why it cannot start is printed here.
         with postgres.ensure_running() if uses_embedded_postgres() else nullcontext():
             prepare()
     except Exception as error:

@@ -98,7 +98,7 @@ def say(text: str | bytes, end: str = "\n") -> None:
 
 
 def interruptible_parent() -> int | None:
-    """The id of the make that called us, if it would be told about a Ctrl-C."""
+    """The id of the make that called us, if a Ctrl-C would reach it."""
     parent = os.getppid()
     return parent if "MAKELEVEL" in os.environ and catches_interrupt(parent) else None
 

@@ -185,7 +185,7 @@ def test_an_event_is_replayed_once_its_key_is_there(console: Client, world: Worl
     event = held_back(world.key, "early", key_id="key_of_tomorrow", usage=GOLDEN_USAGE)
     assert "it would be refused again: key_id names no key of any workspace." in shown(console, page_of(event, "replay"))
     APIKey.objects.create(workspace=world.acme, kind="live", name="tomorrow", public_id="key_of_tomorrow")
-    assert "The door would let it through now" in shown(console, page_of(event, "replay"))
+    assert "It would be accepted now" in shown(console, page_of(event, "replay"))
     assert submit(console, page_of(event, "replay"), reason="").status_code == 302
     assert "It waits for a worker." in shown(console, page_of(event))
     work()
@@ -268,7 +268,7 @@ def test_all_that_match_are_replayed_and_nothing_that_comes_later(console: Clien
     assert "Replay 60 events" in shown(console, url)
     assert submit(console, url, reason="all of them").status_code == 302
     messages = shown(console, reverse(LISTING))
-    assert "60 events replayed in 60 batches. The door refused 60 of them again: these are back as new ones." in messages
+    assert "60 events replayed in 60 batches. 60 of them were refused again: these are back as new ones." in messages
     assert QuarantinedEvent.objects.filter(settled_at=NOW).count() == 60
     assert QuarantinedEvent.objects.get(request_id="later").settled_at is None
 

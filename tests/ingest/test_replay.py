@@ -177,7 +177,7 @@ def test_a_conflict_conflicts_again_until_it_is_another_attempt(gateway: Gateway
 
 
 def test_a_clock_that_ran_ahead_is_right_in_the_end_and_a_very_old_event_is_not(gateway: Gateway, key: APIKey) -> None:
-    """A replay is judged by the moment of the replay."""
+    """A replay is checked as of the moment of the replay."""
     send(gateway, [an_event(key, occurred_at="2026-10-15T13:00:00Z")])
     (batch,) = replay_events(ids(), WHO, LATER)
     work(LATER)

@@ -230,8 +230,8 @@ def test_a_threshold_crossed_twice_alerts_once_each_time(acme: Workspace, use: M
     assert [top_up_low(LATER)["told"] for _ in range(2)] == [1, 0]
     send_waiting(LATER)
     assert [each.body.splitlines()[0] for each in mail.outbox] == [
-        "Your balance is 1.50 USD, below the 2.00 USD at which you asked to be told.",
-        "Your balance is 0.50 USD, below the 2.00 USD at which you asked to be told.",
+        "Your balance is 1.50 USD, below the 2.00 USD at which you asked for a notice.",
+        "Your balance is 0.50 USD, below the 2.00 USD at which you asked for a notice.",
     ]
 
 

@@ -106,3 +106,27 @@ def test_no_float_comes_near_money() -> None:
     for file in exact:
         names = {node.id for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Name)}
         assert "float" not in names, file
+
+
+def test_status_numbers_are_not_typed_into_sql() -> None:
+    """`EventStatus` has them, and the conditions that are asked for in SQL beside it."""
+    typed = re.compile(r"status (?:=|<>|<|>|IN) ?\(?\d")
+    found = [
+        f"{file.relative_to(ROOT)}:{number}"
+        for file in sorted((ROOT / "metering").rglob("*.py"))
+        for number, line in enumerate(file.read_text().splitlines(), 1)
+        if "migrations" not in file.parts and not line.startswith("    status = ") and typed.search(line)
+    ]
+    assert found == []
+
+
+def test_the_environment_is_read_where_settings_are_made() -> None:
+    """And where the processes are started, before there are settings. `audit/settings_changed.py` looks who changed them."""
+    readers = {"workspaces/audit/settings_changed.py"}
+    found = [
+        str(file.relative_to(ROOT))
+        for package in ("metering", "workspaces")
+        for file in sorted((ROOT / package).rglob("*.py"))
+        if "os.environ" in file.read_text() or "getenv" in file.read_text()
+    ]
+    assert [name for name in found if name not in readers] == []

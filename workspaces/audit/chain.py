@@ -1,7 +1,7 @@
 """The chain as it stands: each sealed entry in its place, and the proof that nothing was changed, removed or inserted.
 
 The proof computes every hash itself, from the columns, and asks the database's own functions nothing. docs/running.md gives
-the form of an entry's text to whoever checks an export with a program of their own.
+the form of an entry's text, for those who check an export with a program of their own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ROWS_AT_ONCE = 2_000
 NEWEST = 200
 SEALING = "audit_wants_a_seal, audit_is_sealed_last"  # the triggers, in the order in which they fire
 
-# A seal without an entry, and the other way round, are told of and not left out.
+# A seal without an entry, and an entry without a seal, are reported, not left out.
 LINKS = f"""
 SELECT s.position, encode(s.previous_hash, 'hex'), encode(s.hash, 'hex'), '{AUDIT_PREFIX}' || e.id,
        to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), e.actor_kind, e.actor, e.action, w.public_id,

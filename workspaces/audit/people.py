@@ -66,7 +66,7 @@ def recorded(user: User, update_fields: Iterable[str] | None) -> Iterator[None]:
             return
         if before.password != user.password and not rehashed and (written is None or "password" in written):
             record_about_person(user, "password.changed", actor)
-            if this_command():  # with a request, whoever changes it mails
+            if this_command():  # with a request, the page that changes it sends the mail
                 transaction.on_commit(lambda: changed.password_by_command(user))
         names = [name for name in FLAGS if written is None or name in written]
         pairs = {name: [getattr(before, name), getattr(user, name)] for name in names}
@@ -80,7 +80,7 @@ def record_sessions_ended(user: User) -> None:
 
 
 def record_about_person(user: User, action: str, actor: str, **detail: Any) -> None:
-    """An act on a person, told in the trail of each workspace that the person belongs to."""
+    """An act on a person, entered in the trail of each workspace that the person belongs to."""
     now = timezone.now()
     if places := _workspaces_of(user=user):
         record_many(actor, action, ((user.email, workspace, detail) for workspace in places), now=now)

@@ -29,7 +29,7 @@ LONGEST_DETAIL = 80
 
 
 class TargetFilter(TextFilter):
-    """Entries about one thing, by its id."""
+    """Entries about one object, by its id."""
 
     title = "target"
     parameter_name = "target"

@@ -238,7 +238,7 @@ def create_gateway(
 def change_reach(gateway: Gateway, workspaces: Iterable[Workspace], may_correct_all: bool, actor: str, now: datetime) -> None:
     """Whose usage the gateway may send, every workspace's when there are none, and whether it may correct what others sent.
 
-    What it sent before is not judged again; a correction that still waits for its event is judged when it is applied.
+    What it sent before is not checked again; a correction that still waits for its event is checked when it is applied.
     """
     locked = _locked_gateway(gateway)
     before = reach_of(locked)

@@ -29,14 +29,14 @@ def password_by_command(user: User) -> None:
 
 
 def address_changed(request: HttpRequest, user: User, before: str) -> None:
-    """Told at both addresses: the old one's reader must hear of it, and can no longer have a link sent there."""
+    """A mail to both addresses: the old one's reader must hear of it, and can no longer have a link sent there."""
     EmailAddress.objects.filter(user=user).exclude(email__iexact=user.email).delete()
     for email in (before, user.email):
         _tell(request, user, "account/email/email_changed", email, from_email=before, to_email=user.email)
 
 
 def sessions_were_ended(request: HttpRequest, user: User) -> None:
-    """Signs the person out everywhere and tells them; whoever does it to their own account stays signed in here."""
+    """Signs the person out everywhere and tells them; a person who does it to their own account stays signed in here."""
     _end(request, user)
     _tell(request, user, "account/email/sessions_ended")
 

@@ -2,7 +2,7 @@
 
 Every POST of a signed-in person asks, in the console, on the customers' pages and in the API, but for the short list in
 `settings.ACTS_WITHOUT_CONFIRMATION`: so a page that is added later asks by itself. What was typed stays in the page that
-asks, and nowhere else; confirmed, the same request goes on, once. A key in a header is no person and is not asked.
+asks, and nowhere else; once confirmed, the same request continues, once. A key in a header is no person and is not asked.
 """
 
 from collections.abc import Callable

@@ -8,7 +8,7 @@ from workspaces.signin.limits import remember_reset
 
 
 class NewPasswordForm(ResetPasswordKeyForm):
-    """A new password by the link in a mail. Whoever holds the link reads the address's mail, so that shows it is theirs."""
+    """A new password by the link in a mail. Holding the link shows that the person reads the address's mail."""
 
     def save(self) -> None:
         super().save()

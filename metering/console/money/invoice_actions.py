@@ -90,12 +90,12 @@ def next_step(invoice: Invoice) -> str:
 
 
 def how_to_continue(invoice: Invoice) -> str:
-    """How a parked draft goes on."""
+    """What ends the wait of a draft on hold."""
     if invoice.subtotal_exact > 0:
         return "Finalizing it releases it."
     if needs_acceptance(invoice):
         return "Accepting it lets the next invoice take it back."
-    return "It goes on by itself when these events are priced or settled."
+    return "It continues by itself once these events are priced or settled."
 
 
 def is_running(invoice: Invoice) -> bool:

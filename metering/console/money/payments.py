@@ -1,4 +1,4 @@
-"""Money that moved: payments and refunds, attempts, top-ups, disputes; what Stripe told; and the mails."""
+"""Money that moved: payments and refunds, attempts, top-ups, disputes; webhooks of Stripe; and the mails."""
 
 from __future__ import annotations
 

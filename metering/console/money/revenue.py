@@ -19,7 +19,7 @@ CHART_MODELS = 5
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Usage of a stretch beside that of the one before it, in words what the latter is."""
+    """Usage of a period beside that of the one before it, and the name of the latter."""
 
     current: UsageRow
     before: UsageRow

@@ -34,7 +34,7 @@ CODES_SOUGHT = 1_000
 
 
 class QuarantineStateFilter(DropdownFilter):
-    """Open ones unless asked otherwise; whoever searches by id looks for all."""
+    """Open ones unless asked otherwise; a search by id looks among all."""
 
     title = "state"
     parameter_name = "state"

@@ -33,7 +33,7 @@ NO_SECRETS = "What looked like a secret was replaced by [removed], and is sent s
 
 
 class _Sent(NamedTuple):
-    """What is to be told of a batch; the batch itself, with its body, is let go."""
+    """What is to be said about a batch; the batch itself, with its body, is released."""
 
     events: int
     refused: int
@@ -57,7 +57,7 @@ class EditForm(forms.Form):
 
 
 def replay_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResponse:
-    """One event as it is, with what the door would say to it now."""
+    """One event as it is, with what the endpoint would say to it now."""
     event = get_object_or_404(QuarantinedEvent, pk=pk)
 
     def act(asked: dict[str, Any]) -> HttpResponse:
@@ -66,7 +66,7 @@ def replay_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResp
 
     refused = forecast(bytes(event.content), event.kind, timezone.now())
     if refused is None:
-        intro = "It is sent through the door again, as it is. The door would let it through now; a worker then records it."
+        intro = "It is sent again, as it is. It would be accepted now; a worker then records it."
     else:
         intro = f"As it is, it would be refused again: {refused.rejection.message} Edit it instead, unless you know better."
     return FormPage("Replay the event", act, _page_of(event), ReplayForm, intro, "Replay the event").respond(
@@ -75,7 +75,7 @@ def replay_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResp
 
 
 def edit_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResponse:
-    """One event with other content; what the door would refuse is said beside the content, and nothing changes."""
+    """One event with other content; what would be refused is said beside the content, and nothing changes."""
     event = get_object_or_404(QuarantinedEvent, pk=pk)
     content = bytes(event.content)
 
@@ -130,14 +130,14 @@ def replay_all_page(request: HttpRequest, admin: OperatorAdmin) -> HttpResponse:
         if not batches:
             raise AlreadyResolved("Nothing to replay: all of it is settled already.")
         sent, refused = sum(batch.events for batch in batches), sum(batch.refused for batch in batches)
-        again = f" The door refused {refused:,} of them again: these are back as new ones." if refused else ""
+        again = f" {refused:,} of them were refused again: these are back as new ones." if refused else ""
         messages.success(request, f"{_events(sent)} replayed in {_counted(len(batches), 'batch', 'batches')}.{again}")
         if full:
             messages.warning(request, "The inbox is full: the rest is still open. Replay it once the workers have caught up.")
         return redirect(LISTING) if full else _after_all(request, rows)
 
     intro = (
-        "They are sent through the door again as they are, a thousand to a batch. What was recorded meanwhile comes out as a "
+        "They are sent again as they are, a thousand to a batch. What was recorded meanwhile comes out as a "
         "duplicate; what is refused again comes back as a new quarantined event."
     )
     title = f"Replay {how_many(rows)}"
@@ -185,7 +185,7 @@ def _after_all(request: HttpRequest, rows: QuarantinedEventQuerySet) -> HttpResp
 
 def _replayed(request: HttpRequest, event: QuarantinedEvent, batch: Batch) -> HttpResponse:
     if batch.rejected:
-        messages.warning(request, "The door refused it again: it is back in the quarantine as a new event.")
+        messages.warning(request, "It was refused again: it is back in the quarantine as a new event.")
     else:
         messages.success(request, "The event is on its way. This page says what became of it.")
     return redirect(_page_of(event))

@@ -18,7 +18,7 @@ REASONS = {
     "invalid_correction": ReasonText("A correction not of the contract's form", FIX_FORM),
     "invalid_litellm_payload": ReasonText(
         "Not a LiteLLM payload",
-        "Only what could be told of its identity was kept. Write the event in our form with “Edit and replay”, "
+        "Only what could be read of its identity was kept. Write the event in our form with “Edit and replay”, "
         "or have it sent again.",
     ),
     "served_tier_unknown": ReasonText(
@@ -61,7 +61,7 @@ REASONS = {
     ),
     "identity_taken": ReasonText(
         "Another event has its request id and attempt",
-        "The first stands and is billed. Dismiss this one if it is the same response told differently; "
+        "The first stands and is billed. Dismiss this one if it is the same response in other words; "
         "give it another attempt with “Edit and replay” if it was a response of its own.",
     ),
     "unknown_event": ReasonText(

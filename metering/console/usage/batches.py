@@ -139,7 +139,7 @@ class BatchAdmin(OperatorAdmin):
         def act(asked: dict[str, Any]) -> HttpResponse:
             remind("metering.sweep_inbox")
             audit.record(actor_of(request), "inbox.reminded", "waiting batches", now=timezone.now())
-            messages.success(request, "The workers are told that there is work.")
+            messages.success(request, "The workers have been reminded.")
             return redirect(back)
 
         back = reverse("admin:metering_batch_changelist")

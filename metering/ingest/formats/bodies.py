@@ -93,7 +93,7 @@ def gunzip(data: bytes, limit: int) -> bytes:
     if not stream.eof:
         raise MalformedBody("The gzip body breaks off before its end: send it again.")
     if stream.unused_data:
-        raise MalformedBody("The gzip body goes on after its end: send one gzip member.")
+        raise MalformedBody("The gzip body has data after its end: send one gzip member.")
     return body
 
 

@@ -345,7 +345,7 @@ def _instant(micros: int) -> str:
 
 
 def _millis(start: int | None, end: int | None) -> int | None:
-    """Whole milliseconds, rounded half up; None where a clock was set back or the stretch is longer than a count holds."""
+    """Whole milliseconds, rounded half up; None where a clock was set back or the interval is longer than a count holds."""
     if start is None or end is None:
         return None
     millis = (end - start + 500) // 1000

@@ -1,4 +1,4 @@
-"""What comes through each door, in the one form that the inbox keeps: `{"events": [...]}` or `{"corrections": [...]}`."""
+"""What each endpoint receives, in the one form that the inbox keeps: `{"events": [...]}` or `{"corrections": [...]}`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
-"""What doors for other formats hand on: our events' bytes, and in place of one that is none, why.
+"""What endpoints for other formats pass on: the bytes of our events, and in place of what is no event, the reason.
 
-A translator judges form alone; what it hands on goes through the same checks as an event sent in our own format.
+A translator checks the form alone; what it passes on goes through the same checks as an event sent in our own format.
 """
 
 from typing import NamedTuple

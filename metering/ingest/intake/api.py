@@ -96,7 +96,7 @@ class GatewayView(View):
 
 
 class IntakeView(GatewayView):
-    """What the doors have in common: 202 once the batch is committed."""
+    """What the endpoints have in common: 202 once the batch is committed."""
 
     def payload(self, body: bytes, request: HttpRequest) -> InboxPayload:
         raise NotImplementedError

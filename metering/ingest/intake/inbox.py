@@ -60,18 +60,18 @@ class Claimed(NamedTuple):
         return Batch(pk=self.id, kind=self.kind, source=self.source, gateway_id=self.gateway_id)
 
     def arriving(self) -> Iterator[tuple[BatchOrigin, Event]]:
-        """The events that the door let through, each with where it came from."""
+        """The events that the endpoint accepted, each with where it came from."""
         origin = BatchOrigin(self.id, self.gateway_id)
         return ((origin, event) for event in self.open())
 
     def open(self) -> list[Event]:
-        """The events that the door let through, in order."""
+        """The events that the endpoint accepted, in order."""
         if not self.items and (events := read_all(self.body, self.received_at)) is not None:
             return events
         return [read_event(raw, index, self.received_at) for index, raw in self.admitted()]
 
     def admitted(self) -> Iterator[tuple[int, bytes | msgspec.Raw]]:
-        """What the door did not refuse, by position, still closed."""
+        """What the endpoint did not refuse, by position, still raw."""
         refused = {item["index"] for item in self.items}
         return ((index, raw) for index, raw in enumerate(self.contents()) if index not in refused)
 

@@ -1,6 +1,6 @@
-"""The door: what a gateway sent becomes one committed inbox row, and what cannot be read goes to the quarantine with it.
+"""Receiving: what a gateway sent becomes one committed inbox row, and what cannot be read goes to the quarantine with it.
 
-Everything that can be judged from the event alone is judged here, so that the gateway hears of it at once; the worker reads
+Everything that can be checked from the event alone is checked here, so that the gateway hears of it at once; the worker reads
 the same bytes again and comes to the same result.
 """
 

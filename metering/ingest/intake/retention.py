@@ -38,7 +38,7 @@ def _drop(name: str) -> bool:
     table = connection.ops.quote_name(name)
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            # Whoever waits for this lock holds up everybody behind it.
+            # What waits for this lock holds up everything behind it.
             cursor.execute("SET LOCAL lock_timeout = '1s'")
             cursor.execute("LOCK TABLE ONLY metering_batch IN ACCESS EXCLUSIVE MODE")
             cursor.execute(f"SELECT EXISTS (SELECT FROM {table} WHERE status = 'pending')")  # noqa: S608 - from the catalogue

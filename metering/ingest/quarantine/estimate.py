@@ -28,7 +28,7 @@ OUTPUTS = ("completion_tokens", "output_tokens", "candidatesTokenCount", "candid
 CACHED = ("cache_read_input_tokens", "cachedContentTokenCount", "cached_content_token_count")
 DETAILS = ("prompt_tokens_details", "input_tokens_details")
 
-# Where this process goes on: what cannot be estimated now may be when its key or its price exists.
+# Where this process continues: what cannot be estimated now may be once its key or its price exists.
 _after = 0
 
 # What an operator is settling at this moment is left to him: to wait for it in any other order than his would be a deadlock.
@@ -87,7 +87,7 @@ def estimates(contents: Sequence[tuple[bytes, str, datetime]]) -> list[Decimal |
 def fill_estimates(limit: int = 1_000) -> int:
     """Estimates up to `limit` open events that have no estimate yet, and returns how many it could.
 
-    Each call goes on where the last one of this process stopped, and begins again at the end.
+    Each call continues where the last one of this process stopped, and begins again at the end.
     """
     global _after
     waiting = QuarantinedEvent.objects.open().filter(estimated_cost__isnull=True, id__gt=_after)

@@ -1,8 +1,8 @@
-"""Sends quarantined events through the door again, as they were or as an operator edited them.
+"""Sends quarantined events to the endpoint again, as they were or as an operator edited them.
 
 The batch is stored and its events are settled in one transaction, under their locks: killed anywhere, run twice or twice at
 once, nothing is replayed twice and nothing is lost. Identity is in the content, so what was recorded meanwhile comes out as
-a duplicate; what is refused again comes back as a new quarantined event of the new batch. A replay is judged by the moment
+a duplicate; what is refused again comes back as a new quarantined event of the new batch. A replay is checked as of the moment
 of the replay, as docs/decisions/0009 explains.
 """
 
@@ -65,7 +65,7 @@ def replay_matching(
 
 
 def replay_edited(event_id: int, content: bytes, actor: str, now: datetime, reason: str = "") -> Batch:
-    """Replays one event with other content. Raises InvalidParameter when the door would refuse that: nothing changes then.
+    """Replays one event with other content. Raises InvalidParameter when the endpoint would refuse that: nothing changes then.
 
     Raises AlreadyResolved when it is not open any more.
     """
@@ -84,7 +84,7 @@ def replay_edited(event_id: int, content: bytes, actor: str, now: datetime, reas
 
 
 def forecast(content: bytes, kind: str, now: datetime) -> Refused | None:
-    """What the door would refuse this content for; None when it would let it through to a worker."""
+    """Why the endpoint would refuse this content; None when it would accept it."""
     refused = check_each([raw_content(content)], kind, now)
     return refused[0] if refused else None
 

@@ -88,7 +88,7 @@ def _sort_out(
     identities: list[Identity],
     standing: dict[int, bytes],
 ) -> Claims:
-    """Whoever did not get the identity is a duplicate of what has it when it says the same, and else in conflict with it."""
+    """An event whose identity another one has is a duplicate if both say the same, and in conflict otherwise."""
     claims = Claims([], [], [])
     holders: dict[tuple[int, str, int], bytes] = {}
     for position, (name, arrival) in enumerate(firsts.items()):

@@ -146,7 +146,7 @@ def line_kind(key: LineKey, quantity: int, own: Period) -> str:
 
 
 def amount_of(key: LineKey, quantity: int, prices: Mapping[str, PriceVersion]) -> Decimal:
-    """What so many tokens of the thing cost: exact USD."""
+    """What so many tokens at this price cost: exact USD."""
     return from_pico(pico(prices[key.price], key.component, quantity))
 
 
@@ -171,7 +171,7 @@ def description(model: str, key: LineKey, price: PriceVersion, dated: bool) -> s
 
 
 def with_several_versions(keys: Iterable[LineKey], prices: Mapping[str, PriceVersion]) -> set[tuple[datetime, int, str]]:
-    """The (month, model, tier) whose lines need a date to be told apart."""
+    """The (month, model, tier) whose lines need a date to be distinguished."""
     versions: dict[tuple[datetime, int, str], dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
     for key in keys:
         threshold = prices[key.price].above_input_tokens

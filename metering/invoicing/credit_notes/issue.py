@@ -116,7 +116,7 @@ def issue(
 ) -> CreditNote:
     """A numbered credit note of an invoice that the transaction holds locked, its workspace before it.
 
-    `settlement` says how what is given back reaches the customer; whoever calls this sees to that
+    `settlement` says how what is given back reaches the customer; the caller does that
     (payments/refunds/reversals.py). Raises what `plan_credit_note` raises.
     """
     reason = checked_reason(reason)

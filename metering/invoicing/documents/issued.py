@@ -1,7 +1,7 @@
 """Documents as they were issued: the first PDF of an invoice is kept, and each later download is that one.
 
 A new logo, paper, font or release of the typesetter changes what is issued from then on, never what was; and what is paid is
-told by the invoice's page, not by its paper. Only a void invoice gets another one, that says so.
+shown on the invoice's page, not on its paper. Only a void invoice gets another one, that says so.
 """
 
 from collections.abc import Callable

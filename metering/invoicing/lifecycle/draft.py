@@ -6,7 +6,7 @@ from metering.invoicing.models import Invoice, InvoiceLine, line_id
 
 
 def write_draft(invoice: Invoice | None, preview: InvoicePreview, warnings: list[str], held: str = "") -> Invoice:
-    """The preview as a draft: `invoice` refreshed, or a new one. A line that bills the same thing keeps its id."""
+    """The preview as a draft: `invoice` refreshed, or a new one. A line that bills the same keeps its id."""
     if invoice is None:
         period = preview.period
         invoice = Invoice(workspace=preview.workspace, period_start=period.start, period_end=period.end)

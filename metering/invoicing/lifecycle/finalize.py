@@ -15,7 +15,7 @@ from metering.invoicing.models import Invoice
 
 
 def finalize(invoice_id: int, actor: str, now: datetime) -> Invoice:
-    """The draft with this primary key, numbered and open. Whoever calls this decides: a held one is released by it.
+    """The draft with this primary key, numbered and open. A person decides this: a draft on hold is released by it.
 
     Raises InvoiceNotDraft, MonthNotEnded, and NothingToBill when nothing is left on it.
     """

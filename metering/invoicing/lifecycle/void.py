@@ -34,7 +34,7 @@ def void(invoice_id: int, reason: str, actor: str, now: datetime) -> Invoice:
 
 
 def mark_uncollectible(invoice_id: int, reason: str, actor: str, now: datetime) -> Invoice:
-    """The open invoice with this primary key, given up; it stays owed, and money that comes still pays it.
+    """The open invoice with this primary key, marked as uncollectible; it stays owed, and money that comes still pays it.
 
     Raises InvoiceNotOpen and InvalidParameter.
     """

@@ -65,7 +65,7 @@ class Command(JsonCommand):
 
 
 def work_off(order: Rerating) -> None:
-    """Until it is done. A worker may be at it as well, and the two take turns; should that one die, this goes on alone."""
+    """Until it is done. A worker may process it as well, in turns; if the worker dies, this process continues alone."""
     while order.status == Rerating.Status.RUNNING:
         continue_rerating(order.pk, timezone.now())
         order.refresh_from_db()

@@ -45,7 +45,7 @@ def after_change(workspace_id: int, now: datetime, **_: Any) -> None:
 
 
 def update_suspensions(now: datetime | Clock) -> dict[str, int]:
-    """Judges every workspace that is suspended or may have to be. Counts of newly suspended, lifted, and failed."""
+    """Updates every workspace that is suspended or may have to be. Counts of newly suspended, lifted, and failed."""
     clock = ticking(now)
     counts = {"suspended": 0, "lifted": 0, "failed": 0}
     for workspace in _workspaces_to_check():

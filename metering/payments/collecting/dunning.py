@@ -1,6 +1,6 @@
 """After a decline: retries some days later, a mail at each step, then past due. Payment ends it at any time.
 
-A step is a decline, or a reminder, after its day has come: what the customer tries in between is told of and counts for
+A step is a decline, or a reminder, after its day has come: what the customer tries in between gets its own mail and counts for
 nothing. Steps that were missed while nothing ran are made up for a day apart. A method saved meanwhile is tried at once,
 also when it is past due. An invoice that nothing can be charged for, without a saved method or without Stripe, is dunned by
 mail from its due day on, and one on which less is due than a card can pay is not dunned at all.

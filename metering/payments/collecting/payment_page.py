@@ -1,7 +1,7 @@
 """Attempts that are paid on a page of Stripe's. As long as it is open, what happens on it is its owner's affair.
 
 The page says more than the payment on it: a card declined on an open page is tried again there, and a payment that fails after
-the page is complete, as bank debits do, is a decline. Nobody can pay on a page whose address nobody was told.
+the page is complete, as bank debits do, is a decline. Nobody can pay on a page whose address was never given out.
 """
 
 from datetime import datetime

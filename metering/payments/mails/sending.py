@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 ENOUGH_FAILURES = 3
 # Mails that bring the invoice along.
 WITH_PDF = ("invoice_ready", "payment_reminder")
-# Invoices finalized longer ago than this were told of by whatever came before this product.
+# Mails about invoices finalized longer ago than this were sent by the system before this product.
 NEWS_FOR = timedelta(days=30)
 # What waited longer than this for a mail server to be set up is no news any more: a person may still send it.
 NEWS_WITHOUT_A_SERVER = timedelta(days=3)
@@ -74,7 +74,7 @@ def resend_notice(notice: Notice, actor: str, now: datetime) -> Notice:
 
 
 def add_finalized_notices(now: datetime) -> None:
-    """A notice for each finalized invoice that has none; one that credits paid is told of as ready, too."""
+    """A notice for each finalized invoice that has none; one that credits paid is announced as ready, too."""
     told = Notice.objects.filter(key=Concat(Value("invoice_ready:"), OuterRef("public_id")))
     invoices = Invoice.objects.filter(finalized_at__gte=now - NEWS_FOR, status__in=["open", "paid"]).exclude(Exists(told))
     for invoice in invoices.select_related("workspace", "workspace__payment_account").order_by("pk"):

@@ -117,7 +117,7 @@ def card_expiring(about: dict[str, str]) -> Mail:
 def balance_low(about: dict[str, str]) -> Mail:
     return Mail(
         "Your balance is low",
-        [f"Your balance is {about['balance']} USD, below the {about['level']} USD at which you asked to be told."],
+        [f"Your balance is {about['balance']} USD, below the {about['level']} USD at which you asked for a notice."],
         path=BILLING,
         button="Buy credit",
     )

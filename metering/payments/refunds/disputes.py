@@ -18,7 +18,7 @@ ACTOR = "stripe"
 
 
 class DisputeTooEarly(Exception):
-    """Of a payment of ours that Stripe does not call succeeded yet: whoever asked asks again."""
+    """About a payment of ours that Stripe does not call succeeded yet: the webhook is handled again later."""
 
 
 def sync_dispute(dispute_id: str, now: datetime) -> bool:

@@ -1,6 +1,6 @@
 """One call at a time asks Stripe to make something, and it is written down before it is made.
 
-So whoever comes later, after a crash too, knows that there may be something at Stripe, and since when nothing new can come of
+So the next run, after a crash too, knows that there may be something at Stripe, and since when nothing new can come of
 the call. Only one has the turn; who dies with it leaves it to the next when its time is over.
 """
 

@@ -1,7 +1,7 @@
 """The only module that speaks to Stripe. One method is one call; amounts are Decimals here and whole cents on the wire.
 
 Beside money, its answers are of three kinds. A decline, of a bank's or of a method that cannot be used, is the customer's. What
-leaves the outcome unknown, a timeout, a lost connection, a 5xx, is StripeUnavailable: whoever asked asks again under the same
+leaves the outcome unknown, a timeout, a lost connection, a 5xx, is StripeUnavailable: the caller asks again under the same
 idempotency key, or looks for what was made. Everything else that Stripe refuses, a wrong key, a parameter, a method that is not
 enabled, is ours to put right: StripeRefused, which settles nothing. Source: Stripe's API reference and its error codes.
 """

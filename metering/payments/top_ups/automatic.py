@@ -24,7 +24,7 @@ ACTOR = "metering.top_up_balances"
 
 
 def top_up_low(now: datetime | Clock, progress: Progress = unheard) -> dict[str, int]:
-    """Looks at every workspace that wants to be told, or topped up. Counts of topped_up, told and failed."""
+    """Looks at every workspace that wants a notice, or to be topped up. Counts of topped_up, told and failed."""
     clock = ticking(now)
     counts = {"topped_up": 0, "told": 0, "failed": 0}
     watched = Q(top_up_below__isnull=False) | Q(low_balance__isnull=False)
@@ -52,7 +52,7 @@ def _top_up_if_low(account: PaymentAccount, balance: Balance, now: datetime) -> 
 
 
 def _begin_if_low(account_id: int, workspace_id: int, now: datetime) -> TopUp | None:
-    """Looked at again with the workspace held, for another run may have bought, been declined or been told to stop."""
+    """Looked at again with the workspace held, for another run may have bought, been declined or been stopped."""
     with transaction.atomic():
         lock_workspace(workspace_id)
         account = PaymentAccount.objects.select_related("workspace").get(pk=account_id)

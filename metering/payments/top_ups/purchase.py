@@ -1,6 +1,6 @@
 """Buying credits: on a payment page, or from the saved method.
 
-A top-up and its one attempt are written in one transaction, so that whoever dies afterwards leaves something to take up.
+A top-up and its one attempt are written in one transaction, so that after a crash the recovery finds it.
 """
 
 from datetime import datetime

@@ -97,7 +97,7 @@ def decide(
 
 
 def _refused(sent: SentCorrectionRow, event: Stored) -> Verdict | None:
-    """Why the correction may not touch the event, judged by what its gateway may do now; None when it may."""
+    """Why the correction may not touch the event, by what its gateway may do now; None when it may."""
     if event.key_id != sent.key_id:
         return WRONG_KEY
     if sent.sender.may_correct_all or event.gateway_id == sent.sender.gateway_id:

@@ -85,7 +85,7 @@ class SentCorrectionRow(NamedTuple):
 
 
 def of_batches(batches: Sequence[Claimed]) -> list[SentCorrectionRow]:
-    """What the door let through, in order."""
+    """What the endpoint accepted, in order."""
     senders = _senders({batch.gateway_id for batch in batches})
     sent = []
     for batch in batches:

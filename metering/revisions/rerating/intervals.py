@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
+from metering.ingest.models import IS_BILLED
 from metering.periods import DAY, FIRST_INSTANT, HOUR, floor_hour
 from metering.pricing.outlook import Outlook
 from metering.rollups.fold import NO_PRICE
@@ -20,7 +21,7 @@ GROUPS = """
 SELECT workspace_id, hour, model_id, service_tier_id, price_id,
        (SELECT name FROM metering_servicetier WHERE id = service_tier_id)
 FROM metering_hourlyrollup
-WHERE status < 2 AND hour >= %(first_hour)s AND hour < %(end)s{conditions}
+WHERE {is_billed} AND hour >= %(first_hour)s AND hour < %(end)s{conditions}
   AND (workspace_id, hour, model_id, service_tier_id, price_id)
       > (%(at_workspace)s, %(at_hour)s, %(at_model)s, %(at_tier)s, %(at_price)s)
 GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5 LIMIT %(limit)s
@@ -101,5 +102,5 @@ def _groups(scope: RatingScope, at: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         **dict(zip(names, at, strict=True)),
     }
     with connection.cursor() as cursor:
-        cursor.execute(GROUPS.format(conditions=conditions), parameters)
+        cursor.execute(GROUPS.format(is_billed=IS_BILLED, conditions=conditions), parameters)
         return cursor.fetchall()

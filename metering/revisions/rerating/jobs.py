@@ -42,7 +42,7 @@ def order_rerating(
     actor: str,
     now: datetime,
 ) -> Rerating:
-    """The order, audited; a worker is told of it. `plan` is what the dry run said, for comparison.
+    """The order, audited; a worker is reminded. `plan` is the result of the dry run, for comparison.
 
     Raises InvalidParameter without a reason.
     """

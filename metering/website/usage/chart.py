@@ -1,4 +1,4 @@
-"""A chart's figures as its script wants them, and the same as a table for whoever cannot see it."""
+"""A chart's figures as its script wants them, and the same as a table for those who cannot see it."""
 
 from dataclasses import dataclass
 from datetime import datetime

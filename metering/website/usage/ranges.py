@@ -1,4 +1,4 @@
-"""The stretches of time that pages offer: whole UTC days, and the equally long stretch before to compare with."""
+"""The periods that pages offer: whole UTC days, and the equally long period before to compare with."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -69,7 +69,7 @@ def custom(first: date, last: date, now: datetime) -> Range:
 
 
 def _compared(name: str, start: datetime, end: datetime, now: datetime) -> Range:
-    """With the stretch before: the month before a month, else as many days. Cut where this one has come to by now."""
+    """With the period before: the month before a month, else as many days. Cut where this one has come to by now."""
     is_month = (start, end) == ((month := month_of(start)).start, month.end)
     before = previous_month(month).start if is_month else start - (end - start)
     elapsed = min(floor_hour(now) + HOUR, end) - start

@@ -13,7 +13,7 @@ from workspaces.signin.accounts import SECONDS_PER_DAY, password_link
 
 
 class Command(JsonCommand):
-    help = "Print the link by which a person sets their password, for whoever cannot be sent a mail. It works once."
+    help = "Print the link by which a person sets their password, for people who cannot be sent a mail. It works once."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email", metavar="EMAIL")

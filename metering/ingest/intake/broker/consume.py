@@ -33,7 +33,7 @@ Clock = Callable[[], datetime]
 
 
 def consume_queues(now: Clock, stop: threading.Event) -> None:
-    """Until told to stop. A broker or a database that is away is waited for."""
+    """Until it is asked to stop. It waits for a broker or a database that is away."""
     while not stop.is_set():
         try:
             with connected(settings.GATEWAY_BROKER_URL, settings.GATEWAY_BROKER_OPTIONS) as queues:
