@@ -6,10 +6,9 @@ class MeteringConfig(AppConfig):
     name = "metering"
 
     def ready(self) -> None:
-        from metering.jobs.timetable import apply_timetable
-
-        post_migrate.connect(apply_timetable, sender=self)
         from metering.credits.changed import billing_changed
+        from metering.jobs.timetable import apply_timetable
         from metering.payments.balance.suspension import after_change
 
+        post_migrate.connect(apply_timetable, sender=self)
         billing_changed.connect(after_change, dispatch_uid="suspension")
