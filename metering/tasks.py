@@ -32,7 +32,6 @@ from metering.payments.tasks import (
 from metering.reconcile.tasks import reconcile_nightly
 from metering.revisions.rerating.jobs import continue_orders as work_off_reratings
 from metering.revisions.rerating.reprice import price_waiting
-from metering.rollups.fold import fold_events
 from metering.worker.corrections import process_corrections, sweep_corrections
 from metering.worker.events import process_failed, process_waiting
 from omixa_billing.outage import STORAGE_ERRORS
@@ -99,7 +98,7 @@ def _make_the_best_of(error: Exception) -> None:
     """While an inbox is full its work has to be done by a person, and all workers may be waiting here."""
     if isinstance(error, InboxFull):
         try:
-            process_waiting(timezone.now, fold_events)
+            process_waiting(timezone.now)
         except Exception:  # the sweep will meet it too; here it must not cost the message
             log.exception("inbox_not_emptied")
         backlog.forget()
@@ -123,15 +122,15 @@ def tend_inbox_days(run: Run) -> dict[str, Any]:
 @job("metering.process_waiting_batches", record_schedule=False)
 def process_waiting_batches(run: Run) -> dict[str, Any]:
     """Empties the inbox. Runs at every reminder, many times a second: a record is kept of what a person ordered only."""
-    batches = process_waiting(timezone.now, fold_events)
+    batches = process_waiting(timezone.now)
     return {"batches": batches, "corrections": process_corrections(timezone.now)}
 
 
 @job("metering.sweep_inbox")
 def sweep_inbox(run: Run) -> dict[str, Any]:
     """Takes up what no reminder came through for, and gives failed batches another try; then says what is held up."""
-    batches = process_waiting(timezone.now, fold_events)
-    mended, failed = process_failed(timezone.now, fold_events)
+    batches = process_waiting(timezone.now)
+    mended, failed = process_failed(timezone.now)
     corrections, not_corrected = sweep_corrections(timezone.now)
     counts = {"batches": batches, "mended": mended, "corrections": corrections, "estimated": fill_estimates()}
     return counts | {"failed": failed + not_corrected}

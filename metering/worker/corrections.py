@@ -5,17 +5,15 @@ overtakes its event waits in the quarantine and is applied by itself, under its 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 import structlog
 from django.db import DatabaseError, connection, transaction
-from django.db.models import F
 
-from metering.ingest.directory import directory
 from metering.ingest.formats.events import Known, Rejected
-from metering.ingest.intake.inbox import Claimed, claim_fresh, claim_one
+from metering.ingest.intake.inbox import Claimed, claim_fresh
 from metering.ingest.intake.receive import Refused, quarantine
 from metering.ingest.models import Batch, QuarantinedEvent
 from metering.ingest.quarantine.revoked import quarantine_late
@@ -37,6 +35,7 @@ from metering.revisions.corrections.sent import (
 )
 from metering.revisions.corrections.trail import append, corrections_so_far
 from metering.revisions.stored_events import look_up_by_key
+from metering.worker.attempts import Clock, process_alone, process_failing, try_together
 from metering.worker.one_by_one import blames_the_event
 from omixa_billing.outage import is_outage
 
@@ -51,7 +50,6 @@ ALL_WAITING = 2**31
 APPLIED = {RECORDED: "the event has arrived", DUPLICATE: "the same correction was recorded before"}
 
 Verdicts = list[tuple[SentCorrectionRow, Verdict]]
-Clock = Callable[[], datetime]
 
 
 def process_corrections(now: Clock, among: int = NEWEST_WAITING) -> int:
@@ -74,9 +72,8 @@ def sweep_corrections(now: Clock) -> tuple[int, int]:
     Returns how many batches it took up, and how many failed again.
     """
     taken = process_corrections(now, ALL_WAITING)
-    failed = Batch.objects.failing().filter(kind=Batch.Kind.CORRECTIONS).order_by("id")
-    done = [_batch_alone(batch_id, now) for batch_id in list(failed.values_list("id", flat=True))]
-    return taken + done.count(True), done.count(False)
+    succeeded, failed = process_failing(Batch.Kind.CORRECTIONS, lambda batch_id: _batch_alone(batch_id, now))
+    return taken + succeeded, failed
 
 
 def _is_work(among: int) -> bool:
@@ -92,24 +89,22 @@ def _process_some(now: Clock, among: int) -> tuple[int, int]:
     batches: list[Claimed] = []
     waiting: list[int] = []
     done = 0
-    try:
-        with transaction.atomic():
-            rates = _begin()
-            batches += quarantine_late(claim_fresh(Batch.Kind.CORRECTIONS), now())
-            sent = of_batches(batches)
-            # Before the quarantine is asked: then a worker that finds an event finds what waited for it as well.
-            places = _places(sent)
-            waiting += lock_waiting(among, WAITING_PER_TRANSACTION)
-            waited = of_waiting(waiting)
-            verdicts = _correct([*sent, *waited], places | _places(waited), rates, now())
-            _close_batches(batches, verdicts, now())
-            done = _resolve_waiting(verdicts, now())
-    except Exception as error:
-        directory.forget()
-        if is_outage(error):
-            raise
+
+    def work() -> None:
+        nonlocal done
+        rates = _begin()
+        batches[:] = quarantine_late(claim_fresh(Batch.Kind.CORRECTIONS), now())
+        sent = of_batches(batches)
+        # Before the quarantine is asked: then a worker that finds an event finds what waited for it as well.
+        places = _places(sent)
+        waiting[:] = lock_waiting(among, WAITING_PER_TRANSACTION)
+        waited = of_waiting(waiting)
+        verdicts = _correct([*sent, *waited], places | _places(waited), rates, now())
+        _close_batches(batches, verdicts, now())
+        done = _resolve_waiting(verdicts, now())
+
+    if not try_together(work):
         done = len(waiting)
-        log.warning("corrections_retried_alone", batches=[batch.id for batch in batches], error=repr(error))
         for quarantined in waiting:
             _waiting_alone(quarantined, now)
         for batch in batches:
@@ -190,22 +185,7 @@ def _resolve_waiting(verdicts: Verdicts, now: datetime) -> int:
 
 
 def _batch_alone(batch_id: int, now: Clock) -> bool:
-    """One batch in a transaction of its own, correction by correction if need be. A failure is noted on it."""
-    for attempt in (_correct_batch, _correct_one_by_one):
-        try:
-            with transaction.atomic():
-                rates = _begin()
-                batches = quarantine_late(claim_one(batch_id), now())
-                attempt(batches, rates, now())
-            return True
-        except Exception as error:
-            directory.forget()
-            if is_outage(error):
-                raise
-            failure = repr(error)
-            log.exception("batch_failed", batch=batch_id)
-    Batch.objects.filter(pk=batch_id).update(failures=F("failures") + 1, last_error=failure)
-    return False
+    return process_alone(batch_id, _begin, (_correct_batch, _correct_one_by_one), now)
 
 
 def _correct_batch(batches: list[Claimed], rates: RateTable, now: datetime) -> None:

@@ -11,11 +11,11 @@ from metering.ingest.directory import directory
 from metering.ingest.formats.events import Event, Known, Rejected
 from metering.ingest.intake.inbox import Claimed
 from metering.ingest.intake.receive import Refused, check_each, quarantine
-from metering.ingest.quarantine.revoked import quarantine_late
 from metering.ingest.recording.arrivals import Outcome, last_uses, resolve_names
 from metering.ingest.recording.mark import mark_processed
-from metering.ingest.recording.record import Fold, record_events
+from metering.ingest.recording.record import record_events
 from metering.pricing.rates import RateTable
+from metering.rollups.fold import fold_events
 from omixa_billing.sqlstates import sqlstate_of
 from workspaces.keys.last_used import note_uses
 
@@ -23,12 +23,12 @@ from workspaces.keys.last_used import note_uses
 OF_THE_VALUE = ("22", "23", "54")
 
 
-def record_one_by_one(batches: list[Claimed], rates: RateTable, now: datetime, fold: Fold) -> None:
+def record_one_by_one(batches: list[Claimed], rates: RateTable, now: datetime) -> None:
     """Records each event behind a savepoint of its own.
 
     Locks are taken event by event here, so two of these can deadlock: the one that loses is tried again.
     """
-    for claimed in quarantine_late(batches, now):
+    for claimed in batches:
         batch = _revalidated(claimed, now)
         total = Outcome([], [], [])
         items = list(batch.items)
@@ -37,7 +37,7 @@ def record_one_by_one(batches: list[Claimed], rates: RateTable, now: datetime, f
             try:
                 with transaction.atomic():
                     outcome = record_events(resolve_names([(origin, event)]), rates, now)
-                    fold(outcome.recorded)
+                    fold_events(outcome.recorded)
             except DatabaseError as error:
                 directory.forget()  # what was learnt behind the savepoint is gone with it
                 if not blames_the_event(error):

@@ -16,7 +16,7 @@ from metering.revisions.rerating.reprice import price_waiting
 from metering.rollups.compare import rollup_differences
 from metering.rollups.fold import fold_events
 from metering.rollups.models import HourlyRollup
-from metering.worker import events as drain
+from metering.worker import events, one_by_one
 from metering.worker.events import process_failed, process_waiting
 from tests.kit.factories import GOLDEN_COST, NOW, an_event, make_gateway, make_key, make_price, make_workspace, send, work
 from workspaces.models import APIKey, Gateway
@@ -103,7 +103,9 @@ def test_new_names_that_two_workers_discover_at_once_get_one_number(gateway: Gat
     assert HourlyRollup.objects.count() == 10
 
 
-def test_a_worker_that_dies_before_its_commit_leaves_everything_as_it_was(gateway: Gateway, key: APIKey) -> None:
+def test_a_worker_that_dies_before_its_commit_leaves_everything_as_it_was(
+    gateway: Gateway, key: APIKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
     send(gateway, [an_event(key)], process=False)
 
     class Killed(BaseException):
@@ -113,8 +115,10 @@ def test_a_worker_that_dies_before_its_commit_leaves_everything_as_it_was(gatewa
         fold_events(recorded)
         raise Killed
 
-    with pytest.raises(Killed):
-        process_waiting(lambda: NOW, die)
+    with monkeypatch.context() as patch:
+        patch.setattr(events, "fold_events", die)
+        with pytest.raises(Killed):
+            process_waiting(lambda: NOW)
     assert Batch.objects.get().status == "pending"
     assert not UsageEvent.objects.exists()
     assert not HourlyRollup.objects.exists()
@@ -132,14 +136,16 @@ def test_a_worker_that_dies_after_its_commit_and_is_sent_the_work_again_changes_
     assert HourlyRollup.objects.get().requests == 1
 
 
-def test_a_database_that_goes_away_blames_no_batch(gateway: Gateway, key: APIKey) -> None:
+def test_a_database_that_goes_away_blames_no_batch(gateway: Gateway, key: APIKey, monkeypatch: pytest.MonkeyPatch) -> None:
     send(gateway, [an_event(key)], process=False)
 
     def away(recorded: Any) -> None:
         raise OperationalError("the connection is closed")
 
-    with pytest.raises(OperationalError):
-        process_waiting(lambda: NOW, away)
+    with monkeypatch.context() as patch:
+        patch.setattr(events, "fold_events", away)
+        with pytest.raises(OperationalError):
+            process_waiting(lambda: NOW)
     assert (Batch.objects.get().status, Batch.objects.get().failures) == ("pending", 0)
     assert work() == 1
 
@@ -194,7 +200,9 @@ def test_retries_of_a_refused_event_are_told_the_truth_in_one_transaction(gatewa
     assert [(batch.duplicate, batch.conflict) for batch in again] == [(0, 1), (0, 1), (1, 0)]
 
 
-def test_a_batch_that_takes_the_database_too_long_is_set_aside_for_the_others(gateway: Gateway, key: APIKey) -> None:
+def test_a_batch_that_takes_the_database_too_long_is_set_aside_for_the_others(
+    gateway: Gateway, key: APIKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
     slow = send(gateway, [an_event(key, request_id="slow")], process=False)
     send(gateway, [an_event(key)], process=False)
 
@@ -205,14 +213,17 @@ def test_a_batch_that_takes_the_database_too_long_is_set_aside_for_the_others(ga
                 cursor.execute("SELECT pg_sleep(10)")
         fold_events(recorded)
 
-    process_waiting(lambda: NOW, fold)
+    with monkeypatch.context() as patch:
+        patch.setattr(events, "fold_events", fold)
+        patch.setattr(one_by_one, "fold_events", fold)
+        process_waiting(lambda: NOW)
     slow.refresh_from_db()
     assert (slow.status, slow.failures) == ("pending", 1)
     assert "statement timeout" in slow.last_error
     assert UsageEvent.objects.get().request_id == "req_1"
     assert not QuarantinedEvent.objects.exists()
 
-    process_failed(lambda: NOW, fold_events)
+    process_failed(lambda: NOW)
     slow.refresh_from_db()
     assert (slow.status, slow.recorded) == ("processed", 1)
 
@@ -233,7 +244,7 @@ def test_a_batch_that_cannot_be_processed_stays_visible_and_is_tried_again(gatew
     assert UsageEvent.objects.get().request_id == "b"
 
     Batch.objects.filter(pk=broken.pk).update(body=body)
-    process_failed(lambda: NOW, fold_events)
+    process_failed(lambda: NOW)
     broken.refresh_from_db()
     assert (broken.status, broken.recorded) == ("processed", 1)
 
@@ -288,8 +299,8 @@ def test_batches_that_come_as_fast_as_they_are_taken_up_leave_the_workers_time_f
     gateway: Gateway, key: APIKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reminded: list[str] = []
-    monkeypatch.setattr(drain, "TRANSACTIONS_IN_A_ROW", 3)
-    monkeypatch.setattr(drain, "remind", reminded.append)
+    monkeypatch.setattr(events, "TRANSACTIONS_IN_A_ROW", 3)
+    monkeypatch.setattr(events, "remind", reminded.append)
     send(gateway, [an_event(key)], process=False)
 
     def fold_while_another_comes(recorded: Any) -> None:
@@ -297,7 +308,8 @@ def test_batches_that_come_as_fast_as_they_are_taken_up_leave_the_workers_time_f
         if Batch.objects.count() < 10:
             send(gateway, [an_event(key, request_id=f"after {recorded[0].event.request_id}")], process=False)
 
-    assert process_waiting(lambda: NOW, fold_while_another_comes) == 3
+    monkeypatch.setattr(events, "fold_events", fold_while_another_comes)
+    assert process_waiting(lambda: NOW) == 3
     assert Batch.objects.filter(status="pending").count() == 1
     assert reminded == ["metering.process_waiting_batches"]
 

@@ -11,7 +11,6 @@ from metering.ingest.formats.payloads import of_events
 from metering.ingest.intake.backpressure import backlog
 from metering.ingest.intake.receive import receive
 from metering.ingest.models import Batch
-from metering.rollups.fold import fold_events
 from metering.worker.corrections import process_corrections
 from metering.worker.events import process_waiting
 from workspaces.models import APIKey, Gateway, Workspace
@@ -97,7 +96,7 @@ def send(gateway: Gateway, events: list[Any], now: datetime = NOW, process: bool
 
 def work(now: datetime = NOW) -> int:
     """What a worker does when reminded."""
-    return process_waiting(lambda: now, fold_events) + process_corrections(lambda: now)
+    return process_waiting(lambda: now) + process_corrections(lambda: now)
 
 
 def forget_names() -> None:

@@ -4,7 +4,7 @@ Lock order, the same for every worker: the prices lock, the batches, new names, 
 order, keys in sorted order. Two workers with the same events wait for each other in one direction only.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import connection
@@ -28,9 +28,6 @@ WRITTEN_TYPES = (
     *("int2",) * 4,
     *("bool", "numeric", "text", "text", "int4"),
 )
-
-# Whatever else belongs in the transaction that writes events: the rollups.
-Fold = Callable[[Sequence[Arrival]], None]
 
 
 def record_events(arrivals: Sequence[Arrival], rates: RateTable, now: datetime) -> Outcome:

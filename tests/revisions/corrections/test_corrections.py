@@ -13,7 +13,6 @@ from metering.ingest.models import EventCorrection, QuarantinedEvent, UsageEvent
 from metering.periods import parse_month
 from metering.revisions.rerating.reprice import price_waiting
 from metering.rollups.compare import rollup_differences
-from metering.rollups.fold import fold_events
 from metering.rollups.models import DailyRollup, HourlyRollup
 from metering.worker.corrections import process_corrections, sweep_corrections
 from metering.worker.events import process_waiting
@@ -175,7 +174,7 @@ def test_many_that_wait_for_nothing_hold_up_nobody_and_the_sweep_looks_behind_th
     correct(gateway, void(key))
     correct(gateway, void(key, "never"))
     send(gateway, [an_event(key)], process=False)
-    process_waiting(lambda: NOW, fold_events)
+    process_waiting(lambda: NOW)
     assert process_corrections(lambda: NOW, among=1) == 0
     assert state() == GOLDEN_STATE
     sweep_corrections(lambda: NOW)
