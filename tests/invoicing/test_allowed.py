@@ -8,7 +8,7 @@ import pytest
 from metering.errors import NothingToBill
 from metering.invoicing.allowed import Act, allowed_acts
 from metering.invoicing.credit_notes.issue import issue, plan_credit_note
-from metering.invoicing.lifecycle.accept import accept_take_back
+from metering.invoicing.lifecycle.accept import accept_withdrawal
 from metering.invoicing.lifecycle.amount_due import lower_amount_due
 from metering.invoicing.lifecycle.finalize import finalize
 from metering.invoicing.lifecycle.void import mark_uncollectible, reissue, void
@@ -26,7 +26,7 @@ MILLION = tokens(input=1_000_000)  # 1.50 USD
 IN_SEPTEMBER, IN_NOVEMBER = at("09-20T00:00"), at("11-05T00:00")
 VERBS: dict[Act, Callable[[Invoice], object]] = {
     Act.FINALIZE: lambda invoice: finalize(invoice.pk, OPS, NOW),
-    Act.ACCEPT: lambda invoice: accept_take_back(invoice.pk, "a backup was restored", OPS, NOW),
+    Act.ACCEPT: lambda invoice: accept_withdrawal(invoice.pk, "a backup was restored", OPS, NOW),
     Act.MARK_PAID: lambda invoice: mark_paid(invoice.pk, "transfer 17", OPS, NOW),
     Act.CREDIT: lambda invoice: plan_credit_note(invoice, None),
     Act.MARK_UNCOLLECTIBLE: lambda invoice: mark_uncollectible(invoice.pk, "insolvent", OPS, NOW),
