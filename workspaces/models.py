@@ -89,6 +89,12 @@ class User(AbstractUser):
 class Workspace(models.Model):
     """A customer. Its usage is counted and invoiced together."""
 
+    class Suspension(models.TextChoices):
+        """Why its live keys are refused."""
+
+        PAST_DUE = "past_due", "An invoice is overdue"
+        NO_CREDIT = "no_credit", "Prepaid credit is used up"
+
     public_id = models.CharField(max_length=32, unique=True, default=workspace_id, editable=False)
     name = models.CharField(max_length=200)
     email = models.EmailField(blank=True, default="", help_text="Where invoices go.")
@@ -96,8 +102,9 @@ class Workspace(models.Model):
     sandbox = models.BooleanField(default=False)
     currency = models.CharField(max_length=3, default="USD", editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
-    # Since when its live keys are refused, and why; null while they work.
+    # Since when its live keys are refused, why, and the same as sentences; null and empty while they work.
     suspended_at = models.DateTimeField(null=True, editable=False)
+    suspensions = ArrayField(models.CharField(max_length=16, choices=Suspension.choices), default=list, editable=False)
     suspended_because = models.CharField(max_length=300, default="", editable=False)
 
     class Meta:

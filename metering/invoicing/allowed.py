@@ -100,7 +100,7 @@ def allowed_acts(invoice: Invoice, now: datetime) -> set[Act]:
 
 def needs_acceptance(invoice: Invoice) -> bool:
     """A draft on hold that has nothing to finalize: a person has to accept what it takes back."""
-    return bool(invoice.held) and invoice.subtotal_exact <= 0 and invoice.lines.exists()
+    return Invoice.Hold.UNEXPLAINED in invoice.holds and invoice.subtotal_exact <= 0
 
 
 def current_invoice_of(invoice: Invoice) -> Invoice | None:

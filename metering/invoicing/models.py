@@ -5,6 +5,7 @@ triggers refuse.
 from decimal import Decimal
 from typing import Self
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -37,6 +38,9 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
         """Those on which money that arrives is entered, uncollectible ones too."""
         return self.filter(status__in=Invoice.OWED)
 
+    def on_hold(self) -> Self:
+        return self.filter(status=Invoice.Status.DRAFT).exclude(holds=[])
+
     def current(self) -> Self:
         """Those that are not void: at most one for each workspace and month."""
         return self.exclude(status=Invoice.Status.VOID)
@@ -51,6 +55,13 @@ class Invoice(models.Model):
         PAID = "paid", "Paid"
         VOID = "void", "Void"
         UNCOLLECTIBLE = "uncollectible", "Uncollectible"
+
+    class Hold(models.TextChoices):
+        """Why a draft waits for a person."""
+
+        IMPLAUSIBLE = "implausible", "Implausibly large"
+        UNEXPLAINED = "unexplained", "Takes back what nothing explains"
+        EVENTS = "events", "Events of its month are not billed yet"
 
     OWED = (Status.OPEN, Status.UNCOLLECTIBLE)
     FINALIZED = (*OWED, Status.PAID)
@@ -89,7 +100,8 @@ class Invoice(models.Model):
     notes = models.JSONField(default=dict)
     # For the operator: what a person should know before the invoice goes out, such as unpriced events of its month.
     warnings = models.JSONField(default=list)
-    # Why a draft waits for a person; empty: it does not.
+    # Why a draft waits for a person, and the same as sentences; empty: it does not.
+    holds = ArrayField(models.CharField(max_length=16, choices=Hold.choices), default=list)
     held = models.TextField(default="")
     created_at = models.DateTimeField(default=timezone.now)
     finalized_at = models.DateTimeField(null=True)
@@ -138,6 +150,10 @@ class Invoice(models.Model):
     @property
     def period(self) -> Period:
         return Period(self.period_start, self.period_end)
+
+    @property
+    def is_on_hold(self) -> bool:
+        return bool(self.holds)
 
     @property
     def still_due(self) -> Decimal:

@@ -53,7 +53,8 @@ class PaymentAccount(models.Model):
     top_up_below = money_field(null=True)
     top_up_amount = money_field(null=True)
     top_ups_per_day = models.PositiveSmallIntegerField(default=3)
-    # Why automatic top-ups stopped, such as a decline; empty while they run.
+    # Since when a decline keeps automatic top-ups from going on, and what the bank said; null and empty while they run.
+    top_ups_stopped_at = models.DateTimeField(null=True)
     top_up_stopped = models.CharField(max_length=300, default="")
     # The balance below which a mail goes out, once per crossing; null: none.
     low_balance = money_field(null=True)
@@ -96,6 +97,10 @@ class PaymentAttempt(StripeCall):
         DECLINED = "declined", "Declined"
         CANCELED = "canceled", "Canceled"
 
+    class Channel(models.TextChoices):
+        SAVED_METHOD = "saved_method", "Saved method"
+        PAYMENT_PAGE = "payment_page", "Payment page"
+
     UNSETTLED = (Status.STARTED, Status.PROCESSING)
 
     id = models.BigAutoField(primary_key=True)
@@ -105,8 +110,7 @@ class PaymentAttempt(StripeCall):
     number = models.IntegerField()
     amount = money_field()
     currency = models.CharField(max_length=3, default="USD")
-    # "saved_method" or "payment_page"
-    channel = models.CharField(max_length=16, default="saved_method")
+    channel = models.CharField(max_length=16, choices=Channel.choices, default=Channel.SAVED_METHOD)
     idempotency_key = models.CharField(max_length=255, unique=True)
     customer_id = models.CharField(max_length=255)
     method_id = models.CharField(max_length=255, default="")
@@ -145,6 +149,12 @@ class PaymentAttempt(StripeCall):
         return self.idempotency_key
 
 
+class PaymentQuerySet(models.QuerySet["Payment"]):
+    def surplus(self) -> Self:
+        """Those that settle nothing: worded as the partial index is, so that it answers."""
+        return self.filter(invoice__isnull=True, grant__isnull=True)
+
+
 class Payment(models.Model):
     """Money that arrived, by Stripe or by hand; of which `refunded` went back."""
 
@@ -165,16 +175,20 @@ class Payment(models.Model):
     intent_id = models.CharField(max_length=255, null=True, unique=True)
     # Where the money is found when it came by hand, such as a bank transfer's.
     reference = models.CharField(max_length=200, default="")
-    # Why nothing is settled by it: "the invoice was paid already".
+    # Why nothing is settled by it, for people: "0.00 were due on the paid invoice OMX-2026-00001."
     surplus = models.CharField(max_length=200, default="")
     refunded = money_field(default=Decimal("0.00"))
     # When the money came, as far as is known: its month in the books. Recorded it may be later.
     received_at = models.DateTimeField()
     recorded_by = models.CharField(max_length=300)
 
+    objects = PaymentQuerySet.as_manager()
+
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["id"], condition=~Q(surplus=""), name="payments_in_surplus")]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(invoice__isnull=True, grant__isnull=True), name="payments_in_surplus")
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(amount__gt=0), name="a_payment_is_above_zero"),
             models.CheckConstraint(

@@ -213,7 +213,8 @@ def test_the_overview_shows_what_a_person_must_decide_until_it_is_over(console: 
     running = {"status": "needs_response", "opened_at": NOW, "updated_at": NOW}
     made = {"workspace": acme, "method": "stripe", "received_at": NOW, "recorded_by": "stripe"}
     surplus = Payment.objects.create(amount=Decimal(5), intent_id="pi_1", surplus="0.00 were due", **made)
-    Payment.objects.create(amount=Decimal(5), intent_id="pi_2", **made)
+    grant = ledger.grant(acme, "purchased", Decimal(5), "stripe", NOW)
+    Payment.objects.create(amount=Decimal(5), intent_id="pi_2", grant=grant, **made)
     dispute = Dispute.objects.create(payment=surplus, stripe_id="dp_1", amount=Decimal(5), reason="fraudulent", **running)
     add_notice(acme, "invoice_paid", "k", {}, NOW)
     Notice.objects.update(tries=1, error="ConnectionRefusedError")

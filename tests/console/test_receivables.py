@@ -71,7 +71,9 @@ def books(use: Meter) -> dict[str, Invoice]:
     dun(made["overdue"], "retrying", declined=False)
     mark_uncollectible(made["given up"].pk, "insolvent", OPERATOR, NOW)
     mark_paid(made["paid"].pk, "transfer 1", OPERATOR, NOW)
-    Workspace.objects.filter(pk=made["past due"].workspace_id).update(suspended_at=NOW, suspended_because="It is past due.")
+    Workspace.objects.filter(pk=made["past due"].workspace_id).update(
+        suspended_at=NOW, suspensions=["past_due"], suspended_because="It is past due."
+    )
     return made
 
 
@@ -88,6 +90,7 @@ def held(books: dict[str, Invoice]) -> Invoice:
         subtotal="500.00",
         total="500.00",
         amount_due="500.00",
+        holds=["implausible"],
         held="20 times the usual.",
         warnings=["7 events of the month have no price."],
     )

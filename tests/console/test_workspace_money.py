@@ -84,7 +84,9 @@ def test_everything_that_can_be_so_is_said(console: Client, acme: Workspace, use
         top_up_amount=Decimal(50),
     )
     Dunning.objects.create(invoice=invoice, state="retrying", began_at=NOW, next_retry_at=NOW + timedelta(days=3))
-    Workspace.objects.filter(pk=acme.pk).update(suspended_at=NOW, suspended_because="Its prepaid credit is used up.")
+    Workspace.objects.filter(pk=acme.pk).update(
+        suspended_at=NOW, suspensions=["no_credit"], suspended_because="Its prepaid credit is used up."
+    )
     assert facts(console, acme) == {
         "Pays": "prepaid: from its credit, and its live keys stop when that is used up",
         "Terms": "from 2026-12 on 12.5 % and at least $500.00, VAT 19 %, due after 30 days",

@@ -30,10 +30,10 @@ def test_an_implausible_invoice_waits_with_its_reason(use: Meter, key: APIKey, a
     use(key, "10-02T10:00", usage=tokens(input=2_100_000_000))
     (october,) = finalized(OCTOBER, IN_NOVEMBER)
     reason = "The subtotal of 3150.00 USD is 21 times the mean of the last invoices, 150.00 USD."
-    assert (october.status, october.held) == ("draft", reason)
+    assert (october.status, october.holds, october.held) == ("draft", ["implausible"], reason)
     assert close_months_due(IN_NOVEMBER) == {"drafts": 0, "finalized": 0, "held": 1, "incomplete": 0, "failed": 0}
     released = finalize(october.pk, "ops@omixa.example", IN_NOVEMBER)
-    assert (released.status, released.held, released.total) == ("open", "", Decimal("3150.00"))
+    assert (released.status, released.holds, released.held, released.total) == ("open", [], "", Decimal("3150.00"))
 
 
 def test_a_large_invoice_of_a_steady_customer_does_not(use: Meter, key: APIKey) -> None:
@@ -57,7 +57,7 @@ def test_what_nothing_explains_waits_and_is_taken_back_once_a_person_accepts_it(
     use: Meter, key: APIKey, acme: Workspace, lost: Invoice
 ) -> None:
     reason = "1,000,000 tokens are taken back (September 2026: codex-mini, input) and nothing explains it."
-    assert (lost.status, lost.held, lost.subtotal) == ("draft", reason, Decimal("-1.50"))
+    assert (lost.status, lost.holds, lost.held, lost.subtotal) == ("draft", ["unexplained"], reason, Decimal("-1.50"))
     use(key, "11-02T00:00", "11-03T00:00", usage=MILLION, now=IN_NOVEMBER)
     assert accept_withdrawal(lost.pk, "a backup was restored", "ops@omixa.example", IN_NOVEMBER) is None
     close_months_due(IN_DECEMBER)
@@ -75,7 +75,7 @@ def test_what_was_accepted_explains_nothing_that_is_lost_later(use: Meter, key: 
     (october,) = finalized(OCTOBER, IN_NOVEMBER)
     accepted = accept_withdrawal(october.pk, "a backup was restored", "ops@omixa.example", IN_NOVEMBER)
     assert accepted is not None
-    assert accepted.held == ""
+    assert (accepted.holds, accepted.held) == ([], "")
     assert AuditEntry.objects.filter(action="invoice.accepted", target=accepted.public_id).count() == 1
     assert finalized(OCTOBER, IN_NOVEMBER)[0].status == "open"
     DailyRollup.objects.filter(workspace=acme, day=at("09-14T00:00")).delete()
@@ -163,7 +163,7 @@ def test_unpriced_events_are_a_warning_or_a_reason_to_wait(use: Meter, key: APIK
     warning = "1 request of September 2026 without a price yet: not billed."
     settings.INVOICE_WAITS_FOR_EVENTS = True
     (waits,) = finalized()
-    assert (waits.status, waits.held) == ("draft", warning)
+    assert (waits.status, waits.holds, waits.held) == ("draft", ["events"], warning)
     settings.INVOICE_WAITS_FOR_EVENTS = False
     (invoice,) = finalized()
     assert (invoice.status, invoice.warnings) == ("open", [warning])

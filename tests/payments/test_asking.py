@@ -10,7 +10,7 @@ from django.db import connection
 
 from metering.invoicing.models import Invoice
 from metering.payments.collecting import saved_method
-from metering.payments.collecting.attempts import SAVED_METHOD, begin_for_invoice, recover_attempts, sync_attempt
+from metering.payments.collecting.attempts import begin_for_invoice, recover_attempts, sync_attempt
 from metering.payments.collecting.collect import collect_due, collect_invoice
 from metering.payments.models import Payment, PaymentAttempt, Refund
 from metering.payments.refunds import refunds
@@ -38,7 +38,7 @@ def made(stripe: StripeServer) -> int:
 
 def test_ten_minutes_are_counted_from_the_call_that_failed(stripe: StripeServer, acme: Workspace, invoice: Invoice) -> None:
     account = with_method(acme, stripe)
-    begin_for_invoice(invoice.pk, SAVED_METHOD, account, NOW)  # killed before Stripe was asked
+    begin_for_invoice(invoice.pk, PaymentAttempt.Channel.SAVED_METHOD, account, NOW)  # killed before Stripe was asked
     stripe.fail_at(1, "error_500_before")
     recover_attempts(NOW + 15 * MINUTE)  # asked for the first time
     attempt = invoice.attempts.get()
@@ -50,7 +50,7 @@ def test_ten_minutes_are_counted_from_the_call_that_failed(stripe: StripeServer,
 
 def test_a_charge_that_comes_to_its_end_late_is_the_only_one(stripe: StripeServer, acme: Workspace, invoice: Invoice) -> None:
     account = with_method(acme, stripe)
-    attempt = begin_for_invoice(invoice.pk, SAVED_METHOD, account, NOW)
+    attempt = begin_for_invoice(invoice.pk, PaymentAttempt.Channel.SAVED_METHOD, account, NOW)
     stripe.fail_at(1, "error_500_before")
     recover_attempts(NOW + 15 * MINUTE)
     collect_due(NOW + 15 * MINUTE)
@@ -91,7 +91,7 @@ def test_a_run_that_began_long_ago_charges_nothing_that_was_given_up(
     stripe: StripeServer, acme: Workspace, invoice: Invoice
 ) -> None:
     account = with_method(acme, stripe)
-    begin_for_invoice(invoice.pk, SAVED_METHOD, account, NOW)
+    begin_for_invoice(invoice.pk, PaymentAttempt.Channel.SAVED_METHOD, account, NOW)
     seen = PaymentAttempt.objects.get()
     stripe.fail_at(1, "error_500_before")
     recover_attempts(NOW)
@@ -105,7 +105,7 @@ def test_a_run_that_began_long_ago_charges_nothing_that_was_given_up(
 
 def test_two_recoveries_at_once_ask_once(stripe: StripeServer, acme: Workspace, invoice: Invoice, monkeypatch: Any) -> None:
     account = with_method(acme, stripe)
-    begin_for_invoice(invoice.pk, SAVED_METHOD, account, NOW)
+    begin_for_invoice(invoice.pk, PaymentAttempt.Channel.SAVED_METHOD, account, NOW)
     ask, within = StripeEdge.create_intent, []
 
     def slow(self: StripeEdge, *asked: Any) -> Any:
@@ -121,7 +121,7 @@ def test_two_recoveries_at_once_ask_once(stripe: StripeServer, acme: Workspace, 
 @pytest.mark.django_db(transaction=True)
 def test_four_recoveries_at_once_ask_once(stripe: StripeServer, acme: Workspace, invoice: Invoice) -> None:
     account = with_method(acme, stripe)
-    begin_for_invoice(invoice.pk, SAVED_METHOD, account, NOW)
+    begin_for_invoice(invoice.pk, PaymentAttempt.Channel.SAVED_METHOD, account, NOW)
 
     def work(_: int) -> None:
         try:
@@ -138,7 +138,7 @@ def test_who_dies_while_asking_leaves_it_to_the_next(
     stripe: StripeServer, acme: Workspace, invoice: Invoice, monkeypatch: Any
 ) -> None:
     account = with_method(acme, stripe)
-    begin_for_invoice(invoice.pk, SAVED_METHOD, account, NOW)
+    begin_for_invoice(invoice.pk, PaymentAttempt.Channel.SAVED_METHOD, account, NOW)
     with monkeypatch.context() as patched:
         patched.setattr(StripeEdge, "create_intent", die)
         with pytest.raises(KeyboardInterrupt):
@@ -228,7 +228,7 @@ def test_a_payment_of_an_attempt_that_was_given_up_is_called_off(
     stripe: StripeServer, acme: Workspace, invoice: Invoice
 ) -> None:
     account = with_method(acme, stripe, UNCONFIRMED)
-    attempt = begin_for_invoice(invoice.pk, SAVED_METHOD, account, NOW)
+    attempt = begin_for_invoice(invoice.pk, PaymentAttempt.Channel.SAVED_METHOD, account, NOW)
     PaymentAttempt.objects.update(status="canceled")
     late = stripe.make(
         "payment_intent",

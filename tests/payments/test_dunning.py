@@ -146,7 +146,7 @@ def test_it_lifts_when_the_last_past_due_invoice_is_paid(acme: Workspace, invoic
 
 
 def test_events_of_a_suspended_workspace_are_still_counted(acme: Workspace, invoice: Invoice, use: Meter) -> None:
-    Workspace.objects.filter(pk=acme.pk).update(suspended_at=NOW, suspended_because="x")
+    Workspace.objects.filter(pk=acme.pk).update(suspended_at=NOW, suspensions=["past_due"], suspended_because="x")
     assert an_invoice(acme, use, "08").total == invoice.total
 
 

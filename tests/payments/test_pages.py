@@ -10,7 +10,7 @@ from metering.errors import InvoiceNotOpen, PaymentInProgress
 from metering.invoicing.lifecycle.void import mark_uncollectible
 from metering.invoicing.models import Invoice
 from metering.payments.collecting import attempts
-from metering.payments.collecting.attempts import SAVED_METHOD, begin_for_invoice, recover_attempts
+from metering.payments.collecting.attempts import begin_for_invoice, recover_attempts
 from metering.payments.collecting.collect import charge_now, collect_due, collect_invoice, payment_page
 from metering.payments.collecting.manual import mark_paid
 from metering.payments.collecting.payment_page import expire_page
@@ -184,4 +184,4 @@ def test_a_charge_begun_while_open_goes_no_further_by_itself_than_its_attempt(
     account = with_method(acme, stripe)
     mark_uncollectible(invoice.pk, "gave up", "ops", NOW)
     with pytest.raises(InvoiceNotOpen):
-        begin_for_invoice(invoice.pk, SAVED_METHOD, account, NOW, statuses=["open"])
+        begin_for_invoice(invoice.pk, PaymentAttempt.Channel.SAVED_METHOD, account, NOW, statuses=["open"])

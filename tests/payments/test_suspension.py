@@ -39,6 +39,8 @@ def dun_to_the_end() -> None:
 
 def why(workspace: Workspace) -> str:
     workspace.refresh_from_db()
+    codes = {"is overdue.": "past_due", "credit is used up.": "no_credit"}
+    assert workspace.suspensions == [code for sentence, code in codes.items() if sentence in workspace.suspended_because]
     assert (workspace.suspended_at is not None) == bool(workspace.suspended_because)
     return workspace.suspended_because
 

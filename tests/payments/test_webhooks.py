@@ -262,15 +262,15 @@ def test_a_card_that_only_says_the_same_again_does_not_restart_top_ups(stripe: S
     account = with_method(acme, stripe)
     method = stripe.objects[account.method_id]
     method["card"].update(last4="4242", exp_year=2027, exp_month=1)
-    PaymentAccount.objects.update(top_up_stopped="Declined.", expires_year=2027, expires_month=1)
+    PaymentAccount.objects.update(top_ups_stopped_at=NOW, top_up_stopped="Declined.", expires_year=2027, expires_month=1)
     send(stripe, "payment_method.updated", method)
     handle_waiting(LATER)
-    assert account_of(acme).top_up_stopped == "Declined."
+    assert (account_of(acme).top_ups_stopped_at, account_of(acme).top_up_stopped) == (NOW, "Declined.")
     method["card"].update(exp_year=2031)
     send(stripe, "payment_method.automatically_updated", method)
     handle_waiting(LATER)
     renewed = account_of(acme)
-    assert (renewed.top_up_stopped, renewed.expires_year) == ("", 2031)
+    assert (renewed.top_ups_stopped_at, renewed.top_up_stopped, renewed.expires_year) == (None, "", 2031)
 
 
 @pytest.mark.django_db(transaction=True)

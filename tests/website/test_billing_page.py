@@ -168,13 +168,13 @@ def test_an_amount_that_will_not_do_is_said(
 
 def test_low_balances_are_taken_care_of_as_set(as_role: Browser, acme: Tenant, stripe: StripeServer) -> None:
     asked = {"low_balance": "10", "top_up_below": "20", "top_up_amount": "50", "top_ups_per_day": "2"}
-    PaymentAccount.objects.create(workspace=acme.workspace, top_up_stopped="Your card was declined.")
+    PaymentAccount.objects.create(workspace=acme.workspace, top_ups_stopped_at=NOW, top_up_stopped="Your card was declined.")
     client = as_role("billing")
     assert "Automatic top-ups have stopped: Your card was declined." in said(client)
     assert "are saved" in text(client.post("/billing/low-balance", asked, follow=True))
     account = account_of(acme.workspace)
     assert (account.low_balance, account.top_up_below, account.top_up_amount, account.top_ups_per_day) == (10, 20, 50, 2)
-    assert account.top_up_stopped == ""
+    assert (account.top_ups_stopped_at, account.top_up_stopped) == (None, "")
 
 
 def test_the_profile_is_the_customers_and_audited(as_role: Browser, acme: Tenant) -> None:

@@ -7,6 +7,7 @@ from django.test import Client
 
 from metering.invoicing.models import Invoice
 from metering.payments.balance.suspension import USED_UP
+from metering.payments.models import Dunning
 from tests.invoicing.conftest import Meter
 from tests.kit.factories import NOW, make_key, make_price
 from tests.payments.conftest import an_invoice
@@ -28,8 +29,13 @@ def with_stripe(settings: Any) -> None:
     settings.STRIPE_SECRET_KEY = "sk_test_tests"
 
 
-def suspend(because: str) -> None:
-    Workspace.objects.filter(name="Acme").update(suspended_at=NOW, suspended_because=because)
+def suspend(*reasons: str) -> None:
+    codes = {PAST_DUE: "past_due", USED_UP: "no_credit"}
+    if PAST_DUE in reasons:
+        Dunning.objects.create(invoice=Invoice.objects.get(), state="past_due", began_at=NOW, past_due_at=NOW)
+    Workspace.objects.filter(name="Acme").update(
+        suspended_at=NOW, suspensions=[codes[each] for each in reasons], suspended_because=" ".join(reasons)
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,7 +60,7 @@ def test_used_up_credit_is_bought(with_stripe: None, acme: Tenant, owner: Client
 
 
 def test_without_stripe_no_button_promises_what_it_cannot_do(invoice: Invoice, owner: Client) -> None:
-    suspend(f"{PAST_DUE} {USED_UP}")
+    suspend(PAST_DUE, USED_UP)
     page = owner.get("/")
     assert "Live keys work again as soon as the invoice is paid and Omixa Cloud adds credit. See invoice" in words_of(page)
     assert "Pay invoice" not in text_of(page)
@@ -62,7 +68,7 @@ def test_without_stripe_no_button_promises_what_it_cannot_do(invoice: Invoice, o
 
 
 def test_both_reasons_are_said(with_stripe: None, invoice: Invoice, owner: Client) -> None:
-    suspend(f"{PAST_DUE} {USED_UP}")
+    suspend(PAST_DUE, USED_UP)
     assert (
         "Invoice OMX-2026-00001 is overdue. Your prepaid credit is used up. "
         "Live keys work again as soon as the invoice is paid and you buy credit. "

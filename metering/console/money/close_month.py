@@ -61,7 +61,7 @@ def _close_one(request: HttpRequest, workspace: Workspace, month: Period, final:
     before = Invoice.objects.filter(workspace=workspace, period_start=month.start, finalized_at__isnull=False)
     stood = before.current().exists()
     invoice = close_workspace(workspace, month, timezone.now(), final, actor_of(request)).invoice
-    tell = messages.warning if invoice is None or invoice.held else messages.success
+    tell = messages.warning if invoice is None or invoice.is_on_hold else messages.success
     tell(request, _outcome(workspace, month, invoice, stood))
     if invoice is None:
         return redirect(reverse("admin:metering_invoice_changelist"))
@@ -76,7 +76,7 @@ def _outcome(workspace: Workspace, month: Period, invoice: Invoice | None, stood
         return f"There is no invoice of {about}: {'a sandbox is never invoiced' if workspace.sandbox else why}."
     if stood:
         return f"{invoice} of {about} was finalized before, and stays as it is."
-    if invoice.held:
+    if invoice.is_on_hold:
         return f"The draft of {about}, {dollars.usd_text(invoice.total)}, waits for a person. {invoice.held}"
     if invoice.status == Invoice.Status.DRAFT:
         return f"The draft of {about} is worked out: {dollars.usd_text(invoice.total)}."

@@ -83,7 +83,7 @@ def next_step(invoice: Invoice) -> str:
     if invoice.status == Invoice.Status.VOID:
         standing = current_invoice_of(invoice)
         return "reissue its month, if it is to be billed" if standing is None else f"none: its month has {standing}"
-    if invoice.held:
+    if invoice.is_on_hold:
         return how_to_continue(invoice)
     steps = {"draft": "finalize it", "open": "mark it as paid when the money has arrived"}
     return steps.get(invoice.status, "none")

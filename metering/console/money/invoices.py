@@ -218,7 +218,7 @@ class InvoiceAdmin(OperatorAdmin):
 
     @display(description="waits for a person")
     def hold_reason_text(self, invoice: Invoice) -> str:
-        return f"{invoice.held} {invoice_actions.how_to_continue(invoice)}" if invoice.held else "no"
+        return f"{invoice.held} {invoice_actions.how_to_continue(invoice)}" if invoice.is_on_hold else "no"
 
     @display(description="warnings")
     def warnings_text(self, invoice: Invoice) -> str:
@@ -238,7 +238,7 @@ class InvoiceAdmin(OperatorAdmin):
 
     @display(description="status", label=STATUS_LABELS)
     def status_label(self, invoice: Invoice) -> str:
-        return "draft, held" if invoice.status == Invoice.Status.DRAFT and invoice.held else invoice.status
+        return "draft, held" if invoice.status == Invoice.Status.DRAFT and invoice.is_on_hold else invoice.status
 
     @display(description="next step")
     def next_step(self, invoice: Invoice) -> str:

@@ -55,7 +55,7 @@ def condition(name: str, now: datetime) -> Q:
         "overdue": is_open & enough_due() & Q(due_at__lt=now),
         "past_due": is_open & Q(dunning__state=Dunning.State.PAST_DUE),
         "failed": is_open & Q(dunning__state=Dunning.State.RETRYING) & Q(declined),
-        "held": Q(status=Invoice.Status.DRAFT) & ~Q(held=""),
+        "held": Q(status=Invoice.Status.DRAFT) & ~Q(holds=[]),
         "warned": ~Q(warnings=[]),
     }[name]
 

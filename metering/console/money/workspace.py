@@ -133,7 +133,7 @@ def method_in_words(account: PaymentAccount | None) -> str:
     said = f"{account.brand or account.method_kind} ending in {account.last_four}"
     if account.expires_year and account.expires_month:
         said += f", expires {account.expires_year}-{account.expires_month:02}"
-    if account.top_up_stopped:
+    if account.top_ups_stopped_at is not None:
         return f"{said}; automatic top-ups stopped: {account.top_up_stopped}"
     if account.top_up_below is not None:
         said += f"; buys {dollars.usd_text(account.top_up_amount or Decimal(0))} below {dollars.usd_text(account.top_up_below)}"

@@ -72,7 +72,7 @@ def end_of_earlier_drafts(workspace: Workspace, period: Period) -> datetime | No
     drafts = workspace.invoices.filter(status=Invoice.Status.DRAFT, period_start__lt=period.start)
     return (
         drafts.alias(before_credits=before_credits)
-        .filter(issuable | ~Q(held=""))
+        .filter(issuable | ~Q(holds=[]))
         .order_by("-period_start")
         .values_list("period_end", flat=True)
         .first()

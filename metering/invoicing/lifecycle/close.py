@@ -9,7 +9,7 @@ from metering.invoicing.allowed import check_month_ended
 from metering.invoicing.composing.compose import compose
 from metering.invoicing.lifecycle.draft import write_draft
 from metering.invoicing.lifecycle.freeze import freeze
-from metering.invoicing.lifecycle.hold_reasons import hold_reason, warnings_of
+from metering.invoicing.lifecycle.hold_reasons import hold_reasons, warnings_of
 from metering.invoicing.locks import lock_current_invoice
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.models import AgreedPricing
@@ -73,13 +73,13 @@ def close_workspace(
             return ClosedMonth(invoice, [])
         preview = compose(workspace, period)
         warnings = warnings_of(workspace, period)
-        held = hold_reason(preview, warnings)
-        if not held and not (preview.is_issuable if finalize else preview.is_billable):
+        holds = hold_reasons(preview, warnings)
+        if not holds and not (preview.is_issuable if finalize else preview.is_billable):
             if invoice is not None:
                 invoice.delete()
             return ClosedMonth(None, warnings)
-        invoice = write_draft(invoice, preview, warnings, held)
-        if finalize and not held:
+        invoice = write_draft(invoice, preview, warnings, holds)
+        if finalize and not holds:
             freeze(invoice, preview, actor, now)
         return ClosedMonth(invoice, warnings)
 

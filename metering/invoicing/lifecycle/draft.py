@@ -2,10 +2,13 @@
 
 from metering.invoicing.composing.compose import InvoicePreview
 from metering.invoicing.composing.lines import DraftLine, LineKey
+from metering.invoicing.lifecycle.hold_reasons import HoldReasons
 from metering.invoicing.models import Invoice, InvoiceLine, line_id
 
+NO_HOLD = HoldReasons()
 
-def write_draft(invoice: Invoice | None, preview: InvoicePreview, warnings: list[str], held: str = "") -> Invoice:
+
+def write_draft(invoice: Invoice | None, preview: InvoicePreview, warnings: list[str], holds: HoldReasons = NO_HOLD) -> Invoice:
     """The preview as a draft: `invoice` refreshed, or a new one. A line that bills the same keeps its id."""
     if invoice is None:
         period = preview.period
@@ -21,7 +24,7 @@ def write_draft(invoice: Invoice | None, preview: InvoicePreview, warnings: list
     invoice.amount_due = preview.amount_due
     invoice.notes = preview.notes
     invoice.warnings = warnings
-    invoice.held = held
+    invoice.holds, invoice.held = holds.codes, holds.text
     invoice.save()
     replace_lines(invoice, preview)
     return invoice

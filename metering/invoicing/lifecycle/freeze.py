@@ -36,6 +36,7 @@ def freeze(invoice: Invoice, preview: InvoicePreview, actor: str, now: datetime)
         "finalized_at": now,
         "due_at": due_at(preview.terms, now),
         "terms": preview.agreed,
+        "holds": [],
         "held": "",
     }
     if not Invoice.objects.filter(pk=invoice.pk, status=Invoice.Status.DRAFT).update(**frozen):

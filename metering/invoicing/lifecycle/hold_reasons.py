@@ -1,5 +1,6 @@
 """What a person should see before an invoice goes out: events it does not bill, and sums that make no sense."""
 
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -45,12 +46,25 @@ def warnings_of(workspace: Workspace, period: Period) -> list[str]:
     return found
 
 
-def hold_reason(preview: InvoicePreview, warnings: list[str]) -> str:
-    """Why the draft waits for a person; empty when it does not."""
-    reasons = [implausibly_large(preview), *map(withdrawal_sentence, unexplained(preview))]
-    if settings.INVOICE_WAITS_FOR_EVENTS:
-        reasons += warnings
-    return " ".join(reason for reason in reasons if reason)
+@dataclass(frozen=True, slots=True)
+class HoldReasons:
+    """Why a draft waits for a person: codes, and the same as sentences. False where it does not."""
+
+    codes: list[str] = field(default_factory=list)
+    text: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.codes)
+
+
+def hold_reasons(preview: InvoicePreview, warnings: list[str]) -> HoldReasons:
+    found = {
+        Invoice.Hold.IMPLAUSIBLE: [large] if (large := implausibly_large(preview)) else [],
+        Invoice.Hold.UNEXPLAINED: [withdrawal_sentence(line) for line in unexplained(preview)],
+        Invoice.Hold.EVENTS: warnings if settings.INVOICE_WAITS_FOR_EVENTS else [],
+    }
+    sentences = [sentence for reasons in found.values() for sentence in reasons]
+    return HoldReasons([str(code) for code, reasons in found.items() if reasons], " ".join(sentences))
 
 
 def implausibly_large(preview: InvoicePreview) -> str:

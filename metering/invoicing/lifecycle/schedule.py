@@ -124,6 +124,6 @@ def close_each(
 
 
 def closing_outcome(invoice: Invoice) -> str:
-    if invoice.held:
+    if invoice.is_on_hold:
         return "held"
     return "drafts" if invoice.status == Invoice.Status.DRAFT else "finalized"

@@ -30,9 +30,10 @@ def update_suspension(workspace_id: int, now: datetime) -> str:
     """Suspends the workspace or lets it work again, as it should be now; why it is suspended, empty where it is not."""
     with transaction.atomic():
         workspace = lock_workspace(workspace_id)
-        because = _reasons(workspace, now)
-        if because != workspace.suspended_because:
-            _set(workspace, because, now)
+        found = _reasons(workspace, now)
+        codes, because = list(found), " ".join(found.values())
+        if (codes, because) != (workspace.suspensions, workspace.suspended_because):
+            _set(workspace, codes, because, now)
     return because
 
 
@@ -67,26 +68,26 @@ def _workspaces_to_check() -> list[Workspace]:
     return list(Workspace.objects.filter(agreed | prepaid | Q(suspended_at__isnull=False)).order_by("pk"))
 
 
-def _reasons(workspace: Workspace, now: datetime) -> str:
-    """Every reason, as sentences. The workspace is held, so that its balance and its invoices stand still."""
+def _reasons(workspace: Workspace, now: datetime) -> dict[str, str]:
+    """Every reason and its sentence. The workspace is locked, so that its balance and its invoices stand still."""
     terms = terms_of(workspace)
-    reasons = []
-    if terms.suspend_when_past_due and (invoice := _past_due(workspace)):
-        reasons.append(f"The invoice {invoice.number} is overdue.")
+    reasons: dict[str, str] = {}
+    if terms.suspend_when_past_due and (invoice := past_due_invoice(workspace)):
+        reasons[Workspace.Suspension.PAST_DUE.value] = f"The invoice {invoice.number} is overdue."
     if terms.mode == BillingTerms.Mode.PREPAID and not workspace.sandbox and balance_of(workspace, now).left <= 0:
-        reasons.append(USED_UP)
-    return " ".join(reasons)
+        reasons[Workspace.Suspension.NO_CREDIT.value] = USED_UP
+    return reasons
 
 
-def _past_due(workspace: Workspace) -> Invoice | None:
+def past_due_invoice(workspace: Workspace) -> Invoice | None:
     due = Invoice.objects.owed().filter(workspace=workspace, dunning__state=Dunning.State.PAST_DUE)
     return due.order_by("pk").first()
 
 
-def _set(workspace: Workspace, because: str, now: datetime) -> None:
-    since = (workspace.suspended_at or now) if because else None
-    Workspace.objects.filter(pk=workspace.pk).update(suspended_at=since, suspended_because=because)
-    if because:
+def _set(workspace: Workspace, codes: list[str], because: str, now: datetime) -> None:
+    since = (workspace.suspended_at or now) if codes else None
+    Workspace.objects.filter(pk=workspace.pk).update(suspended_at=since, suspensions=codes, suspended_because=because)
+    if codes:
         audit.record(ACTOR, "workspace.suspended", workspace.public_id, workspace, now=now, reason=because)
     else:
         audit.record(ACTOR, "workspace.unsuspended", workspace.public_id, workspace, now=now)

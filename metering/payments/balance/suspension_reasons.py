@@ -1,12 +1,11 @@
 """Why a workspace's live keys are refused, in its members' words, and what lets them work again."""
 
-import re
 from dataclasses import dataclass
 
 from django.conf import settings
 
 from metering.invoicing.models import Invoice
-from metering.payments.balance.suspension import USED_UP
+from metering.payments.balance.suspension import past_due_invoice
 from metering.payments.stripe.client import is_configured
 from workspaces.models import Workspace
 
@@ -17,7 +16,6 @@ ENDS = {
     (True, True): "the invoice is paid and {credit}",
     (False, False): "it is settled",
 }
-PAST_DUE = re.compile(r"The invoice (\S+) is overdue\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +37,16 @@ def suspension_of(workspace: Workspace) -> Suspension | None:
     """None while its keys work."""
     if workspace.suspended_at is None:
         return None
-    because = workspace.suspended_because
-    number = found[1] if (found := PAST_DUE.search(because)) else ""
-    why = PAST_DUE.sub(r"Invoice \1 is overdue.", because).replace(USED_UP, "Your prepaid credit is used up.")
+    overdue = Workspace.Suspension.PAST_DUE in workspace.suspensions
+    used_up = Workspace.Suspension.NO_CREDIT in workspace.suspensions
+    invoice = past_due_invoice(workspace) if overdue else None
+    reasons = [f"Invoice {invoice.number} is overdue."] if invoice else []
+    reasons += ["Your prepaid credit is used up."] if used_up else []
     return Suspension(
-        why=why,
-        until=f"Live keys work again as soon as {ENDS[bool(number), USED_UP in because].format(credit=_credit_comes())}.",
-        invoice=Invoice.objects.filter(workspace=workspace, number=number).first() if number else None,
-        credit=USED_UP in because and is_configured(),
+        why=" ".join(reasons) or workspace.suspended_because,
+        until=f"Live keys work again as soon as {ENDS[overdue, used_up].format(credit=_credit_comes())}.",
+        invoice=invoice,
+        credit=used_up and is_configured(),
     )
 
 

@@ -14,12 +14,9 @@ from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
 from metering.payments.clock import Clock
 from metering.payments.collecting import outcomes, payment_page, saved_method
-from metering.payments.collecting.outcomes import PAYMENT_PAGE, SAVED_METHOD
 from metering.payments.models import PaymentAccount, PaymentAttempt, TopUp
 from metering.payments.stripe.calls import recover_rows
 from metering.payments.stripe.objects import Intent
-
-__all__ = ["PAYMENT_PAGE", "SAVED_METHOD"]
 
 
 def begin_for_invoice(
@@ -46,7 +43,7 @@ def begin_for_invoice(
             channel=channel,
             idempotency_key=f"invoice-{invoice.public_id}-attempt-{number}",
             customer_id=account.customer_id or "",
-            method_id=account.method_id if channel == SAVED_METHOD else "",
+            method_id=account.method_id if channel == PaymentAttempt.Channel.SAVED_METHOD else "",
             started_at=now,
         )
 
@@ -63,7 +60,7 @@ def begin_for_top_up(top_up: TopUp, channel: str, account: PaymentAccount, now: 
             "channel": channel,
             "idempotency_key": f"topup-{top_up.public_id}-attempt-1",
             "customer_id": account.customer_id or "",
-            "method_id": account.method_id if channel == SAVED_METHOD else "",
+            "method_id": account.method_id if channel == PaymentAttempt.Channel.SAVED_METHOD else "",
             "started_at": now,
         },
     )
@@ -78,7 +75,7 @@ def sync_attempt(attempt: PaymentAttempt, now: datetime) -> PaymentAttempt:
     """
     attempt = PaymentAttempt.objects.get(pk=attempt.pk)
     if attempt.status in PaymentAttempt.UNSETTLED:
-        if attempt.channel == PAYMENT_PAGE:
+        if attempt.channel == PaymentAttempt.Channel.PAYMENT_PAGE:
             payment_page.sync_page(attempt, now)
         else:
             saved_method.sync_charge(attempt, now)
@@ -93,7 +90,7 @@ def cancel_attempt(attempt: PaymentAttempt, now: datetime) -> PaymentAttempt:
     """
     attempt = PaymentAttempt.objects.get(pk=attempt.pk)
     if attempt.status in PaymentAttempt.UNSETTLED:
-        if attempt.channel == PAYMENT_PAGE:
+        if attempt.channel == PaymentAttempt.Channel.PAYMENT_PAGE:
             payment_page.expire_page(attempt, now)
         else:
             saved_method.cancel_charge(attempt, now)
@@ -103,7 +100,7 @@ def cancel_attempt(attempt: PaymentAttempt, now: datetime) -> PaymentAttempt:
 
 def apply_intent_event(attempt: PaymentAttempt, intent: Intent, now: datetime) -> None:
     """What Stripe told of an attempt's intent, by itself. Money is taken; of a page's, the page says the rest."""
-    if attempt.channel == PAYMENT_PAGE and intent.status != "succeeded":
+    if attempt.channel == PaymentAttempt.Channel.PAYMENT_PAGE and intent.status != "succeeded":
         sync_attempt(attempt, now)
     else:
         outcomes.apply_intent(attempt, intent, now)

@@ -11,7 +11,7 @@ from metering.errors import InvoiceNotOpen, NoPaymentMethod, PaymentInProgress
 from metering.invoicing.models import Invoice
 from metering.jobs.progress import Progress, unheard
 from metering.payments.clock import Clock, ticking
-from metering.payments.collecting.attempts import PAYMENT_PAGE, SAVED_METHOD, begin_for_invoice, cancel_attempt, sync_attempt
+from metering.payments.collecting.attempts import begin_for_invoice, cancel_attempt, sync_attempt
 from metering.payments.collecting.minimum import enough_due, is_below_minimum, refuse_below_minimum
 from metering.payments.models import PaymentAccount, PaymentAttempt
 from metering.payments.stripe.client import StripeUnavailable, edge, is_configured
@@ -104,7 +104,7 @@ def payment_page(invoice: Invoice, now: datetime) -> str:
     refuse_below_minimum(invoice)
     account = ensure_customer(invoice.workspace, now)
     for _ in range(TRIES):
-        attempt = sync_attempt(begin_for_invoice(invoice.pk, PAYMENT_PAGE, account, now), now)
+        attempt = sync_attempt(begin_for_invoice(invoice.pk, PaymentAttempt.Channel.PAYMENT_PAGE, account, now), now)
         if attempt.status in PaymentAttempt.UNSETTLED:
             if attempt.session_url:
                 return attempt.session_url
@@ -116,8 +116,8 @@ def payment_page(invoice: Invoice, now: datetime) -> str:
 
 def _charge(invoice_id: int, account: PaymentAccount, now: datetime, statuses: Collection[str]) -> PaymentAttempt:
     for _ in range(TRIES):
-        attempt = begin_for_invoice(invoice_id, SAVED_METHOD, account, now, statuses)
-        on_page = attempt.channel == PAYMENT_PAGE
+        attempt = begin_for_invoice(invoice_id, PaymentAttempt.Channel.SAVED_METHOD, account, now, statuses)
+        on_page = attempt.channel == PaymentAttempt.Channel.PAYMENT_PAGE
         attempt = cancel_attempt(attempt, now) if on_page else sync_attempt(attempt, now)
         declined_there = on_page and attempt.status == PaymentAttempt.Status.DECLINED
         if attempt.status != PaymentAttempt.Status.CANCELED and not declined_there:

@@ -16,7 +16,6 @@ from metering.payments.stripe.objects import Intent
 from workspaces.locks import lock_workspace
 from workspaces.models import Workspace
 
-SAVED_METHOD, PAYMENT_PAGE = "saved_method", "payment_page"
 DECLINED, CANCELED = PaymentAttempt.Status.DECLINED, PaymentAttempt.Status.CANCELED
 NEEDS_OWNER = "The bank wants the payment to be confirmed by its owner: pay on the payment page instead."
 
@@ -89,7 +88,7 @@ def _cancel_intent(attempt: PaymentAttempt, intent: Intent) -> Intent:
     Stripe cancels none of a page's: those end with the page, which is complete or expired by then. Of one that it refuses
     to cancel only our key can make anything, and its state says what it has come to.
     """
-    if intent.status in ("canceled", "processing") or attempt.channel == PAYMENT_PAGE:
+    if intent.status in ("canceled", "processing") or attempt.channel == PaymentAttempt.Channel.PAYMENT_PAGE:
         return intent
     try:
         return edge().cancel_intent(intent.id)
@@ -103,6 +102,7 @@ def _fail_top_up(workspace: Workspace, attempt: PaymentAttempt, status: str, mes
         status=TopUp.Status.FAILED, message=message, settled_at=now
     )
     if top_up.automatic and status == DECLINED:
-        PaymentAccount.objects.filter(workspace=workspace).update(top_up_stopped=message[:300])
+        account = PaymentAccount.objects.filter(workspace=workspace)
+        account.update(top_ups_stopped_at=now, top_up_stopped=message[:300])
         context = {"amount": f"{top_up.amount:.2f}", "message": message}
         add_notice(workspace, "top_up_failed", f"top_up_failed:{top_up.public_id}", context, now)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from metering.errors import InvoiceNotOpen, NoPaymentMethod, PaymentInProgress
 from metering.invoicing.models import Invoice
-from metering.payments.collecting.attempts import PAYMENT_PAGE, SAVED_METHOD, begin_for_invoice, cancel_attempt, sync_attempt
+from metering.payments.collecting.attempts import begin_for_invoice, cancel_attempt, sync_attempt
 from metering.payments.collecting.collect import note_request, payment_page
 from metering.payments.collecting.minimum import refuse_below_minimum
 from metering.payments.idempotency import once, remembered
@@ -63,14 +63,14 @@ def _begin(invoice: Invoice, method: str, caller: Caller, now: datetime) -> str:
     account = account_of(invoice.workspace)
     if not account.method_id:
         raise NoPaymentMethod("No payment method is saved: save one, or pay on a page.")
-    attempt = begin_for_invoice(invoice.pk, SAVED_METHOD, account, now)
-    if attempt.channel == PAYMENT_PAGE:
+    attempt = begin_for_invoice(invoice.pk, PaymentAttempt.Channel.SAVED_METHOD, account, now)
+    if attempt.channel == PaymentAttempt.Channel.PAYMENT_PAGE:
         raise PaymentInProgress(f"The invoice {invoice} is being paid on a page: wait for the outcome, or repeat this.")
     return attempt.idempotency_key
 
 
 def _close_standing_page(invoice: Invoice, now: datetime) -> None:
-    standing = invoice.attempts.unsettled().filter(channel=PAYMENT_PAGE).first()
+    standing = invoice.attempts.unsettled().filter(channel=PaymentAttempt.Channel.PAYMENT_PAGE).first()
     if standing is not None and account_of(invoice.workspace).method_id:
         cancel_attempt(standing, now)
 

@@ -5,7 +5,6 @@ from datetime import datetime
 from decimal import Decimal
 
 from metering.invoicing.models import Invoice, InvoiceQuerySet
-from metering.payments.collecting.attempts import SAVED_METHOD
 from metering.payments.collecting.minimum import is_below_minimum
 from metering.payments.models import Dunning, PaymentAttempt
 from workspaces.models import Workspace
@@ -45,7 +44,7 @@ def attempt_in_progress(invoice: Invoice) -> PaymentAttempt | None:
 def is_in_progress(attempt: PaymentAttempt) -> bool:
     if attempt.status != PaymentAttempt.Status.STARTED:
         return attempt.status == PaymentAttempt.Status.PROCESSING
-    return attempt.channel == SAVED_METHOD or bool(attempt.session_id and not attempt.session_url)
+    return attempt.channel == PaymentAttempt.Channel.SAVED_METHOD or bool(attempt.session_id and not attempt.session_url)
 
 
 def _closed_label(invoice: Invoice) -> StatusLabel:

@@ -19,8 +19,7 @@ def running_disputes() -> QuerySet[Dispute]:
 
 def surpluses() -> QuerySet[Payment]:
     """Payments that settle nothing, and were not given back whole."""
-    # Worded as the partial index is, so that it answers.
-    return Payment.objects.exclude(surplus="").filter(refunded__lt=F("amount"))
+    return Payment.objects.surplus().filter(refunded__lt=F("amount"))
 
 
 def notify_of_surpluses(now: datetime) -> None:

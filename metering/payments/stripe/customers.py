@@ -146,6 +146,7 @@ def store_method(account: PaymentAccount, method: Method, now: datetime, set_up_
             last_four=method.last_four,
             expires_year=method.expires_year,
             expires_month=method.expires_month,
+            top_ups_stopped_at=None,
             top_up_stopped="",
         )
         facts = f"{method.brand} {method.last_four}"

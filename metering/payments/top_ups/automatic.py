@@ -70,7 +70,7 @@ def _begin_if_low(account_id: int, workspace_id: int, now: datetime) -> TopUp | 
 def _wants_top_up(account: PaymentAccount, left: Decimal) -> bool:
     if account.top_up_below is None or account.top_up_amount is None or left >= account.top_up_below:
         return False
-    if account.workspace.sandbox or account.top_up_stopped:
+    if account.workspace.sandbox or account.top_ups_stopped_at is not None:
         return False
     return bool(account.method_id and is_configured())
 

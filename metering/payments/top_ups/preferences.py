@@ -47,7 +47,8 @@ def save_preferences(
         account = PaymentAccount.objects.select_for_update().get(pk=account_of(workspace).pk)
         account.low_balance, account.low_balance_told_at = low_balance, None
         account.top_up_below, account.top_up_amount = top_up_below, top_up_amount
-        account.top_ups_per_day, account.top_up_stopped = top_ups_per_day, ""
+        account.top_ups_per_day = top_ups_per_day
+        account.top_ups_stopped_at, account.top_up_stopped = None, ""
         account.save()
         levels = {"low_balance": low_balance, "top_up_below": top_up_below, "top_up_amount": top_up_amount}
         told = {name: None if level is None else cents_text(level) for name, level in levels.items()}

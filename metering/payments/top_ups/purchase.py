@@ -12,9 +12,9 @@ from django.db import transaction
 
 from metering.errors import InvalidParameter, NoPaymentMethod, SandboxBuysNothing
 from metering.money import ONE_CENT, cents_text
-from metering.payments.collecting.attempts import PAYMENT_PAGE, SAVED_METHOD, begin_for_top_up, sync_attempt
+from metering.payments.collecting.attempts import begin_for_top_up, sync_attempt
 from metering.payments.idempotency import once, remembered
-from metering.payments.models import PaymentAccount, TopUp
+from metering.payments.models import PaymentAccount, PaymentAttempt, TopUp
 from metering.payments.stripe.client import StripeUnavailable, edge
 from metering.payments.stripe.customers import account_of, ensure_customer
 from metering.payments.top_ups.daily_bound import check_bound_of_the_day
@@ -24,7 +24,7 @@ from workspaces.still_allowed import check_may_still_pay
 
 log = structlog.get_logger(__name__)
 PAGE, SAVED = "page", "saved"
-CHANNELS = {PAGE: PAYMENT_PAGE, SAVED: SAVED_METHOD}
+CHANNELS = {PAGE: PaymentAttempt.Channel.PAYMENT_PAGE, SAVED: PaymentAttempt.Channel.SAVED_METHOD}
 
 
 def check_purchase(workspace: Workspace, amount: Decimal, method: str) -> None:

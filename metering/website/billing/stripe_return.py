@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 
 from metering.dollars import usd_rounded
-from metering.payments.collecting.attempts import PAYMENT_PAGE, sync_attempt
+from metering.payments.collecting.attempts import sync_attempt
 from metering.payments.models import PaymentAttempt
 from metering.payments.stripe.client import StripeRefused, StripeUnavailable, is_configured
 from metering.payments.stripe.customers import account_of, save_method_of_session
@@ -43,7 +43,9 @@ def report_outcome(request: HttpRequest, workspace: Workspace, now: datetime) ->
 def _paid(request: HttpRequest, workspace: Workspace, now: datetime) -> None:
     just_paid = Q(status=PaymentAttempt.Status.SUCCEEDED, settled_at__gt=now - JUST_NOW)
     under_way = Q(status__in=PaymentAttempt.UNSETTLED)
-    attempts = PaymentAttempt.objects.filter(just_paid | under_way, workspace=workspace, channel=PAYMENT_PAGE)
+    attempts = PaymentAttempt.objects.filter(
+        just_paid | under_way, workspace=workspace, channel=PaymentAttempt.Channel.PAYMENT_PAGE
+    )
     for attempt in attempts.exclude(session_id="").select_related("invoice", "top_up")[:ASKED]:
         _tell(request, sync_attempt(attempt, now))
 
