@@ -52,9 +52,12 @@ class Migrated:
     def __init__(self) -> None:
         self.rows = {model: list(model._base_manager.all()) for model in apps.get_models() if _is_filled(model)}
         self.partitions = partitions()
+        self.database = connections["default"].settings_dict["NAME"]
 
     def put_back(self, **rest: Any) -> None:
-        """After the tables were emptied."""
+        """After the tables were emptied: those of the tests' database, for a test may migrate another."""
+        if connections["default"].settings_dict["NAME"] != self.database:
+            return
         with connections["default"].cursor() as cursor:
             for name in partitions() - self.partitions:
                 cursor.execute(f"DROP TABLE {name}")
