@@ -91,7 +91,7 @@ def contents() -> dict[str, list[str]]:
     with connection.cursor() as cursor:
         found = {}
         for table in sorted(set(connection.introspection.table_names(cursor)) - GROWING):
-            cursor.execute(f'SELECT (to_jsonb(kept) - %s)::text FROM "{table}" AS kept ORDER BY 1', [NEW_COLUMNS])
+            cursor.execute(f'SELECT (to_jsonb(kept) - %s::text[])::text FROM "{table}" AS kept ORDER BY 1', [NEW_COLUMNS])
             found[table] = [row for (row,) in cursor.fetchall()]
         return found
 
