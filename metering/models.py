@@ -9,19 +9,19 @@ from metering.invoicing.issued_models import IssuedPdf
 from metering.invoicing.models import Invoice, InvoiceLine, InvoiceSequence
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms, TaxRate
 from metering.jobs.models import JobOrder, JobRun
+from metering.payments.mails.models import Notice
 from metering.payments.models import (
     Dispute,
     Dunning,
     IdempotencyKey,
-    Notice,
     Payment,
     PaymentAccount,
     PaymentAttempt,
     Refund,
     StripeKey,
     TopUp,
-    WebhookEvent,
 )
+from metering.payments.webhooks.models import WebhookEvent
 from metering.rollups.models import DailyRollup, HourlyRollup, Rerating
 
 __all__ = [

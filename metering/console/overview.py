@@ -18,7 +18,7 @@ from metering.console.jobs import words
 from metering.console.jobs.runs import run_summary, troubled
 from metering.console.money import receivables
 from metering.console.money.revenue import Comparison, Revenue, revenue
-from metering.payments.models import Notice
+from metering.payments.mails.models import Notice
 from metering.payments.refunds import attention
 from metering.usage.query import UsageRow
 from workspaces.models import AuditEntry, Workspace

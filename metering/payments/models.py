@@ -10,7 +10,6 @@ from django.utils import timezone
 from metering.credits.models import CreditGrant
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.models import Invoice
-from metering.jobs.leases import Leased, LeasedQuerySet
 from workspaces.ids import new_id
 from workspaces.models import Workspace
 
@@ -313,79 +312,6 @@ class TopUp(models.Model):
 
     def __str__(self) -> str:
         return f"Top-up of {self.amount} {self.currency}"
-
-
-class WebhookEventQuerySet(LeasedQuerySet["WebhookEvent"]):
-    def unhandled(self) -> Self:
-        """Those that wait, and those that failed."""
-        return self.filter(status__in=["waiting", "failed"])
-
-
-class WebhookEvent(Leased):
-    """An event that Stripe sent, stored once and handled later from what Stripe says then."""
-
-    class Status(models.TextChoices):
-        WAITING = "waiting", "Waiting"
-        HANDLED = "handled", "Handled"
-        IGNORED = "ignored", "Ignored"
-        FAILED = "failed", "Failed"
-
-    id = models.BigAutoField(primary_key=True)
-    event_id = models.CharField(max_length=255, unique=True)
-    type = models.CharField(max_length=255)
-    object_id = models.CharField(max_length=255, default="")
-    payload = models.JSONField()
-    created_at = models.DateTimeField()
-    received_at = models.DateTimeField()
-    status = models.CharField(max_length=16, choices=Status.choices, default=Status.WAITING)
-    handled_at = models.DateTimeField(null=True)
-
-    objects = WebhookEventQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["-id"]
-        indexes = [
-            models.Index(fields=["id"], condition=Q(status__in=["waiting", "failed"]), name="webhooks_to_be_handled"),
-            models.Index(fields=["object_id"], condition=Q(type="payment_intent.succeeded"), name="webhooks_of_payments"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.type} {self.event_id}"
-
-
-class NoticeQuerySet(LeasedQuerySet["Notice"]):
-    def unsent(self) -> Self:
-        return self.filter(sent_at__isnull=True)
-
-    def failing(self) -> Self:
-        """Tried, and not sent yet."""
-        return self.unsent().filter(tries__gt=0)
-
-
-class Notice(Leased):
-    """A mail to a workspace, or about it to the operators, written with what it tells and sent after the commit.
-
-    One per key, whatever runs twice.
-    """
-
-    id = models.BigAutoField(primary_key=True)
-    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
-    # What it is about, such as "invoice_ready:inv_…" or "payment_failed:inv_…:2".
-    key = models.CharField(max_length=200, unique=True)
-    kind = models.CharField(max_length=40)
-    # What its templates print, as texts.
-    context = models.JSONField(default=dict)
-    created_at = models.DateTimeField()
-    sent_at = models.DateTimeField(null=True)
-
-    objects = NoticeQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["-id"]
-        indexes = [models.Index(fields=["id"], condition=Q(sent_at__isnull=True), name="notices_to_be_sent")]
-
-    def __str__(self) -> str:
-        return self.key
 
 
 class IdempotencyKey(models.Model):

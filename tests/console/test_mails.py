@@ -7,8 +7,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from metering.payments.mails.models import Notice
 from metering.payments.mails.outbox import add_notice
-from metering.payments.models import Notice
 from tests.console.conftest import World
 from tests.kit.factories import NOW
 

@@ -15,9 +15,11 @@ from metering.invoicing.models import Invoice
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms, TaxRate
 from metering.payments.balance.suspension import update_suspension
 from metering.payments.collecting.manual import mark_paid
+from metering.payments.mails.models import Notice
 from metering.payments.mails.outbox import add_notice
 from metering.payments.mails.sending import send_waiting
-from metering.payments.models import Dispute, Notice, Payment, Refund, WebhookEvent
+from metering.payments.models import Dispute, Payment, Refund
+from metering.payments.webhooks.models import WebhookEvent
 from tests.invoicing.conftest import Meter
 from tests.kit.factories import NOW, make_gateway, make_price, make_workspace
 from tests.payments.conftest import an_invoice, stripe

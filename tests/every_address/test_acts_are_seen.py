@@ -21,8 +21,8 @@ from django_celery_beat.models import IntervalSchedule
 
 from metering.invoicing.lifecycle.close import close_workspaces
 from metering.payments.mails.outbox import add_notice
-from metering.payments.models import WebhookEvent
 from metering.payments.refunds.reversals import void_invoice
+from metering.payments.webhooks.models import WebhookEvent
 from metering.periods import parse_month
 from tests.every_address.acts import Act, Done, acts_of_forms, done, methods_of, sender
 from tests.every_address.addresses import ROUTE_PART, every_address, every_row, known_names, routes_and_views

@@ -12,7 +12,9 @@ from metering.catalogue.models import LanguageModel
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.models import TaxRate
 from metering.jobs.models import JobRun
-from metering.payments.models import Dispute, Notice, Payment, PaymentAttempt, WebhookEvent
+from metering.payments.mails.models import Notice
+from metering.payments.models import Dispute, Payment, PaymentAttempt
+from metering.payments.webhooks.models import WebhookEvent
 from metering.rollups.models import Rerating
 from tests.kit.factories import NOW
 from workspaces.members.invitations.invite import invite

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import transaction
 
-from metering.payments.models import Notice
+from metering.payments.mails.models import Notice
 from tests.invoicing.conftest import at_once
 from tests.kit.factories import NOW, make_workspace
 from workspaces.models import Workspace

@@ -10,13 +10,14 @@ from metering.errors import InvoiceNotOpen, PaymentInProgress
 from metering.invoicing.models import Invoice
 from metering.payments.collecting import attempts
 from metering.payments.collecting.collect import collect_due, collect_invoice, payment_page
-from metering.payments.models import Dispute, Payment, PaymentAttempt, Refund, TopUp, WebhookEvent
+from metering.payments.models import Dispute, Payment, PaymentAttempt, Refund, TopUp
 from metering.payments.refunds import refunds
 from metering.payments.refunds.reversals import void_invoice
 from metering.payments.stripe.client import StripeUnavailable
 from metering.payments.stripe.customers import account_of, setup_page
 from metering.payments.top_ups import purchase
 from metering.payments.webhooks.inbox import handle_waiting, store_webhook
+from metering.payments.webhooks.models import WebhookEvent
 from tests.kit.factories import NOW
 from tests.payments.conftest import with_method
 from tests.payments.crash import Died, Process

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from metering.payments.models import PaymentAccount, StripeKey, WebhookEvent
+from metering.payments.models import PaymentAccount, StripeKey
 from metering.payments.stripe.client import StripeUnavailable
 from metering.payments.stripe.customers import account_of, ensure_customer, refresh_method, setup_page
 from metering.payments.webhooks.inbox import handle_waiting
+from metering.payments.webhooks.models import WebhookEvent
 from tests.kit.factories import NOW
 from tests.payments.conftest import with_method
 from tests.payments.stripe_server import BANK, StripeServer

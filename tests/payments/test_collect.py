@@ -12,7 +12,8 @@ from metering.invoicing.models import Invoice
 from metering.payments.collecting.attempts import apply_intent_event, recover_attempts, sync_attempt
 from metering.payments.collecting.collect import collect_due, collect_invoice, payment_page
 from metering.payments.collecting.manual import mark_paid
-from metering.payments.models import Dunning, Notice, Payment, PaymentAttempt
+from metering.payments.mails.models import Notice
+from metering.payments.models import Dunning, Payment, PaymentAttempt
 from metering.payments.stripe.client import edge
 from metering.reconcile.invoices import invoice_differences
 from tests.invoicing.conftest import Meter

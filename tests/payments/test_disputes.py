@@ -9,10 +9,12 @@ from django.core import mail
 
 from metering.invoicing.models import Invoice
 from metering.payments.collecting.collect import collect_due, payment_page
+from metering.payments.mails.models import Notice
 from metering.payments.mails.sending import send_waiting
-from metering.payments.models import Dispute, Notice, Payment, PaymentAttempt, WebhookEvent
+from metering.payments.models import Dispute, Payment, PaymentAttempt
 from metering.payments.refunds import attention, refunds
 from metering.payments.webhooks.inbox import handle_waiting
+from metering.payments.webhooks.models import WebhookEvent
 from tests.kit.factories import NOW
 from tests.payments.conftest import with_method
 from tests.payments.stripe_server import BANK, StripeServer

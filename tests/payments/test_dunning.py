@@ -14,7 +14,8 @@ from metering.payments.collecting.attempts import recover_attempts
 from metering.payments.collecting.collect import collect_due, collect_invoice, payment_page
 from metering.payments.collecting.dunning import dun
 from metering.payments.collecting.manual import mark_paid
-from metering.payments.models import Dunning, Notice, PaymentAccount
+from metering.payments.mails.models import Notice
+from metering.payments.models import Dunning, PaymentAccount
 from metering.payments.refunds.reversals import issue_credit_note
 from metering.payments.stripe.client import edge
 from metering.payments.stripe.customers import account_of, ensure_customer, store_method

@@ -9,8 +9,8 @@ from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
 from metering.payments.mails.expiring_keys import tell_of_expiring_keys
+from metering.payments.mails.models import Notice
 from metering.payments.mails.sending import send_waiting
-from metering.payments.models import Notice
 from tests.workspaces.conftest import NOW, TESTS, a_key, a_member, acme
 from workspaces.keys.issue import change_key, revoke_key
 from workspaces.models import AuditEntry, Workspace

@@ -17,10 +17,11 @@ from metering.invoicing.models import Invoice
 from metering.invoicing.terms.models import BillingTerms
 from metering.payments.collecting.dunning import dun
 from metering.payments.collecting.manual import mark_paid
+from metering.payments.mails.models import Notice
 from metering.payments.mails.outbox import add_notice
 from metering.payments.mails.sending import resend_notice, send_waiting
 from metering.payments.mails.texts import TEXTS, build_mail
-from metering.payments.models import Notice, PaymentAccount, TopUp
+from metering.payments.models import PaymentAccount, TopUp
 from metering.payments.stripe.customers import notify_expiring_cards
 from metering.payments.top_ups.automatic import top_up_low
 from tests.invoicing.conftest import Meter, tokens

@@ -16,7 +16,8 @@ from metering.payments.collecting import attempts
 from metering.payments.collecting.attempts import recover_attempts
 from metering.payments.collecting.collect import collect_due, collect_invoice, payment_page
 from metering.payments.collecting.manual import mark_paid
-from metering.payments.models import Dunning, Notice, Payment, PaymentAttempt, Refund
+from metering.payments.mails.models import Notice
+from metering.payments.models import Dunning, Payment, PaymentAttempt, Refund
 from metering.payments.refunds import refunds
 from metering.payments.stripe.client import StripeRefused
 from metering.payments.tasks import recover_payments

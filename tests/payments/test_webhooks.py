@@ -14,11 +14,12 @@ from metering.errors import NothingToCredit
 from metering.invoicing.models import Invoice
 from metering.payments.collecting.attempts import recover_attempts
 from metering.payments.collecting.collect import collect_due, payment_page
-from metering.payments.models import Dispute, Payment, PaymentAccount, PaymentAttempt, Refund, WebhookEvent
+from metering.payments.models import Dispute, Payment, PaymentAccount, PaymentAttempt, Refund
 from metering.payments.refunds import refunds
 from metering.payments.stripe.customers import account_of, setup_page
 from metering.payments.webhooks import inbox
 from metering.payments.webhooks.inbox import handle_waiting, replay_webhook
+from metering.payments.webhooks.models import WebhookEvent
 from metering.reconcile.everything import money_differences
 from tests.kit.factories import NOW
 from tests.payments.conftest import with_method

@@ -12,9 +12,9 @@ from django.core.management import CommandError
 from django.test import Client
 
 from metering.console.money.mails import state_of
+from metering.payments.mails.models import Notice
 from metering.payments.mails.outbox import add_notice
 from metering.payments.mails.sending import resend_notice, send_waiting
-from metering.payments.models import Notice
 from tests.kit.factories import make_workspace
 from tests.project.test_production import start
 from workspaces.management.commands.password_link import Command

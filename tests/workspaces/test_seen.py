@@ -11,7 +11,7 @@ from django.test import Client, RequestFactory
 from django.urls import resolve
 
 from metering.ingest.intake.api import GATEWAY
-from metering.payments.models import Notice
+from metering.payments.mails.models import Notice
 from omixa_billing.command_actor import command_actor
 from tests.kit.factories import an_event, make_gateway, make_key, make_model, send
 from tests.workspaces.conftest import NOW, PASSWORD, a_key, a_member, with_key

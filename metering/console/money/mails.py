@@ -14,9 +14,9 @@ from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
 from metering.console import figures
+from metering.payments.mails.models import Notice
 from metering.payments.mails.sending import addresses_of
 from metering.payments.mails.texts import TEXTS, Mail, build_mail
-from metering.payments.models import Notice
 from workspaces.console.kit.base import OperatorAdmin
 from workspaces.outgoing import NO_MAIL_SERVER
 

@@ -22,9 +22,11 @@ from metering import dollars
 from metering.console import figures
 from metering.console.money.mails import KindFilter, MailPages
 from metering.payments.mails import sending
-from metering.payments.models import Dispute, Notice, Payment, PaymentAttempt, Refund, TopUp, WebhookEvent
+from metering.payments.mails.models import Notice
+from metering.payments.models import Dispute, Payment, PaymentAttempt, Refund, TopUp
 from metering.payments.refunds import attention, refunds
 from metering.payments.webhooks import inbox
+from metering.payments.webhooks.models import WebhookEvent
 from workspaces.console.kit import fields
 from workspaces.console.kit.base import OperatorAdmin, ReadOnlyInline, actor_of
 from workspaces.console.kit.pages import FormPage

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 
-from metering.payments.models import Notice
+from metering.payments.mails.models import Notice
 from workspaces.models import Workspace
 
 # What goes to the operators and never to the workspace that it is about.

@@ -19,9 +19,9 @@ from metering.invoicing.terms.in_force import terms_of
 from metering.jobs.progress import Progress, unheard
 from metering.money import cents_text
 from metering.payments.clock import Clock, ticking
+from metering.payments.mails.models import Notice, NoticeQuerySet
 from metering.payments.mails.outbox import FOR_KEY_MANAGERS, FOR_OPERATORS, add_notice
 from metering.payments.mails.texts import build_mail
-from metering.payments.models import Notice, NoticeQuerySet
 from metering.payments.refunds.attention import notify_of_surpluses
 from metering.periods import instant_text
 from workspaces import audit

@@ -6,8 +6,9 @@ from django.db.models import Exists, F, OuterRef, QuerySet, Value
 from django.db.models.functions import Concat
 
 from metering.money import cents_text
+from metering.payments.mails.models import Notice
 from metering.payments.mails.outbox import add_operator_notices
-from metering.payments.models import Dispute, Notice, Payment
+from metering.payments.models import Dispute, Payment
 
 # Stripe's words for a dispute that is over.
 OVER = ("won", "lost", "warning_closed", "prevented")

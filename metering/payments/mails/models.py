@@ -1,0 +1,44 @@
+"""Mails to be sent."""
+
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+
+from metering.jobs.leases import Leased, LeasedQuerySet
+from workspaces.models import Workspace
+
+
+class NoticeQuerySet(LeasedQuerySet["Notice"]):
+    def unsent(self) -> Self:
+        return self.filter(sent_at__isnull=True)
+
+    def failing(self) -> Self:
+        """Tried, and not sent yet."""
+        return self.unsent().filter(tries__gt=0)
+
+
+class Notice(Leased):
+    """A mail to a workspace, or about it to the operators, written with what it tells and sent after the commit.
+
+    One per key, whatever runs twice.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    # What it is about, such as "invoice_ready:inv_…" or "payment_failed:inv_…:2".
+    key = models.CharField(max_length=200, unique=True)
+    kind = models.CharField(max_length=40)
+    # What its templates print, as texts.
+    context = models.JSONField(default=dict)
+    created_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+
+    objects = NoticeQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["id"], condition=Q(sent_at__isnull=True), name="notices_to_be_sent")]
+
+    def __str__(self) -> str:
+        return self.key
