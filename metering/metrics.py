@@ -11,7 +11,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from metering.health import is_monitoring, waiting
-from omixa_billing.http.errors import error_response
+from omixa_billing.api.errors import error_response
 
 
 class BacklogCollector(Collector):

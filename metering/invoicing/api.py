@@ -35,10 +35,10 @@ from metering.usage.events import EventPosition
 from metering.usage.exports import csv_download
 from metering.usage.parameters import NoQuery, decode_cursor, encode_cursor, invalid_cursor, parse
 from metering.usage.rows import EVENT_COLUMNS
+from workspaces.access.permissions import SeesInvoices, caller_of
 from workspaces.downloads import limited_download
 from workspaces.keys.serializers import ErrorSerializer
 from workspaces.models import Workspace
-from workspaces.permissions import SeesInvoices, caller_of
 
 EVENTS_AT_ONCE = 1_000
 REFUSED = dict.fromkeys((400, 401, 403), ErrorSerializer)

@@ -38,10 +38,10 @@ from metering.payments.stripe.client import StripeUnavailable
 from metering.payments.top_ups import purchase
 from metering.periods import Period
 from metering.usage.parameters import NoQuery, decode_cursor, encode_cursor, invalid_cursor, parse
+from workspaces.access.permissions import SeesInvoices, caller_of
 from workspaces.downloads import limited_download
 from workspaces.keys.serializers import ErrorSerializer
 from workspaces.models import APIKey
-from workspaces.permissions import SeesInvoices, caller_of
 
 REFUSED = dict.fromkeys((400, 401, 403), ErrorSerializer)
 NOT_FOUND = {404: ErrorSerializer}

@@ -32,11 +32,11 @@ from metering.usage.serializers import (
     UsageSerializer,
 )
 from metering.usage.spend import month_spend
-from workspaces.authentication import Caller
+from workspaces.access.authentication import Caller
+from workspaces.access.permissions import caller_of
 from workspaces.downloads import limited_answer, limited_download
 from workspaces.keys.limits import in_order
 from workspaces.models import APIKey
-from workspaces.permissions import caller_of
 
 CSV, NDJSON = "text/csv", "application/x-ndjson"
 

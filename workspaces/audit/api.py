@@ -9,11 +9,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from workspaces.access.permissions import ManagesKeys, caller_of
 from workspaces.audit.of_workspace import TrailQuestion, trail_page
 from workspaces.audit.words import STAFF, customer_entry
 from workspaces.ids import AUDIT_PREFIX, audit_id
 from workspaces.keys.serializers import DEFAULT_LIMIT, MAX_LIMIT, ErrorSerializer, Instant, StrictQuery
-from workspaces.permissions import ManagesKeys, caller_of
 
 
 class AuditQuery(StrictQuery):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from workspaces.audit.tables import AuditEntry
 from workspaces.audit.words import STAFF, STAFF_KINDS
-from workspaces.models import AuditEntry, Workspace
+from workspaces.models import Workspace
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from workspaces.authentication import Caller
+from workspaces.access.authentication import Caller
+from workspaces.access.permissions import ManagesKeys, caller_of
 from workspaces.keys import issue
 from workspaces.keys.limits import USUAL
 from workspaces.keys.serializers import (
@@ -26,7 +27,6 @@ from workspaces.keys.serializers import (
     Rotation,
 )
 from workspaces.models import APIKey
-from workspaces.permissions import ManagesKeys, caller_of
 
 REFUSED = dict.fromkeys((401, 403), ErrorSerializer)
 MALFORMED = {400: ErrorSerializer}

@@ -29,7 +29,7 @@ from metering.rollups.models import DailyRollup
 from metering.usage.cursors import event_cursor, event_position
 from metering.usage.events import EventQuestion, EventRow, events_page, request_attempts
 from metering.usage.filters import Filters
-from omixa_billing.http.errors import Refusal
+from omixa_billing.api.errors import Refusal
 from workspaces.console.kit import fields
 from workspaces.console.kit.base import OperatorAdmin
 from workspaces.models import APIKey, Workspace

@@ -19,10 +19,10 @@ from metering.invoicing.credit_notes.serializers import CreditNoteListSerializer
 from metering.invoicing.documents.issued import issued_credit_note
 from metering.invoicing.documents.pdf import pdf_response
 from metering.usage.parameters import NoQuery, decode_cursor, encode_cursor, invalid_cursor, parse
+from workspaces.access.permissions import SeesInvoices, caller_of
 from workspaces.downloads import limited_download
 from workspaces.keys.serializers import ErrorSerializer
 from workspaces.models import Workspace
-from workspaces.permissions import SeesInvoices, caller_of
 
 REFUSED = dict.fromkeys((400, 401, 403), ErrorSerializer)
 NOT_FOUND = {404: ErrorSerializer}

@@ -25,10 +25,10 @@ from metering.payments.models import Notice
 from metering.payments.refunds.attention import notify_of_surpluses
 from metering.periods import instant_text
 from workspaces import audit
-from workspaces.authentication import KEY_MANAGERS
+from workspaces.access.authentication import KEY_MANAGERS
+from workspaces.mails.outgoing import NO_MAIL_SERVER, sends_mail
 from workspaces.members.current import link_for
 from workspaces.models import Membership, Workspace
-from workspaces.outgoing import NO_MAIL_SERVER, sends_mail
 
 log = structlog.get_logger(__name__)
 

@@ -18,7 +18,7 @@ from metering.website.member import member_page
 from metering.website.more import more_of
 from metering.website.usage.events import displayed_event
 from metering.website.usage.usage import key_names
-from workspaces.authentication import Caller
+from workspaces.access.authentication import Caller
 from workspaces.downloads import limited_download
 
 

@@ -11,9 +11,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from metering.website.member import member_page
+from workspaces.access.authentication import Caller
 from workspaces.audit.of_workspace import TrailQuestion, trail_page
 from workspaces.audit.words import SENTENCES, STAFF, customer_entry
-from workspaces.authentication import Caller
 
 PAGE = 50
 DAY = timedelta(days=1)

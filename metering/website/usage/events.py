@@ -20,7 +20,7 @@ from metering.website.more import more_of
 from metering.website.usage import ranges
 from metering.website.usage.filters import filter_choices, page_filters
 from metering.website.usage.usage import key_names
-from workspaces.authentication import Caller
+from workspaces.access.authentication import Caller
 from workspaces.downloads import limited_download
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from django.db import connection
 
-from workspaces.authentication import KEY_MANAGERS
+from workspaces.access.authentication import KEY_MANAGERS
 from workspaces.errors import NotAllowed, Unauthenticated
 from workspaces.models import APIKey, Membership, User, Workspace
 
