@@ -3,11 +3,6 @@
 from omixa_billing.api.errors import Refusal
 
 
-class InvalidParameter(Refusal):
-    code = "invalid_parameter"
-    status = 400
-
-
 class NotFound(Refusal):
     code = "not_found"
     status = 404

@@ -153,12 +153,12 @@ def _listed(asked: dict[str, Any], request: HttpRequest) -> dict[str, Any]:
         ),
     )
     cursor = request.GET.get("cursor")
-    rows, more = events_page(question, PAGE, event_position(cursor) if cursor else None)
+    rows, last = events_page(question, PAGE, event_position(cursor) if cursor else None)
     given: dict[str, Any] = {name: value for name, value in request.GET.items() if name != "cursor"}
     return {
         "workspace": workspace,
         "rows": _lines(rows, workspace),
-        "older": f"?{urlencode(given | {'cursor': event_cursor(rows[-1].position)})}" if more else "",
+        "older": f"?{urlencode(given | {'cursor': event_cursor(last)})}" if last else "",
         "newest": f"?{urlencode(given)}" if cursor else "",
     }
 

@@ -6,8 +6,9 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import QuerySet
 
-from metering.errors import AlreadyResolved, InvalidParameter
+from metering.errors import AlreadyResolved
 from metering.ingest.models import QuarantinedEvent
+from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
 
 AT_ONCE = 1_000

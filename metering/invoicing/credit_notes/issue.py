@@ -11,13 +11,14 @@ from decimal import Decimal
 from django.conf import settings
 from django.db.models import Sum
 
-from metering.errors import InvalidParameter, InvoiceNotOpen, NothingToCredit
+from metering.errors import InvoiceNotOpen, NothingToCredit
 from metering.invoicing.composing.taxes import Tax, TaxShare, rates_from, tax_on
 from metering.invoicing.credit_note_models import CreditNote, CreditNoteLine
 from metering.invoicing.lifecycle.amount_due import OWED, lower_due
 from metering.invoicing.lifecycle.freeze import next_number
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.money import ONE_CENT, WIDE, cents_text, share_out
+from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
 
 NOTHING = Decimal("0.00")

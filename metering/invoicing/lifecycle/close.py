@@ -12,8 +12,9 @@ from metering.invoicing.lifecycle.freeze import freeze
 from metering.invoicing.lifecycle.hold_reasons import hold_reason, warnings_of
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.models import AgreedPricing
-from metering.periods import Period, instant_text
+from metering.periods import Period
 from metering.rollups.models import DailyRollup
+from omixa_billing.instants import instant_text
 from omixa_billing.outage import STORAGE_ERRORS
 from workspaces.models import Workspace
 

@@ -7,11 +7,11 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from metering.errors import InvalidParameter
 from metering.invoicing.lifecycle.draft import lock_billing
 from metering.invoicing.terms.in_force import in_force, pricing_of, terms_of
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms, TaxRate
 from metering.periods import month_of
+from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
 from workspaces.models import Workspace
 

@@ -4,13 +4,14 @@ from datetime import datetime
 
 from django.db import transaction
 
-from metering.errors import InvalidParameter, InvoiceNotOpen
+from metering.errors import InvoiceNotOpen
 from metering.invoicing.lifecycle.amount_due import OWED, lower_amount_due
 from metering.invoicing.lifecycle.draft import lock_billing
 from metering.invoicing.models import Invoice
 from metering.payments.collecting.in_progress import cancel_payment_in_progress, refuse_payment_in_progress
 from metering.payments.collecting.record import note_paid
 from metering.payments.models import Payment
+from omixa_billing.api.errors import InvalidParameter
 
 
 def mark_paid(invoice_id: int, reference: str, actor: str, now: datetime) -> Invoice:

@@ -23,7 +23,7 @@ from metering.payments.mails.outbox import FOR_KEY_MANAGERS, FOR_OPERATORS, add_
 from metering.payments.mails.texts import build_mail
 from metering.payments.models import Notice
 from metering.payments.refunds.attention import notify_of_surpluses
-from metering.periods import instant_text
+from omixa_billing.instants import instant_text
 from workspaces import audit
 from workspaces.access.authentication import KEY_MANAGERS
 from workspaces.mails.outgoing import NO_MAIL_SERVER, sends_mail

@@ -10,7 +10,7 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
-from metering.errors import InvalidParameter, NoPaymentMethod, SandboxBuysNothing
+from metering.errors import NoPaymentMethod, SandboxBuysNothing
 from metering.money import ONE_CENT, cents_text
 from metering.payments.collecting.attempts import PAYMENT_PAGE, SAVED_METHOD, begin_for_top_up, sync_attempt
 from metering.payments.idempotency import once, remembered
@@ -18,6 +18,7 @@ from metering.payments.models import PaymentAccount, TopUp
 from metering.payments.stripe.client import StripeUnavailable, edge
 from metering.payments.stripe.customers import account_of, ensure_customer
 from metering.payments.top_ups.daily_bound import check_bound_of_the_day
+from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
 from workspaces.models import Workspace
 

@@ -7,12 +7,12 @@ import structlog
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
-from metering.errors import InvalidParameter
 from metering.jobs.progress import Progress, unheard
 from metering.payments.clock import Clock, ticking
 from metering.payments.models import WebhookEvent
 from metering.payments.stripe.client import verify_webhook
 from metering.payments.webhooks.handlers import handle
+from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
 
 log = structlog.get_logger(__name__)

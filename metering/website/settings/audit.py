@@ -31,13 +31,13 @@ class TrailForm(forms.Form):
 @member_page("may_manage_keys")
 def trail_list(request: HttpRequest, caller: Caller) -> HttpResponse:
     form = TrailForm(request.GET)
-    page, more = trail_page(caller.workspace, _question(form.cleaned_data), PAGE) if form.is_valid() else ([], False)
-    older = {name: value for name, value in request.GET.items() if name != "before"} | {"before": page[-1].pk if page else 0}
+    page, last = trail_page(caller.workspace, _question(form.cleaned_data), PAGE) if form.is_valid() else ([], None)
+    older = {name: value for name, value in request.GET.items() if name != "before"} | {"before": last}
     context: dict[str, Any] = {
         "entries": [customer_entry(entry) for entry in page],
         "form": form,
         "caller": caller,
-        "older": f"?{urlencode(older)}" if more else "",
+        "older": f"?{urlencode(older)}" if last else "",
         "narrowed": any(form.data.get(name) for name in form.fields),
     }
     return render(request, "website/settings/audit.html", context)
