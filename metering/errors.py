@@ -1,11 +1,6 @@
 """What metering refuses, each with its code and status."""
 
-from omixa_billing.http.errors import Refusal
-
-
-class InvalidParameter(Refusal):
-    code = "invalid_parameter"
-    status = 400
+from omixa_billing.api.errors import Refusal
 
 
 class NotFound(Refusal):

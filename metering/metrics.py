@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from metering.health import is_monitoring, waiting
 from metering.ingest.models import IS_BILLED
-from omixa_billing.http.errors import error_response
+from omixa_billing.api.errors import error_response
 
 UNPRICED = f"SELECT coalesce(sum(requests), 0) FROM metering_hourlyrollup WHERE price_id = 0 AND {IS_BILLED}"  # noqa: S608
 

@@ -6,11 +6,10 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from omixa_billing.instants import FIRST_INSTANT, LAST_INSTANT
+
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
-# No usage is accepted from outside these, and inside them no arithmetic with months and grace leaves the calendar.
-FIRST_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)
-LAST_INSTANT = datetime(2200, 1, 1, tzinfo=UTC)
 MONTH_TEXT = re.compile(r"^(\d{4})-(0[1-9]|1[0-2])$", re.ASCII)
 
 
@@ -63,21 +62,3 @@ def parse_month(text: str) -> Period:
     if not FIRST_INSTANT.year <= int(match[1]) < LAST_INSTANT.year:
         raise ValueError(f"{text!r} is not a month between 1970 and 2199: write it as 2026-10.")
     return month_of(datetime(int(match[1]), int(match[2]), 1, tzinfo=UTC))
-
-
-def parse_instant(text: str) -> datetime:
-    """RFC 3339 with a zone, as UTC, from 1970 to 2200. Raises ValueError."""
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is not a time: write it as 2026-10-01T00:00:00Z.") from None
-    if instant.tzinfo is None:
-        raise ValueError(f"{text!r} has no time zone: write it as 2026-10-01T00:00:00Z for UTC.")
-    if not FIRST_INSTANT <= instant <= LAST_INSTANT:
-        raise ValueError(f"{text!r} is not between the years 1970 and 2200.")
-    return instant.astimezone(UTC)
-
-
-def instant_text(instant: datetime | None) -> str | None:
-    """RFC 3339 in UTC with a Z, and microseconds only where there are any."""
-    return None if instant is None else instant.astimezone(UTC).isoformat().replace("+00:00", "Z")

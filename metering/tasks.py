@@ -35,8 +35,9 @@ from metering.revisions.rerating.reprice import price_waiting
 from metering.worker.corrections import process_corrections, sweep_corrections
 from metering.worker.events import process_failed, process_waiting
 from omixa_billing.outage import STORAGE_ERRORS
-from workspaces import sent_forms, shared_cache
+from workspaces import shared_cache
 from workspaces.audit.entries import forget_folds
+from workspaces.console.kit import sent_forms
 
 __all__ = [
     "close_due_months",

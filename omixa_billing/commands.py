@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from omixa_billing.http.errors import Refusal
+from omixa_billing.api.errors import Refusal
 from omixa_billing.outage import STORAGE_ERRORS
 from workspaces.redaction import redact
 

@@ -223,22 +223,22 @@ LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "/"
 
 EMAIL_URL = env.str("EMAIL_URL", default="")
-EMAIL_BACKEND = "workspaces.outgoing.NowhereBackend"
+EMAIL_BACKEND = "workspaces.mails.outgoing.NowhereBackend"
 vars().update(env.checked(partial(mail_server, EMAIL_URL), instead={}))
 EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=20)  # seconds; a mail server that hangs must not hold a worker
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Omixa billing <billing@localhost>")
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "workspaces.authentication.KeyAuthentication",
-        "workspaces.authentication.MemberAuthentication",
+        "workspaces.access.authentication.KeyAuthentication",
+        "workspaces.access.authentication.MemberAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["workspaces.permissions.SeesAWorkspace"],
+    "DEFAULT_PERMISSION_CLASSES": ["workspaces.access.permissions.SeesAWorkspace"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["omixa_billing.http.parsers.BoundedJSONParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "omixa_billing.http.negotiation.IgnoreAccept",
+    "DEFAULT_PARSER_CLASSES": ["omixa_billing.api.parsers.BoundedJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "omixa_billing.api.negotiation.IgnoreAccept",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "omixa_billing.http.errors.exception_handler",
+    "EXCEPTION_HANDLER": "omixa_billing.api.errors.exception_handler",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
 }
@@ -257,9 +257,9 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": r"/(api|gateway)/v1",
     "OAS_VERSION": "3.1.0",
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "PREPROCESSING_HOOKS": ["omixa_billing.http.openapi.add_gateway_endpoints"],
+    "PREPROCESSING_HOOKS": ["omixa_billing.api.openapi.add_gateway_endpoints"],
     # Without the library's own hook, which gives each set of words an invented name.
-    "POSTPROCESSING_HOOKS": ["omixa_billing.http.openapi.add_errors"],
+    "POSTPROCESSING_HOOKS": ["omixa_billing.api.openapi.add_errors"],
 }
 
 # --- Work --------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from django.views.debug import ExceptionReporter
 
-from omixa_billing.http.errors import Refusal, speaks_json
+from omixa_billing.api.errors import Refusal, speaks_json
 from workspaces.redaction import holds_secret, redact
 
 # The one place where a secret belongs.

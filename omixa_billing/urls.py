@@ -7,9 +7,9 @@ from drf_spectacular.views import SpectacularSwaggerSplitView
 from metering.health import healthz, readyz
 from metering.metrics import metrics
 from metering.payments.webhooks.view import stripe_webhook
+from omixa_billing.api.schema import SchemaView
 from omixa_billing.http.addresses import CONSOLE
 from omixa_billing.http.headers import strangers_may_keep
-from omixa_billing.http.schema import SchemaView
 
 # A page: it has no other form, not even for what OPTIONS asks.
 docs = SpectacularSwaggerSplitView.as_view(url_name="schema", http_method_names=["get", "head"])
@@ -35,8 +35,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("metering.website.urls")),
 ]
 
-handler400 = "omixa_billing.http.errors.bad_request"
+handler400 = "omixa_billing.api.errors.bad_request"
 handler403 = "metering.website.errors.page_not_allowed"
 handler404 = "metering.website.errors.page_not_found"
-handler429 = "omixa_billing.http.errors.too_many_requests"  # allauth's
-handler500 = "omixa_billing.http.errors.server_error"
+handler429 = "omixa_billing.api.errors.too_many_requests"  # allauth's
+handler500 = "omixa_billing.api.errors.server_error"

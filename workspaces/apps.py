@@ -8,7 +8,7 @@ class WorkspacesConfig(AppConfig):
     name = "workspaces"
 
     def ready(self) -> None:
-        from workspaces import schema  # noqa: F401 - drf-spectacular finds extensions once they are imported
+        import workspaces.access.openapi  # noqa: F401 - drf-spectacular finds extensions once they are imported
         from workspaces.audit import people
         from workspaces.signin import receivers
 

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from omixa_billing.limits.downloads import guarded
 from workspaces import audit
-from workspaces.authentication import Caller
+from workspaces.access.authentication import Caller
 from workspaces.redaction import redact
 
 # A program may fetch the same file every few minutes for years.

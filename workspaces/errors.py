@@ -1,6 +1,6 @@
 """What workspaces refuse, each with its code and status."""
 
-from omixa_billing.http.errors import Refusal
+from omixa_billing.api.errors import Refusal
 
 
 class Unauthenticated(Refusal):

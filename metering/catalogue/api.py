@@ -16,10 +16,11 @@ from rest_framework.views import APIView
 
 from metering.catalogue.models import LanguageModel, PriceVersion
 from metering.catalogue.price_list import prices_in_force
-from metering.errors import InvalidParameter, NotFound
+from metering.errors import NotFound
 from metering.money import rate_text
-from metering.periods import instant_text
-from workspaces.keys.serializers import StrictQuery
+from omixa_billing.api.lists import CursorQuery, limit_field, list_answer, list_serializer, page_of
+from omixa_billing.api.requests import parse_query
+from omixa_billing.instants import instant_text
 
 MAX_LIMIT = 1_000
 RATE_HELP = "USD per million tokens, six places; null: at the full input rate."
@@ -73,17 +74,11 @@ class ModelSerializer(serializers.Serializer[Any]):
     pricing = serializers.DictField(child=TierPricesSerializer(), help_text="The prices in force now, by service tier.")
 
 
-class ModelListSerializer(serializers.Serializer[Any]):
-    object = serializers.ChoiceField(choices=["list"])
-    data = ModelSerializer(many=True)  # type: ignore[assignment]  # the envelope's own word
-    next_cursor = serializers.CharField(allow_null=True)
+ModelListSerializer = list_serializer("ModelListSerializer", ModelSerializer)
 
 
-class ModelsQuery(StrictQuery):
-    limit = serializers.IntegerField(
-        required=False, min_value=1, max_value=MAX_LIMIT, help_text="At most so many models; all of them by default."
-    )
-    cursor = serializers.CharField(required=False, help_text="`next_cursor` of the page before.")
+class ModelsQuery(CursorQuery):
+    limit = limit_field(MAX_LIMIT, help_text="At most so many models; all of them by default.")
 
 
 class PublicView(APIView):
@@ -101,12 +96,11 @@ class ModelsView(PublicView):
     )
     def get(self, request: Request) -> Response:
         """Every listed model, with its prices in force. Needs no credential."""
-        asked = ModelsQuery(data=request.query_params)
-        asked.is_valid(raise_exception=True)
-        models, next_cursor = models_page(asked.validated_data.get("limit"), asked.validated_data.get("cursor"))
+        asked = parse_query(request.query_params, ModelsQuery)
+        models, next_cursor = page_of(listed_models(), asked, known=LanguageModel.objects.all(), name="slug", plain=True)
         prices = prices_in_force(models, timezone.now())
         data = [model_json(model, prices[model.pk]) for model in models]
-        return Response({"object": "list", "data": data, "next_cursor": next_cursor})
+        return Response(list_answer(data, next_cursor))
 
 
 class ModelView(PublicView):
@@ -128,19 +122,6 @@ class ModelView(PublicView):
 def listed_models() -> QuerySet[LanguageModel]:
     """The models with a public page, by name."""
     return LanguageModel.objects.filter(status=LanguageModel.Status.LISTED).order_by("slug")
-
-
-def models_page(limit: int | None, cursor: str | None) -> tuple[list[LanguageModel], str | None]:
-    """The listed models after the one that the cursor names, at most `limit`, and the next cursor. Raises InvalidParameter."""
-    models = listed_models()
-    if cursor is not None:
-        if not LanguageModel.objects.filter(slug=cursor).exists():
-            raise InvalidParameter("This is not a cursor of ours: take `next_cursor` of the page before.", param="cursor")
-        models = models.filter(slug__gt=cursor)
-    if limit is None:
-        return list(models), None
-    page = list(models[: limit + 1])
-    return page[:limit], page[limit - 1].slug if len(page) > limit else None
 
 
 def model_json(model: LanguageModel, prices: list[PriceVersion]) -> dict[str, Any]:

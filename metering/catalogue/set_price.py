@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from metering.catalogue.models import LONGEST_TIER, LanguageModel, PriceVersion
 from metering.errors import InvalidPrice, PriceAlreadySet
 from metering.money import ONE_MICRO, rate_text
-from metering.periods import instant_text
+from omixa_billing.instants import instant_text
 from omixa_billing.reminders import remind
 from workspaces import audit
 from workspaces.models import Workspace

@@ -15,8 +15,8 @@ from django.db.models import Sum
 
 from metering.credits.changed import note_change
 from metering.credits.models import CreditEntry, CreditGrant
-from metering.errors import InvalidParameter
 from metering.money import ONE_CENT, cents_text
+from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
 from workspaces.locks import lock_workspace
 from workspaces.models import Workspace

@@ -7,8 +7,9 @@ from enum import StrEnum
 from metering.errors import InvoiceHasPayments, InvoiceNotDraft, InvoiceNotOpen, InvoiceNotVoid, MonthNotEnded, NothingToCredit
 from metering.invoicing.credit_notes.creditable import creditable
 from metering.invoicing.models import Invoice
-from metering.periods import Period, instant_text
-from omixa_billing.http.errors import Refusal
+from metering.periods import Period
+from omixa_billing.api.errors import Refusal
+from omixa_billing.instants import instant_text
 
 
 class Act(StrEnum):

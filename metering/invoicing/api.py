@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -33,16 +33,15 @@ from metering.invoicing.serializers import (
 from metering.usage.cursors import event_cursor, event_position
 from metering.usage.events import EventPosition
 from metering.usage.exports import csv_download
-from metering.usage.parameters import NoQuery, decode_cursor, encode_cursor, invalid_cursor, parse
 from metering.usage.rows import EVENT_COLUMNS
+from omixa_billing.api.documented_errors import NOT_FOUND, REFUSED
+from omixa_billing.api.lists import list_answer, page_of
+from omixa_billing.api.requests import NoQuery, parse_query
+from workspaces.access.permissions import SeesInvoices, caller_of
 from workspaces.downloads import limited_download
-from workspaces.keys.serializers import ErrorSerializer
 from workspaces.models import Workspace
-from workspaces.permissions import SeesInvoices, caller_of
 
 EVENTS_AT_ONCE = 1_000
-REFUSED = dict.fromkeys((400, 401, 403), ErrorSerializer)
-NOT_FOUND = {404: ErrorSerializer}
 
 
 class InvoicesView(APIView):
@@ -56,9 +55,9 @@ class InvoicesView(APIView):
         responses={200: InvoiceListSerializer, **REFUSED},
     )
     def get(self, request: Request) -> Response:
-        asked = parse(request.query_params, InvoicesQuery)
+        asked = parse_query(request.query_params, InvoicesQuery)
         page, next_cursor = invoices_page(caller_of(request).workspace, asked)
-        return Response({"object": "list", "data": [invoice_json(each) for each in page], "next_cursor": next_cursor})
+        return Response(list_answer([invoice_json(each) for each in page], next_cursor))
 
 
 class InvoiceView(APIView):
@@ -71,7 +70,7 @@ class InvoiceView(APIView):
         responses={200: InvoiceSerializer, **REFUSED, **NOT_FOUND},
     )
     def get(self, request: Request, invoice_id: str) -> Response:
-        parse(request.query_params, NoQuery)
+        parse_query(request.query_params, NoQuery)
         invoice = workspace_invoices(caller_of(request).workspace).filter(public_id=invoice_id).first()
         if invoice is None:
             raise NotFound("There is no such invoice in this workspace.")
@@ -89,7 +88,7 @@ class InvoicePdfView(APIView):
     )
     def get(self, request: Request, invoice_id: str) -> HttpResponseBase:
         """A finalized invoice's is the same to the last byte at every download."""
-        parse(request.query_params, NoQuery)
+        parse_query(request.query_params, NoQuery)
         invoice = workspace_invoices(caller_of(request).workspace).filter(public_id=invoice_id).first()
         if invoice is None:
             raise NotFound("There is no such invoice in this workspace.")
@@ -108,7 +107,7 @@ class UpcomingView(APIView):
     )
     def get(self, request: Request) -> Response:
         """What closing the running month now would bill, adjustments of earlier months included."""
-        parse(request.query_params, NoQuery)
+        parse_query(request.query_params, NoQuery)
         return Response(preview_json(upcoming(caller_of(request).workspace, timezone.now())))
 
 
@@ -134,15 +133,14 @@ class LineEventsView(APIView):
         been billed, less what other invoices billed of it: a request that one of them took back is under both. Only under a
         line that was finalized in the very moment that usage of its month was recorded may it add up to something else.
         """
-        asked = parse(request.query_params, LineEventsQuery)
+        asked = parse_query(request.query_params, LineEventsQuery)
         after = event_position(asked["cursor"]) if "cursor" in asked else None
         line = line_of(caller_of(request).workspace, invoice_id, line_id)
         if asked["format"] == "csv":
             return limited_download(request, caller_of(request), lambda: line_events_csv(line, after))
-        billed, more = events_under(line, asked["limit"], after)
-        next_cursor = event_cursor(billed[-1].event.position) if more else None
+        billed, last = events_under(line, asked["limit"], after)
         data = [billed_event_json(each) for each in billed]
-        return Response({"object": "list", "data": data, "next_cursor": next_cursor})
+        return Response(list_answer(data, None if last is None else event_cursor(last)))
 
 
 def line_events_csv(line: InvoiceLine, after: EventPosition | None = None, for_people: bool = False) -> StreamingHttpResponse:
@@ -153,11 +151,11 @@ def line_events_csv(line: InvoiceLine, after: EventPosition | None = None, for_p
     explanation = explanation_of(line)
 
     def rows() -> Iterator[dict[str, Any]]:
-        position, more = after, True
-        while more:
-            billed, more = explanation_page(explanation, EVENTS_AT_ONCE, position)
+        billed, position = explanation_page(explanation, EVENTS_AT_ONCE, after)
+        yield from map(billed_event_json, billed)
+        while position is not None:
+            billed, position = explanation_page(explanation, EVENTS_AT_ONCE, position)
             yield from map(billed_event_json, billed)
-            position = billed[-1].event.position if billed else None
 
     columns = [*EVENT_COLUMNS, "quantity", "amount_exact"]
     return csv_download(f"{line.public_id}.csv", columns, rows(), for_people)
@@ -171,21 +169,9 @@ def workspace_invoices(workspace: Workspace) -> QuerySet[Invoice]:
 
 def invoices_page(workspace: Workspace, asked: dict[str, Any]) -> tuple[list[Invoice], str | None]:
     """A page as asked for (`status`, `limit`, `cursor`), and the next cursor. Raises InvalidParameter."""
-    invoices = workspace_invoices(workspace)
-    if "cursor" in asked:
-        (public_id,) = decode_cursor(asked["cursor"], 1)
-        if not isinstance(public_id, str) or not public_id.isascii() or not public_id.isprintable():
-            raise invalid_cursor()
-        last = Invoice.objects.filter(workspace=workspace, public_id=public_id).first()
-        if last is None:
-            raise invalid_cursor()
-        invoices = invoices.filter(Q(period_start__lt=last.period_start) | Q(period_start=last.period_start, pk__lt=last.pk))
-    if asked.get("status"):
-        invoices = invoices.filter(status__in=asked["status"])
-    page = list(invoices[: asked["limit"] + 1])
-    more = len(page) > asked["limit"]
-    page = page[: asked["limit"]]
-    return page, encode_cursor([page[-1].public_id]) if more else None
+    every = workspace_invoices(workspace)
+    invoices = every.filter(status__in=asked["status"]) if asked.get("status") else every
+    return page_of(invoices, asked, known=every)
 
 
 def line_of(workspace: Workspace, invoice_id: str, line_id: str) -> InvoiceLine:

@@ -10,8 +10,8 @@ from metering.invoicing.documents.parties import buyer, seller
 from metering.invoicing.explaining.explain import BilledEvent
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.money import cents_text, exact_text, rate_text
-from metering.periods import instant_text
 from metering.usage.rows import event_json
+from omixa_billing.instants import instant_text
 
 
 def invoice_json(invoice: Invoice) -> dict[str, Any]:

@@ -6,8 +6,10 @@ from rest_framework import serializers
 
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.pricing.components import COMPONENTS
-from metering.usage.parameters import DEFAULT_EVENTS_PAGE, MAX_EVENTS_PAGE, WordsField
+from metering.usage.parameters import DEFAULT_EVENTS_PAGE, MAX_EVENTS_PAGE
 from metering.usage.serializers import AmountField, UsageEventSerializer
+from omixa_billing.api.fields import WordsField
+from omixa_billing.api.lists import CursorQuery, limit_field, list_serializer
 
 MAX_INVOICES_PAGE = 100
 DEFAULT_INVOICES_PAGE = 20
@@ -20,18 +22,16 @@ class CentsField(serializers.CharField):
         super().__init__(**({"help_text": "A decimal string with two places."} | extra))
 
 
-class InvoicesQuery(serializers.Serializer[Any]):
+class InvoicesQuery(CursorQuery):
     status = WordsField(tuple(Invoice.Status.values), help_text="Only invoices in these states.")
-    limit = serializers.IntegerField(default=DEFAULT_INVOICES_PAGE, min_value=1, max_value=MAX_INVOICES_PAGE)
-    cursor = serializers.CharField(required=False, help_text="`next_cursor` of the page before.")
+    limit = limit_field(MAX_INVOICES_PAGE, DEFAULT_INVOICES_PAGE)
 
 
-class LineEventsQuery(serializers.Serializer[Any]):
+class LineEventsQuery(CursorQuery):
     format = serializers.ChoiceField(
         choices=("json", "csv"), default="json", help_text="`csv` streams all of them; `limit` does not apply to it."
     )
-    limit = serializers.IntegerField(default=DEFAULT_EVENTS_PAGE, min_value=1, max_value=MAX_EVENTS_PAGE)
-    cursor = serializers.CharField(required=False, help_text="`next_cursor` of the page before.")
+    limit = limit_field(MAX_EVENTS_PAGE, DEFAULT_EVENTS_PAGE)
 
 
 class InvoiceLineSerializer(serializers.Serializer[Any]):
@@ -108,10 +108,7 @@ class InvoicePreviewSerializer(InvoiceSerializer):
     id = serializers.CharField(allow_null=True, help_text="null: there is no invoice yet.")
 
 
-class InvoiceListSerializer(serializers.Serializer[Any]):
-    object = serializers.ChoiceField(choices=["list"])
-    data = InvoiceSerializer(many=True)  # type: ignore[assignment]  # the field, not the property
-    next_cursor = serializers.CharField(allow_null=True)
+InvoiceListSerializer = list_serializer("InvoiceListSerializer", InvoiceSerializer)
 
 
 class BilledEventSerializer(UsageEventSerializer):
@@ -119,7 +116,4 @@ class BilledEventSerializer(UsageEventSerializer):
     amount_exact = AmountField(help_text="What the line bills for it: exact USD.")
 
 
-class BilledEventListSerializer(serializers.Serializer[Any]):
-    object = serializers.ChoiceField(choices=["list"])
-    data = BilledEventSerializer(many=True)  # type: ignore[assignment]  # the field, not the property
-    next_cursor = serializers.CharField(allow_null=True)
+BilledEventListSerializer = list_serializer("BilledEventListSerializer", BilledEventSerializer)

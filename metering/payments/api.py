@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -15,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from metering.credits.models import CreditGrant
-from metering.errors import InvalidParameter, NotFound, StripeAway
+from metering.errors import NotFound, StripeAway
 from metering.invoicing.models import Invoice
 from metering.payments.as_json import balance_json, entry_json, grant_json, grants_of, invoice_payment_json, top_up_json
 from metering.payments.balance.balance import balance_of
@@ -37,15 +36,15 @@ from metering.payments.serializers import (
 from metering.payments.stripe.client import StripeUnavailable
 from metering.payments.top_ups import purchase
 from metering.periods import Period
-from metering.usage.parameters import NoQuery, decode_cursor, encode_cursor, invalid_cursor, parse
+from omixa_billing.api.documented_errors import NOT_FOUND, REFUSED, errors_with
+from omixa_billing.api.errors import InvalidParameter
+from omixa_billing.api.lists import list_answer, page_of
+from omixa_billing.api.requests import NoQuery, parse_body, parse_query
+from workspaces.access.permissions import SeesInvoices, caller_of
 from workspaces.downloads import limited_download
-from workspaces.keys.serializers import ErrorSerializer
 from workspaces.models import APIKey
-from workspaces.permissions import SeesInvoices, caller_of
 
-REFUSED = dict.fromkeys((400, 401, 403), ErrorSerializer)
-NOT_FOUND = {404: ErrorSerializer}
-MONEY = {409: ErrorSerializer, 503: ErrorSerializer}
+MONEY = errors_with(409, 503)
 KEY = OpenApiParameter(HEADER, str, OpenApiParameter.HEADER, required=True, description="The same key is the same payment.")
 
 
@@ -59,7 +58,7 @@ class BalanceView(APIView):
         responses={200: BalanceSerializer, **REFUSED},
     )
     def get(self, request: Request) -> Response:
-        parse(request.query_params, NoQuery)
+        parse_query(request.query_params, NoQuery)
         return Response(balance_json(balance_of(caller_of(request).workspace, timezone.now())))
 
 
@@ -74,8 +73,9 @@ class CreditsView(APIView):
         responses={200: CreditListSerializer, **REFUSED},
     )
     def get(self, request: Request) -> Response:
-        asked = parse(request.query_params, PageQuery)
-        return Response(cursor_page(grants_of(caller_of(request).workspace), asked, grant_json))
+        asked = parse_query(request.query_params, PageQuery)
+        page, next_cursor = page_of(grants_of(caller_of(request).workspace), asked)
+        return Response(list_answer([grant_json(each) for each in page], next_cursor))
 
 
 class CreditEntriesView(APIView):
@@ -89,11 +89,12 @@ class CreditEntriesView(APIView):
         responses={200: CreditEntryListSerializer, **REFUSED, **NOT_FOUND},
     )
     def get(self, request: Request, credit_id: str) -> Response:
-        asked = parse(request.query_params, PageQuery)
+        asked = parse_query(request.query_params, PageQuery)
         grant = CreditGrant.objects.filter(workspace=caller_of(request).workspace, public_id=credit_id).first()
         if grant is None:
             raise NotFound("There is no such credit in this workspace.")
-        return Response(cursor_page(grant.entries.select_related("invoice").order_by("-pk"), asked, entry_json))
+        page, next_cursor = page_of(grant.entries.select_related("invoice").order_by("-pk"), asked)
+        return Response(list_answer([entry_json(each) for each in page], next_cursor))
 
 
 class TopUpsView(APIView):
@@ -106,12 +107,12 @@ class TopUpsView(APIView):
         summary="Buy credit, on a payment page or from the saved method",
         parameters=[KEY],
         request=TopUpToMake,
-        responses={201: TopUpSerializer, **REFUSED, **MONEY, 429: ErrorSerializer},
+        responses={201: TopUpSerializer, **REFUSED, **MONEY, **errors_with(429)},
     )
     def post(self, request: Request) -> Response:
         """Repeated with the same key it answers with the top-up as it is by then."""
         key = idempotency_key_of(request.headers)
-        asked = valid(TopUpToMake(data=request.data))
+        asked = parse_body(request.data, TopUpToMake)
         caller, now = caller_of(request), timezone.now()
         with stripe_may_be_away():
             top_up = purchase.buy_credit(
@@ -130,7 +131,7 @@ class TopUpView(APIView):
         responses={200: TopUpSerializer, **REFUSED, **NOT_FOUND},
     )
     def get(self, request: Request, top_up_id: str) -> Response:
-        parse(request.query_params, NoQuery)
+        parse_query(request.query_params, NoQuery)
         top_up = TopUp.objects.filter(workspace=caller_of(request).workspace, public_id=top_up_id).first()
         if top_up is None:
             raise NotFound("There is no such top-up in this workspace.")
@@ -155,7 +156,7 @@ class PayInvoiceView(APIView):
         Repeated with the same key it answers with what became of that payment by then, and never charges again.
         """
         key = idempotency_key_of(request.headers)
-        asked = valid(PaymentToMake(data=request.data))
+        asked = parse_body(request.data, PaymentToMake)
         workspace, now = caller_of(request).workspace, timezone.now()
         invoice = Invoice.objects.select_related("workspace").filter(workspace=workspace, public_id=invoice_id).first()
         if invoice is None:
@@ -176,7 +177,7 @@ class ExportView(APIView):
     )
     def get(self, request: Request, kind: str) -> HttpResponseBase:
         """By the day on which each was issued, received or moved. Credit notes and refunds have amounts below zero."""
-        asked = parse(request.query_params, ExportQuery)
+        asked = parse_query(request.query_params, ExportQuery)
         if kind not in EXPORTS:
             raise NotFound(f"There are exports of {', '.join(EXPORTS)}.")
         if asked["start"] >= asked["end"]:
@@ -186,21 +187,6 @@ class ExportView(APIView):
         return limited_download(request, caller, lambda: export(kind, period, caller.workspace))
 
 
-def cursor_page(rows: Any, asked: dict[str, Any], to_json: Any) -> dict[str, Any]:
-    """A page of rows that are ordered newest first. Raises InvalidParameter for a cursor that is none of theirs."""
-    if "cursor" in asked:
-        (public_id,) = decode_cursor(asked["cursor"], 1)
-        last = rows.filter(public_id=public_id).first() if isinstance(public_id, str) and public_id.isascii() else None
-        if last is None:
-            raise invalid_cursor()
-        rows = rows.filter(pk__lt=last.pk)
-    page = list(rows[: asked["limit"] + 1])
-    more = len(page) > asked["limit"]
-    page = page[: asked["limit"]]
-    next_cursor = encode_cursor([page[-1].public_id]) if more else None
-    return {"object": "list", "data": [to_json(each) for each in page], "next_cursor": next_cursor}
-
-
 @contextmanager
 def stripe_may_be_away() -> Iterator[None]:
     """Raises StripeAway where the outcome is not known: under the same key it is found out."""
@@ -208,9 +194,3 @@ def stripe_may_be_away() -> Iterator[None]:
         yield
     except StripeUnavailable:
         raise StripeAway("Stripe does not answer: repeat this with the same key.", retry_after=30) from None
-
-
-def valid(asked: Any) -> dict[str, Any]:
-    asked.is_valid(raise_exception=True)
-    found: dict[str, Any] = asked.validated_data
-    return found

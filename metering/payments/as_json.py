@@ -11,7 +11,7 @@ from metering.payments.balance.balance import Balance
 from metering.payments.collecting.pay_invoice import PaymentRequest
 from metering.payments.models import TopUp
 from metering.payments.top_ups.purchase import top_up_url
-from metering.periods import instant_text
+from omixa_billing.instants import instant_text
 from workspaces.models import Workspace
 
 NOTHING = Decimal(0)

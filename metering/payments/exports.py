@@ -11,13 +11,14 @@ from typing import Any
 from django.http import StreamingHttpResponse
 
 from metering.credits.models import CreditEntry
-from metering.errors import InvalidParameter
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.money import cents_text, exact_text, rate_text
 from metering.payments.models import Payment, Refund
-from metering.periods import Period, instant_text
+from metering.periods import Period
 from metering.usage.exports import csv_download
+from omixa_billing.api.errors import InvalidParameter
+from omixa_billing.instants import instant_text
 from workspaces.models import Workspace
 
 AT_ONCE = 1_000

@@ -10,16 +10,16 @@ from metering.invoicing.models import Invoice
 from metering.invoicing.serializers import CentsField
 from metering.payments.models import TopUp
 from metering.payments.top_ups.purchase import PAGE, SAVED
-from metering.usage.parameters import InstantField
 from metering.usage.serializers import AmountField
+from omixa_billing.api.fields import InstantField
+from omixa_billing.api.lists import CursorQuery, limit_field, list_serializer
 
 MAX_PAGE = 100
 DEFAULT_PAGE = 20
 
 
-class PageQuery(serializers.Serializer[Any]):
-    limit = serializers.IntegerField(default=DEFAULT_PAGE, min_value=1, max_value=MAX_PAGE)
-    cursor = serializers.CharField(required=False, help_text="`next_cursor` of the page before.")
+class PageQuery(CursorQuery):
+    limit = limit_field(MAX_PAGE, DEFAULT_PAGE)
 
 
 class ExportQuery(serializers.Serializer[Any]):
@@ -56,10 +56,7 @@ class CreditSerializer(serializers.Serializer[Any]):
     expires_at = serializers.DateTimeField(allow_null=True, help_text="It counts for every month in which it was valid.")
 
 
-class CreditListSerializer(serializers.Serializer[Any]):
-    object = serializers.ChoiceField(choices=["list"])
-    data = CreditSerializer(many=True)  # type: ignore[assignment]  # the field, not the property
-    next_cursor = serializers.CharField(allow_null=True)
+CreditListSerializer = list_serializer("CreditListSerializer", CreditSerializer)
 
 
 class CreditEntrySerializer(serializers.Serializer[Any]):
@@ -72,10 +69,7 @@ class CreditEntrySerializer(serializers.Serializer[Any]):
     at = serializers.DateTimeField()
 
 
-class CreditEntryListSerializer(serializers.Serializer[Any]):
-    object = serializers.ChoiceField(choices=["list"])
-    data = CreditEntrySerializer(many=True)  # type: ignore[assignment]  # the field, not the property
-    next_cursor = serializers.CharField(allow_null=True)
+CreditEntryListSerializer = list_serializer("CreditEntryListSerializer", CreditEntrySerializer)
 
 
 class TopUpToMake(serializers.Serializer[Any]):

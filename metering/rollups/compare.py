@@ -9,7 +9,8 @@ from django.db import connection
 
 from metering.ingest.models import IS_COUNTED
 from metering.money import exact_text
-from metering.periods import Period, instant_text, month_of
+from metering.periods import Period, month_of
+from omixa_billing.instants import instant_text
 
 GRAINS = {"hour": "metering_hourlyrollup", "day": "metering_dailyrollup"}
 KEY = "workspace_id, start, model_id, key_id, service_tier_id, provider_id, status, price_id"

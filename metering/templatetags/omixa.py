@@ -11,8 +11,8 @@ from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from metering.dollars import places_of, usd_exact, usd_in_micros, usd_rate, usd_rounded
-from metering.periods import instant_text
 from metering.website.icons import ICONS
+from omixa_billing.instants import instant_text
 
 register = template.Library()
 

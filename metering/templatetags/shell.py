@@ -9,7 +9,7 @@ from django.template import Context
 from django.urls import reverse
 
 from metering.payments.balance.suspension_reasons import Suspension, suspension_of
-from workspaces.authentication import Caller, caller_of_member
+from workspaces.access.authentication import Caller, caller_of_member
 from workspaces.members.current import membership_of
 from workspaces.models import Membership
 

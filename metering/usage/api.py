@@ -14,15 +14,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from metering.errors import InvalidParameter, NotFound
+from metering.errors import NotFound
 from metering.money import exact_text
-from metering.periods import instant_text
-from metering.usage import parameters
 from metering.usage.cursors import attempts_page, event_cursor, event_position, page_of_usage
 from metering.usage.events import EventQuestion, EventRow, all_events, events_page, request_attempts
 from metering.usage.exports import csv_download, download, ndjson_lines
 from metering.usage.history import request_corrections
-from metering.usage.parameters import AttemptsQuery, EventsQuery, NoQuery, RequestQuery, UsageQuery
+from metering.usage.parameters import AttemptsQuery, EventsQuery, RequestQuery, UsageQuery, filters_of
 from metering.usage.query import UsageQuestion, UsageRow, usage
 from metering.usage.rows import CURRENCY, EVENT_COLUMNS, attempt_json, event_json, usage_columns, usage_json
 from metering.usage.serializers import (
@@ -32,11 +30,15 @@ from metering.usage.serializers import (
     UsageSerializer,
 )
 from metering.usage.spend import month_spend
-from workspaces.authentication import Caller
+from omixa_billing.api.errors import InvalidParameter
+from omixa_billing.api.lists import list_answer
+from omixa_billing.api.requests import NoQuery, parse_query
+from omixa_billing.instants import instant_text
+from workspaces.access.authentication import Caller
+from workspaces.access.permissions import caller_of
 from workspaces.downloads import limited_answer, limited_download
 from workspaces.keys.limits import in_order
 from workspaces.models import APIKey
-from workspaces.permissions import caller_of
 
 CSV, NDJSON = "text/csv", "application/x-ndjson"
 
@@ -51,7 +53,7 @@ class UsageView(APIView):
     )
     def get(self, request: Request) -> HttpResponseBase:
         """Sums per bucket and group in [start, end). Rows add up to the total; CSV has the same rows and columns."""
-        asked = parameters.parse(request.query_params, UsageQuery)
+        asked = parse_query(request.query_params, UsageQuery)
         caller = caller_of(request)
         if asked["format"] == "csv":
             return limited_download(request, caller, lambda: _usage_csv(caller, asked))
@@ -62,16 +64,15 @@ class UsageView(APIView):
             request,
             caller,
             len(rows),
-            lambda: {
-                "object": "list",
-                "start": instant_text(question.start),
-                "end": instant_text(question.end),
-                "bucket": question.bucket,
-                "group_by": list(question.group_by),
-                "data": [usage_json(row) for row in rows],
-                "total": usage_json(answer.total),
-                "next_cursor": next_cursor,
-            },
+            lambda: list_answer(
+                [usage_json(row) for row in rows],
+                next_cursor,
+                start=instant_text(question.start),
+                end=instant_text(question.end),
+                bucket=question.bucket,
+                group_by=list(question.group_by),
+                total=usage_json(answer.total),
+            ),
         )
 
 
@@ -92,15 +93,14 @@ class UsageEventsView(APIView):
 
         In CSV an apostrophe goes before what a spreadsheet would take for a formula; NDJSON leaves every text as it is.
         """
-        asked = parameters.parse(request.query_params, EventsQuery)
+        asked = parse_query(request.query_params, EventsQuery)
         caller = caller_of(request)
         question = _event_question(caller, asked)
         after = event_position(asked["cursor"]) if "cursor" in asked else None
         if asked["format"] != "json":
             return limited_download(request, caller, lambda: _events_file(question, after, asked["format"]))
-        events, more = events_page(question, asked["limit"], after)
-        next_cursor = event_cursor(events[-1].position) if more else None
-        return Response({"object": "list", "data": [event_json(event) for event in events], "next_cursor": next_cursor})
+        events, last = events_page(question, asked["limit"], after)
+        return Response(list_answer([event_json(event) for event in events], None if last is None else event_cursor(last)))
 
 
 class RequestView(APIView):
@@ -121,7 +121,7 @@ class RequestView(APIView):
         responses=AttemptListSerializer,
     )
     def get(self, request: Request, request_id: str) -> Response:
-        return attempts_answer(caller_of(request), request_id, parameters.parse(request.query_params, AttemptsQuery))
+        return attempts_answer(caller_of(request), request_id, parse_query(request.query_params, AttemptsQuery))
 
 
 class RequestByQueryView(APIView):
@@ -133,7 +133,7 @@ class RequestByQueryView(APIView):
         responses=AttemptListSerializer,
     )
     def get(self, request: Request) -> Response:
-        asked = parameters.parse(request.query_params, RequestQuery)
+        asked = parse_query(request.query_params, RequestQuery)
         return attempts_answer(caller_of(request), asked["request_id"], asked)
 
 
@@ -141,7 +141,7 @@ class CallingKeyView(APIView):
     @extend_schema(operation_id="calling_key", tags=["keys"], summary="The calling key", responses=CallingKeySerializer)
     def get(self, request: Request) -> Response:
         """The key that this request is made with, and what it has spent this month."""
-        parameters.parse(request.query_params, NoQuery)
+        parse_query(request.query_params, NoQuery)
         caller = caller_of(request)
         if caller.key is None:
             raise NotFound("You are signed in as a person: call this with a key.")
@@ -155,7 +155,7 @@ def attempts_answer(caller: Caller, request_id: str, asked: dict[str, Any]) -> R
     page, next_cursor = attempts_page(found, asked.get("limit"), asked.get("cursor"))
     corrections = request_corrections(caller.workspace, request_id)
     data = [attempt_json(event, corrections.get(event.attempt, ())) for event in page]
-    return Response({"object": "list", "request_id": request_id, "data": data, "next_cursor": next_cursor})
+    return Response(list_answer(data, next_cursor, request_id=request_id))
 
 
 def own_key_of(caller: Caller) -> APIKey | None:
@@ -174,7 +174,7 @@ def _usage_question(caller: Caller, asked: dict[str, Any]) -> UsageQuestion:
         end=asked["end"],
         bucket=asked["bucket"],
         group_by=tuple(dict.fromkeys(asked.get("group_by", ()))),
-        filters=parameters.filters_of(asked),
+        filters=filters_of(asked),
         own_key=own_key_of(caller),
     )
 
@@ -183,7 +183,7 @@ def _event_question(caller: Caller, asked: dict[str, Any]) -> EventQuestion:
     start, end = asked.get("start"), asked.get("end")
     if start is not None and end is not None and start >= end:
         raise InvalidParameter("end is not after start.", param="end")
-    return EventQuestion(caller.workspace, start, end, parameters.filters_of(asked), own_key_of(caller))
+    return EventQuestion(caller.workspace, start, end, filters_of(asked), own_key_of(caller))
 
 
 def each_event(pages: Iterator[list[EventRow]]) -> Iterator[dict[str, Any]]:

@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from metering.usage.events import EventPosition, EventRow
-from metering.usage.parameters import decode_cursor, encode_cursor, invalid_cursor
 from metering.usage.query import UsageAnswer, UsageRow
+from omixa_billing.api.cursors import decode_cursor, encode_cursor, invalid_cursor
+from omixa_billing.api.lists import cut_page
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -33,9 +34,7 @@ def attempts_page(attempts: list[EventRow], limit: int | None, cursor: str | Non
         if not _is_in(last, ATTEMPTS):
             raise invalid_cursor()
         attempts = [each for each in attempts if each.attempt > last]
-    if limit is None or len(attempts) <= limit:
-        return attempts, None
-    return attempts[:limit], encode_cursor([attempts[limit - 1].attempt])
+    return cut_page(attempts, limit, lambda each: encode_cursor([each.attempt]))
 
 
 def page_of_usage(answer: UsageAnswer, limit: int | None, cursor: str | None) -> tuple[list[UsageRow], str | None]:
@@ -43,10 +42,12 @@ def page_of_usage(answer: UsageAnswer, limit: int | None, cursor: str | None) ->
     rows = answer.rows
     if cursor is not None:
         rows = _below(answer, decode_cursor(cursor, 2))
-    if limit is None or len(rows) <= limit:
-        return rows, None
-    start, groups = rows[limit - 1].position
-    return rows[:limit], encode_cursor([(start - EPOCH) // MICROSECOND, list(groups)])
+    return cut_page(rows, limit, _usage_cursor)
+
+
+def _usage_cursor(row: UsageRow) -> str:
+    start, groups = row.position
+    return encode_cursor([(start - EPOCH) // MICROSECOND, list(groups)])
 
 
 def _below(answer: UsageAnswer, position: list[Any]) -> list[UsageRow]:

@@ -21,6 +21,7 @@ from metering.ingest.models import IS_COUNTED, EventIdentity, EventStatus
 from metering.periods import HOUR, floor_hour
 from metering.usage import events_sql
 from metering.usage.filters import STATUS_WORDS, Filters, UsageConditions, scope_of
+from omixa_billing.api.lists import cut_page
 from workspaces.models import APIKey, Workspace
 
 EXPORT_PAGE = 2_000
@@ -85,24 +86,25 @@ class EventRow:
 PLAIN_COLUMNS = len(fields(EventRow)) - 1
 
 
-def events_page(question: EventQuestion, limit: int, after: EventPosition | None = None) -> tuple[list[EventRow], bool]:
-    """The newest `limit` events below `after`, newest first, and whether there are more. At most two statements.
+def events_page(
+    question: EventQuestion, limit: int, after: EventPosition | None = None
+) -> tuple[list[EventRow], EventPosition | None]:
+    """The newest `limit` events below `after`, newest first, and the position of the last where more follow.
 
-    Raises NotFound for a stranger's key.
+    At most two statements. Raises NotFound for a stranger's key.
     """
     return page_in_scope(question, _listed(question), limit, after)
 
 
 def page_in_scope(
     question: EventQuestion, scope: UsageConditions, limit: int, after: EventPosition | None = None
-) -> tuple[list[EventRow], bool]:
+) -> tuple[list[EventRow], EventPosition | None]:
     """The same within a scope that the caller made.
 
     A narrow one is asked of rollups and events alike: a rollup's row may hold more responses than match, if
     of every row it lets through one does.
     """
-    rows = _newest(question, scope, limit + 1, after)
-    return rows[:limit], len(rows) > limit
+    return cut_page(_newest(question, scope, limit + 1, after), limit, lambda row: row.position)
 
 
 def all_events(question: EventQuestion, after: EventPosition | None = None) -> Iterator[list[EventRow]]:

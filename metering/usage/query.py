@@ -16,11 +16,12 @@ from typing import Any
 
 from django.db import connection
 
-from metering.errors import InvalidParameter, RangeTooLong, TooManyRows
+from metering.errors import RangeTooLong, TooManyRows
 from metering.money import WIDE
 from metering.periods import DAY, HOUR, next_month
 from metering.usage.filters import STATUS_WORDS, Filters, scope_of
 from metering.usage.statement import statement
+from omixa_billing.api.errors import InvalidParameter
 from workspaces.models import APIKey, Workspace
 
 BUCKETS = ("hour", "day", "month", "none")

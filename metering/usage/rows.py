@@ -9,12 +9,12 @@ from typing import Any
 
 from metering.ingest.models import UsageSource
 from metering.money import exact_text, rate_text
-from metering.periods import instant_text
 from metering.usage.components import components
 from metering.usage.events import EventRow
 from metering.usage.filters import STATUS_WORDS
 from metering.usage.history import CorrectionRow, PastState
 from metering.usage.query import COUNTS, UsageRow
+from omixa_billing.instants import instant_text
 
 CURRENCY = "USD"
 SOURCE_WORDS = {source.value: source.label for source in UsageSource}

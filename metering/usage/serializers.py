@@ -7,6 +7,7 @@ from rest_framework import serializers
 from metering.ingest.models import EventCorrection, EventStatus, UsageSource
 from metering.pricing.components import COMPONENTS
 from metering.usage.query import BUCKETS, GROUPS
+from omixa_billing.api.lists import list_serializer
 from workspaces.keys.serializers import SCOPES_FIELD, Scopes
 
 STATUSES = [status.label for status in EventStatus]
@@ -43,17 +44,16 @@ class UsageRowSerializer(UsageSumsSerializer):
     status = serializers.ChoiceField(choices=STATUSES, required=False)
 
 
-class UsageSerializer(serializers.Serializer[Any]):
-    object = serializers.ChoiceField(choices=["list"])
-    start = serializers.DateTimeField()
-    end = serializers.DateTimeField()
-    bucket = serializers.ChoiceField(choices=BUCKETS)
-    group_by = serializers.ListField(child=serializers.ChoiceField(choices=GROUPS))
-    data = UsageRowSerializer(  # type: ignore[assignment]  # the envelope's own word
-        many=True, help_text="Only buckets and groups with usage, by start, then by group."
-    )
-    total = UsageSumsSerializer(help_text="Of the whole range, whatever page this is.")
-    next_cursor = serializers.CharField(allow_null=True)
+UsageSerializer = list_serializer(
+    "UsageSerializer",
+    UsageRowSerializer,
+    "Only buckets and groups with usage, by start, then by group.",
+    start=serializers.DateTimeField(),
+    end=serializers.DateTimeField(),
+    bucket=serializers.ChoiceField(choices=BUCKETS),
+    group_by=serializers.ListField(child=serializers.ChoiceField(choices=GROUPS)),
+    total=UsageSumsSerializer(help_text="Of the whole range, whatever page this is."),
+)
 
 
 class UsageEventSerializer(serializers.Serializer[Any]):
@@ -84,10 +84,7 @@ class UsageEventSerializer(serializers.Serializer[Any]):
     metadata = serializers.DictField(allow_null=True)
 
 
-class UsageEventListSerializer(serializers.Serializer[Any]):
-    object = serializers.ChoiceField(choices=["list"])
-    data = UsageEventSerializer(many=True)  # type: ignore[assignment]
-    next_cursor = serializers.CharField(allow_null=True)
+UsageEventListSerializer = list_serializer("UsageEventListSerializer", UsageEventSerializer)
 
 
 class ComponentSerializer(serializers.Serializer[Any]):
@@ -127,11 +124,9 @@ class AttemptSerializer(UsageEventSerializer):
     corrections = CorrectionSerializer(many=True, help_text="What was corrected since it was recorded, oldest first.")
 
 
-class AttemptListSerializer(serializers.Serializer[Any]):
-    object = serializers.ChoiceField(choices=["list"])
-    request_id = serializers.CharField()
-    data = AttemptSerializer(many=True, help_text="By attempt.")  # type: ignore[assignment]
-    next_cursor = serializers.CharField(allow_null=True)
+AttemptListSerializer = list_serializer(
+    "AttemptListSerializer", AttemptSerializer, "By attempt.", request_id=serializers.CharField()
+)
 
 
 class KeyWorkspaceSerializer(serializers.Serializer[Any]):

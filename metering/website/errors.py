@@ -4,7 +4,7 @@ from django.db import Error
 from django.http import HttpRequest, HttpResponse
 from django.views import defaults
 
-from omixa_billing.http import errors
+from omixa_billing.api import errors
 from workspaces.members.current import membership_of
 
 

@@ -15,9 +15,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 
+from omixa_billing.api.errors import Refusal
 from omixa_billing.http.addresses import READING
-from omixa_billing.http.errors import Refusal
-from workspaces.authentication import Caller, caller_of_member
+from workspaces.access.authentication import Caller, caller_of_member
 from workspaces.members.current import HEADER, PARAMETER, choose_workspace, membership_of, memberships_of
 from workspaces.models import Membership
 

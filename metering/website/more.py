@@ -5,9 +5,9 @@ from urllib.parse import urlencode
 
 from django.http import QueryDict
 
-from metering.errors import InvalidParameter
 from metering.usage.cursors import event_cursor, event_position
 from metering.usage.events import EventPosition
+from omixa_billing.api.errors import InvalidParameter
 
 PAGE = 50
 MOST = 1_000  # rows that a reload shows again; what follows is loaded page by page as before

@@ -6,9 +6,9 @@ from django.http import HttpResponse
 from django.template.loader import render_to_string
 
 from metering.ingest.formats.bodies import body_too_large
+from omixa_billing.api.errors import error_response, path_speaks_json, refusal_response
 from omixa_billing.front.answers import Answer
 from omixa_billing.front.head import RequestHead
-from omixa_billing.http.errors import error_response, path_speaks_json, refusal_response
 
 RETRY_AFTER = 5  # seconds
 

@@ -9,9 +9,9 @@ from django.core.exceptions import BadRequest
 from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 
+from omixa_billing.api.errors import not_found
 from omixa_billing.http.addresses import READING
 from omixa_billing.http.client_address import client_address
-from omixa_billing.http.errors import not_found
 
 log = structlog.get_logger(__name__)
 

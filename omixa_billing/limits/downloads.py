@@ -19,7 +19,7 @@ from django.conf import settings
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
-from omixa_billing.http.errors import Refusal, speaks_json, too_many_requests
+from omixa_billing.api.errors import Refusal, speaks_json, too_many_requests
 from omixa_billing.limits.store import Script
 
 LEASE_SECONDS = 60

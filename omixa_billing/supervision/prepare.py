@@ -47,7 +47,7 @@ def prepare() -> None:
     from omixa_billing.command_actor import running_command
     from omixa_billing.static_files.collect import collect
     from workspaces.audit.settings_changed import note_settings
-    from workspaces.outgoing import sends_mail
+    from workspaces.mails.outgoing import sends_mail
 
     from . import database
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from tests.console.conftest import OPERATOR, World
 from tests.kit.factories import NOW, make_key
-from workspaces.authentication import authenticate_gateway
+from workspaces.access.authentication import authenticate_gateway
 from workspaces.keys.secrets import sha256
 from workspaces.members import members
 from workspaces.models import APIKey, AuditEntry, Credential, Gateway, Invitation, Membership, User, Workspace

@@ -13,8 +13,8 @@ from metering.credits import ledger
 from metering.credits.models import CreditGrant
 from tests.console.conftest import World
 from tests.kit.factories import NOW
+from workspaces.console.kit.sent_forms import LIVES, forget_old
 from workspaces.models import SentForm, User, Workspace
-from workspaces.sent_forms import LIVES, forget_old
 
 SENT_BEFORE = "This form was already sent. Look whether it took effect before you open it again."
 OUT_OF_DATE = "This form is out of date, and nothing was done. Here it is again."

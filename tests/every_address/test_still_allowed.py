@@ -19,9 +19,9 @@ from tests.every_address.test_acts_are_seen import BODIES, everything, given, ou
 from tests.openapi.world import World
 from tests.payments.conftest import stripe
 from workspaces import authentication
+from workspaces.access.permissions import SeesAWorkspace
 from workspaces.members.current import membership_of
 from workspaces.models import APIKey, Credential, Membership
-from workspaces.permissions import SeesAWorkspace
 
 __all__ = ["everything", "stripe"]
 OWNER = "owner@acme.example"

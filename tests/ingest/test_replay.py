@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from metering.errors import AlreadyResolved, InboxFull, InvalidParameter
+from metering.errors import AlreadyResolved, InboxFull
 from metering.ingest.formats.payloads import of_corrections, packed
 from metering.ingest.formats.translated import Untranslatable
 from metering.ingest.intake.receive import receive
 from metering.ingest.models import Batch, QuarantinedEvent, UsageEvent
 from metering.ingest.quarantine.replay import raw_content, replay_edited, replay_events, replay_matching
+from omixa_billing.api.errors import InvalidParameter
 from tests.ingest.test_twice_at_once import at_once
 from tests.kit.factories import (
     GOLDEN_COST,

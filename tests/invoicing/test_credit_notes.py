@@ -7,7 +7,7 @@ import pytest
 from django.db import transaction
 from django.db.utils import IntegrityError
 
-from metering.errors import InvalidParameter, InvoiceNotOpen, NothingToCredit
+from metering.errors import InvoiceNotOpen, NothingToCredit
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.credit_notes.issue import creditable, issue
 from metering.invoicing.lifecycle.amount_due import lower_amount_due
@@ -15,6 +15,7 @@ from metering.invoicing.lifecycle.void import mark_uncollectible, void
 from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.reconcile.invoices import invoice_differences
+from omixa_billing.api.errors import InvalidParameter
 from tests.invoicing.conftest import AUGUST, OCTOBER, Meter, at, at_once, closed, finalized, tokens, told
 from tests.invoicing.test_terms import agree, credit
 from tests.kit.factories import NOW

@@ -7,13 +7,14 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from metering.errors import InvalidParameter, InvoiceNotDraft, InvoiceNotOpen, MonthNotEnded, NothingToBill
+from metering.errors import InvoiceNotDraft, InvoiceNotOpen, MonthNotEnded, NothingToBill
 from metering.invoicing.lifecycle import freeze
 from metering.invoicing.lifecycle.close import close_workspace
 from metering.invoicing.lifecycle.finalize import finalize
 from metering.invoicing.models import Invoice, InvoiceLine, InvoiceSequence
 from metering.payments.collecting.manual import mark_paid
 from metering.rollups.models import DailyRollup
+from omixa_billing.api.errors import InvalidParameter
 from tests.invoicing.conftest import AUGUST, SEPTEMBER, Meter, at, at_once, closed, finalized
 from tests.kit.factories import NOW, make_key, make_workspace
 from workspaces.models import APIKey, AuditEntry, Workspace

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from metering.credits import ledger
-from metering.errors import InvalidParameter, InvoiceHasPayments, InvoiceNotOpen, InvoiceNotVoid
+from metering.errors import InvoiceHasPayments, InvoiceNotOpen, InvoiceNotVoid
 from metering.invoicing.credit_notes.issue import issue
 from metering.invoicing.lifecycle.amount_due import lower_amount_due
 from metering.invoicing.lifecycle.finalize import finalize
@@ -14,6 +14,7 @@ from metering.invoicing.lifecycle.void import mark_uncollectible, reissue, void
 from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
 from metering.reconcile.invoices import invoice_differences
+from omixa_billing.api.errors import InvalidParameter
 from tests.invoicing.conftest import AUGUST, OCTOBER, SEPTEMBER, Meter, at, at_once, closed, finalized, tokens, told
 from tests.invoicing.test_terms import credit
 from tests.kit.factories import NOW

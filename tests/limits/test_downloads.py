@@ -21,8 +21,8 @@ from tests.invoicing.conftest import Meter, acme, finalized, use
 from tests.kit.factories import make_key
 from tests.workspaces.conftest import NOW, a_key, a_member
 from workspaces import downloads as files
+from workspaces.access.authentication import caller_of_member
 from workspaces.audit import entries
-from workspaces.authentication import caller_of_member
 from workspaces.downloads import limited_download
 from workspaces.models import AuditEntry, User, Workspace
 

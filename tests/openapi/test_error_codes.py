@@ -10,7 +10,7 @@ from redis import Redis
 from rest_framework import exceptions
 from rest_framework.test import APIClient
 
-from omixa_billing.http.error_codes import ERROR_CODES
+from omixa_billing.api.error_codes import ERROR_CODES
 from tests.limits.conftest import counting, redis_socket
 from tests.openapi.document import document
 from tests.workspaces.conftest import NOW, TESTS

@@ -8,7 +8,7 @@ import yaml
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 
-from omixa_billing.http import schema
+from omixa_billing.api import schema
 
 SCHEMA = "/api/v1/schema/"
 JSON = {"accept": "application/json"}

@@ -7,7 +7,7 @@ import pytest
 
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
-from metering.errors import InvalidParameter, NothingToCredit, PaymentInProgress
+from metering.errors import NothingToCredit, PaymentInProgress
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.models import BillingTerms
@@ -19,6 +19,7 @@ from metering.payments.refunds import refunds
 from metering.payments.refunds.reversals import issue_credit_note, retry_refund, void_invoice
 from metering.payments.stripe.objects import StripeRefund
 from metering.reconcile.invoices import invoice_differences
+from omixa_billing.api.errors import InvalidParameter
 from tests.invoicing.conftest import Meter, at_once, finalized, tokens
 from tests.kit.factories import NOW, make_key
 from tests.payments.conftest import an_invoice, with_method

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from metering.credits import ledger
-from metering.errors import InvalidParameter
 from metering.invoicing.lifecycle.close import close_workspaces
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.models import BillingTerms
@@ -21,6 +20,7 @@ from metering.payments.stripe.client import edge
 from metering.payments.top_ups import purchase
 from metering.periods import parse_month
 from metering.reconcile.everything import money_differences
+from omixa_billing.api.errors import InvalidParameter
 from tests.invoicing.conftest import Meter, tokens
 from tests.kit.factories import NOW, make_key
 from tests.payments.stripe_server import StripeServer

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("omixa_billing", "workspaces", "metering")
 STAGES = [
     "catalogue",
     "pricing",
@@ -80,19 +81,42 @@ def test_the_architecture_page_names_only_files_and_rooms_that_exist() -> None:
     assert [name for name in sorted(named) if not any((place / name).exists() for place in places)] == []
 
 
-def test_a_stage_lists_few_enough_files_to_choose_from() -> None:
+def source_files() -> list[Path]:
+    files = [file for package in PACKAGES for file in (ROOT / package).rglob("*.py")]
+    return [file for file in files if "migrations" not in file.parts]
+
+
+def test_a_folder_lists_few_enough_files_to_choose_from() -> None:
     """A folder of more than this has rooms of its own, in which a stranger looks first."""
     folders: dict[Path, int] = defaultdict(int)
-    for file in stage_files():
+    for file in source_files():
         if file.name != "__init__.py":
             folders[file.parent.relative_to(ROOT)] += 1
     assert {str(folder): count for folder, count in folders.items() if count > 16} == {}
 
 
+API_BASICS = {"ErrorSerializer", "InvalidParameter", "InstantField", "DateTimeField"}
+
+
+def test_the_basics_of_the_api_have_one_home() -> None:
+    """Nothing else spells the envelope of lists, reads instants of requests, or describes errors."""
+    found = []
+    for file in source_files():
+        if file.is_relative_to(ROOT / "omixa_billing" / "api"):
+            continue
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Constant) and node.value == "next_cursor":
+                found.append((file.name, "next_cursor"))
+            if isinstance(node, ast.ClassDef):
+                names = {node.name} | {ast.unparse(base).split(".")[-1] for base in node.bases}
+                found += [(file.name, name) for name in names & API_BASICS]
+    assert found == []
+
+
 def test_files_stay_small_enough_to_read() -> None:
-    packages = ("omixa_billing", "workspaces", "metering")
-    files = [file for package in packages for file in (ROOT / package).rglob("*.py") if "migrations" not in file.parts]
-    long = {str(file.relative_to(ROOT)): count for file in files if (count := len(file.read_text().splitlines())) > 400}
+    long = {
+        str(file.relative_to(ROOT)): count for file in source_files() if (count := len(file.read_text().splitlines())) > 400
+    }
     assert long == {}
 
 

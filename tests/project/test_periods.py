@@ -6,7 +6,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from metering.catalogue.models import PriceVersion
-from metering.periods import parse_instant, parse_month
+from metering.periods import parse_month
+from omixa_billing.instants import parse_instant
 from tests.kit.factories import make_model
 
 MONTH_COMMANDS = [["close_month"], ["reconcile", "--month"], ["rebuild_rollups", "--month"]]

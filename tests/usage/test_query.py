@@ -7,12 +7,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from metering.catalogue.models import PriceVersion
-from metering.errors import InvalidParameter, NotFound, RangeTooLong, TooManyRows
+from metering.errors import NotFound, RangeTooLong, TooManyRows
 from metering.ingest.models import UsageEvent
 from metering.usage import query
 from metering.usage.filters import Filters
 from metering.usage.query import GROUPS, UsageAnswer, UsageQuestion, usage, usage_of_all_workspaces
 from metering.usage.spend import month_spend, spend_by_model
+from omixa_billing.api.errors import InvalidParameter
 from tests.kit.factories import GOLDEN_COST as GOLDEN
 from tests.kit.factories import NOW, make_price
 from tests.usage.conftest import Sender, Tenant, another_key, at, usage_of

@@ -6,7 +6,7 @@ import pytest
 from django.test import RequestFactory
 
 from tests.workspaces.conftest import NOW, TESTS, a_key, a_member
-from workspaces.authentication import (
+from workspaces.access.authentication import (
     Caller,
     authenticate_gateway,
     authenticate_key,

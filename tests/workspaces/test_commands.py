@@ -8,10 +8,10 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 from django.utils import timezone
 
+from omixa_billing.api.errors import Refusal
 from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
-from omixa_billing.http.errors import Refusal
-from workspaces.authentication import authenticate_gateway, authenticate_key
+from workspaces.access.authentication import authenticate_gateway, authenticate_key
 from workspaces.management.commands.create_gateway import Command as CreateGateway
 from workspaces.management.commands.create_workspace import Command as CreateWorkspace
 from workspaces.models import APIKey, AuditEntry, Gateway, Workspace

@@ -23,12 +23,12 @@ from workspaces.errors import (
 )
 from workspaces.keys import issue
 from workspaces.keys.secrets import sha256
+from workspaces.mails.plain_text import address_in_words, plain
 from workspaces.members import members
 from workspaces.members.invitations.answer import accept_invitation, decline, invitation_of, join
 from workspaces.members.invitations.invite import invite, resend_invitation, withdraw_invitation
 from workspaces.members.invitations.mail import deliver
 from workspaces.models import AuditEntry, Invitation, Membership, User, Workspace
-from workspaces.plain_text import address_in_words, plain
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 ADA = "ada@acme.example"

@@ -8,7 +8,7 @@ import time_machine
 from rest_framework.test import APIClient
 
 from tests.workspaces.conftest import NOW, a_key, a_member, signed_in, trail, with_key
-from workspaces.authentication import authenticate_key
+from workspaces.access.authentication import authenticate_key
 from workspaces.keys import issue, secrets
 from workspaces.models import APIKey, AuditEntry, Credential, User, Workspace
 

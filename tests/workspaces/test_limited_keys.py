@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from rest_framework.test import APIClient
 
 from tests.workspaces.conftest import NOW, TESTS, a_key, a_member, signed_in, trail, with_key
-from workspaces.authentication import authenticate_key
+from workspaces.access.authentication import authenticate_key
 from workspaces.errors import KeyIsLimited
 from workspaces.keys import issue
 from workspaces.models import APIKey, Credential, Workspace

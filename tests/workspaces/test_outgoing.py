@@ -22,7 +22,7 @@ from workspaces.models import AuditEntry, Membership, User
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 PAID = {"invoice_id": "inv_1", "number": "OMX-1", "total": "1.00"}
-NOWHERE = "workspaces.outgoing.NowhereBackend"
+NOWHERE = "workspaces.mails.outgoing.NowhereBackend"
 
 
 @pytest.fixture

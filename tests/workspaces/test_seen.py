@@ -16,12 +16,12 @@ from omixa_billing.command_actor import command_actor
 from tests.kit.factories import an_event, make_gateway, make_key, make_model, send
 from tests.workspaces.conftest import NOW, PASSWORD, a_key, a_member, with_key
 from workspaces import audit
+from workspaces.access.authentication import authenticate_gateway
 from workspaces.audit import entries
 from workspaces.audit.middleware import LEAVES_NONE, note_origin
 from workspaces.audit.origin import RequestOrigin, coming_from
 from workspaces.audit.settings_changed import note_settings
 from workspaces.audit.words import entry_sentence
-from workspaces.authentication import authenticate_gateway
 from workspaces.errors import Unauthenticated
 from workspaces.keys import issue
 from workspaces.models import AuditEntry, Membership, User, Workspace

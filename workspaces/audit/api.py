@@ -4,34 +4,38 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from omixa_billing.api.cursors import invalid_cursor
+from omixa_billing.api.documented_errors import REFUSED
+from omixa_billing.api.fields import InstantField
+from omixa_billing.api.lists import CursorQuery, limit_field, list_answer, list_serializer
+from omixa_billing.api.requests import parse_query
+from workspaces.access.permissions import ManagesKeys, caller_of
 from workspaces.audit.of_workspace import TrailQuestion, trail_page
 from workspaces.audit.words import OF_WORKSPACES, STAFF, customer_entry
 from workspaces.ids import AUDIT_PREFIX, audit_id
-from workspaces.keys.serializers import DEFAULT_LIMIT, MAX_LIMIT, ErrorSerializer, Instant, StrictQuery
-from workspaces.permissions import ManagesKeys, caller_of
+from workspaces.keys.serializers import DEFAULT_LIMIT, MAX_LIMIT
 
 
-class AuditQuery(StrictQuery):
+class AuditQuery(CursorQuery):
     action = serializers.CharField(
         required=False, max_length=64, help_text=f"Only this one of `{'`, `'.join(OF_WORKSPACES)}`; any other finds nothing."
     )
     actor = serializers.CharField(
         required=False, max_length=300, help_text=f"A person's address or a key's id; `{STAFF}` for our people and commands."
     )
-    start = Instant(required=False, help_text="From this time.")
-    end = Instant(required=False, help_text="Up to this time, not included.")
-    limit = serializers.IntegerField(required=False, default=DEFAULT_LIMIT, min_value=1, max_value=MAX_LIMIT)
+    start = InstantField(any_year=True, required=False, help_text="From this time.")
+    end = InstantField(any_year=True, required=False, help_text="Up to this time, not included.")
+    limit = limit_field(MAX_LIMIT, DEFAULT_LIMIT)
     cursor = serializers.CharField(required=False, max_length=32, help_text="`next_cursor` of the page before.")
 
     def validate_cursor(self, value: str) -> int:
         number = value.removeprefix(AUDIT_PREFIX)
         if not (value.startswith(AUDIT_PREFIX) and number.isascii() and number.isdecimal() and len(number) < 19):
-            raise ValidationError("This is no cursor of this list: take next_cursor of the page before.")
+            raise invalid_cursor()
         return int(number)
 
 
@@ -50,15 +54,10 @@ class AuditEntrySerializer(serializers.Serializer[Any]):
     detail = serializers.DictField()
 
 
-class AuditListSerializer(serializers.Serializer[Any]):
-    object = serializers.ChoiceField(choices=("list",))
-    data = AuditEntrySerializer(many=True)  # type: ignore[assignment]
-    next_cursor = serializers.CharField(allow_null=True)
+AuditListSerializer = list_serializer("AuditListSerializer", AuditEntrySerializer)
 
-
-EXAMPLE = {
-    "object": "list",
-    "data": [
+EXAMPLE = list_answer(
+    [
         {
             "id": audit_id(1204),
             "at": "2026-10-15T12:00:00Z",
@@ -84,8 +83,8 @@ EXAMPLE = {
             "detail": {},
         },
     ],
-    "next_cursor": audit_id(1198),
-}
+    audit_id(1198),
+)
 
 
 class Audit(APIView):
@@ -97,13 +96,11 @@ class Audit(APIView):
         tags=["audit"],
         parameters=[AuditQuery],
         examples=[OpenApiExample("A revoked key, and an act of our staff", EXAMPLE, response_only=True, status_codes=["200"])],
-        responses={200: AuditListSerializer, **dict.fromkeys((400, 401, 403), ErrorSerializer)},
+        responses={200: AuditListSerializer, **REFUSED},
     )
     def get(self, request: Request) -> Response:
-        query = AuditQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        asked = dict(query.validated_data)
+        asked = parse_query(request.query_params, AuditQuery)
         limit, before = asked.pop("limit"), asked.pop("cursor", None)
-        page, more = trail_page(caller_of(request).workspace, TrailQuestion(before=before, **asked), limit)
+        page, last = trail_page(caller_of(request).workspace, TrailQuestion(before=before, **asked), limit)
         data = AuditEntrySerializer([customer_entry(entry) for entry in page], many=True).data
-        return Response({"object": "list", "data": data, "next_cursor": audit_id(page[-1].pk) if more else None})
+        return Response(list_answer(data, None if last is None else audit_id(last)))

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
+from workspaces.audit.tables import AuditHead
 from workspaces.errors import NotAHead
 from workspaces.ids import AUDIT_PREFIX
-from workspaces.models import AuditHead, Workspace
+from workspaces.models import Workspace
 
 FORM = "v1"
 BEFORE_THE_FIRST = "00" * 32

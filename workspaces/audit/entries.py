@@ -1,16 +1,21 @@
 """Writing the trail: an entry stands or falls with the act it tells of, in one transaction."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from workspaces.audit.origin import OTHERS, RequestOrigin, current_origin, kind_of_actor
-from workspaces.models import AuditEntry, AuditFold, Workspace
+from workspaces.audit.tables import AuditEntry, AuditFold
+
+if TYPE_CHECKING:  # models gathers the tables, which lie in this room
+    from workspaces.models import Workspace
 
 MOST_REMEMBERED = 10_000
 _seen: set[tuple[Any, ...]] = set()

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from omixa_billing.api.lists import cut_page
+from workspaces.audit.tables import AuditEntry
 from workspaces.audit.words import STAFF, STAFF_KINDS
-from workspaces.models import AuditEntry, Workspace
+from workspaces.models import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +22,8 @@ class TrailQuestion:
     before: int | None = None
 
 
-def trail_page(workspace: Workspace, asked: TrailQuestion, limit: int) -> tuple[list[AuditEntry], bool]:
-    """At most `limit` entries, and whether there are more. Staff are found by their common name alone."""
+def trail_page(workspace: Workspace, asked: TrailQuestion, limit: int) -> tuple[list[AuditEntry], int | None]:
+    """At most `limit` entries, and the number of the last where more follow. Staff are found by their common name alone."""
     found = AuditEntry.objects.filter(workspace=workspace)
     if asked.action:
         found = found.filter(action=asked.action)
@@ -35,5 +37,4 @@ def trail_page(workspace: Workspace, asked: TrailQuestion, limit: int) -> tuple[
         found = found.filter(at__lt=asked.end)
     if asked.before is not None:
         found = found.filter(pk__lt=asked.before)
-    page = list(found.order_by("-pk")[: limit + 1])
-    return page[:limit], len(page) > limit
+    return cut_page(found.order_by("-pk"), limit, lambda entry: int(entry.pk))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from workspaces.audit.tables import AuditEntry
 from workspaces.ids import audit_id
-from workspaces.models import AuditEntry
 
 Kind = AuditEntry.ActorKind
 STAFF = "Omixa staff"

@@ -1,21 +1,23 @@
 """`/api/v1/keys`: a workspace's keys, for its admin keys, owners and admins. A stranger's key is a 404."""
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db.models import QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from workspaces.authentication import Caller
+from omixa_billing.api.documented_errors import NOT_FOUND, REFUSED, errors_with
+from omixa_billing.api.lists import list_answer, page_of
+from omixa_billing.api.requests import parse_body, parse_query
+from workspaces.access.authentication import Caller
+from workspaces.access.permissions import ManagesKeys, caller_of
 from workspaces.keys import issue
 from workspaces.keys.limits import USUAL
 from workspaces.keys.serializers import (
-    ErrorSerializer,
     KeyChanges,
     KeyListQuery,
     KeyListSerializer,
@@ -26,13 +28,9 @@ from workspaces.keys.serializers import (
     Rotation,
 )
 from workspaces.models import APIKey
-from workspaces.permissions import ManagesKeys, caller_of
 
-REFUSED = dict.fromkeys((401, 403), ErrorSerializer)
-MALFORMED = {400: ErrorSerializer}
-NOT_FOUND = {404: ErrorSerializer}
-CONFLICT = {409: ErrorSerializer}
-UNPROCESSABLE = {422: ErrorSerializer}
+CONFLICT = errors_with(409)
+UNPROCESSABLE = errors_with(422)
 
 
 class KeysView(APIView):
@@ -44,34 +42,23 @@ class KeysView(APIView):
         summary="The workspace's keys, newest first",
         tags=["keys"],
         parameters=[KeyListQuery],
-        responses={200: KeyListSerializer, **MALFORMED, **REFUSED},
+        responses={200: KeyListSerializer, **REFUSED},
     )
     def get(self, request: Request) -> Response:
-        asked = _valid(KeyListQuery(data=request.query_params))
-        keys = _keys_of(caller_of(request))
-        if "cursor" in asked:
-            keys = keys.filter(pk__lt=_pk_of_cursor(keys, asked["cursor"]))
-        page = list(keys.order_by("-pk")[: asked["limit"] + 1])
-        more = len(page) > asked["limit"]
-        page = page[: asked["limit"]]
-        now = timezone.now()
-        return Response(
-            {
-                "object": "list",
-                "data": KeySerializer(page, many=True, context={"now": now}).data,
-                "next_cursor": page[-1].public_id if more else None,
-            }
-        )
+        asked = parse_query(request.query_params, KeyListQuery)
+        page, next_cursor = page_of(_keys_of(caller_of(request)).order_by("-pk"), asked, plain=True)
+        data = KeySerializer(page, many=True, context={"now": timezone.now()}).data
+        return Response(list_answer(data, next_cursor))
 
     @extend_schema(
         operation_id="create_key",
         summary="Create a key; its secret is in this answer only",
         tags=["keys"],
         request=KeyToCreate,
-        responses={201: KeyWithSecretSerializer, **MALFORMED, **REFUSED, **UNPROCESSABLE},
+        responses={201: KeyWithSecretSerializer, **REFUSED, **UNPROCESSABLE},
     )
     def post(self, request: Request) -> Response:
-        asked, caller, now = _valid(KeyToCreate(data=request.data)), caller_of(request), timezone.now()
+        asked, caller, now = parse_body(request.data, KeyToCreate), caller_of(request), timezone.now()
         key, secret = issue.create_key(
             caller.workspace,
             asked.get("kind") or issue.usual_kind(caller.workspace),
@@ -104,12 +91,12 @@ class KeyView(APIView):
         summary="Rename a key, move its expiry, or limit it",
         tags=["keys"],
         request=KeyChanges,
-        responses={200: KeySerializer, **MALFORMED, **REFUSED, **NOT_FOUND, **CONFLICT, **UNPROCESSABLE},
+        responses={200: KeySerializer, **REFUSED, **NOT_FOUND, **CONFLICT, **UNPROCESSABLE},
     )
     def patch(self, request: Request, key_id: str) -> Response:
         caller, now = caller_of(request), timezone.now()
         key = _key_of(caller, key_id)
-        issue.change_key(key, _valid(KeyChanges(data=request.data)), caller.actor, now, caller.user, caller.key)
+        issue.change_key(key, parse_body(request.data, KeyChanges), caller.actor, now, caller.user, caller.key)
         return _key_response(_key_of(caller, key_id), now)
 
 
@@ -122,12 +109,12 @@ class RotateKey(APIView):
         summary="Put a new secret on a key; it is in this answer only",
         tags=["keys"],
         request=Rotation,
-        responses={200: KeyWithSecretSerializer, **MALFORMED, **REFUSED, **NOT_FOUND, **CONFLICT},
+        responses={200: KeyWithSecretSerializer, **REFUSED, **NOT_FOUND, **CONFLICT},
     )
     def post(self, request: Request, key_id: str) -> Response:
         caller, now = caller_of(request), timezone.now()
         key = _key_of(caller, key_id)
-        grace = timedelta(seconds=_valid(Rotation(data=request.data))["grace_seconds"])
+        grace = timedelta(seconds=parse_body(request.data, Rotation)["grace_seconds"])
         secret = issue.rotate_key(key, grace, caller.actor, now, caller.user, caller.key)
         return _key_response(_key_of(caller, key_id), now, secret)
 
@@ -141,12 +128,12 @@ class RevokeKey(APIView):
         summary="Stop a key for good; once more changes nothing",
         tags=["keys"],
         request=Nothing,
-        responses={200: KeySerializer, **MALFORMED, **REFUSED, **NOT_FOUND},
+        responses={200: KeySerializer, **REFUSED, **NOT_FOUND},
     )
     def post(self, request: Request, key_id: str) -> Response:
         caller, now = caller_of(request), timezone.now()
         key = _key_of(caller, key_id)
-        _valid(Nothing(data=request.data))
+        parse_body(request.data, Nothing)
         issue.revoke_key(key, caller.actor, now, caller.user, caller.key)
         return _key_response(_key_of(caller, key_id), now)
 
@@ -161,18 +148,6 @@ def _key_of(caller: Caller, key_id: str) -> APIKey:
     if key is None:
         raise NotFound("There is no such key in this workspace.")
     return key
-
-
-def _pk_of_cursor(keys: QuerySet[APIKey], cursor: str) -> int:
-    pk = keys.filter(public_id=cursor).values_list("pk", flat=True).first()
-    if pk is None:
-        raise ValidationError({"cursor": ["This cursor is not from a list of this workspace's keys."]})
-    return pk
-
-
-def _valid(serializer: Any) -> Any:
-    serializer.is_valid(raise_exception=True)
-    return serializer.validated_data
 
 
 def _key_response(key: APIKey, now: datetime, secret: str | None = None, status: int = 200) -> Response:

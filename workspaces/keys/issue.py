@@ -12,6 +12,7 @@ from typing import Any
 from django.db import transaction
 
 from workspaces import audit
+from workspaces.access.still_allowed import check_still_allowed
 from workspaces.errors import GatewayRevoked, InvalidExpiry, KeyExpired, KeyRevoked, KindNotForWorkspace
 from workspaces.keys import secrets
 from workspaces.keys.credentials import check_grace, give_secret, replace_secret, rotation_detail
@@ -27,7 +28,6 @@ from workspaces.keys.limits import (
 from workspaces.keys.makers import KeyChoice
 from workspaces.models import APIKey, Gateway, User, Workspace
 from workspaces.names import clean_email, clean_name
-from workspaces.still_allowed import check_still_allowed
 
 
 @transaction.atomic

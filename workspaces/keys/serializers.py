@@ -1,13 +1,11 @@
 """What the keys endpoints take and answer. Input is strict: an unknown field or another type is an error, no guess."""
 
-from datetime import datetime
-from typing import Any
-
-from django.http import QueryDict
-from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from omixa_billing.api.fields import InstantField, StrictInteger, StrictText
+from omixa_billing.api.lists import CursorQuery, limit_field, list_serializer
+from omixa_billing.api.requests import StrictBody
 from workspaces.keys.credentials import MAX_GRACE
 from workspaces.keys.limits import in_order
 from workspaces.keys.secrets import prefix_of_kind
@@ -20,70 +18,23 @@ SCOPES_HELP = "What an admin key may do beside reading: `[]` is a key that only 
 SCOPES_FIELD = "What an admin key may do beside reading; null for keys of other kinds, which have no scopes."
 
 
-class StrictSerializer(serializers.Serializer[Any]):
-    """Refuses fields it does not know, so that a misspelt one is not silently ignored."""
-
-    unknown = "There is no such field."
-
-    def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, dict) and (unknown := [str(name) for name in data if name not in self.fields]):
-            raise serializers.ValidationError({name: [self.unknown] for name in unknown})
-        return super().to_internal_value(data)
-
-
-class StrictQuery(StrictSerializer):
-    """The parameters of a query, each known and given once."""
-
-    unknown = "There is no such parameter here."
-
-    def to_internal_value(self, data: QueryDict) -> Any:
-        if repeated := [name for name in data if len(data.getlist(name)) > 1]:
-            raise serializers.ValidationError({name: ["This is given more than once."] for name in repeated})
-        return super().to_internal_value(data)
-
-
-class StrictText(serializers.CharField):
-    def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str):
-            self.fail("invalid")
-        return super().to_internal_value(data)
-
-
-class StrictInteger(serializers.IntegerField):
-    def to_internal_value(self, data: Any) -> int:
-        if type(data) is not int:
-            self.fail("invalid")
-        return super().to_internal_value(data)
-
-
-class Instant(serializers.DateTimeField):
-    """RFC 3339 with a zone."""
-
-    default_error_messages = {"naive": "This time has no zone: write it with Z for UTC."}
-
-    def enforce_timezone(self, value: datetime) -> datetime:
-        if timezone.is_naive(value):
-            self.fail("naive")
-        return super().enforce_timezone(value)
-
-
 class Scopes(serializers.ListField):
     """What an admin key may do beside reading."""
 
     child = serializers.ChoiceField(choices=APIKey.Scope.choices)
 
 
-class KeyListQuery(StrictQuery):
-    limit = serializers.IntegerField(required=False, default=DEFAULT_LIMIT, min_value=1, max_value=MAX_LIMIT)
-    cursor = serializers.CharField(required=False, help_text="`next_cursor` of the page before.")
+class KeyListQuery(CursorQuery):
+    limit = limit_field(MAX_LIMIT, DEFAULT_LIMIT)
 
 
-class KeyToCreate(StrictSerializer):
+class KeyToCreate(StrictBody):
     name = StrictText(max_length=MAX_NAME)
     kind = serializers.ChoiceField(
         choices=APIKey.Kind.choices, required=False, help_text="Absent: `live`, or `test` in a sandbox workspace."
     )
-    expires_at = Instant(
+    expires_at = InstantField(
+        any_year=True,
         required=False,
         allow_null=True,
         help_text="null: never. Absent: never, but for an admin key in a year, or as the installation has set.",
@@ -91,13 +42,13 @@ class KeyToCreate(StrictSerializer):
     scopes = Scopes(required=False, max_length=len(APIKey.Scope), help_text=f"{SCOPES_HELP} Absent: all that the caller has.")
 
 
-class KeyChanges(StrictSerializer):
+class KeyChanges(StrictBody):
     name = StrictText(max_length=MAX_NAME, required=False)
-    expires_at = Instant(required=False, allow_null=True, help_text="null: never.")
+    expires_at = InstantField(any_year=True, required=False, allow_null=True, help_text="null: never.")
     scopes = Scopes(required=False, max_length=len(APIKey.Scope), help_text=SCOPES_HELP)
 
 
-class Rotation(StrictSerializer):
+class Rotation(StrictBody):
     grace_seconds = StrictInteger(
         default=0,
         min_value=0,
@@ -106,7 +57,7 @@ class Rotation(StrictSerializer):
     )
 
 
-class Nothing(StrictSerializer):
+class Nothing(StrictBody):
     """An empty body, or an empty object."""
 
 
@@ -182,23 +133,7 @@ class KeyWithSecretSerializer(KeySerializer):
         return str(self.context["secret"])
 
 
-class KeyListSerializer(serializers.Serializer[Any]):
-    object = serializers.CharField(default="list")
-    data = KeySerializer(many=True)  # type: ignore[assignment]  # the field, not the property
-    next_cursor = serializers.CharField(allow_null=True)
-
-
-class ErrorDetail(serializers.Serializer[Any]):
-    message = serializers.CharField(help_text="What went wrong and what to do.")
-    type = serializers.CharField()
-    code = serializers.CharField()
-    param = serializers.CharField(allow_null=True)
-
-
-class ErrorSerializer(serializers.Serializer[Any]):
-    """Every error, everywhere."""
-
-    error = ErrorDetail()
+KeyListSerializer = list_serializer("KeyListSerializer", KeySerializer)
 
 
 def _newest(key: APIKey) -> Credential | None:

@@ -8,7 +8,8 @@ from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
 from workspaces import audit
-from workspaces.authentication import KEY_MANAGERS
+from workspaces.access.authentication import KEY_MANAGERS
+from workspaces.access.still_allowed import OWNERS, check_still_allowed
 from workspaces.errors import AlreadyAMember, LastOwner, NotAMember
 from workspaces.keys.issue import revoke_chosen
 from workspaces.keys.makers import BY_DEFAULT, KeyChoice, keys_of_person
@@ -16,7 +17,6 @@ from workspaces.locks import lock_workspace
 from workspaces.members.invitations.invite import withdraw_all_of
 from workspaces.models import Membership, User, Workspace
 from workspaces.names import clean_email, clean_role
-from workspaces.still_allowed import OWNERS, check_still_allowed
 
 
 @transaction.atomic

@@ -5,11 +5,11 @@ from datetime import datetime
 from django.db import transaction
 
 from workspaces import audit
-from workspaces.authentication import INVOICE_READERS
+from workspaces.access.authentication import INVOICE_READERS
+from workspaces.access.still_allowed import check_still_allowed
 from workspaces.locks import lock_workspace
 from workspaces.models import User, Workspace
 from workspaces.names import clean_email, clean_name
-from workspaces.still_allowed import check_still_allowed
 
 
 @transaction.atomic

@@ -24,8 +24,8 @@ from django.shortcuts import render
 from django.utils.cache import add_never_cache_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from omixa_billing.api.errors import error_response, speaks_json
 from omixa_billing.http.addresses import SAFE
-from omixa_billing.http.errors import error_response, speaks_json
 from workspaces.keys.secrets import bearer_secret
 
 PREFIX = "confirm"

@@ -18,7 +18,7 @@ from metering.payments.mails.models import Notice
 from metering.payments.mails.sending import addresses_of
 from metering.payments.mails.texts import TEXTS, Mail, build_mail
 from workspaces.console.kit.base import OperatorAdmin
-from workspaces.outgoing import NO_MAIL_SERVER
+from workspaces.mails.outgoing import NO_MAIL_SERVER
 
 STATE_LABELS = {"sent": "success", "waiting": "info", "failed": "danger", "not sent: no mail server": "warning"}
 LONGEST_ERROR = 90

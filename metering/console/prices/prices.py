@@ -27,8 +27,8 @@ from metering.catalogue.set_price import set_price
 from metering.catalogue.withdraw_price import withdraw_price
 from metering.console import figures
 from metering.console.prices.rerating import rerating_link
-from metering.periods import parse_instant
 from metering.revisions.rerating.rated import rated_since
+from omixa_billing.instants import parse_instant
 from workspaces.console.kit import fields
 from workspaces.console.kit.base import OperatorAdmin, actor_of
 from workspaces.console.kit.pages import FormPage

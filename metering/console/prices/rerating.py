@@ -23,12 +23,12 @@ from unfold.decorators import display
 from metering import dollars
 from metering.catalogue.models import LanguageModel
 from metering.console import figures
-from metering.errors import InvalidParameter
 from metering.invoicing.explaining.rerating import months_total, planned_months
 from metering.revisions.rerating.intervals import RatingScope
 from metering.revisions.rerating.jobs import LONGEST_REASON, order_rerating
 from metering.revisions.rerating.plan import plan_rerating, scope_for
 from metering.rollups.models import Rerating
+from omixa_billing.api.errors import InvalidParameter
 from workspaces.console.kit import fields
 from workspaces.console.kit.base import OperatorAdmin, actor_of
 from workspaces.console.kit.pages import FormPage

@@ -29,7 +29,7 @@ from metering.rollups.models import DailyRollup
 from metering.usage.cursors import event_cursor, event_position
 from metering.usage.events import EventQuestion, EventRow, events_page, request_attempts
 from metering.usage.filters import Filters
-from omixa_billing.http.errors import Refusal
+from omixa_billing.api.errors import Refusal
 from workspaces.console.kit import fields
 from workspaces.console.kit.base import OperatorAdmin
 from workspaces.models import APIKey, Workspace
@@ -153,12 +153,12 @@ def _listed(asked: dict[str, Any], request: HttpRequest) -> dict[str, Any]:
         ),
     )
     cursor = request.GET.get("cursor")
-    rows, more = events_page(question, PAGE, event_position(cursor) if cursor else None)
+    rows, last = events_page(question, PAGE, event_position(cursor) if cursor else None)
     given: dict[str, Any] = {name: value for name, value in request.GET.items() if name != "cursor"}
     return {
         "workspace": workspace,
         "rows": _lines(rows, workspace),
-        "older": f"?{urlencode(given | {'cursor': event_cursor(rows[-1].position)})}" if more else "",
+        "older": f"?{urlencode(given | {'cursor': event_cursor(last)})}" if last else "",
         "newest": f"?{urlencode(given)}" if cursor else "",
     }
 

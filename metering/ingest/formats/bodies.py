@@ -12,7 +12,7 @@ from django.http import HttpRequest, RawPostDataException
 from django.http.request import UnreadablePostError
 
 from metering.errors import BatchTooLarge, MalformedBody
-from omixa_billing.http.errors import Refusal
+from omixa_billing.api.errors import Refusal
 from workspaces.redaction import redact_bytes
 
 DISCARD_AT_ONCE = 64 * 1024

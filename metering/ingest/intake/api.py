@@ -19,10 +19,10 @@ from metering.ingest.formats.cloudevents import is_cloudevents
 from metering.ingest.formats.payloads import InboxPayload, of_cloudevents, of_corrections, of_events, of_litellm
 from metering.ingest.intake.receive import receive
 from metering.ingest.models import Batch
-from metering.periods import instant_text
-from omixa_billing.http.errors import Refusal, error_response, refusal_response, storage_unavailable_response
+from omixa_billing.api.errors import Refusal, error_response, refusal_response, storage_unavailable_response
+from omixa_billing.instants import instant_text
 from omixa_billing.outage import STORAGE_ERRORS
-from workspaces.authentication import authenticate_gateway, record_refusal
+from workspaces.access.authentication import authenticate_gateway, record_refusal
 from workspaces.models import Gateway
 
 log = structlog.get_logger(__name__)

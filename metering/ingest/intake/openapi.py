@@ -8,7 +8,7 @@ from rest_framework import serializers
 from rest_framework.views import APIView
 
 from metering.ingest.models import Batch
-from workspaces.keys.serializers import ErrorSerializer
+from omixa_billing.api.documented_errors import errors_with
 
 GATEWAY_TOKEN: Any = [{"gateway": []}]
 DIALECTS = ["openai.chat", "openai.responses", "anthropic", "gemini", "xai"]
@@ -130,7 +130,7 @@ class CloudEventInput(serializers.Serializer[Any]):
     data = UsageEventInput()  # type: ignore[assignment]
 
 
-RECEIPT: Any = {202: ReceiptSerializer, 413: ErrorSerializer, 429: ErrorSerializer, 503: ErrorSerializer}
+RECEIPT: Any = {202: ReceiptSerializer, **errors_with(413, 429, 503)}
 
 
 class EventsDocument(APIView):

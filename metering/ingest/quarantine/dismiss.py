@@ -5,8 +5,9 @@ from datetime import datetime
 
 from django.db import transaction
 
-from metering.errors import AlreadyResolved, InvalidParameter
+from metering.errors import AlreadyResolved
 from metering.ingest.models import QuarantinedEvent, QuarantinedEventQuerySet
+from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
 
 AT_ONCE = 1_000

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Length
 
-from metering.errors import AlreadyResolved, InvalidParameter
+from metering.errors import AlreadyResolved
 from metering.ingest.directory import directory
 from metering.ingest.formats.bodies import Envelope, redact_json
 from metering.ingest.formats.events import UNREADABLE
@@ -25,6 +25,7 @@ from metering.ingest.intake.receive import Refused, check_each, receive
 from metering.ingest.models import Batch, QuarantinedEvent, QuarantinedEventQuerySet
 from metering.ingest.quarantine.changes import edits
 from metering.ingest.quarantine.dismiss import chunks_of
+from omixa_billing.api.errors import InvalidParameter
 from omixa_billing.reminders import remind_soon
 from workspaces import audit
 

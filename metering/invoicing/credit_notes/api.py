@@ -18,14 +18,12 @@ from metering.invoicing.credit_notes.as_json import credit_note_json
 from metering.invoicing.credit_notes.serializers import CreditNoteListSerializer, CreditNoteSerializer, CreditNotesQuery
 from metering.invoicing.documents.issued import issued_credit_note
 from metering.invoicing.documents.pdf import pdf_response
-from metering.usage.parameters import NoQuery, decode_cursor, encode_cursor, invalid_cursor, parse
+from omixa_billing.api.documented_errors import NOT_FOUND, REFUSED
+from omixa_billing.api.lists import list_answer, page_of
+from omixa_billing.api.requests import NoQuery, parse_query
+from workspaces.access.permissions import SeesInvoices, caller_of
 from workspaces.downloads import limited_download
-from workspaces.keys.serializers import ErrorSerializer
 from workspaces.models import Workspace
-from workspaces.permissions import SeesInvoices, caller_of
-
-REFUSED = dict.fromkeys((400, 401, 403), ErrorSerializer)
-NOT_FOUND = {404: ErrorSerializer}
 
 
 class CreditNotesView(APIView):
@@ -39,9 +37,9 @@ class CreditNotesView(APIView):
         responses={200: CreditNoteListSerializer, **REFUSED},
     )
     def get(self, request: Request) -> Response:
-        asked = parse(request.query_params, CreditNotesQuery)
+        asked = parse_query(request.query_params, CreditNotesQuery)
         page, next_cursor = credit_notes_page(caller_of(request).workspace, asked)
-        return Response({"object": "list", "data": [credit_note_json(each) for each in page], "next_cursor": next_cursor})
+        return Response(list_answer([credit_note_json(each) for each in page], next_cursor))
 
 
 class CreditNoteView(APIView):
@@ -54,7 +52,7 @@ class CreditNoteView(APIView):
         responses={200: CreditNoteSerializer, **REFUSED, **NOT_FOUND},
     )
     def get(self, request: Request, credit_note_id: str) -> Response:
-        parse(request.query_params, NoQuery)
+        parse_query(request.query_params, NoQuery)
         note = credit_notes_of(caller_of(request).workspace).filter(public_id=credit_note_id).first()
         if note is None:
             raise NotFound("There is no such credit note in this workspace.")
@@ -72,7 +70,7 @@ class CreditNotePdfView(APIView):
     )
     def get(self, request: Request, credit_note_id: str) -> HttpResponseBase:
         """The same to the last byte at every download."""
-        parse(request.query_params, NoQuery)
+        parse_query(request.query_params, NoQuery)
         note = credit_notes_of(caller_of(request).workspace).filter(public_id=credit_note_id).first()
         if note is None:
             raise NotFound("There is no such credit note in this workspace.")
@@ -87,18 +85,6 @@ def credit_notes_of(workspace: Workspace) -> QuerySet[CreditNote]:
 
 def credit_notes_page(workspace: Workspace, asked: dict[str, Any]) -> tuple[list[CreditNote], str | None]:
     """A page as asked for (`invoice_id`, `limit`, `cursor`), and the next cursor. Raises InvalidParameter."""
-    notes = credit_notes_of(workspace)
-    if "invoice_id" in asked:
-        notes = notes.filter(invoice__public_id=asked["invoice_id"])
-    if "cursor" in asked:
-        (public_id,) = decode_cursor(asked["cursor"], 1)
-        if not isinstance(public_id, str) or not public_id.isascii() or not public_id.isprintable():
-            raise invalid_cursor()
-        last = CreditNote.objects.filter(invoice__workspace=workspace, public_id=public_id).first()
-        if last is None:
-            raise invalid_cursor()
-        notes = notes.filter(pk__lt=last.pk)
-    page = list(notes[: asked["limit"] + 1])
-    more = len(page) > asked["limit"]
-    page = page[: asked["limit"]]
-    return page, encode_cursor([page[-1].public_id]) if more else None
+    every = credit_notes_of(workspace)
+    notes = every.filter(invoice__public_id=asked["invoice_id"]) if "invoice_id" in asked else every
+    return page_of(notes, asked, known=every)

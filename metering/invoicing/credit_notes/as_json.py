@@ -4,7 +4,7 @@ from typing import Any
 
 from metering.invoicing.credit_note_models import CreditNote, CreditNoteLine
 from metering.money import cents_text
-from metering.periods import instant_text
+from omixa_billing.instants import instant_text
 
 
 def credit_note_json(note: CreditNote) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from django.conf import settings
 
-from metering.errors import InvalidParameter, NothingToCredit
+from metering.errors import NothingToCredit
 from metering.invoicing.allowed import check_credit
 from metering.invoicing.composing.taxes import Tax, TaxShare, rates_from, tax_on
 from metering.invoicing.credit_note_models import CreditNote, CreditNoteLine
@@ -19,6 +19,7 @@ from metering.invoicing.lifecycle.amount_due import lower_due
 from metering.invoicing.lifecycle.freeze import next_number
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.money import ONE_CENT, WIDE, cents_text, share_out
+from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
 
 NOTHING = Decimal("0.00")

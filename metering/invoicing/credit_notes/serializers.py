@@ -13,12 +13,12 @@ from metering.invoicing.serializers import (
     PartySerializer,
     TaxSerializer,
 )
+from omixa_billing.api.lists import CursorQuery, limit_field, list_serializer
 
 
-class CreditNotesQuery(serializers.Serializer[Any]):
+class CreditNotesQuery(CursorQuery):
     invoice_id = serializers.CharField(required=False, help_text="Only credit notes of this invoice. A stranger's has none.")
-    limit = serializers.IntegerField(default=DEFAULT_INVOICES_PAGE, min_value=1, max_value=MAX_INVOICES_PAGE)
-    cursor = serializers.CharField(required=False, help_text="`next_cursor` of the page before.")
+    limit = limit_field(MAX_INVOICES_PAGE, DEFAULT_INVOICES_PAGE)
 
 
 class CreditNoteLineSerializer(serializers.Serializer[Any]):
@@ -52,7 +52,4 @@ class CreditNoteSerializer(serializers.Serializer[Any]):
     issued_at = serializers.DateTimeField()
 
 
-class CreditNoteListSerializer(serializers.Serializer[Any]):
-    object = serializers.ChoiceField(choices=["list"])
-    data = CreditNoteSerializer(many=True)  # type: ignore[assignment]  # the field, not the property
-    next_cursor = serializers.CharField(allow_null=True)
+CreditNoteListSerializer = list_serializer("CreditNoteListSerializer", CreditNoteSerializer)

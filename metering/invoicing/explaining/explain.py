@@ -60,8 +60,11 @@ class Explanation:
     billed: str | None = None
 
 
-def events_under(line: InvoiceLine, limit: int, after: EventPosition | None = None) -> tuple[list[BilledEvent], bool]:
-    """The newest `limit` events below `after` that the line bills, newest first, and whether there are more.
+BilledPage = tuple[list[BilledEvent], EventPosition | None]
+
+
+def events_under(line: InvoiceLine, limit: int, after: EventPosition | None = None) -> BilledPage:
+    """The newest `limit` events below `after` that the line bills, newest first, and where it ends if there are more.
 
     Their quantities add up to the line's. What arrived after the line was finalized is not among them, and under a line
     that adjusts are only those that had not been billed before; what was corrected or rated again since is there as it was
@@ -79,19 +82,17 @@ def events_under(line: InvoiceLine, limit: int, after: EventPosition | None = No
     return explanation_page(explanation_of(line), limit, after)
 
 
-def explanation_page(
-    explanation: Explanation | None, limit: int, after: EventPosition | None = None
-) -> tuple[list[BilledEvent], bool]:
+def explanation_page(explanation: Explanation | None, limit: int, after: EventPosition | None = None) -> BilledPage:
     """The same of an explanation that is at hand: a page costs what it shows."""
     if explanation is None:
-        return [], False
+        return [], None
     line, scope, billed = explanation.line, explanation.scope, explanation.billed
     question = EventQuestion(line.invoice.workspace, line.period_start, line.period_end)
-    events, more = page_in_scope(question, scope, limit, after)
+    events, last = page_in_scope(question, scope, limit, after)
     if billed is None:
-        return [billed_event(event, line, tokens_under(event, line)) for event in events], more
+        return [billed_event(event, line, tokens_under(event, line)) for event in events], last
     quantities = quantities_of(billed, scope, events)
-    return [billed_event(event, line, quantities[event.id]) for event in events], more
+    return [billed_event(event, line, quantities[event.id]) for event in events], last
 
 
 def explanation_of(line: InvoiceLine) -> Explanation | None:

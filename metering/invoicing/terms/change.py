@@ -8,14 +8,14 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from metering.credits.changed import note_change
-from metering.errors import InvalidParameter
 from metering.invoicing.terms.in_force import in_force, pricing_of, terms_of
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms, TaxRate
 from metering.periods import month_of
+from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
+from workspaces.access.still_allowed import check_may_still_pay
 from workspaces.locks import lock_workspace
 from workspaces.models import User, Workspace
-from workspaces.still_allowed import check_may_still_pay
 
 # What a customer may change by itself; the rest is agreed with the operator.
 PROFILE = ("legal_name", "address", "tax_id", "recipients", "purchase_order")

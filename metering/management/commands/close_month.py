@@ -6,9 +6,10 @@ from django.utils import timezone
 from metering.invoicing.lifecycle.close import close_workspaces
 from metering.invoicing.models import Invoice
 from metering.money import cents_text
-from metering.periods import parse_instant, parse_month
+from metering.periods import parse_month
 from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
+from omixa_billing.instants import parse_instant
 from workspaces.management.named import workspace_named
 
 

@@ -6,15 +6,16 @@ from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from metering.catalogue.models import LanguageModel
-from metering.errors import InvalidParameter, NotFound
+from metering.errors import NotFound
 from metering.invoicing.explaining.rerating import months_total, planned_months
 from metering.money import exact_text
-from metering.periods import instant_text, parse_instant
 from metering.revisions.rerating.jobs import continue_rerating, order_rerating
 from metering.revisions.rerating.plan import plan_rerating, scope_for
 from metering.rollups.models import Rerating
+from omixa_billing.api.errors import InvalidParameter
 from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
+from omixa_billing.instants import instant_text, parse_instant
 from workspaces.management.named import workspace_named
 from workspaces.names import is_storable
 

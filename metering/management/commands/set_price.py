@@ -6,10 +6,10 @@ from django.utils import timezone
 
 from metering.catalogue.models import LanguageModel
 from metering.catalogue.set_price import describe, parse_rate, set_price
-from metering.periods import parse_instant
 from metering.revisions.rerating.rated import rated_since
 from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
+from omixa_billing.instants import parse_instant
 from workspaces.management.named import workspace_named
 
 

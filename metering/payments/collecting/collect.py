@@ -18,8 +18,8 @@ from metering.payments.stripe.client import StripeUnavailable, edge, is_configur
 from metering.payments.stripe.customers import ensure_customer
 from metering.payments.top_ups.purchase import PAGE, SAVED
 from workspaces import audit
+from workspaces.access.still_allowed import check_may_still_pay
 from workspaces.models import APIKey, User
-from workspaces.still_allowed import check_may_still_pay
 
 log = structlog.get_logger(__name__)
 # An attempt that just came to nothing is followed by another, so often within one act.

@@ -24,7 +24,7 @@ from metering.payments.clock import Clock, ticking
 from metering.payments.collecting.minimum import enough_due, is_below_minimum
 from metering.payments.mails.outbox import add_notice
 from metering.payments.models import Dunning, PaymentAttempt
-from metering.periods import instant_text
+from omixa_billing.instants import instant_text
 from workspaces import audit
 from workspaces.locks import lock_workspace
 

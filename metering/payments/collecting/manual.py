@@ -4,7 +4,6 @@ from datetime import datetime
 
 from django.db import transaction
 
-from metering.errors import InvalidParameter
 from metering.invoicing.allowed import check_mark_paid
 from metering.invoicing.lifecycle.amount_due import lower_amount_due
 from metering.invoicing.locks import lock_invoice
@@ -12,6 +11,7 @@ from metering.invoicing.models import Invoice
 from metering.payments.collecting.in_progress import cancel_payment_in_progress, refuse_payment_in_progress
 from metering.payments.collecting.record import note_paid
 from metering.payments.models import Payment
+from omixa_billing.api.errors import InvalidParameter
 
 
 def mark_paid(invoice_id: int, reference: str, actor: str, now: datetime) -> Invoice:

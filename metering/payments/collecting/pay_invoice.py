@@ -16,8 +16,8 @@ from metering.payments.models import PaymentAttempt
 from metering.payments.stripe.client import edge
 from metering.payments.stripe.customers import account_of
 from metering.payments.top_ups.purchase import PAGE
-from workspaces.authentication import Caller
-from workspaces.still_allowed import check_may_still_pay
+from workspaces.access.authentication import Caller
+from workspaces.access.still_allowed import check_may_still_pay
 
 # What a key remembers that made no attempt.
 A_PAGE, NOTHING_DUE = "page", "nothing_due"

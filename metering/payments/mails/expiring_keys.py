@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from metering.payments.mails.outbox import add_notice
-from metering.periods import instant_text
+from omixa_billing.instants import instant_text
 from workspaces.models import EXPIRES_SOON, APIKey
 
 

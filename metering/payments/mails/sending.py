@@ -23,12 +23,12 @@ from metering.payments.mails.models import Notice, NoticeQuerySet
 from metering.payments.mails.outbox import FOR_KEY_MANAGERS, FOR_OPERATORS, add_notice
 from metering.payments.mails.texts import build_mail
 from metering.payments.refunds.attention import notify_of_surpluses
-from metering.periods import instant_text
+from omixa_billing.instants import instant_text
 from workspaces import audit
-from workspaces.authentication import KEY_MANAGERS
+from workspaces.access.authentication import KEY_MANAGERS
+from workspaces.mails.outgoing import NO_MAIL_SERVER, sends_mail
 from workspaces.members.current import link_for
 from workspaces.models import Membership, Workspace
-from workspaces.outgoing import NO_MAIL_SERVER, sends_mail
 
 log = structlog.get_logger(__name__)
 

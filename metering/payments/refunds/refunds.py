@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F, Sum
 
 from metering.credits import ledger
-from metering.errors import InvalidParameter, NothingToCredit
+from metering.errors import NothingToCredit
 from metering.invoicing.credit_note_models import CreditNote
 from metering.money import ONE_CENT, cents_text
 from metering.payments.clock import Clock
@@ -20,6 +20,7 @@ from metering.payments.models import Payment, Refund
 from metering.payments.stripe.calls import end_turn, is_final, recover_rows, reserve_turn
 from metering.payments.stripe.client import StripeRefused, StripeUnavailable, edge
 from metering.payments.stripe.objects import StripeRefund
+from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
 from workspaces.locks import lock_workspace
 

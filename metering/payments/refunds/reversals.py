@@ -15,7 +15,7 @@ from django.db.models import Q, Sum
 
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
-from metering.errors import InvalidParameter, NothingToCredit
+from metering.errors import NothingToCredit
 from metering.invoicing.allowed import check_void
 from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.credit_notes import issue
@@ -28,6 +28,7 @@ from metering.payments.collecting.in_progress import cancel_payment_in_progress,
 from metering.payments.models import Payment, Refund
 from metering.payments.refunds import refunds
 from metering.payments.stripe.client import StripeRefused, StripeUnavailable
+from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
 
 log = structlog.get_logger(__name__)

@@ -12,9 +12,9 @@ from metering.payments.stripe.client import StripeRefused, edge
 from metering.payments.stripe.keys import call_with_key, failed_since
 from metering.payments.stripe.objects import Method, Setup
 from workspaces import audit
+from workspaces.access.still_allowed import check_may_still_pay
 from workspaces.members.current import link_for
 from workspaces.models import User, Workspace
-from workspaces.still_allowed import check_may_still_pay
 
 log = structlog.get_logger(__name__)
 ACTOR = "stripe"

@@ -16,7 +16,7 @@ from metering.payments.models import PaymentAccount, TopUp
 from metering.payments.stripe.client import is_configured
 from metering.payments.top_ups import purchase
 from metering.payments.top_ups.daily_bound import bought_today
-from metering.periods import instant_text
+from omixa_billing.instants import instant_text
 from workspaces.locks import lock_workspace
 
 log = structlog.get_logger(__name__)

@@ -6,14 +6,14 @@ from decimal import Decimal
 from django.conf import settings
 from django.db import transaction
 
-from metering.errors import InvalidParameter
 from metering.money import cents_text
 from metering.payments.models import PaymentAccount
 from metering.payments.stripe.customers import account_of
 from metering.payments.top_ups.purchase import refuse_sandbox
+from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
+from workspaces.access.still_allowed import check_may_still_pay
 from workspaces.models import User, Workspace
-from workspaces.still_allowed import check_may_still_pay
 
 MOST_PER_DAY = 20
 

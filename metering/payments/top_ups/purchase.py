@@ -10,7 +10,7 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
-from metering.errors import InvalidParameter, NoPaymentMethod, SandboxBuysNothing
+from metering.errors import NoPaymentMethod, SandboxBuysNothing
 from metering.money import ONE_CENT, cents_text
 from metering.payments.collecting.attempts import begin_for_top_up, sync_attempt
 from metering.payments.idempotency import once, remembered
@@ -18,9 +18,10 @@ from metering.payments.models import PaymentAccount, PaymentAttempt, TopUp
 from metering.payments.stripe.client import StripeUnavailable, edge
 from metering.payments.stripe.customers import account_of, ensure_customer
 from metering.payments.top_ups.daily_bound import check_bound_of_the_day
+from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
+from workspaces.access.still_allowed import check_may_still_pay
 from workspaces.models import APIKey, User, Workspace
-from workspaces.still_allowed import check_may_still_pay
 
 log = structlog.get_logger(__name__)
 PAGE, SAVED = "page", "saved"

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from metering.ingest.models import IS_BILLED
-from metering.periods import DAY, FIRST_INSTANT, HOUR, floor_hour
+from metering.periods import DAY, HOUR, floor_hour
 from metering.pricing.outlook import Outlook
 from metering.rollups.fold import NO_PRICE
+from omixa_billing.instants import FIRST_INSTANT
 
 GROUPS_PER_READ = 2_000
 

@@ -11,11 +11,9 @@ from typing import Any
 from django.db import transaction
 
 from metering.catalogue.models import LanguageModel
-from metering.errors import InvalidParameter
 from metering.ingest.models import EventCorrection
 from metering.jobs.progress import Progress, unheard
 from metering.money import from_pico
-from metering.periods import instant_text
 from metering.pricing.current import current_rates
 from metering.revisions.change_events import EventChange, change_events
 from metering.revisions.corrections.trail import Entry, append
@@ -24,6 +22,8 @@ from metering.revisions.rerating.plan import scope_for
 from metering.revisions.rerating.rerate_events import changes_of_rating, next_events
 from metering.revisions.stored_events import look_up_by_key
 from metering.rollups.models import Rerating
+from omixa_billing.api.errors import InvalidParameter
+from omixa_billing.instants import instant_text
 from omixa_billing.reminders import remind
 from workspaces import audit
 from workspaces.models import Workspace

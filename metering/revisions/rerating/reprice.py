@@ -6,12 +6,12 @@ first price is no correction: it leaves no entry on the trail.
 
 from django.db import transaction
 
-from metering.periods import FIRST_INSTANT, LAST_INSTANT
 from metering.pricing.current import current_rates
 from metering.revisions.change_events import change_events
 from metering.revisions.rerating.intervals import BEGINNING, RatingPosition, RatingScope
 from metering.revisions.rerating.rerate_events import changes_of_rating, next_events
 from metering.revisions.stored_events import look_up_by_key
+from omixa_billing.instants import FIRST_INSTANT, LAST_INSTANT
 
 WAITING = RatingScope(FIRST_INSTANT, LAST_INSTANT, unpriced=True)
 

@@ -9,7 +9,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 
-from metering.errors import IdempotencyKeyReused, InvalidParameter, NotFound
+from metering.errors import IdempotencyKeyReused, NotFound
 from metering.invoicing.documents.issued import issued_invoice
 from metering.invoicing.documents.pdf import pdf_response
 from metering.invoicing.models import Invoice
@@ -27,8 +27,8 @@ from metering.website.billing.forms import BillingForm, BuyForm, ProfileForm, To
 from metering.website.billing.parts import billing_context, failed_of, owed_by
 from metering.website.billing.stripe_return import CHECKING, leave_to_save, report_outcome
 from metering.website.member import member_page
-from omixa_billing.http.errors import Refusal
-from workspaces.authentication import Caller
+from omixa_billing.api.errors import InvalidParameter, Refusal
+from workspaces.access.authentication import Caller
 from workspaces.downloads import limited_download
 
 STRIPE_AWAY = "The payment service does not answer. Nothing is lost: try again in a minute."

@@ -7,7 +7,7 @@ from django import forms
 from django.core.validators import validate_email
 
 from metering.payments.models import PaymentAccount
-from omixa_billing.http.errors import Refusal
+from omixa_billing.api.errors import Refusal
 
 
 def new_key() -> str:

@@ -9,7 +9,7 @@ from metering.invoicing.documents.credit_note import credit_note_page
 from metering.invoicing.documents.issued import issued_credit_note
 from metering.invoicing.documents.pdf import pdf_response
 from metering.website.member import member_page
-from workspaces.authentication import Caller
+from workspaces.access.authentication import Caller
 from workspaces.downloads import limited_download
 
 

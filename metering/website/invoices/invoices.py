@@ -18,7 +18,7 @@ from metering.website.member import member_page
 from metering.website.more import more_of
 from metering.website.usage.events import displayed_event
 from metering.website.usage.usage import key_names
-from workspaces.authentication import Caller
+from workspaces.access.authentication import Caller
 from workspaces.downloads import limited_download
 
 
@@ -62,13 +62,13 @@ def line_page(request: HttpRequest, caller: Caller, invoice_id: str, line_id: st
     if request.GET.get("format") == "csv":
         return limited_download(request, caller, lambda: line_events_csv(line, for_people=True))
     more = more_of(request.GET)
-    billed, goes_on = events_under(line, more.count, more.after)
+    billed, last = events_under(line, more.count, more.after)
     names = key_names(caller.workspace)
     context = {
         "line": line,
         "invoice": line.invoice,
         "billed": [(each, displayed_event(each.event, names)) for each in billed],
-        "more": more.links("", billed[-1].event.position) if goes_on else None,
+        "more": last and more.links("", last),
         "aligned": places(billed, "amount_exact"),
     }
     return render(request, "website/invoices/invoice_line.html", context)

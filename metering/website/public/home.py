@@ -20,7 +20,7 @@ from metering.website.public.highlight import highlight
 from metering.website.usage import ranges
 from metering.website.usage.chart import chart
 from omixa_billing.http.headers import strangers_may_keep
-from workspaces.authentication import Caller
+from workspaces.access.authentication import Caller
 from workspaces.members.current import choose_workspace
 from workspaces.models import APIKey, Workspace
 

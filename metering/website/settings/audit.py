@@ -11,9 +11,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from metering.website.member import member_page
+from workspaces.access.authentication import Caller
 from workspaces.audit.of_workspace import TrailQuestion, trail_page
 from workspaces.audit.words import OF_WORKSPACES, STAFF, customer_entry
-from workspaces.authentication import Caller
 
 PAGE = 50
 DAY = timedelta(days=1)
@@ -31,13 +31,13 @@ class TrailForm(forms.Form):
 @member_page("may_manage_keys")
 def trail_list(request: HttpRequest, caller: Caller) -> HttpResponse:
     form = TrailForm(request.GET)
-    page, more = trail_page(caller.workspace, _question(form.cleaned_data), PAGE) if form.is_valid() else ([], False)
-    older = {name: value for name, value in request.GET.items() if name != "before"} | {"before": page[-1].pk if page else 0}
+    page, last = trail_page(caller.workspace, _question(form.cleaned_data), PAGE) if form.is_valid() else ([], None)
+    older = {name: value for name, value in request.GET.items() if name != "before"} | {"before": last}
     context: dict[str, Any] = {
         "entries": [customer_entry(entry) for entry in page],
         "form": form,
         "caller": caller,
-        "older": f"?{urlencode(older)}" if more else "",
+        "older": f"?{urlencode(older)}" if last else "",
         "narrowed": any(form.data.get(name) for name in form.fields),
     }
     return render(request, "website/settings/audit.html", context)

@@ -14,7 +14,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
-from omixa_billing.http.errors import Refusal
+from omixa_billing.api.errors import Refusal
 from workspaces.errors import InvitationForAnother, NoSuchInvitation
 from workspaces.members.current import choose_workspace
 from workspaces.members.invitations.answer import accept_invitation, check_open, decline, invitation_of, join

@@ -17,8 +17,8 @@ from metering.usage.query import UsageQuestion, UsageRow, usage
 from metering.usage.spend import month_spend
 from metering.website.member import member_page, show_refusal
 from metering.website.settings.key_forms import KeyChangeForm, KeyForm, RotateForm
-from omixa_billing.http.errors import Refusal
-from workspaces.authentication import Caller
+from omixa_billing.api.errors import Refusal
+from workspaces.access.authentication import Caller
 from workspaces.keys.issue import change_key, create_key, revoke_key, rotate_key
 from workspaces.models import APIKey, Workspace
 

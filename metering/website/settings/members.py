@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from metering.website.forms import KeysOfAPersonForm, MemberForm, RoleForm
 from metering.website.member import member_page, show_refusal
-from omixa_billing.http.errors import Refusal
-from workspaces.authentication import Caller
+from omixa_billing.api.errors import Refusal
+from workspaces.access.authentication import Caller
 from workspaces.keys.makers import keys_of_person
 from workspaces.members.invitations.invite import invite, resend_invitation, withdraw_invitation
 from workspaces.members.invitations.mail import deliver

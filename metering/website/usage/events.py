@@ -20,7 +20,7 @@ from metering.website.more import more_of
 from metering.website.usage import ranges
 from metering.website.usage.filters import filter_choices, page_filters
 from metering.website.usage.usage import key_names
-from workspaces.authentication import Caller
+from workspaces.access.authentication import Caller
 from workspaces.downloads import limited_download
 
 
@@ -54,7 +54,7 @@ def event_list(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     scope = EventQuestion(caller.workspace, span.start, span.end, question.filters)
     if request.GET.get("format") == "csv":
         return limited_download(request, caller, lambda: events_csv(each_event(all_events(scope)), for_people=True))
-    rows, goes_on = events_page(scope, more.count, more.after)
+    rows, last = events_page(scope, more.count, more.after)
     names = key_names(caller.workspace)
     context = {
         "asked": question,
@@ -62,7 +62,7 @@ def event_list(request: HttpRequest, caller: Caller) -> HttpResponseBase:
         "choices": filter_choices(question, caller.workspace),
         "events": [displayed_event(row, names) for row in rows],
         "continued": more.after is not None,
-        "more": more.links(question.page_query, rows[-1].position) if goes_on else None,
+        "more": last and more.links(question.page_query, last),
     }
     return render(request, "website/usage/events.html", context)
 

@@ -12,7 +12,7 @@ from metering.website.member import member_page
 from metering.website.usage import ranges
 from metering.website.usage.chart import bucket_label, chart
 from metering.website.usage.filters import BUCKETS, GROUPS, PageFilters, filter_choices, page_filters
-from workspaces.authentication import Caller
+from workspaces.access.authentication import Caller
 from workspaces.downloads import limited_download
 from workspaces.models import APIKey, Workspace
 

@@ -8,7 +8,7 @@ import pytest
 import time_machine
 from django.core.management import CommandError
 
-from metering.errors import InvalidParameter, PriceAlreadySet
+from metering.errors import PriceAlreadySet
 from metering.ingest.models import EventCorrection, UsageEvent
 from metering.periods import month_of
 from metering.revisions.rerating import jobs
@@ -16,6 +16,7 @@ from metering.revisions.rerating.jobs import continue_orders, continue_rerating
 from metering.revisions.rerating.reprice import price_waiting
 from metering.rollups.compare import event_totals
 from metering.rollups.models import HourlyRollup, Rerating
+from omixa_billing.api.errors import InvalidParameter
 from tests.kit.factories import GOLDEN_COST, NOW, an_event, make_key, make_model, make_price, make_workspace, send
 from tests.revisions.corrections.conftest import correct, replace, void
 from tests.revisions.rerating.conftest import (

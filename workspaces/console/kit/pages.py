@@ -16,8 +16,8 @@ from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from unfold.admin import ModelAdmin
 
-from omixa_billing.http.errors import Refusal
-from workspaces import sent_forms
+from omixa_billing.api.errors import Refusal
+from workspaces.console.kit import sent_forms
 
 SALT = "a form of the console"
 # What a button says that does not say what it does.

@@ -13,12 +13,12 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from workspaces import audit
+from workspaces.access.still_allowed import OWNERS, check_still_allowed
 from workspaces.errors import AlreadyAMember, InvitationOver, TooManyInvitations
 from workspaces.keys.secrets import sha256
 from workspaces.locks import lock_address, lock_workspace
 from workspaces.models import Invitation, Membership, User, Workspace
 from workspaces.names import clean_email, clean_role
-from workspaces.still_allowed import OWNERS, check_still_allowed
 
 HOUR = timedelta(hours=1)
 # Asked twice within this is asked once: a double click sends one mail.

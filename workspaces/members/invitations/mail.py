@@ -3,9 +3,9 @@
 from allauth.account.adapter import get_adapter
 from django.conf import settings
 
+from workspaces.mails.outgoing import NoMailServer, sends_mail
+from workspaces.mails.plain_text import address_in_words, plain
 from workspaces.models import Invitation
-from workspaces.outgoing import NoMailServer, sends_mail
-from workspaces.plain_text import address_in_words, plain
 from workspaces.signin.accounts import public_address
 
 

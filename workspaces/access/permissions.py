@@ -12,7 +12,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from omixa_billing.http.addresses import SAFE
-from workspaces.authentication import Caller
+from workspaces.access.authentication import Caller
 from workspaces.errors import KeyIsLimited
 from workspaces.models import APIKey
 

@@ -38,6 +38,13 @@ class Refusal(Exception):
         self.retry_after = retry_after
 
 
+class InvalidParameter(Refusal):
+    """A value that cannot be what `param` names."""
+
+    code = "invalid_parameter"
+    status = 400
+
+
 def error_body(status: int, code: str, message: str, param: str | None = None) -> dict[str, Any]:
     """`{"error": {message, type, code, param}}` as every endpoint answers it."""
     kind = ERROR_TYPES.get(status, INVALID_REQUEST)

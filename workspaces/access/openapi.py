@@ -8,7 +8,7 @@ from drf_spectacular.plumbing import build_bearer_security_scheme_object
 
 
 class KeyScheme(OpenApiAuthenticationExtension):
-    target_class = "workspaces.authentication.KeyAuthentication"
+    target_class = "workspaces.access.authentication.KeyAuthentication"
     name = "key"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
@@ -17,7 +17,7 @@ class KeyScheme(OpenApiAuthenticationExtension):
 
 
 class MemberScheme(OpenApiAuthenticationExtension):
-    target_class = "workspaces.authentication.MemberAuthentication"
+    target_class = "workspaces.access.authentication.MemberAuthentication"
     name = "session"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:

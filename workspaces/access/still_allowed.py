@@ -4,10 +4,10 @@ from collections.abc import Collection
 
 from django.db import connection
 
-from workspaces.authentication import INVOICE_READERS, KEY_MANAGERS
+from workspaces.access.authentication import INVOICE_READERS, KEY_MANAGERS
+from workspaces.access.permissions import check_scope_of
 from workspaces.errors import NotAllowed, Unauthenticated
 from workspaces.models import APIKey, Membership, User, Workspace
-from workspaces.permissions import check_scope_of
 
 OWNERS = {Membership.Role.OWNER}
 

@@ -9,8 +9,8 @@ from django.http import HttpResponseBase
 from rest_framework.views import APIView
 
 from metering.ingest.intake import openapi as gateway
-from omixa_billing.http.error_codes import ERROR_CODES
-from omixa_billing.http.errors import ERROR_TYPES, INVALID_REQUEST
+from omixa_billing.api.error_codes import ERROR_CODES
+from omixa_billing.api.errors import ERROR_TYPES, INVALID_REQUEST
 
 Endpoint = tuple[str, str, str, Callable[..., HttpResponseBase]]
 

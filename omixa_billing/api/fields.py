@@ -1,0 +1,56 @@
+"""Values as queries and bodies give them: strict, so that another type is an error and no guess."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from rest_framework import serializers
+
+from omixa_billing.instants import FIRST_INSTANT, LAST_INSTANT, parse_instant
+
+WHOLE_CALENDAR = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+
+
+class InstantField(serializers.DateTimeField):
+    """RFC 3339 with a zone, as UTC; from 1970 to 2200, as usage is, unless `any_year`."""
+
+    def __init__(self, *, any_year: bool = False, **extra: Any) -> None:
+        super().__init__(**extra)
+        self.bounds = WHOLE_CALENDAR if any_year else (FIRST_INSTANT, LAST_INSTANT)
+
+    def to_internal_value(self, value: Any) -> datetime:
+        try:
+            return parse_instant(str(value), *self.bounds)
+        except ValueError as error:
+            raise serializers.ValidationError(str(error)) from None
+
+
+class NamesField(serializers.ListField):
+    """Any of several names: the parameter repeated."""
+
+    def __init__(self, **extra: Any) -> None:
+        child = serializers.CharField(max_length=512, trim_whitespace=False, allow_blank=True)
+        super().__init__(child=child, required=False, **extra)
+
+
+class WordsField(serializers.ListField):
+    """Any of a few known words: the parameter repeated, or with commas."""
+
+    def __init__(self, words: tuple[str, ...], **extra: Any) -> None:
+        super().__init__(child=serializers.ChoiceField(choices=words), required=False, **extra)
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        return super().to_internal_value([word.strip() for text in data for word in text.split(",") if word.strip()])
+
+
+class StrictText(serializers.CharField):
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class StrictInteger(serializers.IntegerField):
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:
+            self.fail("invalid")
+        return super().to_internal_value(data)
