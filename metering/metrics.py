@@ -1,6 +1,7 @@
 """`/metrics` for Prometheus: for operators only, so it asks for a token."""
 
-from django.conf import settings
+import os
+
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -47,7 +48,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 def _counters() -> CollectorRegistry:
     """What every process of this run counted; under `make run` they share a folder, elsewhere there is only this one."""
-    if not settings.METRICS_ARE_SHARED:
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return REGISTRY
     registry = CollectorRegistry()
     MultiProcessCollector(registry)

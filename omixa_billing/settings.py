@@ -316,7 +316,6 @@ PROBE_THREADS = 2
 PAGES_AT_ONCE = env.int("PAGES_AT_ONCE", default=256)
 PAGES_WAIT_SECONDS = env.float("PAGES_WAIT_SECONDS", default=20)
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
-METRICS_ARE_SHARED = bool(env.str("PROMETHEUS_MULTIPROC_DIR", default=""))  # by all processes, under `make run`
 INVOICE_GRACE_DAYS = env.int("INVOICE_GRACE_DAYS", default=3)
 # Less than this left to pay is carried to the next invoice: the least that card networks let one charge.
 INVOICE_MINIMUM = env.get_value("INVOICE_MINIMUM", cast=Decimal, default=Decimal("0.50"))

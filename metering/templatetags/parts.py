@@ -21,7 +21,7 @@ def _classes(base: str, kinds: str) -> str:
     return " ".join([base, *(f"{base}--{kind}" for kind in kinds.split())])
 
 
-def _said(content: str) -> SafeString:
+def _content(content: str) -> SafeString:
     return mark_safe(content.strip())  # noqa: S308 - rendered by the template, which escapes
 
 
@@ -32,7 +32,7 @@ def _paragraph(text: object) -> SafeString:
 @register.simple_block_tag
 def page_head(content: str, title: object, lead: object = "") -> SafeString:
     """The heading of a page and its sentence. Buttons inside stand beside them."""
-    beside = format_html('<div class="buttons">{}</div>', _said(content)) if content.strip() else NOTHING
+    beside = format_html('<div class="buttons">{}</div>', _content(content)) if content.strip() else NOTHING
     head = '<div class="page-head"><div class="page-head__text"><h1>{}</h1>{}</div>{}</div>'
     return format_html(head, title, _paragraph(lead), beside)
 
@@ -51,7 +51,7 @@ def notice(content: str, tone: str = "", alert: bool = False, picture: str = "")
     """Something to know before all else. An alert is read out when it appears."""
     role = mark_safe(' role="alert"') if alert else NOTHING
     markup = '<div class="{}"{}>{}<div>{}</div></div>'
-    return format_html(markup, _classes("notice", tone), role, icon(picture or ICON_OF_TONE[tone]), _said(content))
+    return format_html(markup, _classes("notice", tone), role, icon(picture or ICON_OF_TONE[tone]), _content(content))
 
 
 @register.simple_block_tag
@@ -61,7 +61,9 @@ def card_head(content: str, title: object, title_id: str = "", lead: object = ""
     heading = format_html("<h2{}>{}</h2>", named, title)
     if lead:
         heading = format_html("<div>{}{}</div>", heading, _paragraph(lead))
-    return format_html('<div class="{}">{}{}</div>', _classes("card__head", "ruled" if ruled else ""), heading, _said(content))
+    return format_html(
+        '<div class="{}">{}{}</div>', _classes("card__head", "ruled" if ruled else ""), heading, _content(content)
+    )
 
 
 @register.simple_block_tag
@@ -69,13 +71,13 @@ def empty_state(content: str, title: object, text: object = "", picture: str = "
     """In place of a list that has nothing in it: what would stand there, and what to do. Buttons may follow."""
     drawn = format_html('<div class="empty__icon">{}</div>', icon(picture)) if picture else NOTHING
     named = format_html("<{0}>{1}</{0}>", mark_safe(heading), title)  # noqa: S308 - a literal of the template
-    return format_html('<div class="empty">{}{}{}{}</div>', drawn, named, _paragraph(text), _said(content))
+    return format_html('<div class="empty">{}{}{}{}</div>', drawn, named, _paragraph(text), _content(content))
 
 
 @register.simple_block_tag
 def stat(content: str, name: object, value: object, title: object = "") -> SafeString:
     """One figure of a row of them. What stands inside is the note below it."""
-    note = format_html('<dd class="stat__note">{}</dd>', _said(content)) if content.strip() else NOTHING
+    note = format_html('<dd class="stat__note">{}</dd>', _content(content)) if content.strip() else NOTHING
     whole = format_html(' title="{}"', title) if title else NOTHING
     return format_html('<div class="stat"><dt>{}</dt><dd class="stat__value"{}>{}</dd>{}</div>', name, whole, value, note)
 
@@ -86,7 +88,7 @@ def table(content: str, label: object = "", kinds: str = "", labelled_by: str = 
     name = format_html(' aria-label="{}"', label) if label else format_html(' aria-labelledby="{}"', labelled_by)
     reached = format_html(' tabindex="0" role="region"{}', name) if label or labelled_by else NOTHING
     markup = '<div class="table-scroll"{}><table class="{}">{}</table></div>'
-    return format_html(markup, reached, _classes("table", kinds), _said(content))
+    return format_html(markup, reached, _classes("table", kinds), _content(content))
 
 
 @register.simple_tag

@@ -308,8 +308,9 @@ def test_batches_that_come_as_fast_as_they_are_taken_up_leave_the_workers_time_f
         if Batch.objects.count() < 10:
             send(gateway, [an_event(key, request_id=f"after {recorded[0].event.request_id}")], process=False)
 
-    monkeypatch.setattr(events, "fold_events", fold_while_another_comes)
-    assert process_waiting(lambda: NOW) == 3
+    with monkeypatch.context() as patch:
+        patch.setattr(events, "fold_events", fold_while_another_comes)
+        assert process_waiting(lambda: NOW) == 3
     assert Batch.objects.filter(status="pending").count() == 1
     assert reminded == ["metering.process_waiting_batches"]
 
