@@ -18,7 +18,7 @@ from tests.every_address.conftest import browser_of
 from tests.every_address.test_acts_are_seen import BODIES, everything, given, outcome
 from tests.openapi.world import World
 from tests.payments.conftest import stripe
-from workspaces import authentication
+from workspaces.access import authentication
 from workspaces.access.permissions import SeesAWorkspace
 from workspaces.members.current import membership_of
 from workspaces.models import APIKey, Credential, Membership

@@ -189,10 +189,9 @@ def test_manage_py_migrate_does_the_same(
     with another_database(FORMER):
         for app, name in lacking:
             MigrationRecorder(connection).record_unapplied(app, name)
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT current_user, current_setting('unix_socket_directories'), current_setting('port')")
-            user, folder, port = cursor.fetchone()
-        url = f"postgres://{user}@/{OTHER}?host={folder}&port={port}"
+        used = connection.get_connection_params()
+        password = f":{used['password']}" if used.get("password") else ""
+        url = f"postgres://{used['user']}{password}@/{OTHER}?host={used['host']}&port={used.get('port') or 5432}"
         connection.close()
         done = subprocess.run(
             [sys.executable, "manage.py", "migrate"],

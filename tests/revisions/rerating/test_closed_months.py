@@ -49,7 +49,7 @@ def under(invoice: Invoice) -> list[tuple[str, list[tuple[str, int, str]]]]:
     found = []
     for line in invoice.lines.order_by("position"):
         events, more = events_under(line, 100)
-        assert (more, sum(each.quantity for each in events)) == (False, line.quantity)
+        assert (more, sum(each.quantity for each in events)) == (None, line.quantity)
         assert sum(each.amount_exact for each in events) == line.amount_exact
         rows = [(each.event.request_id, each.quantity, STATUS_WORDS[each.event.status]) for each in events]
         found.append((line.kind, sorted(rows)))
