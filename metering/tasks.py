@@ -131,9 +131,9 @@ def process_waiting_batches(run: Run) -> dict[str, Any]:
 def sweep_inbox(run: Run) -> dict[str, Any]:
     """Takes up what no reminder came through for, and gives failed batches another try; then says what is held up."""
     batches = process_waiting(timezone.now)
-    mended, failed = process_failed(timezone.now)
+    recovered, failed = process_failed(timezone.now)
     corrections, not_corrected = sweep_corrections(timezone.now)
-    counts = {"batches": batches, "mended": mended, "corrections": corrections, "estimated": fill_estimates()}
+    counts = {"batches": batches, "recovered": recovered, "corrections": corrections, "estimated": fill_estimates()}
     return counts | {"failed": failed + not_corrected}
 
 

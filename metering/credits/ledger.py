@@ -140,7 +140,8 @@ def reverse_uses(invoice_id: int, reason: str, now: datetime) -> Decimal:
         if entry.grant_id not in reversed_:
             _enter(entry.grant, CreditEntry.Kind.REVERSAL, -entry.amount, now, invoice_id=invoice_id, reason=reason)
             given -= entry.amount
-            note_change(entry.workspace_id, now)
+    if given:
+        note_change(used[0].workspace_id, now)
     return given
 
 

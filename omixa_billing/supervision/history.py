@@ -1,6 +1,6 @@
 """A database that the first form of the migrations made, brought to the tables and the history of today's.
 
-Migrations were written again once, before the first release. Whoever ran the product before that has a database whose history
+Migrations were written again once, before the first release. A database that was used before that has a history that
 names migrations that are no more. All of them applied: its tables are today's but for a few names and keys, and this makes
 those changes, and writes today's history, in one transaction. Only some of them applied: refused, with what to do.
 """

@@ -124,7 +124,7 @@ def test_the_jobs_of_metering_say_what_they_did(world: World) -> None:
     assert found == {
         "metering.sweep_inbox": (
             "schedule",
-            {"batches": 0, "mended": 1, "corrections": 0, "estimated": 2, "failed": 0},
+            {"batches": 0, "recovered": 1, "corrections": 0, "estimated": 2, "failed": 0},
         ),
         "metering.tend_inbox": ("ops", {"days_dropped": 0, "forms_forgotten": 0, "attempts_forgotten": 0}),
         "metering.price_waiting_events": ("schedule", {"priced": 1}),

@@ -1,6 +1,6 @@
 """The months that events lie in. They are made ahead of time, and never inside the transaction that writes events.
 
-To make a partition locks the whole table for a moment, which a transaction that goes on would turn into seconds, for every
+Making a partition locks the whole table for a moment, which a long transaction would turn into seconds, for every
 worker; and a cluster does not do it beside other writes. So a transaction that meets an event of a month without a partition,
 long past as a rule, ends without effect, the month is made, and the transaction runs again.
 """
@@ -15,7 +15,7 @@ Month = tuple[int, int]
 
 
 class MonthMissing(Exception):
-    """Raised inside the transaction, before anything is locked. Whoever began it calls `make_missing`, and begins again."""
+    """Raised inside the transaction, before anything is locked. The caller calls `make_missing`, and begins again."""
 
     def __init__(self, months: set[Month]) -> None:
         super().__init__(f"no partition for {', '.join(f'{year}-{month:02}' for year, month in sorted(months))}")
