@@ -3,10 +3,11 @@
 from metering.catalogue.models import LanguageModel, PriceVersion
 from metering.credits.models import CreditEntry, CreditGrant
 from metering.ingest.models import Batch, EventCorrection, EventIdentity, Provider, QuarantinedEvent, ServiceTier, UsageEvent
-from metering.invoicing.accept_models import AcceptedTakeBack
-from metering.invoicing.credit_note_models import CreditNote, CreditNoteLine
-from metering.invoicing.issued_models import IssuedPdf
-from metering.invoicing.models import Invoice, InvoiceLine, InvoiceSequence
+from metering.invoicing.credit_notes.models import CreditNote, CreditNoteLine
+from metering.invoicing.documents.models import IssuedPdf
+from metering.invoicing.lifecycle.models import AcceptedTakeBack
+from metering.invoicing.models import Invoice, InvoiceLine
+from metering.invoicing.numbering import InvoiceSequence
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms, TaxRate
 from metering.jobs.models import JobOrder, JobRun
 from metering.payments.mails.models import Notice

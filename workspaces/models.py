@@ -13,11 +13,11 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from workspaces.audit.tables import AuditEntry as AuditEntry
-from workspaces.audit.tables import AuditFold as AuditFold
-from workspaces.audit.tables import AuditHead as AuditHead
-from workspaces.audit.tables import AuditSeal as AuditSeal
-from workspaces.audit.tables import KnownSetting as KnownSetting
+from workspaces.audit.models import AuditEntry as AuditEntry
+from workspaces.audit.models import AuditFold as AuditFold
+from workspaces.audit.models import AuditHead as AuditHead
+from workspaces.audit.models import AuditSeal as AuditSeal
+from workspaces.audit.models import KnownSetting as KnownSetting
 from workspaces.ids import new_id
 
 EXPIRES_SOON = timedelta(days=14)

@@ -14,7 +14,7 @@ from unfold.dataclasses import SearchResult
 from metering.catalogue.models import LanguageModel, PriceVersion
 from metering.console.backlog import open_quarantine, waiting_batches
 from metering.ingest.models import Batch, QuarantinedEvent
-from metering.invoicing.credit_note_models import CreditNote
+from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.models import Invoice
 from metering.rollups.models import Rerating
 from workspaces.models import APIKey, Gateway, Workspace

@@ -201,19 +201,3 @@ class InvoiceLine(models.Model):
 
     def __str__(self) -> str:
         return self.description
-
-
-class InvoiceSequence(models.Model):
-    """The last number given out per issuer and year. Taken under its row lock, inside the finalizing transaction."""
-
-    prefix = models.CharField(max_length=16)
-    year = models.IntegerField()
-    last = models.IntegerField(default=0)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["prefix", "year"], name="one_sequence_per_issuer_and_year"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.prefix}-{self.year}: {self.last}"

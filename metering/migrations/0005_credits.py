@@ -4,7 +4,7 @@ from django.db import migrations, models
 from django.utils import timezone
 
 import metering.credits.models
-import metering.invoicing.credit_note_models
+import metering.invoicing.credit_notes.models
 from metering.migrations._columns import cents, cents_from_zero
 from workspaces.migrations._columns import auto_id, belongs_to, big_id, one_of, public_id
 
@@ -72,7 +72,7 @@ class Migration(migrations.Migration):
             "CreditNote",
             [
                 ("id", auto_id()),
-                ("public_id", public_id(metering.invoicing.credit_note_models.credit_note_id)),
+                ("public_id", public_id(metering.invoicing.credit_notes.models.credit_note_id)),
                 ("invoice", belongs_to("metering.invoice", related_name="credit_notes")),
                 ("number", models.CharField(max_length=32, unique=True)),
                 ("reason", models.CharField(max_length=300)),

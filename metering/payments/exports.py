@@ -11,7 +11,7 @@ from typing import Any
 from django.http import StreamingHttpResponse
 
 from metering.credits.models import CreditEntry
-from metering.invoicing.credit_note_models import CreditNote
+from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.money import cents_text, exact_text, rate_text
 from metering.payments.models import Payment, Refund

@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from metering.credits.models import CreditGrant
-from metering.invoicing.credit_note_models import CreditNote
+from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.models import Invoice
 from workspaces.ids import new_id
 from workspaces.models import Workspace

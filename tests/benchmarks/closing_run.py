@@ -22,7 +22,8 @@ from metering.catalogue.models import LanguageModel, PriceVersion  # noqa: E402
 from metering.ingest.models import Provider, ServiceTier  # noqa: E402
 from metering.invoicing.documents.pdf import invoice_pdf  # noqa: E402
 from metering.invoicing.lifecycle.schedule import close_months_due  # noqa: E402
-from metering.invoicing.models import Invoice, InvoiceSequence  # noqa: E402
+from metering.invoicing.models import Invoice  # noqa: E402
+from metering.invoicing.numbering import InvoiceSequence  # noqa: E402
 from metering.rollups.models import DailyRollup  # noqa: E402
 from workspaces.models import APIKey, Workspace  # noqa: E402
 

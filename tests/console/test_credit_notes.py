@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from metering.console.money.invoice_actions import invoice_admin_url
 from metering.credits import ledger
-from metering.invoicing.credit_note_models import CreditNote
+from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.lifecycle.finalize import finalize
 from metering.invoicing.models import Invoice
 from metering.payments.collecting.manual import mark_paid

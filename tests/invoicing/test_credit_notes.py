@@ -8,8 +8,8 @@ from django.db import transaction
 from django.db.utils import IntegrityError
 
 from metering.errors import InvoiceNotOpen, NothingToCredit
-from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.credit_notes.issue import creditable, issue
+from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.lifecycle.amount_due import lower_amount_due
 from metering.invoicing.lifecycle.void import mark_uncollectible, void
 from metering.invoicing.locks import lock_invoice

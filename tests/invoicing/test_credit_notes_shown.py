@@ -7,7 +7,7 @@ import pytest
 import time_machine
 from rest_framework.test import APIClient
 
-from metering.invoicing.credit_note_models import CreditNote
+from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.documents.credit_note import render_credit_note
 from metering.invoicing.models import Invoice
 from tests.invoicing.conftest import Meter, finalized, tokens

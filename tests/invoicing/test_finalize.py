@@ -11,7 +11,8 @@ from metering.errors import InvoiceNotDraft, InvoiceNotOpen, MonthNotEnded, Noth
 from metering.invoicing.lifecycle import freeze
 from metering.invoicing.lifecycle.close import close_workspace
 from metering.invoicing.lifecycle.finalize import finalize
-from metering.invoicing.models import Invoice, InvoiceLine, InvoiceSequence
+from metering.invoicing.models import Invoice, InvoiceLine
+from metering.invoicing.numbering import InvoiceSequence
 from metering.payments.collecting.manual import mark_paid
 from metering.rollups.models import DailyRollup
 from omixa_billing.api.errors import InvalidParameter

@@ -17,8 +17,8 @@ from pypdf import PdfReader
 
 from metering.credits import ledger
 from metering.invoicing.documents.issued import issued_invoice
+from metering.invoicing.documents.models import IssuedPdf
 from metering.invoicing.documents.pdf import FONTS, invoice_pdf, own_fonts, typeset
-from metering.invoicing.issued_models import IssuedPdf
 from metering.invoicing.lifecycle.close import close_workspaces
 from metering.invoicing.lifecycle.void import void
 from metering.invoicing.models import Invoice, InvoiceLine

@@ -9,7 +9,8 @@ from django.db.models import CheckConstraint
 
 from metering.invoicing.composing.compose import compose
 from metering.invoicing.lifecycle.freeze import freeze
-from metering.invoicing.models import Invoice, InvoiceLine, InvoiceSequence, line_id
+from metering.invoicing.models import Invoice, InvoiceLine, line_id
+from metering.invoicing.numbering import InvoiceSequence
 from metering.money import round_to_cents
 from metering.periods import Period
 from metering.reconcile.invoices import check_invoices, invoice_differences

@@ -8,8 +8,8 @@ import pytest
 
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
-from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.credit_notes.issue import issue
+from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.lifecycle.schedule import close_months_due, due_months
 from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice

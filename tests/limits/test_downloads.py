@@ -11,8 +11,8 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from redis import Redis
 
-from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.credit_notes.issue import issue
+from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
 from omixa_billing.limits import downloads, store

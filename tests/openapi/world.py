@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from metering.credits import ledger
-from metering.invoicing.credit_note_models import CreditNote
+from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.lifecycle.close import close_workspaces
 from metering.payments.models import TopUp
 from metering.periods import parse_month

@@ -8,7 +8,7 @@ import pytest
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
 from metering.errors import NothingToCredit, PaymentInProgress
-from metering.invoicing.credit_note_models import CreditNote
+from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.models import BillingTerms
 from metering.payments.balance.suspension import update_suspension

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("omixa_billing", "workspaces", "metering")
@@ -111,6 +112,13 @@ def test_the_basics_of_the_api_have_one_home() -> None:
                 names = {node.name} | {ast.unparse(base).split(".")[-1] for base in node.bases}
                 found += [(file.name, name) for name in names & API_BASICS]
     assert found == []
+
+
+def test_each_table_is_in_the_models_of_its_room() -> None:
+    """The sequences of numbers are with what draws from them."""
+    modules = {model.__module__ for app in ("metering", "workspaces") for model in apps.get_app_config(app).get_models()}
+    assert len(modules) > 10
+    assert {name for name in modules if not name.endswith(".models")} == {"metering.invoicing.numbering"}
 
 
 def test_files_stay_small_enough_to_read() -> None:

@@ -9,8 +9,8 @@ from django.db import transaction
 from django.test import Client
 from pypdf import PdfReader
 
-from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.credit_notes.issue import issue
+from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.lifecycle.close import close_workspaces
 from metering.invoicing.locks import lock_invoice
 from metering.periods import parse_month

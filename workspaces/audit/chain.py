@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from workspaces.audit.tables import AuditHead
+from workspaces.audit.models import AuditHead
 from workspaces.errors import NotAHead
 from workspaces.ids import AUDIT_PREFIX
 from workspaces.models import Workspace

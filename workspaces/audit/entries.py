@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
+from workspaces.audit.models import AuditEntry, AuditFold
 from workspaces.audit.origin import OTHERS, RequestOrigin, current_origin, kind_of_actor
-from workspaces.audit.tables import AuditEntry, AuditFold
 
 if TYPE_CHECKING:  # models gathers the tables, which lie in this room
     from workspaces.models import Workspace

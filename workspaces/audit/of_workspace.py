@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from omixa_billing.api.lists import cut_page
-from workspaces.audit.tables import AuditEntry
+from workspaces.audit.models import AuditEntry
 from workspaces.audit.words import STAFF, STAFF_KINDS
 from workspaces.models import Workspace
 

@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from omixa_billing.command_actor import COMMANDS, this_command
 from omixa_billing.http.addresses import CONSOLE
 from omixa_billing.http.client_address import UNKNOWN, client_address
-from workspaces.audit.tables import AuditEntry
+from workspaces.audit.models import AuditEntry
 
 LONGEST_USER_AGENT = 300
 KEYS, GATEWAYS = ("key_", "omx_"), "gw_"  # an id, or the front of a refused secret

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from omixa_billing.command_actor import command_actor
 from workspaces.audit.entries import record
-from workspaces.audit.tables import AuditEntry, KnownSetting
+from workspaces.audit.models import AuditEntry, KnownSetting
 
 # By their names; an address may carry a password.
 SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|KEY|_URL$")

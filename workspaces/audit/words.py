@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from workspaces.audit.tables import AuditEntry
+from workspaces.audit.models import AuditEntry
 from workspaces.ids import audit_id
 
 Kind = AuditEntry.ActorKind

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from metering.catalogue.models import PriceVersion
 from metering.credits.models import CreditGrant
-from metering.invoicing.credit_note_models import CreditNote
+from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.models import Invoice
 from metering.payments.models import Payment, Refund
 from workspaces.models import Workspace

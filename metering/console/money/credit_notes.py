@@ -17,7 +17,7 @@ from unfold.decorators import action, display
 
 from metering import dollars
 from metering.console import figures
-from metering.invoicing.credit_note_models import CreditNote, CreditNoteLine
+from metering.invoicing.credit_notes.models import CreditNote, CreditNoteLine
 from metering.invoicing.documents.credit_note import credit_note_page
 from metering.invoicing.documents.issued import issued_credit_note
 from metering.invoicing.documents.pdf import pdf_response

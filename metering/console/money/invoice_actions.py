@@ -17,9 +17,9 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget
 from metering import dollars
 from metering.invoicing.allowed import current_invoice_of, needs_acceptance
 from metering.invoicing.composing.taxes import tax_label
-from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.credit_notes.creditable import Creditable, creditable
 from metering.invoicing.credit_notes.issue import LONGEST_REASON, plan_credit_note
+from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.lifecycle.accept import accept_withdrawal
 from metering.invoicing.lifecycle.finalize import finalize
 from metering.invoicing.lifecycle.void import mark_uncollectible, reissue

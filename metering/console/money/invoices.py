@@ -22,7 +22,7 @@ from metering.console.money import close_month as close_acts
 from metering.console.money import invoice_actions
 from metering.console.money.receivables import ListWithSum, ReceivableFilter
 from metering.invoicing.allowed import allowed_acts
-from metering.invoicing.credit_note_models import CreditNote
+from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.documents.invoice import invoice_document
 from metering.invoicing.documents.issued import issued_invoice
 from metering.invoicing.documents.pdf import pdf_response

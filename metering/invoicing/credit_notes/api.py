@@ -13,8 +13,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from metering.errors import NotFound
-from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.credit_notes.as_json import credit_note_json
+from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.credit_notes.serializers import CreditNoteListSerializer, CreditNoteSerializer, CreditNotesQuery
 from metering.invoicing.documents.issued import issued_credit_note
 from metering.invoicing.documents.pdf import pdf_response

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from metering.invoicing.credit_note_models import CreditNote, CreditNoteLine
+from metering.invoicing.credit_notes.models import CreditNote, CreditNoteLine
 from metering.money import cents_text
 from omixa_billing.instants import instant_text
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from django.db.models import Sum
 
 from metering.invoicing.composing.taxes import Tax
-from metering.invoicing.credit_note_models import CreditNote, CreditNoteLine
+from metering.invoicing.credit_notes.models import CreditNote, CreditNoteLine
 from metering.invoicing.models import Invoice, InvoiceLine
 
 NOTHING = Decimal("0.00")

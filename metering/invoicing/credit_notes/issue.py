@@ -8,16 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.conf import settings
-
 from metering.errors import NothingToCredit
 from metering.invoicing.allowed import check_credit
 from metering.invoicing.composing.taxes import Tax, TaxShare, rates_from, tax_on
-from metering.invoicing.credit_note_models import CreditNote, CreditNoteLine
 from metering.invoicing.credit_notes.creditable import Creditable, creditable
+from metering.invoicing.credit_notes.models import CreditNote, CreditNoteLine
 from metering.invoicing.lifecycle.amount_due import lower_due
-from metering.invoicing.lifecycle.freeze import next_number
 from metering.invoicing.models import Invoice, InvoiceLine
+from metering.invoicing.numbering import next_credit_note_number
 from metering.money import ONE_CENT, WIDE, cents_text, share_out
 from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
@@ -130,7 +128,7 @@ def issue(
         )
     note = CreditNote.objects.create(
         invoice=invoice,
-        number=next_number(now, f"{settings.INVOICE_NUMBER_PREFIX}-CN"),
+        number=next_credit_note_number(now),
         reason=reason,
         currency=invoice.currency,
         subtotal=planned.subtotal,

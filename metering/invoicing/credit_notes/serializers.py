@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from metering.invoicing.credit_note_models import CreditNote
+from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.serializers import (
     DEFAULT_INVOICES_PAGE,
     MAX_INVOICES_PAGE,

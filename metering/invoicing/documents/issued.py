@@ -9,9 +9,9 @@ from typing import Any
 
 from django.utils import timezone
 
-from metering.invoicing.credit_note_models import CreditNote
+from metering.invoicing.credit_notes.models import CreditNote
+from metering.invoicing.documents.models import IssuedPdf
 from metering.invoicing.documents.pdf import credit_note_pdf, invoice_pdf
-from metering.invoicing.issued_models import IssuedPdf
 from metering.invoicing.models import Invoice
 
 ISSUED, VOID = "issued", "void"

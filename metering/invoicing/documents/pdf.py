@@ -17,7 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpResponse
 from pymupdf_fonts import FiraGO_Bold, FiraGO_Regular
 
-from metering.invoicing.credit_note_models import CreditNote
+from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.documents.credit_note import credit_note_context
 from metering.invoicing.documents.invoice import Row, invoice_context
 from metering.invoicing.models import Invoice

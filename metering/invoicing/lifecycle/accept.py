@@ -5,12 +5,12 @@ from datetime import datetime
 from django.db import transaction
 
 from metering.errors import NothingToAccept
-from metering.invoicing.accept_models import AcceptedTakeBack
 from metering.invoicing.allowed import check_accept
 from metering.invoicing.composing.compose import compose
 from metering.invoicing.credit_notes.issue import checked_reason
 from metering.invoicing.lifecycle.close import close_workspace
 from metering.invoicing.lifecycle.hold_reasons import unexplained
+from metering.invoicing.lifecycle.models import AcceptedTakeBack
 from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
 from workspaces import audit

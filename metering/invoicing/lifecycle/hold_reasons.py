@@ -9,10 +9,10 @@ from django.db import connection
 from django.db.models import Avg, Max, Sum
 
 from metering.ingest.models import EventStatus
-from metering.invoicing.accept_models import AcceptedTakeBack
 from metering.invoicing.composing.compose import InvoicePreview
 from metering.invoicing.composing.lines import DraftLine
 from metering.invoicing.composing.withdrawn import withdrawn_tokens
+from metering.invoicing.lifecycle.models import AcceptedTakeBack
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.money import cents_text
 from metering.periods import Period

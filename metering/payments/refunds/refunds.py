@@ -12,7 +12,7 @@ from django.db.models import F, Sum
 
 from metering.credits import ledger
 from metering.errors import NothingToCredit
-from metering.invoicing.credit_note_models import CreditNote
+from metering.invoicing.credit_notes.models import CreditNote
 from metering.money import ONE_CENT, cents_text
 from metering.payments.clock import Clock
 from metering.payments.locks import lock_payment

@@ -17,8 +17,8 @@ from metering.credits import ledger
 from metering.credits.models import CreditGrant
 from metering.errors import NothingToCredit
 from metering.invoicing.allowed import check_void
-from metering.invoicing.credit_note_models import CreditNote
 from metering.invoicing.credit_notes import issue
+from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.lifecycle import void
 from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice

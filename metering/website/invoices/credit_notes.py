@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 
-from metering.invoicing.credit_note_models import CreditNote
+from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.documents.credit_note import credit_note_page
 from metering.invoicing.documents.issued import issued_credit_note
 from metering.invoicing.documents.pdf import pdf_response

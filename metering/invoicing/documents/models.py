@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
-from metering.invoicing.credit_note_models import CreditNote
+from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.models import Invoice
 
 
