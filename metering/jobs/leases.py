@@ -6,14 +6,13 @@ one. What is done to a row may therefore happen twice, and never not at all.
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import Self, TypeVar
+from typing import ClassVar, Self, TypeVar
 
 from django.db import models, transaction
 from django.db.models import Q
 
 from metering.jobs.progress import Progress, unheard
 
-LEASE = timedelta(minutes=10)  # longer than anything that is done to one row
 LONGEST_WAIT = timedelta(hours=4)
 AT_ONCE = 200  # rows in one run
 LONGEST_ERROR = 2_000
@@ -31,7 +30,7 @@ class LeasedQuerySet(models.QuerySet[Row]):
         with transaction.atomic():
             row = self.due(now).select_for_update(skip_locked=True, of=("self",)).order_by("pk").first()
             if row is not None:
-                row.next_try_at = now + LEASE
+                row.next_try_at = now + self.model.LEASE
                 row.save(update_fields=["next_try_at"])
             return row
 
@@ -48,6 +47,9 @@ class LeasedQuerySet(models.QuerySet[Row]):
 
 
 class Leased(models.Model):
+    # Each queue says its own: longer than anything that is done to one of its rows.
+    LEASE: ClassVar[timedelta]
+
     tries = models.IntegerField(default=0)
     # Until then it is leased, or put off after a failure; null: it is due.
     next_try_at = models.DateTimeField(null=True)

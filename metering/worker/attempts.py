@@ -25,13 +25,13 @@ Clock = Callable[[], datetime]
 Attempt = Callable[[list[Claimed], RateTable, datetime], None]
 
 
-def try_together(work: Callable[[], None]) -> bool:
-    """Whether all of it went well, in one transaction. `work` may be called again."""
+def try_together(work: Callable[[], None], claimed: Sequence[Claimed]) -> bool:
+    """Whether all of it went well, in one transaction. `work` fills `claimed`, and may be called again."""
     try:
         _in_one_transaction(work)
     except Exception as error:
         _raise_outage(error)
-        log.warning("batches_retried_alone", error=repr(error))
+        log.warning("batches_retried_alone", batches=[batch.id for batch in claimed], error=repr(error))
         return False
     return True
 

@@ -93,7 +93,8 @@ def _process_some(now: Clock, among: int) -> tuple[int, int]:
     def work() -> None:
         nonlocal done
         rates = _begin()
-        batches[:] = quarantine_late(claim_fresh(Batch.Kind.CORRECTIONS), now())
+        batches[:] = claim_fresh(Batch.Kind.CORRECTIONS)
+        batches[:] = quarantine_late(batches, now())
         sent = of_batches(batches)
         # Before the quarantine is asked: then a worker that finds an event finds what waited for it as well.
         places = _places(sent)
@@ -103,7 +104,7 @@ def _process_some(now: Clock, among: int) -> tuple[int, int]:
         _close_batches(batches, verdicts, now())
         done = _resolve_waiting(verdicts, now())
 
-    if not try_together(work):
+    if not try_together(work, batches):
         done = len(waiting)
         for quarantined in waiting:
             _waiting_alone(quarantined, now)

@@ -55,7 +55,7 @@ def _process_some(now: Clock) -> int:
         claimed_at = now()
         _record(quarantine_late(batches, claimed_at), rates, claimed_at)
 
-    if not try_together(work):
+    if not try_together(work, batches):
         for batch in batches:
             _process_alone(batch.id, now)
     return len(batches)

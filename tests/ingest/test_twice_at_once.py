@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError, connection, connections
+from structlog.testing import capture_logs
 
 from metering.catalogue.set_price import set_price
 from metering.ingest.models import Batch, QuarantinedEvent, UsageEvent
@@ -213,10 +214,12 @@ def test_a_batch_that_takes_the_database_too_long_is_set_aside_for_the_others(
                 cursor.execute("SELECT pg_sleep(10)")
         fold_events(recorded)
 
-    with monkeypatch.context() as patch:
+    with monkeypatch.context() as patch, capture_logs() as logged:
         patch.setattr(events, "fold_events", fold)
         patch.setattr(one_by_one, "fold_events", fold)
         process_waiting(lambda: NOW)
+    retried = [line["batches"] for line in logged if line["event"] == "batches_retried_alone"]
+    assert retried == [list(Batch.objects.order_by("id").values_list("id", flat=True))]
     slow.refresh_from_db()
     assert (slow.status, slow.failures) == ("pending", 1)
     assert "statement timeout" in slow.last_error

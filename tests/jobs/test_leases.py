@@ -1,11 +1,14 @@
 """Rows of a queue: leased while they are worked on, tried again for ever, less and less often."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import transaction
 
+from metering.jobs.leases import LeasedQuerySet
 from metering.payments.mails.models import Notice
+from metering.payments.webhooks.models import WebhookEvent
 from tests.invoicing.conftest import at_once
 from tests.kit.factories import NOW, make_workspace
 from workspaces.models import Workspace
@@ -33,6 +36,17 @@ def test_the_oldest_comes_first_and_a_leased_one_is_nobody_elses_until_its_lease
         notice(acme, key)
     assert [claimed(), claimed(), claimed()] == ["first", "second", None]
     assert [claimed(NOW + 10 * MINUTE - timedelta(microseconds=1)), claimed(NOW + 10 * MINUTE)] == [None, "first"]
+
+
+@pytest.mark.parametrize(
+    ("queue", "minutes"), [(WebhookEvent.objects.unhandled(), 5), (Notice.objects.unsent(), 10)], ids=["webhooks", "mails"]
+)
+def test_each_queue_says_how_long_a_row_is_leased(queue: LeasedQuerySet[Any], minutes: int, acme: Workspace) -> None:
+    notice(acme, "first")
+    WebhookEvent.objects.create(event_id="evt_1", type="charge.updated", payload={}, created_at=NOW, received_at=NOW)
+    row = queue.claim(NOW)
+    assert row is not None
+    assert row.next_try_at - NOW == minutes * MINUTE
 
 
 def test_each_failure_puts_it_off_twice_as_long_and_never_more_than_four_hours(acme: Workspace) -> None:

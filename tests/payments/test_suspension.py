@@ -10,7 +10,7 @@ import pytest
 from django.db import connection, transaction
 
 from metering.credits import ledger
-from metering.credits.changed import billing_changed
+from metering.credits.changed import BillingChange, billing_changed
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.change import save_terms
 from metering.invoicing.terms.models import BillingTerms
@@ -19,7 +19,10 @@ from metering.payments.balance.suspension import update_suspension, update_suspe
 from metering.payments.collecting.collect import collect_invoice
 from metering.payments.collecting.dunning import dun
 from metering.payments.collecting.manual import mark_paid
+from metering.payments.refunds.reversals import void_invoice
+from tests.invoicing.conftest import Meter
 from tests.kit.factories import NOW, make_workspace
+from tests.payments.conftest import an_invoice
 from workspaces.locks import lock_workspace
 from workspaces.models import AuditEntry, Workspace
 
@@ -102,6 +105,35 @@ def test_nothing_follows_from_what_is_rolled_back(acme: Workspace) -> None:
         ledger.reverse(granted, "a mistake", "ops", NOW)
         transaction.set_rollback(True)
     assert (why(acme), trail()) == ("", [])
+
+
+def test_what_changes_twice_in_one_transaction_is_decided_about_once(acme: Workspace, use: Meter, monkeypatch: Any) -> None:
+    """An invoice partly paid from credit and past due is voided: the credit comes back and its dunning ends."""
+    ledger.grant(acme, "goodwill", Decimal("50.00"), "ops", NOW)
+    invoice = an_invoice(acme, use)
+    agree(acme, suspend_when_past_due=True)
+    dun_to_the_end()
+    assert (invoice.credits_applied, why(acme)) == (Decimal("50.00"), f"The invoice {invoice.number} is overdue.")
+    decided: list[Any] = []
+
+    def update(*about: Any) -> str:
+        decided.append(about)
+        return update_suspension(*about)
+
+    monkeypatch.setattr(suspension, "update_suspension", update)
+    void_invoice(invoice.pk, "mistake", "ops", LATER)
+    assert (decided, why(acme)) == ([(acme.pk, LATER)], "")
+
+
+def test_a_change_that_is_undone_does_not_hide_a_later_one(acme: Workspace) -> None:
+    agree(acme, mode="prepaid")
+    with transaction.atomic():
+        with transaction.atomic():
+            ledger.grant(acme, "goodwill", Decimal("5.00"), "ops", NOW)
+            transaction.set_rollback(True)
+        assert BillingChange(acme.pk, NOW) not in [act for _, act, _ in connection.run_on_commit]
+        ledger.grant(acme, "goodwill", Decimal("1.00"), "ops", NOW)
+    assert why(acme) == ""
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,5 +1,6 @@
 """Mails to be sent."""
 
+from datetime import timedelta
 from typing import Self
 
 from django.db import models
@@ -23,6 +24,8 @@ class Notice(Leased):
 
     One per key, whatever runs twice.
     """
+
+    LEASE = timedelta(minutes=10)
 
     id = models.BigAutoField(primary_key=True)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")

@@ -1,5 +1,6 @@
 """The inbox of Stripe's webhooks."""
 
+from datetime import timedelta
 from typing import Self
 
 from django.db import models
@@ -16,6 +17,8 @@ class WebhookEventQuerySet(LeasedQuerySet["WebhookEvent"]):
 
 class WebhookEvent(Leased):
     """An event that Stripe sent, stored once and handled later from what Stripe says then."""
+
+    LEASE = timedelta(minutes=5)
 
     class Status(models.TextChoices):
         WAITING = "waiting", "Waiting"
