@@ -1,13 +1,9 @@
 """What the statements cost: the plans that PostgreSQL really runs, over a busy workspace and a quiet one beside it."""
 
-import json
-from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from metering.catalogue.models import PriceVersion
 from metering.ingest.models import UsageEvent
@@ -16,6 +12,7 @@ from metering.rollups.rebuild import rebuild
 from metering.usage.events import EventQuestion, events_page, request_attempts
 from metering.usage.filters import Filters
 from metering.usage.query import BUCKETS, GROUPS, UsageQuestion, usage
+from tests.kit.plans import plans, reads_of, rows_read
 from tests.usage.conftest import Sender, Tenant, another_key, at
 from workspaces.models import APIKey
 
@@ -51,35 +48,6 @@ def rare(acme: Tenant, rival: Tenant, send: Sender, codex_mini: PriceVersion) ->
         for table in ("usageevent", "hourlyrollup", "dailyrollup", "eventidentity"):
             cursor.execute(f"ANALYZE metering_{table}")
     return key
-
-
-def plans(act: Callable[[], object]) -> list[dict[str, Any]]:
-    """Every node of the plans of the statements that `act` runs, as PostgreSQL ran them."""
-    with CaptureQueriesContext(connection) as captured:
-        act()
-    nodes = []
-    with connection.cursor() as cursor:
-        for query in captured:
-            cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query['sql']}")
-            plan = cursor.fetchone()[0]
-            nodes += list(_nodes((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]))
-    return nodes
-
-
-def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for inner in plan.get("Plans", []):
-        yield from _nodes(inner)
-
-
-def reads_of(nodes: list[dict[str, Any]], table: str) -> list[dict[str, Any]]:
-    return [node for node in nodes if node.get("Relation Name", "").startswith(f"metering_{table}")]
-
-
-def rows_read(nodes: list[dict[str, Any]]) -> int:
-    """Rows that the scans met, whether let through or not."""
-    per_loop = [(node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"] for node in nodes]
-    return round(sum(per_loop))
 
 
 @pytest.mark.parametrize("bucket", BUCKETS)

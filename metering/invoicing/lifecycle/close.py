@@ -89,6 +89,8 @@ def billable_workspaces(period: Period) -> list[Workspace]:
     used = DailyRollup.objects.filter(day__lt=period.end, price_id__gt=0)
     invoiced = Invoice.objects.filter(period_start=period.start)
     committed = AgreedPricing.objects.filter(minimum_commitment__isnull=False, effective_from__lte=period.start)
-    # One question to the rollups, and not one for each workspace: they may lie on other nodes than the workspaces.
-    found = [each.order_by().values_list("workspace_id", flat=True).distinct() for each in (used, invoiced, committed)]
-    return list(Workspace.objects.filter(pk__in=set().union(*found), sandbox=False).order_by("pk"))
+    # Each is one question that names no row of another table, so that a cluster can carry it out. PostgreSQL looks into the
+    # rollups once for each workspace: an OR of the three, or a DISTINCT in them, would make it read all of them.
+    billed = Workspace.objects.filter(sandbox=False)
+    found = [billed.filter(pk__in=each.order_by().values_list("workspace_id", flat=True)) for each in (used, invoiced, committed)]
+    return list(found[0].union(*found[1:]).order_by("pk"))
