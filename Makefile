@@ -6,6 +6,9 @@ PROCESSES = $(shell nproc)
 LOCK = $(PYTHON_IN_VENV) -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-emit-trusted-host --strip-extras --allow-unsafe pyproject.toml
 
+# Compiled modules are kept, whatever the machine prefers: without them each process of the product compiles all of it.
+export PYTHONDONTWRITEBYTECODE =
+
 .DEFAULT_GOAL = help
 .PHONY: help run test lint format bench chaos lock clean
 

@@ -16,7 +16,7 @@ from psycopg import sql
 from pytest_django.plugin import DjangoDbBlocker
 
 from tests import isolation
-from tests.kit import statements
+from tests.kit import statements, static_files
 from tests.kit.commits import done_on_commit
 
 # What failed in another run is told by that run; it must not decide what this one tries.
@@ -59,6 +59,13 @@ def _nothing_of_one_test_reaches_the_next(monkeypatch: pytest.MonkeyPatch) -> It
 def _statements_are_watched() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         statements.watch(patch)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _static_files_are_found_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        static_files.find_once(patch)
         yield
 
 

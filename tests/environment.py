@@ -7,6 +7,7 @@ killed.
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +18,8 @@ from omixa_billing.embedded import home, postgres, redis
 from omixa_billing.embedded.cluster import Cluster
 from omixa_billing.embedded.roles import SUPERUSER, USER
 
+DURABLE = ("fsync", "synchronous_commit", "full_page_writes")  # of data that nobody needs after the run
+
 _running = ExitStack()
 
 
@@ -26,6 +29,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     arguments = early_config.invocation_params.args
     if {"--help", "-h", "--version", "--collect-only", "--co"} & set(arguments):
         return
+    _keep_compiled()
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("Terminated.", returncode=143))  # and clean up, as by Ctrl-C
     folder = Path(tempfile.mkdtemp(prefix="omixa-tests-")).resolve()
     folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
@@ -50,9 +54,18 @@ def _only_hands_out_tests(config: pytest.Config) -> bool:
     return bool(getattr(config.known_args_namespace, "numprocesses", None)) and "PYTEST_XDIST_WORKER" not in os.environ
 
 
+def _keep_compiled() -> None:
+    """Compiled modules, whatever the machine prefers: here and in each product that tests start, minutes of a run."""
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
 def _let_tests_work(cluster: Cluster) -> None:
-    """What tests do and the product may not: make a database, empty its tables, go past triggers and constraints."""
+    """What tests do and the product may not: make a database, empty its tables, go past triggers, lose data in a crash."""
     with cluster.connect(SUPERUSER, SUPERUSER) as connection:
+        for name in DURABLE:
+            connection.execute(f"ALTER SYSTEM SET {name} = off")
+        connection.execute("SELECT pg_reload_conf()")
         connection.execute(f"ALTER ROLE {USER} CREATEDB")
         connection.execute(f'GRANT SET ON PARAMETER session_replication_role, "omixa.may_truncate" TO {USER}')
 

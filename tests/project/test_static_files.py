@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.staticfiles import finders
 from django.http import Http404, HttpRequest, HttpResponse
 from django.templatetags.static import static
-from django.test import RequestFactory, override_settings
+from django.test import Client, RequestFactory, override_settings
 
 from omixa_billing.static_files import collect as collecting
 from omixa_billing.static_files.collect import collect
@@ -132,3 +133,17 @@ def test_two_that_collect_at_once_make_one_collection(files: Path) -> None:
         each.join()
     assert outputs == [f"{collected()}\n"] * 2
     assert len(list(static_directory().iterdir())) == 2
+
+
+def test_clients_of_tests_find_the_files_once_and_again_when_a_test_has_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Client().get("/healthz")
+    asked: list[int] = []
+    monkeypatch.setattr(finders.FileSystemFinder, "list", lambda *_: iter(asked.append(1) or ()))
+    for _ in range(2):
+        with override_settings(STATICFILES_DIRS=[tmp_path]):
+            Client().get("/healthz")
+    for _ in range(3):
+        Client().get("/healthz")
+    assert len(asked) == 2
