@@ -1,0 +1,136 @@
+"""The thread that sends whole segments to the product, and deletes one when the product has answered for all of it."""
+
+import gzip
+import http.client
+import json
+import logging
+import threading
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from .segments import Folder
+from .writer import Writer
+
+log = logging.getLogger("omixa_litellm.spool")
+
+LOOK_SECONDS, ADOPT_SECONDS = 1.0, 5.0
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
+TIMEOUT_SECONDS = 30.0
+GZIP_ABOVE = 64 * 1024
+REFUSED_FOR_GOOD = {400, 413, 415, 422}  # the same body would hear the same again
+
+
+class Sender(threading.Thread):
+    """Retries for ever, with growing pauses; a duplicate that a lost answer causes is the product's to notice, and it does."""
+
+    def __init__(self, folder: Folder, writer: Writer, url: str, token: str, on_written: threading.Event) -> None:
+        super().__init__(name="omixa-spool-sender", daemon=True)
+        self.folder, self.writer = folder, writer
+        self.used = folder.bytes_used()
+        self.sent = 0  # events that the product accepted
+        self.rejected = 0
+        self._address = urlsplit(f"{url}/gateway/v1/events")
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self._written = on_written
+        self._ending = threading.Event()
+        self._connection: http.client.HTTPConnection | None = None
+        self._failures = 0
+        self._adopted_at = 0.0
+
+    def run(self) -> None:
+        while not self._ending.is_set():
+            until = time.monotonic() + self._work()
+            while (left := until - time.monotonic()) > 0 and not self._ending.wait(min(left, LOOK_SECONDS)):
+                self.used = self.folder.bytes_used()  # it grows while the product is away
+
+    def finish(self, seconds: float) -> None:
+        """Send what is there as long as the product takes it, then end."""
+        deadline = time.monotonic() + seconds
+        while self._anything_to_send() and not self._failures and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self._ending.set()
+        self._written.set()
+        self.join(max(0.1, deadline - time.monotonic()))
+
+    def _anything_to_send(self) -> bool:
+        return self.writer.cut() or bool(self.folder.waiting())
+
+    def _work(self) -> float:
+        """One round. Returns for how long to wait before the next."""
+        try:
+            if time.monotonic() - self._adopted_at > ADOPT_SECONDS:
+                self._adopted_at = time.monotonic()
+                self.folder.adopt()
+            self._written.clear()
+            waiting = self.folder.waiting()
+            if not waiting and self.writer.cut():
+                waiting = self.folder.waiting()
+            self.used = self.folder.bytes_used()
+            if not waiting:
+                self._written.wait(LOOK_SECONDS)
+                return 0
+            return self._send(waiting[0])
+        except OSError as error:  # of the disk; the network's are met in _send
+            log.error("The spool at %s cannot be read: %s", self.folder.root, error)
+            return LOOK_SECONDS
+
+    def _send(self, segment: Path) -> float:
+        content = segment.read_bytes()
+        lines = content.splitlines()
+        if not lines:
+            segment.unlink()
+            return 0
+        try:
+            status, answer, retry_after = self._post(b'{"events":[' + b",".join(lines) + b"]}")
+        except (OSError, http.client.HTTPException) as error:
+            self._connection = None
+            return self._later(f"{type(error).__name__}: {error}", None)
+        if status == 202:
+            self._done(segment, lines, answer)
+            return 0
+        if status in REFUSED_FOR_GOOD:
+            log.error(
+                "The product refuses a body of %d events with status %d; it is in %s.", len(lines), status, self.folder.rejected
+            )
+            self.rejected += len(lines)
+            self.folder.put_aside(segment.name, content)
+            segment.unlink()
+            return 0
+        return self._later(f"status {status}", retry_after)
+
+    def _post(self, body: bytes) -> tuple[int, bytes, str | None]:
+        headers = dict(self._headers)
+        if len(body) > GZIP_ABOVE:
+            body = gzip.compress(body, 1)
+            headers["Content-Encoding"] = "gzip"
+        if self._connection is None:
+            secure = self._address.scheme == "https"
+            kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+            self._connection = kind(self._address.hostname or "", self._address.port, timeout=TIMEOUT_SECONDS)
+        self._connection.request("POST", self._address.path, body, headers)
+        response = self._connection.getresponse()
+        return response.status, response.read(), response.headers.get("Retry-After")
+
+    def _done(self, segment: Path, lines: list[bytes], answer: bytes) -> None:
+        refused: list[dict[str, Any]] = json.loads(answer).get("rejected") or []
+        if refused:
+            log.error("The product rejected %d of %d events: %s", len(refused), len(lines), refused[:3])
+            kept = [json.dumps({**each, "event": json.loads(lines[each["index"]])}).encode() for each in refused]
+            self.folder.put_aside(segment.name, b"\n".join(kept) + b"\n")
+        segment.unlink()
+        self.sent += len(lines) - len(refused)
+        self.rejected += len(refused)
+        if self._failures:
+            log.warning("The product takes events again.")
+        self._failures = 0
+
+    def _later(self, why: str, retry_after: str | None) -> float:
+        self._failures += 1
+        if self._failures in (1, 10) or self._failures % 100 == 0:
+            log.warning("The product does not take events (%s); they wait in %s.", why, self.folder.root)
+        pause = min(SHORTEST_PAUSE * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE)
+        if retry_after is not None and retry_after.isdigit():
+            pause = min(max(pause, float(retry_after)), LONGEST_PAUSE)
+        return pause

@@ -1,0 +1,83 @@
+"""A product on loopback that answers as a test says, for the plug-in's parts alone: no Django, no LiteLLM."""
+
+import gzip
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from omixa_litellm.form import checksum
+
+Answer = tuple[int, dict[str, Any]]
+
+
+class Product:
+    """What it heard, and what it answers: a status and a body by path, or a function of the body that was sent."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, dict[str, Any]]] = []
+        self.answers: dict[str, Answer | Callable[[dict[str, Any]], Answer]] = {}
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def events(self) -> list[dict[str, Any]]:
+        """Of all batches that it accepted."""
+        return [event for path, body in self.heard if path == "/gateway/v1/events" for event in body["events"]]
+
+    def asked(self, path: str) -> list[dict[str, Any]]:
+        return [body for heard, body in self.heard if heard == path]
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        product = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                content = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.headers.get("Content-Encoding") == "gzip":
+                    content = gzip.decompress(content)
+                body = json.loads(content)
+                answer = product.answers.get(self.path, (202, {"accepted": 0, "rejected": []}))
+                status, said = answer(body) if callable(answer) else answer
+                if status < 300:
+                    product.heard.append((self.path, body))
+                sent = json.dumps(said).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(sent)))
+                self.end_headers()
+                self.wfile.write(sent)
+
+            def log_message(self, *_: Any) -> None:
+                """Nothing on the terminal."""
+
+        return Handler
+
+
+@pytest.fixture
+def product() -> Iterator[Product]:
+    product = Product()
+    yield product
+    product.close()
+
+
+@pytest.fixture
+def secret() -> str:
+    return f"omx_live_{'a' * 30}{checksum('a' * 30)}"
+
+
+def until(so: Callable[[], Any], seconds: float = 20) -> Any:
+    """Waits until it is so, and returns what it is."""
+    deadline = time.monotonic() + seconds
+    while not (found := so()):
+        assert time.monotonic() < deadline, "it never came to be"
+        time.sleep(0.01)
+    return found

@@ -1,0 +1,112 @@
+"""What a client may not order is gone before LiteLLM reads the body."""
+
+import json
+from typing import Any
+
+import pytest
+from omixa_litellm.bodies import Asked, count_input, read_body
+from omixa_litellm.refusals import Refusal
+
+HELLO = [{"role": "user", "content": "one two three"}]
+ORDERS = {
+    "fallbacks": ["other"],
+    "mock_response": "free",
+    "mock_tool_calls": [],
+    "api_base": "http://evil.example",
+    "base_url": "http://evil.example",
+    "api_key": "sk-mine",
+    "no-log": True,
+    "no_log": True,
+    "extra_body": {"a": 1},
+    "extra_headers": {"a": "b"},
+    "custom_llm_provider": "custom",
+    "model_info": {"id": "1"},
+    "input_cost_per_token": 0,
+    "cache": {"no-store": True},
+    "num_retries": 99,
+    "litellm_call_id": "mine",
+    "litellm_logging_obj": {},
+    "litellm_metadata": {"tags": []},
+    "user_config": {},
+    "metadata": {"team": "red", "user_id": "u-1", "error_information": {"error_class": "ClientDisconnected"}},
+    "proxy_server_request": {},
+    "router_settings_override": {},
+    "show_thinking": True,
+}
+
+
+def body(endpoint: str = "chat/completions", **more: Any) -> Asked:
+    return read_body(endpoint, json.dumps({"model": "m", "messages": HELLO, **more}).encode())
+
+
+def words(text: str) -> int:
+    return len(text.split())
+
+
+def test_orders_to_litellm_are_taken_out() -> None:
+    asked = body(max_tokens=5, temperature=0.5, **ORDERS)
+    assert json.loads(asked.content()) == {"model": "m", "messages": HELLO, "max_tokens": 5, "temperature": 0.5}
+    assert (asked.user, asked.metadata) == ("u-1", {"team": "red"})
+
+
+def test_of_a_name_that_comes_twice_litellm_reads_what_was_checked() -> None:
+    asked = read_body("chat/completions", b'{"model":"cheap","model":"dear","messages":[]}')
+    assert (asked.model, json.loads(asked.content())["model"]) == ("dear", "dear")
+
+
+def test_an_operator_may_let_a_field_through() -> None:
+    content = json.dumps({"model": "m", "messages": HELLO, "show_thinking": True}).encode()
+    assert json.loads(read_body("chat/completions", content, frozenset(["show_thinking"])).content())["show_thinking"] is True
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "invalid_json"),
+        (b"[]", "invalid_json"),
+        (b'{"model": "m", "temperature": NaN}', "invalid_json"),
+        (b'{"model": "m", "messages": "\\ud83d"}', "invalid_json"),
+        (b'{"model": "\xff"}', "invalid_json"),
+        (b'{"messages": []}', "model_missing"),
+        (b'{"model": ["m"]}', "model_missing"),
+        (b'{"model": "m", "max_tokens": -1}', "invalid_value"),
+        (b'{"model": "m", "max_tokens": 1.5}', "invalid_value"),
+        (b'{"model": "m", "stream": "yes"}', "invalid_value"),
+        (b'{"model": "m", "n": 0}', "invalid_value"),
+    ],
+)
+def test_bad_input_gets_a_clear_error(content: bytes, code: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        read_body("chat/completions", content)
+    assert (refused.value.status, refused.value.body["error"]["code"]) == (400, code)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "stated", "lowered"),
+    [
+        ("chat/completions", {"max_tokens": 100}, {"max_tokens": 40}),
+        ("chat/completions", {"max_completion_tokens": 100}, {"max_completion_tokens": 40}),
+        ("chat/completions", {}, {"max_completion_tokens": 40}),
+        ("chat/completions", {"n": 4, "max_tokens": 100}, {"n": 4, "max_tokens": 10}),
+        ("responses", {"max_output_tokens": 100}, {"max_output_tokens": 40}),
+        ("messages", {"max_tokens": 100}, {"max_tokens": 40}),
+    ],
+)
+def test_what_is_asked_for_can_be_lowered(endpoint: str, stated: dict[str, Any], lowered: dict[str, Any]) -> None:
+    asked = body(endpoint, **stated)
+    asked.lower_output(40)
+    passed_on = json.loads(asked.content())
+    assert {name: passed_on[name] for name in passed_on if name not in ("model", "messages")} == lowered
+
+
+def test_the_prompt_is_counted_with_its_tools_and_pictures() -> None:
+    plain = count_input(body(), words)
+    tools = [{"type": "function", "function": {"name": "find", "description": "find a thing", "parameters": {}}}]
+    assert count_input(body(tools=tools), words) > plain + 3
+    picture = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]}]
+    assert count_input(body(messages=picture), words) > 1_500
+
+
+def test_a_long_prompt_is_counted_by_proportion() -> None:
+    asked = body(messages=[{"role": "user", "content": "word " * 100_000}])
+    assert count_input(asked, words) == pytest.approx(100_000, rel=0.01)

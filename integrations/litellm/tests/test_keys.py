@@ -1,0 +1,124 @@
+"""A key is asked for once, a revoked one is forgotten at once, and without the product those that are known work on."""
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+from conftest import Product as Stub
+from omixa_litellm.keys import Keys
+from omixa_litellm.product import Product
+from omixa_litellm.refusals import NoDecision, Refusal
+
+CHECK = "/gateway/v1/keys/check"
+GOOD = {"allowed": True, "key_id": "key_1", "workspace_id": "ws_1", "models": None, "billing": "postpaid", "cache_seconds": 300}
+BODY = {"error": {"message": "Revoked.", "type": "authentication_error", "code": "key_revoked", "param": None}}
+REVOKED = {"allowed": False, "reason": "key_revoked", "message": "Revoked.", "error": {"status": 401, "body": BODY}}
+
+
+def run(work: Any, stub: Stub, grace: float = 3600) -> Any:
+    async def with_keys() -> Any:
+        product = Product(stub.url, "omx_gateway_x", 2)
+        try:
+            return await work(Keys(product, grace))
+        finally:
+            await product.close()
+
+    return asyncio.run(with_keys())
+
+
+def test_a_key_is_asked_for_once_in_its_life(product: Stub, secret: str) -> None:
+    product.answers[CHECK] = (200, GOOD)
+
+    async def work(keys: Keys) -> None:
+        for _ in range(5):
+            assert (await keys.check(secret)).key_id == "key_1"
+
+    run(work, product)
+    assert product.asked(CHECK) == [{"key": secret}]
+
+
+def test_half_way_through_its_life_it_is_asked_for_again_and_nobody_waits(product: Stub, secret: str) -> None:
+    product.answers[CHECK] = (200, GOOD)
+
+    async def work(keys: Keys) -> None:
+        await keys.check(secret)
+        (known,) = keys._known.values()
+        known.asked_at -= 200
+        product.answers[CHECK] = lambda _: (time.sleep(0.3), (200, GOOD))[1]
+        began = time.monotonic()
+        await keys.check(secret)
+        await keys.check(secret)
+        assert time.monotonic() - began < 0.25
+        await asyncio.gather(*keys._tasks)
+
+    run(work, product)
+    assert len(product.asked(CHECK)) == 2
+
+
+def test_a_mistyped_key_asks_nobody(product: Stub, secret: str) -> None:
+    async def work(keys: Keys) -> Refusal:
+        with pytest.raises(Refusal) as refused:
+            await keys.check(secret[:-1])
+        return refused.value
+
+    refused = run(work, product)
+    assert (refused.status, refused.body["error"]["code"], product.heard) == (401, "unknown_key", [])
+
+
+def test_the_products_own_words_are_relayed_unchanged(product: Stub, secret: str) -> None:
+    product.answers[CHECK] = (200, REVOKED)
+
+    async def work(keys: Keys) -> Refusal:
+        with pytest.raises(Refusal) as refused:
+            await keys.check(secret)
+        return refused.value
+
+    refused = run(work, product)
+    assert (refused.status, refused.body) == (401, BODY)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"key_id": "key_1", "workspace_id": "ws_1"}, {"key_id": None, "workspace_id": "ws_1"}], ids=["key", "workspace"]
+)
+def test_a_change_of_the_key_or_its_workspace_asks_again(product: Stub, secret: str, changed: dict[str, Any]) -> None:
+    product.answers[CHECK] = (200, GOOD)
+
+    async def work(keys: Keys) -> None:
+        keys._forget({"cursor": "1", "changes": []})
+        await keys.check(secret)
+        keys._forget({"cursor": "2", "changes": [{"key_id": "key_2", "workspace_id": "ws_1"}]})
+        await keys.check(secret)
+        assert len(product.asked(CHECK)) == 1
+        product.answers[CHECK] = (200, REVOKED)
+        keys._forget({"cursor": "3", "changes": [changed]})
+        with pytest.raises(Refusal):
+            await keys.check(secret)
+
+    run(work, product)
+
+
+def test_a_known_key_works_on_while_the_product_is_away_and_an_unknown_one_has_no_decision(product: Stub, secret: str) -> None:
+    product.answers[CHECK] = (200, GOOD)
+
+    async def work(keys: Keys) -> None:
+        await keys.check(secret)
+        product.answers[CHECK] = (503, {})
+        (known,) = keys._known.values()
+        known.asked_at -= 1_000
+        assert (await keys.check(secret)).key_id == "key_1"
+        known.asked_at -= 3_000
+        with pytest.raises(NoDecision):
+            await keys.check(secret)
+
+    run(work, product)
+
+
+def test_no_key_is_kept(product: Stub, secret: str) -> None:
+    product.answers[CHECK] = (200, GOOD)
+
+    async def work(keys: Keys) -> str:
+        await keys.check(secret)
+        return repr(keys._known)
+
+    assert secret not in run(work, product)
