@@ -11,7 +11,8 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
 from metering.doctor.findings import ERROR, INFO, WARNING, Finding
-from metering.payments.stripe import client
+from metering.payments.provider.current import is_configured, provider
+from metering.payments.provider.errors import ProviderRefused, ProviderUnavailable
 from omixa_billing.celery import app
 from omixa_billing.embedded import home
 
@@ -105,7 +106,7 @@ def mail_found() -> Iterator[Finding]:
 
 
 def stripe_found() -> Iterator[Finding]:
-    if not client.is_configured():
+    if not is_configured():
         yield Finding("stripe", INFO, "Stripe is not set up: invoices are marked as paid by hand.", "Set STRIPE_SECRET_KEY.")
         return
     if not settings.STRIPE_WEBHOOK_SECRET:
@@ -115,8 +116,8 @@ def stripe_found() -> Iterator[Finding]:
         message = "STRIPE_SECRET_KEY is a test key: nobody's card is charged."
         yield Finding("stripe", WARNING, message, "Set the live key.")
     try:
-        client.edge().knows_customer("cus_doctor")
-    except (client.StripeRefused, client.StripeUnavailable) as error:
+        provider().knows_customer("cus_doctor")
+    except (ProviderRefused, ProviderUnavailable) as error:
         message = f"Stripe does not answer as it should: {error}"
         yield Finding("stripe", WARNING, message, "Check STRIPE_SECRET_KEY, and that this machine reaches Stripe.")
 

@@ -22,6 +22,7 @@ from metering.payments.collecting.pay_invoice import pay_invoice
 from metering.payments.exports import EXPORTS, export
 from metering.payments.idempotency import HEADER, idempotency_key_of
 from metering.payments.models import TopUp
+from metering.payments.provider.errors import ProviderUnavailable
 from metering.payments.serializers import (
     BalanceSerializer,
     CreditEntryListSerializer,
@@ -33,7 +34,6 @@ from metering.payments.serializers import (
     TopUpSerializer,
     TopUpToMake,
 )
-from metering.payments.stripe.client import StripeUnavailable
 from metering.payments.top_ups import purchase
 from metering.periods import Period
 from omixa_billing.api.documented_errors import NOT_FOUND, REFUSED, errors_with
@@ -192,5 +192,5 @@ def stripe_may_be_away() -> Iterator[None]:
     """Raises StripeAway where the outcome is not known: under the same key it is found out."""
     try:
         yield
-    except StripeUnavailable:
+    except ProviderUnavailable:
         raise StripeAway("Stripe does not answer: repeat this with the same key.", retry_after=30) from None

@@ -65,7 +65,7 @@ class PaymentAccount(models.Model):
 
 
 class StripeCall(models.Model):
-    """What Stripe is asked to make under an idempotency key. Written down before each call: see stripe/calls.py."""
+    """What Stripe is asked to make under an idempotency key. Written down before each call: see provider/calls.py."""
 
     # When Stripe was last asked to make it and did not refuse; null: never.
     asked_at = models.DateTimeField(null=True)

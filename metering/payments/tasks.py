@@ -8,13 +8,13 @@ from django.utils import timezone
 
 from metering.jobs.declare import job
 from metering.jobs.run import Run
+from metering.payments.accounts import methods
 from metering.payments.balance.expiry import expire_due_credits as write_off_credits
 from metering.payments.balance.suspension import update_suspensions
 from metering.payments.collecting import attempts, collect, dunning
 from metering.payments.mails import sending
 from metering.payments.mails.expiring_keys import tell_of_expiring_keys
 from metering.payments.refunds import refunds
-from metering.payments.stripe import customers
 from metering.payments.top_ups import automatic
 from metering.payments.webhooks import inbox
 
@@ -74,7 +74,7 @@ def send_notices(run: Run) -> dict[str, Any]:
 @job("metering.tell_expiring_cards")
 def tell_expiring_cards(run: Run) -> dict[str, Any]:
     """Tells workspaces of saved cards that expire within a month."""
-    return {"cards": customers.notify_expiring_cards(timezone.now())}
+    return {"cards": methods.notify_expiring_cards(timezone.now())}
 
 
 @job("metering.tell_expiring_keys")

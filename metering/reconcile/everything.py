@@ -8,9 +8,10 @@ from typing import Any
 from metering.jobs.progress import Progress, unheard
 from metering.money import cents_text, exact_text
 from metering.payments.models import Payment, Refund
+from metering.payments.provider.current import is_configured, provider
+from metering.payments.provider.errors import ProviderRefused, ProviderUnavailable
+from metering.payments.provider.objects import Intent
 from metering.payments.refunds.refunds import refund_status
-from metering.payments.stripe.client import StripeRefused, StripeUnavailable, edge, is_configured
-from metering.payments.stripe.objects import Intent
 from metering.periods import Period
 from metering.reconcile import invoices
 from metering.reconcile.corrections import correction_differences
@@ -109,12 +110,14 @@ def against_stripe(now: datetime) -> list[dict[str, Any]]:
 def _as_far_as_it_goes(check: str, findings: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     try:
         yield from findings
-    except (StripeRefused, StripeUnavailable) as error:
+    except (ProviderRefused, ProviderUnavailable) as error:
         yield {"check": check, "expected": "an answer of Stripe's", "found": str(error)}
 
 
 def _payments(since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
-    theirs = [each for each in edge().list_intents(since) if "omixa_attempt" in each.metadata and each.status == "succeeded"]
+    theirs = [
+        each for each in provider().list_payments(since) if "omixa_attempt" in each.metadata and each.status == "succeeded"
+    ]
     settled = [each for each in theirs if each.created is None or each.created < until]
     ours = Payment.objects.filter(intent_id__in=[each.id for each in settled]).in_bulk(field_name="intent_id")
     yield from (difference for each in settled if (difference := _compared(each, ours.get(each.id))))
@@ -126,7 +129,7 @@ def _payments(since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
 
 def _refunds(since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
     """What Stripe gave back of our payments, on anybody's request, beside what is kept here."""
-    theirs = [each for each in edge().list_refunds(since) if each.created is None or each.created < until]
+    theirs = [each for each in provider().list_refunds(since) if each.created is None or each.created < until]
     paid = set(Payment.objects.filter(intent_id__in={each.intent for each in theirs}).values_list("intent_id", flat=True))
     ours = Refund.objects.filter(stripe_id__in=[each.id for each in theirs]).in_bulk(field_name="stripe_id")
     for each in theirs:
@@ -155,9 +158,9 @@ def _compared(theirs: Intent, ours: Payment | None) -> dict[str, Any] | None:
 def _fetched_payment(payment: Payment) -> dict[str, Any] | None:
     """A payment that Stripe did not list: begun long before it arrived, or not Stripe's at all."""
     try:
-        intent = edge().retrieve_intent(str(payment.intent_id))
-    except StripeRefused as refused:
-        expected = refused.stripe_message
+        intent = provider().look_up_payment(str(payment.intent_id))
+    except ProviderRefused as refused:
+        expected = refused.provider_message
     else:
         if intent.status == "succeeded" and intent.received == payment.amount:
             return None

@@ -7,9 +7,9 @@ import pytest
 
 from metering.invoicing.lifecycle.close import close_workspaces
 from metering.invoicing.models import Invoice
+from metering.payments.accounts.customers import ensure_customer
 from metering.payments.models import PaymentAccount
 from metering.payments.stripe import client
-from metering.payments.stripe.customers import ensure_customer
 from metering.periods import parse_month
 from tests.invoicing.conftest import Meter, tokens
 from tests.kit.factories import NOW, make_gateway, make_key, make_price, make_workspace

@@ -6,15 +6,17 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from metering.payments.accounts.methods import setup_page
+
 from metering.errors import InvoiceNotOpen, PaymentInProgress
 from metering.invoicing.models import Invoice
+from metering.payments.accounts.customers import account_of
 from metering.payments.collecting import attempts
 from metering.payments.collecting.collect import collect_due, collect_invoice, payment_page
 from metering.payments.models import Dispute, Payment, PaymentAttempt, Refund, TopUp
+from metering.payments.provider.errors import ProviderUnavailable
 from metering.payments.refunds import refunds
 from metering.payments.refunds.reversals import void_invoice
-from metering.payments.stripe.client import StripeUnavailable
-from metering.payments.stripe.customers import account_of, setup_page
 from metering.payments.top_ups import purchase
 from metering.payments.webhooks.inbox import handle_waiting, store_webhook
 from metering.payments.webhooks.models import WebhookEvent
@@ -42,7 +44,7 @@ class World:
         try:
             with self.process.at_work():
                 return act(*arguments)
-        except (Died, StripeUnavailable, InvoiceNotOpen, PaymentInProgress):
+        except (Died, ProviderUnavailable, InvoiceNotOpen, PaymentInProgress):
             return None
 
     def jobs(self, now: datetime) -> None:

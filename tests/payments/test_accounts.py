@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from metering.payments.accounts.methods import refresh_method, setup_page
 
+from metering.payments.accounts.customers import account_of, ensure_customer
 from metering.payments.models import PaymentAccount, StripeKey
-from metering.payments.stripe.client import StripeUnavailable
-from metering.payments.stripe.customers import account_of, ensure_customer, refresh_method, setup_page
+from metering.payments.provider.errors import ProviderUnavailable
 from metering.payments.webhooks.inbox import handle_waiting
 from metering.payments.webhooks.models import WebhookEvent
 from tests.kit.factories import NOW
@@ -27,7 +28,7 @@ def outcomes(act: Callable[[datetime], Any], *minutes: int) -> list[bool]:
     for after in minutes:
         try:
             act(NOW + after * MINUTE)
-        except StripeUnavailable:
+        except ProviderUnavailable:
             found.append(False)
         else:
             found.append(True)
@@ -83,7 +84,7 @@ def test_a_lost_answer_is_asked_for_under_the_same_key(stripe: StripeServer, acm
 def test_a_renamed_workspace_still_gets_its_customer(stripe: StripeServer, acme: Workspace) -> None:
     stripe.search_sees_new = False
     stripe.fail_at(2, "die_after")
-    with pytest.raises(StripeUnavailable):
+    with pytest.raises(ProviderUnavailable):
         ensure_customer(acme, NOW)
     acme.name, acme.email = "Acme Ltd", "new@acme.example"
     acme.save()
@@ -199,13 +200,13 @@ def test_news_of_a_method_that_was_just_replaced_does_not_bring_it_back(
     from metering.payments.stripe.client import StripeEdge
 
     old = with_method(acme, stripe).method_id
-    real = StripeEdge.retrieve_method
+    real = StripeEdge.look_up_method
 
     def slow(self: StripeEdge, method: str) -> Any:
         found = real(self, method)
         PaymentAccount.objects.update(method_id="pm_new")  # meanwhile
         return found
 
-    monkeypatch.setattr(StripeEdge, "retrieve_method", slow)
+    monkeypatch.setattr(StripeEdge, "look_up_method", slow)
     refresh_method(old, NOW)
     assert account_of(acme).method_id == "pm_new"

@@ -13,8 +13,9 @@ from metering.payments.collecting import saved_method
 from metering.payments.collecting.attempts import begin_for_invoice, recover_attempts, sync_attempt
 from metering.payments.collecting.collect import collect_due, collect_invoice
 from metering.payments.models import Payment, PaymentAttempt, Refund
+from metering.payments.provider.errors import ProviderUnavailable
 from metering.payments.refunds import refunds
-from metering.payments.stripe.client import StripeEdge, StripeUnavailable
+from metering.payments.stripe.client import StripeEdge
 from metering.payments.stripe.requests import attempt_metadata
 from metering.payments.webhooks.inbox import handle_waiting
 from tests.invoicing.conftest import Meter
@@ -106,13 +107,13 @@ def test_a_run_that_began_long_ago_charges_nothing_that_was_given_up(
 def test_two_recoveries_at_once_ask_once(stripe: StripeServer, acme: Workspace, invoice: Invoice, monkeypatch: Any) -> None:
     account = with_method(acme, stripe)
     begin_for_invoice(invoice.pk, PaymentAttempt.Channel.SAVED_METHOD, account, NOW)
-    ask, within = StripeEdge.create_intent, []
+    ask, within = StripeEdge.charge_saved_method, []
 
     def slow(self: StripeEdge, *asked: Any) -> Any:
         within.append(recover_attempts(NOW + MINUTE))  # another worker, while this one is asking
         return ask(self, *asked)
 
-    monkeypatch.setattr(StripeEdge, "create_intent", slow)
+    monkeypatch.setattr(StripeEdge, "charge_saved_method", slow)
     assert recover_attempts(NOW)["settled"] == 1
     assert within == [{"settled": 0, "waiting": 1, "unavailable": 0, "failed": 0}]
     assert made(stripe) == 1
@@ -140,7 +141,7 @@ def test_who_dies_while_asking_leaves_it_to_the_next(
     account = with_method(acme, stripe)
     begin_for_invoice(invoice.pk, PaymentAttempt.Channel.SAVED_METHOD, account, NOW)
     with monkeypatch.context() as patched:
-        patched.setattr(StripeEdge, "create_intent", die)
+        patched.setattr(StripeEdge, "charge_saved_method", die)
         with pytest.raises(KeyboardInterrupt):
             recover_attempts(NOW)
     assert recover_attempts(NOW + MINUTE)["waiting"] == 1
@@ -154,7 +155,7 @@ def test_the_clock_is_read_for_each_row(stripe: StripeServer, acme: Workspace, i
     for each in (invoice, second):
         stripe.fail_at(1, "die_before")
         stripe.fail_at(2, "die_before")
-        with pytest.raises(StripeUnavailable):
+        with pytest.raises(ProviderUnavailable):
             collect_invoice(each.pk, NOW)
     times = iter([NOW + HOUR, NOW + 2 * HOUR])
     recover_attempts(lambda: next(times))
@@ -199,13 +200,13 @@ def test_a_payment_that_went_through_before_it_was_canceled_is_a_payment(
     stripe: StripeServer, acme: Workspace, invoice: Invoice, monkeypatch: Any
 ) -> None:
     with_method(acme, stripe, UNCONFIRMED)
-    cancel = StripeEdge.cancel_intent
+    cancel = StripeEdge.cancel_payment
 
     def too_late(self: StripeEdge, intent: str) -> Any:
         stripe.pay(stripe.objects[intent], GOOD)  # its owner did it just now
         return cancel(self, intent)
 
-    monkeypatch.setattr(StripeEdge, "cancel_intent", too_late)
+    monkeypatch.setattr(StripeEdge, "cancel_payment", too_late)
     assert collect_due(NOW)["succeeded"] == 1
     invoice.refresh_from_db()
     assert (invoice.status, invoice.attempts.values_list("status", "code").get()) == ("paid", ("succeeded", ""))
@@ -252,12 +253,12 @@ def test_a_refund_asked_for_by_two_is_made_once(
     with_method(acme, stripe)
     collect_due(NOW)
     refunds.begin_refund(Payment.objects.get().pk, Decimal("50.00"), "x", "ops", NOW)
-    ask = StripeEdge.create_refund
+    ask = StripeEdge.refund_payment
 
     def slow(self: StripeEdge, *asked: Any) -> Any:
         assert refunds.recover_refunds(NOW + MINUTE)["waiting"] == 1
         return ask(self, *asked)
 
-    monkeypatch.setattr(StripeEdge, "create_refund", slow)
+    monkeypatch.setattr(StripeEdge, "refund_payment", slow)
     assert refunds.recover_refunds(NOW)["settled"] == 1
     assert Refund.objects.values_list("status", "amount").get() == ("succeeded", Decimal("50.00"))

@@ -14,7 +14,7 @@ from metering.payments.collecting.collect import collect_due, collect_invoice, p
 from metering.payments.collecting.manual import mark_paid
 from metering.payments.mails.models import Notice
 from metering.payments.models import Dunning, Payment, PaymentAttempt
-from metering.payments.stripe.client import edge
+from metering.payments.provider.current import provider
 from metering.reconcile.invoices import invoice_differences
 from tests.invoicing.conftest import Meter
 from tests.kit.factories import NOW, make_workspace
@@ -114,7 +114,7 @@ def test_a_page_is_used_again_while_it_is_open_and_paid_once(stripe: StripeServe
 
 def test_an_expired_page_is_followed_by_a_new_one(stripe: StripeServer, invoice: Invoice) -> None:
     first = payment_page(invoice, NOW)
-    edge().expire_session(stripe.of("checkout.session")[0]["id"])
+    provider().close_page(stripe.of("checkout.session")[0]["id"])
     assert payment_page(invoice, LATER) != first
     assert [status for _, status, _ in attempts(invoice)] == ["canceled", "started"]
 
@@ -145,7 +145,7 @@ def test_a_second_payment_of_a_paid_invoice_is_kept_as_a_surplus(
     with_method(acme, stripe)
     attempt = collect_invoice(invoice.pk, NOW)
     assert attempt is not None
-    twice = edge().create_intent(attempt.request, "another key")
+    twice = provider().charge_saved_method(attempt.request, "another key")
     apply_intent_event(attempt, twice, LATER)
     apply_intent_event(attempt, twice, LATER)
     assert state(invoice) == ("paid", "150.00", "0.00")

@@ -5,20 +5,21 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from metering.payments.accounts.methods import store_method
 from rest_framework.test import APIClient
 
 from metering.errors import AmountTooSmall
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.models import BillingTerms
+from metering.payments.accounts.customers import account_of, ensure_customer
 from metering.payments.collecting.attempts import recover_attempts
 from metering.payments.collecting.collect import collect_due, collect_invoice, payment_page
 from metering.payments.collecting.dunning import dun
 from metering.payments.collecting.manual import mark_paid
 from metering.payments.mails.models import Notice
 from metering.payments.models import Dunning, PaymentAccount
+from metering.payments.provider.current import provider
 from metering.payments.refunds.reversals import issue_credit_note
-from metering.payments.stripe.client import edge
-from metering.payments.stripe.customers import account_of, ensure_customer, store_method
 from tests.invoicing.conftest import Meter
 from tests.kit.factories import NOW, make_workspace
 from tests.payments.conftest import an_invoice, with_method
@@ -218,7 +219,7 @@ def test_a_debit_that_fails_after_its_step_was_due_is_one_step_and_not_asked_for
 
 def save_method(acme: Workspace, stripe: StripeServer, method: str) -> None:
     account = account_of(acme)
-    saved = edge().retrieve_method(stripe.save_method(str(account.customer_id), method))
+    saved = provider().look_up_method(stripe.save_method(str(account.customer_id), method))
     store_method(account, saved, NOW, set_up_at=NOW)
 
 

@@ -15,9 +15,9 @@ from metering.payments.balance.suspension import update_suspension
 from metering.payments.collecting.collect import collect_invoice, payment_page
 from metering.payments.collecting.manual import mark_paid
 from metering.payments.models import Dunning, Payment, Refund
+from metering.payments.provider.objects import ProviderRefund
 from metering.payments.refunds import refunds
 from metering.payments.refunds.reversals import issue_credit_note, retry_refund, void_invoice
-from metering.payments.stripe.objects import StripeRefund
 from metering.reconcile.invoices import invoice_differences
 from omixa_billing.api.errors import InvalidParameter
 from tests.invoicing.conftest import Meter, at_once, finalized, tokens
@@ -88,7 +88,7 @@ def test_a_refund_waits_for_no_answer_but_counts_already(stripe: StripeServer, p
 def test_a_refund_that_failed_is_sent_again_and_not_given_to_another_note(stripe: StripeServer, paid: Invoice) -> None:
     note = credited(paid, "100.00")
     refund = note.refunds.get()
-    refunds.apply_refund(refund, StripeRefund(str(refund.stripe_id), "failed", refund.amount, "", "closed account"), NOW)
+    refunds.apply_refund(refund, ProviderRefund(str(refund.stripe_id), "failed", refund.amount, "", "closed account"), NOW)
     stripe.of("refund")[0]["amount"] = 0
     assert went_back(note) == [("100.00", "failed")]
     assert went_back(credited(paid)) == [("50.00", "succeeded")]

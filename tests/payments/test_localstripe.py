@@ -12,12 +12,12 @@ import httpx
 import pytest
 
 from metering.invoicing.models import Invoice
+from metering.payments.accounts.customers import account_of
 from metering.payments.collecting.collect import collect_due
 from metering.payments.models import Payment, PaymentAccount
+from metering.payments.provider.current import provider
 from metering.payments.refunds import refunds
 from metering.payments.stripe import client
-from metering.payments.stripe.client import edge
-from metering.payments.stripe.customers import account_of
 from metering.reconcile.everything import money_differences
 from tests.kit.factories import NOW
 from workspaces.models import Workspace
@@ -59,8 +59,8 @@ def account(localstripe: str, acme: Workspace, settings: Any) -> PaymentAccount:
     settings.STRIPE_API_BASE = localstripe
     client._edge.cache_clear()
     account = account_of(acme)
-    account.customer_id = edge().create_customer(acme.public_id, f"c-{acme.public_id}")
-    edge().describe_customer(account.customer_id, "Acme", "bills@acme.example")
+    account.customer_id = provider().create_customer(acme.public_id, f"c-{acme.public_id}")
+    provider().describe_customer(account.customer_id, "Acme", "bills@acme.example")
     account.save()
     return account
 
@@ -81,7 +81,7 @@ def test_an_invoice_is_collected_and_partly_refunded(localstripe: str, account: 
     invoice.refresh_from_db()
     payment = Payment.objects.get()
     assert (invoice.status, payment.amount) == ("paid", Decimal("150.00"))
-    theirs = edge().retrieve_intent(str(payment.intent_id))
+    theirs = provider().look_up_payment(str(payment.intent_id))
     assert (theirs.status, theirs.amount, theirs.metadata["omixa_invoice"]) == (
         "succeeded",
         Decimal("150.00"),
@@ -104,5 +104,5 @@ def test_a_declined_card_is_an_answer(localstripe: str, account: PaymentAccount,
 
 def test_a_saved_card_is_described(localstripe: str, account: PaymentAccount) -> None:
     save_card(localstripe, account, "4242424242424242")
-    method = edge().retrieve_method(account.method_id)
+    method = provider().look_up_method(account.method_id)
     assert (method.kind, method.last_four, method.expires_year, method.expires_month) == ("card", "4242", 2030, 12)

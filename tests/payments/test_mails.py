@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
+from metering.payments.accounts.methods import notify_expiring_cards
 
 from metering.credits import ledger
 from metering.invoicing.documents.pdf import invoice_pdf
@@ -22,7 +23,6 @@ from metering.payments.mails.outbox import add_notice
 from metering.payments.mails.sending import resend_notice, send_waiting
 from metering.payments.mails.texts import TEXTS, build_mail
 from metering.payments.models import PaymentAccount, TopUp
-from metering.payments.stripe.customers import notify_expiring_cards
 from metering.payments.top_ups.automatic import top_up_low
 from tests.invoicing.conftest import Meter, tokens
 from tests.kit.factories import NOW, make_key, make_workspace

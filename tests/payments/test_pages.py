@@ -15,8 +15,8 @@ from metering.payments.collecting.collect import charge_now, collect_due, collec
 from metering.payments.collecting.manual import mark_paid
 from metering.payments.collecting.payment_page import expire_page
 from metering.payments.models import Payment, PaymentAttempt
+from metering.payments.provider.current import provider
 from metering.payments.refunds.reversals import void_invoice
-from metering.payments.stripe.client import edge
 from metering.payments.webhooks.inbox import handle_waiting
 from tests.kit.factories import NOW
 from tests.payments.conftest import with_method
@@ -146,7 +146,7 @@ def test_a_page_that_was_closed_while_stripe_made_it_is_told_to_nobody(
 ) -> None:
     account = with_method(acme, stripe)
     attempt = begin_for_invoice(invoice.pk, "payment_page", account, NOW)
-    made = type(edge()).create_payment_session
+    made = type(provider()).open_payment_page
 
     def slow(self: Any, *asked: Any) -> Any:
         session = made(self, *asked)
@@ -154,7 +154,7 @@ def test_a_page_that_was_closed_while_stripe_made_it_is_told_to_nobody(
             assert attempts.cancel_attempt(attempt, NOW).status == "canceled"
         return session
 
-    monkeypatch.setattr(type(edge()), "create_payment_session", slow)
+    monkeypatch.setattr(type(provider()), "open_payment_page", slow)
     address = payment_page(invoice, NOW)
     first, second = stripe.of("checkout.session")
     assert (first["status"], second["status"], address) == ("expired", "open", second["url"])

@@ -15,8 +15,8 @@ from metering.payments.collecting.attempts import recover_attempts
 from metering.payments.collecting.collect import collect_invoice
 from metering.payments.collecting.dunning import dun
 from metering.payments.models import Payment, Refund, TopUp
+from metering.payments.provider.current import provider
 from metering.payments.refunds import refunds
-from metering.payments.stripe.client import edge
 from metering.payments.top_ups import purchase
 from metering.periods import parse_month
 from metering.reconcile.everything import money_differences
@@ -104,7 +104,7 @@ def test_refunding_a_purchase_takes_its_credit_back_and_a_failed_refund_returns_
     assert (refund.status, left(payment)) == ("succeeded", Decimal("20.00"))
     stripe.objects[str(refund.stripe_id)].update(status="failed")
     for _ in range(2):
-        refunds.apply_refund(refund, edge().retrieve_refund(str(refund.stripe_id)), NOW)
+        refunds.apply_refund(refund, provider().look_up_refund(str(refund.stripe_id)), NOW)
     assert left(payment) == Decimal("50.00")
     assert money_differences() == []
 
@@ -125,7 +125,7 @@ def test_a_purchase_refunded_at_stripe_itself_takes_what_is_left_of_its_credit(
     used_invoice(prepaid, use)
     made = stripe.make("refund", "re_", payment_intent=payment.intent_id, amount=5000, status="succeeded", metadata={})
     for _ in range(2):
-        assert refunds.record_external_refund(edge().retrieve_refund(made["id"]), NOW)
+        assert refunds.record_external_refund(provider().look_up_refund(made["id"]), NOW)
     refund = Refund.objects.get()
     assert (refund.amount, refund.credit_taken, left(payment)) == (Decimal("50.00"), Decimal("20.00"), Decimal("0.00"))
     assert money_differences() == []

@@ -18,8 +18,8 @@ from metering.payments.collecting.collect import collect_due, collect_invoice, p
 from metering.payments.collecting.manual import mark_paid
 from metering.payments.mails.models import Notice
 from metering.payments.models import Dunning, Payment, PaymentAttempt, Refund
+from metering.payments.provider.errors import ProviderRefused
 from metering.payments.refunds import refunds
-from metering.payments.stripe.client import StripeRefused
 from metering.payments.tasks import recover_payments
 from metering.payments.top_ups import purchase
 from tests.invoicing.conftest import Meter
@@ -99,7 +99,7 @@ def test_operators_hear_of_it_once(stripe: StripeServer, acme: Workspace, invoic
     settings.OPERATOR_EMAILS = ["ops@omixa.example"]
     with_method(acme, stripe)
     stripe.refuse(lambda *_: True, 401, **EXPIRED_KEY)
-    with pytest.raises(StripeRefused):
+    with pytest.raises(ProviderRefused):
         collect_invoice(invoice.pk, NOW)
     recover_payments()
     recover_payments()
@@ -281,7 +281,7 @@ def test_a_page_that_stripe_refuses_ends_the_attempt_with_the_reason(
     stripe: StripeServer, acme: Workspace, invoice: Invoice
 ) -> None:
     stripe.refuse(lambda method, path, _: path == PAGES, 400, code="amount_too_small", message="Amount must be 0.50 usd")
-    with pytest.raises(StripeRefused, match=r"Amount must be 0\.50 usd") as refused:
+    with pytest.raises(ProviderRefused, match=r"Amount must be 0\.50 usd") as refused:
         payment_page(invoice, NOW)
     assert refused.value.message == "The amount is less than can be paid by card."
     attempt = invoice.attempts.get()

@@ -11,7 +11,7 @@ from metering.errors import SandboxBuysNothing
 from metering.payments.balance.balance import Balance, balance_of
 from metering.payments.collecting import attempts
 from metering.payments.models import PaymentAccount, TopUp
-from metering.payments.stripe.client import StripeUnavailable
+from metering.payments.provider.errors import ProviderUnavailable
 from metering.payments.top_ups import automatic, purchase
 from metering.payments.top_ups.automatic import top_up_low
 from metering.payments.top_ups.preferences import save_preferences
@@ -130,7 +130,7 @@ def test_a_worker_killed_while_it_writes_leaves_nothing_in_the_way(
 
 def test_while_no_customer_can_be_made_nothing_is_bought_and_repeating_buys(stripe: StripeServer, acme: Workspace) -> None:
     stripe.fail_at(1, "die_before")
-    with pytest.raises(StripeUnavailable):
+    with pytest.raises(ProviderUnavailable):
         purchase.buy_credit(acme, Decimal("50.00"), purchase.PAGE, "a-key", "ops", NOW)
     assert TopUp.objects.count() == 0
     bought = purchase.buy_credit(acme, Decimal("50.00"), purchase.PAGE, "a-key", "ops", NOW + MINUTE)

@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test import Client
+from metering.payments.accounts.methods import setup_page
 
 from metering.errors import NothingToCredit
 from metering.invoicing.models import Invoice
+from metering.payments.accounts.customers import account_of
 from metering.payments.collecting.attempts import recover_attempts
 from metering.payments.collecting.collect import collect_due, payment_page
 from metering.payments.models import Dispute, Payment, PaymentAccount, PaymentAttempt, Refund
 from metering.payments.refunds import refunds
-from metering.payments.stripe.customers import account_of, setup_page
 from metering.payments.webhooks import inbox
 from metering.payments.webhooks.inbox import handle_waiting, replay_webhook
 from metering.payments.webhooks.models import WebhookEvent
@@ -161,7 +162,7 @@ def test_a_failed_one_stays_visible_is_tried_again_and_can_be_replayed(
     stripe.fail_at(1, "die_before")
     assert handle_waiting(NOW)["failed"] == 1
     event.refresh_from_db()
-    assert (event.status, event.tries, event.error.partition(":")[0]) == ("failed", 1, "StripeUnavailable")
+    assert (event.status, event.tries, event.error.partition(":")[0]) == ("failed", 1, "ProviderUnavailable")
     assert handle_waiting(NOW) == {"handled": 0, "ignored": 0, "failed": 0}  # not at once
     assert replay_webhook(event, "ops@omixa.example", NOW).status == "handled"
     invoice.refresh_from_db()

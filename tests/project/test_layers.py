@@ -128,6 +128,25 @@ def test_files_stay_small_enough_to_read() -> None:
     assert long == {}
 
 
+def test_only_the_room_of_a_provider_imports_its_library() -> None:
+    home = ROOT / "metering" / "payments" / "stripe"
+    importing = {file for file in source_files() if any(name.split(".")[0] == "stripe" for name in imports(file))}
+    assert importing
+    assert {str(file) for file in importing if not file.is_relative_to(home)} == set()
+
+
+def test_what_collects_money_asks_the_provider_by_its_protocol() -> None:
+    """One module says which provider it is; the inbox of Stripe's webhooks checks Stripe's signatures."""
+    payments = ROOT / "metering" / "payments"
+    importing = {
+        str(file.relative_to(payments))
+        for file in source_files()
+        if not file.is_relative_to(payments / "stripe")
+        and any(name.startswith("metering.payments.stripe") for name in imports(file))
+    }
+    assert importing == {"provider/current.py", "webhooks/inbox.py"}
+
+
 def test_no_float_comes_near_money() -> None:
     """Outside times, sizes and pictures: the stages that count, rate and bill never call float()."""
     exact = [

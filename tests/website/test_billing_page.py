@@ -10,10 +10,10 @@ from django.test import Client
 from metering.credits import ledger
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms
+from metering.payments.accounts.customers import account_of
 from metering.payments.collecting.attempts import recover_attempts
 from metering.payments.models import PaymentAccount, TopUp
 from metering.payments.refunds.reversals import issue_credit_note
-from metering.payments.stripe.customers import account_of
 from tests.invoicing.conftest import Meter
 from tests.kit.factories import NOW, make_price
 from tests.payments.conftest import an_invoice, stripe, with_method

@@ -10,9 +10,9 @@ from django.test import Client
 from metering.credits import ledger
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.models import BillingTerms
+from metering.payments.accounts.customers import account_of
 from metering.payments.collecting.collect import collect_invoice
 from metering.payments.models import Payment, PaymentAttempt, TopUp
-from metering.payments.stripe.customers import account_of
 from tests.invoicing.conftest import Meter, tokens
 from tests.kit.factories import LONG_AGO, NOW, make_price
 from tests.payments.conftest import an_invoice, stripe, with_method

@@ -92,5 +92,7 @@ def billable_workspaces(period: Period) -> list[Workspace]:
     # Each is one question that names no row of another table, so that a cluster can carry it out. PostgreSQL looks into the
     # rollups once for each workspace: an OR of the three, or a DISTINCT in them, would make it read all of them.
     billed = Workspace.objects.filter(sandbox=False)
-    found = [billed.filter(pk__in=each.order_by().values_list("workspace_id", flat=True)) for each in (used, invoiced, committed)]
+    found = [
+        billed.filter(pk__in=each.order_by().values_list("workspace_id", flat=True)) for each in (used, invoiced, committed)
+    ]
     return list(found[0].union(*found[1:]).order_by("pk"))

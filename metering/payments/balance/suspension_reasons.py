@@ -6,7 +6,7 @@ from django.conf import settings
 
 from metering.invoicing.models import Invoice
 from metering.payments.balance.suspension import past_due_invoice
-from metering.payments.stripe.client import is_configured
+from metering.payments.provider.current import is_configured
 from workspaces.models import Workspace
 
 # By whether an invoice is past due, and whether credit is used up.

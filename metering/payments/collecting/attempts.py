@@ -15,8 +15,8 @@ from metering.invoicing.models import Invoice
 from metering.payments.clock import Clock
 from metering.payments.collecting import outcomes, payment_page, saved_method
 from metering.payments.models import PaymentAccount, PaymentAttempt, TopUp
-from metering.payments.stripe.calls import recover_rows
-from metering.payments.stripe.objects import Intent
+from metering.payments.provider.calls import recover_rows
+from metering.payments.provider.objects import Intent
 
 
 def begin_for_invoice(
@@ -71,7 +71,7 @@ def sync_attempt(attempt: PaymentAttempt, now: datetime) -> PaymentAttempt:
     """Asks Stripe how the attempt stands, making the payment or the page if there is none; the attempt as it is then.
 
     An unknown outcome leaves it unsettled, and so does what Stripe refuses to us: the next run asks again. Raises
-    StripeUnavailable, StripeRefused.
+    ProviderUnavailable, ProviderRefused.
     """
     attempt = PaymentAttempt.objects.get(pk=attempt.pk)
     if attempt.status in PaymentAttempt.UNSETTLED:
@@ -86,7 +86,7 @@ def sync_attempt(attempt: PaymentAttempt, now: datetime) -> PaymentAttempt:
 def cancel_attempt(attempt: PaymentAttempt, now: datetime) -> PaymentAttempt:
     """Ends the attempt if no money is on its way: its page is closed. The attempt as it is then, canceled or paid already.
 
-    Raises StripeUnavailable, StripeRefused.
+    Raises ProviderUnavailable, ProviderRefused.
     """
     attempt = PaymentAttempt.objects.get(pk=attempt.pk)
     if attempt.status in PaymentAttempt.UNSETTLED:

@@ -10,12 +10,13 @@ from django.db.models import Q
 from metering.errors import InvoiceNotOpen, NoPaymentMethod, PaymentInProgress
 from metering.invoicing.models import Invoice
 from metering.jobs.progress import Progress, unheard
+from metering.payments.accounts.customers import ensure_customer
 from metering.payments.clock import Clock, ticking
 from metering.payments.collecting.attempts import begin_for_invoice, cancel_attempt, sync_attempt
 from metering.payments.collecting.minimum import enough_due, is_below_minimum, refuse_below_minimum
 from metering.payments.models import PaymentAccount, PaymentAttempt
-from metering.payments.stripe.client import StripeUnavailable, edge, is_configured
-from metering.payments.stripe.customers import ensure_customer
+from metering.payments.provider.current import is_configured, provider
+from metering.payments.provider.errors import ProviderUnavailable
 from metering.payments.top_ups.purchase import PAGE, SAVED
 from workspaces import audit
 from workspaces.access.still_allowed import check_may_still_pay
@@ -30,7 +31,7 @@ def collect_invoice(invoice_id: int, now: datetime) -> PaymentAttempt | None:
     """Charges the workspace's saved method with what is due on the open invoice; None where there is no method, or nothing
     to charge.
 
-    An open payment page is closed first. Raises StripeUnavailable when the outcome is not known yet, and StripeRefused.
+    An open payment page is closed first. Raises ProviderUnavailable when the outcome is not known yet, and ProviderRefused.
     """
     if not is_configured():
         return None
@@ -61,7 +62,7 @@ def charge_now(invoice: Invoice, actor: str, now: datetime, user: User | None = 
 
     Raises NoPaymentMethod, AmountTooSmall, InvoiceNotOpen and StripeNotConfigured beside what that and `note_request` raise.
     """
-    edge()
+    provider()
     account = _account_with_method(invoice)
     if account is None:
         raise NoPaymentMethod("No payment method is saved: save one, or pay on a page.")
@@ -99,7 +100,7 @@ def requested_page(invoice: Invoice, actor: str, now: datetime, user: User | Non
 def payment_page(invoice: Invoice, now: datetime) -> str:
     """The address of the page where the invoice can be paid; an open one is used again.
 
-    Raises PaymentInProgress, InvoiceNotOpen, AmountTooSmall, StripeNotConfigured, StripeUnavailable, StripeRefused.
+    Raises PaymentInProgress, InvoiceNotOpen, AmountTooSmall, StripeNotConfigured, ProviderUnavailable, ProviderRefused.
     """
     refuse_below_minimum(invoice)
     account = ensure_customer(invoice.workspace, now)
@@ -111,7 +112,7 @@ def payment_page(invoice: Invoice, now: datetime) -> str:
             raise PaymentInProgress(f"A payment of the invoice {invoice} is under way: wait for its outcome.")
         if attempt.status == PaymentAttempt.Status.SUCCEEDED:
             raise InvoiceNotOpen(f"The invoice {invoice} is paid.")
-    raise StripeUnavailable(f"Stripe opens no page for {invoice}")
+    raise ProviderUnavailable(f"Stripe opens no page for {invoice}")
 
 
 def _charge(invoice_id: int, account: PaymentAccount, now: datetime, statuses: Collection[str]) -> PaymentAttempt:

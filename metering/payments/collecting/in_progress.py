@@ -8,7 +8,7 @@ from metering.errors import PaymentInProgress
 from metering.invoicing.models import Invoice
 from metering.payments.collecting.attempts import cancel_attempt
 from metering.payments.models import PaymentAttempt
-from metering.payments.stripe.client import StripeRefused, StripeUnavailable
+from metering.payments.provider.errors import ProviderRefused, ProviderUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -18,7 +18,7 @@ def cancel_payment_in_progress(invoice_id: int, now: datetime) -> None:
     for attempt in PaymentAttempt.objects.unsettled().filter(invoice=invoice_id):
         try:
             cancel_attempt(attempt, now)
-        except (StripeUnavailable, StripeRefused) as error:
+        except (ProviderUnavailable, ProviderRefused) as error:
             log.warning("attempt_not_closed", attempt=attempt.idempotency_key, error=str(error))
 
 

@@ -10,9 +10,10 @@ from metering.payments.collecting.dunning import after_decline
 from metering.payments.collecting.record import record_payment
 from metering.payments.mails.outbox import add_notice
 from metering.payments.models import PaymentAccount, PaymentAttempt, TopUp
-from metering.payments.stripe.calls import is_final
-from metering.payments.stripe.client import StripeRefused, edge
-from metering.payments.stripe.objects import Intent
+from metering.payments.provider.calls import is_final
+from metering.payments.provider.current import provider
+from metering.payments.provider.errors import ProviderRefused
+from metering.payments.provider.objects import Intent
 from workspaces.locks import lock_workspace
 from workspaces.models import Workspace
 
@@ -91,9 +92,9 @@ def _cancel_intent(attempt: PaymentAttempt, intent: Intent) -> Intent:
     if intent.status in ("canceled", "processing") or attempt.channel == PaymentAttempt.Channel.PAYMENT_PAGE:
         return intent
     try:
-        return edge().cancel_intent(intent.id)
-    except StripeRefused:
-        return edge().retrieve_intent(intent.id)
+        return provider().cancel_payment(intent.id)
+    except ProviderRefused:
+        return provider().look_up_payment(intent.id)
 
 
 def _fail_top_up(workspace: Workspace, attempt: PaymentAttempt, status: str, message: str, now: datetime) -> None:

@@ -8,13 +8,13 @@ from datetime import datetime
 
 from metering.errors import InvoiceNotOpen, NoPaymentMethod, PaymentInProgress
 from metering.invoicing.models import Invoice
+from metering.payments.accounts.customers import account_of
 from metering.payments.collecting.attempts import begin_for_invoice, cancel_attempt, sync_attempt
 from metering.payments.collecting.collect import note_request, payment_page
 from metering.payments.collecting.minimum import refuse_below_minimum
 from metering.payments.idempotency import once, remembered
 from metering.payments.models import PaymentAttempt
-from metering.payments.stripe.client import edge
-from metering.payments.stripe.customers import account_of
+from metering.payments.provider.current import provider
 from metering.payments.top_ups.purchase import PAGE
 from workspaces.access.authentication import Caller
 from workspaces.access.still_allowed import check_may_still_pay
@@ -36,9 +36,9 @@ def pay_invoice(invoice: Invoice, method: str, key: str, caller: Caller, now: da
     """On a page, or from the saved method. A decline is an answer, and stays this key's.
 
     Raises what `check_may_still_pay` raises, InvoiceNotOpen, AmountTooSmall, NoPaymentMethod, PaymentInProgress,
-    StripeNotConfigured, IdempotencyKeyReused, and StripeUnavailable while the outcome is not known.
+    StripeNotConfigured, IdempotencyKeyReused, and ProviderUnavailable while the outcome is not known.
     """
-    edge()
+    provider()
     asked = {"pay": invoice.public_id, "method": method}
     made = remembered(invoice.workspace, key, asked)
     if made is None:

@@ -11,10 +11,10 @@ import structlog
 from metering.payments.collecting import outcomes
 from metering.payments.collecting.outcomes import CANCELED, end_attempt
 from metering.payments.models import PaymentAttempt
-from metering.payments.stripe.calls import end_turn, reserve_turn
-from metering.payments.stripe.client import StripeRefused, StripeUnavailable, edge
-from metering.payments.stripe.objects import Session
-from metering.payments.stripe.requests import page_request
+from metering.payments.provider.calls import end_turn, reserve_turn
+from metering.payments.provider.current import provider
+from metering.payments.provider.errors import ProviderRefused, ProviderUnavailable
+from metering.payments.provider.objects import Session
 
 log = structlog.get_logger(__name__)
 TAKEN = ("succeeded", "processing")
@@ -22,13 +22,13 @@ ENDED = ("declined", "canceled")
 
 
 def sync_page(attempt: PaymentAttempt, now: datetime) -> None:
-    """Takes what came of the page, or opens it. Raises StripeUnavailable, StripeRefused."""
-    session = edge().retrieve_session(attempt.session_id) if attempt.session_id else _open(attempt, now)
+    """Takes what came of the page, or opens it. Raises ProviderUnavailable, ProviderRefused."""
+    session = provider().look_up_page(attempt.session_id) if attempt.session_id else _open(attempt, now)
     if session is None:
         return
     if session.status != "open":
         PaymentAttempt.objects.filter(pk=attempt.pk).update(session_url="")
-    intent = edge().retrieve_intent(session.intent) if session.intent else None
+    intent = provider().look_up_payment(session.intent) if session.intent else None
     if intent is not None and intent.status in TAKEN:
         outcomes.apply_intent(attempt, intent, now)
     elif session.status == "expired":
@@ -50,19 +50,19 @@ def expire_page(attempt: PaymentAttempt, now: datetime) -> None:
 
 def _open(attempt: PaymentAttempt, now: datetime) -> Session | None:
     """None when there is no page: another is opening it, Stripe failed to, or the attempt ended meanwhile."""
-    request = attempt.request or page_request(attempt)
+    request = attempt.request or provider().page_request(attempt)
     unopened = PaymentAttempt.objects.filter(pk=attempt.pk, status=PaymentAttempt.Status.STARTED, session_id="")
     if not reserve_turn(unopened, now, request=request):
         return None
     try:
-        session = edge().create_payment_session(request, attempt.idempotency_key)
-    except StripeUnavailable as error:
+        session = provider().open_payment_page(request, attempt.idempotency_key)
+    except ProviderUnavailable as error:
         end_turn(attempt, now, error)
         if not error.answered:
             raise
         end_attempt(attempt, CANCELED, "", "Stripe failed to open a page.", now, session_id="")
         return None
-    except StripeRefused as refused:
+    except ProviderRefused as refused:
         end_turn(attempt, now, refused)
         end_attempt(attempt, CANCELED, refused.reason, refused.message, now, session_id="")
         raise
@@ -76,6 +76,6 @@ def _open(attempt: PaymentAttempt, now: datetime) -> Session | None:
 
 def _expire(session_id: str) -> None:
     try:
-        edge().expire_session(session_id)
-    except StripeRefused as refused:  # it is complete, or expired already: what follows finds out
+        provider().close_page(session_id)
+    except ProviderRefused as refused:  # it is complete, or expired already: what follows finds out
         log.info("page_not_open", session=session_id, error=str(refused))

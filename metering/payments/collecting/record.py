@@ -13,7 +13,7 @@ from metering.money import cents_text
 from metering.payments.collecting.dunning import after_payment
 from metering.payments.mails.outbox import add_notice
 from metering.payments.models import Payment, PaymentAttempt, TopUp
-from metering.payments.stripe.objects import Intent
+from metering.payments.provider.objects import Intent
 from metering.payments.webhooks.models import WebhookEvent
 from workspaces import audit
 from workspaces.locks import lock_workspace

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from metering.payments.collecting import outcomes
 from metering.payments.collecting.outcomes import CANCELED, DECLINED, end_attempt
 from metering.payments.models import PaymentAttempt
-from metering.payments.stripe.calls import end_turn, is_busy, is_final, reserve_turn
-from metering.payments.stripe.client import MethodUnusable, StripeRefused, StripeUnavailable, edge
-from metering.payments.stripe.objects import Intent
-from metering.payments.stripe.requests import charge_of
+from metering.payments.provider.calls import end_turn, is_busy, is_final, reserve_turn
+from metering.payments.provider.current import provider
+from metering.payments.provider.errors import MethodUnusable, ProviderRefused, ProviderUnavailable
+from metering.payments.provider.objects import Intent
 
 CLOCKS_DIFFER = timedelta(minutes=10)
 UNUSABLE = "The saved payment method cannot be used any more: save another one."
@@ -21,9 +21,9 @@ NOTHING_MADE = "Stripe failed, and made no payment."
 
 
 def sync_charge(attempt: PaymentAttempt, now: datetime) -> None:
-    """Takes what Stripe made for the attempt, or asks it to make it. Raises StripeUnavailable, StripeRefused."""
+    """Takes what Stripe made for the attempt, or asks it to make it. Raises ProviderUnavailable, ProviderRefused."""
     if attempt.intent_id:
-        outcomes.apply_intent(attempt, edge().retrieve_intent(attempt.intent_id), now)
+        outcomes.apply_intent(attempt, provider().look_up_payment(attempt.intent_id), now)
     elif not is_busy(attempt, now) and not _is_answered(attempt, now):
         _ask(attempt, now)
 
@@ -52,13 +52,13 @@ def _is_answered(attempt: PaymentAttempt, now: datetime) -> bool:
 
 
 def _ask(attempt: PaymentAttempt, now: datetime) -> None:
-    request = attempt.request or charge_of(attempt)
+    request = attempt.request or provider().charge_request(attempt)
     unmade = PaymentAttempt.objects.filter(pk=attempt.pk, status=PaymentAttempt.Status.STARTED, intent_id__isnull=True)
     if not reserve_turn(unmade, now, request=request):
         return
     try:
-        intent = edge().create_intent(request, attempt.idempotency_key)
-    except StripeUnavailable as error:
+        intent = provider().charge_saved_method(request, attempt.idempotency_key)
+    except ProviderUnavailable as error:
         end_turn(attempt, now, error)
         made = _made(attempt)
         if made is None:
@@ -67,7 +67,7 @@ def _ask(attempt: PaymentAttempt, now: datetime) -> None:
     except MethodUnusable as refused:
         _refuse_or_decline(attempt, refused, now)
         return
-    except StripeRefused as refused:
+    except ProviderRefused as refused:
         end_turn(attempt, now, refused, request={})
         raise
     outcomes.apply_intent(attempt, intent, now)
@@ -75,14 +75,14 @@ def _ask(attempt: PaymentAttempt, now: datetime) -> None:
 
 def _refuse_or_decline(attempt: PaymentAttempt, refused: MethodUnusable, now: datetime) -> None:
     """A decline, unless Stripe does not know the customer at all: then it is asked with another account's key."""
-    if refused.reason == "resource_missing" and not edge().knows_customer(attempt.customer_id):
+    if refused.is_unknown and not provider().knows_customer(attempt.customer_id):
         end_turn(attempt, now, refused, request={})
         raise refused
-    message = refused.stripe_message if refused.is_the_banks else UNUSABLE
+    message = refused.provider_message if refused.is_the_banks else UNUSABLE
     end_attempt(attempt, DECLINED, refused.reason, message, now, intent_id__isnull=True)
 
 
 def _made(attempt: PaymentAttempt) -> Intent | None:
     """The payment that an earlier call made."""
-    intents = edge().list_intents(attempt.started_at - CLOCKS_DIFFER, attempt.customer_id)
+    intents = provider().list_payments(attempt.started_at - CLOCKS_DIFFER, attempt.customer_id)
     return next((each for each in intents if each.metadata.get("omixa_attempt") == attempt.idempotency_key), None)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from django.conf import settings
 from django.urls import reverse
 
-from metering.payments.stripe.client import is_configured
+from metering.payments.provider.current import is_configured
 
 BILLING = "/billing"
 

@@ -8,9 +8,9 @@ from django.db import transaction
 from metering.money import cents_text
 from metering.payments.collecting.attempts import apply_intent_event
 from metering.payments.models import Dispute, Payment, PaymentAttempt
+from metering.payments.provider.current import provider
+from metering.payments.provider.objects import Claim
 from metering.payments.refunds.attention import notify_of_dispute
-from metering.payments.stripe.client import edge
-from metering.payments.stripe.objects import Claim
 from workspaces import audit
 from workspaces.locks import lock_workspace
 
@@ -23,7 +23,7 @@ class DisputeTooEarly(Exception):
 
 def sync_dispute(dispute_id: str, now: datetime) -> bool:
     """Keeps the dispute as it is at Stripe now; False when the payment is none of ours. Raises DisputeTooEarly."""
-    claim = edge().retrieve_dispute(dispute_id)
+    claim = provider().look_up_dispute(dispute_id)
     payment = _payment_of(claim, now)
     if payment is None:
         return False
@@ -38,7 +38,7 @@ def _payment_of(claim: Claim, now: datetime) -> Payment | None:
     payments = Payment.objects.filter(intent_id=claim.intent).select_related("workspace")
     if found := payments.first():
         return found
-    intent = edge().retrieve_intent(claim.intent)
+    intent = provider().look_up_payment(claim.intent)
     attempt = PaymentAttempt.objects.filter(idempotency_key=intent.metadata.get("omixa_attempt", "")).first()
     if attempt is None:
         return None

@@ -17,9 +17,10 @@ from metering.money import ONE_CENT, cents_text
 from metering.payments.clock import Clock
 from metering.payments.locks import lock_payment
 from metering.payments.models import Payment, Refund
-from metering.payments.stripe.calls import end_turn, is_final, recover_rows, reserve_turn
-from metering.payments.stripe.client import StripeRefused, StripeUnavailable, edge
-from metering.payments.stripe.objects import StripeRefund
+from metering.payments.provider.calls import end_turn, is_final, recover_rows, reserve_turn
+from metering.payments.provider.current import provider
+from metering.payments.provider.errors import ProviderRefused, ProviderUnavailable, RefundImpossible
+from metering.payments.provider.objects import ProviderRefund
 from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
 from workspaces.locks import lock_workspace
@@ -27,14 +28,6 @@ from workspaces.locks import lock_workspace
 log = structlog.get_logger(__name__)
 
 STATUSES = {"succeeded": Refund.Status.SUCCEEDED, "failed": Refund.Status.FAILED, "canceled": Refund.Status.FAILED}
-# What Stripe says of a payment of which nothing more can be given back; other refusals are ours to put right.
-IMPOSSIBLE = {
-    "amount_too_large",
-    "charge_already_refunded",
-    "charge_disputed",
-    "charge_not_refundable",
-    "refund_disputed_payment",
-}
 UNSETTLED = (Refund.Status.STARTED, Refund.Status.PENDING)
 NOTHING = Decimal("0.00")
 LONGEST_REFERENCE = 200
@@ -101,7 +94,7 @@ def refund(payment_id: int, amount: Decimal, reason: str, actor: str, now: datet
     begun = begin_refund(payment_id, amount, reason, actor, now, reference=reference)
     try:
         return sync_refund(begun, now)
-    except (StripeUnavailable, StripeRefused) as error:
+    except (ProviderUnavailable, ProviderRefused) as error:
         log.warning("refund_waits", refund=begun.public_id, error=str(error))
         return begun
 
@@ -115,12 +108,12 @@ def refundable_amount(payment: Payment) -> Decimal:
 def sync_refund(begun: Refund, now: datetime) -> Refund:
     """Asks Stripe how the refund stands, making it if there is none; the refund as it is then.
 
-    Raises StripeUnavailable and StripeRefused, which settle nothing.
+    Raises ProviderUnavailable and ProviderRefused, which settle nothing.
     """
     begun = Refund.objects.select_related("payment__workspace").get(pk=begun.pk)
     if begun.status in UNSETTLED:
         if begun.stripe_id:
-            apply_refund(begun, edge().retrieve_refund(begun.stripe_id), now)
+            apply_refund(begun, provider().look_up_refund(begun.stripe_id), now)
         else:
             _make(begun, now)
         begun.refresh_from_db()
@@ -130,7 +123,7 @@ def sync_refund(begun: Refund, now: datetime) -> Refund:
 def _make(begun: Refund, now: datetime) -> None:
     """Asks for it, unless an earlier call made it; under another key where Stripe only repeats its failure."""
     intent = str(begun.payment.intent_id)
-    theirs = edge().refunds_of(intent)
+    theirs = provider().refunds_of(intent)
     made = next((each for each in theirs if each.metadata.get("omixa_refund") == begun.public_id), None)
     if made is not None:
         apply_refund(begun, made, now)
@@ -144,15 +137,15 @@ def _make(begun: Refund, now: datetime) -> None:
     if not reserve_turn(unmade, now, idempotency_key=key, key_spent=False):
         return
     try:
-        found = edge().create_refund(intent, begun.amount, refund_metadata(begun), key)
-    except StripeUnavailable as error:
+        found = provider().refund_payment(intent, begun.amount, refund_metadata(begun), key)
+    except ProviderUnavailable as error:
         end_turn(begun, now, error)
         raise
-    except StripeRefused as refused:
+    except ProviderRefused as refused:
         if not _is_final(refused, begun, theirs):
             end_turn(begun, now, refused)
             raise
-        _finish(begun, Refund.Status.FAILED, refused.stripe_message, now)
+        _finish(begun, Refund.Status.FAILED, refused.provider_message, now)
     else:
         apply_refund(begun, found, now)
 
@@ -163,18 +156,18 @@ def _another(key: str) -> str:
     return f"{first}-again-{int(number or 0) + 1}"
 
 
-def _is_final(refused: StripeRefused, begun: Refund, theirs: list[StripeRefund]) -> bool:
+def _is_final(refused: ProviderRefused, begun: Refund, theirs: list[ProviderRefund]) -> bool:
     """Whether Stripe can never make this refund. That too much is asked back it says without a code: its refunds show it."""
     back = sum((each.amount for each in theirs if refund_status(each) != Refund.Status.FAILED), NOTHING)
-    return refused.reason in IMPOSSIBLE or (not refused.reason and begun.amount > begun.payment.amount - back)
+    return isinstance(refused, RefundImpossible) or (not refused.reason and begun.amount > begun.payment.amount - back)
 
 
-def refund_status(found: StripeRefund) -> str:
+def refund_status(found: ProviderRefund) -> str:
     """What we call Stripe's; whatever is neither done nor failed is on its way."""
     return str(STATUSES.get(found.status, Refund.Status.PENDING))
 
 
-def apply_refund(begun: Refund, found: StripeRefund, now: datetime) -> None:
+def apply_refund(begun: Refund, found: ProviderRefund, now: datetime) -> None:
     """Stores the refund's id, then what Stripe says of it."""
     Refund.objects.filter(pk=begun.pk, stripe_id__isnull=True).update(stripe_id=found.id, busy_until=None, trouble="")
     status = refund_status(found)
@@ -184,7 +177,7 @@ def apply_refund(begun: Refund, found: StripeRefund, now: datetime) -> None:
         _finish(begun, status, found.message, now)
 
 
-def record_external_refund(found: StripeRefund, now: datetime) -> bool:
+def record_external_refund(found: ProviderRefund, now: datetime) -> bool:
     """A refund that a person made at Stripe itself, kept beside its payment; False when the payment is none of ours.
 
     Credit that the payment bought is credited along as far as it is left: `credit_taken` says how far.
@@ -199,7 +192,7 @@ def record_external_refund(found: StripeRefund, now: datetime) -> bool:
     return True
 
 
-def _foreign(payment: Payment, found: StripeRefund, now: datetime) -> Refund:
+def _foreign(payment: Payment, found: ProviderRefund, now: datetime) -> Refund:
     reason = "Refunded at Stripe"
     credited = min(ledger.remaining_of_grant(payment.grant), found.amount) if payment.grant is not None else NOTHING
     if payment.grant is not None and credited > 0:

@@ -26,8 +26,8 @@ from metering.money import cents_text
 from metering.payments.collecting.dunning import after_payment
 from metering.payments.collecting.in_progress import cancel_payment_in_progress, refuse_payment_in_progress
 from metering.payments.models import Payment, Refund
+from metering.payments.provider.errors import ProviderRefused, ProviderUnavailable
 from metering.payments.refunds import refunds
-from metering.payments.stripe.client import StripeRefused, StripeUnavailable
 from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
 
@@ -234,5 +234,5 @@ def _send(begun: list[Refund], now: datetime) -> None:
     for refund in begun:
         try:
             refunds.sync_refund(refund, now)
-        except (StripeUnavailable, StripeRefused) as error:
+        except (ProviderUnavailable, ProviderRefused) as error:
             log.warning("refund_waits", refund=refund.public_id, error=str(error))

@@ -1,9 +1,10 @@
-"""The only module that speaks to Stripe. One method is one call; amounts are Decimals here and whole cents on the wire.
+"""The only module that speaks to Stripe: what `provider/protocol.py` asks for, by Stripe's API. One method is one call; amounts
+are Decimals here and whole cents on the wire.
 
 Beside money, its answers are of three kinds. A decline, of a bank's or of a method that cannot be used, is the customer's. What
-leaves the outcome unknown, a timeout, a lost connection, a 5xx, is StripeUnavailable: the caller asks again under the same
+leaves the outcome unknown, a timeout, a lost connection, a 5xx, is ProviderUnavailable: the caller asks again under the same
 idempotency key, or looks for what was made. Everything else that Stripe refuses, a wrong key, a parameter, a method that is not
-enabled, is ours to put right: StripeRefused, which settles nothing. Source: Stripe's API reference and its error codes.
+enabled, is ours to put right: ProviderRefused, which settles nothing. Source: Stripe's API reference and its error codes.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,14 +17,16 @@ import stripe
 from django.conf import settings
 from django.db import connection
 
-from metering.errors import PaymentRefused, StripeNotConfigured
+from metering.payments.models import PaymentAttempt
+from metering.payments.provider.errors import (
+    ForgedWebhook,
+    MethodUnusable,
+    ProviderRefused,
+    ProviderUnavailable,
+    RefundImpossible,
+)
+from metering.payments.provider.objects import Claim, Intent, Method, ProviderRefund, Session, Setup
 from metering.payments.stripe.objects import (
-    Claim,
-    Intent,
-    Method,
-    Session,
-    Setup,
-    StripeRefund,
     claim_of,
     intent_of,
     method_of,
@@ -33,10 +36,10 @@ from metering.payments.stripe.objects import (
     setup_of,
     wire,
 )
+from metering.payments.stripe.requests import charge_of, page_request
 
 TOLERANCE_SECONDS = 300
 PAGE = 100
-KEY_USED_OTHERWISE = "idempotency_error"
 # Said of a method, or of a customer, that no payment can be made with any more; other codes say that we asked wrongly.
 UNUSABLE = {
     "payment_method_unactivated",
@@ -47,59 +50,17 @@ UNUSABLE = {
 }
 # Said of a method that was detached, without a code.
 DETACHED = "may not be used again"
-# What callers read; Stripe's own words are for those who run this.
-OURS = "The payment service did not accept this, which is for us to put right. Nothing was charged: try again later."
-SENTENCES = {
-    "amount_too_small": "The amount is less than can be paid by card.",
-    "amount_too_large": "The amount is more than can be paid at once.",
+# Said of a payment of which nothing more can be given back; other refusals of a refund are ours to put right.
+NO_REFUND = {
+    "amount_too_large",
+    "charge_already_refunded",
+    "charge_disputed",
+    "charge_not_refundable",
+    "refund_disputed_payment",
 }
 
 
-class StripeUnavailable(Exception):
-    """Stripe did not answer, or answered that it failed: what was asked may have happened or not.
-
-    `answered`: with a 5xx, which it repeats under the same key, so that asking again cannot help.
-    """
-
-    def __init__(self, message: str, answered: bool = False) -> None:
-        super().__init__(message)
-        self.answered = answered
-
-
-class StripeRefused(PaymentRefused):
-    """Stripe understood and said no: nothing happened.
-
-    `stripe_message` and `reason` are Stripe's sentence and code, for operators. Callers of ours read `message` instead.
-    """
-
-    def __init__(self, stripe_message: str, reason: str = "") -> None:
-        super().__init__(SENTENCES.get(reason, OURS))
-        self.stripe_message, self.reason = stripe_message, reason
-
-    def __str__(self) -> str:
-        return f"{self.stripe_message} ({self.reason})" if self.reason else self.stripe_message
-
-
-class MethodUnusable(StripeRefused):
-    """The customer's method cannot be charged: as good as a decline. `is_the_banks`: its sentence is for customers."""
-
-    def __init__(self, stripe_message: str, reason: str, is_the_banks: bool = False) -> None:
-        super().__init__(stripe_message, reason)
-        self.is_the_banks = is_the_banks
-
-
-class ForgedWebhook(Exception):
-    """Not signed with our secret, or signed too long ago."""
-
-
-def is_configured() -> bool:
-    return bool(settings.STRIPE_SECRET_KEY)
-
-
-def edge() -> "StripeEdge":
-    """Raises StripeNotConfigured."""
-    if not is_configured():
-        raise StripeNotConfigured("Payments by Stripe are not set up here: set STRIPE_SECRET_KEY.")
+def stripe_edge() -> "StripeEdge":
     return _edge(
         settings.STRIPE_SECRET_KEY, settings.STRIPE_API_BASE, settings.STRIPE_TIMEOUT_SECONDS, settings.STRIPE_MAX_RETRIES
     )
@@ -122,11 +83,11 @@ def verify_webhook(payload: bytes, signature: str) -> dict[str, Any]:
     return sent
 
 
-def _why_refused(stripe_message: str, signature: str) -> str:
+def _why_refused(provider_message: str, signature: str) -> str:
     """In our words: the library's end in advice to skip the check."""
     if not signature:
         return "the header Stripe-Signature is missing."
-    if "tolerance" in stripe_message:
+    if "tolerance" in provider_message:
         return f"it was signed more than {TOLERANCE_SECONDS} seconds ago."
     return "the header Stripe-Signature does not fit the body and STRIPE_WEBHOOK_SECRET."
 
@@ -144,6 +105,12 @@ class StripeEdge:
             http_client=stripe.RequestsClient(timeout=timeout),
         )
 
+    def charge_request(self, attempt: PaymentAttempt) -> dict[str, Any]:
+        return charge_of(attempt)
+
+    def page_request(self, attempt: PaymentAttempt) -> dict[str, Any]:
+        return page_request(attempt)
+
     def create_customer(self, workspace_id: str, key: str) -> str:
         """The new customer's id. Nothing that may change is asked for, so that the key may be used again."""
         asked = {"metadata": {"omixa_workspace": workspace_id}}
@@ -151,7 +118,7 @@ class StripeEdge:
         return str(customer.id)
 
     def describe_customer(self, customer: str, name: str, email: str) -> None:
-        """Raises StripeRefused for an address that Stripe does not take."""
+        """Raises ProviderRefused for an address that Stripe does not take."""
         asked = {"name": name} | ({"email": email} if email else {})
         self._ask(lambda v1: v1.customers.update(customer, asked))
 
@@ -169,13 +136,13 @@ class StripeEdge:
         """Stripe remembers those that were deleted too; it does not know those of another account, or of its other mode."""
         try:
             self._ask(lambda v1: v1.customers.retrieve(customer))
-        except StripeRefused as refused:
+        except ProviderRefused as refused:
             if refused.reason != "resource_missing":
                 raise
             return False
         return True
 
-    def create_setup_session(self, customer: str, success_url: str, cancel_url: str, key: str) -> Session:
+    def open_setup_page(self, customer: str, success_url: str, cancel_url: str, key: str) -> Session:
         asked = {
             "mode": "setup",
             "customer": customer,
@@ -186,61 +153,66 @@ class StripeEdge:
         }
         return session_of(self._ask(lambda v1: v1.checkout.sessions.create(asked, {"idempotency_key": key})))
 
-    def create_payment_session(self, asked: Mapping[str, Any], key: str) -> Session:
+    def open_payment_page(self, asked: Mapping[str, Any], key: str) -> Session:
         return session_of(self._ask(lambda v1: v1.checkout.sessions.create(dict(asked), {"idempotency_key": key})))
 
-    def retrieve_session(self, session_id: str) -> Session:
+    def look_up_page(self, session_id: str) -> Session:
         return session_of(self._ask(lambda v1: v1.checkout.sessions.retrieve(session_id)))
 
-    def expire_session(self, session_id: str) -> Session:
-        """Raises StripeRefused when it is not open any more."""
+    def close_page(self, session_id: str) -> Session:
+        """Raises ProviderRefused when it is not open any more."""
         return session_of(self._ask(lambda v1: v1.checkout.sessions.expire(session_id)))
 
-    def retrieve_setup(self, setup_intent: str) -> Setup:
+    def look_up_setup(self, setup_intent: str) -> Setup:
         return setup_of(self._ask(lambda v1: v1.setup_intents.retrieve(setup_intent)))
 
-    def retrieve_method(self, method: str) -> Method:
+    def look_up_method(self, method: str) -> Method:
         return method_of(self._ask(lambda v1: v1.payment_methods.retrieve(method)))
 
     def set_default_method(self, customer: str, method: str) -> None:
         asked = {"invoice_settings": {"default_payment_method": method}}
         self._ask(lambda v1: v1.customers.update(customer, asked))
 
-    def create_intent(self, asked: Mapping[str, Any], key: str) -> Intent:
+    def charge_saved_method(self, asked: Mapping[str, Any], key: str) -> Intent:
         """A decline is an Intent with its code and message. Raises MethodUnusable where nothing was made."""
         try:
             return intent_of(self._ask(lambda v1: v1.payment_intents.create(dict(asked), {"idempotency_key": key})))
         except _Declined as declined:
             return declined.intent
 
-    def retrieve_intent(self, intent: str) -> Intent:
+    def look_up_payment(self, intent: str) -> Intent:
         return intent_of(self._ask(lambda v1: v1.payment_intents.retrieve(intent, {"expand": ["latest_charge"]})))
 
-    def list_intents(self, since: datetime, customer: str = "") -> Iterator[Intent]:
+    def list_payments(self, since: datetime, customer: str = "") -> Iterator[Intent]:
         """Newest first, a page a call; complete at once, where search is not."""
         asked: dict[str, Any] = {"created": {"gte": int(since.timestamp())}, "expand": ["data.latest_charge"]}
         asked |= {"customer": customer} if customer else {}
         return (intent_of(each) for each in self._pages("payment_intents", asked))
 
-    def cancel_intent(self, intent: str) -> Intent:
-        """Raises StripeRefused when it cannot be canceled any more. Without a key: it is canceled once anyway."""
+    def cancel_payment(self, intent: str) -> Intent:
+        """Raises ProviderRefused when it cannot be canceled any more. Without a key: it is canceled once anyway."""
         return intent_of(self._ask(lambda v1: v1.payment_intents.cancel(intent)))
 
-    def create_refund(self, intent: str, amount: Decimal, metadata: Mapping[str, str], key: str) -> StripeRefund:
+    def refund_payment(self, intent: str, amount: Decimal, metadata: Mapping[str, str], key: str) -> ProviderRefund:
         asked = {"payment_intent": intent, "amount": wire(amount), "metadata": dict(metadata)}
-        return refund_of(self._ask(lambda v1: v1.refunds.create(asked, {"idempotency_key": key})))
+        try:
+            return refund_of(self._ask(lambda v1: v1.refunds.create(asked, {"idempotency_key": key})))
+        except ProviderRefused as refused:
+            if refused.reason in NO_REFUND:
+                raise RefundImpossible(refused.provider_message, refused.reason) from None
+            raise
 
-    def retrieve_refund(self, refund: str) -> StripeRefund:
+    def look_up_refund(self, refund: str) -> ProviderRefund:
         return refund_of(self._ask(lambda v1: v1.refunds.retrieve(refund)))
 
-    def refunds_of(self, intent: str) -> list[StripeRefund]:
+    def refunds_of(self, intent: str) -> list[ProviderRefund]:
         return [refund_of(each) for each in self._pages("refunds", {"payment_intent": intent})]
 
-    def list_refunds(self, since: datetime) -> Iterator[StripeRefund]:
+    def list_refunds(self, since: datetime) -> Iterator[ProviderRefund]:
         """Newest first, a page a call."""
         return (refund_of(each) for each in self._pages("refunds", {"created": {"gte": int(since.timestamp())}}))
 
-    def retrieve_dispute(self, dispute: str) -> Claim:
+    def look_up_dispute(self, dispute: str) -> Claim:
         return claim_of(self._ask(lambda v1: v1.disputes.retrieve(dispute)))
 
     def _pages(self, kind: str, asked: dict[str, Any]) -> Iterator[Any]:
@@ -260,12 +232,12 @@ class StripeEdge:
         except stripe.CardError as error:
             raise _declined(error) from None
         except (stripe.APIConnectionError, stripe.RateLimitError) as error:
-            raise StripeUnavailable(str(error)) from None
+            raise ProviderUnavailable(str(error)) from None
         except stripe.IdempotencyError as error:
-            raise StripeRefused(str(error), KEY_USED_OTHERWISE) from None
+            raise ProviderRefused(str(error), "idempotency_error", spends_key=True) from None
         except stripe.StripeError as error:
             if error.http_status is None or error.http_status >= 500 or error.http_status == 409:
-                raise StripeUnavailable(str(error), answered=(error.http_status or 0) >= 500) from None
+                raise ProviderUnavailable(str(error), answered=(error.http_status or 0) >= 500) from None
             raise _refused(error) from None
 
 
@@ -274,20 +246,20 @@ def _list(kind: str, asked: dict[str, Any], v1: Any) -> Any:
 
 
 def _declined(error: stripe.CardError) -> Exception:
-    stripe_message = str(error.user_message or "")
+    provider_message = str(error.user_message or "")
     intent = getattr(error.error, "payment_intent", None)
     code = str(getattr(error.error, "decline_code", None) or error.code or "card_declined")
     if intent is None:
-        return MethodUnusable(stripe_message, code, is_the_banks=True)
-    return _Declined(intent_of(intent, "declined", code, stripe_message))
+        return MethodUnusable(provider_message, code, is_the_banks=True)
+    return _Declined(intent_of(intent, "declined", code, provider_message))
 
 
-def _refused(error: stripe.StripeError) -> StripeRefused:
-    stripe_message, code = str(error.user_message or error), str(error.code or "")
+def _refused(error: stripe.StripeError) -> ProviderRefused:
+    provider_message, code = str(error.user_message or error), str(error.code or "")
     missing = code == "resource_missing" and getattr(error, "param", None) in ("payment_method", "customer")
-    if code in UNUSABLE or missing or DETACHED in stripe_message:
-        return MethodUnusable(stripe_message, code or "payment_method_detached")
-    return StripeRefused(stripe_message, code)
+    if code in UNUSABLE or missing or DETACHED in provider_message:
+        return MethodUnusable(provider_message, code or "payment_method_detached", is_unknown=code == "resource_missing")
+    return ProviderRefused(provider_message, code)
 
 
 class _Declined(Exception):

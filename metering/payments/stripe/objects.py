@@ -1,10 +1,10 @@
-"""What Stripe's objects are to us, and how its answers become them. Amounts are Decimals; on the wire, whole cents."""
+"""How Stripe's answers become what `provider/objects.py` describes. Amounts are Decimals; on the wire, whole cents."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+
+from metering.payments.provider.objects import Claim, Intent, Method, ProviderRefund, Session, Setup
 
 # Of a PaymentIntent: Stripe's words as ours.
 STATUSES = {
@@ -14,90 +14,6 @@ STATUSES = {
     "requires_payment_method": "declined",
     "requires_action": "unconfirmed",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """A payment: `status` is succeeded, processing, declined, canceled, unconfirmed (its owner has to act) or pending.
-
-    `charged` and `kind` are of its latest charge: when it was begun, and of what kind of method.
-    """
-
-    id: str
-    status: str
-    amount: Decimal
-    currency: str
-    received: Decimal = Decimal("0.00")
-    customer: str = ""
-    method: str = ""
-    code: str = ""
-    message: str = ""
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    created: datetime | None = None
-    charged: datetime | None = None
-    kind: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """A page of Stripe's: `status` is open, complete or expired."""
-
-    id: str
-    status: str
-    url: str
-    mode: str
-    customer: str
-    intent: str
-    setup_intent: str
-    metadata: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """The saving of a method, which for a bank account may take days: `method` is empty until it succeeded."""
-
-    id: str
-    method: str
-    created: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Method:
-    """A saved card or bank account, as a page shows it."""
-
-    id: str
-    kind: str
-    customer: str
-    brand: str
-    last_four: str
-    expires_year: int | None = None
-    expires_month: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StripeRefund:
-    """A refund: `status` is pending, succeeded, failed or canceled."""
-
-    id: str
-    status: str
-    amount: Decimal
-    intent: str
-    message: str = ""
-    created: datetime | None = None
-    metadata: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A dispute, in Stripe's own words."""
-
-    id: str
-    status: str
-    reason: str
-    amount: Decimal
-    currency: str
-    intent: str
-    opened_at: datetime
 
 
 def wire(amount: Decimal) -> int:
@@ -186,8 +102,8 @@ def created_at(found: Any) -> datetime | None:
     return datetime.fromtimestamp(found.created, UTC) if getattr(found, "created", None) else None
 
 
-def refund_of(found: Any) -> StripeRefund:
-    return StripeRefund(
+def refund_of(found: Any) -> ProviderRefund:
+    return ProviderRefund(
         id=str(found.id),
         status=str(found.status),
         amount=ours(found.amount),

@@ -13,7 +13,7 @@ from metering.payments.balance.balance import Balance, balance_of
 from metering.payments.clock import Clock, ticking
 from metering.payments.mails.outbox import add_notice
 from metering.payments.models import PaymentAccount, TopUp
-from metering.payments.stripe.client import is_configured
+from metering.payments.provider.current import is_configured
 from metering.payments.top_ups import purchase
 from metering.payments.top_ups.daily_bound import bought_today
 from omixa_billing.instants import instant_text

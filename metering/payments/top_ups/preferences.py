@@ -7,8 +7,8 @@ from django.conf import settings
 from django.db import transaction
 
 from metering.money import cents_text
+from metering.payments.accounts.customers import account_of
 from metering.payments.models import PaymentAccount
-from metering.payments.stripe.customers import account_of
 from metering.payments.top_ups.purchase import refuse_sandbox
 from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit

@@ -12,11 +12,12 @@ from django.db import transaction
 
 from metering.errors import NoPaymentMethod, SandboxBuysNothing
 from metering.money import ONE_CENT, cents_text
+from metering.payments.accounts.customers import account_of, ensure_customer
 from metering.payments.collecting.attempts import begin_for_top_up, sync_attempt
 from metering.payments.idempotency import once, remembered
 from metering.payments.models import PaymentAccount, PaymentAttempt, TopUp
-from metering.payments.stripe.client import StripeUnavailable, edge
-from metering.payments.stripe.customers import account_of, ensure_customer
+from metering.payments.provider.current import provider
+from metering.payments.provider.errors import ProviderUnavailable
 from metering.payments.top_ups.daily_bound import check_bound_of_the_day
 from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
@@ -31,7 +32,7 @@ CHANNELS = {PAGE: PaymentAttempt.Channel.PAYMENT_PAGE, SAVED: PaymentAttempt.Cha
 def check_purchase(workspace: Workspace, amount: Decimal, method: str) -> None:
     """Raises SandboxBuysNothing, InvalidParameter, NoPaymentMethod and StripeNotConfigured before anything is made."""
     refuse_sandbox(workspace)
-    edge()
+    provider()
     least, most = settings.TOP_UP_MINIMUM, settings.TOP_UP_MAXIMUM
     if not amount.is_finite() or amount != amount.quantize(ONE_CENT) or not least <= amount <= most:
         raise InvalidParameter(f"A top-up is {cents_text(least)} to {cents_text(most)} USD, in whole cents.", param="amount")
@@ -73,7 +74,7 @@ def pay_top_up(top_up: TopUp, now: datetime) -> TopUp:
     if top_up.status == TopUp.Status.PENDING and attempt is not None:
         try:
             sync_attempt(attempt, now)
-        except StripeUnavailable as error:
+        except ProviderUnavailable as error:
             log.warning("top_up_waits", top_up=top_up.public_id, error=str(error))
         top_up.refresh_from_db()
     return top_up
@@ -92,7 +93,7 @@ def buy_credit(
     """The top-up of this `Idempotency-Key`, as it is by now: made and charged once, however often it is asked for.
 
     Who asks for it is `user`, a person, or `maker`, an admin key. Raises what `check_purchase`, `once` and
-    `check_may_still_pay` raise, TooManyTopUps, and StripeUnavailable while nothing is made.
+    `check_may_still_pay` raise, TooManyTopUps, and ProviderUnavailable while nothing is made.
     """
     asked = {"top_up": {"amount": amount, "method": method}}
     made = remembered(workspace, key, asked)

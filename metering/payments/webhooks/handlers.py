@@ -4,12 +4,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from metering.payments.accounts.methods import refresh_method, save_method_of_session, save_method_of_setup
 from metering.payments.collecting.attempts import apply_intent_event, sync_attempt
 from metering.payments.models import PaymentAttempt, Refund
+from metering.payments.provider.current import provider
 from metering.payments.refunds import refunds
 from metering.payments.refunds.disputes import sync_dispute
-from metering.payments.stripe.client import edge
-from metering.payments.stripe.customers import refresh_method, save_method_of_session, save_method_of_setup
 
 
 def handle(kind: str, object_id: str, about: dict[str, Any], now: datetime) -> bool:
@@ -21,7 +21,7 @@ def handle(kind: str, object_id: str, about: dict[str, Any], now: datetime) -> b
 
 
 def _intent(object_id: str, about: dict[str, Any], now: datetime) -> bool:
-    intent = edge().retrieve_intent(object_id)
+    intent = provider().look_up_payment(object_id)
     attempt = PaymentAttempt.objects.filter(idempotency_key=intent.metadata.get("omixa_attempt", "")).first()
     if attempt is None:
         return False
@@ -50,7 +50,7 @@ def _method(object_id: str, about: dict[str, Any], now: datetime) -> bool:
 
 
 def _refund(object_id: str, about: dict[str, Any], now: datetime) -> bool:
-    found = edge().retrieve_refund(object_id)
+    found = provider().look_up_refund(object_id)
     refund = Refund.objects.filter(public_id=found.metadata.get("omixa_refund", "")).first()
     if refund is None:
         return refunds.record_external_refund(found, now)

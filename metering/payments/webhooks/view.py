@@ -9,7 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from metering.errors import StripeNotConfigured, WebhookRefused
-from metering.payments.stripe.client import ForgedWebhook
+from metering.payments.provider.errors import ForgedWebhook
 from metering.payments.webhooks.inbox import store_webhook
 from omixa_billing.api.errors import Refusal, refusal_response
 from omixa_billing.reminders import remind_soon

@@ -14,12 +14,14 @@ from metering.invoicing.documents.issued import issued_invoice
 from metering.invoicing.documents.pdf import pdf_response
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.change import save_profile
+from metering.payments.accounts.customers import account_of
+from metering.payments.accounts.methods import setup_page
 from metering.payments.collecting.collect import charge_now, requested_page
 from metering.payments.collecting.status_label import attempt_in_progress
 from metering.payments.exports import EXPORTS, export
 from metering.payments.models import PaymentAccount, PaymentAttempt, TopUp
-from metering.payments.stripe.client import StripeUnavailable, is_configured
-from metering.payments.stripe.customers import account_of, setup_page
+from metering.payments.provider.current import is_configured
+from metering.payments.provider.errors import ProviderUnavailable
 from metering.payments.top_ups import purchase
 from metering.payments.top_ups.preferences import save_preferences
 from metering.periods import Period, floor_month
@@ -77,7 +79,7 @@ def buy_credit_page(request: HttpRequest, caller: Caller) -> HttpResponse:
             raise InvalidParameter("This is another amount than before: if it is right, buy it.", param="amount") from None
         page = purchase.top_up_url(made)
         if page is None and made.status == TopUp.Status.PENDING:
-            raise StripeUnavailable("no page")
+            raise ProviderUnavailable("no page")
         return redirect(page or "pages:billing")
 
     return _sent(request, caller, "buy", form, act)
@@ -134,7 +136,7 @@ def _sent(request: HttpRequest, caller: Caller, name: str, form: BillingForm, ac
         except Refusal as refusal:
             if not form.refuse(refusal):
                 messages.error(request, refusal.message)
-        except StripeUnavailable:
+        except ProviderUnavailable:
             messages.error(request, STRIPE_AWAY)
     return render(request, "website/billing/billing.html", billing_context(caller.workspace, timezone.now()) | {name: form})
 
@@ -160,7 +162,7 @@ def _charge(request: HttpRequest, caller: Caller, invoice: Invoice, now: datetim
     """Charges the saved method and says how that went; whether another invoice may follow."""
     try:
         attempt = charge_now(invoice, caller.actor, now, caller.user)
-    except StripeUnavailable:
+    except ProviderUnavailable:
         if attempt_in_progress(Invoice.objects.get(pk=invoice.pk)) is None:
             raise
         messages.info(request, CHECKING)
@@ -183,6 +185,6 @@ def _moving_money(request: HttpRequest, act: Callable[[], HttpResponse]) -> Http
         return act()
     except Refusal as refusal:
         messages.error(request, refusal.message)
-    except StripeUnavailable:
+    except ProviderUnavailable:
         messages.error(request, STRIPE_AWAY)
     return redirect("pages:billing")

@@ -11,13 +11,13 @@ from metering.invoicing.lifecycle.upcoming import carried_over
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.in_force import terms_of
 from metering.invoicing.terms.models import BillingTerms
+from metering.payments.accounts.customers import account_of
 from metering.payments.as_json import grants_of
 from metering.payments.balance.balance import balance_of
 from metering.payments.collecting.minimum import is_below_minimum
 from metering.payments.collecting.status_label import StatusLabel, invoices_with_status, is_in_progress, status_label_of
 from metering.payments.models import Dunning, PaymentAccount, PaymentAttempt, TopUp
-from metering.payments.stripe.client import is_configured
-from metering.payments.stripe.customers import account_of
+from metering.payments.provider.current import is_configured
 from metering.payments.top_ups.purchase import top_up_url
 from metering.website.billing.forms import BuyForm, ProfileForm, TopUpForm
 from metering.website.billing.pay_button import PayButton, method_name, pay_button

@@ -7,7 +7,7 @@ from metering.invoicing.models import Invoice
 from metering.payments.collecting.minimum import is_below_minimum
 from metering.payments.collecting.status_label import attempt_in_progress
 from metering.payments.models import PaymentAccount
-from metering.payments.stripe.client import is_configured
+from metering.payments.provider.current import is_configured
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,12 @@ from django.db.models import Q
 from django.http import HttpRequest
 
 from metering.dollars import usd_rounded
+from metering.payments.accounts.customers import account_of
+from metering.payments.accounts.methods import save_method_of_session
 from metering.payments.collecting.attempts import sync_attempt
 from metering.payments.models import PaymentAttempt
-from metering.payments.stripe.client import StripeRefused, StripeUnavailable, is_configured
-from metering.payments.stripe.customers import account_of, save_method_of_session
+from metering.payments.provider.current import is_configured
+from metering.payments.provider.errors import ProviderRefused, ProviderUnavailable
 from metering.website.billing.pay_button import method_name
 from workspaces.models import Workspace
 
@@ -36,7 +38,7 @@ def report_outcome(request: HttpRequest, workspace: Workspace, now: datetime) ->
             _paid(request, workspace, now)
         if "saved" in request.GET:
             _saved(request, workspace, now)
-    except (StripeUnavailable, StripeRefused):
+    except (ProviderUnavailable, ProviderRefused):
         messages.info(request, CHECKING if "paid" in request.GET else UNCONFIRMED)
 
 

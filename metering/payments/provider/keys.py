@@ -1,8 +1,8 @@
 """Idempotency keys that move on.
 
-Stripe repeats an answer under the same key for a day, also a failure of its own. What it failed to make has not been made
-once the request has had its time, so after some minutes the next key is taken. An answer that was lost is no failure: under
-the same key it is given again.
+A provider repeats an answer under the same key for a day, also a failure of its own. What it failed to make has not been made
+once the request has had its time, so after some minutes the next key is used. An answer that was lost is no failure: under
+the same key it is repeated.
 """
 
 from collections.abc import Callable
@@ -12,25 +12,25 @@ from typing import TypeVar
 from django.db.models import F
 
 from metering.payments.models import StripeKey
-from metering.payments.stripe.calls import FINISHES_WITHIN
-from metering.payments.stripe.client import StripeUnavailable
+from metering.payments.provider.calls import FINISHES_WITHIN
+from metering.payments.provider.errors import ProviderUnavailable
 
 Made = TypeVar("Made")
 
 
 def call_with_key(name: str, ask: Callable[[str], Made], now: datetime) -> Made:
-    """What `ask` returns, which is given the key. Raises StripeUnavailable; asking again later may succeed then."""
+    """What `ask` returns, which is given the key. Raises ProviderUnavailable; asking again later may succeed then."""
     key = _key_by_now(name, now)
     try:
         return ask(key)
-    except StripeUnavailable as error:
+    except ProviderUnavailable as error:
         if error.answered:
             _note_failure(name, key, now)
         raise
 
 
 def failed_since(name: str) -> datetime | None:
-    """When Stripe first failed at it: what it made nevertheless was made about then. None where it never did."""
+    """When the provider first failed at it: what it made nevertheless was made about then. None where it never did."""
     return StripeKey.objects.filter(name=name).values_list("began_at", flat=True).first()
 
 

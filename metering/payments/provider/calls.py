@@ -1,7 +1,7 @@
-"""One call at a time asks Stripe to make something, and it is written down before it is made.
+"""One call at a time asks the provider to make something, and the call is written down before it is made.
 
-So the next run, after a crash too, knows that there may be something at Stripe, and since when nothing new can come of
-the call. Only one has the turn; who dies with it leaves it to the next when its time is over.
+So the next run, after a crash too, knows that there may be something at the provider, and since when nothing new can come of
+the call. Only one has the turn; a process that dies with it leaves it to the next one when its time is over.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,31 +14,30 @@ from django.db.models import Q, QuerySet
 
 from metering.payments.clock import Clock, ticking
 from metering.payments.models import StripeCall
-from metering.payments.stripe.client import KEY_USED_OTHERWISE, StripeRefused, StripeUnavailable
+from metering.payments.provider.errors import ProviderRefused, ProviderUnavailable
 
 log = structlog.get_logger(__name__)
-# By then a request that Stripe answered with a failure, or that nobody heard the answer of, has come to its end there.
+# By then a request that was answered with a failure, or whose answer was lost, has come to its end there.
 FINISHES_WITHIN = timedelta(minutes=10)
 A_MOMENT = timedelta(minutes=1)
 
 
 def reserve_turn(rows: QuerySet[Any], now: datetime, **stored: Any) -> bool:
-    """Whether the one row, if it still is as `rows` says, is now the caller's to ask Stripe for. Committed at once."""
+    """Whether the one row, if it still is as `rows` says, is now the caller's to ask for. Committed at once."""
     longest = timedelta(seconds=settings.STRIPE_TIMEOUT_SECONDS * (settings.STRIPE_MAX_RETRIES + 1)) + A_MOMENT
     free = rows.filter(Q(busy_until__isnull=True) | Q(busy_until__lte=now))
     return bool(free.update(asked_at=now, busy_until=now + longest, **stored))
 
 
-def end_turn(row: StripeCall, now: datetime, error: StripeUnavailable | StripeRefused, **stored: Any) -> None:
-    """Stripe gave no answer that settles it: the next one may try. The row and `now` as they were when the turn was taken.
+def end_turn(row: StripeCall, now: datetime, error: ProviderUnavailable | ProviderRefused, **stored: Any) -> None:
+    """There is no answer that settles it: the next one may try. The row and `now` as they were when the turn was taken.
 
     Of a call that was refused nothing can come: it is as if it had not been made.
     """
-    spent = error.reason == KEY_USED_OTHERWISE if isinstance(error, StripeRefused) else error.answered
-    if isinstance(error, StripeRefused) and not spent:
+    if isinstance(error, ProviderRefused) and not error.spends_key:
         stored["asked_at"] = row.asked_at
     mine = type(row)._default_manager.filter(pk=row.pk, asked_at=now)
-    mine.update(busy_until=None, key_spent=spent, trouble=str(error)[:2000], **stored)
+    mine.update(busy_until=None, key_spent=error.spends_key, trouble=str(error)[:2000], **stored)
 
 
 def is_busy(row: StripeCall, now: datetime) -> bool:
@@ -60,7 +59,7 @@ def recover_rows(keys: Iterable[int], pursue: Callable[[int, datetime], bool], n
     for pk in keys:
         try:
             settled = pursue(pk, clock())
-        except StripeUnavailable as error:
+        except ProviderUnavailable as error:
             log.warning("stripe_unavailable", pk=pk, error=str(error))
             counts["unavailable"] += 1
         except Exception:

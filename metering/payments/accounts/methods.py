@@ -1,16 +1,16 @@
-"""A workspace at Stripe: its customer, and the method it saved on Stripe's own page."""
+"""The method that a workspace saved on the provider's own page, and what becomes of it."""
 
 from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
 
-from metering.invoicing.documents.parties import buyer
+from metering.payments.accounts.customers import ensure_customer
 from metering.payments.mails.outbox import add_notice
 from metering.payments.models import PaymentAccount
-from metering.payments.stripe.client import StripeRefused, edge
-from metering.payments.stripe.keys import call_with_key, failed_since
-from metering.payments.stripe.objects import Method, Setup
+from metering.payments.provider.current import provider
+from metering.payments.provider.keys import call_with_key
+from metering.payments.provider.objects import Method, Setup
 from workspaces import audit
 from workspaces.access.still_allowed import check_may_still_pay
 from workspaces.members.current import link_for
@@ -18,69 +18,27 @@ from workspaces.models import User, Workspace
 
 log = structlog.get_logger(__name__)
 ACTOR = "stripe"
-CLOCKS_DIFFER = timedelta(minutes=10)
 DAYS_BEFORE_EXPIRY = 30
 BILLING_PAGE = "/billing"
-
-
-def account_of(workspace: Workspace) -> PaymentAccount:
-    account, _ = PaymentAccount.objects.get_or_create(workspace=workspace)
-    return account
-
-
-def ensure_customer(workspace: Workspace, now: datetime) -> PaymentAccount:
-    """The workspace's account with a Stripe customer. Two at once, or again after a crash, make one.
-
-    Raises StripeUnavailable.
-    """
-    account = account_of(workspace)
-    if account.customer_id:
-        return account
-    name = f"customer-of-{workspace.public_id}"
-    customer = _customer_made(workspace, name) or call_with_key(
-        name, lambda key: edge().create_customer(workspace.public_id, key), now
-    )
-    _describe(customer, workspace)
-    PaymentAccount.objects.filter(pk=account.pk, customer_id__isnull=True).update(customer_id=customer)
-    account.refresh_from_db()
-    return account
-
-
-def _customer_made(workspace: Workspace, name: str) -> str:
-    """The customer that an earlier call made: search may miss the latest, so after a failure the list is read as well."""
-    found = edge().find_customers(workspace.public_id)
-    since = failed_since(name)
-    if not found and since is not None:
-        found = edge().list_customers(workspace.public_id, since - CLOCKS_DIFFER)
-    return found[0] if found else ""
-
-
-def _describe(customer: str, workspace: Workspace) -> None:
-    """Name and address, as far as Stripe takes them: no payment waits for that."""
-    party = buyer(workspace)
-    try:
-        edge().describe_customer(customer, party["name"], party["email"].partition(",")[0])
-    except StripeRefused as refused:
-        log.warning("customer_not_described", workspace_id=workspace.public_id, error=str(refused))
 
 
 def setup_page(workspace: Workspace, now: datetime, user: User | None = None) -> str:
     """The address of Stripe's page that saves a method. An open one is used again.
 
-    `user` is the person who asks for it. Raises StripeUnavailable, and what `check_may_still_pay` raises.
+    `user` is the person who asks for it. Raises ProviderUnavailable, and what `check_may_still_pay` raises.
     """
     check_may_still_pay(workspace, user)
     account = ensure_customer(workspace, now)
     assert account.customer_id is not None  # noqa: S101 - just ensured
     if account.setup_session_id:
-        session = edge().retrieve_session(account.setup_session_id)
+        session = provider().look_up_page(account.setup_session_id)
         if session.status == "open":
             return session.url
         save_method_of_session(session.id, now)
     customer = account.customer_id
     done, back = link_for(workspace, BILLING_PAGE, saved="1"), link_for(workspace, BILLING_PAGE)
     name = f"setup-{workspace.public_id}-after-{account.setup_session_id or 'none'}"
-    session = call_with_key(name, lambda key: edge().create_setup_session(customer, done, back, key), now)
+    session = call_with_key(name, lambda key: provider().open_setup_page(customer, done, back, key), now)
     latest = PaymentAccount.objects.filter(pk=account.pk, setup_session_id=account.setup_session_id)
     latest.update(setup_session_id=session.id)
     return session.url
@@ -88,7 +46,7 @@ def setup_page(workspace: Workspace, now: datetime, user: User | None = None) ->
 
 def save_method_of_session(session_id: str, now: datetime) -> None:
     """Keeps the method that a completed page saved. A session of nobody here is left alone."""
-    session = edge().retrieve_session(session_id)
+    session = provider().look_up_page(session_id)
     if session.mode == "setup" and session.status == "complete":
         save_method_of_setup(session.setup_intent, now)
 
@@ -99,17 +57,17 @@ def save_method_of_setup(setup_id: str, now: datetime) -> bool:
     News that is late or repeated does not bring back an older method, nor one that its customer has no more. False where
     there is nothing to keep.
     """
-    setup = edge().retrieve_setup(setup_id)
+    setup = provider().look_up_setup(setup_id)
     if not setup.method:
         return False
-    method = edge().retrieve_method(setup.method)
+    method = provider().look_up_method(setup.method)
     account = PaymentAccount.objects.filter(customer_id=method.customer).select_related("workspace").first()
     if account is None or method.id == account.method_id:
         return account is not None
     if not (_is_newer(account, setup) or _is_of_latest_page(account, setup)):
         log.info("setup_is_late", workspace_id=account.workspace.public_id, setup=setup.id)
         return True
-    edge().set_default_method(method.customer, method.id)
+    provider().set_default_method(method.customer, method.id)
     store_method(account, method, now, setup.created)
     return True
 
@@ -123,7 +81,7 @@ def _is_newer(account: PaymentAccount, setup: Setup) -> bool:
 
 def _is_of_latest_page(account: PaymentAccount, setup: Setup) -> bool:
     latest = account.setup_session_id
-    return bool(latest) and edge().retrieve_session(latest).setup_intent == setup.id
+    return bool(latest) and provider().look_up_page(latest).setup_intent == setup.id
 
 
 def store_method(account: PaymentAccount, method: Method, now: datetime, set_up_at: datetime | None = None) -> None:
@@ -163,7 +121,7 @@ def refresh_method(method_id: str, now: datetime) -> None:
     account = PaymentAccount.objects.filter(method_id=method_id).select_related("workspace").first()
     if account is None:
         return
-    method = edge().retrieve_method(method_id)
+    method = provider().look_up_method(method_id)
     if method.customer == account.customer_id:
         store_method(account, method, now)
         return
