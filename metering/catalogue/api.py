@@ -16,24 +16,34 @@ from rest_framework.views import APIView
 
 from metering.catalogue.models import LanguageModel, PriceVersion
 from metering.catalogue.price_list import prices_in_force
+from metering.components import COMPONENTS, Component
 from metering.errors import NotFound
 from metering.money import rate_text
+from omixa_billing.api.fields import fields_after
 from omixa_billing.api.lists import CursorQuery, limit_field, list_answer, list_serializer, page_of
 from omixa_billing.api.requests import parse_query
 from omixa_billing.instants import instant_text
 
 MAX_LIMIT = 1_000
-RATE_HELP = "USD per million tokens, six places; null: at the full input rate."
 
 
 class RatesSerializer(serializers.Serializer[Any]):
+    always_rated = True
+
     price_id = serializers.CharField()
     effective_from = serializers.DateTimeField()
     currency = serializers.CharField()
-    input = serializers.CharField(help_text="USD per million tokens, six places.")
-    cached_input = serializers.CharField(allow_null=True, help_text=RATE_HELP)
-    cache_write = serializers.CharField(allow_null=True, help_text=RATE_HELP)
-    output = serializers.CharField(help_text="USD per million tokens, six places.")
+
+    def get_fields(self) -> dict[str, Any]:
+        """With the rate of each component behind the currency."""
+        return fields_after("currency", super().get_fields(), {each.name: self.rate_field(each) for each in COMPONENTS})
+
+    def rate_field(self, component: Component) -> serializers.CharField:
+        fallback = f"; null: at the full {component.fallback_label} rate" if component.fallback else ""
+        return serializers.CharField(
+            allow_null=bool(component.fallback) or not self.always_rated,
+            help_text=f"USD per million {component.unit}s, six places{fallback}.",
+        )
 
 
 class LongContextRatesSerializer(RatesSerializer):
@@ -43,10 +53,10 @@ class LongContextRatesSerializer(RatesSerializer):
 class TierPricesSerializer(RatesSerializer):
     """What is null throughout has no price below the first threshold."""
 
+    always_rated = False
+
     price_id = serializers.CharField(allow_null=True)
     effective_from = serializers.DateTimeField(allow_null=True)
-    input = serializers.CharField(allow_null=True, help_text="USD per million tokens, six places.")
-    output = serializers.CharField(allow_null=True, help_text="USD per million tokens, six places.")
     above_input_tokens = LongContextRatesSerializer(many=True, help_text="Long-context variants, by rising threshold.")
 
 
@@ -165,8 +175,5 @@ def _rates_json(price: PriceVersion | None) -> dict[str, Any]:
         "price_id": price and price.public_id,
         "effective_from": price and instant_text(price.effective_from),
         "currency": "USD" if price is None else price.currency,
-        "input": price and rate_text(price.input_rate),
-        "cached_input": price and rate_text(price.cached_input_rate),
-        "cache_write": price and rate_text(price.cache_write_rate),
-        "output": price and rate_text(price.output_rate),
+        **{each.name: price and rate_text(getattr(price, each.rate)) for each in COMPONENTS},
     }

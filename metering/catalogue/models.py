@@ -2,6 +2,8 @@
 
 from datetime import datetime
 from decimal import Decimal
+from functools import reduce
+from operator import and_
 from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
@@ -10,6 +12,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from metering.components import COMPONENTS
 from workspaces.ids import new_id
 from workspaces.models import Workspace
 
@@ -65,6 +68,13 @@ def usd_rate_field(optional: bool = False) -> models.DecimalField:
     return models.DecimalField(
         max_digits=16, decimal_places=6, validators=[MinValueValidator(Decimal(0))], null=optional, blank=optional
     )
+
+
+def rates_are_not_negative() -> Q:
+    """Of every component; one that falls back on another may have none."""
+    needed = Q(**{f"{each.rate}__gte": 0 for each in COMPONENTS if not each.fallback})
+    optional = [Q(**{f"{each.rate}__isnull": True}) | Q(**{f"{each.rate}__gte": 0}) for each in COMPONENTS if each.fallback]
+    return reduce(and_, optional, needed)
 
 
 class PriceVersionQuerySet(models.QuerySet["PriceVersion"]):
@@ -131,13 +141,7 @@ class PriceVersion(models.Model):
                 nulls_distinct=False,
                 name="one_price_in_force_at_a_time",
             ),
-            models.CheckConstraint(
-                condition=Q(input_rate__gte=0)
-                & Q(output_rate__gte=0)
-                & (Q(cached_input_rate__isnull=True) | Q(cached_input_rate__gte=0))
-                & (Q(cache_write_rate__isnull=True) | Q(cache_write_rate__gte=0)),
-                name="rates_are_not_negative",
-            ),
+            models.CheckConstraint(condition=rates_are_not_negative(), name="rates_are_not_negative"),
         ]
 
     def __str__(self) -> str:

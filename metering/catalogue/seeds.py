@@ -11,6 +11,7 @@ from decimal import Decimal
 from django.db import transaction
 
 from metering.catalogue.models import LanguageModel, PriceVersion
+from metering.components import COMPONENTS
 
 # Before any event that is still accepted (400 days back), so that a first start prices whatever it is sent.
 SEED_PRICES_FROM = datetime(2025, 1, 1, tzinfo=UTC)
@@ -20,7 +21,7 @@ TIERS = ["auto", "default", "priority"]
 
 @dataclass(frozen=True)
 class SeedModel:
-    """One model of the public pages; rates in USD per million tokens."""
+    """One model of the public pages; rates by component, in USD per million tokens."""
 
     slug: str
     name: str
@@ -33,9 +34,7 @@ class SeedModel:
     service_tiers: list[str]
     attachments: bool
     request_fields: list[str]
-    input_rate: str
-    cached_input_rate: str | None
-    output_rate: str
+    rates: dict[str, str]
     streaming: bool = True
 
 
@@ -57,9 +56,7 @@ SEED_MODELS = [
         service_tiers=TIERS,
         attachments=True,
         request_fields=REASONING_FIELDS,
-        input_rate="1.5",
-        cached_input_rate="0.375",
-        output_rate="6",
+        rates={"input": "1.5", "cached_input": "0.375", "output": "6"},
     ),
     SeedModel(
         slug="o1-preview",
@@ -73,9 +70,7 @@ SEED_MODELS = [
         service_tiers=TIERS,
         attachments=True,
         request_fields=REASONING_FIELDS,
-        input_rate="15",
-        cached_input_rate="7.5",
-        output_rate="60",
+        rates={"input": "15", "cached_input": "7.5", "output": "60"},
         streaming=False,  # its page sends "stream": false and has no streaming note
     ),
     SeedModel(
@@ -90,9 +85,7 @@ SEED_MODELS = [
         service_tiers=[],
         attachments=False,
         request_fields=PLAIN_FIELDS,
-        input_rate="3",
-        cached_input_rate=None,
-        output_rate="12",
+        rates={"input": "3", "output": "12"},
     ),
     SeedModel(
         slug="grok-3",
@@ -106,9 +99,7 @@ SEED_MODELS = [
         service_tiers=[],
         attachments=False,
         request_fields=PLAIN_FIELDS,
-        input_rate="3",
-        cached_input_rate=None,
-        output_rate="15",
+        rates={"input": "3", "output": "15"},
     ),
 ]
 
@@ -158,8 +149,4 @@ def _page(seed: SeedModel) -> dict[str, object]:
 
 
 def _rates(seed: SeedModel) -> dict[str, object]:
-    return {
-        "input_rate": Decimal(seed.input_rate),
-        "cached_input_rate": None if seed.cached_input_rate is None else Decimal(seed.cached_input_rate),
-        "output_rate": Decimal(seed.output_rate),
-    }
+    return {each.rate: Decimal(seed.rates[each.name]) for each in COMPONENTS if each.name in seed.rates}

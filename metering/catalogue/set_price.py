@@ -6,6 +6,7 @@ from decimal import Decimal, InvalidOperation
 from django.db import connection, transaction
 
 from metering.catalogue.models import LONGEST_TIER, LanguageModel, PriceVersion
+from metering.components import COMPONENTS, NAMES, own_rates
 from metering.errors import InvalidPrice, PriceAlreadySet
 from metering.money import ONE_MICRO, rate_text
 from omixa_billing.instants import instant_text
@@ -52,31 +53,23 @@ def check_rate(rate: Decimal, name: str) -> Decimal:
 def set_price(
     model: str,
     *,
-    input: Decimal,
-    output: Decimal,
     actor: str,
     now: datetime,
-    cached_input: Decimal | None = None,
-    cache_write: Decimal | None = None,
     service_tier: str = DEFAULT_TIER,
     above_input_tokens: int = 0,
     workspace: Workspace | None = None,
     effective_from: datetime | None = None,
     correct: bool = False,
+    **rates_of_components: Decimal | None,
 ) -> PriceVersion:
-    """Adds a version of a model's price and wakes the events that wait for it; rates in USD per million tokens.
+    """Adds a version of a model's price and wakes the events that wait for it; its rates, by component, in USD per million.
 
     `effective_from` defaults to now. An unknown model is created, unlisted. The same version again is the one already there.
     An `effective_from` in the past prices what is still unpriced; what was rated keeps its version until it is re-rated.
     With `correct`, a version of the same beginning with other rates is corrected: the next revision takes its place.
     Raises InvalidPrice, PriceAlreadySet.
     """
-    rates = {
-        "input_rate": check_rate(input, "input"),
-        "cached_input_rate": None if cached_input is None else check_rate(cached_input, "cached_input"),
-        "cache_write_rate": None if cache_write is None else check_rate(cache_write, "cache_write"),
-        "output_rate": check_rate(output, "output"),
-    }
+    rates = rate_columns(rates_of_components)
     if not 0 < len(model) <= LONGEST_NAME or not is_storable(model):
         raise InvalidPrice(f"The model's name must be 1 to {LONGEST_NAME} characters of text.", param="model")
     if not 0 < len(service_tier.strip()) <= LONGEST_TIER or not is_storable(service_tier):
@@ -101,6 +94,19 @@ def set_price(
         audit.record(actor, "price.set", version.public_id, workspace=workspace, now=now, **describe(version))
         transaction.on_commit(lambda: remind("metering.price_waiting_events"))
     return version
+
+
+def rate_columns(rates: dict[str, Decimal | None]) -> dict[str, Decimal | None]:
+    """Rates by component as rates by column. Raises InvalidPrice, and TypeError for a rate that is unknown or left out."""
+    needed = {each.name for each in COMPONENTS if not each.fallback}
+    left_out = {name for name in needed if rates.get(name) is None}
+    if left_out or not rates.keys() <= set(NAMES):
+        raise TypeError(f"A price has rates for {', '.join(NAMES)}, and needs {', '.join(sorted(needed))}.")
+    columns: dict[str, Decimal | None] = {}
+    for component in COMPONENTS:
+        rate = rates.get(component.name)
+        columns[component.rate] = None if rate is None else check_rate(rate, component.name)
+    return columns
 
 
 def known_model(slug: str) -> LanguageModel:
@@ -140,8 +146,5 @@ def describe(version: PriceVersion) -> dict[str, str | int | None]:
         "workspace_id": version.workspace.public_id if version.workspace else None,
         "effective_from": instant_text(version.effective_from),
         "revision": version.revision,
-        "input": rate_text(version.input_rate),
-        "cached_input": rate_text(version.cached_input_rate),
-        "cache_write": rate_text(version.cache_write_rate),
-        "output": rate_text(version.output_rate),
+        **{name: rate_text(rate) for name, rate in own_rates(version).items()},
     }

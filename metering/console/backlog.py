@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import Count, Max, Min, QuerySet, Sum
 
+from metering.components import COUNTED
 from metering.ingest.models import Batch, EventStatus, QuarantinedEvent
 from metering.rollups.models import HourlyRollup
 
@@ -71,10 +72,7 @@ def unpriced_by_cause() -> list[dict[str, Any]]:
         )
         .annotate(
             total=Sum("requests"),
-            input=Sum("input_tokens"),
-            cached=Sum("cached_input_tokens"),
-            cache_write=Sum("cache_write_tokens"),
-            output=Sum("output_tokens"),
+            **{each.name: Sum(each.quantity) for each in COUNTED},
             first_hour=Min("hour"),
             last_hour=Max("hour"),
         )

@@ -14,6 +14,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from metering.catalogue.models import LanguageModel, PriceVersion
+from metering.components import QUANTITIES
 from workspaces.ids import new_id
 from workspaces.models import APIKey, Gateway, Workspace
 
@@ -228,10 +229,6 @@ class UsageEvent(models.Model):
         return f"{self.request_id}#{self.attempt}"
 
     @property
-    def uncached_input_tokens(self) -> int:
-        return self.input_tokens - self.cached_input_tokens - self.cache_write_tokens
-
-    @property
     def details(self) -> dict[str, Any]:
         """`detail` as a dict: any of endpoint, route, user, metadata."""
         return {} if self.detail is None else json.loads(self.detail)
@@ -343,12 +340,12 @@ class EventCorrection(models.Model):
     took_effect = models.BooleanField(default=True)
     before_status = models.SmallIntegerField(choices=EventStatus.choices)
     before_source = models.SmallIntegerField(choices=UsageSource.choices)
-    before_tokens = ArrayField(models.IntegerField(), size=5)
+    before_tokens = ArrayField(models.IntegerField(), size=len(QUANTITIES))
     before_price_id = models.IntegerField(null=True)
     before_cost = models.DecimalField(max_digits=30, decimal_places=12, null=True)
     after_status = models.SmallIntegerField(choices=EventStatus.choices)
     after_source = models.SmallIntegerField(choices=UsageSource.choices)
-    after_tokens = ArrayField(models.IntegerField(), size=5)
+    after_tokens = ArrayField(models.IntegerField(), size=len(QUANTITIES))
     after_price_id = models.IntegerField(null=True)
     after_cost = models.DecimalField(max_digits=30, decimal_places=12, null=True)
 

@@ -180,7 +180,7 @@ class InvoiceLine(models.Model):
     model = models.CharField(max_length=300)
     language_model = models.ForeignKey(LanguageModel, on_delete=models.PROTECT, null=True, related_name="+")
     service_tier = models.CharField(max_length=64)
-    # input, cached_input, cache_write or output; empty where no tokens are billed: discount and minimum have quantity 1
+    # One of the components' NAMES; empty where no tokens are billed: discount and minimum have quantity 1
     component = models.CharField(max_length=16)
     # tokens
     quantity = models.BigIntegerField()

@@ -4,8 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from metering.components import NAMES
 from metering.invoicing.models import Invoice, InvoiceLine
-from metering.pricing.components import COMPONENTS
 from metering.usage.parameters import DEFAULT_EVENTS_PAGE, MAX_EVENTS_PAGE
 from metering.usage.serializers import AmountField, UsageEventSerializer
 from omixa_billing.api.fields import WordsField
@@ -40,7 +40,7 @@ class InvoiceLineSerializer(serializers.Serializer[Any]):
     description = serializers.CharField()
     model = serializers.CharField(allow_null=True, help_text="null, as what follows, on a discount and a minimum commitment.")
     service_tier = serializers.CharField(allow_null=True)
-    component = serializers.ChoiceField(choices=COMPONENTS, allow_null=True, help_text="`input` is the uncached input.")
+    component = serializers.ChoiceField(choices=NAMES, allow_null=True, help_text="`input` is the uncached input.")
     quantity = serializers.IntegerField(help_text="Tokens; below zero where an adjustment takes them back. Else 1.")
     rate_per_million = serializers.CharField(allow_null=True, help_text="USD per million tokens, six places.")
     amount_exact = AmountField()

@@ -11,14 +11,14 @@ from datetime import datetime
 from decimal import Decimal
 
 from metering.catalogue.models import LanguageModel, PriceVersion
-from metering.pricing.components import rates_per_million
+from metering.components import Counts, rates_per_million
 
 LIST_PRICE = 0  # stands for "every workspace" where a workspace id could stand
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """One price version's rates in micro-dollars per million tokens, which is pico-dollars per token."""
+    """One price version's rate for each component, in micro-dollars per million tokens, which is pico-dollars per token."""
 
     price_id: int
     input: int
@@ -27,11 +27,13 @@ class Rates:
     output: int
 
 
-def event_cost(rates: Rates, input: int, cached_input: int, cache_write: int, output: int) -> int:
-    """Cost of one response in pico-dollars. `input` is the total, cached and cache write included; reasoning is in `output`.
+def event_cost(rates: Rates, counts: Counts) -> int:
+    """Cost of one response in pico-dollars.
 
-    A rate has six decimals per million tokens, so each product is a whole number of them.
+    A rate has six decimals per million tokens, so each product is a whole number of them. Written out, because a loop over
+    the components takes more than twice as long, for every event.
     """
+    input, cached_input, cache_write, output, _ = counts
     return (
         (input - cached_input - cache_write) * rates.input
         + cached_input * rates.cached_input
@@ -86,8 +88,8 @@ class RateTable:
 
 
 def version_rates(price: PriceVersion) -> Rates:
-    """A version's rates as integers, one for every part."""
-    return Rates(price.pk, *map(_micros, rates_per_million(price)))
+    """A version's rates as integers, one for every component."""
+    return Rates(price.pk, **{name: _micros(rate) for name, rate in rates_per_million(price).items()})
 
 
 def _micros(rate: Decimal) -> int:

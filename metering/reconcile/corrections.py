@@ -9,12 +9,13 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from metering.components import QUANTITIES
 from metering.ingest.models import EventStatus
 from metering.money import exact_text
 from metering.periods import Period
 from metering.revisions.stored_events import look_up_by_key
 
-CHAIN = """
+CHAIN = f"""
 WITH entry AS (
     SELECT *, lead(id) OVER event AS next_id, lead(before_status) OVER event AS next_status,
            lead(before_source) OVER event AS next_source, lead(before_tokens) OVER event AS next_tokens,
@@ -29,8 +30,7 @@ WITH entry AS (
     UNION ALL
     SELECT entry.workspace_id, entry.request_id, entry.attempt, entry.id, NULL, after_status, after_source, after_tokens,
            after_price_id, after_cost, event.status, event.usage_source,
-           ARRAY[event.input_tokens, event.cached_input_tokens, event.cache_write_tokens, event.output_tokens,
-                 event.reasoning_tokens], event.price_id, event.cost
+           ARRAY[{", ".join(f"event.{name}" for name in QUANTITIES)}], event.price_id, event.cost
     FROM entry LEFT JOIN metering_usageevent event ON event.workspace_id = entry.workspace_id
         AND event.occurred_at = entry.occurred_at AND event.id = entry.event_id
     WHERE next_id IS NULL
@@ -41,7 +41,7 @@ FROM step JOIN workspaces_workspace workspace ON workspace.id = workspace_id
 WHERE (after_status, after_source, after_tokens) IS DISTINCT FROM (next_status, next_source, next_tokens)
    OR (after_price_id, after_cost) IS DISTINCT FROM (next_price_id, next_cost) AND after_cost IS NOT NULL
 ORDER BY step.id LIMIT %(limit)s
-"""
+"""  # noqa: S608  # constants
 
 IDLE = """
 SELECT workspace.public_id, request_id, attempt, before_status, before_tokens, before_cost, after_status, after_tokens,

@@ -9,24 +9,19 @@ from django.db import connection
 from metering.ingest.models import EventStatus
 from metering.money import exact_text
 from metering.periods import Period
+from metering.reconcile.rule import QUANTITIES_ALONE, RATES
 
-# Costs and rates are compared per million tokens: one multiplication for an event, and exact, where a quotient of PostgreSQL's
-# keeps fewer places the larger it is. Materialized, so that no plan walks a key for the sake of the order: little is found.
-RATED = """(
-        (used.input_tokens - used.cached_input_tokens - used.cache_write_tokens) * price.input_rate
-        + used.cached_input_tokens * price.cached_input_rate + used.cache_write_tokens * price.cache_write_rate
-        + used.output_tokens * price.output_rate)"""
+# Compared per million tokens. Materialized, so that no plan walks a key for the sake of the order: little is found.
+RATED = " + ".join(f"({tokens}) * {name}_rate" for name, tokens in QUANTITIES_ALONE.items())
 WRONG = f"""
 WITH price AS MATERIALIZED (
-    SELECT id, input_rate, output_rate, coalesce(cached_input_rate, input_rate) AS cached_input_rate,
-           coalesce(cache_write_rate, input_rate) AS cache_write_rate
-    FROM metering_priceversion
+    SELECT id, {", ".join(f"{rate} AS {name}_rate" for name, rate in RATES.items())} FROM metering_priceversion
 ), wrong AS MATERIALIZED (
-    SELECT used.workspace_id, used.occurred_at, used.id, used.request_id, used.attempt, {RATED} * 0.000001 AS rated, used.cost
+    SELECT used.workspace_id, used.occurred_at, used.id, used.request_id, used.attempt, ({RATED}) * 0.000001 AS rated, used.cost
     FROM metering_usageevent used LEFT JOIN price ON price.id = used.price_id
     WHERE used.occurred_at >= %(start)s AND used.occurred_at < %(end)s
       AND used.price_id IS NOT NULL AND used.status < {int(EventStatus.VOIDED)}
-      AND {RATED} IS DISTINCT FROM used.cost * 1000000
+      AND ({RATED}) IS DISTINCT FROM used.cost * 1000000
 )
 SELECT workspace.public_id, request_id, attempt, rated, cost
 FROM wrong JOIN workspaces_workspace workspace ON workspace.id = workspace_id

@@ -17,8 +17,9 @@ from metering.reconcile import invoices
 from metering.reconcile.corrections import correction_differences
 from metering.reconcile.events import event_differences
 from metering.reconcile.query import fetch_rows
-from metering.rollups.compare import GRAINS, SUMS, event_totals, months_with_usage, rollup_totals
+from metering.rollups.compare import GRAINS, event_totals, months_with_usage, rollup_totals
 from metering.rollups.compare import rollup_differences as rollup_differences
+from metering.rollups.fold import SUMS
 
 DAYS_COMPARED_WITH_STRIPE = 35
 # What a job may still be about to record.

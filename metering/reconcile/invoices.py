@@ -11,6 +11,7 @@ from metering.money import cents_text, exact_text, round_to_cents
 from metering.periods import Period
 from metering.reconcile.credit_notes import credit_note_differences
 from metering.reconcile.query import fetch_rows
+from metering.reconcile.rule import QUANTITIES_ALONE, RATED
 
 # Each finalized invoice beside the sums of its lines.
 INVOICES = """
@@ -27,19 +28,15 @@ GROUP BY i.id ORDER BY i.id
 """
 
 # Billable rollups whose cost is not their tokens times the rates of their price version.
-# Multiplied, because a quotient of PostgreSQL's keeps fewer places the larger it is.
-MISPRICED = """
+MISPRICED = f"""
 SELECT * FROM (
 SELECT w.public_id, r.day, coalesce(p.public_id, r.price_id::text), r.cost,
-       (r.input_tokens - r.cached_input_tokens - r.cache_write_tokens) * p.input_rate * 0.000001
-       + r.cached_input_tokens * coalesce(p.cached_input_rate, p.input_rate) * 0.000001
-       + r.cache_write_tokens * coalesce(p.cache_write_rate, p.input_rate) * 0.000001
-       + r.output_tokens * p.output_rate * 0.000001 AS rated
+       ({RATED}) * 0.000001 AS rated
 FROM metering_dailyrollup r JOIN workspaces_workspace w ON w.id = r.workspace_id
 LEFT JOIN metering_priceversion p ON p.id = r.price_id
 WHERE r.price_id > 0 AND (%(start)s::timestamptz IS NULL OR r.day >= %(start)s AND r.day < %(end)s)
 ) AS billable WHERE rated IS DISTINCT FROM cost ORDER BY public_id, day
-"""
+"""  # noqa: S608  # constants
 
 # Exact USD of billable usage, and of what finalized invoices bill for the same months.
 LEDGER = """
@@ -56,7 +53,7 @@ WHERE i.status IN ('open', 'paid', 'uncollectible') AND l.kind IN ('usage', 'adj
 
 # Tokens that finalized invoices bill beyond those in the rollups: twice, never used, or taken back since (withdrawn.py). What
 # they bill less is not yet billed, and no difference.
-OVERBILLED = """
+OVERBILLED = f"""
 WITH billed AS (
     SELECT i.workspace_id, l.period_start AS month, l.language_model_id AS model_id, l.service_tier, l.price, l.component,
            sum(l.quantity) AS tokens, max(i.finalized_at) AS finalized_at
@@ -66,23 +63,21 @@ WITH billed AS (
     GROUP BY 1, 2, 3, 4, 5, 6
 ), months AS (
     SELECT workspace_id, date_trunc('month', day, 'UTC') AS month, model_id, service_tier_id, price_id,
-           sum(input_tokens) AS input, sum(cached_input_tokens) AS cached_input, sum(cache_write_tokens) AS cache_write,
-           sum(output_tokens) AS output
+           {", ".join(f"sum({tokens}) AS {name}" for name, tokens in QUANTITIES_ALONE.items())}
     FROM metering_dailyrollup
     WHERE price_id > 0 AND (%(start)s::timestamptz IS NULL OR day >= %(start)s AND day < %(end)s)
     GROUP BY 1, 2, 3, 4, 5
 ), used AS (
     SELECT months.workspace_id, month, months.model_id, t.name AS service_tier, p.public_id AS price, component, tokens
     FROM months JOIN metering_servicetier t ON t.id = service_tier_id JOIN metering_priceversion p ON p.id = price_id,
-    LATERAL (VALUES ('input', input - cached_input - cache_write), ('cached_input', cached_input),
-                    ('cache_write', cache_write), ('output', output)) AS part (component, tokens)
+    LATERAL (VALUES {", ".join(f"('{name}', {name})" for name in QUANTITIES_ALONE)}) AS part (component, tokens)
 )
 SELECT w.public_id, m.slug, coalesce(used.tokens, 0), billed.tokens, billed.finalized_at,
        workspace_id, month, model_id, service_tier, price, component
 FROM billed LEFT JOIN used USING (workspace_id, month, model_id, service_tier, price, component)
 JOIN workspaces_workspace w ON w.id = workspace_id JOIN metering_languagemodel m ON m.id = model_id
 WHERE billed.tokens > coalesce(used.tokens, 0) ORDER BY w.public_id, month, m.slug, service_tier, price, component
-"""
+"""  # noqa: S608  # constants
 
 # Sequences whose last number is not the count of the numbers given. A number without its last digits names its sequence
 # exactly: compared as a pattern or a beginning, "A-2026-..." would take in those of a prefix "A-2026" too.

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from django.db import connection
 
+from metering.components import QUANTITIES
 from metering.ingest.models import EventStatus
 from metering.money import from_pico
 from metering.periods import floor_day, floor_hour
@@ -13,18 +14,16 @@ from metering.revisions.stored_events import EventState, Stored
 from metering.rollups.compare import GRAINS
 from metering.rollups.fold import NO_PRICE, RollupKey, Sums, add, apply
 
-UPDATE = """
+UPDATE = f"""
 UPDATE metering_usageevent event SET status = changed.status, usage_source = changed.usage_source,
-    input_tokens = changed.input_tokens, cached_input_tokens = changed.cached_input_tokens,
-    cache_write_tokens = changed.cache_write_tokens, output_tokens = changed.output_tokens,
-    reasoning_tokens = changed.reasoning_tokens, price_id = changed.price_id, cost = changed.cost
-FROM unnest(%s::int[], %s::timestamptz[], %s::bigint[], %s::smallint[], %s::smallint[], %s::int[], %s::int[], %s::int[],
-            %s::int[], %s::int[], %s::int[], %s::numeric[])
-    AS changed (workspace_id, occurred_at, id, status, usage_source, input_tokens, cached_input_tokens, cache_write_tokens,
-                output_tokens, reasoning_tokens, price_id, cost)
+    {", ".join(f"{name} = changed.{name}" for name in QUANTITIES)},
+    price_id = changed.price_id, cost = changed.cost
+FROM unnest(%s::int[], %s::timestamptz[], %s::bigint[], %s::smallint[], %s::smallint[], {"%s::int[], " * len(QUANTITIES)}
+            %s::int[], %s::numeric[])
+    AS changed (workspace_id, occurred_at, id, status, usage_source, {", ".join(QUANTITIES)}, price_id, cost)
 WHERE event.workspace_id = changed.workspace_id AND event.occurred_at = changed.occurred_at AND event.id = changed.id
   AND event.occurred_at BETWEEN %s AND %s
-"""
+"""  # noqa: S608  # constants
 
 # Rows that everything has moved out of; a rebuilt rollup would not have them. They are locked by then: apply wrote them.
 TIDY = """

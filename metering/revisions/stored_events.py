@@ -12,16 +12,15 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from metering.ingest.formats.dialects import NOTHING, Counts
+from metering.components import NOTHING, QUANTITIES, Counts
 from metering.ingest.models import EventStatus
 from metering.money import PICO_PLACES, WIDE
 from metering.pricing.rates import RateTable, event_cost
 
 # In the order of Stored, then of State.
-COLUMNS = """event.workspace_id, event.occurred_at, event.id, event.request_id, event.attempt, event.key_id, event.model_id,
+COLUMNS = f"""event.workspace_id, event.occurred_at, event.id, event.request_id, event.attempt, event.key_id, event.model_id,
        event.service_tier_id, tier.name, event.provider_id, event.gateway_id, event.batch_id, event.status,
-       event.usage_source, event.input_tokens, event.cached_input_tokens, event.cache_write_tokens, event.output_tokens,
-       event.reasoning_tokens, event.price_id, event.cost"""
+       event.usage_source, {", ".join(f"event.{name}" for name in QUANTITIES)}, event.price_id, event.cost"""
 PLAIN_COLUMNS = 12
 
 # Few rows are looked up by key among very many; a stale estimate must never make a plan read whole months instead.
@@ -88,12 +87,10 @@ def rated(event: Stored, state: EventState, rates: RateTable) -> EventState:
     """
     if state.status >= EventStatus.FAILED:
         return state._replace(price_id=None, cost=0)
-    counts = state.counts
-    found = rates.find(event.model_id, event.tier, event.workspace_id, event.occurred_at, counts.input)
+    found = rates.find(event.model_id, event.tier, event.workspace_id, event.occurred_at, state.counts.input)
     if found is None:
         return state._replace(price_id=None, cost=None)
-    cost = event_cost(found, counts.input, counts.cached_input, counts.cache_write, counts.output)
-    return state._replace(price_id=found.price_id, cost=cost)
+    return state._replace(price_id=found.price_id, cost=event_cost(found, state.counts))
 
 
 def voided(state: EventState) -> EventState:

@@ -7,28 +7,20 @@ from typing import Any
 
 from django.db import connection
 
+from metering.components import QUANTITIES
 from metering.ingest.models import IS_COUNTED
 from metering.money import exact_text
 from metering.periods import Period, month_of
+from metering.rollups.fold import SUMS
 from omixa_billing.instants import instant_text
 
 GRAINS = {"hour": "metering_hourlyrollup", "day": "metering_dailyrollup"}
 KEY = "workspace_id, start, model_id, key_id, service_tier_id, provider_id, status, price_id"
-SUMS = (
-    "requests",
-    "input_tokens",
-    "cached_input_tokens",
-    "cache_write_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-    "cost",
-)
 
 FROM_EVENTS = f"""
 SELECT workspace_id, date_trunc('{{grain}}', occurred_at, 'UTC') AS start, model_id, key_id, service_tier_id, provider_id,
-    status, coalesce(price_id, 0) AS price_id, count(*) AS requests, sum(input_tokens::bigint) AS input_tokens,
-    sum(cached_input_tokens::bigint) AS cached_input_tokens, sum(cache_write_tokens::bigint) AS cache_write_tokens,
-    sum(output_tokens::bigint) AS output_tokens, sum(reasoning_tokens::bigint) AS reasoning_tokens,
+    status, coalesce(price_id, 0) AS price_id, count(*) AS requests,
+    {", ".join(f"sum({name}::bigint) AS {name}" for name in QUANTITIES)},
     coalesce(sum(cost), 0) AS cost
 FROM metering_usageevent WHERE occurred_at >= %s AND occurred_at < %s AND {IS_COUNTED}
 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from django.db import connection
 
+from metering.components import QUANTITIES
 from metering.ingest.recording.arrivals import Arrival
 
 NO_PRICE = 0
@@ -24,20 +25,20 @@ class RollupKey(NamedTuple):
     price_id: int
 
 
-# requests, input, cached input, cache write, output and reasoning tokens, and pico-dollars
+# Of one row: requests, the quantities, and pico-dollars.
 Sums = list[int]
 
-STAGE = """
+STAGE = f"""
 CREATE TEMPORARY TABLE IF NOT EXISTS staged_rollup (
     workspace_id integer, start timestamptz, model_id integer, key_id integer, service_tier_id smallint, provider_id smallint,
-    status smallint, price_id integer, requests bigint, input_tokens bigint, cached_input_tokens bigint,
-    cache_write_tokens bigint, output_tokens bigint, reasoning_tokens bigint, pico numeric
+    status smallint, price_id integer, requests bigint, {", ".join(f"{name} bigint" for name in QUANTITIES)}, pico numeric
 ) ON COMMIT DELETE ROWS
 """
-STAGED_TYPES = ("int4", "timestamptz", "int4", "int4", "int2", "int2", "int2", "int4", *("int8",) * 6, "numeric")
+COUNT_TYPES = ("int8",) * (1 + len(QUANTITIES))
+STAGED_TYPES = ("int4", "timestamptz", "int4", "int4", "int2", "int2", "int2", "int4", *COUNT_TYPES, "numeric")
 
 KEY = "model_id, key_id, service_tier_id, provider_id, status, price_id"
-SUMS = ("requests", "input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "cost")
+SUMS = ("requests", *QUANTITIES, "cost")
 
 # UTC hours and days all have one length, and date_bin costs a third of what date_trunc with its zone does.
 START = "date_bin('1 {grain}', {column}, '2000-01-01T00:00:00Z')"

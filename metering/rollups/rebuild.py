@@ -3,7 +3,8 @@
 from django.db import connection, transaction
 
 from metering.periods import Period
-from metering.rollups.compare import FROM_EVENTS, GRAINS, KEY, SUMS, rollup_differences
+from metering.rollups.compare import FROM_EVENTS, GRAINS, KEY, rollup_differences
+from metering.rollups.fold import SUMS
 
 DELETE = "DELETE FROM {table} WHERE {grain} >= %s AND {grain} < %s"
 INSERT = "INSERT INTO {table} ({key}, {sums}) SELECT {columns} FROM ({from_events}) events"

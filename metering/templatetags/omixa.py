@@ -10,6 +10,8 @@ from django import template
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from metering.catalogue.models import PriceVersion
+from metering.components import BY_NAME, Component, own_rates
 from metering.dollars import places_of, usd_exact, usd_in_micros, usd_rate, usd_rounded
 from metering.website.icons import ICONS
 from omixa_billing.instants import instant_text
@@ -60,7 +62,13 @@ def compact(number: int) -> str:
 @register.filter
 def component(name: str) -> str:
     """cached_input as people read it: Cached input."""
-    return name.replace("_", " ").capitalize()
+    return BY_NAME[name].title
+
+
+@register.filter("own_rates")
+def components_with_rates(price: PriceVersion) -> list[tuple[Component, Decimal | None]]:
+    """Each component with the rate that the version has of its own."""
+    return [(BY_NAME[name], rate) for name, rate in own_rates(price).items()]
 
 
 @register.filter

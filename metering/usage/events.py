@@ -50,8 +50,8 @@ class EventPosition:
 class EventRow:
     """One event with its names and public ids. `cost` is exact USD, None while unpriced.
 
-    `status` and `usage_source` are the tables' numbers, `detail` the JSON text as stored, `rates` the four rates of its
-    price version (input, cached input, cache write, output; USD per million tokens) or None without one.
+    `status` and `usage_source` are the tables' numbers, `detail` the JSON text as stored, `rates` those that its price
+    version has of its own (in the order of COMPONENTS; USD per million) or None without one.
     """
 
     id: int
@@ -76,7 +76,7 @@ class EventRow:
     latency_ms: int | None
     time_to_first_token_ms: int | None
     detail: str | None
-    rates: tuple[Decimal, Decimal | None, Decimal | None, Decimal] | None
+    rates: tuple[Decimal | None, ...] | None
 
     @property
     def position(self) -> EventPosition:

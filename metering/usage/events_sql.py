@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from metering.components import COMPONENTS, QUANTITIES
 from metering.ingest.models import IS_VOIDED
 from metering.usage.filters import UsageConditions
 
-# In the order of EventRow; the last four are its rates.
-COLUMNS = """e.id, e.request_id, e.attempt, e.occurred_at, e.recorded_at, COALESCE(k.public_id, ''),
+# In the order of EventRow; its rates come last.
+COLUMNS = f"""e.id, e.request_id, e.attempt, e.occurred_at, e.recorded_at, COALESCE(k.public_id, ''),
        COALESCE(m.slug, ''), COALESCE(t.name, ''), COALESCE(p.name, ''), e.status, e.usage_source,
-       e.input_tokens, e.cached_input_tokens, e.cache_write_tokens, e.output_tokens, e.reasoning_tokens, e.cost,
-       v.public_id, e.stream, e.latency_ms, e.time_to_first_token_ms, e.detail, v.input_rate, v.cached_input_rate,
-       v.cache_write_rate, v.output_rate"""
+       {", ".join(f"e.{name}" for name in QUANTITIES)}, e.cost,
+       v.public_id, e.stream, e.latency_ms, e.time_to_first_token_ms, e.detail,
+       {", ".join(f"v.{each.rate}" for each in COMPONENTS)}"""
 NAMES = """LEFT JOIN workspaces_apikey k ON k.workspace_id = e.workspace_id AND k.id = e.key_id
 LEFT JOIN metering_languagemodel m ON m.id = e.model_id
 LEFT JOIN metering_servicetier t ON t.id = e.service_tier_id

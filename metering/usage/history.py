@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from metering.catalogue.models import PriceVersion
+from metering.components import Counts
 from metering.ingest.models import EventCorrection
 from workspaces.models import Workspace
 
@@ -59,5 +60,4 @@ def _correction(row: EventCorrection, prices: dict[int, str]) -> CorrectionRow:
 
 
 def _state(status: int, source: int, tokens: list[int], cost: Decimal | None, price_id: str | None) -> PastState:
-    input_tokens, cached, cache_write, output, reasoning = tokens
-    return PastState(status, source, input_tokens, cached, cache_write, output, reasoning, cost, price_id)
+    return PastState(status, source, *Counts(*tokens), cost, price_id)

@@ -20,7 +20,7 @@ from metering.errors import RangeTooLong, TooManyRows
 from metering.money import WIDE
 from metering.periods import DAY, HOUR, next_month
 from metering.usage.filters import STATUS_WORDS, Filters, scope_of
-from metering.usage.statement import statement
+from metering.usage.statement import COUNTS, statement
 from omixa_billing.api.errors import InvalidParameter
 from workspaces.models import APIKey, Workspace
 
@@ -60,18 +60,6 @@ class Measures:
     unpriced_requests: int = 0
     cost: Decimal = Decimal(0)
     currency: str = "USD"
-
-
-# In the order of the statement's columns.
-COUNTS = (
-    "requests",
-    "input_tokens",
-    "cached_input_tokens",
-    "cache_write_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-    "unpriced_requests",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,13 +7,15 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
+from metering.components import QUANTITIES
 from metering.ingest.models import UsageSource
 from metering.money import exact_text, rate_text
-from metering.usage.components import components
+from metering.usage.component_costs import component_costs
 from metering.usage.events import EventRow
 from metering.usage.filters import STATUS_WORDS
 from metering.usage.history import CorrectionRow, PastState
-from metering.usage.query import COUNTS, UsageRow
+from metering.usage.query import UsageRow
+from metering.usage.statement import COUNTS
 from omixa_billing.instants import instant_text
 
 CURRENCY = "USD"
@@ -32,11 +34,7 @@ EVENT_COLUMNS = (
     "provider",
     "status",
     "usage_source",
-    "input_tokens",
-    "cached_input_tokens",
-    "cache_write_tokens",
-    "output_tokens",
-    "reasoning_tokens",
+    *QUANTITIES,
     "cost",
     "currency",
     "price_id",
@@ -82,7 +80,7 @@ def attempt_json(event: EventRow, corrections: Iterable[CorrectionRow] = ()) -> 
             "rate_per_million": rate_text(part.rate_per_million),
             "cost": None if part.cost is None else exact_text(part.cost),
         }
-        for part in components(event)
+        for part in component_costs(event)
     ]
     return event_json(event) | {"components": parts, "corrections": [_correction_json(each) for each in corrections]}
 

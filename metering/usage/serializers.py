@@ -4,9 +4,10 @@ from typing import Any
 
 from rest_framework import serializers
 
+from metering.components import COUNTED, NAMES, Component
 from metering.ingest.models import EventCorrection, EventStatus, UsageSource
-from metering.pricing.components import COMPONENTS
 from metering.usage.query import BUCKETS, GROUPS
+from omixa_billing.api.fields import fields_after
 from omixa_billing.api.lists import list_serializer
 from workspaces.keys.serializers import SCOPES_FIELD, Scopes
 
@@ -20,15 +21,27 @@ class AmountField(serializers.CharField):
         super().__init__(**({"help_text": "Exact USD: a decimal string with twelve places."} | extra))
 
 
-class UsageSumsSerializer(serializers.Serializer[Any]):
+# Has a field for everything that is counted, in its place. No docstring: the OpenAPI document would print it.
+class QuantitiesSerializer(serializers.Serializer[Any]):
+    quantities_after: str
+    says_what_is_included = True
+
+    def get_fields(self) -> dict[str, Any]:
+        quantities = {each.quantity: self.quantity_field(each) for each in COUNTED}
+        return fields_after(self.quantities_after, super().get_fields(), quantities)
+
+    def quantity_field(self, component: Component) -> serializers.IntegerField:
+        included = " and ".join(each.label for each in COUNTED if each.part_of == component.name)
+        says = included and self.says_what_is_included
+        return serializers.IntegerField(help_text=f"{included.capitalize()} included." if says else None)
+
+
+class UsageSumsSerializer(QuantitiesSerializer):
+    quantities_after = "requests"
+
     start = serializers.DateTimeField()
     end = serializers.DateTimeField(help_text="Not included.")
     requests = serializers.IntegerField()
-    input_tokens = serializers.IntegerField(help_text="Cached input and cache write included.")
-    cached_input_tokens = serializers.IntegerField()
-    cache_write_tokens = serializers.IntegerField()
-    output_tokens = serializers.IntegerField(help_text="Reasoning included.")
-    reasoning_tokens = serializers.IntegerField()
     unpriced_requests = serializers.IntegerField(help_text="Recorded, and waiting for a price: not yet in `cost`.")
     cost = AmountField()
     currency = serializers.CharField()
@@ -56,7 +69,9 @@ UsageSerializer = list_serializer(
 )
 
 
-class UsageEventSerializer(serializers.Serializer[Any]):
+class UsageEventSerializer(QuantitiesSerializer):
+    quantities_after = "usage_source"
+
     request_id = serializers.CharField()
     attempt = serializers.IntegerField()
     occurred_at = serializers.DateTimeField()
@@ -67,11 +82,6 @@ class UsageEventSerializer(serializers.Serializer[Any]):
     provider = serializers.CharField(help_text="Empty where the gateway named none.")
     status = serializers.ChoiceField(choices=STATUSES)
     usage_source = serializers.ChoiceField(choices=[source.label for source in UsageSource])
-    input_tokens = serializers.IntegerField(help_text="Cached input and cache write included.")
-    cached_input_tokens = serializers.IntegerField()
-    cache_write_tokens = serializers.IntegerField()
-    output_tokens = serializers.IntegerField(help_text="Reasoning included.")
-    reasoning_tokens = serializers.IntegerField()
     cost = AmountField(allow_null=True, help_text="Exact USD, twelve places; null while no price is known for it.")
     currency = serializers.CharField()
     price_id = serializers.CharField(allow_null=True, help_text="The price version it was rated with.")
@@ -88,20 +98,18 @@ UsageEventListSerializer = list_serializer("UsageEventListSerializer", UsageEven
 
 
 class ComponentSerializer(serializers.Serializer[Any]):
-    component = serializers.ChoiceField(choices=COMPONENTS)
+    component = serializers.ChoiceField(choices=NAMES)
     tokens = serializers.IntegerField()
     rate_per_million = serializers.CharField(allow_null=True, help_text="USD per million tokens, six places.")
     cost = AmountField(allow_null=True)
 
 
-class PastStateSerializer(serializers.Serializer[Any]):
+class PastStateSerializer(QuantitiesSerializer):
+    quantities_after = "usage_source"
+    says_what_is_included = False
+
     status = serializers.ChoiceField(choices=STATUSES)
     usage_source = serializers.ChoiceField(choices=[source.label for source in UsageSource])
-    input_tokens = serializers.IntegerField()
-    cached_input_tokens = serializers.IntegerField()
-    cache_write_tokens = serializers.IntegerField()
-    output_tokens = serializers.IntegerField()
-    reasoning_tokens = serializers.IntegerField()
     cost = AmountField(allow_null=True)
     price_id = serializers.CharField(allow_null=True)
     currency = serializers.CharField()

@@ -5,16 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from metering.components import QUANTITIES
 from metering.ingest.models import IS_BILLED, IS_COUNTED
 from metering.usage.filters import UsageConditions
 from metering.usage.tiles import Grain, Tile, tiles
 
-ROLLUP_COLUMNS = f"""workspace_id, model_id, key_id, service_tier_id, provider_id, status, requests, input_tokens,
-       cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
+# What is counted, in the order of the statement's columns; the cost follows.
+COUNTS = ("requests", *QUANTITIES, "unpriced_requests")
+
+ROLLUP_COLUMNS = f"""workspace_id, model_id, key_id, service_tier_id, provider_id, status, requests, {", ".join(QUANTITIES)},
        CASE WHEN price_id = 0 AND {IS_BILLED} THEN requests ELSE 0 END AS unpriced_requests, cost"""
-EVENT_COLUMNS = """workspace_id, model_id, key_id, service_tier_id, provider_id, status, 1::bigint AS requests,
-       input_tokens::bigint, cached_input_tokens::bigint, cache_write_tokens::bigint, output_tokens::bigint,
-       reasoning_tokens::bigint, CASE WHEN cost IS NULL THEN 1 ELSE 0 END AS unpriced_requests,
+EVENT_COLUMNS = f"""workspace_id, model_id, key_id, service_tier_id, provider_id, status, 1::bigint AS requests,
+       {", ".join(f"{name}::bigint" for name in QUANTITIES)},
+       CASE WHEN cost IS NULL THEN 1 ELSE 0 END AS unpriced_requests,
        COALESCE(cost, 0) AS cost"""
 
 # Per grain: its table, the column that says when, and the columns that all grains share.
@@ -46,12 +49,8 @@ GROUP_COLUMNS = {
     "provider": (("provider_id",), "LEFT JOIN metering_provider p ON p.id = s.provider_id", "COALESCE(p.name, '')"),
     "status": (("status",), "", "s.status"),
 }
-SUMS = """SUM(requests)::bigint AS requests, SUM(input_tokens)::bigint AS input_tokens,
-       SUM(cached_input_tokens)::bigint AS cached_input_tokens, SUM(cache_write_tokens)::bigint AS cache_write_tokens,
-       SUM(output_tokens)::bigint AS output_tokens, SUM(reasoning_tokens)::bigint AS reasoning_tokens,
-       SUM(unpriced_requests)::bigint AS unpriced_requests, SUM(cost) AS cost"""
-SUMMED = """s.requests, s.input_tokens, s.cached_input_tokens, s.cache_write_tokens, s.output_tokens,
-       s.reasoning_tokens, s.unpriced_requests, s.cost"""
+SUMS = f"{', '.join(f'SUM({name})::bigint AS {name}' for name in COUNTS)}, SUM(cost) AS cost"
+SUMMED = ", ".join(f"s.{name}" for name in (*COUNTS, "cost"))
 
 
 def statement(

@@ -1,5 +1,6 @@
 """Values as queries and bodies give them: strict, so that another type is an error and no guess."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -54,3 +55,10 @@ class StrictInteger(serializers.IntegerField):
         if type(data) is not int:
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+def fields_after(name: str, declared: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """A serializer's fields with more of them behind the one of that name, for those that a list elsewhere names."""
+    at = list(declared).index(name) + 1
+    fields = list(declared.items())
+    return dict([*fields[:at], *more.items(), *fields[at:]])

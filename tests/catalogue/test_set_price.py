@@ -228,3 +228,10 @@ def test_the_command_says_that_it_made_a_model(capsys: pytest.CaptureFixture[str
     for _ in range(2):
         call_command("set_price", "misspelt", "--input", "1", "--output", "1", "--effective-from", "2026-10-01T00:00:00Z")
     assert capsys.readouterr().err == "There was no model misspelt: it was made, unlisted.\n"
+
+
+@pytest.mark.parametrize("rates", [{"input": Decimal(1)}, {"input": Decimal(1), "output": Decimal(1), "audio": None}])
+def test_a_rate_that_is_needed_and_left_out_or_of_no_component_is_a_mistake_of_the_caller(rates: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match="and needs input, output"):
+        set_price("codex-mini", **rates, actor="test", now=NOW)
+    assert not PriceVersion.objects.exists()

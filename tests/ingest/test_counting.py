@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from metering.components import billed_quantities
 from metering.ingest.formats.events import request_hash
 from metering.ingest.models import Batch, EventIdentity, QuarantinedEvent, UsageEvent
 from metering.rollups.models import DailyRollup, HourlyRollup
@@ -46,7 +47,7 @@ def test_the_golden_vector_costs_exactly_0_002649_usd(gateway: Gateway, key: API
     assert counts(batch) == {"recorded": 1}
     assert event.cost == GOLDEN_COST
     assert (event.input_tokens, event.cached_input_tokens, event.cache_write_tokens) == (2006, 1920, 0)
-    assert (event.output_tokens, event.reasoning_tokens, event.uncached_input_tokens) == (300, 192, 86)
+    assert (event.output_tokens, event.reasoning_tokens, billed_quantities(event)["input"]) == (300, 192, 86)
     assert event.price is not None
     assert event.price.model.slug == "codex-mini"
     assert event.workspace == key.workspace

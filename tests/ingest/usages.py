@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from metering.ingest.formats.dialects import Counts, Dialect, ProviderUsage, UsageRefused, count_tokens
+from metering.components import Counts
+from metering.ingest.formats.dialects import Dialect, ProviderUsage, UsageRefused, count_tokens
 
 MOST = 2**31 - 1
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metering.components import Counts
 from metering.money import from_pico
 from metering.pricing.rates import Rates, event_cost, load_rates
 from tests.kit.factories import LONG_AGO, NOW, make_model, make_price, make_workspace
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 def test_the_golden_vector() -> None:
     rates = Rates(price_id=1, input=1_500_000, cached_input=375_000, cache_write=1_500_000, output=6_000_000)
-    pico = event_cost(rates, input=2006, cached_input=1920, cache_write=0, output=300)
+    pico = event_cost(rates, Counts(input=2006, cached_input=1920, cache_write=0, output=300, reasoning=192))
     assert pico == 2_649_000_000
     assert from_pico(pico) == Decimal("0.002649")
 
@@ -30,7 +31,7 @@ def test_any_cost_equals_the_decimal_sum_of_its_parts(
     parts: tuple[int, int, int, int], rates: tuple[int, int, int, int]
 ) -> None:
     uncached, cached, cache_write, output = parts
-    cost = event_cost(Rates(1, *rates), uncached + cached + cache_write, cached, cache_write, output)
+    cost = event_cost(Rates(1, *rates), Counts(uncached + cached + cache_write, cached, cache_write, output, 0))
     expected = sum(
         (Decimal(count) * Decimal(rate).scaleb(-6) / 1_000_000 for count, rate in zip(parts, rates, strict=True)), Decimal(0)
     )

@@ -20,6 +20,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from metering.catalogue.models import LanguageModel, PriceVersion
 from metering.console import figures
+from metering.console.prices.rates import INLINE_RATE_COLUMNS, with_inline_rate_columns
 from workspaces.console.kit.base import OperatorAdmin, ReadOnlyInline
 
 STATUS_LABELS = {"listed": "success", "unlisted": "info", "discovered": "warning"}
@@ -54,9 +55,10 @@ class PriceFilter(DropdownFilter):
         return queryset
 
 
+@with_inline_rate_columns
 class PricesOfAModel(ReadOnlyInline):
     model = PriceVersion
-    fields = ("service_tier", "workspace", "above_input_tokens", "effective_from", "input", "cached", "write", "output", "page")
+    fields = ("service_tier", "workspace", "above_input_tokens", "effective_from", *INLINE_RATE_COLUMNS, "page")
     readonly_fields = fields
     ordering = ("service_tier", "-effective_from", "-id")
     per_page = 20
@@ -64,22 +66,6 @@ class PricesOfAModel(ReadOnlyInline):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PriceVersion]:
         return super().get_queryset(request).select_related("workspace", "model")
-
-    @display(description="input")
-    def input(self, price: PriceVersion) -> SafeString:
-        return figures.rate_html(price.input_rate)
-
-    @display(description="cached input")
-    def cached(self, price: PriceVersion) -> SafeString:
-        return figures.rate_html(price.cached_input_rate)
-
-    @display(description="cache write")
-    def write(self, price: PriceVersion) -> SafeString:
-        return figures.rate_html(price.cache_write_rate)
-
-    @display(description="output")
-    def output(self, price: PriceVersion) -> SafeString:
-        return figures.rate_html(price.output_rate)
 
 
 class LanguageModelAdmin(OperatorAdmin):

@@ -16,16 +16,15 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
-from django.utils.text import capfirst
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
-from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from metering.catalogue.models import PriceVersion
 from metering.catalogue.set_price import set_price
 from metering.catalogue.withdraw_price import withdraw_price
-from metering.console import figures
+from metering.components import COMPONENTS, NAMES, own_rates
+from metering.console.prices.rates import RATE_COLUMNS, rate_column_pairs, rate_field, with_rate_columns
 from metering.console.prices.rerating import rerating_link
 from metering.revisions.rerating.rated import rated_since
 from omixa_billing.instants import parse_instant
@@ -36,19 +35,13 @@ from workspaces.console.kit.pages import FormPage
 STATE_LABELS = {"in force": "success", "to come": "info", "succeeded": "", "corrected": "warning"}
 
 
-def rate_field(label: str, help_text: str = "", required: bool = True) -> forms.DecimalField:
-    """USD per million tokens; what a rate may be is decided where prices are set."""
-    widget = UnfoldAdminDecimalFieldWidget(attrs={"step": "any", "inputmode": "decimal"})
-    return forms.DecimalField(label=capfirst(label), help_text=help_text, required=required, widget=widget)
+RatesForm = type("RatesForm", (forms.Form,), {each.name: rate_field(each) for each in COMPONENTS})
 
 
-class PriceForm(forms.Form):
+class PriceForm(RatesForm):  # type: ignore[valid-type,misc]  # its fields follow from the list of components
+    field_order = ("model", "service_tier", *NAMES)
     model = fields.text("model", "As clients send it. An unknown one is created, unlisted.", max_length=300)
     service_tier = fields.text("service tier", "The tier that is served; “default” for most.", max_length=64)
-    input = rate_field("input", "USD per million tokens, at most six decimals. 0 is free.")
-    cached_input = rate_field("cached input", "Empty: cached tokens cost the input rate.", required=False)
-    cache_write = rate_field("cache write", "Empty: cache writes cost the input rate.", required=False)
-    output = rate_field("output", "USD per million tokens, at most six decimals. 0 is free.")
     above_input_tokens = fields.number_field(
         "above input tokens", "Reprices the whole request above this many input tokens. 0: always.", min_value=0
     )
@@ -78,6 +71,7 @@ class PriceStateFilter(DropdownFilter):
         return queryset
 
 
+@with_rate_columns
 class PriceVersionAdmin(OperatorAdmin):
     called = "Prices"
     when_empty = "Until a price is set, usage of a model is recorded and waits unpriced."
@@ -87,10 +81,7 @@ class PriceVersionAdmin(OperatorAdmin):
         "for_whom",
         "begins",
         "state",
-        "input_price",
-        "cached_price",
-        "write_price",
-        "output_price",
+        *RATE_COLUMNS,
     )
     list_display_links = ("what",)
     list_filter = (("model", AutocompleteSelectFilter), ("workspace", AutocompleteSelectFilter), PriceStateFilter)
@@ -100,8 +91,7 @@ class PriceVersionAdmin(OperatorAdmin):
     sortable_by = ()
     fields = (
         ("model", "service_tier"),
-        ("input_price", "output_price"),
-        ("cached_price", "write_price"),
+        *rate_column_pairs(),
         ("for_whom", "above_input_tokens"),
         ("effective_from", "state"),
         ("public_id", "created_at"),
@@ -146,22 +136,6 @@ class PriceVersionAdmin(OperatorAdmin):
     def begins(self, price: PriceVersion) -> SafeString:
         return format_html('<span class="console-nowrap">{}</span>', f"{price.effective_from:%Y-%m-%d %H:%M}")
 
-    @display(description="input $/M")
-    def input_price(self, price: PriceVersion) -> SafeString:
-        return figures.rate_html(price.input_rate)
-
-    @display(description="cached $/M")
-    def cached_price(self, price: PriceVersion) -> SafeString:
-        return figures.rate_html(price.cached_input_rate)
-
-    @display(description="write $/M")
-    def write_price(self, price: PriceVersion) -> SafeString:
-        return figures.rate_html(price.cache_write_rate)
-
-    @display(description="output $/M")
-    def output_price(self, price: PriceVersion) -> SafeString:
-        return figures.rate_html(price.output_rate)
-
     @display(description="state", label=STATE_LABELS)
     def state(self, price: Any) -> str:
         if price.has_successor:
@@ -182,10 +156,7 @@ class PriceVersionAdmin(OperatorAdmin):
         def act(asked: dict[str, Any]) -> HttpResponse:
             price = set_price(
                 asked["model"],
-                input=asked["input"],
-                output=asked["output"],
-                cached_input=asked["cached_input"],
-                cache_write=asked["cache_write"],
+                **{name: asked[name] for name in NAMES},
                 service_tier=asked["service_tier"],
                 above_input_tokens=asked["above_input_tokens"],
                 workspace=asked["workspace"],
@@ -218,10 +189,7 @@ class PriceVersionAdmin(OperatorAdmin):
         given = {
             "model": price.model.slug,
             "service_tier": price.service_tier,
-            "input": price.input_rate,
-            "cached_input": price.cached_input_rate,
-            "cache_write": price.cache_write_rate,
-            "output": price.output_rate,
+            **own_rates(price),
             "above_input_tokens": price.above_input_tokens,
             "workspace": price.workspace_id,
         }

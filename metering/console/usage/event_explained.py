@@ -12,13 +12,11 @@ from django.utils.safestring import SafeString
 
 from metering import dollars
 from metering.catalogue.models import PriceVersion
+from metering.components import BY_NAME, Counts
 from metering.console import figures
 from metering.ingest.models import Batch, EventCorrection, EventStatus, UsageEvent, UsageSource
-from metering.usage.components import components
+from metering.usage.component_costs import ComponentCost, component_costs
 from metering.usage.events import EventRow
-
-# The words of the customer pages: the input beside its cached parts is what was not cached.
-NAMES = {"input": "Input", "cached_input": "Cached input", "cache_write": "Cache write", "output": "Output"}
 
 ACTIONS = {
     EventCorrection.Action.VOID: "Voided",
@@ -29,7 +27,7 @@ ACTIONS = {
 
 def explain(event: UsageEvent, row: EventRow) -> dict[str, Any]:
     """What the event's page shows."""
-    parts = components(row)
+    parts = component_costs(row)
     places = dollars.places_of([row.cost, *(part.cost for part in parts)], at_least=6)
     return {
         "row": row,
@@ -58,8 +56,8 @@ def _corrections(event: UsageEvent) -> list[dict[str, Any]]:
             "words": ACTIONS[EventCorrection.Action(row.action)],
             "at": figures.moment(row.recorded_at),
             "cells": [
-                _moved(row.before_tokens[0], row.after_tokens[0]),
-                _moved(row.before_tokens[3], row.after_tokens[3]),
+                _moved(Counts(*row.before_tokens).input, Counts(*row.after_tokens).input),
+                _moved(Counts(*row.before_tokens).output, Counts(*row.after_tokens).output),
                 _moved_money(row.before_cost, row.after_cost, places),
             ],
             "source": _source(row, batches),
@@ -86,10 +84,10 @@ def _source(row: EventCorrection, batches: dict[int, str]) -> SafeString | str:
     return ""
 
 
-def _component_row(part: Any, places: int) -> list[SafeString]:
+def _component_row(part: ComponentCost, places: int) -> list[SafeString]:
     rate = figures.rate_html(part.rate_per_million)
     return [
-        format_html("{}", NAMES[part.component]),
+        format_html("{}", BY_NAME[part.component].title),
         figures.count_html(part.tokens),
         rate,
         figures.exact_money(part.cost, places),

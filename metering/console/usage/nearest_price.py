@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from metering.catalogue.models import PriceVersion
 from metering.catalogue.set_price import DEFAULT_TIER
+from metering.components import Counts
 from metering.money import from_pico
 from metering.pricing.rates import event_cost, version_rates
 
@@ -35,8 +36,8 @@ def _guess(cause: dict[str, Any], versions: list[PriceVersion]) -> Guess | None:
     if not open_to:
         return None
     nearest = min(open_to, key=lambda version: _distance(version, cause))
-    tokens = (cause["input"], cause["cached"], cause["cache_write"], cause["output"])
-    return Guess(from_pico(event_cost(version_rates(nearest), *tokens)), nearest)
+    counts = Counts(**{name: cause[name] for name in Counts._fields})
+    return Guess(from_pico(event_cost(version_rates(nearest), counts)), nearest)
 
 
 def _distance(version: PriceVersion, cause: dict[str, Any]) -> tuple[bool, bool, bool, bool, timedelta]:

@@ -7,7 +7,8 @@ from uuid import UUID
 
 import msgspec
 
-from metering.ingest.formats.dialects import Counts, Dialect, ProviderUsage, UsageRefused, count_tokens
+from metering.components import Counts
+from metering.ingest.formats.dialects import Dialect, ProviderUsage, UsageRefused, count_tokens
 from metering.ingest.formats.events import UNREADABLE, Count, Known, Rejected, storable, unreadable
 from workspaces.redaction import redact
 

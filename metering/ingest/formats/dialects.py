@@ -4,9 +4,11 @@ Where a provider's parts cannot agree with its total, or two shapes in one objec
 the event is refused with the sentence that says so, and an operator decides.
 """
 
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import msgspec
+
+from metering.components import Counts
 
 MAX_TOKENS = 2**31 - 1
 Tokens = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOKENS)]
@@ -79,19 +81,6 @@ class ProviderUsage(
     candidates_token_count: Tokens | None = None
     thoughts_token_count: Tokens | None = None
     total_token_count: Tokens | None = None
-
-
-class Counts(NamedTuple):
-    """Tokens. `cached_input` and `cache_write` are parts of `input`, `reasoning` is a part of `output`."""
-
-    input: int
-    cached_input: int
-    cache_write: int
-    output: int
-    reasoning: int
-
-
-NOTHING = Counts(0, 0, 0, 0, 0)
 
 
 def count_tokens(usage: ProviderUsage, dialect: Dialect | None) -> Counts:

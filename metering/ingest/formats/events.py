@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from metering.catalogue.set_price import DEFAULT_TIER, normal_tier
-from metering.ingest.formats.dialects import NOTHING, Counts, Dialect, ProviderUsage, UsageRefused, count_tokens
+from metering.components import NOTHING, Counts
+from metering.ingest.formats.dialects import Dialect, ProviderUsage, UsageRefused, count_tokens
 from metering.ingest.models import EventStatus, UsageSource
 from workspaces.redaction import redact
 

@@ -15,8 +15,9 @@ from django.db import connection, transaction
 
 from metering.catalogue.models import LanguageModel
 from metering.catalogue.set_price import normal_tier
+from metering.components import NOTHING, Counts
 from metering.ingest.directory import directory
-from metering.ingest.formats.dialects import MAX_TOKENS, NOTHING, Counts, Dialect, ProviderUsage, UsageRefused, count_tokens
+from metering.ingest.formats.dialects import MAX_TOKENS, Dialect, ProviderUsage, UsageRefused, count_tokens
 from metering.ingest.formats.events import INSTANT, UNREADABLE
 from metering.ingest.models import Batch, QuarantinedEvent
 from metering.money import from_pico
@@ -108,8 +109,7 @@ def _cost(read: Read, models: dict[str, int], owners: dict[str, int], rates: Rat
     found = None if model is None else rates.find(model, read.tier, workspace, read.at, read.counts.input)
     if found is None:
         return None
-    counts = read.counts
-    return from_pico(event_cost(found, counts.input, counts.cached_input, counts.cache_write, counts.output))
+    return from_pico(event_cost(found, read.counts))
 
 
 def _read(content: bytes, arrived: datetime) -> Read | None:

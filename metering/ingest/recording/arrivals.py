@@ -66,11 +66,11 @@ def rate_arrival(arrival: Arrival, rates: RateTable) -> None:
     if event.status == EventStatus.FAILED:
         arrival.cost = 0
         return
-    input, cached_input, cache_write, output, _ = event.counts
-    found = rates.find(arrival.model_id, event.service_tier, arrival.workspace_id, event.occurred_at, input)
+    counts = event.counts
+    found = rates.find(arrival.model_id, event.service_tier, arrival.workspace_id, event.occurred_at, counts.input)
     if found is not None:
         arrival.price_id = found.price_id
-        arrival.cost = event_cost(found, input, cached_input, cache_write, output)
+        arrival.cost = event_cost(found, counts)
 
 
 def last_uses(recorded: Iterable[Arrival], now: datetime) -> dict[int, datetime]:

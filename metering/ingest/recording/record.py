@@ -9,22 +9,23 @@ from datetime import datetime
 
 from django.db import connection
 
+from metering.components import QUANTITIES
 from metering.ingest.recording.arrivals import Arrival, Outcome, rate_arrival
 from metering.ingest.recording.claim import claim
 from metering.ingest.recording.months import require_months
 from metering.money import from_pico
 from metering.pricing.rates import RateTable
 
-WRITE = """
+WRITE = f"""
 COPY metering_usageevent (
-    occurred_at, recorded_at, batch_id, workspace_id, key_id, model_id, price_id, attempt, input_tokens,
-    cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, latency_ms, time_to_first_token_ms,
+    occurred_at, recorded_at, batch_id, workspace_id, key_id, model_id, price_id, attempt,
+    {", ".join(QUANTITIES)}, latency_ms, time_to_first_token_ms,
     service_tier_id, provider_id, status, usage_source, stream, cost, request_id, detail, gateway_id
 ) FROM STDIN (FORMAT BINARY)
 """
 WRITTEN_TYPES = (
     *("timestamptz", "timestamptz", "int8"),
-    *("int4",) * 12,
+    *("int4",) * (5 + len(QUANTITIES) + 2),
     *("int2",) * 4,
     *("bool", "numeric", "text", "text", "int4"),
 )

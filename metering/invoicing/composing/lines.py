@@ -12,18 +12,18 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.db.models import F, Sum
+from django.db.models.expressions import Combinable
 from django.db.models.functions import TruncMonth
 
 from metering.catalogue.models import LanguageModel, PriceVersion
+from metering.components import BY_NAME, COMPONENTS, NAMES, Component, priced_parts, rates_per_million
 from metering.ingest.models import EventStatus
 from metering.invoicing.models import InvoiceLine
 from metering.money import from_pico
 from metering.periods import Period, month_of
-from metering.pricing.components import COMPONENTS, rates_per_million
 from metering.rollups.models import DailyRollup
 from workspaces.models import Workspace
 
-IN_WORDS = {"input": "input", "cached_input": "cached input", "cache_write": "cache write", "output": "output"}
 BILLED_STATUSES = (EventStatus.SUCCEEDED, EventStatus.ABORTED)
 
 
@@ -87,23 +87,27 @@ def used(workspace: Workspace, start: datetime | None, end: datetime) -> Quantit
     if start is not None:
         rollups = rollups.filter(day__gte=start)
     months = rollups.values("model_id", "price_id", tier=F("service_tier__name"), month=TruncMonth("day", tzinfo=UTC)).annotate(
-        input=Sum(F("input_tokens") - F("cached_input_tokens") - F("cache_write_tokens")),
-        cached_input=Sum("cached_input_tokens"),
-        cache_write=Sum("cache_write_tokens"),
-        output=Sum("output_tokens"),
-        total_cost=Sum("cost"),
+        **{each.name: _billed_sum(each) for each in COMPONENTS}, total_cost=Sum("cost")
     )
     rows: list[dict[str, Any]] = [dict(row) for row in months]
     prices = PriceVersion.objects.in_bulk({row["price_id"] for row in rows})
     quantities: Quantities = {}
     for row in rows:
         price = prices.get(row["price_id"])
-        if price is None or row["total_cost"] != from_pico(sum(pico(price, name, row[name]) for name in COMPONENTS)):
+        if price is None or row["total_cost"] != from_pico(sum(pico(price, name, row[name]) for name in NAMES)):
             raise LedgerMismatch(f"{workspace.public_id} {row['month']:%Y-%m}, price {price or row['price_id']}: {row}")
-        for name in COMPONENTS:
+        for name in NAMES:
             if row[name]:
                 quantities[LineKey(row["month"], row["model_id"], row["tier"], price.public_id, name)] = row[name]
     return quantities
+
+
+def _billed_sum(component: Component) -> Sum:
+    """Over rollups: what was counted of it, less what is billed as other components."""
+    billed: Combinable = F(component.quantity)
+    for part in priced_parts(component):
+        billed -= F(part.quantity)
+    return Sum(billed)
 
 
 def draft_lines(quantities: Mapping[LineKey, int], own: Period) -> list[DraftLine]:
@@ -121,7 +125,7 @@ def draft_lines(quantities: Mapping[LineKey, int], own: Period) -> list[DraftLin
         version = (price.effective_from, price.revision, price.above_input_tokens, price.public_id)
         kind_and_month = (line_kind(key, quantities[key], own) != InvoiceLine.Kind.USAGE, key.month)
         what = (models[key.model_id].slug, key.service_tier != "default", key.service_tier)
-        return (*kind_and_month, *what, *version, COMPONENTS.index(key.component))
+        return (*kind_and_month, *what, *version, NAMES.index(key.component))
 
     lines = []
     for key in sorted(quantities, key=order):
@@ -157,7 +161,7 @@ def prices_of(keys: Iterable[LineKey]) -> dict[str, PriceVersion]:
 
 def description(model: str, key: LineKey, price: PriceVersion, dated: bool) -> str:
     """Such as "codex-mini, cached input" and "grok-3, output, priority tier, price from 2026-10-15"."""
-    parts = [model, IN_WORDS[key.component]]
+    parts = [model, BY_NAME[key.component].label]
     if key.service_tier != "default":
         parts.append(f"{key.service_tier} tier")
     if price.above_input_tokens:
@@ -181,8 +185,7 @@ def with_several_versions(keys: Iterable[LineKey], prices: Mapping[str, PriceVer
 
 def rate_of(price: PriceVersion, component: str) -> Decimal:
     """USD per million tokens."""
-    rate: Decimal = getattr(rates_per_million(price), component)
-    return rate
+    return rates_per_million(price)[component]
 
 
 def pico(price: PriceVersion, component: str, tokens: int) -> int:

@@ -10,21 +10,20 @@ from typing import Any
 
 from django.db import connection
 
+from metering.components import COMPONENTS, billed_sql
+
 # An entry carries the clock of its transaction's beginning, so one committed after an invoice may look a little older.
 MARGIN = timedelta(minutes=10)
 
 # Read from the newest entry back: at some moment since then this much more stood than stands now.
-WITHDRAWN = """
+WITHDRAWN = f"""
 WITH over AS (
     SELECT * FROM unnest(%s::int[], %s::timestamptz[], %s::int[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
         AS over (workspace_id, month, model_id, service_tier, price, component, since)
 ), moved AS (
     SELECT over.workspace_id, over.month, over.model_id, over.service_tier, over.price, over.component, entry.id,
            side.sign * CASE over.component
-               WHEN 'input' THEN side.tokens[1] - side.tokens[2] - side.tokens[3]
-               WHEN 'cached_input' THEN side.tokens[2]
-               WHEN 'cache_write' THEN side.tokens[3]
-               WHEN 'output' THEN side.tokens[4]
+               {" ".join(f"WHEN '{each.name}' THEN {billed_sql(each, 'side.tokens[{at}]')}" for each in COMPONENTS)}
            END::bigint AS tokens
     FROM over
     JOIN metering_priceversion price ON price.public_id = over.price
@@ -42,7 +41,7 @@ WITH over AS (
     FROM moved
 )
 SELECT workspace_id, month, model_id, service_tier, price, component, max(withdrawn) FROM since GROUP BY 1, 2, 3, 4, 5, 6
-"""
+"""  # noqa: S608  # constants
 
 BilledItem = tuple[Any, ...]  # workspace, month, model, tier, price, component
 

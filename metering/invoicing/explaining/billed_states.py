@@ -15,24 +15,12 @@ from django.db import connection
 from django.db.models import Q
 
 from metering.catalogue.models import PriceVersion
+from metering.components import BY_NAME, billed_sql
 from metering.ingest.models import EventCorrection
 from metering.invoicing.explaining.line_states import BilledState
 from metering.invoicing.models import InvoiceLine
 from metering.usage.events import EventRow
 from metering.usage.filters import UsageConditions
-
-OF_EVENT = {
-    "input": "input_tokens - cached_input_tokens - cache_write_tokens",
-    "cached_input": "cached_input_tokens",
-    "cache_write": "cache_write_tokens",
-    "output": "output_tokens",
-}
-OF_ENTRY = {
-    "input": "entry.{side}_tokens[1] - entry.{side}_tokens[2] - entry.{side}_tokens[3]",
-    "cached_input": "entry.{side}_tokens[2]",
-    "cache_write": "entry.{side}_tokens[3]",
-    "output": "entry.{side}_tokens[4]",
-}
 
 # Tokens of the line's component under the line's price: an event's as they are, and by how much an entry changed them.
 TOKENS = "CASE WHEN price_id = %(line_price)s THEN {of_event} ELSE 0 END"
@@ -128,7 +116,7 @@ def places_in_log(states: Sequence[BilledState], line: InvoiceLine, item: dict[s
         return {states[number - 1]: LogPlace(*place) for number, *place in cursor.fetchall()}
 
 
-def billed_sql(line: InvoiceLine, times: Mapping[LogPlace, int], changed: bool) -> tuple[str, dict[str, Any]]:
+def quantity_sql(line: InvoiceLine, times: Mapping[LogPlace, int], changed: bool) -> tuple[str, dict[str, Any]]:
     """The tokens that the line bills of an event, as SQL of constants of this module, and its parameters."""
     terms: list[str] = []
     parameters: dict[str, Any] = {}
@@ -151,8 +139,9 @@ def quantities_of(billed: str, scope: UsageConditions, events: Sequence[EventRow
 
 def _of(line: InvoiceLine) -> dict[str, str]:
     """What the statements of this module are filled in with for the line's component."""
-    of_entry = OF_ENTRY[line.component]
+    component = BY_NAME[line.component]
+    after, before = (billed_sql(component, f"entry.{side}_tokens[{{at}}]") for side in ("after", "before"))
     return {
-        "tokens": TOKENS.format(of_event=OF_EVENT[line.component]),
-        "moved": MOVED.format(of_after=of_entry.format(side="after"), of_before=of_entry.format(side="before")),
+        "tokens": TOKENS.format(of_event=billed_sql(component)),
+        "moved": MOVED.format(of_after=after, of_before=before),
     }

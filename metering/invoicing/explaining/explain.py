@@ -10,32 +10,25 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from metering.catalogue.models import PriceVersion
+from metering.components import BY_NAME, billed_quantities, billed_sql
 from metering.ingest.models import ServiceTier
 from metering.invoicing.composing.adjustments import BILLS_TOKENS
 from metering.invoicing.composing.lines import used
 from metering.invoicing.explaining.billed_states import (
     LogPlace,
-    billed_sql,
     by_clock,
     places_in_log,
     quantities_of,
+    quantity_sql,
     was_changed,
 )
 from metering.invoicing.explaining.line_states import BilledState, states_of
 from metering.invoicing.lifecycle.draft import line_key
 from metering.invoicing.models import InvoiceLine
 from metering.money import WIDE
-from metering.pricing.components import tokens_of
 from metering.usage.events import EventPosition, EventQuestion, EventRow, page_in_scope
 from metering.usage.filters import UsageConditions
 
-# Columns that events and rollups share. Above zero, a rollup's row has an event with such tokens, and others without.
-TOKENS = {
-    "input": "input_tokens::bigint - cached_input_tokens - cache_write_tokens",
-    "cached_input": "cached_input_tokens",
-    "cache_write": "cache_write_tokens",
-    "output": "output_tokens",
-}
 OF_THE_ITEM = ("workspace_id = %(workspace)s", "model_id = %(line_model)s", "service_tier_id = %(line_tier)s")
 
 
@@ -90,7 +83,7 @@ def explanation_page(explanation: Explanation | None, limit: int, after: EventPo
     question = EventQuestion(line.invoice.workspace, line.period_start, line.period_end)
     events, last = page_in_scope(question, scope, limit, after)
     if billed is None:
-        return [billed_event(event, line, tokens_under(event, line)) for event in events], last
+        return [billed_event(event, line, billed_quantities(event)[line.component]) for event in events], last
     quantities = quantities_of(billed, scope, events)
     return [billed_event(event, line, quantities[event.id]) for event in events], last
 
@@ -108,7 +101,7 @@ def explanation_of(line: InvoiceLine) -> Explanation | None:
     times: Counter[LogPlace] = Counter()
     for state, count in states.items():
         times[places.get(state, by_clock(state))] += count
-    billed, parameters = billed_sql(line, times, changed)
+    billed, parameters = quantity_sql(line, times, changed)
     conditions = OF_THE_ITEM if changed else whole.conditions
     return Explanation(
         line, UsageConditions((*conditions, f"{billed} <> 0"), whole.parameters | parameters, narrow=False), billed
@@ -131,14 +124,9 @@ def whole_month(line: InvoiceLine) -> UsageConditions:
         "line_tier": ServiceTier.objects.values_list("pk", flat=True).get(name=line.service_tier),
         "line_price": PriceVersion.objects.values_list("pk", flat=True).get(public_id=line.price),
     }
-    conditions = (*OF_THE_ITEM, "price_id = %(line_price)s", f"{TOKENS[line.component]} > 0")
+    # Of columns that events and rollups share: above zero, a rollup's row has an event with such tokens, and others without.
+    conditions = (*OF_THE_ITEM, "price_id = %(line_price)s", f"{billed_sql(BY_NAME[line.component])} > 0")
     return UsageConditions(conditions, parameters, narrow=True)
-
-
-def tokens_under(event: EventRow, line: InvoiceLine) -> int:
-    tokens = tokens_of(event.input_tokens, event.cached_input_tokens, event.cache_write_tokens, event.output_tokens)
-    quantity: int = getattr(tokens, line.component)
-    return quantity
 
 
 def billed_event(event: EventRow, line: InvoiceLine, quantity: int) -> BilledEvent:

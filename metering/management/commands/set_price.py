@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from metering.catalogue.models import LanguageModel
 from metering.catalogue.set_price import describe, parse_rate, set_price
+from metering.components import BY_NAME, COMPONENTS, NAMES, Component
 from metering.revisions.rerating.rated import rated_since
 from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
@@ -18,10 +19,8 @@ class Command(JsonCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("model")
-        for name in ("--input", "--output"):
-            parser.add_argument(name, required=True, metavar="R", help="USD per million tokens, at most six decimals")
-        for name in ("--cached-input", "--cache-write"):
-            parser.add_argument(name, metavar="R", help="as --input; left out: the input rate applies")
+        for component in sorted(COMPONENTS, key=lambda each: bool(each.fallback)):
+            parser.add_argument(option(component), required=not component.fallback, metavar="R", help=rate_help(component))
         parser.add_argument("--tier", default="default")
         parser.add_argument("--above-input-tokens", type=int, default=0, metavar="N")
         parser.add_argument("--workspace", metavar="ID", help="only for this workspace")
@@ -32,10 +31,7 @@ class Command(JsonCommand):
         known = LanguageModel.objects.filter(slug=options["model"]).exists()
         version = set_price(
             options["model"],
-            input=parse_rate(options["input"], "--input"),
-            output=parse_rate(options["output"], "--output"),
-            cached_input=optional_rate(options["cached_input"], "--cached-input"),
-            cache_write=optional_rate(options["cache_write"], "--cache-write"),
+            **{each.name: optional_rate(options[each.name], option(each)) for each in COMPONENTS},
             service_tier=options["tier"],
             above_input_tokens=options["above_input_tokens"],
             workspace=workspace_named(options["workspace"]),
@@ -44,16 +40,7 @@ class Command(JsonCommand):
             actor=command_actor("set_price"),
             now=timezone.now(),
         )
-        shown = (
-            "price_id",
-            "model",
-            "service_tier",
-            "effective_from",
-            "input",
-            "cached_input",
-            "cache_write",
-            "output",
-        )
+        shown = ("price_id", "model", "service_tier", "effective_from", *NAMES)
         described = describe(version)
         if not known:
             self.stderr.write(f"There was no model {version.model.slug}: it was made, unlisted.")
@@ -69,6 +56,16 @@ class Command(JsonCommand):
                 f"To rate them again: manage.py rerate {version.model.slug} --from {described['effective_from']}{only}"
             )
         return {name: described[name] for name in shown}
+
+
+def option(component: Component) -> str:
+    return f"--{component.name.replace('_', '-')}"
+
+
+def rate_help(component: Component) -> str:
+    if component.fallback:
+        return f"as {option(BY_NAME[component.fallback])}; left out: the {component.fallback_label} rate applies"
+    return f"USD per million {component.unit}s, at most six decimals"
 
 
 def optional_rate(text: str | None, name: str) -> Decimal | None:

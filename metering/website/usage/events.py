@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from metering.errors import NotFound
 from metering.usage.api import each_event, events_csv
-from metering.usage.components import Component, components
+from metering.usage.component_costs import ComponentCost, component_costs
 from metering.usage.events import EventQuestion, EventRow, all_events, events_page, request_attempts
 from metering.usage.filters import STATUS_WORDS
 from metering.usage.history import CorrectionRow, request_corrections
@@ -37,7 +37,7 @@ class DisplayedEvent:
 class Explained(DisplayedEvent):
     """With its parts, what else the gateway said, and what was corrected since."""
 
-    parts: list[Component]
+    parts: list[ComponentCost]
     detail: list[tuple[str, str]]
     corrections: list[CorrectionRow]
 
@@ -88,4 +88,4 @@ def explained(event: EventRow, names: dict[str, str], corrections: list[Correcti
     said: dict[str, Any] = json.loads(event.detail) if event.detail else {}
     detail = [(name, value if isinstance(value, str) else json.dumps(value)) for name, value in said.items()]
     plain = displayed_event(event, names)
-    return Explained(plain.event, plain.key_name, plain.status, components(event), detail, corrections)
+    return Explained(plain.event, plain.key_name, plain.status, component_costs(event), detail, corrections)
