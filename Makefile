@@ -51,5 +51,5 @@ lock: ## choose versions again, within pyproject.toml; with ARGS=--upgrade the n
 	$(LOCK) $(ARGS) --extra=dev --constraint=requirements.lock --output-file=requirements-dev.lock
 
 clean: ## caches and collected files; the data in .omixa and the .venv stay
-	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis staticfiles
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .omixa-tests staticfiles
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

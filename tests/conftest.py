@@ -6,18 +6,22 @@ from typing import Any
 
 import hypothesis
 import pytest
+import pytest_django.fixtures
 from allauth.account.internal.flows import login
 from allauth.account.internal.userkit import user_id_to_str
 from django.apps import apps
 from django.contrib.auth.signals import user_logged_in
+from django.core.management.sql import emit_post_migrate_signal
 from django.db import connection
 from django.db.models.signals import post_migrate
 from psycopg import sql
 from pytest_django.plugin import DjangoDbBlocker
 
+from omixa_billing.embedded import home
 from tests import isolation
 from tests.kit import statements, static_files
 from tests.kit.commits import done_on_commit
+from tests.kit.prepared import TEST_DATABASE
 
 # What failed in another run is told by that run; it must not decide what this one tries.
 hypothesis.settings.register_profile("omixa", database=None, print_blob=True)
@@ -33,9 +37,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.parent.name not in LONG)
 
 
+_migrated_database = pytest_django.fixtures.django_db_setup
+
+
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+def _prepared_database(django_test_environment: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """The server of this process came with one. What follows migrations each time follows here too."""
+    connection.settings_dict["NAME"] = TEST_DATABASE
+    with django_db_blocker.unblock():
+        emit_post_migrate_signal(verbosity=0, interactive=False, db=connection.alias)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlocker) -> None:
     """Django empties the tables after a test that commits. Only this database allows it, to all who connect from now on."""
+    is_prepared = home.uses_embedded_postgres() and not request.config.getoption("create_db")
+    request.getfixturevalue("_prepared_database" if is_prepared else "_migrated_database")
     with django_db_blocker.unblock():
         name = sql.Identifier(str(connection.settings_dict["NAME"]))
         with connection.cursor() as cursor:

@@ -17,6 +17,7 @@ import pytest
 from omixa_billing.embedded import home, postgres, redis
 from omixa_billing.embedded.cluster import Cluster
 from omixa_billing.embedded.roles import SUPERUSER, USER
+from tests.kit import prepared
 
 DURABLE = ("fsync", "synchronous_commit", "full_page_writes")  # of data that nobody needs after the run
 
@@ -41,6 +42,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         return
     try:
         if home.uses_embedded_postgres():
+            prepared.put_postgres_into(folder)
             _let_tests_work(_running.enter_context(postgres.ensure_running(bound=True)))
         if home.uses_embedded_redis():
             _running.enter_context(redis.running_redis())

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from omixa_billing.embedded import postgres
 from tests.chaos.instance import new_home
+from tests.kit.prepared import put_postgres_into
 
 MIB = 1024 * 1024
 SIZE = 400  # MiB: room for an empty database and its first WAL
@@ -44,8 +44,7 @@ def small_disk() -> Iterator[SmallDisk]:
     """A home with a database on it. Raises NotPermitted."""
     home = new_home()
     try:
-        with postgres.ensure_running(home) as cluster:
-            cluster.answers()
+        put_postgres_into(home)
         disk = SmallDisk(home)
         made = home / "made"
         disk.mounted.rename(made)

@@ -23,6 +23,7 @@ from omixa_billing.embedded.cluster import Cluster
 from omixa_billing.embedded.deathsig import die_with_parent
 from tests.benchmarks.product import OURS, stop
 from tests.first_run import REPOSITORY, free_port
+from tests.kit.prepared import put_postgres_into
 
 POINTS = Path(__file__).parent / "points"
 SECONDS_TO_START = 300
@@ -182,6 +183,8 @@ def running_instance(home: Path | None = None, **settings: str) -> Iterator[Inst
     port = free_port()
     orders = folder / "orders"
     orders.mkdir()
+    if not (folder / "postgres").exists():
+        put_postgres_into(folder)
     (folder / "started_before").touch()  # so that it makes no demo workspace
     mine = {"OMIXA_HOME": str(folder), "PORT": str(port), "PYTHONPATH": str(POINTS), "OMIXA_CHAOS_POINTS": str(orders)}
     inherited = {name: value for name, value in os.environ.items() if name not in ("MAKELEVEL", "MAKEFLAGS")}
