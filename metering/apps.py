@@ -6,9 +6,10 @@ class MeteringConfig(AppConfig):
     name = "metering"
 
     def ready(self) -> None:
-        from metering.credits.changed import billing_changed
         from metering.jobs.timetable import apply_timetable
-        from metering.payments.balance.suspension import after_change
+        from metering.limits.changed import balance_wanted, billing_changed
+        from metering.payments.balance.suspension import after_change, answer_wanted
 
         post_migrate.connect(apply_timetable, sender=self)
         billing_changed.connect(after_change, dispatch_uid="suspension")
+        balance_wanted.connect(answer_wanted, dispatch_uid="suspension")

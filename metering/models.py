@@ -10,6 +10,15 @@ from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.numbering import InvoiceSequence
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms, TaxRate
 from metering.jobs.models import JobOrder, JobRun
+from metering.limits.models import (
+    Budget,
+    BudgetWindow,
+    Hold,
+    HoldDay,
+    LimitAccount,
+    RefusedRequests,
+    ThresholdCrossing,
+)
 from metering.payments.mails.models import Notice
 from metering.payments.models import (
     Dispute,
@@ -30,6 +39,8 @@ __all__ = [
     "AgreedPricing",
     "Batch",
     "BillingTerms",
+    "Budget",
+    "BudgetWindow",
     "CreditEntry",
     "CreditGrant",
     "CreditNote",
@@ -39,6 +50,8 @@ __all__ = [
     "Dunning",
     "EventCorrection",
     "EventIdentity",
+    "Hold",
+    "HoldDay",
     "HourlyRollup",
     "IdempotencyKey",
     "Invoice",
@@ -48,6 +61,7 @@ __all__ = [
     "JobOrder",
     "JobRun",
     "LanguageModel",
+    "LimitAccount",
     "Notice",
     "Payment",
     "PaymentAccount",
@@ -56,10 +70,12 @@ __all__ = [
     "Provider",
     "QuarantinedEvent",
     "Refund",
+    "RefusedRequests",
     "Rerating",
     "ServiceTier",
     "StripeKey",
     "TaxRate",
+    "ThresholdCrossing",
     "TopUp",
     "UsageEvent",
     "WebhookEvent",

@@ -14,7 +14,7 @@ from metering.website.confirmed_acts import NOT_CONFIRMED
 from omixa_billing.brokers import broker_options, is_rabbitmq
 from omixa_billing.embedded import home, postgres, redis
 from omixa_billing.environment import DEVELOPMENT, Environment, environment_fault, production_faults
-from omixa_billing.limits.configuration import SIGN_IN_RATES, proxy_count, rate_limits, redis_url
+from omixa_billing.rate_limits.configuration import SIGN_IN_RATES, proxy_count, rate_limits, redis_url
 from omixa_billing.log_lines import RefusalsInOneLine, redact_rendered
 from omixa_billing.static_files.folder import collected
 
@@ -114,7 +114,7 @@ MIDDLEWARE = [
     "omixa_billing.static_files.middleware.ServeStaticFiles",
     "omixa_billing.http.compression.CompressTexts",
     "omixa_billing.http.headers.SendOnlyWhatChanged",
-    "omixa_billing.limits.middleware.limit_rates",
+    "omixa_billing.rate_limits.middleware.limit_rates",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -312,6 +312,12 @@ WEBHOOK_MAX_BYTES = 1024 * 1024
 ANONYMOUS_MAX_BYTES = 256 * 1024  # of callers with neither a session nor a credential: such as sign-in forms
 FRONT_MAX_BUFFERED_BYTES = env.int("FRONT_MAX_BUFFERED_MB", default=256) * 1024 * 1024  # in each web process, twice
 GATEWAY_THREADS = env.int("GATEWAY_THREADS", default=16)
+# Output tokens held for a request that names none and a model that does not say, and added to a long stream.
+AUTHORIZE_OUTPUT_TOKENS = env.int("AUTHORIZE_OUTPUT_TOKENS", default=4096)
+# A request is let run with less output than it asked for, down to this.
+AUTHORIZE_LEAST_OUTPUT_TOKENS = env.int("AUTHORIZE_LEAST_OUTPUT_TOKENS", default=256)
+AUTHORIZE_CACHE_SECONDS = env.int("AUTHORIZE_CACHE_SECONDS", default=5)
+HOLD_SECONDS = env.int("HOLD_SECONDS", default=900)
 PROBE_THREADS = 2
 PAGES_AT_ONCE = env.int("PAGES_AT_ONCE", default=256)
 PAGES_WAIT_SECONDS = env.float("PAGES_WAIT_SECONDS", default=20)

@@ -18,8 +18,9 @@ from django.db.models import Model
 
 from metering.ingest.quarantine import estimate
 from metering.ingest.recording import claim
+from metering.limits import known
 from metering.payments.stripe import client
-from metering.pricing import current, outlook
+from metering.pricing import current, outlook, recent
 from omixa_billing import reminders
 from tests.kit import factories
 from workspaces.audit import entries
@@ -35,6 +36,8 @@ def forget() -> None:
     reminders.forget_asked()
     factories.forget_names()
     current.forget_rates()
+    recent.forget_recent_rates()
+    known.forget_known()
     entries.forget_seen()
     outlook._kept = None
     claim._careful = 0

@@ -11,7 +11,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from omixa_billing.limits.downloads import guarded
+from omixa_billing.rate_limits.downloads import guarded
 from workspaces import audit
 from workspaces.access.authentication import Caller
 from workspaces.redaction import redact

@@ -106,6 +106,10 @@ class Workspace(models.Model):
     suspended_at = models.DateTimeField(null=True, editable=False)
     suspensions = ArrayField(models.CharField(max_length=16, choices=Suspension.choices), default=list, editable=False)
     suspended_because = models.CharField(max_length=300, default="", editable=False)
+    # Which models its keys may ask for, as clients name them; null: all.
+    allowed_models = ArrayField(models.CharField(max_length=300), null=True, editable=False)
+    # Whether a model that has no price is refused before it runs, rather than recorded and priced later.
+    refuses_unpriced = models.BooleanField(default=False, editable=False)
 
     class Meta:
         ordering = ["name", "id"]
@@ -203,6 +207,8 @@ class APIKey(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Which models it may ask for, beside what its workspace may; null: all of those.
+    allowed_models = ArrayField(models.CharField(max_length=300), null=True, editable=False)
 
     class Meta:
         verbose_name = "API key"
@@ -323,6 +329,25 @@ class Credential(models.Model):
 
     def __str__(self) -> str:
         return f"{self.prefix}…{self.last_four}"
+
+
+class AccessChange(models.Model):
+    """That the answer about a key may have changed, or about all keys of a workspace: what gateways remember is then asked again.
+
+    A trigger writes it, at the commit of whatever changed it. Numbers follow commits.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, db_index=False)
+    key = models.ForeignKey(APIKey, on_delete=models.CASCADE, db_index=False, null=True)
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["changed_at"], name="access_changes_by_age")]
+
+    def __str__(self) -> str:
+        return f"{self.id}: {self.key or self.workspace}"
 
 
 class SentForm(models.Model):

@@ -13,8 +13,8 @@ from decimal import Decimal
 from django.db import transaction
 from django.db.models import Sum
 
-from metering.credits.changed import note_change
 from metering.credits.models import CreditEntry, CreditGrant
+from metering.limits.changed import note_change
 from metering.money import ONE_CENT, cents_text
 from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit

@@ -1,4 +1,4 @@
-"""Changes recorded events and moves their rollups by what changed, in one transaction of the caller's."""
+"""Changes recorded events and moves their rollups and limits by what changed, in one transaction of the caller's."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -8,6 +8,7 @@ from django.db import connection
 
 from metering.components import QUANTITIES
 from metering.ingest.models import EventStatus
+from metering.limits.settle import CostChange, settle_changes
 from metering.money import from_pico
 from metering.periods import floor_day, floor_hour
 from metering.revisions.stored_events import EventState, Stored
@@ -44,8 +45,8 @@ class EventChange(NamedTuple):
     after: EventState
 
 
-def change_events(changes: Sequence[EventChange]) -> None:
-    """Writes what events become, each named once, and moves the rollups. The caller holds the events' rows."""
+def change_events(changes: Sequence[EventChange], now: datetime) -> None:
+    """Writes what events become, each named once, and moves rollups and limits. The caller holds the events' rows."""
     moved = [each for each in changes if each.after != each.event.state]
     if not moved:
         return
@@ -58,6 +59,13 @@ def change_events(changes: Sequence[EventChange]) -> None:
     hours = differences_by_hour(moved)
     apply(hours)
     _tidy(key for key, sums in hours.items() if sums[0] < 0)
+    settle_changes([_cost_change(each) for each in moved], now)
+
+
+def _cost_change(change: EventChange) -> CostChange:
+    event, after = change
+    pico = (after.cost or 0) - (event.state.cost or 0)
+    return CostChange(event.workspace_id, event.occurred_at, event.id, pico)
 
 
 def _columns(change: EventChange) -> tuple[object, ...]:

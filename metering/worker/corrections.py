@@ -132,7 +132,7 @@ def _correct(sent: Iterable[SentCorrectionRow], places: set[Place], rates: RateT
     events = lock_events(places)
     decided = decide(sent, events, corrections_so_far(list(events.values())), rates)
     append(decided.entries, now)
-    change_events(decided.changes)
+    change_events(decided.changes, now)
     return list(zip(sent, decided.verdicts, strict=True))
 
 

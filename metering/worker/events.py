@@ -1,6 +1,6 @@
 """Empties the inbox: claims waiting batches, as many as make one good transaction, and records them set by set.
 
-What must be true together is written together: identities, events, rollups, the quarantine, the batches' own state. A killed
+What must be true together is written together: identities, events, rollups, the quarantine, the batches' own state, budgets and holds. A killed
 worker leaves its batches waiting, and any other worker, or the same one later, claims them.
 """
 
@@ -12,6 +12,7 @@ from metering.ingest.quarantine.revoked import quarantine_late
 from metering.ingest.recording.arrivals import last_uses, resolve_names
 from metering.ingest.recording.mark import mark_processed
 from metering.ingest.recording.record import record_events
+from metering.limits.settle import settle_recorded
 from metering.pricing.current import current_rates
 from metering.pricing.rates import RateTable
 from metering.rollups.fold import fold_events
@@ -73,3 +74,4 @@ def _record(batches: list[Claimed], rates: RateTable, now: datetime) -> None:
     fold_events(outcome.recorded)
     mark_processed(batches, outcome, now)
     note_uses(last_uses(outcome.recorded, now))
+    settle_recorded(outcome.recorded, now)  # last: whoever authorises waits for these rows until the commit

@@ -11,9 +11,10 @@ from metering.ingest.directory import directory
 from metering.ingest.formats.events import Event, Known, Rejected
 from metering.ingest.intake.inbox import Claimed
 from metering.ingest.intake.receive import Refused, check_each, quarantine
-from metering.ingest.recording.arrivals import Outcome, last_uses, resolve_names
+from metering.ingest.recording.arrivals import Arrival, Outcome, last_uses, resolve_names
 from metering.ingest.recording.mark import mark_processed
 from metering.ingest.recording.record import record_events
+from metering.limits.settle import settle_recorded
 from metering.pricing.rates import RateTable
 from metering.rollups.fold import fold_events
 from omixa_billing.sqlstates import sqlstate_of
@@ -28,6 +29,7 @@ def record_one_by_one(batches: list[Claimed], rates: RateTable, now: datetime) -
 
     Locks are taken event by event here, so two of these can deadlock: the one that loses is tried again.
     """
+    recorded: list[Arrival] = []
     for claimed in batches:
         batch = _revalidated(claimed, now)
         total = Outcome([], [], [])
@@ -49,7 +51,9 @@ def record_one_by_one(batches: list[Claimed], rates: RateTable, now: datetime) -
                 for sums, part in zip(total, outcome, strict=True):
                     sums += part
         mark_processed([batch._replace(items=items)], total, now)
+        recorded += total.recorded
         note_uses(last_uses(total.recorded, now))
+    settle_recorded(recorded, now)
 
 
 def _revalidated(batch: Claimed, now: datetime) -> Claimed:

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection, transaction
 
 from metering.credits import ledger
-from metering.credits.changed import BillingChange, billing_changed
+from metering.limits.changed import BillingChange, billing_changed
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.change import save_terms
 from metering.invoicing.terms.models import BillingTerms

@@ -12,7 +12,7 @@ from pytest_django import Settings
 from omixa_billing.environment import Environment
 from omixa_billing.http.client_address import UNKNOWN, address_group, client_address
 from omixa_billing.http.middleware import name_caller
-from omixa_billing.limits.configuration import proxy_count
+from omixa_billing.rate_limits.configuration import proxy_count
 from workspaces.signin.accounts import AccountAdapter
 
 

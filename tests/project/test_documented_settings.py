@@ -5,13 +5,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from omixa_billing.limits.configuration import DEFAULTS
+from omixa_billing.rate_limits.configuration import DEFAULTS
 from tests.first_run import REPOSITORY
 
 # The sources that read the environment; all others find settings in Django's.
 READERS = (
     "omixa_billing/settings.py",
-    "omixa_billing/limits/configuration.py",
+    "omixa_billing/rate_limits/configuration.py",
     "omixa_billing/embedded/home.py",
     "omixa_billing/supervision/address.py",
     "omixa_billing/supervision/programs.py",

@@ -16,6 +16,7 @@ STAGES = [
     "pricing",
     "ingest",
     "rollups",
+    "limits",
     "revisions",
     "worker",
     "usage",

@@ -20,7 +20,7 @@ from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.request import Request
 
-from omixa_billing.limits.middleware import accept_credential
+from omixa_billing.rate_limits.middleware import accept_credential
 from workspaces.audit import credentials as audited_credentials
 from workspaces.errors import Unauthenticated, WorkspaceSuspended, WrongKindOfCredential
 from workspaces.keys import secrets

@@ -7,9 +7,9 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from metering.credits.changed import note_change
 from metering.invoicing.terms.in_force import in_force, pricing_of, terms_of
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms, TaxRate
+from metering.limits.changed import note_change
 from metering.periods import month_of
 from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit

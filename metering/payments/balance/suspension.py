@@ -1,7 +1,7 @@
 """Refusing a workspace's live keys: while an invoice is past due, if that was agreed, and while prepaid credit is used up.
 
 Decided in one place, from what is so at that moment, under the workspace's lock: after each change of it that is committed
-(`credits/changed.py`), and by the watch, which also sees usage and finds what a process that died left undone.
+(`limits/changed.py`), and by the watch, which also sees usage and finds what a process that died left undone.
 """
 
 from datetime import datetime
@@ -14,7 +14,8 @@ from django.db.models import Q
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.in_force import terms_of
 from metering.invoicing.terms.models import BillingTerms
-from metering.payments.balance.balance import balance_of
+from metering.payments.balance.balance import Balance
+from metering.payments.balance.spendable import prepare_account, update_spendable
 from metering.payments.clock import Clock, ticking
 from metering.payments.models import Dunning
 from workspaces import audit
@@ -28,9 +29,11 @@ USED_UP = "Its prepaid credit is used up."
 
 def update_suspension(workspace_id: int, now: datetime) -> str:
     """Suspends the workspace or lets it work again, as it should be now; why it is suspended, empty where it is not."""
+    prepare_account(workspace_id)
     with transaction.atomic():
         workspace = lock_workspace(workspace_id)
-        found = _reasons(workspace, now)
+        terms = terms_of(workspace)
+        found = _reasons(workspace, terms, update_spendable(workspace, terms, now))
         codes, because = list(found), " ".join(found.values())
         if (codes, because) != (workspace.suspensions, workspace.suspended_because):
             _set(workspace, codes, because, now)
@@ -43,6 +46,11 @@ def after_change(workspace_id: int, now: datetime, **_: Any) -> None:
         update_suspension(workspace_id, now)
     except Exception:
         log.exception("suspension_not_judged", workspace_id=workspace_id)
+
+
+def answer_wanted(workspace_id: int, now: datetime, **_: Any) -> None:
+    """A decision needs the balance: it waits for this, and is refused as unavailable where this fails."""
+    update_suspension(workspace_id, now)
 
 
 def update_suspensions(now: datetime | Clock) -> dict[str, int]:
@@ -68,13 +76,12 @@ def _workspaces_to_check() -> list[Workspace]:
     return list(Workspace.objects.filter(agreed | prepaid | Q(suspended_at__isnull=False)).order_by("pk"))
 
 
-def _reasons(workspace: Workspace, now: datetime) -> dict[str, str]:
+def _reasons(workspace: Workspace, terms: BillingTerms, balance: Balance | None) -> dict[str, str]:
     """Every reason and its sentence. The workspace is locked, so that its balance and its invoices stand still."""
-    terms = terms_of(workspace)
     reasons: dict[str, str] = {}
     if terms.suspend_when_past_due and (invoice := past_due_invoice(workspace)):
         reasons[Workspace.Suspension.PAST_DUE.value] = f"The invoice {invoice.number} is overdue."
-    if terms.mode == BillingTerms.Mode.PREPAID and not workspace.sandbox and balance_of(workspace, now).left <= 0:
+    if balance is not None and balance.left <= 0:
         reasons[Workspace.Suspension.NO_CREDIT.value] = USED_UP
     return reasons
 

@@ -15,10 +15,10 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
-from metering.credits.changed import note_change
 from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
 from metering.jobs.progress import Progress, unheard
+from metering.limits.changed import note_change
 from metering.money import cents_text
 from metering.payments.clock import Clock, ticking
 from metering.payments.collecting.minimum import enough_due, is_below_minimum

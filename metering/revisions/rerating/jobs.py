@@ -108,7 +108,7 @@ def _rate_some(order_id: int, now: datetime) -> int | None:
         found = next_events(scope, rates, _position(order), lock=True)
         changes = changes_of_rating(found.events, rates)
         append((_entry(order, each) for each in changes if each.event.state.cost is not None), now)
-        change_events(changes)
+        change_events(changes, now)
         _note(order, len(found.events), changes)
         _move_on(order, found.next, now)
     return len(changes)

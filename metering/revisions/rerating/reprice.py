@@ -5,6 +5,7 @@ first price is no correction: it leaves no entry on the trail.
 """
 
 from django.db import transaction
+from django.utils import timezone
 
 from metering.pricing.current import current_rates
 from metering.revisions.change_events import change_events
@@ -33,5 +34,5 @@ def _price_some(after: RatingPosition) -> tuple[int, RatingPosition | None]:
         look_up_by_key()
         found = next_events(WAITING, rates, after, lock=True)
         changes = changes_of_rating(found.events, rates)
-        change_events(changes)
+        change_events(changes, timezone.now())
     return len(changes), found.next

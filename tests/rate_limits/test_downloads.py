@@ -15,8 +15,8 @@ from metering.invoicing.credit_notes.issue import issue
 from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
-from omixa_billing.limits import downloads, store
-from omixa_billing.limits.downloads import TooManyDownloads, guarded
+from omixa_billing.rate_limits import downloads, store
+from omixa_billing.rate_limits.downloads import TooManyDownloads, guarded
 from tests.invoicing.conftest import Meter, acme, finalized, use
 from tests.kit.factories import make_key
 from tests.workspaces.conftest import NOW, a_key, a_member

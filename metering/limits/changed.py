@@ -1,8 +1,10 @@
-"""Says that what a workspace may still use may have changed: its credit, its terms, an invoice past due.
+"""Signals about a workspace's balance, to which later stages listen (`payments/balance/`).
 
-Those who change it say so inside their transaction, and need not know who listens: `payments/balance/suspension.py` decides
-about the workspace's keys. It is heard once the change is committed. Where the process dies in between, the watch of
-suspensions finds it.
+`billing_changed`: what a workspace may still use may have changed: its credit, its terms, an invoice past due, usage that used
+its balance up. It is sent inside the transaction that changes it, and heard once that is committed; where the process dies in
+between, the watch of suspensions finds it.
+
+`balance_wanted`: a decision needs the balance, and what is kept of it is too old.
 """
 
 from dataclasses import dataclass, field
@@ -12,6 +14,7 @@ from django.db import transaction
 from django.dispatch import Signal
 
 billing_changed = Signal()
+balance_wanted = Signal()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +37,8 @@ def note_change(workspace_id: int, now: datetime) -> None:
     waiting = transaction.get_connection().run_on_commit
     if not any(act == change for _, act, _ in waiting):
         transaction.on_commit(change)
+
+
+def want_balance(workspace_id: int, now: datetime) -> None:
+    """Returns when it was worked out."""
+    balance_wanted.send(sender=None, workspace_id=workspace_id, now=now)

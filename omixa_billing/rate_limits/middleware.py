@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse
 
 from omixa_billing.api.errors import too_many_requests
 from omixa_billing.http.client_address import address_group, client_address
-from omixa_billing.limits import rates
+from omixa_billing.rate_limits import rates
 from workspaces.keys.secrets import bearer_secret
 
 GATEWAYS, HEALTH = "/gateway/", "/healthz"

@@ -12,9 +12,9 @@ from django.test import Client
 from redis import Redis
 
 from omixa_billing.environment import Environment
-from omixa_billing.limits import store
-from omixa_billing.limits.configuration import broker_as_redis, rate_limits, redis_url
-from omixa_billing.limits.rates import RequestRate, parse_request_rate
+from omixa_billing.rate_limits import store
+from omixa_billing.rate_limits.configuration import broker_as_redis, rate_limits, redis_url
+from omixa_billing.rate_limits.rates import RequestRate, parse_request_rate
 from tests.workspaces.conftest import NOW, PASSWORD, TESTS, a_key, a_member
 from workspaces.keys import issue
 from workspaces.models import Workspace

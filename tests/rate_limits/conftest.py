@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 
 from omixa_billing.embedded import redis
-from omixa_billing.limits import store
+from omixa_billing.rate_limits import store
 
 RATES = {"api": "5/m", "pages": "5/m", "anonymous": "3/m", "sign_in": "2/m", "webhooks": "2/m"}
 

@@ -20,7 +20,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from omixa_billing.api.errors import Refusal, speaks_json, too_many_requests
-from omixa_billing.limits.store import Script
+from omixa_billing.rate_limits.store import Script
 
 LEASE_SECONDS = 60
 RENEW_SECONDS = 20

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from omixa_billing.limits import downloads
+from omixa_billing.rate_limits import downloads
 from tests.every_address.addresses import every_address
 from tests.every_address.conftest import browser_of, fixed_day, world
 from tests.openapi.world import World

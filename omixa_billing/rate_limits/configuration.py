@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from omixa_billing.embedded import redis
 from omixa_billing.environment import Environment
-from omixa_billing.limits.rates import parse_request_rate
+from omixa_billing.rate_limits.rates import parse_request_rate
 
 DEFAULTS = {"api": "1200/m", "pages": "1200/m", "anonymous": "600/m", "sign_in": "60/m", "webhooks": "1200/m"}
 # Of allauth's pages, counted in the shared cache: "ip" is the caller's address, "key" what `workspaces.signin.limits` says,

@@ -10,7 +10,7 @@ from functools import cache
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpResponseBase
 
-from omixa_billing.limits.store import Script
+from omixa_billing.rate_limits.store import Script
 
 SECONDS = {"s": 1, "m": 60, "h": 3_600}
 WRITTEN = re.compile(r"([1-9]\d{0,8})/([smh])", re.ASCII)

@@ -1,0 +1,76 @@
+"""The row that is a workspace's lock for all its limits, and what of a prepaid balance is free.
+
+Whoever changes what is spent or held has it locked until the commit: authorising, settling, expiry, a new budget. A workspace
+without the row has no limits and waits for nobody. The row is made once, alone: those who decide and settle hold LIMITS_LOCK shared,
+so that none of them is under way with the belief that there are no limits.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_CEILING, Decimal
+
+from django.db import connection, transaction
+
+from metering.limits.models import LimitAccount
+
+LIMITS_LOCK = 7_239_003
+
+
+def ensure_account(workspace_id: int) -> None:
+    """Makes the row where it is missing. Best outside of a transaction: it waits for all who decide or settle."""
+    if LimitAccount.objects.filter(pk=workspace_id).exists():
+        return
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LIMITS_LOCK])
+        LimitAccount.objects.get_or_create(workspace_id=workspace_id)
+
+
+def lock_account(workspace_id: int) -> LimitAccount | None:
+    """As it is under the lock; None for a workspace without limits."""
+    return LimitAccount.objects.select_for_update().filter(pk=workspace_id).first()
+
+
+@dataclass(frozen=True, slots=True)
+class Spendable:
+    """What a prepaid workspace has left: exact USD, what a dollar of usage takes of it, and until when that can be counted on."""
+
+    left: Decimal
+    factor: Decimal
+    valid_until: datetime | None
+
+
+def set_balance(account: LimitAccount, found: Spendable | None, now: datetime) -> None:
+    """The balance as it was worked out under the account's lock; None for a workspace that is not prepaid."""
+    account.balance = None if found is None else found.left
+    account.factor = Decimal(1) if found is None else _stored(found.factor)
+    account.valid_until = None if found is None else found.valid_until
+    account.balanced_at = now
+    if found is None:
+        account.held = Decimal(0)
+    else:
+        account.held = _held_of_balance(account)
+    account.save(update_fields=["balance", "factor", "valid_until", "balanced_at", "held"])
+
+
+HELD = """
+WITH live AS (
+    UPDATE metering_hold SET balance_held = amount * %(factor)s
+    WHERE workspace_id = %(workspace)s AND status = 0 AND balance_held <> amount * %(factor)s
+    RETURNING id
+)
+SELECT coalesce(sum(amount * %(factor)s), 0) FROM metering_hold WHERE workspace_id = %(workspace)s AND status = 0
+"""
+
+
+def _held_of_balance(account: LimitAccount) -> Decimal:
+    """What live holds hold of it at today's factor, those of before it was prepaid included."""
+    with connection.cursor() as cursor:
+        cursor.execute(HELD, {"factor": account.factor, "workspace": account.pk})
+        held: Decimal = cursor.fetchone()[0]
+    return held
+
+
+def _stored(factor: Decimal) -> Decimal:
+    """Eight places, rounded up: a dollar of usage never takes less than it will cost."""
+    return factor.quantize(Decimal("0.00000001"), rounding=ROUND_CEILING)

@@ -1,0 +1,22 @@
+"""What authorising refuses to do at all, each with its code and status. A decision against a request is no refusal."""
+
+from omixa_billing.api.errors import Refusal
+
+
+class RequestReused(Refusal):
+    """A request id that was used for another request."""
+
+    code = "request_id_reused"
+    status = 409
+
+
+class HoldEnded(Refusal):
+    """A hold that was settled or released."""
+
+    code = "hold_ended"
+    status = 409
+
+
+class HoldUnknown(Refusal):
+    code = "hold_unknown"
+    status = 404

@@ -1,0 +1,55 @@
+"""What a request may cost at most, by our own prices, before it runs."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.conf import settings
+
+from metering.catalogue.set_price import DEFAULT_TIER, normal_tier
+from metering.limits.known import model_named, price_public_id
+from metering.money import from_pico
+from metering.pricing.rates import Rates
+from metering.pricing.recent import recent_rates
+
+NOTHING = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """`fixed` USD, and `per_token` USD for each token of output, of which there are at most `max_output_tokens`.
+
+    Without a price, `price_id` is None and both amounts are 0.
+    """
+
+    fixed: Decimal
+    per_token: Decimal
+    max_output_tokens: int
+    price_id: str | None
+
+
+def estimate(
+    model: str, workspace_id: int, tier: str | None, input_tokens: int, max_output_tokens: int | None, at: datetime
+) -> Estimate:
+    """In the dearest tier that it may be served in, with every token of its input in the dearest part of the input.
+
+    A request that says nothing of its output may write as much as the model can; of a model that does not say, a setting's.
+    """
+    known = model_named(model)
+    most = max_output_tokens
+    if most is None:
+        most = (known and known.max_output_tokens) or settings.AUTHORIZE_OUTPUT_TOKENS
+    rates = [] if known is None else _possible(known.model_id, workspace_id, tier, input_tokens, at)
+    if not rates:
+        return Estimate(NOTHING, NOTHING, most, None)
+    fixed = max(input_tokens * max(each.input, each.cached_input, each.cache_write) for each in rates)
+    dearest = max(rates, key=lambda each: each.output)
+    return Estimate(from_pico(fixed), from_pico(dearest.output), most, price_public_id(dearest.price_id))
+
+
+def _possible(model_id: int, workspace_id: int, tier: str | None, input_tokens: int, at: datetime) -> list[Rates]:
+    """The rates of the tier that was asked for, and of the default one, in which anything may be served."""
+    asked = DEFAULT_TIER if tier is None else normal_tier(tier)
+    table = recent_rates()
+    found = [table.find(model_id, each, workspace_id, at, input_tokens) for each in {asked, DEFAULT_TIER}]
+    return [rates for rates in found if rates is not None]

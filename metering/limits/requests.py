@@ -1,0 +1,77 @@
+"""What gateways ask, as the contract has it; null in an optional field is the same as leaving it out."""
+
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from metering.errors import MalformedBody
+from metering.ingest.formats.events import Count
+from omixa_billing.api.errors import InvalidParameter
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+LONGEST_TTL = 86_400
+Seconds = Annotated[int, msgspec.Meta(ge=1, le=LONGEST_TTL)]
+
+
+class Authorize(msgspec.Struct):
+    """`POST /gateway/v1/authorize`. `key` is the presented secret, which is neither logged nor stored."""
+
+    request_id: Name
+    model: Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
+    input_tokens: Count
+    key: Name | None = None
+    key_id: Name | None = None
+    max_output_tokens: Count | None = None
+    service_tier: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    endpoint: Annotated[str, msgspec.Meta(max_length=512)] | None = None
+    user: Annotated[str, msgspec.Meta(max_length=512)] | None = None
+    stream: bool | None = None
+    metadata: dict[str, Any] | None = None
+    ttl_seconds: Seconds | None = None
+    dry_run: bool | None = None
+
+
+class Extend(msgspec.Struct):
+    """`POST /gateway/v1/authorize/{hold_id}/extend`."""
+
+    output_tokens_so_far: Count = 0
+    ttl_seconds: Seconds | None = None
+
+
+class Release(msgspec.Struct):
+    """`POST /gateway/v1/authorize/{hold_id}/release`."""
+
+    reason: Annotated[str, msgspec.Meta(max_length=512)] | None = None
+
+
+class CheckKey(msgspec.Struct):
+    """`POST /gateway/v1/keys/check`."""
+
+    key: Name
+
+
+T = TypeVar("T")
+
+
+def read_request(body: bytes, kind: type[T]) -> T:
+    """Raises MalformedBody for what is no JSON, and InvalidParameter for what is not as the contract has it."""
+    try:
+        asked = msgspec.json.decode(body or b"{}", type=kind)
+    except msgspec.ValidationError as error:
+        raise InvalidParameter(str(error), param=_param(str(error))) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedBody(f"The body is not JSON: {error}.") from None
+    for name in kind.__struct_fields__:  # type: ignore[attr-defined]
+        value = getattr(asked, name)
+        if isinstance(value, str) and "\x00" in value:
+            raise InvalidParameter(f"{name} has a NUL character in it.", param=name)
+    return asked
+
+
+def _param(message: str) -> str | None:
+    """The field that msgspec names, as in "Expected `int`, got `str` - at `$.input_tokens`"."""
+    _, found, path = message.rpartition("at `$.")
+    if found:
+        return path.rstrip("`")
+    _, found, name = message.partition("field `")
+    return name.split("`")[0] if found else None
