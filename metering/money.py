@@ -30,6 +30,12 @@ def cents_text(amount: Decimal) -> str:
     return format(amount.quantize(ONE_CENT, context=WIDE), "f")
 
 
+def plain_text(amount: Decimal) -> str:
+    """An amount that people choose, such as a limit: `"12.40"` for whole cents, and exact where it has more digits."""
+    cents = amount.quantize(ONE_CENT, context=WIDE)
+    return format(cents, "f") if cents == amount else exact_text(amount)
+
+
 def rate_text(rate: Decimal | None) -> str | None:
     """A rate in USD per million tokens as the API prints it: `"1.500000"`."""
     return None if rate is None else format(rate.quantize(ONE_MICRO, context=WIDE), "f")

@@ -18,6 +18,7 @@ from metering.invoicing.tasks import close_due_months, close_month, finalize_due
 from metering.jobs.declare import job
 from metering.jobs.run import Run
 from metering.jobs.tasks import sweep_orders
+from metering.limits.tasks import expire_held, tidy_holds
 from metering.payments.tasks import (
     collect_invoices,
     dun_invoices,
@@ -46,6 +47,7 @@ __all__ = [
     "continue_reratings",
     "dun_invoices",
     "expire_credits",
+    "expire_held",
     "finalize_due_invoices",
     "handle_webhooks",
     "ingest_events",
@@ -59,6 +61,7 @@ __all__ = [
     "tell_expiring_cards",
     "tell_expiring_keys",
     "tend_inbox_days",
+    "tidy_holds",
     "top_up_balances",
 ]
 

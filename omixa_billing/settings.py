@@ -14,8 +14,8 @@ from metering.website.confirmed_acts import NOT_CONFIRMED
 from omixa_billing.brokers import broker_options, is_rabbitmq
 from omixa_billing.embedded import home, postgres, redis
 from omixa_billing.environment import DEVELOPMENT, Environment, environment_fault, production_faults
-from omixa_billing.rate_limits.configuration import SIGN_IN_RATES, proxy_count, rate_limits, redis_url
 from omixa_billing.log_lines import RefusalsInOneLine, redact_rendered
+from omixa_billing.rate_limits.configuration import SIGN_IN_RATES, proxy_count, rate_limits, redis_url
 from omixa_billing.static_files.folder import collected
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -317,6 +317,7 @@ AUTHORIZE_OUTPUT_TOKENS = env.int("AUTHORIZE_OUTPUT_TOKENS", default=4096)
 # A request is let run with less output than it asked for, down to this.
 AUTHORIZE_LEAST_OUTPUT_TOKENS = env.int("AUTHORIZE_LEAST_OUTPUT_TOKENS", default=256)
 AUTHORIZE_CACHE_SECONDS = env.int("AUTHORIZE_CACHE_SECONDS", default=5)
+KEY_CACHE_SECONDS = env.int("KEY_CACHE_SECONDS", default=60)
 HOLD_SECONDS = env.int("HOLD_SECONDS", default=900)
 PROBE_THREADS = 2
 PAGES_AT_ONCE = env.int("PAGES_AT_ONCE", default=256)

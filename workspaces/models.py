@@ -332,7 +332,7 @@ class Credential(models.Model):
 
 
 class AccessChange(models.Model):
-    """That the answer about a key may have changed, or about all keys of a workspace: what gateways remember is then asked again.
+    """That the answer about a key, or about all keys of a workspace, may have changed: gateways that remember it ask again.
 
     A trigger writes it, at the commit of whatever changed it. Numbers follow commits.
     """

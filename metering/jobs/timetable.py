@@ -21,6 +21,7 @@ class Job(NamedTuple):
 
 TIMETABLE = (
     Job("metering.sweep_inbox", "Take up waiting batches", 10),
+    Job("metering.expire_holds", "Free holds that ran out", 10),
     Job("metering.handle_webhooks", "Handle webhooks", 60),
     Job("metering.send_notices", "Send mails", 60),
     Job("metering.send_lost_orders", "Send lost orders again", 60),
@@ -30,6 +31,7 @@ TIMETABLE = (
     Job("metering.top_up_balances", "Top up low balances", 300),
     Job("metering.collect_invoices", "Collect invoices", 900),
     Job("metering.dun_invoices", "Retry declined invoices and remind", 900),
+    Job("metering.tidy_holds", "Sum up holds that ended", 3600),
     Job("metering.tend_inbox", "Make and drop the inbox's days", 3600),
     Job(
         "metering.close_due_months",

@@ -1,8 +1,8 @@
 """The row that is a workspace's lock for all its limits, and what of a prepaid balance is free.
 
-Whoever changes what is spent or held has it locked until the commit: authorising, settling, expiry, a new budget. A workspace
-without the row has no limits and waits for nobody. The row is made once, alone: those who decide and settle hold LIMITS_LOCK shared,
-so that none of them is under way with the belief that there are no limits.
+What changes what is spent or held has it locked until the commit: authorising, settling, expiry, a new budget. A workspace
+without the row has no limits and waits for nothing. The row is made once, alone: decisions and settlements hold LIMITS_LOCK
+shared, so that none of them is under way in the belief that there are no limits.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ def lock_account(workspace_id: int) -> LimitAccount | None:
 
 @dataclass(frozen=True, slots=True)
 class Spendable:
-    """What a prepaid workspace has left: exact USD, what a dollar of usage takes of it, and until when that can be counted on."""
+    """What a prepaid workspace has left in exact USD, what a dollar of usage takes of it, and until when that holds."""
 
     left: Decimal
     factor: Decimal

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 
-from metering.money import exact_text
+from metering.money import exact_text, plain_text
 from omixa_billing.instants import instant_text, parse_instant
 
 
@@ -42,11 +42,12 @@ def allowed_json(answer: Mapping[str, Any]) -> dict[str, Any]:
         "expires_at": _instant(answer["expires_at"]),
         "key_id": answer["key_id"],
         "workspace_id": answer["workspace_id"],
-        "held": _exact(answer["held"]),
+        "held": exact_text(Decimal(answer["held"])),
         "currency": "USD",
         "max_output_tokens": answer["max_output_tokens"],
+        "lowered": answer["max_output_tokens"] < answer["asked_output_tokens"],
         "price_id": answer["price_id"],
-        "remaining": _exact(answer["remaining"]),
+        "remaining": _plain(answer["remaining"]),
         "binding": binding_json(answer["binding"]),
         "warnings": answer["warnings"],
         "cache_seconds": settings.AUTHORIZE_CACHE_SECONDS,
@@ -84,7 +85,7 @@ def binding_json(binding: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {
         "scope": binding["scope"],
         "id": binding["id"],
-        "limit": _exact(binding["limit"]),
+        "limit": _plain(binding["limit"]),
         "resets_at": None if resets_at is None else _instant(resets_at),
     }
 
@@ -93,7 +94,7 @@ def _with_binding(message: str, binding: Mapping[str, Any] | None) -> str:
     if binding is None:
         return message
     until = "" if binding["resets_at"] is None else f" It begins again at {binding['resets_at']}."
-    return f"The budget of {Decimal(binding['limit']):f} USD for this {binding['scope']} is used up.{until}"
+    return f"The budget of {binding['limit']} USD for this {binding['scope']} is used up.{until}"
 
 
 def _retry_after(binding: Mapping[str, Any] | None, now: str | None) -> int | None:
@@ -102,9 +103,9 @@ def _retry_after(binding: Mapping[str, Any] | None, now: str | None) -> int | No
     return max(1, ceil((parse_instant(binding["resets_at"]) - datetime.fromisoformat(now)).total_seconds()))
 
 
-def _exact(amount: str | None) -> str | None:
-    return None if amount is None else exact_text(Decimal(amount))
+def _plain(amount: str | None) -> str | None:
+    return None if amount is None else plain_text(Decimal(amount))
 
 
-def _instant(text: str) -> str:
+def _instant(text: str) -> str | None:
     return instant_text(datetime.fromisoformat(text))

@@ -35,14 +35,14 @@ RELEASE = "SELECT metering_release(%s, %s, %s::timestamptz)"
 
 # Refused by the form of the secret alone.
 OF_OTHER_KINDS = (Kind.ADMIN, Kind.GATEWAY)
+UNKNOWN = "unknown_key"
 
 
 class Presented(NamedTuple):
-    """A key as a gateway names it: found, or why not."""
+    """A key of ours as a gateway names it: by its secret's SHA-256, or by its id."""
 
-    key: KnownKey | None
-    secret: bytes | None
-    reason: str = "unknown_key"
+    key: KnownKey
+    sha256: bytes | None
 
 
 def authorize(asked: Authorize, gateway: Gateway, now: datetime | None = None) -> dict[str, Any]:
@@ -50,11 +50,11 @@ def authorize(asked: Authorize, gateway: Gateway, now: datetime | None = None) -
 
     Raises InvalidParameter, RequestReused, HoldEnded.
     """
-    if (asked.key is None) == (asked.key_id is None):
-        raise InvalidParameter("Name the key either as the secret that was presented (key) or by its id (key_id).", param="key")
-    presented = _presented(asked, gateway)
-    if presented.key is None:
-        return refused_json({"reason": presented.reason}, asked.request_id)
+    presented = _presented(asked)
+    if isinstance(presented, str):
+        return refused_json({"reason": presented}, asked.request_id)
+    if gateway.bound_to and presented.key.workspace_id not in gateway.bound_to:
+        return refused_json({"reason": UNKNOWN}, asked.request_id)
     at = now or timezone.now()
     found = estimate(
         asked.model,
@@ -77,32 +77,32 @@ def authorize(asked: Authorize, gateway: Gateway, now: datetime | None = None) -
     return refused_json(verdict, asked.request_id)
 
 
-def _presented(asked: Authorize, gateway: Gateway) -> Presented:
-    if asked.key_id is not None:
-        found = Presented(key_of_id(asked.key_id), None)
-    else:
-        assert asked.key is not None
+def _presented(asked: Authorize) -> Presented | str:
+    """The key, or the reason why there is none. Raises InvalidParameter."""
+    if asked.key is not None and asked.key_id is None:
         kind = secret_kind(asked.key)
         if kind in OF_OTHER_KINDS:
-            return Presented(None, None, "wrong_kind_of_key")
+            return "wrong_kind_of_key"
         digest = sha256(asked.key)
-        found = Presented(None if kind is None else key_of_secret(digest), digest)
-    if found.key is not None and gateway.bound_to and found.key.workspace_id not in gateway.bound_to:
-        return Presented(None, None)
-    return found
+        key = None if kind is None else key_of_secret(digest)
+        return UNKNOWN if key is None else Presented(key, digest)
+    if asked.key_id is not None and asked.key is None:
+        key = key_of_id(asked.key_id)
+        return UNKNOWN if key is None else Presented(key, None)
+    raise InvalidParameter("Name the key either as the secret that was presented (key) or by its id (key_id).", param="key")
 
 
 def _decided(asked: Authorize, gateway: Gateway, presented: Presented, found: Estimate, now: datetime | None) -> dict[str, Any]:
-    assert presented.key is not None
     said = {
         "request_id": asked.request_id,
         "price_id": found.price_id,
+        "asked_output_tokens": found.max_output_tokens,
         "warnings": ["unpriced"] if found.price_id is None else [],
     }
     parameters = [
         gateway.pk,
         presented.key.key_id,
-        presented.secret,
+        presented.sha256,
         asked.request_id,
         request_hash(asked.request_id),
         fingerprint(asked, presented.key),

@@ -15,12 +15,13 @@ from workspaces.models import APIKey, Credential, Gateway, Workspace
 def check_key(asked: CheckKey, gateway: Gateway, now: datetime) -> dict[str, Any]:
     """Of a key that works `allowed` is true and `reason` null."""
     credential = _credential(asked.key)
-    if credential is None or credential.api_key is None:
-        return _refused("wrong_kind_of_key" if credential is not None else "unknown_key")
-    key, workspace = credential.api_key, credential.api_key.workspace
+    key = None if credential is None else credential.api_key
+    if credential is None or key is None:
+        return _refused("unknown_key" if credential is None else "wrong_kind_of_key")
+    workspace = key.workspace
     if gateway.bound_to and workspace.pk not in gateway.bound_to:
         return _refused("unknown_key")
-    reason = _reason(credential, now)
+    reason = _reason(key, credential, now)
     account = LimitAccount.objects.filter(pk=workspace.pk).first()
     return _answer(reason) | {
         "key_id": key.public_id,
@@ -48,9 +49,7 @@ def _credential(secret: str) -> Credential | None:
     return found.first()
 
 
-def _reason(credential: Credential, now: datetime) -> str | None:
-    key = credential.api_key
-    assert key is not None
+def _reason(key: APIKey, credential: Credential, now: datetime) -> str | None:
     if key.kind == APIKey.Kind.ADMIN:
         return "wrong_kind_of_key"
     if key.revoked_at is not None:
@@ -70,7 +69,7 @@ def _refused(reason: str) -> dict[str, Any]:
 
 
 def _answer(reason: str | None) -> dict[str, Any]:
-    said = {"allowed": reason is None, "reason": reason, "cache_seconds": settings.AUTHORIZE_CACHE_SECONDS}
+    said = {"allowed": reason is None, "reason": reason, "cache_seconds": settings.KEY_CACHE_SECONDS}
     if reason is None:
         return said | {"message": None, "error": None}
     relayed = REASONS[reason]

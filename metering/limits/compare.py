@@ -1,4 +1,4 @@
-"""What is spent and held, worked out again: from events (or their hourly sums) and from live holds. The rows are kept equal to it."""
+"""What is spent and held, worked out again from events, or their hourly sums, and live holds. The rows are kept equal to it."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -40,13 +40,13 @@ FROM_HOURS = f"""
 SELECT {{value}} AS value, used.cost FROM metering_hourlyrollup used {{join}}
 WHERE used.workspace_id = %(workspace)s AND used.hour >= %(first)s AND used.hour < %(last)s AND used.{IS_BILLED}
 UNION ALL
-"""
+"""  # noqa: S608 - constants
 FROM_EVENTS = f"""
 SELECT {{value}} AS value, used.cost FROM metering_usageevent used {{join}}
 WHERE used.workspace_id = %(workspace)s AND used.{IS_BILLED} AND used.cost IS NOT NULL
   AND used.occurred_at >= %(start)s AND used.occurred_at < %(end)s
   AND (used.occurred_at < %(first)s OR used.occurred_at >= %(last)s)
-"""
+"""  # noqa: S608 - constants
 SPENT = """
 SELECT value, sum(cost) FROM ({used}) AS used
 WHERE value IS NOT NULL AND (%(scope)s = 'workspace' OR value <> '' AND %(scope_id)s IN ('*', value)) GROUP BY value
@@ -78,7 +78,7 @@ def window_at(budget: Budget, at: datetime) -> Period:
 
 def counted(budget: Budget, window: Period) -> dict[str, Counted]:
     """By what it covers (a key's id, a model, an end user; empty for the workspace), from usage and live holds."""
-    asked = {
+    asked: dict[str, Any] = {
         "workspace": budget.workspace_id,
         "scope": budget.scope,
         "scope_id": budget.scope_id,
@@ -152,8 +152,10 @@ def rebuild(workspace_id: int, now: datetime) -> list[dict[str, Any]]:
     return found
 
 
-def limit_differences(now: datetime) -> Iterator[dict[str, Any]]:
-    """Where what is kept is not what usage and live holds come to, in the windows of this moment."""
+def limit_differences(now: datetime, period: Period | None = None) -> Iterator[dict[str, Any]]:
+    """Where what is kept is not what usage and live holds come to, in the windows of this moment; if that is in the period."""
+    if period is not None and not period.start <= now < period.end:
+        return
     for workspace_id in LimitAccount.objects.order_by("pk").values_list("pk", flat=True):
         with transaction.atomic():
             account = lock_account(workspace_id)

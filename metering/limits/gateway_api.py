@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 
-from metering.ingest.formats.bodies import read_body
+from metering.ingest.formats.bodies import read_whole_body
 from metering.ingest.intake.api import GatewayView
 from metering.limits.authorize import authorize, extend, release
 from metering.limits.check_key import check_key
@@ -25,7 +25,7 @@ class AskView(GatewayView):
 
     def post(self, request: HttpRequest, **names: str) -> HttpResponse:
         gateway = self.gateway_of(request, timezone.now())
-        return JsonResponse(self.answer(read_body(request), gateway, **names))
+        return JsonResponse(self.answer(read_whole_body(request), gateway, **names))
 
 
 class AuthorizeView(AskView):

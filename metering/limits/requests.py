@@ -7,6 +7,8 @@ import msgspec
 from metering.errors import MalformedBody
 from metering.ingest.formats.events import Count
 from omixa_billing.api.errors import InvalidParameter
+from workspaces.names import is_storable
+from workspaces.redaction import redact
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
 LONGEST_TTL = 86_400
@@ -51,10 +53,14 @@ class CheckKey(msgspec.Struct):
 
 
 T = TypeVar("T")
+OF_SECRETS = "key"  # the one field in which a secret belongs
 
 
 def read_request(body: bytes, kind: type[T]) -> T:
-    """Raises MalformedBody for what is no JSON, and InvalidParameter for what is not as the contract has it."""
+    """Secrets in other fields than their own are removed.
+
+    Raises MalformedBody for what is no JSON, and InvalidParameter for what is not as the contract has it.
+    """
     try:
         asked = msgspec.json.decode(body or b"{}", type=kind)
     except msgspec.ValidationError as error:
@@ -63,8 +69,10 @@ def read_request(body: bytes, kind: type[T]) -> T:
         raise MalformedBody(f"The body is not JSON: {error}.") from None
     for name in kind.__struct_fields__:  # type: ignore[attr-defined]
         value = getattr(asked, name)
-        if isinstance(value, str) and "\x00" in value:
-            raise InvalidParameter(f"{name} has a NUL character in it.", param=name)
+        if isinstance(value, str) and not is_storable(value):
+            raise InvalidParameter(f"{name} has a character in it that no text has.", param=name)
+        if isinstance(value, str) and name != OF_SECRETS:
+            setattr(asked, name, redact(value))
     return asked
 
 

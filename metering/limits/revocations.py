@@ -1,4 +1,4 @@
-"""Keys and workspaces about which the answer changed, so that gateways may remember for long and a revocation still acts at once."""
+"""Keys and workspaces about which the answer changed: gateways may remember for long, and a revocation still acts at once."""
 
 from typing import Any
 

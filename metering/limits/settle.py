@@ -82,7 +82,7 @@ def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object
 
 
 def settle_recorded(recorded: Sequence[Arrival], now: datetime) -> None:
-    """What events that were just recorded spend, and which holds they end: those of requests that succeeded or were broken off."""
+    """What events that were just recorded spend, and the holds that they end: of what succeeded, and of what was broken off."""
     limited = limited_workspaces(arrival.workspace_id for arrival in recorded) if recorded else set()
     if limited:
         settle([_spending(each) for each in recorded if each.workspace_id in limited and _is_billed(each.event.status)], now)

@@ -29,8 +29,9 @@ SELECT gateway_id, day, status, sum(requests), sum(amount) FROM (
 
 def unaccounted(start: datetime, end: datetime, gateway: Gateway | None) -> dict[str, Any]:
     """`{"total", "data"}`: by gateway and day of authorising, requests and USD of each state. None: all gateways."""
+    only = None if gateway is None else gateway.pk
     with connection.cursor() as cursor:
-        cursor.execute(COUNTED, {"start": start, "end": end, "gateway": gateway and gateway.pk})
+        cursor.execute(COUNTED, {"start": start, "end": end, "gateway": only})
         rows = cursor.fetchall()
     names = dict(Gateway.objects.filter(pk__in={row[0] for row in rows}).values_list("pk", "public_id"))
     total = _nothing()

@@ -332,6 +332,7 @@ DECLARE
     account metering_limitaccount;
     room metering_room_found;
     output int;
+    target int;
     already numeric;
     wanted numeric;
     said jsonb;
@@ -351,11 +352,11 @@ BEGIN
     IF account.valid_until <= now THEN
         RETURN jsonb_build_object('verdict', 'stale', 'workspace', hold.workspace_id);
     END IF;
-    output := CASE WHEN p_so_far + p_floor <= hold.max_output_tokens THEN hold.max_output_tokens ELSE p_so_far + p_step END;
+    target := CASE WHEN p_so_far + p_floor <= hold.max_output_tokens THEN hold.max_output_tokens ELSE p_so_far + p_step END;
     already := CASE WHEN hold.status = 0 THEN hold.amount ELSE 0 END;
     room := metering_room(hold.workspace_id, caller.public_id, hold.model, hold."user", hold.created_at, hold.fixed, hold.per_token,
-        output, already);
-    IF room.output < output AND room.output < p_so_far + p_floor
+        target, already);
+    IF room.output < target AND room.output < p_so_far + p_floor
        AND NOT (hold.status = 0 AND room.output >= hold.max_output_tokens AND hold.max_output_tokens > p_so_far) THEN
         RETURN jsonb_build_object('verdict', 'refused', 'reason',
             CASE room.binding ->> 'scope' WHEN 'balance' THEN 'balance_used_up' ELSE 'budget_reached' END,
@@ -365,7 +366,7 @@ BEGIN
     output := room.output;
     wanted := hold.fixed + hold.per_token * output;
     said := hold.answer || jsonb_build_object('expires_at', now + make_interval(secs => p_ttl), 'held', wanted::text,
-        'max_output_tokens', output, 'binding', room.tightest, 'remaining', (room.left_over - wanted * room.factor)::text);
+        'max_output_tokens', output, 'asked_output_tokens', target, 'binding', room.tightest, 'remaining', (room.left_over - wanted * room.factor)::text);
     UPDATE metering_hold SET status = 0, ended_at = NULL, amount = wanted, max_output_tokens = output,
         expires_at = now + make_interval(secs => p_ttl), answer = said,
         balance_held = CASE WHEN account.balance IS NULL THEN 0 ELSE wanted * account.factor END

@@ -5,7 +5,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.utils import timezone
+
 from metering.jobs.progress import Progress, unheard
+from metering.limits.compare import limit_differences
 from metering.money import cents_text, exact_text
 from metering.payments.models import Payment, Refund
 from metering.payments.provider.current import is_configured, provider
@@ -70,6 +73,7 @@ def everything(period: Period | None = None, progress: Progress = unheard) -> di
     billed = invoices.check_invoices(period)
     found += billed.differences
     found += money_differences(period)
+    found += limit_differences(timezone.now(), period)
     return {
         "ok": not found,
         "differences": found,

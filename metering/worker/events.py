@@ -1,7 +1,7 @@
 """Empties the inbox: claims waiting batches, as many as make one good transaction, and records them set by set.
 
-What must be true together is written together: identities, events, rollups, the quarantine, the batches' own state, budgets and holds. A killed
-worker leaves its batches waiting, and any other worker, or the same one later, claims them.
+What must be true together is written together: identities, events, rollups, the quarantine, the batches' own state, budgets
+and holds. A killed worker leaves its batches waiting, and any other worker, or the same one later, claims them.
 """
 
 from datetime import datetime

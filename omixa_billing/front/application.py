@@ -75,6 +75,7 @@ class Front:
         self._connections.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        self._gateway.stop_waiting()
         await self._connections.all_done(SECONDS_TO_END)
         await self._pages.close()
         self._gateway.close()

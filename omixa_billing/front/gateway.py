@@ -12,12 +12,17 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from django.conf import settings
+from django.db import close_old_connections
 
 from metering.ingest.intake.api import GATEWAY, gateway_or_refusal
+from metering.limits.revocations import newest_change
 from omixa_billing.front.answers import Answer, Send, send_answer
 from omixa_billing.front.body import Receive, discard_body, receive_body
 from omixa_billing.front.head import RequestHead
+from omixa_billing.front.long_poll import Newest, awaited_after
 from omixa_billing.front.memory import Memory
+from omixa_billing.front.pages import unless_gone
+from omixa_billing.outage import STORAGE_ERRORS
 from omixa_billing.wsgi import application
 
 Environ = dict[str, Any]
@@ -32,6 +37,11 @@ class GatewayFront:
         self._refusing = ThreadPoolExecutor(settings.PROBE_THREADS, "refusing")
         self._probes = ThreadPoolExecutor(settings.PROBE_THREADS, "probe")
         self._memory = Memory(settings.FRONT_MAX_BUFFERED_BYTES)
+        self._changes = Newest(self._newest_change)
+
+    def stop_waiting(self) -> None:
+        """For what only waits: the server ends."""
+        self._changes.stop()
 
     def close(self) -> None:
         """Waits for requests that have begun."""
@@ -48,11 +58,17 @@ class GatewayFront:
             refused = await self._in_thread(self._refusing, answer_of, environ)
             await send_answer(send, refused, last=head.length != 0)
             return await discard_body(head, receive)
+        if (since := awaited_after(head)) is not None:
+            await unless_gone(receive, self._changes.wait_until_after(since))
         with self._memory.share() as share:
             complete(environ, await receive_body(head, receive, settings.INGEST_MAX_BYTES, share))
             answer = await self._in_thread(self._threads, answer_of, environ)
         await send_answer(send, answer)
         return None
+
+    async def _newest_change(self) -> int:
+        """As the database has it; while that is away, nothing new."""
+        return await asyncio.get_running_loop().run_in_executor(self._probes, newest_or_nothing)
 
     async def _in_thread(self, threads: ThreadPoolExecutor, work: Any, environ: Environ) -> Any:
         return await asyncio.get_running_loop().run_in_executor(threads, work, environ)
@@ -86,6 +102,15 @@ def environ_of(head: RequestHead) -> Environ:
 def complete(environ: Environ, body: bytes) -> None:
     environ["CONTENT_LENGTH"] = str(len(body))
     environ["wsgi.input"] = BytesIO(body)
+
+
+def newest_or_nothing() -> int:
+    """In a thread."""
+    close_old_connections()
+    try:
+        return newest_change()
+    except STORAGE_ERRORS:
+        return 0
 
 
 def is_known(environ: Environ) -> bool:

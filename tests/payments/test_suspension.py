@@ -10,11 +10,11 @@ import pytest
 from django.db import connection, transaction
 
 from metering.credits import ledger
-from metering.limits.changed import BillingChange, billing_changed
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.change import save_terms
 from metering.invoicing.terms.models import BillingTerms
-from metering.payments.balance import suspension
+from metering.limits.changed import BillingChange, billing_changed
+from metering.payments.balance import spendable, suspension
 from metering.payments.balance.suspension import update_suspension, update_suspensions
 from metering.payments.collecting.collect import collect_invoice
 from metering.payments.collecting.dunning import dun
@@ -70,7 +70,7 @@ def test_money_is_kept_when_the_balance_cannot_be_told(acme: Workspace, invoice:
         raise RuntimeError("the rollups contradict each other")
 
     with monkeypatch.context() as patch:
-        patch.setattr(suspension, "balance_of", broken)
+        patch.setattr(spendable, "balance_of", broken)
         agree(acme, mode="prepaid")
         assert mark_paid(invoice.pk, "transfer 1", "ops", NOW).status == "paid"
     assert (update_suspensions(NOW)["suspended"], why(acme)) == (1, USED_UP)
@@ -168,14 +168,14 @@ def test_one_that_cannot_be_judged_does_not_stop_the_others(acme: Workspace, mon
     beta = make_workspace("Beta")
     for workspace in (acme, beta):
         BillingTerms.objects.create(workspace=workspace, mode="prepaid")
-    balance_of = suspension.balance_of
+    balance_of = spendable.balance_of
 
     def broken(workspace: Workspace, now: Any) -> Any:
         if workspace.pk == acme.pk:
             raise LookupError("no balance")
         return balance_of(workspace, now)
 
-    monkeypatch.setattr(suspension, "balance_of", broken)
+    monkeypatch.setattr(spendable, "balance_of", broken)
     assert update_suspensions(NOW) == {"suspended": 1, "lifted": 0, "failed": 1}
     assert (why(acme), why(beta)) == ("", USED_UP)
 

@@ -1,7 +1,7 @@
 """What of a prepaid balance a decision may count on: worked out here, kept where decisions are made (`limits/accounts.py`).
 
-Between two times that it is worked out, settled usage lowers it by its cost with discount and tax. Whatever else moves it has it worked
-out again: credit, terms, an expiry, a new month.
+Settled usage lowers it by its cost with discount and tax. Whatever else moves it has it worked out again: credit, terms, an
+expiry, a new month.
 """
 
 from datetime import datetime
