@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import structlog
 from django.core.exceptions import ImproperlyConfigured
 
 from metering.console.config import UNFOLD as UNFOLD
@@ -14,7 +13,7 @@ from metering.website.confirmed_acts import NOT_CONFIRMED
 from omixa_billing.brokers import broker_options, is_rabbitmq
 from omixa_billing.embedded import home, postgres, redis
 from omixa_billing.environment import DEVELOPMENT, Environment, environment_fault, production_faults
-from omixa_billing.log_lines import RefusalsInOneLine, redact_rendered
+from omixa_billing.log_lines import logging_settings
 from omixa_billing.rate_limits.configuration import SIGN_IN_RATES, proxy_count, rate_limits, redis_url
 from omixa_billing.static_files.folder import collected
 
@@ -312,12 +311,10 @@ WEBHOOK_MAX_BYTES = 1024 * 1024
 ANONYMOUS_MAX_BYTES = 256 * 1024  # of callers with neither a session nor a credential: such as sign-in forms
 FRONT_MAX_BUFFERED_BYTES = env.int("FRONT_MAX_BUFFERED_MB", default=256) * 1024 * 1024  # in each web process, twice
 GATEWAY_THREADS = env.int("GATEWAY_THREADS", default=16)
-# Output tokens held for a request that names none and a model that does not say, and added to a long stream.
+# Output tokens held for a request that names none, of a model that does not say; and the least that one is lowered to.
 AUTHORIZE_OUTPUT_TOKENS = env.int("AUTHORIZE_OUTPUT_TOKENS", default=4096)
-# A request is let run with less output than it asked for, down to this.
 AUTHORIZE_LEAST_OUTPUT_TOKENS = env.int("AUTHORIZE_LEAST_OUTPUT_TOKENS", default=256)
-AUTHORIZE_CACHE_SECONDS = env.int("AUTHORIZE_CACHE_SECONDS", default=5)
-KEY_CACHE_SECONDS = env.int("KEY_CACHE_SECONDS", default=60)
+AUTHORIZE_CACHE_SECONDS, KEY_CACHE_SECONDS = env.int("AUTHORIZE_CACHE_SECONDS", 5), env.int("KEY_CACHE_SECONDS", 60)
 HOLD_SECONDS = env.int("HOLD_SECONDS", default=900)
 PROBE_THREADS = 2
 PAGES_AT_ONCE = env.int("PAGES_AT_ONCE", default=256)
@@ -372,36 +369,6 @@ FORMAT_MODULE_PATH = "omixa_billing.formats"
 
 DEFAULT_EXCEPTION_REPORTER = "omixa_billing.stray_secrets.RedactingReporter"
 
-LOG_PROCESSORS: list[Any] = [
-    structlog.contextvars.merge_contextvars,
-    structlog.stdlib.add_log_level,
-    structlog.stdlib.add_logger_name,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-    structlog.processors.format_exc_info,
-]
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "json": {
-            "()": structlog.stdlib.ProcessorFormatter,
-            "foreign_pre_chain": LOG_PROCESSORS,
-            "processors": [
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(),
-                redact_rendered,
-            ],
-        },
-    },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": [RefusalsInOneLine()]}},
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
-    "loggers": {"django.server": {"handlers": ["stderr"], "propagate": False}},
-}
-structlog.configure(
-    processors=[*LOG_PROCESSORS, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-    logger_factory=structlog.stdlib.LoggerFactory(),
-    wrapper_class=structlog.stdlib.BoundLogger,
-    cache_logger_on_first_use=True,
-)
+LOGGING = logging_settings(env.str("LOG_LEVEL", default="INFO"))
 
 SETTINGS_READ = env.refuse_faults()  # their names: the audit trail tells which changed between two starts

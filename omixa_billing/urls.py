@@ -28,7 +28,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", readyz),
     path("metrics", metrics),
     path("gateway/v1/", include("metering.ingest.urls")),
-    path("gateway/v1/", include("metering.limits.urls")),
+    path("gateway/v1/", include("metering.limits.gateway.urls")),
     path("api/v1/", include(api)),
     path("webhooks/stripe", stripe_webhook, name="stripe_webhook"),
     path(CONSOLE.removeprefix("/"), admin.site.urls),

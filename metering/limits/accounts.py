@@ -11,7 +11,7 @@ from decimal import ROUND_CEILING, Decimal
 
 from django.db import connection, transaction
 
-from metering.limits.models import LimitAccount
+from metering.limits.models import IS_LIVE, LimitAccount
 
 LIMITS_LOCK = 7_239_003
 
@@ -53,14 +53,14 @@ def set_balance(account: LimitAccount, found: Spendable | None, now: datetime) -
     account.save(update_fields=["balance", "factor", "valid_until", "balanced_at", "held"])
 
 
-HELD = """
+HELD = f"""
 WITH live AS (
     UPDATE metering_hold SET balance_held = amount * %(factor)s
-    WHERE workspace_id = %(workspace)s AND status = 0 AND balance_held <> amount * %(factor)s
+    WHERE workspace_id = %(workspace)s AND {IS_LIVE} AND balance_held <> amount * %(factor)s
     RETURNING id
 )
-SELECT coalesce(sum(amount * %(factor)s), 0) FROM metering_hold WHERE workspace_id = %(workspace)s AND status = 0
-"""
+SELECT coalesce(sum(amount * %(factor)s), 0) FROM metering_hold WHERE workspace_id = %(workspace)s AND {IS_LIVE}
+"""  # noqa: S608 - constants
 
 
 def _held_of_balance(account: LimitAccount) -> Decimal:

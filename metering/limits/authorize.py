@@ -7,7 +7,6 @@ hold itself are one transaction there (migrations/_limits.py), which does not wa
 import hashlib
 import json
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -15,12 +14,12 @@ from django.db import connection
 from django.utils import timezone
 
 from metering.ingest.formats.events import request_hash
-from metering.limits.answers import allowed_json, refused_json
 from metering.limits.changed import want_balance
 from metering.limits.errors import HoldEnded, HoldUnknown, RequestReused
-from metering.limits.estimate import Estimate, estimate
+from metering.limits.estimate import Estimate, cost_estimate
+from metering.limits.gateway.answers import allowed_json, refused_json
+from metering.limits.gateway.requests import Authorize, Extend
 from metering.limits.known import KnownKey, key_of_id, key_of_secret
-from metering.limits.requests import Authorize, Extend
 from omixa_billing.api.errors import InvalidParameter
 from workspaces.ids import new_id
 from workspaces.keys.secrets import Kind, secret_kind, sha256
@@ -56,7 +55,7 @@ def authorize(asked: Authorize, gateway: Gateway, now: datetime | None = None) -
     if gateway.bound_to and presented.key.workspace_id not in gateway.bound_to:
         return refused_json({"reason": UNKNOWN}, asked.request_id)
     at = now or timezone.now()
-    found = estimate(
+    found = cost_estimate(
         asked.model,
         presented.key.workspace_id,
         asked.service_tier,
@@ -136,7 +135,7 @@ def _call(statement: str, parameters: list[Any]) -> dict[str, Any]:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         (verdict,) = cursor.fetchone()
-    return verdict if isinstance(verdict, dict) else json.loads(verdict, parse_float=Decimal)
+    return verdict if isinstance(verdict, dict) else json.loads(verdict)
 
 
 def fingerprint(asked: Authorize, key: KnownKey) -> bytes:

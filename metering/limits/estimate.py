@@ -28,7 +28,7 @@ class Estimate:
     price_id: str | None
 
 
-def estimate(
+def cost_estimate(
     model: str, workspace_id: int, tier: str | None, input_tokens: int, max_output_tokens: int | None, at: datetime
 ) -> Estimate:
     """In the dearest tier that it may be served in, with every token of its input in the dearest part of the input.

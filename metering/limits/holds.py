@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 
 from metering.limits.accounts import lock_account
-from metering.limits.models import Hold, HoldStatus, RefusedRequests
+from metering.limits.models import HAS_ENDED, Hold, HoldStatus, RefusedRequests
 from workspaces.models import AccessChange
 
 AT_ONCE = 1_000
@@ -16,10 +16,10 @@ UNACCOUNTED_FOR = timedelta(days=400)
 REFUSED_FOR = timedelta(days=30)
 CHANGES_FOR = timedelta(days=7)
 
-DROP = """
+DROP = f"""
 WITH dropped AS (
     DELETE FROM metering_hold WHERE id IN (
-        SELECT id FROM metering_hold WHERE status IN (1, 2) AND ended_at < %s ORDER BY ended_at LIMIT %s FOR UPDATE SKIP LOCKED)
+        SELECT id FROM metering_hold WHERE {HAS_ENDED} AND ended_at < %s ORDER BY ended_at LIMIT %s FOR UPDATE SKIP LOCKED)
     RETURNING gateway_id, workspace_id, (created_at AT TIME ZONE 'UTC')::date AS day, status, amount
 ), summed AS (
     INSERT INTO metering_holdday AS standing (gateway_id, workspace_id, day, status, requests, amount)
@@ -28,7 +28,7 @@ WITH dropped AS (
         SET requests = standing.requests + EXCLUDED.requests, amount = standing.amount + EXCLUDED.amount
 )
 SELECT count(*) FROM dropped
-"""
+"""  # noqa: S608 - constants
 
 
 def expire_holds(now: datetime) -> int:

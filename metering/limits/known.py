@@ -12,7 +12,9 @@ from metering.catalogue.models import LanguageModel, PriceVersion
 from workspaces.models import APIKey, Credential
 
 MOST = 100_000  # of each kind
-SECONDS = 5.0  # a model may be listed, or given an alias, meanwhile
+SECONDS = 5  # a model may be listed, or given an alias, meanwhile
+
+FOR_EVER = 10**9
 
 T = TypeVar("T")
 Name = TypeVar("Name")
@@ -37,11 +39,11 @@ class Remembered(Generic[Name, T]):
     """Answers of `find`, for `seconds`; None is an answer, and is not remembered."""
 
     find: Callable[[Name], T | None]
-    seconds: float = float("inf")
-    found: dict[Name, tuple[float, T]] = field(default_factory=dict)
+    seconds: int = FOR_EVER
+    found: dict[Name, tuple[int, T]] = field(default_factory=dict)
 
     def __call__(self, name: Name) -> T | None:
-        now = time.monotonic()
+        now = int(time.monotonic())
         kept = self.found.get(name)
         if kept is not None and now - kept[0] < self.seconds:
             return kept[1]

@@ -127,6 +127,11 @@ class HoldStatus(models.IntegerChoices):
     EXPIRED = 3, "expired"
 
 
+# The same in SQL.
+IS_LIVE = f"status = {HoldStatus.LIVE.value}"
+HAS_ENDED = f"status IN ({HoldStatus.SETTLED.value}, {HoldStatus.RELEASED.value})"
+
+
 class Hold(models.Model):
     """A request that may run: what it may cost at most, until its event says what it did cost.
 
@@ -234,7 +239,7 @@ class ThresholdCrossing(models.Model):
     spent = exact_usd()
     limit = exact_usd()
     crossed_at = models.DateTimeField()
-    told_at = models.DateTimeField(null=True)
+    notified_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["id"]
@@ -243,7 +248,7 @@ class ThresholdCrossing(models.Model):
                 fields=["budget", "scope_value", "start", "threshold"], name="each_threshold_once_in_a_window"
             ),
         ]
-        indexes = [models.Index(fields=["id"], name="crossings_not_told", condition=Q(told_at__isnull=True))]
+        indexes = [models.Index(fields=["id"], name="crossings_to_notify", condition=Q(notified_at__isnull=True))]
 
     def __str__(self) -> str:
         return f"{self.threshold} % of {self.budget}"

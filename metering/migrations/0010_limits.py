@@ -200,7 +200,7 @@ class Migration(migrations.Migration):
                 ("spent", exact_usd()),
                 ("limit", exact_usd()),
                 ("crossed_at", models.DateTimeField()),
-                ("told_at", models.DateTimeField(null=True)),
+                ("notified_at", models.DateTimeField(null=True)),
             ],
             options={
                 "ordering": ["id"],
@@ -210,7 +210,7 @@ class Migration(migrations.Migration):
                     ),
                 ],
                 "indexes": [
-                    models.Index(fields=["id"], name="crossings_not_told", condition=Q(told_at__isnull=True)),
+                    models.Index(fields=["id"], name="crossings_to_notify", condition=Q(notified_at__isnull=True)),
                 ],
             },
         ),

@@ -10,16 +10,16 @@ from django.db import connection
 from metering.pricing.current import STAMP
 from metering.pricing.rates import RateTable, load_rates
 
-SECONDS = 2.0
+SECONDS = 2
 
-_kept: tuple[float, object, RateTable] | None = None
+_kept: tuple[int, object, RateTable] | None = None
 
 
 def recent_rates() -> RateTable:
     """At most SECONDS old. Threads may share it: it never changes."""
     global _kept
-    kept, now = _kept, time.monotonic()
-    if kept is not None and now - kept[0] < SECONDS:
+    kept, now = _kept, time.monotonic_ns()
+    if kept is not None and now - kept[0] < SECONDS * 1_000_000_000:
         return kept[2]
     with connection.cursor() as cursor:
         cursor.execute(STAMP)

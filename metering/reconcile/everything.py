@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from metering.jobs.progress import Progress, unheard
-from metering.limits.compare import limit_differences
+from metering.limits.budgets.compare import limit_differences
 from metering.money import cents_text, exact_text
 from metering.payments.models import Payment, Refund
 from metering.payments.provider.current import is_configured, provider

@@ -23,7 +23,7 @@ CREDENTIALS = (
     "workspace_suspended",
     "wrong_kind_of_credential",
 )
-GATEWAY = ("batch_too_large", "inbox_full", "malformed_body")
+GATEWAY = ("batch_too_large", "hold_ended", "hold_unknown", "inbox_full", "malformed_body", "request_id_reused")
 CUSTOMERS = (
     "body_too_large",
     "idempotency_key_required",

@@ -9,6 +9,7 @@ from django.http import HttpResponseBase
 from rest_framework.views import APIView
 
 from metering.ingest.intake import openapi as gateway
+from metering.limits.gateway import openapi as decisions
 from omixa_billing.api.error_codes import ERROR_CODES
 from omixa_billing.api.errors import ERROR_TYPES, INVALID_REQUEST
 
@@ -52,6 +53,12 @@ def add_gateway_endpoints(endpoints: list[Endpoint], **_: Any) -> list[Endpoint]
         ("/gateway/v1/events/litellm", "POST", gateway.LiteLLMDocument),
         ("/gateway/v1/corrections", "POST", gateway.CorrectionsDocument),
         ("/gateway/v1/batches/{batch_id}", "GET", gateway.BatchDocument),
+        ("/gateway/v1/authorize", "POST", decisions.AuthorizeDocument),
+        ("/gateway/v1/authorize/{hold_id}/extend", "POST", decisions.ExtendDocument),
+        ("/gateway/v1/authorize/{hold_id}/release", "POST", decisions.ReleaseDocument),
+        ("/gateway/v1/keys/check", "POST", decisions.CheckKeyDocument),
+        ("/gateway/v1/revocations", "GET", decisions.RevocationsDocument),
+        ("/gateway/v1/unaccounted", "GET", decisions.UnaccountedDocument),
     ]
     ours = [endpoint for endpoint in endpoints if endpoint[0].startswith("/api/v1/")]
     return ours + [(path, path, method, view.as_view()) for path, method, view in documented]

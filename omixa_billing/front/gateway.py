@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from metering.ingest.intake.api import GATEWAY, gateway_or_refusal
-from metering.limits.revocations import newest_change
+from metering.limits.gateway.revocations import newest_change
 from omixa_billing.front.answers import Answer, Send, send_answer
 from omixa_billing.front.body import Receive, discard_body, receive_body
 from omixa_billing.front.head import RequestHead

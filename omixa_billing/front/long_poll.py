@@ -29,7 +29,7 @@ class Newest:
         """Until there is a change after `since`, or for LONGEST."""
         self._waiting += 1
         if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look_again_and_again())
+            self._looking = asyncio.create_task(self._look_repeatedly())
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LONGEST):
@@ -43,7 +43,7 @@ class Newest:
         self._stopped = True
         self._looked.set()
 
-    async def _look_again_and_again(self) -> None:
+    async def _look_repeatedly(self) -> None:
         while self._waiting:
             self._newest = max(self._newest, await self._look())
             self._looked.set()

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from metering.limits.authorize import authorize, extend, release
-from metering.limits.budgets import change_budget, set_budget
-from metering.limits.compare import limit_differences
+from metering.limits.budgets.change import change_budget, set_budget
+from metering.limits.budgets.compare import limit_differences
 from metering.limits.errors import HoldEnded, HoldUnknown, RequestReused
+from metering.limits.gateway.requests import Authorize, Extend
 from metering.limits.holds import expire_holds
 from metering.limits.models import Budget, BudgetWindow, Hold, RefusedRequests, ThresholdCrossing
-from metering.limits.requests import Authorize, Extend
 from tests.kit.factories import NOW, an_event, make_gateway, make_key, make_price, make_workspace, send
 from workspaces.models import APIKey, Gateway, Workspace
 

@@ -6,11 +6,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from metering.payments.accounts.methods import setup_page
-
 from metering.errors import InvoiceNotOpen, PaymentInProgress
 from metering.invoicing.models import Invoice
 from metering.payments.accounts.customers import account_of
+from metering.payments.accounts.methods import setup_page
 from metering.payments.collecting import attempts
 from metering.payments.collecting.collect import collect_due, collect_invoice, payment_page
 from metering.payments.models import Dispute, Payment, PaymentAttempt, Refund, TopUp

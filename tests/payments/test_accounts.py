@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from metering.payments.accounts.methods import refresh_method, setup_page
 
 from metering.payments.accounts.customers import account_of, ensure_customer
+from metering.payments.accounts.methods import refresh_method, setup_page
 from metering.payments.models import PaymentAccount, StripeKey
 from metering.payments.provider.errors import ProviderUnavailable
 from metering.payments.webhooks.inbox import handle_waiting

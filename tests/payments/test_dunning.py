@@ -5,13 +5,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from metering.payments.accounts.methods import store_method
 from rest_framework.test import APIClient
 
 from metering.errors import AmountTooSmall
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.models import BillingTerms
 from metering.payments.accounts.customers import account_of, ensure_customer
+from metering.payments.accounts.methods import store_method
 from metering.payments.collecting.attempts import recover_attempts
 from metering.payments.collecting.collect import collect_due, collect_invoice, payment_page
 from metering.payments.collecting.dunning import dun

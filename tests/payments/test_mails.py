@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
-from metering.payments.accounts.methods import notify_expiring_cards
 
 from metering.credits import ledger
 from metering.invoicing.documents.pdf import invoice_pdf
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.models import BillingTerms
+from metering.payments.accounts.methods import notify_expiring_cards
 from metering.payments.collecting.dunning import dun
 from metering.payments.collecting.manual import mark_paid
 from metering.payments.mails.models import Notice

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test import Client
-from metering.payments.accounts.methods import setup_page
 
 from metering.errors import NothingToCredit
 from metering.invoicing.models import Invoice
 from metering.payments.accounts.customers import account_of
+from metering.payments.accounts.methods import setup_page
 from metering.payments.collecting.attempts import recover_attempts
 from metering.payments.collecting.collect import collect_due, payment_page
 from metering.payments.models import Dispute, Payment, PaymentAccount, PaymentAttempt, Refund

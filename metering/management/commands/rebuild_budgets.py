@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from metering.limits.compare import rebuild
+from metering.limits.budgets.compare import rebuild_budgets
 from metering.limits.models import Budget, LimitAccount
 from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
@@ -20,7 +20,7 @@ class Command(JsonCommand):
     def act(self, **options: Any) -> dict[str, Any]:
         only, now = workspace_named(options["workspace"]), timezone.now()
         accounts = LimitAccount.objects.order_by("pk") if only is None else LimitAccount.objects.filter(pk=only.pk)
-        differences = [each for pk in list(accounts.values_list("pk", flat=True)) for each in rebuild(pk, now)]
+        differences = [each for pk in list(accounts.values_list("pk", flat=True)) for each in rebuild_budgets(pk, now)]
         budgets = Budget.objects.filter(workspace__in=accounts).count()
         audit.record(
             command_actor("rebuild_budgets"), "budgets.rebuilt", "", only, now=now, budgets=budgets, changed=len(differences)

@@ -4,8 +4,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from metering.limits.as_json import budget_json
-from metering.limits.budgets import set_budget
+from metering.limits.budgets.as_json import budget_json
+from metering.limits.budgets.change import set_budget
 from metering.limits.models import Budget
 from omixa_billing.api.errors import InvalidParameter
 from omixa_billing.command_actor import command_actor

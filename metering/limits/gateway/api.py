@@ -8,10 +8,10 @@ from django.utils import timezone
 from metering.ingest.formats.bodies import read_whole_body
 from metering.ingest.intake.api import GatewayView
 from metering.limits.authorize import authorize, extend, release
-from metering.limits.check_key import check_key
-from metering.limits.requests import Authorize, CheckKey, Extend, Release, read_request
-from metering.limits.revocations import changes_since, cursor_of
-from metering.limits.unaccounted import unaccounted
+from metering.limits.gateway.check_key import check_key
+from metering.limits.gateway.requests import Authorize, CheckKey, Extend, Release, read_request
+from metering.limits.gateway.revocations import changes_since, cursor_of
+from metering.limits.gateway.unaccounted import unaccounted
 from omixa_billing.api.errors import InvalidParameter
 from omixa_billing.instants import instant_text, parse_instant
 from workspaces.models import Gateway

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from metering.limits.compare import window_at
+from metering.limits.budgets.compare import window_at
 from metering.limits.models import EACH, Budget, BudgetWindow
 from metering.money import exact_text, plain_text
 from metering.periods import Period

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 
 from metering.ingest.models import IS_BILLED
 from metering.limits.accounts import lock_account
-from metering.limits.models import Budget, BudgetWindow, LimitAccount, ThresholdCrossing
+from metering.limits.models import IS_LIVE, Budget, BudgetWindow, LimitAccount, ThresholdCrossing
 from metering.money import exact_text
 from metering.periods import HOUR, Period, floor_hour
 from omixa_billing.instants import LAST_INSTANT, instant_text
@@ -51,17 +51,17 @@ SPENT = """
 SELECT value, sum(cost) FROM ({used}) AS used
 WHERE value IS NOT NULL AND (%(scope)s = 'workspace' OR value <> '' AND %(scope_id)s IN ('*', value)) GROUP BY value
 """
-HELD = """
+HELD = f"""
 SELECT metering_budget_value(%(scope)s, key.public_id, hold.model, hold."user"), sum(hold.amount)
 FROM metering_hold hold JOIN workspaces_apikey key ON key.id = hold.key_id
-WHERE hold.workspace_id = %(workspace)s AND hold.status = 0
+WHERE hold.workspace_id = %(workspace)s AND hold.{IS_LIVE}
   AND metering_window_start(%(window)s, %(zone)s, hold.created_at) = %(start)s
   AND metering_budget_covers(%(scope)s, %(scope_id)s, key.public_id, hold.model, hold."user")
 GROUP BY 1
-"""
+"""  # noqa: S608 - constants
 
 
-class Counted(NamedTuple):
+class Recounted(NamedTuple):
     """Exact USD of one thing that a budget covers."""
 
     spent: Decimal = NOTHING
@@ -76,7 +76,7 @@ def window_at(budget: Budget, at: datetime) -> Period:
     return Period(start, LAST_INSTANT if end is None else end)
 
 
-def counted(budget: Budget, window: Period) -> dict[str, Counted]:
+def recounted(budget: Budget, window: Period) -> dict[str, Recounted]:
     """By what it covers (a key's id, a model, an end user; empty for the workspace), from usage and live holds."""
     asked: dict[str, Any] = {
         "workspace": budget.workspace_id,
@@ -91,10 +91,10 @@ def counted(budget: Budget, window: Period) -> dict[str, Counted]:
     used = FROM_EVENTS if budget.scope == Budget.Scope.USER else FROM_HOURS + FROM_EVENTS
     with connection.cursor() as cursor:
         cursor.execute(SPENT.format(used=used.format(**source._asdict())), asked)
-        found = {value: Counted(spent=cost) for value, cost in cursor.fetchall()}
+        found = {value: Recounted(spent=cost) for value, cost in cursor.fetchall()}
         cursor.execute(HELD, asked)
         for value, held in cursor.fetchall():
-            found[value] = found.get(value, Counted())._replace(held=held)
+            found[value] = found.get(value, Recounted())._replace(held=held)
     return found
 
 
@@ -110,7 +110,7 @@ def _whole_hours(budget: Budget, window: Period) -> dict[str, datetime]:
 def count_budget(budget: Budget, now: datetime) -> None:
     """Writes what its present window comes to, and notes the thresholds that are crossed already. The account is locked."""
     window = window_at(budget, now)
-    found = counted(budget, window)
+    found = recounted(budget, window)
     with transaction.atomic():
         BudgetWindow.objects.filter(budget=budget, start=window.start).exclude(scope_value__in=found).delete()
         BudgetWindow.objects.bulk_create(
@@ -141,7 +141,7 @@ def count_budget(budget: Budget, now: datetime) -> None:
         )
 
 
-def rebuild(workspace_id: int, now: datetime) -> list[dict[str, Any]]:
+def rebuild_budgets(workspace_id: int, now: datetime) -> list[dict[str, Any]]:
     """Counts all of a workspace's budgets again, and tells what was different."""
     with transaction.atomic():
         lock_account(workspace_id)
@@ -168,13 +168,13 @@ def limit_differences(now: datetime, period: Period | None = None) -> Iterator[d
 
 def _differences(budget: Budget, now: datetime) -> Iterator[dict[str, Any]]:
     window = window_at(budget, now)
-    should = counted(budget, window)
+    should = recounted(budget, window)
     kept = {
-        each.scope_value: Counted(each.spent, each.held)
+        each.scope_value: Recounted(each.spent, each.held)
         for each in BudgetWindow.objects.filter(budget=budget, start=window.start)
     }
     for value in sorted(should.keys() | kept.keys()):
-        expected, found = should.get(value, Counted()), kept.get(value, Counted())
+        expected, found = should.get(value, Recounted()), kept.get(value, Recounted())
         for check, amount, other in (
             ("budget_spent_is_its_events", expected.spent, found.spent),
             ("budget_held_is_its_live_holds", expected.held, found.held),
@@ -190,11 +190,11 @@ def _differences(budget: Budget, now: datetime) -> Iterator[dict[str, Any]]:
                 }
 
 
-BALANCE_HELD = """
+BALANCE_HELD = f"""
 SELECT workspace.public_id, coalesce(sum(hold.balance_held), 0)
-FROM workspaces_workspace workspace LEFT JOIN metering_hold hold ON hold.workspace_id = workspace.id AND hold.status = 0
+FROM workspaces_workspace workspace LEFT JOIN metering_hold hold ON hold.workspace_id = workspace.id AND hold.{IS_LIVE}
 WHERE workspace.id = %s GROUP BY workspace.id
-"""
+"""  # noqa: S608 - constants
 
 
 def _balance_differences(account: LimitAccount) -> Iterator[dict[str, Any]]:

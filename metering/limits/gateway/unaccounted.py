@@ -41,13 +41,13 @@ def unaccounted(start: datetime, end: datetime, gateway: Gateway | None) -> dict
         for name in ("authorised", NAMES[status]):
             sums[name] = sums[name][0] + int(requests), sums[name][1] + amount
             total[name] = total[name][0] + int(requests), total[name][1] + amount
-    data = [{"day": day, "gateway_id": name} | _shown(sums) for (day, name), sums in sorted(days.items())]
-    return {"total": _shown(total), "data": data}
+    data = [{"day": day, "gateway_id": name} | _as_json(sums) for (day, name), sums in sorted(days.items())]
+    return {"total": _as_json(total), "data": data}
 
 
 def _nothing() -> dict[str, Sum]:
     return dict.fromkeys(("authorised", *NAMES.values()), (0, NOTHING))
 
 
-def _shown(sums: dict[str, Sum]) -> dict[str, Any]:
+def _as_json(sums: dict[str, Sum]) -> dict[str, Any]:
     return {name: {"requests": requests, "usd": exact_text(usd)} for name, (requests, usd) in sums.items()}

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from metering.limits.gateway_api import (
+from metering.limits.gateway.api import (
     AuthorizeView,
     CheckKeyView,
     ExtendView,

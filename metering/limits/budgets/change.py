@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from metering.limits.accounts import ensure_account, lock_account
-from metering.limits.compare import count_budget
+from metering.limits.budgets.compare import count_budget
 from metering.limits.models import EACH, Budget
 from metering.money import ONE_PICO, exact_text
 from omixa_billing.api.errors import InvalidParameter

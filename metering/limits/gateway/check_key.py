@@ -5,9 +5,9 @@ from typing import Any
 
 from django.conf import settings
 
-from metering.limits.answers import REASONS
+from metering.limits.gateway.answers import REASONS
+from metering.limits.gateway.requests import CheckKey
 from metering.limits.models import LimitAccount
-from metering.limits.requests import CheckKey
 from workspaces.keys.secrets import secret_kind, sha256
 from workspaces.models import APIKey, Credential, Gateway, Workspace
 
