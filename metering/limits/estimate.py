@@ -7,6 +7,7 @@ from decimal import Decimal
 from django.conf import settings
 
 from metering.catalogue.set_price import DEFAULT_TIER, normal_tier
+from metering.components import BY_NAME, priced_parts
 from metering.limits.known import model_named, price_public_id
 from metering.money import from_pico
 from metering.pricing.rates import Rates
@@ -42,9 +43,15 @@ def cost_estimate(
     rates = [] if known is None else _possible(known.model_id, workspace_id, tier, input_tokens, at)
     if not rates:
         return Estimate(NOTHING, NOTHING, most, None)
-    fixed = max(input_tokens * max(each.input, each.cached_input, each.cache_write) for each in rates)
-    dearest = max(rates, key=lambda each: each.output)
-    return Estimate(from_pico(fixed), from_pico(dearest.output), most, price_public_id(dearest.price_id))
+    fixed = input_tokens * max(_dearest(each, "input") for each in rates)
+    dearest = max(rates, key=lambda each: _dearest(each, "output"))
+    return Estimate(from_pico(fixed), from_pico(_dearest(dearest, "output")), most, price_public_id(dearest.price_id))
+
+
+def _dearest(rates: Rates, name: str) -> int:
+    """The highest rate that a token of this component can cost: its own, or that of a part of it."""
+    component = BY_NAME[name]
+    return max(getattr(rates, each.name) for each in (component, *priced_parts(component)))
 
 
 def _possible(model_id: int, workspace_id: int, tier: str | None, input_tokens: int, at: datetime) -> list[Rates]:
