@@ -111,9 +111,11 @@ BEGIN
     RETURN array(
         SELECT workspace_id FROM metering_limitaccount WHERE workspace_id = ANY(p_workspace)
         UNION
-        SELECT id FROM unnest(p_workspace) AS id WHERE EXISTS (SELECT FROM metering_hold WHERE workspace_id = id AND status = 0)
+        SELECT candidate FROM unnest(p_workspace) AS candidate
+        WHERE EXISTS (SELECT FROM metering_hold WHERE workspace_id = candidate AND status = 0)
         UNION
-        SELECT id FROM unnest(p_workspace) AS id WHERE EXISTS (SELECT FROM metering_hold WHERE workspace_id = id AND status = 3));
+        SELECT candidate FROM unnest(p_workspace) AS candidate
+        WHERE EXISTS (SELECT FROM metering_hold WHERE workspace_id = candidate AND status = 3));
 END $$;
 
 -- The worker's last statement: spends what events cost, settles the holds of those that are billed, and locks the accounts

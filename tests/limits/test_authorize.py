@@ -2,18 +2,18 @@
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
-from metering.limits.authorize import authorize, extend, release
-from metering.limits.budgets.change import change_budget, set_budget
+from metering.limits.authorize import extend, release
+from metering.limits.budgets.change import change_budget
 from metering.limits.budgets.compare import limit_differences
 from metering.limits.errors import HoldEnded, HoldUnknown, RequestReused
-from metering.limits.gateway.requests import Authorize, Extend
+from metering.limits.gateway.requests import Extend
 from metering.limits.holds import expire_holds
-from metering.limits.models import Budget, BudgetWindow, Hold, RefusedRequests, ThresholdCrossing
+from metering.limits.models import BudgetWindow, Hold, RefusedRequests, ThresholdCrossing
 from tests.kit.factories import NOW, an_event, make_gateway, make_key, make_price, make_workspace, send
+from tests.limits.cast import a_budget, ask, kept
 from workspaces.models import APIKey, Gateway, Workspace
 
 pytestmark = pytest.mark.django_db
@@ -37,22 +37,6 @@ def gateway() -> Gateway:
 @pytest.fixture(autouse=True)
 def _price() -> None:
     make_price(input="1", output="10")  # a micro-dollar for a token of input, ten for one of output
-
-
-def ask(key: APIKey, gateway: Gateway, request_id: str = "req_1", now: Any = NOW, **asked: Any) -> dict[str, Any]:
-    """1,000 tokens of input and up to 1,000 of output: 0.011 USD."""
-    wanted = {"model": "codex-mini", "input_tokens": 1000, "max_output_tokens": 1000, "key_id": key.public_id} | asked
-    return authorize(Authorize(request_id=request_id, **wanted), gateway, now)
-
-
-def a_budget(workspace: Workspace, limit: str, scope: str = "workspace", scope_id: str | None = None, **said: Any) -> Budget:
-    said = {"window": "month", "actor": "test", "now": NOW} | said
-    return set_budget(workspace, scope, scope_id, said.pop("window"), Decimal(limit), **said)
-
-
-def kept(budget: Budget, value: str = "") -> tuple[Decimal, Decimal]:
-    row = BudgetWindow.objects.filter(budget=budget, scope_value=value).order_by("-start").first()
-    return (Decimal(0), Decimal(0)) if row is None else (row.spent, row.held)
 
 
 def test_without_limits_a_request_is_held_and_told_what_it_may_cost(key: APIKey, gateway: Gateway) -> None:

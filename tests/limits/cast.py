@@ -1,0 +1,29 @@
+"""What the tests of decisions share: a price that is easy to reckon with, and short ways to ask."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from metering.limits.authorize import authorize
+from metering.limits.budgets.change import set_budget
+from metering.limits.gateway.requests import Authorize
+from metering.limits.models import Budget, BudgetWindow
+from tests.kit.factories import NOW
+from workspaces.models import APIKey, Gateway, Workspace
+
+
+def ask(key: APIKey, gateway: Gateway, request_id: str = "req_1", now: datetime | None = NOW, **asked: Any) -> dict[str, Any]:
+    """1,000 tokens of input and up to 1,000 of output: 0.011 USD at the price of these tests."""
+    wanted = {"model": "codex-mini", "input_tokens": 1000, "max_output_tokens": 1000, "key_id": key.public_id} | asked
+    return authorize(Authorize(request_id=request_id, **wanted), gateway, now)
+
+
+def a_budget(workspace: Workspace, limit: str, scope: str = "workspace", scope_id: str | None = None, **said: Any) -> Budget:
+    said = {"window": "month", "actor": "test", "now": NOW} | said
+    return set_budget(workspace, scope, scope_id, said.pop("window"), Decimal(limit), **said)
+
+
+def kept(budget: Budget, value: str = "") -> tuple[Decimal, Decimal]:
+    """What is spent and held in its latest window."""
+    row = BudgetWindow.objects.filter(budget=budget, scope_value=value).order_by("-start").first()
+    return (Decimal(0), Decimal(0)) if row is None else (row.spent, row.held)
