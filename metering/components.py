@@ -4,9 +4,10 @@ Whatever counts, rates, bills, prints or explains iterates this list. reconcile 
 own, to be a second opinion. docs/architecture.md says what to touch to add one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any, NamedTuple
 
 
@@ -82,6 +83,8 @@ class Counts(NamedTuple):
 
 
 NOTHING = Counts(0, 0, 0, 0, 0)
+# Counts of a tuple in half the time that the constructor takes: every event makes one.
+new_counts: Callable[[tuple[int, int, int, int, int]], Counts] = partial(tuple.__new__, Counts)
 
 
 def priced_parts(component: Component) -> tuple[Component, ...]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from metering.ingest.formats.dialects import Dialect
+from metering.ingest.formats.dialects import DialectName
 from tests.ingest.usages import MOST, chat, gemini, reasoning, refusal, responses
 
 INCONSISTENT = [
@@ -85,7 +85,7 @@ INCONSISTENT = [
 
 
 @pytest.mark.parametrize(("said", "dialect"), [case[1:] for case in INCONSISTENT], ids=[case[0] for case in INCONSISTENT])
-def test_usage_that_contradicts_itself_is_refused(said: dict[str, Any], dialect: Dialect | None) -> None:
+def test_usage_that_contradicts_itself_is_refused(said: dict[str, Any], dialect: DialectName | None) -> None:
     code, message = refusal(said, dialect)
     assert code == "usage_inconsistent"
     assert message.endswith(".")
@@ -122,7 +122,7 @@ def test_the_refusal_says_what_does_not_agree() -> None:
         ({"totalTokenCount": 9}, None, "promptTokenCount"),
     ],
 )
-def test_a_count_that_is_not_there_is_named(said: dict[str, Any], dialect: Dialect | None, field: str) -> None:
+def test_a_count_that_is_not_there_is_named(said: dict[str, Any], dialect: DialectName | None, field: str) -> None:
     assert refusal(said, dialect) == ("usage_missing", f"usage.{field} is missing.")
 
 
@@ -146,5 +146,5 @@ def test_usage_in_no_known_shape_is_refused(said: dict[str, Any]) -> None:
         (chat(1, MOST, **reasoning(1)), "xai"),
     ],
 )
-def test_a_sum_that_no_count_holds_is_refused_not_wrapped(said: dict[str, Any], dialect: Dialect) -> None:
+def test_a_sum_that_no_count_holds_is_refused_not_wrapped(said: dict[str, Any], dialect: DialectName) -> None:
     assert refusal(said, dialect)[0] == "usage_too_large"

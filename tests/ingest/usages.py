@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from metering.components import Counts
-from metering.ingest.formats.dialects import Dialect, ProviderUsage, UsageRefused, count_tokens
+from metering.ingest.formats.dialects import DialectName, ProviderUsage, UsageRefused, count_tokens
 
 MOST = 2**31 - 1
 
@@ -15,11 +15,11 @@ def usage_of(said: dict[str, Any]) -> ProviderUsage:
     return msgspec.json.decode(msgspec.json.encode(said), type=ProviderUsage)
 
 
-def counted(said: dict[str, Any], dialect: Dialect | None = None) -> Counts:
+def counted(said: dict[str, Any], dialect: DialectName | None = None) -> Counts:
     return count_tokens(usage_of(said), dialect)
 
 
-def refusal(said: dict[str, Any], dialect: Dialect | None = None) -> tuple[str, str]:
+def refusal(said: dict[str, Any], dialect: DialectName | None = None) -> tuple[str, str]:
     with pytest.raises(UsageRefused) as refused:
         count_tokens(usage_of(said), dialect)
     return refused.value.code, str(refused.value)

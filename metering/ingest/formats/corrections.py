@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from metering.components import Counts
-from metering.ingest.formats.dialects import Dialect, ProviderUsage, UsageRefused, count_tokens
+from metering.ingest.formats.dialects import DialectName, ProviderUsage, UsageRefused, count_tokens
 from metering.ingest.formats.events import UNREADABLE, Count, Known, Rejected, storable, unreadable
 from workspaces.redaction import redact
 
@@ -23,7 +23,7 @@ class SentCorrection(msgspec.Struct, gc=False):
     action: Action
     attempt: Count | None = None
     usage: ProviderUsage | None = None
-    dialect: Dialect | None = None
+    dialect: DialectName | None = None
     reason: Annotated[str, msgspec.Meta(max_length=512)] | None = None
 
 

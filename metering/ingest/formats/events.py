@@ -9,7 +9,7 @@ import msgspec
 
 from metering.catalogue.set_price import DEFAULT_TIER, normal_tier
 from metering.components import NOTHING, Counts
-from metering.ingest.formats.dialects import Dialect, ProviderUsage, UsageRefused, count_tokens
+from metering.ingest.formats.dialects import DialectName, ProviderUsage, UsageRefused, count_tokens
 from metering.ingest.models import EventStatus, UsageSource
 from workspaces.redaction import redact
 
@@ -61,7 +61,7 @@ class SentEvent(msgspec.Struct, gc=False):
     occurred_at: str
     attempt: Count | None = None
     usage: ProviderUsage | None = None
-    dialect: Dialect | None = None
+    dialect: DialectName | None = None
     usage_source: Literal["provider", "estimated"] | None = None
     status: Literal["succeeded", "aborted", "failed"] | None = None
     service_tier: Annotated[str, msgspec.Meta(max_length=64)] | None = None
@@ -142,7 +142,7 @@ def read_event(raw: bytes | memoryview, index: int, received_at: datetime) -> Ev
     except UNREADABLE as error:
         raise unreadable(raw, str(error)) from None
     try:
-        return _canonical(sent, index, received_at)
+        return _canonical(sent, index, _plausible_times(received_at))
     except Rejected as rejected:
         known = Known(sent.request_id, sent.attempt or 0, sent.key_id)
         raise Rejected(rejected.code, rejected.message, known) from None
@@ -150,13 +150,14 @@ def read_event(raw: bytes | memoryview, index: int, received_at: datetime) -> Ev
 
 def read_all(body: bytes, received_at: datetime) -> list[Event] | None:
     """The events of a whole body, if nothing is wrong with any of them; else None, and only one by one tells with which."""
+    times = _plausible_times(received_at)
     try:
-        return [_canonical(sent, index, received_at) for index, sent in enumerate(_batch.decode(body).events)]
+        return [_canonical(sent, index, times) for index, sent in enumerate(_batch.decode(body).events)]
     except (Rejected, *UNREADABLE):
         return None
 
 
-def _canonical(sent: SentEvent, index: int, received_at: datetime) -> Event:
+def _canonical(sent: SentEvent, index: int, times: tuple[datetime, datetime]) -> Event:
     tier, provider = sent.service_tier, sent.provider or ""
     if "\x00" in sent.request_id + sent.key_id + sent.model + provider + (tier or ""):
         _refuse_nul(sent)
@@ -167,7 +168,7 @@ def _canonical(sent: SentEvent, index: int, received_at: datetime) -> Event:
         sent.attempt or 0,
         sent.key_id,
         sent.model,
-        _plausible(sent.occurred_at, received_at),
+        _plausible(sent.occurred_at, times),
         STATUSES[status],
         SOURCES[sent.usage_source or "provider"],
         DEFAULT_TIER if tier is None else normal_tier(tier),
@@ -196,7 +197,12 @@ def _counted(sent: SentEvent, status: str) -> Counts:
         raise Rejected(refused.code, str(refused)) from None
 
 
-def _plausible(occurred_at: str, received_at: datetime) -> datetime:
+def _plausible_times(received_at: datetime) -> tuple[datetime, datetime]:
+    """The first and the last time that an event may have which was received then."""
+    return received_at - MAX_BEHIND, received_at + MAX_AHEAD
+
+
+def _plausible(occurred_at: str, times: tuple[datetime, datetime]) -> datetime:
     """The time in UTC, cut to microseconds: rounding up could move it into the next month. Raises Rejected."""
     if INSTANT.fullmatch(occurred_at) is None:
         raise Rejected("invalid_event", "occurred_at must be RFC 3339 with a zone, as 2026-10-01T00:00:00Z.")
@@ -208,9 +214,10 @@ def _plausible(occurred_at: str, received_at: datetime) -> datetime:
         raise Rejected("invalid_event", f"occurred_at is not a time: {error}.") from None
     except OverflowError:
         raise Rejected("occurred_at_out_of_range", "occurred_at is outside the calendar.") from None
-    if instant > received_at + MAX_AHEAD:
+    earliest, latest = times
+    if instant > latest:
         raise Rejected("occurred_at_in_the_future", "occurred_at is more than 10 minutes in the future: check the clock.")
-    if instant < received_at - MAX_BEHIND:
+    if instant < earliest:
         raise Rejected("occurred_at_too_old", "occurred_at is more than 400 days in the past.")
     return instant
 

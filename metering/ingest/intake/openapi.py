@@ -7,11 +7,11 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.views import APIView
 
+from metering.ingest.formats.dialects import DIALECT_NAMES
 from metering.ingest.models import Batch
 from omixa_billing.api.documented_errors import errors_with
 
 GATEWAY_TOKEN: Any = [{"gateway": []}]
-DIALECTS = ["openai.chat", "openai.responses", "anthropic", "gemini", "xai"]
 COUNT: Any = {"min_value": 0, "max_value": 2**31 - 1}
 
 
@@ -33,7 +33,7 @@ class UsageEventInput(serializers.Serializer[Any]):
         required=False, allow_null=True, help_text="As the provider sent it; required unless `status` is `failed`."
     )
     dialect = serializers.ChoiceField(
-        choices=DIALECTS,
+        choices=DIALECT_NAMES,
         required=False,
         allow_null=True,
         help_text="Inferred where the shape of `usage` leaves no doubt.",
@@ -74,7 +74,7 @@ class CorrectionInput(serializers.Serializer[Any]):
     usage = serializers.DictField(
         required=False, allow_null=True, help_text="As the provider sent it; required with `replace`, refused with `void`."
     )
-    dialect = serializers.ChoiceField(choices=DIALECTS, required=False, allow_null=True)
+    dialect = serializers.ChoiceField(choices=DIALECT_NAMES, required=False, allow_null=True)
     reason = serializers.CharField(
         required=False, allow_null=True, max_length=512, help_text="Kept with the event; its customer can read it."
     )

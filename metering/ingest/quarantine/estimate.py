@@ -17,7 +17,7 @@ from metering.catalogue.models import LanguageModel
 from metering.catalogue.set_price import normal_tier
 from metering.components import NOTHING, Counts
 from metering.ingest.directory import directory
-from metering.ingest.formats.dialects import MAX_TOKENS, Dialect, ProviderUsage, UsageRefused, count_tokens
+from metering.ingest.formats.dialects import MAX_TOKENS, DialectName, ProviderUsage, UsageRefused, count_tokens
 from metering.ingest.formats.events import INSTANT, UNREADABLE
 from metering.ingest.models import Batch, QuarantinedEvent
 from metering.money import from_pico
@@ -142,7 +142,7 @@ def _instant(stated: Any, arrived: datetime) -> datetime:
 
 def _counts(sent: Estimable) -> Counts | None:
     try:
-        return count_tokens(msgspec.convert(sent.usage, ProviderUsage), msgspec.convert(sent.dialect, Dialect | None))
+        return count_tokens(msgspec.convert(sent.usage, ProviderUsage), msgspec.convert(sent.dialect, DialectName | None))
     except (UsageRefused, msgspec.ValidationError):
         return _least(sent.usage) if isinstance(sent.usage, dict) else None
 
