@@ -16,6 +16,7 @@ docs = SpectacularSwaggerSplitView.as_view(url_name="schema", http_method_names=
 api: list[URLPattern | URLResolver] = [
     path("", include("metering.usage.urls")),
     path("", include("metering.catalogue.urls")),
+    path("", include("metering.limits.budgets.urls")),
     path("", include("metering.invoicing.urls")),
     path("", include("metering.payments.urls")),
     path("", include("workspaces.urls")),

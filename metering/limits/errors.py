@@ -20,3 +20,10 @@ class HoldEnded(Refusal):
 class HoldUnknown(Refusal):
     code = "hold_unknown"
     status = 404
+
+
+class BudgetDeleted(Refusal):
+    """A budget that was there when the request began, and is not any more."""
+
+    code = "not_found"
+    status = 404

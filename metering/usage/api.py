@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from typing import Any
 
 from django.http import HttpResponseBase, StreamingHttpResponse
@@ -15,21 +14,20 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from metering.errors import NotFound
-from metering.money import exact_text
+from metering.usage.calling_key.as_json import calling_key_json
+from metering.usage.calling_key.serializers import CallingKeySerializer
 from metering.usage.cursors import attempts_page, event_cursor, event_position, page_of_usage
 from metering.usage.events import EventQuestion, EventRow, all_events, events_page, request_attempts
 from metering.usage.exports import csv_download, download, ndjson_lines
 from metering.usage.history import request_corrections
 from metering.usage.parameters import AttemptsQuery, EventsQuery, RequestQuery, UsageQuery, filters_of
 from metering.usage.query import UsageQuestion, UsageRow, usage
-from metering.usage.rows import CURRENCY, EVENT_COLUMNS, attempt_json, event_json, usage_columns, usage_json
+from metering.usage.rows import EVENT_COLUMNS, attempt_json, event_json, usage_columns, usage_json
 from metering.usage.serializers import (
     AttemptListSerializer,
-    CallingKeySerializer,
     UsageEventListSerializer,
     UsageSerializer,
 )
-from metering.usage.spend import month_spend
 from omixa_billing.api.errors import InvalidParameter
 from omixa_billing.api.lists import list_answer
 from omixa_billing.api.requests import NoQuery, parse_query
@@ -37,7 +35,6 @@ from omixa_billing.instants import instant_text
 from workspaces.access.authentication import Caller
 from workspaces.access.permissions import caller_of
 from workspaces.downloads import limited_answer, limited_download
-from workspaces.keys.limits import in_order
 from workspaces.models import APIKey
 
 CSV, NDJSON = "text/csv", "application/x-ndjson"
@@ -140,13 +137,13 @@ class RequestByQueryView(APIView):
 class CallingKeyView(APIView):
     @extend_schema(operation_id="calling_key", tags=["keys"], summary="The calling key", responses=CallingKeySerializer)
     def get(self, request: Request) -> Response:
-        """The key that this request is made with, and what it has spent this month."""
+        """The key that this request is made with, what it has spent, and the budgets that cover all its requests."""
         parse_query(request.query_params, NoQuery)
         caller = caller_of(request)
         if caller.key is None:
             raise NotFound("You are signed in as a person: call this with a key.")
         caller.key.refresh_from_db(fields=["last_used_at"])  # this very call counts
-        return Response(_key_json(caller, caller.key, timezone.now()))
+        return Response(calling_key_json(caller, caller.key, timezone.now()))
 
 
 def attempts_answer(caller: Caller, request_id: str, asked: dict[str, Any]) -> Response:
@@ -208,19 +205,3 @@ def _usage_csv(caller: Caller, asked: dict[str, Any]) -> StreamingHttpResponse:
 def _events_file(question: EventQuestion, after: Any, kind: str) -> StreamingHttpResponse:
     rows = each_event(all_events(question, after))
     return events_csv(rows) if kind == "csv" else download("usage_events.ndjson", NDJSON, ndjson_lines(rows))
-
-
-def _key_json(caller: Caller, key: APIKey, now: datetime) -> dict[str, Any]:
-    return {
-        "object": "api_key",
-        "id": key.public_id,
-        "name": key.name,
-        "kind": key.kind,
-        "scopes": in_order(key.scopes) if key.kind == APIKey.Kind.ADMIN else None,
-        "workspace": {"id": caller.workspace.public_id, "name": caller.workspace.name},
-        "created_at": instant_text(key.created_at),
-        "last_used_at": instant_text(key.last_used_at),
-        "expires_at": instant_text(key.expires_at),
-        "spend_this_month": exact_text(month_spend(caller.workspace, now, key)),
-        "currency": CURRENCY,
-    }

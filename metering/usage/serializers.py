@@ -9,7 +9,6 @@ from metering.ingest.models import EventCorrection, EventStatus, UsageSource
 from metering.usage.query import BUCKETS, GROUPS
 from omixa_billing.api.fields import fields_after
 from omixa_billing.api.lists import list_serializer
-from workspaces.keys.serializers import SCOPES_FIELD, Scopes
 
 STATUSES = [status.label for status in EventStatus]
 
@@ -135,22 +134,3 @@ class AttemptSerializer(UsageEventSerializer):
 AttemptListSerializer = list_serializer(
     "AttemptListSerializer", AttemptSerializer, "By attempt.", request_id=serializers.CharField()
 )
-
-
-class KeyWorkspaceSerializer(serializers.Serializer[Any]):
-    id = serializers.CharField()
-    name = serializers.CharField()
-
-
-class CallingKeySerializer(serializers.Serializer[Any]):
-    object = serializers.ChoiceField(choices=["api_key"])
-    id = serializers.CharField()
-    name = serializers.CharField()
-    kind = serializers.ChoiceField(choices=["live", "test", "admin"])
-    scopes = Scopes(allow_null=True, help_text=SCOPES_FIELD)
-    workspace = KeyWorkspaceSerializer()
-    created_at = serializers.DateTimeField()
-    last_used_at = serializers.DateTimeField(allow_null=True)
-    expires_at = serializers.DateTimeField(allow_null=True)
-    spend_this_month = AmountField(help_text="Exact USD this key has spent since the month began in UTC.")
-    currency = serializers.CharField()

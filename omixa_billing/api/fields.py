@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from rest_framework import serializers
@@ -55,6 +56,11 @@ class StrictInteger(serializers.IntegerField):
         if type(data) is not int:
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+def json_number(amount: Decimal) -> float:
+    """An amount for clients of other products' APIs, which read JSON numbers. Ours are decimal strings, and exact."""
+    return float(amount)
 
 
 def fields_after(name: str, declared: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:

@@ -137,6 +137,8 @@ def test_every_form_and_button_of_the_pages_leaves_an_entry(everything: World) -
 BODIES: dict[str, dict[str, Any]] = {
     "post /api/v1/keys": {"name": "Another", "kind": "live"},
     "patch /api/v1/keys/<key_id>": {"name": "Renamed"},
+    "post /api/v1/budgets": {"scope": "model", "scope_id": "*", "window": "day", "limit": "10.00"},
+    "patch /api/v1/budgets/<budget_id>": {"limit": "50.00"},
     "post /api/v1/credits/top-ups": {"amount": "5.00", "method": "page"},
     "post /api/v1/invoices/<invoice_id>/pay": {"method": "page"},
 }

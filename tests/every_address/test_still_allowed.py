@@ -93,7 +93,7 @@ def test_a_key_that_is_revoked_or_limited_while_a_request_waits_does_nothing(
                 name = f"{method} /{route}"
                 call = partial(getattr(program, method), path, json.dumps(BODIES.get(name, {})), "application/json")
                 acts[name] = [Act(name, call)]
-    assert len(acts) == 6
+    assert len(acts) == 9
     assert {name for name in acts if not outcome(acts[name]).entries} == set()
     plain = SeesAWorkspace.has_permission
 

@@ -20,12 +20,17 @@ WRITES = {
     "change_key": "keys",
     "rotate_key": "keys",
     "revoke_key": "keys",
+    "create_budget": "keys",
+    "change_budget": "keys",
+    "delete_budget": "keys",
     "create_top_up": "payments",
     "pay_invoice": "payments",
 }
 BODIES: dict[str, dict[str, Any]] = {
     "create_key": {"name": "New"},
     "change_key": {"name": "Other"},
+    "create_budget": {"scope": "model", "scope_id": "*", "window": "day", "limit": "10.00"},
+    "change_budget": {"limit": "50.00"},
     "create_top_up": {"amount": "50.00"},
 }
 KINDS = [(), ("keys",), ("payments",)]

@@ -19,6 +19,7 @@ __all__ = ["fixed_day"]
 
 LISTS = (
     "/api/v1/audit",
+    "/api/v1/budgets",
     "/api/v1/credit-notes",
     "/api/v1/credits",
     "/api/v1/credits/{credit_id}/entries",

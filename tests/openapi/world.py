@@ -9,6 +9,7 @@ from typing import Any
 from metering.credits import ledger
 from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.lifecycle.close import close_workspaces
+from metering.limits.budgets.change import set_budget
 from metering.payments.models import TopUp
 from metering.periods import parse_month
 from tests.kit.factories import NOW, an_event, make_price
@@ -18,6 +19,7 @@ from workspaces.keys import issue
 # What each part of a path names, by the names of `World.ids`.
 IN_PATH = {
     "batch_id": "<batch>",
+    "budget_id": "<budget>",
     "credit_id": "<credit>",
     "credit_note_id": "<credit note>",
     "invoice_id": "<invoice>",
@@ -68,6 +70,7 @@ def a_world() -> World:
     about = {"reason": "wrong", "total": Decimal("1.00"), "issued_at": NOW, "issued_by": "the tests"}
     about |= {"seller": ours.seller, "buyer": ours.buyer}
     note = CreditNote.objects.create(invoice=ours, number="OMX-CN-2026-00001", **about)
+    budget = set_budget(acme.workspace, "workspace", None, "month", Decimal("100"), actor="the tests", now=NOW)
     callers = {"admin key": acme.admin_secret, "live key": acme.secret, "gateway": token}
     return World(
         {"nobody": {}} | {name: {"Authorization": f"Bearer {secret}"} for name, secret in callers.items()},
@@ -77,6 +80,7 @@ def a_world() -> World:
             "<key of another>": rival.key.public_id,
             "<request>": request,
             "<batch>": batch.public_id,
+            "<budget>": budget.public_id,
             "<invoice>": ours.public_id,
             "<credit>": credit.public_id,
             "<credit note>": note.public_id,

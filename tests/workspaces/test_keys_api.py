@@ -49,6 +49,7 @@ def test_a_new_key_is_shown_with_its_secret_this_once(acme: Workspace, admin: AP
         "name": "Server",
         "kind": "live",
         "scopes": None,
+        "models": None,
         "prefix": secret[:13],
         "last_four": secret[-4:],
         "status": "active",

@@ -61,6 +61,12 @@ class ManagesKeys(SeesAWorkspace):
         return super().has_permission(request, view) and caller_of(request).sees_keys
 
 
+class ManagesBudgets(ManagesKeys):
+    """Budgets bound what keys may cost: who manages keys sets them."""
+
+    message = "Budgets take an omx_admin_ key, or an owner or admin of the workspace."
+
+
 class SeesInvoices(SeesAWorkspace):
     message = "Invoices take an omx_admin_ key, or an owner, admin or billing member of the workspace."
 

@@ -69,6 +69,7 @@ class KeysView(APIView):
             expires_at=asked.get("expires_at", USUAL),
             scopes=asked.get("scopes"),
             maker=caller.key,
+            models=asked.get("models"),
         )
         return _key_response(key, now, secret, status=201)
 
@@ -88,7 +89,7 @@ class KeyView(APIView):
 
     @extend_schema(
         operation_id="change_key",
-        summary="Rename a key, move its expiry, or limit it",
+        summary="Rename a key, move its expiry, or limit what it may do and which models it may ask for",
         tags=["keys"],
         request=KeyChanges,
         responses={200: KeySerializer, **REFUSED, **NOT_FOUND, **CONFLICT, **UNPROCESSABLE},

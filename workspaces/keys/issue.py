@@ -15,6 +15,7 @@ from workspaces import audit
 from workspaces.access.still_allowed import check_still_allowed
 from workspaces.errors import GatewayRevoked, InvalidExpiry, KeyExpired, KeyRevoked, KindNotForWorkspace
 from workspaces.keys import secrets
+from workspaces.keys.allowed_models import Models, check_kind_asks_models, clean_models, models_text
 from workspaces.keys.credentials import check_grace, give_secret, replace_secret, rotation_detail
 from workspaces.keys.limits import (
     USUAL,
@@ -60,14 +61,17 @@ def create_key(
     expires_at: ChosenExpiry = USUAL,
     scopes: Iterable[str] | None = None,
     maker: APIKey | None = None,
+    models: Iterable[str] | None = None,
 ) -> tuple[APIKey, str]:
     """A new key and its secret, which is not kept and cannot be shown again.
 
     Who made it is `user`, a person, or `maker`, an admin key. `scopes` are an admin key's, by default all that the maker
-    has. Raises KindNotForWorkspace, InvalidName, InvalidExpiry, ScopesNotForKind, KeyIsLimited,
-    and what `check_still_allowed` raises.
+    has; `models` are what it may ask for, by default every one. Raises KindNotForWorkspace, InvalidName, InvalidExpiry,
+    InvalidParameter, ScopesNotForKind, KeyIsLimited, and what `check_still_allowed` raises.
     """
     _check_kind(workspace, APIKey.Kind(kind))
+    allowed = clean_models(models)
+    check_kind_asks_models(kind, allowed)
     check_still_allowed(workspace, user, maker)
     expires_at, granted = expiry_of_new_key(kind, expires_at, maker, now), scopes_of_new_key(kind, scopes, maker)
     _check_expiry(expires_at, now)
@@ -81,6 +85,7 @@ def create_key(
         created_by_key=maker,
         expires_at=expires_at,
         scopes=granted,
+        allowed_models=allowed,
     )
     secret = give_secret(kind, now, api_key=key, to=maker or user)
     audit.record(
@@ -92,6 +97,7 @@ def create_key(
         name=key.name,
         kind=str(kind),
         scopes=granted,
+        **({} if allowed is None else {"models": models_text(allowed)}),
         expires_at=_text(expires_at),
         last_four=secrets.last_four(secret),
     )
@@ -112,7 +118,7 @@ def change_key(
     user: User | None = None,
     maker: APIKey | None = None,
 ) -> None:
-    """Apply `name`, `expires_at` and `scopes`, whichever are among the changes: all of them or none.
+    """Apply `name`, `expires_at`, `scopes` and `models`, whichever are among the changes: all of them or none.
 
     Who asks for it is `user`, a person, or `maker`, an admin key. Raises what each change raises, KeyIsLimited, and what
     `check_still_allowed` raises.
@@ -124,6 +130,8 @@ def change_key(
     check_not_stronger(maker, held.kind, scopes, expires_at)
     if "scopes" in changes:
         limit_key(key, changes["scopes"], actor, now)
+    if "models" in changes:
+        limit_key_to_models(key, changes["models"], actor, now)
     if "name" in changes:
         rename_key(key, changes["name"], actor, now)
     if "expires_at" in changes:
@@ -170,6 +178,20 @@ def limit_key(key: APIKey, scopes: Iterable[str], actor: str, now: datetime) -> 
     APIKey.objects.filter(pk=key.pk).update(scopes=granted)
     before = in_order(held.scopes)
     audit.record(actor, "key.scopes_changed", key.public_id, held.workspace, now=now, before=before, after=granted)
+
+
+@transaction.atomic
+def limit_key_to_models(key: APIKey, models: Models, actor: str, now: datetime) -> None:
+    """Set which models it may ask for; None is every one. Gateways hear of it at once. Raises InvalidParameter, KeyRevoked."""
+    held, allowed = _locked_key(key), clean_models(models)
+    check_kind_asks_models(held.kind, allowed)
+    if held.allowed_models == allowed:
+        return
+    if held.revoked_at is not None:
+        raise KeyRevoked("This key is revoked and stays so: create a new one.")
+    APIKey.objects.filter(pk=key.pk).update(allowed_models=allowed)
+    before, after = models_text(held.allowed_models), models_text(allowed)
+    audit.record(actor, "key.models_changed", key.public_id, held.workspace, now=now, before=before, after=after)
 
 
 @transaction.atomic

@@ -58,10 +58,10 @@ def has_scopes(kind: str) -> bool:
 
 
 def changeable(key: APIKey) -> set[str]:
-    """What may be changed of a key: of a revoked one its name alone, and scopes of an admin key."""
+    """What may be changed of a key: of a revoked one its name alone, and scopes only of an admin key, models of the others."""
     if key.revoked_at is not None:
         return {"name"}
-    return {"name", "expires_at", *(["scopes"] if has_scopes(key.kind) else [])}
+    return {"name", "expires_at", "scopes" if has_scopes(key.kind) else "models"}
 
 
 def check_kind_has_scopes(kind: str, scopes: Iterable[str] | None) -> None:

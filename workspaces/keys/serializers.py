@@ -6,6 +6,7 @@ from rest_framework import serializers
 from omixa_billing.api.fields import InstantField, StrictInteger, StrictText
 from omixa_billing.api.lists import CursorQuery, limit_field, list_serializer
 from omixa_billing.api.requests import StrictBody
+from workspaces.keys.allowed_models import LONGEST_MODEL, MOST_MODELS
 from workspaces.keys.credentials import MAX_GRACE
 from workspaces.keys.limits import in_order
 from workspaces.keys.secrets import prefix_of_kind
@@ -15,6 +16,7 @@ from workspaces.names import MAX_NAME
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
 SCOPES_HELP = "What an admin key may do beside reading: `[]` is a key that only reads. Other kinds take none."
+MODELS_HELP = "Which models the key may ask for, as clients name them; null: every one that its workspace may."
 SCOPES_FIELD = "What an admin key may do beside reading; null for keys of other kinds, which have no scopes."
 
 
@@ -22,6 +24,16 @@ class Scopes(serializers.ListField):
     """What an admin key may do beside reading."""
 
     child = serializers.ChoiceField(choices=APIKey.Scope.choices)
+
+
+class ModelNames(serializers.ListField):
+    """Which models a key may ask for."""
+
+    child = StrictText(max_length=LONGEST_MODEL)
+
+
+def _models() -> ModelNames:
+    return ModelNames(required=False, allow_null=True, max_length=MOST_MODELS, help_text=MODELS_HELP)
 
 
 class KeyListQuery(CursorQuery):
@@ -40,12 +52,14 @@ class KeyToCreate(StrictBody):
         help_text="null: never. Absent: never, but for an admin key in a year, or as the installation has set.",
     )
     scopes = Scopes(required=False, max_length=len(APIKey.Scope), help_text=f"{SCOPES_HELP} Absent: all that the caller has.")
+    models = _models()
 
 
 class KeyChanges(StrictBody):
     name = StrictText(max_length=MAX_NAME, required=False)
     expires_at = InstantField(any_year=True, required=False, allow_null=True, help_text="null: never.")
     scopes = Scopes(required=False, max_length=len(APIKey.Scope), help_text=SCOPES_HELP)
+    models = _models()
 
 
 class Rotation(StrictBody):
@@ -70,6 +84,7 @@ class KeySerializer(serializers.ModelSerializer[APIKey]):
     last_four = serializers.SerializerMethodField(help_text="How the newest secret ends.")
     status = serializers.SerializerMethodField()
     scopes = serializers.SerializerMethodField(help_text=SCOPES_FIELD)
+    models = ModelNames(source="allowed_models", read_only=True, allow_null=True, help_text=MODELS_HELP)
     workspace_id = serializers.CharField(source="workspace.public_id")
     created_by = serializers.CharField(
         source="created_by.email", default=None, allow_null=True, help_text="The address of the person who made it."
@@ -86,6 +101,7 @@ class KeySerializer(serializers.ModelSerializer[APIKey]):
             "name",
             "kind",
             "scopes",
+            "models",
             "prefix",
             "last_four",
             "status",

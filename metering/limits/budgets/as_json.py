@@ -2,21 +2,28 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
-from metering.limits.budgets.compare import window_at
-from metering.limits.models import EACH, Budget, BudgetWindow
+from metering.limits.budgets.standing import Standing, standings
+from metering.limits.models import EACH, Budget
 from metering.money import exact_text, plain_text
-from metering.periods import Period
-from omixa_billing.instants import LAST_INSTANT, instant_text
+from omixa_billing.instants import instant_text
 
 
 def budget_json(budget: Budget, now: datetime) -> dict[str, Any]:
-    """With what is spent and held in its present window. A budget of each shows the one that has least left, as `nearest`."""
-    window = window_at(budget, now)
-    standing = nearest(BudgetWindow.objects.filter(budget=budget, start=window.start))
-    spent, held = (Decimal(0), Decimal(0)) if standing is None else (standing.spent, standing.held)
+    """As `budgets_json` has it."""
+    [found] = budgets_json([budget], now)
+    return found
+
+
+def budgets_json(budgets: Iterable[Budget], now: datetime) -> list[dict[str, Any]]:
+    """With what is spent and held in the present window. A budget of each shows the one that has least left, as `nearest`."""
+    found = list(budgets)
+    standing = standings(found, now)
+    return [_as_json(budget, standing[budget.pk]) for budget in found]
+
+
+def _as_json(budget: Budget, standing: Standing) -> dict[str, Any]:
     return {
         "object": "budget",
         "id": budget.public_id,
@@ -29,22 +36,12 @@ def budget_json(budget: Budget, now: datetime) -> dict[str, Any]:
         "currency": "USD",
         "mode": budget.mode,
         "thresholds": budget.thresholds,
-        "spent": exact_text(spent),
-        "held": exact_text(held),
-        "remaining": plain_text(budget.limit - spent - held),
-        "nearest": standing.scope_value if standing is not None and budget.scope_id == EACH else None,
-        "window_start": instant_text(window.start),
-        "resets_at": _end(window),
-        "would_have_refused": 0 if standing is None else standing.would_have_refused,
+        "spent": exact_text(standing.spent),
+        "held": exact_text(standing.held),
+        "remaining": plain_text(budget.limit - standing.spent - standing.held),
+        "nearest": standing.nearest if budget.scope_id == EACH else None,
+        "window_start": instant_text(standing.start),
+        "resets_at": instant_text(standing.end),
+        "would_have_refused": standing.would_have_refused,
         "created_at": instant_text(budget.created_at),
     }
-
-
-def nearest(windows: Iterable[BudgetWindow]) -> BudgetWindow | None:
-    """Of the rows of one window the one that has least left."""
-    return max(windows, key=lambda each: (each.spent + each.held, each.scope_value), default=None)
-
-
-def _end(window: Period) -> str | None:
-    """Null for all time."""
-    return None if window.end == LAST_INSTANT else instant_text(window.end)

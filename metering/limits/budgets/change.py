@@ -1,25 +1,31 @@
 """Budgets as people and programs set them: made, changed and deleted, each counted from the usage there is at that moment."""
 
 import zoneinfo
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from metering.limits.accounts import ensure_account, lock_account
 from metering.limits.budgets.compare import count_budget
+from metering.limits.errors import BudgetDeleted
 from metering.limits.models import EACH, Budget
 from metering.money import ONE_PICO, exact_text
 from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
-from workspaces.models import APIKey, Workspace
+from workspaces.access.still_allowed import check_still_allowed
+from workspaces.models import APIKey, User, Workspace
 from workspaces.names import is_storable
 
 MOST = Decimal("1000000000000")
 USUAL_THRESHOLDS = (50, 80, 100)
 MOST_THRESHOLDS, LARGEST_THRESHOLD = 10, 1000
 MOST_BUDGETS = 1_000  # of a workspace: each decision looks at all of them
+THERE_IS_ONE = "There is a budget for the same scope, window and mode: change"
 CHANGEABLE = ("limit", "mode", "thresholds", "window", "time_zone")
 
 
@@ -35,8 +41,15 @@ def set_budget(
     mode: str = Budget.Mode.HARD,
     time_zone: str = "UTC",
     thresholds: list[int] | None = None,
+    replaces: bool = True,
+    user: User | None = None,
+    maker: APIKey | None = None,
 ) -> Budget:
-    """A new budget; or the one for the same scope, window and mode with this limit. Raises InvalidParameter."""
+    """A new budget; where there is one for the same scope, window and mode, `replaces` gives that one this limit.
+
+    Who asks for it is `user`, a person, or `maker`, an admin key. Raises InvalidParameter, and what `check_still_allowed`
+    raises.
+    """
     budget = Budget(
         workspace=workspace,
         scope=scope,
@@ -49,11 +62,13 @@ def set_budget(
         created_at=now,
     )
     check(budget)
-    ensure_account(workspace.pk)
     with transaction.atomic():
-        lock_account(workspace.pk)
-        same = {name: getattr(budget, name) for name in ("workspace", "scope", "scope_id", "window", "mode")}
-        standing = Budget.objects.filter(**same).first()
+        check_still_allowed(workspace, user, maker)  # before the account is made, which waits for all who decide
+    ensure_account(workspace.pk)
+    with _locked(workspace, user, maker):
+        standing = _same(budget).first()
+        if standing is not None and not replaces:
+            raise InvalidParameter(f"{THERE_IS_ONE} {standing.public_id}.", param="window")
         if standing is not None:
             return _change(standing, {"limit": limit, "time_zone": time_zone, "thresholds": budget.thresholds}, actor, now)
         if Budget.objects.filter(workspace=workspace).count() >= MOST_BUDGETS:
@@ -64,11 +79,48 @@ def set_budget(
     return budget
 
 
-def change_budget(budget: Budget, changes: dict[str, Any], *, actor: str, now: datetime) -> Budget:
-    """The budget with these of CHANGEABLE. Holds that are live count on. Raises InvalidParameter."""
+def change_budget(
+    budget: Budget,
+    changes: dict[str, Any],
+    *,
+    actor: str,
+    now: datetime,
+    user: User | None = None,
+    maker: APIKey | None = None,
+) -> Budget:
+    """The budget with these of CHANGEABLE. Holds that are live count on. Raises as `set_budget`, and BudgetDeleted."""
+    with _locked(budget.workspace, user, maker):
+        return _change(_standing(budget), changes, actor, now)
+
+
+def delete_budget(budget: Budget, *, actor: str, now: datetime, user: User | None = None, maker: APIKey | None = None) -> None:
+    """Raises BudgetDeleted, and what `check_still_allowed` raises."""
+    with _locked(budget.workspace, user, maker):
+        standing = _standing(budget)
+        audit.record(actor, "budget.deleted", budget.public_id, budget.workspace, now=now, **described(standing))
+        standing.delete()
+
+
+@contextmanager
+def _locked(workspace: Workspace, user: User | None, maker: APIKey | None) -> Iterator[None]:
+    """The workspace's limits, for a person or an admin key that still may change them; they are part of managing keys."""
     with transaction.atomic():
-        lock_account(budget.workspace_id)
-        return _change(Budget.objects.get(pk=budget.pk), changes, actor, now)
+        check_still_allowed(workspace, user, maker)
+        lock_account(workspace.pk)
+        yield
+
+
+def _standing(budget: Budget) -> Budget:
+    found = Budget.objects.select_related("workspace").filter(pk=budget.pk).first()
+    if found is None:
+        raise BudgetDeleted("This budget was deleted meanwhile.")
+    return found
+
+
+def _same(budget: Budget) -> QuerySet[Budget]:
+    """Those that one more like this would stand beside: at most one."""
+    same = {name: getattr(budget, name) for name in ("workspace", "scope", "scope_id", "window", "mode")}
+    return Budget.objects.filter(**same).exclude(pk=budget.pk)
 
 
 def _change(budget: Budget, changes: dict[str, Any], actor: str, now: datetime) -> Budget:
@@ -80,15 +132,8 @@ def _change(budget: Budget, changes: dict[str, Any], actor: str, now: datetime) 
     after = described(budget)
     changed = {name: after[name] for name in after if after[name] != before[name]}
     if changed:
-        same = Budget.objects.filter(
-            workspace=budget.workspace_id,
-            scope=budget.scope,
-            scope_id=budget.scope_id,
-            window=budget.window,
-            mode=budget.mode,
-        )
-        if same.exclude(pk=budget.pk).exists():
-            raise InvalidParameter("There is a budget for the same scope, window and mode: change that one.", param="window")
+        if (other := _same(budget).first()) is not None:
+            raise InvalidParameter(f"{THERE_IS_ONE} {other.public_id}.", param="window")
         budget.save()
         count_budget(budget, now)
         audit.record(
@@ -100,13 +145,6 @@ def _change(budget: Budget, changes: dict[str, Any], actor: str, now: datetime) 
             **{name: f"{before[name]} → {value}" for name, value in changed.items()},
         )
     return budget
-
-
-def delete_budget(budget: Budget, *, actor: str, now: datetime) -> None:
-    with transaction.atomic():
-        lock_account(budget.workspace_id)
-        audit.record(actor, "budget.deleted", budget.public_id, budget.workspace, now=now, **described(budget))
-        budget.delete()
 
 
 def check(budget: Budget) -> None:

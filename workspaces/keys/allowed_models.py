@@ -1,0 +1,62 @@
+"""Which models a key or all of a workspace's keys may ask for, as clients name them; None is every model.
+
+They are names, not rows of a catalogue: a model that has no price yet may be named, and an alias is a name of its own.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from omixa_billing.api.errors import InvalidParameter
+from workspaces import audit
+from workspaces.models import APIKey, Workspace
+from workspaces.names import is_storable
+
+MOST_MODELS, LONGEST_MODEL = 200, 300
+Models = list[str] | None
+
+
+def clean_models(models: Iterable[str] | None) -> Models:
+    """Each once, in order, without surrounding space. Raises InvalidParameter."""
+    if models is None:
+        return None
+    found = sorted({model.strip() for model in models})
+    if len(found) > MOST_MODELS:
+        raise InvalidParameter(f"At most {MOST_MODELS} models are named, or all are allowed.", param="models")
+    for model in found:
+        if not model or len(model) > LONGEST_MODEL or not is_storable(model):
+            raise InvalidParameter(f"A model's name has from 1 to {LONGEST_MODEL} characters.", param="models")
+    return found
+
+
+def check_kind_asks_models(kind: str, models: Models) -> None:
+    """Raises InvalidParameter when models are given to a key that never asks for any."""
+    if models is not None and not asks_models(kind):
+        raise InvalidParameter(f"Models are for live and test keys: a key of the kind {kind} calls none.", param="models")
+
+
+def asks_models(kind: str) -> bool:
+    return kind != APIKey.Kind.ADMIN
+
+
+def models_text(models: Models) -> str:
+    """As the trail and pages name them."""
+    return "all" if models is None else ", ".join(models) or "none"
+
+
+@transaction.atomic
+def change_workspace_models(workspace: Workspace, models: Models, refuses_unpriced: bool, actor: str, now: datetime) -> None:
+    """What bounds all of its keys: the models, and whether one without a price is refused. Raises InvalidParameter."""
+    models = clean_models(models)
+    held = Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
+    changed: dict[str, Any] = {}
+    if held.allowed_models != models:
+        changed |= {"models_before": models_text(held.allowed_models), "models": models_text(models)}
+    if held.refuses_unpriced != refuses_unpriced:
+        changed["refuses_unpriced"] = refuses_unpriced
+    if not changed:
+        return
+    Workspace.objects.filter(pk=workspace.pk).update(allowed_models=models, refuses_unpriced=refuses_unpriced)
+    audit.record(actor, "workspace.models_changed", workspace.public_id, workspace, now=now, **changed)
