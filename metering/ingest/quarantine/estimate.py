@@ -15,7 +15,7 @@ from django.db import connection, transaction
 
 from metering.catalogue.models import LanguageModel
 from metering.catalogue.set_price import normal_tier
-from metering.components import NOTHING, Counts
+from metering.components import NOTHING, Counts, new_counts
 from metering.ingest.directory import directory
 from metering.ingest.formats.dialects import MAX_TOKENS, DialectName, ProviderUsage, UsageRefused, count_tokens
 from metering.ingest.formats.events import INSTANT, UNREADABLE
@@ -155,7 +155,7 @@ def _least(usage: dict[str, Any]) -> Counts | None:
     details = [usage[name] for name in DETAILS if isinstance(usage.get(name), dict)]
     cached = _named(usage, CACHED) + [tokens for each in details for tokens in _named(each, ("cached_tokens",))]
     least = min(input, default=0)
-    return Counts(least, min(max(cached, default=0), least), 0, min(output, default=0), 0)
+    return new_counts(least, min(output, default=0), min(max(cached, default=0), least))
 
 
 def _named(fields: dict[str, Any], names: Sequence[str]) -> list[int]:

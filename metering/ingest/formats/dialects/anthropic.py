@@ -96,7 +96,7 @@ def _count(usage: AnthropicUsage) -> Counts:
     reasoning = (details and details.reasoning_tokens) or 0
     if reasoning > output:
         raise inconsistent(f"{reasoning} reasoning tokens do not fit into output_tokens {output}")
-    return new_counts((input, cached, written, output, reasoning))
+    return new_counts(input, output, cached, written, reasoning)
 
 
 class CacheWrites(Protocol):

@@ -111,9 +111,9 @@ def _count(usage: GeminiUsage) -> Counts:
         raise inconsistent(f"{cached} cached tokens do not fit into promptTokenCount {prompt}")
     input, said = bounded(prompt + tool_use, "input tokens"), candidates or 0
     if total is None or total == input + said + thoughts:
-        return new_counts((input, cached, 0, bounded(said + thoughts, "output tokens"), thoughts))
+        return new_counts(input, bounded(said + thoughts, "output tokens"), cached, reasoning=thoughts)
     if total == input + said and thoughts <= said:
-        return new_counts((input, cached, 0, said, thoughts))
+        return new_counts(input, said, cached, reasoning=thoughts)
     raise inconsistent(
         f"totalTokenCount is {total}, but promptTokenCount {prompt}, toolUsePromptTokenCount {tool_use}, "
         f"candidatesTokenCount {said} and thoughtsTokenCount {thoughts} add up to {input + said + thoughts}"

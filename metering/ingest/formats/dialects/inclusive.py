@@ -60,7 +60,7 @@ def count_inclusive(
         raise inconsistent(f"{cached} cached and {cache_write} cache-write tokens do not fit into {names[0]} {input}")
     if reasoning > output:
         raise inconsistent(f"{reasoning} reasoning tokens do not fit into {names[1]} {output}")
-    return new_counts((input, cached, cache_write, output, reasoning))
+    return new_counts(input, output, cached, cache_write, reasoning)
 
 
 def _stated_twice(usage: InclusiveUsage, details: InputDetails | None) -> tuple[int, int]:

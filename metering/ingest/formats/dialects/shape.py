@@ -44,7 +44,8 @@ class Role(Enum):
 
 
 Meaning = Component | Role
-INPUT, CACHED_INPUT, CACHE_WRITE, OUTPUT, REASONING = (BY_NAME[name] for name in Counts._fields)
+INPUT, OUTPUT, REASONING = BY_NAME["input"], BY_NAME["output"], BY_NAME["reasoning"]
+CACHED_INPUT, CACHE_WRITE = BY_NAME["cached_input"], BY_NAME["cache_write"]
 
 
 @dataclass(frozen=True, slots=True)

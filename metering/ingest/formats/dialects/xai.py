@@ -47,7 +47,7 @@ def _count(usage: ChatUsage) -> Counts:
             f"total_tokens is {total}, but prompt_tokens {usage.prompt_tokens}, completion_tokens {output} "
             f"and {reasoning} reasoning tokens add up to {usage.prompt_tokens + output + reasoning}"
         )
-    return new_counts((usage.prompt_tokens, cached, cache_write, output, reasoning))
+    return new_counts(usage.prompt_tokens, output, cached, cache_write, reasoning)
 
 
 DIALECT = Dialect("xai", ChatUsage, _recognises, _count, LEAVES, precedence=2)
