@@ -126,6 +126,17 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "omixa_billing.http.request_metrics.RequestMetrics",
 ]
+# What gateways' requests pass: no file, session, form or page is theirs, and they are limited by back-pressure.
+GATEWAY_MIDDLEWARE = [
+    "omixa_billing.http.headers.browser_headers",
+    "omixa_billing.stray_secrets.RedactRequests",
+    "omixa_billing.http.middleware.name_caller",
+    "omixa_billing.http.middleware.refuse_unreadable",
+    "workspaces.audit.middleware.note_origin",
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "omixa_billing.http.request_metrics.RequestMetrics",
+]
 PROMETHEUS_LATENCY_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, float("inf"))  # each is a line for each view
 
 ROOT_URLCONF = "omixa_billing.urls"

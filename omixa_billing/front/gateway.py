@@ -23,7 +23,7 @@ from omixa_billing.front.long_poll import Newest, awaited_after
 from omixa_billing.front.memory import Memory
 from omixa_billing.front.pages import unless_gone
 from omixa_billing.outage import STORAGE_ERRORS
-from omixa_billing.wsgi import application
+from omixa_billing.wsgi import gateway_application
 
 Environ = dict[str, Any]
 
@@ -126,7 +126,7 @@ def answer_of(environ: Environ) -> Answer:
     def start_response(status: str, headers: list[tuple[str, str]], _: Any = None, /) -> Any:
         begun.append(Answer(int(status[:3]), headers, b""))
 
-    response = application(environ, start_response)
+    response = gateway_application(environ, start_response)
     try:
         return replace(begun[0], body=b"".join(response))
     finally:
