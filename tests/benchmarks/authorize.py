@@ -14,8 +14,6 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
-import psycopg
-
 from tests.benchmarks.gateway import Connection, post, post_of, request
 from tests.benchmarks.ingest_end_to_end import LIMITED, SIZES, Ingest
 from tests.benchmarks.options import Options, medians, percentiles, say
@@ -29,7 +27,8 @@ EVENTS_PER_S, BATCH = 5_000, 100
 ASKING, SENDING = 8, 8  # connections
 MOST = 4_000  # decisions of a run that goes as fast as it can
 HOLD = """
-SELECT metering_authorize(%s, key.id, NULL, %s, %s, ''::bytea, %s, 'codex-mini', '', 0.01, 0.000006, 100, 1000, 256, false,
+SELECT metering_authorize(
+    (SELECT max(id) FROM workspaces_gateway), key.id, NULL, %s, %s, ''::bytea, %s, 'codex-mini', '', 0.01, 0.000006, 100, 1000, 256, false,
     '{"price_id": null, "warnings": [], "request_id": "", "asked_output_tokens": 1000}', 900, false, NULL)
 FROM workspaces_apikey key WHERE public_id = %s
 """
@@ -148,22 +147,25 @@ def with_and_without_holds(options: Options) -> dict[str, Any]:
         for _ in range(options.runs):
             without = plain.run(plain.prepare(events, LIMITED), connections)
             prepared = held.prepare(events, LIMITED)
-            hold_all(database, prepared)
+            hold_all(product, prepared)
             runs.append({"without_per_s": events / without, "with_per_s": events / held.run(prepared, connections)})
         found = medians(runs)
     return found | {"ratio": round(found["with_per_s"] / found["without_per_s"], 3)}
 
 
-def hold_all(database: psycopg.Connection, prepared: list[bytes]) -> None:
+def hold_all(product: Product, prepared: list[bytes]) -> None:
     """A hold for each event that is about to be sent."""
-    gateway = database.execute("SELECT max(id) FROM workspaces_gateway").fetchone()
-    assert gateway is not None
     events = [event for each in prepared for event in json.loads(each.partition(b"\r\n\r\n")[2])["events"]]
-    with database.pipeline():
-        for event in events:
-            name = event["request_id"]
-            hashed = sha256(name.encode()).digest()[:16]
-            database.execute(HOLD, [gateway[0], name, hashed, f"hold_{uuid.uuid4().hex[:20]}", event["key_id"]])
+
+    def some(at: int) -> None:
+        with product.database() as database:
+            for event in events[at::ASKING]:
+                name = event["request_id"]
+                hashed = sha256(name.encode()).digest()[:16]
+                database.execute(HOLD, [name, hashed, f"hold_{uuid.uuid4().hex[:20]}", event["key_id"]])
+
+    with ThreadPoolExecutor(ASKING) as pool:
+        list(pool.map(some, range(ASKING)))
     say(f"{len(events)} requests are held")
 
 
