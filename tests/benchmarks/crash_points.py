@@ -1,4 +1,4 @@
-"""The points that tests/payments/test_crash_points.py dies at, or has Stripe fail at, as its run counted them."""
+"""The points that tests/payments/collecting/test_crash_points.py dies at, or has Stripe fail at, as its run counted them."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 from tests.benchmarks.options import Options
 from tests.first_run import REPOSITORY
 
-TESTS = "tests/payments/test_crash_points.py"
+TESTS = "tests/payments/collecting/test_crash_points.py"
 FAILS, DIES = "test_stripe_fails_at_every_call", "test_the_process_dies_at_every_call_and_commit"
 
 

@@ -8,9 +8,8 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PASSWORD, Visit, sign_in
 from tests.every_address.addresses import every_address
-from tests.every_address.conftest import browser_of
-from tests.openapi.world import World as Everything
-from tests.openapi.world import a_world
+from tests.kit.world import World as Everything
+from tests.kit.world import a_world, browser_of
 from workspaces.models import Membership, User, Workspace
 
 pytestmark = pytest.mark.browser

@@ -1,6 +1,5 @@
 """Workspaces, members, keys and gateways: each act does what it says, once, and is in the audit trail."""
 
-import html
 import re
 from datetime import timedelta
 
@@ -10,40 +9,17 @@ from django.urls import reverse
 
 from tests.console.conftest import OPERATOR, World
 from tests.kit.factories import NOW, make_key
+from tests.kit.operator import acts_on, submit
 from workspaces.access.authentication import authenticate_gateway
 from workspaces.keys.secrets import sha256
 from workspaces.members import members
 from workspaces.models import APIKey, AuditEntry, Credential, Gateway, Invitation, Membership, User, Workspace
 
 
-def submit(console: Client, url: str, **given: object):  # type: ignore[no-untyped-def]
-    """Opens the form, sends it and confirms what it previews, as a browser does."""
-    answer = console.post(url, {"form_token": token_of(console.get(url)), **given})
-    if answer.status_code == 200 and (button := confirms(answer)):
-        answer = console.post(url, {"form_token": token_of(answer), **given, "confirmed": button})
-    return answer
-
-
-def token_of(answer) -> str:  # type: ignore[no-untyped-def]
-    found = re.search(r'name="form_token" value="([^"]+)"', answer.content.decode())
-    assert found
-    return found[1]
-
-
-def confirms(answer) -> str:  # type: ignore[no-untyped-def]
-    """What the button of a preview says; empty where the answer is no preview."""
-    found = re.search(r'name="confirmed"\s+value="([^"]+)"', answer.content.decode())
-    return html.unescape(found[1]) if found else ""
-
-
 def secret_on(answer) -> str:  # type: ignore[no-untyped-def]
     found = re.search(r'id="secret"[^>]*>([^<]+)<', answer.content.decode())
     assert found
     return found[1]
-
-
-def acts_on(target: str) -> list[tuple[str, str]]:
-    return list(AuditEntry.objects.filter(target=target).order_by("id").values_list("actor", "action"))
 
 
 def test_a_workspace_is_created_and_audited(console: Client) -> None:

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from metering.ingest.models import Batch
 from tests.console.conftest import World
-from tests.console.test_pages import every_page
+from tests.console.pages import every_page
 from tests.kit.factories import NOW, an_event, make_key, make_price, make_workspace, send
 from workspaces.members import members
 from workspaces.models import Workspace

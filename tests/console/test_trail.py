@@ -19,11 +19,6 @@ TRAIL = "/admin/workspaces/auditentry/"
 
 
 @pytest.fixture
-def acme(db: None) -> Workspace:
-    return make_workspace("Acme")
-
-
-@pytest.fixture
 def entries(acme: Workspace) -> None:
     audit.record("key_1", "key.revoked", "key_2", acme, now=NOW - timedelta(days=2))
     audit.record("ops@omixa.example", "invoice.voided", "inv_1", acme, now=NOW - timedelta(days=1))

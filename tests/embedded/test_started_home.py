@@ -20,7 +20,7 @@ from omixa_billing.embedded.account import existing_account
 from omixa_billing.embedded.sockets import UnsafeFolder
 from tests.chaos.instance import Instance, children, running_instance
 from tests.first_run import REPOSITORY
-from tests.project.test_production import STRONG
+from tests.kit.started import STRONG
 
 NOBODY = 65534
 FOREVER = "max-age=31536000, public, immutable"

@@ -126,3 +126,13 @@ def methods_of(view: Any) -> list[str]:
         return ["post"]
     own = [method for method in ("post", "put", "patch", "delete") if hasattr(cls, method)]
     return [method for method in own if not (method == "put" and issubclass(cls, ProcessFormView))]
+
+
+def outcome(acts: list[Act]) -> Done:
+    """Of the first that leaves an entry, or of the last."""
+    found = Done(0, set(), 0)
+    for act in acts:
+        found = done(act)
+        if found.entries:
+            break
+    return found

@@ -11,7 +11,7 @@ from django.apps import apps
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.regex_helper import normalize
 
-from tests.openapi.world import IN_PATH, World
+from tests.kit.world import IN_PATH, World
 from workspaces.models import Membership
 
 ROUTE_PART = re.compile(r"<(?:[^:>]+:)?(\w+)>")

@@ -4,9 +4,8 @@ from datetime import timedelta
 
 from django.test import Client
 
-from tests.every_address.conftest import browser_of
 from tests.kit.factories import NOW
-from tests.openapi.world import World
+from tests.kit.world import World, browser_of
 from workspaces.keys import issue, secrets
 from workspaces.models import Membership, User, Workspace
 

@@ -1,30 +1,29 @@
 """The world of the API's tests, with an owner and an operator who look at its pages."""
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
 from django.test import Client
+from django_celery_beat.models import IntervalSchedule
 
-from tests.openapi.world import World, a_world
-from tests.usage.conftest import fixed_day
-from workspaces.models import Membership, User, Workspace
+from metering.invoicing.lifecycle.close import close_workspaces
+from metering.payments.mails.outbox import add_notice
+from metering.payments.refunds.reversals import void_invoice
+from metering.payments.webhooks.models import WebhookEvent
+from metering.periods import parse_month
+from tests.kit.billing import at
+from tests.kit.days import fixed_day
+from tests.kit.factories import NOW, an_event, make_price
+from tests.kit.paying import with_method
+from tests.kit.stripe_server import StripeServer
+from tests.kit.tenants import Sender, a_tenant
+from tests.kit.world import World, browser_of, operator, world
+from workspaces.members import members
+from workspaces.members.invitations.invite import invite
+from workspaces.models import Gateway, User, Workspace
 
-__all__ = ["fixed_day"]
-
-
-@pytest.fixture
-def world(db: None) -> World:
-    found = a_world()
-    owner = User.objects.create_user("owner@acme.example", "a long enough password")
-    Membership.objects.create(workspace=Workspace.objects.get(name="Acme"), user=owner, role="owner")
-    User.objects.create_user("operator@omixa.example", "a long enough password", is_staff=True)
-    return found
-
-
-def browser_of(address: str | None) -> Client:
-    """Of the person with this address, or of a stranger. An error of ours is the 500 that a browser would get."""
-    client = Client(raise_request_exception=False)
-    if address is not None:
-        client.force_login(User.objects.get(email=address))
-    return client
+__all__ = ["fixed_day", "operator", "world"]
 
 
 @pytest.fixture
@@ -37,6 +36,51 @@ def owner(world: World) -> Client:
     return browser_of("owner@acme.example")
 
 
+def given() -> dict[str, dict[str, str]]:
+    """What is sent beside what a form shows, by the name of its page."""
+    acme, interval = Workspace.objects.get(name="Acme"), IntervalSchedule.objects.values_list("pk", flat=True)[0]
+    return {
+        "admin:metering_invoice_export": {"first": "2026-09", "last": "2026-09"},
+        "admin:metering_invoice_credit": {"what": "whole", "reason": "wrong"},
+        "admin:metering_priceversion_add": {"model": "codex-mini", "input": "1", "output": "2", "service_tier": "flex"},
+        "admin:metering_quarantinedevent_edit_and_replay": {"reason": "wrong"},
+        "admin:workspaces_apikey_add": {"workspace": str(acme.pk), "name": "Another", "kind": "live"},
+        "admin:django_celery_beat_periodictask_add": {"regtask": "metering.send_notices", "interval": str(interval)},
+        "pages:billing_buy": {"amount": "5.00"},
+        "pages:billing_preferences": {"amount": "5.00", "threshold": "1.00"},
+    }
+
+
 @pytest.fixture
-def operator(world: World) -> Client:
-    return browser_of("operator@omixa.example")
+def everything(world: World, stripe: StripeServer) -> World:
+    acme = Workspace.objects.get(name="Acme")
+    operator, owner = User.objects.get(email="operator@omixa.example"), User.objects.get(email="owner@acme.example")
+    members.add_member(acme, "viewer@acme.example", "viewer", "the tests", NOW)
+    third = a_tenant("Third")
+    send = Sender(Gateway.objects.order_by("pk")[0])
+    send(third.key, at("09-14T09:30"))
+    close_workspaces(parse_month("2026-09"), NOW, workspace=third.workspace)  # a draft
+    send.batch([an_event(third.key, usage={"prompt_tokens": -1})])
+    invite(third.workspace, "new@third.example", "viewer", operator, operator.email, NOW, by_operator=True)
+    invite(acme, "guest@acme.example", "viewer", owner, owner.email, NOW)
+    make_price("unused", effective_from=NOW + timedelta(days=4_000))  # to come by the database's clock too
+    void = a_tenant("Void")
+    send(void.key, at("09-14T09:30"))
+    (voided,) = close_workspaces(parse_month("2026-09"), NOW, workspace=void.workspace, finalize=True)
+    void_invoice(voided.pk, "wrong", operator.email, NOW)
+    add_notice(acme, "invoice_finalized", "a mail", {}, NOW)
+    about: dict[str, Any] = {"type": "charge.refunded", "payload": {}, "created_at": NOW, "received_at": NOW}
+    WebhookEvent.objects.create(event_id="evt_1", status="failed", **about)
+    with_method(acme, stripe)
+    return world
+
+
+# The API of programs. What is missing here is called without a body, and found out.
+BODIES: dict[str, dict[str, Any]] = {
+    "post /api/v1/keys": {"name": "Another", "kind": "live"},
+    "patch /api/v1/keys/<key_id>": {"name": "Renamed"},
+    "post /api/v1/budgets": {"scope": "model", "scope_id": "*", "window": "day", "limit": "10.00"},
+    "patch /api/v1/budgets/<budget_id>": {"limit": "50.00"},
+    "post /api/v1/credits/top-ups": {"amount": "5.00", "method": "page"},
+    "post /api/v1/invoices/<invoice_id>/pay": {"method": "page"},
+}

@@ -8,37 +8,20 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import timedelta
 from functools import partial
-from typing import Any
 
-import pytest
 from allauth.mfa import signals
 from allauth.mfa.models import Authenticator
 from django.test import Client, RequestFactory
 from django.urls import get_resolver, reverse
-from django_celery_beat.models import IntervalSchedule
 
-from metering.invoicing.lifecycle.close import close_workspaces
-from metering.payments.mails.outbox import add_notice
-from metering.payments.refunds.reversals import void_invoice
-from metering.payments.webhooks.models import WebhookEvent
-from metering.periods import parse_month
-from tests.every_address.acts import Act, Done, acts_of_forms, done, methods_of, sender
+from tests.every_address.acts import Act, acts_of_forms, done, methods_of, outcome, sender
 from tests.every_address.addresses import ROUTE_PART, every_address, every_row, known_names, routes_and_views
-from tests.every_address.conftest import browser_of
+from tests.every_address.conftest import BODIES, given
 from tests.every_address.forms import Form
-from tests.kit.factories import NOW, an_event, make_price
-from tests.openapi.world import World
-from tests.payments.conftest import stripe, with_method
-from tests.payments.stripe_server import StripeServer
-from tests.usage.conftest import Sender, a_tenant, at
+from tests.kit.world import World, browser_of
 from workspaces.audit.middleware import LEAVES_NONE
-from workspaces.members import members
-from workspaces.members.invitations.invite import invite
-from workspaces.models import AuditEntry, Gateway, User, Workspace
-
-__all__ = ["stripe"]
+from workspaces.models import AuditEntry, User
 
 ROWS = 4
 ERROR = re.compile(r"(?:errorlist|error|text-red)[^>]*>(?:<li>)?([^<]*\w[^<]{8,})<")
@@ -49,49 +32,10 @@ NONE = {
     "mfa_add_webauthn": "needs an authenticator: test_a_changed_factor_is_an_entry",
     "mfa_generate_recovery_codes": "needs an authenticator: test_a_changed_factor_is_an_entry",
     "admin:metering_creditnote_retry_refund_of_note": "needs a refund that failed, and begins another: payment.refund",
-    "admin:metering_invoice_credit": "the world's own credit note has the next number: tests/console/test_credit_notes.py",
-    "admin:metering_quarantinedevent_edit_and_replay": "needs a corrected event: tests/console/test_quarantine.py",
-    "admin:metering_invoice_accept": "needs a draft that takes back what nothing explains: tests/invoicing/test_waiting.py",
+    "admin:metering_invoice_credit": "the world's own credit note has the next number: console/money/test_credit_notes.py",
+    "admin:metering_quarantinedevent_edit_and_replay": "needs a corrected event: console/quarantine/test_quarantine.py",
+    "admin:metering_invoice_accept": "needs a draft that takes back what nothing explains: invoicing/lifecycle/test_waiting.py",
 }
-
-
-def given() -> dict[str, dict[str, str]]:
-    """What is sent beside what a form shows, by the name of its page."""
-    acme, interval = Workspace.objects.get(name="Acme"), IntervalSchedule.objects.values_list("pk", flat=True)[0]
-    return {
-        "admin:metering_invoice_export": {"first": "2026-09", "last": "2026-09"},
-        "admin:metering_invoice_credit": {"what": "whole", "reason": "wrong"},
-        "admin:metering_priceversion_add": {"model": "codex-mini", "input": "1", "output": "2", "service_tier": "flex"},
-        "admin:metering_quarantinedevent_edit_and_replay": {"reason": "wrong"},
-        "admin:workspaces_apikey_add": {"workspace": str(acme.pk), "name": "Another", "kind": "live"},
-        "admin:django_celery_beat_periodictask_add": {"regtask": "metering.send_notices", "interval": str(interval)},
-        "pages:billing_buy": {"amount": "5.00"},
-        "pages:billing_preferences": {"amount": "5.00", "threshold": "1.00"},
-    }
-
-
-@pytest.fixture
-def everything(world: World, stripe: StripeServer) -> World:
-    acme = Workspace.objects.get(name="Acme")
-    operator, owner = User.objects.get(email="operator@omixa.example"), User.objects.get(email="owner@acme.example")
-    members.add_member(acme, "viewer@acme.example", "viewer", "the tests", NOW)
-    third = a_tenant("Third")
-    send = Sender(Gateway.objects.order_by("pk")[0])
-    send(third.key, at("09-14T09:30"))
-    close_workspaces(parse_month("2026-09"), NOW, workspace=third.workspace)  # a draft
-    send.batch([an_event(third.key, usage={"prompt_tokens": -1})])
-    invite(third.workspace, "new@third.example", "viewer", operator, operator.email, NOW, by_operator=True)
-    invite(acme, "guest@acme.example", "viewer", owner, owner.email, NOW)
-    make_price("unused", effective_from=NOW + timedelta(days=4_000))  # to come by the database's clock too
-    void = a_tenant("Void")
-    send(void.key, at("09-14T09:30"))
-    (voided,) = close_workspaces(parse_month("2026-09"), NOW, workspace=void.workspace, finalize=True)
-    void_invoice(voided.pk, "wrong", operator.email, NOW)
-    add_notice(acme, "invoice_finalized", "a mail", {}, NOW)
-    about: dict[str, Any] = {"type": "charge.refunded", "payload": {}, "created_at": NOW, "received_at": NOW}
-    WebhookEvent.objects.create(event_id="evt_1", status="failed", **about)
-    with_method(acme, stripe)
-    return world
 
 
 def every_act(world: World) -> Iterator[Act]:
@@ -101,16 +45,6 @@ def every_act(world: World) -> Iterator[Act]:
     yield from acts_of_forms(browser_of("operator@omixa.example"), sorted(console), given())
     yield from acts_of_forms(browser_of("owner@acme.example"), others, given())
     yield from acts_of_forms(browser_of(None), [path for path in others if path.startswith("/accounts/")], given())
-
-
-def outcome(acts: list[Act]) -> Done:
-    """Of the first that leaves an entry, or of the last."""
-    found = Done(0, set(), 0)
-    for act in acts:
-        found = done(act)
-        if found.entries:
-            break
-    return found
 
 
 def silent(named: dict[str, list[Act]]) -> set[str]:
@@ -133,15 +67,6 @@ def test_every_form_and_button_of_the_pages_leaves_an_entry(everything: World) -
     assert silent(named) - set(NONE) == set()
 
 
-# The API of programs. What is missing here is called without a body, and found out.
-BODIES: dict[str, dict[str, Any]] = {
-    "post /api/v1/keys": {"name": "Another", "kind": "live"},
-    "patch /api/v1/keys/<key_id>": {"name": "Renamed"},
-    "post /api/v1/budgets": {"scope": "model", "scope_id": "*", "window": "day", "limit": "10.00"},
-    "patch /api/v1/budgets/<budget_id>": {"limit": "50.00"},
-    "post /api/v1/credits/top-ups": {"amount": "5.00", "method": "page"},
-    "post /api/v1/invoices/<invoice_id>/pay": {"method": "page"},
-}
 KEPT_OTHERWISE = {
     "post /gateway/v1/events": "usage: each event names its gateway and its batch for ever",
     "post /gateway/v1/events/litellm": "usage, as above",

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django_celery_beat.models import PeriodicTask
 
 from tests.every_address.addresses import every_address
-from tests.openapi.world import World
+from tests.kit.world import World
 from workspaces.console.kit.pages import FormPage, names_an_act
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"

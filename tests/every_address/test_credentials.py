@@ -10,7 +10,7 @@ from django.test import Client
 
 from tests.every_address.addresses import every_address
 from tests.every_address.callers import INSIDERS, STRANGERS, every_caller
-from tests.openapi.world import World
+from tests.kit.world import World
 from workspaces.models import APIKey, Workspace
 
 METHODS = ("get", "post", "put", "patch", "delete", "head", "options")

@@ -11,7 +11,7 @@ from django.http import HttpResponse
 from django.test import Client, override_settings
 
 from tests.every_address.addresses import every_address
-from tests.openapi.world import World
+from tests.kit.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
 # What everybody may see, and so a browser may keep as long as it asks whether it is still the same.

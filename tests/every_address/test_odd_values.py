@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.every_address.addresses import every_address
-from tests.openapi.world import World
+from tests.kit.world import World
 
 FORM = re.compile(r'<form\b([^>]*method="post"[^>]*)>(.*?)</form>', re.DOTALL)
 FIELD = re.compile(r'<(?:input|select|textarea)[^>]*\bname="([^"]+)"')

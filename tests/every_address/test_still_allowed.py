@@ -12,18 +12,15 @@ from django.test import Client
 from django.urls import get_resolver
 
 from metering.website import member
-from tests.every_address.acts import Act, acts_of_forms, done, methods_of
+from tests.every_address.acts import Act, acts_of_forms, done, methods_of, outcome
 from tests.every_address.addresses import ROUTE_PART, every_address, known_names, routes_and_views
-from tests.every_address.conftest import browser_of
-from tests.every_address.test_acts_are_seen import BODIES, everything, given, outcome
-from tests.openapi.world import World
-from tests.payments.conftest import stripe
+from tests.every_address.conftest import BODIES, given
+from tests.kit.world import World, browser_of
 from workspaces.access import authentication
 from workspaces.access.permissions import SeesAWorkspace
 from workspaces.members.current import membership_of
 from workspaces.models import APIKey, Credential, Membership
 
-__all__ = ["everything", "stripe"]
 OWNER = "owner@acme.example"
 # What concerns the person and no workspace.
 OWN_AFFAIRS = {"pages:switch", "pages:invitation_answer"}

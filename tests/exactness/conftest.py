@@ -1,37 +1,16 @@
 """A day after a leap day, everything that examples share, and borders of large traffic moved to where small traffic is."""
 
-import os
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 import time_machine
-from hypothesis import HealthCheck, Phase, settings
 
 from metering.ingest.directory import Directory
 from metering.ingest.models import Provider, ServiceTier
 from metering.ingest.recording import claim
 from metering.revisions.rerating import intervals, rerate_events
 from tests.exactness.history import BEGINNING
-
-EXAMPLES = int(os.environ.get("EXACTNESS_EXAMPLES", "0"))
-ROUND = 250  # examples per transaction: what they leave behind makes the next ones slower
-
-
-def bounded(examples: int) -> settings:
-    """The same few examples each time; EXACTNESS_EXAMPLES of them, and others each time, to search deeper."""
-    return settings(
-        deadline=None,
-        database=None,
-        derandomize=not EXAMPLES,
-        max_examples=min(EXAMPLES, ROUND) or examples,
-        suppress_health_check=list(HealthCheck),
-        phases=[phase for phase in Phase if phase is not Phase.explain],
-        print_blob=True,
-    )
-
-
-rounds = pytest.mark.parametrize("round", range(max(1, EXAMPLES // ROUND)))
 
 
 @pytest.fixture(autouse=True)

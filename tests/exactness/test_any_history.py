@@ -9,10 +9,10 @@ from hypothesis import given
 
 from metering.pricing import current
 from tests.exactness.agreement import Both
-from tests.exactness.conftest import bounded, rounds
 from tests.exactness.histories import histories
 from tests.exactness.history import Operation
 from tests.kit.factories import forget_names
+from tests.kit.searches import bounded, rounds
 
 
 @pytest.mark.django_db

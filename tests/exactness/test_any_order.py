@@ -11,12 +11,12 @@ from metering.revisions.rerating.plan import scope_for
 from metering.revisions.rerating.reprice import price_waiting
 from tests.exactness.agreement import Both
 from tests.exactness.arrangements import LAST, Traffic, traffic, two_arrangements
-from tests.exactness.conftest import bounded, rounds
 from tests.exactness.histories import FIRST
 from tests.exactness.history import BEGINNING, Correct, Look, Operation, Send
 from tests.exactness.oracle import Identity, Recorded
-from tests.ingest.test_twice_at_once import at_once
+from tests.kit.concurrent import all_succeed_at_once
 from tests.kit.factories import forget_names, work
+from tests.kit.searches import bounded, rounds
 
 PER_BATCH = 3
 
@@ -74,7 +74,7 @@ def test_two_workers_at_once_end_where_one_does(shared: None, round: int, traffi
         order_rerating(None, None, scope, reason="a test", plan=[], actor="a test", now=BEGINNING)
         continue_orders(BEGINNING)
 
-    at_once(lambda: work(BEGINNING), set_prices, lambda: work(BEGINNING), rate_again)
+    all_succeed_at_once(lambda: work(BEGINNING), set_prices, lambda: work(BEGINNING), rate_again)
     for number, version in zip(expected, found, strict=True):
         assert (number is None) == (version is None)
         if version is not None:

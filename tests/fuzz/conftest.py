@@ -9,14 +9,14 @@ import pytest
 from django.test import Client
 
 from tests.every_address.addresses import every_address
-from tests.every_address.conftest import browser_of, fixed_day, world
 from tests.fuzz.conduct import Answered, ask
 from tests.fuzz.html_forms import Form, forms_of
 from tests.fuzz.observed import observing
 from tests.fuzz.population import populate
-from tests.openapi.world import World
+from tests.kit.days import fixed_day
+from tests.kit.world import World, browser_of, operator, world
 
-__all__ = ["fixed_day", "world"]
+__all__ = ["fixed_day", "operator", "world"]
 
 OF_EVERY_LIST = {"q", "o", "p", "all", "e", "_popup", "_to_field", "_facets", "workspace__owner__password__startswith"}
 SIGNS_OUT = "logout"

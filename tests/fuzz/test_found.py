@@ -8,17 +8,8 @@ from django_celery_beat.models import CrontabSchedule
 
 from metering.catalogue.models import LanguageModel
 from metering.invoicing.models import Invoice
-from tests.every_address.conftest import browser_of, fixed_day, world
-from tests.openapi.world import World
-
-__all__ = ["fixed_day", "world"]
 
 NO_KEYS = ["²", "a", "\x0b", "\ufffd", "1.5", "9" * 400, "9" * 5_000, "9223372036854775808", "-1"]
-
-
-@pytest.fixture
-def operator(world: World) -> Client:
-    return browser_of("operator@omixa.example")
 
 
 @pytest.mark.parametrize("typed", NO_KEYS)

@@ -9,19 +9,10 @@ from django.test import Client
 from django.urls import reverse
 
 from metering.ingest.models import UsageEvent
-from tests.every_address.conftest import browser_of, fixed_day, world
-from tests.openapi.world import World
 from workspaces.console.kit.wrong_filters import LEFT_OUT
-
-__all__ = ["fixed_day", "world"]
 
 INVOICES = "/admin/metering/invoice/"
 QUARANTINE = "/admin/metering/quarantinedevent/"
-
-
-@pytest.fixture
-def operator(world: World) -> Client:
-    return browser_of("operator@omixa.example")
 
 
 def said(client: Client, address: str) -> str:

@@ -11,9 +11,9 @@ from metering.ingest.formats.payloads import of_corrections, of_litellm
 from metering.ingest.intake.receive import receive
 from metering.ingest.models import Batch, QuarantinedEvent, UsageEvent
 from metering.ingest.quarantine.replay import replay_events
-from tests.ingest.payloads import CAPTURED, payload_of
+from tests.ingest.formats.payloads import CAPTURED, payload_of
+from tests.kit.corrections import correct, outcomes_of, void
 from tests.kit.factories import NOW, an_event, send, work
-from tests.revisions.corrections.conftest import correct, told, void
 from workspaces.keys import issue
 from workspaces.models import APIKey, AuditEntry, Gateway
 
@@ -35,7 +35,7 @@ def test_events_of_another_workspace_go_to_the_quarantine_and_their_neighbours_c
     bound: Gateway, key: APIKey, birch: APIKey
 ) -> None:
     batch = send(bound, [an_event(key), an_event(birch), an_event(key, request_id="second")])
-    assert (batch.recorded, batch.rejected, told(batch)) == (2, 1, [(1, "rejected", "wrong_workspace")])
+    assert (batch.recorded, batch.rejected, outcomes_of(batch)) == (2, 1, [(1, "rejected", "wrong_workspace")])
     assert batch.items[0]["message"] == "key_id names a key of a workspace that this gateway is not bound to."
     assert refused() == [("wrong_workspace", "Birch")]
     assert {event.workspace for event in UsageEvent.objects.all()} == {key.workspace}
@@ -69,7 +69,7 @@ def test_corrections_of_another_workspace_go_to_the_quarantine_even_with_leave_t
     send(gateway, [an_event(key), an_event(birch)])
     issue.change_reach(bound, [key.workspace], True, WHO, NOW)
     batch = correct(bound, void(birch), void(key))
-    assert (batch.recorded, told(batch)) == (1, [(0, "rejected", "wrong_workspace")])
+    assert (batch.recorded, outcomes_of(batch)) == (1, [(0, "rejected", "wrong_workspace")])
     statuses = {event.workspace.name: event.get_status_display() for event in UsageEvent.objects.all()}
     assert statuses == {"Acme": "voided", "Birch": "succeeded"}
 

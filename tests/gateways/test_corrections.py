@@ -5,8 +5,8 @@ from django.db import connection
 
 from metering.ingest.models import Batch, EventCorrection, QuarantinedEvent, UsageEvent
 from metering.ingest.quarantine.replay import replay_edited, replay_events
+from tests.kit.corrections import correct, everything_agrees, hand_in, october, outcomes_of, replace, state, void
 from tests.kit.factories import GOLDEN_USAGE, NOW, an_event, send, work
-from tests.revisions.corrections.conftest import correct, everything_agrees, hand_in, october, replace, state, told, void
 from workspaces.keys import issue
 from workspaces.models import APIKey, Gateway
 
@@ -38,7 +38,7 @@ def test_what_another_gateway_sent_stays_as_it_is(gateway: Gateway, other: Gatew
     send(gateway, [an_event(key)])
     batch = correct(other, act(key))  # type: ignore[operator]
     assert (batch.recorded, batch.rejected) == (0, 1)
-    assert told(batch) == [(0, "rejected", "sent_by_another_gateway")]
+    assert outcomes_of(batch) == [(0, "rejected", "sent_by_another_gateway")]
     assert state() == GOLDEN
     assert not EventCorrection.objects.exists()
     refused = waiting()
@@ -52,7 +52,7 @@ def test_a_neighbour_in_the_same_batch_is_applied(gateway: Gateway, other: Gatew
     send(gateway, [an_event(key)])
     send(other, [an_event(key, request_id="own")])
     batch = correct(other, void(key), void(key, "own"))
-    assert (batch.recorded, told(batch)) == (1, [(0, "rejected", "sent_by_another_gateway")])
+    assert (batch.recorded, outcomes_of(batch)) == (1, [(0, "rejected", "sent_by_another_gateway")])
     assert (state(), state("own")) == (GOLDEN, VOIDED)
 
 
@@ -64,7 +64,7 @@ def test_with_leave_a_gateway_corrects_what_any_sent(gateway: Gateway, other: Ga
 
 
 def test_one_that_overtakes_its_event_is_judged_when_the_event_arrives(gateway: Gateway, other: Gateway, key: APIKey) -> None:
-    assert told(correct(other, void(key))) == [(0, "rejected", "unknown_event")]
+    assert outcomes_of(correct(other, void(key))) == [(0, "rejected", "unknown_event")]
     send(gateway, [an_event(key)])
     assert (state(), waiting().code) == (GOLDEN, "sent_by_another_gateway")
     assert work() == 0  # it is not tried again and again
@@ -120,7 +120,7 @@ def test_what_an_operator_replays_still_belongs_to_the_gateway_that_sent_it(gate
 def test_an_event_from_before_is_its_batchs_while_the_inbox_has_it(gateway: Gateway, other: Gateway, key: APIKey) -> None:
     send(gateway, [an_event(key)])
     without_gateways()
-    assert told(correct(other, void(key))) == [(0, "rejected", "sent_by_another_gateway")]
+    assert outcomes_of(correct(other, void(key))) == [(0, "rejected", "sent_by_another_gateway")]
     assert correct(gateway, void(key)).recorded == 1
     assert state() == VOIDED
 
@@ -129,7 +129,7 @@ def test_later_nobody_knows_whose_it_is_and_an_operator_has_the_word(gateway: Ga
     send(gateway, [an_event(key)])
     without_gateways()
     Batch.objects.all().delete()
-    assert told(correct(gateway, void(key))) == [(0, "rejected", "sender_not_recorded")]
+    assert outcomes_of(correct(gateway, void(key))) == [(0, "rejected", "sender_not_recorded")]
     assert state() == GOLDEN
     assert (operators_word().recorded, state()) == (1, VOIDED)
     assert everything_agrees()
@@ -150,4 +150,4 @@ def test_one_by_one_the_same_holds(gateway: Gateway, other: Gateway, key: APIKey
     Batch.objects.filter(pk=batch.pk).update(failures=1)
     module.sweep_corrections(lambda: NOW)
     batch.refresh_from_db()
-    assert (batch.status, told(batch), state()) == ("processed", [(0, "rejected", "sent_by_another_gateway")], GOLDEN)
+    assert (batch.status, outcomes_of(batch), state()) == ("processed", [(0, "rejected", "sent_by_another_gateway")], GOLDEN)

@@ -6,8 +6,8 @@ import pytest
 
 from metering.ingest.models import Batch, QuarantinedEvent, UsageEvent
 from metering.ingest.quarantine.replay import replay_events
+from tests.kit.corrections import hand_in, void
 from tests.kit.factories import NOW, an_event, send, work
-from tests.revisions.corrections.conftest import hand_in, void
 from workspaces.keys import issue
 from workspaces.models import APIKey, Gateway
 

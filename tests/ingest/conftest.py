@@ -7,10 +7,9 @@ import time_machine
 from django.http import HttpResponse
 from django.test import Client
 
-from tests.ingest.doorway import EVENTS, Post
-from tests.kit.factories import NOW, make_gateway, make_key, make_price, make_workspace
+from tests.ingest.intake.endpoints import EVENTS, Post
+from tests.kit.factories import NOW
 from workspaces.keys import issue
-from workspaces.models import APIKey, Gateway
 
 
 @pytest.fixture
@@ -22,17 +21,6 @@ def _the_fixed_day() -> Any:
 @pytest.fixture
 def token(_the_fixed_day: None) -> str:
     return issue.create_gateway("eu-1", "test", NOW)[1]
-
-
-@pytest.fixture
-def gateway(db: None) -> Gateway:
-    return make_gateway()
-
-
-@pytest.fixture
-def key(db: None) -> APIKey:
-    make_price()
-    return make_key(make_workspace())
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from metering.invoicing.models import Invoice
 from metering.payments.collecting.manual import mark_paid
 from metering.rollups.models import DailyRollup
 from omixa_billing.api.errors import Refusal
-from tests.invoicing.conftest import OCTOBER, SEPTEMBER, Meter, at, closed, finalized, tokens
+from tests.kit.billing import OCTOBER, SEPTEMBER, Meter, at, closed, finalized, tokens
 from tests.kit.factories import NOW
 from workspaces.models import APIKey
 

@@ -10,32 +10,20 @@ from rest_framework.test import APIClient
 
 from metering.invoicing.models import Invoice
 from metering.periods import parse_month
-from tests.invoicing.conftest import AUGUST, JULY, NOVEMBER, OCTOBER, SEPTEMBER, Meter, at, closed, finalized, tokens
+from tests.kit.billing import AUGUST, JULY, NOVEMBER, OCTOBER, SEPTEMBER, Meter, at, closed, finalized, tokens
+from tests.kit.days import fixed_day
 from tests.kit.factories import NOW, make_price, make_workspace
+from tests.kit.tenants import client_of
 from workspaces.keys import issue
 from workspaces.members import members
 from workspaces.models import APIKey, Workspace
+
+__all__ = ["fixed_day"]
 
 pytestmark = pytest.mark.django_db
 MILLION = tokens(input=1_000_000)
 IN_NOVEMBER = at("11-05T00:00")
 URL = "/api/v1/invoices"
-
-
-@pytest.fixture(autouse=True)
-def fixed_day() -> Iterator[None]:
-    with time_machine.travel(NOW, tick=False):
-        yield
-
-
-def client_of(workspace: Workspace, kind: str = "admin") -> APIClient:
-    _, secret = issue.create_key(workspace, kind, "Back office", "tests", NOW)
-    return APIClient(headers={"authorization": f"Bearer {secret}"})
-
-
-@pytest.fixture
-def admin(acme: Workspace) -> APIClient:
-    return client_of(acme)
 
 
 def test_an_invoice_shows_every_field(use: Meter, key: APIKey, acme: Workspace, admin: APIClient) -> None:

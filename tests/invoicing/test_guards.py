@@ -12,7 +12,8 @@ from django.db.migrations.executor import MigrationExecutor
 from metering.credits import ledger
 from metering.credits.models import CreditEntry, CreditGrant
 from metering.invoicing.models import Invoice
-from tests.invoicing.conftest import SEPTEMBER, Meter, at_once, closed, finalized, tokens
+from tests.kit.billing import SEPTEMBER, Meter, closed, finalized, tokens
+from tests.kit.concurrent import at_once
 from tests.kit.factories import NOW
 from workspaces.models import APIKey, Workspace
 

@@ -9,17 +9,12 @@ from django.db import transaction
 from metering.jobs.leases import LeasedQuerySet
 from metering.payments.mails.models import Notice
 from metering.payments.webhooks.models import WebhookEvent
-from tests.invoicing.conftest import at_once
-from tests.kit.factories import NOW, make_workspace
+from tests.kit.concurrent import at_once
+from tests.kit.factories import NOW
 from workspaces.models import Workspace
 
 pytestmark = pytest.mark.django_db
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-def acme(db: None) -> Workspace:
-    return make_workspace("Acme")
 
 
 def notice(workspace: Workspace, key: str) -> Notice:

@@ -6,7 +6,7 @@ import pytest
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 
-from tests.openapi.world import World, a_world
+from tests.kit.world import World, a_world
 
 
 @pytest.fixture

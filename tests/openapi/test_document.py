@@ -13,13 +13,15 @@ from metering.catalogue.models import PriceVersion
 from metering.invoicing.lifecycle.close import close_workspaces
 from metering.payments.refunds.reversals import issue_credit_note
 from metering.periods import parse_month
+from tests.kit.billing import at
+from tests.kit.days import fixed_day
 from tests.kit.factories import NOW, an_event, make_price
+from tests.kit.tenants import Sender, Tenant, acme, sender, with_key
 from tests.openapi.document import document, strict_schemas
-from tests.usage.conftest import Sender, Tenant, acme, at, codex_mini, fixed_day, gateway, sender, with_key
 from workspaces.keys import issue
 from workspaces.models import Gateway
 
-__all__ = ["acme", "codex_mini", "fixed_day", "gateway", "sender"]
+__all__ = ["acme", "fixed_day", "sender"]
 
 
 def check(answer: Any, path: str, method: str = "get", status: int = 200) -> Any:

@@ -11,9 +11,10 @@ from rest_framework import exceptions
 from rest_framework.test import APIClient
 
 from omixa_billing.api.error_codes import ERROR_CODES
+from tests.kit.factories import NOW
+from tests.kit.limits import counting, redis_socket
+from tests.kit.tenants import TESTS
 from tests.openapi.document import document
-from tests.rate_limits.conftest import counting, redis_socket
-from tests.workspaces.conftest import NOW, TESTS
 from workspaces.keys import issue
 
 __all__ = ["counting", "redis_socket"]

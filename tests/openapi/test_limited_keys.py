@@ -7,8 +7,8 @@ import time_machine
 from rest_framework.test import APIClient
 
 from tests.kit.factories import NOW
+from tests.kit.world import IN_PATH, World
 from tests.openapi.document import document
-from tests.openapi.world import IN_PATH, World
 from workspaces.keys import api, issue
 from workspaces.models import APIKey, AuditEntry
 

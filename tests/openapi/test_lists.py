@@ -10,8 +10,8 @@ from django.test import Client
 from metering.credits.models import CreditGrant
 from metering.usage.cursors import EPOCH, MICROSECOND
 from metering.usage.events import EventQuestion, events_page
-from tests.openapi.world import World
-from tests.usage.conftest import fixed_day
+from tests.kit.days import fixed_day
+from tests.kit.world import World
 from workspaces.ids import audit_id
 from workspaces.models import APIKey, AuditEntry, Workspace
 

@@ -17,10 +17,10 @@ from django.db import transaction
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.kit.days import fixed_day
+from tests.kit.world import IN_PATH, World
 from tests.openapi.document import document
 from tests.openapi.server import Answer, ask
-from tests.openapi.world import IN_PATH, World
-from tests.usage.conftest import fixed_day
 
 __all__ = ["fixed_day"]
 

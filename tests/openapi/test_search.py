@@ -18,10 +18,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from tests.kit.days import fixed_day
+from tests.kit.world import IN_PATH, World
 from tests.openapi.document import strict_document
 from tests.openapi.server import application
-from tests.openapi.world import IN_PATH, World
-from tests.usage.conftest import fixed_day
 
 __all__ = ["fixed_day"]
 

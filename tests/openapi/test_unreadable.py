@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
+from tests.kit.world import World
 from tests.openapi.document import document
 from tests.openapi.server import ask
-from tests.openapi.world import World
 
 pytestmark = pytest.mark.django_db
 

@@ -18,10 +18,9 @@ from metering.payments.models import Payment
 from metering.payments.refunds import refunds
 from metering.payments.refunds.reversals import issue_credit_note
 from metering.periods import Period
-from tests.invoicing.conftest import Meter
+from tests.kit.billing import Meter, an_invoice
 from tests.kit.factories import NOW, make_workspace
-from tests.payments.conftest import an_invoice
-from tests.payments.test_money_api import client_of
+from tests.kit.tenants import client_of
 from workspaces.models import Workspace
 
 pytestmark = pytest.mark.django_db
@@ -96,7 +95,7 @@ def test_the_events_under_a_line_as_csv(acme: Workspace, use: Meter, monkeypatch
     from metering.invoicing import api
     from metering.invoicing.lifecycle.close import close_workspaces
     from metering.periods import parse_month
-    from tests.invoicing.conftest import tokens
+    from tests.kit.billing import tokens
     from tests.kit.factories import make_key
 
     monkeypatch.setattr(api, "EVENTS_AT_ONCE", 2)

@@ -5,7 +5,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-import time_machine
 from django.db import connection
 from rest_framework.test import APIClient
 
@@ -17,27 +16,19 @@ from metering.payments.balance.balance import balance_of
 from metering.payments.collecting.attempts import recover_attempts
 from metering.payments.models import Payment, TopUp
 from metering.reconcile.everything import money_differences
-from tests.invoicing.conftest import Meter, at, tokens
+from tests.kit.billing import Meter, at, tokens
+from tests.kit.days import fixed_day
 from tests.kit.factories import NOW, make_key, make_workspace
-from tests.payments.conftest import with_method
-from tests.payments.stripe_server import DECLINED, StripeServer
-from workspaces.keys import issue
+from tests.kit.paying import with_method
+from tests.kit.stripe_server import DECLINED, StripeServer
+from tests.kit.tenants import client_of
 from workspaces.models import Workspace
+
+__all__ = ["fixed_day"]
 
 pytestmark = pytest.mark.django_db
 TOP_UPS = "/api/v1/credits/top-ups"
 MILLION = tokens(input=1_000_000)
-
-
-@pytest.fixture(autouse=True)
-def fixed_day() -> Any:
-    with time_machine.travel(NOW, tick=False):
-        yield
-
-
-def client_of(workspace: Workspace, kind: str = "admin") -> APIClient:
-    _, secret = issue.create_key(workspace, kind, "Back office", "tests", NOW)
-    return APIClient(headers={"authorization": f"Bearer {secret}"})
 
 
 def post(client: APIClient, url: str, body: Any, key: str | None = "k1") -> Any:

@@ -3,13 +3,13 @@
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.apps import apps
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.project.layers import ROOT, imports
+
 PACKAGES = ("omixa_billing", "workspaces", "metering")
 STAGES = [
     "catalogue",
@@ -29,16 +29,6 @@ STAGES = [
 ]
 # Gathers the stages for Django, Celery and operators; no stage imports these.
 GATHERERS = {"admin.py", "models.py", "tasks.py", "health.py", "metrics.py"}
-
-
-def imports(file: Path) -> Iterator[str]:
-    """Every module that a file names in an import, as a dotted name."""
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def stage_files() -> list[Path]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.project.test_production import start
+from tests.kit.started import start
 
 
 @pytest.mark.parametrize("prefix", ["", "ABCDEFGHIJKLMN", "OMX_2026", "OMX%", "O MX", "ÖMX", "OMX-CN", "-CN", "OMX\n"])

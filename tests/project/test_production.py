@@ -8,23 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.first_run import free_port
+from tests.kit.started import STRONG, start
 
 ROOT = Path(__file__).resolve().parents[2]
-STRONG = "w5Fh2mXq9ZtKc7RbVn4JyLs8DgPa3EuTi6Wo1Qx0HzMfUkBvNrC"
-
-
-def start(**environment: str) -> subprocess.CompletedProcess[str]:
-    """A process that reads the settings as the web server would."""
-    kept = {name: value for name, value in os.environ.items() if name not in {"SECRET_KEY", "DEBUG", "OMIXA_ENV"}}
-    return subprocess.run(
-        [sys.executable, "-c", "import omixa_billing.settings as s; print(s.PRODUCTION, s.DEBUG)"],
-        cwd=ROOT,
-        env=kept | environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 @pytest.mark.parametrize("secret", [{}, {"SECRET_KEY": ""}, {"SECRET_KEY": "change-me-to-a-long-random-text"}])

@@ -17,16 +17,14 @@ from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
 from omixa_billing.rate_limits import downloads, store
 from omixa_billing.rate_limits.downloads import TooManyDownloads, guarded
-from tests.invoicing.conftest import Meter, acme, finalized, use
-from tests.kit.factories import make_key
-from tests.workspaces.conftest import NOW, a_key, a_member
+from tests.kit.billing import Meter, finalized
+from tests.kit.factories import NOW, make_key
+from tests.kit.people import a_key, a_member
 from workspaces import downloads as files
 from workspaces.access.authentication import caller_of_member
 from workspaces.audit import entries
 from workspaces.downloads import limited_download
 from workspaces.models import AuditEntry, User, Workspace
-
-__all__ = ["acme", "use"]
 
 STRETCH = "start=2026-09-01T00:00:00Z&end=2026-10-01T00:00:00Z"
 API = "/api/v1/usage"

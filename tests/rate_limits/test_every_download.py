@@ -7,8 +7,8 @@ from django.test import Client
 
 from omixa_billing.rate_limits import downloads
 from tests.every_address.addresses import every_address
-from tests.every_address.conftest import browser_of, fixed_day, world
-from tests.openapi.world import World
+from tests.kit.days import fixed_day
+from tests.kit.world import World, browser_of, world
 
 __all__ = ["fixed_day", "world"]
 

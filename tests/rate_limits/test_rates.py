@@ -15,16 +15,12 @@ from omixa_billing.environment import Environment
 from omixa_billing.rate_limits import store
 from omixa_billing.rate_limits.configuration import broker_as_redis, rate_limits, redis_url
 from omixa_billing.rate_limits.rates import RequestRate, parse_request_rate
-from tests.workspaces.conftest import NOW, PASSWORD, TESTS, a_key, a_member
-from workspaces.keys import issue
+from tests.kit.people import PASSWORD, a_key, a_member, acme
 from workspaces.models import Workspace
 
+__all__ = ["acme"]
+
 KEY, KEYS, MODELS, LOGIN = "/api/v1/key", "/api/v1/keys", "/api/v1/models", "/accounts/login/"
-
-
-@pytest.fixture
-def acme(db: None) -> Workspace:
-    return issue.create_workspace("Acme", "bills@acme.example", TESTS, NOW)
 
 
 def ask(path: str, secret: str | None = None, address: str = "192.0.2.1", browser: Client | None = None) -> Any:

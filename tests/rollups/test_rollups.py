@@ -16,17 +16,11 @@ from metering.periods import month_of
 from metering.revisions.rerating.reprice import price_waiting
 from metering.rollups.compare import rollup_differences
 from metering.rollups.models import DailyRollup, HourlyRollup
-from tests.kit.factories import GOLDEN_COST, NOW, an_event, make_gateway, make_key, make_price, make_workspace, send
+from tests.kit.factories import GOLDEN_COST, NOW, an_event, make_gateway, make_price, send
 from workspaces.models import APIKey
 
 pytestmark = pytest.mark.django_db
 OCTOBER = month_of(NOW)
-
-
-@pytest.fixture
-def key() -> APIKey:
-    make_price()
-    return make_key(make_workspace())
 
 
 def rows(table: Any) -> list[tuple[Any, ...]]:

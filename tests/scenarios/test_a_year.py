@@ -26,13 +26,13 @@ from metering.payments.refunds import refunds
 from metering.payments.refunds.reversals import issue_credit_note, void_invoice
 from metering.payments.top_ups import purchase
 from metering.reconcile.everything import everything
+from tests.kit.corrections import correct, replace, void
 from tests.kit.factories import an_event, make_gateway, make_key, make_price, make_workspace, send
-from tests.payments.conftest import stripe, with_method
-from tests.payments.stripe_server import DECLINED, GOOD, StripeServer
-from tests.revisions.corrections.conftest import correct, replace, void
+from tests.kit.paying import with_method
+from tests.kit.stripe_server import DECLINED, GOOD, StripeServer
 
 pytestmark = pytest.mark.django_db
-__all__ = ["stripe"]
+
 OPS = "ops@omixa.example"
 CENT, PICO = Decimal("0.01"), Decimal("1e-12")
 VAT = Decimal(19)

@@ -23,8 +23,9 @@ from hypothesis import HealthCheck, Phase, assume, given, note, settings
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
+from tests.kit.billing import at
 from tests.kit.factories import NOW, forget_names, make_price
-from tests.usage.conftest import Sender, Tenant, another_key, at
+from tests.kit.tenants import Sender, Tenant, another_key
 
 EXAMPLES = int(os.environ.get("ADDING_UP_EXAMPLES", "0"))
 GROUPS = ("model", "key_id", "service_tier", "provider", "status")

@@ -12,9 +12,9 @@ from rest_framework.test import APIClient
 
 from metering.catalogue.models import PriceVersion
 from metering.usage import events
+from tests.kit.billing import at
 from tests.kit.factories import make_price
-from tests.usage.conftest import Sender, Tenant, another_key, at, usage_of
-from tests.usage.test_usage_api import refusal
+from tests.kit.tenants import Sender, Tenant, another_key, refusal, usage_of
 
 pytestmark = pytest.mark.django_db
 EVENTS = "/api/v1/usage/events"

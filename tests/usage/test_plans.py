@@ -12,8 +12,9 @@ from metering.rollups.rebuild import rebuild
 from metering.usage.events import EventQuestion, events_page, request_attempts
 from metering.usage.filters import Filters
 from metering.usage.query import BUCKETS, GROUPS, UsageQuestion, usage
+from tests.kit.billing import at
 from tests.kit.plans import plans, reads_of, rows_read
-from tests.usage.conftest import Sender, Tenant, another_key, at
+from tests.kit.tenants import Sender, Tenant, another_key
 from workspaces.models import APIKey
 
 pytestmark = pytest.mark.django_db

@@ -14,9 +14,10 @@ from metering.usage.filters import Filters
 from metering.usage.query import GROUPS, UsageAnswer, UsageQuestion, usage, usage_of_all_workspaces
 from metering.usage.spend import month_spend, spend_by_model
 from omixa_billing.api.errors import InvalidParameter
+from tests.kit.billing import at
 from tests.kit.factories import GOLDEN_COST as GOLDEN
 from tests.kit.factories import NOW, make_price
-from tests.usage.conftest import Sender, Tenant, another_key, at, usage_of
+from tests.kit.tenants import Sender, Tenant, another_key, usage_of
 
 pytestmark = pytest.mark.django_db
 OCTOBER, NOVEMBER = at("10-01"), at("11-01")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from metering.periods import floor_day, floor_hour
 from metering.usage.tiles import Grain, Tile, tiles
-from tests.usage.conftest import at
+from tests.kit.billing import at
 
 INSTANTS = st.integers(0, 65 * 86_400_000_000).map(
     lambda microseconds: datetime(2023, 12, 30, tzinfo=UTC) + timedelta(microseconds=microseconds)

@@ -6,7 +6,8 @@ import pytest
 from rest_framework.test import APIClient
 
 from metering.catalogue.models import PriceVersion
-from tests.usage.conftest import Sender, Tenant, another_key, at
+from tests.kit.billing import at
+from tests.kit.tenants import Sender, Tenant, another_key, refusal
 
 pytestmark = pytest.mark.django_db
 DAY = {"start": "2026-10-14T00:00:00Z", "end": "2026-10-15T00:00:00Z"}
@@ -16,13 +17,6 @@ def get(client: APIClient, **query: Any) -> Any:
     answer = client.get("/api/v1/usage", {**DAY, **query})
     assert answer.status_code == 200, answer.content
     return answer.json()
-
-
-def refusal(client: APIClient, query: Any, path: str = "/api/v1/usage") -> tuple[int, str, str | None]:
-    answer = client.get(path, query)
-    error = answer.json()["error"]
-    assert error["message"]
-    return answer.status_code, error["code"], error["param"]
 
 
 def test_the_answer_has_the_contracts_shape(acme: Tenant, send: Sender, codex_mini: PriceVersion) -> None:

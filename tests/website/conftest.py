@@ -1,20 +1,22 @@
 """A workspace with people in every role, their browsers, and a stranger's workspace beside it. The day is NOW."""
 
-import html
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import pytest
-import time_machine
 from django.test import Client
 
-from tests.kit.factories import NOW, an_event, make_gateway, make_key, make_price, make_workspace, send
-from workspaces.models import APIKey, Gateway, Membership, User, Workspace
+from metering.catalogue.models import PriceVersion
+from metering.invoicing.models import Invoice
+from tests.kit.billing import Meter, an_invoice
+from tests.kit.days import fixed_day
+from tests.kit.factories import an_event, make_key, make_workspace, send
+from tests.kit.people import Browser, browser_of, person
+from workspaces.models import APIKey, Gateway, Workspace
 
-Browser = Callable[[str], Client]
+__all__ = ["fixed_day"]
 
 
 @dataclass
@@ -23,12 +25,6 @@ class Tenant:
 
     workspace: Workspace
     key: APIKey
-
-
-@pytest.fixture(autouse=True)
-def _fixed_day() -> Iterator[None]:
-    with time_machine.travel(NOW, tick=False):
-        yield
 
 
 @pytest.fixture
@@ -41,30 +37,6 @@ def acme(db: None) -> Tenant:
 def rival(db: None) -> Tenant:
     workspace = make_workspace("Rival")
     return Tenant(workspace, make_key(workspace, name="rival server"))
-
-
-@pytest.fixture
-def gateway(db: None) -> Gateway:
-    return make_gateway()
-
-
-@pytest.fixture
-def codex_mini(db: None) -> None:
-    make_price("codex-mini")
-
-
-def person(workspace: Workspace | None, role: str, email: str = "") -> User:
-    """A person with this role there, or without a workspace nowhere. No password: hashing one takes longer than a test."""
-    user = User.objects.create_user(email or f"{role}@acme.example")
-    if workspace is not None:
-        Membership.objects.create(workspace=workspace, user=user, role=role)
-    return user
-
-
-def browser_of(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture
@@ -93,11 +65,12 @@ def use(gateway: Gateway) -> Callable[..., list[str]]:
     return sent
 
 
-def text_of(response: Any) -> str:
-    return response.content.decode()
+@pytest.fixture
+def meter(gateway: Gateway, codex_mini: PriceVersion) -> Meter:
+    return Meter(gateway)
 
 
-def words_of(response: Any) -> str:
-    """What a reader sees, in one line."""
-    body = re.sub(r"<(style|script)>.*?</\1>", "", text_of(response), flags=re.DOTALL)
-    return html.unescape(" ".join(re.sub(r"<[^>]+>", " ", body).split()))
+@pytest.fixture
+def invoice(acme: Tenant, meter: Meter) -> Invoice:
+    """Acme's September, open, with 150.00 due on 29 October."""
+    return an_invoice(acme.workspace, meter)

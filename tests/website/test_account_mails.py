@@ -10,16 +10,14 @@ from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_
 from django.core import mail
 from django.test import Client
 
-from tests.website.conftest import Tenant, browser_of, text_of
+from tests.kit.pages import text_of
+from tests.kit.people import PUBLIC_URL, browser_of, with_a_public_url
+from tests.website.conftest import Tenant
 from workspaces.models import User
 
+__all__ = ["with_a_public_url"]
+
 PASSWORD = "a very long secret"
-PUBLIC_URL = "https://billing.omixa.example"
-
-
-@pytest.fixture(autouse=True)
-def _public(settings: Any) -> None:
-    settings.PUBLIC_URL = PUBLIC_URL
 
 
 def only_letter() -> Any:

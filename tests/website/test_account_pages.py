@@ -9,7 +9,9 @@ from django.core import mail
 from django.db import OperationalError
 from django.test import Client
 
-from tests.website.conftest import Browser, Tenant, browser_of, person, text_of
+from tests.kit.pages import text_of
+from tests.kit.people import Browser, browser_of, person
+from tests.website.conftest import Tenant
 from workspaces.models import Membership, User
 
 

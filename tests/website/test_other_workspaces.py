@@ -10,7 +10,9 @@ from metering.invoicing.lifecycle.close import close_workspaces
 from metering.invoicing.models import Invoice
 from metering.periods import parse_month
 from tests.kit.factories import NOW, make_workspace
-from tests.website.conftest import Tenant, browser_of, person, text_of, words_of
+from tests.kit.pages import text_of, words_of
+from tests.kit.people import browser_of, person
+from tests.website.conftest import Tenant
 from workspaces.models import Membership, User
 
 SEPTEMBER = datetime.fromisoformat("2026-09-10T08:00:00+00:00")

@@ -8,20 +8,14 @@ from django.test import Client
 from metering.invoicing.models import Invoice
 from metering.payments.balance.suspension import USED_UP
 from metering.payments.models import Dunning
-from tests.invoicing.conftest import Meter
-from tests.kit.factories import NOW, make_key, make_price
-from tests.payments.conftest import an_invoice
-from tests.website.conftest import Browser, Tenant, text_of, words_of
-from workspaces.models import Gateway, Workspace
+from tests.kit.factories import NOW, make_key
+from tests.kit.pages import text_of, words_of
+from tests.kit.people import Browser
+from tests.website.conftest import Tenant
+from workspaces.models import Workspace
 
 pytestmark = pytest.mark.django_db
 PAST_DUE = "The invoice OMX-2026-00001 is overdue."
-
-
-@pytest.fixture
-def invoice(acme: Tenant, gateway: Gateway) -> Invoice:
-    make_price()
-    return an_invoice(acme.workspace, Meter(gateway))
 
 
 @pytest.fixture

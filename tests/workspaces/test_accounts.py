@@ -10,7 +10,9 @@ from django.core import mail
 from django.core.cache import cache
 from django.test import Client
 
-from tests.workspaces.conftest import NOW, PASSWORD, TESTS, a_member
+from tests.kit.factories import NOW
+from tests.kit.people import PASSWORD, a_member
+from tests.kit.tenants import TESTS
 from workspaces.members import members
 from workspaces.models import User, Workspace
 

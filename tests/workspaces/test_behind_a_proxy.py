@@ -7,8 +7,8 @@ import httpx
 import pytest
 from django.conf import global_settings
 
+from tests.kit.people import PASSWORD, a_member
 from tests.workspaces.behind_a_proxy import NGINX, Site, running_site
-from tests.workspaces.conftest import PASSWORD, a_member
 from workspaces.models import Workspace
 
 LOGIN = "/accounts/login/"

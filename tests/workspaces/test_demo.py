@@ -8,7 +8,8 @@ from django.contrib.auth import authenticate
 from django.core.management import call_command
 from django.utils import timezone
 
-from tests.workspaces.conftest import NOW, at_once
+from tests.kit.concurrent import at_once
+from tests.kit.factories import NOW
 from workspaces.access.authentication import authenticate_gateway, authenticate_key
 from workspaces.demo import OPERATOR, OWNER, Demo, create_demo
 from workspaces.models import APIKey, Credential, Gateway, Membership, User, Workspace

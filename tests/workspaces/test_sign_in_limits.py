@@ -11,7 +11,9 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from tests.workspaces.conftest import NOW, PASSWORD, a_member, at_once
+from tests.kit.concurrent import at_once
+from tests.kit.factories import NOW
+from tests.kit.people import PASSWORD, a_member
 from workspaces.models import SharedValue, Workspace
 from workspaces.shared_cache import forget_expired
 

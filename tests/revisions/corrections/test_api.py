@@ -12,10 +12,11 @@ import time_machine
 from django.test import Client
 
 from metering.ingest.models import Batch
-from tests.ingest.doorway import error_of
+from tests.ingest.intake.endpoints import error_of
+from tests.kit.billing import at
+from tests.kit.corrections import SMALL_USAGE, correct, everything_agrees, replace, void
 from tests.kit.factories import GOLDEN_USAGE, NOW, make_price, work
-from tests.revisions.corrections.conftest import SMALL_USAGE, correct, everything_agrees, replace, void
-from tests.usage.conftest import Sender, Tenant, a_tenant, at
+from tests.kit.tenants import Sender, Tenant, a_tenant
 from workspaces.keys import secrets
 from workspaces.keys.credentials import give_secret
 from workspaces.models import Gateway

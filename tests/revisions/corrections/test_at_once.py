@@ -16,19 +16,19 @@ from metering.revisions.rerating.reprice import price_waiting
 from metering.rollups.rebuild import rebuild
 from metering.worker import corrections as correcting
 from metering.worker.corrections import process_corrections, sweep_corrections
-from tests.ingest.test_twice_at_once import at_once
-from tests.kit.factories import NOW, an_event, send, work
-from tests.revisions.corrections.conftest import (
+from tests.kit.concurrent import all_succeed_at_once
+from tests.kit.corrections import (
     SMALL_COST,
     SMALL_USAGE,
     correct,
     everything_agrees,
     hand_in,
     october,
+    outcomes_of,
     replace,
-    told,
     void,
 )
+from tests.kit.factories import NOW, an_event, send, work
 from workspaces.models import APIKey, Gateway
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -41,7 +41,7 @@ def test_the_same_corrections_sent_twice_at_once_count_once(gateway: Gateway, ke
         hand_in(gateway, *(void(key, f"r{at}") for at in range(50)))
         work()
 
-    at_once(post, post, post)
+    all_succeed_at_once(post, post, post)
     work()
     assert sorted(Batch.objects.filter(kind="corrections").values_list("recorded", "duplicate")) == [(0, 50), (0, 50), (50, 0)]
     assert EventCorrection.objects.count() == 50
@@ -63,7 +63,7 @@ def test_workers_pricing_and_rebuilding_at_once_agree_in_the_end(gateway: Gatewa
         set_price("late", input=Decimal("1.5"), output=Decimal(6), effective_from=since, actor="test", now=NOW)
         price_waiting()
 
-    at_once(work, work, set_the_price, lambda: rebuild(month_of(NOW)), work, price_waiting)
+    all_succeed_at_once(work, work, set_the_price, lambda: rebuild(month_of(NOW)), work, price_waiting)
     work()
     price_waiting()
     assert not QuarantinedEvent.objects.filter(settled_at=None).exists()
@@ -139,7 +139,7 @@ def test_a_poison_correction_is_quarantined_and_holds_up_nobody(gateway: Gateway
     send(gateway, [an_event(key, request_id=name) for name in ("a", "b", "c")])
     hand_in(gateway, void(key, "c"))
     poisoned = correct(gateway, void(key, "a"), void(key, "b", reason="poison"), replace(key, SMALL_USAGE, "b"))
-    assert (poisoned.recorded, told(poisoned)) == (2, [(1, "rejected", "refused_by_database")])
+    assert (poisoned.recorded, outcomes_of(poisoned)) == (2, [(1, "rejected", "refused_by_database")])
     quarantined = QuarantinedEvent.objects.get()
     assert (quarantined.kind, quarantined.request_id, quarantined.code) == ("corrections", "b", "refused_by_database")
     assert october() == (1, SMALL_COST)

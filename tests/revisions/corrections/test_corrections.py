@@ -16,20 +16,20 @@ from metering.rollups.compare import rollup_differences
 from metering.rollups.models import DailyRollup, HourlyRollup
 from metering.worker.corrections import process_corrections, sweep_corrections
 from metering.worker.events import process_waiting
-from tests.kit.factories import GOLDEN_USAGE, NOW, an_event, make_key, make_price, make_workspace, send, work
-from tests.revisions.corrections.conftest import (
+from tests.kit.corrections import (
     SMALL_COST,
     SMALL_USAGE,
     correct,
     everything_agrees,
     hand_in,
     october,
+    outcomes_of,
     replace,
     state,
-    told,
     trail,
     void,
 )
+from tests.kit.factories import GOLDEN_USAGE, NOW, an_event, make_key, make_price, make_workspace, send, work
 from workspaces.models import APIKey, Gateway
 
 pytestmark = pytest.mark.django_db
@@ -76,7 +76,7 @@ def test_the_providers_count_takes_the_place_of_an_estimate(gateway: Gateway, ke
 def test_the_same_correction_again_is_a_duplicate(gateway: Gateway, key: APIKey) -> None:
     send(gateway, [an_event(key)])
     first = correct(gateway, void(key), void(key))
-    assert told(first) == [(1, "duplicate", "duplicate")]
+    assert outcomes_of(first) == [(1, "duplicate", "duplicate")]
     again = correct(gateway, void(key))
     assert (again.recorded, again.duplicate) == (0, 1)
     assert EventCorrection.objects.count() == 1
@@ -97,7 +97,7 @@ def test_a_void_stands_whatever_comes_after_it(gateway: Gateway, key: APIKey) ->
     correct(gateway, replace(key, SMALL_USAGE))
     correct(gateway, void(key))
     batch = correct(gateway, replace(key, reason="too late"))
-    assert (batch.conflict, told(batch)) == (1, [(0, "conflict", "event_voided")])
+    assert (batch.conflict, outcomes_of(batch)) == (1, [(0, "conflict", "event_voided")])
     assert state() == VOIDED
     assert trail() == [
         ("replace", True, GOLDEN, SMALL_COST),
@@ -148,7 +148,7 @@ def test_every_order_of_processing_ends_the_same(gateway: Gateway, key: APIKey, 
 
 def test_a_correction_that_overtakes_its_event_waits_and_is_applied_by_itself(gateway: Gateway, key: APIKey) -> None:
     early = correct(gateway, replace(key, SMALL_USAGE))
-    assert (early.rejected, told(early)) == (1, [(0, "rejected", "unknown_event")])
+    assert (early.rejected, outcomes_of(early)) == (1, [(0, "rejected", "unknown_event")])
     quarantined = QuarantinedEvent.objects.get()
     assert (quarantined.kind, quarantined.code, quarantined.workspace) == ("corrections", "unknown_event", key.workspace)
     assert "applied to it by itself" in quarantined.message
@@ -187,7 +187,7 @@ def test_one_whose_event_is_no_longer_kept_waits_and_holds_up_nobody(gateway: Ga
     send(gateway, [an_event(key)])
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM metering_usageevent")  # as the end of a month's retention does; its identity stays
-    assert told(correct(gateway, void(key))) == [(0, "rejected", "unknown_event")]
+    assert outcomes_of(correct(gateway, void(key))) == [(0, "rejected", "unknown_event")]
     assert work() == 0
     assert QuarantinedEvent.objects.open().count() == 1
 
@@ -214,7 +214,7 @@ def test_a_correction_under_another_key_of_the_workspace_is_rejected(gateway: Ga
     second = make_key(key.workspace, name="second")
     stranger = make_key(make_workspace("Rival"))
     batch = correct(gateway, void(second), void(stranger), {**void(key), "key_id": "key_nobody"})
-    assert told(batch) == [
+    assert outcomes_of(batch) == [
         (0, "rejected", "wrong_key"),
         (1, "rejected", "unknown_event"),
         (2, "rejected", "unknown_key"),
@@ -250,7 +250,7 @@ def test_a_replaced_failed_response_is_still_not_billed(gateway: Gateway, key: A
 def test_an_unpriced_event_stays_unpriced_until_its_price_comes(gateway: Gateway, key: APIKey) -> None:
     send(gateway, [an_event(key, model="new")])
     batch = correct(gateway, replace(key, SMALL_USAGE))
-    assert (batch.unpriced, told(batch)) == (1, [(0, "unpriced", "no_price")])
+    assert (batch.unpriced, outcomes_of(batch)) == (1, [(0, "unpriced", "no_price")])
     assert state() == ("succeeded", 1000, 0, 0, 100, 0, None)
     set_price("new", input=Decimal("1.5"), output=Decimal(6), effective_from=NOW - timedelta(days=1), actor="test", now=NOW)
     price_waiting()
@@ -288,7 +288,7 @@ def test_the_last_instant_of_a_month_is_corrected_in_its_own_month(gateway: Gate
 def test_corrections_of_one_event_in_one_batch_are_taken_in_order(gateway: Gateway, key: APIKey) -> None:
     send(gateway, [an_event(key)])
     batch = correct(gateway, replace(key, SMALL_USAGE), replace(key, GOLDEN_USAGE), replace(key, SMALL_USAGE), void(key))
-    assert told(batch) == [(2, "duplicate", "duplicate")]
+    assert outcomes_of(batch) == [(2, "duplicate", "duplicate")]
     assert trail() == [
         ("replace", True, GOLDEN, SMALL_COST),
         ("replace", True, SMALL_COST, GOLDEN),

@@ -18,8 +18,8 @@ from metering.revisions.rerating.jobs import continue_orders, order_rerating
 from metering.revisions.rerating.plan import plan_rerating, scope_for
 from metering.revisions.rerating.reprice import price_waiting
 from metering.rollups.compare import rollup_differences
+from tests.kit.corrections import hand_in, replace, void
 from tests.kit.factories import NOW, an_event, make_gateway, make_key, make_workspace, send, work
-from tests.revisions.corrections.conftest import hand_in, replace, void
 
 pytestmark = pytest.mark.django_db
 MILLION = Decimal(1_000_000)

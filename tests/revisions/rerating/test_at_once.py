@@ -16,10 +16,10 @@ from metering.revisions.rerating.jobs import continue_orders
 from metering.revisions.rerating.reprice import price_waiting
 from metering.rollups.models import Rerating
 from metering.rollups.rebuild import rebuild
-from tests.ingest.test_twice_at_once import at_once
+from tests.kit.concurrent import all_succeed_at_once
+from tests.kit.corrections import hand_in, void
 from tests.kit.factories import NOW, an_event, send, work
-from tests.revisions.corrections.conftest import hand_in, void
-from tests.revisions.rerating.conftest import correct_price, everything_agrees, ordered, planned
+from tests.kit.rerating import correct_price, everything_agrees, ordered, planned
 from workspaces.models import APIKey, Gateway
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,7 +37,7 @@ def test_two_workers_at_one_order_change_every_event_once(gateway: Gateway, key:
     )
     correct_price()
     order = ordered()
-    at_once(*[lambda: continue_orders(NOW)] * 3)
+    all_succeed_at_once(*[lambda: continue_orders(NOW)] * 3)
     continue_orders(NOW)
     order.refresh_from_db()
     assert (order.status, order.changed, order.examined) == ("finished", 100, 100)
@@ -89,7 +89,7 @@ def test_beside_everything_else_that_moves_the_same_hours_all_agrees_in_the_end(
         ordered()
         continue_orders(NOW)
 
-    at_once(
+    all_succeed_at_once(
         work,
         lambda: continue_orders(NOW),
         another_price,

@@ -18,11 +18,11 @@ from metering.revisions.rerating.jobs import continue_orders
 from metering.revisions.rerating.plan import plan_rerating, scope_for
 from metering.rollups.rebuild import rebuild
 from metering.usage.filters import STATUS_WORDS
-from tests.invoicing.conftest import told
-from tests.invoicing.test_reconcile import bill_again, spoil
+from tests.kit.billing import lines_of
+from tests.kit.corrections import correct, replace, void
 from tests.kit.factories import NOW, an_event, send
-from tests.revisions.corrections.conftest import correct, replace, void
-from tests.revisions.rerating.conftest import MILLION, correct_price, everything_agrees, ordered, run
+from tests.kit.rerating import MILLION, correct_price, everything_agrees, ordered, run
+from tests.kit.spoiled import bill_again, spoil
 from workspaces.models import APIKey, Gateway
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +40,7 @@ def september(gateway: Gateway, key: APIKey) -> Invoice:
     days = ("09-14", "09-15", "10-01", "10-02")
     send(gateway, [an_event(key, request_id=day, occurred_at=f"2026-{day}T10:00:00Z", usage=MILLION) for day in days])
     (invoice,) = close_workspaces(SEPTEMBER, BILLED, finalize=True)
-    assert told(invoice) == [("usage", "codex-mini, input", 2_000_000, "3", "3.00")]
+    assert lines_of(invoice) == [("usage", "codex-mini, input", 2_000_000, "3", "3.00")]
     return invoice
 
 
@@ -96,7 +96,7 @@ def the_next() -> list[tuple[str, str, int, str, str]]:
     (invoice,) = close_workspaces(OCTOBER, IN_NOVEMBER, finalize=True)
     assert invoice_differences() == []
     assert everything_agrees(SEPTEMBER, OCTOBER)
-    return told(invoice)
+    return lines_of(invoice)
 
 
 def test_a_void_of_an_invoiced_request_is_credited(september: Invoice, gateway: Gateway, key: APIKey) -> None:
@@ -186,7 +186,7 @@ def test_what_was_taken_back_before_it_was_billed_explains_nothing(gateway: Gate
     send(gateway, [an_event(key, request_id=day, occurred_at=f"2026-{day}T10:00:00Z", usage=MILLION) for day in days])
     correct(gateway, void(key, "09-15"), now=datetime(2026, 10, 1, tzinfo=UTC))
     (invoice,) = close_workspaces(SEPTEMBER, BILLED, finalize=True)
-    assert told(invoice) == [("usage", "codex-mini, input", 1_000_000, "1.5", "1.50")]
+    assert lines_of(invoice) == [("usage", "codex-mini, input", 1_000_000, "1.5", "1.50")]
     spoil("UPDATE metering_invoiceline SET quantity = 2000000, amount_exact = 3, amount = 3")
     assert "billed_tokens_were_used" in [each["check"] for each in invoice_differences()]
 

@@ -17,18 +17,9 @@ from metering.revisions.rerating.reprice import price_waiting
 from metering.rollups.compare import event_totals
 from metering.rollups.models import HourlyRollup, Rerating
 from omixa_billing.api.errors import InvalidParameter
+from tests.kit.corrections import correct, replace, void
 from tests.kit.factories import GOLDEN_COST, NOW, an_event, make_key, make_model, make_price, make_workspace, send
-from tests.revisions.corrections.conftest import correct, replace, void
-from tests.revisions.rerating.conftest import (
-    MILLION,
-    OCTOBER_FIRST,
-    correct_price,
-    everything_agrees,
-    ordered,
-    planned,
-    run,
-    short,
-)
+from tests.kit.rerating import MILLION, OCTOBER_FIRST, correct_price, everything_agrees, ordered, planned, run, short
 from workspaces.models import APIKey, AuditEntry, Gateway
 
 pytestmark = pytest.mark.django_db

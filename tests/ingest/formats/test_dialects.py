@@ -1,0 +1,301 @@
+"""What each provider's usage object counts, to the token."""
+
+from typing import Any
+
+import pytest
+
+from metering.ingest.formats.dialects import infer
+from tests.ingest.formats.usages import MOST, chat, counted, gemini, reasoning, refusal, responses, usage_of
+
+OPENAI_CHAT = [
+    ("with prompt, completion and total only", chat(2006, 300, total_tokens=2306), (2006, 0, 0, 300, 0)),
+    ("without a total", chat(9, 12), (9, 0, 0, 12, 0)),
+    ("with nothing used", chat(0, 0, total_tokens=0), (0, 0, 0, 0, 0)),
+    ("with details of null", chat(9, 12, prompt_tokens_details=None, completion_tokens_details=None), (9, 0, 0, 12, 0)),
+    ("with empty details", chat(9, 12, prompt_tokens_details={}, completion_tokens_details={}), (9, 0, 0, 12, 0)),
+    (
+        "with nulls in the details",
+        chat(9, 12, prompt_tokens_details={"cached_tokens": None}, **reasoning(None)),
+        (9, 0, 0, 12, 0),
+    ),
+    (
+        "of the golden vector",
+        chat(2006, 300, prompt_tokens_details={"cached_tokens": 1920}, **reasoning(192)),
+        (2006, 1920, 0, 300, 192),
+    ),
+    (
+        "with cache writes",
+        chat(2006, 300, total_tokens=2306, prompt_tokens_details={"cached_tokens": 1000, "cache_write_tokens": 1006}),
+        (2006, 1000, 1006, 300, 0),
+    ),
+    (
+        "where all is cached and all is reasoning",
+        chat(7, 5, prompt_tokens_details={"cached_tokens": 7}, **reasoning(5)),
+        (7, 7, 0, 5, 5),
+    ),
+    ("of an embedding", {"prompt_tokens": 8, "total_tokens": 8}, (8, 0, 0, 0, 0)),
+    (
+        "of Azure, with audio and rejected predictions, which are parts of the rest",
+        chat(
+            100,
+            50,
+            total_tokens=150,
+            prompt_tokens_details={"audio_tokens": 20, "cached_tokens": 0},
+            completion_tokens_details={
+                "accepted_prediction_tokens": 10,
+                "rejected_prediction_tokens": 15,
+                "audio_tokens": 0,
+                "reasoning_tokens": 0,
+            },
+        ),
+        (100, 0, 0, 50, 0),
+    ),
+    (
+        "of OpenRouter, with costs beside",
+        chat(
+            194,
+            2,
+            total_tokens=196,
+            cost=0.95,
+            is_byok=False,
+            cost_details={"upstream_inference_cost": 19},
+            prompt_tokens_details={"cached_tokens": 0, "cache_write_tokens": 100, "audio_tokens": 0},
+            completion_tokens_details={"reasoning_tokens": 0, "image_tokens": 0},
+        ),
+        (194, 0, 100, 2, 0),
+    ),
+    ("of Groq, with times beside", chat(24, 377, total_tokens=401, queue_time=0.009, total_time=0.77), (24, 0, 0, 377, 0)),
+    (
+        "of LiteLLM for Anthropic, which says its cached tokens twice",
+        chat(
+            2098,
+            503,
+            total_tokens=2601,
+            prompt_tokens_details={"cached_tokens": 1800, "cache_write_tokens": 248},
+            cache_read_input_tokens=1800,
+            cache_creation_input_tokens=248,
+        ),
+        (2098, 1800, 248, 503, 0),
+    ),
+    (
+        "with cached tokens under Anthropic's names only, and a total that shows them inside",
+        chat(2098, 503, total_tokens=2601, cache_read_input_tokens=1800, cache_creation_input_tokens=248),
+        (2098, 1800, 248, 503, 0),
+    ),
+    (
+        "with nothing cached in Anthropic's names and something in OpenAI's",
+        chat(50, 5, prompt_tokens_details={"cached_tokens": 40}, cache_read_input_tokens=0, cache_creation_input_tokens=0),
+        (50, 40, 0, 5, 0),
+    ),
+    ("beside the responses shape that says the same", chat(10, 5, **responses(10, 5)), (10, 0, 0, 5, 0)),
+    (
+        "beside a responses shape without details",
+        chat(10, 5, **responses(10, 5), prompt_tokens_details={"cached_tokens": 8}, input_tokens_details=None),
+        (10, 8, 0, 5, 0),
+    ),
+    ("of the largest counts", chat(MOST, MOST), (MOST, 0, 0, MOST, 0)),
+]
+
+
+@pytest.mark.parametrize(("said", "counts"), [case[1:] for case in OPENAI_CHAT], ids=[case[0] for case in OPENAI_CHAT])
+def test_openai_chat_usage(said: dict[str, Any], counts: tuple[int, ...]) -> None:
+    assert infer(usage_of(said)) == "openai.chat"
+    assert counted(said) == counted(said, "openai.chat") == counts
+
+
+OPENAI_RESPONSES = [
+    ("with both counts only", responses(36, 87), (36, 0, 0, 87, 0)),
+    (
+        "with all details",
+        responses(
+            2006,
+            300,
+            total_tokens=2306,
+            input_tokens_details={"cached_tokens": 1920, "cache_write_tokens": 80},
+            output_tokens_details={"reasoning_tokens": 192},
+        ),
+        (2006, 1920, 80, 300, 192),
+    ),
+    ("with details of null", responses(3, 4, input_tokens_details=None, output_tokens_details=None), (3, 0, 0, 4, 0)),
+    ("of an embedding", {"input_tokens": 8, "total_tokens": 8}, (8, 0, 0, 0, 0)),
+    (
+        "with nothing cached in Anthropic's names",
+        responses(50, 5, input_tokens_details={"cached_tokens": 40}, cache_read_input_tokens=0),
+        (50, 40, 0, 5, 0),
+    ),
+    (
+        "with cached tokens in both places, and a total that shows them inside",
+        responses(50, 5, total_tokens=55, input_tokens_details={"cached_tokens": 40}, cache_read_input_tokens=40),
+        (50, 40, 0, 5, 0),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("said", "counts"), [case[1:] for case in OPENAI_RESPONSES], ids=[case[0] for case in OPENAI_RESPONSES]
+)
+def test_openai_responses_usage(said: dict[str, Any], counts: tuple[int, ...]) -> None:
+    assert infer(usage_of(said)) == "openai.responses"
+    assert counted(said) == counted(said, "openai.responses") == counts
+
+
+ANTHROPIC = [
+    ("without a cache", responses(50, 503, cache_read_input_tokens=0, cache_creation_input_tokens=0), (50, 0, 0, 503, 0)),
+    (
+        "with nulls",
+        responses(50, 503, cache_read_input_tokens=0, cache_creation_input_tokens=None, cache_creation=None),
+        (50, 0, 0, 503, 0),
+    ),
+    (
+        "as Anthropic documents it",
+        responses(
+            50,
+            503,
+            cache_read_input_tokens=1800,
+            cache_creation_input_tokens=248,
+            cache_creation={"ephemeral_5m_input_tokens": 148, "ephemeral_1h_input_tokens": 100},
+            server_tool_use={"web_search_requests": 0},
+            service_tier="standard",
+        ),
+        (2098, 1800, 248, 503, 0),
+    ),
+    (
+        "with the parts of cache writes only",
+        responses(1, 2, cache_creation={"ephemeral_5m_input_tokens": 30, "ephemeral_1h_input_tokens": 40}),
+        (71, 0, 70, 2, 0),
+    ),
+    ("with one part", responses(1, 2, cache_creation={"ephemeral_1h_input_tokens": 40}), (41, 0, 40, 2, 0)),
+    (
+        "with parts of null beside a sum",
+        responses(1, 2, cache_creation_input_tokens=9, cache_creation={"ephemeral_5m_input_tokens": None}),
+        (10, 0, 9, 2, 0),
+    ),
+    ("with a total of all four", responses(50, 503, cache_read_input_tokens=1800, total_tokens=2353), (1850, 1800, 0, 503, 0)),
+    (
+        "with cached tokens in both places, and a total that shows them outside",
+        responses(50, 5, total_tokens=95, input_tokens_details={"cached_tokens": 40}, cache_read_input_tokens=40),
+        (90, 40, 0, 5, 0),
+    ),
+    ("with more cached than uncached", responses(4, 1, cache_read_input_tokens=100_000), (100_004, 100_000, 0, 1, 0)),
+    ("that just fits", responses(MOST - 1, 0, cache_read_input_tokens=1), (MOST, 1, 0, 0, 0)),
+]
+
+
+@pytest.mark.parametrize(("said", "counts"), [case[1:] for case in ANTHROPIC], ids=[case[0] for case in ANTHROPIC])
+def test_anthropic_usage(said: dict[str, Any], counts: tuple[int, ...]) -> None:
+    assert infer(usage_of(said)) == "anthropic"
+    assert counted(said) == counted(said, "anthropic") == counts
+
+
+def test_without_cache_names_anthropic_and_responses_count_the_same() -> None:
+    assert counted(responses(50, 503), "anthropic") == counted(responses(50, 503), "openai.responses") == (50, 0, 0, 503, 0)
+
+
+GEMINI = [
+    ("without thoughts", gemini(264, candidatesTokenCount=80, totalTokenCount=344), (264, 0, 0, 80, 0)),
+    (
+        "with thoughts outside the candidates",
+        gemini(10, candidatesTokenCount=20, thoughtsTokenCount=300, totalTokenCount=330),
+        (10, 0, 0, 320, 300),
+    ),
+    (
+        "with thoughts that the total shows inside",
+        gemini(10, candidatesTokenCount=320, thoughtsTokenCount=300, totalTokenCount=330),
+        (10, 0, 0, 320, 300),
+    ),
+    (
+        "without a total, where thoughts are outside",
+        gemini(10, candidatesTokenCount=20, thoughtsTokenCount=30),
+        (10, 0, 0, 50, 30),
+    ),
+    (
+        "with cached content inside the prompt",
+        gemini(5000, cachedContentTokenCount=4900, candidatesTokenCount=7, totalTokenCount=5007),
+        (5000, 4900, 0, 7, 0),
+    ),
+    (
+        "with the results of tools beside the prompt",
+        gemini(100, toolUsePromptTokenCount=40, candidatesTokenCount=7, thoughtsTokenCount=3, totalTokenCount=150),
+        (140, 0, 0, 10, 3),
+    ),
+    ("without candidates, where the total shows that there were none", gemini(12, totalTokenCount=12), (12, 0, 0, 0, 0)),
+    ("with thoughts but no answer", gemini(12, thoughtsTokenCount=88, totalTokenCount=100), (12, 0, 0, 88, 88)),
+    (
+        "with details by modality",
+        gemini(
+            9,
+            candidatesTokenCount=1,
+            totalTokenCount=10,
+            promptTokensDetails=[{"modality": "TEXT", "tokenCount": 9}],
+            trafficType="ON_DEMAND",
+        ),
+        (9, 0, 0, 1, 0),
+    ),
+    (
+        "as the Python SDK dumps it",
+        {
+            "cache_tokens_details": None,
+            "cached_content_token_count": 4900,
+            "candidates_token_count": 20,
+            "candidates_tokens_details": None,
+            "prompt_token_count": 5000,
+            "prompt_tokens_details": [{"modality": "TEXT", "token_count": 5000}],
+            "thoughts_token_count": 300,
+            "tool_use_prompt_token_count": None,
+            "tool_use_prompt_tokens_details": None,
+            "total_token_count": 5320,
+            "traffic_type": None,
+        },
+        (5000, 4900, 0, 320, 300),
+    ),
+    ("in both spellings that agree", gemini(5, prompt_token_count=5, candidatesTokenCount=1), (5, 0, 0, 1, 0)),
+    (
+        "beside OpenAI's shape that says the same",
+        gemini(5, candidatesTokenCount=1, totalTokenCount=6, **chat(5, 1, total_tokens=6)),
+        (5, 0, 0, 1, 0),
+    ),
+]
+
+
+@pytest.mark.parametrize(("said", "counts"), [case[1:] for case in GEMINI], ids=[case[0] for case in GEMINI])
+def test_gemini_usage(said: dict[str, Any], counts: tuple[int, ...]) -> None:
+    assert infer(usage_of(said)) == "gemini"
+    assert counted(said) == counted(said, "gemini") == counts
+
+
+@pytest.mark.parametrize(
+    ("said", "counts"),
+    [
+        (chat(32, 9, total_tokens=135, **reasoning(94)), (32, 0, 0, 103, 94)),
+        (chat(279, 6, total_tokens=374, **reasoning(89)), (279, 0, 0, 95, 89)),
+        (chat(12, 1, total_tokens=399, **reasoning(386)), (12, 0, 0, 387, 386)),
+        (
+            chat(10120, 1499, total_tokens=14428, prompt_tokens_details={"cached_tokens": 128}, **reasoning(2809)),
+            (10120, 128, 0, 4308, 2809),
+        ),
+    ],
+)
+def test_xais_reasoning_outside_the_completion_is_recognised_by_the_total(
+    said: dict[str, Any], counts: tuple[int, ...]
+) -> None:
+    assert infer(usage_of(said)) == "xai"
+    assert counted(said) == counted(said, "xai") == counts
+    assert refusal(said, "openai.chat")[0] == "usage_inconsistent"
+
+
+@pytest.mark.parametrize(
+    ("said", "counts"),
+    [
+        (chat(500, 500, total_tokens=1000, **reasoning(200)), (500, 0, 0, 500, 200)),
+        (chat(14, 2, total_tokens=16, **reasoning(0)), (14, 0, 0, 2, 0)),
+        (chat(14, 2, total_tokens=16), (14, 0, 0, 2, 0)),
+    ],
+)
+def test_xais_reasoning_inside_the_completion_counts_like_openais(said: dict[str, Any], counts: tuple[int, ...]) -> None:
+    assert counted(said, "xai") == counted(said, "openai.chat") == counted(said) == counts
+
+
+def test_without_a_total_only_a_gateway_that_says_xai_gets_reasoning_added() -> None:
+    assert counted(chat(10, 20, **reasoning(5)), "xai") == (10, 0, 0, 25, 5)
+    assert counted(chat(10, 20, **reasoning(5))) == (10, 0, 0, 20, 5)
+    assert refusal(chat(10, 20, **reasoning(30)))[0] == "usage_inconsistent"
