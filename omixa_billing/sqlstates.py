@@ -11,7 +11,7 @@ import psycopg
 UNIQUE_VIOLATION = "23505"
 INTERNAL = "XX000"
 
-# As PostgreSQL's messages begin or go on, in English, which servers of a cluster speak among themselves.
+# How PostgreSQL's messages begin or continue, in English, which servers of a cluster speak among themselves.
 WORDS = {
     "duplicate key value violates unique constraint": UNIQUE_VIOLATION,
     "violates exclusion constraint": "23P01",

@@ -27,7 +27,7 @@ def clean_name(name: str) -> str:
     if len(name) > MAX_NAME:
         raise InvalidName(f"The name has {len(name)} characters: use at most {MAX_NAME}.", param="name")
     if holds_secret(name):
-        raise InvalidName("The name holds a whole omx_ key or token: give it a name that opens nothing.", param="name")
+        raise InvalidName("The name contains a whole omx_ key or token: choose a name without a secret.", param="name")
     if any(unicodedata.category(character) in UNPRINTABLE for character in name):
         raise InvalidName("The name has a control character: write it as plain text on one line.", param="name")
     return name

@@ -131,7 +131,7 @@ def same_or_refuse(version: PriceVersion, rates: dict[str, Decimal | None]) -> P
         return version
     raise PriceAlreadySet(
         f"{version.model} already has a {version.service_tier} price from {instant_text(version.effective_from)} "
-        f"({version.public_id}): choose a later time to succeed it from, or ask for it to be corrected.",
+        f"({version.public_id}): choose a later time, or ask for it to be corrected.",
         param="effective_from",
     )
 

@@ -105,10 +105,10 @@ def draw(lefts: Iterable[Remaining], amount: Decimal) -> list[Use]:
     """At most `amount` out of what is left, in its order. Writes nothing."""
     uses = []
     for each in lefts:
-        taken = min(each.left, amount)
-        if taken > 0:
-            uses.append(Use(each.grant, taken))
-            amount -= taken
+        used = min(each.left, amount)
+        if used > 0:
+            uses.append(Use(each.grant, used))
+            amount -= used
     return uses
 
 
@@ -152,15 +152,15 @@ def reverse(given: CreditGrant, reason: str, actor: str, now: datetime, amount: 
     with transaction.atomic():
         lock_workspace(given.workspace_id)
         left = remaining_of_grant(given)
-        taken = left if amount is None else amount
-        if not 0 < taken <= left:
-            raise InvalidParameter(f"{cents_text(left)} are left of this credit, not {cents_text(taken)}.", param="amount")
-        _enter(given, CreditEntry.Kind.REVERSAL, -taken, now, reason=reason)
+        reversed_ = left if amount is None else amount
+        if not 0 < reversed_ <= left:
+            raise InvalidParameter(f"{cents_text(left)} are left of this credit, not {cents_text(reversed_)}.", param="amount")
+        _enter(given, CreditEntry.Kind.REVERSAL, -reversed_, now, reason=reason)
         note_change(given.workspace_id, now)
         audit.record(
-            actor, "credit.reversed", given.public_id, given.workspace, now=now, amount=cents_text(taken), reason=reason
+            actor, "credit.reversed", given.public_id, given.workspace, now=now, amount=cents_text(reversed_), reason=reason
         )
-        return taken
+        return reversed_
 
 
 def restore(given: CreditGrant, amount: Decimal, reason: str, now: datetime) -> None:

@@ -35,5 +35,5 @@ def printed(found: dict[str, Any], for_people: bool, width: int = 100) -> str:
             if each["severity"] == severity:
                 lines += textwrap.wrap(f"{severity:8}{each['check']}: {each['message']}", width, subsequent_indent=" " * 8)
                 lines += [*textwrap.wrap(each["fix"], width, initial_indent=" " * 8, subsequent_indent=" " * 8), ""]
-    ends = "Nothing stops the product's work." if found["ok"] else "What is marked error stops the product's work."
+    ends = "No finding stops the product." if found["ok"] else "Findings marked as errors stop the product."
     return "\n".join([*lines, ends])

@@ -113,7 +113,7 @@ def stripe_found() -> Iterator[Finding]:
         message = "STRIPE_WEBHOOK_SECRET is not set, so what Stripe reports of payments is refused."
         yield Finding("stripe", WARNING, message, "Send Stripe's events to /webhooks/stripe and set its signing secret.")
     if settings.PRODUCTION and "_test_" in settings.STRIPE_SECRET_KEY:
-        message = "STRIPE_SECRET_KEY is a test key: nobody's card is charged."
+        message = "STRIPE_SECRET_KEY is a test key: no card is charged."
         yield Finding("stripe", WARNING, message, "Set the live key.")
     try:
         provider().knows_customer("cus_doctor")

@@ -25,7 +25,7 @@ class KeyOwner:
 
     key_id: int
     workspace_id: int
-    takes_usage: bool
+    may_have_usage: bool
 
 
 @dataclass(slots=True)

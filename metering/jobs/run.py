@@ -68,14 +68,14 @@ def recorded_run(run: Run) -> Iterator[Run]:
     try:
         yield run
     except Exception as error:
-        said = f"{type(error).__name__}: {error}"
-        _tell_of_a_streak(run, "failed", {"job": run.row.job, "error": said})
-        _finish(run, JobRun.Outcome.FAILED, said)
+        words = f"{type(error).__name__}: {error}"
+        _report_streak(run, "failed", {"job": run.row.job, "error": words})
+        _finish(run, JobRun.Outcome.FAILED, words)
         raise
     finally:
         heartbeat.stop()
     if run.result.get("failed"):
-        _tell_of_a_streak(run, "left something undone", {"job": run.row.job, "counts": run.result})
+        _report_streak(run, "left something undone", {"job": run.row.job, "counts": run.result})
     attention = run.row.outcome == JobRun.Outcome.ATTENTION or bool(run.result.get("failed"))
     _finish(run, JobRun.Outcome.ATTENTION if attention else JobRun.Outcome.SUCCEEDED, "")
 
@@ -91,7 +91,7 @@ def counted(job: str, order: Any, act: Callable[[Run], dict[str, Any]]) -> dict[
     return run.result
 
 
-def _tell_of_a_streak(run: Run, what: str, finding: dict[str, Any]) -> None:
+def _report_streak(run: Run, what: str, finding: dict[str, Any]) -> None:
     """Tells the operators of a failure that follows none. A database that is away does not hide the job's own error."""
     job = run.row.job
     try:

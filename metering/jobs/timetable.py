@@ -1,4 +1,4 @@
-"""What runs by itself, and when. To add a job: a line here, and its task in the stage's `tasks.py`.
+"""Scheduled jobs, and when. To add a job: a line here, and its task in the stage's `tasks.py`.
 
 From the first start on the schedule is the operator's, edited in the console: a job that has a row there is left as it is,
 switched off or at another time. A job that has none gets one, so that a release that adds a job needs nothing else.
@@ -20,19 +20,19 @@ class Job(NamedTuple):
 
 
 TIMETABLE = (
-    Job("metering.sweep_inbox", "Take up waiting batches", 10),
+    Job("metering.sweep_inbox", "Process waiting batches", 10),
     Job("metering.expire_holds", "Free holds that ran out", 10),
     Job("metering.handle_webhooks", "Handle webhooks", 60),
     Job("metering.send_notices", "Send mails", 60),
     Job("metering.send_lost_orders", "Send lost orders again", 60),
-    Job("metering.continue_reratings", "Go on with re-ratings", 60),
+    Job("metering.continue_reratings", "Continue re-ratings", 60),
     Job("metering.price_waiting_events", "Price events that waited for a price", 300),
-    Job("metering.recover_payments", "Take up payments without an outcome", 300),
+    Job("metering.recover_payments", "Look up payments without an outcome", 300),
     Job("metering.top_up_balances", "Top up low balances", 300),
     Job("metering.collect_invoices", "Collect invoices", 900),
     Job("metering.dun_invoices", "Retry declined invoices and remind", 900),
     Job("metering.tidy_holds", "Sum up holds that ended", 3600),
-    Job("metering.tend_inbox", "Make and drop the inbox's days", 3600),
+    Job("metering.tend_inbox", "Create and drop the inbox's days", 3600),
     Job(
         "metering.close_due_months",
         "Close ended months",
@@ -47,8 +47,8 @@ TIMETABLE = (
     ),
     Job("metering.expire_credits", "Write off expired credits", "03:15"),
     Job("metering.reconcile_nightly", "Prove that everything agrees", "03:30"),
-    Job("metering.tell_expiring_cards", "Tell of cards that expire", "08:10"),
-    Job("metering.tell_expiring_keys", "Tell of keys that expire", "08:15"),
+    Job("metering.tell_expiring_cards", "Send mails about expiring cards", "08:10"),
+    Job("metering.tell_expiring_keys", "Send mails about expiring keys", "08:15"),
 )
 
 

@@ -34,13 +34,13 @@ def grants_of(workspace: Workspace) -> QuerySet[CreditGrant]:
     """Newest first, each with what became of it."""
     grants = CreditGrant.objects.filter(workspace=workspace).order_by("-pk")
     kinds = CreditEntry.Kind
-    taken_back = Q(entries__kind=kinds.REVERSAL, entries__invoice__isnull=True)
+    reversed_grants = Q(entries__kind=kinds.REVERSAL, entries__invoice__isnull=True)
     used = Q(entries__kind=kinds.CONSUMPTION) | Q(entries__kind=kinds.REVERSAL, entries__invoice__isnull=False)
     return grants.annotate(
         left=Sum("entries__amount"),
         used=Sum("entries__amount", filter=used),
         expired=Sum("entries__amount", filter=Q(entries__kind=kinds.EXPIRY)),
-        taken_back=Sum("entries__amount", filter=taken_back),
+        taken_back=Sum("entries__amount", filter=reversed_grants),
     )
 
 

@@ -35,7 +35,7 @@ def remembered(workspace: Workspace, key: str, asked: dict[str, Any]) -> str | N
     if before is None:
         return None
     if before.asked != digest_of(asked):
-        raise IdempotencyKeyReused(f"This {HEADER} was used for another request: take a new one.", param=HEADER)
+        raise IdempotencyKeyReused(f"This {HEADER} was used for another request: send a new one.", param=HEADER)
     return before.made
 
 

@@ -52,7 +52,7 @@ class PaymentAccount(models.Model):
     top_up_below = money_field(null=True)
     top_up_amount = money_field(null=True)
     top_ups_per_day = models.PositiveSmallIntegerField(default=3)
-    # Since when a decline keeps automatic top-ups from going on, and what the bank said; null and empty while they run.
+    # Since when automatic top-ups are stopped by a decline, and the bank's message; null and empty while they run.
     top_ups_stopped_at = models.DateTimeField(null=True)
     top_up_stopped = models.CharField(max_length=300, default="")
     # The balance below which a mail goes out, once per crossing; null: none.

@@ -61,8 +61,8 @@ def expire_credits(run: Run) -> dict[str, Any]:
 @job("metering.top_up_balances")
 def top_up_balances(run: Run) -> dict[str, Any]:
     """Tops up low balances and tells of them; refuses live keys while nothing is left, or lets them work again."""
-    found, watched = automatic.top_up_low(timezone.now, run.progress), update_suspensions(timezone.now)
-    return found | watched | {"failed": found["failed"] + watched["failed"]}
+    found, suspended = automatic.top_up_low(timezone.now, run.progress), update_suspensions(timezone.now)
+    return found | suspended | {"failed": found["failed"] + suspended["failed"]}
 
 
 @job("metering.send_notices")

@@ -89,14 +89,14 @@ def money_differences(period: Period | None = None) -> list[dict[str, Any]]:
     found = []
     for check, sql in (("payments_are_what_was_paid", PAID), ("credits_used_are_what_was_applied", USED)):
         for public_id, number, expected, sums in fetch_rows(sql, scope):
-            shown = {"expected": cents_text(expected), "found": cents_text(sums)}
-            found.append({"check": check, "invoice_id": public_id, "number": number, **shown})
+            amounts = {"expected": cents_text(expected), "found": cents_text(sums)}
+            found.append({"check": check, "invoice_id": public_id, "number": number, **amounts})
     for grant, amount, left in fetch_rows(OVERDRAWN, {}):
-        shown = {"expected": f"0.00 to {cents_text(amount)}", "found": cents_text(left)}
-        found.append({"check": "credit_left_is_within_its_grant", "credit_id": grant, **shown})
+        amounts = {"expected": f"0.00 to {cents_text(amount)}", "found": cents_text(left)}
+        found.append({"check": "credit_left_is_within_its_grant", "credit_id": grant, **amounts})
     for payment, refunded, sums in fetch_rows(REFUNDED, {}):
-        shown = {"expected": cents_text(sums), "found": cents_text(refunded)}
-        found.append({"check": "refunds_are_what_was_given_back", "payment_id": payment, **shown})
+        amounts = {"expected": cents_text(sums), "found": cents_text(refunded)}
+        found.append({"check": "refunds_are_what_was_given_back", "payment_id": payment, **amounts})
     return found
 
 
@@ -128,8 +128,8 @@ def _payments(since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
     yield from (difference for each in settled if (difference := _compared(each, ours.get(each.id))))
     known = {each.id for each in theirs}
     for payment in Payment.objects.filter(method=Payment.Method.STRIPE, received_at__gte=since + timedelta(days=7)):
-        if payment.intent_id not in known and (again := _fetched_payment(payment)):
-            yield again
+        if payment.intent_id not in known and (difference := _fetched_payment(payment)):
+            yield difference
 
 
 def _refunds(since: datetime, until: datetime) -> Iterator[dict[str, Any]]:

@@ -169,7 +169,7 @@ def _hours_with_events(
     """The newest hours with matching events below `after`, enough for `limit` of them, newest first in portions.
 
     The first portion should be enough: its hours count `limit` responses. But a condition on tokens lets a sum of
-    responses through for one of them, so each hour is only sure to hold one, and further portions are there to go on to.
+    responses through for one of them, so each hour is only sure to hold one, and further portions follow.
     An hour that the range or the cursor cuts counts for nothing, for its events may lie on the other side.
     """
     upper = min((at for at in (question.end, after and after.occurred_at) if at is not None), default=None)

@@ -57,13 +57,13 @@ def process_corrections(now: Clock, among: int = NEWEST_WAITING) -> int:
 
     Of those that wait for their event it looks at the newest `among`. Raises only when the database is away.
     """
-    taken = 0
+    claimed = 0
     while _is_work(among):
         batches, waited = _process_some(now, among)
         if not batches and not waited:
             break  # another worker has them, or their event cannot be found where it should lie
-        taken += batches
-    return taken
+        claimed += batches
+    return claimed
 
 
 def sweep_corrections(now: Clock) -> tuple[int, int]:
@@ -71,9 +71,9 @@ def sweep_corrections(now: Clock) -> tuple[int, int]:
 
     Returns how many batches it took up, and how many failed again.
     """
-    taken = process_corrections(now, ALL_WAITING)
+    claimed = process_corrections(now, ALL_WAITING)
     succeeded, failed = process_failing(Batch.Kind.CORRECTIONS, lambda batch_id: _batch_alone(batch_id, now))
-    return taken + succeeded, failed
+    return claimed + succeeded, failed
 
 
 def _is_work(among: int) -> bool:

@@ -32,4 +32,4 @@ def decode_name(cursor: str) -> str:
 
 
 def invalid_cursor() -> InvalidParameter:
-    return InvalidParameter("This is not a cursor of this list: take `next_cursor` of the page before.", param="cursor")
+    return InvalidParameter("This is not a cursor of this list: use `next_cursor` of the page before.", param="cursor")

@@ -111,13 +111,13 @@ def _headers_of(path: str, status: str) -> list[str]:
 def _errors_of(path: str, operation: dict[str, Any]) -> list[str]:
     needs_credential = {} not in operation.get("security", [{}])
     names_another = "{" in path or any(each["name"] in ("key_id", "request_id") for each in operation.get("parameters", []))
-    takes_json = "requestBody" in operation and path.startswith("/api/")  # the gateway's endpoints look at no Content-Type
+    reads_json = "requestBody" in operation and path.startswith("/api/")  # the gateway's endpoints look at no Content-Type
     return [
         "400",
         *(["401", "403"] if needs_credential else []),
         *(["404"] if names_another else []),
         *(["408"] if "requestBody" in operation else []),
-        *(["413", "415"] if takes_json else []),
+        *(["413", "415"] if reads_json else []),
         *(["429"] if path.startswith("/api/") else []),
         "503",
         "default",

@@ -32,11 +32,11 @@ def test_every_table_of_money_has_its_entry(console: Client, title: str, name: s
     ("name", "said"),
     [
         ("metering_payment", "Money appears here when it arrives through Stripe, or when an invoice is marked as paid."),
-        ("metering_paymentattempt", "Every try to collect an invoice or a top-up through Stripe appears here."),
-        ("metering_dispute", "Payments that a customer&#x27;s bank asks back appear here as soon as Stripe tells of them."),
-        ("metering_notice", "Mails to workspaces and to operators appear here by themselves, and are sent within a minute."),
+        ("metering_paymentattempt", "Every attempt to collect an invoice or a top-up through Stripe appears here."),
+        ("metering_dispute", "Disputed payments appear here as soon as Stripe reports them."),
+        ("metering_notice", "Mails to workspaces and to operators appear here automatically, and are sent within a minute."),
         ("metering_creditnote", "A credit note is issued on the page of the invoice that it lowers."),
-        ("metering_jobrun", "A row appears whenever a job ran."),
+        ("metering_jobrun", "Each run of a job appears here."),
     ],
 )
 def test_an_empty_list_says_where_its_rows_come_from(console: Client, name: str, said: str) -> None:

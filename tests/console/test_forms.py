@@ -16,8 +16,8 @@ from tests.kit.factories import NOW
 from workspaces.console.kit.sent_forms import LIVES, forget_old
 from workspaces.models import SentForm, User, Workspace
 
-SENT_BEFORE = "This form was already sent. Look whether it took effect before you open it again."
-OUT_OF_DATE = "This form is out of date, and nothing was done. Here it is again."
+SENT_BEFORE = "This form was already sent. Check whether it took effect before you open it again."
+OUT_OF_DATE = "This form is out of date, and nothing was done. Send it again."
 
 
 def url_of(workspace: Workspace) -> str:

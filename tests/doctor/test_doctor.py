@@ -220,9 +220,9 @@ def test_in_a_terminal_it_is_words_and_what_matters_most_comes_first() -> None:
         "info    mail: No mail server is set.",
         "        Set EMAIL_URL.",
         "",
-        "What is marked error stops the product's work.",
+        "Findings marked as errors stop the product.",
     ]
-    assert printed(report([]), for_people=True) == "Nothing stops the product's work."
+    assert printed(report([]), for_people=True) == "No finding stops the product."
     assert json.loads(printed(report([mail]), for_people=False))["ok"] is True
 
 

@@ -50,7 +50,7 @@ def test_an_action_on_what_is_no_row_says_so_and_does_nothing(operator: Client, 
     first = model.model._default_manager.earliest("pk").pk
     answer = operator.post(page, {"action": action, "_selected_action": [first, typed], "index": 0}, follow=True)
     assert answer.redirect_chain == [(page, 302)]
-    assert "Nothing was done: a row was chosen that is none of this list." in answer.content.decode()
+    assert "Nothing was done: you chose a row that is not in this list." in answer.content.decode()
 
 
 @pytest.mark.parametrize(

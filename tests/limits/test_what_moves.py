@@ -18,7 +18,7 @@ from metering.revisions.rerating.jobs import continue_orders, order_rerating
 from metering.revisions.rerating.reprice import price_waiting
 from tests.kit.factories import NOW, an_event, make_gateway, make_key, make_price, make_workspace, send
 from tests.limits.cast import a_budget, ask, kept
-from tests.revisions.corrections.conftest import correct, replace, void
+from tests.kit.corrections import correct, replace, void
 from workspaces.models import APIKey, Gateway
 
 pytestmark = pytest.mark.django_db

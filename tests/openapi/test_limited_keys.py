@@ -94,7 +94,7 @@ def test_a_limited_key_writes_within_its_scopes_and_nothing_else_happens(world: 
             continue
         error = answer.json()["error"]
         assert (answer.status_code, error["code"]) == (403, "key_is_limited"), operation["operationId"]
-        assert error["message"].endswith(f"This request takes a key with the scope {scope}.")
+        assert error["message"].endswith(f"This request needs a key with the scope {scope}.")
         assert AuditEntry.objects.count() == before
 
 
@@ -103,6 +103,6 @@ def test_a_view_that_names_no_scope_is_closed_to_every_limited_key(world: World,
     monkeypatch.delattr(api.KeysView, "scope")
     answer = client_with(world, ("keys",)).post("/api/v1/keys", {"name": "New"}, format="json")
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "key_is_limited")
-    assert answer.json()["error"]["message"].endswith("This request takes a key with every scope.")
+    assert answer.json()["error"]["message"].endswith("This request needs a key with every scope.")
     full = client_with(world, ("keys", "payments"))
     assert full.post("/api/v1/keys", {"name": "New"}, format="json").status_code == 201

@@ -66,7 +66,7 @@ def test_each_list_refuses_the_same_queries_in_the_same_words(client: Client, wo
     refused = {
         "limit=1&limit=2": "limit is given more than once.",
         "limit=0": "limit: Ensure this value is greater than or equal to 1.",
-        "cursor=nonsense": "This is not a cursor of this list: take `next_cursor` of the page before.",
+        "cursor=nonsense": "This is not a cursor of this list: use `next_cursor` of the page before.",
         "unheard=1": "There is no parameter 'unheard' here; there are: ",
     }
     for query, message in refused.items():

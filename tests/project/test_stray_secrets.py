@@ -137,7 +137,7 @@ def test_a_name_with_a_key_in_it_is_refused_by_forms_api_and_commands(key: str, 
     body = json.dumps({"name": f"server {key}", "kind": "live"})
     refused = plain.post("/api/v1/keys", body, content_type="application/json", headers=as_admin)
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, "secret_in_body")
-    with pytest.raises(CommandError, match="The name holds a whole omx_ key or token"):
+    with pytest.raises(CommandError, match="The name contains a whole omx_ key or token"):
         CreateGateway().handle(name=key, workspace=[], may_correct_all=False)
     with pytest.raises(InvalidName):
         issue.create_gateway(key, "the tests", make_workspace("Other").created_at)

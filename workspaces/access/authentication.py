@@ -198,7 +198,7 @@ def _gateway_of(secret: str, now: datetime) -> Gateway:
 def _issued_kind(secret: str) -> secrets.Kind:
     kind = secrets.secret_kind(secret)
     if kind is None:
-        raise Unauthenticated("This is not a key or token of ours: its form or checksum is wrong. Copy it again whole.")
+        raise Unauthenticated("This is not a key or token of ours: its form or checksum is wrong. Copy it again, all of it.")
     return kind
 
 

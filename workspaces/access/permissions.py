@@ -51,11 +51,11 @@ def check_scope_of(key: APIKey, scope: str | None) -> None:
     has = " and ".join(APIKey.Scope(each).label.lower() for each in key.scopes)
     allowed = f"it may read and {has}" if has else "it may only read"
     needed = "every scope" if scope is None else f"the scope {scope}"
-    raise KeyIsLimited(f"This key is limited: {allowed}. This request takes a key with {needed}.")
+    raise KeyIsLimited(f"This key is limited: {allowed}. This request needs a key with {needed}.")
 
 
 class ManagesKeys(SeesAWorkspace):
-    message = "Managing keys takes an omx_admin_ key, or an owner or admin of the workspace."
+    message = "Managing keys needs an omx_admin_ key, or an owner or admin of the workspace."
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return super().has_permission(request, view) and caller_of(request).sees_keys
@@ -68,7 +68,7 @@ class ManagesBudgets(ManagesKeys):
 
 
 class SeesInvoices(SeesAWorkspace):
-    message = "Invoices take an omx_admin_ key, or an owner, admin or billing member of the workspace."
+    message = "Invoices need an omx_admin_ key, or an owner, admin or billing member of the workspace."
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return super().has_permission(request, view) and caller_of(request).may_see_invoices

@@ -83,18 +83,18 @@ def record_once(
     """Of what may happen often: one entry for the same act and address in each `within`: actor, action, target, workspace
     and detail.
 
-    With `most`, for what strangers make up: together they cause so many different ones in a stretch, then one says that more
+    With `most`, for what strangers make up: together they cause so many different ones in a interval, then one says that more
     came; with `of_actor`, for what one caller can vary at will, so does this actor alone. What is about a key or person that
     exists comes without it, so that no stranger can hide it. What a process has seen already costs no query.
     """
     origin = current_origin()
-    stretch = int(now.timestamp() // within.total_seconds())
+    interval = int(now.timestamp() // within.total_seconds())
     place = None if workspace is None else workspace.pk
-    more: tuple[Any, ...] = (action, OTHERS, "", None, "", stretch)
+    more: tuple[Any, ...] = (action, OTHERS, "", None, "", interval)
     if of_actor:
-        more = (action, actor, OTHERS, place, "", stretch)
-    address, told = "" if origin is None else str(origin.ip_address), json.dumps(detail, sort_keys=True)
-    key: tuple[Any, ...] = (action, actor, target, place, address, told, stretch)
+        more = (action, actor, OTHERS, place, "", interval)
+    address, rest = "" if origin is None else str(origin.ip_address), json.dumps(detail, sort_keys=True)
+    key: tuple[Any, ...] = (action, actor, target, place, address, rest, interval)
     if key in _seen or (most is not None and more in _seen):
         return None
     bounded = action if most is None else f"{action} of {_short(actor) if of_actor else 'strangers'}"

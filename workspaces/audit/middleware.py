@@ -119,10 +119,10 @@ def _listed(table: str, request: HttpRequest, response: HttpResponse) -> tuple[s
 
 def _only_workspace_listed(table: str, request: HttpRequest, response: HttpResponse) -> int | None:
     """Whose all rows on the page of a list are that was searched or filtered, however it was."""
-    shown = (getattr(response, "context_data", None) or {}).get("cl")
-    if shown is None or not LOOKED_AT[table] or not set(request.GET) - ONLY_ARRANGES:
+    changelist = (getattr(response, "context_data", None) or {}).get("cl")
+    if changelist is None or not LOOKED_AT[table] or not set(request.GET) - ONLY_ARRANGES:
         return None
-    owners = {attrgetter(f"{LOOKED_AT[table]}_id")(row) for row in shown.result_list}
+    owners = {attrgetter(f"{LOOKED_AT[table]}_id")(row) for row in changelist.result_list}
     return owners.pop() if len(owners) == 1 else None
 
 

@@ -180,10 +180,10 @@ def customer_actor(entry: AuditEntry) -> str:
 
 def entry_sentence(entry: AuditEntry, actor: str | None = None) -> str:
     """`ada@acme.example revoked key key_0V….`; an act without words of its own by its code."""
-    shown = customer_actor(entry) if actor is None else actor
-    oneself = OF_ONESELF.get(entry.action) if shown == entry.actor == entry.target else None
+    name = customer_actor(entry) if actor is None else actor
+    oneself = OF_ONESELF.get(entry.action) if name == entry.actor == entry.target else None
     words = oneself or SENTENCES.get(entry.action) or entry.action.replace(".", " ").replace("_", " ") + " {target}"
-    return f"{shown} {words.replace('{target}', entry.target)}."
+    return f"{name} {words.replace('{target}', entry.target)}."
 
 
 def customer_entry(entry: AuditEntry) -> dict[str, Any]:

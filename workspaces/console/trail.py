@@ -50,7 +50,7 @@ class ActionFilter(DropdownFilter):
 
 
 class AuditEntryAdmin(OperatorAdmin):
-    when_empty = "Whatever an operator, a customer or a job changes is written down here."
+    when_empty = "Every change by an operator, a customer or a job appears here."
     paginator = InfinitePaginator
     show_full_result_count = False
     list_display = ("at", "actor", "action_label", "target", "workspace", "detail_in_words")
@@ -100,8 +100,8 @@ class AuditEntryAdmin(OperatorAdmin):
 
     @display(description="detail")
     def detail_in_words(self, entry: AuditEntry) -> str:
-        said = ((name, value) for name, value in entry.detail.items() if value not in (None, "", [], 0))
-        words = ", ".join(f"{name}: {value}" for name, value in said)
+        given = ((name, value) for name, value in entry.detail.items() if value not in (None, "", [], 0))
+        words = ", ".join(f"{name}: {value}" for name, value in given)
         return words if len(words) <= LONGEST_DETAIL else f"{words[: LONGEST_DETAIL - 1]}…"
 
     @display(description="detail")

@@ -250,9 +250,9 @@ def create_gateway(
     gateway = Gateway.objects.create(name=clean_name(name), created_at=now, may_correct_all=may_correct_all)
     gateway.workspaces.set(workspaces)
     token = give_secret(secrets.Kind.GATEWAY, now, gateway=gateway)
-    shown = secrets.last_four(token)
+    last_four = secrets.last_four(token)
     reach = reach_of(gateway)
-    audit.record(actor, "gateway.created", gateway.public_id, now=now, name=gateway.name, last_four=shown, **reach)
+    audit.record(actor, "gateway.created", gateway.public_id, now=now, name=gateway.name, last_four=last_four, **reach)
     return gateway, token
 
 

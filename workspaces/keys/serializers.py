@@ -15,7 +15,7 @@ from workspaces.names import MAX_NAME
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
-SCOPES_HELP = "What an admin key may do beside reading: `[]` is a key that only reads. Other kinds take none."
+SCOPES_HELP = "What an admin key may do beside reading: `[]` is a key that only reads. Other kinds have none."
 MODELS_HELP = "Which models the key may ask for, as clients name them; null: every one that its workspace may."
 SCOPES_FIELD = "What an admin key may do beside reading; null for keys of other kinds, which have no scopes."
 

@@ -34,7 +34,7 @@ OUTCOME_LABELS = {"succeeded": "success", "running": "info", "attention": "warni
 
 class JobRunAdmin(OperatorAdmin):
     called = "Jobs"
-    when_empty = "A row appears whenever a job ran."
+    when_empty = "Each run of a job appears here."
     list_display = ("name", "began", "took", "outcome_label", "did", "started_by")
     list_display_links = ("name",)
     list_filter = (words.JobFilter, ("outcome", ChoicesDropdownFilter))
@@ -66,9 +66,9 @@ class JobRunAdmin(OperatorAdmin):
         except JobUnknown as error:
             messages.error(request, str(error))
         except (OperationalError, OSError) as error:
-            messages.error(request, f"The broker does not take the job: {error}")
+            messages.error(request, f"The broker does not accept the job: {error}")
         else:
-            messages.success(request, f"“{task.name}” is on its way.")
+            messages.success(request, f"“{task.name}” starts as soon as a worker is free.")
         return redirect("admin:metering_jobrun_changelist")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:

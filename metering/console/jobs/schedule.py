@@ -78,9 +78,9 @@ class TaskAdmin(PlainTaskAdmin, OperatorAdmin):
             except JobUnknown as error:
                 messages.error(request, str(error))
             except (OperationalError, OSError) as error:
-                messages.error(request, f"The broker does not take “{task.name}”: {error}")
+                messages.error(request, f"The broker does not accept “{task.name}”: {error}")
             else:
-                messages.success(request, f"“{task.name}” is on its way.")
+                messages.success(request, f"“{task.name}” starts as soon as a worker is free.")
 
     @contextmanager
     def _switching(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> Iterator[None]:

@@ -26,8 +26,8 @@ from workspaces.models import Workspace
 
 DRAFT, FINAL = "draft", "final"
 INTRO = (
-    "Works out what was used in a month that has ended. The schedule does the same by itself: it refreshes drafts while the "
-    "month is in its grace, and finalizes them after it. What is finalized already stays as it is."
+    "Works out what was used in a month that has ended. The schedule does the same automatically: it refreshes drafts while "
+    "the month is in its grace, and finalizes them after it. What is finalized already stays as it is."
 )
 
 
@@ -87,11 +87,11 @@ def _close_all(request: HttpRequest, month: Period, final: bool) -> HttpResponse
     try:
         order_job(CLOSE_MONTH, actor_of(request), timezone.now(), month=f"{month.start:%Y-%m}", finalize=final)
     except (OperationalError, OSError) as error:
-        messages.error(request, f"The broker does not take the job, and nothing was closed: {error}")
+        messages.error(request, f"The broker does not accept the job, and nothing was closed: {error}")
         return redirect(reverse("admin:metering_invoice_changelist"))
     what = "finalized" if final else "drafted"
     messages.success(
         request,
-        f"{month.start:%B %Y} is being {what} for every workspace. Its run, “Close a month”, says here what came of it.",
+        f"{month.start:%B %Y} is being {what} for every workspace. Its run, “Close a month”, shows the result here.",
     )
     return redirect(reverse("admin:metering_jobrun_changelist"))

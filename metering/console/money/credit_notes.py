@@ -139,7 +139,7 @@ class CreditNoteAdmin(OperatorAdmin):
 
         def act(asked: dict[str, Any]) -> HttpResponse:
             amount = retry_refund(note.pk, actor_of(request), timezone.now())
-            messages.success(request, f"{dollars.usd_text(amount)} are on their way again.")
+            messages.success(request, f"{dollars.usd_text(amount)} are being refunded again.")
             return redirect(back)
 
         intro = f"Refunds of {dollars.usd_text(missing_of(note))} failed. They are asked of Stripe once more."

@@ -1,4 +1,4 @@
-"""What an operator does with an invoice: finalize, mark as paid, credit, give up, void, and bill a voided month again."""
+"""What an operator does with an invoice: finalize, mark as paid or uncollectible, credit, void, bill a voided month again."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SETTLEMENTS = {
 
 
 class PaidForm(forms.Form):
-    reference = fields.text("reference", "Where the money is found, such as the bank transfer's.", max_length=200)
+    reference = fields.text("reference", "Where to find the payment, such as the bank transfer's reference.", max_length=200)
 
 
 class ReasonForm(forms.Form):
@@ -81,8 +81,8 @@ def next_step(invoice: Invoice) -> str:
     if invoice.status == Invoice.Status.DRAFT and is_running(invoice):
         return f"can be finalized from {invoice.period_end:%Y-%m-%d %H:%M} UTC on, when the month has ended"
     if invoice.status == Invoice.Status.VOID:
-        standing = current_invoice_of(invoice)
-        return "reissue its month, if it is to be billed" if standing is None else f"none: its month has {standing}"
+        state = current_invoice_of(invoice)
+        return "reissue its month, if it is to be billed" if state is None else f"none: its month has {state}"
     if invoice.is_on_hold:
         return how_to_continue(invoice)
     steps = {"draft": "finalize it", "open": "mark it as paid when the money has arrived"}
@@ -95,7 +95,7 @@ def how_to_continue(invoice: Invoice) -> str:
         return "Finalizing it releases it."
     if needs_acceptance(invoice):
         return "Accepting it lets the next invoice take it back."
-    return "It continues by itself once these events are priced or settled."
+    return "It continues automatically once these events are priced or settled."
 
 
 def is_running(invoice: Invoice) -> bool:
@@ -262,7 +262,7 @@ def credit_form(left: Creditable, returnable: Returnable) -> type[forms.Form]:
             "What was paid with credits comes back as credit either way.",
         )
         extra["reference"] = fields.text(
-            "reference", "Given back by hand: where the money is found.", required=False, max_length=LONGEST_REFERENCE
+            "reference", "Refunded by hand: where to find the transfer.", required=False, max_length=LONGEST_REFERENCE
         )
     largest = sorted(left.lines, key=lambda each: -each[1])[:MOST_LINES]
     for line, amount in sorted(largest, key=lambda each: each[0].position):
@@ -289,8 +289,8 @@ def _give_up(
     invoice = _invoice(pk)
 
     def act(asked: dict[str, Any]) -> HttpResponse:
-        given_up = act_on(invoice.pk, asked["reason"], actor_of(request), timezone.now())
-        return _done(request, invoice, f"{given_up} is {given_up.get_status_display().lower()}.")
+        ended = act_on(invoice.pk, asked["reason"], actor_of(request), timezone.now())
+        return _done(request, invoice, f"{ended} is {ended.get_status_display().lower()}.")
 
     about = f"{invoice} of {invoice.workspace}, {dollars.usd_text(invoice.total)}. {intro}"
     page = FormPage(title, act, invoice_admin_url(invoice), ReasonForm, about, submit.format(invoice=invoice), danger=True)

@@ -131,7 +131,7 @@ class CreditNotesOfAnInvoice(ReadOnlyInline):
 
 
 class InvoiceAdmin(OperatorAdmin):
-    when_empty = "Drafts appear by themselves after a month has ended, for every workspace that used something."
+    when_empty = "Drafts appear automatically after a month has ended, for every workspace that used something."
     list_display = (
         "name",
         "workspace",

@@ -59,7 +59,7 @@ class MailPages(OperatorAdmin):
     """How mails are shown; what is done with them is their admin's."""
 
     called = "Mails"
-    when_empty = "Mails to workspaces and to operators appear here by themselves, and are sent within a minute."
+    when_empty = "Mails to workspaces and to operators appear here automatically, and are sent within a minute."
     list_display: Any = ("written", "subject_text", "workspace", "state_label", "error_in_short")
     list_display_links = ("written",)
     list_select_related = ("workspace",)
@@ -123,7 +123,7 @@ class MailPages(OperatorAdmin):
     def mail_text(self, notice: Notice) -> SafeString | str:
         mail = mail_of(notice)
         if mail is None:
-            return "Its text cannot be made: it is of another version of this product."
+            return "Its text cannot be shown: another version of this product wrote it."
         text = render_to_string("mails/notice.txt", {"mail": mail, "workspace": notice.workspace})
         return format_html('<pre class="console-code console-mail">{}</pre>', text.strip())
 

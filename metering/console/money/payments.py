@@ -76,14 +76,16 @@ class RefundForm(forms.Form):
 
 class RefundByHandForm(RefundForm):
     reference = fields.text(
-        "reference", "Where the outgoing money is found, such as your bank transfer's.", max_length=refunds.LONGEST_REFERENCE
+        "reference",
+        "Where to find the refund, such as your bank transfer's reference.",
+        max_length=refunds.LONGEST_REFERENCE,
     )
 
 
 WITHOUT_A_NOTE = "Money back without a credit note: the invoice stays paid. To lower the invoice as well, issue a credit note."
 BY_HAND = (
-    "The payment did not come through Stripe, so nothing here can send the money: you send it yourself, and write down here "
-    f"that you did. {WITHOUT_A_NOTE}"
+    "The payment did not come through Stripe, so nothing here can send the money: you send it yourself, and record it here. "
+    f"{WITHOUT_A_NOTE}"
 )
 
 
@@ -155,17 +157,17 @@ class PaymentAdmin(OperatorAdmin):
         def act(asked: dict[str, Any]) -> HttpResponse:
             begun = refunds.refund(payment.pk, now=timezone.now(), actor=actor_of(request), **asked)
             amount = dollars.usd_text(begun.amount)
-            done = f"{amount} are written down as given back: {begun.reference}. Nothing was sent from here."
+            done = f"{amount} are recorded as refunded: {begun.reference}. Nothing was sent from here."
             messages.success(request, done if by_hand else f"The refund of {amount} is {begun.status}.")
             return redirect(back)
 
         page = FormPage(
-            "Write down a refund by hand" if by_hand else "Refund through Stripe",
+            "Record a manual refund" if by_hand else "Refund through Stripe",
             act,
             back,
             RefundByHandForm if by_hand else RefundForm,
             BY_HAND if by_hand else WITHOUT_A_NOTE,
-            "Write down the refund" if by_hand else "Refund through Stripe",
+            "Record the refund" if by_hand else "Refund through Stripe",
             initial={"amount": refunds.refundable_amount(payment)},
         )
         return page.respond(request, self, payment)
@@ -173,7 +175,7 @@ class PaymentAdmin(OperatorAdmin):
 
 class AttemptAdmin(OperatorAdmin):
     called = "Payment attempts"
-    when_empty = "Every try to collect an invoice or a top-up through Stripe appears here."
+    when_empty = "Every attempt to collect an invoice or a top-up through Stripe appears here."
     list_display = ("idempotency_key", "workspace", "amount", "channel", "status_label", "code", "started_at", "settled_at")
     list_filter = (("status", ChoicesDropdownFilter), ("workspace", AutocompleteSelectFilter))
     list_select_related = ("workspace",)
@@ -202,7 +204,7 @@ class TopUpAdmin(OperatorAdmin):
 
 
 class DisputeAdmin(OperatorAdmin):
-    when_empty = "Payments that a customer's bank asks back appear here as soon as Stripe tells of them."
+    when_empty = "Disputed payments appear here as soon as Stripe reports them."
     list_display = ("stripe_id", "of_payment", "workspace", "amount_text", "reason", "status_label", "opened_at", "updated_at")
     list_filter = (RunningFilter,)
     list_select_related = ("payment__workspace",)
@@ -273,7 +275,7 @@ class WebhookAdmin(OperatorAdmin):
             tell(request, f"The event is {done.status}. {done.error}")
             return redirect(back)
 
-        intro = "It is handled once more, from what Stripe says of it now. Handling it twice changes nothing."
+        intro = "It is handled again, from its state at Stripe now. Handling it twice changes nothing."
         return FormPage("Replay the event", act, back, intro=intro).respond(request, self, event)
 
 
@@ -294,7 +296,7 @@ class NoticeAdmin(MailPages):
             tell(request, "The mail is sent." if done.sent_at else f"The mail is not sent, and is tried again. {done.error}")
             return redirect(back)
 
-        intro = "It is sent at once, to whom it would go today."
+        intro = "It is sent at once, to the addresses of today."
         if notice.sent_at:
             intro += " It was sent before: its readers get it twice."
         return FormPage("Send the mail again", act, back, intro=intro).respond(request, self, notice)

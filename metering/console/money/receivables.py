@@ -80,7 +80,7 @@ def cards(now: datetime) -> list[dict[str, Any]]:
         _card("Open invoices", "open", owed["open"], "nothing is owed"),
         _card("Overdue", "overdue", owed["overdue"], "nothing is overdue", "after the due day"),
         _card("Retries used up", "past_due", owed["past_due"], "none has used up its retries", "overdue, with no retry left"),
-        _card("Failed payments", "failed", owed["failed"], "nothing failed", "tried again by itself"),
+        _card("Failed payments", "failed", owed["failed"], "nothing failed", "retried automatically"),
         _card("Held drafts", "held", owed["held"], "no draft is held", "waiting for a person", "draft"),
         {
             "title": "Suspended workspaces",

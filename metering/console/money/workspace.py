@@ -130,14 +130,16 @@ def _method(workspace: Workspace) -> SafeString:
 def method_in_words(account: PaymentAccount | None) -> str:
     if account is None or not account.method_id:
         return "none saved"
-    said = f"{account.brand or account.method_kind} ending in {account.last_four}"
+    words = f"{account.brand or account.method_kind} ending in {account.last_four}"
     if account.expires_year and account.expires_month:
-        said += f", expires {account.expires_year}-{account.expires_month:02}"
+        words += f", expires {account.expires_year}-{account.expires_month:02}"
     if account.top_ups_stopped_at is not None:
-        return f"{said}; automatic top-ups stopped: {account.top_up_stopped}"
+        return f"{words}; automatic top-ups stopped: {account.top_up_stopped}"
     if account.top_up_below is not None:
-        said += f"; buys {dollars.usd_text(account.top_up_amount or Decimal(0))} below {dollars.usd_text(account.top_up_below)}"
-    return said
+        words += (
+            f"; buys {dollars.usd_text(account.top_up_amount or Decimal(0))} below {dollars.usd_text(account.top_up_below)}"
+        )
+    return words
 
 
 def _keys(workspace: Workspace) -> SafeString:

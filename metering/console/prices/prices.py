@@ -47,7 +47,7 @@ class PriceForm(RatesForm):  # type: ignore[valid-type,misc]  # its fields follo
     )
     workspace = fields.workspace(required=False, help_text="Only for this workspace. Empty: for all.")
     effective_from = fields.instant_field("effective from (UTC)", "Empty: now.", required=False)
-    correct = fields.switch_field("correct", "Take the place of a wrong version that begins at the very same time.")
+    correct = fields.switch_field("correct", "Replace a wrong version that begins at the same time.")
 
 
 class PriceStateFilter(DropdownFilter):

@@ -129,7 +129,7 @@ class ReratingAdmin(OperatorAdmin):
         rows = rows_of(order.plan[:BY_NAME])
         more = len(order.plan) - len(rows)
         table = render_to_string(
-            "console/kit/table.html", {"columns": COLUMNS, "rows": rows, "stack": 1, "empty": "Nothing was to change."}
+            "console/kit/table.html", {"columns": COLUMNS, "rows": rows, "stack": 1, "empty": "There was nothing to change."}
         )
         return format_html("{}{}", table, format_html('<p class="console-note">and {} more</p>', f"{more:,}") if more else "")
 

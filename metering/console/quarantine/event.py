@@ -22,7 +22,7 @@ GONE = "The batch is no longer kept."
 OUTCOMES = {
     "duplicate": "It was recorded already, with the same content: counted once.",
     "unpriced": "It is recorded, and waits for a price.",
-    "conflict": "Another event stands under its request id and attempt: it is back in the quarantine.",
+    "conflict": "Another event is recorded under its request id and attempt: it is back in the quarantine.",
     "rejected": "It was refused again: it is back in the quarantine.",
 }
 
@@ -41,13 +41,13 @@ class EventDetail:
 
 def event_detail(event: QuarantinedEvent) -> EventDetail:
     """A fixed number of statements, once per row read."""
-    told: EventDetail | None = getattr(event, "told", None)
-    if told is None:
-        told = EventDetail(
+    known: EventDetail | None = getattr(event, "known", None)
+    if known is None:
+        known = EventDetail(
             what_to_do(event), would_bill(event), came_in(event), became(event), history(event), content_html(event)
         )
-        event.told = told  # type: ignore[attr-defined]
-    return told
+        event.known = known  # type: ignore[attr-defined]
+    return known
 
 
 def content_html(event: QuarantinedEvent) -> str:
@@ -135,10 +135,10 @@ def _outcome(batch: Batch, index: int) -> str:
 
 
 def _successor(batch: Batch, index: int) -> SafeString:
-    again = QuarantinedEvent.objects.filter(batch_id=batch.pk, index=index).only("pk", "public_id").first()
-    if again is None:
+    refused = QuarantinedEvent.objects.filter(batch_id=batch.pk, index=index).only("pk", "public_id").first()
+    if refused is None:
         return format_html("{}", "")
-    return format_html(', <a class="console-link" href="{}">{}</a>', _page(again), again.public_id)
+    return format_html(', <a class="console-link" href="{}">{}</a>', _page(refused), refused.public_id)
 
 
 def _of_batch(batch: Batch) -> Any:

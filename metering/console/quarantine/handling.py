@@ -40,7 +40,7 @@ class _Sent(NamedTuple):
 
 
 class DismissForm(forms.Form):
-    reason = fields.text("reason", "Stands beside the event and in the audit trail.", max_length=500)
+    reason = fields.text("reason", "Shown beside the event and in the audit trail.", max_length=500)
 
 
 class ReplayForm(forms.Form):
@@ -66,9 +66,9 @@ def replay_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResp
 
     refused = forecast(bytes(event.content), event.kind, timezone.now())
     if refused is None:
-        intro = "It is sent again, as it is. It would be accepted now; a worker then records it."
+        intro = "It is sent again unchanged. It would be accepted now, and a worker then records it."
     else:
-        intro = f"As it is, it would be refused again: {refused.rejection.message} Edit it instead, unless you know better."
+        intro = f"As it is, it would be refused again: {refused.rejection.message} Edit it instead."
     return FormPage("Replay the event", act, _page_of(event), ReplayForm, intro, "Replay the event").respond(
         request, admin, event
     )
@@ -130,8 +130,8 @@ def replay_all_page(request: HttpRequest, admin: OperatorAdmin) -> HttpResponse:
         if not batches:
             raise AlreadyResolved("Nothing to replay: all of it is settled already.")
         sent, refused = sum(batch.events for batch in batches), sum(batch.refused for batch in batches)
-        again = f" {refused:,} of them were refused again: these are back as new ones." if refused else ""
-        messages.success(request, f"{_events(sent)} replayed in {_counted(len(batches), 'batch', 'batches')}.{again}")
+        refusals = f" {refused:,} of them were refused again: these are back as new ones." if refused else ""
+        messages.success(request, f"{_events(sent)} replayed in {_counted(len(batches), 'batch', 'batches')}.{refusals}")
         if full:
             messages.warning(request, "The inbox is full: the rest is still open. Replay it once the workers have caught up.")
         return redirect(LISTING) if full else _after_all(request, rows)
@@ -187,7 +187,7 @@ def _replayed(request: HttpRequest, event: QuarantinedEvent, batch: Batch) -> Ht
     if batch.rejected:
         messages.warning(request, "It was refused again: it is back in the quarantine as a new event.")
     else:
-        messages.success(request, "The event is on its way. This page says what became of it.")
+        messages.success(request, "The event was sent again. This page shows the result.")
     return redirect(_page_of(event))
 
 

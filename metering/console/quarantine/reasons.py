@@ -14,15 +14,15 @@ class ReasonText(NamedTuple):
 
 FIX_FORM = "Correct the field that the message names with “Edit and replay”, and have the gateway's sender corrected."
 REASONS = {
-    "invalid_event": ReasonText("Not of the contract's form", FIX_FORM),
-    "invalid_correction": ReasonText("A correction not of the contract's form", FIX_FORM),
+    "invalid_event": ReasonText("Does not match the contract", FIX_FORM),
+    "invalid_correction": ReasonText("A correction that does not match the contract", FIX_FORM),
     "invalid_litellm_payload": ReasonText(
         "Not a LiteLLM payload",
         "Only what could be read of its identity was kept. Write the event in our form with “Edit and replay”, "
         "or have it sent again.",
     ),
     "served_tier_unknown": ReasonText(
-        "The tier that was served is not said",
+        "The served tier is not known",
         "Name the service tier that the provider billed with “Edit and replay”: the tier asked for may not be the one served.",
     ),
     "invalid_cloudevent": ReasonText(
@@ -46,7 +46,7 @@ REASONS = {
     ),
     "admin_key": ReasonText("An admin key calls no model", "Edit key_id to the live key that made the request, and replay it."),
     "occurred_at_in_the_future": ReasonText(
-        "It says it lies in the future",
+        "Its time is in the future",
         "Correct the gateway's clock. Once the time it names has come, the event can be replayed as it is; "
         "edit occurred_at if the month matters.",
     ),
@@ -57,33 +57,33 @@ REASONS = {
     "occurred_at_out_of_range": ReasonText("Its time is outside the calendar", "Edit occurred_at and replay it."),
     "metadata_too_large": ReasonText("Too much metadata", "Shorten metadata to 4 KiB with “Edit and replay”."),
     "refused_by_database": ReasonText(
-        "The database refused it", "Correct the value that the message names; if you see none, this is a bug worth reporting."
+        "The database refused it", "Correct the value that the message names; if the value looks right, please report a bug."
     ),
     "identity_taken": ReasonText(
         "Another event has its request id and attempt",
-        "The first stands and is billed. Dismiss this one if it is the same response in other words; "
+        "The first one is recorded and billed. Dismiss this one if it is the same response in other words; "
         "give it another attempt with “Edit and replay” if it was a response of its own.",
     ),
     "unknown_event": ReasonText(
         "The event it corrects is not here",
-        "It is applied by itself as soon as the event arrives. Edit the request id or attempt if it is wrong, or dismiss it.",
+        "It is applied automatically as soon as the event arrives. Edit a wrong request id or attempt, or dismiss it.",
     ),
     "wrong_key": ReasonText(
         "The event was called with another key", "Edit key_id to the key of the event that it corrects, and replay it."
     ),
     "sent_by_another_gateway": ReasonText(
         "Another gateway sent the event it corrects",
-        "Replay it if the correction is right: in your name it is applied. Dismiss it, and look into the gateway, if nobody "
-        "knows of it. A gateway that is to correct for others is given that under “Reach” on its page.",
+        "Replay it if the correction is right: it is then applied in your name. Dismiss it, and look into the gateway, if "
+        "nobody knows of it. A gateway that is to correct for others is given that under “Reach” on its page.",
     ),
     "sender_not_recorded": ReasonText(
         "It is not known which gateway sent the event it corrects",
-        "Replay it if the correction is right: in your name it is applied. Otherwise dismiss it.",
+        "Replay it if the correction is right: it is then applied in your name. Otherwise dismiss it.",
     ),
     "wrong_workspace": ReasonText(
         "Its gateway is not bound to this workspace",
         "Replay it if the usage is real, and bind the gateway to the workspace under “Reach” on its page if more is to come. "
-        "Dismiss it if the gateway had no business there.",
+        "Dismiss it if the gateway should not send for that workspace.",
     ),
     "gateway_revoked": ReasonText(
         "Its gateway was revoked before it came",

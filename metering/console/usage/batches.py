@@ -143,7 +143,7 @@ class BatchAdmin(OperatorAdmin):
             return redirect(back)
 
         back = reverse("admin:metering_batch_changelist")
-        intro = "The workers take up every batch that waits, the failing ones included. Nothing is counted twice by it."
+        intro = "The workers process every waiting batch, also those that failed. Nothing is counted twice."
         page = FormPage("Process waiting batches again", act, back, intro=intro, submit="Process the batches again")
         return page.respond(request, self)
 

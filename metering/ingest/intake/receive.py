@@ -124,7 +124,7 @@ def _are_on_keys(events: list[Event], bounds: Bounds) -> bool:
 
 
 def _may_book(owner: KeyOwner | None, bounds: Bounds) -> bool:
-    return owner is not None and owner.takes_usage and (not bounds or owner.workspace_id in bounds)
+    return owner is not None and owner.may_have_usage and (not bounds or owner.workspace_id in bounds)
 
 
 def check_each(contents: Sequence[Content], kind: str, received_at: datetime, bounds: Bounds = EVERYWHERE) -> list[Refused]:
@@ -153,7 +153,7 @@ def _unbookable(read: Event | CanonicalCorrection) -> Rejected:
     owner = directory.keys.get(read.key_id)
     if owner is None:
         return Rejected("unknown_key", "key_id names no key of any workspace.", known)
-    if not owner.takes_usage:
+    if not owner.may_have_usage:
         return Rejected("admin_key", "key_id names an admin key, which calls no model.", known)
     return Rejected("wrong_workspace", "key_id names a key of a workspace that this gateway is not bound to.", known)
 

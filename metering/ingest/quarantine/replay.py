@@ -159,8 +159,8 @@ def _send(
         QuarantinedEvent.objects.filter(pk__in=[event.pk for event in events]).update(
             settled_at=now, settlement=settlement(actor, reason, content is not None), replayed_in=batch.public_id
         )
-        said = {"batch": batch.public_id} | ({"reason": reason} if reason else {}) | (detail or {})
-        acts = [(event.public_id, event.workspace, {**said, "code": event.code}) for event in events]
+        detail_of_all = {"batch": batch.public_id} | ({"reason": reason} if reason else {}) | (detail or {})
+        acts = [(event.public_id, event.workspace, {**detail_of_all, "code": event.code}) for event in events]
         audit.record_many(actor, ACTION, acts, now=now)
     # What take_in reminded of could not be seen before the commit.
     transaction.on_commit(lambda: remind_soon("metering.process_waiting_batches"))

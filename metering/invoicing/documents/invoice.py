@@ -143,8 +143,8 @@ def amounts(bill: Invoice | InvoicePreview, as_issued: bool = False) -> list[tup
         rows.append(("Tax", bill.tax))
     rows.append(("Total", bill.total))
     since = [] if as_issued else [("Credited", bill.credited), ("Paid", bill.amount_paid)]
-    taken = [("Credits applied", bill.credits_applied), *since]
-    return rows + [(name, -amount) for name, amount in taken if amount]
+    lowered_by = [("Credits applied", bill.credits_applied), *since]
+    return rows + [(name, -amount) for name, amount in lowered_by if amount]
 
 
 def invoice_totals(invoice: Invoice, as_issued: bool) -> list[tuple[str, str]]:

@@ -44,6 +44,6 @@ def accept_withdrawal(invoice_id: int, reason: str, actor: str, now: datetime) -
             )
             for line in lines
         )
-        taken = [f"{-line.quantity} {line.description}" for line in lines]
-        audit.record(actor, "invoice.accepted", invoice.public_id, invoice.workspace, now=now, reason=reason, lines=taken)
+        accepted = [f"{-line.quantity} {line.description}" for line in lines]
+        audit.record(actor, "invoice.accepted", invoice.public_id, invoice.workspace, now=now, reason=reason, lines=accepted)
         return close_workspace(invoice.workspace, invoice.period, now, False, actor).invoice

@@ -24,7 +24,7 @@ def finalize(invoice_id: int, actor: str, now: datetime) -> Invoice:
         check_finalize(invoice, now)
         preview = compose(invoice.workspace, invoice.period)
         if not (preview.comes_to_something or preview.is_issuable):
-            raise NothingToBill(f"The invoice {invoice.public_id} comes to nothing: close its month again.")
+            raise NothingToBill(f"The invoice {invoice.public_id} has no amount to bill: close its month again.")
         write_draft(invoice, preview, warnings_of(invoice.workspace, invoice.period))
         freeze(invoice, preview, actor, now)
         return invoice

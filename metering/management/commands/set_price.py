@@ -25,7 +25,7 @@ class Command(JsonCommand):
         parser.add_argument("--above-input-tokens", type=int, default=0, metavar="N")
         parser.add_argument("--workspace", metavar="ID", help="only for this workspace")
         parser.add_argument("--effective-from", metavar="ISO", help="default: now")
-        parser.add_argument("--correct", action="store_true", help="take the place of a version that begins at the same time")
+        parser.add_argument("--correct", action="store_true", help="replace a version that begins at the same time")
 
     def act(self, **options: Any) -> dict[str, Any]:
         known = LanguageModel.objects.filter(slug=options["model"]).exists()
@@ -40,7 +40,7 @@ class Command(JsonCommand):
             actor=command_actor("set_price"),
             now=timezone.now(),
         )
-        shown = ("price_id", "model", "service_tier", "effective_from", *NAMES)
+        printed = ("price_id", "model", "service_tier", "effective_from", *NAMES)
         described = describe(version)
         if not known:
             self.stderr.write(f"There was no model {version.model.slug}: it was made, unlisted.")
@@ -55,7 +55,7 @@ class Command(JsonCommand):
                 f"{kept:,} {are} price; this one prices the others. "
                 f"To rate them again: manage.py rerate {version.model.slug} --from {described['effective_from']}{only}"
             )
-        return {name: described[name] for name in shown}
+        return {name: described[name] for name in printed}
 
 
 def option(component: Component) -> str:

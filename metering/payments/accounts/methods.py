@@ -85,21 +85,21 @@ def _is_of_latest_page(account: PaymentAccount, setup: Setup) -> bool:
 
 
 def store_method(account: PaymentAccount, method: Method, now: datetime, set_up_at: datetime | None = None) -> None:
-    """From now on invoices are collected from it; automatic top-ups that a decline stopped may go on.
+    """From now on invoices are collected from it; automatic top-ups that a decline stopped may continue.
 
     With `set_up_at` it is a new one, unless a newer one came in meanwhile; without, it is news of the one in place. What only
     says the same again, as Stripe's events may, changes nothing. What is dunned is charged by the next run.
     """
     with transaction.atomic():
-        standing = PaymentAccount.objects.select_for_update().get(pk=account.pk)
-        is_late = set_up_at and standing.method_set_up_at and set_up_at < standing.method_set_up_at
-        is_of_another = set_up_at is None and standing.method_id != method.id
-        if is_late or is_of_another or _method_facts(standing) == _method_facts(method):
+        current = PaymentAccount.objects.select_for_update().get(pk=account.pk)
+        is_late = set_up_at and current.method_set_up_at and set_up_at < current.method_set_up_at
+        is_of_another = set_up_at is None and current.method_id != method.id
+        if is_late or is_of_another or _method_facts(current) == _method_facts(method):
             return
         PaymentAccount.objects.filter(pk=account.pk).update(
             method_id=method.id,
             method_kind=method.kind,
-            method_set_up_at=set_up_at or standing.method_set_up_at,
+            method_set_up_at=set_up_at or current.method_set_up_at,
             brand=method.brand,
             last_four=method.last_four,
             expires_year=method.expires_year,

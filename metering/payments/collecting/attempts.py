@@ -28,9 +28,9 @@ def begin_for_invoice(
     """
     with transaction.atomic():
         invoice = lock_invoice(invoice_id)
-        standing = invoice.attempts.unsettled().first()
-        if standing is not None:
-            return standing
+        current = invoice.attempts.unsettled().first()
+        if current is not None:
+            return current
         if invoice.status not in statuses or invoice.amount_due <= 0:
             raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: there is nothing to pay.")
         number = invoice.attempts.count() + 1
@@ -99,7 +99,7 @@ def cancel_attempt(attempt: PaymentAttempt, now: datetime) -> PaymentAttempt:
 
 
 def apply_intent_event(attempt: PaymentAttempt, intent: Intent, now: datetime) -> None:
-    """What Stripe told of an attempt's intent, by itself. Money is taken; of a page's, the page says the rest."""
+    """What Stripe reported of an intent, unasked. A payment is recorded; what else came of a page, the page says."""
     if attempt.channel == PaymentAttempt.Channel.PAYMENT_PAGE and intent.status != "succeeded":
         sync_attempt(attempt, now)
     else:
@@ -109,8 +109,8 @@ def apply_intent_event(attempt: PaymentAttempt, intent: Intent, now: datetime) -
 def recover_attempts(now: datetime | Clock) -> dict[str, int]:
     """Takes up every unsettled attempt: after a crash, a lost answer, or when a webhook never came. Counts of outcomes."""
     unsettled = PaymentAttempt.objects.unsettled().order_by("pk")
-    return recover_rows(list(unsettled.values_list("pk", flat=True)), _pursue_one, now)
+    return recover_rows(list(unsettled.values_list("pk", flat=True)), _sync_one, now)
 
 
-def _pursue_one(pk: int, now: datetime) -> bool:
+def _sync_one(pk: int, now: datetime) -> bool:
     return sync_attempt(PaymentAttempt(pk=pk), now).status not in PaymentAttempt.UNSETTLED

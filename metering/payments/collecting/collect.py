@@ -109,7 +109,7 @@ def payment_page(invoice: Invoice, now: datetime) -> str:
         if attempt.status in PaymentAttempt.UNSETTLED:
             if attempt.session_url:
                 return attempt.session_url
-            raise PaymentInProgress(f"A payment of the invoice {invoice} is under way: wait for its outcome.")
+            raise PaymentInProgress(f"A payment of the invoice {invoice} is in progress: wait for its outcome.")
         if attempt.status == PaymentAttempt.Status.SUCCEEDED:
             raise InvoiceNotOpen(f"The invoice {invoice} is paid.")
     raise ProviderUnavailable(f"Stripe opens no page for {invoice}")

@@ -103,8 +103,8 @@ def _end_dunning_of_small_amounts(now: datetime) -> int:
     """Ends the dunning of what a credit or a payment has lowered to less than a card can pay; how many that failed for."""
     failed = 0
     dunnings = Dunning.objects.filter(state__in=UNSETTLED, invoice__status__in=Invoice.OWED)
-    too_little = dunnings.exclude(enough_due("invoice__")).select_related("invoice")
-    for dunning in too_little.order_by("pk"):
+    small = dunnings.exclude(enough_due("invoice__")).select_related("invoice")
+    for dunning in small.order_by("pk"):
         try:
             with transaction.atomic():
                 lock_workspace(dunning.invoice.workspace_id)

@@ -27,5 +27,5 @@ def refuse_payment_in_progress(invoice: Invoice) -> None:
     attempt = invoice.attempts.unsettled().first()
     if attempt is not None:
         raise PaymentInProgress(
-            f"A payment of the invoice {invoice} is under way ({attempt.idempotency_key}): wait for its outcome."
+            f"A payment of the invoice {invoice} is in progress ({attempt.idempotency_key}): wait for its outcome."
         )

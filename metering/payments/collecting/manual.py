@@ -22,7 +22,7 @@ def mark_paid(invoice_id: int, reference: str, actor: str, now: datetime) -> Inv
     """
     reference = reference.strip()
     if not 0 < len(reference) <= 200:
-        raise InvalidParameter("Say where the payment is found, in at most 200 characters.", param="reference")
+        raise InvalidParameter("Say where the payment can be found, in at most 200 characters.", param="reference")
     check_mark_paid(Invoice.objects.get(pk=invoice_id))
     cancel_payment_in_progress(invoice_id, now)
     with transaction.atomic():

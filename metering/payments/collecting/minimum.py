@@ -25,5 +25,5 @@ def refuse_below_minimum(invoice: Invoice) -> None:
         due, least = cents_text(invoice.amount_due), cents_text(settings.INVOICE_MINIMUM)
         raise AmountTooSmall(
             f"{due} USD are due on the invoice {invoice}, and less than {least} USD cannot be charged: "
-            "it stays due, and nothing follows from it."
+            "it stays due, and you get no reminder."
         )

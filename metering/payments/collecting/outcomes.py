@@ -18,7 +18,7 @@ from workspaces.locks import lock_workspace
 from workspaces.models import Workspace
 
 DECLINED, CANCELED = PaymentAttempt.Status.DECLINED, PaymentAttempt.Status.CANCELED
-NEEDS_OWNER = "The bank wants the payment to be confirmed by its owner: pay on the payment page instead."
+NEEDS_OWNER = "The bank asks you to confirm this payment: pay on the payment page instead."
 
 
 def apply_intent(attempt: PaymentAttempt, intent: Intent, now: datetime) -> None:

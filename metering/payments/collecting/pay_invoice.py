@@ -44,7 +44,7 @@ def pay_invoice(invoice: Invoice, method: str, key: str, caller: Caller, now: da
     if made is None:
         if method != PAGE:
             check_may_still_pay(invoice.workspace, caller.user, caller.key)
-            _close_standing_page(invoice, now)
+            _close_open_page(invoice, now)
         made = once(invoice.workspace, key, asked, lambda: _begin(invoice, method, caller, now), now)
     return _answer(invoice, made, now)
 
@@ -69,10 +69,10 @@ def _begin(invoice: Invoice, method: str, caller: Caller, now: datetime) -> str:
     return attempt.idempotency_key
 
 
-def _close_standing_page(invoice: Invoice, now: datetime) -> None:
-    standing = invoice.attempts.unsettled().filter(channel=PaymentAttempt.Channel.PAYMENT_PAGE).first()
-    if standing is not None and account_of(invoice.workspace).method_id:
-        cancel_attempt(standing, now)
+def _close_open_page(invoice: Invoice, now: datetime) -> None:
+    opened = invoice.attempts.unsettled().filter(channel=PaymentAttempt.Channel.PAYMENT_PAGE).first()
+    if opened is not None and account_of(invoice.workspace).method_id:
+        cancel_attempt(opened, now)
 
 
 def _answer(invoice: Invoice, made: str, now: datetime) -> PaymentRequest:

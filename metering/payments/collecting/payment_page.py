@@ -17,7 +17,7 @@ from metering.payments.provider.errors import ProviderRefused, ProviderUnavailab
 from metering.payments.provider.objects import Session
 
 log = structlog.get_logger(__name__)
-TAKEN = ("succeeded", "processing")
+PAID = ("succeeded", "processing")
 ENDED = ("declined", "canceled")
 
 
@@ -29,7 +29,7 @@ def sync_page(attempt: PaymentAttempt, now: datetime) -> None:
     if session.status != "open":
         PaymentAttempt.objects.filter(pk=attempt.pk).update(session_url="")
     intent = provider().look_up_payment(session.intent) if session.intent else None
-    if intent is not None and intent.status in TAKEN:
+    if intent is not None and intent.status in PAID:
         outcomes.apply_intent(attempt, intent, now)
     elif session.status == "expired":
         end_attempt(attempt, CANCELED, "", "The payment page expired.", now)

@@ -61,9 +61,9 @@ def received_at(attempt: PaymentAttempt, intent: Intent, now: datetime) -> datet
     debit's is days older than its success, of which no object of Stripe's tells: then it is now, when it was first seen.
     """
     events = WebhookEvent.objects.filter(type="payment_intent.succeeded", object_id=intent.id)
-    told = events.aggregate(at=Min("created_at"))["at"]
+    succeeded_at = events.aggregate(at=Min("created_at"))["at"]
     is_debit = attempt.status == PaymentAttempt.Status.PROCESSING or intent.kind.endswith(("_debit", "bank_account"))
-    known = told or (None if is_debit else intent.charged or intent.created)
+    known = succeeded_at or (None if is_debit else intent.charged or intent.created)
     return min(known or now, now)
 
 

@@ -2,7 +2,7 @@
 
 Why nothing is ever charged twice: Stripe is asked under the attempt's one key, and before it is asked again the customer's
 intents are listed, which is complete at once where search is not. Only when none of them is the attempt's, ten minutes after
-Stripe answered the last call with a failure, which it repeats under that key, is the attempt given up and another begun.
+Stripe answered the last call with a failure, which it repeats under that key, is the attempt canceled and another begun.
 """
 
 from datetime import datetime, timedelta

@@ -59,7 +59,7 @@ def _closed_label(invoice: Invoice) -> StatusLabel:
 def _of_open(invoice: Invoice, now: datetime) -> StatusLabel:
     dunning = getattr(invoice, "dunning", None)
     if attempt_in_progress(invoice) is not None:
-        return StatusLabel("Payment under way", "accent")
+        return StatusLabel("Payment in progress", "accent")
     if is_below_minimum(invoice.amount_due):
         return StatusLabel("Open")  # nothing follows from it
     if dunning is not None and dunning.state == Dunning.State.PAST_DUE:

@@ -93,7 +93,7 @@ def past_due(about: dict[str, str]) -> Mail:
         f"Invoice {about['number']} is overdue",
         [
             f"Invoice {about['number']} was due on {about['due_at'][:10]} and is not paid{f': {failed}' if failed else '.'}",
-            "We do not charge it again by ourselves." if failed else how_to_pay(),
+            "We do not charge it again automatically." if failed else how_to_pay(),
             "Depending on what was agreed, your live keys may stop working until it is paid.",
         ],
         [("Invoice", about["number"]), ("Amount due", f"{about['amount_due']} USD")],
@@ -107,7 +107,7 @@ def card_expiring(about: dict[str, str]) -> Mail:
         f"Your card ending in {about['last_four']} expires soon",
         [
             f"The {about['brand']} card ending in {about['last_four']} expires at the end of {about['month']}.",
-            "Save a new one, so that invoices go on being paid.",
+            "Save a new one, so that your invoices can still be paid.",
         ],
         path=BILLING,
         button="Save a card",
@@ -164,8 +164,8 @@ def payment_disputed(about: dict[str, str]) -> Mail:
 
 def payment_surplus(about: dict[str, str]) -> Mail:
     return Mail(
-        f"A payment of {about['workspace']} settles nothing",
-        [f"{about['amount']} USD came that nothing is due for. {about['why']}", "Give it back: refund the payment."],
+        f"A payment of {about['workspace']} has no open invoice",
+        [f"{about['amount']} USD arrived, and nothing is due for it. {about['why']}", "Refund the payment."],
         [("Payment", about["payment_id"]), ("Amount", f"{about['amount']} USD")],
         payment_in_console(about),
         "See the payment",

@@ -49,8 +49,8 @@ def is_final(row: StripeCall, now: datetime) -> bool:
     return row.asked_at is None or now - row.asked_at >= FINISHES_WITHIN
 
 
-def recover_rows(keys: Iterable[int], pursue: Callable[[int, datetime], bool], now: datetime | Clock) -> dict[str, int]:
-    """Takes up every row by its primary key: `pursue` says whether it is settled then. Counts of outcomes.
+def recover_rows(keys: Iterable[int], sync: Callable[[int, datetime], bool], now: datetime | Clock) -> dict[str, int]:
+    """Takes up every row by its primary key: `sync` says whether it is settled then. Counts of outcomes.
 
     None holds up the others, whatever it raises.
     """
@@ -58,7 +58,7 @@ def recover_rows(keys: Iterable[int], pursue: Callable[[int, datetime], bool], n
     counts = {"settled": 0, "waiting": 0, "unavailable": 0, "failed": 0}
     for pk in keys:
         try:
-            settled = pursue(pk, clock())
+            settled = sync(pk, clock())
         except ProviderUnavailable as error:
             log.warning("stripe_unavailable", pk=pk, error=str(error))
             counts["unavailable"] += 1

@@ -25,8 +25,8 @@ def surpluses() -> QuerySet[Payment]:
 
 def notify_of_surpluses(now: datetime) -> None:
     """A mail to the operators for each without one yet: found by search, so that none can be missed."""
-    told = Notice.objects.filter(key=Concat(Value("payment_surplus:"), OuterRef("public_id")))
-    for payment in surpluses().exclude(Exists(told)).select_related("workspace").order_by("pk"):
+    announced = Notice.objects.filter(key=Concat(Value("payment_surplus:"), OuterRef("public_id")))
+    for payment in surpluses().exclude(Exists(announced)).select_related("workspace").order_by("pk"):
         context = payment_context(payment) | {"amount": cents_text(payment.amount), "why": payment.surplus}
         add_operator_notices(payment.workspace, "payment_surplus", f"payment_surplus:{payment.public_id}", context, now)
 

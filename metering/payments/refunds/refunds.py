@@ -59,7 +59,8 @@ def begin_refund(
         by_hand = payment.method == Payment.Method.BY_HAND
         if by_hand and not 0 < len(reference.strip()) <= LONGEST_REFERENCE:
             raise InvalidParameter(
-                f"Say where the money that goes back is found, in at most {LONGEST_REFERENCE} characters.", param="reference"
+                f"Say where the refund can be found, in at most {LONGEST_REFERENCE} characters.",
+                param="reference",
             )
         left = refundable_amount(payment)
         if amount > left:
@@ -101,8 +102,8 @@ def refund(payment_id: int, amount: Decimal, reason: str, actor: str, now: datet
 
 def refundable_amount(payment: Payment) -> Decimal:
     """What can still be given back."""
-    under_way: Decimal = payment.refunds.filter(status__in=UNSETTLED).aggregate(sum=Sum("amount"))["sum"] or NOTHING
-    return payment.amount - payment.refunded - under_way
+    in_progress: Decimal = payment.refunds.filter(status__in=UNSETTLED).aggregate(sum=Sum("amount"))["sum"] or NOTHING
+    return payment.amount - payment.refunded - in_progress
 
 
 def sync_refund(begun: Refund, now: datetime) -> Refund:
@@ -216,10 +217,10 @@ def _foreign(payment: Payment, found: ProviderRefund, now: datetime) -> Refund:
 def recover_refunds(now: datetime | Clock) -> dict[str, int]:
     """Takes up every refund that is not settled. Counts of outcomes."""
     unsettled = Refund.objects.filter(status__in=UNSETTLED).order_by("pk")
-    return recover_rows(list(unsettled.values_list("pk", flat=True)), _pursue_one, now)
+    return recover_rows(list(unsettled.values_list("pk", flat=True)), _sync_one, now)
 
 
-def _pursue_one(pk: int, now: datetime) -> bool:
+def _sync_one(pk: int, now: datetime) -> bool:
     return sync_refund(Refund(pk=pk), now).status not in UNSETTLED
 
 
@@ -234,16 +235,16 @@ def _finish(begun: Refund, status: str, message: str, now: datetime) -> None:
     """
     with transaction.atomic():
         payment = lock_payment(begun.payment_id)
-        standing = Refund.objects.select_for_update().get(pk=begun.pk)
-        if standing.status == status or standing.status == Refund.Status.FAILED:
+        current = Refund.objects.select_for_update().get(pk=begun.pk)
+        if current.status == status or current.status == Refund.Status.FAILED:
             return
         change = NOTHING
         if status == Refund.Status.SUCCEEDED:
-            change = standing.amount
-        elif standing.status == Refund.Status.SUCCEEDED:
-            change = -standing.amount
+            change = current.amount
+        elif current.status == Refund.Status.SUCCEEDED:
+            change = -current.amount
         Payment.objects.filter(pk=payment.pk).update(refunded=F("refunded") + change)
-        if status == Refund.Status.FAILED and payment.grant is not None and standing.credit_taken:
-            ledger.restore(payment.grant, standing.credit_taken, f"The refund {standing.public_id} failed", now)
-        standing.status, standing.message, standing.settled_at = status, message, now
-        standing.save(update_fields=["status", "message", "settled_at"])
+        if status == Refund.Status.FAILED and payment.grant is not None and current.credit_taken:
+            ledger.restore(payment.grant, current.credit_taken, f"The refund {current.public_id} failed", now)
+        current.status, current.message, current.settled_at = status, message, now
+        current.save(update_fields=["status", "message", "settled_at"])

@@ -202,7 +202,7 @@ def _return_outside(
     """Money that a person gives back: taken off what came by hand, as far as that goes. Raises InvalidParameter."""
     if money and not 0 < len(reference) <= LONGEST_REFERENCE:
         raise InvalidParameter(
-            f"Say where the money that goes back is found, in at most {LONGEST_REFERENCE} characters.", param="reference"
+            f"Say where the refund can be found, in at most {LONGEST_REFERENCE} characters.", param="reference"
         )
     _begin(note, returnable.by_hand, money, note.reason, actor, now, reference)
     invoice = note.invoice

@@ -24,17 +24,17 @@ ACTOR = "metering.top_up_balances"
 
 
 def top_up_low(now: datetime | Clock, progress: Progress = unheard) -> dict[str, int]:
-    """Looks at every workspace that wants a notice, or to be topped up. Counts of topped_up, told and failed."""
+    """Looks at every workspace that wants a notice, or to be topped up. Counts of topped_up, notified and failed."""
     clock = ticking(now)
-    counts = {"topped_up": 0, "told": 0, "failed": 0}
-    watched = Q(top_up_below__isnull=False) | Q(low_balance__isnull=False)
-    accounts = list(PaymentAccount.objects.filter(watched).select_related("workspace").order_by("pk"))
+    counts = {"topped_up": 0, "notified": 0, "failed": 0}
+    wanted = Q(top_up_below__isnull=False) | Q(low_balance__isnull=False)
+    accounts = list(PaymentAccount.objects.filter(wanted).select_related("workspace").order_by("pk"))
     for done, account in enumerate(accounts):
         progress(done, len(accounts))
         try:
             moment = clock()
             balance = balance_of(account.workspace, moment)
-            counts["told"] += _tell_if_low(account, balance, moment)
+            counts["notified"] += _notify_if_low(account, balance, moment)
             counts["topped_up"] += _top_up_if_low(account, balance, moment)
         except Exception:
             log.exception("top_up_failed", workspace_id=account.workspace.public_id)
@@ -75,7 +75,7 @@ def _wants_top_up(account: PaymentAccount, left: Decimal) -> bool:
     return bool(account.method_id and is_configured())
 
 
-def _tell_if_low(account: PaymentAccount, balance: Balance, now: datetime) -> bool:
+def _notify_if_low(account: PaymentAccount, balance: Balance, now: datetime) -> bool:
     """Once per crossing: the balance has to be above the level again before the next mail."""
     if account.low_balance is None:
         return False

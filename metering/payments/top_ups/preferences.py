@@ -28,7 +28,7 @@ def save_preferences(
     now: datetime,
     user: User | None = None,
 ) -> PaymentAccount:
-    """None of a level switches it off. Automatic top-ups that a decline stopped may go on.
+    """None of a level switches it off. Automatic top-ups that a decline stopped may continue.
 
     `user` is the person who asks for it. Raises what `check_may_still_pay` raises, InvalidParameter, and SandboxBuysNothing
     for automatic top-ups of a sandbox.
@@ -36,7 +36,7 @@ def save_preferences(
     if top_up_below is not None:
         refuse_sandbox(workspace)
     if (top_up_below is None) != (top_up_amount is None):
-        raise InvalidParameter("Automatic top-ups take a level and an amount.", param="top_up_amount")
+        raise InvalidParameter("Automatic top-ups need a level and an amount.", param="top_up_amount")
     least, most = settings.TOP_UP_MINIMUM, settings.TOP_UP_MAXIMUM
     if top_up_amount is not None and not least <= top_up_amount <= most:
         raise InvalidParameter(f"A top-up is {cents_text(least)} to {cents_text(most)} USD.", param="top_up_amount")
@@ -51,6 +51,6 @@ def save_preferences(
         account.top_ups_stopped_at, account.top_up_stopped = None, ""
         account.save()
         levels = {"low_balance": low_balance, "top_up_below": top_up_below, "top_up_amount": top_up_amount}
-        told = {name: None if level is None else cents_text(level) for name, level in levels.items()}
-        audit.record(actor, "top_ups.changed", workspace.public_id, workspace, now=now, per_day=top_ups_per_day, **told)
+        written = {name: None if level is None else cents_text(level) for name, level in levels.items()}
+        audit.record(actor, "top_ups.changed", workspace.public_id, workspace, now=now, per_day=top_ups_per_day, **written)
         return account

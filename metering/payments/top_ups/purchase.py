@@ -43,7 +43,7 @@ def check_purchase(workspace: Workspace, amount: Decimal, method: str) -> None:
 def refuse_sandbox(workspace: Workspace) -> None:
     """Raises SandboxBuysNothing."""
     if workspace.sandbox:
-        raise SandboxBuysNothing("This workspace is a sandbox: nothing in it costs money, so it buys no credit.")
+        raise SandboxBuysNothing("This workspace is a sandbox: nothing in it costs money, so it needs no credit.")
 
 
 def begin_top_up(

@@ -43,7 +43,7 @@ UNKNOWN_SENDER = Verdict(
 UNKNOWN = Verdict(
     "rejected",
     UNKNOWN_EVENT,
-    "No event is recorded under this request id and attempt. Should it arrive, this is applied to it by itself.",
+    "No event is recorded under this request id and attempt. If it arrives, this is applied to it automatically.",
 )
 
 

@@ -33,7 +33,7 @@ SELECT waiting.id FROM (
     WHERE settled_at IS NULL AND kind = 'corrections' AND code = '{UNKNOWN_EVENT}' ORDER BY id DESC LIMIT %s
 ) waiting JOIN {CLAIM.format(of="waiting")} LIMIT %s
 """  # noqa: S608  # constants of this module only
-TAKE = f"""
+LOCK = f"""
 SELECT id FROM metering_quarantinedevent WHERE id = ANY(%s) AND settled_at IS NULL AND code = '{UNKNOWN_EVENT}'
 ORDER BY id FOR UPDATE SKIP LOCKED
 """  # noqa: S608  # constants of this module only
@@ -108,7 +108,7 @@ def find_arrived(among: int, limit: int) -> list[int]:
 def lock_waiting(among: int, limit: int) -> list[int]:
     """Locks them; what others hold is left to them."""
     with connection.cursor() as cursor:
-        cursor.execute(TAKE, [find_arrived(among, limit)])
+        cursor.execute(LOCK, [find_arrived(among, limit)])
         return [pk for (pk,) in cursor.fetchall()]
 
 

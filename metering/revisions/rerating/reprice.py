@@ -28,7 +28,7 @@ def price_waiting() -> int:
 
 
 def _price_some(after: RatingPosition) -> tuple[int, RatingPosition | None]:
-    """One transaction's worth: how many it priced, and where to go on; None at the end."""
+    """One transaction's worth: how many it priced, and where to continue; None at the end."""
     with transaction.atomic():
         rates = current_rates()
         look_up_by_key()

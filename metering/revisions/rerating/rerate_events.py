@@ -26,7 +26,7 @@ ORDER BY event.occurred_at, event.id LIMIT %(limit)s{locking}
 
 
 class EventsToRate(NamedTuple):
-    """Events to rate again, and where to go on; None at the end."""
+    """Events to rate again, and where to continue; None at the end."""
 
     events: list[Stored]
     next: RatingPosition | None

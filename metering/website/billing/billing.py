@@ -76,7 +76,9 @@ def buy_credit_page(request: HttpRequest, caller: Caller) -> HttpResponse:
             )
         except IdempotencyKeyReused:
             form.renew_key()
-            raise InvalidParameter("This is another amount than before: if it is right, buy it.", param="amount") from None
+            raise InvalidParameter(
+                "The amount has changed since the last time: if it is right, buy again.", param="amount"
+            ) from None
         page = purchase.top_up_url(made)
         if page is None and made.status == TopUp.Status.PENDING:
             raise ProviderUnavailable("no page")
@@ -103,7 +105,7 @@ def profile(request: HttpRequest, caller: Caller) -> HttpResponse:
 
     def act() -> HttpResponse:
         save_profile(caller.workspace, form.cleaned_data, caller.actor, timezone.now(), caller.user)
-        messages.success(request, "The billing profile is saved. Invoices from now on print it.")
+        messages.success(request, "The billing profile is saved. New invoices print it.")
         return redirect("pages:billing")
 
     return _sent(request, caller, "profile", form, act)
@@ -173,7 +175,7 @@ def _charge(request: HttpRequest, caller: Caller, invoice: Invoice, now: datetim
         messages.error(request, f"The payment was declined: {attempt.message} Pay on Stripe's page, or save another method.")
         return False
     else:
-        messages.info(request, "The payment is under way. It shows here as soon as it is confirmed.")
+        messages.info(request, "The payment is in progress. It shows here as soon as it is confirmed.")
     return True
 
 

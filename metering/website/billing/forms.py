@@ -48,11 +48,11 @@ class TopUpForm(BillingForm):
     AUTOMATIC = ("top_up_below", "top_up_amount", "top_ups_per_day")
 
     low_balance = forms.DecimalField(
-        max_digits=12, decimal_places=2, required=False, label="Mail me below", help_text="USD. Empty: never."
+        max_digits=12, decimal_places=2, required=False, label="Send me a mail below", help_text="USD. Empty: never."
     )
-    top_up_below = forms.DecimalField(max_digits=12, decimal_places=2, required=False, label="Buy credit by itself below")
-    top_up_amount = forms.DecimalField(max_digits=12, decimal_places=2, required=False, label="And buy so much each time")
-    top_ups_per_day = forms.IntegerField(min_value=1, max_value=20, initial=3, label="Times a day at most")
+    top_up_below = forms.DecimalField(max_digits=12, decimal_places=2, required=False, label="Buy credit automatically below")
+    top_up_amount = forms.DecimalField(max_digits=12, decimal_places=2, required=False, label="Amount to buy each time")
+    top_ups_per_day = forms.IntegerField(min_value=1, max_value=20, initial=3, label="Purchases a day at most")
 
     @classmethod
     def of(cls, account: PaymentAccount, buys: bool, sent: Any = None) -> "TopUpForm":

@@ -23,18 +23,18 @@ from metering.website.billing.forms import BuyForm, ProfileForm, TopUpForm
 from metering.website.billing.pay_button import PayButton, method_name, pay_button
 from workspaces.models import Workspace
 
-SHOWN = 20
+LISTED = 20
 NOTHING = Decimal("0.00")
 
 
 @dataclass(frozen=True, slots=True)
 class OwedInvoice:
-    """An invoice to be paid; `too_little` of it is due for a card."""
+    """An invoice to be paid; `is_too_small` of it is due for a card."""
 
     invoice: Invoice
     standing: StatusLabel
     pay: PayButton | None
-    too_little: bool
+    is_too_small: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ def billing_context(workspace: Workspace, now: datetime) -> dict[str, Any]:
         "carried": carried_over(workspace, now),
         "least": settings.INVOICE_MINIMUM,
         "purchases": purchases_of(workspace),
-        "grants": grants_of(workspace)[:SHOWN],
-        "payments": workspace.payments.select_related("invoice", "grant").order_by("-pk")[:SHOWN],
+        "grants": grants_of(workspace)[:LISTED],
+        "payments": workspace.payments.select_related("invoice", "grant").order_by("-pk")[:LISTED],
         "buy": BuyForm(),
         "preferences": TopUpForm.of(account, is_configured()),
         "profile": ProfileForm(initial=ProfileForm.initial_of(terms)),
@@ -100,8 +100,8 @@ def purchases_of(workspace: Workspace) -> list[Purchase]:
     """Newest first."""
     pending = workspace.top_ups.filter(status=TopUp.Status.PENDING).prefetch_related("attempts")
     found = []
-    for top_up in pending[:SHOWN]:
+    for top_up in pending[:LISTED]:
         attempt = next(iter(top_up.attempts.all()), None)
-        under_way = attempt is not None and is_in_progress(attempt)
-        found.append(Purchase(top_up, top_up.created_at if under_way else None, None if under_way else top_up_url(top_up)))
+        in_progress = attempt is not None and is_in_progress(attempt)
+        found.append(Purchase(top_up, top_up.created_at if in_progress else None, None if in_progress else top_up_url(top_up)))
     return found

@@ -12,7 +12,7 @@ from metering.payments.provider.current import is_configured
 
 @dataclass(frozen=True, slots=True)
 class PayButton:
-    """`method` is the saved one that is charged, empty for Stripe's page; `since` a payment is under way, and none is begun."""
+    """`method` is the saved one that is charged, empty for Stripe's page; while one is in progress `since`, none is begun."""
 
     invoice: Invoice
     method: str

@@ -44,20 +44,20 @@ def report_outcome(request: HttpRequest, workspace: Workspace, now: datetime) ->
 
 def _paid(request: HttpRequest, workspace: Workspace, now: datetime) -> None:
     just_paid = Q(status=PaymentAttempt.Status.SUCCEEDED, settled_at__gt=now - JUST_NOW)
-    under_way = Q(status__in=PaymentAttempt.UNSETTLED)
+    in_progress = Q(status__in=PaymentAttempt.UNSETTLED)
     attempts = PaymentAttempt.objects.filter(
-        just_paid | under_way, workspace=workspace, channel=PaymentAttempt.Channel.PAYMENT_PAGE
+        just_paid | in_progress, workspace=workspace, channel=PaymentAttempt.Channel.PAYMENT_PAGE
     )
     for attempt in attempts.exclude(session_id="").select_related("invoice", "top_up")[:ASKED]:
-        _tell(request, sync_attempt(attempt, now))
+        _report(request, sync_attempt(attempt, now))
 
 
-def _tell(request: HttpRequest, attempt: PaymentAttempt) -> None:
+def _report(request: HttpRequest, attempt: PaymentAttempt) -> None:
     about = f"invoice {attempt.invoice}" if attempt.invoice else f"{usd_rounded(attempt.amount)} of credit"
     if attempt.status == PaymentAttempt.Status.SUCCEEDED:
         messages.success(request, f"Thank you: {about} is paid.")
     elif attempt.status == PaymentAttempt.Status.PROCESSING:
-        messages.info(request, f"The payment of {about} is under way. It shows here as soon as it is confirmed.")
+        messages.info(request, f"The payment of {about} is in progress. It shows here as soon as it is confirmed.")
 
 
 def _saved(request: HttpRequest, workspace: Workspace, now: datetime) -> None:

@@ -54,9 +54,9 @@ def home(request: HttpRequest) -> HttpResponseBase:
 
 
 def public_home(request: HttpRequest) -> HttpResponse:
-    shown = listings(None)
-    curl = first_request(shown[0].model) if shown else ""
-    return render(request, "website/public/home.html", {"listings": shown, "base_url": base_url(), "example": highlight(curl)})
+    listed = listings(None)
+    curl = first_request(listed[0].model) if listed else ""
+    return render(request, "website/public/home.html", {"listings": listed, "base_url": base_url(), "example": highlight(curl)})
 
 
 @member_page()

@@ -85,7 +85,7 @@ def displayed_event(event: EventRow, names: dict[str, str]) -> DisplayedEvent:
 
 
 def explained(event: EventRow, names: dict[str, str], corrections: list[CorrectionRow]) -> Explained:
-    said: dict[str, Any] = json.loads(event.detail) if event.detail else {}
-    detail = [(name, value if isinstance(value, str) else json.dumps(value)) for name, value in said.items()]
+    known: dict[str, Any] = json.loads(event.detail) if event.detail else {}
+    detail = [(name, value if isinstance(value, str) else json.dumps(value)) for name, value in known.items()]
     plain = displayed_event(event, names)
     return Explained(plain.event, plain.key_name, plain.status, component_costs(event), detail, corrections)

@@ -70,7 +70,7 @@ def page_filters(query: QueryDict, now: datetime) -> PageFilters:
             span = ranges.custom(_day(query.get("start", "")), _day(query.get("end", "")), now)
         except ValueError as problem:
             typed = (query.get("start", ""), query.get("end", ""))
-            errors.append(f"{problem} Shown is this month.")
+            errors.append(f"{problem} This month is shown.")
     else:
         span = ranges.preset(_known("range", query.get("range", ranges.DEFAULT), ranges.PRESETS, ranges.DEFAULT, errors), now)
     bucket = _known("bucket", query.get("bucket", "day"), BUCKETS, "day", errors)

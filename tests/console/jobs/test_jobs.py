@@ -53,8 +53,8 @@ def test_a_run_shows_when_how_long_and_what_it_did(console: Client) -> None:
         ("Close ended months", "daily at 02:15 UTC"),
         ("Collect invoices", "every 15 minutes"),
         ("Send mails", "every minute"),
-        ("Take up waiting batches", "every 10 seconds"),
-        ("Make and drop the inbox's days", "every hour"),
+        ("Process waiting batches", "every 10 seconds"),
+        ("Create and drop the inbox's days", "every hour"),
     ],
 )
 def test_a_schedule_is_said_in_words(console: Client, name: str, said: str) -> None:
@@ -146,7 +146,7 @@ def test_a_broker_that_is_away_is_said(console: Client, monkeypatch: Any) -> Non
     monkeypatch.setattr(app, "send_task", away)
     task = PeriodicTask.objects.get(task="metering.collect_invoices")
     answer = console.post(reverse("admin:metering_jobrun_now", args=[task.pk]), follow=True)
-    assert "The broker does not take the job: nobody listens" in answer.content.decode()
+    assert "The broker does not accept the job: nobody listens" in answer.content.decode()
 
 
 def test_progress_and_death(console: Client) -> None:

@@ -62,7 +62,7 @@ def test_its_state_is_said(console: Client, notice: Notice, now: dict[str, objec
 
 def test_a_mail_of_another_version_is_said_to_be_one(console: Client, notice: Notice) -> None:
     Notice.objects.filter(pk=notice.pk).update(kind="something_else")
-    assert "Its text cannot be made: it is of another version of this product." in words(console, page_of(notice))
+    assert "Its text cannot be shown: another version of this product wrote it." in words(console, page_of(notice))
     assert "Something else" in words(console, LISTING)
 
 

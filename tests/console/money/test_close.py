@@ -82,7 +82,7 @@ def test_a_month_that_has_not_ended_or_is_none_is_refused(console: Client, world
 def test_all_are_closed_by_a_job_in_the_operators_name(console: Client, world: World, monkeypatch: Any) -> None:
     sent = sent_tasks(monkeypatch)
     said = close(console, how="final")
-    assert "September 2026 is being finalized for every workspace. Its run, “Close a month”, says here what came of it." in said
+    assert "September 2026 is being finalized for every workspace. Its run, “Close a month”, shows the result here." in said
     order = JobOrder.objects.get()
     assert sent == [("metering.close_month", {"order": order.public_id})]
     assert AuditEntry.objects.get(action="job.started").detail == {"month": "2026-09", "finalize": True}
@@ -104,7 +104,7 @@ def test_a_broker_that_is_away_is_said(console: Client, world: World, monkeypatc
         raise ConnectionRefusedError("nobody listens")
 
     monkeypatch.setattr(app, "send_task", away)
-    assert "The broker does not take the job, and nothing was closed: nobody listens" in close(console)
+    assert "The broker does not accept the job, and nothing was closed: nobody listens" in close(console)
     entries = AuditEntry.objects.filter(target="metering.close_month").order_by("id")
     assert [entry.action for entry in entries] == ["job.started", "job.not_started"]
     assert JobOrder.objects.get().finished_at == NOW

@@ -132,7 +132,7 @@ def test_a_payment_is_refunded(console: Client, invoice: Invoice) -> None:
     assert "150.00 of this payment are left to give back." in page.content.decode()
     assert "This field is required" in submit(console, url, amount="20.00", reason="too much").content.decode()
     done = submit(console, url, amount="20.00", reason="too much", reference="wire 18").content.decode()
-    assert "$20.00 are written down as given back: wire 18. Nothing was sent from here." in done
+    assert "$20.00 are recorded as refunded: wire 18. Nothing was sent from here." in done
     payment.refresh_from_db()
     assert (payment.refunded, payment.reference, Refund.objects.get().reference) == (Decimal("20.00"), "transfer", "wire 18")
     assert AuditEntry.objects.get(action="payment.refund").detail["reference"] == "wire 18"

@@ -44,7 +44,7 @@ def test_two_prices_cannot_begin_at_one_instant(console: Client, world: World) -
     from_when = {"effective_from_0": "2025-01-01", "effective_from_1": "00:00:00"}
     answer = submit(console, reverse(FORM), **RATES, **from_when, model="codex-mini", input="9", output="9")
     assert "already has a default price" in answer.content.decode()
-    assert "choose a later time to succeed it from" in answer.content.decode()
+    assert "choose a later time, or ask for it to be corrected" in answer.content.decode()
     assert PriceVersion.objects.count() == 1
 
 

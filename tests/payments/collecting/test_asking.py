@@ -168,7 +168,7 @@ def test_a_payment_that_awaits_its_owner_is_canceled_before_it_is_called_decline
     assert collect_due(NOW)["declined"] == 1
     (first,) = stripe.of("payment_intent")
     attempt = invoice.attempts.get()
-    message = "The bank wants the payment to be confirmed by its owner: pay on the payment page instead."
+    message = "The bank asks you to confirm this payment: pay on the payment page instead."
     assert (first["status"], attempt.code, attempt.message) == ("canceled", "authentication_required", message)
     account.method_id = stripe.save_method(str(account.customer_id))
     account.save()

@@ -268,7 +268,7 @@ def test_less_than_a_card_can_pay_is_not_dunned(stripe: StripeServer, acme: Work
         payment_page(Invoice.objects.select_related("workspace").get(), NOW)
     assert refused.value.message == (
         f"0.49 USD are due on the invoice {invoice.number}, and less than 0.50 USD cannot be charged: "
-        "it stays due, and nothing follows from it."
+        "it stays due, and you get no reminder."
     )
     assert stripe.of("checkout.session") == []
 

@@ -63,7 +63,7 @@ def test_of_keys_that_never_expire_have_expired_or_are_revoked_nothing_is_said(a
 
 
 def test_the_timetable_holds_the_job(db: None) -> None:
-    job = PeriodicTask.objects.get(name="Tell of keys that expire")
+    job = PeriodicTask.objects.get(name="Send mails about expiring keys")
     assert (job.task, job.enabled, str(job.crontab).split(" (")[0]) == ("metering.tell_expiring_keys", True, "15 08 * * *")
 
 

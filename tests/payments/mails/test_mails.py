@@ -222,13 +222,13 @@ def watch(workspace: Workspace, **levels: Any) -> PaymentAccount:
 def test_a_threshold_crossed_twice_alerts_once_each_time(acme: Workspace, use: Meter) -> None:
     watch(acme, low_balance=Decimal("2.00"))
     ledger.grant(acme, "purchased", Decimal("3.00"), "ops", NOW)
-    assert top_up_low(NOW)["told"] == 0
+    assert top_up_low(NOW)["notified"] == 0
     use(make_key(acme), "10-14T10:00", usage=tokens(input=1_000_000))
-    assert [top_up_low(NOW)["told"] for _ in range(3)] == [1, 0, 0]
+    assert [top_up_low(NOW)["notified"] for _ in range(3)] == [1, 0, 0]
     ledger.grant(acme, "purchased", Decimal("5.00"), "ops", NOW)
-    assert top_up_low(NOW)["told"] == 0
+    assert top_up_low(NOW)["notified"] == 0
     use(make_key(acme), "10-15T10:00", usage=tokens(input=4_000_000))
-    assert [top_up_low(LATER)["told"] for _ in range(2)] == [1, 0]
+    assert [top_up_low(LATER)["notified"] for _ in range(2)] == [1, 0]
     send_waiting(LATER)
     assert [each.body.splitlines()[0] for each in mail.outbox] == [
         "Your balance is 1.50 USD, below the 2.00 USD at which you asked for a notice.",

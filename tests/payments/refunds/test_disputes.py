@@ -144,7 +144,7 @@ def test_operators_are_told_of_a_surplus_once_and_see_it_until_it_is_given_back(
         f"150.00 were due on the void invoice {invoice.number}.",
         [payment],
     )
-    assert told() == [("A payment of Acme settles nothing", OPERATORS)]
+    assert told() == [("A payment of Acme has no open invoice", OPERATORS)]
     refunds.refund(payment.pk, Decimal("100.00"), "twice", "ops", NOW)
     assert list(attention.surpluses()) == [payment]
     refunds.refund(payment.pk, Decimal("50.00"), "twice", "ops", NOW)

@@ -139,7 +139,7 @@ def test_money_that_came_by_hand_is_not_asked_of_stripe(stripe: StripeServer, in
 
 def test_money_given_back_by_hand_says_where_it_is_found(invoice: Invoice) -> None:
     mark_paid(invoice.pk, "transfer 17", OPS, NOW)
-    with pytest.raises(InvalidParameter, match="Say where the money"):
+    with pytest.raises(InvalidParameter, match="Say where the refund"):
         credited(invoice, settlement="outside")
     note = credited(invoice, settlement="outside", reference="transfer 18")
     (refund,) = note.refunds.all()
@@ -194,7 +194,7 @@ def test_an_invoice_paid_by_credits_alone_comes_back_as_credit(acme: Workspace, 
     assert (note.settlement, balance(acme)) == ("balance", [("purchased", "150.00")])
 
 
-# --- What is under way -------------------------------------------------------------------------------------------
+# --- What is in progress -------------------------------------------------------------------------------------------
 
 
 def test_nothing_is_voided_or_credited_under_a_payment(stripe: StripeServer, acme: Workspace, invoice: Invoice) -> None:

@@ -155,7 +155,7 @@ def test_a_sandbox_buys_no_credit(stripe: StripeServer) -> None:
     assert (answer.status_code, answer.json()["error"]) == (
         409,
         {
-            "message": "This workspace is a sandbox: nothing in it costs money, so it buys no credit.",
+            "message": "This workspace is a sandbox: nothing in it costs money, so it needs no credit.",
             "type": "conflict_error",
             "code": "sandbox_buys_nothing",
             "param": None,

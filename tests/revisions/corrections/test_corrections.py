@@ -151,7 +151,7 @@ def test_a_correction_that_overtakes_its_event_waits_and_is_applied_by_itself(ga
     assert (early.rejected, outcomes_of(early)) == (1, [(0, "rejected", "unknown_event")])
     quarantined = QuarantinedEvent.objects.get()
     assert (quarantined.kind, quarantined.code, quarantined.workspace) == ("corrections", "unknown_event", key.workspace)
-    assert "applied to it by itself" in quarantined.message
+    assert "applied to it automatically" in quarantined.message
     send(gateway, [an_event(key)])
     assert state() == SMALL_STATE
     quarantined.refresh_from_db()

@@ -69,7 +69,7 @@ def test_paying_leads_to_stripes_page(as_role: Browser, acme: Tenant, invoice: I
     [
         ("pm_good", "Thank you: invoice OMX-2026-00001 is paid."),
         (DECLINED, "The payment was declined: Your card has insufficient funds."),
-        ("pm_bank", "The payment is under way."),
+        ("pm_bank", "The payment is in progress."),
     ],
 )
 def test_a_saved_method_is_charged(
@@ -103,7 +103,7 @@ def test_too_little_for_a_card_is_due_and_not_to_be_paid(
     with_method(acme.workspace, stripe)
     client = as_role("billing")
     page = said(client)
-    assert "Open Less than $0.50 cannot be charged: nothing follows from it. $0.30" in page
+    assert "Open Less than $0.50 cannot be charged: you get no reminder. $0.30" in page
     assert "Pay on Stripe's page" not in page
     assert f'action="/invoices/{invoice.public_id}/pay"' not in client.get("/billing").content.decode()
     answer = text(client.post(f"/invoices/{invoice.public_id}/pay", follow=True))
@@ -116,9 +116,9 @@ def test_a_sandbox_is_offered_no_credit(as_role: Browser, acme: Tenant, stripe: 
     client = as_role("billing")
     page = said(client)
     assert "Amount in USD" not in page
-    assert "nothing in it costs money, so it buys no credit." in page
+    assert "nothing in it costs money, so it needs no credit." in page
     asked = {"amount": "50", "key": "form-0123456789abcdef"}
-    assert "it buys no credit." in text(client.post("/billing/credit", asked, follow=True))
+    assert "it needs no credit." in text(client.post("/billing/credit", asked, follow=True))
     assert TopUp.objects.count() == 0
 
 

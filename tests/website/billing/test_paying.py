@@ -105,7 +105,7 @@ def test_a_lost_answer_is_looked_into_and_not_paid_again(
     words = words_of(owner.post(f"/invoices/{invoice.public_id}/pay", follow=True))
     assert CHECKING in words
     assert "try again" not in words
-    assert "Payment under way $150.00 Payment under way since 15 Oct 2026, 12:00 Total" in words
+    assert "Payment in progress $150.00 Payment in progress since 15 Oct 2026, 12:00 Total" in words
     assert f'action="/invoices/{invoice.public_id}/pay"' not in text_of(owner.get("/billing"))
     assert f'action="/invoices/{invoice.public_id}/pay"' not in text_of(owner.get(f"/invoices/{invoice.public_id}"))
 
@@ -116,7 +116,7 @@ def test_a_bank_debit_on_its_way_is_shown_in_place_of_the_button(
     with_method(acme.workspace, stripe, BANK)
     pay(owner, invoice)
     words = words_of(owner.get(f"/invoices/{invoice.public_id}"))
-    assert "Payment under way since 15 Oct 2026, 12:00" in words
+    assert "Payment in progress since 15 Oct 2026, 12:00" in words
     assert "Pay $150.00" not in words
 
 
@@ -155,8 +155,8 @@ def test_a_debit_that_was_ordered_there_is_under_way(invoice: Invoice, owner: Cl
     pay(owner, invoice)
     stripe.complete(stripe.of("checkout.session")[0]["id"], BANK)
     words = said(owner, "?paid=1")
-    assert "The payment of invoice OMX-2026-00001 is under way." in words
-    assert "Payment under way since 15 Oct 2026, 12:00" in words
+    assert "The payment of invoice OMX-2026-00001 is in progress." in words
+    assert "Payment in progress since 15 Oct 2026, 12:00" in words
     assert "Pay on Stripe's page" not in words
 
 
@@ -173,7 +173,7 @@ def test_credit_that_is_not_paid_yet_is_a_row(acme: Tenant, owner: Client, strip
     assert f'<a href="{url}">' in text_of(owner.get("/billing"))
     session = stripe.of("checkout.session")[0]["id"]
     stripe.complete(session, BANK)
-    assert "Purchase Payment under way since 15 Oct 2026, 12:00" in said(owner, "?paid=1")
+    assert "Purchase Payment in progress since 15 Oct 2026, 12:00" in said(owner, "?paid=1")
     stripe.settle(stripe.of("payment_intent")[0]["id"])
     words = said(owner, "?paid=1")
     assert "Thank you: $50.00 of credit is paid." in words
@@ -241,7 +241,7 @@ def test_a_refused_amount_is_said_on_its_field_with_what_was_typed(acme: Tenant,
 def test_a_refused_level_is_said_on_its_field_with_what_was_typed(acme: Tenant, owner: Client, stripe: StripeServer) -> None:
     asked = {"low_balance": "10", "top_up_below": "20", "top_up_amount": "", "top_ups_per_day": "2"}
     page = text_of(owner.post("/billing/low-balance", asked))
-    assert 'id="id_top_up_amount_error" role="alert">Automatic top-ups take a level and an amount.' in page
+    assert 'id="id_top_up_amount_error" role="alert">Automatic top-ups need a level and an amount.' in page
     assert page.count("autofocus") == 1
     for name, value in (("low_balance", "10"), ("top_up_below", "20"), ("top_ups_per_day", "2")):
         assert f'name="{name}" value="{value}"' in page
@@ -262,7 +262,7 @@ def test_another_amount_under_the_same_form_is_asked_about(acme: Tenant, owner: 
     asked = {"amount": "50", "key": "form-0123456789abcdef"}
     owner.post("/billing/credit", asked)
     page = text_of(owner.post("/billing/credit", asked | {"amount": "60"}))
-    assert "This is another amount than before: if it is right, buy it." in page
+    assert "The amount has changed since the last time: if it is right, buy again." in page
     assert 'value="form-0123456789abcdef"' not in page
     assert [each.amount for each in TopUp.objects.all()] == [Decimal("50.00")]
 

@@ -106,7 +106,7 @@ def test_days_that_make_no_sense_stay_in_the_form(owner: Client) -> None:
         assert '<option value="custom" selected>' in text
         assert 'value="2026-10-05" aria-invalid="true"' in text
         assert 'value="2026-10-01" aria-invalid="true"' in text
-        assert "Shown is this month." in text
+        assert "This month is shown." in text
 
 
 def test_an_unknown_status_hides_nothing(acme: Tenant, owner: Client, use: Use) -> None:

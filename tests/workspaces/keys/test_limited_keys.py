@@ -40,7 +40,7 @@ def test_a_key_that_only_reads_lists_keys_and_changes_none(acme: Workspace) -> N
     key, client = limited(acme)
     assert [each["id"] for each in client.get(KEYS).json()["data"]] == [key.public_id, server.public_id]
     assert client.get(f"{KEYS}/{server.public_id}").status_code == 200
-    message = "This key is limited: it may only read. This request takes a key with the scope keys."
+    message = "This key is limited: it may only read. This request needs a key with the scope keys."
     assert refused(client.post(KEYS, {"name": "x"}, format="json")) == message
     assert refused(client.patch(f"{KEYS}/{server.public_id}", {"name": "x"}, format="json")) == message
     for act in ("rotate", "revoke"):
@@ -53,7 +53,7 @@ def test_a_key_that_only_reads_lists_keys_and_changes_none(acme: Workspace) -> N
 def test_the_message_names_what_the_key_may_do(acme: Workspace) -> None:
     _, client = limited(acme, "payments")
     assert refused(client.post(KEYS, {"name": "x"}, format="json")) == (
-        "This key is limited: it may read and pay invoices and buy credit. This request takes a key with the scope keys."
+        "This key is limited: it may read and pay invoices and buy credit. This request needs a key with the scope keys."
     )
 
 

@@ -147,7 +147,7 @@ class OperatorAdmin(ModelAdmin):
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         if all(could_name(self.model, each) for each in request.POST.getlist(ACTION_CHECKBOX_NAME)):
             return super().response_action(request, queryset)
-        messages.warning(request, "Nothing was done: a row was chosen that is none of this list.")
+        messages.warning(request, "Nothing was done: you chose a row that is not in this list.")
         return None
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:

@@ -23,8 +23,8 @@ SALT = "a form of the console"
 # What a button says that does not say what it does.
 SAYS_NOTHING = {"save", "submit", "confirm", "yes", "ok", "continue", "apply", "send"}
 CHANGE = "change"  # the button that leads from a preview back to its form
-SENT_BEFORE = "This form was already sent. Look whether it took effect before you open it again."
-OUT_OF_DATE = "This form is out of date, and nothing was done. Here it is again."
+SENT_BEFORE = "This form was already sent. Check whether it took effect before you open it again."
+OUT_OF_DATE = "This form is out of date, and nothing was done. Send it again."
 
 
 class NoFields(forms.Form):

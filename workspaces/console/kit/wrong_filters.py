@@ -24,11 +24,11 @@ def without_doubled_error(request: HttpRequest) -> HttpResponse | None:
 
 def say_what_is_wrong(request: HttpRequest, answer: HttpResponse) -> None:
     """Adds a message to the page of a list for each filter that could not be read."""
-    if (shown := getattr(answer, "context_data", None)) is None or "cl" not in shown:
+    if (context := getattr(answer, "context_data", None)) is None or "cl" not in context:
         return
     if ERROR_FLAG in request.GET:
         messages.warning(request, LEFT_OUT)
-    for sentence in faults_of(shown["cl"]):
+    for sentence in faults_of(context["cl"]):
         messages.warning(request, sentence)
 
 

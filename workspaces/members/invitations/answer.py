@@ -24,7 +24,7 @@ def invitation_of(secret: str) -> Invitation:
     """By the secret of its link. Raises NoSuchInvitation."""
     found = Invitation.objects.select_related("workspace", "invited_by").filter(sha256=sha256(secret)).first()
     if found is None:
-        raise NoSuchInvitation("This invitation link is not valid: open it from the mail again, whole.")
+        raise NoSuchInvitation("This invitation link is not valid: open the whole link from the mail again.")
     return found
 
 
