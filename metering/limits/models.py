@@ -29,7 +29,7 @@ class LimitAccount(models.Model):
     """One row for each workspace that has a budget or is prepaid: its lock, and what of its prepaid balance is free.
 
     `balance` is null while the workspace is not prepaid. It is what was left when `balanced_at` was, less what was settled
-    since, each cost times `factor` (discount and tax); after `valid_until` a grant may have expired, and it is worked out anew.
+    since, each cost times `factor` (discount and tax); after `valid_until` a grant may have expired, and it is computed again.
     """
 
     workspace = models.OneToOneField(Workspace, on_delete=models.CASCADE, primary_key=True, related_name="limit_account")
@@ -73,7 +73,7 @@ class Budget(models.Model):
     time_zone = models.CharField(max_length=64, default="UTC")
     limit = exact_usd()
     mode = models.CharField(max_length=16, choices=Mode.choices, default=Mode.HARD)
-    # Percent of the limit, each of which is told once in a window.
+    # Percent of the limit, each of which is notified once in a window.
     thresholds = ArrayField(models.PositiveSmallIntegerField(), default=list, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -162,7 +162,7 @@ class Hold(models.Model):
     status = models.SmallIntegerField(choices=HoldStatus.choices, default=HoldStatus.LIVE)
     ended_at = models.DateTimeField(null=True)
     settled_cost = exact_usd(null=True)
-    # What the gateway was told.
+    # What was answered to the gateway.
     answer = models.JSONField()
 
     class Meta:

@@ -74,4 +74,4 @@ def _record(batches: list[Claimed], rates: RateTable, now: datetime) -> None:
     fold_events(outcome.recorded)
     mark_processed(batches, outcome, now)
     note_uses(last_uses(outcome.recorded, now))
-    settle_recorded(outcome.recorded, now)  # last: whoever authorises waits for these rows until the commit
+    settle_recorded(outcome.recorded, now)  # last: an authorisation waits for these rows until the commit

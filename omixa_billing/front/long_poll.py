@@ -15,7 +15,7 @@ Look = Callable[[], Awaitable[int]]
 
 
 class Newest:
-    """The number of the newest change, looked at only while somebody waits for a newer one."""
+    """The number of the newest change, looked at only while a caller waits for a newer one."""
 
     def __init__(self, look: Look) -> None:
         self._look = look
@@ -39,7 +39,7 @@ class Newest:
             self._waiting -= 1
 
     def stop(self) -> None:
-        """Whoever waits is answered now."""
+        """Every waiting caller is answered now."""
         self._stopped = True
         self._looked.set()
 

@@ -29,11 +29,6 @@ def key(acme: Workspace) -> APIKey:
     return make_key(acme)
 
 
-@pytest.fixture
-def gateway() -> Gateway:
-    return make_gateway()
-
-
 @pytest.fixture(autouse=True)
 def _price() -> None:
     make_price(input="1", output="10")  # a micro-dollar for a token of input, ten for one of output

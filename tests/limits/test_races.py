@@ -14,7 +14,7 @@ from metering.invoicing.terms.models import BillingTerms
 from metering.limits.budgets.compare import limit_differences
 from metering.limits.models import Hold, LimitAccount, ThresholdCrossing
 from metering.payments.balance.suspension import update_suspension
-from tests.kit.factories import NOW, an_event, make_gateway, make_key, make_price, make_workspace, send
+from tests.kit.factories import NOW, an_event, make_key, make_price, make_workspace, send
 from tests.limits.cast import a_budget, ask, kept
 from workspaces.models import APIKey, Gateway
 
@@ -27,11 +27,6 @@ AT_ONCE = 12  # transactions; so many threads stand for any number of requests
 def key() -> APIKey:
     make_price(model="dear", input="75000000", output="0")
     return make_key(make_workspace())
-
-
-@pytest.fixture
-def gateway() -> Gateway:
-    return make_gateway()
 
 
 def at_once(act: Callable[[int], Any], times: int) -> list[Any]:

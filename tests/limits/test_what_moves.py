@@ -16,9 +16,9 @@ from metering.payments.balance.suspension import update_suspension
 from metering.revisions.rerating.intervals import RatingScope
 from metering.revisions.rerating.jobs import continue_orders, order_rerating
 from metering.revisions.rerating.reprice import price_waiting
-from tests.kit.factories import NOW, an_event, make_gateway, make_key, make_price, make_workspace, send
-from tests.limits.cast import a_budget, ask, kept
 from tests.kit.corrections import correct, replace, void
+from tests.kit.factories import NOW, an_event, make_key, make_price, make_workspace, send
+from tests.limits.cast import a_budget, ask, kept
 from workspaces.models import APIKey, Gateway
 
 pytestmark = pytest.mark.django_db
@@ -29,11 +29,6 @@ USAGE = {"prompt_tokens": 1000, "completion_tokens": 0, "total_tokens": 1000}
 @pytest.fixture
 def key() -> APIKey:
     return make_key(make_workspace())
-
-
-@pytest.fixture
-def gateway() -> Gateway:
-    return make_gateway()
 
 
 def test_corrections_move_what_is_spent_of_each_scope(key: APIKey, gateway: Gateway) -> None:

@@ -19,7 +19,7 @@ OF_SEVERAL = {
     "fuzz",
     "gateways",
     "kit",
-    "limits",
+    "rate_limits",
     "openapi",
     "project",
     "scenarios",

@@ -27,7 +27,7 @@ def newest_change() -> int:
 def changes_since(cursor: int | None, gateway: Gateway) -> dict[str, Any]:
     """Those after the cursor, and the next one; a gateway that begins hears where it stands, and nothing of before.
 
-    Whoever was away for longer than changes are kept, or sends a cursor of another installation, hears `reset`: forget all.
+    A gateway that was away for longer than changes are kept, or sends the cursor of another one, gets `reset`: forget all.
     """
     newest = newest_change()
     if cursor is None:
