@@ -11,14 +11,16 @@ from metering.limits.authorize import authorize
 from metering.limits.budgets.change import set_budget
 from metering.limits.gateway.requests import Authorize
 from metering.limits.models import Budget, LimitAccount
+from tests.kit.billing import at
+from tests.kit.days import fixed_day
 from tests.kit.factories import NOW
-from tests.openapi.test_document import check
-from tests.usage.conftest import Sender, Tenant, acme, at, codex_mini, fixed_day, gateway, rival, sender
+from tests.kit.tenants import Sender, Tenant, acme, rival, sender
+from tests.openapi.document import check
 from workspaces.errors import NotAllowed
 from workspaces.keys.allowed_models import change_workspace_models
 from workspaces.models import APIKey, AuditEntry, Gateway, User
 
-__all__ = ["acme", "codex_mini", "fixed_day", "gateway", "rival", "sender"]
+__all__ = ["acme", "fixed_day", "rival", "sender"]
 LIST, ONE = "/api/v1/budgets", "/api/v1/budgets/{budget_id}"
 MONTHLY = {"scope": "workspace", "window": "month", "limit": "100.00"}
 

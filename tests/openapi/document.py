@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from drf_spectacular.generators import SchemaGenerator
+from jsonschema import Draft202012Validator, FormatChecker
 
 
 @cache
@@ -29,3 +30,15 @@ def strict_schemas() -> dict[str, Any]:
         if "properties" in schema:
             schema["additionalProperties"] = False
     return schemas
+
+
+def check(answer: Any, path: str, method: str = "get", status: int = 200) -> Any:
+    """The answer's body, after it was found to be what the document says of that path, and to have no field more."""
+    assert answer.status_code == status, answer.content
+    body = answer.json()
+    answers = document()["paths"][path][method]["responses"]
+    described = answers.get(str(status), answers["default"])["content"]["application/json"]["schema"]
+    schema = described | {"components": {"schemas": strict_schemas()}}
+    errors = list(Draft202012Validator(schema, format_checker=FormatChecker()).iter_errors(body))
+    assert errors == []
+    return body

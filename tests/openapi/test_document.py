@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.urls import get_resolver
-from jsonschema import Draft202012Validator, FormatChecker
 from rest_framework.test import APIClient
 
 from metering.catalogue.models import PriceVersion
@@ -17,23 +16,11 @@ from tests.kit.billing import at
 from tests.kit.days import fixed_day
 from tests.kit.factories import NOW, an_event, make_price
 from tests.kit.tenants import Sender, Tenant, acme, sender, with_key
-from tests.openapi.document import document, strict_schemas
+from tests.openapi.document import check, document
 from workspaces.keys import issue
 from workspaces.models import Gateway
 
 __all__ = ["acme", "fixed_day", "sender"]
-
-
-def check(answer: Any, path: str, method: str = "get", status: int = 200) -> Any:
-    """The answer's body, after it was found to be what the document says of that path, and to have no field more."""
-    assert answer.status_code == status, answer.content
-    body = answer.json()
-    answers = document()["paths"][path][method]["responses"]
-    described = answers.get(str(status), answers["default"])["content"]["application/json"]["schema"]
-    schema = described | {"components": {"schemas": strict_schemas()}}
-    errors = list(Draft202012Validator(schema, format_checker=FormatChecker()).iter_errors(body))
-    assert errors == []
-    return body
 
 
 def test_the_document_is_valid_and_made_without_a_warning(tmp_path: Any) -> None:
