@@ -28,7 +28,8 @@ ASKING, SENDING = 8, 8  # connections
 MOST = 4_000  # decisions of a run that goes as fast as it can
 HOLD = """
 SELECT metering_authorize(
-    (SELECT max(id) FROM workspaces_gateway), key.id, NULL, %s, %s, ''::bytea, %s, 'codex-mini', '', 0.01, 0.000006, 100, 1000, 256, false,
+    (SELECT max(id) FROM workspaces_gateway), key.id, NULL, %s, %s, ''::bytea, %s, 'codex-mini', '',
+    0.01, 0.000006, 100, 1000, 256, false,
     '{"price_id": null, "warnings": [], "request_id": "", "asked_output_tokens": 1000}', 900, false, NULL)
 FROM workspaces_apikey key WHERE public_id = %s
 """
