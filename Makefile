@@ -10,14 +10,26 @@ LOCK = $(PYTHON_IN_VENV) -m piptools compile --quiet --generate-hashes --no-emit
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL = help
-.PHONY: help run test lint format bench chaos lock clean
+.PHONY: help run gateway test test-gateway lint format bench chaos lock clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 run: ## start everything in the foreground; Ctrl-C stops it
 	@scripts/bootstrap.sh requirements.lock
 	@exec $(PYTHON_IN_VENV) -m omixa_billing.supervision
+
+gateway: ## LiteLLM with our plug-in in front of a running `make run`, or an echo where no provider's key is set
+	@scripts/bootstrap.sh requirements.lock
+	@scripts/bootstrap.sh integrations/litellm/requirements.lock .venv-gateway
+	@exec $(PYTHON_IN_VENV) -m omixa_billing.supervision.local_gateway
+
+test-gateway: ## the plug-in through a real LiteLLM in front of a real instance; choose with ARGS="-k words"
+	@scripts/bootstrap.sh requirements.lock
+	@scripts/bootstrap.sh integrations/litellm/requirements.lock .venv-gateway
+	@scripts/debian.sh nodejs php-cli php-curl
+	.venv-gateway/bin/python -m pytest -c integrations/litellm/pyproject.toml -p no:cacheprovider \
+		integrations/litellm/gateway_tests $(ARGS)
 
 test: ## the whole test suite, in as many processes as there are cores; choose with ARGS="-k words"
 	@scripts/bootstrap.sh requirements-dev.lock

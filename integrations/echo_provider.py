@@ -8,7 +8,8 @@ Words in square brackets in the prompt, after a + in the model's name, or as the
     [cached 10]   of the prompt were cached    [reasoning 5] of the answer were thought
     [fail 500]    answer with this status      [break 3]     drop the connection after so many words
     [hang 5]      wait before anything is sent [silent]      never state the usage in a stream
-    [tool]        call the first tool          [tier flex]   serve in another tier than was asked for
+    [tool]        call the first tool          [tier flex]   serve in this tier and not in the default one
+    [times 2]     fail only so often for one and the same prompt, then answer
 
 As in `gpt-4o-mini+fail-500`, or `http://127.0.0.1:4001/fail-503/v1` as a deployment's address, which makes it fail over.
 """
@@ -24,8 +25,8 @@ from typing import Any
 
 from aiohttp import web
 
-ORDER = re.compile(r"\[(tokens|slow|cached|reasoning|fail|break|hang|silent|tool|tier)(?: ([\w.]+))?\]")
-OUTSIDE_PROMPT = re.compile(r"(tokens|slow|cached|reasoning|fail|break|hang|silent|tool|tier)(?:-([\w.]+))?")
+ORDER = re.compile(r"\[(tokens|slow|cached|reasoning|fail|break|hang|silent|times|tool|tier)(?: ([\w.]+))?\]")
+OUTSIDE_PROMPT = re.compile(r"(tokens|slow|cached|reasoning|fail|break|hang|silent|times|tool|tier)(?:-([\w.]+))?")
 WORDS = "You said something, and this is what an echo makes of it: word by word, until there is nothing left to repeat."
 
 
@@ -59,8 +60,8 @@ class Wish:
 
     @property
     def tier(self) -> str:
-        asked = self.body.get("service_tier")
-        return self.orders.get("tier") or (asked if asked and asked != "auto" else "default")
+        """The one that is served. What is asked for is no order: a provider without that tier serves the default one."""
+        return self.orders.get("tier") or "default"
 
     @property
     def tool(self) -> dict[str, Any] | None:
@@ -95,10 +96,19 @@ def strings(value: Any) -> Any:
                 yield from strings(each)
 
 
+failures: dict[str, int] = {}  # by prompt
+
+
+def enough_failures(wish: Wish) -> bool:
+    prompt = json.dumps(wish.body.get("messages") or wish.body.get("input"))
+    failures[prompt] = failures.get(prompt, 0) + 1
+    return "times" in wish.orders and failures[prompt] > wish.number("times")
+
+
 async def before_answer(wish: Wish) -> web.Response | None:
     if "hang" in wish.orders:
         await asyncio.sleep(wish.number("hang", 1))
-    if "fail" in wish.orders:
+    if "fail" in wish.orders and not enough_failures(wish):
         status = int(wish.number("fail", 500))
         kind = "rate_limit_error" if status == 429 else "server_error" if status >= 500 else "invalid_request_error"
         error = {"message": f"The echo was asked to fail with {status}.", "type": kind, "code": None, "param": None}

@@ -302,7 +302,7 @@ DOWNLOADS_PER_CALLER = env.int("DOWNLOADS_PER_CALLER", default=2)
 DOWNLOADS_PER_WORKSPACE = env.int("DOWNLOADS_PER_WORKSPACE", default=4)
 DOWNLOADS_PER_PROCESS = env.int("DOWNLOADS_PER_PROCESS", default=max(env.int("PAGE_THREADS", default=12) // 2, 1))
 LIMITS_REDIS_URL = env.checked(partial(redis_url, env.str("REDIS_URL", default=""), CELERY_BROKER_URL), instead="")
-GATEWAY_URL = env.str("GATEWAY_URL", default="http://omixa.cloud")
+GATEWAY_URL = env.str("GATEWAY_URL", default="")  # empty: see website/public/examples.py
 INGEST_MAX_EVENTS = 1_000
 INGEST_MAX_WAITING_BATCHES = env.int("INGEST_MAX_WAITING_BATCHES", default=10_000)
 INBOX_RETENTION_DAYS = env.int("INBOX_RETENTION_DAYS", default=14)

@@ -1,11 +1,12 @@
 #!/bin/sh
-# Make .venv from a lock file, unless it is there already: scripts/bootstrap.sh requirements.lock
+# Make .venv, or another one, from a lock file, unless it is there already: scripts/bootstrap.sh requirements.lock [VENV]
 set -eu
 cd "$(dirname "$0")/.."
 lock=$1
-stamp=.venv/.installed-$lock
+venv=${2:-.venv}
+stamp=$venv/.installed-$(basename "$lock")
 
-if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$(sha256sum <"$lock")" ]; then
+if [ -x "$venv/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$(sha256sum <"$lock")" ]; then
     exit 0
 fi
 
@@ -28,12 +29,12 @@ if [ -z "$python" ]; then
 fi
 
 make_venv() {
-    "$python" -m venv "$@" .venv >/dev/null 2>&1 && .venv/bin/python -m pip --version >/dev/null 2>&1
+    "$python" -m venv "$@" "$venv" >/dev/null 2>&1 && "$venv/bin/python" -m pip --version >/dev/null 2>&1
 }
 
 # A venv without stamp whose installation was cut off may hold half a package: begin again.
-if [ -e .venv/.installing ] || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
-    echo "Making .venv with $("$python" --version) ..."
+if [ -e "$venv/.installing" ] || ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+    echo "Making $venv with $("$python" --version) ..."
     if ! make_venv --clear; then
         # Debian and Ubuntu ship venv apart from Python.
         if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
@@ -47,10 +48,10 @@ if [ -e .venv/.installing ] || ! .venv/bin/python -m pip --version >/dev/null 2>
     fi
 fi
 
-echo "Installing $lock into .venv ..."
-touch .venv/.installing
-.venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --require-hashes --requirement "$lock"
-rm .venv/.installing
+echo "Installing $lock into $venv ..."
+touch "$venv/.installing"
+"$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-input --require-hashes --requirement "$lock"
+rm "$venv/.installing"
 sha256sum <"$lock" >"$stamp"
 if [ "$lock" = requirements-dev.lock ]; then
     sha256sum <requirements.lock >.venv/.installed-requirements.lock # the larger set contains the smaller one

@@ -9,6 +9,9 @@ program_of() {
         chromium) echo /usr/bin/chromium ;;
         nginx-light) echo /usr/sbin/nginx ;;
         rabbitmq-server) echo /usr/lib/rabbitmq/bin/rabbitmq-server ;;
+        nodejs) echo /usr/bin/node ;;
+        php-cli) echo /usr/bin/php ;;
+        php-curl) echo /etc/php/*/mods-available/curl.ini ;;
         *) echo "scripts/debian.sh does not know where $1 puts its program." >&2 && exit 2 ;;
     esac
 }
@@ -29,7 +32,7 @@ install() {
 missing=
 for package in "$@"; do
     program=$(program_of "$package")
-    [ -x "$program" ] || missing="$missing $package"
+    [ -e "$program" ] || missing="$missing $package"
 done
 if [ -z "$missing" ]; then
     exit 0
@@ -58,7 +61,7 @@ fi
 
 failed=0
 for package in $missing; do
-    [ -x "$(program_of "$package")" ] && continue
+    [ -e "$(program_of "$package")" ] && continue
     without="its tests are skipped"
     if [ "$package" = chromium ]; then
         without="the browser tests cannot run" && failed=1

@@ -4,7 +4,6 @@ import fcntl
 import os
 import shutil
 import signal
-import socket
 import sys
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from omixa_billing.embedded.deathsig import die_with_parent
 from omixa_billing.embedded.home import home_folder, log_directory, read_env_file, run_directory
 from omixa_billing.embedded.sockets import UnsafeFolder
 
-from .address import bound_address, url
+from .address import bound_address, refuse_used_port, url
 from .programs import supervisor_configuration
 from .services import Services
 
@@ -29,7 +28,7 @@ def main() -> int:
         sys.exit(str(error))
     os.environ |= {"OMIXA_HOME": str(home_folder()), "OMIXA_SUPERVISOR": str(os.getpid()), "PYTHONUNBUFFERED": "1"}
     lock = claim_home()
-    refuse_used_port()
+    refuse_used_port("PORT", *bound_address())
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(fresh_metrics())
     path = run_directory() / "supervisord.conf"
     path.write_text(supervisor_configuration())
@@ -58,17 +57,6 @@ def fresh_metrics() -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     return folder
-
-
-def refuse_used_port() -> None:
-    host, port = bound_address()
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            sys.exit(f"Cannot listen on {host} port {port}: {error.strerror}. Choose another one, as in PORT=8001 make run")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from omixa_billing.embedded.home import read_env_file
 from omixa_billing.http.addresses import CONSOLE
 
 from .address import url
+from .local_gateway.place import running_gateway
 
 SECONDS = 30
 SECONDS_MORE = 3600  # a busy machine may take its time, and its people still want to know where everything is
@@ -29,6 +30,7 @@ def main() -> None:
             return
     width = max(map(len, PAGES))
     lines = [f"  {title:<{width}}  {url()}{path}" for title, path in PAGES.items()]
+    lines.append(f"  {'A gateway to try it with':<{width}}  {running_gateway() or '`make gateway` in a second terminal'}")
     print("\n".join(["Omixa billing runs:", *lines, "Ctrl-C stops it; the next start finds all data again."]), flush=True)
 
 

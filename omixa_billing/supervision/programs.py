@@ -98,16 +98,16 @@ def setting(name: str, default: float) -> str:
     return os.environ.get(name) or str(default)
 
 
-def supervisord() -> str:
+def supervisord(name: str = "supervisord") -> str:
     return section(
         "supervisord",
         nodaemon="true",
         silent="true",
         nocleanup="true",
-        logfile=str(log_directory() / "supervisord.log"),
+        logfile=str(log_directory() / f"{name}.log"),
         logfile_maxbytes="10MB",
         logfile_backups="3",
-        pidfile=str(run_directory() / "supervisord.pid"),
+        pidfile=str(run_directory() / f"{name}.pid"),
     )
 
 
@@ -132,11 +132,11 @@ def service(name: str, priority: int, command: list[str], autostart: bool = True
     )
 
 
-def one_shot(name: str, priority: int, autostart: bool) -> str:
+def one_shot(name: str, priority: int, autostart: bool, package: str = "omixa_billing.supervision") -> str:
     """Run once. What it says goes to the terminal only, since it may be a secret; its errors go to its log."""
     return section(
         f"program:{name}",
-        command=shlex.join(bound(*python(f"omixa_billing.supervision.{name}"))),
+        command=shlex.join(bound(*python(f"{package}.{name}"))),
         directory=str(REPOSITORY),
         priority=str(priority),
         autostart=str(autostart).lower(),

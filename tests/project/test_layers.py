@@ -164,9 +164,10 @@ def test_status_numbers_are_not_typed_into_sql() -> None:
 
 def test_the_environment_is_read_where_settings_are_made() -> None:
     """And where the processes are started, before there are settings. Two others look at what is not theirs to set: the trail
-    at what changed since the last start, the metrics at where prometheus_client keeps its counters.
+    at what changed since the last start, the metrics at where prometheus_client keeps its counters. And one writes
+    `os.environ/NAME`, which is LiteLLM's way to name a variable.
     """
-    readers = {"workspaces/audit/settings_changed.py", "metering/metrics.py"}
+    readers = {"workspaces/audit/settings_changed.py", "metering/metrics.py", "metering/catalogue/litellm.py"}
     found = [
         str(file.relative_to(ROOT))
         for package in ("metering", "workspaces")

@@ -9,8 +9,10 @@ from django.template.loader import render_to_string
 
 from metering.catalogue.models import LanguageModel
 from metering.catalogue.reference import example_payload
+from omixa_billing.supervision.local_gateway.place import running_gateway
 
 EXAMPLE_KEY = "omx_live_xxx"
+PUBLIC_GATEWAY = "http://omixa.cloud"
 LANGUAGES = [
     ("curl", "cURL"),
     ("javascript", "JavaScript fetch"),
@@ -36,8 +38,9 @@ class Example:
 
 
 def base_url() -> str:
-    """What an OpenAI client is pointed at."""
-    return f"{settings.GATEWAY_URL.rstrip('/')}/api/v1"
+    """What an OpenAI client is pointed at: the gateway that is set, else the one of `make gateway` while it runs."""
+    address = settings.GATEWAY_URL or running_gateway() or PUBLIC_GATEWAY
+    return f"{address.rstrip('/')}/api/v1"
 
 
 def endpoint() -> str:

@@ -5,14 +5,17 @@ import json
 import re
 import shlex
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from metering.catalogue.models import LanguageModel
 from metering.catalogue.reference import example_payload, request_fields
-from metering.website.public.examples import EXAMPLE_KEY, examples, first_request
+from metering.website.public.examples import EXAMPLE_KEY, endpoint, examples, first_request
 from metering.website.public.highlight import highlight
+from omixa_billing.embedded import locks
+from omixa_billing.supervision.local_gateway import place
 
 REASONING = LanguageModel(
     slug="codex-mini",
@@ -120,3 +123,15 @@ def test_the_first_request_is_short_and_the_shell_takes_it() -> None:
     words = shlex.split(code)
     assert json.loads(words[words.index("-d") + 1])["model"] == "it's-a-model"
     assert EXAMPLE_KEY in code
+
+
+def test_the_examples_lead_to_the_gateway_that_runs_in_this_home_unless_another_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    monkeypatch.setenv("OMIXA_HOME", str(tmp_path))
+    place.address_file().write_text("http://127.0.0.1:4000")
+    assert endpoint() == "http://omixa.cloud/api/v1/chat/completions"  # it ran once
+    with locks.exclusive(place.lock_file()):
+        assert endpoint() == "http://127.0.0.1:4000/api/v1/chat/completions"
+        settings.GATEWAY_URL = "https://api.example.com/"
+        assert endpoint() == "https://api.example.com/api/v1/chat/completions"

@@ -1,0 +1,118 @@
+"""Each way round billing that a LiteLLM proxy offers its clients, tried: none works."""
+
+import http.client
+import json
+from typing import Any
+
+import pytest
+from test_clients import MODEL, said
+from world import Workspace, World
+
+
+class Answer:
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.status, self.headers, self.body = response.status, response.headers, response.read()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def request_id(self) -> str:
+        return self.headers["x-omixa-request-id"]
+
+
+def ask(world: World, key: str, path: str, body: Any = None, method: str = "POST", **headers: str) -> Answer:
+    connection = http.client.HTTPConnection("127.0.0.1", world.gateway_port, timeout=60)
+    sent = {"Authorization": f"Bearer {key}", "Content-Type": "application/json", **headers}
+    connection.request(method, path, None if body is None else json.dumps(body), sent)
+    answer = Answer(connection.getresponse())
+    connection.close()
+    return answer
+
+
+def chat(world: World, workspace: Workspace, headers: dict[str, str] | None = None, **body: Any) -> Answer:
+    asked = {"model": MODEL, "messages": said("one two three"), **body}
+    return ask(world, workspace.live_key, "/v1/chat/completions", asked, **(headers or {}))
+
+
+def test_1_a_client_cannot_choose_the_request_id(world: World, workspace: Workspace) -> None:
+    mine = {"x-litellm-call-id": "always-the-same", "x-omixa-request-id": "always-the-same", "x-litellm-trace-id": "t"}
+    ids = {chat(world, workspace, mine).request_id for _ in range(3)}
+    assert len(ids) == 3
+    for each in ids:
+        assert world.settled(each, workspace)["output_tokens"] == 3
+    assert world.attempts("always-the-same", workspace) == []
+
+
+def test_2_a_client_cannot_switch_the_log_off(world: World, workspace: Workspace) -> None:
+    orders = {"no-log": True, "litellm_params": {"no-log": True}, "metadata": {"no-log": True}}
+    answer = chat(world, workspace, {"x-litellm-disable-callbacks": "omixa_litellm.callback"}, **orders)
+    assert world.settled(answer.request_id, workspace)["status"] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/health"),
+        ("GET", "/health/readiness"),
+        ("GET", "/model/info"),
+        ("GET", "/v1/model/info"),
+        ("POST", "/v1/files"),
+        ("POST", "/v1/batches"),
+        ("POST", "/key/generate"),
+        ("POST", "/v1/completions"),
+        ("POST", "/v1/images/generations"),
+        ("POST", "/v1/audio/speech"),
+        ("POST", "/chat/completions"),
+        ("POST", f"/openai/deployments/{MODEL}/chat/completions"),
+        ("POST", "/api/v1/chat/completions/../../../v1/files"),
+        ("POST", "/openai/v1/chat/completions"),
+        ("GET", "/v1/responses/resp_1"),
+        ("GET", "/"),
+        ("GET", "/ui"),
+        ("GET", "/openapi.json"),
+        ("GET", "/metrics"),
+    ],
+)
+def test_3_no_other_route_is_open_to_a_live_key(world: World, workspace: Workspace, method: str, path: str) -> None:
+    answer = ask(world, workspace.live_key, path, {"model": MODEL} if method == "POST" else None, method)
+    assert (answer.status, answer.json["error"]["code"]) == (404, "not_found")
+
+
+def test_4_a_client_cannot_tell_litellm_what_to_do(world: World, workspace: Workspace) -> None:
+    orders = {
+        "mock_response": "for nothing",
+        "fallbacks": ["echo-other"],
+        "api_base": "http://127.0.0.1:1",
+        "base_url": "http://127.0.0.1:1",
+        "custom_llm_provider": "anthropic",
+        "extra_headers": {"a": "b"},
+        "extra_body": {"messages": []},
+        "num_retries": 50,
+        "cache": {"ttl": 600},
+        "input_cost_per_token": 0,
+        "metadata": {"error_information": {"error_class": "ClientDisconnected"}, "usage_object": {"prompt_tokens": 0}},
+    }
+    answer = chat(world, workspace, **orders)
+    assert answer.json["choices"][0]["message"]["content"] == "one two three"
+    event = world.settled(answer.request_id, workspace)
+    assert (event["status"], event["model"], event["output_tokens"]) == ("succeeded", MODEL, 3)
+
+
+def test_5_names_of_models_nobody_has_make_no_rows_and_hold_nothing(world: World, workspace: Workspace) -> None:
+    answer = chat(world, workspace, model="nobody-has-this")
+    assert answer.status in (400, 403, 404)
+    listed = ask(world, workspace.live_key, "/v1/models", method="GET").json["data"]
+    assert "nobody-has-this" not in {model["id"] for model in listed}
+    catalogue = {model["id"] for model in world.ask("/api/v1/models", workspace.live_key)["data"]}
+    assert "nobody-has-this" not in catalogue
+    assert world.attempts(answer.headers.get("x-omixa-request-id") or "none", workspace) == []
+
+
+def test_6_answers_name_neither_addresses_nor_costs_of_the_operator(world: World, workspace: Workspace) -> None:
+    for body in ({}, {"stream": True}, {"messages": said("[fail 500]")}):
+        answer = chat(world, workspace, **body)
+        named = {name.lower() for name in answer.headers}
+        assert [name for name in named if "litellm" in name or "llm_provider" in name or "api-base" in name] == []
+        assert "x-omixa-request-id" in named
