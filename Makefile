@@ -3,14 +3,15 @@
 
 PYTHON_IN_VENV = .venv/bin/python
 PROCESSES = $(shell nproc)
-LOCK = $(PYTHON_IN_VENV) -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
-	--no-emit-trusted-host --strip-extras --allow-unsafe pyproject.toml
+COMPILE = $(PYTHON_IN_VENV) -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--no-emit-trusted-host --strip-extras --allow-unsafe
+LOCK = $(COMPILE) pyproject.toml
 
 # Compiled modules are kept, whatever the machine prefers: without them each process of the product compiles all of it.
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL = help
-.PHONY: help run gateway test test-gateway lint format bench chaos lock clean
+.PHONY: help run gateway test test-gateway lint format bench chaos lock lock-gateway clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -61,6 +62,10 @@ lock: ## choose versions again, within pyproject.toml; with ARGS=--upgrade the n
 	@scripts/bootstrap.sh requirements-dev.lock
 	$(LOCK) $(ARGS) --output-file=requirements.lock
 	$(LOCK) $(ARGS) --extra=dev --constraint=requirements.lock --output-file=requirements-dev.lock
+
+lock-gateway: ## the same for LiteLLM and its tests, which takes minutes
+	@scripts/bootstrap.sh requirements-dev.lock
+	$(COMPILE) $(ARGS) --extra=test --output-file=integrations/litellm/requirements.lock integrations/litellm/pyproject.toml
 
 clean: ## caches and collected files; the data in .omixa and the .venv stay
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .omixa-tests staticfiles

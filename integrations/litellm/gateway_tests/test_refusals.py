@@ -7,7 +7,7 @@ import anthropic
 import openai
 import pytest
 from test_clients import MODEL, said
-from world import Workspace, World
+from world import Workspace, World, until
 
 
 @pytest.mark.own_workspace
@@ -76,6 +76,21 @@ def test_an_admin_key_buys_no_answers(world: World, workspace: Workspace) -> Non
     with pytest.raises(openai.APIStatusError) as refused:
         client.chat.completions.create(model=MODEL, messages=said("hello"))
     assert refused.value.code == "wrong_kind_of_key"
+
+
+@pytest.mark.own_workspace
+def test_a_key_may_use_its_models_only(world: World, workspace: Workspace, client: openai.OpenAI) -> None:
+    world.ask(f"/api/v1/keys/{workspace.live_key_id}", workspace.admin_key, {"models": ["echo-other"]}, method="PATCH")
+
+    def refused() -> str | None:
+        try:
+            client.chat.completions.create(model=MODEL, messages=said("hello"))
+        except openai.PermissionDeniedError as error:
+            return str(error.code)
+        return None
+
+    assert until(refused, 2) == "model_not_allowed"
+    assert client.chat.completions.create(model="echo-other", messages=said("hello")).choices
 
 
 @pytest.mark.own_workspace
