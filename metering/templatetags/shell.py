@@ -43,6 +43,7 @@ PLACES = [
     ("Usage", "usage", "pages:usage", {"usage"}, None),
     ("Requests", "events", "pages:events", {"events", "event"}, None),
     ("API keys", "key", "pages:keys", {"keys", "key", "key_new", "key_rotate", "key_revoke"}, None),
+    ("Budgets", "gauge", "pages:budgets", {"budgets", "budget", "budget_new", "budget_delete"}, None),
     ("Invoices", "invoice", "pages:invoices", {"invoices", "invoice", "invoice_line", "upcoming"}, "may_see_invoices"),
     (
         "Billing",

@@ -4,8 +4,31 @@ from typing import Any
 
 from django import forms
 
+from omixa_billing.api.errors import Refusal
 from workspaces.keys.makers import KeyChoice, choice_offered, choice_sent
 from workspaces.models import APIKey, Membership
+
+
+class RefusableForm(forms.Form):
+    """Says what is wrong where it was typed, and leads there: the first such field has the focus when the page opens."""
+
+    def refuse(self, refusal: Refusal) -> bool:
+        """Puts a refusal on the field that it names; False where it names none of these."""
+        if refusal.param not in self.fields:
+            return False
+        self.add_error(refusal.param, refusal.message)
+        return True
+
+    def add_error(self, field: str | None, error: Any) -> None:
+        first = not self.errors
+        super().add_error(field, error)
+        if first and field is not None:
+            self.fields[field].widget.attrs["autofocus"] = True
+
+    def show(self, refusal: Refusal) -> None:
+        """On its field, or above all of them."""
+        if not self.refuse(refusal):
+            self.add_error(None, refusal.message)
 
 
 class NameForm(forms.Form):

@@ -4,6 +4,7 @@ from django.urls import path
 
 from metering.usage.urls import RequestIdConverter
 from metering.website.billing import billing
+from metering.website.budgets import budgets
 from metering.website.invoices import credit_notes, invoices
 from metering.website.public import catalogue, home
 from metering.website.settings import audit, invitations, keys, members, workspace
@@ -28,6 +29,10 @@ urlpatterns = [
     path("keys/<slug:key_id>", keys.key_page, name="key"),
     path("keys/<slug:key_id>/rotate", keys.key_rotate, name="key_rotate"),
     path("keys/<slug:key_id>/revoke", keys.key_revoke, name="key_revoke"),
+    path("budgets", budgets.budget_list, name="budgets"),
+    path("budgets/new", budgets.budget_new, name="budget_new"),
+    path("budgets/<slug:budget_id>", budgets.budget_page, name="budget"),
+    path("budgets/<slug:budget_id>/delete", budgets.budget_delete, name="budget_delete"),
     path("invoices", invoices.invoice_list, name="invoices"),
     path("invoices/upcoming", invoices.upcoming_page, name="upcoming"),
     path("invoices/<slug:invoice_id>", invoices.invoice_page, name="invoice"),

@@ -41,6 +41,15 @@ def asks_models(kind: str) -> bool:
     return kind != APIKey.Kind.ADMIN
 
 
+def models_of_lines(lines: str) -> Models:
+    """As people write them into a form, one a line; nothing is every model."""
+    return [line.strip() for line in lines.splitlines() if line.strip()] or None
+
+
+def lines_of_models(models: Models) -> str:
+    return "\n".join(models or [])
+
+
 def models_text(models: Models) -> str:
     """As the trail and pages name them."""
     return "all" if models is None else ", ".join(models) or "none"

@@ -51,3 +51,17 @@ def _nothing() -> dict[str, Sum]:
 
 def _as_json(sums: dict[str, Sum]) -> dict[str, Any]:
     return {name: {"requests": requests, "usd": exact_text(usd)} for name, (requests, usd) in sums.items()}
+
+
+EXPIRED_LATELY = f"""
+SELECT count(*), coalesce(sum(amount), 0) FROM metering_hold
+WHERE status = {HoldStatus.EXPIRED.value} AND created_at >= %s
+"""  # noqa: S608 - constants
+
+
+def unaccounted_since(start: datetime) -> Sum:
+    """Requests, and USD at most, that were allowed since then, ran out, and have met no event yet: from their index alone."""
+    with connection.cursor() as cursor:
+        cursor.execute(EXPIRED_LATELY, [start])
+        requests, usd = cursor.fetchone()
+    return requests, usd

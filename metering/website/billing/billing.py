@@ -25,9 +25,10 @@ from metering.payments.provider.errors import ProviderUnavailable
 from metering.payments.top_ups import purchase
 from metering.payments.top_ups.preferences import save_preferences
 from metering.periods import Period, floor_month
-from metering.website.billing.forms import BillingForm, BuyForm, ProfileForm, TopUpForm
+from metering.website.billing.forms import BuyForm, ProfileForm, TopUpForm
 from metering.website.billing.parts import billing_context, failed_of, owed_by
 from metering.website.billing.stripe_return import CHECKING, leave_to_save, report_outcome
+from metering.website.forms import RefusableForm
 from metering.website.member import member_page
 from omixa_billing.api.errors import InvalidParameter, Refusal
 from workspaces.access.authentication import Caller
@@ -128,7 +129,9 @@ def export_csv(request: HttpRequest, caller: Caller, kind: str) -> HttpResponseB
     return limited_download(request, caller, lambda: export(kind, period, caller.workspace, for_people=True))
 
 
-def _sent(request: HttpRequest, caller: Caller, name: str, form: BillingForm, act: Callable[[], HttpResponse]) -> HttpResponse:
+def _sent(
+    request: HttpRequest, caller: Caller, name: str, form: RefusableForm, act: Callable[[], HttpResponse]
+) -> HttpResponse:
     """Does what a valid form asks for. What is refused is said on its field, with everything typed still there."""
     if request.method != "POST":
         return redirect("pages:billing")

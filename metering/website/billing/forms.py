@@ -7,31 +7,14 @@ from django import forms
 from django.core.validators import validate_email
 
 from metering.payments.models import PaymentAccount
-from omixa_billing.api.errors import Refusal
+from metering.website.forms import RefusableForm
 
 
 def new_key() -> str:
     return f"form-{secrets.token_urlsafe(12)}"
 
 
-class BillingForm(forms.Form):
-    """Says what is wrong where it was typed, and leads there: the first such field has the focus when the page opens."""
-
-    def refuse(self, refusal: Refusal) -> bool:
-        """Puts a refusal on the field that it names; False where it names none of these."""
-        if refusal.param not in self.fields:
-            return False
-        self.add_error(refusal.param, refusal.message)
-        return True
-
-    def add_error(self, field: str | None, error: Any) -> None:
-        first = not self.errors
-        super().add_error(field, error)
-        if first and field is not None:
-            self.fields[field].widget.attrs["autofocus"] = True
-
-
-class BuyForm(BillingForm):
+class BuyForm(RefusableForm):
     """Sent twice, by a reload or a double click, it buys once: `key` is the purchase's idempotency key."""
 
     amount = forms.DecimalField(max_digits=12, decimal_places=2, label="Amount in USD")
@@ -42,7 +25,7 @@ class BuyForm(BillingForm):
         self.data = {"amount": self.data.get("amount"), "key": new_key()}
 
 
-class TopUpForm(BillingForm):
+class TopUpForm(RefusableForm):
     """Without Stripe nothing can be bought by itself: only the mail is left to set."""
 
     AUTOMATIC = ("top_up_below", "top_up_amount", "top_ups_per_day")
@@ -69,7 +52,7 @@ class TopUpForm(BillingForm):
         return {**self.initial, **self.cleaned_data}
 
 
-class ProfileForm(BillingForm):
+class ProfileForm(RefusableForm):
     legal_name = forms.CharField(max_length=200, required=False, label="Legal name", help_text="As invoices print it.")
     address = forms.CharField(max_length=1000, required=False, widget=forms.Textarea(attrs={"rows": 3}))
     tax_id = forms.CharField(max_length=60, required=False, label="Tax id")

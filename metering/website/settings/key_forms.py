@@ -7,6 +7,7 @@ from django import forms
 from django.conf import settings
 
 from metering.website.forms import NameForm
+from workspaces.keys.allowed_models import lines_of_models, models_of_lines
 from workspaces.keys.credentials import GRACES, USUAL_GRACE
 from workspaces.keys.limits import (
     NO_SCOPES,
@@ -35,6 +36,16 @@ def scopes_field() -> forms.MultipleChoiceField:
         widget=forms.CheckboxSelectMultiple,
         label=SCOPES_OF_NEW_KEY,
         help_text=NO_SCOPES,
+    )
+
+
+def models_field() -> forms.CharField:
+    return forms.CharField(
+        required=False,
+        max_length=20_000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        label="Models it may ask for",
+        help_text="One a line, as clients name them. Empty: all that the workspace may ask for.",
     )
 
 
@@ -70,13 +81,15 @@ class KeyChangeForm(NameForm):
     """`changeable` decides which of its fields a key has."""
 
     scopes = scopes_field()
+    models = models_field()
     expires = forms.ChoiceField(choices=[(UNCHANGED, "As it is now"), *EXPIRIES], required=False, label="Expires")
 
     def __init__(self, sent: Any, key: APIKey) -> None:
-        super().__init__(sent, initial={"name": key.name, "expires": UNCHANGED, "scopes": key.scopes})
+        initial = {"name": key.name, "expires": UNCHANGED, "scopes": key.scopes, "models": lines_of_models(key.allowed_models)}
+        super().__init__(sent, initial=initial)
         self.fields["scopes"].label = SCOPES_OF_KEY
         may_change = changeable(key)
-        for field, name in (("scopes", "scopes"), ("expires", "expires_at")):
+        for field, name in (("scopes", "scopes"), ("models", "models"), ("expires", "expires_at")):
             if name not in may_change:
                 del self.fields[field]
 
@@ -86,6 +99,8 @@ class KeyChangeForm(NameForm):
         changes: dict[str, Any] = {"name": chosen["name"]}
         if "scopes" in chosen:
             changes["scopes"] = chosen["scopes"]
+        if "models" in self.changed_data:  # what was not touched stays: a key may also be allowed none
+            changes["models"] = models_of_lines(chosen["models"])
         if chosen.get("expires", UNCHANGED) != UNCHANGED:
             changes["expires_at"] = _in_days(chosen["expires"], now)
         return changes

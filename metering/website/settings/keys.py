@@ -12,13 +12,17 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
+from metering.limits.budgets.standing import budgets_of_key
+from metering.limits.gateway.check_key import models_of
 from metering.periods import month_of
 from metering.usage.query import UsageQuestion, UsageRow, usage
 from metering.usage.spend import month_spend
+from metering.website.budgets.rows import budget_rows
 from metering.website.member import member_page, show_refusal
 from metering.website.settings.key_forms import KeyChangeForm, KeyForm, RotateForm
 from omixa_billing.api.errors import Refusal
 from workspaces.access.authentication import Caller
+from workspaces.keys.allowed_models import asks_models
 from workspaces.keys.issue import change_key, create_key, revoke_key, rotate_key
 from workspaces.models import APIKey, Workspace
 
@@ -81,6 +85,9 @@ def key_page(request: HttpRequest, caller: Caller, key_id: str) -> HttpResponse:
         "expires_soon": key.expires_in_words(now),
         "secrets": good,
         "spend": month_spend(caller.workspace, now, key),
+        "models": models_of(key),
+        "rows": budget_rows(list(budgets_of_key(key)), now) if asks_models(key.kind) else [],
+        "asks_models": asks_models(key.kind),
         "form": form,
         "caller": caller,
     }
@@ -132,7 +139,7 @@ def status_text(key: APIKey, workspace: Workspace, now: datetime) -> str:
 
 
 def _key(caller: Caller, key_id: str) -> APIKey:
-    keys = APIKey.objects.select_related("created_by", "created_by_key")
+    keys = APIKey.objects.select_related("workspace", "created_by", "created_by_key")
     return get_object_or_404(keys, workspace=caller.workspace, public_id=key_id)
 
 
