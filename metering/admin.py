@@ -2,6 +2,7 @@
 
 from metering.console import customers, signin
 from metering.console.jobs import runs, schedule
+from metering.console.limits import budgets, holds
 from metering.console.money import credit_notes, credits, invoices, payments
 from metering.console.prices import catalogue, prices, rerating
 from metering.console.quarantine import events as quarantine
@@ -9,11 +10,13 @@ from metering.console.usage import batches, events
 
 __all__ = [
     "batches",
+    "budgets",
     "catalogue",
     "credit_notes",
     "credits",
     "customers",
     "events",
+    "holds",
     "invoices",
     "payments",
     "prices",

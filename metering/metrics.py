@@ -12,7 +12,10 @@ from prometheus_client.registry import Collector
 
 from metering.health import is_monitoring, waiting
 from metering.ingest.models import IS_BILLED
+from metering.limits.gateway.unaccounted import unaccounted_since
+from metering.periods import DAY
 from omixa_billing.api.errors import error_response
+from omixa_billing.api.fields import json_number
 
 UNPRICED = f"SELECT coalesce(sum(requests), 0) FROM metering_hourlyrollup WHERE price_id = 0 AND {IS_BILLED}"  # noqa: S608
 
@@ -21,7 +24,9 @@ class BacklogCollector(Collector):
     """What waits, read from the database at each scrape: the same whichever process answers."""
 
     def collect(self) -> list[GaugeMetricFamily]:
-        backlog = waiting(timezone.now())
+        now = timezone.now()
+        backlog = waiting(now)
+        unaccounted, unaccounted_usd = unaccounted_since(now - DAY)
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM metering_quarantinedevent WHERE settled_at IS NULL")
             (quarantined,) = cursor.fetchone()
@@ -33,6 +38,8 @@ class BacklogCollector(Collector):
             "omixa_waiting_oldest_seconds": ("Age of the oldest waiting batch", backlog["oldest_age_seconds"]),
             "omixa_quarantined_events": ("Quarantined events not settled", quarantined),
             "omixa_unpriced_events": ("Recorded events waiting for a price", int(unpriced)),
+            "omixa_unaccounted_requests": ("Requests allowed within a day whose hold ran out without an event", unaccounted),
+            "omixa_unaccounted_usd": ("What those may have cost at most", json_number(unaccounted_usd)),
         }
         return [GaugeMetricFamily(name, text, value=value) for name, (text, value) in gauges.items()]
 

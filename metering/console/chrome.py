@@ -16,10 +16,13 @@ from metering.console.backlog import open_quarantine, waiting_batches
 from metering.ingest.models import Batch, QuarantinedEvent
 from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.models import Invoice
+from metering.limits.models import Budget
 from metering.rollups.models import Rerating
 from workspaces.models import APIKey, Gateway, Workspace
 
 SEARCH_LIMIT = 10
+# Pages below a list that have their own place in the menu.
+OF_THEIR_OWN = ("admin:metering_usageevent_unpriced", "admin:metering_hold_unaccounted")
 # Which table a public id belongs to.
 BY_PREFIX = {
     "ws_": Workspace,
@@ -28,6 +31,7 @@ BY_PREFIX = {
     "bat_": Batch,
     "qrn_": QuarantinedEvent,
     "price_": PriceVersion,
+    "bgt_": Budget,
     "inv_": Invoice,
     "cn_": CreditNote,
     "rrt_": Rerating,
@@ -105,6 +109,15 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         ),
         _group(
+            "Limits",
+            [
+                _item("Budgets", "speed", "metering_budget_changelist", request),
+                _item("Held now", "lock_clock", "metering_hold_changelist", request),
+                _item("Refused requests", "do_not_disturb_on", "metering_refusedrequests_changelist", request),
+                _item("Unaccounted requests", "help", "metering_hold_unaccounted", request),
+            ],
+        ),
+        _group(
             "Billing",
             [
                 _item("Invoices", "request_quote", "metering_invoice_changelist", request),
@@ -142,8 +155,8 @@ def _group(title: str, items: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _item(title: str, icon: str, page: str, request: HttpRequest, badge: str | None = None) -> dict[str, Any]:
     link = reverse(f"admin:{page}")
-    unpriced = reverse("admin:metering_usageevent_unpriced")
-    here = request.path == link or (request.path.startswith(link) and page != "index" and request.path != unpriced)
+    within = request.path.startswith(link) and page != "index" and request.path not in map(reverse, OF_THEIR_OWN)
+    here = request.path == link or within
     item: dict[str, Any] = {"title": title, "icon": icon, "link": link, "active": here}
     # A count of nothing is no warning: the badge appears with the first.
     if badge and (text := globals()[badge](request)) != "0":

@@ -51,12 +51,13 @@ class WorkspaceWithFiguresAdmin(MoneyOfAWorkspace, WorkspaceAdmin):
     list_display = ("name", "public_id", "kind", "spend_this_month", "keys", "events", "created_at")
     list_display_links = ("name",)
     readonly_fields = (*WorkspaceAdmin.readonly_fields, "spend_this_month")
-    fields = (("name", "email"), ("public_id", "created_at"), ("billed", "currency"), "spend_this_month")
+    fields = (("name", "email"), ("public_id", "created_at"), ("billed", "currency"), ("models", "spend_this_month"))
     actions_detail = (
         "create_key",
         "invite_member",
         # As many as leave the workspace's name its place in the heading.
         {"title": "Billing", "items": ["billing_terms", "grant_credit"]},
+        {"title": "Limits", "items": ["allowed_models", "create_budget", "budgets"]},
         {"title": "Go to", "items": ["usage_events", "invoices", "payments", "credits"]},
     )
 
@@ -93,6 +94,16 @@ class WorkspaceWithFiguresAdmin(MoneyOfAWorkspace, WorkspaceAdmin):
     @action(description="Usage events", url_path="usage-events", icon="receipt_long")
     def usage_events(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return redirect(events_of(get_object_or_404(Workspace, pk=object_id)))
+
+    @action(description="Create a budget", url_path="create-budget", icon="add")
+    def create_budget(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        workspace = get_object_or_404(Workspace, pk=object_id)
+        return redirect(f"{reverse('admin:metering_budget_add')}?workspace={workspace.pk}")
+
+    @action(description="Budgets", url_path="budgets", icon="speed")
+    def budgets(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        workspace = get_object_or_404(Workspace, pk=object_id)
+        return redirect(f"{reverse('admin:metering_budget_changelist')}?workspace__id__exact={workspace.pk}")
 
     @action(description="Invoices", url_path="invoices", icon="request_quote")
     def invoices(self, request: HttpRequest, object_id: str) -> HttpResponse:

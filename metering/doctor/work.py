@@ -4,15 +4,19 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from metering.doctor.findings import ERROR, WARNING, Finding
+from metering.dollars import usd_text
 from metering.health import waiting
 from metering.jobs.models import JobRun
 from metering.jobs.run import SCHEDULE
+from metering.limits.gateway.unaccounted import unaccounted_since
+from metering.periods import DAY
 from omixa_billing.celery import app
 
 WAITS_LONG = 60.0  # seconds; a batch is processed within one
 WAITS_TOO_LONG = 600.0
 SCHEDULE_AT_LEAST_EVERY = timedelta(minutes=10)  # its most frequent jobs run every minute
 SECONDS_FOR_WORKERS = 5.0
+MANY_UNACCOUNTED = 100
 
 
 def waiting_found(now: datetime, runs: bool) -> Iterator[Finding]:
@@ -24,6 +28,15 @@ def waiting_found(now: datetime, runs: bool) -> Iterator[Finding]:
     message = f"{backlog['batches']:,} batches wait for a worker, the oldest for {backlog['oldest_age_seconds']:,.0f} seconds."
     fix = "See log/worker.log, and add workers with WORKER_CONCURRENCY." if runs else "Start the product: make run."
     yield Finding("waiting", severity, message, fix)
+
+
+def unaccounted_found(now: datetime) -> Iterator[Finding]:
+    """Of the last day. A gateway that is killed loses a few; more means that its events do not arrive."""
+    requests, usd = unaccounted_since(now - DAY)
+    if requests < MANY_UNACCOUNTED:
+        return
+    message = f"{requests:,} requests of the last day were allowed and sent no event: up to {usd_text(usd)} is not billed."
+    yield Finding("unaccounted", WARNING, message, "See Unaccounted requests in the console, by gateway, and look at its log.")
 
 
 def workers_found() -> Iterator[Finding]:

@@ -57,6 +57,12 @@ omixa_quarantined_events {quarantined}
 # HELP omixa_unpriced_events Recorded events waiting for a price
 # TYPE omixa_unpriced_events gauge
 omixa_unpriced_events {unpriced}
+# HELP omixa_unaccounted_requests Requests allowed within a day whose hold ran out without an event
+# TYPE omixa_unaccounted_requests gauge
+omixa_unaccounted_requests {unaccounted}
+# HELP omixa_unaccounted_usd What those may have cost at most
+# TYPE omixa_unaccounted_usd gauge
+omixa_unaccounted_usd {unaccounted_usd}
 """
 
 
@@ -65,7 +71,7 @@ def test_many_workspaces_gateways_and_models_add_no_line_and_no_query(settings: 
     client = Client(headers={"Authorization": "Bearer s3cret"})
 
     def scrape() -> str:
-        with django_assert_num_queries(3):
+        with django_assert_num_queries(4):
             return client.get("/metrics").content.decode()
 
     def figures(text: str) -> dict[str, float]:
@@ -86,12 +92,14 @@ def test_many_workspaces_gateways_and_models_add_no_line_and_no_query(settings: 
     assert abs(len(after) - len(before)) < 300  # digits
 
 
-def test_what_waits_is_five_figures_of_a_known_size() -> None:
+def test_what_waits_is_seven_figures_of_a_known_size() -> None:
     registry = CollectorRegistry()
     registry.register(BacklogCollector())
     text = generate_latest(registry).decode()
-    assert text == BACKLOG.format(batches="0.0", oldest="0.0", quarantined="0.0", unpriced="0.0")
-    assert len(text) == 650
+    assert text == BACKLOG.format(
+        batches="0.0", oldest="0.0", quarantined="0.0", unpriced="0.0", unaccounted="0.0", unaccounted_usd="0.0"
+    )
+    assert len(text) == 944
 
 
 def names(text: str) -> list[str]:

@@ -21,6 +21,7 @@ from workspaces.console.kit import fields
 from workspaces.console.kit.base import OperatorAdmin, ReadOnlyInline, actor_of, operator_of
 from workspaces.console.kit.pages import FormPage, secret_page
 from workspaces.keys import issue
+from workspaces.keys.allowed_models import asks_models, models_text
 from workspaces.keys.credentials import USUAL_GRACE
 from workspaces.keys.limits import NO_SCOPES, SCOPES_OF_KEY, SCOPES_OF_NEW_KEY, USUAL, changeable, has_scopes
 from workspaces.models import APIKey, Credential
@@ -53,6 +54,7 @@ class ChangeForm(forms.Form):
 
     name = fields.text("name", max_length=200)
     scopes = fields.choices_field(SCOPES_OF_KEY, APIKey.Scope.choices, NO_SCOPES)
+    models = fields.model_names("models it may ask for", "One a line. Empty: all that the workspace may ask for.")
     expires_at = fields.instant_field("expires at (UTC)", "Empty: never.", required=False)
 
 
@@ -102,12 +104,13 @@ class APIKeyAdmin(OperatorAdmin):
     fields = (
         ("name", "public_id"),
         ("workspace", "kind"),
-        ("may_also", "created_at"),
+        ("may_also", "models"),
+        ("created_at", "status_label"),
         ("created_by", "created_by_key"),
         ("last_used_at", "expires_at"),
-        ("status_label", "revoked_at"),
+        "revoked_at",
     )
-    readonly_fields = tuple(name for row in fields for name in row)
+    readonly_fields = tuple(name for row in fields for name in ([row] if isinstance(row, str) else row))
     inlines = (SecretsOfAKey,)
     actions_detail = ("change_key", "rotate", "revoke")
 
@@ -128,6 +131,10 @@ class APIKeyAdmin(OperatorAdmin):
         if not has_scopes(key.kind):
             return "-"
         return ", ".join(APIKey.Scope(scope).label.lower() for scope in key.scopes) or "nothing: it only reads"
+
+    @display(description="models")
+    def models(self, key: APIKey) -> str:
+        return models_text(key.allowed_models) if asks_models(key.kind) else "-"
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Of a revoked key only the name can be changed."""
@@ -168,11 +175,13 @@ class APIKeyAdmin(OperatorAdmin):
         key = get_object_or_404(APIKey, pk=object_id)
 
         def act(asked: dict[str, Any]) -> HttpResponse:
+            if asked.get("models", key.allowed_models) == initial["models"]:
+                asked.pop("models", None)  # what was not touched stays: a key may also be allowed none
             issue.change_key(key, asked, actor_of(request), timezone.now(), operator_of(request))
             messages.success(request, "The key is saved.")
             return redirect(self._page_of(key))
 
-        initial = {"name": key.name, "scopes": key.scopes, "expires_at": key.expires_at}
+        initial = {"name": key.name, "scopes": key.scopes, "expires_at": key.expires_at, "models": key.allowed_models or None}
         page = FormPage("Change the key", act, self._page_of(key), change_form_of(key), initial=initial)
         return page.respond(request, self, key)
 

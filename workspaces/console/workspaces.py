@@ -21,6 +21,7 @@ from workspaces.console.kit.base import OperatorAdmin, ReadOnlyInline, actor_of,
 from workspaces.console.kit.pages import FormPage
 from workspaces.console.leaving import KeysOfALeavingPerson
 from workspaces.keys import issue
+from workspaces.keys.allowed_models import change_workspace_models, models_text
 from workspaces.keys.makers import choice_sent, keys_of_person
 from workspaces.members import members
 from workspaces.members.invitations.invite import invite
@@ -39,6 +40,11 @@ class NewWorkspaceForm(forms.Form):
 class NewMemberForm(forms.Form):
     email = fields.email("email", "The person gets a mail with a link, and is a member once they accept.")
     role = fields.choice("role", ROLES)
+
+
+class ModelsForm(forms.Form):
+    models = fields.model_names("models its keys may ask for", "One a line, as clients name them. Empty: all.")
+    refuses_unpriced = fields.switch_field("refuse a model that has no price", "Else it is recorded, and priced later.")
 
 
 class MemberRoleForm(forms.Form):
@@ -87,8 +93,8 @@ class WorkspaceAdmin(OperatorAdmin):
     search_fields = ("public_id__exact", "name__icontains", "email__icontains")
     search_help_text = "A workspace's id, or a part of its name or address"
     ordering = ("name", "id")
-    fields: Any = (("name", "email"), ("public_id", "created_at"), ("billed", "currency"))
-    readonly_fields: Any = ("public_id", "created_at", "billed", "currency")
+    fields: Any = (("name", "email"), ("public_id", "created_at"), ("billed", "currency"), "models")
+    readonly_fields: Any = ("public_id", "created_at", "billed", "currency", "models")
     inlines = (MembersOfAWorkspace, InvitationsOfAWorkspace)
     actions_detail: Any = ("create_key", "invite_member")
 
@@ -97,6 +103,11 @@ class WorkspaceAdmin(OperatorAdmin):
         if workspace.suspended_at is not None:
             return "suspended"
         return "sandbox" if workspace.sandbox else ""
+
+    @display(description="models")
+    def models(self, workspace: Workspace) -> str:
+        unpriced = "; without a price refused" if workspace.refuses_unpriced else ""
+        return models_text(workspace.allowed_models) + unpriced
 
     @display(description="kind")
     def billed(self, workspace: Workspace) -> str:
@@ -143,6 +154,19 @@ class WorkspaceAdmin(OperatorAdmin):
             submit="Send the invitation",
             initial={"role": "owner"},
         )
+        return page.respond(request, self, workspace)
+
+    @action(description="Allowed models", url_path="models", icon="neurology")
+    def allowed_models(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        workspace = get_object_or_404(Workspace, pk=object_id)
+
+        def act(asked: dict[str, Any]) -> HttpResponse:
+            change_workspace_models(workspace, asked["models"], asked["refuses_unpriced"], actor_of(request), timezone.now())
+            messages.success(request, "The allowed models are saved. Gateways hear of it at once.")
+            return redirect(workspace_admin_url(workspace))
+
+        initial = {"models": workspace.allowed_models, "refuses_unpriced": workspace.refuses_unpriced}
+        page = FormPage("Save the allowed models", act, workspace_admin_url(workspace), ModelsForm, initial=initial)
         return page.respond(request, self, workspace)
 
 

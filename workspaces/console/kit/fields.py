@@ -22,6 +22,7 @@ from unfold.widgets import (
 )
 
 from workspaces.console.kit.widgets import FoundRow, FoundRows
+from workspaces.keys.allowed_models import lines_of_models, models_of_lines
 from workspaces.keys.credentials import GRACES
 from workspaces.models import APIKey, Gateway, Workspace
 
@@ -77,6 +78,22 @@ def long_text(label: str, help_text: str = "", required: bool = True, **extra: A
         required=required,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         **extra,
+    )
+
+
+class ModelNamesField(forms.CharField):
+    """Names of models, one a line; its value is their list, or None for all."""
+
+    def prepare_value(self, value: Any) -> str:
+        return value if isinstance(value, str) else lines_of_models(value)
+
+    def clean(self, value: Any) -> Any:
+        return models_of_lines(super().clean(value))
+
+
+def model_names(label: str, help_text: str = "") -> forms.CharField:
+    return ModelNamesField(
+        label=capfirst(label), help_text=help_text, required=False, widget=UnfoldAdminTextareaWidget(attrs={"rows": 4})
     )
 
 
