@@ -46,7 +46,12 @@ def given() -> dict[str, dict[str, str]]:
         "admin:metering_quarantinedevent_edit_and_replay": {"reason": "wrong"},
         "admin:workspaces_apikey_add": {"workspace": str(acme.pk), "name": "Another", "kind": "live"},
         "admin:django_celery_beat_periodictask_add": {"regtask": "metering.send_notices", "interval": str(interval)},
+        "admin:metering_budget_add": {"workspace": str(acme.pk), "scope": "workspace", "window": "week", "limit": "5"},
+        "admin:metering_budget_change_limit": {"limit": "5"},
+        "admin:workspaces_workspace_allowed_models": {"models": "codex-mini"},
         "pages:billing_buy": {"amount": "5.00"},
+        "pages:budget": {"limit": "5.00"},
+        "pages:budget_new": {"scope": "workspace", "window": "day", "limit": "5.00"},
         "pages:billing_preferences": {"amount": "5.00", "threshold": "1.00"},
     }
 
