@@ -26,6 +26,7 @@ SENTENCES = {
     "budget.changed": "changed budget {target}",
     "budget.created": "created budget {target}",
     "budget.deleted": "deleted budget {target}",
+    "budgets.rebuilt": "counted the budgets of {target} again",
     "catalogue.loaded": "loaded {target}",
     "credential.refused": "used a credential that was refused ({target})",
     "credit.granted": "granted credit {target}",

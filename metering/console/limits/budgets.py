@@ -142,8 +142,8 @@ class BudgetAdmin(OperatorAdmin):
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         def act(asked: dict[str, Any]) -> HttpResponse:
             about = asked.pop("workspace"), asked.pop("scope"), asked.pop("scope_id")
-            who = {"actor": actor_of(request), "user": operator_of(request)}
-            budget = set_budget(*about, **asked, **who, replaces=False, now=timezone.now())
+            actor, now = actor_of(request), timezone.now()
+            budget = set_budget(*about, **asked, replaces=False, actor=actor, now=now, user=operator_of(request))
             messages.success(request, "The budget is created, with the usage of its window.")
             return redirect(self._page_of(budget))
 
