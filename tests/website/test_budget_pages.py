@@ -14,7 +14,9 @@ from metering.limits.held_and_refused import refused_lately
 from metering.limits.models import Budget
 from metering.website.budgets.rows import budget_rows
 from tests.kit.factories import NOW, an_event, make_key, make_price, send
-from tests.website.conftest import Browser, Tenant, browser_of, person, words_of
+from tests.kit.pages import words_of
+from tests.kit.people import Browser, browser_of, person
+from tests.website.conftest import Tenant
 from workspaces.keys.allowed_models import change_workspace_models
 from workspaces.models import APIKey, AuditEntry, Gateway
 

@@ -26,7 +26,7 @@ SENTENCES = {
     "budget.changed": "changed budget {target}",
     "budget.created": "created budget {target}",
     "budget.deleted": "deleted budget {target}",
-    "budgets.rebuilt": "counted the budgets of {target} again",
+    "budgets.rebuilt": "counted budgets again",
     "catalogue.loaded": "loaded {target}",
     "credential.refused": "used a credential that was refused ({target})",
     "credit.granted": "granted credit {target}",

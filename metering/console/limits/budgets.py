@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
@@ -78,14 +79,15 @@ class BudgetAdmin(OperatorAdmin):
     sortable_by = ()
     fields = (
         ("workspace", "public_id"),
-        ("named", "limit_text"),
+        ("scope", "scope_id"),
+        ("limit_text", "created_at"),
         ("spent", "held"),
         ("left", "of_which"),
         ("mode_label", "would_have_refused"),
         ("begun", "resets"),
-        ("time_zone", "created_at"),
+        "time_zone",
     )
-    readonly_fields = tuple(name for row in fields for name in row)
+    readonly_fields = tuple(name for row in fields for name in ([row] if isinstance(row, str) else row))
     actions_detail = ("change_limit", "delete_it")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
@@ -96,7 +98,7 @@ class BudgetAdmin(OperatorAdmin):
 
     @display(description="for")
     def named(self, budget: Budget) -> SafeString:
-        said = budget.get_scope_display() + (f" {budget.scope_id}" if budget.scope_id else "")
+        said = f"{budget.get_scope_display()} {Truncator(budget.scope_id).chars(32)}".strip()
         return format_html('<span>{}<br><span class="console-note">{}</span></span>', said, budget.public_id)
 
     @display(description="limit")

@@ -14,6 +14,7 @@ from django.urls import path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 
@@ -26,6 +27,7 @@ from workspaces.console.kit.base import OperatorAdmin
 from workspaces.models import Gateway
 
 DAYS = 30
+LONGEST = 32  # of names in lists; a row's page has them whole
 COLUMNS = ["Day (UTC)", "Gateway", "#Authorised", "#Settled", "#Released", "#Running", "#Unaccounted", "#Unaccounted USD"]
 STATES = ("authorised", "settled", "released", "live", "unaccounted")
 
@@ -35,8 +37,8 @@ class HoldAdmin(OperatorAdmin):
 
     called = "Held now"
     when_empty = "Nothing is held: no gateway has a request running that it asked about."
-    list_display = ("request_id", "workspace", "key", "model", "held", "made", "until")
-    list_display_links = ("request_id",)
+    list_display = ("request_text", "workspace", "key", "model_text", "held", "made", "until")
+    list_display_links = ("request_text",)
     list_filter = (("workspace", AutocompleteSelectFilter), ("gateway", AutocompleteSelectFilter))
     list_select_related = ("workspace", "key", "gateway")
     search_fields = ("public_id__exact", "request_id__exact")
@@ -58,6 +60,14 @@ class HoldAdmin(OperatorAdmin):
 
     def heading_of(self, row: Hold) -> str:
         return row.public_id
+
+    @display(description="request")
+    def request_text(self, hold: Hold) -> str:
+        return Truncator(hold.request_id).chars(LONGEST)
+
+    @display(description="model")
+    def model_text(self, hold: Hold) -> str:
+        return Truncator(hold.model).chars(LONGEST)
 
     @display(description="held")
     def held(self, hold: Hold) -> SafeString:
@@ -96,7 +106,7 @@ class HoldAdmin(OperatorAdmin):
 class RefusedRequestsAdmin(OperatorAdmin):
     called = "Refused requests"
     when_empty = "Requests that a gateway asked about and was refused appear here, by hour and reason, for 30 days."
-    list_display = ("why", "workspace", "key", "model", "many", "hour_text", "last_text")
+    list_display = ("why", "workspace", "key", "model_text", "many", "hour_text", "last_text")
     list_display_links = ("why",)
     list_filter = (("workspace", AutocompleteSelectFilter),)
     list_select_related = ("workspace", "key")
@@ -110,6 +120,10 @@ class RefusedRequestsAdmin(OperatorAdmin):
     @display(description="reason")
     def why(self, refused: RefusedRequests) -> str:
         return WHY.get(refused.reason, refused.reason)
+
+    @display(description="model")
+    def model_text(self, refused: RefusedRequests) -> str:
+        return Truncator(refused.model).chars(LONGEST)
 
     @display(description="requests")
     def many(self, refused: RefusedRequests) -> SafeString:
