@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from metering.catalogue.models import LanguageModel
 
 
-class Provider(NamedTuple):
+class LiteLLMProvider(NamedTuple):
     """LiteLLM's name of a provider, and its parameters by the variables of the environment that hold them."""
 
     name: str
@@ -14,17 +14,19 @@ class Provider(NamedTuple):
 
 
 PROVIDERS = {
-    "anthropic": Provider("anthropic", {"api_key": "ANTHROPIC_API_KEY"}),
-    "azure-openai": Provider("azure", {"api_key": "AZURE_API_KEY", "api_base": "AZURE_API_BASE"}),
-    "google": Provider("gemini", {"api_key": "GEMINI_API_KEY"}),
-    "google-vertex": Provider("vertex_ai", {"vertex_project": "VERTEXAI_PROJECT", "vertex_location": "VERTEXAI_LOCATION"}),
-    "mistral": Provider("mistral", {"api_key": "MISTRAL_API_KEY"}),
-    "openai": Provider("openai", {"api_key": "OPENAI_API_KEY"}),
-    "xai": Provider("xai", {"api_key": "XAI_API_KEY"}),
+    "anthropic": LiteLLMProvider("anthropic", {"api_key": "ANTHROPIC_API_KEY"}),
+    "azure-openai": LiteLLMProvider("azure", {"api_key": "AZURE_API_KEY", "api_base": "AZURE_API_BASE"}),
+    "google": LiteLLMProvider("gemini", {"api_key": "GEMINI_API_KEY"}),
+    "google-vertex": LiteLLMProvider(
+        "vertex_ai", {"vertex_project": "VERTEXAI_PROJECT", "vertex_location": "VERTEXAI_LOCATION"}
+    ),
+    "mistral": LiteLLMProvider("mistral", {"api_key": "MISTRAL_API_KEY"}),
+    "openai": LiteLLMProvider("openai", {"api_key": "OPENAI_API_KEY"}),
+    "xai": LiteLLMProvider("xai", {"api_key": "XAI_API_KEY"}),
 }
 
 
-def model_list(echo: str | None, have: Collection[str]) -> list[dict[str, Any]]:
+def litellm_models(echo: str | None, have: Collection[str]) -> list[dict[str, Any]]:
     """Every model of the catalogue; those that were only seen in usage are none of ours.
 
     With the address of an echo: the models whose provider's variables are among those that we `have`, or, where there are none
@@ -40,7 +42,7 @@ def model_list(echo: str | None, have: Collection[str]) -> list[dict[str, Any]]:
 
 def _entry(model: LanguageModel) -> dict[str, Any]:
     served = model.alias_of or model
-    provider = PROVIDERS.get(served.provider) or Provider(served.provider or "openai", {})
+    provider = PROVIDERS.get(served.provider) or LiteLLMProvider(served.provider or "openai", {})
     parameters = {name: f"os.environ/{variable}" for name, variable in provider.parameters.items()}
     return {"model_name": model.slug, "litellm_params": {"model": f"{provider.name}/{served.slug}", **parameters}}
 

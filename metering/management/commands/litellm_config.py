@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from metering.catalogue.litellm import model_list
+from metering.catalogue.litellm import litellm_models
 from omixa_billing.commands import JsonCommand
 
 
@@ -14,4 +14,4 @@ class Command(JsonCommand):
         parser.add_argument("--have", action="append", default=[], metavar="NAME", help="a provider's variable that is set")
 
     def act(self, *, echo: str | None, have: list[str], **options: Any) -> dict[str, Any]:
-        return {"model_list": model_list(echo, have)}
+        return {"model_list": litellm_models(echo, have)}
