@@ -11,7 +11,7 @@ LOCK = $(COMPILE) pyproject.toml
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL = help
-.PHONY: help run gateway test test-gateway lint format bench chaos lock lock-gateway clean
+.PHONY: help run gateway test test-gateway check lint format bench chaos lock lock-gateway clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -32,10 +32,13 @@ test-gateway: ## the plug-in through a real LiteLLM in front of a real instance;
 	.venv-gateway/bin/python -m pytest -c integrations/litellm/pyproject.toml -p no:cacheprovider \
 		integrations/litellm/gateway_tests $(ARGS)
 
-test: ## the whole test suite, in as many processes as there are cores; choose with ARGS="-k words"
+test: ## the whole test suite, in as many processes as there are cores; choose with ARGS="-k words", search deeper with DEEP=1
 	@scripts/bootstrap.sh requirements-dev.lock
 	@scripts/debian.sh chromium nginx-light rabbitmq-server
 	$(PYTHON_IN_VENV) -m pytest --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder $(ARGS)
+
+check: lint ## what lint checks, and every test that needs no server: to run before each commit
+	$(PYTHON_IN_VENV) -m pytest --without-servers --numprocesses=$(PROCESSES) --dist=worksteal $(ARGS)
 
 lint: ## style, types, and that no migration is missing
 	@scripts/bootstrap.sh requirements-dev.lock

@@ -9,17 +9,16 @@ import pytest
 import pytest_django.fixtures
 from allauth.account.internal.flows import login
 from allauth.account.internal.userkit import user_id_to_str
-from django.apps import apps
 from django.contrib.auth.signals import user_logged_in
 from django.core.management.sql import emit_post_migrate_signal
 from django.db import connection
-from django.db.models.signals import post_migrate
+from django.test import TransactionTestCase
 from psycopg import sql
 from pytest_django.plugin import DjangoDbBlocker
 
 from omixa_billing.embedded import home
 from tests import isolation
-from tests.kit import statements, static_files
+from tests.kit import needs, statements, static_files
 from tests.kit.cast import acme, codex_mini, gateway, invoice, key, stripe, use
 from tests.kit.commits import done_on_commit
 from tests.kit.prepared import TEST_DATABASE
@@ -31,12 +30,16 @@ hypothesis.settings.register_profile("omixa", database=None, print_blob=True)
 hypothesis.settings.load_profile("omixa")
 
 # Folders of tests that take minutes.
-LONG = {"chaos", "scenarios", "exactness", "front", "browser", "openapi", "every_address"}
+LONG = {"chaos", "scenarios", "exactness", "front", "browser", "openapi", "every_address", "fuzz", "rate_limits"}
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Long stories first, in whatever order they were shuffled into: begun last they would keep one process busy alone."""
+    if config.getoption("without_servers"):
+        left_out = [item for item in items if needs.server(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
     items.sort(key=lambda item: item.path.parent.name not in LONG)
 
 
@@ -52,8 +55,8 @@ def _prepared_database(django_test_environment: None, django_db_blocker: DjangoD
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlocker) -> None:
-    """Django empties the tables after a test that commits. Only this database allows it, to all who connect from now on."""
+def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """After a test that commits all is as it was found. Only this database lets a test empty a table that is never emptied."""
     is_prepared = home.uses_embedded_postgres() and not request.config.getoption("create_db")
     request.getfixturevalue("_prepared_database" if is_prepared else "_migrated_database")
     with django_db_blocker.unblock():
@@ -61,8 +64,10 @@ def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: DjangoDbB
         with connection.cursor() as cursor:
             cursor.execute(sql.SQL("ALTER DATABASE {} SET omixa.may_truncate = 'on'").format(name))
         migrated = isolation.Migrated()
-        post_migrate.connect(migrated.put_back, sender=apps.get_app_config("metering"), weak=False)  # sent after emptying too
         connection.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _: migrated.put_back())
+        yield
 
 
 @pytest.fixture(autouse=True)

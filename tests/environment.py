@@ -24,6 +24,10 @@ DURABLE = ("fsync", "synchronous_commit", "full_page_writes")  # of data that no
 _running = ExitStack()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--without-servers", action="store_true", help="only tests that need no database and no other process")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """The one moment before pytest-django reads the settings."""
@@ -38,7 +42,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     _running.callback(shutil.rmtree, folder, ignore_errors=True)
     os.environ["INVOICE_MINIMUM"] = "0.00"  # the tests' usage is small; what the minimum does has tests of its own
     os.environ["RATE_LIMITS"] = "off"  # tests ask more of one address in a minute than any caller may
-    if _only_hands_out_tests(early_config):
+    if _only_hands_out_tests(early_config) or early_config.known_args_namespace.without_servers:
         return
     try:
         if home.uses_embedded_postgres():

@@ -14,7 +14,7 @@ from tests.chaos.stage import Stage
 from tests.chaos.world import make_world
 
 SEED = 20261101
-SWEEP_EVERY = 2  # seconds instead of ten, since so many stories end with waiting for it
+SWEEP_EVERY = 2  # seconds instead of ten, or of a minute for orders, since so many stories end with waiting for it
 MOST_WAITING = 20  # batches, so that a queue that fills up is refused soon
 
 

@@ -41,9 +41,10 @@ def sweep_more_often(seconds: int) -> None:
     """As an operator would in the console."""
     from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-    sweep = PeriodicTask.objects.get(task="metering.sweep_inbox")
-    sweep.interval, _ = IntervalSchedule.objects.get_or_create(every=seconds, period="seconds")
-    sweep.save()
+    interval, _ = IntervalSchedule.objects.get_or_create(every=seconds, period="seconds")
+    for sweep in PeriodicTask.objects.filter(task__in=["metering.sweep_inbox", "metering.send_lost_orders"]):
+        sweep.interval = interval
+        sweep.save()
 
 
 if __name__ == "__main__":

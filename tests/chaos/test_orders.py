@@ -5,7 +5,7 @@ import time
 from tests.chaos.stage import Stage
 
 OPERATOR = "operator@chaos.example"
-SECONDS_TO_RUN = 180  # beat looks once a minute
+SECONDS_TO_RUN = 180  # on a busy machine
 
 # As of ten minutes ago, so that the first sweep that looks finds it due.
 ORDER = f"""

@@ -15,8 +15,8 @@ from tests.exactness.histories import FIRST
 from tests.exactness.history import BEGINNING, Correct, Look, Operation, Send
 from tests.exactness.oracle import Identity, Recorded
 from tests.kit.concurrent import all_succeed_at_once
+from tests.kit.depth import in_rounds, rounds
 from tests.kit.factories import forget_names, work
-from tests.kit.searches import bounded, rounds
 
 PER_BATCH = 3
 
@@ -24,7 +24,7 @@ PER_BATCH = 3
 @pytest.mark.django_db
 @rounds
 @given(arrangements=two_arrangements())
-@bounded(12)
+@in_rounds(5)
 def test_any_order_and_batching_ends_in_the_same_state(
     shared: None, round: int, arrangements: tuple[list[Operation], list[Operation]]
 ) -> None:
@@ -50,7 +50,7 @@ def known(each: Recorded) -> tuple[object, ...]:
 @pytest.mark.django_db(transaction=True)
 @rounds
 @given(traffic=traffic())
-@bounded(12)
+@in_rounds(5)
 def test_two_workers_at_once_end_where_one_does(shared: None, round: int, traffic: Traffic) -> None:
     """Each example has keys and models of its own, and leaves them behind."""
     both = Both(f"-{Both.made}")

@@ -1,25 +1,23 @@
 """Whatever stands in an address: no error of ours, no traceback in the log, no dear query, no huge answer.
 
-Each page is asked once with something hostile in every parameter that it looks up. `FUZZ=all` tries every value in every
-parameter alone, which takes an hour; `FUZZ_STEP=20` each twentieth of them.
+Each page is asked once with something hostile in every parameter that it looks up. With DEEP each parameter gets values alone,
+all of them from DEEP=20 on.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from itertools import count
 from urllib.parse import quote
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.every_address.addresses import every_address
 from tests.fuzz.conftest import SIGNS_OUT, Product, callers_of
 from tests.fuzz.values import IN_ADDRESS
+from tests.kit.depth import DEEP, search, share
 
-ALL = os.environ.get("FUZZ") == "all"
-STEP = int(os.environ.get("FUZZ_STEP", "1"))
 # Refused before any other value is looked at: not in short with others.
 NOT_REFUSED = [value for value in IN_ADDRESS if "%00" not in value]
 REFUSED_FIRST = ("workspace", "_to_field")
@@ -30,10 +28,10 @@ def queries(product: Product) -> Iterator[tuple[str, str, str]]:
     """Who asks which path with which query."""
     turn = count()
     for page in product.pages:
-        if ALL:
+        if DEEP:
             for name in page.names:
                 for value in IN_ADDRESS:
-                    if next(turn) % STEP == 0:
+                    if next(turn) % share() == 0:
                         yield page.who, page.path, f"{name}={value}"
         else:
             pairs = {name: f"{name}={NOT_REFUSED[next(turn) % len(NOT_REFUSED)]}" for name in page.names}
@@ -56,7 +54,7 @@ def test_nothing_in_a_path_breaks_it(product: Product) -> None:
     for at, value in enumerate(values):
         odd = value.replace("/", "%2F")
         paths = [path for path in every_address(product.world, odd) if odd in path and SIGNS_OUT not in path]
-        for path in paths if ALL else paths[at :: len(values)]:
+        for path in paths if DEEP else paths[at :: len(values)]:
             for who in callers_of(path):
                 answer = product.ask(who, "GET", path)
                 if answer.faults:
@@ -65,14 +63,7 @@ def test_nothing_in_a_path_breaks_it(product: Product) -> None:
     assert faults == []
 
 
-@settings(
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    max_examples=2_000 if ALL else 25,
-    derandomize=not ALL,
-    phases=[Phase.generate, Phase.shrink],
-    database=None,
-)
+@search(25, 500)
 @given(data=st.data())
 def test_no_combination_of_parameters_breaks_a_page(product: Product, data: st.DataObject) -> None:
     """Several at once, some of them twice, with values from the table and with any text."""

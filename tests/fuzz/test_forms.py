@@ -1,13 +1,12 @@
 """Whatever stands in a form: what is wrong is said beside its field and changes nothing, and nothing is an error of ours.
 
 Each form is sent once for a few of its fields with something hostile in one and what a person would write in the others.
-`FUZZ=all` tries every value in every field.
+With DEEP each field gets several values, all of them from DEEP=20 on.
 """
 
 from __future__ import annotations
 
 import html
-import os
 from collections.abc import Iterator
 from itertools import count
 
@@ -18,9 +17,9 @@ from tests.fuzz.conftest import Product
 from tests.fuzz.html_forms import Form
 from tests.fuzz.observed import observing
 from tests.fuzz.values import ENORMOUS, IN_FORM
+from tests.kit.depth import DEEP, share
 
-ALL = os.environ.get("FUZZ") == "all"
-STEP = int(os.environ.get("FUZZ_STEP", "1"))
+FIELDS = 2  # without DEEP each second one
 LONGEST_STORED = 100_000
 COUNTS = ["99999999999", "-5", "abc", "1001", "9" * 5_000]  # of rows that a form says it has
 
@@ -57,15 +56,15 @@ def shows(answer: Answered, error: str) -> bool:
 
 
 def attempts(product: Product) -> Iterator[tuple[str, Form, dict[str, list[str]], str, str]]:
-    turn = count()
+    turn, sent = count(), count()
     for who, form in product.forms():
         for body in bodies(form):
             with observing() as looked_up:
                 product.ask(who, "POST", form.action, body)
             for name in sorted((body.keys() | looked_up) - {"csrfmiddlewaretoken", ""}):
                 values = IN_FORM + COUNTS if name.endswith("_FORMS") else IN_FORM
-                for value in values if ALL else [values[next(turn) % len(values)]]:
-                    if not ALL or next(turn) % STEP == 0:
+                for value in values if DEEP else [values[next(turn) % len(values)]]:
+                    if next(sent) % (share() if DEEP else FIELDS) == 0:
                         yield who, form, body, name, value
 
 

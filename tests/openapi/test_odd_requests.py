@@ -1,6 +1,6 @@
 """What no schema describes: broken bytes in paths, queries, headers and bodies. It is the caller's mistake, never a 500.
 
-`ODD_EXAMPLES=5000 pytest tests/openapi/test_odd_requests.py` searches deeper, and from another seed each time.
+`DEEP=5 pytest tests/openapi/test_odd_requests.py` searches deeper, and from another seed each time.
 """
 
 from __future__ import annotations
@@ -8,23 +8,22 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import os
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from django.db import transaction
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.kit.days import fixed_day
+from tests.kit.depth import search
 from tests.kit.world import IN_PATH, World
 from tests.openapi.document import document
 from tests.openapi.server import Answer, ask
 
 __all__ = ["fixed_day"]
 
-EXAMPLES = int(os.environ.get("ODD_EXAMPLES", "0"))
 NO_SCHEMA = ["/healthz", "/readyz", "/metrics", "/api/v1/schema/", "/api/v1/docs/", "/api/v1/nothing", "/gateway/v1/"]
 OPERATIONS = [("GET", path) for path in NO_SCHEMA] + [
     (method.upper(), path) for path, operations in document()["paths"].items() for method in operations
@@ -158,14 +157,7 @@ bodies = st.one_of(
     st.just(b'{"events":["\xff"]}'),
     st.sampled_from([b"\xff\xfe", b'{"name":"\xff"}', b'{"name":"\xed\xa0\x80"}', b"\x1f\x8b", b" " * 6_000_000]),
 )
-BOUNDED = settings(
-    deadline=None,
-    database=None,
-    derandomize=not EXAMPLES,
-    max_examples=EXAMPLES or 150,
-    suppress_health_check=list(HealthCheck),
-    phases=[phase for phase in Phase if phase is not Phase.explain],
-)
+BOUNDED = search(50, 1_000)
 pytestmark = pytest.mark.django_db
 operations = st.sampled_from(OPERATIONS)
 callers = st.sampled_from(["admin key", "admin key", "live key", "gateway", "nobody"])

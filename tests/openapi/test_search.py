@@ -1,11 +1,10 @@
 """Schemathesis searches the served OpenAPI document for a request whose answer breaks it, or breaks the product.
 
-`OPENAPI_EXAMPLES=500 pytest tests/openapi` searches deeper, and from another seed each time.
+`DEEP=1 pytest tests/openapi` searches deeper, and from another seed each time.
 """
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import schemathesis
@@ -19,13 +18,13 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.kit.days import fixed_day
+from tests.kit.depth import DEEP, examples
 from tests.kit.world import IN_PATH, World
 from tests.openapi.document import strict_document
 from tests.openapi.server import application
 
 __all__ = ["fixed_day"]
 
-EXAMPLES = int(os.environ.get("OPENAPI_EXAMPLES", "0"))
 PLAIN = {"Accept-Encoding": "identity"}  # the library reads answers of a WSGI application as they come
 CHECKS = [
     schemathesis.checks.not_a_server_error,
@@ -35,7 +34,7 @@ CHECKS = [
 ]
 CONFIG = schemathesis.Config.from_dict(
     {
-        "generation": {"max-examples": EXAMPLES or 20, "deterministic": not EXAMPLES, "database": "none"},
+        "generation": {"max-examples": examples(6, 60), "deterministic": not DEEP, "database": "none"},
         "phases": {"coverage": {"enabled": True}},
     }
 )

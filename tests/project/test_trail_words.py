@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from django.contrib import admin
@@ -33,6 +34,7 @@ def modules() -> Iterator[ast.Module]:
                 yield ast.parse(path.read_text())
 
 
+@cache
 def recorded_codes() -> set[str]:
     return {code for module in modules() for node in recorded(module) for code in codes(node, module)}
 

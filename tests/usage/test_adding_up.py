@@ -1,6 +1,6 @@
 """One truth for every reader: whatever was used and however it is asked, the parts add up to the whole, to the last digit.
 
-`ADDING_UP_EXAMPLES=2000 pytest tests/usage/test_adding_up.py` searches deeper, and from another seed each time.
+`DEEP=1 pytest tests/usage/test_adding_up.py` searches deeper, and from another seed each time.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,15 +18,15 @@ from typing import Any
 
 import pytest
 from django.db import transaction
-from hypothesis import HealthCheck, Phase, assume, given, note, settings
+from hypothesis import assume, given, note
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
 from tests.kit.billing import at
+from tests.kit.depth import search
 from tests.kit.factories import NOW, forget_names, make_price
 from tests.kit.tenants import Sender, Tenant, another_key
 
-EXAMPLES = int(os.environ.get("ADDING_UP_EXAMPLES", "0"))
 GROUPS = ("model", "key_id", "service_tier", "provider", "status")
 BUCKETS = ("hour", "day", "month", "none")
 TOKENS = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
@@ -106,14 +105,7 @@ def questions(draw: st.DrawFn) -> Asked:
 
 @pytest.mark.django_db
 @given(events=st.lists(sent_events(), min_size=4, max_size=10), asked=questions(), between=instants)
-@settings(
-    deadline=None,
-    database=None,
-    derandomize=not EXAMPLES,
-    max_examples=EXAMPLES or 40,
-    suppress_health_check=list(HealthCheck),
-    phases=[phase for phase in Phase if phase is not Phase.explain],
-)
+@search(12, 300)
 def test_parts_add_up_to_the_whole(
     acme: Tenant, rival: Tenant, send: Sender, events: list[dict[str, Any]], asked: Asked, between: datetime
 ) -> None:

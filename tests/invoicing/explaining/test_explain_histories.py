@@ -1,7 +1,7 @@
 """Whatever is used, corrected, voided and reissued in whatever order: what each line bills of each request never changes.
 
 The oracle writes down at each finalization what every request counts and takes off what the invoices that stand bill of it.
-`EXACTNESS_EXAMPLES=2000 pytest tests/invoicing/explaining/test_explain_histories.py` searches deeper.
+`DEEP=8 pytest tests/invoicing/explaining/test_explain_histories.py` searches deeper.
 """
 
 from collections import Counter, defaultdict
@@ -26,8 +26,8 @@ from tests.kit.billing import AUGUST, OCTOBER, SEPTEMBER, Meter, at, tokens
 from tests.kit.corrections import correct
 from tests.kit.corrections import replace as count_anew
 from tests.kit.corrections import void as take_away
+from tests.kit.depth import in_rounds, rounds
 from tests.kit.factories import forget_names
-from tests.kit.searches import bounded, rounds
 from workspaces.models import APIKey, Workspace
 
 pytestmark = pytest.mark.django_db
@@ -125,7 +125,7 @@ def issue_however_little(settings: Any) -> None:
 
 @rounds
 @given(history=st.lists(acts, min_size=6, max_size=20))
-@bounded(20)
+@in_rounds(8)
 def test_what_a_line_bills_of_a_request_never_changes(
     use: Meter, key: APIKey, acme: Workspace, round: int, history: list[tuple[Any, ...]]
 ) -> None:

@@ -6,7 +6,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from metering.catalogue.set_price import set_price
@@ -19,6 +19,7 @@ from metering.revisions.rerating.plan import plan_rerating, scope_for
 from metering.revisions.rerating.reprice import price_waiting
 from metering.rollups.compare import rollup_differences
 from tests.kit.corrections import hand_in, replace, void
+from tests.kit.depth import search
 from tests.kit.factories import NOW, an_event, make_gateway, make_key, make_workspace, send, work
 
 pytestmark = pytest.mark.django_db
@@ -47,7 +48,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@search(20, 300)
 @given(steps=steps)
 def test_any_interleaving_ends_as_the_oracle_says(steps: list[tuple[Any, ...]]) -> None:
     number = next(numbers)
