@@ -19,7 +19,6 @@ from tests.fuzz.observed import observing
 from tests.fuzz.values import ENORMOUS, IN_FORM
 from tests.kit.depth import DEEP, share
 
-FIELDS = 2  # without DEEP each second one
 LONGEST_STORED = 100_000
 COUNTS = ["99999999999", "-5", "abc", "1001", "9" * 5_000]  # of rows that a form says it has
 
@@ -64,7 +63,7 @@ def attempts(product: Product) -> Iterator[tuple[str, Form, dict[str, list[str]]
             for name in sorted((body.keys() | looked_up) - {"csrfmiddlewaretoken", ""}):
                 values = IN_FORM + COUNTS if name.endswith("_FORMS") else IN_FORM
                 for value in values if DEEP else [values[next(turn) % len(values)]]:
-                    if next(sent) % (share() if DEEP else FIELDS) == 0:
+                    if not DEEP or next(sent) % share() == 0:
                         yield who, form, body, name, value
 
 
