@@ -139,6 +139,7 @@ def test_a_full_disk_refuses_new_requests_and_loses_none_of_the_old(
     spool = spool_at(tmp_path, product.url)
     spool.append({"number": 1})
     assert "No space left on device" in until(spool.refusal)
+    assert [path.read_bytes() for path in tmp_path.rglob("*.part")] == [b""]  # no half of an event stays
     spool.append({"number": 2})
     full["is"] = False
     until(lambda: len(product.events()) == 2)
