@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
                 ("top_ups_per_day", models.PositiveSmallIntegerField(default=3)),
                 ("top_up_stopped", models.CharField(max_length=300, default="")),
                 ("low_balance", cents(null=True)),
-                ("low_balance_notified_at", models.DateTimeField(null=True)),
+                ("low_balance_told_at", models.DateTimeField(null=True)),
                 ("created_at", models.DateTimeField(default=timezone.now)),
             ],
         ),

@@ -57,7 +57,7 @@ class PaymentAccount(models.Model):
     top_up_stopped = models.CharField(max_length=300, default="")
     # The balance below which a mail goes out, once per crossing; null: none.
     low_balance = money_field(null=True)
-    low_balance_notified_at = models.DateTimeField(null=True)
+    low_balance_told_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:

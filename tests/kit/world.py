@@ -12,7 +12,9 @@ from django.test import Client
 from metering.credits import ledger
 from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.lifecycle.close import close_workspaces
+from metering.limits.authorize import authorize
 from metering.limits.budgets.change import set_budget
+from metering.limits.gateway.requests import Authorize
 from metering.payments.models import TopUp
 from metering.periods import parse_month
 from tests.kit.billing import at
@@ -27,6 +29,7 @@ IN_PATH = {
     "budget_id": "<budget>",
     "credit_id": "<credit>",
     "credit_note_id": "<credit note>",
+    "hold_id": "<hold>",
     "invoice_id": "<invoice>",
     "key_id": "<key>",
     "kind": "invoices",
@@ -76,6 +79,8 @@ def a_world() -> World:
     about |= {"seller": ours.seller, "buyer": ours.buyer}
     note = CreditNote.objects.create(invoice=ours, number="OMX-CN-2026-00001", **about)
     budget = set_budget(acme.workspace, "workspace", None, "month", Decimal("100"), actor="the tests", now=NOW)
+    asked = Authorize(request_id="held", model="codex-mini", input_tokens=10, key_id=acme.key.public_id)
+    hold = authorize(asked, gateway, NOW)
     callers = {"admin key": acme.admin_secret, "live key": acme.secret, "gateway": token}
     return World(
         {"nobody": {}} | {name: {"Authorization": f"Bearer {secret}"} for name, secret in callers.items()},
@@ -86,6 +91,7 @@ def a_world() -> World:
             "<request>": request,
             "<batch>": batch.public_id,
             "<budget>": budget.public_id,
+            "<hold>": hold["hold_id"],
             "<invoice>": ours.public_id,
             "<credit>": credit.public_id,
             "<credit note>": note.public_id,

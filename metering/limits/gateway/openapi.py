@@ -180,7 +180,7 @@ class ReleaseDocument(APIView):
     @gateway_schema(
         "release_hold",
         "Free what is held",
-        {200: ReleasedSerializer, **errors_with(409, 503)},
+        {200: ReleasedSerializer, **errors_with(409, 413, 503)},
         request=ReleaseInput,
         parameters=[HOLD],
     )
@@ -189,7 +189,7 @@ class ReleaseDocument(APIView):
 
 
 class CheckKeyDocument(APIView):
-    @gateway_schema("check_key", "What a key may do", {200: CheckedKeySerializer, **errors_with(503)}, request=CheckKeyInput)
+    @gateway_schema("check_key", "What a key may do", {200: CheckedKeySerializer, **errors_with(413, 503)}, request=CheckKeyInput)
     def post(self) -> None:
         """Without holding anything. It may be remembered for `cache_seconds`."""
 

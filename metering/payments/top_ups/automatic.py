@@ -81,10 +81,10 @@ def _notify_if_low(account: PaymentAccount, balance: Balance, now: datetime) -> 
         return False
     accounts = PaymentAccount.objects.filter(pk=account.pk)
     if balance.left >= account.low_balance:
-        accounts.filter(low_balance_notified_at__isnull=False).update(low_balance_notified_at=None)
+        accounts.filter(low_balance_told_at__isnull=False).update(low_balance_told_at=None)
         return False
     with transaction.atomic():
-        if not accounts.filter(low_balance_notified_at__isnull=True).update(low_balance_notified_at=now):
+        if not accounts.filter(low_balance_told_at__isnull=True).update(low_balance_told_at=now):
             return False
         context = {"balance": exact_text(balance.left)[:-10], "level": cents_text(account.low_balance)}
         key = f"balance_low:{account.workspace.public_id}:{instant_text(now)}"

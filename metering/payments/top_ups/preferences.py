@@ -45,7 +45,7 @@ def save_preferences(
     with transaction.atomic():
         check_may_still_pay(workspace, user)
         account = PaymentAccount.objects.select_for_update().get(pk=account_of(workspace).pk)
-        account.low_balance, account.low_balance_notified_at = low_balance, None
+        account.low_balance, account.low_balance_told_at = low_balance, None
         account.top_up_below, account.top_up_amount = top_up_below, top_up_amount
         account.top_ups_per_day = top_ups_per_day
         account.top_ups_stopped_at, account.top_up_stopped = None, ""
