@@ -71,7 +71,7 @@ KEPT_OTHERWISE = {
     "post /gateway/v1/events": "usage: each event names its gateway and its batch for ever",
     "post /gateway/v1/events/litellm": "usage, as above",
     "post /gateway/v1/corrections": "corrections are append-only, and name their gateway and their reason",
-    "post /gateway/v1/authorize": "a decision: each that allows is a hold, which names its gateway; refusals are counted by hour",
+    "post /gateway/v1/authorize": "a decision: a hold, which names its gateway; refusals are counted by hour",
     "post /gateway/v1/authorize/<hold_id>/extend": "of a hold, as above",
     "post /gateway/v1/authorize/<hold_id>/release": "of a hold, as above",
     "post /gateway/v1/keys/check": "changes nothing",

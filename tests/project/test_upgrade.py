@@ -37,9 +37,15 @@ FORMER = gzip.decompress((ROOT / "tests" / "project" / "former_database.sql.gz")
 OTHER = "omixa_other"
 NOW = datetime(2026, 10, 20, tzinfo=UTC)
 # What a start may add to: its own history, and jobs that the schedule lacks.
-GROWING = {"django_migrations", "django_celery_beat_periodictask", "django_celery_beat_periodictasks"}
+GROWING = {
+    "django_migrations",
+    "django_celery_beat_periodictask",
+    "django_celery_beat_periodictasks",
+    "auth_permission",
+    "django_content_type",
+}
 
-NEW_COLUMNS = ["suspensions", "holds", "top_ups_stopped_at"]
+NEW_COLUMNS = ["suspensions", "holds", "top_ups_stopped_at", "allowed_models", "refuses_unpriced"]
 SENTENCES = """
 UPDATE public.workspaces_workspace SET suspended_at = now(),
     suspended_because = 'The invoice OMX-2026-00001 is overdue. Its prepaid credit is used up.';
@@ -111,7 +117,9 @@ def test_a_database_of_before_becomes_as_a_new_one_and_keeps_every_row(another_d
         assert (len(before["metering_usageevent"]), len(before["metering_eventcorrection"])) == (41, 30)
         database.bring_up_to_date()
         assert differences(new, schema()) == {}
-        assert differences(before, contents()) == {}
+        after = contents()
+        assert differences(before, {table: after[table] for table in before}) == {}
+        assert {row for table in after.keys() - before.keys() for row in after[table]} == set(), "new tables are empty"
         assert recorded() == todays
         assert not database.is_behind()
         directory.forget()
@@ -127,7 +135,7 @@ def test_what_an_operator_changed_in_the_schedule_survives_and_a_missing_job_com
         assert not PeriodicTask.objects.filter(task="metering.tell_expiring_keys").exists()
         database.bring_up_to_date()
         tasks = {task.task: task for task in PeriodicTask.objects.select_related("interval", "crontab")}
-        assert len(tasks) == PeriodicTask.objects.count() == 17
+        assert len(tasks) == PeriodicTask.objects.count() == 19
         collecting = tasks["metering.collect_invoices"].interval
         assert (collecting.every, collecting.period) == (30, "minutes")
         assert not tasks["metering.tell_expiring_cards"].enabled

@@ -189,7 +189,9 @@ class ReleaseDocument(APIView):
 
 
 class CheckKeyDocument(APIView):
-    @gateway_schema("check_key", "What a key may do", {200: CheckedKeySerializer, **errors_with(413, 503)}, request=CheckKeyInput)
+    @gateway_schema(
+        "check_key", "What a key may do", {200: CheckedKeySerializer, **errors_with(413, 503)}, request=CheckKeyInput
+    )
     def post(self) -> None:
         """Without holding anything. It may be remembered for `cache_seconds`."""
 
