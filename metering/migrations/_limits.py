@@ -354,11 +354,14 @@ BEGIN
     IF account.valid_until <= now THEN
         RETURN jsonb_build_object('verdict', 'stale', 'workspace', hold.workspace_id);
     END IF;
-    target := CASE WHEN p_so_far + p_floor <= hold.max_output_tokens THEN hold.max_output_tokens ELSE p_so_far + p_step END;
+    target := CASE
+        WHEN p_so_far::bigint + p_floor <= hold.max_output_tokens THEN hold.max_output_tokens
+        ELSE least(p_so_far::bigint + p_step, 2147483647)
+    END;
     already := CASE WHEN hold.status = 0 THEN hold.amount ELSE 0 END;
     room := metering_room(hold.workspace_id, caller.public_id, hold.model, hold."user", hold.created_at, hold.fixed, hold.per_token,
         target, already);
-    IF room.output < target AND room.output < p_so_far + p_floor
+    IF room.output < target AND room.output < least(p_so_far::bigint + p_floor, 2147483647)
        AND NOT (hold.status = 0 AND room.output >= hold.max_output_tokens AND hold.max_output_tokens > p_so_far) THEN
         RETURN jsonb_build_object('verdict', 'refused', 'reason',
             CASE room.binding ->> 'scope' WHEN 'balance' THEN 'balance_used_up' ELSE 'budget_reached' END,

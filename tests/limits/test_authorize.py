@@ -226,6 +226,13 @@ def test_a_long_stream_is_held_for_longer_and_for_more(acme: Workspace, key: API
     assert (refused["allowed"], refused["reason"]) == (False, "budget_reached")
 
 
+def test_a_stream_of_as_many_tokens_as_there_can_be_is_answered(key: APIKey, gateway: Gateway) -> None:
+    most = 2**31 - 1
+    hold = ask(key, gateway, "req_1", max_output_tokens=most)["hold_id"]
+    answer = extend(hold, Extend(output_tokens_so_far=most), gateway, NOW)
+    assert (answer["allowed"], answer["max_output_tokens"]) == (True, most)
+
+
 def test_a_budget_counts_what_was_spent_and_held_before_it_was_made(acme: Workspace, key: APIKey, gateway: Gateway) -> None:
     usage = {"prompt_tokens": 1000, "completion_tokens": 0}
     send(
