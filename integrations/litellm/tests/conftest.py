@@ -1,10 +1,12 @@
 """A product on loopback that answers as a test says, for the plug-in's parts alone: no Django, no LiteLLM."""
 
+import asyncio
 import gzip
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -12,6 +14,12 @@ import pytest
 from omixa_litellm.form import checksum
 
 Answer = tuple[int, dict[str, Any]]
+
+
+def in_a_loop(work: Coroutine[Any, Any, Any]) -> Any:
+    """What the coroutine returns. In a thread of its own: in this one the tests of a browser may keep a loop running."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 class Product:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from conftest import in_a_loop
 from omixa_litellm.calls import Calls, Logged
 from omixa_litellm.front import Front
 from omixa_litellm.holds import Holds
@@ -103,7 +104,7 @@ class World:
             await self.front(scope, receive, send)
             await asyncio.sleep(0)
 
-        asyncio.run(through())
+        in_a_loop(through())
         return seen
 
     @property

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from conftest import Product as Stub
+from conftest import in_a_loop
 from omixa_litellm.keys import Keys
 from omixa_litellm.product import Product
 from omixa_litellm.refusals import NoDecision, Refusal
@@ -24,7 +25,7 @@ def run(work: Any, stub: Stub, grace: float = 3600) -> Any:
         finally:
             await product.close()
 
-    return asyncio.run(with_keys())
+    return in_a_loop(with_keys())
 
 
 def test_a_key_is_asked_for_once_in_its_life(product: Stub, secret: str) -> None:
