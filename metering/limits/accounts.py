@@ -27,7 +27,9 @@ def ensure_account(workspace_id: int) -> None:
 
 
 def lock_account(workspace_id: int) -> LimitAccount | None:
-    """As it is under the lock; None for a workspace without limits."""
+    """As it is under the lock; None for a workspace without limits, which gets none until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [LIMITS_LOCK])
     return LimitAccount.objects.select_for_update().filter(pk=workspace_id).first()
 
 

@@ -350,7 +350,7 @@ BEGIN
     IF hold.status IN (1, 2) THEN
         RETURN '{"verdict": "ended"}'::jsonb;
     END IF;
-    SELECT public_id::text, revoked_at INTO caller FROM workspaces_apikey WHERE id = hold.key_id;
+    SELECT public_id::text INTO caller FROM workspaces_apikey WHERE id = hold.key_id;
     IF account.valid_until <= now THEN
         RETURN jsonb_build_object('verdict', 'stale', 'workspace', hold.workspace_id);
     END IF;

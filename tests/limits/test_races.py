@@ -7,10 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 
 from metering.credits import ledger
 from metering.invoicing.terms.models import BillingTerms
+from metering.limits.accounts import ensure_account, lock_account
 from metering.limits.budgets.compare import limit_differences
 from metering.limits.models import Hold, LimitAccount, ThresholdCrossing
 from metering.payments.balance.suspension import update_suspension
@@ -78,6 +79,24 @@ def test_a_budget_made_amidst_requests_misses_none(key: APIKey, gateway: Gateway
     at_once(act, 60)
     assert Hold.objects.count() == 59
     assert list(limit_differences(NOW)) == []
+
+
+def test_while_holds_of_a_workspace_without_limits_are_ended_it_gets_no_first_limit(key: APIKey) -> None:
+    """Else the budget would count a hold as live that has just ended, for ever."""
+
+    def first_limit(_: int) -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '200ms'")
+        try:
+            ensure_account(key.workspace_id)
+        except OperationalError as error:
+            return str(error).splitlines()[0]
+        return "made"
+
+    with transaction.atomic():
+        assert lock_account(key.workspace_id) is None
+        assert at_once(first_limit, 1) == ["canceling statement due to lock timeout"]
+    assert at_once(first_limit, 1) == ["made"]
 
 
 def test_a_hundred_thresholds_are_crossed_once_each(gateway: Gateway) -> None:

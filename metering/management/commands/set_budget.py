@@ -1,4 +1,3 @@
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -7,7 +6,7 @@ from django.utils import timezone
 from metering.limits.budgets.as_json import budget_json
 from metering.limits.budgets.change import set_budget
 from metering.limits.models import Budget
-from omixa_billing.api.errors import InvalidParameter
+from metering.management.amounts import usd
 from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
 from workspaces.management.named import workspace_named
@@ -39,11 +38,3 @@ class Command(JsonCommand):
             now=now,
         )
         return budget_json(budget, now)
-
-
-def usd(text: str, name: str) -> Decimal:
-    """Raises InvalidParameter."""
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        raise InvalidParameter(f"{name} is an amount in USD, such as 100.00, not {text!r}.", param=name) from None
