@@ -19,6 +19,7 @@ from metering.limits.models import (
     RefusedRequests,
     ThresholdCrossing,
 )
+from metering.notifications.models import Notification
 from metering.payments.mails.models import Notice
 from metering.payments.models import (
     Dispute,
@@ -63,6 +64,7 @@ __all__ = [
     "LanguageModel",
     "LimitAccount",
     "Notice",
+    "Notification",
     "Payment",
     "PaymentAccount",
     "PaymentAttempt",

@@ -16,6 +16,7 @@ STAGES = [
     "pricing",
     "ingest",
     "rollups",
+    "notifications",
     "limits",
     "revisions",
     "worker",
