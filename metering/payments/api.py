@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 from metering.credits.models import CreditGrant
 from metering.errors import NotFound, StripeAway
 from metering.invoicing.models import Invoice
-from metering.payments.as_json import balance_json, entry_json, grant_json, grants_of, invoice_payment_json, top_up_json
+from metering.payments.as_json import balance_json, entry_json, grant_json, grants_of, invoice_payment_json
 from metering.payments.balance.balance import balance_of
 from metering.payments.collecting.pay_invoice import pay_invoice
 from metering.payments.exports import EXPORTS, export
@@ -35,6 +35,7 @@ from metering.payments.serializers import (
     TopUpToMake,
 )
 from metering.payments.top_ups import purchase
+from metering.payments.top_ups.as_json import top_up_json
 from metering.periods import Period
 from omixa_billing.api.documented_errors import NOT_FOUND, REFUSED, errors_with
 from omixa_billing.api.errors import InvalidParameter

@@ -1,4 +1,4 @@
-"""Balances, credits and top-ups as the API prints them."""
+"""Balances, credits and payments of invoices as the API prints them."""
 
 from decimal import Decimal
 from typing import Any
@@ -9,8 +9,6 @@ from metering.credits.models import CreditEntry, CreditGrant
 from metering.money import cents_text, exact_text
 from metering.payments.balance.balance import Balance
 from metering.payments.collecting.pay_invoice import PaymentRequest
-from metering.payments.models import TopUp
-from metering.payments.top_ups.purchase import top_up_url
 from omixa_billing.instants import instant_text
 from workspaces.models import Workspace
 
@@ -72,22 +70,6 @@ def entry_json(entry: CreditEntry) -> dict[str, Any]:
         "invoice_id": entry.invoice.public_id if entry.invoice else None,
         "reason": entry.reason,
         "at": instant_text(entry.at),
-    }
-
-
-def top_up_json(top_up: TopUp) -> dict[str, Any]:
-    return {
-        "object": "top_up",
-        "id": top_up.public_id,
-        "status": top_up.status,
-        "amount": cents_text(top_up.amount),
-        "currency": top_up.currency,
-        "automatic": top_up.automatic,
-        "payment_page": top_up_url(top_up),
-        "message": top_up.message,
-        "credit_id": top_up.grant.public_id if top_up.grant else None,
-        "created_at": instant_text(top_up.created_at),
-        "settled_at": instant_text(top_up.settled_at),
     }
 
 

@@ -11,12 +11,14 @@ from decimal import Decimal
 from metering.errors import NothingToCredit
 from metering.invoicing.allowed import check_credit
 from metering.invoicing.composing.taxes import Tax, TaxShare, rates_from, tax_on
+from metering.invoicing.credit_notes.as_json import credit_note_json
 from metering.invoicing.credit_notes.creditable import Creditable, creditable
 from metering.invoicing.credit_notes.models import CreditNote, CreditNoteLine
 from metering.invoicing.lifecycle.amount_due import lower_due
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.numbering import next_credit_note_number
 from metering.money import ONE_CENT, WIDE, cents_text, share_out
+from metering.notifications.announce import announce
 from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
 
@@ -162,6 +164,7 @@ def issue(
     )
     if planned.off_due:
         lower_due(invoice, planned.off_due, actor, now)
+    announce(invoice.workspace, "credit_note.issued", f"credit_note.issued:{note.public_id}", credit_note_json(note), now)
     return note
 
 

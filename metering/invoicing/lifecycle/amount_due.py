@@ -4,6 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from metering.errors import InvoiceNotOpen
+from metering.invoicing.lifecycle.announced import announce_invoice
 from metering.invoicing.models import Invoice
 from metering.money import cents_text
 from workspaces import audit
@@ -30,6 +31,7 @@ def _note_if_paid(invoice: Invoice, reference: str, actor: str, now: datetime) -
     if invoice.status == Invoice.Status.PAID:
         total = cents_text(invoice.total)
         audit.record(actor, "invoice.paid", invoice.public_id, invoice.workspace, now=now, reference=reference, total=total)
+        announce_invoice(invoice, "invoice.paid", now)
 
 
 def _lower(invoice: Invoice, amount: Decimal, now: datetime) -> None:

@@ -6,6 +6,7 @@ from metering.credits import ledger
 from metering.errors import InvoiceNotDraft
 from metering.invoicing.composing.compose import InvoicePreview
 from metering.invoicing.documents.parties import buyer, seller
+from metering.invoicing.lifecycle.announced import announce_invoice
 from metering.invoicing.models import Invoice
 from metering.invoicing.numbering import next_invoice_number
 from metering.invoicing.terms.in_force import due_at
@@ -42,3 +43,6 @@ def freeze(invoice: Invoice, preview: InvoicePreview, actor: str, now: datetime)
         setattr(invoice, name, value)
     total = cents_text(invoice.total)
     audit.record(actor, "invoice.finalized", invoice.public_id, workspace, now=now, number=number, total=total)
+    announce_invoice(invoice, "invoice.finalized", now)
+    if invoice.status == Invoice.Status.PAID:
+        announce_invoice(invoice, "invoice.paid", now)

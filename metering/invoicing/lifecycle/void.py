@@ -9,6 +9,7 @@ from metering.credits import ledger
 from metering.errors import InvoiceNotOpen, NothingToBill
 from metering.invoicing.allowed import check_mark_uncollectible, check_reissue, check_void
 from metering.invoicing.credit_notes.issue import checked_reason
+from metering.invoicing.lifecycle.announced import announce_invoice
 from metering.invoicing.lifecycle.close import close_workspace
 from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
@@ -30,6 +31,7 @@ def void(invoice_id: int, reason: str, actor: str, now: datetime) -> Invoice:
         given_back = ledger.reverse_uses(invoice.pk, f"{invoice} was voided", now)
         details = {"reason": reason, "total": cents_text(invoice.total), "credits_given_back": cents_text(given_back)}
         audit.record(actor, "invoice.voided", invoice.public_id, invoice.workspace, now=now, **details)
+        announce_invoice(invoice, "invoice.voided", now)
         return invoice
 
 

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
+from metering.invoicing.lifecycle.announced import announce_invoice
 from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
 from metering.jobs.progress import Progress, unheard
@@ -153,6 +154,7 @@ def _step(dunning: Dunning, invoice: Invoice, kind: str, number: str, message: s
     dunning.save()
     add_notice(invoice.workspace, "past_due", f"past_due:{invoice.public_id}", context, now)
     audit.record(ACTOR, "invoice.past_due", invoice.public_id, invoice.workspace, now=now, number=invoice.number)
+    announce_invoice(invoice, "invoice.past_due", now)
     note_change(invoice.workspace_id, now)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from metering.invoicing.models import Invoice
+from metering.payments.announced import announce_decline
 from metering.payments.collecting.dunning import after_decline
 from metering.payments.collecting.record import record_payment
 from metering.payments.mails.outbox import add_notice
@@ -61,6 +62,9 @@ def end_attempt(attempt: PaymentAttempt, status: str, code: str, message: str, n
         elif status == DECLINED and invoice.status == Invoice.Status.OPEN:
             attempt.message = message
             after_decline(invoice, attempt, now)
+        if status == DECLINED:
+            attempt.refresh_from_db()
+            announce_decline(attempt, now)
         return True
 
 

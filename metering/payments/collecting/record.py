@@ -10,6 +10,7 @@ from metering.credits.models import CreditGrant
 from metering.invoicing.lifecycle.amount_due import lower_amount_due
 from metering.invoicing.models import Invoice
 from metering.money import cents_text
+from metering.payments.announced import announce_payment, announce_top_up
 from metering.payments.collecting.dunning import after_payment
 from metering.payments.mails.outbox import add_notice
 from metering.payments.models import Payment, PaymentAttempt, TopUp
@@ -51,6 +52,7 @@ def record_payment(attempt: PaymentAttempt, intent: Intent, now: datetime) -> Pa
             attempt.status, attempt.intent_id, attempt.settled_at = PaymentAttempt.Status.SUCCEEDED, intent.id, now
             attempt.code = attempt.message = attempt.session_url = attempt.trouble = ""
             attempt.save(update_fields=["status", "intent_id", "settled_at", "code", "message", "session_url", "trouble"])
+        announce_payment(payment, now)
     return payment
 
 
@@ -104,3 +106,4 @@ def _pay_top_up(top_up_id: int, payment: Payment, now: datetime) -> None:
     if top_up.grant_id is None:
         top_up.grant = payment.grant
     top_up.save()
+    announce_top_up(top_up, now)

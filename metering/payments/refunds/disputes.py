@@ -6,6 +6,7 @@ from decimal import Decimal
 from django.db import transaction
 
 from metering.money import cents_text
+from metering.payments.announced import announce_dispute
 from metering.payments.collecting.attempts import apply_intent_event
 from metering.payments.models import Dispute, Payment, PaymentAttempt
 from metering.payments.provider.current import provider
@@ -69,6 +70,7 @@ def _keep(claim: Claim, payment: Payment, now: datetime) -> None:
         audit.record(ACTOR, "payment.disputed", payment.public_id, payment.workspace, now=now, dispute=claim.id, **claim_facts)
         if new:
             notify_of_dispute(dispute, now)
+            announce_dispute(dispute, now)
 
 
 def _facts_of(about: Dispute | Claim) -> tuple[Decimal, str, str]:

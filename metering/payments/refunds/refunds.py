@@ -14,6 +14,7 @@ from metering.credits import ledger
 from metering.errors import NothingToCredit
 from metering.invoicing.credit_notes.models import CreditNote
 from metering.money import ONE_CENT, cents_text
+from metering.payments.announced import announce_refund
 from metering.payments.clock import Clock
 from metering.payments.locks import lock_payment
 from metering.payments.models import Payment, Refund
@@ -85,6 +86,8 @@ def begin_refund(
         refund.save()
         details = {"amount": cents_text(amount), "reason": reason} | ({"reference": refund.reference} if by_hand else {})
         audit.record(actor, "payment.refund", refund.public_id, payment.workspace, now=now, **details)
+        if by_hand:
+            announce_refund(refund, now)
         return refund
 
 
@@ -248,3 +251,5 @@ def _finish(begun: Refund, status: str, message: str, now: datetime) -> None:
             ledger.restore(payment.grant, current.credit_taken, f"The refund {current.public_id} failed", now)
         current.status, current.message, current.settled_at = status, message, now
         current.save(update_fields=["status", "message", "settled_at"])
+        if status == Refund.Status.SUCCEEDED:
+            announce_refund(current, now)

@@ -110,11 +110,3 @@ def buy_credit(
 
         made = once(workspace, key, asked, make_checked, now)
     return pay_top_up(TopUp.objects.select_related("workspace").get(public_id=made), now)
-
-
-def top_up_url(top_up: TopUp) -> str | None:
-    """Where it can be paid; None when it is settled or charged."""
-    if top_up.status != TopUp.Status.PENDING:
-        return None
-    urls = top_up.attempts.filter(status="started").values_list("session_url", flat=True)
-    return urls.first() or None

@@ -23,6 +23,7 @@ from metering.payments.models import PaymentAccount, PaymentAttempt, TopUp
 from metering.payments.provider.current import is_configured
 from metering.payments.provider.errors import ProviderUnavailable
 from metering.payments.top_ups import purchase
+from metering.payments.top_ups.as_json import top_up_url
 from metering.payments.top_ups.preferences import save_preferences
 from metering.periods import Period, floor_month
 from metering.website.billing.forms import BuyForm, ProfileForm, TopUpForm
@@ -80,7 +81,7 @@ def buy_credit_page(request: HttpRequest, caller: Caller) -> HttpResponse:
             raise InvalidParameter(
                 "The amount has changed since the last time: if it is right, buy again.", param="amount"
             ) from None
-        page = purchase.top_up_url(made)
+        page = top_up_url(made)
         if page is None and made.status == TopUp.Status.PENDING:
             raise ProviderUnavailable("no page")
         return redirect(page or "pages:billing")

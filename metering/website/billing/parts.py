@@ -18,7 +18,7 @@ from metering.payments.collecting.minimum import is_below_minimum
 from metering.payments.collecting.status_label import StatusLabel, invoices_with_status, is_in_progress, status_label_of
 from metering.payments.models import Dunning, PaymentAccount, PaymentAttempt, TopUp
 from metering.payments.provider.current import is_configured
-from metering.payments.top_ups.purchase import top_up_url
+from metering.payments.top_ups.as_json import top_up_url
 from metering.website.billing.forms import BuyForm, ProfileForm, TopUpForm
 from metering.website.billing.pay_button import PayButton, method_name, pay_button
 from workspaces.models import Workspace

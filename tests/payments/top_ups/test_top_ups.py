@@ -13,6 +13,7 @@ from metering.payments.collecting import attempts
 from metering.payments.models import PaymentAccount, TopUp
 from metering.payments.provider.errors import ProviderUnavailable
 from metering.payments.top_ups import automatic, purchase
+from metering.payments.top_ups.as_json import top_up_url
 from metering.payments.top_ups.automatic import top_up_low
 from metering.payments.top_ups.preferences import save_preferences
 from tests.kit.concurrent import at_once
@@ -134,7 +135,7 @@ def test_while_no_customer_can_be_made_nothing_is_bought_and_repeating_buys(stri
         purchase.buy_credit(acme, Decimal("50.00"), purchase.PAGE, "a-key", "ops", NOW)
     assert TopUp.objects.count() == 0
     bought = purchase.buy_credit(acme, Decimal("50.00"), purchase.PAGE, "a-key", "ops", NOW + MINUTE)
-    assert purchase.top_up_url(bought) == stripe.of("checkout.session")[0]["url"]
+    assert top_up_url(bought) == stripe.of("checkout.session")[0]["url"]
 
 
 def ask(workspace: Workspace, body: dict[str, Any]) -> Any:
