@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from metering.health import is_monitoring, waiting
 from metering.ingest.models import IS_BILLED
 from metering.limits.gateway.unaccounted import unaccounted_since
+from metering.notifications.delivery.queue import deliveries_due, failing_webhooks
 from metering.periods import DAY
 from omixa_billing.api.errors import error_response
 from omixa_billing.api.fields import json_number
@@ -27,6 +28,7 @@ class BacklogCollector(Collector):
         now = timezone.now()
         backlog = waiting(now)
         unaccounted, unaccounted_usd = unaccounted_since(now - DAY)
+        due, due_for = deliveries_due(now)
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM metering_quarantinedevent WHERE settled_at IS NULL")
             (quarantined,) = cursor.fetchone()
@@ -40,6 +42,9 @@ class BacklogCollector(Collector):
             "omixa_unpriced_events": ("Recorded events waiting for a price", int(unpriced)),
             "omixa_unaccounted_requests": ("Requests allowed within a day whose hold ran out without an event", unaccounted),
             "omixa_unaccounted_usd": ("What those may have cost at most", json_number(unaccounted_usd)),
+            "omixa_webhook_deliveries_due": ("Deliveries of webhooks that could be sent now", due),
+            "omixa_webhook_deliveries_due_oldest_seconds": ("For how long the oldest of those could be sent", due_for),
+            "omixa_webhooks_failing": ("Active webhooks whose last attempt failed", failing_webhooks().count()),
         }
         return [GaugeMetricFamily(name, text, value=value) for name, (text, value) in gauges.items()]
 

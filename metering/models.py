@@ -19,7 +19,13 @@ from metering.limits.models import (
     RefusedRequests,
     ThresholdCrossing,
 )
-from metering.notifications.models import Notification
+from metering.notifications.models import (
+    Notification,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookSecret,
+)
 from metering.payments.mails.models import Notice
 from metering.payments.models import (
     Dispute,
@@ -80,5 +86,9 @@ __all__ = [
     "ThresholdCrossing",
     "TopUp",
     "UsageEvent",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
     "WebhookEvent",
+    "WebhookSecret",
 ]

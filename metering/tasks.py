@@ -19,6 +19,7 @@ from metering.jobs.declare import job
 from metering.jobs.run import Run
 from metering.jobs.tasks import sweep_orders
 from metering.limits.tasks import expire_held, tidy_holds
+from metering.notifications.tasks import deliver_webhooks, tidy_deliveries
 from metering.payments.tasks import (
     collect_invoices,
     dun_invoices,
@@ -45,6 +46,7 @@ __all__ = [
     "close_month",
     "collect_invoices",
     "continue_reratings",
+    "deliver_webhooks",
     "dun_invoices",
     "expire_credits",
     "expire_held",
@@ -61,6 +63,7 @@ __all__ = [
     "tell_expiring_cards",
     "tell_expiring_keys",
     "tend_inbox_days",
+    "tidy_deliveries",
     "tidy_holds",
     "top_up_balances",
 ]

@@ -59,6 +59,7 @@ def whole_days(name: str, default: str) -> int | None:
 SECRET_KEY = env.str("SECRET_KEY", default="")
 if not SECRET_KEY and OMIXA_ENV == DEVELOPMENT:
     SECRET_KEY = home.secret_key()
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://127.0.0.1:{env.int('PORT', default=8000)}")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 if PRODUCTION:
@@ -327,6 +328,9 @@ AUTHORIZE_OUTPUT_TOKENS = env.int("AUTHORIZE_OUTPUT_TOKENS", default=4096)
 AUTHORIZE_LEAST_OUTPUT_TOKENS = env.int("AUTHORIZE_LEAST_OUTPUT_TOKENS", default=256)
 AUTHORIZE_CACHE_SECONDS, KEY_CACHE_SECONDS = env.int("AUTHORIZE_CACHE_SECONDS", 5), env.int("KEY_CACHE_SECONDS", 60)
 HOLD_SECONDS = env.int("HOLD_SECONDS", default=900)
+# Whether webhooks may be sent into private networks, and there by http: for those who run the product for themselves.
+WEBHOOKS_PRIVATE_ADDRESSES = env.bool("WEBHOOKS_PRIVATE_ADDRESSES", default=False)
+WEBHOOK_TIMEOUT_SECONDS = env.float("WEBHOOK_TIMEOUT_SECONDS", default=15)  # for everything from the name to the answer
 PROBE_THREADS = 2
 PAGES_AT_ONCE = env.int("PAGES_AT_ONCE", default=256)
 PAGES_WAIT_SECONDS = env.float("PAGES_WAIT_SECONDS", default=20)

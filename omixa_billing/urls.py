@@ -17,6 +17,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("metering.usage.urls")),
     path("", include("metering.catalogue.urls")),
     path("", include("metering.limits.budgets.urls")),
+    path("", include("metering.notifications.endpoints.urls")),
     path("", include("metering.invoicing.urls")),
     path("", include("metering.payments.urls")),
     path("", include("workspaces.urls")),

@@ -3,12 +3,16 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from django.db.models import Q
+
 from metering.doctor.findings import ERROR, WARNING, Finding
 from metering.dollars import usd_text
 from metering.health import waiting
 from metering.jobs.models import JobRun
 from metering.jobs.run import SCHEDULE
 from metering.limits.gateway.unaccounted import unaccounted_since
+from metering.notifications.delivery.queue import deliveries_due
+from metering.notifications.models import WebhookEndpoint
 from metering.periods import DAY
 from omixa_billing.celery import app
 
@@ -17,6 +21,7 @@ WAITS_TOO_LONG = 600.0
 SCHEDULE_AT_LEAST_EVERY = timedelta(minutes=10)  # its most frequent jobs run every minute
 SECONDS_FOR_WORKERS = 5.0
 MANY_UNACCOUNTED = 100
+DELIVERIES_WAIT_LONG = 300.0  # seconds; the sweep comes every ten
 
 
 def waiting_found(now: datetime, runs: bool) -> Iterator[Finding]:
@@ -37,6 +42,20 @@ def unaccounted_found(now: datetime) -> Iterator[Finding]:
         return
     message = f"{requests:,} requests of the last day were allowed and sent no event: up to {usd_text(usd)} is not billed."
     yield Finding("unaccounted", WARNING, message, "See Unaccounted requests in the console, by gateway, and look at its log.")
+
+
+def webhooks_found(now: datetime, runs: bool) -> Iterator[Finding]:
+    """That nobody sends what is due. Receivers that fail are their owners' to repair, but for the operators' own."""
+    due, seconds = deliveries_due(now)
+    if seconds >= DELIVERIES_WAIT_LONG:
+        message = f"{due:,} deliveries of webhooks are due and not sent, the oldest for {seconds:,.0f} seconds."
+        fix = "See log/worker.log for webhooks_not_delivered." if runs else "Start the product: make run."
+        yield Finding("webhooks", WARNING, message, fix)
+    own = WebhookEndpoint.objects.filter(workspace=None)
+    for endpoint in own.filter(Q(failing_since__isnull=False) | Q(disabled_because__in=("gone", "failing"))).order_by("pk"):
+        state = "is disabled" if not endpoint.is_active else "fails"
+        fix = "Look at its deliveries in the console: Webhooks."
+        yield Finding("webhooks", WARNING, f"The operators' webhook {endpoint.url} {state}.", fix)
 
 
 def workers_found() -> Iterator[Finding]:

@@ -22,6 +22,7 @@ class Job(NamedTuple):
 TIMETABLE = (
     Job("metering.sweep_inbox", "Process waiting batches", 10),
     Job("metering.expire_holds", "Free holds that ran out", 10),
+    Job("metering.deliver_webhooks", "Deliver webhooks", 10),
     Job("metering.handle_webhooks", "Handle webhooks", 60),
     Job("metering.send_notices", "Send mails", 60),
     Job("metering.send_lost_orders", "Send lost orders again", 60),
@@ -32,6 +33,7 @@ TIMETABLE = (
     Job("metering.collect_invoices", "Collect invoices", 900),
     Job("metering.dun_invoices", "Retry declined invoices and remind", 900),
     Job("metering.tidy_holds", "Sum up holds that ended", 3600),
+    Job("metering.tidy_webhooks", "Drop old deliveries of webhooks", 3600),
     Job("metering.tend_inbox", "Create and drop the inbox's days", 3600),
     Job(
         "metering.close_due_months",

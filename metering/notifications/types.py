@@ -15,13 +15,16 @@ NOTIFICATION_TYPES = {
     "usage.unaccounted": "Requests were allowed whose usage was never reported.",
     "invoice.finalized": "An invoice got its number and is to be paid.",
     "invoice.paid": "An invoice is paid in full.",
-    "invoice.past_due": "An invoice was not paid in time, and every attempt to collect it failed.",
+    "invoice.past_due": "An invoice was not paid in time, and no attempt to collect it is left.",
     "invoice.voided": "An invoice was voided: nothing is to be paid for it.",
     "credit_note.issued": "A credit note was issued for an invoice.",
     "payment.succeeded": "A payment arrived.",
-    "payment.failed": "An attempt to collect an invoice failed.",
+    "payment.failed": "An attempt to collect an invoice or a top-up was declined.",
     "payment.refunded": "A payment was refunded, in part or in full.",
     "payment.disputed": "A bank asks a payment back.",
     "top_up.succeeded": "Credit was bought and can be spent.",
     TEST: "A test that a person or a program asked for.",
 }
+
+# What an endpoint chooses from: a test is sent to the one that it is for.
+CHOICES_OF_TYPES = tuple(name for name in NOTIFICATION_TYPES if name != TEST)

@@ -26,6 +26,7 @@ CREDENTIALS = (
 GATEWAY = ("batch_too_large", "hold_ended", "hold_unknown", "inbox_full", "malformed_body", "request_id_reused")
 CUSTOMERS = (
     "body_too_large",
+    "delivery_being_sent",
     "idempotency_key_required",
     "idempotency_key_reused",
     "invalid_expiry",
@@ -52,6 +53,8 @@ CUSTOMERS = (
     "too_many_parameters",
     "too_many_rows",
     "too_many_top_ups",
+    "too_many_webhooks",
     "unsupported_media_type",
+    "webhook_disabled",
 )
 ERROR_CODES = sorted({*ANYWHERE, *CREDENTIALS, *GATEWAY, *CUSTOMERS})

@@ -120,7 +120,8 @@ def _first_detail(detail: Any, param: str | None = None) -> tuple[str, str | Non
     """The first message in a validation error's nested detail, and the field it is about."""
     if isinstance(detail, dict):
         name, inner = next(iter(detail.items()))
-        return _first_detail(inner, param if name == "non_field_errors" else str(name))
+        is_place = isinstance(name, int)  # in a list, which is what the caller knows by its name
+        return _first_detail(inner, param if is_place or name == "non_field_errors" else str(name))
     if isinstance(detail, list):
         return _first_detail(detail[0], param)
     return str(detail), param

@@ -8,6 +8,7 @@ from django.test import Client
 from django_celery_beat.models import IntervalSchedule
 
 from metering.invoicing.lifecycle.close import close_workspaces
+from metering.notifications.endpoints.change import create_webhook
 from metering.payments.mails.outbox import add_notice
 from metering.payments.refunds.reversals import void_invoice
 from metering.payments.webhooks.models import WebhookEvent
@@ -50,9 +51,12 @@ def given() -> dict[str, dict[str, str]]:
         "admin:metering_budget_change_limit": {"limit": "5"},
         "admin:workspaces_workspace_allowed_models": {"models": "codex-mini"},
         "pages:billing_buy": {"amount": "5.00"},
+        "admin:metering_webhookendpoint_add": {"url": "https://ops.omixa.example/"},
+        "admin:metering_webhookendpoint_change_it": {"description": "Pager"},
         "pages:budget": {"limit": "5.00"},
         "pages:budget_new": {"scope": "workspace", "window": "day", "limit": "5.00"},
         "pages:billing_preferences": {"amount": "5.00", "threshold": "1.00"},
+        "pages:webhook_change": {"description": "CRM"},
     }
 
 
@@ -76,6 +80,7 @@ def everything(world: World, stripe: StripeServer) -> World:
     add_notice(acme, "invoice_finalized", "a mail", {}, NOW)
     about: dict[str, Any] = {"type": "charge.refunded", "payload": {}, "created_at": NOW, "received_at": NOW}
     WebhookEvent.objects.create(event_id="evt_1", status="failed", **about)
+    create_webhook(None, "https://ops.omixa.example/", actor=operator.email, now=NOW)
     with_method(acme, stripe)
     return world
 
@@ -86,6 +91,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "patch /api/v1/keys/<key_id>": {"name": "Renamed"},
     "post /api/v1/budgets": {"scope": "model", "scope_id": "*", "window": "day", "limit": "10.00"},
     "patch /api/v1/budgets/<budget_id>": {"limit": "50.00"},
+    "post /api/v1/webhooks": {"url": "https://hooks.acme.example/"},
+    "patch /api/v1/webhooks/<webhook_id>": {"description": "CRM"},
     "post /api/v1/credits/top-ups": {"amount": "5.00", "method": "page"},
     "post /api/v1/invoices/<invoice_id>/pay": {"method": "page"},
 }

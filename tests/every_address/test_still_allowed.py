@@ -42,6 +42,13 @@ WRITING = {
     "pages:key_rotate",
     "pages:members",
     "pages:settings",
+    "pages:webhook_change",
+    "pages:webhook_delete",
+    "pages:webhook_new",
+    "pages:webhook_replay",
+    "pages:webhook_rotate",
+    "pages:webhook_status",
+    "pages:webhook_test",
 }
 
 
@@ -93,7 +100,7 @@ def test_a_key_that_is_revoked_or_limited_while_a_request_waits_does_nothing(
                 name = f"{method} /{route}"
                 call = partial(getattr(program, method), path, json.dumps(BODIES.get(name, {})), "application/json")
                 acts[name] = [Act(name, call)]
-    assert len(acts) == 9
+    assert len(acts) == 15
     assert {name for name in acts if not outcome(acts[name]).entries} == set()
     plain = SeesAWorkspace.has_permission
 

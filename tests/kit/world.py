@@ -15,6 +15,7 @@ from metering.invoicing.lifecycle.close import close_workspaces
 from metering.limits.authorize import authorize
 from metering.limits.budgets.change import set_budget
 from metering.limits.gateway.requests import Authorize
+from metering.notifications.endpoints.change import create_webhook, send_test
 from metering.payments.models import TopUp
 from metering.periods import parse_month
 from tests.kit.billing import at
@@ -29,6 +30,7 @@ IN_PATH = {
     "budget_id": "<budget>",
     "credit_id": "<credit>",
     "credit_note_id": "<credit note>",
+    "delivery_id": "<delivery>",
     "hold_id": "<hold>",
     "invoice_id": "<invoice>",
     "key_id": "<key>",
@@ -37,6 +39,7 @@ IN_PATH = {
     "model": "codex-mini",
     "request_id": "<request>",
     "top_up_id": "<top-up>",
+    "webhook_id": "<webhook>",
 }
 
 
@@ -81,6 +84,8 @@ def a_world() -> World:
     budget = set_budget(acme.workspace, "workspace", None, "month", Decimal("100"), actor="the tests", now=NOW)
     asked = Authorize(request_id="held", model="codex-mini", input_tokens=10, key_id=acme.key.public_id)
     hold = authorize(asked, gateway, NOW)
+    webhook, _ = create_webhook(acme.workspace, "https://hooks.acme.example/", actor="the tests", now=NOW)
+    delivery = send_test(webhook, actor="the tests", now=NOW)
     callers = {"admin key": acme.admin_secret, "live key": acme.secret, "gateway": token}
     return World(
         {"nobody": {}} | {name: {"Authorization": f"Bearer {secret}"} for name, secret in callers.items()},
@@ -96,6 +101,8 @@ def a_world() -> World:
             "<credit>": credit.public_id,
             "<credit note>": note.public_id,
             "<top-up>": top_up.public_id,
+            "<webhook>": webhook.public_id,
+            "<delivery>": delivery.public_id,
             "<line>": ours.lines.first().public_id,
             "<invoice of another>": theirs.public_id,
         },

@@ -23,6 +23,12 @@ WRITES = {
     "create_budget": "keys",
     "change_budget": "keys",
     "delete_budget": "keys",
+    "create_webhook": "keys",
+    "change_webhook": "keys",
+    "rotate_webhook": "keys",
+    "test_webhook": "keys",
+    "replay_webhook_delivery": "keys",
+    "delete_webhook": "keys",
     "create_top_up": "payments",
     "pay_invoice": "payments",
 }
@@ -31,6 +37,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "change_key": {"name": "Other"},
     "create_budget": {"scope": "model", "scope_id": "*", "window": "day", "limit": "10.00"},
     "change_budget": {"limit": "50.00"},
+    "create_webhook": {"url": "https://hooks.acme.example/"},
+    "change_webhook": {"description": "CRM"},
     "create_top_up": {"amount": "50.00"},
 }
 KINDS = [(), ("keys",), ("payments",)]

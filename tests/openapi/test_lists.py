@@ -11,7 +11,7 @@ from metering.credits.models import CreditGrant
 from metering.usage.cursors import EPOCH, MICROSECOND
 from metering.usage.events import EventQuestion, events_page
 from tests.kit.days import fixed_day
-from tests.kit.world import World
+from tests.kit.world import IN_PATH, World
 from workspaces.ids import audit_id
 from workspaces.models import APIKey, AuditEntry, Workspace
 
@@ -29,13 +29,14 @@ LISTS = (
     "/api/v1/models",
     "/api/v1/usage/events",
     "/api/v1/usage/events/{request_id}",
+    "/api/v1/webhooks",
+    "/api/v1/webhooks/{webhook_id}/deliveries",
 )
 
 
 def address_of(path: str, world: World) -> str:
     ids = world.ids
-    names = {"credit_id": "<credit>", "invoice_id": "<invoice>", "line_id": "<line>", "request_id": "<request>"}
-    return path.format(**{name: ids[known] for name, known in names.items()})
+    return path.format(**{name: ids[known] for name, known in IN_PATH.items() if known in ids})
 
 
 def get(client: Client, world: World, path: str, **query: Any) -> tuple[int, Any]:

@@ -70,6 +70,7 @@ def test_the_architecture_page_names_only_files_and_rooms_that_exist() -> None:
         ROOT / "metering" / "invoicing",
         ROOT / "metering" / "payments",
         ROOT / "metering" / "ingest",
+        ROOT / "metering" / "notifications",
     ]
     assert [name for name in sorted(named) if not any((place / name).exists() for place in places)] == []
 

@@ -63,6 +63,15 @@ omixa_unaccounted_requests {unaccounted}
 # HELP omixa_unaccounted_usd What those may have cost at most
 # TYPE omixa_unaccounted_usd gauge
 omixa_unaccounted_usd {unaccounted_usd}
+# HELP omixa_webhook_deliveries_due Deliveries of webhooks that could be sent now
+# TYPE omixa_webhook_deliveries_due gauge
+omixa_webhook_deliveries_due {due}
+# HELP omixa_webhook_deliveries_due_oldest_seconds For how long the oldest of those could be sent
+# TYPE omixa_webhook_deliveries_due_oldest_seconds gauge
+omixa_webhook_deliveries_due_oldest_seconds {due}
+# HELP omixa_webhooks_failing Active webhooks whose last attempt failed
+# TYPE omixa_webhooks_failing gauge
+omixa_webhooks_failing {due}
 """
 
 
@@ -71,7 +80,7 @@ def test_many_workspaces_gateways_and_models_add_no_line_and_no_query(settings: 
     client = Client(headers={"Authorization": "Bearer s3cret"})
 
     def scrape() -> str:
-        with django_assert_num_queries(4):
+        with django_assert_num_queries(6):
             return client.get("/metrics").content.decode()
 
     def figures(text: str) -> dict[str, float]:
@@ -92,14 +101,14 @@ def test_many_workspaces_gateways_and_models_add_no_line_and_no_query(settings: 
     assert abs(len(after) - len(before)) < 300  # digits
 
 
-def test_what_waits_is_seven_figures_of_a_known_size() -> None:
+def test_what_waits_is_ten_figures_of_a_known_size() -> None:
     registry = CollectorRegistry()
     registry.register(BacklogCollector())
     text = generate_latest(registry).decode()
     assert text == BACKLOG.format(
-        batches="0.0", oldest="0.0", quarantined="0.0", unpriced="0.0", unaccounted="0.0", unaccounted_usd="0.0"
+        batches="0.0", oldest="0.0", quarantined="0.0", unpriced="0.0", unaccounted="0.0", unaccounted_usd="0.0", due="0.0"
     )
-    assert len(text) == 944
+    assert len(text) == 1439
 
 
 def names(text: str) -> list[str]:

@@ -67,6 +67,12 @@ class ManagesBudgets(ManagesKeys):
     message = "Budgets take an omx_admin_ key, or an owner or admin of the workspace."
 
 
+class ManagesWebhooks(ManagesKeys):
+    """A webhook hands out what happens in the workspace: who manages keys decides to whom."""
+
+    message = "Webhooks take an omx_admin_ key, or an owner or admin of the workspace."
+
+
 class SeesInvoices(SeesAWorkspace):
     message = "Invoices need an omx_admin_ key, or an owner, admin or billing member of the workspace."
 

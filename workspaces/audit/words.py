@@ -113,7 +113,16 @@ SENTENCES = {
     "user.created": "created the account {target}",
     "user.switched_off": "switched off the account {target}",
     "user.switched_on": "switched on the account {target}",
+    "webhook.changed": "changed webhook {target}",
+    "webhook.created": "created webhook {target}",
+    "webhook.deleted": "deleted webhook {target}",
+    "webhook.delivery_replayed": "replayed webhook delivery {target}",
+    "webhook.disabled": "disabled webhook {target}",
+    "webhook.enabled": "enabled webhook {target}",
     "webhook.replayed": "replayed payment event {target}",
+    "webhook.rotated": "put a new secret on webhook {target}",
+    "webhook.tested": "sent a test to webhook {target}",
+    "webhookendpoint.created": "added webhook {target}",
     "workspace.changed": "changed the workspace's name or address",
     "workspace.created": "created the workspace",
     "workspace.models_changed": "changed which models the workspace may ask for",
@@ -153,6 +162,7 @@ OF_OPERATORS = frozenset(
         "taxrate.created",
         "user.created",
         "webhook.replayed",
+        "webhookendpoint.created",
     }
 )
 OF_WORKSPACES = tuple(sorted(set(SENTENCES) - OF_OPERATORS))
