@@ -7,6 +7,7 @@ from metering.console.money import credit_notes, credits, invoices, payments
 from metering.console.prices import catalogue, prices, rerating
 from metering.console.quarantine import events as quarantine
 from metering.console.usage import batches, events
+from metering.console.webhooks import deliveries, endpoints
 
 __all__ = [
     "batches",
@@ -15,6 +16,8 @@ __all__ = [
     "credit_notes",
     "credits",
     "customers",
+    "deliveries",
+    "endpoints",
     "events",
     "holds",
     "invoices",

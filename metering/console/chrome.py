@@ -17,6 +17,7 @@ from metering.ingest.models import Batch, QuarantinedEvent
 from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.models import Invoice
 from metering.limits.models import Budget
+from metering.notifications.models import WebhookDelivery, WebhookEndpoint
 from metering.rollups.models import Rerating
 from workspaces.models import APIKey, Gateway, Workspace
 
@@ -32,6 +33,8 @@ BY_PREFIX = {
     "qrn_": QuarantinedEvent,
     "price_": PriceVersion,
     "bgt_": Budget,
+    "hook_": WebhookEndpoint,
+    "dlv_": WebhookDelivery,
     "inv_": Invoice,
     "cn_": CreditNote,
     "rrt_": Rerating,
@@ -134,13 +137,15 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Payment attempts", "credit_card", "metering_paymentattempt_changelist", request),
                 _item("Top-ups", "add_card", "metering_topup_changelist", request),
                 _item("Disputes", "gavel", "metering_dispute_changelist", request),
-                _item("Webhooks", "webhook", "metering_webhookevent_changelist", request),
+                _item("Stripe's webhooks", "move_to_inbox", "metering_webhookevent_changelist", request),
             ],
         ),
         _group(
             "Operations",
             [
                 _item("Audit trail", "history", "workspaces_auditentry_changelist", request),
+                _item("Webhook endpoints", "webhook", "metering_webhookendpoint_changelist", request),
+                _item("Webhook deliveries", "outbox", "metering_webhookdelivery_changelist", request),
                 _item("Jobs", "play_circle", "metering_jobrun_changelist", request),
                 _item("Schedule", "schedule", "django_celery_beat_periodictask_changelist", request),
                 _item("Second factors", "phonelink_lock", "mfa_authenticator_changelist", request),

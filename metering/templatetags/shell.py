@@ -53,7 +53,24 @@ PLACES = [
         "may_manage_billing",
     ),
     ("Models", "model", "pages:models", {"models", "model"}, None),
-    ("Settings", "settings", "pages:settings", {"settings", "members", "member_remove"}, None),
+    (
+        "Settings",
+        "settings",
+        "pages:settings",
+        {
+            "settings",
+            "members",
+            "member_remove",
+            "audit",
+            "webhooks",
+            "webhook",
+            "webhook_new",
+            "webhook_change",
+            "webhook_rotate",
+        }
+        | {"webhook_delete", "webhook_delivery"},
+        None,
+    ),
 ]
 
 

@@ -17,5 +17,7 @@ NOT_CONFIRMED = {
     "pages:switch": "chooses which of one's workspaces is shown",
     "pages:invitation_answer": "joins a workspace that invited this very address, or declines",
     "pages:billing_profile": "changes what later invoices print of the customer",
+    "pages:webhook_test": "sends a test to an address that was confirmed",
+    "pages:webhook_replay": "sends once more what was sent to an address that was confirmed",
     "pages:settings": "changes the workspace's name and address",
 }

@@ -9,6 +9,7 @@ from metering.website.invoices import credit_notes, invoices
 from metering.website.public import catalogue, home
 from metering.website.settings import audit, invitations, keys, members, workspace
 from metering.website.usage import events, usage
+from metering.website.webhooks import deliveries, webhooks
 
 app_name = "pages"
 ANY_TEXT = RequestIdConverter.__name__  # importing it registered the converter "request_id"
@@ -56,6 +57,16 @@ urlpatterns = [
     path("settings/members/<int:member_id>/remove", members.member_remove, name="member_remove"),
     path("settings/invitations/<slug:invitation_id>/send", members.invitation_send, name="invitation_send"),
     path("settings/invitations/<slug:invitation_id>/withdraw", members.invitation_withdraw, name="invitation_withdraw"),
+    path("settings/webhooks", webhooks.webhook_list, name="webhooks"),
+    path("settings/webhooks/new", webhooks.webhook_new, name="webhook_new"),
+    path("settings/webhooks/<slug:webhook_id>", webhooks.webhook_page, name="webhook"),
+    path("settings/webhooks/<slug:webhook_id>/change", webhooks.webhook_change, name="webhook_change"),
+    path("settings/webhooks/<slug:webhook_id>/status", webhooks.webhook_status, name="webhook_status"),
+    path("settings/webhooks/<slug:webhook_id>/rotate", webhooks.webhook_rotate, name="webhook_rotate"),
+    path("settings/webhooks/<slug:webhook_id>/delete", webhooks.webhook_delete, name="webhook_delete"),
+    path("settings/webhooks/<slug:webhook_id>/test", deliveries.webhook_test, name="webhook_test"),
+    path("settings/webhooks/<slug:webhook_id>/<slug:delivery_id>", deliveries.delivery_page, name="webhook_delivery"),
+    path("settings/webhooks/<slug:webhook_id>/<slug:delivery_id>/replay", deliveries.delivery_replay, name="webhook_replay"),
     path("invitations", invitations.invitation_answer, name="invitation_answer"),
     path("invitations/<str:secret>", invitations.invitation_link, name="invitation"),
 ]

@@ -51,6 +51,11 @@ def owner(as_role: Browser) -> Client:
 
 
 @pytest.fixture
+def admin(as_role: Browser) -> Client:
+    return as_role("admin")
+
+
+@pytest.fixture
 def use(gateway: Gateway) -> Callable[..., list[str]]:
     """Sends one golden event of the key per instant, and returns their request ids."""
     numbers = iter(range(1, 10_000))

@@ -24,11 +24,6 @@ PAGE, NEW = "/budgets", "/budgets/new"
 FORM = {"limit": "100", "window": "month", "time_zone": "UTC", "mode": "hard", "thresholds": "50, 80, 100"}
 
 
-@pytest.fixture
-def admin(as_role: Browser) -> Client:
-    return as_role("admin")
-
-
 def a_budget(tenant: Tenant, limit: str = "0.10", **said: Any) -> Budget:
     said = {"scope": "workspace", "scope_id": None, "window": "month", "actor": "test", "now": NOW} | said
     return set_budget(tenant.workspace, limit=Decimal(limit), **said)

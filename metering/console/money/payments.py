@@ -238,7 +238,7 @@ class DisputeAdmin(OperatorAdmin):
 
 
 class WebhookAdmin(OperatorAdmin):
-    called = "Webhooks"
+    called = "Stripe's webhooks"
     when_empty = "What Stripe sends to /webhooks/stripe is stored here."
     list_display = ("event_id", "type", "object_id", "status_label", "tries", "received_at", "handled_at")
     list_filter = (("status", ChoicesDropdownFilter),)

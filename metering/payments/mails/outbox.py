@@ -11,7 +11,7 @@ from workspaces.models import Workspace
 # What goes to the operators and never to the workspace that it is about.
 FOR_OPERATORS = ("payment_disputed", "payment_surplus")
 # What goes to the people who manage the workspace's keys, and not to where invoices go.
-FOR_KEY_MANAGERS = ("key_expiring",)
+FOR_KEY_MANAGERS = ("key_expiring", "webhook_disabled")
 
 
 def add_notice(workspace: Workspace, kind: str, key: str, context: dict[str, Any], now: datetime) -> None:

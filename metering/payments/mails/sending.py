@@ -19,6 +19,7 @@ from metering.invoicing.terms.in_force import terms_of
 from metering.jobs.progress import Progress, unheard
 from metering.money import cents_text
 from metering.payments.clock import Clock, ticking
+from metering.payments.mails.disabled_webhooks import notify_of_disabled_webhooks
 from metering.payments.mails.models import Notice, NoticeQuerySet
 from metering.payments.mails.outbox import FOR_KEY_MANAGERS, FOR_OPERATORS, add_notice
 from metering.payments.mails.texts import build_mail
@@ -48,6 +49,7 @@ def send_waiting(now: datetime | Clock, progress: Progress = unheard) -> dict[st
     began = clock()
     add_finalized_notices(began)
     notify_of_surpluses(began)
+    notify_of_disabled_webhooks(began)
     counts, in_a_row = {"sent": 0, "failed": 0}, 0
     if not sends_mail():
         Notice.objects.unsent().exclude(error=NO_MAIL_SERVER).update(error=NO_MAIL_SERVER, next_try_at=None)

@@ -149,6 +149,19 @@ def key_expiring(about: dict[str, str]) -> Mail:
     )
 
 
+def webhook_disabled(about: dict[str, str]) -> Mail:
+    return Mail(
+        "A webhook of your workspace is disabled",
+        [
+            f"We send nothing to it any more: {about['why'][0].lower()}{about['why'][1:]}.",
+            "Enable it once it answers again. What was not delivered can be sent again from its page, for 30 days.",
+        ],
+        [("Webhook", about["webhook_id"]), ("URL", about["url"]), ("Disabled", about["disabled_at"])],
+        f"/settings/webhooks/{about['webhook_id']}",
+        "See the webhook",
+    )
+
+
 def payment_disputed(about: dict[str, str]) -> Mail:
     return Mail(
         f"A payment of {about['workspace']} is disputed",
@@ -176,6 +189,6 @@ TEXTS: dict[str, Callable[[dict[str, str]], Mail]] = {
     each.__name__: each
     for each in (
         *(invoice_ready, payment_failed, payment_reminder, invoice_paid, past_due, card_expiring, balance_low, top_up_failed),
-        *(key_expiring, payment_disputed, payment_surplus),
+        *(key_expiring, webhook_disabled, payment_disputed, payment_surplus),
     )
 }

@@ -194,6 +194,7 @@ def test_every_kind_has_its_text() -> None:
         "balance_low",
         "top_up_failed",
         "key_expiring",
+        "webhook_disabled",
         "payment_disputed",
         "payment_surplus",
     }

@@ -24,6 +24,7 @@ SALT = "a form of the console"
 SAYS_NOTHING = {"save", "submit", "confirm", "yes", "ok", "continue", "apply", "send"}
 CHANGE = "change"  # the button that leads from a preview back to its form
 SENT_BEFORE = "This form was already sent. Check whether it took effect before you open it again."
+HASHED = "Copy the secret now: only its SHA-256 is kept, so it cannot be shown again."
 OUT_OF_DATE = "This form is out of date, and nothing was done. Send it again."
 
 
@@ -122,14 +123,17 @@ def message_with_label(message: str, form: forms.Form, field: str | None) -> str
     return message
 
 
-def secret_page(request: HttpRequest, admin: ModelAdmin, row: Model, title: str, secret: str, back: str) -> HttpResponse:
-    """Shows a secret that is kept nowhere: this answer is the only place it will ever be seen."""
+def secret_page(
+    request: HttpRequest, admin: ModelAdmin, row: Model, title: str, secret: str, back: str, note: str = HASHED
+) -> HttpResponse:
+    """Shows a secret once: this answer is the only place it will ever be seen. `note` says how it is kept."""
     context = {
         **admin.admin_site.each_context(request),
         "title": title,
         "model_admin": admin,
         "object": row,
         "secret": secret,
+        "note": note,
         "back": back,
     }
     response = TemplateResponse(request, "console/kit/secret.html", context)
