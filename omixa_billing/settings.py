@@ -323,6 +323,7 @@ WEBHOOK_MAX_BYTES = 1024 * 1024
 ANONYMOUS_MAX_BYTES = 256 * 1024  # of callers with neither a session nor a credential: such as sign-in forms
 FRONT_MAX_BUFFERED_BYTES = env.int("FRONT_MAX_BUFFERED_MB", default=256) * 1024 * 1024  # in each web process, twice
 GATEWAY_THREADS = env.int("GATEWAY_THREADS", default=16)
+INTAKE_THREADS = 2  # one reads batches while the other waits for the disk; more would only store fewer at once
 # Output tokens held for a request that names none, of a model that does not say; and the least that one is lowered to.
 AUTHORIZE_OUTPUT_TOKENS = env.int("AUTHORIZE_OUTPUT_TOKENS", default=4096)
 AUTHORIZE_LEAST_OUTPUT_TOKENS = env.int("AUTHORIZE_LEAST_OUTPUT_TOKENS", default=256)

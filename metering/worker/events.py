@@ -6,7 +6,7 @@ and holds. A killed worker leaves its batches waiting, and any other worker, or 
 
 from datetime import datetime
 
-from metering.ingest.intake.inbox import Claimed, claim_fresh
+from metering.ingest.intake.inbox import BYTES_PER_TRANSACTION, Claimed, claim_fresh
 from metering.ingest.models import Batch
 from metering.ingest.quarantine.revoked import quarantine_late
 from metering.ingest.recording.arrivals import last_uses, resolve_names
@@ -18,27 +18,34 @@ from metering.pricing.rates import RateTable
 from metering.rollups.fold import fold_events
 from metering.worker.attempts import Clock, process_alone, process_failing, try_together
 from metering.worker.one_by_one import record_one_by_one
-from omixa_billing.reminders import remind
+from omixa_billing.reminders import ENOUGH, remind
 from workspaces.keys.last_used import note_uses
 
 TRANSACTIONS_IN_A_ROW = 100
 
 
 def process_waiting(now: Clock) -> int:
-    """Processes batches until none waits, and returns how many it claimed. Raises only when the database is away.
+    """Processes batches until few wait, and returns how many it claimed. Raises only when the database is away.
 
-    Where they come as fast as they are claimed, it stops after a while and asks to be called again: whatever else the broker
-    has for the workers gets its turn, and no message is held for longer than a broker allows. The clock is read after each
-    claim, so that nothing is processed before it was received.
+    What arrived meanwhile has a reminder of its own, so a transaction for a few events is not followed by another at once:
+    it costs as much as one for a hundred. Where they come as fast as they are claimed, it stops after a while and asks to be
+    called again: whatever else the broker has for the workers gets its turn, and no message is held for longer than a broker
+    allows. The clock is read after each claim, so that nothing is processed before it was received.
     """
     claimed = 0
     for _ in range(TRANSACTIONS_IN_A_ROW):
         batches = _process_some(now)
-        if not batches:
+        claimed += len(batches)
+        if _are_few(batches):
             return claimed
-        claimed += batches
     remind("metering.process_waiting_batches")
     return claimed
+
+
+def _are_few(batches: list[Claimed]) -> bool:
+    """Less than a transaction's worth, and all that was to be had: not cut off for its size."""
+    size = sum(len(batch.compressed) for batch in batches)
+    return sum(batch.event_count for batch in batches) < ENOUGH and size < BYTES_PER_TRANSACTION
 
 
 def process_failed(now: Clock) -> tuple[int, int]:
@@ -46,8 +53,8 @@ def process_failed(now: Clock) -> tuple[int, int]:
     return process_failing(Batch.Kind.EVENTS, lambda batch_id: _process_alone(batch_id, now))
 
 
-def _process_some(now: Clock) -> int:
-    """Several batches in one transaction; if anything in it fails, each of them alone. How many."""
+def _process_some(now: Clock) -> list[Claimed]:
+    """Several batches in one transaction; if anything in it fails, each of them alone. Which."""
     batches: list[Claimed] = []
 
     def work() -> None:
@@ -59,7 +66,7 @@ def _process_some(now: Clock) -> int:
     if not try_together(work, batches):
         for batch in batches:
             _process_alone(batch.id, now)
-    return len(batches)
+    return batches
 
 
 def _process_alone(batch_id: int, now: Clock) -> bool:

@@ -1,7 +1,7 @@
 """What the front says itself, and how answers reach a client that may not read them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,22 +21,24 @@ class ReaderStalled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer."""
+    """A whole answer, its headers as they are sent."""
 
     status: int
-    headers: list[tuple[str, str]]
+    headers: Headers
     body: bytes
 
     @classmethod
     def of(cls, response: HttpResponse) -> "Answer":
-        return cls(response.status_code, list(response.items()), response.content)
+        return cls(response.status_code, encoded(response.items()), response.content)
+
+
+def encoded(headers: Iterable[tuple[str, str]]) -> Headers:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
 
 
 async def send_answer(send: Send, answer: Answer, last: bool = False) -> None:
     """`last` on its connection when the body was not read."""
-    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
-    if last:
-        headers.append((b"connection", b"close"))
+    headers = [*answer.headers, (b"connection", b"close")] if last else answer.headers
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
 

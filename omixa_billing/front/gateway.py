@@ -1,31 +1,44 @@
 """The gateway's endpoints: Django in bounded threads of this process, which hold nothing but complete requests.
 
-A gateway is looked up from the head alone, and its body is read only once it is known. The view finds what came of that in the
-request (metering.ingest.intake.api), so the credential costs one query.
+A gateway is looked up from the head alone, once a second at most, and its body is read only once it is known. The view finds
+what came of that in the request (metering.ingest.intake.api). Batches that nothing is wrong with do not need it (intake.py).
 """
 
 import asyncio
+import hashlib
+import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cache
 from io import BytesIO
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from django.conf import settings
 from django.db import close_old_connections
+from django.http import JsonResponse
 
-from metering.ingest.intake.api import GATEWAY, gateway_or_refusal
+from metering.ingest.intake.api import GATEWAY, gateway_or_refusal, receipt
 from metering.limits.gateway.revocations import newest_change
-from omixa_billing.front.answers import Answer, Send, send_answer
+from omixa_billing.front.answers import Answer, Send, encoded, send_answer
 from omixa_billing.front.body import Receive, discard_body, receive_body
-from omixa_billing.front.head import RequestHead
+from omixa_billing.front.head import Headers, RequestHead
+from omixa_billing.front.intake import Intake, name_of, posted_of
 from omixa_billing.front.long_poll import Newest, awaited_after
 from omixa_billing.front.memory import Memory
 from omixa_billing.front.pages import unless_gone
+from omixa_billing.http.headers import add_headers
+from omixa_billing.http.request_metrics import count_answer
 from omixa_billing.outage import STORAGE_ERRORS
 from omixa_billing.wsgi import gateway_application
+from workspaces.models import Gateway
 
 Environ = dict[str, Any]
+
+ACCEPTED = 202
+KNOWN_SECONDS = 1.0
+MOST_KNOWN = 10_000
 
 
 class GatewayFront:
@@ -33,6 +46,8 @@ class GatewayFront:
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(settings.GATEWAY_THREADS, "gateway")
+        self._intake = Intake()
+        self._known = KnownGateways()
         # Refusing may write to the audit trail, one after the other: those who are nobody's gateway wait for each other only.
         self._refusing = ThreadPoolExecutor(settings.PROBE_THREADS, "refusing")
         self._probes = ThreadPoolExecutor(settings.PROBE_THREADS, "probe")
@@ -45,6 +60,7 @@ class GatewayFront:
 
     def close(self) -> None:
         """Waits for requests that have begun."""
+        self._intake.close()
         self._threads.shutdown()
         self._refusing.shutdown(cancel_futures=True)
         self._probes.shutdown(cancel_futures=True)
@@ -54,24 +70,81 @@ class GatewayFront:
 
     async def answer(self, head: RequestHead, receive: Receive, send: Send) -> None:
         environ = environ_of(head)
-        if not await self._in_thread(self._threads, is_known, environ):
+        gateway = self._known.recall(head) or await self._looked_up(head, environ)
+        if gateway is None:
             refused = await self._in_thread(self._refusing, answer_of, environ)
             await send_answer(send, refused, last=head.length != 0)
             return await discard_body(head, receive)
+        environ[GATEWAY] = gateway
         if (since := awaited_after(head)) is not None:
             await unless_gone(receive, self._changes.wait_until_after(since))
         with self._memory.share() as share:
-            complete(environ, await receive_body(head, receive, settings.INGEST_MAX_BYTES, share))
-            answer = await self._in_thread(self._threads, answer_of, environ)
+            body = await receive_body(head, receive, settings.INGEST_MAX_BYTES, share)
+            answer = await self._received(head, body, gateway) or await self._viewed(environ, body)
         await send_answer(send, answer)
         return None
+
+    async def _looked_up(self, head: RequestHead, environ: Environ) -> Gateway | None:
+        """Whose request it is; None for nobody's, and then the request says why."""
+        found = await self._in_thread(self._threads, gateway_or_refusal, head.text(b"authorization"))
+        if isinstance(found, Gateway):
+            self._known.remember(head, found)
+            return found
+        environ[GATEWAY] = found
+        return None
+
+    async def _received(self, head: RequestHead, body: bytes, gateway: Gateway) -> Answer | None:
+        """The receipt of a batch that nothing is wrong with; None for any other request."""
+        began = time.perf_counter()
+        posted = posted_of(head, body, gateway)
+        batch = None if posted is None else await self._intake.receive(posted)
+        if batch is None:
+            return None
+        count_answer(name_of(head), head.method, head.scheme, ACCEPTED, time.perf_counter() - began)
+        said = json.dumps(receipt(batch)).encode()
+        return Answer(ACCEPTED, [*headers_of_receipts(), (b"content-length", b"%d" % len(said))], said)
+
+    async def _viewed(self, environ: Environ, body: bytes) -> Answer:
+        complete(environ, body)
+        return await self._in_thread(self._threads, answer_of, environ)
 
     async def _newest_change(self) -> int:
         """As the database has it; while that is away, nothing new."""
         return await asyncio.get_running_loop().run_in_executor(self._probes, newest_or_nothing)
 
-    async def _in_thread(self, threads: ThreadPoolExecutor, work: Any, environ: Environ) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(threads, work, environ)
+    async def _in_thread(self, threads: ThreadPoolExecutor, work: Any, about: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(threads, work, about)
+
+
+@cache
+def headers_of_receipts() -> Headers:
+    """As the view's answers have them."""
+    response = JsonResponse({})
+    add_headers(response, "/gateway/")
+    return encoded(response.items())
+
+
+class KnownGateways:
+    """Whose requests came a moment ago, so that each of many does not cost a query of its own.
+
+    What is received after a gateway was revoked is not counted: the worker knows both times (ingest/quarantine/revoked.py).
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, tuple[float, Gateway]] = {}
+
+    def remember(self, head: RequestHead, gateway: Gateway) -> None:
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        self._known[_hash(head)] = time.monotonic() + KNOWN_SECONDS, gateway
+
+    def recall(self, head: RequestHead) -> Gateway | None:
+        until, gateway = self._known.get(_hash(head), (0.0, None))
+        return gateway if until > time.monotonic() else None
+
+
+def _hash(head: RequestHead) -> bytes:
+    return hashlib.sha256(head.headers.get(b"authorization", b"")).digest()
 
 
 def environ_of(head: RequestHead) -> Environ:
@@ -113,18 +186,12 @@ def newest_or_nothing() -> int:
         return 0
 
 
-def is_known(environ: Environ) -> bool:
-    """In a thread: whether this is a gateway's request. The view finds whose it is, or why it is refused."""
-    environ[GATEWAY] = gateway_or_refusal(environ.get("HTTP_AUTHORIZATION"))
-    return not isinstance(environ[GATEWAY], Exception)
-
-
 def answer_of(environ: Environ) -> Answer:
     """In a thread: the whole answer of Django."""
     begun: list[Answer] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], _: Any = None, /) -> Any:
-        begun.append(Answer(int(status[:3]), headers, b""))
+        begun.append(Answer(int(status[:3]), encoded(headers), b""))
 
     response = gateway_application(environ, start_response)
     try:

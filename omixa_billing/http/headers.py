@@ -76,22 +76,26 @@ def browser_headers(get_response: Callable[[HttpRequest], HttpResponse]) -> Call
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        for name, value in FIXED.items():
-            response[name] = value
-        if response.status_code != 304:  # it has no type, and a browser would put its policy in place of the kept page's
-            response["Content-Security-Policy"] = _policy_for(request, response)
-        if settings.HSTS_SECONDS:
-            response["Strict-Transport-Security"] = f"max-age={settings.HSTS_SECONDS}"
-        response.headers.setdefault("Cache-Control", "no-store")
+        add_headers(response, request.path_info)
         return response
 
     return middleware
 
 
-def _policy_for(request: HttpRequest, response: HttpResponse) -> str:
+def add_headers(response: HttpResponse, path: str) -> None:
+    for name, value in FIXED.items():
+        response[name] = value
+    if response.status_code != 304:  # it has no type, and a browser would put its policy in place of the kept page's
+        response["Content-Security-Policy"] = _policy_for(path, response)
+    if settings.HSTS_SECONDS:
+        response["Strict-Transport-Security"] = f"max-age={settings.HSTS_SECONDS}"
+    response.headers.setdefault("Cache-Control", "no-store")
+
+
+def _policy_for(path: str, response: HttpResponse) -> str:
     if not response.headers.get("Content-Type", "").startswith("text/html"):
         return FILES_POLICY
-    return CONSOLE_POLICY if request.path_info.startswith(addresses.CONSOLE) else PAGES_POLICY
+    return CONSOLE_POLICY if path.startswith(addresses.CONSOLE) else PAGES_POLICY
 
 
 class SendOnlyWhatChanged(ConditionalGetMiddleware):

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from omixa_billing import reminders
+
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
 import os, socket, sys, time
@@ -54,3 +56,29 @@ def test_fifty_reminders_wait_for_a_missing_broker_once_at_most(how: str, broker
     )
     assert done.stdout == "reminded\n", done.stderr
     assert done.stderr.count("broker_away") == 1
+
+
+def test_a_stream_of_little_to_do_is_reminded_of_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first at once, then no more than four times a second; a hundred events are worth a message of their own."""
+    clock = [100.0]
+    monkeypatch.setattr(reminders.time, "monotonic", lambda: clock[0])
+    reminder = reminders.Reminder()
+
+    def due(much: int) -> list[str]:
+        reminder._asked["work"] += much
+        return reminder._due()
+
+    def sent() -> None:
+        reminder._asked.clear()
+        reminder._sent["work"] = clock[0]
+
+    assert due(1) == ["work"]
+    sent()
+    assert due(1) == []
+    assert due(98) == []
+    assert due(1) == ["work"]
+    sent()
+    clock[0] += 0.24
+    assert due(1) == []
+    clock[0] += 0.01
+    assert reminder._due() == ["work"]

@@ -10,6 +10,7 @@ from django.db import OperationalError, connection
 from structlog.testing import capture_logs
 
 from metering.catalogue.set_price import set_price
+from metering.ingest.intake import inbox
 from metering.ingest.models import Batch, QuarantinedEvent, UsageEvent
 from metering.periods import month_of
 from metering.revisions.rerating.reprice import price_waiting
@@ -270,6 +271,7 @@ def test_batches_that_come_as_fast_as_they_are_taken_up_leave_the_workers_time_f
 ) -> None:
     reminded: list[str] = []
     monkeypatch.setattr(events, "TRANSACTIONS_IN_A_ROW", 3)
+    monkeypatch.setattr(events, "ENOUGH", 1)
     monkeypatch.setattr(events, "remind", reminded.append)
     send(gateway, [an_event(key)], process=False)
 
@@ -287,3 +289,33 @@ def test_batches_that_come_as_fast_as_they_are_taken_up_leave_the_workers_time_f
     reminded.clear()
     assert work() == 1
     assert reminded == []
+
+
+def test_a_few_events_are_not_followed_by_a_transaction_for_fewer(
+    gateway: Gateway, key: APIKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that come meanwhile have a reminder of their own."""
+    send(gateway, [an_event(key)], process=False)
+
+    def fold_while_another_comes(recorded: Any) -> None:
+        fold_events(recorded)
+        if Batch.objects.count() < 10:
+            send(gateway, [an_event(key, request_id=f"after {recorded[0].event.request_id}")], process=False)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(events, "fold_events", fold_while_another_comes)
+        assert process_waiting(lambda: NOW) == 1
+    assert work() == 1
+    assert not Batch.objects.filter(status="pending").exists()
+
+
+def test_large_batches_are_all_processed_though_they_hold_few_events(
+    gateway: Gateway, key: APIKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as are claimed for their size leave others waiting, of which nobody reminds again."""
+    for module in (events, inbox):
+        monkeypatch.setattr(module, "BYTES_PER_TRANSACTION", 1)
+    monkeypatch.setattr(inbox, "BATCHES_PER_FETCH", 1)
+    for at in range(5):
+        send(gateway, [an_event(key, request_id=f"r{at}")], process=False)
+    assert process_waiting(lambda: NOW) == 5

@@ -1,6 +1,7 @@
 """Everything is killed while requests run, and every answer that a client got is billed once, or visibly unaccounted.
 
-The short form of it: some hundred requests. `OMIXA_CHAOS_REQUESTS` makes it longer.
+The short form of it: some hundred requests. `OMIXA_CHAOS_REQUESTS` makes it longer; it is the least, as clients go on asking
+while something is away.
 """
 
 import http.client
@@ -37,12 +38,13 @@ class Seen:
 
 
 class Clients:
-    """Ask without pause until so many were answered or begun; what finds no proxy is asked again."""
+    """Ask without pause until they are left; what finds no proxy is asked again."""
 
     def __init__(self, world: World, workspace: Workspace) -> None:
         self.world, self.workspace = world, workspace
         self.seen: list[Seen] = []
         self.errors: Counter[str] = Counter()
+        self._leave = threading.Event()
         self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(CLIENTS)]
 
     def __enter__(self) -> "Clients":
@@ -51,15 +53,18 @@ class Clients:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._leave.set()
         for thread in self._threads:
             thread.join(900)
 
-    def wait_for(self, number: int) -> None:
+    def wait_for(self, more: int) -> None:
+        """Until so many more were answered, or begun and left."""
+        number = len(self.seen) + more
         until(lambda: len(self.seen) >= number, 600, lambda: f"{len(self.seen)} of {number}: {self.errors}")
 
     def _run(self, number: int) -> None:
         choose = random.Random(number)  # noqa: S311
-        while len(self.seen) < REQUESTS:
+        while not self._leave.is_set():
             try:
                 self._ask(choose.choice(KINDS), choose)
             except (OSError, http.client.HTTPException) as error:
@@ -116,7 +121,6 @@ def test_every_answer_is_billed_once_though_everything_is_killed(world: World, w
 
 
 def kill_everything(world: World, clients: Clients) -> None:
-    step = REQUESTS // 7
     acts: list[Callable[[], Any]] = [
         lambda: world.kill("run_server"),  # LiteLLM, with the plug-in's threads
         lambda: world.kill("supervision.web:application"),
@@ -124,9 +128,12 @@ def kill_everything(world: World, clients: Clients) -> None:
         lambda: away(world, 8),
         lambda: world.kill("run_server"),
     ]
-    for number, act in enumerate(acts, start=1):
-        clients.wait_for(number * step)
+    step = REQUESTS // (len(acts) + 1)
+    for act in acts:
+        clients.wait_for(step)
         assert act() != 0
+    clients.wait_for(step)
+    world.wait_for_product()
 
 
 def away(world: World, seconds: float) -> None:

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,12 @@ class World:
 
     def start_product(self) -> None:
         self._start("product", "omixa_billing.supervision")
-        until(lambda: self.answers(f"{self.url}/readyz"), SECONDS_TO_START, self.tail("product"))
+        self.wait_for_product()
+
+    def wait_for_product(self) -> None:
+        """Both of its halves: the doors of gateways, and the pages, which start by themselves."""
+        for path in ("/readyz", "/accounts/login/"):
+            until(partial(self.answers, self.url + path), SECONDS_TO_START, self.tail("product"))
 
     def start_gateway(self) -> None:
         self._start("gateway", "omixa_billing.supervision.local_gateway")

@@ -49,7 +49,13 @@ def read_whole_body(request: HttpRequest) -> bytes:
         body = _stream_of(request).read(limit + 1)
     except (UnreadablePostError, RawPostDataException):
         raise MalformedBody("The body broke off before its end: send it again.") from None
-    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    return decoded(body, request.headers.get("Content-Encoding", ""))
+
+
+def decoded(body: bytes, content_encoding: str) -> bytes:
+    """A body that came whole, without its Content-Encoding. Raises MalformedBody, BatchTooLarge."""
+    limit = settings.INGEST_MAX_BYTES
+    encoding = content_encoding.strip().lower() or "identity"
     if encoding == "gzip":
         body = gunzip(body, limit)
     elif encoding != "identity":

@@ -54,11 +54,15 @@ def find_gateway(authorization: str | None, now: datetime) -> Gateway:
 
 def close_broken_connection() -> None:
     """Without asking the database: nothing is due on an idle connection but the news that its server has ended."""
-    if connection.connection is not None:
-        news = select.poll()
-        news.register(connection.connection.fileno())
-        if any(event & ~select.POLLOUT for _, event in news.poll(0)):
-            connection.close()
+    open_to = connection.connection
+    if open_to is not None and (open_to.closed or _has_news(open_to.fileno())):
+        connection.close()
+
+
+def _has_news(fileno: int) -> bool:
+    news = select.poll()
+    news.register(fileno)
+    return any(event & ~select.POLLOUT for _, event in news.poll(0))
 
 
 @method_decorator(csrf_exempt, name="dispatch")
@@ -96,39 +100,46 @@ class GatewayView(View):
 
 
 class IntakeView(GatewayView):
-    """What the endpoints have in common: 202 once the batch is committed."""
+    """What the endpoints have in common: 202 once the batch is committed. Most are answered before (together.py)."""
 
-    def payload(self, body: bytes, request: HttpRequest) -> InboxPayload:
+    @staticmethod
+    def payload(body: bytes, content_type: str) -> InboxPayload:
         raise NotImplementedError
 
     def post(self, request: HttpRequest) -> HttpResponse:
         now = timezone.now()
         gateway = self.gateway_of(request, now)
-        batch = receive(self.payload(read_body(request), request), gateway, now)
-        rejected = [{name: item[name] for name in ("index", "request_id", "code", "message")} for item in batch.items]
-        answer = {"batch_id": batch.public_id, "accepted": batch.event_count - len(rejected), "rejected": rejected}
-        return JsonResponse(answer, status=202)
+        payload = self.payload(read_body(request), request.headers.get("Content-Type", ""))
+        return JsonResponse(receipt(receive(payload, gateway, now)), status=202)
+
+
+def receipt(batch: Batch) -> dict[str, Any]:
+    """Of a batch that is committed."""
+    rejected = [{name: item[name] for name in ("index", "request_id", "code", "message")} for item in batch.items]
+    return {"batch_id": batch.public_id, "accepted": batch.event_count - len(rejected), "rejected": rejected}
 
 
 class EventsView(IntakeView):
     """`POST /gateway/v1/events`: our own format, or CloudEvents if the content type says so."""
 
-    def payload(self, body: bytes, request: HttpRequest) -> InboxPayload:
-        content_type = request.headers.get("Content-Type", "")
+    @staticmethod
+    def payload(body: bytes, content_type: str) -> InboxPayload:
         return of_cloudevents(body, content_type) if is_cloudevents(content_type) else of_events(body)
 
 
 class LiteLLMView(IntakeView):
     """`POST /gateway/v1/events/litellm`: LiteLLM's StandardLoggingPayload."""
 
-    def payload(self, body: bytes, request: HttpRequest) -> InboxPayload:
+    @staticmethod
+    def payload(body: bytes, content_type: str) -> InboxPayload:
         return of_litellm(body)
 
 
 class CorrectionsView(IntakeView):
     """`POST /gateway/v1/corrections`."""
 
-    def payload(self, body: bytes, request: HttpRequest) -> InboxPayload:
+    @staticmethod
+    def payload(body: bytes, content_type: str) -> InboxPayload:
         return of_corrections(body)
 
 

@@ -17,7 +17,7 @@ RETRY_AFTER = 5  # seconds
 class Backlog:
     """How many batches wait, as one process knows it: counted now and then, and its own taken into account in between.
 
-    Several processes together may go past the bound by what they take in within a second, and no further.
+    Several processes together may go past the bound by what they take in within a second and what is being stored, no further.
     """
 
     def __init__(self) -> None:

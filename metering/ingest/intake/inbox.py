@@ -22,10 +22,8 @@ PLAIN = (
     *("public_id", "gateway_id", "received_at", "kind", "source", "event_count", "status", "failures", "last_error"),
     *("recorded", "duplicate", "conflict", "unpriced", "rejected"),
 )
-INSERT = f"""
-INSERT INTO metering_batch ({", ".join(PLAIN)}, body, items)
-VALUES ({", ".join(["%s"] * len(PLAIN))}, %b, %s::jsonb) RETURNING id
-"""  # noqa: S608 - constants
+INSERT = f"INSERT INTO metering_batch ({', '.join(PLAIN)}, body, items) VALUES "  # noqa: S608 - constants
+VALUES_OF_ONE = f"({', '.join(['%s'] * len(PLAIN))}, %b, %s::jsonb)"
 
 WAITING = """
 SELECT id, kind, source, gateway_id, event_count, received_at, body, items FROM metering_batch
@@ -79,13 +77,20 @@ class Claimed(NamedTuple):
         return open_envelope(self.body, self.kind)
 
 
-def put(batch: Batch) -> None:
-    """Inserts the batch and gives it its id. Its body goes as bytes; the ORM would spell every one of them out in hex."""
-    row = [*(getattr(batch, name) for name in PLAIN), compressed(bytes(batch.body)), json.dumps(batch.items)]
+def put(batches: Sequence[Batch]) -> None:
+    """Inserts batches, each of which gets its id. Bodies go as bytes; the ORM would spell every one of them out in hex."""
+    values = [value for batch in batches for value in _row(batch)]
+    statement = INSERT + ", ".join([VALUES_OF_ONE] * len(batches)) + " RETURNING public_id, id"
     connection.ensure_connection()
     with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
-        cursor.execute(INSERT, row)
-        batch.pk = cursor.fetchall()[0][0]
+        cursor.execute(statement, values)
+        ids = dict(cursor.fetchall())
+    for batch in batches:
+        batch.pk = ids[batch.public_id]
+
+
+def _row(batch: Batch) -> list[Any]:
+    return [*(getattr(batch, name) for name in PLAIN), compressed(bytes(batch.body)), json.dumps(batch.items)]
 
 
 def claim_fresh(kind: str) -> list[Claimed]:

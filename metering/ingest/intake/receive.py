@@ -65,12 +65,35 @@ class Refused:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What may be stored: a batch, and what of it goes to the quarantine instead."""
+
+    batch: Batch
+    refused: list[Refused]
+
+
 def receive(payload: InboxPayload, gateway: Gateway, now: datetime, reason: RefusalReason | None = None) -> Batch:
     """Stores a batch. When this returns, it is committed and will be processed whatever happens next.
 
     For a `reason`, and from a revoked gateway, all of it goes to the quarantine. What an operator replays has no such bounds.
     Raises MalformedBody, BatchTooLarge, InboxFull: then nothing is stored.
     """
+    admitted = admit(payload, gateway, now, reason)
+    # Alone, the insert is a transaction of its own, which saves the way there and back that BEGIN and COMMIT take.
+    with transaction.atomic() if admitted.refused else nullcontext():
+        put([admitted.batch])
+        quarantine(admitted.batch, admitted.refused, now)
+    ask_for_processing([admitted.batch])
+    return admitted.batch
+
+
+def ask_for_processing(batches: Sequence[Batch]) -> None:
+    remind_soon("metering.process_waiting_batches", sum(batch.event_count for batch in batches))
+
+
+def admit(payload: InboxPayload, gateway: Gateway, now: datetime, reason: RefusalReason | None = None) -> Admitted:
+    """Checks all that can be checked before anything is stored. Raises MalformedBody, BatchTooLarge, InboxFull."""
     make_room()
     directory.ensure_day(now)
     if reason is None and gateway.revoked_at is not None and payload.source != Batch.Source.REPLAY:
@@ -89,12 +112,7 @@ def receive(payload: InboxPayload, gateway: Gateway, now: datetime, reason: Refu
         rejected=len(refused),
         items=[each.item() for each in refused],
     )
-    # Alone, the insert is a transaction of its own, which saves the way there and back that BEGIN and COMMIT take.
-    with transaction.atomic() if refused else nullcontext():
-        put(batch)
-        quarantine(batch, refused, now)
-    remind_soon("metering.process_waiting_batches")
-    return batch
+    return Admitted(batch, refused)
 
 
 def _bounds(payload: InboxPayload, gateway: Gateway) -> Bounds:

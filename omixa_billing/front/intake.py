@@ -1,0 +1,108 @@
+"""Batches on their way in: those that wait for a thread are stored together by the next that is free.
+
+The more requests come at once, the less each costs. One that cannot be stored this way is answered by its view.
+"""
+
+import asyncio
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import structlog
+from django.conf import settings
+from django.db import close_old_connections
+
+from metering.ingest.intake.api import CorrectionsView, EventsView, LiteLLMView
+from metering.ingest.intake.together import Posted, receive_together
+from metering.ingest.models import Batch
+from omixa_billing.front.head import RequestHead
+from workspaces.models import Gateway
+
+log = structlog.get_logger(__name__)
+
+# Each with its name among all addresses, as metrics have it.
+ENDPOINTS = {
+    b"/gateway/v1/events": (EventsView, "gateway_events"),
+    b"/gateway/v1/events/litellm": (LiteLLMView, "gateway_litellm"),
+    b"/gateway/v1/corrections": (CorrectionsView, "gateway_corrections"),
+}
+# Of one transaction: a small batch does not wait until many large ones are read.
+MOST_REQUESTS, MOST_BYTES = 64, 1024 * 1024
+# Whoever was answered together sends the next together: so long they are waited for, which is less than a commit takes.
+GATHER_SECONDS = 0.0015
+
+Waiting = tuple[Posted, asyncio.Future[Batch | None]]
+
+
+def posted_of(head: RequestHead, body: bytes, gateway: Gateway) -> Posted | None:
+    """A request for one of these endpoints as they need it; None for any other, and for one that they would refuse."""
+    if head.method != "POST" or head.query or head.raw_path not in ENDPOINTS:
+        return None
+    view, _ = ENDPOINTS[head.raw_path]
+    return Posted(gateway, head.text(b"content-type"), head.text(b"content-encoding"), body, view.payload)
+
+
+def name_of(head: RequestHead) -> str:
+    _, name = ENDPOINTS[head.raw_path]
+    return name
+
+
+def stored(posted: list[Posted]) -> list[Batch | None]:
+    """In a thread."""
+    close_old_connections()
+    return receive_together(posted)
+
+
+class Intake:
+    """Everything but the work itself happens in the event loop."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(settings.INTAKE_THREADS, "intake")
+        self._free = settings.INTAKE_THREADS
+        self._waiting: deque[Waiting] = deque()
+        self._gathering = False
+
+    async def receive(self, posted: Posted) -> Batch | None:
+        """The committed batch; None when its view has to answer."""
+        future: asyncio.Future[Batch | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((posted, future))
+        self._start()
+        return await future
+
+    def close(self) -> None:
+        """Waits for what has begun."""
+        self._threads.shutdown()
+
+    def _start(self) -> None:
+        if self._gathering or not self._free or not self._waiting:
+            return
+        self._free -= 1
+        group = self._next_group()
+        work = asyncio.get_running_loop().run_in_executor(self._threads, stored, [posted for posted, _ in group])
+        work.add_done_callback(partial(self._finish, group))
+
+    def _gathered(self) -> None:
+        self._gathering = False
+        self._start()
+
+    def _next_group(self) -> list[Waiting]:
+        """The oldest that fit, and always one."""
+        group = [self._waiting.popleft()]
+        size = len(group[0][0].body)
+        while self._waiting and len(group) < MOST_REQUESTS and (size := size + len(self._waiting[0][0].body)) <= MOST_BYTES:
+            group.append(self._waiting.popleft())
+        return group
+
+    def _finish(self, group: list[Waiting], work: asyncio.Future[list[Batch | None]]) -> None:
+        self._free += 1
+        if len(group) > 1 or self._waiting:
+            self._gathering = True
+            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._gathered)
+        try:
+            batches = work.result()
+        except Exception:  # a fault of ours: the views find and report it
+            log.exception("batches_not_received_together")
+            batches = [None] * len(group)
+        for (_, future), batch in zip(group, batches, strict=True):
+            if not future.done():  # its client may be gone
+                future.set_result(batch)
