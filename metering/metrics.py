@@ -16,7 +16,6 @@ from metering.limits.gateway.unaccounted import unaccounted_since
 from metering.notifications.delivery.queue import deliveries_due, failing_webhooks
 from metering.periods import DAY
 from omixa_billing.api.errors import error_response
-from omixa_billing.api.fields import json_number
 
 UNPRICED = f"SELECT coalesce(sum(requests), 0) FROM metering_hourlyrollup WHERE price_id = 0 AND {IS_BILLED}"  # noqa: S608
 
@@ -41,7 +40,7 @@ class BacklogCollector(Collector):
             "omixa_quarantined_events": ("Quarantined events not settled", quarantined),
             "omixa_unpriced_events": ("Recorded events waiting for a price", int(unpriced)),
             "omixa_unaccounted_requests": ("Requests allowed within a day whose hold ran out without an event", unaccounted),
-            "omixa_unaccounted_usd": ("What those may have cost at most", json_number(unaccounted_usd)),
+            "omixa_unaccounted_usd": ("What those may have cost at most", float(unaccounted_usd)),
             "omixa_webhook_deliveries_due": ("Deliveries of webhooks that could be sent now", due),
             "omixa_webhook_deliveries_due_oldest_seconds": ("For how long the oldest of those could be sent", due_for),
             "omixa_webhooks_failing": ("Active webhooks whose last attempt failed", failing_webhooks().count()),

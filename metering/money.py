@@ -25,6 +25,11 @@ def exact_text(amount: Decimal) -> str:
     return format(amount.quantize(ONE_PICO, context=WIDE), "f")
 
 
+def fractional_cents_text(amount: Decimal) -> str:
+    """An exact amount in cents, for clients that count in the smallest unit of a currency: `"0.2649000000"`."""
+    return format(amount.quantize(ONE_PICO, context=WIDE).scaleb(2, WIDE), "f")
+
+
 def cents_text(amount: Decimal) -> str:
     """A rounded amount as the API prints it: `"12.34"`."""
     return format(amount.quantize(ONE_CENT, context=WIDE), "f")

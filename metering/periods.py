@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from omixa_billing.instants import FIRST_INSTANT, LAST_INSTANT
 
+MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 MONTH_TEXT = re.compile(r"^(\d{4})-(0[1-9]|1[0-2])$", re.ASCII)

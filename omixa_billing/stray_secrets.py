@@ -10,10 +10,9 @@ from django.utils.safestring import SafeString
 from django.views.debug import ExceptionReporter
 
 from omixa_billing.api.errors import Refusal, speaks_json
+from workspaces.keys.presented import credential_headers
 from workspaces.redaction import holds_secret, redact
 
-# The one place where a secret belongs.
-KEPT = "HTTP_AUTHORIZATION"
 TEXTS = ("PATH_INFO", "CONTENT_TYPE", "REQUEST_URI", "RAW_URI")
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
@@ -35,8 +34,9 @@ class RedactRequests:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        kept = {f"HTTP_{name.upper().replace('-', '_')}" for name in credential_headers(request.path_info)}
         for name, value in request.META.items():
-            if isinstance(value, str) and (name in TEXTS or name.startswith("HTTP_")) and name != KEPT and "omx" in value:
+            if isinstance(value, str) and (name in TEXTS or name.startswith("HTTP_")) and name not in kept and "omx" in value:
                 request.META[name] = redact(value)
         request.META["QUERY_STRING"] = redacted_query(request.META.get("QUERY_STRING", ""))
         request.path, request.path_info = redact(request.path), redact(request.path_info)

@@ -32,6 +32,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("gateway/v1/", include("metering.ingest.urls")),
     path("gateway/v1/", include("metering.limits.gateway.urls")),
     path("api/v1/", include(api)),
+    path("", include("metering.compatible.urls")),
     path("webhooks/stripe", stripe_webhook, name="stripe_webhook"),
     path(CONSOLE.removeprefix("/"), admin.site.urls),
     path("accounts/", include("allauth.urls")),

@@ -7,7 +7,6 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -48,7 +47,8 @@ def limited_answer(request: Request, caller: Caller, rows: int, make: Callable[[
         return Response(make())
 
     def answer() -> HttpResponse:
-        return HttpResponse(JSONRenderer().render(make()), content_type=JSONRenderer.media_type)
+        renderer = request.accepted_renderer
+        return HttpResponse(renderer.render(make()), content_type=renderer.media_type)
 
     return guarded(request._request, caller.actor, caller.workspace.public_id, answer)
 

@@ -96,6 +96,13 @@ def remaining_grants(workspace: Workspace) -> list[Remaining]:
     return [Remaining(each, lefts[each.pk]) for each in sorted(grants, key=_order_of_use)]
 
 
+def spent_on_invoices(workspace: Workspace) -> Decimal:
+    """Credit that invoices used and did not give back again."""
+    entries = CreditEntry.objects.filter(workspace=workspace, invoice__isnull=False)
+    used: Decimal = entries.aggregate(moved=Sum("amount"))["moved"] or NOTHING
+    return -used
+
+
 def remaining_of_grant(given: CreditGrant) -> Decimal:
     left: Decimal = given.entries.aggregate(left=Sum("amount"))["left"] or NOTHING
     return left

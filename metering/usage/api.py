@@ -30,6 +30,7 @@ from metering.usage.serializers import (
 )
 from omixa_billing.api.errors import InvalidParameter
 from omixa_billing.api.lists import list_answer
+from omixa_billing.api.renderers import ExactJSONRenderer
 from omixa_billing.api.requests import NoQuery, parse_query
 from omixa_billing.instants import instant_text
 from workspaces.access.authentication import Caller
@@ -135,6 +136,8 @@ class RequestByQueryView(APIView):
 
 
 class CallingKeyView(APIView):
+    renderer_classes = [ExactJSONRenderer]
+
     @extend_schema(operation_id="calling_key", tags=["keys"], summary="The calling key", responses=CallingKeySerializer)
     def get(self, request: Request) -> Response:
         """The key that this request is made with, what it has spent, and the budgets that cover all its requests."""

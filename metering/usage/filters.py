@@ -14,6 +14,7 @@ STATUS_WORDS = {status.value: status.label for status in EventStatus}
 
 CONDITIONS = {
     "model": "model_id = ANY(ARRAY(SELECT id FROM metering_languagemodel WHERE slug = ANY(%(model)s)))",
+    "without_model": "NOT model_id = ANY(ARRAY(SELECT id FROM metering_languagemodel WHERE slug = ANY(%(without_model)s)))",
     "key_id": "key_id = ANY(%(key_ids)s::bigint[])",
     "service_tier": "service_tier_id = ANY(ARRAY(SELECT id FROM metering_servicetier WHERE name = ANY(%(tiers)s)))",
     "provider": "provider_id = ANY(ARRAY(SELECT id FROM metering_provider WHERE name = ANY(%(provider)s)))",
@@ -23,7 +24,8 @@ CONDITIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Each names the values that match; empty matches all. `status` by its word, a key by its public id.
+    """Each names the values that match, `without_model` those that do not; empty matches all. `status` by its word, a key by
+    its public id.
 
     Voided events count nowhere and are listed only where `status` names them.
 
@@ -35,6 +37,7 @@ class Filters:
     service_tier: tuple[str, ...] = ()
     provider: tuple[str, ...] = ()
     status: tuple[str, ...] = ()
+    without_model: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return any(getattr(self, field.name) for field in fields(self))
@@ -65,6 +68,7 @@ def scope_of(workspace: Workspace | None, filters: Filters, own_key: APIKey | No
     conditions += [CONDITIONS[field.name] for field in fields(filters) if getattr(filters, field.name)]
     parameters |= {
         "model": list(filters.model),
+        "without_model": list(filters.without_model),
         "key_ids": _key_numbers(workspace, filters.key_id, own_key),
         "tiers": list(filters.service_tier),
         "provider": list(filters.provider),

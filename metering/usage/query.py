@@ -3,7 +3,8 @@
     answer = usage(UsageQuestion(workspace, start, end, bucket="day", group_by=("model",)))
     answer.rows[0].start, answer.rows[0].groups["model"], answer.rows[0].cost, answer.total.cost
 
-One statement in one snapshot, answered from rollups but for the edges within an hour.
+One statement in one snapshot, answered from rollups but for the edges within an hour. What rollups do not tell apart, end
+users and minutes, is read from events, of which one question may concern only so many.
 """
 
 from __future__ import annotations
@@ -18,24 +19,30 @@ from django.db import connection
 
 from metering.errors import RangeTooLong, TooManyRows
 from metering.money import WIDE
-from metering.periods import DAY, HOUR, next_month
+from metering.periods import DAY, HOUR, MINUTE, floor_hour, next_month
 from metering.usage.filters import STATUS_WORDS, Filters, scope_of
-from metering.usage.statement import COUNTS, statement
+from metering.usage.statement import COUNTS, END_USER, statement
+from metering.usage.tiles import Grain, Tile, tiles
 from omixa_billing.api.errors import InvalidParameter
 from workspaces.models import APIKey, Workspace
 
 BUCKETS = ("hour", "day", "month", "none")
 GROUPS = ("model", "key_id", "service_tier", "provider", "status")
+# What other stages ask for as well.
+EVERY_BUCKET = ("minute", *BUCKETS)
 MAX_ROWS = 50_000
+MAX_EVENTS = 1_000_000  # one by one: about two seconds
 MAX_HOURLY_RANGE = timedelta(days=400)
 WITHOUT_SANDBOXES = "workspace_id NOT IN (SELECT id FROM workspaces_workspace WHERE sandbox)"
 
 
 @dataclass(frozen=True, slots=True)
 class UsageQuestion:
-    """Usage of `workspace` in [start, end), UTC, per bucket and group. `own_key` narrows it to that key's usage.
+    """Usage of `workspace` in [start, end), UTC, per bucket and group. `own_key` narrows it to that key's usage, `users` to
+    those end users'.
 
-    `workspace` None means every workspace, which only `usage_of_all_workspaces` answers.
+    Groups are GROUPS, `user` (the end user; empty where the gateway named none) and `price` (the public id of the price
+    version; empty without one). `workspace` None means every workspace, which only `usage_of_all_workspaces` answers.
     """
 
     workspace: Workspace | None
@@ -45,6 +52,11 @@ class UsageQuestion:
     group_by: tuple[str, ...] = ()
     filters: Filters = field(default_factory=Filters)
     own_key: APIKey | None = None
+    users: tuple[str, ...] = ()
+
+    @property
+    def needs_events(self) -> bool:
+        return self.bucket == "minute" or "user" in self.group_by or bool(self.users)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +122,14 @@ def _answer(question: UsageQuestion, conditions: tuple[str, ...] = ()) -> UsageA
     _check(question)
     scope = scope_of(question.workspace, question.filters, question.own_key)
     scope = replace(scope, conditions=(*scope.conditions, *conditions))
-    sql, parameters = statement(scope, question.start, question.end, question.bucket, question.group_by, limit=MAX_ROWS + 1)
+    cut = tiles(question.start, question.end, whole_days=question.bucket != "hour")
+    if question.needs_events:
+        _check_events(question)
+        cut = [Tile(Grain.EVENTS, question.start, question.end)]
+    if question.users:
+        of_users = (*scope.conditions, f"({END_USER}) = ANY(%(users)s)")
+        scope = replace(scope, conditions=of_users, parameters=scope.parameters | {"users": list(question.users)})
+    sql, parameters = statement(scope, cut, question.start, question.bucket, question.group_by, limit=MAX_ROWS + 1)
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         rows = [_row(question, columns) for columns in cursor.fetchall()]
@@ -123,10 +142,21 @@ def _answer(question: UsageQuestion, conditions: tuple[str, ...] = ()) -> UsageA
 def _check(question: UsageQuestion) -> None:
     if question.start >= question.end:
         raise InvalidParameter("end is not after start.", param="end")
-    if question.bucket not in BUCKETS:
+    if question.bucket not in EVERY_BUCKET:
         raise InvalidParameter(f"bucket is one of {', '.join(BUCKETS)}.", param="bucket")
     if question.bucket == "hour" and question.end - question.start > MAX_HOURLY_RANGE:
         raise RangeTooLong(f"By the hour at most {MAX_HOURLY_RANGE.days} days: ask for less, or by day.", param="end")
+
+
+def _check_events(question: UsageQuestion) -> None:
+    """Of the whole workspace, whatever the filters: so many are read. Raises RangeTooLong."""
+    last = floor_hour(question.end)
+    hours = UsageQuestion(question.workspace, floor_hour(question.start), last if last == question.end else last + HOUR)
+    if _answer(hours).total.requests > MAX_EVENTS:
+        raise RangeTooLong(
+            f"By the minute, or by end user, at most {MAX_EVENTS:,} requests of a workspace are read: ask for less time.",
+            param="end",
+        )
 
 
 def _row(question: UsageQuestion, columns: tuple[Any, ...]) -> UsageRow:
@@ -148,7 +178,7 @@ def _row(question: UsageQuestion, columns: tuple[Any, ...]) -> UsageRow:
 def _bucket_end(question: UsageQuestion, bucket: datetime) -> datetime:
     if question.bucket == "month":
         return next_month(bucket)
-    return bucket + {"hour": HOUR, "day": DAY}[question.bucket] if question.bucket != "none" else question.end
+    return bucket + {"minute": MINUTE, "hour": HOUR, "day": DAY}[question.bucket] if question.bucket != "none" else question.end
 
 
 def usage_total(rows: Iterable[UsageRow], start: datetime, end: datetime) -> UsageRow:

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from metering.money import WIDE
 from metering.periods import DAY, HOUR, floor_day, floor_hour, floor_month, month_of, next_month
 from metering.usage.query import UsageAnswer, UsageQuestion, usage
+from omixa_billing.instants import FIRST_INSTANT
 from workspaces.models import APIKey, Workspace
 
 OTHER = "Other"
@@ -27,6 +29,26 @@ def month_spend(workspace: Workspace, now: datetime, key: APIKey | None = None) 
     """Exact USD spent in the UTC month of `now`, by the whole workspace or by one of its keys."""
     month = month_of(now)
     return usage(UsageQuestion(workspace, month.start, month.end, own_key=key)).total.cost
+
+
+class SpendOfKey(NamedTuple):
+    """Exact USD since ever, and since the month, the week (from Monday) and the day began in UTC."""
+
+    total: Decimal
+    month: Decimal
+    week: Decimal
+    day: Decimal
+
+
+def key_spend(key: APIKey, now: datetime) -> SpendOfKey:
+    month, today = month_of(now), floor_day(now)
+    week = today - today.weekday() * DAY
+    days = usage(UsageQuestion(key.workspace, FIRST_INSTANT, month.end, bucket="day", own_key=key)).rows
+
+    def since(start: datetime) -> Decimal:
+        return _sum([row.cost for row in days if row.start >= start])
+
+    return SpendOfKey(since(FIRST_INSTANT), since(month.start), since(week), since(today))
 
 
 @dataclass(frozen=True, slots=True)

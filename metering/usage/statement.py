@@ -8,17 +8,22 @@ from typing import Any
 from metering.components import QUANTITIES
 from metering.ingest.models import IS_BILLED, IS_COUNTED
 from metering.usage.filters import UsageConditions
-from metering.usage.tiles import Grain, Tile, tiles
+from metering.usage.tiles import Grain, Tile
 
 # What is counted, in the order of the statement's columns; the cost follows.
 COUNTS = ("requests", *QUANTITIES, "unpriced_requests")
 
-ROLLUP_COLUMNS = f"""workspace_id, model_id, key_id, service_tier_id, provider_id, status, requests, {", ".join(QUANTITIES)},
+ROLLUP_COLUMNS = f"""workspace_id, model_id, key_id, service_tier_id, provider_id, status, price_id, requests,
+       {", ".join(QUANTITIES)},
        CASE WHEN price_id = 0 AND {IS_BILLED} THEN requests ELSE 0 END AS unpriced_requests, cost"""
-EVENT_COLUMNS = f"""workspace_id, model_id, key_id, service_tier_id, provider_id, status, 1::bigint AS requests,
+EVENT_COLUMNS = f"""workspace_id, model_id, key_id, service_tier_id, provider_id, status, COALESCE(price_id, 0) AS price_id,
+       1::bigint AS requests,
        {", ".join(f"{name}::bigint" for name in QUANTITIES)},
        CASE WHEN cost IS NULL THEN 1 ELSE 0 END AS unpriced_requests,
        COALESCE(cost, 0) AS cost"""
+
+# Whom the gateway served: only events know. Most say nothing of anybody, which is seen before their JSON is read.
+END_USER = """CASE WHEN detail LIKE '%%"user"%%' THEN COALESCE(detail::json ->> 'user', '') ELSE '' END"""
 
 # Per grain: its table, the column that says when, and the columns that all grains share.
 SOURCES = {
@@ -27,6 +32,7 @@ SOURCES = {
     Grain.EVENTS: ("metering_usageevent", "occurred_at", EVENT_COLUMNS),
 }
 BUCKET_STARTS = {
+    "minute": "date_trunc('minute', at, 'UTC')",
     "hour": "date_trunc('hour', at, 'UTC')",
     "day": "date_trunc('day', at, 'UTC')",
     "month": "date_trunc('month', at, 'UTC')",
@@ -48,24 +54,27 @@ GROUP_COLUMNS = {
     ),
     "provider": (("provider_id",), "LEFT JOIN metering_provider p ON p.id = s.provider_id", "COALESCE(p.name, '')"),
     "status": (("status",), "", "s.status"),
+    "price": (("price_id",), "LEFT JOIN metering_priceversion v ON v.id = s.price_id", "COALESCE(v.public_id, '')"),
+    "user": (("end_user",), "", "s.end_user"),
 }
 SUMS = f"{', '.join(f'SUM({name})::bigint AS {name}' for name in COUNTS)}, SUM(cost) AS cost"
 SUMMED = ", ".join(f"s.{name}" for name in (*COUNTS, "cost"))
 
 
 def statement(
-    scope: UsageConditions, start: datetime, end: datetime, bucket: str, group_by: tuple[str, ...], *, limit: int
+    scope: UsageConditions, cut: list[Tile], start: datetime, bucket: str, group_by: tuple[str, ...], *, limit: int
 ) -> tuple[str, dict[str, Any]]:
-    """SQL and its parameters. Columns: bucket start, the groups' names, the sums; at most `limit` rows, unordered.
+    """SQL and its parameters, for tiles from `start` on. Columns: bucket start, the groups' names, the sums; at most `limit`
+    rows, unordered.
 
     Only constants of this module go into the text; every value is a parameter.
     """
-    cut = tiles(start, end, whole_days=bucket != "hour")
     parameters = scope.parameters | {"start": start, "limit": limit}
     for at, tile in enumerate(cut):
         parameters |= {f"start_{at}": tile.start, f"end_{at}": tile.end}
     columns = list(dict.fromkeys(column for group in group_by for column in GROUP_COLUMNS[group][0]))
-    parts = "\nUNION ALL\n".join(_tile_sql(scope, tile, at) for at, tile in enumerate(cut))
+    more = f", {END_USER} AS end_user" if "user" in group_by else ""
+    parts = "\nUNION ALL\n".join(_tile_sql(scope, tile, at, more) for at, tile in enumerate(cut))
     names = [GROUP_COLUMNS[group][2] for group in group_by]
     joins = [GROUP_COLUMNS[group][1] for group in group_by]
     sql = f"""
@@ -82,9 +91,9 @@ LIMIT %(limit)s"""  # noqa: S608  # constants of this module only
     return sql, parameters
 
 
-def _tile_sql(scope: UsageConditions, tile: Tile, at: int) -> str:
+def _tile_sql(scope: UsageConditions, tile: Tile, at: int, more: str) -> str:
     table, when, columns = SOURCES[tile.grain]
     conditions = [*scope.conditions, f"{when} >= %(start_{at})s", f"{when} < %(end_{at})s"]
     if tile.grain == Grain.EVENTS:
         conditions.append(IS_COUNTED)  # as in the rollups
-    return f"SELECT {when} AS at, {columns}\nFROM {table}\nWHERE {' AND '.join(conditions)}"
+    return f"SELECT {when} AS at, {columns}{more}\nFROM {table}\nWHERE {' AND '.join(conditions)}"

@@ -10,6 +10,8 @@ from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from omixa_billing.api.error_shapes import shaped
+from omixa_billing.http.addresses import API
 from omixa_billing.outage import STORAGE_ERRORS
 
 RETRY_AFTER_SECONDS = 5
@@ -45,11 +47,11 @@ class InvalidParameter(Refusal):
     status = 400
 
 
-def error_body(status: int, code: str, message: str, param: str | None = None) -> dict[str, Any]:
-    """`{"error": {message, type, code, param}}` as every endpoint answers it."""
+def error_body(status: int, code: str, message: str, param: str | None = None, path: str = "") -> dict[str, Any]:
+    """`{"error": {message, type, code, param}}` as every endpoint of ours answers it; others by their path."""
     kind = ERROR_TYPES.get(status, INVALID_REQUEST)
     named = None if param is None else _printable(param)
-    return {"error": {"message": _printable(message), "type": kind, "code": code, "param": named}}
+    return shaped(path, status, {"message": _printable(message), "type": kind, "code": code, "param": named})
 
 
 def _printable(text: str) -> str:
@@ -58,10 +60,10 @@ def _printable(text: str) -> str:
 
 
 def error_response(
-    status: int, code: str, message: str, param: str | None = None, retry_after: int | None = None
+    status: int, code: str, message: str, param: str | None = None, retry_after: int | None = None, *, path: str = ""
 ) -> JsonResponse:
     """The error as an answer, for plain Django views and handlers."""
-    response = JsonResponse(error_body(status, code, message, param), status=status)
+    response = JsonResponse(error_body(status, code, message, param, path), status=status)
     if status == 401:
         response["WWW-Authenticate"] = "Bearer"
     if retry_after is not None:
@@ -86,7 +88,14 @@ def storage_unavailable_response() -> JsonResponse:
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's exceptions and ours, in the one shape. None lets a bug become a 500."""
+    """DRF's exceptions and ours, in the shape of their address. None lets a bug become a 500."""
+    answer = _answer_to(error)
+    if answer is not None:
+        answer.data = shaped(context["request"].path, answer.status_code, answer.data["error"])
+    return answer
+
+
+def _answer_to(error: Exception) -> Response | None:
     if isinstance(error, Refusal):
         return _answer(error.status, error.code, error.message, error.param, error.retry_after)
     if isinstance(error, Http404):
@@ -132,26 +141,30 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if not speaks_json(request):
         return defaults.bad_request(request, exception)
     if isinstance(exception, DisallowedHost):
-        return error_response(400, "host_not_allowed", "This host is not served here: see ALLOWED_HOSTS.")
+        return error_response(400, "host_not_allowed", "This host is not served here: see ALLOWED_HOSTS.", path=request.path)
     if isinstance(exception, TooManyFieldsSent):
         most = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
-        return error_response(400, "too_many_parameters", f"There are more than {most} parameters: ask in several requests.")
+        return error_response(
+            400, "too_many_parameters", f"There are more than {most} parameters: ask in several requests.", path=request.path
+        )
     if param := getattr(exception, "param", None):
-        return error_response(400, "invalid_parameter", str(exception), param)
-    return error_response(400, "malformed_request", "This request cannot be read: check its headers and its encoding.")
+        return error_response(400, "invalid_parameter", str(exception), param, path=request.path)
+    return error_response(
+        400, "malformed_request", "This request cannot be read: check its headers and its encoding.", path=request.path
+    )
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler403, alike."""
     if speaks_json(request):
-        return error_response(403, "not_allowed", str(exception) or "This credential may not do that.")
+        return error_response(403, "not_allowed", str(exception) or "This credential may not do that.", path=request.path)
     return defaults.permission_denied(request, exception)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler404, alike."""
     if speaks_json(request):
-        return error_response(404, "not_found", "There is nothing at this address.")
+        return error_response(404, "not_found", "There is nothing at this address.", path=request.path)
     return defaults.page_not_found(request, exception)
 
 
@@ -159,7 +172,7 @@ def too_many_requests(request: HttpRequest, retry_after: int = 60) -> HttpRespon
     """429, alike. allauth calls it as `handler429`, without saying how long."""
     if speaks_json(request):
         message = f"Too many requests: send the next one in {retry_after} seconds, and no more than RateLimit-Policy allows."
-        return error_response(429, "rate_limited", message, None, retry_after)
+        return error_response(429, "rate_limited", message, None, retry_after, path=request.path)
     response = render(request, "website/errors/429.html", {"seconds": retry_after}, status=429)
     response["Retry-After"] = str(retry_after)
     return response
@@ -168,7 +181,7 @@ def too_many_requests(request: HttpRequest, retry_after: int = 60) -> HttpRespon
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django's handler500, alike."""
     if speaks_json(request):
-        return error_response(500, "internal_error", "This is our fault and has been logged. Try again.")
+        return error_response(500, "internal_error", "This is our fault and has been logged. Try again.", path=request.path)
     return defaults.server_error(request)
 
 
@@ -177,4 +190,4 @@ def speaks_json(request: HttpRequest) -> bool:
 
 
 def path_speaks_json(path: str) -> bool:
-    return path.startswith(("/api/", "/gateway/", "/webhooks/"))
+    return path.startswith((*API, "/gateway/", "/webhooks/"))

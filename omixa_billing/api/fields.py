@@ -7,6 +7,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from metering.money import WIDE
 from omixa_billing.instants import FIRST_INSTANT, LAST_INSTANT, parse_instant
 
 WHOLE_CALENDAR = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
@@ -58,9 +59,32 @@ class StrictInteger(serializers.IntegerField):
         return super().to_internal_value(data)
 
 
-def json_number(amount: Decimal) -> float:
-    """An amount for clients of other products' APIs, which read JSON numbers. Ours are decimal strings, and exact."""
-    return float(amount)
+class FlagField(serializers.ChoiceField):
+    """`true` or `false`. One that is absent is neither, which the framework's own takes for false in a query."""
+
+    def __init__(self, **extra: Any) -> None:
+        super().__init__(choices=("true", "false"), required=False, **extra)
+
+    def to_internal_value(self, data: Any) -> Any:
+        return super().to_internal_value(data) == "true"
+
+
+class UnixTimeField(serializers.IntegerField):
+    """Seconds since 1970, as UTC; up to 2200, as usage is."""
+
+    def to_internal_value(self, value: Any) -> Any:
+        seconds, last = super().to_internal_value(value), int(LAST_INSTANT.timestamp())
+        if not 0 <= seconds <= last:
+            raise serializers.ValidationError(f"{seconds} is not a time: it is in seconds since 1970, at most {last}.")
+        return datetime.fromtimestamp(seconds, UTC)
+
+
+def json_number(amount: Decimal) -> Decimal:
+    """An amount for clients of other products' APIs, which read JSON numbers: exact, in as few digits as that takes.
+
+    Goes out by ExactJSONRenderer. Our own amounts are decimal strings.
+    """
+    return Decimal(format(amount.normalize(WIDE), "f"))
 
 
 def fields_after(name: str, declared: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:

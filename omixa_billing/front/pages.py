@@ -18,7 +18,9 @@ from omixa_billing.front.body import ClientGone, Receive, discard_body, receive_
 from omixa_billing.front.head import HOP_BY_HOP, RequestHead
 from omixa_billing.front.memory import Memory
 from omixa_billing.front.socket import PEER, pages_socket
-from workspaces.keys.secrets import bearer_secret, secret_kind
+from omixa_billing.http.addresses import API
+from workspaces.keys.presented import credential_headers, presented_secret
+from workspaces.keys.secrets import secret_kind
 
 KEPT_OF_AN_ANSWER = 256 * 1024  # aiohttp reads on until twice as much is waiting
 LONGEST_HEADER = 64 * 1024
@@ -120,9 +122,9 @@ class Pages:
 
 def is_credible(head: RequestHead) -> bool:
     """Whether a body is worth reading: the API answers nobody who has neither a session nor what could be a key of ours."""
-    if not head.path.startswith("/api/") or SESSION in head.text(b"cookie"):
+    if not head.path.startswith(API) or SESSION in head.text(b"cookie"):
         return True
-    secret = bearer_secret(head.text(b"authorization"))
+    secret = presented_secret(head.path, lambda name: head.text(name.lower().encode()) or None)
     return secret is not None and secret_kind(secret) is not None
 
 
@@ -130,7 +132,8 @@ def body_limit(head: RequestHead) -> int:
     """Bytes of a body. Callers of whom nothing is known, such as those who sign in, have little to say."""
     if head.path.startswith("/webhooks/"):
         return settings.WEBHOOK_MAX_BYTES
-    if SESSION in head.text(b"cookie") or b"authorization" in head.headers:
+    named = any(name.lower().encode() in head.headers for name in credential_headers(head.path))
+    if named or SESSION in head.text(b"cookie"):
         return settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     return settings.ANONYMOUS_MAX_BYTES
 

@@ -6,6 +6,7 @@ from django.http import HttpResponse
 from django.template.loader import render_to_string
 
 from metering.ingest.formats.bodies import body_too_large
+from omixa_billing.api.error_shapes import shape_for
 from omixa_billing.api.errors import error_response, path_speaks_json, refusal_response
 from omixa_billing.front.answers import Answer
 from omixa_billing.front.head import RequestHead
@@ -41,14 +42,14 @@ def pages_away(head: RequestHead) -> Answer:
 
 
 def _refusal(head: RequestHead, status: int, code: str, message: str, retry_after: int | None = None) -> Answer:
-    return _made(path_speaks_json(head.path), status, code, message, retry_after)
+    return _made(path_speaks_json(head.path), shape_for(head.path), status, code, message, retry_after)
 
 
 @cache
-def _made(json: bool, status: int, code: str, message: str, retry_after: int | None) -> Answer:
+def _made(json: bool, shape: str, status: int, code: str, message: str, retry_after: int | None) -> Answer:
     """Once: many are refused at the same moment, and the event loop has others to wait for."""
     if json:
-        return Answer.of(error_response(status, code, message, None, retry_after))
+        return Answer.of(error_response(status, code, message, None, retry_after, path=shape))
     page = HttpResponse(
         render_to_string("website/errors/front_refusal.html", {"status": status, "message": message}), status=status
     )

@@ -3,5 +3,9 @@
 # Where the operators' console is.
 CONSOLE = "/admin/"
 READING = frozenset({"GET", "HEAD"})
+# What programs of customers call: the API, and those of other products that it answers alike (metering/compatible).
+OPENAI, OPENROUTER, ANTHROPIC = "/v1/", "/compat/openrouter/", "/compat/anthropic/"
+COMPATIBLE = (OPENAI, "/compat/")
+API = ("/api/", *COMPATIBLE)
 # Change nothing, by RFC 9110.
 SAFE = READING | {"OPTIONS", "TRACE"}

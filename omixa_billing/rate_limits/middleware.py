@@ -15,9 +15,10 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from omixa_billing.api.errors import too_many_requests
+from omixa_billing.http.addresses import API
 from omixa_billing.http.client_address import address_group, client_address
 from omixa_billing.rate_limits import rates
-from workspaces.keys.secrets import bearer_secret
+from workspaces.keys.presented import secret_of
 
 GATEWAYS, HEALTH = "/gateway/", "/healthz"
 ACCEPTED = "omixa.credential_accepted"  # in request.META, which DRF's request shares
@@ -70,7 +71,7 @@ def limit_of(request: HttpRequest) -> Limit | None:
         return _by_address("webhooks")
     if path.startswith("/invitations") or (path.startswith("/accounts/") and request.method == "POST"):
         return _by_address("sign_in")
-    group = "api" if path.startswith("/api/") else "pages"
+    group = "api" if path.startswith(API) else "pages"
     own, anonymous = _rate(group), _rate("anonymous")
     if own is None and anonymous is None:
         return None
@@ -79,7 +80,7 @@ def limit_of(request: HttpRequest) -> Limit | None:
 
 def credential_of(request: HttpRequest) -> str | None:
     """A name for the credential that a request carries, good or not: never the secret itself, and one however it is sent."""
-    secret = bearer_secret(request.headers.get("Authorization"))
+    secret = secret_of(request)
     if secret is None:
         secret = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()[:32] if secret else None
@@ -97,6 +98,6 @@ def _rate(group: str) -> rates.RequestRate | None:
 def _was_accepted(request: HttpRequest) -> bool:
     if request.META.get(ACCEPTED):
         return True
-    if bearer_secret(request.headers.get("Authorization")) is not None:
+    if secret_of(request) is not None:
         return False
     return hasattr(request, "user") and bool(request.user.is_authenticated)

@@ -14,11 +14,12 @@ STRANGERS = (
     *("an unknown live key", "an unknown admin key", "an unknown gateway", "a revoked live key", "a revoked admin key"),
     *("an expired admin key", "a rotated live key", "a revoked gateway", "a forged session", "a key as a cookie"),
     *("another workspace's live key", "another workspace's admin key", "another workspace's owner"),
-    *("a person without a workspace", "a member who was removed", "an operator who was deactivated"),
+    *("another workspace's key as x-api-key", "an unknown key as x-api-key", "a person without a workspace"),
+    *("a member who was removed", "an operator who was deactivated"),
 )
 INSIDERS = (
     *("a live key", "an admin key", "an admin key that only reads", "an admin key without payments"),
-    *("a gateway", "an owner", "an admin", "a billing member", "a viewer", "an operator"),
+    *("an admin key as x-api-key", "a gateway", "an owner", "an admin", "a billing member", "a viewer", "an operator"),
 )
 
 
@@ -28,6 +29,14 @@ def every_caller(world: World) -> dict[str, Client]:
     bearers = {name: f"Bearer {secret}" for name, secret in _secrets(world, acme, rival).items()}
     bearers |= {"an empty bearer": "Bearer ", "no bearer but a password": "Basic b3duZXI6cGFzc3dvcmQ="}
     clients = {name: Client(headers={"authorization": said}, raise_request_exception=False) for name, said in bearers.items()}
+    clients |= {
+        name: Client(headers={"x-api-key": secret, "anthropic-version": "2023-06-01"}, raise_request_exception=False)
+        for name, secret in (
+            ("another workspace's key as x-api-key", issue.create_key(rival, "admin", "Walk", "the tests", NOW)[1]),
+            ("an unknown key as x-api-key", secrets.new_secret("admin")),
+            ("an admin key as x-api-key", issue.create_key(acme, "admin", "Walk", "the tests", NOW)[1]),
+        )
+    }
     clients |= {name: browser_of(address) for name, address in _people(acme, rival).items()}
     for person in ("deactivated@omixa.example", "removed@acme.example"):
         User.objects.filter(email=person, is_staff=True).update(is_active=False)

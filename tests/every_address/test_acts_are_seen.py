@@ -15,6 +15,7 @@ from allauth.mfa.models import Authenticator
 from django.test import Client, RequestFactory
 from django.urls import get_resolver, reverse
 
+from omixa_billing.http.addresses import API
 from tests.every_address.acts import Act, acts_of_forms, done, methods_of, outcome, sender
 from tests.every_address.addresses import ROUTE_PART, every_address, every_row, known_names, routes_and_views
 from tests.every_address.conftest import BODIES, given
@@ -41,7 +42,7 @@ NONE = {
 def every_act(world: World) -> Iterator[Act]:
     pages = [path for path in every_address(world) if "logout" not in path and "/history/" not in path]
     console = {*(path for path in pages if path.startswith("/admin/")), *every_row(ROWS)}
-    others = [path for path in pages if not path.startswith(("/admin/", "/api/", "/gateway/"))]
+    others = [path for path in pages if not path.startswith(("/admin/", *API, "/gateway/"))]
     yield from acts_of_forms(browser_of("operator@omixa.example"), sorted(console), given())
     yield from acts_of_forms(browser_of("owner@acme.example"), others, given())
     yield from acts_of_forms(browser_of(None), [path for path in others if path.startswith("/accounts/")], given())
@@ -86,7 +87,7 @@ def test_every_method_of_the_api_leaves_an_entry(everything: World) -> None:
     gateway = Client(headers=everything.callers["gateway"], raise_request_exception=False)
     named: dict[str, list[Act]] = {}
     for route, view in routes_and_views(get_resolver().url_patterns):
-        if route.startswith(("api/", "gateway/", "webhooks/")):
+        if f"/{route}".startswith((*API, "/gateway/", "/webhooks/")):
             path = "/" + ROUTE_PART.sub(lambda part: known.get(part.group(1), "1"), route)
             client = gateway if route.startswith("gateway/") else program
             for method in methods_of(view):
@@ -98,9 +99,7 @@ def test_every_method_of_the_api_leaves_an_entry(everything: World) -> None:
 
 
 def test_a_page_that_has_no_form_changes_nothing_when_it_is_sent_one(everything: World) -> None:
-    pages = [
-        path for path in every_address(everything) if not path.startswith(("/api/", "/gateway/", "/webhooks/", "/accounts/"))
-    ]
+    pages = [path for path in every_address(everything) if not path.startswith((*API, "/gateway/", "/webhooks/", "/accounts/"))]
     for address in ("operator@omixa.example", "owner@acme.example"):
         client = browser_of(address)
         for path in pages:

@@ -10,6 +10,7 @@ from collections import Counter
 from django.http import HttpResponse
 from django.test import Client
 
+from omixa_billing.http.addresses import API
 from tests.every_address.addresses import every_address
 from tests.every_address.callers import INSIDERS, STRANGERS, every_caller
 from tests.kit.depth import some
@@ -56,8 +57,8 @@ def test_no_stranger_sees_anything_of_a_workspace_at_any_address(world: World) -
                 assert answer.status_code < 500, (name, method, path)
                 seen = [each for each in known if each in content_of(answer)]
                 assert not seen, (name, method, path, seen)
-    assert len(STRANGERS) == 21
-    assert statuses.total() == 21 * len(some(OF_STRANGERS, 0)) * len(paths)
+    assert len(STRANGERS) == 23
+    assert statuses.total() == 23 * len(some(OF_STRANGERS, 0)) * len(paths)
     print(f"{statuses.total()} requests of strangers: {dict(sorted(statuses.items()))}")
 
 
@@ -66,7 +67,7 @@ def test_no_method_of_an_insider_is_an_error_of_ours(world: World) -> None:
     statuses = Counter[int]()
     for turn, name in enumerate(INSIDERS):
         for at, path in enumerate(paths, turn):
-            for method in some(METHODS, at, usual=3) if path.startswith(("/api/", "/gateway/")) else ("get",):
+            for method in some(METHODS, at, usual=3) if path.startswith((*API, "/gateway/")) else ("get",):
                 answer = asked(callers[name], method, path)
                 content_of(answer)
                 statuses[answer.status_code] += 1
@@ -89,6 +90,6 @@ def test_a_credential_opens_only_its_own_part(world: World) -> None:
 def test_a_key_that_only_reads_changes_nothing(world: World) -> None:
     reader = every_caller(world)["an admin key that only reads"]
     for path in paths_of(world):
-        if path.startswith("/api/v1/"):
+        if path.startswith(API):
             for method in ("post", "put", "patch", "delete"):
                 assert asked(reader, method, path).status_code in (400, 403, 404, 405, 415), (method, path)

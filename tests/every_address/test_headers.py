@@ -10,6 +10,7 @@ import pytest
 from django.http import HttpResponse
 from django.test import Client, override_settings
 
+from omixa_billing.http.addresses import API
 from tests.every_address.addresses import every_address
 from tests.kit.world import World
 
@@ -82,7 +83,7 @@ def test_every_address_says_so_to_operators_and_nothing_is_kept(world: World, op
 def test_answers_to_a_key_are_not_kept(world: World) -> None:
     for caller in ("admin key", "live key", "gateway"):
         for path in every_address(world):
-            if path.startswith(("/api/", "/gateway/")):
+            if path.startswith((*API, "/gateway/")):
                 answer = Client(headers=world.callers[caller], raise_request_exception=False).get(path)
                 check(path, answer, may_be_kept=False)
 

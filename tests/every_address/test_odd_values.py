@@ -10,6 +10,7 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 
+from omixa_billing.http.addresses import API, OPENROUTER
 from tests.every_address.addresses import every_address
 from tests.kit.world import World
 
@@ -23,7 +24,9 @@ FORMS = [
 
 def is_refused(path: str, answer: Any, status: int = 400) -> None:
     assert answer.status_code == status, path
-    if path.startswith(("/api/", "/gateway/", "/webhooks/")):
+    if path.startswith(OPENROUTER):
+        assert answer.json()["error"]["code"] == status, path
+    elif path.startswith((*API, "/gateway/", "/webhooks/")):
         assert answer.json()["error"]["type"] == {400: "invalid_request_error", 404: "not_found_error"}[status], path
     else:
         assert answer.headers["Content-Type"].startswith("text/html"), path

@@ -230,6 +230,19 @@ def test_a_key_is_told_the_budgets_that_cover_all_its_requests_and_what_they_hav
     assert told == {ours: ("0.007947000000", "99.992053000000"), own: ("0.002649000000", "0.007351000000")}
     assert [each["mode"] for each in answer["budgets"]] == ["hard", "hard", "soft"]
     shown = acme.key.credentials.get()
+    own_budget = {
+        "scope": "key_limit",
+        "budget_id": own,
+        "guardrail_id": None,
+        "include_byok": False,
+        "limit_usd": 0.01,
+        "spend_usd": 0.002649,
+        "remaining_usd": 0.007351,
+        "reset_interval": "daily",
+        "resets_at": "2026-10-16T00:00:00Z",
+    }
+    whole = {"scope": "workspace", "budget_id": ours, "limit_usd": 100, "spend_usd": 0.007947, "remaining_usd": 99.992053}
+    months = {"reset_interval": "monthly", "resets_at": "2026-11-01T00:00:00Z"}
     assert answer["data"] == {
         "label": f"{shown.prefix}...{shown.last_four}",
         "limit": 0.01,
@@ -244,10 +257,16 @@ def test_a_key_is_told_the_budgets_that_cover_all_its_requests_and_what_they_hav
         "byok_usage_daily": 0,
         "byok_usage_weekly": 0,
         "byok_usage_monthly": 0,
+        "budgets": [own_budget | whole | months, own_budget],
+        "effective_budget": own_budget,
         "is_free_tier": False,
         "is_management_key": False,
         "is_provisioning_key": False,
+        "allowed_data_regions": ["global"],
+        "free_model_daily_requests": {"limit": 0, "remaining": 0, "used": 0},
         "creator_user_id": None,
+        "organization_id": None,
+        "workspace_id": acme.workspace.public_id,
         "expires_at": None,
         "rate_limit": {"requests": -1, "interval": "10s", "note": "Requests are limited by budgets."},
     }

@@ -24,6 +24,7 @@ STAGES = [
     "credits",
     "invoicing",
     "payments",
+    "compatible",
     "reconcile",
     "console",
     "website",

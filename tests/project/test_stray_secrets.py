@@ -16,6 +16,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 from structlog.stdlib import ProcessorFormatter
 
+from omixa_billing.http.addresses import API
 from omixa_billing.stray_secrets import RedactingReporter, redacted_query
 from tests.kit.factories import make_gateway, make_workspace
 from workspaces import audit
@@ -62,14 +63,20 @@ def key(db: None) -> str:
 
 @pytest.fixture
 def callers(key: str) -> list[tuple[Client, dict[str, str]]]:
-    """Signed in as owner and operator at once; by the key itself; and a gateway."""
+    """Signed in as owner and operator at once; by the key itself, as a bearer and as Anthropic has it; and a gateway."""
     person = User.objects.create_user("both@acme.example", "a long password", is_staff=True, is_superuser=True)
     Membership.objects.create(workspace=Workspace.objects.get(), user=person, role="owner")
     signed_in = Client(raise_request_exception=False)
     signed_in.force_login(person)
     _, token = issue.create_gateway("edge", "the tests", timezone.now())
     plain = Client(raise_request_exception=False)
-    return [(signed_in, {}), (plain, {"Authorization": f"Bearer {key}"}), (plain, {"Authorization": f"Bearer {token}"})]
+    theirs = {"X-Api-Key": key, "anthropic-version": "2023-06-01"}
+    return [
+        (signed_in, {}),
+        (plain, {"Authorization": f"Bearer {key}"}),
+        (plain, {"Authorization": f"Bearer {token}"}),
+        (plain, theirs),
+    ]
 
 
 def requests_with(key: str, address: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -111,7 +118,7 @@ def test_a_key_sent_anywhere_is_afterwards_nowhere(
     person, pages = User.objects.get(), 0
     for address in every:
         callers[0][0].force_login(person)  # again for each: some of what is sent ends the session
-        for client, credential in callers if address.startswith(("/api/", "/gateway/")) else callers[:1]:
+        for client, credential in callers if address.startswith((*API, "/gateway/")) else callers[:1]:
             for method, sent in requests_with(key, address):
                 headers = sent.pop("headers", {}) | credential
                 client.cookies["note"] = key
@@ -131,7 +138,7 @@ def test_a_key_sent_anywhere_is_afterwards_nowhere(
 
 @pytest.mark.django_db
 def test_a_name_with_a_key_in_it_is_refused_by_forms_api_and_commands(key: str, callers: Any) -> None:
-    (signed_in, _), (plain, as_admin), _ = callers
+    (signed_in, _), (plain, as_admin), *_ = callers
     page = signed_in.post("/admin/workspaces/gateway/add/", {"name": f"edge {key}"})
     assert (page.status_code, "Your form holds a whole key" in page.content.decode()) == (400, True)
     body = json.dumps({"name": f"server {key}", "kind": "live"})

@@ -71,6 +71,26 @@ def test_edges_within_an_hour_read_that_hour_alone(acme: Tenant, rare: APIKey) -
     assert all("Index Cond" in node or node["Node Type"] == "Bitmap Heap Scan" for node in reads_of(nodes, "usageevent"))
 
 
+def test_minutes_and_end_users_read_the_events_of_their_range_by_index(acme: Tenant, rare: APIKey) -> None:
+    start, end = at("10-02T10:15"), at("10-02T14:20")
+    there = UsageEvent.objects.filter(workspace=acme.workspace, occurred_at__gte=start, occurred_at__lt=end).count()
+    for asked in (
+        UsageQuestion(acme.workspace, start, end, bucket="minute"),
+        UsageQuestion(acme.workspace, start, end, bucket="day", group_by=("user",)),
+        UsageQuestion(acme.workspace, start, end, users=("ada",)),
+    ):
+        nodes = plans(lambda asked=asked: usage(asked))  # type: ignore[misc]
+        edges = 3 * 20  # of the hours at both ends, for the count that comes first
+        assert there <= rows_read(reads_of(nodes, "usageevent")) <= there + edges
+        assert all("Index Cond" in node or node["Node Type"] == "Bitmap Heap Scan" for node in reads_of(nodes, "usageevent"))
+
+
+def test_a_group_by_price_is_answered_from_rollups(acme: Tenant, rare: APIKey) -> None:
+    question = UsageQuestion(acme.workspace, at("09-01"), at("11-01"), bucket="day", group_by=("model", "price"))
+    nodes = plans(lambda: usage(question))
+    assert (reads_of(nodes, "usageevent"), bool(reads_of(nodes, "dailyrollup"))) == ([], True)
+
+
 @pytest.mark.parametrize("after", [None, "10-02T12:00"])
 def test_a_page_of_events_reads_what_it_shows(acme: Tenant, rare: APIKey, after: str | None) -> None:
     end: datetime | None = None if after is None else at(after)

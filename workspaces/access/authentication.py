@@ -24,6 +24,7 @@ from omixa_billing.rate_limits.middleware import accept_credential
 from workspaces.audit import credentials as audited_credentials
 from workspaces.errors import Unauthenticated, WorkspaceSuspended, WrongKindOfCredential
 from workspaces.keys import secrets
+from workspaces.keys.presented import secret_of
 from workspaces.members.current import membership_of
 from workspaces.models import APIKey, Credential, Gateway, Membership, User, Workspace
 
@@ -103,10 +104,10 @@ def caller_of_member(membership: Membership) -> Caller:
 
 
 class KeyAuthentication(BaseAuthentication):
-    """`Authorization: Bearer omx_live_...`, `omx_test_...` or `omx_admin_...`."""
+    """`Authorization: Bearer omx_live_...`, `omx_test_...` or `omx_admin_...`; for clients of Anthropic `X-Api-Key`."""
 
     def authenticate(self, request: Request) -> tuple[Any, Caller] | None:
-        secret = secrets.bearer_secret(request.headers.get("Authorization"))
+        secret = secret_of(request._request)
         if secret is None:
             return None
         caller = authenticate_key(secret, timezone.now())

@@ -54,6 +54,13 @@ def check_scope_of(key: APIKey, scope: str | None) -> None:
     raise KeyIsLimited(f"This key is limited: {allowed}. This request needs a key with {needed}.")
 
 
+class SeesWholeWorkspace(SeesAWorkspace):
+    message = "This takes an omx_admin_ key: another sees its own usage only, at /api/v1/usage."
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return super().has_permission(request, view) and not caller_of(request).own_key_only
+
+
 class ManagesKeys(SeesAWorkspace):
     message = "Managing keys needs an omx_admin_ key, or an owner or admin of the workspace."
 

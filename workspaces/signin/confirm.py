@@ -26,7 +26,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from omixa_billing.api.errors import error_response, speaks_json
 from omixa_billing.http.addresses import SAFE
-from workspaces.keys.secrets import bearer_secret
+from workspaces.keys.presented import secret_of
 
 PREFIX = "confirm"
 OWN_FIELDS = ("csrfmiddlewaretoken", f"{PREFIX}-")
@@ -56,7 +56,7 @@ def is_asked(request: HttpRequest) -> bool:
     if request.method in SAFE or match is None or settings.SESSION_COOKIE_NAME not in request.COOKIES:
         return False
     if speaks_json(request):
-        return bearer_secret(request.headers.get("Authorization")) is None and request.user.is_authenticated
+        return secret_of(request) is None and request.user.is_authenticated
     ours = bool(match.namespaces)  # the library's own pages of accounts ask by themselves
     return ours and match.view_name not in settings.ACTS_WITHOUT_CONFIRMATION and request.user.is_authenticated
 

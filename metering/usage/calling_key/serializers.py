@@ -20,6 +20,26 @@ class OpenRouterRateSerializer(serializers.Serializer[Any]):
     note = serializers.CharField()
 
 
+class OpenRouterBudgetSerializer(serializers.Serializer[Any]):
+    """A hard budget. What is held for running requests counts as spent."""
+
+    scope = serializers.ChoiceField(choices=["workspace", "key_limit"])
+    budget_id = serializers.CharField()
+    guardrail_id = serializers.CharField(allow_null=True)
+    include_byok = serializers.BooleanField()
+    limit_usd = serializers.FloatField()
+    spend_usd = serializers.FloatField()
+    remaining_usd = serializers.FloatField()
+    reset_interval = serializers.ChoiceField(choices=["hourly", "daily", "weekly", "monthly"], allow_null=True)
+    resets_at = serializers.DateTimeField(allow_null=True)
+
+
+class OpenRouterFreeModelsSerializer(serializers.Serializer[Any]):
+    limit = serializers.IntegerField()
+    remaining = serializers.IntegerField()
+    used = serializers.IntegerField()
+
+
 class OpenRouterKeySerializer(serializers.Serializer[Any]):
     """The key as clients of OpenRouter read it. Amounts are JSON numbers in USD."""
 
@@ -36,10 +56,16 @@ class OpenRouterKeySerializer(serializers.Serializer[Any]):
     byok_usage_daily = serializers.FloatField()
     byok_usage_weekly = serializers.FloatField()
     byok_usage_monthly = serializers.FloatField()
+    budgets = OpenRouterBudgetSerializer(many=True, help_text="Hard ones that cover every request of the key.")
+    effective_budget = OpenRouterBudgetSerializer(allow_null=True, help_text="The one of them that has least left.")
     is_free_tier = serializers.BooleanField()
     is_management_key = serializers.BooleanField()
     is_provisioning_key = serializers.BooleanField()
+    allowed_data_regions = serializers.ListField(child=serializers.CharField())
+    free_model_daily_requests = OpenRouterFreeModelsSerializer(help_text="No model is free by the request: 0.")
     creator_user_id = serializers.CharField(allow_null=True)
+    organization_id = serializers.CharField(allow_null=True)
+    workspace_id = serializers.CharField()
     expires_at = serializers.DateTimeField(allow_null=True)
     rate_limit = OpenRouterRateSerializer()
 
