@@ -80,6 +80,23 @@ class KeyRevoked(Refusal):
     status = 409
 
 
+class KeyFrozen(Refusal):
+    """A good key that is refused until a person or an admin key unfreezes it.
+
+    No 401: its secret is right and may work again, and a client that asks for a new key after a 401 would throw it away.
+    """
+
+    code = "key_frozen"
+    status = 403
+
+
+class KeyFreezesItself(Refusal):
+    """An admin key that would be the first to miss the way back."""
+
+    code = "key_freezes_itself"
+    status = 409
+
+
 class KeyExpired(Refusal):
     code = "key_expired"
     status = 409

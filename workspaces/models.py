@@ -194,6 +194,13 @@ class APIKey(models.Model):
         KEYS = "keys", "Manage keys"
         PAYMENTS = "payments", "Pay invoices and buy credit"
 
+    class Freeze(models.TextChoices):
+        """Why it is frozen."""
+
+        REQUESTED = "requested", "A person or a program asked for it"
+        LEAKED = "leaked", "Its secret was found in public"
+        SPEND_SPIKE = "spend_spike", "It spent far more than usual"
+
     public_id = models.CharField(max_length=32, unique=True, default=key_id, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="api_keys")
     kind = models.CharField(max_length=8, choices=Kind.choices)
@@ -206,6 +213,12 @@ class APIKey(models.Model):
     created_by_key = models.ForeignKey("self", on_delete=models.PROTECT, null=True, editable=False, related_name="keys_made")
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Refused like a revoked one until it is unfrozen: since when, why, and by which person or admin key; neither where the
+    # product did it by itself.
+    frozen_at = models.DateTimeField(null=True, editable=False)
+    frozen_reason = models.CharField(max_length=16, choices=Freeze.choices, default="", blank=True, editable=False)
+    frozen_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, editable=False, related_name="+")
+    frozen_by_key = models.ForeignKey("self", on_delete=models.PROTECT, null=True, editable=False, related_name="+")
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     # Which models it may ask for, beside what its workspace may; null: all of those.
     allowed_models = ArrayField(models.CharField(max_length=300), null=True, editable=False)
@@ -217,6 +230,10 @@ class APIKey(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(scopes__contained_by=["keys", "payments"]), name="api_key_has_scopes_that_there_are"
+            ),
+            models.CheckConstraint(
+                condition=Q(frozen_at__isnull=True, frozen_reason="") | (Q(frozen_at__isnull=False) & ~Q(frozen_reason="")),
+                name="a_frozen_key_says_why",
             ),
         ]
 
@@ -233,12 +250,16 @@ class APIKey(models.Model):
         return not self.is_limited or (scope is not None and scope in self.scopes)
 
     def status(self, now: datetime) -> str:
-        """`active`, `expired` or `revoked`, as of `now`."""
+        """`active`, `expired`, `frozen` or `revoked`, as of `now`."""
         if self.revoked_at is not None:
             return "revoked"
-        if self.expires_at is not None and self.expires_at <= now:
-            return "expired"
-        return "active"
+        if self.frozen_at is not None:
+            return "frozen"
+        return "expired" if self.has_expired(now) else "active"
+
+    def has_expired(self, now: datetime) -> bool:
+        """Whether its time is over, frozen or not."""
+        return self.expires_at is not None and self.expires_at <= now
 
     def expires_soon(self, now: datetime) -> bool:
         """Whether it works now and will not much longer: time to move its expiry or to replace it."""

@@ -11,4 +11,6 @@ urlpatterns = [
     path("keys/<slug:key_id>", api.KeyView.as_view()),
     path("keys/<slug:key_id>/rotate", api.RotateKey.as_view()),
     path("keys/<slug:key_id>/revoke", api.RevokeKey.as_view()),
+    path("keys/<slug:key_id>/freeze", api.FreezeKey.as_view()),
+    path("keys/<slug:key_id>/unfreeze", api.UnfreezeKey.as_view()),
 ]

@@ -14,6 +14,7 @@ MOST_REFUSED = 100
 # Short, for columns; clients hear sentences (gateway/answers.py).
 WHY = {
     "key_revoked": "Key revoked",
+    "key_frozen": "Key frozen",
     "key_expired": "Key expired",
     "wrong_kind_of_key": "Wrong kind of key",
     "workspace_suspended": "Workspace suspended",

@@ -17,6 +17,7 @@ ANYWHERE = (
 CREDENTIALS = (
     "confirmation_required",
     "invalid_credential",
+    "key_frozen",
     "key_is_limited",
     "not_allowed",
     "permission_denied",
@@ -35,6 +36,7 @@ CUSTOMERS = (
     "invalid_parameter",
     "invoice_not_open",
     "key_expired",
+    "key_freezes_itself",
     "key_revoked",
     "kind_not_for_workspace",
     "no_payment_method",

@@ -11,7 +11,7 @@ from django.apps import apps
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.regex_helper import normalize
 
-from tests.kit.world import IN_PATH, World
+from tests.kit.world import IN_PATH, IN_ROUTE, World
 from workspaces.models import Membership
 
 ROUTE_PART = re.compile(r"<(?:[^:>]+:)?(\w+)>")
@@ -24,15 +24,21 @@ def every_address(world: World, odd: str | None = None) -> list[str]:
 
     `odd`, as it stands in a path, takes the place of everything that is named.
     """
-    known = known_names(world)
-    return sorted({"/" + _filled(route, known, odd) for route in routes(get_resolver().url_patterns)})
+    return sorted({"/" + _filled(route, known_names(world, route), odd) for route in routes(get_resolver().url_patterns)})
 
 
-def known_names(world: World) -> dict[str, str]:
-    """What stands in a place of a path, by the place's name."""
-    known = {name: str(world.known(value)) for name, value in IN_PATH.items()}
+def known_names(world: World, route: str) -> dict[str, str]:
+    """What stands in a place of this route, by the place's name."""
+    named = IN_PATH | next((others for part, others in IN_ROUTE.items() if part in route), {})
+    known = {name: str(world.known(value)) for name, value in named.items()}
     known |= {"slug": "codex-mini", "member_id": str(_first(Membership)), "app_label": "metering"}
     return known
+
+
+def path_of(route: str, world: World) -> str:
+    """An address of the API."""
+    known = known_names(world, route)
+    return "/" + ROUTE_PART.sub(lambda part: known.get(part.group(1), "1"), route)
 
 
 def every_row(most: int) -> list[str]:

@@ -17,7 +17,7 @@ from django.urls import get_resolver, reverse
 
 from omixa_billing.http.addresses import API
 from tests.every_address.acts import Act, acts_of_forms, done, methods_of, outcome, sender
-from tests.every_address.addresses import ROUTE_PART, every_address, every_row, known_names, routes_and_views
+from tests.every_address.addresses import every_address, every_row, path_of, routes_and_views
 from tests.every_address.conftest import BODIES, given
 from tests.every_address.forms import Form
 from tests.kit.world import World, browser_of
@@ -81,14 +81,13 @@ KEPT_OTHERWISE = {
 
 
 def test_every_method_of_the_api_leaves_an_entry(everything: World) -> None:
-    known = known_names(everything)
     once = {"Idempotency-Key": "walk"}
     program = Client(headers={**everything.callers["admin key"], **once}, raise_request_exception=False)
     gateway = Client(headers=everything.callers["gateway"], raise_request_exception=False)
     named: dict[str, list[Act]] = {}
     for route, view in routes_and_views(get_resolver().url_patterns):
         if f"/{route}".startswith((*API, "/gateway/", "/webhooks/")):
-            path = "/" + ROUTE_PART.sub(lambda part: known.get(part.group(1), "1"), route)
+            path = path_of(route, everything)
             client = gateway if route.startswith("gateway/") else program
             for method in methods_of(view):
                 name = f"{method} /{route}"

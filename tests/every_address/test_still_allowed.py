@@ -1,5 +1,5 @@
-"""Who was removed, or whose key was revoked or limited, while a request waited changes nothing by it: on every page and at
-every address of the API."""
+"""Who was removed, or whose key was revoked, frozen or limited, while a request waited changes nothing by it: on every page
+and at every address of the API."""
 
 import json
 from collections import defaultdict
@@ -13,7 +13,7 @@ from django.urls import get_resolver
 
 from metering.website import member
 from tests.every_address.acts import Act, acts_of_forms, done, methods_of, outcome
-from tests.every_address.addresses import ROUTE_PART, every_address, known_names, routes_and_views
+from tests.every_address.addresses import every_address, path_of, routes_and_views
 from tests.every_address.conftest import BODIES, given
 from tests.kit.world import World, browser_of
 from workspaces.access import authentication
@@ -37,9 +37,11 @@ WRITING = {
     "pages:budget_delete",
     "pages:budget_new",
     "pages:invitation_withdraw",
+    "pages:key_freeze",
     "pages:key_new",
     "pages:key_revoke",
     "pages:key_rotate",
+    "pages:key_unfreeze",
     "pages:members",
     "pages:settings",
     "pages:webhook_change",
@@ -85,33 +87,37 @@ def test_a_member_who_is_removed_while_a_form_waits_does_nothing(everything: Wor
             assert (name, came.actions - SENT, came.wrote - {"workspaces_membership"}) == (name, set(), set())
 
 
-@pytest.mark.parametrize("loses", ["revoked", "limited"])
-def test_a_key_that_is_revoked_or_limited_while_a_request_waits_does_nothing(
+@pytest.mark.parametrize("loses", ["revoked", "frozen", "limited"])
+def test_a_key_that_is_revoked_frozen_or_limited_while_a_request_waits_does_nothing(
     everything: World, loses: str, monkeypatch: Any
 ) -> None:
-    known = known_names(everything)
     once = {"Idempotency-Key": "walk"}
     program = Client(headers={**everything.callers["admin key"], **once}, raise_request_exception=False)
     acts: dict[str, list[Act]] = {}
     for route, view in routes_and_views(get_resolver().url_patterns):
         if route.startswith("api/"):
-            path = "/" + ROUTE_PART.sub(lambda part: known.get(part.group(1), "1"), route)
+            path = path_of(route, everything)
             for method in methods_of(view):
                 name = f"{method} /{route}"
                 call = partial(getattr(program, method), path, json.dumps(BODIES.get(name, {})), "application/json")
                 acts[name] = [Act(name, call)]
-    assert len(acts) == 15
+    assert len(acts) == 17
     assert {name for name in acts if not outcome(acts[name]).entries} == set()
     plain = SeesAWorkspace.has_permission
 
     def just_after(self: Any, request: Any, view: Any) -> bool:
-        """The view has seen the key's scopes, and then they are gone."""
+        """The view has seen the key, and then it is another one."""
         may = plain(self, request, view)
         held = APIKey.objects.filter(pk=request.auth.key.pk)
-        held.update(**({"revoked_at": an_hour} if loses == "revoked" else {"scopes": []}))
+        held.update(**lost)
         return may
 
     an_hour = Credential.objects.earliest("pk").created_at
+    lost: dict[str, Any] = {
+        "revoked": {"revoked_at": an_hour},
+        "frozen": {"frozen_at": an_hour, "frozen_reason": "requested"},
+        "limited": {"scopes": []},
+    }[loses]
     monkeypatch.setattr(SeesAWorkspace, "has_permission", just_after)
     found = {name: outcome(acts[name]) for name in sorted(acts)}
     wrote = {name: done.wrote - {"workspaces_apikey"} for name, done in found.items()}

@@ -21,7 +21,7 @@ from metering.periods import parse_month
 from tests.kit.billing import at
 from tests.kit.factories import NOW, an_event, make_price
 from tests.kit.tenants import Sender, a_tenant
-from workspaces.keys import issue
+from workspaces.keys import freezing, issue
 from workspaces.models import Membership, User, Workspace
 
 # What each part of a path names, by the names of `World.ids`.
@@ -41,6 +41,8 @@ IN_PATH = {
     "top_up_id": "<top-up>",
     "webhook_id": "<webhook>",
 }
+# Where another one of its kind has to stand for the address to do anything.
+IN_ROUTE = {"/unfreeze": {"key_id": "<frozen key>"}}
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ def a_world() -> World:
     send(acme.key, at("10-14T09:31"), request_id=request, attempt=1, model="unpriced")
     send(revoked, at("10-14T09:32"), status="failed", usage=None)
     issue.revoke_key(revoked, "the tests", NOW)
+    frozen, _ = issue.create_key(acme.workspace, "live", "Frozen", "the tests", NOW)
+    freezing.freeze_key(frozen, "the tests", NOW)
     batch = send.batch([an_event(acme.key), an_event(acme.key), an_event(acme.key, request_id=7), an_event(acme.key, model="")])
     credit = ledger.grant(acme.workspace, "goodwill", Decimal("5.00"), "the tests", NOW)
     top_up = TopUp.objects.create(workspace=acme.workspace, amount=Decimal("5.00"), created_at=NOW, created_by="the tests")
@@ -92,6 +96,7 @@ def a_world() -> World:
         {
             "<key>": acme.key.public_id,
             "<revoked key>": revoked.public_id,
+            "<frozen key>": frozen.public_id,
             "<key of another>": rival.key.public_id,
             "<request>": request,
             "<batch>": batch.public_id,

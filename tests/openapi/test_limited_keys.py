@@ -19,6 +19,8 @@ WRITES = {
     "create_key": "keys",
     "change_key": "keys",
     "rotate_key": "keys",
+    "freeze_key": "keys",
+    "unfreeze_key": "keys",
     "revoke_key": "keys",
     "create_budget": "keys",
     "change_budget": "keys",

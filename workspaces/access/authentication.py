@@ -22,7 +22,7 @@ from rest_framework.request import Request
 
 from omixa_billing.rate_limits.middleware import accept_credential
 from workspaces.audit import credentials as audited_credentials
-from workspaces.errors import Unauthenticated, WorkspaceSuspended, WrongKindOfCredential
+from workspaces.errors import KeyFrozen, Unauthenticated, WorkspaceSuspended, WrongKindOfCredential
 from workspaces.keys import secrets
 from workspaces.keys.presented import secret_of
 from workspaces.members.current import membership_of
@@ -43,7 +43,7 @@ WHERE credential.sha256 = %s
 """  # noqa: S608 - the columns of the table
 
 
-REFUSALS = (Unauthenticated, WrongKindOfCredential, WorkspaceSuspended)
+REFUSALS = (Unauthenticated, WrongKindOfCredential, KeyFrozen, WorkspaceSuspended)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ class MemberAuthentication(SessionAuthentication):
 
 
 def authenticate_key(secret: str, now: datetime) -> Caller:
-    """The caller of a workspace key's secret. Raises Unauthenticated, WrongKindOfCredential, WorkspaceSuspended.
+    """The caller of a workspace key's secret. Raises Unauthenticated, WrongKindOfCredential, KeyFrozen, WorkspaceSuspended.
 
     An admin key keeps working in a suspended workspace, so that a person can pay. A refusal is in the audit trail.
     """
@@ -164,9 +164,11 @@ def _caller_of_key(secret: str, now: datetime) -> Caller:
         raise Unauthenticated("This key is unknown.")
     if key.revoked_at is not None:
         raise Unauthenticated("This key was revoked: use another one.")
-    if key.status(now) == "expired":
+    if key.has_expired(now):
         raise Unauthenticated("This key has expired: use another one, or move its expiry.")
     _check_grace(credential.expires_at, now)
+    if key.frozen_at is not None:
+        raise KeyFrozen("This key is frozen. It works again when an owner or admin of its workspace unfreezes it.")
     if key.kind != APIKey.Kind.ADMIN and key.workspace.suspended_at is not None:
         raise WorkspaceSuspended(
             f"This workspace is suspended. {key.workspace.suspended_because} Its keys work again when that is settled."

@@ -6,10 +6,11 @@ from django.db import connection
 
 from workspaces.access.authentication import INVOICE_READERS, KEY_MANAGERS
 from workspaces.access.permissions import check_scope_of
-from workspaces.errors import NotAllowed, Unauthenticated
+from workspaces.errors import KeyFrozen, NotAllowed, Unauthenticated
 from workspaces.models import APIKey, Membership, User, Workspace
 
 OWNERS = {Membership.Role.OWNER}
+FROZEN_MEANWHILE = "This key was frozen meanwhile: use another one."
 
 
 def check_still_allowed(
@@ -19,11 +20,11 @@ def check_still_allowed(
     roles: Collection[str] = KEY_MANAGERS,
     scope: str = APIKey.Scope.KEYS,
 ) -> None:
-    """Looks again, so that a request which began before a removal, a demotion, a revocation, a limit of its key or the end
-    of the account does nothing after it.
+    """Looks again, so that a request which began before a removal, a demotion, a revocation, a freeze or a limit of its key,
+    or the end of the account, does nothing after it.
 
     Waits for those: they hold the workspace, or the person's row. Operators need no role; a command is neither a person nor
-    a key. Raises NotAllowed, Unauthenticated, KeyIsLimited.
+    a key. Raises NotAllowed, Unauthenticated, KeyFrozen, KeyIsLimited.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM workspaces_workspace WHERE id = %s FOR SHARE", [workspace.pk])
@@ -35,6 +36,8 @@ def check_still_allowed(
         by_now = APIKey.objects.filter(pk=maker.pk, revoked_at__isnull=True).first()
         if by_now is None:
             raise Unauthenticated("This key was revoked: use another one.")
+        if by_now.frozen_at is not None:
+            raise KeyFrozen(FROZEN_MEANWHILE)
         check_scope_of(by_now, scope)
     if user is None or found[0]:
         return

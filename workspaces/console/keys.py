@@ -20,13 +20,13 @@ from unfold.enums import ActionVariant
 from workspaces.console.kit import fields
 from workspaces.console.kit.base import OperatorAdmin, ReadOnlyInline, actor_of, operator_of
 from workspaces.console.kit.pages import FormPage, secret_page
-from workspaces.keys import issue
+from workspaces.keys import freezing, issue
 from workspaces.keys.allowed_models import asks_models, models_text
 from workspaces.keys.credentials import USUAL_GRACE
 from workspaces.keys.limits import NO_SCOPES, SCOPES_OF_KEY, SCOPES_OF_NEW_KEY, USUAL, changeable, has_scopes
 from workspaces.models import APIKey, Credential
 
-STATUS_LABELS = {"active": "success", "expired": "warning", "revoked": "danger"}
+STATUS_LABELS = {"active": "success", "frozen": "info", "expired": "warning", "revoked": "danger"}
 KIND_LABELS = {"live": "primary", "test": "info", "admin": "warning"}
 
 
@@ -63,6 +63,11 @@ def change_form_of(key: APIKey) -> type[forms.Form]:
     return type("ChangeFormOfAKey", (ChangeForm,), dict.fromkeys(gone))
 
 
+def freezer_of(key: APIKey) -> str:
+    """The person or the admin key that froze it, or the product."""
+    return str(key.frozen_by or key.frozen_by_key or "the product")
+
+
 class StatusFilter(DropdownFilter):
     title = "status"
     parameter_name = "state"
@@ -75,10 +80,12 @@ class StatusFilter(DropdownFilter):
         match self.value():
             case "revoked":
                 return queryset.filter(revoked_at__isnull=False)
+            case "frozen":
+                return queryset.filter(revoked_at__isnull=True, frozen_at__isnull=False)
             case "expired":
-                return queryset.filter(revoked_at__isnull=True, expires_at__lte=now)
+                return queryset.filter(revoked_at__isnull=True, frozen_at__isnull=True, expires_at__lte=now)
             case "active":
-                return queryset.filter(revoked_at__isnull=True).exclude(expires_at__lte=now)
+                return queryset.filter(revoked_at__isnull=True, frozen_at__isnull=True).exclude(expires_at__lte=now)
         return queryset
 
 
@@ -108,11 +115,11 @@ class APIKeyAdmin(OperatorAdmin):
         ("created_at", "status_label"),
         ("created_by", "created_by_key"),
         ("last_used_at", "expires_at"),
-        "revoked_at",
+        ("revoked_at", "frozen"),
     )
     readonly_fields = tuple(name for row in fields for name in ([row] if isinstance(row, str) else row))
     inlines = (SecretsOfAKey,)
-    actions_detail = ("change_key", "rotate", "revoke")
+    actions_detail = ("change_key", "rotate", "freeze", "unfreeze", "revoke")
 
     @display(description="key")
     def named(self, key: APIKey) -> SafeString:
@@ -132,16 +139,25 @@ class APIKeyAdmin(OperatorAdmin):
             return "-"
         return ", ".join(APIKey.Scope(scope).label.lower() for scope in key.scopes) or "nothing: it only reads"
 
+    @display(description="frozen")
+    def frozen(self, key: APIKey) -> str:
+        if key.frozen_at is None:
+            return "-"
+        return f"{key.get_frozen_reason_display()}, {key.frozen_at:%Y-%m-%d %H:%M} UTC, by {freezer_of(key)}"
+
     @display(description="models")
     def models(self, key: APIKey) -> str:
         return models_text(key.allowed_models) if asks_models(key.kind) else "-"
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        """Of a revoked key only the name can be changed."""
+        """Of a revoked key only the name can be changed; one is either frozen or unfrozen."""
         actions = super().get_actions_detail(request, object_id)
         key = self.get_object(request, str(object_id))
-        gone = key is None or key.revoked_at is not None
-        return [each for each in actions if not (gone and each.path in ("rotate", "revoke"))]
+        if key is None or key.revoked_at is not None:
+            missing = {"rotate", "revoke", "freeze", "unfreeze"}
+        else:
+            missing = {"unfreeze" if key.frozen_at is None else "freeze"}
+        return [each for each in actions if each.path not in missing]
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         def create(asked: dict[str, Any]) -> HttpResponse:
@@ -198,6 +214,30 @@ class APIKeyAdmin(OperatorAdmin):
             "Rotate the key", act, self._page_of(key), fields.GraceForm, intro, "Rotate the key", initial={"grace": USUAL_GRACE}
         )
         return page.respond(request, self, key)
+
+    @action(description="Freeze", url_path="freeze", icon="ac_unit")
+    def freeze(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        key = get_object_or_404(APIKey, pk=object_id)
+
+        def act(asked: dict[str, Any]) -> HttpResponse:
+            frozen = freezing.freeze_key(key, actor_of(request), timezone.now(), operator_of(request))
+            messages.success(request, "The key is frozen." if frozen else "The key was frozen before.")
+            return redirect(self._page_of(key))
+
+        intro = f"{key.name} is refused from now on, until you or an owner or admin of its workspace unfreezes it."
+        return FormPage("Freeze the key", act, self._page_of(key), intro=intro, danger=True).respond(request, self, key)
+
+    @action(description="Unfreeze", url_path="unfreeze", icon="mode_heat")
+    def unfreeze(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        key = get_object_or_404(APIKey, pk=object_id)
+
+        def act(asked: dict[str, Any]) -> HttpResponse:
+            unfrozen = freezing.unfreeze_key(key, actor_of(request), timezone.now(), operator_of(request))
+            messages.success(request, "The key works again." if unfrozen else "The key was not frozen.")
+            return redirect(self._page_of(key))
+
+        intro = f"Every secret of {key.name} works again. If one of them leaked, rotate the key first."
+        return FormPage("Unfreeze the key", act, self._page_of(key), intro=intro).respond(request, self, key)
 
     @action(description="Revoke", url_path="revoke", icon="block", variant=ActionVariant.DANGER)
     def revoke(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -15,7 +15,7 @@ from omixa_billing.api.lists import list_answer, page_of
 from omixa_billing.api.requests import parse_body, parse_query
 from workspaces.access.authentication import Caller
 from workspaces.access.permissions import ManagesKeys, caller_of
-from workspaces.keys import issue
+from workspaces.keys import freezing, issue
 from workspaces.keys.limits import USUAL
 from workspaces.keys.serializers import (
     KeyChanges,
@@ -139,9 +139,49 @@ class RevokeKey(APIView):
         return _key_response(_key_of(caller, key_id), now)
 
 
+class FreezeKey(APIView):
+    permission_classes = [ManagesKeys]
+    scope = APIKey.Scope.KEYS
+
+    @extend_schema(
+        operation_id="freeze_key",
+        summary="Refuse a key until it is unfrozen; once more changes nothing",
+        tags=["keys"],
+        request=Nothing,
+        responses={200: KeySerializer, **REFUSED, **NOT_FOUND, **CONFLICT},
+    )
+    def post(self, request: Request, key_id: str) -> Response:
+        caller, now = caller_of(request), timezone.now()
+        key = _key_of(caller, key_id)
+        parse_body(request.data, Nothing)
+        freezing.freeze_key(key, caller.actor, now, caller.user, caller.key)
+        return _key_response(_key_of(caller, key_id), now)
+
+
+class UnfreezeKey(APIView):
+    permission_classes = [ManagesKeys]
+    scope = APIKey.Scope.KEYS
+
+    @extend_schema(
+        operation_id="unfreeze_key",
+        summary="Let a frozen key work again; once more changes nothing",
+        tags=["keys"],
+        request=Nothing,
+        responses={200: KeySerializer, **REFUSED, **NOT_FOUND, **CONFLICT},
+    )
+    def post(self, request: Request, key_id: str) -> Response:
+        caller, now = caller_of(request), timezone.now()
+        key = _key_of(caller, key_id)
+        parse_body(request.data, Nothing)
+        freezing.unfreeze_key(key, caller.actor, now, caller.user, caller.key)
+        return _key_response(_key_of(caller, key_id), now)
+
+
 def _keys_of(caller: Caller) -> QuerySet[APIKey]:
     keys = APIKey.objects.filter(workspace=caller.workspace)
-    return keys.select_related("workspace", "created_by", "created_by_key").prefetch_related("credentials")
+    return keys.select_related("workspace", "created_by", "created_by_key", "frozen_by", "frozen_by_key").prefetch_related(
+        "credentials"
+    )
 
 
 def _key_of(caller: Caller, key_id: str) -> APIKey:

@@ -209,7 +209,7 @@ def rotate_key(
     check_not_stronger(maker, held.kind, held.scopes, held.expires_at)
     if held.revoked_at is not None:
         raise KeyRevoked("This key is revoked and cannot be rotated: create a new one.")
-    if held.status(now) == "expired":
+    if held.has_expired(now):
         raise KeyExpired("This key has expired, so a new secret would not work either: move its expiry first.")
     secret = replace_secret(held.credentials.all(), held.kind, grace, now, api_key=held, to=maker or user)
     audit.record(actor, "key.rotated", key.public_id, held.workspace, now=now, **rotation_detail(secret, grace))

@@ -93,6 +93,17 @@ class KeySerializer(serializers.ModelSerializer[APIKey]):
         source="created_by_key.public_id", default=None, allow_null=True, help_text="The id of the admin key that made it."
     )
 
+    frozen_reason = serializers.SerializerMethodField(help_text="Why it is frozen; null while it is not.")
+    frozen_by = serializers.EmailField(
+        source="frozen_by.email",
+        default=None,
+        allow_null=True,
+        help_text="The address of the person who froze it; null as well where the product did.",
+    )
+    frozen_by_key = serializers.CharField(
+        source="frozen_by_key.public_id", default=None, allow_null=True, help_text="The id of the admin key that froze it."
+    )
+
     class Meta:
         model = APIKey
         fields = [
@@ -112,6 +123,10 @@ class KeySerializer(serializers.ModelSerializer[APIKey]):
             "last_used_at",
             "expires_at",
             "revoked_at",
+            "frozen_at",
+            "frozen_reason",
+            "frozen_by",
+            "frozen_by_key",
         ]
         read_only_fields = fields
 
@@ -131,7 +146,11 @@ class KeySerializer(serializers.ModelSerializer[APIKey]):
         newest = _newest(key)
         return None if newest is None else newest.last_four
 
-    @extend_schema_field(serializers.ChoiceField(choices=["active", "expired", "revoked"]))
+    @extend_schema_field(serializers.ChoiceField(choices=APIKey.Freeze.choices, allow_null=True))
+    def get_frozen_reason(self, key: APIKey) -> str | None:
+        return key.frozen_reason or None
+
+    @extend_schema_field(serializers.ChoiceField(choices=["active", "expired", "frozen", "revoked"]))
     def get_status(self, key: APIKey) -> str:
         return key.status(self.context["now"])
 

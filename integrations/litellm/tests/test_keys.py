@@ -15,6 +15,8 @@ CHECK = "/gateway/v1/keys/check"
 GOOD = {"allowed": True, "key_id": "key_1", "workspace_id": "ws_1", "models": None, "billing": "postpaid", "cache_seconds": 300}
 BODY = {"error": {"message": "Revoked.", "type": "authentication_error", "code": "key_revoked", "param": None}}
 REVOKED = {"allowed": False, "reason": "key_revoked", "message": "Revoked.", "error": {"status": 401, "body": BODY}}
+FROZEN_BODY = {"error": {"message": "Frozen.", "type": "permission_error", "code": "key_frozen", "param": None}}
+FROZEN = {"allowed": False, "reason": "key_frozen", "message": "Frozen.", "error": {"status": 403, "body": FROZEN_BODY}}
 
 
 def run(work: Any, stub: Stub, grace: float = 3600) -> Any:
@@ -67,8 +69,9 @@ def test_a_mistyped_key_asks_nobody(product: Stub, secret: str) -> None:
     assert (refused.status, refused.body["error"]["code"], product.heard) == (401, "unknown_key", [])
 
 
-def test_the_products_own_words_are_relayed_unchanged(product: Stub, secret: str) -> None:
-    product.answers[CHECK] = (200, REVOKED)
+@pytest.mark.parametrize("refusal", [REVOKED, FROZEN], ids=["revoked", "frozen"])
+def test_the_products_own_words_are_relayed_unchanged(product: Stub, secret: str, refusal: dict[str, Any]) -> None:
+    product.answers[CHECK] = (200, refusal)
 
     async def work(keys: Keys) -> Refusal:
         with pytest.raises(Refusal) as refused:
@@ -76,7 +79,7 @@ def test_the_products_own_words_are_relayed_unchanged(product: Stub, secret: str
         return refused.value
 
     refused = run(work, product)
-    assert (refused.status, refused.body) == (401, BODY)
+    assert (refused.status, refused.body) == (refusal["error"]["status"], refusal["error"]["body"])
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,9 @@ class Relayed(NamedTuple):
 REASONS = {
     "unknown_key": Relayed(401, "authentication_error", "This API key is unknown. Check that it was copied whole."),
     "key_revoked": Relayed(401, "authentication_error", "This API key was revoked. Use another one."),
+    "key_frozen": Relayed(
+        403, "permission_error", "This API key is frozen. An owner or admin of its workspace can unfreeze it."
+    ),
     "key_expired": Relayed(401, "authentication_error", "This API key has expired. Use another one."),
     "wrong_kind_of_key": Relayed(401, "authentication_error", "This is no key for requests. Use an omx_live_ key."),
     "workspace_suspended": Relayed(403, "permission_error", "This workspace is suspended until its invoice is paid."),

@@ -54,7 +54,9 @@ def _reason(key: APIKey, credential: Credential, now: datetime) -> str | None:
         return "wrong_kind_of_key"
     if key.revoked_at is not None:
         return "key_revoked"
-    if key.status(now) == "expired" or (credential.expires_at is not None and credential.expires_at <= now):
+    if key.frozen_at is not None:
+        return "key_frozen"
+    if key.has_expired(now) or (credential.expires_at is not None and credential.expires_at <= now):
         return "key_expired"
     if Workspace.Suspension.PAST_DUE in key.workspace.suspensions:
         return "workspace_suspended"

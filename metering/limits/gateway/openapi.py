@@ -106,7 +106,7 @@ class CheckedKeySerializer(serializers.Serializer[Any]):
     error = RelayedSerializer(allow_null=True)
     key_id = serializers.CharField(allow_null=True)
     workspace_id = serializers.CharField(allow_null=True)
-    status = serializers.ChoiceField(choices=["active", "expired", "revoked", "suspended"], allow_null=True)
+    status = serializers.ChoiceField(choices=["active", "expired", "frozen", "revoked", "suspended"], allow_null=True)
     name = serializers.CharField(allow_null=True)
     models = serializers.ListField(child=serializers.CharField(), allow_null=True, help_text="Null: every model.")
     billing = serializers.ChoiceField(choices=["prepaid", "postpaid"], allow_null=True)

@@ -23,11 +23,12 @@ from metering.website.settings.key_forms import KeyChangeForm, KeyForm, RotateFo
 from omixa_billing.api.errors import Refusal
 from workspaces.access.authentication import Caller
 from workspaces.keys.allowed_models import asks_models
+from workspaces.keys.freezing import freeze_key, unfreeze_key
 from workspaces.keys.issue import change_key, create_key, revoke_key, rotate_key
 from workspaces.models import APIKey, Workspace
 
-# Neither revoked nor expired: they come first on the list.
-WORKING = ("active", "suspended")
+# What is neither revoked nor expired comes first on the list.
+FIRST = ("active", "suspended", "frozen")
 
 
 @member_page()
@@ -36,7 +37,7 @@ def key_list(request: HttpRequest, caller: Caller) -> HttpResponse:
     spent = spend_by_key(caller.workspace)
     found = APIKey.objects.filter(workspace=caller.workspace).prefetch_related("credentials")
     keys = [_row(key, caller.workspace, now, spent.get(key.public_id)) for key in found]
-    keys.sort(key=lambda row: row["status"] not in WORKING)
+    keys.sort(key=lambda row: row["status"] not in FIRST)
     soon = [row["key"] for row in keys if row["expires_soon"]]
     return render(request, "website/settings/keys/keys.html", {"keys": keys, "caller": caller, "soon": soon})
 
@@ -124,6 +125,32 @@ def key_revoke(request: HttpRequest, caller: Caller, key_id: str) -> HttpRespons
     return render(request, "website/settings/keys/key_revoke.html", {"key": key})
 
 
+@member_page("may_manage_keys")
+def key_freeze(request: HttpRequest, caller: Caller, key_id: str) -> HttpResponse:
+    key = _key(caller, key_id)
+    if request.method == "POST":
+        try:
+            freeze_key(key, caller.actor, timezone.now(), user=caller.user)
+        except Refusal as refusal:
+            return show_refusal(request, refusal, "pages:key", key_id)
+        messages.success(request, f"“{key.name}” is frozen. Requests with it are refused until it is unfrozen.")
+        return redirect("pages:key", key_id)
+    return render(request, "website/settings/keys/key_freeze.html", {"key": key})
+
+
+@member_page("may_manage_keys")
+def key_unfreeze(request: HttpRequest, caller: Caller, key_id: str) -> HttpResponse:
+    key = _key(caller, key_id)
+    if request.method == "POST":
+        try:
+            unfreeze_key(key, caller.actor, timezone.now(), user=caller.user)
+        except Refusal as refusal:
+            return show_refusal(request, refusal, "pages:key", key_id)
+        messages.success(request, f"“{key.name}” works again.")
+        return redirect("pages:key", key_id)
+    return render(request, "website/settings/keys/key_unfreeze.html", {"key": key})
+
+
 def spend_by_key(workspace: Workspace) -> dict[str, UsageRow]:
     """This month's usage by key id."""
     month = month_of(timezone.now())
@@ -139,7 +166,7 @@ def status_text(key: APIKey, workspace: Workspace, now: datetime) -> str:
 
 
 def _key(caller: Caller, key_id: str) -> APIKey:
-    keys = APIKey.objects.select_related("workspace", "created_by", "created_by_key")
+    keys = APIKey.objects.select_related("workspace", "created_by", "created_by_key", "frozen_by", "frozen_by_key")
     return get_object_or_404(keys, workspace=caller.workspace, public_id=key_id)
 
 

@@ -11,6 +11,7 @@ from tests.kit.factories import NOW, make_key, make_workspace
 from tests.kit.pages import text_of
 from tests.kit.people import Browser, browser_of, person
 from tests.website.conftest import Tenant
+from workspaces.keys.freezing import freeze_key
 from workspaces.models import APIKey, AuditEntry
 
 SECRET = re.compile(r"omx_(?:live|test|admin)_[0-9A-Za-z]{36}")
@@ -115,8 +116,31 @@ def test_a_revoked_key_stops_and_cannot_be_rotated(acme: Tenant, owner: Client) 
     assert not SECRET.search(text_of(answer))
 
 
+def test_a_key_is_frozen_and_unfrozen_and_its_page_says_so(acme: Tenant, owner: Client) -> None:
+    _, secret = made(owner)
+    key = APIKey.objects.get(name="laptop")
+    address = f"/keys/{key.public_id}"
+    assert "Freeze “laptop”?" in text_of(owner.get(f"{address}/freeze"))
+    page = text_of(owner.post(f"{address}/freeze", follow=True))
+    assert "This key is frozen: requests with it are refused" in page
+    assert "owner@acme.example froze it." in page
+    assert f"{address}/unfreeze" in page
+    assert status_with(secret) == 403
+    assert "Every secret of it works again." in text_of(owner.get(f"{address}/unfreeze"))
+    page = text_of(owner.post(f"{address}/unfreeze", follow=True))
+    assert "frozen" not in page.lower().replace("freeze", "")
+    assert status_with(secret) == 200
+
+
+def test_a_leaked_keys_page_says_to_rotate_it_first(acme: Tenant, owner: Client) -> None:
+    freeze_key(acme.key, "the tests", NOW, reason=APIKey.Freeze.LEAKED)
+    page = text_of(owner.get(f"/keys/{acme.key.public_id}"))
+    assert "Its secret was found in public. Rotate the key, use the new secret, then unfreeze it." in page
+    assert "Everyone who has seen it can use it again." in text_of(owner.get(f"/keys/{acme.key.public_id}/unfreeze"))
+
+
 def test_a_strangers_key_is_a_404(rival: Tenant, owner: Client) -> None:
-    for path in ("", "/rotate", "/revoke"):
+    for path in ("", "/rotate", "/revoke", "/freeze", "/unfreeze"):
         address = f"/keys/{rival.key.public_id}{path}"
         assert owner.get(address).status_code == 404
         assert owner.post(address, {"name": "mine", "grace": "0"}).status_code == 404

@@ -59,6 +59,10 @@ def test_a_new_key_is_shown_with_its_secret_this_once(acme: Workspace, admin: AP
         "last_used_at": None,
         "expires_at": "2026-12-31T23:00:00Z",
         "revoked_at": None,
+        "frozen_at": None,
+        "frozen_reason": None,
+        "frozen_by": None,
+        "frozen_by_key": None,
     }
     again = admin.get(f"{KEYS}/{key.public_id}")
     assert again.status_code == 200
