@@ -31,7 +31,7 @@ ENDPOINTS = {
 }
 # Of one transaction: a small batch does not wait until many large ones are read.
 MOST_REQUESTS, MOST_BYTES = 64, 1024 * 1024
-# Whoever was answered together sends the next together: so long they are waited for, which is less than a commit takes.
+# Clients that were answered together send their next requests together. These are waited for, for less than a commit takes.
 GATHER_SECONDS = 0.0015
 
 ACCEPTED = 202
