@@ -162,3 +162,17 @@ class NotOrdered(Refusal):
 
     code = "not_ordered"
     status = 403
+
+
+class LeakReportForged(Refusal):
+    """A report of leaked secrets that GitHub did not sign."""
+
+    code = "invalid_signature"
+    status = 401
+
+
+class ScanningKeysUnavailable(Refusal):
+    """Whether GitHub signed a report cannot be said now."""
+
+    code = "scanning_keys_unavailable"
+    status = 503

@@ -1,5 +1,6 @@
 """Gathers the stages' tables for Django."""
 
+from metering.alerts.models import AlertSettings
 from metering.catalogue.models import LanguageModel, PriceVersion
 from metering.credits.models import CreditEntry, CreditGrant
 from metering.ingest.models import Batch, EventCorrection, EventIdentity, Provider, QuarantinedEvent, ServiceTier, UsageEvent
@@ -11,6 +12,7 @@ from metering.invoicing.numbering import InvoiceSequence
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms, TaxRate
 from metering.jobs.models import JobOrder, JobRun
 from metering.limits.models import (
+    BalanceCrossing,
     Budget,
     BudgetWindow,
     Hold,
@@ -44,6 +46,8 @@ from metering.rollups.models import DailyRollup, HourlyRollup, Rerating
 __all__ = [
     "AcceptedTakeBack",
     "AgreedPricing",
+    "AlertSettings",
+    "BalanceCrossing",
     "Batch",
     "BillingTerms",
     "Budget",

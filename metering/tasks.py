@@ -9,6 +9,7 @@ from celery.exceptions import Reject
 from django.db import connection
 from django.utils import timezone
 
+from metering.alerts.tasks import detect_spikes, forecast_budgets, report_unaccounted_days, send_waiting_crossings
 from metering.errors import InboxFull
 from metering.ingest.intake.backpressure import backlog
 from metering.ingest.intake.broker.store import store_call
@@ -47,17 +48,21 @@ __all__ = [
     "collect_invoices",
     "continue_reratings",
     "deliver_webhooks",
+    "detect_spikes",
     "dun_invoices",
     "expire_credits",
     "expire_held",
     "finalize_due_invoices",
+    "forecast_budgets",
     "handle_webhooks",
     "ingest_events",
     "price_waiting_events",
     "process_waiting_batches",
     "reconcile_nightly",
     "recover_payments",
+    "report_unaccounted_days",
     "send_notices",
+    "send_waiting_crossings",
     "sweep_inbox",
     "sweep_orders",
     "tell_expiring_cards",

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
+from metering.alerts.leaks.view import secret_scanning
 from metering.health import healthz, readyz
 from metering.metrics import metrics
 from metering.payments.webhooks.view import stripe_webhook
@@ -20,6 +21,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("metering.notifications.endpoints.urls")),
     path("", include("metering.invoicing.urls")),
     path("", include("metering.payments.urls")),
+    path("", include("metering.alerts.urls")),
     path("", include("workspaces.urls")),
     path("schema/", strangers_may_keep(SchemaView.as_view()), name="schema"),
     path("docs/", strangers_may_keep(docs), name="docs"),
@@ -34,6 +36,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include(api)),
     path("", include("metering.compatible.urls")),
     path("webhooks/stripe", stripe_webhook, name="stripe_webhook"),
+    path("secret-scanning", secret_scanning, name="secret_scanning"),
     path(CONSOLE.removeprefix("/"), admin.site.urls),
     path("accounts/", include("allauth.urls")),
     path("", include("metering.website.urls")),

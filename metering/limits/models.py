@@ -252,3 +252,30 @@ class ThresholdCrossing(models.Model):
 
     def __str__(self) -> str:
         return f"{self.threshold} % of {self.budget}"
+
+
+class BalanceCrossing(models.Model):
+    """That a prepaid balance fell to a level at which the workspace wants an alert.
+
+    A trigger writes it with the fall. Once for each level and grant of credit: corrections around a level are one crossing, and
+    only credit that came since makes room for the next.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, db_index=False)
+    level = exact_usd()
+    # Primary key of the newest grant by then; 0 where there was none.
+    newest_grant = models.IntegerField()
+    balance = exact_usd()
+    crossed_at = models.DateTimeField()
+    notified_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "level", "newest_grant"], name="each_level_once_for_a_grant"),
+        ]
+        indexes = [models.Index(fields=["id"], name="balances_to_notify", condition=Q(notified_at__isnull=True))]
+
+    def __str__(self) -> str:
+        return f"{self.workspace} at {self.level}"

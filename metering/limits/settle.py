@@ -14,6 +14,7 @@ from metering.ingest.formats.events import request_hash
 from metering.ingest.models import EventStatus
 from metering.ingest.recording.arrivals import Arrival
 from metering.limits.changed import note_change
+from metering.limits.crossed import alert_on_commit
 from metering.money import from_pico
 
 # Every zone's hours and days begin at a whole quarter of an hour, so no window's edge lies within one.
@@ -71,6 +72,7 @@ def settle(spendings: Sequence[Spending], now: datetime) -> None:
         used_up: list[int] = cursor.fetchone()[0]
     for workspace_id in used_up:
         note_change(workspace_id, now)
+    alert_on_commit()
 
 
 def _quarter(at: datetime) -> datetime:

@@ -7,7 +7,7 @@ from metering.website.billing import billing
 from metering.website.budgets import budgets
 from metering.website.invoices import credit_notes, invoices
 from metering.website.public import catalogue, home
-from metering.website.settings import audit, invitations, keys, members, workspace
+from metering.website.settings import alerts, audit, invitations, keys, members, workspace
 from metering.website.usage import events, usage
 from metering.website.webhooks import deliveries, webhooks
 
@@ -53,6 +53,7 @@ urlpatterns = [
     path("credit-notes/<slug:credit_note_id>/pdf", credit_notes.credit_note_download, name="credit_note_pdf"),
     path("credit-notes/<slug:credit_note_id>", credit_notes.credit_note_print, name="credit_note"),
     path("settings", workspace.settings_page, name="settings"),
+    path("settings/alerts", alerts.alerts_page, name="alerts"),
     path("settings/audit", audit.trail_list, name="audit"),
     path("settings/members", members.member_list, name="members"),
     path("settings/members/<int:member_id>/role", members.member_role, name="member_role"),

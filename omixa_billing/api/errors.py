@@ -11,7 +11,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from omixa_billing.api.error_shapes import shaped
-from omixa_billing.http.addresses import API
+from omixa_billing.http.addresses import API, FROM_PROVIDERS
 from omixa_billing.outage import STORAGE_ERRORS
 
 RETRY_AFTER_SECONDS = 5
@@ -190,4 +190,4 @@ def speaks_json(request: HttpRequest) -> bool:
 
 
 def path_speaks_json(path: str) -> bool:
-    return path.startswith((*API, "/gateway/", "/webhooks/"))
+    return path.startswith((*API, "/gateway/", *FROM_PROVIDERS))

@@ -18,7 +18,7 @@ from omixa_billing.front.body import ClientGone, Receive, discard_body, receive_
 from omixa_billing.front.head import HOP_BY_HOP, RequestHead
 from omixa_billing.front.memory import Memory
 from omixa_billing.front.socket import PEER, pages_socket
-from omixa_billing.http.addresses import API
+from omixa_billing.http.addresses import API, FROM_PROVIDERS
 from workspaces.keys.presented import credential_headers, presented_secret
 from workspaces.keys.secrets import secret_kind
 
@@ -130,7 +130,7 @@ def is_credible(head: RequestHead) -> bool:
 
 def body_limit(head: RequestHead) -> int:
     """Bytes of a body. Callers of whom nothing is known, such as those who sign in, have little to say."""
-    if head.path.startswith("/webhooks/"):
+    if head.path.startswith(FROM_PROVIDERS):
         return settings.WEBHOOK_MAX_BYTES
     named = any(name.lower().encode() in head.headers for name in credential_headers(head.path))
     if named or SESSION in head.text(b"cookie"):

@@ -1,5 +1,7 @@
 """Addresses and methods that more than one part of the product asks about."""
 
+# Where other companies' programs tell of something, signed: none of them has a key of ours.
+FROM_PROVIDERS = ("/webhooks/", "/secret-scanning")
 # Where the operators' console is.
 CONSOLE = "/admin/"
 READING = frozenset({"GET", "HEAD"})

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from omixa_billing.api.errors import too_many_requests
-from omixa_billing.http.addresses import API
+from omixa_billing.http.addresses import API, FROM_PROVIDERS
 from omixa_billing.http.client_address import address_group, client_address
 from omixa_billing.rate_limits import rates
 from workspaces.keys.presented import secret_of
@@ -67,7 +67,7 @@ def limit_of(request: HttpRequest) -> Limit | None:
     path = request.path
     if path.startswith(GATEWAYS) or path == HEALTH or not settings.RATE_LIMITS:
         return None
-    if path.startswith("/webhooks/"):
+    if path.startswith(FROM_PROVIDERS):
         return _by_address("webhooks")
     if path.startswith("/invitations") or (path.startswith("/accounts/") and request.method == "POST"):
         return _by_address("sign_in")

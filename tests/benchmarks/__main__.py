@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.benchmarks import (
+    alerts,
     authorize,
     closing,
     crash_points,
@@ -25,6 +26,7 @@ BENCHMARKS: dict[str, Callable[[Options], Iterator[dict[str, Any]]]] = {
     "ingest_end_to_end": ingest_end_to_end.measure,
     "steady_load": steady_load.measure,
     "authorize": authorize.measure,
+    "alerts": alerts.measure,
     "hostile": hostile.measure,
     "usage_query": usage_query.measure,
     "where_time_goes": where_time_goes.measure,

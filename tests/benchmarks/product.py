@@ -64,13 +64,13 @@ class Product:
 
 
 @contextmanager
-def running_product() -> Iterator[Product]:
-    """Started, answering and, afterwards, gone with everything it wrote."""
+def running_product(**settings: str) -> Iterator[Product]:
+    """With these settings beside its own; started, answering and, afterwards, gone with everything it wrote."""
     folder = Path(tempfile.mkdtemp(prefix="omixa-bench-")).resolve()
     folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
     port = free_port()
     inherited = {name: value for name, value in os.environ.items() if name not in ("MAKELEVEL", "MAKEFLAGS")}
-    environment = inherited | OURS | {"OMIXA_HOME": str(folder), "PORT": str(port)}
+    environment = inherited | OURS | settings | {"OMIXA_HOME": str(folder), "PORT": str(port)}
     supervisor = subprocess.Popen(
         [sys.executable, "-m", "omixa_billing.supervision"],
         cwd=REPOSITORY,

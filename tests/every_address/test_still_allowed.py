@@ -28,6 +28,7 @@ OWN_AFFAIRS = {"pages:switch", "pages:invitation_answer"}
 SENT = {"form.sent"}
 # What the walk changes something by; the others only say the same again, or what may not be, as the last owner's removal.
 WRITING = {
+    "pages:alerts",
     "pages:billing_buy",
     "pages:billing_method",
     "pages:billing_pay page",
@@ -101,7 +102,7 @@ def test_a_key_that_is_revoked_frozen_or_limited_while_a_request_waits_does_noth
                 name = f"{method} /{route}"
                 call = partial(getattr(program, method), path, json.dumps(BODIES.get(name, {})), "application/json")
                 acts[name] = [Act(name, call)]
-    assert len(acts) == 17
+    assert len(acts) == 18
     assert {name for name in acts if not outcome(acts[name]).entries} == set()
     plain = SeesAWorkspace.has_permission
 

@@ -22,6 +22,7 @@ ENDPOINTS = {
     "sign-in": ("/accounts/login/", ""),
     "console sign-in": ("/admin/login/", ""),
     "Stripe's webhook": ("/webhooks/stripe", ""),
+    "GitHub's report": ("/secret-scanning", ""),
     "API without a key": ("/api/v1/keys", ""),
     "API with a key that could not be one": ("/api/v1/keys", "Bearer omx_admin_nonsense"),
     "API with an unknown key": ("/api/v1/keys", f"Bearer {UNKNOWN_KEY}"),

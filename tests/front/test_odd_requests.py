@@ -47,7 +47,7 @@ def known(live: Live) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", PIECES)
-@pytest.mark.parametrize("path", [EVENTS, "/accounts/login/", "/webhooks/stripe"])
+@pytest.mark.parametrize("path", [EVENTS, "/accounts/login/", "/webhooks/stripe", "/secret-scanning"])
 def test_pieces_that_cannot_be_read_are_the_callers_mistake(live: Live, name: str, path: str) -> None:
     answer = answer_to(live, head("POST", path, **{"Transfer-Encoding": "chunked"}, **known(live)) + PIECES[name])
     assert (answer.status, answer.headers["connection"]) == (400, "close")

@@ -57,6 +57,7 @@ NOT_FOR_PROGRAMS = {
     "price_already_set",
     "price_in_force",
     "quarantine_settled",
+    "scanning_keys_unavailable",
     "too_many_invitations",
 }
 

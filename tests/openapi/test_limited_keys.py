@@ -31,6 +31,7 @@ WRITES = {
     "test_webhook": "keys",
     "replay_webhook_delivery": "keys",
     "delete_webhook": "keys",
+    "change_alert_settings": "keys",
     "create_top_up": "payments",
     "pay_invoice": "payments",
 }

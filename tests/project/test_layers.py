@@ -25,6 +25,7 @@ STAGES = [
     "invoicing",
     "payments",
     "compatible",
+    "alerts",
     "reconcile",
     "console",
     "website",

@@ -121,8 +121,10 @@ def test_secrets_of_invitations_are_tried_as_rarely_as_passwords(db: None, count
     assert [ask(f"/invitations/guess-{number}").status_code == 429 for number in range(3)] == [False, False, True]
 
 
-def test_webhooks_count_by_address(db: None, counting: Redis) -> None:
-    answers = [Client().post("/webhooks/stripe", b"{}", content_type="application/json") for _ in range(3)]
+@pytest.mark.parametrize("path", ["/webhooks/stripe", "/secret-scanning"])
+def test_what_providers_send_counts_by_address(db: None, counting: Redis, path: str) -> None:
+    answers = [Client().post(path, b"{}", content_type="application/json") for _ in range(3)]
+    assert answers[2].json()["error"]["code"] == "rate_limited"
     assert [answer.status_code == 429 for answer in answers] == [False, False, True]
 
 

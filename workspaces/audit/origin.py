@@ -19,7 +19,7 @@ from workspaces.audit.models import AuditEntry
 
 LONGEST_USER_AGENT = 300
 KEYS, GATEWAYS = ("key_", "omx_"), "gw_"  # an id, or the front of a refused secret
-PROVIDERS = {"stripe"}
+PROVIDERS = {"stripe", "github"}
 
 Kind = AuditEntry.ActorKind
 

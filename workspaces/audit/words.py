@@ -18,9 +18,13 @@ NAMED = {
     Kind.STRANGER: "An unknown caller",
 }
 
+# Of several of a kind.
+NAMED_ALONE = {"github": "GitHub"}
+
 # After the actor.
 SENTENCES = {
     "address.confirmed": "confirmed the address {target}",
+    "alerts.changed": "changed what the workspace is alerted to",
     "apikey.created": "created key {target}",
     "authenticator.deleted": "removed a second factor ({target})",
     "budget.changed": "changed budget {target}",
@@ -44,6 +48,7 @@ SENTENCES = {
     "file.downloaded": "downloaded {target}",
     "form.sent": "sent the form at {target}",
     "gateway.created": "created gateway {target}",
+    "gateway.leaked": "reported the token of gateway {target} as found in public",
     "gateway.reach_changed": "changed what gateway {target} may send and correct",
     "gateway.renamed": "renamed gateway {target}",
     "gateway.revoked": "revoked gateway {target}",
@@ -68,6 +73,7 @@ SENTENCES = {
     "key.created": "created key {target}",
     "key.expiry_changed": "changed when key {target} expires",
     "key.frozen": "froze key {target}",
+    "key.leaked": "reported the secret of key {target} as found in public",
     "key.models_changed": "changed which models key {target} may ask for",
     "key.renamed": "renamed key {target}",
     "key.revoked": "revoked key {target}",
@@ -142,6 +148,7 @@ OF_OPERATORS = frozenset(
         "emailaddress.changed",
         "export.downloaded",
         "gateway.created",
+        "gateway.leaked",
         "gateway.reach_changed",
         "gateway.renamed",
         "gateway.revoked",
@@ -188,7 +195,7 @@ def customer_actor(entry: AuditEntry) -> str:
     """As a customer reads it."""
     if entry.actor_kind in STAFF_KINDS:
         return STAFF
-    return NAMED.get(Kind(entry.actor_kind), entry.actor)
+    return NAMED_ALONE.get(entry.actor) or NAMED.get(Kind(entry.actor_kind), entry.actor)
 
 
 def entry_sentence(entry: AuditEntry, actor: str | None = None) -> str:

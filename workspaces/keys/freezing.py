@@ -6,6 +6,7 @@ Who unfreezes a key decides that it is safe: its secrets are the same as before,
 from datetime import datetime
 
 from django.db import transaction
+from django.dispatch import Signal
 
 from workspaces import audit
 from workspaces.access.still_allowed import FROZEN_MEANWHILE, check_still_allowed
@@ -14,6 +15,9 @@ from workspaces.keys.limits import check_not_stronger
 from workspaces.models import APIKey, User
 
 Reason = APIKey.Freeze
+
+# Sent with `key`, `reason` and `now` inside the transaction that freezes: later stages tell of it.
+key_frozen = Signal()
 
 
 @transaction.atomic
@@ -41,6 +45,7 @@ def freeze_key(
         return False
     APIKey.objects.filter(pk=key.pk).update(frozen_at=now, frozen_reason=reason.value, frozen_by=user, frozen_by_key=maker)
     audit.record(actor, "key.frozen", key.public_id, key.workspace, now=now, reason=reason.value)
+    key_frozen.send(sender=None, key=key, reason=reason.value, now=now)
     return True
 
 

@@ -20,7 +20,8 @@ class NoticeQuerySet(LeasedQuerySet["Notice"]):
 
 
 class Notice(Leased):
-    """A mail to a workspace, or about it to the operators, written with what it tells and sent after the commit.
+    """A mail to a workspace, or to the operators, about a workspace or about none; written with what it tells and sent after
+    the commit.
 
     One per key, whatever runs twice.
     """
@@ -28,7 +29,7 @@ class Notice(Leased):
     LEASE = timedelta(minutes=10)
 
     id = models.BigAutoField(primary_key=True)
-    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, null=True, related_name="+")
     # What it is about, such as "invoice_ready:inv_…" or "payment_failed:inv_…:2".
     key = models.CharField(max_length=200, unique=True)
     kind = models.CharField(max_length=40)

@@ -137,15 +137,24 @@ def addresses_of(notice: Notice) -> tuple[list[str], str]:
     """To whom it goes today, and what to do where that is nobody."""
     if notice.kind in FOR_OPERATORS:
         return list(settings.OPERATOR_EMAILS), "The operators have no address: set OPERATOR_EMAILS."
+    workspace = _workspace_of(notice)
     if notice.kind in FOR_KEY_MANAGERS:
-        return key_managers_of(notice.workspace), "The workspace has no owner or admin who can sign in: invite one."
+        return key_managers_of(workspace), "The workspace has no owner or admin who can sign in: invite one."
     missing = "The workspace has no address: set the recipients in its billing terms."
-    return recipients_of(notice.workspace), missing
+    return recipients_of(workspace), missing
+
+
+def _workspace_of(notice: Notice) -> Workspace:
+    """Of what goes to a workspace; only mails to operators are about none."""
+    if notice.workspace is None:
+        raise LookupError(f"A mail of the kind {notice.kind} is about a workspace.")
+    return notice.workspace
 
 
 def message_of(notice: Notice, to: list[str]) -> EmailMultiAlternatives:
     mail = build_mail(notice.kind, notice.context)
-    link = f"{settings.PUBLIC_URL}{mail.path}" if notice.kind in FOR_OPERATORS else link_for(notice.workspace, mail.path)
+    for_operators = notice.kind in FOR_OPERATORS
+    link = f"{settings.PUBLIC_URL}{mail.path}" if for_operators else link_for(_workspace_of(notice), mail.path)
     context = {"mail": mail, "link": link, "workspace": notice.workspace}
     message = EmailMultiAlternatives(mail.subject, render_to_string("mails/notice.txt", context), to=to)
     message.attach_alternative(render_to_string("mails/notice.html", context), "text/html")

@@ -1,25 +1,13 @@
 """What each mail says: subject, sentences, and the page to go to. Plain texts: the templates escape them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.urls import reverse
 
+from metering.payments.mails import alert_texts
+from metering.payments.mails.mail import BILLING, Mail
 from metering.payments.provider.current import is_configured
-
-BILLING = "/billing"
-
-
-@dataclass(frozen=True, slots=True)
-class Mail:
-    """`facts` are (name, value) rows; `path` and `button` lead to a page of ours."""
-
-    subject: str
-    sentences: list[str]
-    facts: list[tuple[str, str]] = field(default_factory=list)
-    path: str = ""
-    button: str = ""
 
 
 def build_mail(kind: str, about: dict[str, str]) -> Mail:
@@ -114,15 +102,6 @@ def card_expiring(about: dict[str, str]) -> Mail:
     )
 
 
-def balance_low(about: dict[str, str]) -> Mail:
-    return Mail(
-        "Your balance is low",
-        [f"Your balance is {about['balance']} USD, below the {about['level']} USD at which you asked for a notice."],
-        path=BILLING,
-        button="Buy credit",
-    )
-
-
 def top_up_failed(about: dict[str, str]) -> Mail:
     return Mail(
         "Your automatic top-up failed",
@@ -188,7 +167,8 @@ def payment_surplus(about: dict[str, str]) -> Mail:
 TEXTS: dict[str, Callable[[dict[str, str]], Mail]] = {
     each.__name__: each
     for each in (
-        *(invoice_ready, payment_failed, payment_reminder, invoice_paid, past_due, card_expiring, balance_low, top_up_failed),
+        *(invoice_ready, payment_failed, payment_reminder, invoice_paid, past_due, card_expiring, top_up_failed),
         *(key_expiring, webhook_disabled, payment_disputed, payment_surplus),
+        *alert_texts.ALL,
     )
 }

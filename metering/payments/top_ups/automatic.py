@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from metering.jobs.progress import Progress, unheard
+from metering.limits.models import LimitAccount
 from metering.money import cents_text, exact_text
 from metering.payments.balance.balance import Balance, balance_of
 from metering.payments.clock import Clock, ticking
@@ -76,8 +77,10 @@ def _wants_top_up(account: PaymentAccount, left: Decimal) -> bool:
 
 
 def _notify_if_low(account: PaymentAccount, balance: Balance, now: datetime) -> bool:
-    """Once per crossing: the balance has to be above the level again before the next mail."""
-    if account.low_balance is None:
+    """Once per crossing: the balance has to be above the level again before the next mail. Of a prepaid workspace the level is
+    noted with the fall itself, and alerted to like the others (`alerts/crossings.py`).
+    """
+    if account.low_balance is None or LimitAccount.objects.filter(pk=account.workspace_id, balance__isnull=False).exists():
         return False
     accounts = PaymentAccount.objects.filter(pk=account.pk)
     if balance.left >= account.low_balance:

@@ -13,7 +13,6 @@ from workspaces.keys.credentials import GRACES, USUAL_GRACE
 from workspaces.names import MAX_NAME
 
 ALL, CHOSEN = "all", "chosen"
-WHICH = {ALL: "Everything, now and later", CHOSEN: "What is ticked below"}
 
 
 class WebhookForm(RefusableForm):
@@ -25,7 +24,7 @@ class WebhookForm(RefusableForm):
     )
     description = forms.CharField(max_length=MAX_NAME, required=False, help_text="What it is for, such as “CRM”.")
     which = forms.ChoiceField(
-        choices=list(WHICH.items()),
+        choices=[(ALL, "Everything, also what is added later"), (CHOSEN, "What is ticked below")],
         label="Notify of",
         initial=ALL,
     )
@@ -36,7 +35,7 @@ class WebhookForm(RefusableForm):
         label = '<code class="inline-code">{}</code> <span class="muted">{}</span>'
         choices = [(name, format_html(label, name, NOTIFICATION_TYPES[name])) for name in CHOICES_OF_TYPES]
         field = forms.MultipleChoiceField(choices=choices, required=False, widget=forms.CheckboxSelectMultiple)
-        field.label, field.help_text = "Notifications", f"They count with “{WHICH[CHOSEN]}”."
+        field.label = "Notifications"
         self.fields["types"] = field
 
     def clean(self) -> dict[str, Any]:

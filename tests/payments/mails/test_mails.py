@@ -197,6 +197,12 @@ def test_every_kind_has_its_text() -> None:
         "webhook_disabled",
         "payment_disputed",
         "payment_surplus",
+        "budget_threshold",
+        "budget_forecast",
+        "key_spend_spike",
+        "key_leaked",
+        "gateway_leaked",
+        "usage_unaccounted",
     }
 
 
