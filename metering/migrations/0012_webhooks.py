@@ -88,6 +88,7 @@ class Migration(migrations.Migration):
                 ("finished_at", models.DateTimeField(null=True)),
             ],
             options={
+                "verbose_name_plural": "webhook deliveries",
                 "ordering": ["-id"],
                 "constraints": [
                     models.UniqueConstraint(

@@ -2,7 +2,7 @@
 
 A workspace's row in metering_limitaccount is the lock: its windows, its balance and its holds change only under it. A workspace
 that has no such row has no limits, and its requests wait for nothing; so that one can be made without missing anything under way,
-whoever decides or settles holds the advisory lock shared, and whoever makes the row holds it alone.
+each decision and each settlement holds the advisory lock shared, and what makes the row holds it alone.
 """
 
 LOCK = "7239003"

@@ -162,6 +162,7 @@ class WebhookDelivery(Leased):
     objects = WebhookDeliveryQuerySet.as_manager()
 
     class Meta:
+        verbose_name_plural = "webhook deliveries"
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(fields=["notification", "endpoint"], name="one_delivery_per_notification_and_webhook"),

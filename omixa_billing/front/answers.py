@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpResponse
+from django.core.serializers.json import DjangoJSONEncoder
+from django.http import HttpResponse, JsonResponse
 
 from omixa_billing.front.head import Headers
+from omixa_billing.http.headers import add_headers
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -30,6 +33,22 @@ class Answer:
     @classmethod
     def of(cls, response: HttpResponse) -> "Answer":
         return cls(response.status_code, encoded(response.items()), response.content)
+
+    @classmethod
+    def of_json(cls, status: int, said: dict[str, Any]) -> "Answer":
+        """What a view's JsonResponse is, without Django's handler around it."""
+        body = _json.encode(said).encode()
+        return cls(status, [*_headers_of_json(), (b"content-length", b"%d" % len(body))], body)
+
+
+_json = DjangoJSONEncoder()
+
+
+@cache
+def _headers_of_json() -> Headers:
+    response = JsonResponse({})
+    add_headers(response, "/gateway/")
+    return encoded(response.items())
 
 
 def encoded(headers: Iterable[tuple[str, str]]) -> Headers:

@@ -1,42 +1,38 @@
 """The gateway's endpoints: Django in bounded threads of this process, which hold nothing but complete requests.
 
 A gateway is looked up from the head alone, once a second at most, and its body is read only once it is known. The view finds
-what came of that in the request (metering.ingest.intake.api). Batches that nothing is wrong with do not need it (intake.py).
+what came of that in the request (metering.ingest.intake.api). What gateways send all day is answered without one, as long as
+nothing is wrong with it (intake.py, decisions.py).
 """
 
 import asyncio
 import hashlib
-import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import cache
 from io import BytesIO
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from django.conf import settings
 from django.db import close_old_connections
-from django.http import JsonResponse
 
-from metering.ingest.intake.api import GATEWAY, gateway_or_refusal, receipt
+from metering.ingest.intake.api import GATEWAY, gateway_or_refusal
 from metering.limits.gateway.revocations import newest_change
 from omixa_billing.front.answers import Answer, Send, encoded, send_answer
 from omixa_billing.front.body import Receive, discard_body, receive_body
-from omixa_billing.front.head import Headers, RequestHead
-from omixa_billing.front.intake import Intake, name_of, posted_of
+from omixa_billing.front.decisions import asks_for_a_decision, decision
+from omixa_billing.front.head import RequestHead
+from omixa_billing.front.intake import Intake
 from omixa_billing.front.long_poll import Newest, awaited_after
 from omixa_billing.front.memory import Memory
 from omixa_billing.front.pages import unless_gone
-from omixa_billing.http.headers import add_headers
-from omixa_billing.http.request_metrics import count_answer
 from omixa_billing.outage import STORAGE_ERRORS
 from omixa_billing.wsgi import gateway_application
 from workspaces.models import Gateway
 
 Environ = dict[str, Any]
 
-ACCEPTED = 202
 KNOWN_SECONDS = 1.0
 MOST_KNOWN = 10_000
 
@@ -80,7 +76,7 @@ class GatewayFront:
             await unless_gone(receive, self._changes.wait_until_after(since))
         with self._memory.share() as share:
             body = await receive_body(head, receive, settings.INGEST_MAX_BYTES, share)
-            answer = await self._received(head, body, gateway) or await self._viewed(environ, body)
+            answer = await self._briefly(head, body, gateway) or await self._viewed(environ, body)
         await send_answer(send, answer)
         return None
 
@@ -93,16 +89,11 @@ class GatewayFront:
         environ[GATEWAY] = found
         return None
 
-    async def _received(self, head: RequestHead, body: bytes, gateway: Gateway) -> Answer | None:
-        """The receipt of a batch that nothing is wrong with; None for any other request."""
-        began = time.perf_counter()
-        posted = posted_of(head, body, gateway)
-        batch = None if posted is None else await self._intake.receive(posted)
-        if batch is None:
-            return None
-        count_answer(name_of(head), head.method, head.scheme, ACCEPTED, time.perf_counter() - began)
-        said = json.dumps(receipt(batch)).encode()
-        return Answer(ACCEPTED, [*headers_of_receipts(), (b"content-length", b"%d" % len(said))], said)
+    async def _briefly(self, head: RequestHead, body: bytes, gateway: Gateway) -> Answer | None:
+        """Of what gateways send all day; None for everything else, and where something is wrong."""
+        if asks_for_a_decision(head):
+            return await asyncio.get_running_loop().run_in_executor(self._threads, decision, head, body, gateway)
+        return await self._intake.receipt(head, body, gateway)
 
     async def _viewed(self, environ: Environ, body: bytes) -> Answer:
         complete(environ, body)
@@ -114,14 +105,6 @@ class GatewayFront:
 
     async def _in_thread(self, threads: ThreadPoolExecutor, work: Any, about: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(threads, work, about)
-
-
-@cache
-def headers_of_receipts() -> Headers:
-    """As the view's answers have them."""
-    response = JsonResponse({})
-    add_headers(response, "/gateway/")
-    return encoded(response.items())
 
 
 class KnownGateways:

@@ -4,6 +4,7 @@ The more requests come at once, the less each costs. One that cannot be stored t
 """
 
 import asyncio
+import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -12,10 +13,12 @@ import structlog
 from django.conf import settings
 from django.db import close_old_connections
 
-from metering.ingest.intake.api import CorrectionsView, EventsView, LiteLLMView
+from metering.ingest.intake.api import CorrectionsView, EventsView, LiteLLMView, receipt
 from metering.ingest.intake.together import Posted, receive_together
 from metering.ingest.models import Batch
+from omixa_billing.front.answers import Answer
 from omixa_billing.front.head import RequestHead
+from omixa_billing.http.request_metrics import count_answer
 from workspaces.models import Gateway
 
 log = structlog.get_logger(__name__)
@@ -28,8 +31,10 @@ ENDPOINTS = {
 }
 # Of one transaction: a small batch does not wait until many large ones are read.
 MOST_REQUESTS, MOST_BYTES = 64, 1024 * 1024
-# Whoever was answered together sends the next together: so long they are waited for, which is less than a commit takes.
+# Clients that were answered together send their next requests together. These are waited for, for less than a commit takes.
 GATHER_SECONDS = 0.0015
+
+ACCEPTED = 202
 
 Waiting = tuple[Posted, asyncio.Future[Batch | None]]
 
@@ -40,11 +45,6 @@ def posted_of(head: RequestHead, body: bytes, gateway: Gateway) -> Posted | None
         return None
     view, _ = ENDPOINTS[head.raw_path]
     return Posted(gateway, head.text(b"content-type"), head.text(b"content-encoding"), body, view.payload)
-
-
-def name_of(head: RequestHead) -> str:
-    _, name = ENDPOINTS[head.raw_path]
-    return name
 
 
 def stored(posted: list[Posted]) -> list[Batch | None]:
@@ -62,8 +62,18 @@ class Intake:
         self._waiting: deque[Waiting] = deque()
         self._gathering = False
 
-    async def receive(self, posted: Posted) -> Batch | None:
-        """The committed batch; None when its view has to answer."""
+    async def receipt(self, head: RequestHead, body: bytes, gateway: Gateway) -> Answer | None:
+        """Of a batch that is committed; None when a view has to answer."""
+        began = time.perf_counter()
+        posted = posted_of(head, body, gateway)
+        batch = None if posted is None else await self._receive(posted)
+        if batch is None:
+            return None
+        _, name = ENDPOINTS[head.raw_path]
+        count_answer(name, head.method, head.scheme, ACCEPTED, time.perf_counter() - began)
+        return Answer.of_json(ACCEPTED, receipt(batch))
+
+    async def _receive(self, posted: Posted) -> Batch | None:
         future: asyncio.Future[Batch | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((posted, future))
         self._start()

@@ -70,10 +70,11 @@ def test_one_is_changed_rotated_disabled_enabled_tested_and_deleted(console: Cli
     assert own.secrets.count() == 2
     submit(console, act_of(own, "send_a_test"))
     assert WebhookDelivery.objects.get().notification.type == "webhook.test"
-    submit(console, act_of(own, "switch_status"))
+    submit(console, act_of(own, "disable_it"))
     own.refresh_from_db()
     assert own.status == "disabled"
-    submit(console, act_of(own, "switch_status"))
+    assert console.get(act_of(own, "disable_it")).status_code == 404
+    submit(console, act_of(own, "enable_it"))
     own.refresh_from_db()
     assert own.status == "active"
     assert submit(console, act_of(own, "delete_it")).headers["Location"] == LIST
@@ -88,7 +89,7 @@ def test_a_workspaces_own_is_looked_at_and_not_managed(console: Client) -> None:
     theirs, _ = create_webhook(make_workspace("Acme"), "https://hooks.acme.example/", actor="ada@acme.example", now=NOW)
     page = words(console.get(reverse("admin:metering_webhookendpoint_change", args=[theirs.pk])))
     assert "https://hooks.acme.example/" in page
-    for act in ("change_it", "rotate", "send_a_test", "switch_status", "delete_it"):
+    for act in ("change_it", "rotate", "send_a_test", "disable_it", "enable_it", "delete_it"):
         assert console.get(act_of(theirs, act)).status_code == 404
         assert act_of(theirs, act) not in page
 

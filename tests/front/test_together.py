@@ -23,25 +23,27 @@ def event(live: Live, request_id: str) -> dict[str, Any]:
     }
 
 
-def post(live: Live, connection: Any, body: Any, token: str | None = None) -> tuple[int, dict[str, str], Any]:
+def post(
+    live: Live, connection: Any, body: Any, token: str | None = None, path: str = "/gateway/v1/events"
+) -> tuple[int, dict[str, str], Any]:
     headers = {"Authorization": f"Bearer {token or live.token}", "Content-Type": "application/json"}
-    connection.request("POST", "/gateway/v1/events", json.dumps(body), headers)
+    connection.request("POST", path, json.dumps(body), headers)
     response = connection.getresponse()
     return response.status, {name.lower(): value for name, value in response.getheaders()}, json.loads(response.read())
 
 
-def counted(live: Live) -> float:
+def counted(live: Live, view: str, status: int) -> float:
     connection = live.instance.connect()
     connection.request("GET", "/metrics", headers={"Authorization": "Bearer a-token-for-metrics"})
     text = connection.getresponse().read().decode()
     lines = [line for line in text.splitlines() if "responses_total_by_status_view_method_total{" in line]
     assert lines
-    of_batches = [line for line in lines if 'view="gateway_events"' in line and 'status="202"' in line]
-    return sum(float(line.rpartition(" ")[2]) for line in of_batches)
+    of_it = [line for line in lines if f'view="{view}"' in line and f'status="{status}"' in line]
+    return sum(float(line.rpartition(" ")[2]) for line in of_it)
 
 
 def test_each_of_many_at_once_has_its_own_receipt(live: Live) -> None:
-    before, receipts = counted(live), []
+    before, receipts = counted(live, "gateway_events", 202), []
 
     def send(client: int) -> None:
         connection = live.instance.connect()
@@ -58,7 +60,7 @@ def test_each_of_many_at_once_has_its_own_receipt(live: Live) -> None:
     assert len(receipts) == CLIENTS * BATCHES
     assert {(status, answer["accepted"], tuple(answer["rejected"])) for _, status, answer in receipts} == {(202, 1, ())}
     assert len({answer["batch_id"] for _, _, answer in receipts}) == CLIENTS * BATCHES
-    assert counted(live) - before == CLIENTS * BATCHES
+    assert counted(live, "gateway_events", 202) - before == CLIENTS * BATCHES
     once = {"recorded": 1, "duplicate": 0, "conflict": 0, "unpriced": 0, "rejected": 0}
     for name, _, answer in receipts[:: CLIENTS * BATCHES // 20]:
         assert processed(live, answer["batch_id"]) == once, name
@@ -118,3 +120,25 @@ def recorded(live: Live, request_id: str) -> int:
             time.sleep(0.1)
         found = database.execute("SELECT count(*) FROM metering_usageevent WHERE request_id = %s", [request_id]).fetchone()
     return int(found[0])
+
+
+def test_a_decision_has_the_headers_of_every_other_answer_and_is_counted(live: Live) -> None:
+    connection, path = live.instance.connect(), "/gateway/v1/authorize"
+    before = counted(live, "gateway_authorize", 200)
+    asked = {"request_id": "brief", "key": live.live_key, "model": "codex-mini", "input_tokens": 1, "dry_run": True}
+    status, brief, answer = post(live, connection, asked, path=path)
+    assert (status, answer["request_id"]) == (200, "brief")
+    assert counted(live, "gateway_authorize", 200) - before == 1
+    status, by_view, _ = post(live, connection, {"key": live.live_key}, path="/gateway/v1/keys/check")
+    assert status == 200
+    same = brief.keys() - OF_ITS_OWN - {"content-length"}
+    assert same == by_view.keys() - OF_ITS_OWN - {"content-length"}
+    assert {name: brief[name] for name in same} == {name: by_view[name] for name in same}
+
+
+def test_a_question_that_cannot_be_read_is_answered_by_the_view(live: Live) -> None:
+    connection = live.instance.connect()
+    before = counted(live, "gateway_authorize", 400)
+    status, _, answer = post(live, connection, {"request_id": "odd", "model": "codex-mini"}, path="/gateway/v1/authorize")
+    assert (status, answer["error"]["type"]) == (400, "invalid_request_error")
+    assert counted(live, "gateway_authorize", 400) - before == 1

@@ -130,7 +130,8 @@ def test_410_disables_the_webhook_and_ends_what_waits_for_it(acme: Workspace, re
     endpoint = hook.now()
     assert (endpoint.status, endpoint.disabled_because) == ("disabled", "gone")
     assert endpoint.disabled_at == NOW + timedelta(seconds=1)
-    assert set(WebhookDelivery.objects.values_list("status", flat=True)) == {"failed"}
+    ended = WebhookDelivery.objects.order_by("pk").values_list("status", "error")
+    assert list(ended) == [("failed", "The endpoint was disabled."), ("failed", "It answered 410.")]
     tell(acme, 3)
     assert send(NOW + timedelta(days=1)) == {"delivered": 0, "failed": 0}
     assert len(receiver.received) == 2

@@ -10,7 +10,7 @@ from tests.first_run import REPOSITORY
 
 # The sources that read the environment; all others find settings in Django's.
 READERS = (
-    "omixa_billing/settings.py",
+    *(f"omixa_billing/settings/{room.name}" for room in sorted((REPOSITORY / "omixa_billing" / "settings").glob("*.py"))),
     "omixa_billing/rate_limits/configuration.py",
     "omixa_billing/embedded/home.py",
     "omixa_billing/supervision/address.py",

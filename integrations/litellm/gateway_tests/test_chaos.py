@@ -1,7 +1,7 @@
 """Everything is killed while requests run, and every answer that a client got is billed once, or visibly unaccounted.
 
 The short form of it: some hundred requests. `OMIXA_CHAOS_REQUESTS` makes it longer; it is the least, as clients go on asking
-while something is away.
+while something is away. So does `OMIXA_CHAOS_SECONDS_AWAY`, for how long the product is away in the middle of it.
 """
 
 import http.client
@@ -22,6 +22,7 @@ from test_clients import MODEL, said
 from world import Workspace, World, cost, until
 
 REQUESTS = int(os.environ.get("OMIXA_CHAOS_REQUESTS") or 300)
+SECONDS_AWAY = float(os.environ.get("OMIXA_CHAOS_SECONDS_AWAY") or 8)
 CLIENTS = 6
 KINDS = ("whole", "whole", "stream", "stream", "left", "failing over", "broken")
 LOST_AT_MOST = CLIENTS  # in flight when the proxy was killed
@@ -125,7 +126,8 @@ def kill_everything(world: World, clients: Clients) -> None:
         lambda: world.kill("run_server"),  # LiteLLM, with the plug-in's threads
         lambda: world.kill("supervision.web:application"),
         lambda: world.kill("celery"),
-        lambda: away(world, 8),
+        lambda: world.kill("postgres"),
+        lambda: away(world),
         lambda: world.kill("run_server"),
     ]
     step = REQUESTS // (len(acts) + 1)
@@ -136,10 +138,10 @@ def kill_everything(world: World, clients: Clients) -> None:
     world.wait_for_product()
 
 
-def away(world: World, seconds: float) -> None:
+def away(world: World) -> None:
     """The product is gone, and comes back."""
     world.stop("product")
-    time.sleep(seconds)
+    time.sleep(SECONDS_AWAY)
     world.start_product()
 
 

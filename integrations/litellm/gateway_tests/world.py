@@ -44,7 +44,7 @@ class World:
             "HOST": "127.0.0.1",
             "RATE_LIMITS": "off",
         }
-        # Whoever runs the tests with keys of providers must not pay for them.
+        # A person who runs the tests with keys of providers must not pay for them.
         kept = {name: value for name, value in os.environ.items() if name not in PRIVATE and not name.endswith("_API_KEY")}
         self.environment = kept | mine
         self.running: dict[str, subprocess.Popen[bytes]] = {}

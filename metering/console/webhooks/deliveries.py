@@ -17,7 +17,7 @@ from metering.notifications.models import WebhookAttempt, WebhookDelivery
 from workspaces.console.kit.base import OperatorAdmin, ReadOnlyInline
 
 LABELS = {"delivered": "success", "waiting": "info", "failed": "danger"}
-LONGEST = 60
+LONGEST = 40
 
 
 class AttemptsOfADelivery(ReadOnlyInline):
@@ -49,7 +49,8 @@ class WebhookDeliveryAdmin(OperatorAdmin):
     called = "Webhook deliveries"
     when_empty = "What is sent to webhooks appears here, and is kept for 30 days."
     links_narrow_by = ("id", "endpoint")
-    list_display = ("public_id", "type_text", "url_text", "owner", "status_label", "attempt_count", "error_text", "created_at")
+    list_display = ("named", "url_text", "owner", "status_label", "attempt_count_text", "error_text", "created_text")
+    list_display_links = ("named",)
     list_filter = (("endpoint__workspace", AutocompleteSelectFilter), ("status", ChoicesDropdownFilter))
     list_select_related = ("endpoint__workspace", "notification__workspace")
     search_fields = ("public_id__exact", "notification__public_id__exact", "notification__type__startswith")
@@ -60,9 +61,9 @@ class WebhookDeliveryAdmin(OperatorAdmin):
         ("public_id", "webhook_id"),
         ("type_text", "url_text"),
         ("owner", "about"),
-        ("status_label", "attempt_count"),
-        ("created_at", "finished_at"),
-        ("next_try_at", "error"),
+        ("status_label", "attempt_count_text"),
+        ("created_text", "finished_text"),
+        ("next_text", "error"),
         "content",
     )
     readonly_fields = tuple(name for row in fields for name in ([row] if isinstance(row, str) else row))
@@ -70,6 +71,27 @@ class WebhookDeliveryAdmin(OperatorAdmin):
 
     def heading_of(self, row: WebhookDelivery) -> str:
         return row.public_id
+
+    @display(description="notification")
+    def named(self, delivery: WebhookDelivery) -> SafeString:
+        markup = '<span>{}<br><span class="console-note">{}</span></span>'
+        return format_html(markup, delivery.notification.type, delivery.public_id)
+
+    @display(description="attempts")
+    def attempt_count_text(self, delivery: WebhookDelivery) -> SafeString:
+        return figures.count_html(delivery.attempt_count)
+
+    @display(description="created (UTC)")
+    def created_text(self, delivery: WebhookDelivery) -> str:
+        return figures.moment(delivery.created_at)
+
+    @display(description="finished (UTC)")
+    def finished_text(self, delivery: WebhookDelivery) -> str:
+        return figures.moment(delivery.finished_at) if delivery.finished_at else "-"
+
+    @display(description="next attempt (UTC)")
+    def next_text(self, delivery: WebhookDelivery) -> str:
+        return figures.moment(delivery.next_try_at) if delivery.next_try_at else "-"
 
     @display(description="type")
     def type_text(self, delivery: WebhookDelivery) -> str:

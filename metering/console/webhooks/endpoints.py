@@ -51,7 +51,7 @@ class WebhookEndpointAdmin(OperatorAdmin):
     may_add = True
     called = "Webhook endpoints"
     when_empty = "Add one to notify a server of the operators. Workspaces add their own in their settings."
-    list_display = ("url_text", "owner", "types_text", "status_label", "failing_text", "created_at")
+    list_display = ("url_text", "owner", "types_in_short", "status_label", "failing_text")
     list_display_links = ("url_text",)
     list_filter = (("workspace", AutocompleteSelectFilter), ("status", ChoicesDropdownFilter))
     list_select_related = ("workspace",)
@@ -68,7 +68,7 @@ class WebhookEndpointAdmin(OperatorAdmin):
         "deliveries_link",
     )
     readonly_fields = tuple(name for row in fields for name in ([row] if isinstance(row, str) else row))
-    actions_detail = ("change_it", "send_a_test", "rotate", "switch_status", "delete_it")
+    actions_detail = ("change_it", "send_a_test", "rotate", "disable_it", "enable_it", "delete_it")
 
     def heading_of(self, row: WebhookEndpoint) -> str:
         return row.host
@@ -76,7 +76,10 @@ class WebhookEndpointAdmin(OperatorAdmin):
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Only of the operators' own: a workspace's belongs to its owners and admins."""
         webhook = self.get_object(request, str(object_id))
-        return super().get_actions_detail(request, object_id) if webhook and webhook.workspace_id is None else []
+        if webhook is None or webhook.workspace_id is not None:
+            return []
+        done = "enable" if webhook.is_active else "disable"
+        return [each for each in super().get_actions_detail(request, object_id) if each.path != done]
 
     @display(description="URL")
     def url_text(self, webhook: WebhookEndpoint) -> str:
@@ -89,6 +92,11 @@ class WebhookEndpointAdmin(OperatorAdmin):
     @display(description="notified of")
     def types_text(self, webhook: WebhookEndpoint) -> str:
         return "everything" if webhook.types is None else ", ".join(webhook.types)
+
+    @display(description="notified of")
+    def types_in_short(self, webhook: WebhookEndpoint) -> str:
+        types = webhook.types or []
+        return f"{len(types)} types" if len(types) > 1 else self.types_text(webhook)
 
     @display(description="status", label=LABELS)
     def status_label(self, webhook: WebhookEndpoint) -> str:
@@ -131,7 +139,7 @@ class WebhookEndpointAdmin(OperatorAdmin):
         page = FormPage("Change the webhook", act, self._page_of(webhook), OperatorsWebhookForm, initial=initial)
         return page.respond(request, self, webhook)
 
-    @action(description="Send test", url_path="test", icon="send")
+    @action(description="Test", url_path="test", icon="send")
     def send_a_test(self, request: HttpRequest, object_id: str) -> HttpResponse:
         webhook = _own(object_id)
 
@@ -162,18 +170,21 @@ class WebhookEndpointAdmin(OperatorAdmin):
         )
         return page.respond(request, self, webhook)
 
-    @action(description="Disable or enable", url_path="status", icon="power_settings_new")
-    def switch_status(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        webhook = _own(object_id)
-        status = WebhookEndpoint.Status.DISABLED if webhook.is_active else WebhookEndpoint.Status.ACTIVE
-        verb = "Disable" if webhook.is_active else "Enable"
+    @action(description="Disable", url_path="disable", icon="power_settings_new")
+    def disable_it(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._switch(request, _own(object_id, status="active"), "Disable", WebhookEndpoint.Status.DISABLED)
 
+    @action(description="Enable", url_path="enable", icon="power_settings_new")
+    def enable_it(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._switch(request, _own(object_id, status="disabled"), "Enable", WebhookEndpoint.Status.ACTIVE)
+
+    def _switch(self, request: HttpRequest, webhook: WebhookEndpoint, verb: str, status: str) -> HttpResponse:
         def act(asked: dict[str, Any]) -> HttpResponse:
             change_webhook(webhook, {"status": status}, actor=actor_of(request), now=timezone.now())
             messages.success(request, f"The webhook is {verb.lower()}d.")
             return redirect(self._page_of(webhook))
 
-        page = FormPage(f"{verb} the webhook", act, self._page_of(webhook), danger=webhook.is_active)
+        page = FormPage(f"{verb} the webhook", act, self._page_of(webhook), danger=verb == "Disable")
         return page.respond(request, self, webhook)
 
     @action(description="Delete", url_path="remove", icon="delete", variant=ActionVariant.DANGER)
@@ -194,8 +205,8 @@ class WebhookEndpointAdmin(OperatorAdmin):
         return reverse("admin:metering_webhookendpoint_change", args=[webhook.pk])
 
 
-def _own(object_id: str) -> WebhookEndpoint:
-    return get_object_or_404(WebhookEndpoint, pk=object_id, workspace=None)
+def _own(object_id: str, **state: str) -> WebhookEndpoint:
+    return get_object_or_404(WebhookEndpoint, pk=object_id, workspace=None, **state)
 
 
 admin.site.register(WebhookEndpoint, WebhookEndpointAdmin)

@@ -56,16 +56,21 @@ def _succeeded(delivery: WebhookDelivery, endpoint: WebhookEndpoint, now: dateti
 def _failed(delivery: WebhookDelivery, endpoint: WebhookEndpoint, answer: WebhookAnswer, now: datetime) -> None:
     delivery.tries += 1
     delivery.error = answer.error or f"It answered {answer.status}."
+    if endpoint.failing_since is None:
+        endpoint.failing_since = now
+        endpoint.save(update_fields=["failing_since"])
+    because = _why_disabled(answer, endpoint.failing_since, now)
     pause = pause_after(delivery.public_id, delivery.tries, answer.retry_after)
-    if pause is None or not endpoint.is_active:
+    if pause is None or because is not None or not endpoint.is_active:
         delivery.status, delivery.finished_at = Status.FAILED, now
     else:
         delivery.next_try_at = now + pause
     delivery.save()
-    if endpoint.failing_since is None:
-        endpoint.failing_since = now
-        endpoint.save(update_fields=["failing_since"])
+    if because is not None:
+        disable_webhook(endpoint, because, now)
+
+
+def _why_disabled(answer: WebhookAnswer, failing_since: datetime, now: datetime) -> WebhookEndpoint.Reason | None:
     if answer.status == GONE:
-        disable_webhook(endpoint, Reason.GONE, now)
-    elif now - endpoint.failing_since >= FAILS_FOR_LONG:
-        disable_webhook(endpoint, Reason.FAILING, now)
+        return Reason.GONE
+    return Reason.FAILING if now - failing_since >= FAILS_FOR_LONG else None

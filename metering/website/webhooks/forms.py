@@ -13,6 +13,7 @@ from workspaces.keys.credentials import GRACES, USUAL_GRACE
 from workspaces.names import MAX_NAME
 
 ALL, CHOSEN = "all", "chosen"
+WHICH = {ALL: "Everything, now and later", CHOSEN: "What is ticked below"}
 
 
 class WebhookForm(RefusableForm):
@@ -24,7 +25,7 @@ class WebhookForm(RefusableForm):
     )
     description = forms.CharField(max_length=MAX_NAME, required=False, help_text="What it is for, such as “CRM”.")
     which = forms.ChoiceField(
-        choices=[(ALL, "Everything, also what is added later"), (CHOSEN, "What is ticked below")],
+        choices=list(WHICH.items()),
         label="Notify of",
         initial=ALL,
     )
@@ -35,7 +36,7 @@ class WebhookForm(RefusableForm):
         label = '<code class="inline-code">{}</code> <span class="muted">{}</span>'
         choices = [(name, format_html(label, name, NOTIFICATION_TYPES[name])) for name in CHOICES_OF_TYPES]
         field = forms.MultipleChoiceField(choices=choices, required=False, widget=forms.CheckboxSelectMultiple)
-        field.label = "Notifications"
+        field.label, field.help_text = "Notifications", f"They count with “{WHICH[CHOSEN]}”."
         self.fields["types"] = field
 
     def clean(self) -> dict[str, Any]:
