@@ -123,7 +123,11 @@ def sum_groups(rows: Iterable[UsageRow], group_of: Callable[[UsageRow], Group]) 
     found: dict[tuple[datetime, Group], list[UsageRow]] = defaultdict(list)
     for row in rows:
         found[row.start, group_of(row)].append(row)
-    return {key: usage_total(found[key], found[key][0].start, found[key][0].end) for key in sorted(found, key=order_of_groups)}
+    return {key: _as_one(found[key]) for key in sorted(found, key=order_of_groups)}
+
+
+def _as_one(rows: list[UsageRow]) -> UsageRow:
+    return rows[0] if len(rows) == 1 else usage_total(rows, rows[0].start, rows[0].end)
 
 
 def order_of_groups(key: tuple[datetime, Group]) -> tuple[datetime, list[tuple[bool, str]]]:

@@ -148,11 +148,20 @@ def _check(question: UsageQuestion) -> None:
         raise RangeTooLong(f"By the hour at most {MAX_HOURLY_RANGE.days} days: ask for less, or by day.", param="end")
 
 
-def _check_events(question: UsageQuestion) -> None:
-    """Of the whole workspace, whatever the filters: so many are read. Raises RangeTooLong."""
+def events_to_read(question: UsageQuestion) -> int:
+    """How many events the answer costs, by the hours that it touches: all of the workspace's, whatever the filters. 0 where
+    rollups answer.
+    """
+    if not question.needs_events:
+        return 0
     last = floor_hour(question.end)
     hours = UsageQuestion(question.workspace, floor_hour(question.start), last if last == question.end else last + HOUR)
-    if _answer(hours).total.requests > MAX_EVENTS:
+    return _answer(hours).total.requests
+
+
+def _check_events(question: UsageQuestion) -> None:
+    """Raises RangeTooLong."""
+    if events_to_read(question) > MAX_EVENTS:
         raise RangeTooLong(
             f"By the minute, or by end user, at most {MAX_EVENTS:,} requests of a workspace are read: ask for less time.",
             param="end",

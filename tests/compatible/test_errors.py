@@ -1,16 +1,20 @@
 """Whatever is refused at these addresses, and wherever, is said in the shape that the product's own clients read."""
 
 import json
+from typing import Any
 
 import pytest
 from django.http import HttpResponse
 from django.test import Client
 from redis import Redis
 
+from metering.compatible import views
 from omixa_billing.front import refusals
 from omixa_billing.front.head import RequestHead
+from tests.kit.billing import at
 from tests.kit.limits import counting, redis_socket
-from tests.kit.tenants import Tenant
+from tests.kit.tenants import Sender, Tenant
+from workspaces import downloads
 from workspaces.models import AuditEntry
 
 __all__ = ["counting", "redis_socket"]
@@ -86,3 +90,23 @@ def test_their_header_of_a_key_counts_at_their_addresses_alone(acme: Tenant) -> 
     assert client.get(ANTHROPIC, {"starting_at": "2026-10-14T00:00:00Z"}).status_code == 200
     for path in ("/api/v1/key", OPENAI, OPENROUTER):
         assert client.get(path).status_code == 401
+
+
+def test_many_events_are_read_within_the_limits_of_downloads(
+    acme: Tenant, send: Sender, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many rows would be: who asks for them by the dozen keeps no worker from the others."""
+    send(acme.key, at("10-14T09:00"), at("10-14T09:01"))
+    settings.DOWNLOADS_PER_CALLER = 0
+    monkeypatch.setattr(views, "EVENTS_OF_A_ROW", 1)
+    monkeypatch.setattr(views, "FEW_ROWS", 1)
+    monkeypatch.setattr(downloads, "FEW_ROWS", 1)
+    day = {"start_time": int(at("10-14T00:00").timestamp()), "end_time": int(at("10-15T00:00").timestamp())}
+    by_user, by_model = {"group_by": "user_id"}, {"group_by": "model"}
+    refused = acme.admin.get("/v1/organization/usage/completions", day | by_user)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_downloads")
+    assert refused["Retry-After"] == "5"
+    assert acme.admin.get("/v1/organization/usage/completions", day | by_model).status_code == 200
+    settings.DOWNLOADS_PER_CALLER = 1
+    found = acme.admin.get("/v1/organization/usage/completions", day | by_user).json()
+    assert found["data"][0]["results"][0]["num_model_requests"] == 2

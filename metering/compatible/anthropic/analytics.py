@@ -13,11 +13,13 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from metering.compatible.anthropic.views import AnthropicQuery, AnthropicView
 from metering.compatible.anthropic.words import TOKEN_TYPES, TOKENS, tier_name, tiers_named, tokens_json, uncached_input
 from metering.compatible.buckets import WIDTHS, check_range, page_name, position_of, unknown_page
 from metering.compatible.queries import narrowing
+from metering.compatible.views import limited_results
 from metering.money import WIDE, fractional_cents_text
 from metering.periods import DAY, floor_hour
 from metering.usage.component_costs import PRICE, priced_usage
@@ -28,7 +30,6 @@ from omixa_billing.api.fields import FlagField, NamesField, WordsField
 from omixa_billing.api.lists import cut_page
 from omixa_billing.instants import instant_text
 from workspaces.access.permissions import caller_of
-from workspaces.downloads import limited_answer
 from workspaces.models import Workspace
 
 LONGEST, LONGEST_BY_MINUTE = timedelta(days=31), DAY
@@ -83,7 +84,7 @@ class AnalyticsCostQuery(AnalyticsQuery):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Rows in their order, of which a page is shown; without a question nothing can match."""
+    """What is asked of it; without a question nothing can match."""
 
     workspace: Workspace
     group_by: list[str]
@@ -91,29 +92,53 @@ class Report:
     now: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class ReportPage:
+    data: list[dict[str, Any]]
+    next_page: str | None
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+
 class AnalyticsUsageView(AnthropicView):
     def get(self, request: Request) -> HttpResponseBase:
         asked = self.read_query(request, AnalyticsUsageQuery)
         report = _report(caller_of(request).workspace, asked, timezone.now())
-        rows, next_page = _page(_rows(report), asked, USAGE_ORDERS)
-        data = [_bounds(row) | {"group": _group_json(report, row, DIMENSIONS), "usage": _usage_json(row)} for row in rows]
-        return _answer_with(request, data, next_page, report.now)
+
+        def read(question: UsageQuestion) -> ReportPage:
+            rows, next_page = _page(usage(question).rows, asked, USAGE_ORDERS)
+            data = [_bounds(row) | {"group": _group_json(report, row, DIMENSIONS), "usage": _usage_json(row)} for row in rows]
+            return ReportPage(data, next_page)
+
+        return _answer_with(request, report, asked, read)
 
 
 class AnalyticsCostView(AnthropicView):
     def get(self, request: Request) -> HttpResponseBase:
         asked = self.read_query(request, AnalyticsCostQuery)
         report = _report(caller_of(request).workspace, asked, timezone.now())
-        rows = [row for row in _rows(report) if row.cost or not row.unpriced_requests]
-        page, next_page = _page(rows, asked, COST_ORDERS)
-        parts = _parts(report) if page and "token_type" in report.group_by else {}
-        data = [each for row in page for each in _cost_rows(report, row, parts)]
-        return _answer_with(request, data, next_page, report.now)
+
+        def read(question: UsageQuestion) -> ReportPage:
+            rows = [row for row in usage(question).rows if row.cost or not row.unpriced_requests]
+            page, next_page = _page(rows, asked, COST_ORDERS)
+            parts = _parts(question) if page and "token_type" in report.group_by else {}
+            return ReportPage([each for row in page for each in _cost_rows(report, row, parts)], next_page)
+
+        return _answer_with(request, report, asked, read)
 
 
-def _answer_with(request: Request, data: list[dict[str, Any]], next_page: str | None, now: datetime) -> HttpResponseBase:
-    ends = {"has_more": next_page is not None, "next_page": next_page, "data_refreshed_at": instant_text(now)}
-    return limited_answer(request, caller_of(request), len(data), lambda: {"data": data, **ends})
+def _answer_with(
+    request: Request, report: Report, asked: dict[str, Any], read: Callable[[UsageQuestion], ReportPage]
+) -> HttpResponseBase:
+    def as_json(page: ReportPage) -> dict[str, Any]:
+        ends = {"has_more": page.next_page is not None, "next_page": page.next_page}
+        return {"data": page.data, **ends, "data_refreshed_at": instant_text(report.now)}
+
+    if report.question is None:
+        _page([], asked, USAGE_ORDERS)  # a page of nothing is refused here too
+        return Response(as_json(ReportPage([], None)))
+    return limited_results(request, report.question, read, as_json)
 
 
 def _report(workspace: Workspace, asked: dict[str, Any], now: datetime) -> Report:
@@ -146,10 +171,6 @@ def _range(asked: dict[str, Any], now: datetime) -> tuple[datetime, datetime, st
     width = WIDTHS[name]
     last = width.floor(end)
     return width.floor(start), last if last == end else last + width.length, width.bucket
-
-
-def _rows(report: Report) -> list[UsageRow]:
-    return [] if report.question is None else usage(report.question).rows
 
 
 def _page(rows: list[UsageRow], asked: dict[str, Any], orders: dict[str, Measure]) -> tuple[list[UsageRow], str | None]:
@@ -201,10 +222,10 @@ def _usage_json(row: UsageRow) -> dict[str, Any]:
 PartCosts = dict[tuple[datetime, tuple[str, ...]], dict[str, Decimal]]
 
 
-def _parts(report: Report) -> PartCosts:
+def _parts(question: UsageQuestion) -> PartCosts:
     """What each component cost, by the position of the row that it is a part of."""
     found: PartCosts = defaultdict(lambda: defaultdict(Decimal))
-    for priced in [] if report.question is None else priced_usage(report.question):
+    for priced in priced_usage(question):
         groups = tuple(value for name, value in priced.row.groups.items() if name != PRICE)
         costs = found[priced.row.start, groups]
         for part in priced.parts:

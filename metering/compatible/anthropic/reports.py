@@ -12,6 +12,7 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from metering.compatible.anthropic.views import AnthropicQuery, AnthropicView
 from metering.compatible.anthropic.words import TOKEN_TYPES, TOKENS, tier_name, tiers_named, tokens_json
@@ -26,13 +27,13 @@ from metering.compatible.buckets import (
 )
 from metering.compatible.line_items import ItemCost, item_costs
 from metering.compatible.queries import narrowing
+from metering.compatible.views import limited_results
 from metering.money import fractional_cents_text
 from metering.usage.query import UsageQuestion, UsageRow, usage
 from metering.usage.rows import CURRENCY
 from omixa_billing.api.fields import NamesField, WordsField
 from omixa_billing.instants import instant_text
 from workspaces.access.permissions import caller_of
-from workspaces.downloads import limited_answer
 from workspaces.models import Workspace
 
 USAGE_GROUPS = (
@@ -65,16 +66,34 @@ class MessagesReportView(AnthropicView):
     def get(self, request: Request) -> HttpResponseBase:
         asked, caller = self.read_query(request, MessagesQuery), caller_of(request)
         page = whole_buckets(asked, WIDTHS[asked["bucket_width"]], timezone.now())
-        results = _usage_results(caller.workspace, asked, page) if page.buckets else []
-        return limited_answer(request, caller, len(page.buckets) + len(results), lambda: report_json(page, results))
+        tiers = tiers_named(asked.get("service_tiers", ()))
+        narrow = narrowing(caller.workspace, asked, "workspace_ids", service_tier=tiers)
+        if narrow.is_empty or not page.buckets:
+            return Response(report_json(page, []))
+        group_by = asked.get("group_by", [])
+        groups = tuple(READ_BY[name] for name in READ_BY if name in group_by)
+        bucket = WIDTHS[asked["bucket_width"]].bucket
+        question = UsageQuestion(caller.workspace, page.start, page.end, bucket, groups, narrow.filters)
+
+        def read(question: UsageQuestion) -> Results:
+            rows = usage(question).rows
+            return [(row.start, tokens_json(row) | _group_json(caller.workspace, group_by, row)) for row in rows]
+
+        return limited_results(request, question, read, lambda results: report_json(page, results))
 
 
 class CostReportView(AnthropicView):
     def get(self, request: Request) -> HttpResponseBase:
         asked, caller = self.read_query(request, CostReportQuery), caller_of(request)
         page = whole_buckets(asked, WIDTHS["1d"], timezone.now())
-        results = _cost_results(caller.workspace, asked.get("group_by", []), page) if page.buckets else []
-        return limited_answer(request, caller, len(page.buckets) + len(results), lambda: report_json(page, results))
+        if not page.buckets:
+            return Response(report_json(page, []))
+        question = UsageQuestion(caller.workspace, page.start, page.end, bucket="day")
+
+        def read(question: UsageQuestion) -> Results:
+            return _cost_results(question, caller.workspace, asked.get("group_by", []))
+
+        return limited_results(request, question, read, lambda results: report_json(page, results))
 
 
 def whole_buckets(asked: dict[str, Any], width: Width, now: datetime) -> BucketPage:
@@ -93,22 +112,6 @@ def report_json(page: BucketPage, results: Results) -> dict[str, Any]:
     return {"data": data, "has_more": page.next_page is not None, "next_page": page.next_page}
 
 
-def _usage_results(workspace: Workspace, asked: dict[str, Any], page: BucketPage) -> Results:
-    group_by = asked.get("group_by", [])
-    narrow = narrowing(workspace, asked, "workspace_ids", service_tier=tiers_named(asked.get("service_tiers", ())))
-    if narrow.is_empty:
-        return []
-    question = UsageQuestion(
-        workspace,
-        page.start,
-        page.end,
-        bucket=WIDTHS[asked["bucket_width"]].bucket,
-        group_by=tuple(READ_BY[name] for name in READ_BY if name in group_by),
-        filters=narrow.filters,
-    )
-    return [(row.start, tokens_json(row) | _group_json(workspace, group_by, row)) for row in usage(question).rows]
-
-
 def _group_json(workspace: Workspace, group_by: list[str], row: UsageRow) -> dict[str, Any]:
     """Null for what was not asked for, and for what is not known of usage here."""
     values = {
@@ -121,8 +124,7 @@ def _group_json(workspace: Workspace, group_by: list[str], row: UsageRow) -> dic
     return {name: values.get(name) if name in group_by else None for name in USAGE_GROUPS}
 
 
-def _cost_results(workspace: Workspace, group_by: list[str], page: BucketPage) -> Results:
-    question = UsageQuestion(workspace, page.start, page.end, bucket="day")
+def _cost_results(question: UsageQuestion, workspace: Workspace, group_by: list[str]) -> Results:
     shared = {"currency": CURRENCY, "workspace_id": workspace.public_id if "workspace_id" in group_by else None}
     if "description" in group_by:
         return [(each.start, _item_json(each) | shared) for each in item_costs(question)]

@@ -14,20 +14,19 @@ from typing import Any, NamedTuple
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from rest_framework.request import Request
+from rest_framework.response import Response
 
-from metering.compatible.buckets import BucketPage, Group, Width, order_of_groups
+from metering.compatible.buckets import Group, Width, order_of_groups
 from metering.compatible.line_items import item_costs
 from metering.compatible.openai.parameters import COST_GROUPS, CostsQuery
-from metering.compatible.openai.usage import bucket_page, group_value, page_json, reader_groups
+from metering.compatible.openai.usage import Results, bucket_page, group_value, page_json, reader_groups
 from metering.compatible.queries import narrowing, parse_foreign_query
-from metering.compatible.views import AdminKeyView
+from metering.compatible.views import AdminKeyView, limited_results
 from metering.money import WIDE
 from metering.periods import DAY
 from metering.usage.query import UsageQuestion, usage
 from omixa_billing.api.fields import json_number
 from workspaces.access.permissions import caller_of
-from workspaces.downloads import limited_answer
-from workspaces.models import Workspace
 
 DAYS = Width("day", DAY, 7, 180)
 LINE_ITEM = "line_item"
@@ -45,18 +44,18 @@ class CostsView(AdminKeyView):
     def get(self, request: Request) -> HttpResponseBase:
         asked, caller = parse_foreign_query(request.query_params, CostsQuery), caller_of(request)
         page = bucket_page(asked, DAYS, timezone.now())
-        results = _results(caller.workspace, asked, page) if page.buckets else []
-        return limited_answer(request, caller, len(page.buckets) + len(results), lambda: page_json(page, results))
+        narrow = narrowing(caller.workspace, asked, "project_ids")
+        if narrow.is_empty or not page.buckets:
+            return Response(page_json(page, []))
+        groups = reader_groups(asked.get("group_by", []))
+        question = UsageQuestion(caller.workspace, page.start, page.end, DAYS.bucket, groups, narrow.filters)
+        return limited_results(
+            request, question, lambda question: _results(question, asked), lambda found: page_json(page, found)
+        )
 
 
-def _results(workspace: Workspace, asked: dict[str, Any], page: BucketPage) -> list[tuple[datetime, dict[str, Any]]]:
-    narrow = narrowing(workspace, asked, "project_ids")
-    if narrow.is_empty:
-        return []
+def _results(question: UsageQuestion, asked: dict[str, Any]) -> Results:
     group_by = [group for group in COST_GROUPS if group in asked.get("group_by", ())]
-    question = UsageQuestion(
-        workspace, page.start, page.end, bucket=DAYS.bucket, group_by=reader_groups(group_by), filters=narrow.filters
-    )
     if LINE_ITEM in group_by or "line_items" in asked:
         costs = _by_line_item(question, asked.get("line_items"))
     else:
@@ -64,7 +63,7 @@ def _results(workspace: Workspace, asked: dict[str, Any], page: BucketPage) -> l
     found: dict[tuple[datetime, Group], list[Cost]] = defaultdict(list)
     for start, cost in costs:
         group = tuple(
-            cost.groups[LINE_ITEM] if name == LINE_ITEM else group_value(workspace, name, cost.groups) for name in group_by
+            cost.groups[LINE_ITEM] if name == LINE_ITEM else group_value(question, name, cost.groups) for name in group_by
         )
         found[start, group].append(cost)
     return [

@@ -9,6 +9,7 @@ from typing import Any
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from metering.compatible.buckets import (
     WIDTHS,
@@ -22,12 +23,12 @@ from metering.compatible.buckets import (
 )
 from metering.compatible.openai.kinds import KINDS, UsageKind, models_of_kind
 from metering.compatible.queries import Narrowing, narrowing, parse_foreign_query
-from metering.compatible.views import AdminKeyView
+from metering.compatible.views import AdminKeyView, limited_results
 from metering.usage.query import UsageQuestion, UsageRow, usage
 from workspaces.access.permissions import caller_of
-from workspaces.downloads import limited_answer
 from workspaces.models import Workspace
 
+Results = list[tuple[datetime, dict[str, Any]]]  # by the start of their bucket
 BATCH_TIER = "batch"
 UNLABELED = "unlabeled"  # as their reference calls what says nothing of its source
 # By what the reader groups for each of theirs; the others say the same for all.
@@ -42,10 +43,14 @@ class UsageOfKindView(AdminKeyView):
         kind, caller = KINDS[self.kind], caller_of(request)
         asked = parse_foreign_query(request.query_params, kind.query)
         page = bucket_page(asked, WIDTHS[asked["bucket_width"]], timezone.now())
-        results = []
-        if page.buckets and kind.result:
-            results = _results(caller.workspace, self.kind, kind, asked, page)
-        return limited_answer(request, caller, len(page.buckets) + len(results), lambda: page_json(page, results))
+        question = _question(caller.workspace, self.kind, asked, page) if page.buckets and kind.result else None
+        if question is None:
+            return Response(page_json(page, []))
+
+        def read(question: UsageQuestion) -> Results:
+            return _results(question, kind, asked)
+
+        return limited_results(request, question, read, lambda results: page_json(page, results))
 
 
 def bucket_page(asked: dict[str, Any], width: Width, now: datetime) -> BucketPage:
@@ -56,7 +61,7 @@ def bucket_page(asked: dict[str, Any], width: Width, now: datetime) -> BucketPag
     return page_of_buckets(start, until, width, width.limit(asked.get("limit")), asked.get("page"))
 
 
-def page_json(page: BucketPage, results: list[tuple[datetime, dict[str, Any]]]) -> dict[str, Any]:
+def page_json(page: BucketPage, results: Results) -> dict[str, Any]:
     data = [
         {"object": "bucket", "start_time": int(start.timestamp()), "end_time": int(end.timestamp()), "results": found}
         for start, end, found in in_buckets(page, results)
@@ -69,24 +74,26 @@ def reader_groups(group_by: list[str], batch_asked: bool = False) -> tuple[str, 
     return tuple(groups | ({"service_tier": None} if batch_asked else {}))
 
 
-def _results(
-    workspace: Workspace, name: str, kind: UsageKind, asked: dict[str, Any], page: BucketPage
-) -> list[tuple[datetime, dict[str, Any]]]:
-    group_by = [group for group in kind.groups if group in asked.get("group_by", ())]
+def _question(workspace: Workspace, name: str, asked: dict[str, Any], page: BucketPage) -> UsageQuestion | None:
+    """None where nothing can match."""
     narrow = _of_kind(narrowing(workspace, asked, "project_ids"), name)
     if narrow.is_empty:
-        return []
-    question = UsageQuestion(
+        return None
+    return UsageQuestion(
         workspace,
         page.start,
         page.end,
         bucket=WIDTHS[asked["bucket_width"]].bucket,
-        group_by=reader_groups(group_by, "batch" in asked),
+        group_by=reader_groups(asked.get("group_by", []), "batch" in asked),
         filters=narrow.filters,
         users=tuple(asked.get("user_ids", ())),
     )
+
+
+def _results(question: UsageQuestion, kind: UsageKind, asked: dict[str, Any]) -> Results:
+    group_by = [group for group in kind.groups if group in asked.get("group_by", ())]
     rows = [row for row in usage(question).rows if "batch" not in asked or _is_batch(row) == asked["batch"]]
-    sums = sum_groups(rows, lambda row: tuple(group_value(workspace, name, row.groups) for name in group_by))
+    sums = sum_groups(rows, lambda row: tuple(group_value(question, name, row.groups) for name in group_by))
     nothing = dict.fromkeys(kind.groups)
     return [
         (start, _result(kind, row) | nothing | dict(zip(group_by, group, strict=True))) for (start, group), row in sums.items()
@@ -102,10 +109,10 @@ def _of_kind(narrow: Narrowing, name: str) -> Narrowing:
     return Narrowing(replace(filters, model=models), narrow.is_empty or not models)
 
 
-def group_value(workspace: Workspace, name: str, groups: dict[str, str]) -> Any:
+def group_value(question: UsageQuestion, name: str, groups: dict[str, str]) -> Any:
     """What a result says for one of their groups: null where it is of nobody."""
     if name == "project_id":
-        return workspace.public_id
+        return None if question.workspace is None else question.workspace.public_id
     if name == "api_source":
         return UNLABELED
     value = groups[READ_BY[name]]
