@@ -5,6 +5,7 @@ because a decision has a millisecond. Who changes them holds the workspace's row
 """
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -174,6 +175,7 @@ class Hold(models.Model):
             models.Index(fields=["workspace", "expires_at"], name="holds_live", condition=Q(status=HoldStatus.LIVE)),
             models.Index(fields=["workspace", "created_at"], name="holds_expired", condition=Q(status=HoldStatus.EXPIRED)),
             models.Index(fields=["ended_at"], name="holds_ended", condition=Q(status__in=[1, 2])),
+            BrinIndex(fields=["created_at"], name="holds_by_time", autosummarize=True),
         ]
 
     def __str__(self) -> str:
