@@ -17,6 +17,8 @@ _TEXT, _BYTES = re.compile(_FORM), re.compile(_FORM.encode())
 # What opens an account or a workspace to its reader: the secret in the address of a page that sets a password, confirms an
 # address or accepts an invitation. A member's pages of an invitation, under /settings, hold its id and no secret.
 _LINK = re.compile(r"(/accounts/(?:password/reset/key|confirm-email)/|(?<!/settings)/invitations/)[^/\s\"'<>\\]+")
+# What signs webhooks, ours and the payment provider's.
+_SIGNING = re.compile(r"whsec_[0-9A-Za-z+/=]{16,}")
 _PASSWORD = re.compile(r"(?<![a-z0-9+.-])([a-z][a-z0-9+.-]{0,30}://[^/\s:@\"]{0,200}:)[^/\s@\"]{1,200}(?=@)")
 
 
@@ -30,10 +32,12 @@ def redact_bytes(data: bytes) -> bytes:
 
 
 def redact_line(line: str) -> str:
-    """A line of a log: also without what opens an account or a workspace, and without passwords in addresses of servers."""
+    """A line of a log: also without what opens an account, signs webhooks, or is a password in an address."""
     line = redact(line)
     if "/accounts/" in line or "/invitations/" in line:
         line = _LINK.sub(r"\1[removed]", line)
+    if "whsec_" in line:
+        line = _SIGNING.sub("whsec_[removed]", line)
     return _PASSWORD.sub(r"\1[removed]", line) if "@" in line else line
 
 

@@ -206,6 +206,12 @@ def test_a_line_of_a_log_opens_no_workspace() -> None:
     assert redact_line(by_id) == by_id
 
 
+def test_a_line_of_the_log_has_nothing_that_signs_webhooks() -> None:
+    line = redact_line('{"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw+/=="}')
+    assert line == '{"secret": "whsec_[removed]"}'
+    assert redact_line("whsec_... is a secret of webhooks") == "whsec_... is a secret of webhooks"
+
+
 def test_a_traceback_in_the_log_or_on_the_page_of_debug_shows_no_key(log_lines: io.StringIO, rf: Any) -> None:
     secret = secrets.new_secret("live")
     try:
