@@ -57,7 +57,8 @@ def test_each_refusal_has_the_shape_of_its_address(acme: Tenant, path: str) -> N
 
 
 @pytest.mark.parametrize("path", [OPENAI, OPENROUTER, ANTHROPIC])
-def test_too_many_requests_are_refused_as_on_the_api(counting: Redis, acme: Tenant, path: str) -> None:
+def test_too_many_requests_are_refused_as_on_the_api(counting: Redis, acme: Tenant, settings: Any, path: str) -> None:
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "pages": "50/m"}
     said = {"anthropic-version": "2023-06-01"} | (
         {"x-api-key": acme.admin_secret} if path == ANTHROPIC else {"Authorization": f"Bearer {acme.admin_secret}"}
     )
