@@ -15,7 +15,7 @@ from metering.payments.mails.outbox import add_notice, send_soon
 from omixa_billing.instants import instant_text
 from workspaces.models import Workspace
 
-AT_ONCE = 50  # crossings in a transaction
+AT_ONCE = 10  # crossings in a transaction: the first are delivered while the next are written
 # A budget of each user may be crossed by thousands in a day: so many are mailed, all are announced.
 MAILS_OF_EACH = 10
 

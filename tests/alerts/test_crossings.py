@@ -20,7 +20,7 @@ from metering.payments.top_ups.preferences import save_preferences
 from tests.alerts.cast import announced, mailed
 from tests.kit.billing import tokens
 from tests.kit.corrections import correct, replace
-from tests.kit.factories import NOW, an_event, make_key, make_price, send
+from tests.kit.factories import NOW, an_event, send
 from tests.kit.people import a_member
 from tests.kit.tenants import TESTS
 from tests.limits.cast import a_budget
@@ -28,13 +28,6 @@ from workspaces.models import APIKey, Gateway, Workspace
 
 pytestmark = pytest.mark.django_db
 BUDGET, BALANCE = "budget.threshold_reached", "balance.threshold_reached"
-
-
-@pytest.fixture
-def key(acme: Workspace) -> APIKey:
-    """A dollar for a million tokens of input."""
-    make_price(input="1", output="10")
-    return make_key(acme)
 
 
 class Spender:

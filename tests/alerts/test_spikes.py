@@ -25,11 +25,6 @@ SPIKE = "key.spend_spike"
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture
-def key(acme: Workspace) -> APIKey:
-    return make_key(acme)
-
-
 def cost(key: APIKey, hours_ago: int, usd: str) -> None:
     """Of two models together, as rollups keep it."""
     counts = dict.fromkeys(

@@ -11,18 +11,12 @@ from metering.limits.holds import expire_holds
 from metering.notifications.models import Notification
 from metering.payments.mails.sending import send_waiting
 from tests.alerts.cast import announced
-from tests.kit.factories import NOW, make_key, make_price
+from tests.kit.factories import NOW
 from tests.limits.cast import ask
-from workspaces.models import APIKey, Gateway, Workspace
+from workspaces.models import APIKey, Gateway
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-def key(acme: Workspace) -> APIKey:
-    make_price(input="1", output="10")
-    return make_key(acme)
 
 
 def test_a_day_is_reported_once_to_the_operators_alone(key: APIKey, gateway: Gateway, settings: Any) -> None:

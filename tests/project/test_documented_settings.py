@@ -12,6 +12,7 @@ from tests.first_run import REPOSITORY
 READERS = (
     *(f"omixa_billing/settings/{room.name}" for room in sorted((REPOSITORY / "omixa_billing" / "settings").glob("*.py"))),
     "omixa_billing/rate_limits/configuration.py",
+    "metering/alerts/leaks/configuration.py",
     "omixa_billing/embedded/home.py",
     "omixa_billing/supervision/address.py",
     "omixa_billing/supervision/programs.py",

@@ -24,11 +24,6 @@ HOUR = timedelta(hours=1)
 NO_GRACE = timedelta(0)
 
 
-@pytest.fixture
-def admin(acme: Workspace) -> APIClient:
-    return with_key(a_key(acme, "admin", "Admin")[1])
-
-
 def error_code(answer: object) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]["code"]  # type: ignore[attr-defined]
 

@@ -21,11 +21,6 @@ KEYS = "/api/v1/keys"
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture
-def admin(acme: Workspace) -> APIClient:
-    return with_key(a_key(acme, "admin", "Admin")[1])
-
-
 def error_of(response: Any, status: int, code: str, param: str | None = None) -> str:
     """The message of an error in the one shape."""
     assert response.status_code == status, response.content
