@@ -16,8 +16,9 @@ from queue import SimpleQueue
 
 import structlog
 from aiohttp.abc import AbstractResolver
+from django.db import connection, transaction
 
-from metering.notifications.delivery.claim import claim_deliveries
+from metering.notifications.delivery.claim import UNHURRIED, claim_deliveries
 from metering.notifications.delivery.outcome import record_attempt
 from metering.notifications.delivery.send import WebhookAnswer, WebhookRequest, send_webhook
 from metering.notifications.delivery.signing import body_of, signed_headers
@@ -61,20 +62,28 @@ def deliver_due(
             for delivery in claimed:
                 _begin(delivery, clock(), loop, happened, resolver)
             in_flight += len(claimed)
-            for sent in _next(happened):
-                in_flight -= 1
+            answers = list(_next(happened))
+            in_flight -= len(answers)
+            for sent in answers:
                 counts["delivered" if sent.answer.succeeded else "failed"] += 1
-                _record(sent, clock())
+            if answers:
+                _record(answers, clock())
             claimed = [] if ends() else claim_deliveries(clock(), AT_ONCE - in_flight)
     return counts
 
 
-def _record(sent: Sent, now: datetime) -> None:
-    """What cannot be recorded is sent again when its lease runs out, and does not stop the others."""
-    try:
-        record_attempt(sent.delivery, sent.request, sent.answer, sent.at, now)
-    except Exception:
-        log.exception("webhook_attempt_not_recorded", delivery=sent.delivery.public_id)
+def _record(answers: list[Sent], now: datetime) -> None:
+    """All in one transaction, endpoint by endpoint, so that two processes do not wait for each other in a circle.
+
+    What cannot be recorded is sent again when its lease runs out, and does not stop the others.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(UNHURRIED)
+        for sent in sorted(answers, key=lambda each: (each.delivery.endpoint_id, each.delivery.pk)):
+            try:
+                record_attempt(sent.delivery, sent.request, sent.answer, sent.at, now)
+            except Exception:
+                log.exception("webhook_attempt_not_recorded", delivery=sent.delivery.public_id)
 
 
 def _next(events: Events) -> Iterator[Sent]:

@@ -24,7 +24,6 @@ def record_attempt(
     if endpoint is None or delivery is None:  # deleted while it was sent
         return
     delivery.attempt_count += 1
-    delivery.save(update_fields=["attempt_count"])
     WebhookAttempt.objects.create(
         delivery=delivery,
         number=delivery.attempt_count,
@@ -37,6 +36,7 @@ def record_attempt(
         error=answer.error,
     )
     if (delivery.sending_since, delivery.next_try_at) != (claimed.sending_since, claimed.next_try_at):
+        delivery.save(update_fields=["attempt_count"])
         return
     delivery.sending_since, delivery.next_try_at = None, None
     if answer.succeeded:
