@@ -19,15 +19,15 @@ class AlertsForm(RefusableForm):
     on_leaked_key = forms.ChoiceField(
         choices=ON_LEAK,
         label="A key that is found in public",
-        help_text="GitHub looks for our keys in all public repositories. We mail you at once either way.",
+        help_text="As GitHub reports it from public repositories. We mail you at once either way.",
     )
     spike_factor = forms.DecimalField(
         max_digits=7,
         decimal_places=2,
-        label="A spike is so many times a key's usual hour",
+        label="Spike: times a key's usual hour",
         help_text="The usual hour is the median of the last 14 days.",
     )
-    spike_least = forms.DecimalField(max_digits=20, decimal_places=2, label="And at least, in USD an hour")
+    spike_least = forms.DecimalField(max_digits=20, decimal_places=2, label="Spike: at least, in USD an hour")
     spike_freezes = forms.BooleanField(required=False, label="Freeze a key that spikes")
     balance_levels = forms.CharField(
         required=False,

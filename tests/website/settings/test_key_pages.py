@@ -124,6 +124,7 @@ def test_a_key_is_frozen_and_unfrozen_and_its_page_says_so(acme: Tenant, owner: 
     page = text_of(owner.post(f"{address}/freeze", follow=True))
     assert "This key is frozen: requests with it are refused" in page
     assert "owner@acme.example froze it." in page
+    assert "Secrets that work" not in page
     assert f"{address}/unfreeze" in page
     assert status_with(secret) == 403
     assert "Every secret of it works again." in text_of(owner.get(f"{address}/unfreeze"))
