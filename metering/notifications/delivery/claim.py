@@ -49,4 +49,4 @@ def claim_deliveries(now: datetime, most: int) -> list[WebhookDelivery]:
         cursor.execute(CLAIM, values | {"endpoints": endpoints})
         claimed = [pk for (pk,) in cursor.fetchall()]
     found = WebhookDelivery.objects.filter(pk__in=claimed).order_by("pk")
-    return list(found.select_related("endpoint", "notification__workspace"))
+    return list(found.select_related("endpoint", "notification__workspace").prefetch_related("endpoint__secrets"))

@@ -122,7 +122,8 @@ def request_of(delivery: WebhookDelivery, now: datetime) -> WebhookRequest:
     """Signed with every valid secret. Raises SealBroken."""
     notification, endpoint = delivery.notification, delivery.endpoint
     body = body_of(notification)
-    secrets = [unseal(secret.sealed) for secret in endpoint.secrets.valid(now)]
+    valid = [secret for secret in endpoint.secrets.all() if secret.is_valid(now)]
+    secrets = [unseal(secret.sealed) for secret in sorted(valid, key=lambda secret: -secret.pk)]
     return WebhookRequest(endpoint.url, signed_headers(notification.public_id, body, secrets, now), body)
 
 
