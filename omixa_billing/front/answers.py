@@ -35,9 +35,9 @@ class Answer:
         return cls(response.status_code, encoded(response.items()), response.content)
 
     @classmethod
-    def of_json(cls, status: int, said: dict[str, Any]) -> "Answer":
+    def of_json(cls, status: int, content: dict[str, Any]) -> "Answer":
         """What a view's JsonResponse is, without Django's handler around it."""
-        body = _json.encode(said).encode()
+        body = _json.encode(content).encode()
         return cls(status, [*_headers_of_json(), (b"content-length", b"%d" % len(body))], body)
 
 

@@ -47,7 +47,7 @@ def posted_of(head: RequestHead, body: bytes, gateway: Gateway) -> Posted | None
     return Posted(gateway, head.text(b"content-type"), head.text(b"content-encoding"), body, view.payload)
 
 
-def stored(posted: list[Posted]) -> list[Batch | None]:
+def receive_group(posted: list[Posted]) -> list[Batch | None]:
     """In a thread."""
     close_old_connections()
     return receive_together(posted)
@@ -88,7 +88,7 @@ class Intake:
             return
         self._free -= 1
         group = self._next_group()
-        work = asyncio.get_running_loop().run_in_executor(self._threads, stored, [posted for posted, _ in group])
+        work = asyncio.get_running_loop().run_in_executor(self._threads, receive_group, [posted for posted, _ in group])
         work.add_done_callback(partial(self._finish, group))
 
     def _gathered(self) -> None:

@@ -1,4 +1,4 @@
-"""What gateways are told before a request, and programs after it."""
+"""What gateways hear before a request, and programs after it."""
 
 from functools import partial
 
