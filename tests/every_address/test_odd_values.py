@@ -26,7 +26,7 @@ def is_refused(path: str, answer: Any, status: int = 400) -> None:
     assert answer.status_code == status, path
     if path.startswith(OPENROUTER):
         assert answer.json()["error"]["code"] == status, path
-    elif path.startswith((*API, "/gateway/", "/webhooks/")):
+    elif path.startswith((*API, "/gateway/", "/webhooks/", "/secret-scanning")):
         assert answer.json()["error"]["type"] == {400: "invalid_request_error", 404: "not_found_error"}[status], path
     else:
         assert answer.headers["Content-Type"].startswith("text/html"), path
