@@ -115,7 +115,10 @@ def test_everything_that_is_written_out_follows_the_list() -> None:
 
 
 def test_a_component_is_named_only_where_it_has_to_be() -> None:
-    """Cache writes stand for all: whatever else names them should iterate the list. Dialects and other products' APIs say what those call them."""
+    """Cache writes stand for all: whatever else names them should iterate the list.
+
+    Dialects, and other products' APIs, say what those call them.
+    """
     home = Path(metering.__file__).parent
     naming = {str(file.relative_to(home)) for file in home.rglob("*.py") if "cache_write" in file.read_text()}
     assert {name for name in naming if not name.startswith(("migrations/", "ingest/formats/", "compatible/"))} == {
