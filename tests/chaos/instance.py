@@ -61,7 +61,9 @@ class Instance:
     def wait_for_first_answer(self) -> None:
         deadline = time.monotonic() + SECONDS_TO_START
         while time.monotonic() < deadline and self.supervisor.poll() is None:
-            with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=5):
+            with suppress(OSError):
+                for half in ("/readyz", "/accounts/login/"):  # what answers gateways, and the pages
+                    urllib.request.urlopen(f"http://127.0.0.1:{self.port}{half}", timeout=5).close()
                 return
             time.sleep(0.05)
         raise TimeoutError(f"No answer: {(self.home / 'terminal').read_text()}")

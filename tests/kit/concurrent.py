@@ -1,11 +1,20 @@
 """Several acts at the same time, each in a thread with a database connection of its own."""
 
+import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connection, connections
+
+T = TypeVar("T")
+
+
+def awaited(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Its result, from an event loop in a thread of its own: that of the tests has one already while they drive a browser."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
 
 
 def at_once(*acts: Callable[[], Any]) -> list[Any]:

@@ -1,6 +1,5 @@
 """Nothing is sent into private networks: neither by an address, nor by a name that leads there, at whatever moment."""
 
-import asyncio
 import ipaddress
 import socket
 import ssl
@@ -20,6 +19,7 @@ from metering.notifications.delivery.addresses import AddressRefused, check_addr
 from metering.notifications.delivery.send import WebhookAnswer, WebhookRequest, send_webhook
 from metering.notifications.endpoints.targets import clean_url
 from omixa_billing.api.errors import InvalidParameter
+from tests.kit.concurrent import awaited
 from tests.kit.factories import NOW
 from tests.kit.receiver import receiving
 from tests.notifications.cast import a_hook, tell, the_delivery
@@ -138,7 +138,7 @@ class Names(AbstractResolver):
 
 
 def sent_to(url: str, names: AbstractResolver | None = None, tls: ssl.SSLContext | None = None) -> WebhookAnswer:
-    return asyncio.run(send_webhook(WebhookRequest(url, {}, b"{}"), tls or deliver.tls_context(), names))
+    return awaited(send_webhook(WebhookRequest(url, {}, b"{}"), tls or deliver.tls_context(), names))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "0x7f000001", "127.1"])
@@ -165,7 +165,7 @@ def test_a_name_that_is_public_at_first_and_private_when_it_is_sent_is_refused(a
         port = receiver.url.rpartition(":")[2].partition("/")[0]
         a_hook(acme, f"https://rebinding.example:{port}/hooks")
         names = Names("93.184.215.14", "127.0.0.1")
-        asyncio.run(names.resolve("rebinding.example"))  # what a check beforehand would see
+        awaited(names.resolve("rebinding.example"))  # what a check beforehand would see
         tell(acme)
         assert deliver.deliver_due(lambda: NOW, resolver=names) == {"delivered": 0, "failed": 1}
     assert (names.asked, receiver.received) == (2, [])

@@ -1,6 +1,5 @@
 """A receiver may send anything, for as long as it likes: a request costs its deadline at most, and little memory."""
 
-import asyncio
 import socket
 import threading
 import time
@@ -14,6 +13,7 @@ import pytest
 from metering.notifications.delivery import deliver
 from metering.notifications.delivery.send import KEPT_OF_AN_ANSWER, WebhookAnswer, WebhookRequest, send_webhook
 from metering.notifications.models import WebhookAttempt
+from tests.kit.concurrent import awaited
 from tests.kit.receiver import Receiver, Reply
 from tests.notifications.cast import Hook, send, tell, the_delivery
 from workspaces.models import Workspace
@@ -48,7 +48,7 @@ def a_server_that(says: Says) -> Iterator[str]:
 
 
 def sent_to(url: str) -> WebhookAnswer:
-    return asyncio.run(send_webhook(WebhookRequest(url, {}, b"{}"), deliver.tls_context()))
+    return awaited(send_webhook(WebhookRequest(url, {}, b"{}"), deliver.tls_context()))
 
 
 def for_ever(data: bytes, pause: float = 0.0) -> Says:
