@@ -4,30 +4,35 @@ What is not decided, because the question cannot be read or the database is away
 """
 
 import time
+from functools import cache
 
-from django.db import close_old_connections
+from django.urls import reverse
 
 from metering.ingest.formats.bodies import decoded
-from metering.ingest.intake.api import REFUSALS, close_broken_connection
+from metering.ingest.intake.api import REFUSALS, renew_connection
 from metering.limits.gateway.api import AuthorizeView
 from omixa_billing.front.answers import Answer
 from omixa_billing.front.head import RequestHead
 from omixa_billing.http.request_metrics import count_answer
 from workspaces.models import Gateway
 
-PATH, NAME = b"/gateway/v1/authorize", "gateway_authorize"
+NAME = "gateway_authorize"
 DECIDED = 200
 
 
 def asks_for_a_decision(head: RequestHead) -> bool:
-    return head.raw_path == PATH and head.method == "POST" and not head.query
+    return head.raw_path == _path() and head.method == "POST" and not head.query
+
+
+@cache
+def _path() -> bytes:
+    return reverse(NAME).encode()
 
 
 def decision(head: RequestHead, body: bytes, gateway: Gateway) -> Answer | None:
     """In a thread."""
     began = time.perf_counter()
-    close_old_connections()
-    close_broken_connection()
+    renew_connection()
     try:
         answer = AuthorizeView().answer(decoded(body, head.text(b"content-encoding")), gateway)
     except REFUSALS:

@@ -8,6 +8,7 @@ nothing is wrong with it (intake.py, decisions.py).
 import asyncio
 import hashlib
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from io import BytesIO
@@ -65,46 +66,43 @@ class GatewayFront:
         await send_answer(send, await self._in_thread(self._probes, answer_of, environ_of(head)))
 
     async def answer(self, head: RequestHead, receive: Receive, send: Send) -> None:
-        environ = environ_of(head)
-        gateway = self._known.recall(head) or await self._looked_up(head, environ)
-        if gateway is None:
-            refused = await self._in_thread(self._refusing, answer_of, environ)
+        gateway = self._known.recall(head) or await self._looked_up(head)
+        if not isinstance(gateway, Gateway):
+            refused = await self._in_thread(self._refusing, answer_of, environ_of(head) | {GATEWAY: gateway})
             await send_answer(send, refused, last=head.length != 0)
             return await discard_body(head, receive)
-        environ[GATEWAY] = gateway
         if (since := awaited_after(head)) is not None:
             await unless_gone(receive, self._changes.wait_until_after(since))
         with self._memory.share() as share:
             body = await receive_body(head, receive, settings.INGEST_MAX_BYTES, share)
-            answer = await self._briefly(head, body, gateway) or await self._viewed(environ, body)
+            answer = await self._briefly(head, body, gateway) or await self._viewed(head, body, gateway)
         await send_answer(send, answer)
         return None
 
-    async def _looked_up(self, head: RequestHead, environ: Environ) -> Gateway | None:
-        """Whose request it is; None for nobody's, and then the request says why."""
-        found = await self._in_thread(self._threads, gateway_or_refusal, head.text(b"authorization"))
+    async def _looked_up(self, head: RequestHead) -> Gateway | Exception:
+        """Whose request it is, or why it is refused."""
+        found: Gateway | Exception = await self._in_thread(self._threads, gateway_or_refusal, head.text(b"authorization"))
         if isinstance(found, Gateway):
             self._known.remember(head, found)
-            return found
-        environ[GATEWAY] = found
-        return None
+        return found
 
     async def _briefly(self, head: RequestHead, body: bytes, gateway: Gateway) -> Answer | None:
         """Of what gateways send all day; None for everything else, and where something is wrong."""
         if asks_for_a_decision(head):
-            return await asyncio.get_running_loop().run_in_executor(self._threads, decision, head, body, gateway)
+            return await self._in_thread(self._threads, decision, head, body, gateway)
         return await self._intake.receipt(head, body, gateway)
 
-    async def _viewed(self, environ: Environ, body: bytes) -> Answer:
+    async def _viewed(self, head: RequestHead, body: bytes, gateway: Gateway) -> Answer:
+        environ = environ_of(head) | {GATEWAY: gateway}
         complete(environ, body)
         return await self._in_thread(self._threads, answer_of, environ)
 
     async def _newest_change(self) -> int:
         """As the database has it; while that is away, nothing new."""
-        return await asyncio.get_running_loop().run_in_executor(self._probes, newest_or_nothing)
+        return await self._in_thread(self._probes, newest_or_nothing)
 
-    async def _in_thread(self, threads: ThreadPoolExecutor, work: Any, about: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(threads, work, about)
+    async def _in_thread(self, threads: ThreadPoolExecutor, work: Callable[..., Any], *about: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(threads, work, *about)
 
 
 class KnownGateways:

@@ -7,13 +7,13 @@ import asyncio
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 
 import structlog
 from django.conf import settings
-from django.db import close_old_connections
+from django.urls import reverse
 
-from metering.ingest.intake.api import CorrectionsView, EventsView, LiteLLMView, receipt
+from metering.ingest.intake.api import CorrectionsView, EventsView, LiteLLMView, receipt, renew_connection
 from metering.ingest.intake.together import Posted, receive_together
 from metering.ingest.models import Batch
 from omixa_billing.front.answers import Answer
@@ -23,12 +23,8 @@ from workspaces.models import Gateway
 
 log = structlog.get_logger(__name__)
 
-# Each with its name among all addresses, as metrics have it.
-ENDPOINTS = {
-    b"/gateway/v1/events": (EventsView, "gateway_events"),
-    b"/gateway/v1/events/litellm": (LiteLLMView, "gateway_litellm"),
-    b"/gateway/v1/corrections": (CorrectionsView, "gateway_corrections"),
-}
+# By their names among all addresses, as metrics have them.
+VIEWS = {"gateway_events": EventsView, "gateway_litellm": LiteLLMView, "gateway_corrections": CorrectionsView}
 # Of one transaction: a small batch does not wait until many large ones are read.
 MOST_REQUESTS, MOST_BYTES = 64, 1024 * 1024
 # Clients that were answered together send their next requests together. These are waited for, for less than a commit takes.
@@ -41,15 +37,20 @@ Waiting = tuple[Posted, asyncio.Future[Batch | None]]
 
 def posted_of(head: RequestHead, body: bytes, gateway: Gateway) -> Posted | None:
     """A request for one of these endpoints as they need it; None for any other, and for one that they would refuse."""
-    if head.method != "POST" or head.query or head.raw_path not in ENDPOINTS:
+    name = names_by_path().get(head.raw_path)
+    if head.method != "POST" or head.query or name is None:
         return None
-    view, _ = ENDPOINTS[head.raw_path]
-    return Posted(gateway, head.text(b"content-type"), head.text(b"content-encoding"), body, view.payload)
+    return Posted(gateway, head.text(b"content-type"), head.text(b"content-encoding"), body, VIEWS[name].payload)
+
+
+@cache
+def names_by_path() -> dict[bytes, str]:
+    return {reverse(name).encode(): name for name in VIEWS}
 
 
 def receive_group(posted: list[Posted]) -> list[Batch | None]:
     """In a thread."""
-    close_old_connections()
+    renew_connection()
     return receive_together(posted)
 
 
@@ -69,8 +70,7 @@ class Intake:
         batch = None if posted is None else await self._receive(posted)
         if batch is None:
             return None
-        _, name = ENDPOINTS[head.raw_path]
-        count_answer(name, head.method, head.scheme, ACCEPTED, time.perf_counter() - began)
+        count_answer(names_by_path()[head.raw_path], head.method, head.scheme, ACCEPTED, time.perf_counter() - began)
         return Answer.of_json(ACCEPTED, receipt(batch))
 
     async def _receive(self, posted: Posted) -> Batch | None:

@@ -54,7 +54,7 @@ def test_more_is_sent_while_something_slow_is_on_its_way(acme: Workspace, receiv
 
     def reply(request: ReceivedRequest) -> Reply:
         if b"inv_1" in request.body:
-            events.put(None)  # somebody asks
+            events.put(None)  # a call asks for more
             released.wait(20)
         else:
             released.set()

@@ -52,6 +52,13 @@ def find_gateway(authorization: str | None, now: datetime) -> Gateway:
         return authenticate_gateway(authorization, now)
 
 
+def renew_connection() -> None:
+    """Before work in a thread of the server that asks the database nothing first, and need not ask whether it is there."""
+    close_old_connections()
+    connection.health_check_done = True  # type: ignore[attr-defined]  # the next line makes up for it
+    close_broken_connection()
+
+
 def close_broken_connection() -> None:
     """Without asking the database: nothing is due on an idle connection but the news that its server has ended."""
     open_to = connection.connection

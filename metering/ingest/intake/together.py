@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import NamedTuple
 
 import structlog
-from django.db import DatabaseError
+from django.db import Error
 from django.utils import timezone
 
 from metering.ingest.formats.bodies import decoded, redact_json
 from metering.ingest.formats.payloads import InboxPayload
-from metering.ingest.intake.api import REFUSALS, close_broken_connection
+from metering.ingest.intake.api import REFUSALS
 from metering.ingest.intake.inbox import put
 from metering.ingest.intake.receive import admit, ask_for_processing
 from metering.ingest.models import Batch
@@ -34,7 +34,6 @@ class Posted(NamedTuple):
 
 def receive_together(posted: Sequence[Posted]) -> list[Batch | None]:
     """The batch of each, once all are committed; None for what its view has to answer, of which nothing is stored."""
-    close_broken_connection()
     now = timezone.now()
     batches = [_admitted(each, now) for each in posted]
     stored = [batch for batch in batches if batch is not None]
@@ -42,7 +41,7 @@ def receive_together(posted: Sequence[Posted]) -> list[Batch | None]:
         return batches
     try:
         put(stored)
-    except DatabaseError as error:  # of one of them, or of all: each is tried by itself
+    except Error as error:  # of one of them, or of all: each is tried by itself
         log.warning("batches_received_alone", batches=len(stored), error=str(error))
         return [None] * len(posted)
     ask_for_processing(stored)
