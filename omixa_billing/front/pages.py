@@ -5,6 +5,7 @@ with them; one that stalls in a large one is dropped, and the worker is free at 
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -26,6 +27,7 @@ KEPT_OF_AN_ANSWER = 256 * 1024  # aiohttp reads on until twice as much is waitin
 LONGEST_HEADER = 64 * 1024
 # The server in front writes these itself.
 NOT_PASSED_BACK = HOP_BY_HOP | {b"server", b"date"}
+LISTENING_AGAIN = 0.1  # seconds between two looks whether they listen
 SESSION = f"{settings.SESSION_COOKIE_NAME}="
 
 
@@ -92,18 +94,29 @@ class Pages:
     @asynccontextmanager
     async def _asked(self, head: RequestHead, body: bytes) -> AsyncIterator[aiohttp.ClientResponse]:
         """The answer, as soon as its head is there. Raises PagesAway."""
-        url = URL("http://pages" + head.target.decode("latin-1"), encoded=True)
-        headers = headers_for(head, body)
         try:
-            response = await self._connected().request(
-                head.method, url, headers=headers, data=body or None, allow_redirects=False
-            )
+            response = await self._request(head, body)
         except (aiohttp.ClientError, OSError):
             raise PagesAway from None
         try:
             yield response
         finally:
             response.close()
+
+    async def _request(self, head: RequestHead, body: bytes) -> aiohttp.ClientResponse:
+        """Processes that start are waited for, as those that are busy: nobody listens then, so nothing was sent yet."""
+        url = URL("http://pages" + head.target.decode("latin-1"), encoded=True)
+        headers = headers_for(head, body)
+        deadline = time.monotonic() + settings.PAGES_WAIT_SECONDS
+        while True:
+            try:
+                return await self._connected().request(
+                    head.method, url, headers=headers, data=body or None, allow_redirects=False
+                )
+            except aiohttp.ClientConnectorError:
+                if time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(LISTENING_AGAIN)
 
     def _connected(self) -> aiohttp.ClientSession:
         if self._session is None:

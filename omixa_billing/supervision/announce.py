@@ -1,4 +1,4 @@
-"""Wait for the first answer of the web server, then print where everything is."""
+"""Wait until gateways and people are answered, then print where everything is."""
 
 import time
 import urllib.request
@@ -11,6 +11,7 @@ from .local_gateway.place import running_gateway
 
 SECONDS = 30
 SECONDS_MORE = 3600  # a busy machine may take its time, and its people still want to know where everything is
+BOTH_HALVES = ("/healthz", "/accounts/login/")  # the web processes answer the first, the page processes the second
 PAGES = {
     "Customer pages": "/",
     "Operator console": CONSOLE,
@@ -23,7 +24,7 @@ def main() -> None:
     read_env_file()
     if not answers_within(SECONDS):
         print(
-            f"The web server does not answer yet at {url()}/healthz, after {SECONDS} seconds. See web.log and pages.log.",
+            f"The product does not answer yet at {url()}, after {SECONDS} seconds. See web.log and pages.log.",
             flush=True,
         )
         if not answers_within(SECONDS_MORE):
@@ -38,10 +39,12 @@ def answers_within(seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
-            with urllib.request.urlopen(f"{url()}/healthz", timeout=5):  # noqa: S310
-                return True
+            for path in BOTH_HALVES:
+                urllib.request.urlopen(url() + path, timeout=30).close()  # noqa: S310
         except OSError:  # not there yet, or there and in trouble
             time.sleep(0.05)
+        else:
+            return True
     return False
 
 

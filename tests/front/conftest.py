@@ -12,6 +12,7 @@ SETTINGS = {
     "BODY_SECONDS": "6",
     "BODY_GRACE_SECONDS": "2",
     "BODY_LEAST_RATE": "1000",
+    "PAGES_WAIT_SECONDS": "15",
     "RESPONSE_STALL_SECONDS": "3",
     "LOG_LEVEL": "INFO",
     "METRICS_TOKEN": "a-token-for-metrics",

@@ -1,7 +1,10 @@
 """Pages and gateways are apart: what happens to one does not reach the other."""
 
 import json
+import socket
+from concurrent.futures import ThreadPoolExecutor
 
+from omixa_billing.embedded.sockets import socket_root
 from tests.front.callers import ask, head, many
 from tests.front.conftest import Live
 from tests.front.everyday import gateways_are_answered
@@ -18,12 +21,26 @@ def test_without_page_processes_gateways_are_answered_and_everybody_else_hears_w
     with live.instance.unsupervised():
         live.instance.kill("pages")
         gateways_are_answered(live)
-        program = ask(live.port, "GET", "/api/v1/models")
-        person = ask(live.port, "GET", "/accounts/login/")
+        with ThreadPoolExecutor() as at_once:
+            program, person = at_once.map(lambda path: ask(live.port, "GET", path), ("/api/v1/models", "/accounts/login/"))
     assert (program.status, program.error["code"], program.headers["retry-after"]) == (503, "pages_unavailable", "5")
     assert (person.status, person.headers["content-type"]) == (503, "text/html; charset=utf-8")
     assert b"try again" in person.body
     wait_until(lambda: ask(live.port, "GET", "/accounts/login/").status == 200)
+
+
+def nobody_listens(live: Live) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(socket_root(live.instance.home) / "pages.sock")) != 0
+
+
+def test_who_asks_while_pages_start_waits_for_them(live: Live) -> None:
+    with ThreadPoolExecutor() as at_once:
+        with live.instance.unsupervised():
+            live.instance.kill("pages")
+            wait_until(lambda: nobody_listens(live))
+            early = at_once.submit(ask, live.port, "GET", "/accounts/login/")
+        assert early.result().status == 200
 
 
 def test_pages_learn_the_address_of_the_connection_and_not_what_a_client_says_it_is(live: Live) -> None:
