@@ -3,6 +3,8 @@
 Both end with the transaction. What is locked after the workspace, in which order, is in docs/architecture.md.
 """
 
+from collections.abc import Iterable
+
 from django.db import connection
 
 from workspaces.models import Workspace
@@ -16,6 +18,11 @@ def lock_workspace(workspace_id: int) -> Workspace:
     A NO KEY lock, so that rows which point to it, such as new keys and usage, can still be inserted.
     """
     return Workspace.objects.select_for_update(no_key=True).get(pk=workspace_id)
+
+
+def lock_workspaces(workspace_ids: Iterable[int]) -> list[Workspace]:
+    """The same of many, in the order of their keys, so that two transactions that do so never wait in a circle."""
+    return list(Workspace.objects.select_for_update(no_key=True).filter(pk__in=workspace_ids).order_by("pk"))
 
 
 def lock_address(email: str) -> None:

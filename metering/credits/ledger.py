@@ -5,7 +5,7 @@ adds to the balance or takes from it says so (`changed.py`); using credit up for
 not: the balance counted neither.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -132,8 +132,23 @@ def drawn(uses: Iterable[Use]) -> Decimal:
 
 def enter_uses(uses: Iterable[Use], invoice_id: int, now: datetime) -> None:
     """Enters the uses for the invoice with this primary key, in its finalizing transaction."""
-    for use in uses:
-        _enter(use.grant, CreditEntry.Kind.CONSUMPTION, -use.amount, now, invoice_id=invoice_id)
+    enter_uses_of_invoices({invoice_id: uses}, now)
+
+
+def enter_uses_of_invoices(uses: Mapping[int, Iterable[Use]], now: datetime) -> None:
+    """The same for several, in one statement."""
+    CreditEntry.objects.bulk_create(
+        CreditEntry(
+            workspace_id=use.grant.workspace_id,
+            grant=use.grant,
+            kind=CreditEntry.Kind.CONSUMPTION,
+            amount=-use.amount,
+            invoice_id=invoice_id,
+            at=now,
+        )
+        for invoice_id, uses_of_one in uses.items()
+        for use in uses_of_one
+    )
 
 
 def reverse_uses(invoice_id: int, reason: str, now: datetime) -> Decimal:

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from metering.errors import InvoiceHasPayments, InvoiceNotDraft, InvoiceNotOpen, InvoiceNotVoid, MonthNotEnded, NothingToCredit
-from metering.invoicing.credit_notes.creditable import creditable
+from metering.invoicing.credit_notes.creditable import net_left
 from metering.invoicing.models import Invoice
 from metering.periods import Period
 from omixa_billing.api.errors import Refusal
@@ -54,7 +54,7 @@ def check_credit(invoice: Invoice) -> None:
     """Raises InvoiceNotOpen and NothingToCredit."""
     if invoice.status not in Invoice.FINALIZED:
         raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open or paid one is credited.")
-    if creditable(invoice).net <= 0:
+    if net_left(invoice) <= 0:
         raise NothingToCredit(f"Nothing is left of {invoice} to credit.")
 
 

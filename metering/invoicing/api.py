@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -16,14 +16,18 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from metering.errors import NotFound
-from metering.invoicing.as_json import billed_event_json, invoice_json, preview_json
+from metering.invoicing.as_json import billed_event_json, invoice_json, invoice_summary_json, line_json, preview_json
+from metering.invoicing.documents.annex import annex_csv, annex_parts, annex_pdf, document_name
 from metering.invoicing.documents.issued import issued_invoice
 from metering.invoicing.documents.pdf import pdf_response
 from metering.invoicing.explaining.explain import events_under, explanation_of, explanation_page
 from metering.invoicing.lifecycle.upcoming import upcoming
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.serializers import (
+    AnnexQuery,
     BilledEventListSerializer,
+    InvoiceLineListSerializer,
+    InvoiceLinesQuery,
     InvoiceListSerializer,
     InvoicePreviewSerializer,
     InvoiceSerializer,
@@ -38,7 +42,7 @@ from omixa_billing.api.documented_errors import NOT_FOUND, REFUSED
 from omixa_billing.api.lists import list_answer, page_of
 from omixa_billing.api.requests import NoQuery, parse_query
 from workspaces.access.permissions import SeesInvoices, caller_of
-from workspaces.downloads import limited_download
+from workspaces.downloads import limited_answer, limited_download
 from workspaces.models import Workspace
 
 EVENTS_AT_ONCE = 1_000
@@ -50,14 +54,14 @@ class InvoicesView(APIView):
     @extend_schema(
         operation_id="list_invoices",
         tags=["invoices"],
-        summary="The workspace's invoices, newest month first",
+        summary="The workspace's invoices without their lines, newest month first",
         parameters=[InvoicesQuery],
         responses={200: InvoiceListSerializer, **REFUSED},
     )
     def get(self, request: Request) -> Response:
         asked = parse_query(request.query_params, InvoicesQuery)
         page, next_cursor = invoices_page(caller_of(request).workspace, asked)
-        return Response(list_answer([invoice_json(each) for each in page], next_cursor))
+        return Response(list_answer([invoice_summary_json(each) for each in page], next_cursor))
 
 
 class InvoiceView(APIView):
@@ -66,15 +70,56 @@ class InvoiceView(APIView):
     @extend_schema(
         operation_id="get_invoice",
         tags=["invoices"],
-        summary="One invoice",
+        summary="One invoice with all its lines",
         responses={200: InvoiceSerializer, **REFUSED, **NOT_FOUND},
     )
-    def get(self, request: Request, invoice_id: str) -> Response:
+    def get(self, request: Request, invoice_id: str) -> HttpResponseBase:
+        """Of thousands of lines you may want pages instead: `/{id}/lines`."""
         parse_query(request.query_params, NoQuery)
-        invoice = workspace_invoices(caller_of(request).workspace).filter(public_id=invoice_id).first()
-        if invoice is None:
-            raise NotFound("There is no such invoice in this workspace.")
-        return Response(invoice_json(invoice))
+        invoice = invoice_of(caller_of(request).workspace, invoice_id)
+        return limited_answer(request, caller_of(request), invoice.line_count or 0, lambda: invoice_json(invoice))
+
+
+class InvoiceLinesView(APIView):
+    permission_classes = [SeesInvoices]
+
+    @extend_schema(
+        operation_id="lines_of_an_invoice",
+        tags=["invoices"],
+        summary="An invoice's lines, in its order",
+        parameters=[InvoiceLinesQuery],
+        responses={
+            (200, "application/json"): InvoiceLineListSerializer,
+            (200, "text/csv"): OpenApiTypes.STR,
+            **REFUSED,
+            **NOT_FOUND,
+        },
+    )
+    def get(self, request: Request, invoice_id: str) -> HttpResponseBase:
+        """Their amounts add up to the invoice's subtotal."""
+        asked = parse_query(request.query_params, InvoiceLinesQuery)
+        invoice = invoice_of(caller_of(request).workspace, invoice_id)
+        if asked["format"] == "csv":
+            return limited_download(request, caller_of(request), lambda: annex_csv(invoice))
+        page, next_cursor = page_of(invoice.lines.order_by("position"), asked)
+        return Response(list_answer([line_json(line) for line in page], next_cursor))
+
+
+class InvoiceAnnexView(APIView):
+    permission_classes = [SeesInvoices]
+
+    @extend_schema(
+        operation_id="get_invoice_annex",
+        tags=["invoices"],
+        summary="An invoice's lines as PDF, part by part",
+        parameters=[AnnexQuery],
+        responses={(200, "application/pdf"): OpenApiTypes.BINARY, **REFUSED, **NOT_FOUND},
+    )
+    def get(self, request: Request, invoice_id: str) -> HttpResponseBase:
+        """For an invoice whose own PDF only sums them up, as it does where there are hundreds."""
+        asked = parse_query(request.query_params, AnnexQuery)
+        invoice = invoice_of(caller_of(request).workspace, invoice_id)
+        return limited_download(request, caller_of(request), lambda: annex_response(invoice, asked["part"]))
 
 
 class InvoicePdfView(APIView):
@@ -89,11 +134,9 @@ class InvoicePdfView(APIView):
     def get(self, request: Request, invoice_id: str) -> HttpResponseBase:
         """A finalized invoice's is the same to the last byte at every download."""
         parse_query(request.query_params, NoQuery)
-        invoice = workspace_invoices(caller_of(request).workspace).filter(public_id=invoice_id).first()
-        if invoice is None:
-            raise NotFound("There is no such invoice in this workspace.")
-        number = invoice.number or invoice.public_id
-        return limited_download(request, caller_of(request), lambda: pdf_response(issued_invoice(invoice), number))
+        invoice = invoice_of(caller_of(request).workspace, invoice_id)
+        name = document_name(invoice)
+        return limited_download(request, caller_of(request), lambda: pdf_response(issued_invoice(invoice), name))
 
 
 class UpcomingView(APIView):
@@ -162,9 +205,24 @@ def line_events_csv(line: InvoiceLine, after: EventPosition | None = None, for_p
 
 
 def workspace_invoices(workspace: Workspace) -> QuerySet[Invoice]:
-    """The workspace's invoices with their lines, newest month first."""
-    invoices = Invoice.objects.filter(workspace=workspace).select_related("workspace").prefetch_related("lines", "credit_notes")
-    return invoices.order_by("-period_start", "-pk")
+    """The workspace's invoices, newest month first, without their lines."""
+    invoices = Invoice.objects.with_line_count().filter(workspace=workspace)
+    return invoices.select_related("workspace").prefetch_related("credit_notes").order_by("-period_start", "-pk")
+
+
+def invoice_of(workspace: Workspace, invoice_id: str) -> Invoice:
+    """Raises NotFound for a stranger's."""
+    invoice = workspace_invoices(workspace).filter(public_id=invoice_id).first()
+    if invoice is None:
+        raise NotFound("There is no such invoice in this workspace.")
+    return invoice
+
+
+def annex_response(invoice: Invoice, part: int) -> HttpResponse:
+    """Raises NotFound for a part that there is not."""
+    if not 1 <= part <= annex_parts(invoice):
+        raise NotFound(f"The annex of this invoice has {annex_parts(invoice)} parts.")
+    return pdf_response(annex_pdf(invoice, part), f"{document_name(invoice)}-lines-{part}")
 
 
 def invoices_page(workspace: Workspace, asked: dict[str, Any]) -> tuple[list[Invoice], str | None]:

@@ -15,7 +15,12 @@ from omixa_billing.instants import instant_text
 
 
 def invoice_json(invoice: Invoice) -> dict[str, Any]:
-    """A stored invoice with its lines. A draft's seller and buyer are today's."""
+    """A stored invoice with all its lines."""
+    return invoice_summary_json(invoice) | {"lines": [line_json(line) for line in invoice.lines.all()]}
+
+
+def invoice_summary_json(invoice: Invoice) -> dict[str, Any]:
+    """A stored invoice without its lines, as lists and notifications have it. A draft's seller and buyer are today's."""
     draft = invoice.status == Invoice.Status.DRAFT
     return {
         "object": "invoice",
@@ -26,7 +31,7 @@ def invoice_json(invoice: Invoice) -> dict[str, Any]:
         "period_end": instant_text(invoice.period_end),
         "seller": seller() if draft else invoice.seller,
         "buyer": buyer(invoice.workspace) if draft else invoice.buyer,
-        "lines": [line_json(line) for line in invoice.lines.all()],
+        "line_count": invoice.lines.count() if invoice.line_count is None else invoice.line_count,
         **amounts_json(invoice),
         "credit_notes": [note.public_id for note in invoice.credit_notes.all()],
         "finalized_at": instant_text(invoice.finalized_at),
@@ -46,6 +51,7 @@ def preview_json(preview: InvoicePreview) -> dict[str, Any]:
         "period_end": instant_text(preview.period.end),
         "seller": seller(),
         "buyer": buyer(preview.workspace),
+        "line_count": len(preview.lines),
         "lines": [preview_line_json(line) for line in preview.lines],
         **amounts_json(preview),
         "credit_notes": [],

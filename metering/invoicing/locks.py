@@ -4,6 +4,8 @@ That one order makes billing of a workspace one at a time: two closings, or a cl
 same tokens as not yet billed.
 """
 
+from collections.abc import Iterable
+
 from metering.invoicing.models import Invoice
 from metering.periods import Period
 from workspaces.locks import lock_workspace
@@ -18,6 +20,7 @@ def lock_invoice(invoice_id: int) -> Invoice:
     return invoice
 
 
-def lock_current_invoice(workspace: Workspace, period: Period) -> Invoice | None:
-    """The month's invoice that is not void, of a workspace that the transaction has locked."""
-    return workspace.invoices.current().select_for_update().filter(period_start=period.start).first()
+def lock_current_invoices(workspaces: Iterable[Workspace], period: Period) -> dict[int, Invoice]:
+    """The month's invoices that are not void, by workspaces that the transaction has locked."""
+    of_month = Invoice.objects.current().filter(workspace__in=[each.pk for each in workspaces], period_start=period.start)
+    return {invoice.workspace_id: invoice for invoice in of_month.select_for_update().order_by("workspace")}

@@ -7,7 +7,8 @@ from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from metering.catalogue.models import LanguageModel
@@ -45,6 +46,11 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
         """Those that are not void: at most one for each workspace and month."""
         return self.exclude(status=Invoice.Status.VOID)
 
+    def with_line_count(self) -> Self:
+        """By one look into an index for each: lines are numbered from 0 without gaps."""
+        last = InvoiceLine.objects.filter(invoice=OuterRef("pk")).order_by("-position").values("position")[:1]
+        return self.annotate(line_count=Coalesce(Subquery(last), -1) + 1)
+
 
 class Invoice(models.Model):
     """What a workspace owes for one calendar month in UTC, [period_start, period_end)."""
@@ -62,6 +68,9 @@ class Invoice(models.Model):
         IMPLAUSIBLE = "implausible", "Implausibly large"
         UNEXPLAINED = "unexplained", "Takes back what nothing explains"
         EVENTS = "events", "Events of its month are not billed yet"
+
+    # How many lines it has, where `with_line_count` or the writing of them says so.
+    line_count: int | None = None
 
     OWED = (Status.OPEN, Status.UNCOLLECTIBLE)
     FINALIZED = (*OWED, Status.PAID)

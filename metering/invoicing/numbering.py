@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from django.conf import settings
 from django.db import connection, models
 
-NEXT_NUMBER = """
-INSERT INTO metering_invoicesequence (prefix, year, last) VALUES (%s, %s, 1)
-ON CONFLICT ON CONSTRAINT one_sequence_per_issuer_and_year DO UPDATE SET last = metering_invoicesequence.last + 1
+NEXT_NUMBERS = """
+INSERT INTO metering_invoicesequence (prefix, year, last) VALUES (%s, %s, %s)
+ON CONFLICT ON CONSTRAINT one_sequence_per_issuer_and_year DO UPDATE SET last = metering_invoicesequence.last + excluded.last
 RETURNING last
 """
 
@@ -28,18 +28,19 @@ class InvoiceSequence(models.Model):
         return f"{self.prefix}-{self.year}: {self.last}"
 
 
-def next_invoice_number(now: datetime) -> str:
-    return _next_number(settings.INVOICE_NUMBER_PREFIX, now)
+def next_invoice_numbers(count: int, now: datetime) -> list[str]:
+    return _next_numbers(settings.INVOICE_NUMBER_PREFIX, count, now)
 
 
 def next_credit_note_number(now: datetime) -> str:
-    return _next_number(f"{settings.INVOICE_NUMBER_PREFIX}-CN", now)
+    (number,) = _next_numbers(f"{settings.INVOICE_NUMBER_PREFIX}-CN", 1, now)
+    return number
 
 
-def _next_number(prefix: str, now: datetime) -> str:
+def _next_numbers(prefix: str, count: int, now: datetime) -> list[str]:
     """The sequence's row stays locked until the transaction ends and is rolled back with it, so numbers have no gaps."""
     year = now.astimezone(UTC).year
     with connection.cursor() as cursor:
-        cursor.execute(NEXT_NUMBER, [prefix, year])
+        cursor.execute(NEXT_NUMBERS, [prefix, year, count])
         (last,) = cursor.fetchone()
-    return f"{prefix}-{year}-{last:05d}"
+    return [f"{prefix}-{year}-{number:05d}" for number in range(last - count + 1, last + 1)]

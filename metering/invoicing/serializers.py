@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from metering.components import NAMES
+from metering.invoicing.documents.annex import LINES_OF_A_PART
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.usage.parameters import DEFAULT_EVENTS_PAGE, MAX_EVENTS_PAGE
 from metering.usage.serializers import AmountField, UsageEventSerializer
@@ -13,6 +14,8 @@ from omixa_billing.api.lists import CursorQuery, limit_field, list_serializer
 
 MAX_INVOICES_PAGE = 100
 DEFAULT_INVOICES_PAGE = 20
+MAX_LINES_PAGE = 1_000
+DEFAULT_LINES_PAGE = 100
 
 
 class CentsField(serializers.CharField):
@@ -25,6 +28,19 @@ class CentsField(serializers.CharField):
 class InvoicesQuery(CursorQuery):
     status = WordsField(tuple(Invoice.Status.values), help_text="Only invoices in these states.")
     limit = limit_field(MAX_INVOICES_PAGE, DEFAULT_INVOICES_PAGE)
+
+
+class InvoiceLinesQuery(CursorQuery):
+    format = serializers.ChoiceField(
+        choices=("json", "csv"), default="json", help_text="`csv` streams all of them; `limit` does not apply to it."
+    )
+    limit = limit_field(MAX_LINES_PAGE, DEFAULT_LINES_PAGE)
+
+
+class AnnexQuery(serializers.Serializer[Any]):
+    part = serializers.IntegerField(
+        min_value=1, default=1, help_text=f"Each part has {LINES_OF_A_PART:,} lines; one after the last is a 404."
+    )
 
 
 class LineEventsQuery(CursorQuery):
@@ -74,7 +90,9 @@ class NotesSerializer(serializers.Serializer[Any]):
     carried = serializers.CharField(required=False, help_text="Which earlier months had no invoice of their own.")
 
 
-class InvoiceSerializer(serializers.Serializer[Any]):
+class InvoiceSummarySerializer(serializers.Serializer[Any]):
+    """An invoice without its lines: `GET /api/v1/invoices/{id}` has all of them, `/{id}/lines` pages of them."""
+
     object = serializers.ChoiceField(choices=["invoice"])
     id = serializers.CharField()
     number = serializers.CharField(allow_null=True, help_text="null on a draft.")
@@ -83,7 +101,7 @@ class InvoiceSerializer(serializers.Serializer[Any]):
     period_end = serializers.DateTimeField(help_text="Not included.")
     seller = PartySerializer()
     buyer = BuyerSerializer()
-    lines = InvoiceLineSerializer(many=True)
+    line_count = serializers.IntegerField(help_text="How many lines it has.")
     subtotal_exact = AmountField()
     subtotal = CentsField(help_text="The exact sum, rounded once, half up.")
     promotional_credits = CentsField(help_text="Applied before tax.")
@@ -102,13 +120,20 @@ class InvoiceSerializer(serializers.Serializer[Any]):
     paid_at = serializers.DateTimeField(allow_null=True)
 
 
+class InvoiceSerializer(InvoiceSummarySerializer):
+    """With all its lines, however many."""
+
+    lines = InvoiceLineSerializer(many=True)
+
+
 class InvoicePreviewSerializer(InvoiceSerializer):
     """The running month. A total below zero is a credit that waits for the next invoice."""
 
     id = serializers.CharField(allow_null=True, help_text="null: there is no invoice yet.")
 
 
-InvoiceListSerializer = list_serializer("InvoiceListSerializer", InvoiceSerializer)
+InvoiceListSerializer = list_serializer("InvoiceListSerializer", InvoiceSummarySerializer)
+InvoiceLineListSerializer = list_serializer("InvoiceLineListSerializer", InvoiceLineSerializer)
 
 
 class BilledEventSerializer(UsageEventSerializer):

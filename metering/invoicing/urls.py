@@ -10,6 +10,8 @@ urlpatterns = [
     path("invoices/upcoming", api.UpcomingView.as_view(), name="upcoming_invoice"),
     path("invoices/<slug:invoice_id>/pdf", api.InvoicePdfView.as_view(), name="invoice_pdf"),
     path("invoices/<slug:invoice_id>", api.InvoiceView.as_view(), name="invoice"),
+    path("invoices/<slug:invoice_id>/lines", api.InvoiceLinesView.as_view(), name="invoice_lines"),
+    path("invoices/<slug:invoice_id>/lines/pdf", api.InvoiceAnnexView.as_view(), name="invoice_annex"),
     path(
         "invoices/<slug:invoice_id>/lines/<slug:line_id>/events",
         api.LineEventsView.as_view(),

@@ -1,42 +1,47 @@
 """Lists that grow by "Load more": the address keeps how many rows are on the page, so that Back and reload show them all."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 from urllib.parse import urlencode
 
 from django.http import QueryDict
 
-from metering.usage.cursors import event_cursor, event_position
-from metering.usage.events import EventPosition
 from omixa_billing.api.errors import InvalidParameter
+
+Position = TypeVar("Position")
 
 PAGE = 50
 MOST = 1_000  # rows that a reload shows again; what follows is loaded page by page as before
 
 
 @dataclass(frozen=True)
-class More:
+class More(Generic[Position]):
     """What an address asks of a list: from which position, how many rows, and how many are on the page already."""
 
-    after: EventPosition | None
+    after: Position | None
     count: int
     before: int
 
-    def links(self, query: str, last: EventPosition) -> dict[str, str]:
-        """Queries of the next rows after `last`, and of the page as it is once they are there. `query` is the rest of it."""
+    def links(self, query: str, cursor: str) -> dict[str, str]:
+        """Queries of the next rows after `cursor`, and of the page as it is once they are there. `query` is the rest of it."""
         rows = self.before + self.count
         rest = f"{query}&" if query else ""
         grown = {"rows": min(rows + PAGE, MOST)}
         return {
-            "next": f"{rest}{urlencode({'cursor': event_cursor(last), 'rows': rows})}",
+            "next": f"{rest}{urlencode({'cursor': cursor, 'rows': rows})}",
             "grown": f"{rest}{urlencode(grown)}",
         }
 
 
-def more_of(query: QueryDict) -> More:
-    """Read from a page's address. A cursor that is none starts at the top; a number that is none counts as one page."""
+def more_of(query: QueryDict, position_of: Callable[[str], Position]) -> More[Position]:
+    """Read from a page's address; `position_of` reads its cursor, and raises InvalidParameter for one that is none.
+
+    Such a one starts at the top; a number that is none counts as one page.
+    """
     cursor = query.get("cursor")
     try:
-        after = event_position(str(cursor)) if cursor else None
+        after = position_of(str(cursor)) if cursor else None
     except InvalidParameter:
         after = None
     rows = _rows(query.get("rows", ""))

@@ -55,6 +55,7 @@ def test_an_invoice_shows_every_field(use: Meter, key: APIKey, acme: Workspace, 
             "tax_id": "",
             "workspace_id": acme.public_id,
         },
+        "line_count": 3,
         "lines": [
             {
                 "id": lines[0].public_id,

@@ -24,6 +24,7 @@ LISTS = (
     "/api/v1/credits",
     "/api/v1/credits/{credit_id}/entries",
     "/api/v1/invoices",
+    "/api/v1/invoices/{invoice_id}/lines",
     "/api/v1/invoices/{invoice_id}/lines/{line_id}/events",
     "/api/v1/keys",
     "/api/v1/models",

@@ -23,6 +23,7 @@ from metering.console.money import invoice_actions
 from metering.console.money.receivables import ListWithSum, ReceivableFilter
 from metering.invoicing.allowed import allowed_acts
 from metering.invoicing.credit_notes.models import CreditNote
+from metering.invoicing.documents.annex import annex_csv, document_name
 from metering.invoicing.documents.invoice import invoice_document
 from metering.invoicing.documents.issued import issued_invoice
 from metering.invoicing.documents.pdf import pdf_response
@@ -173,14 +174,18 @@ class InvoiceAdmin(OperatorAdmin):
         "reissue",
         # As many as leave the invoice's number its place in the heading.
         {"title": "Take back", "items": ["credit", "void", "uncollectible"]},
-        {"title": "Print", "items": ["printable", "pdf"]},
+        {"title": "Print", "items": ["printable", "pdf", "lines_csv"]},
     )
 
     @action(description="PDF", url_path="pdf", icon="picture_as_pdf")
     def pdf(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         invoice = get_object_or_404(Invoice.objects.select_related("workspace"), pk=object_id)
-        number = invoice.number or invoice.public_id
-        return console_download(request, lambda: pdf_response(issued_invoice(invoice), number))
+        return console_download(request, lambda: pdf_response(issued_invoice(invoice), document_name(invoice)))
+
+    @action(description="Lines as CSV", url_path="lines", icon="table")
+    def lines_csv(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        invoice = get_object_or_404(Invoice, pk=object_id)
+        return console_download(request, lambda: annex_csv(invoice, for_people=True))
 
     @action(description="Close a month", url_path="close-month", icon="event_available")
     def close_month(self, request: HttpRequest) -> HttpResponse:
@@ -209,7 +214,7 @@ class InvoiceAdmin(OperatorAdmin):
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Only what this invoice's status allows, and no end before the month's."""
         invoice = Invoice.objects.filter(pk=object_id).first()
-        offered = {"printable", "pdf"} | (allowed_acts(invoice, timezone.now()) if invoice else set())
+        offered = {"printable", "pdf", "lines"} | (allowed_acts(invoice, timezone.now()) if invoice else set())
         return [each for each in super().get_actions_detail(request, object_id) if each.path in offered]
 
     @display(description="invoice")

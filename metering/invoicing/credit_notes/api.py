@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from metering.errors import NotFound
-from metering.invoicing.credit_notes.as_json import credit_note_json
+from metering.invoicing.credit_notes.as_json import credit_note_json, credit_note_summary_json
 from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.credit_notes.serializers import CreditNoteListSerializer, CreditNoteSerializer, CreditNotesQuery
 from metering.invoicing.documents.issued import issued_credit_note
@@ -32,14 +32,14 @@ class CreditNotesView(APIView):
     @extend_schema(
         operation_id="list_credit_notes",
         tags=["invoices"],
-        summary="The workspace's credit notes, newest first",
+        summary="The workspace's credit notes without their lines, newest first",
         parameters=[CreditNotesQuery],
         responses={200: CreditNoteListSerializer, **REFUSED},
     )
     def get(self, request: Request) -> Response:
         asked = parse_query(request.query_params, CreditNotesQuery)
         page, next_cursor = credit_notes_page(caller_of(request).workspace, asked)
-        return Response(list_answer([credit_note_json(each) for each in page], next_cursor))
+        return Response(list_answer([credit_note_summary_json(each) for each in page], next_cursor))
 
 
 class CreditNoteView(APIView):
@@ -48,7 +48,7 @@ class CreditNoteView(APIView):
     @extend_schema(
         operation_id="get_credit_note",
         tags=["invoices"],
-        summary="One credit note",
+        summary="One credit note with its lines",
         responses={200: CreditNoteSerializer, **REFUSED, **NOT_FOUND},
     )
     def get(self, request: Request, credit_note_id: str) -> Response:
@@ -78,9 +78,8 @@ class CreditNotePdfView(APIView):
 
 
 def credit_notes_of(workspace: Workspace) -> QuerySet[CreditNote]:
-    """The workspace's credit notes with their lines, newest first."""
-    notes = CreditNote.objects.filter(invoice__workspace=workspace).select_related("invoice")
-    return notes.prefetch_related("lines__invoice_line").order_by("-pk")
+    """The workspace's credit notes, newest first, without their lines."""
+    return CreditNote.objects.filter(invoice__workspace=workspace).select_related("invoice").order_by("-pk")
 
 
 def credit_notes_page(workspace: Workspace, asked: dict[str, Any]) -> tuple[list[CreditNote], str | None]:

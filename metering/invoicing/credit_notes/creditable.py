@@ -29,6 +29,11 @@ class Creditable:
         return self.net + sum((tax.amount for tax in self.taxes), NOTHING)
 
 
+def net_left(invoice: Invoice) -> Decimal:
+    """Before tax, without a look at its lines."""
+    return invoice.subtotal - invoice.promotional - sum((note.subtotal for note in invoice.credit_notes.all()), NOTHING)
+
+
 def creditable(invoice: Invoice) -> Creditable:
     notes = list(invoice.credit_notes.all())
     by_line = CreditNoteLine.objects.filter(credit_note__invoice=invoice).order_by().values("invoice_line")
@@ -36,7 +41,7 @@ def creditable(invoice: Invoice) -> Creditable:
     lines = [(line, line.amount - credited.get(line.pk, NOTHING)) for line in invoice.lines.order_by("position")]
     return Creditable(
         lines=[(line, left) for line, left in lines if left > 0],
-        net=invoice.subtotal - invoice.promotional - sum((note.subtotal for note in notes), NOTHING),
+        net=net_left(invoice),
         taxes=[
             Tax(
                 tax["name"],

@@ -11,7 +11,7 @@ from decimal import Decimal
 from metering.errors import NothingToCredit
 from metering.invoicing.allowed import check_credit
 from metering.invoicing.composing.taxes import Tax, TaxShare, rates_from, tax_on
-from metering.invoicing.credit_notes.as_json import credit_note_json
+from metering.invoicing.credit_notes.as_json import credit_note_summary_json
 from metering.invoicing.credit_notes.creditable import Creditable, creditable
 from metering.invoicing.credit_notes.models import CreditNote, CreditNoteLine
 from metering.invoicing.lifecycle.amount_due import lower_due
@@ -164,7 +164,8 @@ def issue(
     )
     if planned.off_due:
         lower_due(invoice, planned.off_due, actor, now)
-    announce(invoice.workspace, "credit_note.issued", f"credit_note.issued:{note.public_id}", credit_note_json(note), now)
+    shown = credit_note_summary_json(note)
+    announce(invoice.workspace, "credit_note.issued", f"credit_note.issued:{note.public_id}", shown, now)
     return note
 
 

@@ -27,7 +27,9 @@ class CreditNoteLineSerializer(serializers.Serializer[Any]):
     amount = CentsField(help_text="What is credited of the line, before tax.")
 
 
-class CreditNoteSerializer(serializers.Serializer[Any]):
+class CreditNoteSummarySerializer(serializers.Serializer[Any]):
+    """A credit note without its lines: `GET /api/v1/credit-notes/{id}` has them."""
+
     object = serializers.ChoiceField(choices=["credit_note"])
     id = serializers.CharField()
     number = serializers.CharField()
@@ -36,7 +38,6 @@ class CreditNoteSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField()
     seller = PartySerializer()
     buyer = BuyerSerializer()
-    lines = CreditNoteLineSerializer(many=True)
     subtotal = CentsField(help_text="The lines' sum, before tax.")
     taxes = TaxSerializer(many=True)
     tax = CentsField(help_text="The taxes' sum.")
@@ -52,4 +53,8 @@ class CreditNoteSerializer(serializers.Serializer[Any]):
     issued_at = serializers.DateTimeField()
 
 
-CreditNoteListSerializer = list_serializer("CreditNoteListSerializer", CreditNoteSerializer)
+class CreditNoteSerializer(CreditNoteSummarySerializer):
+    lines = CreditNoteLineSerializer(many=True)
+
+
+CreditNoteListSerializer = list_serializer("CreditNoteListSerializer", CreditNoteSummarySerializer)

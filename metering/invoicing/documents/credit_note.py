@@ -7,6 +7,7 @@ from django.template.loader import render_to_string
 
 from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.documents.invoice import Links, day_name, rounded_amount, tax_rows
+from metering.invoicing.documents.summary import MOST_LINES_PRINTED, summed_credits
 
 GOES_BACK = {
     CreditNote.Settlement.REFUND: "Goes back as it was paid",
@@ -39,11 +40,19 @@ def credit_note_context(note: CreditNote) -> dict[str, Any]:
         "seller": note.seller,
         "buyer": note.buyer,
         "facts": credit_note_facts(note),
-        "rows": [(line.description, rounded_amount(line.amount)) for line in note.lines.order_by("position")],
+        "rows": credit_note_rows(note),
         "totals": credit_note_totals(note),
         "total": rounded_amount(note.total),
         "settled": use_of_total(note),
     }
+
+
+def credit_note_rows(note: CreditNote) -> list[tuple[str, str]]:
+    """(description, amount) of each line; of very many by model and component, as their invoice prints them."""
+    lines = list(note.lines.order_by("position")[: MOST_LINES_PRINTED + 1])
+    if len(lines) <= MOST_LINES_PRINTED:
+        return [(line.description, rounded_amount(line.amount)) for line in lines]
+    return [(text, rounded_amount(amount)) for text, amount in summed_credits(note)]
 
 
 def credit_note_facts(note: CreditNote) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 from metering.invoicing.composing.compose import InvoicePreview
 from metering.invoicing.composing.taxes import tax_label
 from metering.invoicing.documents.parties import buyer, seller
+from metering.invoicing.documents.summary import PrintedLine, printed_lines, summary_note
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.money import exact_text
 
@@ -65,14 +66,15 @@ def render_invoice(invoice: Invoice, links: Links = (), state: str = "") -> str:
 
 def invoice_context(invoice: Invoice, as_issued: bool = False) -> dict[str, Any]:
     """What the document prints; `as_issued` without what was paid and credited since, as a paper knows nothing of it."""
-    draft = invoice.status == Invoice.Status.DRAFT
-    lines = list(invoice.lines.all())
+    lines, notes = printed_lines(invoice), document_notes(invoice)
+    remarks = [summary_note(lines), *(text for name, text in notes.items() if name != "purchase_order")]
+    sells, buys = parties(invoice)
     return {
         "invoice": invoice,
         "title": f"Invoice {invoice.number}" if invoice.number else "Draft invoice",
-        "seller": seller() if draft else invoice.seller,
-        "buyer": buyer(invoice.workspace) if draft else invoice.buyer,
-        "notes": [text for name, text in document_notes(invoice).items() if name != "purchase_order"],
+        "seller": sells,
+        "buyer": buys,
+        "notes": [text for text in remarks if text],
         "note": NOTES.get(Invoice.Status(invoice.status), ""),
         "instructions": instructions(invoice, as_issued),
         "facts": invoice_facts(invoice, as_issued),
@@ -82,6 +84,13 @@ def invoice_context(invoice: Invoice, as_issued: bool = False) -> dict[str, Any]
         "exact_note": EXACT,
         "subtotal_exact": exact_amount(invoice.subtotal_exact, amount_places(lines)),
     }
+
+
+def parties(invoice: Invoice) -> tuple[dict[str, str], dict[str, str]]:
+    """Seller and buyer as it prints them: a draft's are today's."""
+    if invoice.status == Invoice.Status.DRAFT:
+        return seller(), buyer(invoice.workspace)
+    return invoice.seller, invoice.buyer
 
 
 def document_notes(invoice: Invoice) -> dict[str, str]:
@@ -109,7 +118,7 @@ def invoice_facts(invoice: Invoice, as_issued: bool) -> list[tuple[str, str]]:
     return [(name, value) for name, value in known if value]
 
 
-def sections(invoice: Invoice, lines: list[InvoiceLine]) -> list[Section]:
+def sections(invoice: Invoice, lines: Sequence[PrintedLine]) -> list[Section]:
     """The month's usage, then what is adjusted, month by month, in the lines' own order."""
     places = amount_places(lines)
     found: dict[str, list[Row]] = {}
@@ -127,7 +136,7 @@ def due_when_issued(invoice: Invoice) -> Decimal:
     return Decimal(0) if invoice.status == Invoice.Status.VOID else invoice.total - invoice.credits_applied
 
 
-def adjusts(line: InvoiceLine, invoice: Invoice) -> bool:
+def adjusts(line: PrintedLine, invoice: Invoice) -> bool:
     """Whether it corrects an earlier month: discounts and minimums of one do so as tokens do."""
     return line.kind == InvoiceLine.Kind.ADJUSTMENT or line.period_start != invoice.period_start
 
@@ -164,7 +173,7 @@ def tax_rows(taxes: list[dict[str, str]], net: Decimal) -> list[tuple[str, Decim
     return rows
 
 
-def amount_places(lines: Iterable[InvoiceLine]) -> int:
+def amount_places(lines: Iterable[PrintedLine]) -> int:
     """Decimals that show every exact amount of the invoice whole, so that their points stand in one column."""
     return max((len(exact_text(line.amount_exact).rstrip("0").partition(".")[2]) for line in lines), default=2)
 
@@ -177,9 +186,9 @@ def rounded_amount(amount: Decimal) -> str:
     return f"{amount:,.2f}"
 
 
-def line_rate(line: InvoiceLine) -> str:
-    """USD per million tokens, without needless zeros: 1.50, 0.375, 0.000001; empty where no tokens are billed."""
-    if not line.component:
+def line_rate(line: PrintedLine) -> str:
+    """USD per million tokens, without needless zeros: 1.50, 0.375, 0.000001; empty where there is none, or are several."""
+    if not line.component or line.rate_per_million is None:
         return ""
     whole, _, decimals = f"{line.rate_per_million:,.6f}".partition(".")
     return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"

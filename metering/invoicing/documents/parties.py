@@ -3,6 +3,7 @@
 from django.conf import settings
 
 from metering.invoicing.terms.in_force import terms_of
+from metering.invoicing.terms.models import BillingTerms
 from workspaces.models import Workspace
 
 
@@ -11,7 +12,12 @@ def seller() -> dict[str, str]:
 
 
 def buyer(workspace: Workspace) -> dict[str, str]:
-    terms = terms_of(workspace)
+    return buyer_by(terms_of(workspace))
+
+
+def buyer_by(terms: BillingTerms) -> dict[str, str]:
+    """The workspace of these terms."""
+    workspace = terms.workspace
     return {
         "name": terms.legal_name or workspace.name,
         "email": ", ".join(terms.recipients) or workspace.email,

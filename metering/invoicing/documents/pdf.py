@@ -23,7 +23,7 @@ from metering.invoicing.documents.invoice import Row, invoice_context
 from metering.invoicing.models import Invoice
 from omixa_billing.embedded import home
 
-TEMPLATE = Path(__file__).with_name("document.typ")
+DOCUMENT, ANNEX = "document.typ", "annex.typ"
 FONTS = {"FiraGO-Regular.otf": FiraGO_Regular, "FiraGO-Bold.otf": FiraGO_Bold}
 CJK = Path(cvttf_NotoSansCJK_Regular.__file__).parent
 PAPERS = ("a4", "us-letter")
@@ -70,25 +70,22 @@ def credit_note_pdf(note: CreditNote) -> bytes:
 
 
 def typeset(context: dict[str, Any], notes: list[str], **parts: Any) -> bytes:
-    data = {
-        "title": context["title"],
-        "seller": context["seller"],
-        "buyer": context["buyer"],
-        "facts": context["facts"],
-        "notes": [note for note in notes if note],
-        "logo": logo(),
-        "accent": settings.INVOICE_ACCENT_COLOR,
-        "paper": paper(),
-        **parts,
-    }
+    about = {name: context[name] for name in ("title", "seller", "buyer", "facts")}
+    return compiled(DOCUMENT, about | {"notes": [note for note in notes if note], "logo": logo(), **parts})
+
+
+def compiled(template: str, data: dict[str, Any], tags: bool = True) -> bytes:
+    """`tags` let a screen reader find its way through tables; they make a file of thousands of rows ten times as large."""
+    data = {"accent": settings.INVOICE_ACCENT_COLOR, "paper": paper(), **data}
     try:
         made: bytes = typst.compile(
-            str(TEMPLATE),
+            str(Path(__file__).with_name(template)),
             root="/",
             font_paths=font_folders(),
             ignore_system_fonts=True,
             sys_inputs={"data": json.dumps(data)},
             timestamp=0,
+            pdf_tags=tags,
         )
     except typst.TypstError as error:
         advice = "The document could not be made: look at INVOICE_LOGO and INVOICE_ACCENT_COLOR."

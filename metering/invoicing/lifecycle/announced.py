@@ -1,12 +1,19 @@
-"""Notifying programs of what becomes of an invoice, in the transaction in which it does: as the API shows it then."""
+"""Notifying programs of what becomes of an invoice, in the transaction in which it does: as the API lists it then."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
-from metering.invoicing.as_json import invoice_json
+from metering.invoicing.as_json import invoice_summary_json
 from metering.invoicing.models import Invoice
-from metering.notifications.announce import announce
+from metering.notifications.announce import News, announce_all
 
 
 def announce_invoice(invoice: Invoice, type: str, now: datetime) -> None:
     """Each type once for each invoice."""
-    announce(invoice.workspace, type, f"{type}:{invoice.public_id}", invoice_json(invoice), now)
+    announce_invoices([(invoice, type)], now)
+
+
+def announce_invoices(news: Iterable[tuple[Invoice, str]], now: datetime) -> None:
+    announce_all(
+        [News(each.workspace, type, f"{type}:{each.public_id}", invoice_summary_json(each)) for each, type in news], now
+    )

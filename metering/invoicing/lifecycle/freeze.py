@@ -1,17 +1,29 @@
 """From draft to open: the number, the copies of what is printed, the due date. Then the database refuses changes."""
 
+import json
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
+
+from django.db import connection
 
 from metering.credits import ledger
 from metering.errors import InvoiceNotDraft
 from metering.invoicing.composing.compose import InvoicePreview
-from metering.invoicing.documents.parties import buyer, seller
-from metering.invoicing.lifecycle.announced import announce_invoice
+from metering.invoicing.documents.parties import buyer_by, seller
+from metering.invoicing.lifecycle.announced import announce_invoices
 from metering.invoicing.models import Invoice
-from metering.invoicing.numbering import next_invoice_number
+from metering.invoicing.numbering import next_invoice_numbers
 from metering.invoicing.terms.in_force import due_at
 from metering.money import cents_text
 from workspaces import audit
+
+OPEN = """
+UPDATE metering_invoice SET status = 'open', number = given.number, seller = %s, buyer = given.buyer, finalized_at = %s,
+    due_at = given.due_at, terms = given.terms, holds = '{}', held = ''
+FROM unnest(%s::bigint[], %s::text[], %s::jsonb[], %s::timestamptz[], %s::jsonb[]) AS given (id, number, buyer, due_at, terms)
+WHERE metering_invoice.id = given.id AND status = 'draft' RETURNING metering_invoice.id
+"""
 
 
 def freeze(invoice: Invoice, preview: InvoicePreview, actor: str, now: datetime) -> None:
@@ -19,30 +31,52 @@ def freeze(invoice: Invoice, preview: InvoicePreview, actor: str, now: datetime)
 
     The credits it uses are entered; where they leave nothing to pay it is paid at once. Raises InvoiceNotDraft.
     """
-    workspace = preview.workspace
-    number = next_invoice_number(now)
-    frozen = {
-        "status": Invoice.Status.OPEN,
-        "number": number,
-        "seller": seller(),
-        "buyer": buyer(workspace),
-        "finalized_at": now,
-        "due_at": due_at(preview.terms, now),
-        "terms": preview.agreed,
-        "holds": [],
-        "held": "",
-    }
-    if not Invoice.objects.filter(pk=invoice.pk, status=Invoice.Status.DRAFT).update(**frozen):
-        raise InvoiceNotDraft(f"The invoice {invoice.public_id} is finalized already.")
-    uses = [*preview.promotional_uses, *preview.credit_uses]
-    ledger.enter_uses(uses, invoice.pk, now)
-    if uses and preview.amount_due == 0:
-        frozen |= {"status": Invoice.Status.PAID, "paid_at": now, "payment_reference": "credits"}
-        Invoice.objects.filter(pk=invoice.pk).update(status=Invoice.Status.PAID, paid_at=now, payment_reference="credits")
-    for name, value in frozen.items():
-        setattr(invoice, name, value)
-    total = cents_text(invoice.total)
-    audit.record(actor, "invoice.finalized", invoice.public_id, workspace, now=now, number=number, total=total)
-    announce_invoice(invoice, "invoice.finalized", now)
-    if invoice.status == Invoice.Status.PAID:
-        announce_invoice(invoice, "invoice.paid", now)
+    freeze_all([(invoice, preview)], actor, now)
+
+
+def freeze_all(written: Sequence[tuple[Invoice, InvoicePreview]], actor: str, now: datetime) -> None:
+    """The same for many, numbered in their order, with a handful of statements however many."""
+    if not written:
+        return
+    _open(written, now)
+    uses = {invoice.pk: [*preview.promotional_uses, *preview.credit_uses] for invoice, preview in written}
+    ledger.enter_uses_of_invoices(uses, now)
+    _pay([invoice for invoice, preview in written if uses[invoice.pk] and preview.amount_due == 0], now)
+    acts = [
+        (invoice.public_id, preview.workspace, {"number": invoice.number, "total": cents_text(invoice.total)})
+        for invoice, preview in written
+    ]
+    audit.record_many(actor, "invoice.finalized", acts, now=now)
+    finalized = [(invoice, "invoice.finalized") for invoice, _ in written]
+    paid = [(invoice, "invoice.paid") for invoice, _ in written if invoice.status == Invoice.Status.PAID]
+    announce_invoices(finalized + paid, now)
+
+
+def _open(written: Sequence[tuple[Invoice, InvoicePreview]], now: datetime) -> None:
+    sells = seller()
+    for (invoice, preview), number in zip(written, next_invoice_numbers(len(written), now), strict=True):
+        invoice.number, invoice.status = number, Invoice.Status.OPEN
+        invoice.seller, invoice.buyer = sells, buyer_by(preview.terms)
+        invoice.finalized_at, invoice.due_at = now, due_at(preview.terms, now)
+        invoice.terms, invoice.holds, invoice.held = preview.agreed, [], ""
+    rows: list[tuple[Any, ...]] = [
+        (invoice.pk, invoice.number, json.dumps(invoice.buyer), invoice.due_at, json.dumps(invoice.terms))
+        for invoice, _ in written
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(OPEN, [json.dumps(sells), now, *(list(column) for column in zip(*rows, strict=True))])
+        opened = {pk for (pk,) in cursor.fetchall()}
+    late = [invoice.public_id for invoice, _ in written if invoice.pk not in opened]
+    if late:
+        raise InvoiceNotDraft(f"The invoice {late[0]} is finalized already.")
+
+
+def _pay(invoices: Sequence[Invoice], now: datetime) -> None:
+    """What credits covered wholly."""
+    if not invoices:
+        return
+    paid: dict[str, Any] = {"status": Invoice.Status.PAID, "paid_at": now, "payment_reference": "credits"}
+    Invoice.objects.filter(pk__in=[invoice.pk for invoice in invoices]).update(**paid)
+    for invoice in invoices:
+        for name, value in paid.items():
+            setattr(invoice, name, value)

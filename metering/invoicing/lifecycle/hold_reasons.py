@@ -1,5 +1,6 @@
 """What a person should see before an invoice goes out: events it does not bill, and sums that make no sense."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -21,10 +22,11 @@ from workspaces.models import Workspace
 
 MONTHS_OF_MEAN = 6
 QUARANTINED = r"""
-SELECT count(*) FROM metering_quarantinedevent
-WHERE workspace_id = %s AND settled_at IS NULL AND coalesce(
+SELECT workspace_id, count(*) FROM metering_quarantinedevent
+WHERE workspace_id = ANY(%s) AND settled_at IS NULL AND coalesce(
     substring(encode(content, 'escape') FROM '"occurred_at"\s*:\s*"(\d{4}-\d{2})-\d{2}'),
     to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM')) = %s
+GROUP BY 1
 """
 
 
@@ -33,11 +35,22 @@ def warnings_of(workspace: Workspace, period: Period) -> list[str]:
 
     A quarantined event counts for the month that it names, or in which it arrived where that cannot be read.
     """
-    rollups = DailyRollup.objects.filter(workspace=workspace, day__gte=period.start, day__lt=period.end, price_id=0)
-    unpriced = rollups.exclude(status=EventStatus.FAILED).aggregate(requests=Sum("requests"))["requests"] or 0
+    return warnings_by_workspace([workspace], period)[workspace.pk]
+
+
+def warnings_by_workspace(workspaces: Sequence[Workspace], period: Period) -> dict[int, list[str]]:
+    """The same of many, by their primary keys."""
+    ids = [workspace.pk for workspace in workspaces]
+    rollups = DailyRollup.objects.filter(workspace__in=ids, day__gte=period.start, day__lt=period.end, price_id=0)
+    of_each = rollups.exclude(status=EventStatus.FAILED).order_by().values_list("workspace_id")
+    unpriced = dict(of_each.annotate(requests=Sum("requests")))
     with connection.cursor() as cursor:
-        cursor.execute(QUARANTINED, [workspace.pk, f"{period.start:%Y-%m}"])
-        (quarantined,) = cursor.fetchone()
+        cursor.execute(QUARANTINED, [ids, f"{period.start:%Y-%m}"])
+        quarantined = dict(cursor.fetchall())
+    return {pk: _sentences(period, int(unpriced.get(pk, 0)), quarantined.get(pk, 0)) for pk in ids}
+
+
+def _sentences(period: Period, unpriced: int, quarantined: int) -> list[str]:
     found = []
     if unpriced:
         found.append(f"{unpriced:,} request{'s' * (unpriced > 1)} of {period.start:%B %Y} without a price yet: not billed.")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 import structlog
@@ -10,7 +11,7 @@ from django.db import connection
 
 from metering.invoicing.allowed import check_month_ended
 from metering.invoicing.composing.lines import BILLED_STATUSES
-from metering.invoicing.lifecycle.close import billable_workspaces, close_workspace
+from metering.invoicing.lifecycle.close import billable_workspaces, close_each
 from metering.invoicing.models import Invoice
 from metering.jobs.progress import Progress, unheard
 from metering.periods import Period, month_of, previous_month
@@ -73,28 +74,28 @@ def due_months(now: datetime, workspace: Workspace | None = None) -> list[tuple[
 def close_months_due(now: datetime, finalize: bool = True, progress: Progress = unheard) -> dict[str, int]:
     """Refresh the drafts of months in their grace; with `finalize`, finalize those whose grace is over.
 
-    Counts of `close_each`.
+    Counts of `close_all`.
     """
 
     def is_final(period: Period) -> bool:
         return now >= period.end + timedelta(days=settings.INVOICE_GRACE_DAYS)
 
     due = [(period, workspace) for period, workspace in due_months(now) if finalize or not is_final(period)]
-    counts = close_each(due, now, is_final, ACTOR, progress)
+    counts = close_all(due, now, is_final, ACTOR, progress)
     log.info("months_closed", **counts)
     return counts
 
 
 def close_for_all(period: Period, now: datetime, finalize: bool, actor: str, progress: Progress = unheard) -> dict[str, int]:
-    """Create or refresh the ended month's drafts of all workspaces; `finalize` freezes them. Counts of `close_each`, those
+    """Create or refresh the ended month's drafts of all workspaces; `finalize` freezes them. Counts of `close_all`, those
     finalized before among them. Raises MonthNotEnded.
     """
     check_month_ended(period, now)
     due = [(period, workspace.pk) for workspace in billable_workspaces(period)]
-    return close_each(due, now, lambda _: finalize, actor, progress)
+    return close_all(due, now, lambda _: finalize, actor, progress)
 
 
-def close_each(
+def close_all(
     due: list[tuple[Period, int]], now: datetime, is_final: Callable[[Period], bool], actor: str, progress: Progress
 ) -> dict[str, int]:
     """Counts of drafts, finalized, held (parked for a person), failed, and `incomplete`: with unpriced or quarantined events
@@ -104,18 +105,19 @@ def close_each(
     """
     counts = {"drafts": 0, "finalized": 0, "held": 0, "incomplete": 0, "failed": 0}
     failed: set[int] = set()
-    for done, (period, workspace_id) in enumerate(due):
-        progress(done, len(due))
-        if workspace_id in failed:
-            continue
-        try:
-            workspace = Workspace.objects.get(pk=workspace_id)
-            closed = close_workspace(workspace, period, now, is_final(period), actor)
-        except Exception:
-            log.exception("closing_failed", workspace_id=workspace_id, month=f"{period.start:%Y-%m}")
-            failed.add(workspace_id)
-            counts["failed"] += 1
-        else:
+    done = 0
+    for period, of_month in groupby(due, key=lambda each: each[0]):
+        every = [workspace_id for _, workspace_id in of_month]
+        ids = [workspace_id for workspace_id in every if workspace_id not in failed]
+        done += len(every) - len(ids)
+        for workspace_id, closed in zip(ids, close_each(ids, period, now, is_final(period), actor), strict=True):
+            progress(done, len(due))
+            done += 1
+            if isinstance(closed, Exception):
+                log.error("closing_failed", workspace_id=workspace_id, month=f"{period.start:%Y-%m}", exc_info=closed)
+                failed.add(workspace_id)
+                counts["failed"] += 1
+                continue
             counts["incomplete"] += bool(closed.warnings)
             if closed.invoice is not None:
                 counts[closing_outcome(closed.invoice)] += 1

@@ -140,7 +140,7 @@ def send_test(
         data = {"object": "webhook", "id": current.public_id, "sent_by": actor, "sent_at": instant_text(now)}
         notification = add_notification(current.workspace, TEST, f"{TEST}:{notification_id()}", data, now)
         assert notification is not None  # noqa: S101 - the key is new
-        queue_deliveries(notification, [current.pk], now)
+        queue_deliveries([(notification, current.pk)], now)
         audit.record(actor, "webhook.tested", current.public_id, current.workspace, now=now)
         return current.deliveries.select_related("notification").get(notification_id=notification)
 

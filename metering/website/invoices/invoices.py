@@ -6,13 +6,15 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 
-from metering.invoicing.api import line_events_csv
+from metering.invoicing.api import annex_response, line_events_csv
+from metering.invoicing.documents.annex import annex_csv
 from metering.invoicing.documents.invoice import invoice_document as printed_page
 from metering.invoicing.explaining.explain import events_under
 from metering.invoicing.lifecycle.upcoming import carried_over, upcoming
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.payments.collecting.status_label import invoices_with_status, status_label_of
 from metering.templatetags.omixa import places
+from metering.usage.cursors import event_cursor, event_position
 from metering.website.invoices.parts import invoice_page_context, lines_of
 from metering.website.member import member_page
 from metering.website.more import more_of
@@ -39,13 +41,13 @@ def invoice_list(request: HttpRequest, caller: Caller) -> HttpResponse:
 @member_page("may_see_invoices")
 def upcoming_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     preview = upcoming(caller.workspace, timezone.now())
-    return render(request, "website/invoices/upcoming.html", lines_of(preview))
+    return render(request, "website/invoices/upcoming.html", lines_of(preview, request.GET))
 
 
 @member_page("may_see_invoices")
 def invoice_page(request: HttpRequest, caller: Caller, invoice_id: str) -> HttpResponse:
     invoice = _invoice(caller, invoice_id)
-    return render(request, "website/invoices/invoice.html", invoice_page_context(invoice, timezone.now()))
+    return render(request, "website/invoices/invoice.html", invoice_page_context(invoice, request.GET, timezone.now()))
 
 
 @member_page("may_see_invoices")
@@ -56,19 +58,32 @@ def invoice_print(request: HttpRequest, caller: Caller, invoice_id: str) -> Http
 
 
 @member_page("may_see_invoices")
+def invoice_lines_csv(request: HttpRequest, caller: Caller, invoice_id: str) -> HttpResponseBase:
+    invoice = _invoice(caller, invoice_id)
+    return limited_download(request, caller, lambda: annex_csv(invoice, for_people=True))
+
+
+@member_page("may_see_invoices")
+def invoice_annex(request: HttpRequest, caller: Caller, invoice_id: str, part: int) -> HttpResponseBase:
+    """A part of the annex as PDF."""
+    invoice = _invoice(caller, invoice_id)
+    return limited_download(request, caller, lambda: annex_response(invoice, part))
+
+
+@member_page("may_see_invoices")
 def line_page(request: HttpRequest, caller: Caller, invoice_id: str, line_id: str) -> HttpResponseBase:
     lines = InvoiceLine.objects.select_related("invoice__workspace").filter(invoice__workspace=caller.workspace)
     line = get_object_or_404(lines, invoice__public_id=invoice_id, public_id=line_id)
     if request.GET.get("format") == "csv":
         return limited_download(request, caller, lambda: line_events_csv(line, for_people=True))
-    more = more_of(request.GET)
+    more = more_of(request.GET, event_position)
     billed, last = events_under(line, more.count, more.after)
     names = key_names(caller.workspace)
     context = {
         "line": line,
         "invoice": line.invoice,
         "billed": [(each, displayed_event(each.event, names)) for each in billed],
-        "more": last and more.links("", last),
+        "more": last and more.links("", event_cursor(last)),
         "aligned": places(billed, "amount_exact"),
     }
     return render(request, "website/invoices/invoice_line.html", context)

@@ -5,16 +5,22 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.http import QueryDict
+
 from metering.invoicing.allowed import current_invoice_of
 from metering.invoicing.composing.compose import InvoicePreview, is_adjustment
 from metering.invoicing.composing.lines import DraftLine
+from metering.invoicing.documents.annex import LINES_OF_A_PART
 from metering.invoicing.documents.invoice import adjusts, amounts, instructions
 from metering.invoicing.documents.parties import buyer
+from metering.invoicing.documents.summary import MOST_LINES_PRINTED
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.payments.collecting.status_label import status_label_of
 from metering.payments.models import PaymentAccount, Refund
 from metering.templatetags.omixa import places
 from metering.website.billing.pay_button import pay_button
+from metering.website.more import more_of
+from omixa_billing.api.cursors import invalid_cursor
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,14 @@ class DisplayedLine:
 
     line: InvoiceLine | DraftLine
     adjusts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AnnexFile:
+    """A part of the annex, and which lines it has; empty: all."""
+
+    number: int
+    lines: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +53,50 @@ class Movement:
 REFUNDS = {Refund.Status.STARTED: "Under way", Refund.Status.PENDING: "Under way", Refund.Status.FAILED: "Failed"}
 
 
-def lines_of(bill: Invoice | InvoicePreview) -> dict[str, Any]:
-    """For parts/invoice_lines.html."""
+def lines_of(bill: Invoice | InvoicePreview, query: QueryDict) -> dict[str, Any]:
+    """For invoice_lines.html: as many of its lines as the page's address asks for."""
+    more = more_of(query, lines_before)
+    first = more.after or 0
+    end = first + more.count
+    rows = displayed_lines(bill, first, end + 1)
+    shown, links = rows[: more.count], more.links("", str(end)) if len(rows) > more.count else None
+    due = bill.amount_due if isinstance(bill, InvoicePreview) else bill.still_due
+    aligned = places([row.line for row in shown], "amount_exact")
+    return {"invoice": bill, "rows": shown, "more": links, "totals": amounts(bill), "due": due, "aligned": aligned}
+
+
+def displayed_lines(bill: Invoice | InvoicePreview, first: int, end: int) -> list[DisplayedLine]:
+    """Of all its lines, in their order, from the one after `first` on."""
     if isinstance(bill, InvoicePreview):
-        rows = [DisplayedLine(line, is_adjustment(line, bill.period)) for line in bill.lines]
-        due = bill.amount_due
-    else:
-        rows = [DisplayedLine(line, adjusts(line, bill)) for line in bill.lines.all()]
-        due = bill.still_due
-    aligned = places([row.line for row in rows], "amount_exact")
-    return {"invoice": bill, "rows": rows, "totals": amounts(bill), "due": due, "aligned": aligned}
+        return [DisplayedLine(line, is_adjustment(line, bill.period)) for line in bill.lines[first:end]]
+    lines = bill.lines.filter(position__gte=first, position__lt=end).order_by("position")
+    return [DisplayedLine(line, adjusts(line, bill)) for line in lines]
 
 
-def invoice_page_context(invoice: Invoice, now: datetime) -> dict[str, Any]:
+def lines_before(cursor: str) -> int:
+    """Raises InvalidParameter."""
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 10):
+        raise invalid_cursor()
+    return int(cursor)
+
+
+def annex_files(invoice: Invoice) -> list[AnnexFile]:
+    """Those of an invoice whose own PDF only sums its lines up."""
+    count = invoice.lines.count()
+    if count <= MOST_LINES_PRINTED:
+        return []
+    if count <= LINES_OF_A_PART:
+        return [AnnexFile(1, "")]
+    starts = range(0, count, LINES_OF_A_PART)
+    return [AnnexFile(at, f"{start + 1:,} to {min(start + LINES_OF_A_PART, count):,}") for at, start in enumerate(starts, 1)]
+
+
+def invoice_page_context(invoice: Invoice, query: QueryDict, now: datetime) -> dict[str, Any]:
     """For invoice_page.html. A draft's buyer is today's."""
     draft = invoice.status == Invoice.Status.DRAFT
     return {
-        **lines_of(invoice),
+        **lines_of(invoice, query),
+        "annex": annex_files(invoice),
         "standing": status_label_of(invoice, now),
         "pay": pay_button(invoice, PaymentAccount.objects.filter(workspace=invoice.workspace_id).first()),
         "instructions": instructions(invoice),

@@ -12,6 +12,7 @@ from django.utils import timezone
 from metering.errors import NotFound
 from metering.usage.api import each_event, events_csv
 from metering.usage.component_costs import ComponentCost, component_costs
+from metering.usage.cursors import event_cursor, event_position
 from metering.usage.events import EventQuestion, EventRow, all_events, events_page, request_attempts
 from metering.usage.filters import STATUS_WORDS
 from metering.usage.history import CorrectionRow, request_corrections
@@ -50,7 +51,7 @@ class Explained(DisplayedEvent):
 def event_list(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     """With `format=csv` all of them as a file."""
     question = page_filters(request.GET, timezone.now())
-    more, span = more_of(request.GET), question.span
+    more, span = more_of(request.GET, event_position), question.span
     scope = EventQuestion(caller.workspace, span.start, span.end, question.filters)
     if request.GET.get("format") == "csv":
         return limited_download(request, caller, lambda: events_csv(each_event(all_events(scope)), for_people=True))
@@ -62,7 +63,7 @@ def event_list(request: HttpRequest, caller: Caller) -> HttpResponseBase:
         "choices": filter_choices(question, caller.workspace),
         "events": [displayed_event(row, names) for row in rows],
         "continued": more.after is not None,
-        "more": last and more.links(question.page_query, last),
+        "more": last and more.links(question.page_query, event_cursor(last)),
     }
     return render(request, "website/usage/events.html", context)
 

@@ -149,7 +149,7 @@ def test_one_failure_while_numbering_leaves_the_draft_as_it_was(
         raise ConnectionError("killed half way")
 
     with monkeypatch.context() as patched:
-        patched.setattr(freeze.audit, "record", dies)
+        patched.setattr(freeze.audit, "record_many", dies)
         with pytest.raises(ExceptionGroup):
             finalized()
     draft = Invoice.objects.get()
