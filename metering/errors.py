@@ -176,3 +176,15 @@ class ScanningKeysUnavailable(Refusal):
 
     code = "scanning_keys_unavailable"
     status = 503
+
+
+class PeriodLocked(Refusal):
+    code = "period_locked"
+    status = 409
+
+
+class PeriodNotLockable(Refusal):
+    """It has not ended, or is locked already."""
+
+    code = "period_not_lockable"
+    status = 409

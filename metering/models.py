@@ -11,6 +11,7 @@ from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.numbering import InvoiceSequence
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms, TaxRate
 from metering.jobs.models import JobOrder, JobRun
+from metering.journal.models import JournalBalance, JournalEntry, JournalPosting, LockedPeriod
 from metering.limits.models import (
     BalanceCrossing,
     Budget,
@@ -71,8 +72,12 @@ __all__ = [
     "IssuedPdf",
     "JobOrder",
     "JobRun",
+    "JournalBalance",
+    "JournalEntry",
+    "JournalPosting",
     "LanguageModel",
     "LimitAccount",
+    "LockedPeriod",
     "Notice",
     "Notification",
     "Payment",

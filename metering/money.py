@@ -13,6 +13,10 @@ ONE_PICO = Decimal("0.000000000001")
 ONE_MICRO = Decimal("0.000001")
 # Wide enough for any sum the tables can hold: nothing is ever rounded by the context.
 WIDE = Context(prec=60)
+# How many places a currency has after its point, where they are not two (ISO 4217).
+NO_PLACES = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+THREE_PLACES = "BHD IQD JOD KWD LYD OMR TND"
+PLACES = {**dict.fromkeys(NO_PLACES.split(), 0), **dict.fromkeys(THREE_PLACES.split(), 3)}
 
 
 def from_pico(pico: int) -> Decimal:
@@ -49,6 +53,29 @@ def rate_text(rate: Decimal | None) -> str | None:
 def round_to_cents(amount: Decimal) -> Decimal:
     """Half up, away from zero: 0.005 is 0.01 and -0.005 is -0.01."""
     return amount.quantize(ONE_CENT, rounding=ROUND_HALF_UP, context=WIDE)
+
+
+def places_of_currency(currency: str) -> int:
+    """How many places after the point an amount in this currency has: 0 for JPY, 2 for USD, 3 for KWD."""
+    return PLACES.get(currency, 2)
+
+
+def in_smallest_unit(amount: Decimal, currency: str) -> int:
+    """12.34 USD is 1234, and 12 JPY is 12. Raises ValueError where the currency has no coin that small."""
+    units = amount.scaleb(places_of_currency(currency), WIDE)
+    if units != units.to_integral_value():
+        raise ValueError(f"{amount:f} {currency} is not a whole number of the smallest unit of {currency}.")
+    return int(units)
+
+
+def from_smallest_unit(units: int, currency: str) -> Decimal:
+    """1234 of USD is 12.34, with every place of the currency."""
+    return Decimal(units).scaleb(-places_of_currency(currency), WIDE)
+
+
+def currency_text(units: int, currency: str) -> str:
+    """So many of the smallest unit as the API prints them: `"12.34"` of USD, `"12"` of JPY."""
+    return format(from_smallest_unit(units, currency), "f")
 
 
 def share_out(total: Decimal, amounts: Sequence[Decimal]) -> list[Decimal]:

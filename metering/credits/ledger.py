@@ -13,7 +13,10 @@ from decimal import Decimal
 from django.db import transaction
 from django.db.models import Sum
 
+from metering.credits.booked import credit_movement
 from metering.credits.models import CreditEntry, CreditGrant
+from metering.journal.entries import Subaccount
+from metering.journal.post import post, post_many
 from metering.limits.changed import note_change
 from metering.money import ONE_CENT, cents_text
 from omixa_billing.api.errors import InvalidParameter
@@ -23,6 +26,7 @@ from workspaces.models import Workspace
 
 NOTHING = Decimal("0.00")
 MOST = Decimal("1000000000.00")
+EXPIRY = "expiry"  # who acts when credit expires
 # Promotional credit lowers what is taxed, and goes before what the customer paid for.
 BEFORE_TAX = (CreditGrant.Kind.PROMOTIONAL,)
 AFTER_TAX = (CreditGrant.Kind.GOODWILL, CreditGrant.Kind.PURCHASED)
@@ -56,8 +60,12 @@ def grant(
     priority: int = 100,
     note: str = "",
     source: str | None = None,
+    against: Subaccount | None = None,
 ) -> CreditGrant:
-    """Credit for the workspace. The same `source` again gives the grant it made. Raises InvalidParameter."""
+    """Credit for the workspace. The same `source` again gives the grant it made. Raises InvalidParameter.
+
+    `against` says out of what bought credit is paid; without it the money came in a way that nothing here recorded.
+    """
     if kind not in CreditGrant.Kind.values:
         raise InvalidParameter(f"A credit is one of {', '.join(CreditGrant.Kind.values)}.", param="kind")
     if not amount.is_finite() or amount != amount.quantize(ONE_CENT) or not 0 < amount <= MOST:
@@ -80,7 +88,7 @@ def grant(
             granted_at=now,
             granted_by=actor,
         )
-        _enter(made, CreditEntry.Kind.GRANT, amount, now)
+        _enter(made, CreditEntry.Kind.GRANT, amount, actor, now, against=against)
         note_change(workspace.pk, now)
         audit.record(
             actor, "credit.granted", made.public_id, workspace, now=now, kind=kind, amount=cents_text(amount), note=note
@@ -130,14 +138,9 @@ def drawn(uses: Iterable[Use]) -> Decimal:
     return sum((use.amount for use in uses), NOTHING)
 
 
-def enter_uses(uses: Iterable[Use], invoice_id: int, now: datetime) -> None:
-    """Enters the uses for the invoice with this primary key, in its finalizing transaction."""
-    enter_uses_of_invoices({invoice_id: uses}, now)
-
-
-def enter_uses_of_invoices(uses: Mapping[int, Iterable[Use]], now: datetime) -> None:
-    """The same for several, in one statement."""
-    CreditEntry.objects.bulk_create(
+def enter_uses_of_invoices(uses: Mapping[int, Iterable[Use]], actor: str, now: datetime) -> None:
+    """Enters the uses by their invoice's primary key, in its finalizing transaction; few statements however many."""
+    entered = CreditEntry.objects.bulk_create(
         CreditEntry(
             workspace_id=use.grant.workspace_id,
             grant=use.grant,
@@ -149,9 +152,12 @@ def enter_uses_of_invoices(uses: Mapping[int, Iterable[Use]], now: datetime) -> 
         for invoice_id, uses_of_one in uses.items()
         for use in uses_of_one
     )
+    if entered:
+        moved = CreditEntry.objects.filter(pk__in=[entry.pk for entry in entered]).select_related("grant", "invoice")
+        post_many([credit_movement(entry, actor) for entry in moved.order_by("pk")], now)
 
 
-def reverse_uses(invoice_id: int, reason: str, now: datetime) -> Decimal:
+def reverse_uses(invoice_id: int, reason: str, actor: str, now: datetime) -> Decimal:
     """Reverses what the invoice used, once; the sum given back. What had expired meanwhile is written off by the next run."""
     used = CreditEntry.objects.filter(invoice=invoice_id, kind=CreditEntry.Kind.CONSUMPTION).select_related("grant")
     reversed_ = set(
@@ -160,15 +166,25 @@ def reverse_uses(invoice_id: int, reason: str, now: datetime) -> Decimal:
     given = NOTHING
     for entry in used:
         if entry.grant_id not in reversed_:
-            _enter(entry.grant, CreditEntry.Kind.REVERSAL, -entry.amount, now, invoice_id=invoice_id, reason=reason)
+            _enter(entry.grant, CreditEntry.Kind.REVERSAL, -entry.amount, actor, now, invoice_id=invoice_id, reason=reason)
             given -= entry.amount
     if given:
         note_change(used[0].workspace_id, now)
     return given
 
 
-def reverse(given: CreditGrant, reason: str, actor: str, now: datetime, amount: Decimal | None = None) -> Decimal:
-    """Takes back what is left of a grant, or `amount` of it; the amount taken. Raises InvalidParameter."""
+def reverse(
+    given: CreditGrant,
+    reason: str,
+    actor: str,
+    now: datetime,
+    amount: Decimal | None = None,
+    against: Subaccount | None = None,
+) -> Decimal:
+    """Takes back what is left of a grant, or `amount` of it; the amount taken. Raises InvalidParameter.
+
+    `against` says as what bought credit is owed from then on.
+    """
     if not reason.strip():
         raise InvalidParameter("Say why the credit is taken back.", param="reason")
     with transaction.atomic():
@@ -177,7 +193,7 @@ def reverse(given: CreditGrant, reason: str, actor: str, now: datetime, amount: 
         reversed_ = left if amount is None else amount
         if not 0 < reversed_ <= left:
             raise InvalidParameter(f"{cents_text(left)} are left of this credit, not {cents_text(reversed_)}.", param="amount")
-        _enter(given, CreditEntry.Kind.REVERSAL, -reversed_, now, reason=reason)
+        _enter(given, CreditEntry.Kind.REVERSAL, -reversed_, actor, now, reason=reason, against=against)
         note_change(given.workspace_id, now)
         audit.record(
             actor, "credit.reversed", given.public_id, given.workspace, now=now, amount=cents_text(reversed_), reason=reason
@@ -185,9 +201,11 @@ def reverse(given: CreditGrant, reason: str, actor: str, now: datetime, amount: 
         return reversed_
 
 
-def restore(given: CreditGrant, amount: Decimal, reason: str, now: datetime) -> None:
+def restore(
+    given: CreditGrant, amount: Decimal, reason: str, actor: str, now: datetime, against: Subaccount | None = None
+) -> None:
     """Gives back what `reverse` took, with the grant's workspace held: the reason for taking it came to nothing."""
-    _enter(given, CreditEntry.Kind.REVERSAL, amount, now, reason=reason)
+    _enter(given, CreditEntry.Kind.REVERSAL, amount, actor, now, reason=reason, against=against)
     note_change(given.workspace_id, now)
 
 
@@ -196,16 +214,25 @@ def write_off(given: CreditGrant, now: datetime) -> Decimal:
     left = remaining_of_grant(given)
     if left <= 0 or given.entries.filter(kind=CreditEntry.Kind.EXPIRY).exists():
         return NOTHING
-    _enter(given, CreditEntry.Kind.EXPIRY, -left, now)
+    _enter(given, CreditEntry.Kind.EXPIRY, -left, EXPIRY, now)
     return left
 
 
 def _enter(
-    given: CreditGrant, kind: str, amount: Decimal, now: datetime, *, invoice_id: int | None = None, reason: str = ""
+    given: CreditGrant,
+    kind: str,
+    amount: Decimal,
+    actor: str,
+    now: datetime,
+    *,
+    invoice_id: int | None = None,
+    reason: str = "",
+    against: Subaccount | None = None,
 ) -> None:
-    CreditEntry.objects.create(
+    entry = CreditEntry.objects.create(
         workspace_id=given.workspace_id, grant=given, kind=kind, amount=amount, invoice_id=invoice_id, reason=reason, at=now
     )
+    post(credit_movement(entry, actor, against), now)
 
 
 def _order_of_use(given: CreditGrant) -> tuple[object, ...]:

@@ -54,6 +54,8 @@ NOT_FOR_PROGRAMS = {
     "nothing_left",
     "nothing_to_accept",
     "nothing_to_bill",
+    "period_locked",
+    "period_not_lockable",
     "price_already_set",
     "price_in_force",
     "quarantine_settled",

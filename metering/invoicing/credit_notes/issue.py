@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from metering.errors import NothingToCredit
 from metering.invoicing.allowed import check_credit
+from metering.invoicing.booked import credit_note_issued, write_off_reversed
 from metering.invoicing.composing.taxes import Tax, TaxShare, rates_from, tax_on
 from metering.invoicing.credit_notes.as_json import credit_note_summary_json
 from metering.invoicing.credit_notes.creditable import Creditable, creditable
@@ -17,6 +18,7 @@ from metering.invoicing.credit_notes.models import CreditNote, CreditNoteLine
 from metering.invoicing.lifecycle.amount_due import lower_due
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.numbering import next_credit_note_number
+from metering.journal.post import post
 from metering.money import ONE_CENT, WIDE, cents_text, share_out
 from metering.notifications.announce import announce
 from omixa_billing.api.errors import InvalidParameter
@@ -162,6 +164,9 @@ def issue(
         reason=reason,
         settlement=note.settlement,
     )
+    if planned.off_due and invoice.status == Invoice.Status.UNCOLLECTIBLE:
+        post(write_off_reversed(invoice, planned.off_due, note.public_id, actor, now), now)
+    post(credit_note_issued(note, ((line.kind, amount) for line, amount in planned.lines), actor, now), now)
     if planned.off_due:
         lower_due(invoice, planned.off_due, actor, now)
     shown = credit_note_summary_json(note)

@@ -3,18 +3,21 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db import connection
 
 from metering.credits import ledger
 from metering.errors import InvoiceNotDraft
+from metering.invoicing.booked import invoice_finalized
 from metering.invoicing.composing.compose import InvoicePreview
 from metering.invoicing.documents.parties import buyer_by, seller
 from metering.invoicing.lifecycle.announced import announce_invoices
 from metering.invoicing.models import Invoice
 from metering.invoicing.numbering import next_invoice_numbers
 from metering.invoicing.terms.in_force import due_at
+from metering.journal.post import post_many
 from metering.money import cents_text
 from workspaces import audit
 
@@ -40,7 +43,8 @@ def freeze_all(written: Sequence[tuple[Invoice, InvoicePreview]], actor: str, no
         return
     _open(written, now)
     uses = {invoice.pk: [*preview.promotional_uses, *preview.credit_uses] for invoice, preview in written}
-    ledger.enter_uses_of_invoices(uses, now)
+    post_many([invoice_finalized(invoice, sold(preview), actor, now) for invoice, preview in written], now)
+    ledger.enter_uses_of_invoices(uses, actor, now)
     _pay([invoice for invoice, preview in written if uses[invoice.pk] and preview.amount_due == 0], now)
     acts = [
         (invoice.public_id, preview.workspace, {"number": invoice.number, "total": cents_text(invoice.total)})
@@ -50,6 +54,11 @@ def freeze_all(written: Sequence[tuple[Invoice, InvoicePreview]], actor: str, no
     finalized = [(invoice, "invoice.finalized") for invoice, _ in written]
     paid = [(invoice, "invoice.paid") for invoice, _ in written if invoice.status == Invoice.Status.PAID]
     announce_invoices(finalized + paid, now)
+
+
+def sold(preview: InvoicePreview) -> list[tuple[str, Decimal]]:
+    """What it bills by kind of line."""
+    return [(line.kind, line.amount) for line in preview.lines]
 
 
 def _open(written: Sequence[tuple[Invoice, InvoicePreview]], now: datetime) -> None:

@@ -8,11 +8,13 @@ from django.db import transaction
 from metering.credits import ledger
 from metering.errors import InvoiceNotOpen, NothingToBill
 from metering.invoicing.allowed import check_mark_uncollectible, check_reissue, check_void
+from metering.invoicing.booked import invoice_voided, invoice_written_off, write_off_reversed
 from metering.invoicing.credit_notes.issue import checked_reason
 from metering.invoicing.lifecycle.announced import announce_invoice
 from metering.invoicing.lifecycle.close import close_workspace
 from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
+from metering.journal.post import post
 from metering.money import cents_text
 from workspaces import audit
 
@@ -27,8 +29,11 @@ def void(invoice_id: int, reason: str, actor: str, now: datetime) -> Invoice:
     with transaction.atomic():
         invoice = lock_invoice(invoice_id)
         check_void(invoice)
+        if invoice.status == Invoice.Status.UNCOLLECTIBLE:
+            post(write_off_reversed(invoice, invoice.amount_due, invoice.public_id, actor, now), now)
         _move(invoice, Invoice.OWED, status=Invoice.Status.VOID, status_reason=reason, voided_at=now)
-        given_back = ledger.reverse_uses(invoice.pk, f"{invoice} was voided", now)
+        given_back = ledger.reverse_uses(invoice.pk, f"{invoice} was voided", actor, now)
+        post(invoice_voided(invoice, actor, now), now)
         details = {"reason": reason, "total": cents_text(invoice.total), "credits_given_back": cents_text(given_back)}
         audit.record(actor, "invoice.voided", invoice.public_id, invoice.workspace, now=now, **details)
         announce_invoice(invoice, "invoice.voided", now)
@@ -45,6 +50,7 @@ def mark_uncollectible(invoice_id: int, reason: str, actor: str, now: datetime) 
         invoice = lock_invoice(invoice_id)
         check_mark_uncollectible(invoice)
         _move(invoice, (Invoice.Status.OPEN,), status=Invoice.Status.UNCOLLECTIBLE, status_reason=reason)
+        post(invoice_written_off(invoice, actor, now), now)
         due = cents_text(invoice.amount_due)
         audit.record(
             actor, "invoice.uncollectible", invoice.public_id, invoice.workspace, now=now, reason=reason, amount_due=due

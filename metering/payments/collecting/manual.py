@@ -9,6 +9,7 @@ from metering.invoicing.lifecycle.amount_due import lower_amount_due
 from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
 from metering.payments.announced import announce_payment
+from metering.payments.booked import book_payment
 from metering.payments.collecting.in_progress import cancel_payment_in_progress, refuse_payment_in_progress
 from metering.payments.collecting.record import note_paid
 from metering.payments.models import Payment
@@ -42,6 +43,7 @@ def mark_paid(invoice_id: int, reference: str, actor: str, now: datetime) -> Inv
                 received_at=now,
                 recorded_by=actor,
             )
+            book_payment(payment, invoice, now)
             announce_payment(payment, now)
         lower_amount_due(invoice, amount, reference, actor, now)
         note_paid(invoice, now)

@@ -11,6 +11,7 @@ from metering.invoicing.lifecycle.amount_due import lower_amount_due
 from metering.invoicing.models import Invoice
 from metering.money import cents_text
 from metering.payments.announced import announce_payment, announce_top_up
+from metering.payments.booked import book_payment, surplus_of
 from metering.payments.collecting.dunning import after_payment
 from metering.payments.mails.outbox import add_notice
 from metering.payments.models import Payment, PaymentAttempt, TopUp
@@ -73,10 +74,12 @@ def _pay_invoice(invoice: Invoice, payment: Payment, now: datetime) -> None:
     if invoice.status not in Invoice.OWED or payment.amount > invoice.amount_due:
         payment.surplus = f"{cents_text(invoice.amount_due)} were due on the {invoice.status} invoice {invoice.number}."
         payment.save()
+        book_payment(payment, None, now)
         audit.record(ACTOR, "payment.surplus", payment.public_id, invoice.workspace, now=now, amount=cents_text(payment.amount))
         return
     payment.invoice = invoice
     payment.save()
+    book_payment(payment, invoice, now)
     lower_amount_due(invoice, payment.amount, str(payment.intent_id), ACTOR, now)
     note_paid(invoice, now)
 
@@ -92,6 +95,7 @@ def note_paid(invoice: Invoice, now: datetime) -> None:
 
 def _pay_top_up(top_up_id: int, payment: Payment, now: datetime) -> None:
     top_up = TopUp.objects.select_for_update().get(pk=top_up_id)
+    book_payment(payment, None, now)
     payment.grant = ledger.grant(
         payment.workspace,
         CreditGrant.Kind.PURCHASED,
@@ -100,6 +104,7 @@ def _pay_top_up(top_up_id: int, payment: Payment, now: datetime) -> None:
         now,
         note="Top-up" if not top_up.automatic else "Automatic top-up",
         source=f"topup:{top_up.public_id}:{payment.intent_id}",
+        against=surplus_of(payment),
     )
     payment.save()
     top_up.status, top_up.settled_at, top_up.message = TopUp.Status.PAID, now, ""

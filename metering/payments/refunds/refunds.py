@@ -15,6 +15,7 @@ from metering.errors import NothingToCredit
 from metering.invoicing.credit_notes.models import CreditNote
 from metering.money import ONE_CENT, cents_text
 from metering.payments.announced import announce_refund
+from metering.payments.booked import book_refund_begun, book_refund_failed, book_refund_made, owed_for
 from metering.payments.clock import Clock
 from metering.payments.locks import lock_payment
 from metering.payments.models import Payment, Refund
@@ -78,12 +79,15 @@ def begin_refund(
         )
         refund.idempotency_key = f"refund-{refund.public_id}"
         if payment.grant is not None:
-            refund.credit_taken = ledger.reverse(payment.grant, refund.reason, actor, now, amount)
+            refund.credit_taken = ledger.reverse(payment.grant, refund.reason, actor, now, amount, owed_for(payment))
         if by_hand:
             refund.status, refund.settled_at = Refund.Status.SUCCEEDED, now
             payment.refunded += amount
             payment.save(update_fields=["refunded"])
         refund.save()
+        book_refund_begun(refund, now)
+        if by_hand:
+            book_refund_made(refund, now)
         details = {"amount": cents_text(amount), "reason": reason} | ({"reference": refund.reference} if by_hand else {})
         audit.record(actor, "payment.refund", refund.public_id, payment.workspace, now=now, **details)
         if by_hand:
@@ -200,7 +204,7 @@ def _foreign(payment: Payment, found: ProviderRefund, now: datetime) -> Refund:
     reason = "Refunded at Stripe"
     credited = min(ledger.remaining_of_grant(payment.grant), found.amount) if payment.grant is not None else NOTHING
     if payment.grant is not None and credited > 0:
-        ledger.reverse(payment.grant, reason, STRIPE, now, credited)
+        ledger.reverse(payment.grant, reason, STRIPE, now, credited, owed_for(payment))
     refund = Refund.objects.create(
         payment=payment,
         amount=found.amount,
@@ -212,6 +216,7 @@ def _foreign(payment: Payment, found: ProviderRefund, now: datetime) -> Refund:
         started_at=now,
         started_by=STRIPE,
     )
+    book_refund_begun(refund, now)
     amount_text = cents_text(found.amount)
     audit.record(STRIPE, "payment.refund", refund.public_id, payment.workspace, now=now, amount=amount_text, reason=reason)
     return refund
@@ -239,6 +244,7 @@ def _finish(begun: Refund, status: str, message: str, now: datetime) -> None:
     with transaction.atomic():
         payment = lock_payment(begun.payment_id)
         current = Refund.objects.select_for_update().get(pk=begun.pk)
+        current.payment = payment
         if current.status == status or current.status == Refund.Status.FAILED:
             return
         change = NOTHING
@@ -247,9 +253,18 @@ def _finish(begun: Refund, status: str, message: str, now: datetime) -> None:
         elif current.status == Refund.Status.SUCCEEDED:
             change = -current.amount
         Payment.objects.filter(pk=payment.pk).update(refunded=F("refunded") + change)
-        if status == Refund.Status.FAILED and payment.grant is not None and current.credit_taken:
-            ledger.restore(payment.grant, current.credit_taken, f"The refund {current.public_id} failed", now)
+        if status == Refund.Status.SUCCEEDED:
+            book_refund_made(current, now)
+        elif status == Refund.Status.FAILED:
+            book_refund_failed(current, current.status == Refund.Status.SUCCEEDED, now)
+            _restore_credit(payment, current, now)
         current.status, current.message, current.settled_at = status, message, now
         current.save(update_fields=["status", "message", "settled_at"])
         if status == Refund.Status.SUCCEEDED:
             announce_refund(current, now)
+
+
+def _restore_credit(payment: Payment, failed: Refund, now: datetime) -> None:
+    if payment.grant is not None and failed.credit_taken:
+        reason = f"The refund {failed.public_id} failed"
+        ledger.restore(payment.grant, failed.credit_taken, reason, failed.started_by, now, owed_for(payment))

@@ -23,6 +23,7 @@ from metering.invoicing.lifecycle import void
 from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
 from metering.money import cents_text
+from metering.payments.booked import book_settled_outside, owed_for
 from metering.payments.collecting.dunning import after_payment
 from metering.payments.collecting.in_progress import cancel_payment_in_progress, refuse_payment_in_progress
 from metering.payments.models import Payment, Refund
@@ -183,6 +184,7 @@ def _return_money(note: CreditNote, returnable: Returnable, reference: str, acto
             now,
             note=f"Credit note {note.number}",
             source=source_of(note),
+            against=owed_for(note),
         )
     if note.settlement == outside:
         _return_outside(note, money, returnable, reference, actor, now)
@@ -204,7 +206,8 @@ def _return_outside(
         raise InvalidParameter(
             f"Say where the refund can be found, in at most {LONGEST_REFERENCE} characters.", param="reference"
         )
-    _begin(note, returnable.by_hand, money, note.reason, actor, now, reference)
+    begun = _begin(note, returnable.by_hand, money, note.reason, actor, now, reference)
+    book_settled_outside(note, money - sum((refund.amount for refund in begun), NOTHING), actor, now)
     invoice = note.invoice
     details = {"amount": cents_text(money), "reference": reference}
     audit.record(actor, "credit_note.settled_outside", note.public_id, invoice.workspace, now=now, **details)

@@ -1,0 +1,150 @@
+"""What payments, refunds and disputes are in the journal. The table of all acts is in docs/journal.md."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from metering.invoicing.booked import receivable_of, write_off_reversed
+from metering.invoicing.credit_notes.models import CreditNote
+from metering.invoicing.models import Invoice
+from metering.journal.accounts import JournalAccount
+from metering.journal.balances import balance_of_account
+from metering.journal.entries import EntryDraft, Kind, Posting, Subaccount, between, credit, debit, opposite
+from metering.journal.post import post, post_many, posted_under
+from metering.payments.models import Dispute, Payment, Refund
+
+NOTHING = Decimal("0.00")
+CHANNELS = {Payment.Method.STRIPE: JournalAccount.MONEY_STRIPE, Payment.Method.BY_HAND: JournalAccount.MONEY_BANK}
+
+
+def money_of(payment: Payment) -> Subaccount:
+    return Subaccount(CHANNELS[Payment.Method(payment.method)], payment.public_id)
+
+
+def surplus_of(payment: Payment) -> Subaccount:
+    return Subaccount(JournalAccount.SURPLUS, payment.public_id)
+
+
+def owed_for(document: CreditNote | Payment) -> Subaccount:
+    """What a customer is to get back by a credit note, or of credit that a payment had bought."""
+    return Subaccount(JournalAccount.OWED_TO_CUSTOMER, document.public_id)
+
+
+def book_payment(payment: Payment, invoice: Invoice | None, now: datetime) -> None:
+    """Money that pays an invoice, or that is a surplus until it is assigned: before what is due is lowered by it.
+
+    What an uncollectible invoice is paid after all is owed again first.
+    """
+    paid = surplus_of(payment) if invoice is None else receivable_of(invoice)
+    entries = [_news(payment, Kind.PAYMENT_RECEIVED, between(payment.amount, money_of(payment), paid), payment.received_at)]
+    if invoice is not None and invoice.status == Invoice.Status.UNCOLLECTIBLE:
+        entries.insert(0, write_off_reversed(invoice, payment.amount, payment.public_id, payment.recorded_by, now))
+    post_many(entries, now)
+
+
+def book_refund_begun(refund: Refund, now: datetime) -> None:
+    """Out of what is owed for its credit note, or for the credit that was withdrawn for it, or out of a surplus.
+
+    What goes back beyond these stands as refunded ahead of a credit note.
+    """
+    payment = refund.payment
+    sources = [owed_for(refund.credit_note or payment), surplus_of(payment)]
+    ahead = Subaccount(JournalAccount.REFUNDED_AHEAD, payment.invoice.public_id if payment.invoice else payment.public_id)
+    postings, missing = [], refund.amount
+    for source in sources:
+        there = balance_of_account(payment.workspace_id, source.account, refund.currency, source.part)
+        used = min(there, missing)
+        postings.append(debit(source.account, used, source.part))
+        missing -= used
+    postings.append(debit(ahead.account, missing, ahead.part))
+    postings.append(credit(JournalAccount.REFUNDS_IN_PROGRESS, refund.amount, payment.public_id))
+    post(_of_refund(refund, Kind.REFUND_BEGUN, postings, refund.started_at), now)
+
+
+def book_refund_made(refund: Refund, now: datetime) -> None:
+    money = money_of(refund.payment)
+    progress = Subaccount(JournalAccount.REFUNDS_IN_PROGRESS, refund.payment.public_id)
+    post(_of_refund(refund, Kind.REFUND_MADE, between(refund.amount, progress, money), now), now)
+
+
+def book_refund_failed(refund: Refund, was_made: bool, now: datetime) -> None:
+    """What it was begun out of is owed as before; the money that was gone, or was on its way, is back."""
+    begun = posted_under(f"{Kind.REFUND_BEGUN}:{refund.public_id}")
+    back = opposite(begun)
+    if was_made:
+        money = money_of(refund.payment)
+        back = [*(each for each in back if each.amount < 0), debit(money.account, refund.amount, money.part)]
+    post(_of_refund(refund, Kind.REFUND_FAILED, back if begun else [], now), now)
+
+
+def book_settled_outside(note: CreditNote, amount: Decimal, actor: str, now: datetime) -> None:
+    """What a person gave back of a credit note without a refund here: refunded ahead of it, or sent in another way."""
+    invoice = note.invoice
+    ahead = balance_of_account(invoice.workspace_id, JournalAccount.REFUNDED_AHEAD, note.currency, invoice.public_id)
+    settled = min(ahead, amount)
+    postings = [
+        debit(JournalAccount.OWED_TO_CUSTOMER, amount, note.public_id),
+        credit(JournalAccount.REFUNDED_AHEAD, settled, invoice.public_id),
+        credit(JournalAccount.MONEY_OTHER, amount - settled, note.public_id),
+    ]
+    entry = EntryDraft(Kind.CREDIT_NOTE_SETTLED, invoice.workspace_id, note.public_id, note.currency, now, actor, postings)
+    post(entry, now)
+
+
+def book_dispute_opened(dispute: Dispute, now: datetime) -> None:
+    """The bank has the money until the dispute is over."""
+    held = between(dispute.amount, _in_dispute(dispute), money_of(dispute.payment))
+    post(_of_dispute(dispute, Kind.DISPUTE_OPENED, held, dispute.opened_at), now)
+
+
+def book_dispute_won(dispute: Dispute, now: datetime) -> None:
+    released = between(dispute.amount, money_of(dispute.payment), _in_dispute(dispute))
+    post(_of_dispute(dispute, Kind.DISPUTE_WON, released, now), now)
+
+
+def book_dispute_lost(dispute: Dispute, borne_by: Sequence[tuple[Subaccount, Decimal]], now: datetime) -> None:
+    """The money is gone. `borne_by` says out of what, as debits: the receivable of an invoice that is owed again, credit that
+    is withdrawn, a surplus. What they leave is a chargeback that we bear.
+    """
+    left = dispute.amount - sum((amount for _, amount in borne_by), NOTHING)
+    postings = [
+        *(debit(borne.account, amount, borne.part) for borne, amount in borne_by),
+        debit(JournalAccount.CHARGEBACKS, left),
+        credit(JournalAccount.IN_DISPUTE, dispute.amount, dispute.stripe_id),
+    ]
+    post(_of_dispute(dispute, Kind.DISPUTE_LOST, postings, now), now)
+
+
+def book_provider_fee(payment: Payment, amount: Decimal, about: str, happened_at: datetime, now: datetime) -> None:
+    """What Stripe keeps for a payment or a dispute; `about` is its id there, for which it is booked once."""
+    fee = between(amount, Subaccount(JournalAccount.PROVIDER_FEES), money_of(payment))
+    post(_news(payment, Kind.PROVIDER_FEE, fee, happened_at, key=f"{Kind.PROVIDER_FEE}:{about}"), now)
+
+
+def _in_dispute(dispute: Dispute) -> Subaccount:
+    return Subaccount(JournalAccount.IN_DISPUTE, dispute.stripe_id)
+
+
+def _news(payment: Payment, kind: Kind, postings: Sequence[Posting], happened_at: datetime, key: str = "") -> EntryDraft:
+    """About money that moved outside: where the books of its day are locked it is booked on the first open one."""
+    return EntryDraft(
+        kind=kind,
+        workspace_id=payment.workspace_id,
+        document=payment.public_id,
+        currency=payment.currency,
+        happened_at=happened_at,
+        actor=payment.recorded_by,
+        postings=postings,
+        key=key,
+        is_news=True,
+    )
+
+
+def _of_refund(refund: Refund, kind: Kind, postings: Sequence[Posting], happened_at: datetime) -> EntryDraft:
+    workspace, actor = refund.payment.workspace_id, refund.started_by
+    return EntryDraft(kind, workspace, refund.public_id, refund.currency, happened_at, actor, postings, is_news=True)
+
+
+def _of_dispute(dispute: Dispute, kind: Kind, postings: Sequence[Posting], happened_at: datetime) -> EntryDraft:
+    workspace = dispute.payment.workspace_id
+    return EntryDraft(kind, workspace, dispute.stripe_id, dispute.currency, happened_at, "stripe", postings, is_news=True)
