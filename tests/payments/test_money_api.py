@@ -92,7 +92,7 @@ def test_expired_credit_counts_only_for_the_usage_it_may_still_cover(acme: Works
 def test_credits_say_what_became_of_them(acme: Workspace, invoice: Invoice) -> None:
     grant = ledger.grant(acme, "purchased", Decimal("20"), "ops", NOW, note="Welcome", expires_at=at("12-01T00:00"))
     ledger.enter_uses_of_invoices({invoice.pk: [ledger.Use(grant, Decimal("12.34"))]}, "ops", NOW)
-    ledger.reverse_uses(invoice.pk, "voided", NOW)
+    ledger.reverse_uses(invoice.pk, "voided", "ops", NOW)
     ledger.reverse(grant, "by mistake", "ops", NOW, Decimal("7.00"))
     client = client_of(acme)
     shown = client.get("/api/v1/credits").json()
