@@ -5,7 +5,7 @@ adds to the balance or takes from it says so (`changed.py`); using credit up for
 not: the balance counted neither.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -98,10 +98,17 @@ def grant(
 
 def remaining_grants(workspace: Workspace) -> list[Remaining]:
     """What is left, in the order of use: promotional first, then goodwill, then purchased; sooner expiry, priority, age."""
-    sums = CreditEntry.objects.filter(workspace=workspace).order_by().values("grant").annotate(left=Sum("amount"))
-    lefts = {row["grant"]: row["left"] for row in sums.filter(left__gt=0)}
-    grants = CreditGrant.objects.filter(pk__in=lefts)
-    return [Remaining(each, lefts[each.pk]) for each in sorted(grants, key=_order_of_use)]
+    return remaining_by_workspace([workspace])[workspace.pk]
+
+
+def remaining_by_workspace(workspaces: Sequence[Workspace]) -> dict[int, list[Remaining]]:
+    """The same of many, by their primary keys."""
+    found: dict[int, list[Remaining]] = {each.pk: [] for each in workspaces}
+    sums = CreditEntry.objects.filter(workspace__in=list(found)).order_by().values_list("grant").annotate(left=Sum("amount"))
+    lefts = dict(sums.filter(left__gt=0))
+    for each in sorted(CreditGrant.objects.filter(pk__in=lefts) if lefts else (), key=_order_of_use):
+        found[each.workspace_id].append(Remaining(each, lefts[each.pk]))
+    return found
 
 
 def spent_on_invoices(workspace: Workspace) -> Decimal:

@@ -5,7 +5,7 @@ prints follows from its key and quantity, because a price in force never changes
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -83,23 +83,36 @@ def used(workspace: Workspace, start: datetime | None, end: datetime) -> Quantit
 
     At the rates of their price versions they come to the cost of the rollups; raises LedgerMismatch otherwise.
     """
-    rollups = DailyRollup.objects.filter(workspace=workspace, day__lt=end, price_id__gt=0, status__in=BILLED_STATUSES)
-    if start is not None:
-        rollups = rollups.filter(day__gte=start)
-    months = rollups.values("model_id", "price_id", tier=F("service_tier__name"), month=TruncMonth("day", tzinfo=UTC)).annotate(
-        **{each.name: _billed_sum(each) for each in COMPONENTS}, total_cost=Sum("cost")
-    )
-    rows: list[dict[str, Any]] = [dict(row) for row in months]
+    return used_by_workspace([workspace], start, end)[workspace.pk]
+
+
+def used_by_workspace(workspaces: Sequence[Workspace], start: datetime | None, end: datetime) -> dict[int, Quantities]:
+    """The same of many, by their primary keys."""
+    found: dict[int, Quantities] = {each.pk: {} for each in workspaces}
+    rows = _used_rows(list(found), start, end)
     prices = PriceVersion.objects.in_bulk({row["price_id"] for row in rows})
-    quantities: Quantities = {}
+    micros = {pk: {name: int(rate.scaleb(6)) for name, rate in rates_per_million(each).items()} for pk, each in prices.items()}
     for row in rows:
         price = prices.get(row["price_id"])
-        if price is None or row["total_cost"] != from_pico(sum(pico(price, name, row[name]) for name in NAMES)):
-            raise LedgerMismatch(f"{workspace.public_id} {row['month']:%Y-%m}, price {price or row['price_id']}: {row}")
+        if price is None or row["total_cost"] != from_pico(sum(row[name] * rate for name, rate in micros[price.pk].items())):
+            owner = next(each.public_id for each in workspaces if each.pk == row["workspace_id"])
+            raise LedgerMismatch(f"{owner} {row['month']:%Y-%m}, price {price or row['price_id']}: {row}")
+        quantities = found[row["workspace_id"]]
         for name in NAMES:
             if row[name]:
                 quantities[LineKey(row["month"], row["model_id"], row["tier"], price.public_id, name)] = row[name]
-    return quantities
+    return found
+
+
+def _used_rows(workspace_ids: list[int], start: datetime | None, end: datetime) -> list[dict[str, Any]]:
+    rollups = DailyRollup.objects.filter(
+        workspace__in=workspace_ids, day__lt=end, price_id__gt=0, status__in=BILLED_STATUSES
+    ).order_by()
+    if start is not None:
+        rollups = rollups.filter(day__gte=start)
+    what = {"tier": F("service_tier__name"), "month": TruncMonth("day", tzinfo=UTC)}
+    sums = {**{each.name: _billed_sum(each) for each in COMPONENTS}, "total_cost": Sum("cost")}
+    return [dict(row) for row in rollups.values("workspace_id", "model_id", "price_id", **what).annotate(**sums)]
 
 
 def _billed_sum(component: Component) -> Sum:

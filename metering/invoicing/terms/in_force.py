@@ -17,9 +17,16 @@ DEFAULT_NOTES = {
 
 def terms_of(workspace: Workspace) -> BillingTerms:
     """The workspace's terms; the defaults, not saved, where nothing was agreed."""
-    terms = BillingTerms.objects.filter(workspace=workspace).first() or BillingTerms()
-    terms.workspace = workspace
-    return terms
+    return terms_by_workspace([workspace])[workspace.pk]
+
+
+def terms_by_workspace(workspaces: Sequence[Workspace]) -> dict[int, BillingTerms]:
+    """The same of many, by their primary keys, with their tax rates."""
+    saved = BillingTerms.objects.filter(workspace__in=[each.pk for each in workspaces]).prefetch_related("tax_rates")
+    found = {terms.workspace_id: terms for terms in saved}
+    for workspace in workspaces:
+        found.setdefault(workspace.pk, BillingTerms()).workspace = workspace
+    return found
 
 
 def tax_rates_of(terms: BillingTerms) -> tuple[TaxShare, ...]:
@@ -40,7 +47,15 @@ def terms_notes(terms: BillingTerms) -> dict[str, str]:
 
 def pricing_of(workspace: Workspace) -> list[AgreedPricing]:
     """All that was ever agreed about discount and minimum, oldest first."""
-    return list(workspace.agreed_pricing.order_by("effective_from"))
+    return pricing_by_workspace([workspace])[workspace.pk]
+
+
+def pricing_by_workspace(workspaces: Sequence[Workspace]) -> dict[int, list[AgreedPricing]]:
+    """The same of many, by their primary keys."""
+    found: dict[int, list[AgreedPricing]] = {each.pk: [] for each in workspaces}
+    for agreed in AgreedPricing.objects.filter(workspace__in=list(found)).order_by("effective_from"):
+        found[agreed.workspace_id].append(agreed)
+    return found
 
 
 def in_force(agreed: Sequence[AgreedPricing], month: datetime) -> AgreedPricing:
