@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from django.db.models import prefetch_related_objects
+
 from metering.invoicing.as_json import invoice_summary_json
 from metering.invoicing.models import Invoice
 from metering.notifications.announce import News, announce_all
@@ -14,6 +16,8 @@ def announce_invoice(invoice: Invoice, type: str, now: datetime) -> None:
 
 
 def announce_invoices(news: Iterable[tuple[Invoice, str]], now: datetime) -> None:
+    told = list(news)
+    prefetch_related_objects([invoice for invoice, _ in told], "credit_notes")
     announce_all(
-        [News(each.workspace, type, f"{type}:{each.public_id}", invoice_summary_json(each)) for each, type in news], now
+        [News(each.workspace, type, f"{type}:{each.public_id}", invoice_summary_json(each)) for each, type in told], now
     )
