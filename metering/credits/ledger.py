@@ -123,17 +123,6 @@ def remaining_of_grant(given: CreditGrant) -> Decimal:
     return left
 
 
-def draw(lefts: Iterable[Remaining], amount: Decimal) -> list[Use]:
-    """At most `amount` out of what is left, in its order. Writes nothing."""
-    uses = []
-    for each in lefts:
-        used = min(each.left, amount)
-        if used > 0:
-            uses.append(Use(each.grant, used))
-            amount -= used
-    return uses
-
-
 def remaining_after(lefts: Iterable[Remaining], uses: Iterable[Use]) -> list[Remaining]:
     """What would be left after the uses."""
     spent = {use.grant.pk: use.amount for use in uses}
@@ -217,9 +206,9 @@ def restore(
 
 
 def write_off(given: CreditGrant, now: datetime) -> Decimal:
-    """Enters the expiry of what is left of a grant, once, with its workspace held."""
+    """Enters the expiry of what is left of a grant, with its workspace held: again where credit came back after it expired."""
     left = remaining_of_grant(given)
-    if left <= 0 or given.entries.filter(kind=CreditEntry.Kind.EXPIRY).exists():
+    if left <= 0:
         return NOTHING
     _enter(given, CreditEntry.Kind.EXPIRY, -left, EXPIRY, now)
     return left

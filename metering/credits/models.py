@@ -81,9 +81,7 @@ class CreditEntry(models.Model):
                 condition=Q(invoice__isnull=False),
                 name="one_credit_entry_per_grant_invoice_and_kind",
             ),
-            models.UniqueConstraint(
-                fields=["grant", "kind"], condition=Q(kind__in=["grant", "expiry"]), name="granted_and_expired_once"
-            ),
+            models.UniqueConstraint(fields=["grant"], condition=Q(kind="grant"), name="granted_once"),
         ]
 
     def __str__(self) -> str:

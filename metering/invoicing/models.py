@@ -103,7 +103,7 @@ class Invoice(models.Model):
     # What the page prints of seller and buyer, copied at finalization: {name, address, tax_id, email}.
     seller = models.JSONField(default=dict)
     buyer = models.JSONField(default=dict)
-    # The terms it was made by, for later adjustments of its month: {"discount_percent", "minimum_commitment"}.
+    # By month that it bills, the terms it was made by and what of its taxes is for it, for later adjustments of that month.
     terms = models.JSONField(default=dict)
     # What it must or may say: {"tax_note", "purchase_order"}.
     notes = models.JSONField(default=dict)
@@ -118,6 +118,8 @@ class Invoice(models.Model):
     paid_at = models.DateTimeField(null=True)
     payment_reference = models.CharField(max_length=200, blank=True, default="")
     voided_at = models.DateTimeField(null=True)
+    # When a person had a void invoice's month billed again; until then what it billed of that month waits for it.
+    reissued_at = models.DateTimeField(null=True)
     # Why it was voided, or marked as uncollectible.
     status_reason = models.CharField(max_length=300, default="")
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import Q
 from django.http import StreamingHttpResponse
 
 from metering.credits.models import CreditEntry
@@ -88,28 +89,37 @@ def invoices(period: Period, workspace: Workspace | None) -> Iterator[Row]:
 
 
 def lines(period: Period, workspace: Workspace | None) -> Iterator[Row]:
-    """Of the invoices finalized in the period."""
-    found = InvoiceLine.objects.filter(invoice__finalized_at__gte=period.start, invoice__finalized_at__lt=period.end)
-    if workspace is not None:
-        found = found.filter(invoice__workspace=workspace)
-    ordered = found.select_related("invoice__workspace").order_by("invoice__finalized_at", "invoice_id", "position")
-    for line in ordered.iterator(AT_ONCE):
-        yield [
-            line.invoice.number,
-            line.invoice.workspace.public_id,
-            line.public_id,
-            line.kind,
-            line.description,
-            line.model,
-            line.service_tier,
-            line.component,
-            f"{line.period_start:%Y-%m}",
-            line.quantity,
-            rate_text(line.rate_per_million) if line.component else "",
-            exact_text(line.amount_exact),
-            cents_text(line.amount),
-            line.invoice.currency,
-        ]
+    """Of the invoices finalized in the period, then below zero those of invoices voided in it; neither where both were.
+
+    So lines of a void invoice come to nothing, and what was exported of an ended month stays.
+    """
+    finalized = Q(invoice__finalized_at__gte=period.start, invoice__finalized_at__lt=period.end)
+    voided = Q(invoice__voided_at__gte=period.start, invoice__voided_at__lt=period.end)
+    for of_lines, sign in ((finalized & ~voided, 1), (voided & ~finalized, -1)):
+        found = InvoiceLine.objects.filter(of_lines)
+        if workspace is not None:
+            found = found.filter(invoice__workspace=workspace)
+        ordered = found.select_related("invoice__workspace").order_by("invoice__finalized_at", "invoice_id", "position")
+        yield from (_line(each, sign) for each in ordered.iterator(AT_ONCE))
+
+
+def _line(line: InvoiceLine, sign: int) -> Row:
+    return [
+        line.invoice.number,
+        line.invoice.workspace.public_id,
+        line.public_id,
+        line.kind,
+        line.description if sign > 0 else f"Voided: {line.description}",
+        line.model,
+        line.service_tier,
+        line.component,
+        f"{line.period_start:%Y-%m}",
+        sign * line.quantity,
+        rate_text(line.rate_per_million) if line.component else "",
+        exact_text(sign * line.amount_exact),
+        cents_text(sign * line.amount),
+        line.invoice.currency,
+    ]
 
 
 def payments(period: Period, workspace: Workspace | None) -> Iterator[Row]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from metering.invoicing.composing.withdrawn import withdrawn_tokens
+from metering.invoicing.composing.withdrawn import explained_tokens
 from metering.invoicing.models import Invoice
 from metering.money import cents_text, exact_text, round_to_cents
 from metering.periods import Period
@@ -52,13 +52,19 @@ WHERE i.status IN ('open', 'paid', 'uncollectible') AND l.kind IN ('usage', 'adj
 """
 
 # Tokens that finalized invoices bill beyond those in the rollups: twice, never used, or taken back since (withdrawn.py). What
-# they bill less is not yet billed, and no difference.
+# they bill less is not yet billed, and no difference. What a void invoice billed of its month is left to its reissue.
+WAITS = """(i.status = 'void' AND i.reissued_at IS NULL AND l.period_start = i.period_start AND NOT EXISTS (
+    SELECT FROM metering_invoice other WHERE other.workspace_id = i.workspace_id AND other.period_start = i.period_start
+      AND (other.status <> 'void' OR other.id > i.id)))"""
+RIGHT = """(CASE WHEN billed.waiting > 0 THEN greatest(coalesce(used.tokens, 0) - billed.waiting, 0)
+    ELSE coalesce(used.tokens, 0) - billed.waiting END)"""
 OVERBILLED = f"""
 WITH billed AS (
     SELECT i.workspace_id, l.period_start AS month, l.language_model_id AS model_id, l.service_tier, l.price, l.component,
-           sum(l.quantity) AS tokens, max(i.finalized_at) AS finalized_at
+           coalesce(sum(l.quantity) FILTER (WHERE i.status <> 'void'), 0) AS tokens,
+           coalesce(sum(l.quantity) FILTER (WHERE i.status = 'void'), 0) AS waiting
     FROM metering_invoiceline l JOIN metering_invoice i ON i.id = l.invoice_id
-    WHERE i.status IN ('open', 'paid', 'uncollectible') AND l.kind IN ('usage', 'adjustment')
+    WHERE (i.status IN ('open', 'paid', 'uncollectible') OR {WAITS}) AND l.kind IN ('usage', 'adjustment')
       AND (%(start)s::timestamptz IS NULL OR l.period_start = %(start)s)
     GROUP BY 1, 2, 3, 4, 5, 6
 ), months AS (
@@ -72,11 +78,11 @@ WITH billed AS (
     FROM months JOIN metering_servicetier t ON t.id = service_tier_id JOIN metering_priceversion p ON p.id = price_id,
     LATERAL (VALUES {", ".join(f"('{name}', {name})" for name in QUANTITIES_ALONE)}) AS part (component, tokens)
 )
-SELECT w.public_id, m.slug, coalesce(used.tokens, 0), billed.tokens, billed.finalized_at,
+SELECT w.public_id, m.slug, {RIGHT}, billed.tokens,
        workspace_id, month, model_id, service_tier, price, component
 FROM billed LEFT JOIN used USING (workspace_id, month, model_id, service_tier, price, component)
 JOIN workspaces_workspace w ON w.id = workspace_id JOIN metering_languagemodel m ON m.id = model_id
-WHERE billed.tokens > coalesce(used.tokens, 0) ORDER BY w.public_id, month, m.slug, service_tier, price, component
+WHERE billed.tokens > {RIGHT} ORDER BY w.public_id, month, m.slug, service_tier, price, component
 """  # noqa: S608  # constants
 
 # Sequences whose last number is not the count of the numbers given. A number without its last digits names its sequence
@@ -144,9 +150,9 @@ def invoice_differences(period: Period | None = None) -> list[dict[str, Any]]:
 def overbilled(scope: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """What is billed beyond the ledger and beyond what was taken back since, in tokens."""
     found = fetch_rows(OVERBILLED, scope)
-    withdrawn = withdrawn_tokens((tuple(item), finalized_at) for _, _, _, _, finalized_at, *item in found)
-    for workspace, slug, used, billed, _, *item in found:
-        most = used + withdrawn.get(tuple(item), 0)
+    explained = explained_tokens(tuple(item) for _, _, _, _, *item in found)
+    for workspace, slug, right, billed, *item in found:
+        most = right + explained.get(tuple(item), 0)
         if billed > most:
             _, month, _, tier, price, component = item
             what = {"workspace_id": workspace, "month": f"{month:%Y-%m}", "model": slug, "service_tier": tier}

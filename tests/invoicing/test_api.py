@@ -44,7 +44,7 @@ def test_an_invoice_shows_every_field(use: Meter, key: APIKey, acme: Workspace, 
         "object": "invoice",
         "id": invoice.public_id,
         "number": "OMX-2026-00001",
-        "status": "open",
+        "status": "paid",
         "period_start": "2026-09-01T00:00:00Z",
         "period_end": "2026-10-01T00:00:00Z",
         "seller": {"name": "Omixa Cloud", "address": "", "tax_id": ""},
@@ -103,7 +103,7 @@ def test_an_invoice_shows_every_field(use: Meter, key: APIKey, acme: Workspace, 
         "currency": "USD",
         "finalized_at": "2026-10-15T12:00:00Z",
         "due_at": "2026-10-29T12:00:00Z",
-        "paid_at": None,
+        "paid_at": "2026-10-15T12:00:00Z",
     }
 
 
@@ -123,7 +123,7 @@ def test_invoices_are_listed_newest_month_first_by_page(use: Meter, key: APIKey,
 
 
 def test_invoices_are_filtered_by_status(use: Meter, key: APIKey, admin: APIClient) -> None:
-    use(key, "08-10T00:00", "09-10T00:00")
+    use(key, "08-10T00:00", "09-10T00:00", usage=tokens(input=1_000_000))
     finalized(AUGUST)
     closed(SEPTEMBER)
     found = {status: admin.get(URL, {"status": status}).json()["data"] for status in ("draft", "open", "paid")}

@@ -10,6 +10,7 @@ import pytest
 import time_machine
 
 from metering.credits import ledger
+from metering.invoicing.lifecycle.void import void
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.models import BillingTerms
 from metering.payments import exports
@@ -74,6 +75,27 @@ def test_lines_add_up_to_their_invoices(acme: Workspace, invoice: Invoice) -> No
         "150.000000000000",
         "150.00",
     )
+
+
+def test_lines_of_a_void_invoice_come_to_nothing_and_an_exported_month_stays(
+    acme: Workspace, use: Meter, invoice: Invoice
+) -> None:
+    october = {"end": "2026-11-01T00:00:00Z"}
+    november = {"start": "2026-11-01T00:00:00Z", "end": "2026-12-01T00:00:00Z"}
+    other = an_invoice(acme, use, month="08")
+    void(other.pk, "wrong address", "ops", NOW)
+    before = export(acme, "lines", **october)
+    assert [(row["number"], row["amount"]) for row in before] == [(invoice.number, "150.00")]
+    void(invoice.pk, "wrong address", "ops", datetime(2026, 11, 3, tzinfo=UTC))
+    assert export(acme, "lines", **october) == before
+    (row,) = export(acme, "lines", **november)
+    assert (row["number"], row["line_id"], row["description"]) == (
+        invoice.number,
+        before[0]["line_id"],
+        "Voided: codex-mini, input",
+    )
+    assert (row["quantity"], row["amount_exact"], row["amount"]) == ("-100000000", "-150.000000000000", "-150.00")
+    assert export(acme, "lines", start=OCTOBER["start"], end=november["end"]) == []
 
 
 def test_every_movement_of_credits(acme: Workspace, use: Meter) -> None:

@@ -53,7 +53,7 @@ JOURNAL = JOURNAL_ROWS.keys()
 TIMES = {"django_celery_beat_crontabschedule", "django_celery_beat_intervalschedule"}
 NEW_COLUMNS = [
     *("suspensions", "holds", "top_ups_stopped_at", "allowed_models", "refuses_unpriced"),
-    *("frozen_at", "frozen_reason", "frozen_by_id", "frozen_by_key_id"),
+    *("frozen_at", "frozen_reason", "frozen_by_id", "frozen_by_key_id", "reissued_at"),
 ]
 SENTENCES = """
 UPDATE public.workspaces_workspace SET suspended_at = now(),

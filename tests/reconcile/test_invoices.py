@@ -105,7 +105,7 @@ def test_a_difference_says_what_was_expected_and_what_was_found(use: Meter, key:
 
 def test_tokens_billed_twice_are_named_though_each_invoice_agrees_with_itself(use: Meter, key: APIKey, acme: Workspace) -> None:
     use(key, "08-10T00:00", "08-11T00:00", usage=MILLION)
-    use(key, "09-10T00:00", "09-11T00:00", usage=tokens(input=3000, cached=1000, output=500))
+    use(key, "09-10T00:00", "09-11T00:00", usage=tokens(input=3_000_000, cached=1_000_000, output=500))
     finalized(AUGUST)
     (september,) = finalized()
     use(make_key(make_workspace("Rival")), "09-10T00:00", usage=MILLION)
@@ -120,8 +120,8 @@ def test_tokens_billed_twice_are_named_though_each_invoice_agrees_with_itself(us
         "service_tier": "default",
         "price_id": price,
         "component": "cached_input",
-        "expected": "at most 2000",
-        "found": "4000",
+        "expected": "at most 2000000",
+        "found": "4000000",
     }
     assert invoice_differences() == invoice_differences(SEPTEMBER) == [twice]
     assert invoice_differences(AUGUST) == []

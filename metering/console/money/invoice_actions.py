@@ -190,6 +190,9 @@ def reissue_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpRes
 
     def act(asked: dict[str, Any]) -> HttpResponse:
         draft = reissue(invoice.pk, actor_of(request), timezone.now())
+        if draft is None:
+            text = f"{invoice.period_start:%B %Y} comes to nothing by itself: what is left of it goes to the next invoice."
+            return _done(request, invoice, text)
         text = f"The draft for {invoice.period_start:%B %Y} is here. Finalize it, or leave it to the next run of the schedule."
         return _done(request, draft, text)
 

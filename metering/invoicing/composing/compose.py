@@ -1,20 +1,23 @@
 """An invoice worked out and rounded, before anything is written: for drafts, finalization and the preview alike."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 
-from metering.credits.ledger import AFTER_TAX, BEFORE_TAX, Remaining, Use, draw, drawn, remaining_grants
+from metering.credits.ledger import AFTER_TAX, BEFORE_TAX, Remaining, Use, drawn, remaining_after
 from metering.invoicing.composing.adjustments import not_yet_billed
+from metering.invoicing.composing.books import Books
+from metering.invoicing.composing.credit_uses import draw_by_month, pays_for
 from metering.invoicing.composing.discounts_and_minimums import Agreed, agreed_json, discount_and_minimum_lines
 from metering.invoicing.composing.lines import DraftLine, draft_lines
-from metering.invoicing.composing.taxes import Tax, TaxShare, taxed
-from metering.invoicing.models import InvoiceLine
-from metering.invoicing.terms.in_force import terms_notes, terms_of
+from metering.invoicing.composing.read import read_books
+from metering.invoicing.composing.taxes import MonthPart, Tax, lowered, taxed
+from metering.invoicing.models import Invoice, InvoiceLine
+from metering.invoicing.terms.in_force import terms_notes
 from metering.invoicing.terms.models import BillingTerms
 from metering.money import WIDE, round_to_cents, share_out
 from metering.periods import Period
@@ -74,6 +77,10 @@ class InvoicePreview:
     def still_due(self) -> Decimal:
         return self.amount_due
 
+    def leaves_of(self, credit: Sequence[Remaining]) -> list[Remaining]:
+        """What would be left of the credit after it."""
+        return remaining_after(credit, [*self.promotional_uses, *self.credit_uses])
+
     @property
     def is_billable(self) -> bool:
         """A month that comes to nothing, or to a credit, has no draft: its lines wait for the next one."""
@@ -95,52 +102,73 @@ class InvoicePreview:
 
 
 def compose(
-    workspace: Workspace, period: Period, since: datetime | None = None, credit: Sequence[Remaining] | None = None
+    workspace: Workspace,
+    period: Period,
+    since: datetime | None = None,
+    credit: Sequence[Remaining] | None = None,
+    books: Books | None = None,
 ) -> InvoicePreview:
     """The invoice for `period` as the ledger stands; a sandbox's is empty. Writes nothing; raises LedgerMismatch.
 
-    With `since`, as if other invoices billed all that lies before; with `credit`, as if so much credit were left.
+    With `since`, as if other invoices billed all that lies before; with `credit`, as if so much credit were left, and without
+    it as drafts of earlier months leave it. `books` that reach to its end save reading them.
     """
-    terms = terms_of(workspace)
-    lines, agreed, carried = ([], {}, []) if workspace.sandbox else lines_and_terms(terms, period, since)
+    books = books or read_books(workspace, period.end)
+    if credit is None:
+        credit = credit_after_drafts(books, period)
+    return composed(books, period, since, credit)
+
+
+def credit_after_drafts(books: Books, period: Period) -> Sequence[Remaining]:
+    """What the drafts of earlier months, as they would be written now, leave of the credit."""
+    credit = books.credit
+    for draft in books.drafts_before(period) if credit else ():
+        credit = composed(books, draft.period, None, credit).leaves_of(credit)
+    return credit
+
+
+def composed(books: Books, period: Period, since: datetime | None, credit: Sequence[Remaining]) -> InvoicePreview:
+    lines, agreed, carried = ([], {}, []) if books.workspace.sandbox else lines_and_terms(books, period, since)
     subtotal_exact = Decimal(0)
     for line in lines:
         subtotal_exact = WIDE.add(subtotal_exact, line.amount_exact)
     subtotal = round_to_cents(subtotal_exact) + NOTHING  # adding zero turns -0.00 into 0.00
     shares = share_out(subtotal, [line.amount_exact for line in lines])
-    usable = [each for each in (remaining_grants(workspace) if credit is None else credit) if is_usable(each, period)]
-    promotional = draw([each for each in usable if each.grant.kind in BEFORE_TAX], subtotal)
-    taxes = taxed(parts_of(lines, shares, agreed, period), drawn(promotional))
+    parts: Sequence[MonthPart] = parts_of(lines, shares, agreed, period)
+    before_tax, after_tax = ([each for each in credit if each.grant.kind in kinds] for kinds in (BEFORE_TAX, AFTER_TAX))
+    promotional, parts = draw_promotional(before_tax, parts, subtotal)
+    taxes, month_taxes = taxed(parts, books.charged.of)
     total = subtotal - drawn(promotional) + sum((tax.amount for tax in taxes), NOTHING)
-    notes = terms_notes(terms) | ({"carried": carried_text(carried)} if carried else {})
+    payable = {part.month: part.taxable + sum((tax.amount for tax in month_taxes[part.month]), NOTHING) for part in parts}
+    notes = terms_notes(books.terms) | ({"carried": carried_text(carried)} if carried else {})
+    billed = {month: agreed[month] for month in sorted({line.key.month for line in lines})}
     return InvoicePreview(
-        workspace=workspace,
+        workspace=books.workspace,
         period=period,
-        currency=workspace.currency,
-        terms=terms,
+        currency=books.workspace.currency,
+        terms=books.terms,
         lines=tuple(line.showing(share) for line, share in zip(lines, shares, strict=True)),
         subtotal_exact=subtotal_exact,
         subtotal=subtotal,
         promotional_uses=promotional,
-        credit_uses=draw([each for each in usable if each.grant.kind in AFTER_TAX], total),
+        credit_uses=draw_by_month(after_tax, payable, total)[0],
         taxes=taxes,
-        agreed=agreed_json({month: agreed[month] for month in sorted({line.key.month for line in lines})}),
+        agreed=agreed_json(billed, month_taxes),
         notes=notes,
     )
 
 
 def lines_and_terms(
-    terms: BillingTerms, period: Period, since: datetime | None
+    books: Books, period: Period, since: datetime | None
 ) -> tuple[list[DraftLine], dict[datetime, Agreed], list[datetime]]:
     """The lines in their order, the terms they follow, and the earlier months that had no invoice of their own."""
-    workspace = terms.workspace
-    unbilled = not_yet_billed(workspace, period, since)
-    others, agreed = discount_and_minimum_lines(terms, unbilled, period)
-    usage = draft_lines(unbilled.left, period)
+    unbilled = not_yet_billed(books, period, since)
+    others, agreed = discount_and_minimum_lines(books, unbilled, period)
+    usage = draft_lines(unbilled.left, period, books.prices, books.models)
     lines = sorted([*usage, *others], key=lambda line: (is_adjustment(line, period), line.period.start, line.kind in CHARGES))
     earlier = {line.period.start for line in lines if line.period.start < period.start}
-    issued = workspace.invoices.exclude(status="draft").filter(period_start__in=earlier)
-    return lines, agreed, sorted(earlier - set(issued.values_list("period_start", flat=True)))
+    issued = {each.month for each in books.invoices if each.status != Invoice.Status.DRAFT}
+    return lines, agreed, sorted(earlier - issued)
 
 
 CHARGES = (InvoiceLine.Kind.DISCOUNT, InvoiceLine.Kind.MINIMUM)
@@ -148,22 +176,26 @@ CHARGES = (InvoiceLine.Kind.DISCOUNT, InvoiceLine.Kind.MINIMUM)
 
 def parts_of(
     lines: Sequence[DraftLine], shares: Sequence[Decimal], agreed: Mapping[datetime, Agreed], own: Period
-) -> list[tuple[Decimal, tuple[TaxShare, ...]]]:
-    """What the lines show, summed by how their months are taxed, the invoice's own month first."""
-    parts = {agreed[own.start].taxes: NOTHING} if agreed else {}
+) -> list[MonthPart]:
+    """What the lines show, summed by month, the invoice's own first."""
+    months = {own.start: NOTHING} if agreed else {}
     for line, share in zip(lines, shares, strict=True):
-        taxes = agreed[line.key.month].taxes
-        parts[taxes] = parts.get(taxes, NOTHING) + share
-    return [(amount, taxes) for taxes, amount in parts.items()]
+        months[line.key.month] = months.get(line.key.month, NOTHING) + share
+    return [MonthPart(month, amount, agreed[month].taxes) for month, amount in months.items()]
+
+
+def draw_promotional(
+    lefts: Sequence[Remaining], parts: Sequence[MonthPart], subtotal: Decimal
+) -> tuple[list[Use], Sequence[MonthPart]]:
+    """Promotional credit, and the parts less what it pays of each: in proportion where all of it is good for all of them."""
+    uses, paid = draw_by_month(lefts, {part.month: part.amount for part in parts}, subtotal)
+    if all(pays_for(use.grant, part.month) for use in uses for part in parts if part.amount > 0):
+        return uses, lowered(parts, drawn(uses))
+    return uses, [replace(part, promotional=paid[part.month]) for part in parts]
 
 
 def is_adjustment(line: DraftLine, own: Period) -> bool:
     return line.kind == InvoiceLine.Kind.ADJUSTMENT or line.period.start != own.start
-
-
-def is_usable(each: Remaining, period: Period) -> bool:
-    """Credit counts for every month in which it was valid for a time."""
-    return each.grant.expires_at is None or each.grant.expires_at > period.start
 
 
 def carried_text(months: Sequence[datetime]) -> str:

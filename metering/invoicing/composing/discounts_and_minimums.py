@@ -6,21 +6,19 @@ first billed by, its taxes among them.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Sum
-
-from metering.catalogue.models import PriceVersion
 from metering.invoicing.composing.adjustments import Unbilled
-from metering.invoicing.composing.lines import DraftLine, LineKey, amount_of, prices_of
-from metering.invoicing.composing.taxes import TaxShare, rates_from
+from metering.invoicing.composing.books import BookedInvoice, Books
+from metering.invoicing.composing.lines import DraftLine, LineKey, Quantities, amount_of
+from metering.invoicing.composing.taxes import Tax, TaxShare, rates_from
 from metering.invoicing.models import Invoice, InvoiceLine
-from metering.invoicing.terms.in_force import in_force, pricing_of, tax_rates_of
-from metering.invoicing.terms.models import AgreedPricing, BillingTerms
+from metering.invoicing.terms.in_force import in_force
+from metering.invoicing.terms.models import AgreedPricing
 from metering.money import ONE_PICO, WIDE, cents_text
 from metering.periods import Period, month_of, next_month
 
@@ -45,61 +43,77 @@ class Agreed:
     taxes: tuple[TaxShare, ...]
 
 
-@dataclass(slots=True)
-class BilledCharges:
-    """What finalized invoices say of earlier months: what each was first billed by, and sums by (month, kind)."""
-
-    agreed: dict[datetime, Agreed] = field(default_factory=dict)
-    amounts: dict[tuple[datetime, str], Decimal] = field(default_factory=dict)
+Charges = dict[str, Decimal]
 
 
 def discount_and_minimum_lines(
-    terms: BillingTerms, unbilled: Unbilled, period: Period
+    books: Books, unbilled: Unbilled, period: Period
 ) -> tuple[list[DraftLine], dict[datetime, Agreed]]:
     """The discount and minimum lines of the invoice for `period`, and what holds for each month it looks at."""
-    billed = billed_charges(terms, unbilled, period)
-    usage = usage_by_month(unbilled)
-    pricing, taxes = pricing_of(terms.workspace), tax_rates_of(terms)
-    looked_at = {*usage, *billed.agreed, *committed_months(pricing, unbilled.start, period), period.start}
-    agreed = {
-        month: billed.agreed.get(month) or agreed_on(month, pricing, taxes) for month in sorted(looked_at - unbilled.voided)
-    }
+    usage, waits, waiting = (usage_by_month(each, books) for each in (unbilled.used, unbilled.waits, unbilled.waiting))
+    start = unbilled.start
+    invoiced = {month for month in (*books.billed.invoices, *books.waiting.invoices) if start is None or month >= start}
+    looked_at = {*usage, *invoiced, *committed_months(books.pricing, start, period), period.start}
+    agreed = {month: agreed_for(month, books, period) for month in sorted(looked_at) if month < period.end}
     lines = []
     for month, what in agreed.items():
-        used = usage.get(month, MonthUsage())
-        discount = -percent_of(used.at_list_price, what.discount_percent)
-        topped_up = max(NOTHING, what.minimum - (used.total + discount))
-        for kind, should in ((InvoiceLine.Kind.DISCOUNT, discount), (InvoiceLine.Kind.MINIMUM, topped_up)):
-            missing = WIDE.subtract(should, billed.amounts.get((month, kind), NOTHING))
+        should = charges_on(usage.get(month), what)
+        if month in books.waiting.invoices and month < period.start:
+            should = less(should, waiting_charges(books, month, waits.get(month), waiting.get(month), what))
+        for kind in KINDS:
+            missing = WIDE.subtract(should[kind], books.billed.charges.get((month, kind), NOTHING))
             if missing:
                 lines.append(line(kind, month, missing, what, period))
     return lines, agreed
 
 
-def usage_by_month(unbilled: Unbilled) -> dict[datetime, MonthUsage]:
-    prices: dict[str, PriceVersion] = prices_of(unbilled.used)
+def charges_on(used: MonthUsage | None, what: Agreed) -> Charges:
+    """What a month's discount and minimum should come to, exact USD."""
+    used = used or MonthUsage()
+    discount = -percent_of(used.at_list_price, what.discount_percent)
+    topped_up = max(NOTHING, what.minimum - (used.total + discount))
+    return {InvoiceLine.Kind.DISCOUNT: discount, InvoiceLine.Kind.MINIMUM: topped_up}
+
+
+def waiting_charges(
+    books: Books, month: datetime, waits: MonthUsage | None, waiting: MonthUsage | None, what: Agreed
+) -> Charges:
+    """What a void invoice says of its month's discount and minimum, moved by what became of its usage since."""
+    said = {kind: books.waiting.charges.get((month, kind), NOTHING) for kind in KINDS}
+    moved = less(charges_on(waiting, what), charges_on(waits, what))
+    return {kind: WIDE.add(said[kind], moved[kind]) for kind in KINDS}
+
+
+def less(charges: Charges, others: Charges) -> Charges:
+    return {kind: WIDE.subtract(charges[kind], others[kind]) for kind in KINDS}
+
+
+def usage_by_month(quantities: Quantities, books: Books) -> dict[datetime, MonthUsage]:
     months: dict[datetime, MonthUsage] = defaultdict(MonthUsage)
-    for key, quantity in unbilled.used.items():
-        amount, month = amount_of(key, quantity, prices), months[key.month]
+    for key, quantity in quantities.items():
+        amount, month = amount_of(key, quantity, books.prices), months[key.month]
         month.total = WIDE.add(month.total, amount)
-        if prices[key.price].workspace_id is None:
+        if books.prices[key.price].workspace_id is None:
             month.at_list_price = WIDE.add(month.at_list_price, amount)
     return months
 
 
-def billed_charges(terms: BillingTerms, unbilled: Unbilled, period: Period) -> BilledCharges:
-    lines = InvoiceLine.objects.filter(
-        invoice__workspace=terms.workspace, invoice__status__in=Invoice.FINALIZED, period_start__lt=period.end
-    )
-    if unbilled.start is not None:
-        lines = lines.filter(period_start__gte=unbilled.start)
-    first = lines.order_by("period_start", "invoice__finalized_at", "invoice_id").distinct("period_start")
-    sums = lines.filter(kind__in=KINDS).order_by().values_list("period_start", "kind").annotate(amount=Sum("amount_exact"))
-    kept = first.values_list("period_start", "invoice__terms", "invoice__taxes")
-    return BilledCharges(
-        agreed={month: agreed_then(month, agreed, taxes) for month, agreed, taxes in kept},
-        amounts={(month, kind): amount for month, kind, amount in sums},
-    )
+def agreed_for(month: datetime, books: Books, own: Period) -> Agreed:
+    """A month keeps what its invoice says, or else the first that billed something of it.
+
+    While its invoice is void, later invoices follow the discount and the minimum that waits on it. Its reissue follows what
+    is agreed now. Its taxes are those of the first invoice that stands, or today's.
+    """
+    of_month = [each for each in books.invoices if each.month == month and each.status != Invoice.Status.DRAFT]
+    others = books.billed.invoices.get(month, ())
+    stands = [each for each in books.invoices if each.id in others]
+    first = min(stands, key=lambda each: (each.month != month, each.finalized_at, each.id), default=None)
+    now = agreed_on(month, books.pricing, books.taxes)
+    if first is None or (of_month and first.month != month):
+        taxes = now.taxes if first is None else agreed_then(month, first).taxes
+        pricing = agreed_then(month, of_month[-1]) if month in books.waiting.invoices and month < own.start else now
+        return replace(pricing, taxes=taxes)
+    return agreed_then(month, first)
 
 
 def committed_months(pricing: Sequence[AgreedPricing], start: datetime | None, own: Period) -> Iterator[datetime]:
@@ -118,23 +132,26 @@ def agreed_on(month: datetime, pricing: Sequence[AgreedPricing], taxes: tuple[Ta
     return Agreed(found.discount_percent, found.minimum_commitment or Decimal("0.00"), taxes)
 
 
-def agreed_then(month: datetime, kept: dict[str, Any], taxes: list[dict[str, Any]]) -> Agreed:
-    """Of a month's first invoice, from `Invoice.terms` and `Invoice.taxes`: the older ones tax all their months alike."""
-    found = kept.get(f"{month:%Y-%m}", {})
+def agreed_then(month: datetime, invoice: BookedInvoice) -> Agreed:
+    """As an invoice that billed the month keeps it: the older ones tax all their months alike."""
+    found = invoice.terms.get(f"{month:%Y-%m}", {})
     return Agreed(
         Decimal(found.get("discount_percent", "0")),
         Decimal(found.get("minimum_commitment", "0.00")),
-        rates_from(found.get("taxes", taxes)),
+        rates_from(found.get("taxes", invoice.taxes)),
     )
 
 
-def agreed_json(agreed: dict[datetime, Agreed]) -> dict[str, dict[str, Any]]:
-    """As an invoice keeps it, by month: {"2026-10": {"discount_percent", "minimum_commitment", "taxes": [{name, percent}]}}."""
+def agreed_json(agreed: Mapping[datetime, Agreed], taxed: Mapping[datetime, Sequence[Tax]]) -> dict[str, dict[str, Any]]:
+    """As an invoice keeps it, by month, with what of its taxes is for that month: {"2026-10": {"discount_percent",
+    "minimum_commitment", "taxes": [{name, percent}], "taxed": [{name, percent, taxable, amount}]}}.
+    """
     return {
         f"{month:%Y-%m}": {
             "discount_percent": f"{what.discount_percent:f}",
             "minimum_commitment": cents_text(what.minimum),
             "taxes": [rate.as_json() for rate in what.taxes],
+            "taxed": [tax.as_json() for tax in taxed.get(month, ())],
         }
         for month, what in agreed.items()
     }

@@ -123,14 +123,14 @@ def _billed_sum(component: Component) -> Sum:
     return Sum(billed)
 
 
-def draft_lines(quantities: Mapping[LineKey, int], own: Period) -> list[DraftLine]:
+def draft_lines(
+    quantities: Mapping[LineKey, int], own: Period, prices: Mapping[str, PriceVersion], models: Mapping[int, LanguageModel]
+) -> list[DraftLine]:
     """Quantities of tokens as lines of the invoice for `own`: its own month as usage, the rest as adjustments.
 
     Usage comes first, then the adjustments month by month; within a month by model, tier, price and component. What is
     free is shown as usage and left out as an adjustment: it would correct no money.
     """
-    models = LanguageModel.objects.in_bulk({key.model_id for key in quantities})
-    prices = prices_of(quantities)
     several = with_several_versions(quantities, prices)
 
     def order(key: LineKey) -> tuple[object, ...]:

@@ -1,4 +1,5 @@
-"""What corrections and re-ratings withdrew after it was billed: why a finalized invoice may bill more than was used.
+"""What was withdrawn after it was billed, by corrections and re-ratings, or by voiding the invoice that took it back: why
+finalized invoices may bill more than was used.
 
 Until the next invoice credits it, such a month is billed beyond its usage and nothing is wrong. The trail tells how much: by
 no more than what it took from the same item since the invoice was finalized.
@@ -6,11 +7,13 @@ no more than what it took from the same item since the invoice was finalized.
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 
 from metering.components import COMPONENTS, billed_sql
+
+BilledItem = tuple[Any, ...]  # workspace, month, model, tier, price, component
 
 # An entry carries the clock of its transaction's beginning, so one committed after an invoice may look a little older.
 MARGIN = timedelta(minutes=10)
@@ -43,7 +46,54 @@ WITH over AS (
 SELECT workspace_id, month, model_id, service_tier, price, component, max(withdrawn) FROM since GROUP BY 1, 2, 3, 4, 5, 6
 """  # noqa: S608  # constants
 
-BilledItem = tuple[Any, ...]  # workspace, month, model, tier, price, component
+# When an invoice, void or not, was last finalized with the item on it: it left the item billed as it was used. And what void
+# invoices took back of it that came to nothing since, so that it stands billed once more.
+LAST_BILLED = """
+WITH item AS (
+    SELECT * FROM unnest(%s::int[], %s::timestamptz[], %s::int[], %s::text[], %s::text[], %s::text[])
+        AS item (workspace_id, month, model_id, service_tier, price, component)
+), line AS (
+    SELECT item.*, line.quantity, invoice.finalized_at, CASE
+        WHEN invoice.status <> 'void' THEN NULL
+        WHEN invoice.period_start = line.period_start THEN invoice.reissued_at
+        ELSE invoice.voided_at END AS undone_at
+    FROM item JOIN metering_invoiceline line ON line.period_start = item.month AND line.language_model_id = item.model_id
+        AND line.service_tier = item.service_tier AND line.price = item.price AND line.component = item.component
+        AND line.kind IN ('usage', 'adjustment')
+    JOIN metering_invoice invoice ON invoice.id = line.invoice_id AND invoice.workspace_id = item.workspace_id
+        AND invoice.finalized_at IS NOT NULL
+), last AS (
+    SELECT *, max(finalized_at) OVER (PARTITION BY workspace_id, month, model_id, service_tier, price, component) AS since
+    FROM line
+)
+SELECT workspace_id, month, model_id, service_tier, price, component, since,
+       coalesce(-sum(quantity) FILTER (WHERE quantity < 0 AND undone_at >= since - %s::interval), 0)
+FROM last GROUP BY 1, 2, 3, 4, 5, 6, 7
+"""
+
+
+class LastBilled(NamedTuple):
+    """When an item was billed last, and tokens whose taking back was undone since, by voiding."""
+
+    at: datetime
+    undone: int
+
+
+def last_billed(items: Iterable[BilledItem]) -> dict[BilledItem, LastBilled]:
+    """Of those that an invoice ever billed."""
+    rows = list(items)
+    if not rows:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(LAST_BILLED, [*map(list, zip(*rows, strict=True)), f"{MARGIN.total_seconds()} seconds"])
+        return {tuple(item): LastBilled(at, int(undone)) for *item, at, undone in cursor.fetchall()}
+
+
+def explained_tokens(items: Iterable[BilledItem]) -> dict[BilledItem, int]:
+    """By how much an item may be billed beyond its usage: by what was withdrawn or undone since it was billed last."""
+    last = last_billed(items)
+    withdrawn = withdrawn_tokens((item, billed.at) for item, billed in last.items())
+    return {item: withdrawn.get(item, 0) + billed.undone for item, billed in last.items()}
 
 
 def withdrawn_tokens(billed: Iterable[tuple[BilledItem, datetime]]) -> dict[BilledItem, int]:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from metering.catalogue.models import PriceVersion
 from metering.components import BY_NAME, billed_quantities, billed_sql
 from metering.ingest.models import ServiceTier
-from metering.invoicing.composing.adjustments import BILLS_TOKENS
+from metering.invoicing.composing.books import BILLS_TOKENS
 from metering.invoicing.composing.lines import used
 from metering.invoicing.explaining.billed_states import (
     LogPlace,

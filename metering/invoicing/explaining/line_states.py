@@ -3,21 +3,24 @@
 A line bills what was used of its thing when its invoice was finalized, less what the invoices that stood then billed of it,
 and each of those lines is such a difference itself. Unrolled, a line is a sum of states, each counted so many times: in
 ordinary months what was used by then, once, and what was used when the thing was billed last, minus once; more where
-invoices were voided in between. The sum holds for every single event as for all of them, and whatever happens to other
-invoices later changes nothing in it.
+invoices were voided in between. What a void invoice billed of its own month counts as billed until that is reissued; where
+less than that is used, others only take back what they billed. The sum holds for every single event as for all of them, and
+whatever happens to other invoices later changes nothing in it.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from metering.invoicing.composing.adjustments import BILLS_TOKENS
+from django.db.models import Q
+
+from metering.invoicing.composing.books import BILLS_TOKENS
 from metering.invoicing.lifecycle.draft import line_key
 from metering.invoicing.models import Invoice, InvoiceLine
 from workspaces.models import AuditEntry
 
-FINALIZED, VOIDED = "invoice.finalized", "invoice.voided"
+FINALIZED, VOIDED, REISSUED = "invoice.finalized", "invoice.voided", "invoice.reissued"
 
 
 class BilledState(NamedTuple):
@@ -40,26 +43,38 @@ def states_of(line: InvoiceLine) -> dict[BilledState, int]:
     for each in lines_of_price_scope(line):
         lines[each.invoice.public_id].append(each)
     standing: dict[str, list[BilledStates]] = defaultdict(list)
-    for invoice, act in acts_on(lines):
-        if act == VOIDED:
-            standing.pop(invoice, None)
-            continue
-        for each in lines[invoice]:
-            billed = billed_by(each, [one for several in standing.values() for one in several])
-            if each.pk == line.pk:
-                return billed.states
-            standing[invoice].append(billed)
-    return billed_by(line, [one for several in standing.values() for one in several]).states
+    waiting: dict[str, list[BilledStates]] = {}
+    for invoice, act in acts_on([*lines.values()]):
+        if act == REISSUED:
+            waiting.pop(invoice, None)
+        elif act == VOIDED:
+            left = standing.pop(invoice, [])
+            if lines[invoice][0].invoice.period_start == line.period_start:
+                waiting[invoice] = left
+        else:
+            for each in lines[invoice]:
+                billed = billed_by(each, _all(standing), _all(waiting))
+                if each.pk == line.pk:
+                    return billed.states
+                standing[invoice].append(billed)
+    return billed_by(line, _all(standing), _all(waiting)).states
 
 
-def billed_by(line: InvoiceLine, standing: Iterable[BilledStates]) -> BilledStates:
-    """What the line bills, where others stood when its invoice was finalized."""
-    used, times = line.quantity, Counter[BilledState]()
+def billed_by(line: InvoiceLine, standing: Sequence[BilledStates], waiting: Sequence[BilledStates] = ()) -> BilledStates:
+    """What the line bills, where others stood when its invoice was finalized, and others waited to be reissued."""
+    times, waits = Counter[BilledState](), sum(each.quantity for each in waiting)
     for each in standing:
-        used += each.quantity
         times.subtract(each.states)
-    times[BilledState(line.invoice.finalized_at, used)] += 1
+    stood = sum(each.quantity for each in standing)
+    if waits <= 0 or line.quantity != -stood:
+        for each in waiting:
+            times.subtract(each.states)
+        times[BilledState(line.invoice.finalized_at, line.quantity + stood + waits)] += 1
     return BilledStates(line.quantity, {state: count for state, count in times.items() if count})
+
+
+def _all(by_invoice: Mapping[str, Sequence[BilledStates]]) -> list[BilledStates]:
+    return [one for several in by_invoice.values() for one in several]
 
 
 def lines_of_price_scope(line: InvoiceLine) -> Iterable[InvoiceLine]:
@@ -77,11 +92,17 @@ def lines_of_price_scope(line: InvoiceLine) -> Iterable[InvoiceLine]:
     return lines.exclude(invoice__status=Invoice.Status.DRAFT).select_related("invoice").order_by("invoice", "position")
 
 
-def acts_on(invoices: Iterable[str]) -> Iterable[tuple[str, str]]:
-    """(invoice, finalized or voided) in the order in which it was done.
+def acts_on(lines: Sequence[Sequence[InvoiceLine]]) -> Iterator[tuple[str, str]]:
+    """(invoice, finalized, voided or reissued) in the order in which it was done to the invoices of these lines.
 
     The audit trail has it: it is written under the workspace's lock. Clocks are read before that, a job's once for all it
     finalizes, and may say otherwise.
     """
-    acts = AuditEntry.objects.filter(target__in=list(invoices), action__in=(FINALIZED, VOIDED))
-    return acts.order_by("pk").values_list("target", "action")
+    invoices = {each.number: each.public_id for several in lines for each in [several[0].invoice]}
+    workspaces = {several[0].invoice.workspace_id for several in lines}
+    done = Q(target__in=list(invoices.values()), action__in=(FINALIZED, VOIDED))
+    reissued = Q(workspace__in=workspaces, action=REISSUED, detail__voided__in=list(invoices))
+    for target, action, detail in (
+        AuditEntry.objects.filter(done | reissued).order_by("pk").values_list("target", "action", "detail")
+    ):
+        yield (invoices[detail["voided"]] if action == REISSUED else target), action

@@ -141,8 +141,22 @@ def _close(
     if finalize:
         pairs = zip(written, drafts, strict=True)
         freeze_all([(invoice, draft.preview) for invoice, draft in pairs if not draft.holds], actor, now)
+    if written:
+        _refresh_later_drafts([draft.preview.workspace for draft in drafts], period)
     invoices = {invoice.workspace_id: invoice for invoice in written}
     return {each.pk: ClosedMonth(invoices.get(each.pk), warnings[each.pk]) for each in workspaces}
+
+
+def _refresh_later_drafts(workspaces: Iterable[Workspace], period: Period) -> None:
+    """After drafts of a month were written: those of later months show neither its usage nor the credit that it uses."""
+    written = {each.pk: each for each in workspaces}
+    later = Invoice.objects.filter(workspace__in=written, status=Invoice.Status.DRAFT, period_start__gt=period.start)
+    for draft in later.order_by("workspace", "period_start"):
+        workspace = written[draft.workspace_id]
+        preview = compose(workspace, draft.period)
+        if preview.is_billable:
+            warnings = warnings_by_workspace([workspace], draft.period)[workspace.pk]
+            write_drafts([Draft(draft, preview, warnings, hold_reasons(preview, warnings))])
 
 
 def billable_workspaces(period: Period) -> list[Workspace]:

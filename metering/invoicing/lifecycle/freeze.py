@@ -32,7 +32,7 @@ WHERE metering_invoice.id = given.id AND status = 'draft' RETURNING metering_inv
 def freeze(invoice: Invoice, preview: InvoicePreview, actor: str, now: datetime) -> None:
     """Number and open a draft that was just written from the preview, in a transaction that holds its workspace.
 
-    The credits it uses are entered; where they leave nothing to pay it is paid at once. Raises InvoiceNotDraft.
+    The credits it uses are entered; where nothing is left to pay it is paid at once. Raises InvoiceNotDraft.
     """
     freeze_all([(invoice, preview)], actor, now)
 
@@ -45,7 +45,8 @@ def freeze_all(written: Sequence[tuple[Invoice, InvoicePreview]], actor: str, no
     uses = {invoice.pk: [*preview.promotional_uses, *preview.credit_uses] for invoice, preview in written}
     post_many([invoice_finalized(invoice, sold(preview), actor, now) for invoice, preview in written], now)
     ledger.enter_uses_of_invoices(uses, actor, now)
-    _pay([invoice for invoice, preview in written if uses[invoice.pk] and preview.amount_due == 0], now)
+    for by, reference in ((True, "credits"), (False, "")):
+        _pay([invoice for invoice, _ in written if invoice.amount_due == 0 and bool(uses[invoice.pk]) == by], reference, now)
     acts = [
         (invoice.public_id, preview.workspace, {"number": invoice.number, "total": cents_text(invoice.total)})
         for invoice, preview in written
@@ -80,11 +81,11 @@ def _open(written: Sequence[tuple[Invoice, InvoicePreview]], now: datetime) -> N
         raise InvoiceNotDraft(f"The invoice {late[0]} is finalized already.")
 
 
-def _pay(invoices: Sequence[Invoice], now: datetime) -> None:
-    """What credits covered wholly."""
+def _pay(invoices: Sequence[Invoice], reference: str, now: datetime) -> None:
+    """What credits covered wholly, or comes to nothing."""
     if not invoices:
         return
-    paid: dict[str, Any] = {"status": Invoice.Status.PAID, "paid_at": now, "payment_reference": "credits"}
+    paid: dict[str, Any] = {"status": Invoice.Status.PAID, "paid_at": now, "payment_reference": reference}
     Invoice.objects.filter(pk__in=[invoice.pk for invoice in invoices]).update(**paid)
     for invoice in invoices:
         for name, value in paid.items():

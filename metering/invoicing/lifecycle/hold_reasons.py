@@ -7,14 +7,14 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Avg, Max, Sum
+from django.db.models import Avg, Sum
 
 from metering.ingest.models import EventStatus
 from metering.invoicing.composing.compose import InvoicePreview
 from metering.invoicing.composing.lines import DraftLine
-from metering.invoicing.composing.withdrawn import withdrawn_tokens
+from metering.invoicing.composing.withdrawn import explained_tokens, last_billed
 from metering.invoicing.lifecycle.models import AcceptedTakeBack
-from metering.invoicing.models import Invoice, InvoiceLine
+from metering.invoicing.models import Invoice
 from metering.money import cents_text
 from metering.periods import Period
 from metering.rollups.models import DailyRollup
@@ -119,9 +119,7 @@ def withdrawal_sentence(line: DraftLine) -> str:
 
 
 def unexplained(preview: InvoicePreview) -> list[DraftLine]:
-    """Lines that take tokens back though no correction and no re-rating took them from what was billed, nor a person
-    accepted it.
-    """
+    """Lines that take tokens back though nothing took them from what was billed, nor a person accepted it."""
     negative = {
         (preview.workspace.pk, line.period.start, line.key.model_id, line.service_tier, line.price, line.component): line
         for line in preview.lines
@@ -129,12 +127,12 @@ def unexplained(preview: InvoicePreview) -> list[DraftLine]:
     }
     if not negative:
         return []
-    billed = {item: last_billed(preview.workspace, line) for item, line in negative.items()}
-    withdrawn = withdrawn_tokens((item, at) for item, at in billed.items() if at is not None)
+    explained, last = explained_tokens(negative), last_billed(negative)
     return [
         line
         for item, line in negative.items()
-        if withdrawn.get(item, 0) + accepted_tokens(preview.workspace, line, billed[item]) < -line.quantity
+        if explained.get(item, 0) + accepted_tokens(preview.workspace, line, last[item].at if item in last else None)
+        < -line.quantity
     ]
 
 
@@ -151,17 +149,3 @@ def accepted_tokens(workspace: Workspace, line: DraftLine, since: datetime | Non
     if since is not None:
         of_item = of_item.filter(accepted_at__gt=since)
     return of_item.aggregate(tokens=Sum("tokens"))["tokens"] or 0
-
-
-def last_billed(workspace: Workspace, line: DraftLine) -> datetime | None:
-    """When the item was billed last; None: never."""
-    last: datetime | None = InvoiceLine.objects.filter(
-        invoice__workspace=workspace,
-        invoice__status__in=Invoice.FINALIZED,
-        period_start=line.period.start,
-        language_model=line.key.model_id,
-        service_tier=line.service_tier,
-        price=line.price,
-        component=line.component,
-    ).aggregate(at=Max("invoice__finalized_at"))["at"]
-    return last

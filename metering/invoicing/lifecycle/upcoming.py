@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from metering.credits.ledger import Remaining, remaining_after, remaining_grants
-from metering.invoicing.composing.compose import NOTHING, InvoicePreview, compose
+from metering.credits.ledger import Remaining
+from metering.invoicing.composing.books import Books
+from metering.invoicing.composing.compose import NOTHING, InvoicePreview, composed
+from metering.invoicing.composing.read import read_books
 from metering.invoicing.lifecycle.schedule import due_months
 from metering.periods import month_of
 from workspaces.models import Workspace
@@ -20,13 +22,14 @@ def upcoming(workspace: Workspace, now: datetime) -> InvoicePreview:
     An ended month that the daily run has yet to close is left out with all before it: it gets an invoice of its own,
     unless it comes to less than is issued.
     """
-    ended = _ended(workspace, now)
-    return compose(workspace, month_of(now), ended.since, ended.credit)
+    books = read_books(workspace, month_of(now).end)
+    ended = _ended(books, now)
+    return composed(books, month_of(now), ended.since, ended.credit)
 
 
 def carried_over(workspace: Workspace, now: datetime) -> Decimal:
     """What ended months come to that have no invoice, because it is less than is issued: it waits for the next one."""
-    return _ended(workspace, now).carried
+    return _ended(read_books(workspace, month_of(now).end), now).carried
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +41,12 @@ class _Ended:
     carried: Decimal
 
 
-def _ended(workspace: Workspace, now: datetime) -> _Ended:
-    ended = _Ended(None, remaining_grants(workspace), NOTHING)
-    for month, _ in due_months(now, workspace):
-        due = compose(workspace, month, ended.since, ended.credit)
+def _ended(books: Books, now: datetime) -> _Ended:
+    ended = _Ended(None, books.credit, NOTHING)
+    for month, _ in due_months(now, books.workspace):
+        due = composed(books, month, ended.since, ended.credit)
         if due.is_issuable:
-            ended = _Ended(month.end, remaining_after(ended.credit, [*due.promotional_uses, *due.credit_uses]), NOTHING)
+            ended = _Ended(month.end, due.leaves_of(ended.credit), NOTHING)
         else:
             ended = replace(ended, carried=max(due.amount_due, NOTHING))
     return ended

@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from metering.credits import ledger
-from metering.errors import InvoiceNotOpen, NothingToBill
+from metering.errors import InvoiceNotOpen
 from metering.invoicing.allowed import check_mark_uncollectible, check_reissue, check_void
 from metering.invoicing.booked import invoice_voided, invoice_written_off, write_off_reversed
 from metering.invoicing.credit_notes.issue import checked_reason
@@ -22,8 +22,8 @@ from workspaces import audit
 def void(invoice_id: int, reason: str, actor: str, now: datetime) -> Invoice:
     """The open or uncollectible invoice with this primary key, void; the credits it used are given back.
 
-    Its month then waits to be reissued by a person. Payments under way are not looked at: payments/refunds/reversals.py does.
-    Raises InvoiceNotOpen, InvoiceHasPayments and InvalidParameter.
+    What it billed of its month then waits to be reissued by a person. Payments under way are not looked at:
+    payments/refunds/reversals.py does. Raises InvoiceNotOpen, InvoiceHasPayments and InvalidParameter.
     """
     reason = checked_reason(reason)
     with transaction.atomic():
@@ -58,19 +58,22 @@ def mark_uncollectible(invoice_id: int, reason: str, actor: str, now: datetime) 
         return invoice
 
 
-def reissue(invoice_id: int, actor: str, now: datetime) -> Invoice:
+def reissue(invoice_id: int, actor: str, now: datetime) -> Invoice | None:
     """The draft of a voided invoice's month: what the month should have been billed, as the ledger stands now.
 
-    Raises InvoiceNotVoid, when the month has another invoice too, MonthNotEnded, and NothingToBill.
+    None where that comes to nothing or to a credit: the month then waits no longer, and the next invoice bills what is left
+    of it. So it is too where the draft comes to less than is issued. Raises InvoiceNotVoid, when the month has another
+    invoice too, and MonthNotEnded.
     """
     with transaction.atomic():
         invoice = lock_invoice(invoice_id)
         check_reissue(invoice, now)
+        void_of_month = invoice.workspace.invoices.filter(period_start=invoice.period_start, reissued_at=None)
+        void_of_month.filter(status=Invoice.Status.VOID).update(reissued_at=now)
         draft = close_workspace(invoice.workspace, invoice.period, now, False, actor, reissuing=True).invoice
-        if draft is None:
-            raise NothingToBill(f"Nothing is left to bill for {invoice.period_start:%B %Y}.")
         details = {"voided": invoice.number, "month": f"{invoice.period_start:%Y-%m}"}
-        audit.record(actor, "invoice.reissued", draft.public_id, invoice.workspace, now=now, **details)
+        about = draft or invoice
+        audit.record(actor, "invoice.reissued", about.public_id, invoice.workspace, now=now, **details)
         return draft
 
 

@@ -1,13 +1,15 @@
 """What a workspace has left: credits less what it used and was not invoiced yet, tax included, in real time, from rollups."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from metering.credits.ledger import Remaining, remaining_after, remaining_grants
+from metering.credits.ledger import Remaining
 from metering.credits.models import CreditGrant
-from metering.invoicing.composing.compose import InvoicePreview, compose
+from metering.invoicing.composing.books import Books
+from metering.invoicing.composing.compose import InvoicePreview, composed
+from metering.invoicing.composing.read import read_books
 from metering.invoicing.lifecycle.schedule import due_months
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.money import WIDE, round_to_cents
@@ -37,13 +39,13 @@ class Balance:
 
 def balance_of(workspace: Workspace, now: datetime) -> Balance:
     """Credit that has expired counts only as far as unbilled usage of its own time still uses it up."""
-    lefts = remaining_grants(workspace)
+    books = read_books(workspace, month_of(now).end).as_reissued()
+    lefts = books.credit
     valid = [each for each in lefts if not _is_expired(each, now)]
     kinds = {kind: sum((each.left for each in valid if each.grant.kind == kind), NOTHING) for kind in CreditGrant.Kind.values}
     unbilled, tax, lapsed = NOTHING, NOTHING, NOTHING
-    billed = set(workspace.invoices.finalized().values_list("period_start", flat=True))
-    for preview in _unbilled(workspace, now, lefts):
-        usage = _usage_on(preview, billed)
+    for preview in invoices_to_come(books, now):
+        usage = _usage_on(preview, books.billed.invoices.keys())
         tax_on_it = _tax_on(usage, preview)
         unbilled, tax = WIDE.add(unbilled, usage), tax + tax_on_it
         uses = [*preview.promotional_uses, *preview.credit_uses]
@@ -52,22 +54,25 @@ def balance_of(workspace: Workspace, now: datetime) -> Balance:
     return Balance(workspace, sum(kinds.values(), NOTHING) + lapsed, kinds, unbilled, tax, now)
 
 
-def _unbilled(workspace: Workspace, now: datetime, credit: list[Remaining]) -> Iterator[InvoicePreview]:
-    """The invoices to come, as they would be made now: of months not finalized yet, and of the running one."""
-    drafts = set(workspace.invoices.filter(status=Invoice.Status.DRAFT).values_list("period_start", flat=True))
-    since = None
-    for month, _ in due_months(now, workspace):
-        preview = compose(workspace, month, since, credit)
+def invoices_to_come(books: Books, now: datetime) -> Iterator[InvoicePreview]:
+    """The invoices to come, as they would be made now: of void months, of those not finalized yet, and of the running one."""
+    drafts = {each.month for each in books.invoices if each.status == Invoice.Status.DRAFT}
+    current = {each.month for each in books.invoices if each.status != Invoice.Status.VOID}
+    void = {each.period for each in books.invoices if each.month not in current}
+    since, credit = None, books.credit
+    for month in sorted({*void, *(month for month, _ in due_months(now, books.workspace))}):
+        preview = composed(books, month, since, credit)
         if preview.is_issuable or month.start in drafts:
             yield preview
-            since, credit = month.end, remaining_after(credit, [*preview.promotional_uses, *preview.credit_uses])
-    yield compose(workspace, month_of(now), since, credit)
+            since, credit = month.end, preview.leaves_of(credit)
+    yield composed(books, month_of(now), since, credit)
 
 
-def _usage_on(preview: InvoicePreview, billed: set[datetime]) -> Decimal:
+def _usage_on(preview: InvoicePreview, billed: Collection[datetime]) -> Decimal:
     """Exact USD, discounts taken off, corrections of `billed` months included.
 
-    A minimum commitment is no usage; but where a month is billed, its minimum makes up for what its usage changes by.
+    A minimum commitment is no usage; but where a month is billed, on whichever invoice, its minimum makes up for what its
+    usage changes by.
     """
     total = NOTHING
     for line in preview.lines:

@@ -8,8 +8,9 @@ from django.db.models import Sum
 
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
-from metering.invoicing.composing.adjustments import voided_months
-from metering.invoicing.lifecycle.schedule import due_months
+from metering.invoicing.composing.compose import InvoicePreview
+from metering.invoicing.composing.read import read_books
+from metering.payments.balance.balance import invoices_to_come
 from metering.periods import month_of
 from workspaces.locks import lock_workspace
 
@@ -31,11 +32,18 @@ def expire_due_credits(now: datetime) -> dict[str, int]:
 
 
 def _may_still_be_used(grant: CreditGrant, now: datetime) -> bool:
-    """While an invoice of its last month, or of one before, can still be made: late, or again for one that was voided."""
+    """While its last month can be billed in time, and as long as an invoice to come uses it: late, or again for a void one."""
     assert grant.expires_at is not None  # noqa: S101 - only grants that expire are asked about
     last = month_of(grant.expires_at - A_MOMENT)
     if now < last.end + timedelta(days=settings.INVOICE_GRACE_DAYS + 1):
         return True
-    if any(month.start <= last.start for month, _ in due_months(now, grant.workspace)):
-        return True
-    return bool(voided_months(grant.workspace, month_of(last.end)))
+    books = read_books(grant.workspace, month_of(now).end).as_reissued()
+    return any(_is_kept_for(grant, preview) for preview in invoices_to_come(books, now))
+
+
+def _is_kept_for(grant: CreditGrant, preview: InvoicePreview) -> bool:
+    """Whether the invoice would use it, and bills a month in which it was valid."""
+    assert grant.expires_at is not None  # noqa: S101 - only grants that expire are asked about
+    uses = {use.grant.pk for use in (*preview.promotional_uses, *preview.credit_uses)}
+    months = {line.period for line in preview.lines}
+    return grant.pk in uses and any(grant.granted_at < month.end and month.start < grant.expires_at for month in months)

@@ -8,12 +8,19 @@ from django.urls import reverse
 from metering.invoicing.models import Invoice
 from metering.periods import parse_month
 from tests.console.conftest import OPERATOR, World
+from tests.kit.billing import Meter, tokens
 from tests.kit.factories import NOW
 from tests.kit.operator import act_on_invoice, acts_on
 
 
+def use_a_million(world: World) -> None:
+    """More than rounds to nothing: 1.50 of September."""
+    Meter(world.gateway)(world.key, "09-20T10:00", usage=tokens(input=1_000_000))
+
+
 def test_an_invoice_goes_from_draft_to_paid(console: Client, world: World) -> None:
     invoice = world.invoice
+    use_a_million(world)
     assert act_on_invoice(console, "finalize", invoice).status_code == 302
     assert (invoice.status, invoice.finalized_at) == ("open", NOW)
     number = invoice.number
@@ -47,6 +54,7 @@ def test_only_what_the_status_allows_is_offered(console: Client, world: World) -
     paid = reverse("admin:metering_invoice_mark_paid", args=[world.invoice.pk])
     draft = console.get(page).content.decode()
     assert (finalize in draft, paid in draft) == (True, False)
+    use_a_million(world)
     act_on_invoice(console, "finalize", world.invoice)
     final = console.get(page).content.decode()
     assert (finalize in final, paid in final) == (False, True)

@@ -57,6 +57,8 @@ class History:
         self.now = at("11-05T00:00")
         self.billed: dict[int, Requests] = {}
         self.standing: dict[int, list[InvoiceLine]] = {}
+        # What void invoices billed of their own month, until that is reissued.
+        self.waiting: dict[int, list[InvoiceLine]] = {}
 
     def do(self, act: str, *said: Any) -> None:
         self.now += timedelta(minutes=1)
@@ -78,6 +80,7 @@ class History:
         try:
             with transaction.atomic():
                 if last is not None and last.status == "void":
+                    self.waiting.pop(month, None)
                     invoice = reissue(last.pk, OPS, self.now)
                 else:
                     invoice = close_workspace(self.workspace, MONTHS[month], self.now, True, OPS).invoice
@@ -91,15 +94,21 @@ class History:
     def void(self, month: int) -> None:
         for invoice in self.workspace.invoices.filter(period_start=MONTHS[month].start, status="open"):
             void(invoice.pk, "wrong address", OPS, self.now)
-            del self.standing[invoice.pk]
+            lines = self.standing.pop(invoice.pk)
+            self.waiting[month] = [line for line in lines if line.period_start == MONTHS[month].start]
 
     def write_down(self, invoice: Invoice) -> None:
         used, lines = self.used(), list(invoice.lines.all())
         for line in lines:
             requests = Counter(used[line.period_start])
-            for other in (each for several in self.standing.values() for each in several):
-                if other.period_start == line.period_start:
-                    requests.subtract(self.billed[other.pk])
+            stands, waits = (
+                [other.pk for several in kept.values() for other in several if other.period_start == line.period_start]
+                for kept in (self.standing, self.waiting)
+            )
+            if waits and requests.total() <= sum(sum(self.billed[pk].values()) for pk in waits):
+                requests, waits = Counter(), []
+            for pk in [*stands, *waits]:
+                requests.subtract(self.billed[pk])
             self.billed[line.pk] = {name: count for name, count in requests.items() if count}
             assert sum(self.billed[line.pk].values()) == line.quantity
         self.standing[invoice.pk] = lines

@@ -16,17 +16,19 @@ from metering.invoicing.numbering import InvoiceSequence
 from metering.payments.collecting.manual import mark_paid
 from metering.rollups.models import DailyRollup
 from omixa_billing.api.errors import InvalidParameter
-from tests.kit.billing import AUGUST, SEPTEMBER, Meter, at, closed, finalized
+from tests.kit.billing import AUGUST, SEPTEMBER, Meter, at, closed, finalized, tokens
 from tests.kit.concurrent import at_once
 from tests.kit.factories import NOW, make_key, make_workspace
 from workspaces.models import APIKey, AuditEntry, Workspace
 
 pytestmark = pytest.mark.django_db
 ANNA = "anna@omixa.example"
+# At 1.50 USD per million.
+MILLION = tokens(input=1_000_000)
 
 
 def test_finalizing_numbers_opens_and_copies_what_is_printed(use: Meter, key: APIKey, acme: Workspace) -> None:
-    use(key, "09-14T10:00")
+    use(key, "09-14T10:00", usage=MILLION)
     (draft,) = closed()
     invoice = finalize(draft.pk, ANNA, NOW)
     invoice.refresh_from_db()
@@ -42,18 +44,18 @@ def test_finalizing_numbers_opens_and_copies_what_is_printed(use: Meter, key: AP
     }
     entry = AuditEntry.objects.get(action="invoice.finalized")
     assert (entry.actor, entry.target, entry.workspace) == (ANNA, invoice.public_id, acme)
-    assert entry.detail == {"number": "OMX-2026-00001", "total": "0.00"}
+    assert entry.detail == {"number": "OMX-2026-00001", "total": "1.50"}
 
 
 def test_finalizing_takes_in_what_arrived_since_the_draft(use: Meter, key: APIKey) -> None:
-    use(key, "09-14T10:00")
+    use(key, "09-14T10:00", usage=MILLION)
     (draft,) = closed()
-    use(key, "09-20T10:00")
-    assert finalize(draft.pk, ANNA, NOW).subtotal_exact == Decimal("0.005298")
+    use(key, "09-20T10:00", usage=MILLION)
+    assert finalize(draft.pk, ANNA, NOW).subtotal_exact == Decimal("3")
 
 
 def test_an_invoice_is_finalized_once(use: Meter, key: APIKey) -> None:
-    use(key, "09-14T10:00")
+    use(key, "09-14T10:00", usage=MILLION)
     (invoice,) = finalized()
     with pytest.raises(InvoiceNotDraft):
         finalize(invoice.pk, ANNA, NOW)
@@ -62,7 +64,7 @@ def test_an_invoice_is_finalized_once(use: Meter, key: APIKey) -> None:
 
 
 def test_a_draft_with_nothing_left_is_refused_and_closing_again_removes_it(use: Meter, key: APIKey) -> None:
-    use(key, "09-14T10:00")
+    use(key, "09-14T10:00", usage=MILLION)
     (draft,) = closed()
     DailyRollup.objects.all().delete()
     with pytest.raises(NothingToBill):
@@ -73,7 +75,7 @@ def test_a_draft_with_nothing_left_is_refused_and_closing_again_removes_it(use: 
 
 
 def test_a_draft_is_not_finalized_as_of_a_time_within_its_month(use: Meter, key: APIKey) -> None:
-    use(key, "09-14T10:00")
+    use(key, "09-14T10:00", usage=MILLION)
     (draft,) = closed()
     with pytest.raises(MonthNotEnded):
         finalize(draft.pk, ANNA, at("09-30T00:00"))
@@ -82,14 +84,14 @@ def test_a_draft_is_not_finalized_as_of_a_time_within_its_month(use: Meter, key:
 
 
 def test_numbers_start_again_each_year_of_issue(use: Meter, key: APIKey) -> None:
-    use(key, "08-14T10:00", "09-14T10:00")
+    use(key, "08-14T10:00", "09-14T10:00", usage=MILLION)
     (august,) = finalized(AUGUST)
     (september,) = finalized(SEPTEMBER, NOW.replace(year=2027, month=1))
     assert (august.number, september.number) == ("OMX-2026-00001", "OMX-2027-00001")
 
 
 def test_a_rolled_back_finalization_leaves_no_gap(use: Meter, key: APIKey) -> None:
-    use(key, "08-14T10:00", "09-14T10:00")
+    use(key, "08-14T10:00", "09-14T10:00", usage=MILLION)
     with transaction.atomic():
         assert finalized(AUGUST)[0].number == "OMX-2026-00001"
         transaction.set_rollback(True)
@@ -101,7 +103,7 @@ def test_a_rolled_back_finalization_leaves_no_gap(use: Meter, key: APIKey) -> No
 def test_numbers_have_no_gap_when_many_are_given_at_once_and_some_die(use: Meter, acme: Workspace) -> None:
     workspaces = [make_workspace(f"Workspace {n}") for n in range(12)]
     for workspace in workspaces:
-        use(make_key(workspace), "09-14T10:00")
+        use(make_key(workspace), "09-14T10:00", usage=MILLION)
 
     def dies(workspace: Workspace) -> None:
         with transaction.atomic():
@@ -119,30 +121,30 @@ def test_numbers_have_no_gap_when_many_are_given_at_once_and_some_die(use: Meter
 
 @pytest.mark.django_db(transaction=True)
 def test_closing_and_finalizing_at_once_makes_one_invoice(use: Meter, key: APIKey) -> None:
-    use(key, "08-14T10:00", "09-14T10:00", "09-15T10:00")
+    use(key, "08-14T10:00", "09-14T10:00", "09-15T10:00", usage=MILLION)
     results = at_once(*[lambda: closed(), lambda: finalized(), lambda: finalized(AUGUST)] * 3)
     assert not [result for result in results if isinstance(result, Exception)]
     closed()
     billed = sum(line.amount_exact for line in InvoiceLine.objects.filter(invoice__status__in=["open", "draft"]))
-    assert billed == Decimal("0.002649") * 3
+    assert billed == Decimal("4.5")
     assert Invoice.objects.filter(period_start=SEPTEMBER.start).count() == 1
     assert AuditEntry.objects.filter(action="invoice.finalized").count() == InvoiceSequence.objects.get().last
 
 
 @pytest.mark.django_db(transaction=True)
 def test_two_months_finalized_at_once_bill_a_late_event_once(use: Meter, key: APIKey) -> None:
-    use(key, "07-14T10:00", "08-14T10:00", "09-14T10:00")
+    use(key, "07-14T10:00", "08-14T10:00", "09-14T10:00", usage=MILLION)
     for invoice in closed(AUGUST) + closed(SEPTEMBER):
         assert invoice.status == "draft"
     results = at_once(*[lambda pk=pk: finalize(pk, ANNA, NOW) for pk in Invoice.objects.values_list("pk", flat=True)])
     assert [result.status for result in results] == ["open", "open"]
-    assert sum(invoice.subtotal_exact for invoice in Invoice.objects.all()) == Decimal("0.002649") * 3
+    assert sum(invoice.subtotal_exact for invoice in Invoice.objects.all()) == Decimal("4.5")
 
 
 def test_one_failure_while_numbering_leaves_the_draft_as_it_was(
     use: Meter, key: APIKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    use(key, "09-14T10:00")
+    use(key, "09-14T10:00", usage=MILLION)
     closed()
 
     def dies(*_: object, **__: object) -> None:
@@ -159,7 +161,7 @@ def test_one_failure_while_numbering_leaves_the_draft_as_it_was(
 
 
 def test_an_open_invoice_is_paid_by_hand_once(use: Meter, key: APIKey, acme: Workspace) -> None:
-    use(key, "09-14T10:00")
+    use(key, "09-14T10:00", usage=MILLION)
     (invoice,) = finalized()
     paid = mark_paid(invoice.pk, " transfer 4711 ", ANNA, NOW + timedelta(days=1))
     paid.refresh_from_db()
@@ -173,7 +175,7 @@ def test_an_open_invoice_is_paid_by_hand_once(use: Meter, key: APIKey, acme: Wor
 
 @pytest.mark.parametrize("reference", ["", "   ", "x" * 201])
 def test_a_payment_needs_a_reference(use: Meter, key: APIKey, reference: str) -> None:
-    use(key, "09-14T10:00")
+    use(key, "09-14T10:00", usage=MILLION)
     (invoice,) = finalized()
     with pytest.raises(InvalidParameter):
         mark_paid(invoice.pk, reference, ANNA, NOW)
@@ -182,7 +184,7 @@ def test_a_payment_needs_a_reference(use: Meter, key: APIKey, reference: str) ->
 
 
 def test_a_draft_is_not_paid(use: Meter, key: APIKey) -> None:
-    use(key, "09-14T10:00")
+    use(key, "09-14T10:00", usage=MILLION)
     (draft,) = closed()
     with pytest.raises(InvoiceNotOpen):
         mark_paid(draft.pk, "transfer", ANNA, NOW)
@@ -210,7 +212,7 @@ FROZEN = [
 
 @pytest.mark.parametrize("statement", FROZEN)
 def test_the_database_refuses_to_change_a_finalized_invoice(use: Meter, key: APIKey, statement: str) -> None:
-    use(key, "09-14T10:00")
+    use(key, "09-14T10:00", usage=MILLION)
     finalized()
     invoices, lines = list(Invoice.objects.values()), list(InvoiceLine.objects.values())
     with pytest.raises(IntegrityError, match=r"invoice OMX-2026-00001 (is finalized|cannot go)"), transaction.atomic():
@@ -220,7 +222,7 @@ def test_the_database_refuses_to_change_a_finalized_invoice(use: Meter, key: API
 
 @pytest.mark.parametrize("statement", FROZEN[8:])
 def test_a_draft_may_still_change(use: Meter, key: APIKey, statement: str) -> None:
-    use(key, "09-14T10:00")
+    use(key, "09-14T10:00", usage=MILLION)
     closed()
     if statement.startswith("DELETE FROM metering_invoice"):
         run("DELETE FROM metering_invoiceline")
@@ -238,10 +240,11 @@ def test_a_draft_may_still_change(use: Meter, key: APIKey, statement: str) -> No
     ],
 )
 def test_states_move_one_way(use: Meter, key: APIKey, way: list[str], refused: list[str]) -> None:
-    use(key, "09-14T10:00")
+    use(key, "09-14T10:00", usage=MILLION)
     finalized()
     for status in way:
-        run("UPDATE metering_invoice SET status = %s, paid_at = now()", status)
+        paid = ", amount_paid = total, amount_due = 0" if status == "paid" else ""
+        run(f"UPDATE metering_invoice SET status = %s, paid_at = now(){paid}", status)
     for status in refused:
         with pytest.raises(IntegrityError), transaction.atomic():
             run("UPDATE metering_invoice SET status = %s", status)
@@ -249,7 +252,7 @@ def test_states_move_one_way(use: Meter, key: APIKey, way: list[str], refused: l
 
 @pytest.mark.parametrize("status", ["paid", "void", "uncollectible"])
 def test_a_draft_only_opens(use: Meter, key: APIKey, status: str) -> None:
-    use(key, "09-14T10:00")
+    use(key, "09-14T10:00", usage=MILLION)
     closed()
     with pytest.raises(IntegrityError), transaction.atomic():
         run("UPDATE metering_invoice SET status = %s, number = 'X'", status)
@@ -257,7 +260,7 @@ def test_a_draft_only_opens(use: Meter, key: APIKey, status: str) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_line_written_during_finalization_comes_too_late(use: Meter, key: APIKey) -> None:
-    use(key, "09-14T10:00")
+    use(key, "09-14T10:00", usage=MILLION)
     (draft,) = closed()
 
     with transaction.atomic():
@@ -269,7 +272,7 @@ def test_a_line_written_during_finalization_comes_too_late(use: Meter, key: APIK
     (result,) = waiting.result(timeout=10)
     pool.shutdown()
     assert isinstance(result, IntegrityError)
-    assert InvoiceLine.objects.count() == 3
+    assert InvoiceLine.objects.count() == 1
 
 
 def run(statement: str, *parameters: str) -> None:

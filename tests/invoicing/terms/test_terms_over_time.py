@@ -194,7 +194,7 @@ def test_two_months_of_two_rates_are_taxed_each_by_its_own(use: Meter, key: APIK
     finalized()
     agree(acme, at("10-01T00:00"), [ten])
     use(key, "09-20T10:00", "10-02T10:00", usage=HUNDRED_MILLION)
-    ledger.grant(acme, "promotional", Decimal("30.00"), OPS, NOW)
+    ledger.grant(acme, "promotional", Decimal("30.00"), OPS, at("09-30T23:59"))
     (october,) = finalized(OCTOBER, IN_NOVEMBER)
     # The promotional credit lowers both halves alike.
     assert october.taxes == [

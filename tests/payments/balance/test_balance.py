@@ -77,6 +77,21 @@ def test_a_billed_minimum_makes_up_for_late_usage_until_that_exceeds_it(
     assert (unbilled, preview - own_minimum) == (Decimal(more), Decimal(more))
 
 
+@pytest.mark.parametrize("late", ["2.505333", "30", "70"])
+def test_the_minimum_of_a_month_that_another_ones_invoice_billed_makes_up_too(
+    use: Meter, key: APIKey, acme: Workspace, late: str
+) -> None:
+    """August has no invoice of its own: September's billed its minimum."""
+    save_terms(acme, {"mode": "prepaid", "minimum_commitment": Decimal(100)}, None, OPS, at("08-01T00:00"))
+    use(key, "09-14T10:00", usage=HUNDRED_MILLION)
+    (invoice,) = finalized()
+    assert invoice.subtotal == Decimal(250)
+    use(key, "08-15T10:00", usage=tokens(input=int(Decimal(late) * 1_000_000)))
+    unbilled, preview = balance_of(acme, NOW).unbilled, upcoming(acme, NOW).subtotal_exact
+    more = max(Decimal(0), Decimal(late) * Decimal("1.5") - 100)
+    assert (unbilled, preview - 100) == (more, more)
+
+
 # --- Expiry ------------------------------------------------------------------------------------------------------
 
 
