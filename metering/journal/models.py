@@ -127,7 +127,7 @@ class LockedPeriod(models.Model):
     ends_at = models.DateTimeField()
     locked_at = models.DateTimeField(default=timezone.now)
     locked_by = models.CharField(max_length=300)
-    # What the month's export was then: how many entries, and the SHA-256 of its CSV.
+    # What the month's export was then: how many entries, and the SHA-256 of what they say.
     entries = models.IntegerField()
     sha256 = models.CharField(max_length=64)
 

@@ -1,4 +1,4 @@
-"""Proof that events, rollups, invoices, payments and credits agree, here and with Stripe. Writes nothing."""
+"""Proof that events, rollups, invoices, payments, credits and the journal agree, here and with Stripe. Writes nothing."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -19,6 +19,7 @@ from metering.periods import Period
 from metering.reconcile import invoices
 from metering.reconcile.corrections import correction_differences
 from metering.reconcile.events import event_differences
+from metering.reconcile.journal import journal_differences
 from metering.reconcile.query import fetch_rows
 from metering.rollups.compare import GRAINS, event_totals, months_with_usage, rollup_totals
 from metering.rollups.compare import rollup_differences as rollup_differences
@@ -73,6 +74,7 @@ def everything(period: Period | None = None, progress: Progress = unheard) -> di
     billed = invoices.check_invoices(period)
     found += billed.differences
     found += money_differences(period)
+    found += journal_differences()
     found += limit_differences(timezone.now(), period)
     return {
         "ok": not found,

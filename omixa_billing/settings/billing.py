@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from django.core.exceptions import ImproperlyConfigured
 
+from metering.journal.accounts import JournalAccount
 from omixa_billing.settings.environment import env
 
 
@@ -17,6 +18,17 @@ def number_prefix() -> str:
             f"notes does: {prefix!r} cannot be used."
         )
     return prefix
+
+
+def journal_accounts() -> dict[str, str]:
+    """An operator's own numbers of accounts, by ours: `receivable=1400,tax=1776`."""
+    numbers = env.dict("JOURNAL_ACCOUNTS", default={})
+    unknown = sorted(set(numbers) - set(JournalAccount))
+    if unknown:
+        raise ImproperlyConfigured(
+            f"JOURNAL_ACCOUNTS names {unknown[0]}, which is no account: there are {', '.join(JournalAccount)}."
+        )
+    return numbers
 
 
 INVOICE_GRACE_DAYS = env.int("INVOICE_GRACE_DAYS", default=3)
@@ -54,6 +66,7 @@ INVOICE_ACCENT_COLOR = env.str("INVOICE_ACCENT_COLOR", default="#2f5bd7")
 INVOICE_PAPER = env.str("INVOICE_PAPER", default="a4")
 INVOICE_FONTS = env.str("INVOICE_FONTS", default="")  # a folder of fonts for scripts that the product brings none for
 INVOICE_NUMBER_PREFIX = env.checked(number_prefix, instead="OMX")
+JOURNAL_ACCOUNTS = env.checked(journal_accounts, instead={})  # in exports of the journal
 SELLER_NAME = env.str("SELLER_NAME", default="Omixa Cloud")
 SELLER_ADDRESS = env.str("SELLER_ADDRESS", default="").replace("\\n", "\n")
 SELLER_TAX_ID = env.str("SELLER_TAX_ID", default="")

@@ -161,7 +161,8 @@ def test_what_a_bug_of_ours_breaks_off_keeps_what_was_found(story: Invoice, monk
         reconcile_nightly()
     run = JobRun.objects.get()
     assert (run.outcome, run.error) == ("failed", "LookupError: a bug")
-    assert [each["check"] for each in run.result["differences"]] == ["payments_are_what_was_paid"]
+    checks = [each["check"] for each in run.result["differences"]]
+    assert checks == ["payments_are_what_was_paid", "documents_are_in_the_journal"]
 
 
 def test_it_says_how_far_it_is(story: Invoice) -> None:
@@ -179,7 +180,7 @@ def test_the_operators_are_told(story: Invoice, settings: Any) -> None:
     reconcile_nightly.apply()
     assert JobRun.objects.first().outcome == "attention"  # type: ignore[union-attr]
     (sent,) = mail.outbox
-    assert (sent.subject, sent.to) == ("Omixa billing: differences found, 1 in all", ["ops@omixa.example"])
+    assert (sent.subject, sent.to) == ("Omixa billing: differences found, 2 in all", ["ops@omixa.example"])
     assert '"payments_are_what_was_paid"' in sent.body
 
 
