@@ -310,7 +310,8 @@ class History:
 
     def grant(self) -> str:
         kind, amount = self.random.choice(list(KINDS)), self.amount()
-        ledger.grant(self.workspace, kind, amount, OPS, self.now)
+        long_ago = NOW - timedelta(days=400)  # promotional credit pays for no month before its grant
+        ledger.grant(self.workspace, kind, amount, OPS, long_ago if kind == "promotional" else self.now)
         self.book.move(amount, KINDS[kind], HELD[kind])
         self.credit[kind] += amount  # type: ignore[assignment]
         return f"{kind} {amount}"
