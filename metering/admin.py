@@ -6,6 +6,7 @@ from metering.console.limits import budgets, holds
 from metering.console.money import credit_notes, credits, invoices, payments
 from metering.console.prices import catalogue, prices, rerating
 from metering.console.quarantine import events as quarantine
+from metering.console.reports import pages as reports
 from metering.console.usage import batches, events
 from metering.console.webhooks import deliveries, endpoints
 
@@ -24,6 +25,7 @@ __all__ = [
     "payments",
     "prices",
     "quarantine",
+    "reports",
     "rerating",
     "runs",
     "schedule",

@@ -141,6 +141,12 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         ),
         _group(
+            "Reports",
+            [
+                _item("Ageing", "hourglass_bottom", "metering_journalposting_ageing", request),
+            ],
+        ),
+        _group(
             "Operations",
             [
                 _item("Audit trail", "history", "workspaces_auditentry_changelist", request),

@@ -25,6 +25,7 @@ STAGES = [
     "credits",
     "invoicing",
     "payments",
+    "reports",
     "compatible",
     "alerts",
     "reconcile",
@@ -158,6 +159,7 @@ def test_no_float_comes_near_money() -> None:
             "credits",
             "invoicing",
             "payments",
+            "reports",
         )
         for file in (ROOT / "metering" / stage).rglob("*.py")
     ] + [ROOT / "metering" / "money.py"]
