@@ -1,21 +1,22 @@
 """Reads what composing a workspace's invoices has to know: rollups and lines, never an event."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 from django.db.models import F, Q, Sum
 
 from metering.catalogue.models import LanguageModel
-from metering.credits.ledger import remaining_grants
+from metering.credits.ledger import remaining_by_workspace
 from metering.invoicing.composing.books import Billed, BookedInvoice, Books, waiting_invoices
 from metering.invoicing.composing.charged_taxes import ChargedTaxes
-from metering.invoicing.composing.lines import LineKey, prices_of, used
+from metering.invoicing.composing.lines import LineKey, prices_of, used_by_workspace
 from metering.invoicing.credit_notes.models import CreditNote, CreditNoteLine
 from metering.invoicing.models import Invoice, InvoiceLine
-from metering.invoicing.terms.in_force import pricing_of, tax_rates_of, terms_of
+from metering.invoicing.terms.in_force import pricing_by_workspace, tax_rates_of, terms_by_workspace
 from workspaces.models import Workspace
 
 NOTHING = Decimal("0.00")
@@ -25,35 +26,53 @@ FIGURES = ("subtotal", "promotional", "total", "amount_due", "holds")
 
 def read_books(workspace: Workspace, end: datetime, start: datetime | None = None) -> Books:
     """Of the months from `start` (None: from the first) up to `end`. Raises LedgerMismatch."""
-    terms = terms_of(workspace)
-    invoices = booked_invoices(workspace)
-    billed, waiting = billed_lines(workspace, invoices, start, end)
-    quantities = used(workspace, start, end)
-    keys = {*quantities, *billed.tokens}
-    return Books(
-        workspace=workspace,
-        terms=terms,
-        taxes=tax_rates_of(terms),
-        pricing=pricing_of(workspace),
-        invoices=invoices,
-        start=start,
-        end=end,
-        used=quantities,
-        billed=billed,
-        waiting=waiting,
-        charged=charged_taxes(workspace, invoices),
-        credit=remaining_grants(workspace),
-        prices=prices_of({*keys, *waiting.tokens}),
-        models=LanguageModel.objects.in_bulk({key.model_id for key in keys}),
-    )
+    return books_by_workspace([workspace], end, start)[workspace.pk]
+
+
+def books_by_workspace(workspaces: Sequence[Workspace], end: datetime, start: datetime | None = None) -> dict[int, Books]:
+    """The same of many, by their primary keys: a query for each table, however many there are."""
+    terms, pricing = terms_by_workspace(workspaces), pricing_by_workspace(workspaces)
+    invoices = booked_by_workspace(workspaces)
+    billed = billed_lines(invoices, start, end)
+    quantities = used_by_workspace(workspaces, start, end)
+    charged, credit = charged_taxes(invoices), remaining_by_workspace(workspaces)
+    keys = {key for pk in invoices for key in (*quantities[pk], *billed[pk][0].tokens)}
+    prices = prices_of(keys.union(*(waiting.tokens for _, waiting in billed.values())))
+    models = LanguageModel.objects.in_bulk({key.model_id for key in keys})
+    return {
+        each.pk: Books(
+            workspace=each,
+            terms=terms[each.pk],
+            taxes=tax_rates_of(terms[each.pk]),
+            pricing=pricing[each.pk],
+            invoices=invoices[each.pk],
+            start=start,
+            end=end,
+            used=quantities[each.pk],
+            billed=billed[each.pk][0],
+            waiting=billed[each.pk][1],
+            charged=charged[each.pk],
+            credit=credit[each.pk],
+            prices=prices,
+            models=models,
+        )
+        for each in workspaces
+    }
 
 
 def booked_invoices(workspace: Workspace) -> list[BookedInvoice]:
-    rows = workspace.invoices.order_by("period_start", "pk").values_list(*FACTS, *FIGURES)
-    return [
-        BookedInvoice(pk, month, status, finalized_at, reissued_at, terms, taxes, will_stand(status, *figures))
-        for pk, month, status, finalized_at, reissued_at, terms, taxes, *figures in rows
-    ]
+    return booked_by_workspace([workspace])[workspace.pk]
+
+
+def booked_by_workspace(workspaces: Iterable[Workspace]) -> dict[int, list[BookedInvoice]]:
+    """By month and age."""
+    found: dict[int, list[BookedInvoice]] = {each.pk: [] for each in workspaces}
+    rows = Invoice.objects.filter(workspace__in=list(found)).order_by("workspace", "period_start", "pk")
+    for owner, *row in rows.values_list("workspace_id", *FACTS, *FIGURES):
+        pk, month, status, finalized_at, reissued_at, terms, taxes, *figures = row
+        stays = will_stand(status, *figures)
+        found[owner].append(BookedInvoice(pk, month, status, finalized_at, reissued_at, terms, taxes, stays))
+    return found
 
 
 def will_stand(
@@ -65,44 +84,50 @@ def will_stand(
 
 
 def billed_lines(
-    workspace: Workspace, invoices: Sequence[BookedInvoice], start: datetime | None, end: datetime
-) -> tuple[Billed, Billed]:
-    """What invoices that stand bill of the months, and what waits for its reissue."""
-    waiting_ids = {each.id for each in waiting_invoices(invoices)}
+    invoices: Mapping[int, Sequence[BookedInvoice]], start: datetime | None, end: datetime
+) -> dict[int, tuple[Billed, Billed]]:
+    """What invoices that stand bill of the months, and what waits for its reissue, by workspace."""
+    found = {pk: (Billed(), Billed()) for pk in invoices}
+    waiting_ids = {each.id for of_one in invoices.values() for each in waiting_invoices(of_one)}
     condition = Q(invoice__status__in=Invoice.FINALIZED)
     if waiting_ids:
         condition |= Q(invoice__in=waiting_ids, period_start=F("invoice__period_start"))
-    lines = InvoiceLine.objects.filter(condition, invoice__workspace=workspace, period_start__lt=end)
+    lines = InvoiceLine.objects.filter(condition, invoice__workspace__in=list(invoices), period_start__lt=end)
     if start is not None:
         lines = lines.filter(period_start__gte=start)
     what = ("invoice_id", "kind", "period_start", "language_model_id", "service_tier", "price", "component")
-    rows = lines.order_by().values_list(*what).annotate(tokens=Sum("quantity"), exact=Sum("amount_exact"))
-    billed, waiting = Billed(), Billed()
-    for invoice, kind, month, model, tier, price, component, tokens, amount in rows:
+    rows = lines.order_by().values_list("invoice__workspace_id", *what)
+    for owner, invoice, kind, month, model, tier, price, component, tokens, amount in rows.annotate(
+        tokens=Sum("quantity"), exact=Sum("amount_exact")
+    ):
         key = LineKey(month, model or 0, tier, price, component)
-        (waiting if invoice in waiting_ids else billed).add(key, kind, int(tokens), amount, invoice)
-    return billed, waiting
-
-
-def charged_taxes(workspace: Workspace, invoices: Iterable[BookedInvoice]) -> ChargedTaxes:
-    found, terms = ChargedTaxes(), {}
-    for each in invoices:
-        if each.stands and each.taxes:
-            found.add_invoice(each.terms, each.taxes)
-            terms[each.id] = each.terms
-    if terms:
-        notes = CreditNote.objects.filter(invoice__workspace=workspace).values_list("pk", "invoice_id", "taxes")
-        amounts = credited_by_month(workspace)
-        for note, invoice, taxes in notes:
-            if invoice in terms:
-                found.take_credit_note(terms[invoice], taxes, amounts[note])
+        found[owner][invoice in waiting_ids].add(key, kind, int(tokens), amount, invoice)
     return found
 
 
-def credited_by_month(workspace: Workspace) -> dict[int, dict[str, Decimal]]:
+def charged_taxes(invoices: Mapping[int, Iterable[BookedInvoice]]) -> dict[int, ChargedTaxes]:
+    found: dict[int, ChargedTaxes] = {}
+    terms: dict[int, tuple[int, Any]] = {}
+    for pk, of_one in invoices.items():
+        found[pk] = ChargedTaxes()
+        for each in of_one:
+            if each.stands and each.taxes:
+                found[pk].add_invoice(each.terms, each.taxes)
+                terms[each.id] = (pk, each.terms)
+    if terms:
+        notes = CreditNote.objects.filter(invoice__workspace__in=list(invoices)).values_list("pk", "invoice_id", "taxes")
+        amounts = credited_by_month(list(invoices))
+        for note, invoice, taxes in notes:
+            if invoice in terms:
+                pk, of_invoice = terms[invoice]
+                found[pk].take_credit_note(of_invoice, taxes, amounts[note])
+    return found
+
+
+def credited_by_month(workspace_ids: Sequence[int]) -> dict[int, dict[str, Decimal]]:
     """What each credit note took back of each month, in whole cents before tax."""
     found: dict[int, dict[str, Decimal]] = defaultdict(dict)
-    lines = CreditNoteLine.objects.filter(credit_note__invoice__workspace=workspace).order_by()
+    lines = CreditNoteLine.objects.filter(credit_note__invoice__workspace__in=workspace_ids).order_by()
     for note, month, amount in lines.values_list("credit_note_id", "invoice_line__period_start").annotate(Sum("amount")):
         found[note][f"{month:%Y-%m}"] = amount
     return found

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from metering.invoicing.allowed import check_month_ended
 from metering.invoicing.composing.compose import compose
+from metering.invoicing.composing.read import books_by_workspace
 from metering.invoicing.lifecycle.draft import Draft, write_drafts
 from metering.invoicing.lifecycle.freeze import freeze_all
 from metering.invoicing.lifecycle.hold_reasons import hold_reasons, warnings_by_workspace
@@ -126,10 +127,10 @@ def _close(
 ) -> dict[int, ClosedMonth]:
     if not workspaces:
         return {}
-    warnings = warnings_by_workspace(workspaces, period)
+    warnings, books = warnings_by_workspace(workspaces, period), books_by_workspace(workspaces, period.end)
     drafts, empty = [], []
     for workspace in workspaces:
-        preview, invoice = compose(workspace, period), current.get(workspace.pk)
+        preview, invoice = compose(workspace, period, books=books[workspace.pk]), current.get(workspace.pk)
         holds = hold_reasons(preview, warnings[workspace.pk])
         if holds or (preview.is_issuable if finalize else preview.is_billable):
             drafts.append(Draft(invoice, preview, warnings[workspace.pk], holds))

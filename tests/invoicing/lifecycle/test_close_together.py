@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 from django.db.models import F
+from django.test.utils import CaptureQueriesContext
 
 from metering.credits.models import CreditEntry
 from metering.invoicing.lifecycle import close, freeze
@@ -137,6 +138,16 @@ def numbers() -> list[str | None]:
 
 def numbered(count: int) -> list[str]:
     return [f"OMX-2026-{number:05d}" for number in range(1, count + 1)]
+
+
+def test_ten_workspaces_take_as_many_statements_as_two(use: Meter, codex_mini: Any) -> None:
+    few, many = crowd_of(2, use), crowd_of(10, use)
+    counts = []
+    for workspaces in (few, many):
+        with CaptureQueriesContext(connection) as asked:
+            close_together([each.pk for each in workspaces], SEPTEMBER, IN_OCTOBER, True, "tests")
+        counts.append(len(asked))
+    assert counts[0] == counts[1] < 40
 
 
 def test_a_workspace_that_fails_is_alone_in_failing_and_takes_no_number(use: Meter, codex_mini: Any) -> None:
