@@ -16,6 +16,7 @@ from metering.console.backlog import open_quarantine, waiting_batches
 from metering.ingest.models import Batch, QuarantinedEvent
 from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.models import Invoice
+from metering.journal.models import JournalEntry
 from metering.limits.models import Budget
 from metering.notifications.models import WebhookDelivery, WebhookEndpoint
 from metering.rollups.models import Rerating
@@ -23,7 +24,11 @@ from workspaces.models import APIKey, Gateway, Workspace
 
 SEARCH_LIMIT = 10
 # Pages below a list that have their own place in the menu.
-OF_THEIR_OWN = ("admin:metering_usageevent_unpriced", "admin:metering_hold_unaccounted")
+OF_THEIR_OWN = (
+    "admin:metering_usageevent_unpriced",
+    "admin:metering_hold_unaccounted",
+    "admin:metering_journalentry_trial_balance",
+)
 # Which table a public id belongs to.
 BY_PREFIX = {
     "ws_": Workspace,
@@ -38,6 +43,7 @@ BY_PREFIX = {
     "inv_": Invoice,
     "cn_": CreditNote,
     "rrt_": Rerating,
+    "jrn_": JournalEntry,
 }
 
 
@@ -138,6 +144,13 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Top-ups", "add_card", "metering_topup_changelist", request),
                 _item("Disputes", "gavel", "metering_dispute_changelist", request),
                 _item("Stripe's webhooks", "move_to_inbox", "metering_webhookevent_changelist", request),
+            ],
+        ),
+        _group(
+            "Bookkeeping",
+            [
+                _item("Trial balance", "balance", "metering_journalentry_trial_balance", request),
+                _item("Journal", "menu_book", "metering_journalentry_changelist", request),
             ],
         ),
         _group(

@@ -59,6 +59,7 @@ class JournalEntry(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        verbose_name_plural = "journal entries"
         indexes = [
             models.Index(fields=["happened_at", "id"], name="journal_by_day"),
             models.Index(fields=["workspace", "-id"], name="journal_of_a_workspace"),

@@ -89,6 +89,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-id"],
+                "verbose_name_plural": "journal entries",
                 "indexes": [
                     models.Index(fields=["happened_at", "id"], name="journal_by_day"),
                     models.Index(fields=["workspace", "-id"], name="journal_of_a_workspace"),

@@ -28,6 +28,7 @@ def every_page(world: World) -> list[str]:
         "metering_quarantinedevent",
         "metering_invoice",
         "metering_creditnote",
+        "metering_journalentry",
         "django_celery_beat_periodictask",
         "account_emailaddress",
         "mfa_authenticator",

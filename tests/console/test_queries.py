@@ -29,6 +29,8 @@ LISTS = {
     "metering_quarantinedevent_changelist": 13,
     "metering_invoice_changelist": 10,
     "metering_creditnote_changelist": 10,
+    "metering_journalentry_changelist": 10,
+    "metering_journalentry_trial_balance": 8,
     "index": 23,
 }
 
