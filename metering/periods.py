@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from omixa_billing.instants import FIRST_INSTANT, LAST_INSTANT
 
@@ -63,3 +63,13 @@ def parse_month(text: str) -> Period:
     if not FIRST_INSTANT.year <= int(match[1]) < LAST_INSTANT.year:
         raise ValueError(f"{text!r} is not a month between 1970 and 2199: write it as 2026-10.")
     return month_of(datetime(int(match[1]), int(match[2]), 1, tzinfo=UTC))
+
+
+def period_of_days(first: date, last: date) -> Period:
+    """The days from `first` to `last`, both included. Raises ValueError, worded for a form."""
+    if last < first:
+        raise ValueError("The last day is before the first.")
+    start, end = (datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (first, last))
+    if not FIRST_INSTANT <= start <= end < LAST_INSTANT:
+        raise ValueError("Choose days between the years 1970 and 2199.")
+    return Period(start, end + DAY)

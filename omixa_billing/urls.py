@@ -21,6 +21,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("metering.notifications.endpoints.urls")),
     path("", include("metering.invoicing.urls")),
     path("", include("metering.payments.urls")),
+    path("", include("metering.reports.urls")),
     path("", include("metering.alerts.urls")),
     path("", include("workspaces.urls")),
     path("schema/", strangers_may_keep(SchemaView.as_view()), name="schema"),

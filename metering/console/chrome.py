@@ -156,6 +156,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         _group(
             "Reports",
             [
+                _item("Statements", "account_balance", "metering_journalposting_statement", request),
                 _item("Ageing", "hourglass_bottom", "metering_journalposting_ageing", request),
             ],
         ),

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from metering.usage.urls import RequestIdConverter
-from metering.website.billing import billing
+from metering.website.billing import billing, statement
 from metering.website.budgets import budgets
 from metering.website.invoices import credit_notes, invoices
 from metering.website.public import catalogue, home
@@ -52,6 +52,9 @@ urlpatterns = [
     path("billing/credit", billing.buy_credit_page, name="billing_buy"),
     path("billing/low-balance", billing.preferences, name="billing_preferences"),
     path("billing/profile", billing.profile, name="billing_profile"),
+    path("billing/statement", statement.statement_page, name="statement"),
+    path("billing/statement/csv", statement.statement_csv, name="statement_csv"),
+    path("billing/statement/pdf", statement.statement_download, name="statement_pdf"),
     path("credit-notes/<slug:credit_note_id>/pdf", credit_notes.credit_note_download, name="credit_note_pdf"),
     path("credit-notes/<slug:credit_note_id>", credit_notes.credit_note_print, name="credit_note"),
     path("settings", workspace.settings_page, name="settings"),

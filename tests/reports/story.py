@@ -38,7 +38,7 @@ class Story:
         account = with_method(self.acme, self.stripe)
         # March: bought credit of 40.00 that expires unused.
         ledger.grant(self.acme, "purchased", Decimal("40.00"), OPS, at("03-01T09:00"), expires_at=at("03-10T00:00"))
-        expire_due_credits(at("04-02T09:00"))
+        expire_due_credits(at("04-15T09:00"))
         # June: 200.00 bought by transfer, 10.00 of promotional credit.
         ledger.grant(self.acme, "purchased", Decimal("200.00"), OPS, at("06-20T09:00"))
         ledger.grant(self.acme, "promotional", Decimal("10.00"), OPS, at("06-21T09:00"))

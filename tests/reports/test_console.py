@@ -17,13 +17,6 @@ pytestmark = pytest.mark.django_db
 REPORTS, AGEING = reverse("admin:metering_journalposting_changelist"), reverse("admin:metering_journalposting_ageing")
 
 
-@pytest.fixture
-def console(db: None) -> Client:
-    client = Client()
-    client.force_login(User.objects.create_user("operator@omixa.example", "a long enough password", is_staff=True))
-    return client
-
-
 def words(console: Client, page: str) -> str:
     answer = console.get(page)
     assert answer.status_code == 200
@@ -55,7 +48,11 @@ def test_ageing_is_a_file_and_the_trail_says_who_has_it(console: Client, story: 
     assert header[:3] == ["as_of", "workspace_id", "workspace"]
     assert [row[-1] for row in rows] == ["204.60", "178.50", "15.00"]
     entry = AuditEntry.objects.get(action="report.downloaded")
-    assert (entry.actor, entry.target, entry.detail) == ("operator@omixa.example", "ageing", {"as_of": "2026-10-02"})
+    assert (entry.actor, entry.target, entry.detail) == (
+        "operator@omixa.example",
+        "ageing",
+        {"as_of": "2026-10-02", "format": "csv"},
+    )
 
 
 @pytest.mark.parametrize("day", ["yesterday", "2026-02-30", "1300-01-01", "2200-01-01"])

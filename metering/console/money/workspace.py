@@ -46,7 +46,7 @@ def money_facts(workspace: Workspace, now: datetime) -> list[Fact]:
     return [
         ("Pays", format_html("{}", PAYS[BillingTerms.Mode(terms.mode)])),
         ("Terms", _linked(terms_in_short(terms), ("change", _act("billing_terms", workspace)))),
-        ("Balance", format_html("{}", balance_in_words(balance))),
+        ("Balance", _linked(balance_in_words(balance), ("statement", _statement(workspace)))),
         ("Credits left", _credits(workspace, balance)),
         ("Owed", _owed(workspace, now)),
         ("Dunning", _dunning(workspace)),
@@ -160,6 +160,10 @@ def _links(links: Iterable[tuple[str, str]]) -> SafeString:
 
 def _act(name: str, workspace: Workspace) -> str:
     return _page(f"workspaces_workspace_{name}", workspace.pk)
+
+
+def _statement(workspace: Workspace) -> str:
+    return f"{reverse('admin:metering_journalposting_statement')}?workspace={workspace.pk}"
 
 
 def _page(name: str, pk: int) -> str:

@@ -12,10 +12,11 @@ from django.urls import path, reverse
 
 from metering.console.reports.ageing import AGEING
 from metering.console.reports.parts import FinanceReport
+from metering.console.reports.statement import STATEMENT
 from metering.journal.models import JournalPosting
 from workspaces.console.kit.base import OperatorAdmin
 
-REPORTS: list[FinanceReport] = [AGEING]
+REPORTS: list[FinanceReport] = [STATEMENT, AGEING]
 
 
 class ReportsAdmin(OperatorAdmin):

@@ -20,7 +20,10 @@ from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminSingleDateWidget
 
 from metering.console import figures
+from metering.invoicing.documents.pdf import pdf_response
+from metering.periods import period_of_days
 from metering.usage.exports import csv_download
+from omixa_billing.api.errors import InvalidParameter
 from omixa_billing.instants import FIRST_INSTANT, LAST_INSTANT
 from workspaces import audit
 from workspaces.console.kit.base import actor_of
@@ -62,32 +65,42 @@ class FinanceReport:
     defaults: Callable[[], dict[str, str]]
     tables: Callable[[dict[str, Any]], list[Table]]
     file: Callable[[dict[str, Any]], ReportFile]
+    pdf: Callable[[dict[str, Any]], tuple[bytes, str]] | None = None
 
     def respond(self, request: HttpRequest, admin: ModelAdmin) -> HttpResponseBase:
         asked = {name: value for name, value in request.GET.items() if value and name != FORMAT}
         form = self.form(self.defaults() | asked)
         if not form.is_valid():
             return self._render(request, admin, form, [])
-        if request.GET.get(FORMAT) == "csv":
-            return self._download(request, self.file(form.cleaned_data))
+        if (kind := request.GET.get(FORMAT)) == "csv" or (kind == "pdf" and self.pdf):
+            try:
+                return self._download(request, form.cleaned_data, kind)
+            except InvalidParameter as refusal:
+                form.add_error(None, refusal.message)
+                return self._render(request, admin, form, [])
         return self._render(request, admin, form, self.tables(form.cleaned_data))
 
-    def _download(self, request: HttpRequest, file: ReportFile) -> HttpResponseBase:
-        audit.record(actor_of(request), "report.downloaded", self.name, now=timezone.now(), **file.about)
+    def _download(self, request: HttpRequest, asked: dict[str, Any], kind: str) -> HttpResponseBase:
+        file = self.file(asked)
+        audit.record(actor_of(request), "report.downloaded", self.name, now=timezone.now(), format=kind, **file.about)
+        if kind == "pdf" and self.pdf:
+            make_pdf = self.pdf
+            return console_download(request, lambda: pdf_response(*make_pdf(asked)))
         return console_download(request, lambda: csv_download(file.name, file.columns, file.rows, for_people=True))
 
     def _render(self, request: HttpRequest, admin: ModelAdmin, form: forms.Form, tables: list[Table]) -> TemplateResponse:
         query = request.GET.copy()
-        query[FORMAT] = "csv"
+        query.pop(FORMAT, None)
+        formats = ["csv", "pdf"] if self.pdf else ["csv"]
         context = {
             **admin.admin_site.each_context(request),
             "title": self.title,
             "model_admin": admin,
             "intro": self.intro,
             "form": form,
-            "chosen": bool(form.errors),
+            "chosen": bool(form.errors and request.GET),
             "tables": tables,
-            "csv": query.urlencode(),
+            "files": [(each.upper(), f"?{query.urlencode()}&{FORMAT}={each}") for each in formats],
             "media": admin.media + form.media,
         }
         return TemplateResponse(request, "console/reports/report.html", context)
@@ -100,6 +113,22 @@ def day_field(label: str) -> forms.DateField:
 def _check_day(day: date) -> None:
     if not FIRST_INSTANT.year <= day.year < LAST_INSTANT.year:
         raise forms.ValidationError("Choose a day between the years 1970 and 2199.")
+
+
+class DaysForm(forms.Form):
+    """Whole days; `period` is all of them."""
+
+    first_day = day_field("from (UTC)")
+    last_day = day_field("to (UTC)")
+
+    def clean(self) -> dict[str, Any]:
+        asked = self.cleaned_data
+        if "first_day" in asked and "last_day" in asked:
+            try:
+                asked["period"] = period_of_days(asked["first_day"], asked["last_day"])
+            except ValueError as error:
+                raise forms.ValidationError(str(error)) from None
+        return asked
 
 
 def amount_cell(value: Decimal, currency: str) -> SafeString:
