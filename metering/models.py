@@ -41,6 +41,7 @@ from metering.payments.models import (
     StripeKey,
     TopUp,
 )
+from metering.payments.refunds.models import KeptPayment, ReopenedAmount
 from metering.payments.webhooks.models import WebhookEvent
 from metering.rollups.models import DailyRollup, HourlyRollup, Rerating
 
@@ -75,6 +76,7 @@ __all__ = [
     "JournalBalance",
     "JournalEntry",
     "JournalPosting",
+    "KeptPayment",
     "LanguageModel",
     "LimitAccount",
     "LockedPeriod",
@@ -88,6 +90,7 @@ __all__ = [
     "QuarantinedEvent",
     "Refund",
     "RefusedRequests",
+    "ReopenedAmount",
     "Rerating",
     "ServiceTier",
     "StripeKey",

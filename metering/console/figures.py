@@ -23,6 +23,11 @@ def money(amount: Decimal | None) -> SafeString:
     return figure("-") if amount is None else figure(usd_column(amount), f"{exact_text(amount)} USD")
 
 
+def money_in(currency: str, amount: Decimal) -> SafeString:
+    """Dollars as everywhere; another currency is named."""
+    return money(amount) if currency == "USD" else figure(f"{amount:,f} {currency}")
+
+
 def cost_html(row: Measures) -> SafeString:
     """What usage cost, as far as it has a price."""
     return figure("Unpriced") if row.unpriced_requests and not row.cost else money(row.cost)

@@ -143,8 +143,14 @@ def _alerts(now: datetime) -> list[dict[str, Any]]:
 def _money_alerts() -> list[dict[str, Any]]:
     found = [
         ("Disputes", "dispute", attention.running_disputes(), "not over: answer them at Stripe", "none runs"),
-        ("Surplus payments", "payment", attention.surpluses(), "no open invoice: refund them", "none without an open invoice"),
-        ("Mails not sent", "notice", Notice.objects.failing(), "retried automatically", "none failed"),
+        (
+            "Surplus payments",
+            "payment",
+            attention.surpluses(),
+            "no open invoice: refund or keep them",
+            "none without an open invoice",
+        ),
+        ("Mails not sent", "notice", Notice.objects.failing(), "failed, or without an address", "none failed"),
     ]
     return [
         {

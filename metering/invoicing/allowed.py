@@ -18,6 +18,7 @@ class Act(StrEnum):
     MARK_PAID = "mark-paid"
     CREDIT = "credit"
     MARK_UNCOLLECTIBLE = "uncollectible"
+    REVERSE_WRITE_OFF = "collectible"
     VOID = "void"
     REISSUE = "reissue"
 
@@ -64,6 +65,12 @@ def check_mark_uncollectible(invoice: Invoice) -> None:
         raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open one is marked as uncollectible.")
 
 
+def check_reverse_write_off(invoice: Invoice) -> None:
+    """Raises InvoiceNotOpen."""
+    if invoice.status != Invoice.Status.UNCOLLECTIBLE:
+        raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an uncollectible one is made open again.")
+
+
 def check_void(invoice: Invoice) -> None:
     """Raises InvoiceHasPayments and InvoiceNotOpen."""
     if invoice.amount_paid or invoice.credit_notes.exists():
@@ -88,6 +95,7 @@ def allowed_acts(invoice: Invoice, now: datetime) -> set[Act]:
         Act.MARK_PAID: lambda: check_mark_paid(invoice),
         Act.CREDIT: lambda: check_credit(invoice),
         Act.MARK_UNCOLLECTIBLE: lambda: check_mark_uncollectible(invoice),
+        Act.REVERSE_WRITE_OFF: lambda: check_reverse_write_off(invoice),
         Act.VOID: lambda: check_void(invoice),
         Act.REISSUE: lambda: check_reissue(invoice, now),
     }

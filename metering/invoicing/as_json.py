@@ -72,6 +72,7 @@ def amounts_json(invoice: Invoice | InvoicePreview) -> dict[str, Any]:
         "credits_applied": cents_text(invoice.credits_applied),
         "amount_paid": cents_text(invoice.amount_paid),
         "credited": cents_text(invoice.credited),
+        "charged_back": cents_text(invoice.charged_back),
         "amount_due": cents_text(invoice.still_due),
         "notes": invoice.notes,
         "currency": invoice.currency,

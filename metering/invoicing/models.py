@@ -98,7 +98,9 @@ class Invoice(models.Model):
     amount_paid = cents_field()
     # Taken off what was due by credit notes.
     credited = cents_field()
-    # Total less credits applied, paid and credited.
+    # What of the money and the credit that paid it was taken back, by a bank or at Stripe: owed again.
+    charged_back = cents_field()
+    # Total less credits applied, paid and credited, and what was charged back.
     amount_due = cents_field()
     # What the page prints of seller and buyer, copied at finalization: {name, address, tax_id, email}.
     seller = models.JSONField(default=dict)
@@ -142,9 +144,12 @@ class Invoice(models.Model):
                 name="total_is_subtotal_less_promotional_plus_tax",
             ),
             models.CheckConstraint(
-                condition=Q(amount_due=F("total") - F("credits_applied") - F("amount_paid") - F("credited")),
-                name="due_is_total_less_credits_paid_and_credited",
+                condition=Q(
+                    amount_due=F("total") - F("credits_applied") - F("amount_paid") - F("credited") + F("charged_back")
+                ),
+                name="due_is_what_was_not_paid_or_credited",
             ),
+            models.CheckConstraint(condition=Q(charged_back__gte=0), name="charged_back_is_not_below_zero"),
             models.CheckConstraint(
                 condition=~Q(status="paid") | Q(amount_due=0),
                 name="nothing_is_due_on_a_paid_invoice",

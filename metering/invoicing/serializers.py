@@ -111,6 +111,7 @@ class InvoiceSummarySerializer(serializers.Serializer[Any]):
     credits_applied = CentsField(help_text="Purchased and goodwill credits, applied as payments are.")
     amount_paid = CentsField()
     credited = CentsField(help_text="Taken off by credit notes.")
+    charged_back = CentsField(help_text="Of what paid it, taken back by a bank or at Stripe: due again.")
     amount_due = CentsField(help_text="Total less credits applied, paid and credited; 0.00 on a void invoice.")
     credit_notes = serializers.ListField(child=serializers.CharField(), help_text="Ids, newest first.")
     notes = NotesSerializer()

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Self, TypeVar
 
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 
 from metering.jobs.progress import Progress, unheard
 
@@ -26,9 +26,10 @@ class LeasedQuerySet(models.QuerySet[Row]):
         return self.filter(Q(next_try_at__isnull=True) | Q(next_try_at__lte=now))
 
     def claim(self, now: datetime) -> Row | None:
-        """The oldest that is due and nobody else has, leased."""
+        """The next that nobody else has, leased: what was never tried first, so that what fails holds nothing up."""
+        order = (F("next_try_at").asc(nulls_first=True), "pk")
         with transaction.atomic():
-            row = self.due(now).select_for_update(skip_locked=True, of=("self",)).order_by("pk").first()
+            row = self.due(now).select_for_update(skip_locked=True, of=("self",)).order_by(*order).first()
             if row is not None:
                 row.next_try_at = now + self.model.LEASE
                 row.save(update_fields=["next_try_at"])

@@ -1,4 +1,4 @@
-"""What payments, refunds and disputes are in the journal. The table of all acts is in docs/journal.md."""
+"""What payments and refunds are in the journal; refunds/booked.py has disputes. The table of all acts is in docs/journal.md."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from metering.journal.accounts import JournalAccount
 from metering.journal.balances import balance_of_account
 from metering.journal.entries import EntryDraft, Kind, Posting, Subaccount, between, credit, debit, opposite
 from metering.journal.post import post, post_many, posted_under
-from metering.payments.models import Dispute, Payment, Refund
+from metering.payments.models import Payment, Refund
 
 NOTHING = Decimal("0.00")
 CHANNELS = {Payment.Method.STRIPE: JournalAccount.MONEY_STRIPE, Payment.Method.BY_HAND: JournalAccount.MONEY_BANK}
@@ -61,8 +61,14 @@ def book_refund_begun(refund: Refund, now: datetime) -> None:
     post(_of_refund(refund, Kind.REFUND_BEGUN, postings, refund.started_at), now)
 
 
+def money_of_refund(refund: Refund) -> Subaccount:
+    """What a person sends back goes by bank, however the payment came."""
+    by_hand = Subaccount(JournalAccount.MONEY_BANK, refund.payment.public_id)
+    return by_hand if refund.reference else money_of(refund.payment)
+
+
 def book_refund_made(refund: Refund, now: datetime) -> None:
-    money = money_of(refund.payment)
+    money = money_of_refund(refund)
     progress = Subaccount(JournalAccount.REFUNDS_IN_PROGRESS, refund.payment.public_id)
     post(_of_refund(refund, Kind.REFUND_MADE, between(refund.amount, progress, money), now), now)
 
@@ -72,7 +78,7 @@ def book_refund_failed(refund: Refund, was_made: bool, now: datetime) -> None:
     begun = posted_under(f"{Kind.REFUND_BEGUN}:{refund.public_id}")
     back = opposite(begun)
     if was_made:
-        money = money_of(refund.payment)
+        money = money_of_refund(refund)
         back = [*(each for each in back if each.amount < 0), debit(money.account, refund.amount, money.part)]
     post(_of_refund(refund, Kind.REFUND_FAILED, back if begun else [], now), now)
 
@@ -91,38 +97,10 @@ def book_settled_outside(note: CreditNote, amount: Decimal, actor: str, now: dat
     post(entry, now)
 
 
-def book_dispute_opened(dispute: Dispute, now: datetime) -> None:
-    """The bank has the money until the dispute is over."""
-    held = between(dispute.amount, _in_dispute(dispute), money_of(dispute.payment))
-    post(_of_dispute(dispute, Kind.DISPUTE_OPENED, held, dispute.opened_at), now)
-
-
-def book_dispute_won(dispute: Dispute, now: datetime) -> None:
-    released = between(dispute.amount, money_of(dispute.payment), _in_dispute(dispute))
-    post(_of_dispute(dispute, Kind.DISPUTE_WON, released, now), now)
-
-
-def book_dispute_lost(dispute: Dispute, borne_by: Sequence[tuple[Subaccount, Decimal]], now: datetime) -> None:
-    """The money is gone. `borne_by` says out of what, as debits: the receivable of an invoice that is owed again, credit that
-    is withdrawn, a surplus. What they leave is a chargeback that we bear.
-    """
-    left = dispute.amount - sum((amount for _, amount in borne_by), NOTHING)
-    postings = [
-        *(debit(borne.account, amount, borne.part) for borne, amount in borne_by),
-        debit(JournalAccount.CHARGEBACKS, left),
-        credit(JournalAccount.IN_DISPUTE, dispute.amount, dispute.stripe_id),
-    ]
-    post(_of_dispute(dispute, Kind.DISPUTE_LOST, postings, now), now)
-
-
 def book_provider_fee(payment: Payment, amount: Decimal, about: str, happened_at: datetime, now: datetime) -> None:
     """What Stripe keeps for a payment or a dispute; `about` is its id there, for which it is booked once."""
     fee = between(amount, Subaccount(JournalAccount.PROVIDER_FEES), money_of(payment))
     post(_news(payment, Kind.PROVIDER_FEE, fee, happened_at, key=f"{Kind.PROVIDER_FEE}:{about}"), now)
-
-
-def _in_dispute(dispute: Dispute) -> Subaccount:
-    return Subaccount(JournalAccount.IN_DISPUTE, dispute.stripe_id)
 
 
 def _news(payment: Payment, kind: Kind, postings: Sequence[Posting], happened_at: datetime, key: str = "") -> EntryDraft:
@@ -143,8 +121,3 @@ def _news(payment: Payment, kind: Kind, postings: Sequence[Posting], happened_at
 def _of_refund(refund: Refund, kind: Kind, postings: Sequence[Posting], happened_at: datetime) -> EntryDraft:
     workspace, actor = refund.payment.workspace_id, refund.started_by
     return EntryDraft(kind, workspace, refund.public_id, refund.currency, happened_at, actor, postings, is_news=True)
-
-
-def _of_dispute(dispute: Dispute, kind: Kind, postings: Sequence[Posting], happened_at: datetime) -> EntryDraft:
-    workspace = dispute.payment.workspace_id
-    return EntryDraft(kind, workspace, dispute.stripe_id, dispute.currency, happened_at, "stripe", postings, is_news=True)

@@ -15,7 +15,7 @@ from metering.credits.models import CreditEntry
 from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.money import cents_text, exact_text, rate_text
-from metering.payments.models import Payment, Refund
+from metering.payments.models import Dispute, Payment, Refund
 from metering.periods import Period
 from metering.usage.exports import csv_download
 from omixa_billing.api.errors import InvalidParameter
@@ -123,7 +123,7 @@ def _line(line: InvoiceLine, sign: int) -> Row:
 
 
 def payments(period: Period, workspace: Workspace | None) -> Iterator[Row]:
-    """Received in the period, then refunds that succeeded in it with amounts below zero."""
+    """Received in the period, then what went back in it with amounts below zero: refunds that succeeded, and chargebacks."""
     found = Payment.objects.filter(received_at__gte=period.start, received_at__lt=period.end)
     for payment in (
         _of(found, workspace).select_related("workspace", "invoice", "grant").order_by("received_at", "pk").iterator(AT_ONCE)
@@ -141,6 +141,20 @@ def payments(period: Period, workspace: Workspace | None) -> Iterator[Row]:
             *_about(refund.payment, refund),
             cents_text(-refund.amount),
         ]
+    yield from _chargebacks(period, workspace)
+
+
+def _chargebacks(period: Period, workspace: Workspace | None) -> Iterator[Row]:
+    """What banks took back in the period, with amounts below zero, and what they paid again in it."""
+    moments = (("chargeback", "lost_at", -1), ("chargeback_reversed", "reinstated_at", 1))
+    for document, at, sign in moments:
+        found = Dispute.objects.filter(**{f"{at}__gte": period.start, f"{at}__lt": period.end}, charged_back__gt=0)
+        if workspace is not None:
+            found = found.filter(payment__workspace=workspace)
+        ordered = found.select_related("payment__workspace", "payment__invoice", "payment__grant").order_by(at, "pk")
+        for each in ordered.iterator(AT_ONCE):
+            moment, amount = instant_text(getattr(each, at)), cents_text(sign * each.charged_back)
+            yield [document, each.stripe_id, moment, *_about(each.payment), amount]
 
 
 def credits(period: Period, workspace: Workspace | None) -> Iterator[Row]:

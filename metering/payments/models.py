@@ -155,7 +155,7 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
 
 
 class Payment(models.Model):
-    """Money that arrived, by Stripe or by hand; of which `refunded` went back."""
+    """Money that arrived, by Stripe or by hand, and how much of it went back in which way: never more than came."""
 
     class Method(models.TextChoices):
         STRIPE = "stripe", "Stripe"
@@ -177,6 +177,12 @@ class Payment(models.Model):
     # Why nothing is settled by it, for people: "0.00 were due on the paid invoice OMX-2026-00001."
     surplus = models.CharField(max_length=200, default="")
     refunded = money_field(default=Decimal("0.00"))
+    # What of it a credit note turned into credit: it is in a grant, and not refunded as well.
+    kept = money_field(default=Decimal("0.00"))
+    # What banks took back of it: disputes that were lost, and debits that were returned.
+    charged_back = money_field(default=Decimal("0.00"))
+    # What banks took back, or Stripe refunded beyond what was left of it, and its customer therefore owes again.
+    reopened = money_field(default=Decimal("0.00"))
     # When the money came, as far as is known: its month in the books. Recorded it may be later.
     received_at = models.DateTimeField()
     recorded_by = models.CharField(max_length=300)
@@ -191,7 +197,15 @@ class Payment(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(amount__gt=0), name="a_payment_is_above_zero"),
             models.CheckConstraint(
-                condition=Q(refunded__gte=0) & Q(refunded__lte=models.F("amount")), name="no_more_refunded_than_paid"
+                condition=Q(refunded__gte=0, kept__gte=0, charged_back__gte=0, reopened__gte=0)
+                & Q(charged_back__lte=models.F("amount")),
+                name="what_goes_back_is_not_below_zero",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    amount__gte=models.F("refunded") + models.F("kept") + models.F("charged_back") - models.F("reopened")
+                ),
+                name="no_more_goes_back_than_came",
             ),
         ]
 
@@ -247,6 +261,14 @@ class Dispute(models.Model):
     # Stripe's words: "fraudulent", and "needs_response", "under_review", "won", "lost", …
     reason = models.CharField(max_length=100)
     status = models.CharField(max_length=40)
+    # What Stripe takes for it, whatever comes of it.
+    fee = money_field(default=Decimal("0.00"))
+    # What of the credit that the payment bought cannot be spent meanwhile; once it is lost, for good.
+    credit_blocked = money_field(default=Decimal("0.00"))
+    # Booked when it was lost: this much is gone. Given back since `reinstated_at`, if that is set.
+    charged_back = money_field(default=Decimal("0.00"))
+    lost_at = models.DateTimeField(null=True)
+    reinstated_at = models.DateTimeField(null=True)
     opened_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 
@@ -255,6 +277,11 @@ class Dispute(models.Model):
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.status}"
+
+    @property
+    def is_booked(self) -> bool:
+        """Whether it is lost, and the money gone."""
+        return self.lost_at is not None and self.reinstated_at is None
 
 
 class Dunning(models.Model):

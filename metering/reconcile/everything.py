@@ -1,7 +1,5 @@
-"""Proof that events, rollups, invoices, payments, credits and the journal agree, here and with Stripe. Writes nothing."""
+"""Proof that events, rollups, invoices, payments, credits and the journal agree. Writes nothing; with_stripe.py asks Stripe."""
 
-from collections.abc import Iterator
-from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -10,11 +8,6 @@ from django.utils import timezone
 from metering.jobs.progress import Progress, unheard
 from metering.limits.budgets.compare import limit_differences
 from metering.money import cents_text, exact_text
-from metering.payments.models import Payment, Refund
-from metering.payments.provider.current import is_configured, provider
-from metering.payments.provider.errors import ProviderRefused, ProviderUnavailable
-from metering.payments.provider.objects import Intent
-from metering.payments.refunds.refunds import refund_status
 from metering.periods import Period
 from metering.reconcile import invoices
 from metering.reconcile.corrections import correction_differences
@@ -24,10 +17,6 @@ from metering.reconcile.query import fetch_rows
 from metering.rollups.compare import GRAINS, event_totals, months_with_usage, rollup_totals
 from metering.rollups.compare import rollup_differences as rollup_differences
 from metering.rollups.fold import SUMS
-
-DAYS_COMPARED_WITH_STRIPE = 35
-# What a job may still be about to record.
-IN_FLIGHT = timedelta(minutes=30)
 
 # Each finalized invoice beside its payments, and beside what it used of credits.
 PAID = """
@@ -54,6 +43,33 @@ SELECT p.public_id, p.refunded, coalesce(sum(r.amount), 0) FROM metering_payment
 LEFT JOIN metering_refund r ON r.payment_id = p.id AND r.status = 'succeeded'
 GROUP BY p.id HAVING coalesce(sum(r.amount), 0) <> p.refunded ORDER BY p.id
 """
+
+# What is owed again on each invoice, and what went back of each payment otherwise than by refunds.
+REOPENED = """
+SELECT i.public_id, i.number, i.charged_back, coalesce(sum(o.amount - o.lifted), 0)
+FROM metering_invoice i LEFT JOIN metering_reopenedamount o ON o.invoice_id = i.id
+GROUP BY i.id HAVING coalesce(sum(o.amount - o.lifted), 0) <> i.charged_back ORDER BY i.id
+"""
+KEPT = """
+SELECT p.public_id, p.kept, coalesce(sum(k.amount - k.returned), 0) FROM metering_payment p
+LEFT JOIN metering_keptpayment k ON k.payment_id = p.id
+GROUP BY p.id HAVING coalesce(sum(k.amount - k.returned), 0) <> p.kept ORDER BY p.id
+"""
+CHARGED_BACK = """
+SELECT p.public_id, p.charged_back, coalesce(sum(d.charged_back), 0) FROM metering_payment p
+LEFT JOIN metering_dispute d ON d.payment_id = p.id AND d.lost_at IS NOT NULL AND d.reinstated_at IS NULL
+GROUP BY p.id HAVING coalesce(sum(d.charged_back), 0) <> p.charged_back ORDER BY p.id
+"""
+OF_INVOICES = {
+    "payments_are_what_was_paid": PAID,
+    "credits_used_are_what_was_applied": USED,
+    "reopened_amounts_were_charged_back": REOPENED,
+}
+OF_PAYMENTS = {
+    "refunds_are_what_was_given_back": REFUNDED,
+    "what_was_kept_as_credit_adds_up": KEPT,
+    "lost_disputes_are_what_was_charged_back": CHARGED_BACK,
+}
 
 
 def everything(period: Period | None = None, progress: Progress = unheard) -> dict[str, Any]:
@@ -89,91 +105,18 @@ def money_differences(period: Period | None = None) -> list[dict[str, Any]]:
     """Where invoices, payments, refunds and credits contradict each other."""
     scope = {"start": period and period.start}
     found = []
-    for check, sql in (("payments_are_what_was_paid", PAID), ("credits_used_are_what_was_applied", USED)):
+    for check, sql in OF_INVOICES.items():
         for public_id, number, expected, sums in fetch_rows(sql, scope):
             amounts = {"expected": cents_text(expected), "found": cents_text(sums)}
             found.append({"check": check, "invoice_id": public_id, "number": number, **amounts})
     for grant, amount, left in fetch_rows(OVERDRAWN, {}):
         amounts = {"expected": f"0.00 to {cents_text(amount)}", "found": cents_text(left)}
         found.append({"check": "credit_left_is_within_its_grant", "credit_id": grant, **amounts})
-    for payment, refunded, sums in fetch_rows(REFUNDED, {}):
-        amounts = {"expected": cents_text(sums), "found": cents_text(refunded)}
-        found.append({"check": "refunds_are_what_was_given_back", "payment_id": payment, **amounts})
+    for check, sql in OF_PAYMENTS.items():
+        for payment, said, sums in fetch_rows(sql, {}):
+            amounts = {"expected": cents_text(sums), "found": cents_text(said)}
+            found.append({"check": check, "payment_id": payment, **amounts})
     return found
-
-
-def against_stripe(now: datetime) -> list[dict[str, Any]]:
-    """Where our payments and refunds of the last weeks and Stripe's differ; empty without Stripe.
-
-    A Stripe that does not answer, or refuses, is a finding beside those that were made before it did.
-    """
-    if not is_configured():
-        return []
-    since, until = now - timedelta(days=DAYS_COMPARED_WITH_STRIPE), now - IN_FLIGHT
-    parts = {"payments_are_stripes": _payments, "refunds_are_stripes": _refunds}
-    return [each for check, part in parts.items() for each in _as_far_as_it_goes(check, part(since, until))]
-
-
-def _as_far_as_it_goes(check: str, findings: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    try:
-        yield from findings
-    except (ProviderRefused, ProviderUnavailable) as error:
-        yield {"check": check, "expected": "an answer of Stripe's", "found": str(error)}
-
-
-def _payments(since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
-    theirs = [
-        each for each in provider().list_payments(since) if "omixa_attempt" in each.metadata and each.status == "succeeded"
-    ]
-    settled = [each for each in theirs if each.created is None or each.created < until]
-    ours = Payment.objects.filter(intent_id__in=[each.id for each in settled]).in_bulk(field_name="intent_id")
-    yield from (difference for each in settled if (difference := _compared(each, ours.get(each.id))))
-    known = {each.id for each in theirs}
-    for payment in Payment.objects.filter(method=Payment.Method.STRIPE, received_at__gte=since + timedelta(days=7)):
-        if payment.intent_id not in known and (difference := _fetched_payment(payment)):
-            yield difference
-
-
-def _refunds(since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
-    """What Stripe gave back of our payments, on anybody's request, beside what is kept here."""
-    theirs = [each for each in provider().list_refunds(since) if each.created is None or each.created < until]
-    paid = set(Payment.objects.filter(intent_id__in={each.intent for each in theirs}).values_list("intent_id", flat=True))
-    ours = Refund.objects.filter(stripe_id__in=[each.id for each in theirs]).in_bulk(field_name="stripe_id")
-    for each in theirs:
-        kept = ours.get(each.id)
-        if each.intent in paid and (kept is None or (kept.amount, kept.status) != (each.amount, refund_status(each))):
-            yield {
-                "check": "refunds_are_stripes",
-                "refund_id": each.id,
-                "intent_id": each.intent,
-                "expected": f"{cents_text(each.amount)} {refund_status(each)}",
-                "found": "no refund" if kept is None else f"{cents_text(kept.amount)} {kept.status}",
-            }
-
-
-def _compared(theirs: Intent, ours: Payment | None) -> dict[str, Any] | None:
-    if ours is not None and ours.amount == theirs.received:
-        return None
-    return {
-        "check": "payments_are_stripes",
-        "intent_id": theirs.id,
-        "expected": cents_text(theirs.received),
-        "found": "no payment" if ours is None else cents_text(ours.amount),
-    }
-
-
-def _fetched_payment(payment: Payment) -> dict[str, Any] | None:
-    """A payment that Stripe did not list: begun long before it arrived, or not Stripe's at all."""
-    try:
-        intent = provider().look_up_payment(str(payment.intent_id))
-    except ProviderRefused as refused:
-        expected = refused.provider_message
-    else:
-        if intent.status == "succeeded" and intent.received == payment.amount:
-            return None
-        expected = intent.status
-    where = {"payment_id": payment.public_id, "intent_id": payment.intent_id}
-    return {"check": "payments_are_stripes", **where, "expected": expected, "found": cents_text(payment.amount)}
 
 
 def summed(totals: list[dict[str, Any]]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from metering.reconcile.rule import QUANTITIES_ALONE, RATED
 # Each finalized invoice beside the sums of its lines.
 INVOICES = """
 SELECT i.public_id, i.number, i.status, i.subtotal_exact, i.subtotal, i.promotional, i.tax, i.total,
-       i.credits_applied + i.amount_paid + i.credited, i.amount_due,
+       i.credits_applied + i.amount_paid + i.credited - i.charged_back, i.amount_due,
        coalesce((SELECT sum((tax ->> 'amount')::numeric) FROM jsonb_array_elements(i.taxes) AS each (tax)), 0),
        coalesce(sum(l.amount_exact), 0), coalesce(sum(l.amount), 0),
        count(*) FILTER (WHERE l.kind IN ('usage', 'adjustment')

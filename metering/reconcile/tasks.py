@@ -9,7 +9,8 @@ from metering.jobs.alert import alert_operators
 from metering.jobs.declare import job
 from metering.jobs.models import JobRun
 from metering.jobs.run import Run
-from metering.reconcile.everything import against_stripe, everything
+from metering.reconcile.everything import everything
+from metering.reconcile.with_stripe import against_stripe
 from workspaces.audit import chain
 
 log = structlog.get_logger(__name__)

@@ -48,7 +48,7 @@ def invoice(draft: Invoice) -> Invoice:
 
 # --- An invoice adds up ------------------------------------------------------------------------------------------
 
-DUE = "due_is_total_less_credits_paid_and_credited"
+DUE = "due_is_what_was_not_paid_or_credited"
 NOTHING_DUE = "nothing_is_due_on_a_paid_invoice"
 NEITHER = "a_draft_or_void_invoice_is_neither_paid_nor_credited"
 

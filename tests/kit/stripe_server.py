@@ -324,7 +324,7 @@ ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("POST", r"/v1/checkout/sessions/(\w+)/expire", expire_session),
     ("GET", r"/v1/checkout/sessions/(\w+)", retrieve),
     ("POST", r"/v1/payment_intents", create_intent),
-    ("GET", r"/v1/(customers|payment_intents|refunds)", lambda server, params, kind: listing(server, params, kind)),
+    ("GET", r"/v1/(customers|payment_intents|refunds|disputes)", lambda server, params, kind: listing(server, params, kind)),
     ("POST", r"/v1/payment_intents/(\w+)/cancel", cancel_intent),
     ("POST", r"/v1/refunds", create_refund),
     ("GET", r"/v1/(?:customers|payment_intents|payment_methods|setup_intents|refunds|disputes|events)/(\w+)", retrieve),

@@ -17,8 +17,9 @@ from metering.payments.models import Payment
 from metering.payments.refunds import refunds
 from metering.payments.refunds.reversals import void_invoice
 from metering.reconcile import tasks
-from metering.reconcile.everything import against_stripe, everything, money_differences
+from metering.reconcile.everything import everything, money_differences
 from metering.reconcile.tasks import reconcile_nightly
+from metering.reconcile.with_stripe import against_stripe
 from tests.kit.billing import Meter, an_invoice, at, tokens
 from tests.kit.factories import NOW, make_key
 from tests.kit.paying import with_method

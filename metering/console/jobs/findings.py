@@ -42,6 +42,12 @@ CHECKS = {
     "refunds_are_what_was_given_back": Sides(
         "What the payment says went back is not the sum of its refunds.", "payment", "refunds"
     ),
+    "reopened_amounts_were_charged_back": Sides("What is owed again is not what was taken back.", "taken back", "invoice"),
+    "what_was_kept_as_credit_adds_up": Sides("The payment says that other credit was kept of it.", "credit notes", "payment"),
+    "lost_disputes_are_what_was_charged_back": Sides(
+        "What banks took back is not that of lost disputes.", "disputes", "payment"
+    ),
+    "disputes_are_stripes": Sides("A dispute is other than at Stripe.", "Stripe", "here"),
     "exact_lines_add_up": Sides("The exact subtotal is not the sum of the lines.", "invoice", "lines"),
     "subtotal_is_rounded_once": Sides("The subtotal is not the exact one, rounded.", "invoice", "exact, rounded"),
     "displayed_lines_add_up": Sides("The displayed amounts of the lines are not the subtotal.", "lines", "invoice"),

@@ -23,8 +23,9 @@ from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.lifecycle.accept import accept_withdrawal
 from metering.invoicing.lifecycle.finalize import finalize
 from metering.invoicing.lifecycle.void import mark_uncollectible, reissue
+from metering.invoicing.lifecycle.write_off import reverse_write_off
 from metering.invoicing.models import Invoice
-from metering.payments.collecting.manual import mark_paid
+from metering.payments.collecting.manual import mark_paid, record_transfer
 from metering.payments.refunds.reversals import LONGEST_REFERENCE, Returnable, issue_credit_note, returnable_of, void_invoice
 from workspaces.console.kit import fields
 from workspaces.console.kit.base import OperatorAdmin, actor_of
@@ -44,6 +45,15 @@ SETTLEMENTS = {
 
 class PaidForm(forms.Form):
     reference = fields.text("reference", "Where to find the payment, such as the bank transfer's reference.", max_length=200)
+    amount = fields.amount(
+        "amount (USD)",
+        "Left empty: all that is due. More than is due is kept as a surplus.",
+        required=False,
+        min_value=Decimal("0.01"),
+        decimal_places=2,
+        max_digits=12,
+    )
+    arrived_on = fields.date_field("arrived on", "The day, in UTC, on which the money came. Left empty: today.")
 
 
 class ReasonForm(forms.Form):
@@ -85,7 +95,7 @@ def next_step(invoice: Invoice) -> str:
         return "reissue its month, if it is to be billed" if state is None else f"none: its month has {state}"
     if invoice.is_on_hold:
         return how_to_continue(invoice)
-    steps = {"draft": "finalize it", "open": "mark it as paid when the money has arrived"}
+    steps = {"draft": "finalize it", "open": "record the payment when the money has arrived"}
     return steps.get(invoice.status, "none")
 
 
@@ -155,19 +165,28 @@ def paid_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpRespon
     invoice = _invoice(pk)
 
     def act(asked: dict[str, Any]) -> HttpResponse:
-        mark_paid(invoice.pk, asked["reference"], actor_of(request), timezone.now())
-        return _done(request, invoice, f"{invoice} is paid.")
+        actor, now, arrived_on = actor_of(request), timezone.now(), asked["arrived_on"]
+        if asked["amount"] is None:
+            return _done(request, invoice, f"{mark_paid(invoice.pk, asked['reference'], actor, now, arrived_on)} is paid.")
+        received = record_transfer([invoice.pk], asked["amount"], asked["reference"], actor, now, arrived_on)
+        return _done(request, invoice, _receipt_message(received.invoices[0], received.surplus))
 
-    intro = f"{dollars.usd_text(invoice.amount_due)} of {invoice.workspace} arrived outside this product, in full."
-    page = FormPage(
-        "Mark the invoice as paid",
-        act,
-        invoice_admin_url(invoice),
-        PaidForm,
-        intro,
-        f"Mark {dollars.usd_text(invoice.amount_due)} as paid",
-    )
+    due = dollars.usd_text(invoice.amount_due)
+    intro = f"Money of {invoice.workspace} arrived outside this product. {due} are due on {invoice}."
+    page = FormPage("Record a payment", act, invoice_admin_url(invoice), PaidForm, intro, "Record the payment")
     return page.respond(request, admin, invoice)
+
+
+def _receipt_message(invoice: Invoice, surplus: Decimal) -> str:
+    due = f", and {dollars.usd_text(invoice.amount_due)} of it are still due" if invoice.amount_due else ""
+    more = f" {dollars.usd_text(surplus)} more than was due are kept as a surplus." if surplus else ""
+    return f"{invoice} is {invoice.get_status_display().lower()}{due}.{more}"
+
+
+def collectible_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResponse:
+    intro = "It is open again, and collected and dunned as before."
+    submit = "Make {invoice} open again"
+    return _give_up(request, admin, pk, "Take the write-off back", submit, reverse_write_off, intro)
 
 
 def void_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResponse:

@@ -157,7 +157,8 @@ class InvoiceAdmin(OperatorAdmin):
         ("tax_text", "total_text"),
         ("promotional_text", "credits_text"),
         ("paid_text", "credited_text"),
-        ("due_text", "status_reason"),
+        ("charged_back_text", "due_text"),
+        "status_reason",
         ("created_at", "finalized_at"),
         ("due_at", "paid_at"),
         ("voided_at", "hold_reason_text"),
@@ -173,7 +174,7 @@ class InvoiceAdmin(OperatorAdmin):
         "mark_paid",
         "reissue",
         # As many as leave the invoice's number its place in the heading.
-        {"title": "Take back", "items": ["credit", "void", "uncollectible"]},
+        {"title": "Take back", "items": ["credit", "void", "uncollectible", "collectible"]},
         {"title": "Print", "items": ["printable", "pdf", "lines_csv"]},
     )
 
@@ -281,6 +282,10 @@ class InvoiceAdmin(OperatorAdmin):
     def credited_text(self, invoice: Invoice) -> SafeString:
         return figures.money(invoice.credited)
 
+    @display(description="taken back")
+    def charged_back_text(self, invoice: Invoice) -> SafeString:
+        return figures.money(invoice.charged_back)
+
     @display(description="amount due")
     def due_text(self, invoice: Invoice) -> SafeString:
         return figures.money(invoice.still_due)
@@ -293,7 +298,7 @@ class InvoiceAdmin(OperatorAdmin):
     def accept(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return invoice_actions.accept_page(request, self, object_id)
 
-    @action(description="Mark as paid", url_path="mark-paid", icon="payments")
+    @action(description="Record a payment", url_path="mark-paid", icon="payments")
     def mark_paid(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return invoice_actions.paid_page(request, self, object_id)
 
@@ -304,6 +309,10 @@ class InvoiceAdmin(OperatorAdmin):
     @action(description="Mark uncollectible", url_path="uncollectible", icon="money_off")
     def uncollectible(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return invoice_actions.uncollectible_page(request, self, object_id)
+
+    @action(description="Make open again", url_path="collectible", icon="undo")
+    def collectible(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return invoice_actions.collectible_page(request, self, object_id)
 
     @action(description="Void", url_path="void", icon="block")
     def void(self, request: HttpRequest, object_id: str) -> HttpResponse:

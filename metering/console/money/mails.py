@@ -20,7 +20,17 @@ from metering.payments.mails.texts import TEXTS, Mail, build_mail
 from workspaces.console.kit.base import OperatorAdmin
 from workspaces.mails.outgoing import NO_MAIL_SERVER
 
-STATE_LABELS = {"sent": "success", "waiting": "info", "failed": "danger", "not sent: no mail server": "warning"}
+NOT_SENT = {
+    Notice.Undeliverable.NO_ADDRESS: "not sent: no address",
+    Notice.Undeliverable.REFUSED: "not sent: refused for good",
+}
+STATE_LABELS = {
+    "sent": "success",
+    "waiting": "info",
+    "failed": "danger",
+    "not sent: no mail server": "warning",
+    **dict.fromkeys(NOT_SENT.values(), "danger"),
+}
 LONGEST_ERROR = 90
 
 
@@ -33,6 +43,8 @@ def state_of(notice: Notice) -> str:
         return "sent"
     if notice.error == NO_MAIL_SERVER:
         return "not sent: no mail server"
+    if notice.undeliverable:
+        return NOT_SENT[Notice.Undeliverable(notice.undeliverable)]
     return "failed" if notice.tries else "waiting"
 
 

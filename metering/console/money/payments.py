@@ -25,6 +25,8 @@ from metering.payments.mails import sending
 from metering.payments.mails.models import Notice
 from metering.payments.models import Dispute, Payment, PaymentAttempt, Refund, TopUp
 from metering.payments.refunds import attention, refunds
+from metering.payments.refunds.disputes import in_dispute
+from metering.payments.refunds.surplus import keep_surplus_as_credit
 from metering.payments.webhooks import inbox
 from metering.payments.webhooks.models import WebhookEvent
 from workspaces.console.kit import fields
@@ -74,6 +76,10 @@ class RefundForm(forms.Form):
     reason = fields.text("reason", max_length=300)
 
 
+class KeepForm(forms.Form):
+    reason = fields.text("reason", "Stays in the audit trail.", max_length=300)
+
+
 class RefundByHandForm(RefundForm):
     reference = fields.text(
         "reference",
@@ -118,6 +124,8 @@ class PaymentAdmin(OperatorAdmin):
     fields = (
         ("workspace", "what"),
         ("amount_text", "refunded_text"),
+        ("kept_text", "charged_back_text"),
+        ("reopened_text", "in_dispute_text"),
         ("method", "received_at"),
         ("intent_id", "reference"),
         ("surplus", "recorded_by"),
@@ -125,12 +133,16 @@ class PaymentAdmin(OperatorAdmin):
     )
     readonly_fields = tuple(name for row in fields for name in ([row] if isinstance(row, str) else row))
     inlines = (RefundsOfAPayment, DisputesOfAPayment)
-    actions_detail = ("refund",)
+    actions_detail = ("refund", "keep_as_credit")
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        """A refund is offered while something is left."""
+        """A refund is offered while something is left, and credit for it where nothing is settled by it."""
         payment = Payment.objects.filter(pk=object_id).first()
-        return super().get_actions_detail(request, object_id) if payment and refunds.refundable_amount(payment) else []
+        if payment is None or not refunds.refundable_amount(payment):
+            return []
+        is_surplus = payment.invoice_id is None and payment.grant_id is None
+        offered = {"refund"} | ({"keep-as-credit"} if is_surplus else set())
+        return [each for each in super().get_actions_detail(request, object_id) if each.path in offered]
 
     @display(description="for")
     def what(self, payment: Payment) -> str:
@@ -142,11 +154,41 @@ class PaymentAdmin(OperatorAdmin):
 
     @display(description="amount")
     def amount_text(self, payment: Payment) -> SafeString:
-        return figures.money(payment.amount)
+        return figures.money_in(payment.currency, payment.amount)
 
     @display(description="refunded")
     def refunded_text(self, payment: Payment) -> SafeString:
-        return figures.money(payment.refunded)
+        return figures.money_in(payment.currency, payment.refunded)
+
+    @display(description="kept as credit")
+    def kept_text(self, payment: Payment) -> SafeString:
+        return figures.money_in(payment.currency, payment.kept)
+
+    @display(description="taken back by a bank")
+    def charged_back_text(self, payment: Payment) -> SafeString:
+        return figures.money_in(payment.currency, payment.charged_back)
+
+    @display(description="owed again")
+    def reopened_text(self, payment: Payment) -> SafeString:
+        return figures.money_in(payment.currency, payment.reopened)
+
+    @display(description="in dispute")
+    def in_dispute_text(self, payment: Payment) -> SafeString:
+        return figures.money_in(payment.currency, in_dispute(payment))
+
+    @action(description="Keep as credit", url_path="keep-as-credit", icon="savings")
+    def keep_as_credit(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        payment = get_object_or_404(Payment.objects.select_related("workspace"), pk=object_id)
+        back = reverse("admin:metering_payment_change", args=[payment.pk])
+
+        def act(asked: dict[str, Any]) -> HttpResponse:
+            grant = keep_surplus_as_credit(payment.pk, asked["reason"], actor_of(request), timezone.now())
+            messages.success(request, f"{dollars.usd_text(grant.amount)} are credit of {payment.workspace} now.")
+            return redirect(back)
+
+        intro = f"Nothing is settled by this payment. What is left of it becomes credit of {payment.workspace}."
+        page = FormPage("Keep the surplus as credit", act, back, KeepForm, intro, "Keep it as credit")
+        return page.respond(request, self, payment)
 
     @action(description="Refund", url_path="refund", icon="undo")
     def refund(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -215,6 +257,8 @@ class DisputeAdmin(OperatorAdmin):
         ("stripe_id", "status_label"),
         ("of_payment", "workspace"),
         ("amount_text", "reason"),
+        ("blocked_text", "charged_back_text"),
+        ("fee_text", "lost_at"),
         ("opened_at", "updated_at"),
     )
     readonly_fields = tuple(name for row in fields for name in row)
@@ -230,7 +274,19 @@ class DisputeAdmin(OperatorAdmin):
 
     @display(description="amount")
     def amount_text(self, dispute: Dispute) -> SafeString:
-        return figures.money(dispute.amount)
+        return figures.money_in(dispute.currency, dispute.amount)
+
+    @display(description="credit blocked")
+    def blocked_text(self, dispute: Dispute) -> SafeString:
+        return figures.money_in(dispute.currency, dispute.credit_blocked)
+
+    @display(description="taken back by the bank")
+    def charged_back_text(self, dispute: Dispute) -> SafeString:
+        return figures.money_in(dispute.currency, dispute.charged_back)
+
+    @display(description="fee of Stripe's")
+    def fee_text(self, dispute: Dispute) -> SafeString:
+        return figures.money(dispute.fee)
 
     @display(description="status", label=LABELS)
     def status_label(self, dispute: Dispute) -> str:
@@ -293,7 +349,8 @@ class NoticeAdmin(MailPages):
         def act(asked: dict[str, Any]) -> HttpResponse:
             done = sending.resend_notice(notice, actor_of(request), timezone.now())
             tell = messages.success if done.sent_at else messages.error
-            tell(request, "The mail is sent." if done.sent_at else f"The mail is not sent, and is tried again. {done.error}")
+            fate = "can never arrive like this" if done.undeliverable else "is tried again"
+            tell(request, "The mail is sent." if done.sent_at else f"The mail is not sent, and {fate}. {done.error}")
             return redirect(back)
 
         intro = "It is sent at once, to the addresses of today."

@@ -109,16 +109,23 @@ def _dunning(workspace: Workspace) -> SafeString:
     """Of the oldest invoices that were not paid when they should."""
     open_ones = Q(invoice__workspace=workspace, invoice__status=Invoice.Status.OPEN)
     rows = Dunning.objects.filter(open_ones).exclude(state=Dunning.State.SETTLED).select_related("invoice")
-    steps = [(_page("metering_invoice_change", each.invoice_id), each.invoice, _step(each)) for each in rows[:MOST_DUNNED]]
+    is_charged = PaymentAccount.objects.filter(workspace=workspace).exclude(method_id="").exists()
+    steps = [
+        (_page("metering_invoice_change", each.invoice_id), each.invoice, _step(each, is_charged))
+        for each in rows[:MOST_DUNNED]
+    ]
     if not steps:
         return format_html("{}", "none")
     return format_html_join(SafeString("<br>"), '<a class="console-link" href="{}">{}</a> {}', steps)
 
 
-def _step(dunning: Dunning) -> str:
+def _step(dunning: Dunning, is_charged: bool) -> str:
     if dunning.state == Dunning.State.PAST_DUE:
         return f"is overdue with no retry left since {figures.moment(dunning.past_due_at)} UTC"
-    return f"is tried again at {figures.moment(dunning.next_retry_at)} UTC" if dunning.next_retry_at else "is being retried"
+    if dunning.next_retry_at is None:
+        return "is being retried"
+    next_step = "is tried again" if is_charged else "gets its next reminder"
+    return f"{next_step} at {figures.moment(dunning.next_retry_at)} UTC"
 
 
 def _method(workspace: Workspace) -> SafeString:

@@ -16,8 +16,6 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
-from django.utils.text import capfirst
-from unfold.widgets import UnfoldAdminSingleDateWidget
 
 from metering import dollars
 from metering.console import figures
@@ -47,16 +45,12 @@ STATUS_TYPES = {
 }
 
 
-def date_field(label: str) -> forms.DateField:
-    return forms.DateField(label=capfirst(label), required=False, widget=UnfoldAdminSingleDateWidget())
-
-
 class EventForm(forms.Form):
     """What to list. Only the workspace is required; the days default to the last week."""
 
     workspace = fields.workspace()
-    first_day = date_field("from (UTC)")
-    last_day = date_field("to (UTC)")
+    first_day = fields.date_field("from (UTC)")
+    last_day = fields.date_field("to (UTC)")
     model = fields.text("model", required=False)
     key = fields.text("key", required=False)
     status = fields.choice("status", STATUSES)

@@ -70,6 +70,10 @@ class InvoicePreview:
         return NOTHING
 
     @property
+    def charged_back(self) -> Decimal:
+        return NOTHING
+
+    @property
     def amount_due(self) -> Decimal:
         return self.total - self.credits_applied
 

@@ -74,11 +74,29 @@ def plan_credit_note(invoice: Invoice, amounts: Mapping[str, Decimal] | None) ->
     return PlannedCreditNote(lines, subtotal, planned.taxes, min(planned.total, due))
 
 
-def spread(left: Creditable) -> list[tuple[InvoiceLine, Decimal]]:
-    """All that is left before tax, over the lines in proportion to what is left of each."""
-    whole = sum((amount for _, amount in left.lines), NOTHING)
-    parts = [WIDE.divide(WIDE.multiply(left.net, amount), whole) for _, amount in left.lines]
-    shares = zip(left.lines, share_out(left.net, parts), strict=True)
+def chosen_amounts(invoice: Invoice, line_id: str | None, amount: Decimal | None) -> dict[str, Decimal] | None:
+    """Amounts by line id as `plan_credit_note` takes them: of one line or of all, `amount` or all that is left.
+
+    Raises NothingToCredit and InvalidParameter.
+    """
+    if line_id is None and amount is None:
+        return None
+    left = creditable(invoice)
+    if line_id is not None:
+        lefts = {line.public_id: rest for line, rest in left.lines}
+        return {line_id: amount if amount is not None else min(lefts.get(line_id, NOTHING), left.net)}
+    assert amount is not None  # noqa: S101 - one of the two
+    if not amount.is_finite() or amount != amount.quantize(ONE_CENT, context=WIDE) or not 0 < amount <= left.net:
+        raise NothingToCredit(f"The amount is whole cents above zero, and {cents_text(left.net)} are left of {invoice}.")
+    return {line.public_id: share for line, share in spread(left, amount)}
+
+
+def spread(left: Creditable, amount: Decimal | None = None) -> list[tuple[InvoiceLine, Decimal]]:
+    """An amount, or all that is left before tax, over the lines in proportion to what is left of each."""
+    wanted = left.net if amount is None else amount
+    whole = sum((rest for _, rest in left.lines), NOTHING)
+    parts = [WIDE.divide(WIDE.multiply(wanted, rest), whole) for _, rest in left.lines]
+    shares = zip(left.lines, share_out(wanted, parts), strict=True)
     return [(line, share) for (line, _), share in shares if share]
 
 

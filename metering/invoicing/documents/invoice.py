@@ -151,7 +151,7 @@ def amounts(bill: Invoice | InvoicePreview, as_issued: bool = False) -> list[tup
     if not taxes and not bill.notes.get("tax_note"):
         rows.append(("Tax", bill.tax))
     rows.append(("Total", bill.total))
-    since = [] if as_issued else [("Credited", bill.credited), ("Paid", bill.amount_paid)]
+    since = [] if as_issued else [("Credited", bill.credited), ("Paid", bill.amount_paid), ("Taken back", -bill.charged_back)]
     lowered_by = [("Credits applied", bill.credits_applied), *since]
     return rows + [(name, -amount) for name, amount in lowered_by if amount]
 

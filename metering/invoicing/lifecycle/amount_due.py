@@ -1,4 +1,4 @@
-"""What lowers an open invoice: money and credit notes. At nothing due it is paid."""
+"""What lowers an open invoice: money and credit notes. At nothing due it is paid; what is taken back is owed again."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -25,6 +25,30 @@ def lower_due(invoice: Invoice, amount: Decimal, actor: str, now: datetime) -> N
     invoice.credited += amount
     invoice.save(update_fields=["credited", "amount_due", "status", "paid_at"])
     _note_if_paid(invoice, "credited", actor, now)
+
+
+def reopen_due(invoice: Invoice, amount: Decimal, why: str, actor: str, now: datetime) -> None:
+    """`amount` of what paid the locked invoice was taken back. A paid one is open again. Raises InvoiceNotOpen."""
+    if invoice.status not in Invoice.FINALIZED:
+        raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: nothing is owed on it again.")
+    invoice.charged_back += amount
+    invoice.amount_due += amount
+    if invoice.status == Invoice.Status.PAID:
+        invoice.status, invoice.paid_at = Invoice.Status.OPEN, None
+    invoice.save(update_fields=["charged_back", "amount_due", "status", "paid_at"])
+    details = {"number": invoice.number, "amount": cents_text(amount), "reason": why}
+    audit.record(actor, "invoice.reopened", invoice.public_id, invoice.workspace, now=now, **details)
+
+
+def close_reopened(invoice: Invoice, amount: Decimal, why: str, actor: str, now: datetime) -> Decimal:
+    """`amount` of what `reopen_due` took came back to the locked invoice; how much of it was still due."""
+    lifted = min(amount, invoice.charged_back, invoice.amount_due) if invoice.status in Invoice.OWED else Decimal("0.00")
+    if lifted > 0:
+        _lower(invoice, lifted, now)
+        invoice.charged_back -= lifted
+        invoice.save(update_fields=["charged_back", "amount_due", "status", "paid_at"])
+        _note_if_paid(invoice, why, actor, now)
+    return max(lifted, Decimal("0.00"))
 
 
 def _note_if_paid(invoice: Invoice, reference: str, actor: str, now: datetime) -> None:

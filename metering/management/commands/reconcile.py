@@ -4,7 +4,8 @@ from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from metering.periods import parse_month
-from metering.reconcile.everything import against_stripe, everything
+from metering.reconcile.everything import everything
+from metering.reconcile.with_stripe import against_stripe
 from omixa_billing.commands import JsonCommand
 
 

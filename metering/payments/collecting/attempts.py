@@ -100,7 +100,8 @@ def cancel_attempt(attempt: PaymentAttempt, now: datetime) -> PaymentAttempt:
 
 def apply_intent_event(attempt: PaymentAttempt, intent: Intent, now: datetime) -> None:
     """What Stripe reported of an intent, unasked. A payment is recorded; what else came of a page, the page says."""
-    if attempt.channel == PaymentAttempt.Channel.PAYMENT_PAGE and intent.status != "succeeded":
+    is_of_page = attempt.channel == PaymentAttempt.Channel.PAYMENT_PAGE
+    if is_of_page and attempt.status in PaymentAttempt.UNSETTLED and intent.status != "succeeded":
         sync_attempt(attempt, now)
     else:
         outcomes.apply_intent(attempt, intent, now)

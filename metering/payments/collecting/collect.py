@@ -5,7 +5,7 @@ from datetime import datetime
 
 import structlog
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from metering.errors import InvoiceNotOpen, NoPaymentMethod, PaymentInProgress
 from metering.invoicing.models import Invoice
@@ -15,6 +15,7 @@ from metering.payments.clock import Clock, ticking
 from metering.payments.collecting.attempts import begin_for_invoice, cancel_attempt, sync_attempt
 from metering.payments.collecting.minimum import enough_due, is_below_minimum, refuse_below_minimum
 from metering.payments.models import PaymentAccount, PaymentAttempt
+from metering.payments.provider.calls import AFTER_REFUSAL
 from metering.payments.provider.current import is_configured, provider
 from metering.payments.provider.errors import ProviderUnavailable
 from metering.payments.top_ups.purchase import PAGE, SAVED
@@ -29,7 +30,7 @@ TRIES = 3
 
 def collect_invoice(invoice_id: int, now: datetime) -> PaymentAttempt | None:
     """Charges the workspace's saved method with what is due on the open invoice; None where there is no method, or nothing
-    to charge.
+    to charge, or where a bank took back what was charged for it: that is for its customer to pay otherwise.
 
     An open payment page is closed first. Raises ProviderUnavailable when the outcome is not known yet, and ProviderRefused.
     """
@@ -38,6 +39,8 @@ def collect_invoice(invoice_id: int, now: datetime) -> PaymentAttempt | None:
     invoice = Invoice.objects.get(pk=invoice_id)
     account = _account_with_method(invoice)
     if account is None or invoice.status != Invoice.Status.OPEN or is_below_minimum(invoice.amount_due):
+        return None
+    if invoice.charged_back:
         return None
     try:
         return _charge(invoice_id, account, now, (Invoice.Status.OPEN,))
@@ -75,7 +78,7 @@ def collect_due(now: datetime | Clock, progress: Progress = unheard) -> dict[str
     """Collects what was finalized and not tried yet; retries are dunning's. Counts of outcomes."""
     clock = ticking(now)
     counts = {"succeeded": 0, "processing": 0, "declined": 0, "failed": 0}
-    due = _untried()
+    due = _untried(clock())
     for done, invoice_id in enumerate(due):
         progress(done, len(due))
         try:
@@ -130,9 +133,18 @@ def _account_with_method(invoice: Invoice) -> PaymentAccount | None:
     return PaymentAccount.objects.filter(workspace=invoice.workspace_id).exclude(method_id="").first()
 
 
-def _untried() -> list[int]:
-    """Primary keys of open invoices with a saved method and no dunning, whose last attempt, if any, came to nothing."""
-    invoices = Invoice.objects.filter(enough_due(), status=Invoice.Status.OPEN, dunning__isnull=True)
+def _untried(now: datetime) -> list[int]:
+    """Primary keys of open invoices with a saved method and no dunning, whose last attempt, if any, came to nothing.
+
+    What Stripe refused to us just now is left for a while.
+    """
+    invoices = Invoice.objects.filter(enough_due(), status=Invoice.Status.OPEN, dunning__isnull=True, charged_back=0)
     with_method = invoices.filter(workspace__payment_account__isnull=False).exclude(workspace__payment_account__method_id="")
     tried = Q(attempts__status__in=["started", "processing", "declined", "succeeded"])
-    return list(with_method.exclude(tried).order_by("pk").values_list("pk", flat=True))
+    refused = PaymentAttempt.objects.filter(
+        invoice=OuterRef("pk"),
+        channel=PaymentAttempt.Channel.SAVED_METHOD,
+        status=PaymentAttempt.Status.CANCELED,
+        settled_at__gt=now - AFTER_REFUSAL,
+    ).exclude(code="")
+    return list(with_method.exclude(tried).exclude(Exists(refused)).order_by("pk").values_list("pk", flat=True))

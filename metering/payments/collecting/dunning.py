@@ -2,10 +2,11 @@
 
 A step is a decline, or a reminder, after its day has come: what the customer tries in between gets its own mail and counts for
 nothing. Steps that were missed while nothing ran are made up for a day apart. A method saved meanwhile is tried at once,
-also when it is past due. An invoice that nothing can be charged for, without a saved method or without Stripe, is dunned by
-mail from its due day on, and one on which less is due than a card can pay is not dunned at all.
+also when it is past due. An invoice that nothing can be charged for, without a saved method, without Stripe, or because Stripe
+refuses it, is dunned by mail from its due day on, and one on which less is due than a card can pay is not dunned at all.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,7 +25,8 @@ from metering.money import cents_text
 from metering.payments.clock import Clock, ticking
 from metering.payments.collecting.minimum import enough_due, is_below_minimum
 from metering.payments.mails.outbox import add_notice
-from metering.payments.models import Dunning, PaymentAttempt
+from metering.payments.models import Dunning, PaymentAccount, PaymentAttempt
+from metering.payments.provider.errors import ProviderRefused
 from omixa_billing.instants import instant_text
 from workspaces import audit
 from workspaces.locks import lock_workspace
@@ -57,26 +59,42 @@ def after_payment(invoice: Invoice, now: datetime) -> None:
     note_change(invoice.workspace_id, now)
 
 
+def restart_dunning(invoice: Invoice) -> None:
+    """An invoice that was paid is owed again: it is dunned from its due day on, as if it had never been."""
+    Dunning.objects.filter(invoice=invoice).delete()
+
+
 def dun(now: datetime | Clock, retry: Callable[[int, datetime], Any], progress: Progress = unheard) -> dict[str, int]:
     """Takes every step that is due. `retry(invoice's primary key, now)` collects from the saved method, if there is one.
 
     Counts of retried, reminded and failed. One invoice's failure does not stop the others.
     """
     clock = ticking(now)
-    counts = {"retried": 0, "reminded": 0, "failed": _end_dunning_of_small_amounts(clock())}
+    counts = Counter(retried=0, reminded=0, failed=_end_dunning_of_small_amounts(clock()))
     due = _due(clock())
     for done, invoice_id in enumerate(due):
         progress(done, len(due))
         try:
-            if retry(invoice_id, clock()) is not None:
-                counts["retried"] += 1
-            elif _remind(invoice_id, clock()):
-                counts["reminded"] += 1
+            counts.update(_step_of(invoice_id, retry, clock))
         except Exception:
             log.exception("dunning_failed", invoice_id=invoice_id)
             counts["failed"] += 1
     progress(len(due), len(due))
-    return counts
+    return dict(counts)
+
+
+def _step_of(invoice_id: int, retry: Callable[[int, datetime], Any], clock: Clock) -> dict[str, int]:
+    """A charge, or a reminder where nothing is charged. What Stripe refuses to us, such as an amount above its limit, may be
+    refused for ever: it is counted as failed, and the customer is reminded and dunned by mail.
+    """
+    try:
+        if retry(invoice_id, clock()) is not None:
+            return {"retried": 1}
+        refused = 0
+    except ProviderRefused as error:
+        log.warning("dunning_by_mail", invoice_id=invoice_id, error=str(error))
+        refused = 1
+    return {"reminded": int(_remind(invoice_id, clock())), "failed": refused}
 
 
 def _due(now: datetime) -> list[int]:
@@ -93,10 +111,10 @@ def _due(now: datetime) -> list[int]:
 
 
 def _has_new_method() -> Q:
-    """Of invoices under dunning: the method saved by now was never tried on it."""
+    """Of invoices under dunning: the method saved by now was never tried on it. What Stripe refused was tried."""
     method = "workspace__payment_account__method_id"
     tried = PaymentAttempt.objects.filter(invoice=OuterRef("pk"), method_id=OuterRef(method))
-    untried = ~Exists(tried.exclude(status=PaymentAttempt.Status.CANCELED))
+    untried = ~Exists(tried.exclude(status=PaymentAttempt.Status.CANCELED, code=""))
     return Q(untried, dunning__state__in=UNSETTLED, **{f"{method}__gt": ""})
 
 
@@ -125,7 +143,7 @@ def _remind(invoice_id: int, now: datetime) -> bool:
         dunning, made = Dunning.objects.get_or_create(invoice=invoice, defaults={"began_at": now})
         if not made and not _is_due(dunning, now):
             return False
-        _step(dunning, invoice, "payment_reminder", f"reminder-{dunning.retries + (not made)}", "", now)
+        _step(dunning, invoice, "payment_reminder", f"reminder-{dunning.retries + (not made)}{dunning_round(invoice)}", "", now)
         return True
 
 
@@ -147,12 +165,12 @@ def _step(dunning: Dunning, invoice: Invoice, kind: str, number: str, message: s
         planned = dunning.began_at + timedelta(days=days[dunning.retries])
         dunning.next_retry_at = max(planned, now + LEAST_BETWEEN)
         dunning.save()
-        context["next_try"] = instant_text(dunning.next_retry_at) or ""
+        context["next_try"] = _next_try(dunning, invoice)
         add_notice(invoice.workspace, kind, f"{kind}:{invoice.public_id}:{number}", context, now)
         return
     dunning.state, dunning.past_due_at = Dunning.State.PAST_DUE, now
     dunning.save()
-    add_notice(invoice.workspace, "past_due", f"past_due:{invoice.public_id}", context, now)
+    add_notice(invoice.workspace, "past_due", f"past_due:{invoice.public_id}{dunning_round(invoice)}", context, now)
     audit.record(ACTOR, "invoice.past_due", invoice.public_id, invoice.workspace, now=now, number=invoice.number)
     announce_invoice(invoice, "invoice.past_due", now)
     note_change(invoice.workspace_id, now)
@@ -161,8 +179,19 @@ def _step(dunning: Dunning, invoice: Invoice, kind: str, number: str, message: s
 def _notify_failure(dunning: Dunning, invoice: Invoice, attempt: PaymentAttempt, now: datetime) -> None:
     """That a payment in between failed; when the next try is, or that there is none, stays as it was."""
     kind = "past_due" if dunning.state == Dunning.State.PAST_DUE else "payment_failed"
-    context = _context(invoice) | {"message": attempt.message, "next_try": instant_text(dunning.next_retry_at) or ""}
+    context = _context(invoice) | {"message": attempt.message, "next_try": _next_try(dunning, invoice)}
     add_notice(invoice.workspace, kind, f"{kind}:{invoice.public_id}:{attempt.number}", context, now)
+
+
+def dunning_round(invoice: Invoice) -> str:
+    """In the keys of mails: an invoice that is owed again is dunned a second time."""
+    return f":{cents_text(invoice.charged_back)}" if invoice.charged_back else ""
+
+
+def _next_try(dunning: Dunning, invoice: Invoice) -> str:
+    """When the saved method is charged next; empty where there is none, and the customer is only reminded."""
+    saved = PaymentAccount.objects.filter(workspace=invoice.workspace_id).exclude(method_id="")
+    return (instant_text(dunning.next_retry_at) or "") if saved.exists() else ""
 
 
 def _context(invoice: Invoice) -> dict[str, str]:

@@ -10,14 +10,17 @@ from metering.payments.announced import announce_decline
 from metering.payments.collecting.dunning import after_decline
 from metering.payments.collecting.record import record_payment
 from metering.payments.mails.outbox import add_notice
-from metering.payments.models import PaymentAccount, PaymentAttempt, TopUp
+from metering.payments.models import Dispute, Payment, PaymentAccount, PaymentAttempt, TopUp
 from metering.payments.provider.calls import is_final
 from metering.payments.provider.current import provider
 from metering.payments.provider.errors import ProviderRefused
-from metering.payments.provider.objects import Intent
+from metering.payments.provider.objects import Claim, Intent
+from metering.payments.refunds.disputes import LOST, keep_dispute
 from workspaces.locks import lock_workspace
 from workspaces.models import Workspace
 
+# What a payment that had succeeded is once its debit was returned.
+RETURNED = ("declined", "canceled")
 DECLINED, CANCELED = PaymentAttempt.Status.DECLINED, PaymentAttempt.Status.CANCELED
 NEEDS_OWNER = "The bank asks you to confirm this payment: pay on the payment page instead."
 
@@ -28,6 +31,8 @@ def apply_intent(attempt: PaymentAttempt, intent: Intent, now: datetime) -> None
     attempt = PaymentAttempt.objects.get(pk=attempt.pk)
     if intent.status == "succeeded":
         record_payment(attempt, intent, now)
+    elif attempt.status == PaymentAttempt.Status.SUCCEEDED and intent.status in RETURNED:
+        _note_return(attempt, intent, now)
     elif attempt.status not in PaymentAttempt.UNSETTLED or attempt.intent_id != intent.id:
         _cancel_intent(attempt, intent)  # nobody waits for it any more: it must not succeed later
     elif intent.status == "processing":
@@ -42,6 +47,25 @@ def apply_intent(attempt: PaymentAttempt, intent: Intent, now: datetime) -> None
         _end(attempt, intent, "authentication_required", NEEDS_OWNER, now)
     elif is_final(attempt, now):  # Stripe failed half way
         _end(attempt, intent, "", "", now)
+
+
+def _note_return(attempt: PaymentAttempt, intent: Intent, now: datetime) -> None:
+    """A bank debit that had succeeded was returned, maybe weeks later: as a dispute that is lost at once."""
+    payment = Payment.objects.filter(intent_id=intent.id).first()
+    if payment is None:
+        return
+    _cancel_intent(attempt, intent)  # nobody waits for it any more: it must not succeed once more
+    claim = Claim(
+        id=f"returned-{intent.id}",
+        status=LOST,
+        reason=intent.code or "debit_returned",
+        amount=payment.amount,
+        currency=payment.currency,
+        intent=intent.id,
+        opened_at=now,
+    )
+    if not Dispute.objects.filter(stripe_id=claim.id).exists():
+        keep_dispute(claim, payment.pk, now)
 
 
 def end_attempt(attempt: PaymentAttempt, status: str, code: str, message: str, now: datetime, **still: Any) -> bool:

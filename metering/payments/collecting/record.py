@@ -12,7 +12,8 @@ from metering.invoicing.models import Invoice
 from metering.money import cents_text
 from metering.payments.announced import announce_payment, announce_top_up
 from metering.payments.booked import book_payment, surplus_of
-from metering.payments.collecting.dunning import after_payment
+from metering.payments.collecting.dunning import after_payment, dunning_round
+from metering.payments.mails.money import mail_receipt, mail_top_up_receipt
 from metering.payments.mails.outbox import add_notice
 from metering.payments.models import Payment, PaymentAttempt, TopUp
 from metering.payments.provider.objects import Intent
@@ -26,8 +27,8 @@ ACTOR = "stripe"
 def record_payment(attempt: PaymentAttempt, intent: Intent, now: datetime) -> Payment:
     """The payment of a succeeded intent, made once however often and by whom this is called.
 
-    Settles the attempt's invoice, or grants its top-up's credit. Money for an invoice on which it is not due any more is
-    kept as a surplus, for a person to give back.
+    Settles the attempt's invoice, or grants its top-up's credit. Money for an invoice on which it is not due any more, or in
+    another currency, is kept as a surplus, for a person to give back.
     """
     with transaction.atomic():
         workspace = lock_workspace(attempt.workspace_id)
@@ -45,7 +46,9 @@ def record_payment(attempt: PaymentAttempt, intent: Intent, now: datetime) -> Pa
             received_at=received_at(attempt, intent, now),
             recorded_by=ACTOR,
         )
-        if attempt.top_up_id is not None:
+        if intent.currency != attempt.currency:
+            _keep_other_currency(attempt, payment, now)
+        elif attempt.top_up_id is not None:
             _pay_top_up(attempt.top_up_id, payment, now)
         else:
             _pay_invoice(Invoice.objects.select_for_update().get(attempts=attempt), payment, now)
@@ -55,6 +58,19 @@ def record_payment(attempt: PaymentAttempt, intent: Intent, now: datetime) -> Pa
             attempt.save(update_fields=["status", "intent_id", "settled_at", "code", "message", "session_url", "trouble"])
         announce_payment(payment, now)
     return payment
+
+
+def _keep_other_currency(attempt: PaymentAttempt, payment: Payment, now: datetime) -> None:
+    """Money in another currency than was asked for pays nothing: it is kept in its own, for a person to give back."""
+    what = f"the invoice {attempt.invoice.number}" if attempt.invoice else "the top-up"
+    payment.surplus = f"It came in {payment.currency}, and {what} is in {attempt.currency}."
+    payment.save()
+    book_payment(payment, None, now)
+    details = {"amount": cents_text(payment.amount), "currency": payment.currency}
+    audit.record(ACTOR, "payment.surplus", payment.public_id, payment.workspace, now=now, **details)
+    TopUp.objects.filter(attempts=attempt, status=TopUp.Status.PENDING).update(
+        status=TopUp.Status.FAILED, message=payment.surplus, settled_at=now
+    )
 
 
 def received_at(attempt: PaymentAttempt, intent: Intent, now: datetime) -> datetime:
@@ -81,16 +97,21 @@ def _pay_invoice(invoice: Invoice, payment: Payment, now: datetime) -> None:
     payment.save()
     book_payment(payment, invoice, now)
     lower_amount_due(invoice, payment.amount, str(payment.intent_id), ACTOR, now)
-    note_paid(invoice, now)
+    note_received(invoice, payment, now)
 
 
-def note_paid(invoice: Invoice, now: datetime) -> None:
-    """What follows when an invoice, locked by the transaction, was paid; nothing while some of it is due."""
+def note_received(invoice: Invoice, payment: Payment | None, now: datetime) -> None:
+    """What follows when money arrived for an invoice that the transaction holds locked: a receipt, and once nothing is due any
+    more, the end of its dunning.
+    """
     if invoice.status != Invoice.Status.PAID:
+        if payment is not None:
+            mail_receipt(payment, invoice, now)
         return
     after_payment(invoice, now)
     context = {"invoice_id": invoice.public_id, "number": str(invoice.number), "total": cents_text(invoice.total)}
-    add_notice(invoice.workspace, "invoice_paid", f"invoice_paid:{invoice.public_id}", context, now)
+    key = f"invoice_paid:{invoice.public_id}{dunning_round(invoice)}"
+    add_notice(invoice.workspace, "invoice_paid", key, context, now)
 
 
 def _pay_top_up(top_up_id: int, payment: Payment, now: datetime) -> None:
@@ -112,3 +133,4 @@ def _pay_top_up(top_up_id: int, payment: Payment, now: datetime) -> None:
         top_up.grant = payment.grant
     top_up.save()
     announce_top_up(top_up, now)
+    mail_top_up_receipt(top_up, payment, now)

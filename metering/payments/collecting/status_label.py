@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from metering.invoicing.models import Invoice, InvoiceQuerySet
 from metering.payments.collecting.minimum import is_below_minimum
-from metering.payments.models import Dunning, PaymentAttempt
+from metering.payments.models import Dunning, PaymentAccount, PaymentAttempt
 from workspaces.models import Workspace
 
 NOTHING = Decimal("0.00")
@@ -66,7 +66,8 @@ def _of_open(invoice: Invoice, now: datetime) -> StatusLabel:
         return StatusLabel("Overdue", "bad")
     declined = any(each.status == PaymentAttempt.Status.DECLINED for each in invoice.attempts.all())
     if declined and dunning is not None and dunning.state == Dunning.State.RETRYING:
-        at = dunning.next_retry_at
+        is_charged = PaymentAccount.objects.filter(workspace=invoice.workspace_id).exclude(method_id="").exists()
+        at = dunning.next_retry_at if is_charged else None
         return StatusLabel(f"Failed, next try {at.day} {at:%b %Y}" if at else "Failed", "warn")
     if invoice.due_at is not None and invoice.due_at < now:
         return StatusLabel("Overdue", "warn")

@@ -14,6 +14,10 @@ class NoticeQuerySet(LeasedQuerySet["Notice"]):
     def unsent(self) -> Self:
         return self.filter(sent_at__isnull=True)
 
+    def waiting(self) -> Self:
+        """Those that are still tried."""
+        return self.unsent().filter(undeliverable="")
+
     def failing(self) -> Self:
         """Tried, and not sent yet."""
         return self.unsent().filter(tries__gt=0)
@@ -28,6 +32,12 @@ class Notice(Leased):
 
     LEASE = timedelta(minutes=10)
 
+    class Undeliverable(models.TextChoices):
+        """Why it is not tried any more."""
+
+        NO_ADDRESS = "no_address", "No address"
+        REFUSED = "refused", "Refused for good"
+
     id = models.BigAutoField(primary_key=True)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, null=True, related_name="+")
     # What it is about, such as "invoice_ready:inv_…" or "payment_failed:inv_…:2".
@@ -37,12 +47,19 @@ class Notice(Leased):
     context = models.JSONField(default=dict)
     created_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)
+    # Empty while it is tried. One without an address is tried again once there is one; what a mail server refused for good only
+    # when a person sends it again.
+    undeliverable = models.CharField(max_length=16, choices=Undeliverable.choices, default="")
 
     objects = NoticeQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["id"], condition=Q(sent_at__isnull=True), name="notices_to_be_sent")]
+        indexes = [
+            models.Index(
+                fields=["next_try_at", "id"], condition=Q(sent_at__isnull=True, undeliverable=""), name="notices_to_be_tried"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.key

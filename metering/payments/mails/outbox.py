@@ -11,7 +11,10 @@ from omixa_billing.reminders import remind_soon
 from workspaces.models import Workspace
 
 # What goes to the operators and never to the workspace that it is about.
-FOR_OPERATORS = ("payment_disputed", "payment_surplus", "gateway_leaked", "usage_unaccounted")
+FOR_OPERATORS = (
+    *("payment_disputed", "dispute_lost", "dispute_won", "payment_surplus"),
+    *("gateway_leaked", "usage_unaccounted"),
+)
 # What goes to the people who manage the workspace's keys, and not to where invoices go.
 FOR_KEY_MANAGERS = (
     *("key_expiring", "webhook_disabled"),

@@ -1,6 +1,7 @@
 """Sending notices: each once, by Django's mail, as text and HTML, with the invoice as PDF where it is about a new one.
 
-What cannot be sent is tried again for ever, less and less often: it stays visible with its error until it is sent.
+What cannot be sent now is tried again for ever, less and less often; what can never arrive waits for an address, or for a
+person (`undeliverable.py`). Either stays visible with its error until it is sent.
 """
 
 from datetime import datetime, timedelta
@@ -13,7 +14,8 @@ from django.db.models import Exists, OuterRef, Value
 from django.db.models.functions import Concat
 from django.template.loader import render_to_string
 
-from metering.invoicing.documents.issued import issued_invoice
+from metering.invoicing.credit_notes.models import CreditNote
+from metering.invoicing.documents.issued import issued_credit_note, issued_invoice
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.in_force import terms_of
 from metering.jobs.progress import Progress, unheard
@@ -23,20 +25,21 @@ from metering.payments.mails.disabled_webhooks import notify_of_disabled_webhook
 from metering.payments.mails.models import Notice, NoticeQuerySet
 from metering.payments.mails.outbox import FOR_KEY_MANAGERS, FOR_OPERATORS, add_notice
 from metering.payments.mails.texts import build_mail
+from metering.payments.mails.undeliverable import NoAddress, is_server_away, retry_addressed, undeliverable_because
 from metering.payments.refunds.attention import notify_of_surpluses
 from omixa_billing.instants import instant_text
 from workspaces import audit
 from workspaces.access.authentication import KEY_MANAGERS
-from workspaces.mails.outgoing import NO_MAIL_SERVER, sends_mail
+from workspaces.mails.outgoing import NO_MAIL_SERVER, NoMailServer, sends_mail
 from workspaces.members.current import link_for
 from workspaces.models import Membership, Workspace
 
 log = structlog.get_logger(__name__)
 
-# So many failures in a row end a run: the mail server is away, and may take its time to say so for each of the others.
+# So many failures of the mail server in a row end a run: it is away, and may take its time to say so for each of the others.
 ENOUGH_FAILURES = 3
 # Mails that bring the invoice along.
-WITH_PDF = ("invoice_ready", "payment_reminder")
+WITH_PDF = ("invoice_ready", "payment_reminder", "past_due", "payment_reversed")
 # Mails about invoices finalized longer ago than this were sent by the system before this product.
 NEWS_FOR = timedelta(days=30)
 # What waited longer than this for a mail server to be set up is no news any more: a person may still send it.
@@ -50,14 +53,15 @@ def send_waiting(now: datetime | Clock, progress: Progress = unheard) -> dict[st
     add_finalized_notices(began)
     notify_of_surpluses(began)
     notify_of_disabled_webhooks(began)
+    retry_addressed(began)
     counts, in_a_row = {"sent": 0, "failed": 0}, 0
     if not sends_mail():
         Notice.objects.unsent().exclude(error=NO_MAIL_SERVER).update(error=NO_MAIL_SERVER, next_try_at=None)
         return counts
     for notice, at in _news(began).each_due(clock, progress):
-        sent = _send(notice, at)
-        counts["sent" if sent else "failed"] += 1
-        in_a_row = 0 if sent else in_a_row + 1
+        error = _send(notice, at)
+        counts["failed" if error else "sent"] += 1
+        in_a_row = in_a_row + 1 if error and is_server_away(error) else 0
         if in_a_row == ENOUGH_FAILURES:
             break
     return counts
@@ -66,7 +70,7 @@ def send_waiting(now: datetime | Clock, progress: Progress = unheard) -> dict[st
 def resend_notice(notice: Notice, actor: str, now: datetime) -> Notice:
     """Sends it now, whether it failed or was sent before. If it fails, it is tried again like any other."""
     with transaction.atomic():
-        Notice.objects.filter(pk=notice.pk).update(sent_at=None, tries=0, next_try_at=now, error="")
+        Notice.objects.filter(pk=notice.pk).update(sent_at=None, tries=0, next_try_at=now, error="", undeliverable="")
         audit.record(actor, "notice.sent_again", notice.key, notice.workspace, now=now)
     claimed = Notice.objects.unsent().filter(pk=notice.pk).claim(now)
     if claimed is not None:
@@ -110,27 +114,31 @@ def key_managers_of(workspace: Workspace) -> list[str]:
 def _news(now: datetime) -> NoticeQuerySet:
     """Those not sent yet, but for what waited in vain for a mail server."""
     return (
-        Notice.objects.unsent()
+        Notice.objects.waiting()
         .select_related("workspace")
         .exclude(error=NO_MAIL_SERVER, created_at__lt=now - NEWS_WITHOUT_A_SERVER)
     )
 
 
-def _send(notice: Notice, now: datetime) -> bool:
+def _send(notice: Notice, now: datetime) -> Exception | None:
+    """What it failed by; None when it is sent."""
     if not sends_mail():
         Notice.objects.filter(pk=notice.pk).update(error=NO_MAIL_SERVER, next_try_at=None)
-        return False
+        return NoMailServer()
     try:
         to, missing = addresses_of(notice)
         if not to:
-            raise LookupError(missing)
+            raise NoAddress(missing)
         message_of(notice, to).send()
     except Exception as error:
-        log.exception("notice_not_sent", key=notice.key)
+        because = undeliverable_because(error)
+        log.exception("notice_not_sent", key=notice.key, undeliverable=because)
         notice.put_off(error, now)
-        return False
+        if because:
+            Notice.objects.filter(pk=notice.pk).update(undeliverable=because, next_try_at=None)
+        return error
     Notice.objects.filter(pk=notice.pk).update(sent_at=now, error="", next_try_at=None)
-    return True
+    return None
 
 
 def addresses_of(notice: Notice) -> tuple[list[str], str]:
@@ -161,4 +169,7 @@ def message_of(notice: Notice, to: list[str]) -> EmailMultiAlternatives:
     if notice.kind in WITH_PDF:
         invoice = Invoice.objects.select_related("workspace").get(public_id=notice.context["invoice_id"])
         message.attach(f"{invoice.number}.pdf", issued_invoice(invoice), "application/pdf")
+    elif notice.kind == "credit_note_issued":
+        note = CreditNote.objects.select_related("invoice__workspace").get(public_id=notice.context["credit_note_id"])
+        message.attach(f"{note.number}.pdf", issued_credit_note(note), "application/pdf")
     return message

@@ -3,24 +3,16 @@
 from collections.abc import Callable
 
 from django.conf import settings
-from django.urls import reverse
 
-from metering.payments.mails import alert_texts
+from metering.payments.mails import alert_texts, money_texts
 from metering.payments.mails.mail import BILLING, Mail
+from metering.payments.mails.money_texts import how_to_pay, invoice_url
 from metering.payments.provider.current import is_configured
 
 
 def build_mail(kind: str, about: dict[str, str]) -> Mail:
     """The mail of a notice's kind, from its context. Raises KeyError for an unknown kind."""
     return TEXTS[kind](about)
-
-
-def invoice_url(about: dict[str, str]) -> str:
-    return f"/invoices/{about['invoice_id']}"
-
-
-def payment_in_console(about: dict[str, str]) -> str:
-    return reverse("admin:metering_payment_change", args=[about["payment_key"]])
 
 
 def invoice_ready(about: dict[str, str]) -> Mail:
@@ -35,12 +27,12 @@ def invoice_ready(about: dict[str, str]) -> Mail:
 
 
 def payment_failed(about: dict[str, str]) -> Mail:
+    """A next try is promised only where a saved method is charged."""
+    day = about["next_try"][:10]
+    then = f"The next try is on {day}. You can also pay now, or save another payment method." if day else how_to_pay()
     return Mail(
         f"Payment of invoice {about['number']} failed",
-        [
-            f"The payment of invoice {about['number']} did not succeed: {about['message']}",
-            f"The next try is on {about['next_try'][:10]}. You can also pay now, or save another payment method.",
-        ],
+        [f"The payment of invoice {about['number']} did not succeed: {about['message']}", then],
         [("Invoice", about["number"]), ("Amount due", f"{about['amount_due']} USD")],
         invoice_url(about),
         "Pay the invoice",
@@ -56,13 +48,6 @@ def payment_reminder(about: dict[str, str]) -> Mail:
         invoice_url(about),
         "Pay the invoice" if is_configured() else "See the invoice",
     )
-
-
-def how_to_pay() -> str:
-    """Without Stripe as the operator's instructions say; where there are none, whom to ask."""
-    if is_configured():
-        return "You can pay it on its page, by card or bank account, and save the method for the next ones."
-    return settings.PAYMENT_INSTRUCTIONS or f"{settings.SELLER_NAME} tells you how to pay it: answer this mail."
 
 
 def invoice_paid(about: dict[str, str]) -> Mail:
@@ -141,34 +126,12 @@ def webhook_disabled(about: dict[str, str]) -> Mail:
     )
 
 
-def payment_disputed(about: dict[str, str]) -> Mail:
-    return Mail(
-        f"A payment of {about['workspace']} is disputed",
-        [
-            f"The bank of {about['workspace']} asks {about['amount']} USD of a payment back. It says: {about['reason']}.",
-            "Answer it at Stripe: without an answer in time the money is lost.",
-        ],
-        [("Payment", about["payment_id"]), ("Disputed", f"{about['amount']} USD"), ("Status", about["status"])],
-        payment_in_console(about),
-        "See the payment",
-    )
-
-
-def payment_surplus(about: dict[str, str]) -> Mail:
-    return Mail(
-        f"A payment of {about['workspace']} has no open invoice",
-        [f"{about['amount']} USD arrived, and nothing is due for it. {about['why']}", "Refund the payment."],
-        [("Payment", about["payment_id"]), ("Amount", f"{about['amount']} USD")],
-        payment_in_console(about),
-        "See the payment",
-    )
-
-
 TEXTS: dict[str, Callable[[dict[str, str]], Mail]] = {
     each.__name__: each
     for each in (
         *(invoice_ready, payment_failed, payment_reminder, invoice_paid, past_due, card_expiring, top_up_failed),
-        *(key_expiring, webhook_disabled, payment_disputed, payment_surplus),
+        *(key_expiring, webhook_disabled),
+        *money_texts.ALL,
         *alert_texts.ALL,
     )
 }

@@ -20,6 +20,8 @@ log = structlog.get_logger(__name__)
 # By then a request that was answered with a failure, or whose answer was lost, has come to its end there.
 FINISHES_WITHIN = timedelta(minutes=10)
 A_MOMENT = timedelta(minutes=1)
+# What the provider refused to us is not asked for again sooner: its reason, such as a wrong key, is there for a while.
+AFTER_REFUSAL = timedelta(hours=1)
 
 
 def reserve_turn(rows: QuerySet[Any], now: datetime, **stored: Any) -> bool:

@@ -79,7 +79,7 @@ class ProviderRefund:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A dispute, in the provider's own words."""
+    """A dispute, in the provider's own words; `fee` is what the provider takes for it."""
 
     id: str
     status: str
@@ -88,3 +88,4 @@ class Claim:
     currency: str
     intent: str
     opened_at: datetime
+    fee: Decimal = Decimal("0.00")

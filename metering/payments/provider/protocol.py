@@ -65,7 +65,9 @@ class PaymentProvider(Protocol):
 
     # Giving money back.
 
-    def refund_payment(self, intent: str, amount: Decimal, metadata: Mapping[str, str], key: str) -> ProviderRefund:
+    def refund_payment(
+        self, intent: str, amount: Decimal, currency: str, metadata: Mapping[str, str], key: str
+    ) -> ProviderRefund:
         """Raises RefundImpossible where nothing more of the payment can be given back."""
 
     def look_up_refund(self, refund: str) -> ProviderRefund: ...
@@ -76,3 +78,6 @@ class PaymentProvider(Protocol):
         """Newest first."""
 
     def look_up_dispute(self, dispute: str) -> Claim: ...
+
+    def list_disputes(self, since: datetime) -> Iterator[Claim]:
+        """Newest first."""

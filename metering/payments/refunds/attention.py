@@ -42,5 +42,22 @@ def notify_of_dispute(dispute: Dispute, now: datetime) -> None:
     add_operator_notices(payment.workspace, "payment_disputed", f"payment_disputed:{dispute.stripe_id}", context, now)
 
 
+def notify_of_dispute_end(dispute: Dispute, now: datetime) -> None:
+    """A mail to the operators when it was won or lost."""
+    payment = dispute.payment
+    context = payment_context(payment) | {
+        "amount": cents_text(dispute.charged_back if dispute.is_booked else dispute.amount),
+        "fee": cents_text(dispute.fee),
+        "reason": dispute.reason,
+    }
+    kind = "dispute_lost" if dispute.is_booked else "dispute_won"
+    add_operator_notices(payment.workspace, kind, f"{kind}:{dispute.stripe_id}", context, now)
+
+
 def payment_context(payment: Payment) -> dict[str, str]:
-    return {"payment_id": payment.public_id, "payment_key": str(payment.pk), "workspace": payment.workspace.name}
+    return {
+        "payment_id": payment.public_id,
+        "payment_key": str(payment.pk),
+        "workspace": payment.workspace.name,
+        "currency": payment.currency,
+    }

@@ -1,77 +1,169 @@
-"""Payments that a customer's bank asks back, as Stripe tells of them. What follows is a person's decision."""
+"""Payments that a customer's bank asks back, as Stripe tells of them, and what that moves.
+
+While one runs, its amount is in dispute: it is not refunded as well, and credit that it bought cannot be spent. Lost, the money
+is gone: credit is taken back, and what was paid is owed again. Won, everything is as it was. An inquiry moves nothing. A bank
+debit that is returned after it had succeeded is a dispute that was lost without asking.
+"""
 
 from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
+from django.db.models import F, Sum
 
+from metering.credits import ledger
 from metering.money import cents_text
 from metering.payments.announced import announce_dispute
-from metering.payments.collecting.attempts import apply_intent_event
-from metering.payments.models import Dispute, Payment, PaymentAttempt
-from metering.payments.provider.current import provider
+from metering.payments.booked import owed_for
+from metering.payments.locks import lock_payment
+from metering.payments.models import Dispute, Payment, Refund
 from metering.payments.provider.objects import Claim
-from metering.payments.refunds.attention import notify_of_dispute
+from metering.payments.refunds.attention import notify_of_dispute, notify_of_dispute_end
+from metering.payments.refunds.booked import book_absorbed, book_in_dispute, book_lost, book_reinstated
+from metering.payments.refunds.reopened import lift, reclaim, reopen_for
 from workspaces import audit
-from workspaces.locks import lock_workspace
 
+NOTHING = Decimal("0.00")
 ACTOR = "stripe"
+# Stripe's words. Of an inquiry, whose begin with "warning_", no money is taken.
+RUNNING, LOST = ("needs_response", "under_review"), "lost"
+# Ends that operators get a mail of: one that is over when it is first heard of gets no other.
+ENDS_TOLD = ("won", LOST)
 
 
-class DisputeTooEarly(Exception):
-    """About a payment of ours that Stripe does not call succeeded yet: the webhook is handled again later."""
-
-
-def sync_dispute(dispute_id: str, now: datetime) -> bool:
-    """Keeps the dispute as it is at Stripe now; False when the payment is none of ours. Raises DisputeTooEarly."""
-    claim = provider().look_up_dispute(dispute_id)
-    payment = _payment_of(claim, now)
-    if payment is None:
-        return False
-    _keep(claim, payment, now)
-    return True
-
-
-def _payment_of(claim: Claim, now: datetime) -> Payment | None:
-    """The disputed payment. One that no other news has brought yet is taken in first."""
-    if not claim.intent:
-        return None
-    payments = Payment.objects.filter(intent_id=claim.intent).select_related("workspace")
-    if found := payments.first():
-        return found
-    intent = provider().look_up_payment(claim.intent)
-    attempt = PaymentAttempt.objects.filter(idempotency_key=intent.metadata.get("omixa_attempt", "")).first()
-    if attempt is None:
-        return None
-    apply_intent_event(attempt, intent, now)
-    found = payments.first()
-    if found is None:
-        raise DisputeTooEarly(f"The payment {intent.id} is {intent.status}.")
-    return found
-
-
-def _keep(claim: Claim, payment: Payment, now: datetime) -> None:
+def keep_dispute(claim: Claim, payment_id: int, now: datetime) -> None:
+    """Stores the dispute as it is at Stripe now, and does what follows, once; late and repeated news changes nothing."""
     with transaction.atomic():
-        lock_workspace(payment.workspace_id)
+        payment = lock_payment(payment_id)
         dispute = Dispute.objects.filter(stripe_id=claim.id).first()
-        if dispute is not None and _facts_of(dispute) == _facts_of(claim):
+        is_new = dispute is None
+        dispute = dispute or Dispute(stripe_id=claim.id, payment=payment, opened_at=claim.opened_at, updated_at=now)
+        if not is_new and _facts_of(dispute) == _facts_of(claim):
             return
-        new = dispute is None
-        dispute = dispute or Dispute(stripe_id=claim.id, payment=payment, opened_at=claim.opened_at)
-        dispute.amount, dispute.reason, dispute.status = _facts_of(claim)
+        dispute.payment = payment
+        dispute.amount, dispute.reason, dispute.status, dispute.fee = _facts_of(claim)
         dispute.currency, dispute.updated_at = claim.currency, now
         dispute.save()
-        claim_facts = {
-            "amount": cents_text(claim.amount),
-            "currency": claim.currency,
-            "reason": claim.reason,
-            "status": claim.status,
-        }
-        audit.record(ACTOR, "payment.disputed", payment.public_id, payment.workspace, now=now, dispute=claim.id, **claim_facts)
-        if new:
-            notify_of_dispute(dispute, now)
+        facts = {"amount": cents_text(claim.amount), "currency": claim.currency, "reason": claim.reason, "status": claim.status}
+        audit.record(ACTOR, "payment.disputed", payment.public_id, payment.workspace, now=now, dispute=claim.id, **facts)
+        _follow(dispute, payment, now)
+        if is_new:
             announce_dispute(dispute, now)
+        if is_new and dispute.status not in ENDS_TOLD:
+            notify_of_dispute(dispute, now)
 
 
-def _facts_of(about: Dispute | Claim) -> tuple[Decimal, str, str]:
-    return about.amount, about.reason, about.status
+def in_dispute(payment: Payment) -> Decimal:
+    """What of the payment banks ask back now."""
+    running: Decimal = payment.disputes.filter(status__in=RUNNING).aggregate(sum=Sum("amount"))["sum"] or NOTHING
+    return running
+
+
+def absorb(payment: Payment, refund: Refund, credit: Decimal, now: datetime) -> Decimal:
+    """What is left of credit that a failed refund would give back, once lost disputes have what they lack of it."""
+    for dispute in payment.disputes.filter(lost_at__isnull=False, reinstated_at__isnull=True).order_by("pk"):
+        placed = sum((each.amount for each in dispute.reopened.all()), NOTHING)
+        lacking = min(credit, dispute.charged_back - dispute.credit_blocked - placed)
+        if lacking > 0:
+            book_absorbed(refund, lacking, dispute, now)
+            Dispute.objects.filter(pk=dispute.pk).update(credit_blocked=F("credit_blocked") + lacking)
+            Payment.objects.filter(pk=payment.pk).update(reopened=F("reopened") - lacking)
+            credit -= lacking
+    return credit
+
+
+def block_running(payment: Payment, now: datetime) -> None:
+    """Credit that came back to a payment which is in dispute cannot be spent either."""
+    for dispute in payment.disputes.filter(status__in=RUNNING).order_by("pk"):
+        _block(dispute, payment, dispute.amount, now)
+
+
+def _follow(dispute: Dispute, payment: Payment, now: datetime) -> None:
+    if dispute.status in RUNNING:
+        book_in_dispute(dispute, payment, min(dispute.amount, payment.amount), now)
+        _block(dispute, payment, dispute.amount, now)
+    elif dispute.status == LOST:
+        _lose(dispute, payment, now)
+    else:
+        _release(dispute, payment, now)
+
+
+def _block(dispute: Dispute, payment: Payment, most: Decimal, now: datetime) -> None:
+    """Credit that the payment bought is out of reach, as far as it is left, up to the amount that is in dispute."""
+    grant = payment.grant
+    if grant is None:
+        return
+    change = min(most, payment.amount) - dispute.credit_blocked
+    why = f"In dispute: {dispute.stripe_id}"
+    if change > 0:
+        dispute.credit_blocked += reclaim(grant, payment, change, why, now)
+    elif change < 0:
+        ledger.restore(grant, -change, why, ACTOR, now, owed_for(payment))
+        dispute.credit_blocked += change
+    dispute.save(update_fields=["credit_blocked"])
+
+
+def _lose(dispute: Dispute, payment: Payment, now: datetime) -> None:
+    """The chargeback: never more of a payment than it is, whatever is reported twice."""
+    if dispute.is_booked:
+        return
+    amount = min(dispute.amount, payment.amount - payment.charged_back)
+    _block(dispute, payment, amount, now)
+    dispute.charged_back, dispute.lost_at, dispute.reinstated_at = amount, now, None
+    dispute.save(update_fields=["charged_back", "lost_at", "reinstated_at"])
+    if amount <= 0:
+        book_in_dispute(dispute, payment, NOTHING, now)
+        return
+    why = f"The bank took the payment back: {dispute.reason}"
+    owed = max(NOTHING, amount - dispute.credit_blocked)
+    book_lost(dispute, payment, reopen_for(payment, dispute, owed, why, now), now)
+    payment.charged_back += amount
+    payment.reopened += owed
+    payment.save(update_fields=["charged_back", "reopened"])
+    details = {"amount": cents_text(amount), "fee": cents_text(dispute.fee), "dispute": dispute.stripe_id}
+    audit.record(ACTOR, "payment.charged_back", payment.public_id, payment.workspace, now=now, **details)
+    notify_of_dispute_end(dispute, now)
+
+
+def _release(dispute: Dispute, payment: Payment, now: datetime) -> None:
+    """It was won, withdrawn or prevented. If it had been lost before, the money came back."""
+    if not dispute.is_booked:
+        book_in_dispute(dispute, payment, NOTHING, now)
+        _block(dispute, payment, NOTHING, now)
+        if dispute.status == "won":
+            notify_of_dispute_end(dispute, now)
+        return
+    owed = dispute.charged_back - dispute.credit_blocked
+    on_invoices = sum((each.amount - each.lifted for each in dispute.reopened.all()), NOTHING)
+    lifted = lift(dispute, f"The bank paid again: {dispute.stripe_id}", now)
+    surplus = _keep_surplus(dispute, payment, on_invoices - sum((each for _, each in lifted), NOTHING), now)
+    book_reinstated(dispute, payment, lifted, surplus, now)
+    _block(dispute, payment, NOTHING, now)
+    Payment.objects.filter(pk=payment.pk).update(
+        charged_back=F("charged_back") - dispute.charged_back, reopened=F("reopened") - owed
+    )
+    dispute.reinstated_at = now
+    dispute.save(update_fields=["reinstated_at"])
+    details = {"amount": cents_text(dispute.charged_back), "dispute": dispute.stripe_id}
+    audit.record(ACTOR, "payment.reinstated", payment.public_id, payment.workspace, now=now, **details)
+    notify_of_dispute_end(dispute, now)
+
+
+def _keep_surplus(dispute: Dispute, payment: Payment, amount: Decimal, now: datetime) -> Payment | None:
+    """What came back although its invoice was paid otherwise meanwhile. It goes back by hand, or becomes credit."""
+    if amount <= 0:
+        return None
+    return Payment.objects.create(
+        workspace=payment.workspace,
+        amount=amount,
+        currency=payment.currency,
+        method=Payment.Method.BY_HAND,
+        reference=dispute.stripe_id,
+        surplus=f"The bank paid again, and the invoice was paid otherwise: {payment.public_id}."[:200],
+        received_at=now,
+        recorded_by=ACTOR,
+    )
+
+
+def _facts_of(about: Dispute | Claim) -> tuple[Decimal, str, str, Decimal]:
+    return about.amount, about.reason, about.status, about.fee

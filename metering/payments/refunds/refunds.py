@@ -1,6 +1,6 @@
 """Money back: written first, asked of Stripe second. What came by hand goes back by hand.
 
-Money that bought credit takes what is left of that credit along. What a person refunds at Stripe itself is credited in as well.
+Money that bought credit takes what is left of that credit along. What a person refunds at Stripe itself: see external.py.
 """
 
 from datetime import datetime
@@ -13,19 +13,21 @@ from django.db.models import F, Sum
 from metering.credits import ledger
 from metering.errors import NothingToCredit
 from metering.invoicing.credit_notes.models import CreditNote
-from metering.money import ONE_CENT, cents_text
+from metering.money import ONE_CENT, cents_text, places_of_currency
 from metering.payments.announced import announce_refund
 from metering.payments.booked import book_refund_begun, book_refund_failed, book_refund_made, owed_for
 from metering.payments.clock import Clock
 from metering.payments.locks import lock_payment
+from metering.payments.mails.money import mail_refund
 from metering.payments.models import Payment, Refund
 from metering.payments.provider.calls import end_turn, is_final, recover_rows, reserve_turn
 from metering.payments.provider.current import provider
 from metering.payments.provider.errors import ProviderRefused, ProviderUnavailable, RefundImpossible
 from metering.payments.provider.objects import ProviderRefund
+from metering.payments.refunds.disputes import in_dispute
+from metering.payments.refunds.restored import lift_reopened, restore_credit
 from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
-from workspaces.locks import lock_workspace
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +35,6 @@ STATUSES = {"succeeded": Refund.Status.SUCCEEDED, "failed": Refund.Status.FAILED
 UNSETTLED = (Refund.Status.STARTED, Refund.Status.PENDING)
 NOTHING = Decimal("0.00")
 LONGEST_REFERENCE = 200
-STRIPE = "stripe"
 
 
 def begin_refund(
@@ -44,11 +45,13 @@ def begin_refund(
     now: datetime,
     credit_note: CreditNote | None = None,
     reference: str = "",
+    outside: bool = False,
 ) -> Refund:
     """A refund of a payment, written and not yet sent: `sync_refund` sends it, or the next run does.
 
-    What came by hand a person sends back, and `reference` says where that money is found. Never more than is left of the
-    payment, refunds under way included, nor than is left of the credit that it bought.
+    What came by hand a person sends back, or all that is settled `outside`, and `reference` says where that money is found.
+    Never more than is left of the payment, refunds under way, disputes and what was kept as credit included, nor than is left
+    of the credit that it bought.
 
     Raises NothingToCredit and InvalidParameter.
     """
@@ -58,7 +61,9 @@ def begin_refund(
         raise InvalidParameter("The amount is whole cents above zero.", param="amount")
     with transaction.atomic():
         payment = lock_payment(payment_id)
-        by_hand = payment.method == Payment.Method.BY_HAND
+        if amount != round(amount, places_of_currency(payment.currency)):
+            raise InvalidParameter(f"{payment.currency} has no such fraction: {amount}.", param="amount")
+        by_hand = outside or payment.method == Payment.Method.BY_HAND
         if by_hand and not 0 < len(reference.strip()) <= LONGEST_REFERENCE:
             raise InvalidParameter(
                 f"Say where the refund can be found, in at most {LONGEST_REFERENCE} characters.",
@@ -92,6 +97,7 @@ def begin_refund(
         audit.record(actor, "payment.refund", refund.public_id, payment.workspace, now=now, **details)
         if by_hand:
             announce_refund(refund, now)
+            mail_refund(refund, now)
         return refund
 
 
@@ -108,9 +114,10 @@ def refund(payment_id: int, amount: Decimal, reason: str, actor: str, now: datet
 
 
 def refundable_amount(payment: Payment) -> Decimal:
-    """What can still be given back."""
+    """What can still be given back: what did not go back in any way, and is not asked back by a bank."""
     in_progress: Decimal = payment.refunds.filter(status__in=UNSETTLED).aggregate(sum=Sum("amount"))["sum"] or NOTHING
-    return payment.amount - payment.refunded - in_progress
+    gone = payment.refunded + payment.kept + payment.charged_back + in_progress + in_dispute(payment)
+    return max(payment.amount - gone, NOTHING)
 
 
 def sync_refund(begun: Refund, now: datetime) -> Refund:
@@ -145,7 +152,7 @@ def _make(begun: Refund, now: datetime) -> None:
     if not reserve_turn(unmade, now, idempotency_key=key, key_spent=False):
         return
     try:
-        found = provider().refund_payment(intent, begun.amount, refund_metadata(begun), key)
+        found = provider().refund_payment(intent, begun.amount, begun.currency, refund_metadata(begun), key)
     except ProviderUnavailable as error:
         end_turn(begun, now, error)
         raise
@@ -185,43 +192,6 @@ def apply_refund(begun: Refund, found: ProviderRefund, now: datetime) -> None:
         _finish(begun, status, found.message, now)
 
 
-def record_external_refund(found: ProviderRefund, now: datetime) -> bool:
-    """A refund that a person made at Stripe itself, kept beside its payment; False when the payment is none of ours.
-
-    Credit that the payment bought is credited along as far as it is left: `credit_taken` says how far.
-    """
-    payment = Payment.objects.filter(intent_id=found.intent).select_related("workspace", "grant").first()
-    if payment is None:
-        return False
-    with transaction.atomic():
-        lock_workspace(payment.workspace_id)
-        refund = Refund.objects.filter(stripe_id=found.id).first() or _foreign(payment, found, now)
-    apply_refund(refund, found, now)
-    return True
-
-
-def _foreign(payment: Payment, found: ProviderRefund, now: datetime) -> Refund:
-    reason = "Refunded at Stripe"
-    credited = min(ledger.remaining_of_grant(payment.grant), found.amount) if payment.grant is not None else NOTHING
-    if payment.grant is not None and credited > 0:
-        ledger.reverse(payment.grant, reason, STRIPE, now, credited, owed_for(payment))
-    refund = Refund.objects.create(
-        payment=payment,
-        amount=found.amount,
-        currency=payment.currency,
-        reason=reason,
-        idempotency_key=f"stripe-{found.id}",
-        stripe_id=found.id,
-        credit_taken=max(NOTHING, credited),
-        started_at=now,
-        started_by=STRIPE,
-    )
-    book_refund_begun(refund, now)
-    amount_text = cents_text(found.amount)
-    audit.record(STRIPE, "payment.refund", refund.public_id, payment.workspace, now=now, amount=amount_text, reason=reason)
-    return refund
-
-
 def recover_refunds(now: datetime | Clock) -> dict[str, int]:
     """Takes up every refund that is not settled. Counts of outcomes."""
     unsettled = Refund.objects.filter(status__in=UNSETTLED).order_by("pk")
@@ -239,7 +209,7 @@ def refund_metadata(begun: Refund) -> dict[str, str]:
 def _finish(begun: Refund, status: str, message: str, now: datetime) -> None:
     """Once; a refund that succeeded and fails afterwards, as banks do, gives its amount back to the payment.
 
-    What fails gives back the credit that it had credited along.
+    What fails gives back the credit that was taken along, unless the money went back otherwise meanwhile.
     """
     with transaction.atomic():
         payment = lock_payment(begun.payment_id)
@@ -256,15 +226,11 @@ def _finish(begun: Refund, status: str, message: str, now: datetime) -> None:
         if status == Refund.Status.SUCCEEDED:
             book_refund_made(current, now)
         elif status == Refund.Status.FAILED:
+            lift_reopened(current, payment, now)
             book_refund_failed(current, current.status == Refund.Status.SUCCEEDED, now)
-            _restore_credit(payment, current, now)
+            restore_credit(current, payment, now)
         current.status, current.message, current.settled_at = status, message, now
         current.save(update_fields=["status", "message", "settled_at"])
         if status == Refund.Status.SUCCEEDED:
             announce_refund(current, now)
-
-
-def _restore_credit(payment: Payment, failed: Refund, now: datetime) -> None:
-    if payment.grant is not None and failed.credit_taken:
-        reason = f"The refund {failed.public_id} failed"
-        ledger.restore(payment.grant, failed.credit_taken, reason, failed.started_by, now, owed_for(payment))
+            mail_refund(current, now)

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import structlog
 from django.db import transaction
-from django.db.models import Q, Sum
+from django.db.models import F, Q, Sum
 
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
@@ -26,9 +26,11 @@ from metering.money import cents_text
 from metering.payments.booked import book_settled_outside, owed_for
 from metering.payments.collecting.dunning import after_payment
 from metering.payments.collecting.in_progress import cancel_payment_in_progress, refuse_payment_in_progress
+from metering.payments.mails.money import mail_credit_note, mail_void
 from metering.payments.models import Payment, Refund
 from metering.payments.provider.errors import ProviderRefused, ProviderUnavailable
 from metering.payments.refunds import refunds
+from metering.payments.refunds.models import KeptPayment
 from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
 
@@ -72,6 +74,7 @@ def void_invoice(invoice_id: int, reason: str, actor: str, now: datetime) -> Inv
         refuse_payment_in_progress(lock_invoice(invoice_id))
         invoice = void.void(invoice_id, reason, actor, now)
         after_payment(invoice, now)
+        mail_void(invoice, now)
     return invoice
 
 
@@ -105,6 +108,7 @@ def issue_credit_note(
         begun = _return_money(note, returnable, reference.strip(), actor, now) if note.given_back else []
         if invoice.status == Invoice.Status.PAID:
             after_payment(invoice, now)
+        mail_credit_note(note, now)
     _send(begun, now)
     return note
 
@@ -132,17 +136,26 @@ def missing_of(note: CreditNote) -> Decimal:
     return note.given_back - returned_as_credit(note) - refunded(note)
 
 
+def usual_settlement(invoice: Invoice) -> str:
+    """As the money came: through Stripe where all of it can be refunded there, else kept as credit."""
+    returnable = returnable_of(invoice)
+    refundable = returnable.money and returnable.refundable == returnable.money
+    return CreditNote.Settlement.REFUND if refundable else CreditNote.Settlement.BALANCE
+
+
 def returnable_of(invoice: Invoice) -> Returnable:
     payments = list(invoice.payments.order_by("pk"))
     paid = [(payment, left) for payment in payments if (left := refunds.refundable_amount(payment)) > 0]
     notes = invoice.credit_notes.all()
     as_credit = sum((returned_as_credit(note) for note in notes), NOTHING)
     as_money = sum((note.given_back for note in notes), NOTHING) - as_credit
+    stayed = sum((payment.amount - payment.charged_back for payment in payments), NOTHING)
+    kept = KeptPayment.objects.filter(credit_note__invoice=invoice).aggregate(sum=Sum("amount"))["sum"] or NOTHING
     return Returnable(
         by_stripe=[(payment, left) for payment, left in paid if payment.method == Payment.Method.STRIPE],
         by_hand=[(payment, left) for payment, left in paid if payment.method == Payment.Method.BY_HAND],
-        unpromised=max(NOTHING, sum((payment.amount for payment in payments), NOTHING) - as_money),
-        credits=max(NOTHING, invoice.credits_applied - as_credit),
+        unpromised=max(NOTHING, stayed - as_money - kept),
+        credits=max(NOTHING, invoice.credits_applied - (as_credit - kept)),
     )
 
 
@@ -165,29 +178,18 @@ def source_of(note: CreditNote) -> str:
 def _return_money(note: CreditNote, returnable: Returnable, reference: str, actor: str, now: datetime) -> list[Refund]:
     """Enters how the note's `given_back` goes; the refunds to be asked of Stripe. Raises NothingToCredit, InvalidParameter."""
     outside, balance = CreditNote.Settlement.OUTSIDE, CreditNote.Settlement.BALANCE
-    # By hand also what was refunded before without a credit note: that refund is the reference.
-    money = min(note.given_back, returnable.unpromised if note.settlement == outside else returnable.money)
-    if note.given_back - money > returnable.credits:
-        raise NothingToCredit(
-            f"{cents_text(money + returnable.credits)} of what was paid for {note.invoice} did not go back yet: not "
-            f"{cents_text(note.given_back)}. Of what was refunded without a credit note, say that it is settled outside."
-        )
     if note.settlement == balance:
-        money = NOTHING
-    credit = note.given_back - money
-    if credit:
-        ledger.grant(
-            note.invoice.workspace,
-            CreditGrant.Kind.PURCHASED,
-            credit,
-            actor,
-            now,
-            note=f"Credit note {note.number}",
-            source=source_of(note),
-            against=owed_for(note),
-        )
+        _keep_as_credit(note, returnable, actor, now)
+        return []
+    # By hand also what was refunded before without a credit note: that refund is the reference.
+    noted = _refunded_without_note(note) if note.settlement == outside else NOTHING
+    most = min(returnable.unpromised, returnable.money + noted)
+    money = min(note.given_back, most)
+    _check_returnable(note, money, returnable)
+    if credit := note.given_back - money:
+        _grant(note, credit, actor, now)
     if note.settlement == outside:
-        _return_outside(note, money, returnable, reference, actor, now)
+        _return_outside(note, money, min(noted, money), returnable, reference, actor, now)
         return []
     if money > returnable.refundable:
         raise NothingToCredit(
@@ -198,15 +200,59 @@ def _return_money(note: CreditNote, returnable: Returnable, reference: str, acto
     return _begin(note, returnable.by_stripe, money, note.reason, actor, now)
 
 
+def _check_returnable(note: CreditNote, money: Decimal, returnable: Returnable) -> None:
+    if note.given_back - money > returnable.credits:
+        raise NothingToCredit(
+            f"{cents_text(money + returnable.credits)} of what was paid for {note.invoice} did not go back yet: not "
+            f"{cents_text(note.given_back)}. Of what was refunded without a credit note, say that it is settled outside."
+        )
+
+
+def _keep_as_credit(note: CreditNote, returnable: Returnable, actor: str, now: datetime) -> None:
+    """Credits come back as they were; the rest is money of payments, which is not refunded as well."""
+    money = max(NOTHING, note.given_back - returnable.credits)
+    _check_returnable(note, min(money, returnable.money), returnable)
+    grant = _grant(note, note.given_back, actor, now)
+    for payment, left in [*returnable.by_stripe, *returnable.by_hand]:
+        part = min(left, money)
+        if part > 0:
+            KeptPayment.objects.create(payment=payment, credit_note=note, grant=grant, amount=part)
+            Payment.objects.filter(pk=payment.pk).update(kept=F("kept") + part)
+            money -= part
+
+
+def _grant(note: CreditNote, amount: Decimal, actor: str, now: datetime) -> CreditGrant:
+    return ledger.grant(
+        note.invoice.workspace,
+        CreditGrant.Kind.PURCHASED,
+        amount,
+        actor,
+        now,
+        note=f"Credit note {note.number}",
+        source=source_of(note),
+        against=owed_for(note),
+    )
+
+
+def _refunded_without_note(note: CreditNote) -> Decimal:
+    """What was refunded of the invoice's payments without a credit note, less what earlier ones settled outside stand for."""
+    without = Refund.objects.filter(payment__invoice=note.invoice, credit_note__isnull=True)
+    went = without.exclude(status=Refund.Status.FAILED)
+    earlier = note.invoice.credit_notes.filter(settlement=CreditNote.Settlement.OUTSIDE, pk__lt=note.pk)
+    noted = sum((each.given_back - returned_as_credit(each) - refunded(each) for each in earlier), NOTHING)
+    return max(NOTHING, (went.aggregate(sum=Sum("amount"))["sum"] or NOTHING) - noted)
+
+
 def _return_outside(
-    note: CreditNote, money: Decimal, returnable: Returnable, reference: str, actor: str, now: datetime
+    note: CreditNote, money: Decimal, noted: Decimal, returnable: Returnable, reference: str, actor: str, now: datetime
 ) -> None:
-    """Money that a person gives back: taken off what came by hand, as far as that goes. Raises InvalidParameter."""
+    """Money that a person gives back by a transfer, however it came; `noted` of it went before. Raises InvalidParameter."""
     if money and not 0 < len(reference) <= LONGEST_REFERENCE:
         raise InvalidParameter(
             f"Say where the refund can be found, in at most {LONGEST_REFERENCE} characters.", param="reference"
         )
-    begun = _begin(note, returnable.by_hand, money, note.reason, actor, now, reference)
+    payments = [*returnable.by_hand, *returnable.by_stripe]
+    begun = _begin(note, payments, money - noted, note.reason, actor, now, reference, outside=True)
     book_settled_outside(note, money - sum((refund.amount for refund in begun), NOTHING), actor, now)
     invoice = note.invoice
     details = {"amount": cents_text(money), "reference": reference}
@@ -221,13 +267,14 @@ def _begin(
     actor: str,
     now: datetime,
     reference: str = "",
+    outside: bool = False,
 ) -> list[Refund]:
     """Refunds of the payments, oldest first, until `money` is reached."""
     begun = []
     for payment, left in payments:
         part = min(left, money)
         if part > 0:
-            begun.append(refunds.begin_refund(payment.pk, part, reason, actor, now, credit_note=note, reference=reference))
+            begun.append(refunds.begin_refund(payment.pk, part, reason, actor, now, note, reference, outside))
             money -= part
     return begun
 

@@ -193,8 +193,10 @@ class StripeEdge:
         """Raises ProviderRefused when it cannot be canceled any more. Without a key: it is canceled once anyway."""
         return intent_of(self._ask(lambda v1: v1.payment_intents.cancel(intent)))
 
-    def refund_payment(self, intent: str, amount: Decimal, metadata: Mapping[str, str], key: str) -> ProviderRefund:
-        asked = {"payment_intent": intent, "amount": wire(amount), "metadata": dict(metadata)}
+    def refund_payment(
+        self, intent: str, amount: Decimal, currency: str, metadata: Mapping[str, str], key: str
+    ) -> ProviderRefund:
+        asked = {"payment_intent": intent, "amount": wire(amount, currency), "metadata": dict(metadata)}
         try:
             return refund_of(self._ask(lambda v1: v1.refunds.create(asked, {"idempotency_key": key})))
         except ProviderRefused as refused:
@@ -214,6 +216,10 @@ class StripeEdge:
 
     def look_up_dispute(self, dispute: str) -> Claim:
         return claim_of(self._ask(lambda v1: v1.disputes.retrieve(dispute)))
+
+    def list_disputes(self, since: datetime) -> Iterator[Claim]:
+        """Newest first, a page a call."""
+        return (claim_of(each) for each in self._pages("disputes", {"created": {"gte": int(since.timestamp())}}))
 
     def _pages(self, kind: str, asked: dict[str, Any]) -> Iterator[Any]:
         """Every object of a list, in the order that Stripe gives them."""

@@ -1,9 +1,10 @@
-"""How Stripe's answers become what `provider/objects.py` describes. Amounts are Decimals; on the wire, whole cents."""
+"""How Stripe's answers become what `provider/objects.py` describes. Amounts are Decimals; on the wire, cents or the like."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from metering.money import from_smallest_unit, in_smallest_unit
 from metering.payments.provider.objects import Claim, Intent, Method, ProviderRefund, Session, Setup
 
 # Of a PaymentIntent: Stripe's words as ours.
@@ -16,16 +17,13 @@ STATUSES = {
 }
 
 
-def wire(amount: Decimal) -> int:
-    """Whole cents; a fraction of a cent is a bug."""
-    cents = amount.scaleb(2)
-    if cents != cents.to_integral_value():
-        raise ValueError(f"{amount} is no whole number of cents")
-    return int(cents)
+def wire(amount: Decimal, currency: str) -> int:
+    """The currency's smallest unit, such as whole cents; a fraction of it is a bug."""
+    return in_smallest_unit(amount, currency.upper())
 
 
-def ours(cents: int | None) -> Decimal:
-    return Decimal(cents or 0).scaleb(-2)
+def ours(units: int | None, currency: str) -> Decimal:
+    return from_smallest_unit(units or 0, currency.upper())
 
 
 def id_of(reference: Any) -> str:
@@ -52,9 +50,9 @@ def intent_of(found: Any, status: str = "", code: str = "", message: str = "") -
     return Intent(
         id=str(found.id),
         status=status,
-        amount=ours(found.amount),
+        amount=ours(found.amount, found.currency),
         currency=str(found.currency).upper(),
-        received=ours(getattr(found, "amount_received", 0)),
+        received=ours(getattr(found, "amount_received", 0), found.currency),
         customer=id_of(getattr(found, "customer", None)),
         method=id_of(getattr(found, "payment_method", None)),
         code=code,
@@ -106,7 +104,7 @@ def refund_of(found: Any) -> ProviderRefund:
     return ProviderRefund(
         id=str(found.id),
         status=str(found.status),
-        amount=ours(found.amount),
+        amount=ours(found.amount, str(getattr(found, "currency", None) or "usd")),
         intent=id_of(getattr(found, "payment_intent", None)),
         message=str(getattr(found, "failure_reason", None) or ""),
         created=created_at(found),
@@ -119,8 +117,15 @@ def claim_of(found: Any) -> Claim:
         id=found.id,
         status=found.status,
         reason=found.reason,
-        amount=ours(found.amount),
+        amount=ours(found.amount, found.currency),
         currency=found.currency.upper(),
-        intent=id_of(found.payment_intent),
+        intent=id_of(getattr(found, "payment_intent", None)),
         opened_at=datetime.fromtimestamp(found.created, UTC),
+        fee=_fee_of(found),
     )
+
+
+def _fee_of(dispute: Any) -> Decimal:
+    """Of its balance transactions, which are in the account's currency: less what Stripe gave back of it."""
+    moved = getattr(dispute, "balance_transactions", None) or []
+    return sum((ours(each.fee, each.currency) for each in moved), Decimal("0.00"))

@@ -12,7 +12,7 @@ from workspaces.members.current import link_for
 def charge_of(attempt: PaymentAttempt) -> dict[str, Any]:
     """The attempt's saved method, without its owner."""
     return {
-        "amount": wire(attempt.amount),
+        "amount": wire(attempt.amount, attempt.currency),
         "currency": attempt.currency.lower(),
         "customer": attempt.customer_id,
         "payment_method": attempt.method_id,
@@ -28,7 +28,7 @@ def page_request(attempt: PaymentAttempt) -> dict[str, Any]:
     name = f"Invoice {attempt.invoice.number}" if attempt.invoice else "Prepaid credit"
     price = {
         "currency": attempt.currency.lower(),
-        "unit_amount": wire(attempt.amount),
+        "unit_amount": wire(attempt.amount, attempt.currency),
         "product_data": {"name": name},
     }
     metadata = attempt_metadata(attempt)

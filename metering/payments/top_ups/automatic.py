@@ -1,7 +1,6 @@
 """Credits that buy themselves when the balance runs low, and the mail that says that it does."""
 
 from datetime import datetime
-from decimal import Decimal
 
 import structlog
 from django.db import transaction
@@ -13,10 +12,11 @@ from metering.money import cents_text, exact_text
 from metering.payments.balance.balance import Balance, balance_of
 from metering.payments.clock import Clock, ticking
 from metering.payments.mails.outbox import add_notice
-from metering.payments.models import PaymentAccount, TopUp
-from metering.payments.provider.current import is_configured
+from metering.payments.models import PaymentAccount, PaymentAttempt, TopUp
+from metering.payments.provider.calls import AFTER_REFUSAL
 from metering.payments.top_ups import purchase
 from metering.payments.top_ups.daily_bound import bought_today
+from metering.payments.top_ups.still_wanted import wants_top_up
 from omixa_billing.instants import instant_text
 from workspaces.locks import lock_workspace
 
@@ -46,7 +46,7 @@ def top_up_low(now: datetime | Clock, progress: Progress = unheard) -> dict[str,
 
 def _top_up_if_low(account: PaymentAccount, balance: Balance, now: datetime) -> bool:
     """One at a time, so many a day, never after a decline until a person has looked."""
-    if not _wants_top_up(account, balance.left):
+    if not wants_top_up(account, balance.left):
         return False
     made = _begin_if_low(account.pk, account.workspace_id, now)
     return made is not None and purchase.pay_top_up(made, now).status == TopUp.Status.PAID
@@ -60,20 +60,23 @@ def _begin_if_low(account_id: int, workspace_id: int, now: datetime) -> TopUp | 
         pending = TopUp.objects.filter(workspace=workspace_id, automatic=True, status=TopUp.Status.PENDING)
         if pending.exists():  # the payments' recovery ends it
             return None
-        if bought_today(workspace_id, True, now) >= account.top_ups_per_day:
+        if bought_today(workspace_id, True, now) >= account.top_ups_per_day or _was_refused_just_now(workspace_id, now):
             return None
-        if not _wants_top_up(account, balance_of(account.workspace, now).left):
+        if not wants_top_up(account, balance_of(account.workspace, now).left):
             return None
         assert account.top_up_amount is not None  # noqa: S101 - it is wanted
         return purchase.begin_top_up(account, account.top_up_amount, purchase.SAVED, ACTOR, now, automatic=True)
 
 
-def _wants_top_up(account: PaymentAccount, left: Decimal) -> bool:
-    if account.top_up_below is None or account.top_up_amount is None or left >= account.top_up_below:
-        return False
-    if account.workspace.sandbox or account.top_ups_stopped_at is not None:
-        return False
-    return bool(account.method_id and is_configured())
+def _was_refused_just_now(workspace_id: int, now: datetime) -> bool:
+    """Stripe refused the last one to us: it would refuse the next one too."""
+    refused = PaymentAttempt.objects.filter(
+        workspace=workspace_id,
+        top_up__automatic=True,
+        status=PaymentAttempt.Status.CANCELED,
+        settled_at__gt=now - AFTER_REFUSAL,
+    )
+    return refused.exclude(code="").exists()
 
 
 def _notify_if_low(account: PaymentAccount, balance: Balance, now: datetime) -> bool:

@@ -6,10 +6,11 @@ from typing import Any
 
 from metering.payments.accounts.methods import refresh_method, save_method_of_session, save_method_of_setup
 from metering.payments.collecting.attempts import apply_intent_event, sync_attempt
-from metering.payments.models import PaymentAttempt, Refund
+from metering.payments.models import Payment, PaymentAttempt, Refund
 from metering.payments.provider.current import provider
 from metering.payments.refunds import refunds
-from metering.payments.refunds.disputes import sync_dispute
+from metering.payments.refunds.claims import sync_dispute
+from metering.payments.refunds.external import record_external_refund
 
 
 def handle(kind: str, object_id: str, about: dict[str, Any], now: datetime) -> bool:
@@ -27,6 +28,11 @@ def _intent(object_id: str, about: dict[str, Any], now: datetime) -> bool:
         return False
     apply_intent_event(attempt, intent, now)
     return True
+
+
+def id_in(reference: Any) -> str:
+    """An event has an id, or the object itself."""
+    return str(reference["id"] if isinstance(reference, dict) else reference or "")
 
 
 def _session(object_id: str, about: dict[str, Any], now: datetime) -> bool:
@@ -53,8 +59,24 @@ def _refund(object_id: str, about: dict[str, Any], now: datetime) -> bool:
     found = provider().look_up_refund(object_id)
     refund = Refund.objects.filter(public_id=found.metadata.get("omixa_refund", "")).first()
     if refund is None:
-        return refunds.record_external_refund(found, now)
+        return record_external_refund(found, now)
     refunds.apply_refund(refund, found, now)
+    return True
+
+
+def _charge_failed(object_id: str, about: dict[str, Any], now: datetime) -> bool:
+    """Of a payment that had succeeded too: a bank debit that was returned."""
+    intent = id_in(about.get("payment_intent"))
+    return bool(intent) and _intent(intent, about, now)
+
+
+def _charge_refunded(object_id: str, about: dict[str, Any], now: datetime) -> bool:
+    """A refund of whatever was given back, in case that its own event does not come."""
+    intent = id_in(about.get("payment_intent"))
+    if not intent or not Payment.objects.filter(intent_id=intent).exists():
+        return False
+    for found in provider().refunds_of(intent):
+        _refund(found.id, about, now)
     return True
 
 
@@ -69,5 +91,8 @@ HANDLERS: list[tuple[str, Callable[[str, dict[str, Any], datetime], bool]]] = [
     ("payment_method.", _method),
     ("refund.", _refund),
     ("charge.refund.", _refund),
+    ("charge.refunded", _charge_refunded),
+    ("charge.failed", _charge_failed),
+    # Created, updated, closed, and funds_withdrawn and funds_reinstated.
     ("charge.dispute.", _dispute),
 ]

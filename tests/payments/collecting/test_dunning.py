@@ -16,7 +16,9 @@ from metering.payments.collecting.attempts import recover_attempts
 from metering.payments.collecting.collect import collect_due, collect_invoice, payment_page
 from metering.payments.collecting.dunning import dun
 from metering.payments.collecting.manual import mark_paid
+from metering.payments.collecting.status_label import invoices_with_status, status_label_of
 from metering.payments.mails.models import Notice
+from metering.payments.mails.texts import build_mail
 from metering.payments.models import Dunning, PaymentAccount
 from metering.payments.provider.current import provider
 from metering.payments.refunds.reversals import issue_credit_note
@@ -263,7 +265,8 @@ def test_less_than_a_card_can_pay_is_not_dunned(stripe: StripeServer, acme: Work
     with_method(acme, stripe)
     assert collect_due(NOW)["succeeded"] == 0
     assert [run(day) for day in range(14, 40)] == [{"retried": 0, "reminded": 0, "failed": 0}] * 26
-    assert (Dunning.objects.count(), Notice.objects.count(), stripe.of("payment_intent")) == (0, 0, [])
+    assert (Dunning.objects.count(), stripe.of("payment_intent")) == (0, [])
+    assert [kind for kind, _ in notices()] == ["credit_note_issued"]
     with pytest.raises(AmountTooSmall) as refused:
         payment_page(Invoice.objects.select_related("workspace").get(), NOW)
     assert refused.value.message == (
@@ -294,3 +297,63 @@ def credit_all_but(invoice: Invoice, amount: str) -> None:
     """`amount` stays due of the 150.00."""
     credited = Decimal("150.00") - Decimal(amount)
     issue_credit_note(invoice.pk, {invoice.lines.get().public_id: credited}, "slow", "balance", "ops", NOW)
+
+
+# --- What Stripe refuses, and what nothing was tried for --------------------------------------------------------------
+
+
+def test_an_amount_above_stripes_limit_is_dunned_by_mail_until_past_due(
+    stripe: StripeServer, acme: Workspace, invoice: Invoice, settings: Any
+) -> None:
+    settings.PAYMENT_INSTRUCTIONS = "IBAN DE00 1234"
+    BillingTerms.objects.create(workspace=acme, suspend_when_past_due=True)
+    with_method(acme, stripe)
+    stripe.refuse(
+        lambda method, path, _: (method, path) == ("POST", "/v1/payment_intents"), 400, code="amount_too_large", message="no"
+    )
+    assert collect_due(NOW)["failed"] == 1
+    assert run(13.9) == {"retried": 0, "reminded": 0, "failed": 0}
+    assert [run(day) for day in (14, 14.5, 17)] == [
+        {"retried": 0, "reminded": 1, "failed": 1},
+        {"retried": 0, "reminded": 0, "failed": 0},
+        {"retried": 0, "reminded": 1, "failed": 1},
+    ]
+    for day in (19, 21):
+        run(day)
+    assert [kind for kind, _ in notices()] == ["payment_reminder"] * 3 + ["past_due"]
+    assert (Dunning.objects.get().state, asks(acme, "live").status_code) == ("past_due", 403)
+    said = build_mail("payment_reminder", Notice.objects.order_by("id")[0].context).sentences
+    assert said[0] == f"We have received no payment of invoice {invoice.number} yet."
+    assert said[1].endswith("Or as follows: IBAN DE00 1234")
+    stripe.refusals.clear()
+    mark_paid(invoice.pk, "transfer", "ops", on_day(22))
+    assert asks(acme, "live").status_code == 200
+
+
+def test_a_card_that_is_refused_after_a_decline_goes_on_through_its_steps(
+    stripe: StripeServer, acme: Workspace, invoice: Invoice
+) -> None:
+    with_method(acme, stripe, DECLINED)
+    collect_due(NOW)
+    stripe.refuse(lambda method, path, _: (method, path) == ("POST", "/v1/payment_intents"), 401, message="Expired API Key")
+    assert [run(day)["reminded"] for day in (3, 5, 7)] == [1, 1, 1]
+    assert [kind for kind, _ in notices()] == ["payment_failed", "payment_reminder", "payment_reminder", "past_due"]
+
+
+def test_a_card_declined_on_a_page_promises_no_next_try_without_a_saved_method(
+    stripe: StripeServer, acme: Workspace, invoice: Invoice
+) -> None:
+    payment_page(invoice, NOW)
+    (session,) = stripe.of("checkout.session")
+    stripe.complete(session["id"], BANK)
+    recover_attempts(NOW)
+    stripe.settle(stripe.of("payment_intent")[0]["id"], succeeded=False)
+    recover_attempts(on_day(4))
+    failed = Notice.objects.get(kind="payment_failed")
+    assert failed.context["next_try"] == ""
+    assert build_mail("payment_failed", failed.context).sentences == [
+        f"The payment of invoice {invoice.number} did not succeed: The bank refused the debit.",
+        "You can pay it on its page, by card or bank account, and save the method for the next ones.",
+    ]
+    label = status_label_of(invoices_with_status(acme).get(), on_day(4))
+    assert label.word == "Failed"

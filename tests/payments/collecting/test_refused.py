@@ -1,4 +1,7 @@
-"""What Stripe refuses because we asked wrongly is ours to put right: no decline, no mail, no end, and no hold-up of others."""
+"""What Stripe refuses because we asked wrongly is ours to put right: no decline, no mail, and no hold-up of others.
+
+It ends what was asked for: nothing is left that could be charged later, beside what is done instead.
+"""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -14,13 +17,13 @@ from metering.invoicing.models import Invoice
 from metering.jobs.models import JobRun
 from metering.payments.collecting import attempts
 from metering.payments.collecting.attempts import recover_attempts
-from metering.payments.collecting.collect import collect_due, collect_invoice, payment_page
+from metering.payments.collecting.collect import collect_due, payment_page
 from metering.payments.collecting.manual import mark_paid
 from metering.payments.mails.models import Notice
 from metering.payments.models import Dunning, Payment, PaymentAttempt, Refund
 from metering.payments.provider.errors import ProviderRefused
 from metering.payments.refunds import refunds
-from metering.payments.tasks import recover_payments
+from metering.payments.tasks import collect_invoices, recover_payments
 from metering.payments.top_ups import purchase
 from tests.kit.billing import Meter, an_invoice
 from tests.kit.factories import NOW, make_workspace
@@ -62,12 +65,12 @@ def test_what_we_asked_wrongly_is_not_the_customers_decline(
     stripe.refuse(lambda method, path, _: path == CHARGES and method == "POST", status, **error)
     assert collect_due(NOW) == {"succeeded": 0, "processing": 0, "declined": 0, "failed": 1}
     attempt = invoice.attempts.get()
-    assert (attempt.status, attempt.code, attempt.message) == ("started", "", "")
+    assert (attempt.status, attempt.code) == ("canceled", error.get("code", "refused"))
     assert attempt.trouble.startswith(error["message"])
     assert (Dunning.objects.count(), Notice.objects.count()) == (0, 0)
-    assert recover_attempts(NOW + 5 * MINUTE) == {"settled": 0, "waiting": 0, "unavailable": 0, "failed": 1}
     stripe.refusals.clear()
-    assert recover_attempts(NOW + 10 * MINUTE)["settled"] == 1
+    assert recover_attempts(NOW + 5 * MINUTE) == {"settled": 0, "waiting": 0, "unavailable": 0, "failed": 0}
+    assert [collect_due(NOW + minutes * MINUTE)["succeeded"] for minutes in (5, 59, 60)] == [0, 0, 1]
     assert [(each["amount"], each["status"]) for each in stripe.of("payment_intent")] == [(15000, "succeeded")]
 
 
@@ -79,7 +82,7 @@ def test_what_stripe_refused_holds_up_nothing_else(
     assert collect_due(NOW)["failed"] == 1
     assert invoice.attempts.get().asked_at is None  # nothing can come of it
     assert mark_paid(invoice.pk, "wire", "ops", NOW).status == "paid"
-    assert invoice.attempts.values_list("status", "message").get() == ("canceled", "Nothing was charged.")
+    assert invoice.attempts.values_list("status", "code").get() == ("canceled", "refused")
 
 
 def test_what_may_still_come_of_an_earlier_call_is_waited_for(stripe: StripeServer, acme: Workspace, invoice: Invoice) -> None:
@@ -99,12 +102,10 @@ def test_operators_hear_of_it_once(stripe: StripeServer, acme: Workspace, invoic
     settings.OPERATOR_EMAILS = ["ops@omixa.example"]
     with_method(acme, stripe)
     stripe.refuse(lambda *_: True, 401, **EXPIRED_KEY)
-    with pytest.raises(ProviderRefused):
-        collect_invoice(invoice.pk, NOW)
-    recover_payments()
-    recover_payments()
-    assert set(JobRun.objects.values_list("outcome", flat=True)) == {"attention"}
-    assert [each.subject for each in mail.outbox] == ["Omixa billing: the job metering.recover_payments left something undone"]
+    collect_invoices()
+    collect_invoices()
+    assert list(JobRun.objects.order_by("pk").values_list("outcome", flat=True)) == ["attention", "succeeded"]
+    assert [each.subject for each in mail.outbox] == ["Omixa billing: the job metering.collect_invoices left something undone"]
 
 
 @pytest.mark.parametrize(
@@ -135,11 +136,11 @@ def test_a_customer_that_was_deleted_is_a_decline_and_one_of_another_account_is_
     gone = {"code": "resource_missing", "param": "customer", "message": "No such customer"}
     kept = stripe.objects.pop(str(account.customer_id))  # as asked with the key of another account
     assert collect_due(NOW)["failed"] == 1
-    assert (invoice.attempts.get().status, Dunning.objects.count()) == ("started", 0)
+    assert (invoice.attempts.get().status, Dunning.objects.count()) == ("canceled", 0)
     stripe.objects[kept["id"]] = {**kept, "deleted": True}
     stripe.refuse(lambda method, path, _: path == CHARGES and method == "POST", 400, **gone)
-    assert recover_attempts(NOW + 5 * MINUTE)["settled"] == 1
-    assert (invoice.attempts.get().status, Dunning.objects.count()) == ("declined", 1)
+    assert collect_due(NOW + 60 * MINUTE)["declined"] == 1
+    assert (invoice.attempts.get(number=2).status, Dunning.objects.count()) == ("declined", 1)
 
 
 def test_what_may_be_saved_and_charged_is_a_setting(
@@ -161,7 +162,7 @@ def test_one_refused_attempt_does_not_hold_up_the_others(
     stripe.refuse(lambda method, path, params: params.get("customer") == first.customer_id, 400, message="no")
     assert collect_due(NOW) == {"succeeded": 0, "processing": 1, "declined": 0, "failed": 1}
     stripe.settle(stripe.of("payment_intent")[0]["id"])
-    assert recover_attempts(NOW + 10 * MINUTE) == {"settled": 1, "waiting": 0, "unavailable": 0, "failed": 1}
+    assert recover_attempts(NOW + 10 * MINUTE) == {"settled": 1, "waiting": 0, "unavailable": 0, "failed": 0}
     second.refresh_from_db()
     assert second.status == "paid"
 
@@ -273,8 +274,7 @@ def test_callers_hear_a_sentence_and_never_stripes_words(
         answer = asking.post(url, body, format="json", headers={"idempotency-key": f"key-{number}"})
         assert (answer.status_code, answer.json()["error"]["code"]) == (409, "payment_refused")
         assert answer.json()["error"]["message"] == sentence
-    expected = "canceled" if method == "page" else "started"
-    assert set(PaymentAttempt.objects.values_list("status", "trouble")) == {(expected, EXPIRED_KEY["message"])}
+    assert set(PaymentAttempt.objects.values_list("status", "trouble")) == {("canceled", EXPIRED_KEY["message"])}
 
 
 def test_a_page_that_stripe_refuses_ends_the_attempt_with_the_reason(

@@ -73,10 +73,10 @@ def test_without_an_address_it_waits_visibly(use: Meter) -> None:
     add_notice(nobody, "invoice_paid", "k", {"invoice_id": "inv_1", "number": "OMX-1", "total": "1.00"}, NOW)
     assert send_waiting(NOW) == {"sent": 0, "failed": 1}
     notice = Notice.objects.get()
-    assert (notice.sent_at, notice.tries) == (None, 1)
-    assert notice.error == "LookupError: The workspace has no address: set the recipients in its billing terms."
+    assert (notice.sent_at, notice.tries, notice.undeliverable) == (None, 1, "no_address")
+    assert notice.error == "NoAddress: The workspace has no address: set the recipients in its billing terms."
+    assert send_waiting(LATER) == {"sent": 0, "failed": 0}  # nor later
     Workspace.objects.update(email="found@nobody.example")
-    assert send_waiting(NOW) == {"sent": 0, "failed": 0}  # not at once
     assert send_waiting(LATER) == {"sent": 1, "failed": 0}
 
 
@@ -196,6 +196,14 @@ def test_every_kind_has_its_text() -> None:
         "key_expiring",
         "webhook_disabled",
         "payment_disputed",
+        "payment_reversed",
+        "payment_received",
+        "top_up_paid",
+        "credit_note_issued",
+        "refund_sent",
+        "invoice_voided",
+        "dispute_lost",
+        "dispute_won",
         "payment_surplus",
         "budget_threshold",
         "budget_forecast",

@@ -157,7 +157,8 @@ def test_money_given_back_by_hand_says_where_it_is_found(invoice: Invoice) -> No
 
 def test_a_card_payment_given_back_outside_is_not_refunded_too(stripe: StripeServer, paid: Invoice) -> None:
     note = credited(paid, "100.00", "outside", reference="transfer 18")
-    assert (went_back(note), stripe.of("refund")) == ([], [])
+    assert (went_back(note), stripe.of("refund")) == ([("100.00", "succeeded")], [])
+    assert note.refunds.values_list("reference", "stripe_id").get() == ("transfer 18", None)
     assert went_back(credited(paid)) == [("50.00", "succeeded")]
 
 

@@ -17,6 +17,7 @@ from metering.payments.collecting.dunning import dun
 from metering.payments.models import Payment, Refund, TopUp
 from metering.payments.provider.current import provider
 from metering.payments.refunds import refunds
+from metering.payments.refunds.external import record_external_refund
 from metering.payments.top_ups import purchase
 from metering.periods import parse_month
 from metering.reconcile.everything import money_differences
@@ -122,12 +123,14 @@ def test_a_purchase_refunded_at_stripe_itself_takes_what_is_left_of_its_credit(
     stripe: StripeServer, prepaid: Workspace, use: Meter
 ) -> None:
     payment = bought_credit(stripe, prepaid)
-    used_invoice(prepaid, use)
+    invoice = used_invoice(prepaid, use)
     made = stripe.make("refund", "re_", payment_intent=payment.intent_id, amount=5000, status="succeeded", metadata={})
     for _ in range(2):
-        assert refunds.record_external_refund(provider().look_up_refund(made["id"]), NOW)
+        assert record_external_refund(provider().look_up_refund(made["id"]), NOW)
     refund = Refund.objects.get()
     assert (refund.amount, refund.credit_taken, left(payment)) == (Decimal("50.00"), Decimal("20.00"), Decimal("0.00"))
+    invoice.refresh_from_db()
+    assert (invoice.status, invoice.amount_due) == ("open", Decimal("30.00")), "what was used is owed again"
     assert money_differences() == []
 
 

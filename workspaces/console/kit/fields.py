@@ -15,6 +15,7 @@ from unfold.widgets import (
     UnfoldAdminEmailInputWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
+    UnfoldAdminSingleDateWidget,
     UnfoldAdminSplitDateTimeWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
@@ -35,6 +36,10 @@ def text(label: str, help_text: str = "", required: bool = True, **extra: Any) -
 
 def email(label: str, help_text: str = "", required: bool = True) -> forms.EmailField:
     return forms.EmailField(label=capfirst(label), help_text=help_text, required=required, widget=UnfoldAdminEmailInputWidget())
+
+
+def date_field(label: str, help_text: str = "") -> forms.DateField:
+    return forms.DateField(label=capfirst(label), help_text=help_text, required=False, widget=UnfoldAdminSingleDateWidget())
 
 
 def choice(label: str, choices: list[tuple[str, str]], help_text: str = "") -> forms.ChoiceField:

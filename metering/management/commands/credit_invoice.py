@@ -1,0 +1,49 @@
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.utils import timezone
+
+from metering.invoicing.credit_notes.issue import chosen_amounts
+from metering.invoicing.credit_notes.models import CreditNote
+from metering.management.amounts import usd
+from metering.management.documents import document_json, invoice_named
+from metering.money import cents_text
+from metering.payments.refunds.reversals import issue_credit_note, usual_settlement
+from omixa_billing.command_actor import command_actor
+from omixa_billing.commands import JsonCommand
+
+
+class Command(JsonCommand):
+    help = "Issues a credit note: it lowers what is due on the invoice, and the rest goes back to the customer."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("invoice", metavar="INVOICE", help="id or number")
+        parser.add_argument("--line", metavar="ID", help="only this line; default: all lines")
+        parser.add_argument("--amount", metavar="USD", help="before tax; default: all that is left")
+        parser.add_argument("--reason", required=True, metavar="R", help="printed on the credit note")
+        ways = CreditNote.Settlement.values
+        parser.add_argument("--as", dest="way", choices=ways, help="how what was paid goes back; default: as it came")
+        parser.add_argument("--reference", metavar="R", help="outside: where the transfer is found; default: the reason")
+
+    def act(self, **options: Any) -> dict[str, Any]:
+        invoice = invoice_named(options["invoice"])
+        amount = None if options["amount"] is None else usd(options["amount"], "--amount")
+        note = issue_credit_note(
+            invoice.pk,
+            chosen_amounts(invoice, options["line"], amount),
+            options["reason"],
+            options["way"] or usual_settlement(invoice),
+            command_actor("credit_invoice"),
+            timezone.now(),
+            options["reference"] or options["reason"],
+        )
+        return document_json(
+            note.public_id,
+            note.number,
+            "issued",
+            note.total,
+            invoice_id=invoice.public_id,
+            off_due=cents_text(note.off_due),
+            given_back=cents_text(note.given_back),
+            settlement=note.settlement or None,
+        )

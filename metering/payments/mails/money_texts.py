@@ -1,0 +1,175 @@
+"""What mails about money that moved say: receipts, credit notes, refunds, and what banks take back. Plain texts."""
+
+from django.conf import settings
+from django.urls import reverse
+
+from metering.payments.mails.mail import BILLING, Mail
+from metering.payments.provider.current import is_configured
+
+
+def invoice_url(about: dict[str, str]) -> str:
+    return f"/invoices/{about['invoice_id']}"
+
+
+def payment_in_console(about: dict[str, str]) -> str:
+    return reverse("admin:metering_payment_change", args=[about["payment_key"]])
+
+
+def how_to_pay() -> str:
+    """On its page, and as the operator's instructions say; where there is neither, whom to ask."""
+    if is_configured():
+        page = "You can pay it on its page, by card or bank account, and save the method for the next ones."
+        return f"{page}\nOr as follows: {settings.PAYMENT_INSTRUCTIONS}" if settings.PAYMENT_INSTRUCTIONS else page
+    return settings.PAYMENT_INSTRUCTIONS or f"{settings.SELLER_NAME} tells you how to pay it: answer this mail."
+
+
+def payment_received(about: dict[str, str]) -> Mail:
+    return Mail(
+        f"We received {about['amount']} USD for invoice {about['number']}",
+        [f"Thank you: your payment has arrived. {about['amount_due']} USD of invoice {about['number']} are still due."],
+        [
+            ("Invoice", about["number"]),
+            ("Received", f"{about['amount']} USD"),
+            *_named("Reference", about["reference"]),
+            ("Still due", f"{about['amount_due']} USD"),
+        ],
+        invoice_url(about),
+        "See the invoice",
+    )
+
+
+def top_up_paid(about: dict[str, str]) -> Mail:
+    return Mail(
+        f"You bought {about['amount']} USD of credit",
+        ["Thank you: your payment has arrived, and the credit can be spent."],
+        [("Credit", f"{about['amount']} USD"), ("Payment", about["payment_id"])],
+        BILLING,
+        "See your credit",
+    )
+
+
+def credit_note_issued(about: dict[str, str]) -> Mail:
+    """What goes back in which way is said only where something does."""
+    sentences = [f"We credited {about['total']} USD of invoice {about['number']}: {about['reason']}"]
+    if about["off_due"] != "0.00":
+        sentences.append(f"{about['off_due']} USD were taken off what was due. {about['amount_due']} USD are due now.")
+    if about["given_back"] != "0.00":
+        sentences.append(GIVEN_BACK[about["settlement"]].format(**about))
+    return Mail(
+        f"Credit note {about['credit_note']} for invoice {about['number']}",
+        sentences,
+        [("Credit note", about["credit_note"]), ("Invoice", about["number"]), ("Credited", f"{about['total']} USD")],
+        invoice_url(about),
+        "See the invoice",
+    )
+
+
+GIVEN_BACK = {
+    "refund": "{given_back} USD go back to you as you paid. You get a mail when we have sent them.",
+    "balance": "{given_back} USD are on your balance as credit, and later invoices use them.",
+    "outside": "{given_back} USD go back to you by transfer, or did already.",
+}
+
+
+def refund_sent(about: dict[str, str]) -> Mail:
+    amount = _with_currency(about)
+    what = f"of your payment for invoice {about['number']}" if about["number"] else "of your payment"
+    bought = "" if about["credit"] == "0.00" else f" Credit of {about['credit']} USD that it had bought was taken back."
+    return Mail(
+        f"We refunded {amount}",
+        [f"We sent {amount} {what} back to you. Your bank may need some days to show it.{bought}"],
+        [("Refunded", amount), *_named("Reason", about["reason"]), *_named("Reference", about["reference"])],
+        invoice_url(about) if about["invoice_id"] else BILLING,
+        "See the invoice" if about["invoice_id"] else "See your payments",
+    )
+
+
+def invoice_voided(about: dict[str, str]) -> Mail:
+    return Mail(
+        f"Invoice {about['number']} is void",
+        [
+            f"We voided invoice {about['number']} of {about['total']} USD: {about['reason']}",
+            "Nothing is due on it. If its month is billed again, you get another invoice.",
+        ],
+        [("Invoice", about["number"]), ("Total", f"{about['total']} USD")],
+        invoice_url(about),
+        "See the invoice",
+    )
+
+
+def _named(name: str, value: str) -> list[tuple[str, str]]:
+    return [(name, value)] if value else []
+
+
+def payment_reversed(about: dict[str, str]) -> Mail:
+    return Mail(
+        f"Invoice {about['number']} is due again",
+        [
+            f"A payment that invoice {about['number']} was paid by was taken back: {about['amount']} USD are due again.",
+            "If this was a mistake, tell your bank and us.",
+            how_to_pay(),
+        ],
+        [("Invoice", about["number"]), ("Amount due", f"{about['amount_due']} USD"), ("Due", about["due_at"][:10])],
+        invoice_url(about),
+        "Pay the invoice",
+    )
+
+
+def payment_disputed(about: dict[str, str]) -> Mail:
+    amount = _with_currency(about)
+    return Mail(
+        f"A payment of {about['workspace']} is disputed",
+        [
+            f"The bank of {about['workspace']} asks {amount} of a payment back. It says: {about['reason']}.",
+            "Answer it at Stripe: without an answer in time the money is lost.",
+        ],
+        [("Payment", about["payment_id"]), ("Disputed", amount), ("Status", about["status"])],
+        payment_in_console(about),
+        "See the payment",
+    )
+
+
+def payment_surplus(about: dict[str, str]) -> Mail:
+    amount = _with_currency(about)
+    return Mail(
+        f"A payment of {about['workspace']} has no open invoice",
+        [f"{amount} arrived, and nothing is due for it. {about['why']}", "Refund the payment, or keep it as credit."],
+        [("Payment", about["payment_id"]), ("Amount", amount)],
+        payment_in_console(about),
+        "See the payment",
+    )
+
+
+def dispute_lost(about: dict[str, str]) -> Mail:
+    amount = _with_currency(about)
+    return Mail(
+        f"A dispute of {about['workspace']} is lost",
+        [
+            f"The bank took {amount} of a payment back. It says: {about['reason']}.",
+            "Credit that it bought is taken back, and what it paid is owed again: write that off if it is not to be collected.",
+        ],
+        [("Payment", about["payment_id"]), ("Taken back", amount), ("Fee of Stripe's", f"{about['fee']} USD")],
+        payment_in_console(about),
+        "See the payment",
+    )
+
+
+def dispute_won(about: dict[str, str]) -> Mail:
+    amount = _with_currency(about)
+    return Mail(
+        f"A dispute of {about['workspace']} is won",
+        [f"The payment of {amount} stays, and credit that it bought can be spent again."],
+        [("Payment", about["payment_id"]), ("Disputed", amount)],
+        payment_in_console(about),
+        "See the payment",
+    )
+
+
+def _with_currency(about: dict[str, str]) -> str:
+    return f"{about['amount']} {about.get('currency', 'USD')}"
+
+
+ALL = (
+    *(payment_received, top_up_paid, credit_note_issued, refund_sent, invoice_voided),
+    *(payment_reversed, payment_disputed, dispute_lost, dispute_won, payment_surplus),
+)

@@ -1,0 +1,142 @@
+"""What disputes, and what was given back beyond a payment, are in the journal. The table of all acts is in docs/journal.md.
+
+Banks and Stripe are never refused: each entry moves what is there by then, so late and repeated news finds nothing to move.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from metering.invoicing.booked import receivable_of
+from metering.invoicing.models import Invoice
+from metering.journal.accounts import JournalAccount
+from metering.journal.balances import balance_of_account
+from metering.journal.entries import EntryDraft, Kind, Posting, Subaccount, between, credit, debit
+from metering.journal.models import JournalEntry
+from metering.journal.post import post
+from metering.payments.booked import book_provider_fee, money_of, owed_for, surplus_of
+from metering.payments.models import Dispute, Payment, Refund
+
+NOTHING = Decimal("0.00")
+
+
+def due_on(invoice: Invoice) -> Subaccount:
+    """Where what is owed on it stands: an uncollectible one is not expected to be paid."""
+    is_written_off = invoice.status == Invoice.Status.UNCOLLECTIBLE
+    return Subaccount(JournalAccount.BAD_DEBT) if is_written_off else receivable_of(invoice)
+
+
+def book_in_dispute(dispute: Dispute, payment: Payment, amount: Decimal, now: datetime) -> None:
+    """So much of the payment is held by the bank from now on, whatever it held before."""
+    held = Subaccount(JournalAccount.IN_DISPUTE, dispute.stripe_id)
+    change = amount - balance_of_account(payment.workspace_id, held.account, dispute.currency, held.part)
+    if change > 0:
+        _post(dispute, payment, Kind.DISPUTE_OPENED, between(change, held, money_of(payment)), now)
+    elif change < 0:
+        _post(dispute, payment, Kind.DISPUTE_WON, between(-change, money_of(payment), held), now)
+
+
+def book_lost(dispute: Dispute, payment: Payment, owed: Sequence[tuple[Subaccount, Decimal]], now: datetime) -> None:
+    """The money is gone: `owed` is what invoices are due for again. Credit that was blocked, or a surplus, bears it too; what
+    these leave is a chargeback that we bear. Stripe's fee is booked beside it.
+    """
+    book_in_dispute(dispute, payment, dispute.charged_back, now)
+    borne = [(owed_for(payment), dispute.credit_blocked), *owed]
+    left = dispute.charged_back - sum((amount for _, amount in borne), NOTHING)
+    surplus = surplus_of(payment)
+    there = balance_of_account(payment.workspace_id, surplus.account, payment.currency, surplus.part)
+    borne.append((surplus, min(there, left)))
+    left -= min(there, left)
+    postings = [
+        *(debit(each.account, amount, each.part) for each, amount in borne),
+        debit(JournalAccount.CHARGEBACKS, left),
+        credit(JournalAccount.IN_DISPUTE, dispute.charged_back, dispute.stripe_id),
+    ]
+    _post(dispute, payment, Kind.DISPUTE_LOST, postings, now)
+    if dispute.fee > 0:
+        book_provider_fee(payment, dispute.fee, dispute.stripe_id, dispute.opened_at, now)
+
+
+def book_reinstated(
+    dispute: Dispute, payment: Payment, lifted: Sequence[tuple[Subaccount, Decimal]], surplus: Payment | None, now: datetime
+) -> None:
+    """The bank paid what it had taken: less is due on invoices, the credit can be given back, and the rest is a surplus."""
+    back = [(owed_for(payment), dispute.credit_blocked), *lifted]
+    if surplus is not None:
+        back.append((surplus_of(surplus), surplus.amount))
+    left = dispute.charged_back - sum((amount for _, amount in back), NOTHING)
+    postings = [
+        debit(money_of(payment).account, dispute.charged_back, money_of(payment).part),
+        *(credit(each.account, amount, each.part) for each, amount in back),
+        credit(JournalAccount.CHARGEBACKS, left),
+    ]
+    _post(dispute, payment, Kind.DISPUTE_WON, postings, now)
+
+
+def book_owed_for_refund(refund: Refund, owed: Sequence[tuple[Subaccount, Decimal]], now: datetime) -> None:
+    """What Stripe gave back beyond the payment is due on invoices."""
+    whole = sum((amount for _, amount in owed), NOTHING)
+    postings = [*(debit(each.account, amount, each.part) for each, amount in owed), _ahead(refund.payment, -whole)]
+    _post_of_refund(refund, postings, "owed", now)
+
+
+def book_refund_lifted(refund: Refund, lifted: Sequence[tuple[Subaccount, Decimal]], whole: Decimal, now: datetime) -> None:
+    """It failed: its invoices are not due for it any more, and what was paid on them meanwhile is owed to the customer."""
+    rest = whole - sum((amount for _, amount in lifted), NOTHING)
+    owed = owed_for(refund.payment)
+    postings = [
+        _ahead(refund.payment, whole),
+        *(credit(each.account, amount, each.part) for each, amount in lifted),
+        credit(owed.account, rest, owed.part),
+    ]
+    _post_of_refund(refund, postings, "lifted", now)
+
+
+def book_absorbed(refund: Refund, amount: Decimal, by: Refund | Dispute, now: datetime) -> None:
+    """Credit of a refund that failed does not come back: another refund, or a bank, had its money."""
+    owed = owed_for(refund.payment)
+    borne = debit(owed.account, amount, owed.part)
+    other = _ahead(refund.payment, -amount) if isinstance(by, Refund) else credit(JournalAccount.CHARGEBACKS, amount)
+    _post_of_refund(refund, [borne, other], f"absorbed:{by.stripe_id}", now)
+
+
+def _ahead(payment: Payment, amount: Decimal) -> Posting:
+    """As refunds are begun: of the invoice that the payment paid, else of the payment. A debit above zero."""
+    part = payment.invoice.public_id if payment.invoice else payment.public_id
+    return debit(JournalAccount.REFUNDED_AHEAD, amount, part)
+
+
+def _post(dispute: Dispute, payment: Payment, kind: Kind, postings: Sequence[Posting], now: datetime) -> None:
+    """One after another: a dispute may be opened, lost and won more than once."""
+    before = JournalEntry.objects.filter(document=dispute.stripe_id).count()
+    post(
+        EntryDraft(
+            kind=kind,
+            workspace_id=payment.workspace_id,
+            document=dispute.stripe_id,
+            currency=payment.currency,
+            happened_at=now,
+            actor="stripe",
+            postings=postings,
+            key=f"{kind}:{dispute.stripe_id}:{before}",
+            is_news=True,
+        ),
+        now,
+    )
+
+
+def _post_of_refund(refund: Refund, postings: Sequence[Posting], what: str, now: datetime) -> None:
+    post(
+        EntryDraft(
+            kind=Kind.REFUND_BEGUN if what == "owed" else Kind.REFUND_FAILED,
+            workspace_id=refund.payment.workspace_id,
+            document=refund.public_id,
+            currency=refund.currency,
+            happened_at=now,
+            actor=refund.started_by,
+            postings=postings,
+            key=f"refund_{what}:{refund.public_id}",
+            is_news=True,
+        ),
+        now,
+    )

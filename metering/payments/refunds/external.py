@@ -1,0 +1,97 @@
+"""Refunds that a person made at Stripe itself. They are facts: what they give back beyond what is left is owed again."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+from django.db.models import F, Q, Sum
+
+from metering.money import cents_text
+from metering.payments.booked import book_refund_begun
+from metering.payments.locks import lock_payment
+from metering.payments.models import Payment, Refund
+from metering.payments.provider.objects import ProviderRefund
+from metering.payments.refunds.booked import book_owed_for_refund
+from metering.payments.refunds.refunds import apply_refund, refund_status
+from metering.payments.refunds.reopened import reclaim, reopen_for
+from workspaces import audit
+
+NOTHING = Decimal("0.00")
+STRIPE = "stripe"
+REASON = "Refunded at Stripe"
+
+
+def record_external_refund(found: ProviderRefund, now: datetime) -> bool:
+    """Keeps the refund beside its payment; False when the payment is none of ours.
+
+    Credit that the payment bought, or that a credit note kept of it, is taken back as far as it is left: `credit_taken` says
+    how far.
+    """
+    payment_id = Payment.objects.filter(intent_id=found.intent).values_list("pk", flat=True).first()
+    if payment_id is None:
+        return False
+    with transaction.atomic():
+        payment = lock_payment(payment_id)
+        refund = Refund.objects.filter(stripe_id=found.id).first() or _keep(payment, found, now)
+    apply_refund(refund, found, now)
+    return True
+
+
+def _keep(payment: Payment, found: ProviderRefund, now: datetime) -> Refund:
+    refund = Refund.objects.create(
+        payment=payment,
+        amount=found.amount,
+        currency=payment.currency,
+        reason=REASON,
+        idempotency_key=f"stripe-{found.id}",
+        stripe_id=found.id,
+        started_at=now,
+        started_by=STRIPE,
+    )
+    amount = cents_text(found.amount)
+    audit.record(STRIPE, "payment.refund", refund.public_id, payment.workspace, now=now, amount=amount, reason=REASON)
+    if refund_status(found) != Refund.Status.FAILED:
+        owed = _reclaim_bought(refund, payment, now)
+        book_refund_begun(refund, now)
+        if owed > 0:
+            book_owed_for_refund(refund, reopen_for(payment, refund, owed, REASON, now), now)
+            Payment.objects.filter(pk=payment.pk).update(reopened=F("reopened") + owed)
+    return refund
+
+
+def _reclaim_bought(refund: Refund, payment: Payment, now: datetime) -> Decimal:
+    """What the payment had bought goes with its money; what is missing of that, to be owed again."""
+    if payment.grant is not None:
+        refund.credit_taken = reclaim(payment.grant, payment, refund.amount, REASON, now)
+        owed = refund.amount - refund.credit_taken - _reclaimed_by_ours(refund, payment)
+    else:
+        beyond = payment.refunded + _unsettled_external(payment) + payment.kept + payment.charged_back
+        excess = max(beyond - payment.reopened - payment.amount, NOTHING)
+        refund.credit_taken = _return_kept(payment, excess, now)
+        owed = excess - refund.credit_taken
+    refund.save(update_fields=["credit_taken"])
+    return owed
+
+
+def _reclaimed_by_ours(refund: Refund, payment: Payment) -> Decimal:
+    """Credit that a refund of ours holds, which Stripe has not made yet: if it fails, this one has it (`restored.py`)."""
+    ours = payment.refunds.filter(status=Refund.Status.STARTED, stripe_id__isnull=True).exclude(pk=refund.pk)
+    return min(ours.aggregate(sum=Sum("credit_taken"))["sum"] or NOTHING, refund.amount - refund.credit_taken)
+
+
+def _unsettled_external(payment: Payment) -> Decimal:
+    """Refunds at Stripe that are not in `refunded` yet, this one among them."""
+    external = Q(idempotency_key__startswith="stripe-", status__in=[Refund.Status.STARTED, Refund.Status.PENDING])
+    return payment.refunds.filter(external).aggregate(sum=Sum("amount"))["sum"] or NOTHING
+
+
+def _return_kept(payment: Payment, most: Decimal, now: datetime) -> Decimal:
+    """Takes back what credit notes made credit of this payment, the latest first, as far as that is left."""
+    returned = NOTHING
+    for part in payment.kept_parts.select_for_update(of=("self",)).select_related("grant").order_by("-pk"):
+        reclaimed = reclaim(part.grant, payment, min(part.amount - part.returned, most - returned), REASON, now)
+        part.returned += reclaimed
+        part.save(update_fields=["returned"])
+        returned += reclaimed
+    Payment.objects.filter(pk=payment.pk).update(kept=F("kept") - returned)
+    return returned

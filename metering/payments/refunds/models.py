@@ -1,0 +1,64 @@
+"""What went back otherwise than as a refund: kept as credit, or taken back by a bank and owed again."""
+
+from decimal import Decimal
+
+from django.db import models
+from django.db.models import Q
+
+from metering.credits.models import CreditGrant
+from metering.invoicing.credit_notes.models import CreditNote
+from metering.invoicing.models import Invoice
+from metering.payments.models import Dispute, Payment, Refund, money_field
+
+
+class KeptPayment(models.Model):
+    """What of a payment a credit note turned into credit, of which `returned` was taken back again."""
+
+    id = models.BigAutoField(primary_key=True)
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="kept_parts")
+    credit_note = models.ForeignKey(CreditNote, on_delete=models.PROTECT, related_name="kept_parts")
+    grant = models.ForeignKey(CreditGrant, on_delete=models.PROTECT, related_name="+")
+    amount = money_field()
+    returned = money_field(default=Decimal("0.00"))
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(amount__gt=0, returned__gte=0, returned__lte=models.F("amount")),
+                name="no_more_is_returned_than_was_kept",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount} kept as credit"
+
+
+class ReopenedAmount(models.Model):
+    """What of an invoice is owed again because money that paid it, or that bought credit for it, was taken back.
+
+    `lifted` of it is not owed any more: the money came back after all.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="reopened")
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="reopened_parts")
+    # Either the dispute or the refund at Stripe.
+    dispute = models.ForeignKey(Dispute, on_delete=models.PROTECT, null=True, related_name="reopened")
+    refund = models.ForeignKey(Refund, on_delete=models.PROTECT, null=True, related_name="reopened")
+    amount = money_field()
+    lifted = money_field(default=Decimal("0.00"))
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(amount__gt=0, lifted__gte=0, lifted__lte=models.F("amount")), name="no_more_is_lifted_than_was_owed"
+            ),
+            models.CheckConstraint(
+                condition=Q(dispute__isnull=False, refund__isnull=True) | Q(dispute__isnull=True, refund__isnull=False),
+                name="reopened_for_one_reason",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount} of {self.invoice}"
