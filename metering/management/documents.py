@@ -22,5 +22,5 @@ def invoice_named(text: str) -> Invoice:
     return invoice
 
 
-def document_json(public_id: str, number: str | None, status: str, amount: Decimal, **more: Any) -> dict[str, Any]:
+def document_json(public_id: str | None, number: str | None, status: str, amount: Decimal, **more: Any) -> dict[str, Any]:
     return {"id": public_id, "number": number, "status": status, "amount": cents_text(amount), **more}

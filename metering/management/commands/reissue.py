@@ -1,3 +1,4 @@
+from decimal import Decimal
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -30,6 +31,8 @@ class Command(JsonCommand):
         if last is None:
             raise InvoiceNotVoid(f"{workspace.public_id} has no void invoice of {options['month']}.")
         made = void.reissue(last.pk, actor, now)
+        if made is None:  # it comes to nothing, or to a credit: the next invoice bills what is left of it
+            return document_json(None, None, "carried_over", Decimal("0.00"))
         if options["finalize"]:
             made = finalize(made.pk, actor, now)
         return document_json(made.public_id, made.number, made.status, made.total)
