@@ -31,7 +31,7 @@ def mail_credit_note(note: CreditNote, now: datetime) -> None:
         "settlement": note.settlement,
         "reason": note.reason,
     }
-    add_notice(note.invoice.workspace, "credit_note_issued", f"credit_note_issued:{note.public_id}", context, now)
+    add_notice(note.invoice.workspace, "credit_note_ready", f"credit_note_ready:{note.public_id}", context, now)
 
 
 def mail_refund(refund: Refund, now: datetime) -> None:
@@ -52,7 +52,7 @@ def mail_refund(refund: Refund, now: datetime) -> None:
 
 def mail_void(invoice: Invoice, now: datetime) -> None:
     context = _of_invoice(invoice) | {"total": cents_text(invoice.total), "reason": invoice.status_reason}
-    add_notice(invoice.workspace, "invoice_voided", f"invoice_voided:{invoice.public_id}", context, now)
+    add_notice(invoice.workspace, "invoice_void", f"invoice_void:{invoice.public_id}", context, now)
 
 
 def _of_invoice(invoice: Invoice) -> dict[str, str]:

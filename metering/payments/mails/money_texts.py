@@ -48,7 +48,7 @@ def top_up_paid(about: dict[str, str]) -> Mail:
     )
 
 
-def credit_note_issued(about: dict[str, str]) -> Mail:
+def credit_note_ready(about: dict[str, str]) -> Mail:
     """What goes back in which way is said only where something does."""
     sentences = [f"We credited {about['total']} USD of invoice {about['number']}: {about['reason']}"]
     if about["off_due"] != "0.00":
@@ -84,7 +84,7 @@ def refund_sent(about: dict[str, str]) -> Mail:
     )
 
 
-def invoice_voided(about: dict[str, str]) -> Mail:
+def invoice_void(about: dict[str, str]) -> Mail:
     return Mail(
         f"Invoice {about['number']} is void",
         [
@@ -170,6 +170,6 @@ def _with_currency(about: dict[str, str]) -> str:
 
 
 ALL = (
-    *(payment_received, top_up_paid, credit_note_issued, refund_sent, invoice_voided),
+    *(payment_received, top_up_paid, credit_note_ready, refund_sent, invoice_void),
     *(payment_reversed, payment_disputed, dispute_lost, dispute_won, payment_surplus),
 )

@@ -169,7 +169,7 @@ def message_of(notice: Notice, to: list[str]) -> EmailMultiAlternatives:
     if notice.kind in WITH_PDF:
         invoice = Invoice.objects.select_related("workspace").get(public_id=notice.context["invoice_id"])
         message.attach(f"{invoice.number}.pdf", issued_invoice(invoice), "application/pdf")
-    elif notice.kind == "credit_note_issued":
+    elif notice.kind == "credit_note_ready":
         note = CreditNote.objects.select_related("invoice__workspace").get(public_id=notice.context["credit_note_id"])
         message.attach(f"{note.number}.pdf", issued_credit_note(note), "application/pdf")
     return message

@@ -266,7 +266,7 @@ def test_less_than_a_card_can_pay_is_not_dunned(stripe: StripeServer, acme: Work
     assert collect_due(NOW)["succeeded"] == 0
     assert [run(day) for day in range(14, 40)] == [{"retried": 0, "reminded": 0, "failed": 0}] * 26
     assert (Dunning.objects.count(), stripe.of("payment_intent")) == (0, [])
-    assert [kind for kind, _ in notices()] == ["credit_note_issued"]
+    assert [kind for kind, _ in notices()] == ["credit_note_ready"]
     with pytest.raises(AmountTooSmall) as refused:
         payment_page(Invoice.objects.select_related("workspace").get(), NOW)
     assert refused.value.message == (
