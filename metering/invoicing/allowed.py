@@ -73,7 +73,7 @@ def check_reverse_write_off(invoice: Invoice) -> None:
 
 def check_void(invoice: Invoice) -> None:
     """Raises InvoiceHasPayments and InvoiceNotOpen."""
-    if invoice.amount_paid or invoice.credit_notes.exists():
+    if invoice.amount_paid or invoice.charged_back or invoice.credit_notes.exists():
         raise InvoiceHasPayments(f"Something was paid or credited on {invoice}: issue a credit note instead.")
     if invoice.status not in Invoice.OWED:
         raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open one is voided.")

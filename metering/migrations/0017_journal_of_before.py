@@ -156,7 +156,7 @@ FROM refund_of_before JOIN refund_side_of_before USING (id) WHERE status = 'fail
 INSERT INTO journal_of_before (kind, document, key, workspace_id, happened_at, account, part, currency, amount)
 SELECT 'refund_made', public_id, 'refund_made:' || public_id, workspace_id, settled_at, account, part, currency, side.amount
 FROM refund_of_before refund, LATERAL (VALUES
-    ('refunds_in_progress', payment_public_id, refund.amount), (money, payment_public_id, -refund.amount)
+    ('refunds_in_progress', payment_public_id, refund.amount), (CASE WHEN reference <> '' THEN 'money_bank' ELSE money END, payment_public_id, -refund.amount)
 ) AS side (account, part, amount) WHERE status = 'succeeded' ORDER BY id;
 
 INSERT INTO journal_of_before (kind, document, key, workspace_id, happened_at, account, part, currency, amount)

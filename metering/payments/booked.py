@@ -98,8 +98,11 @@ def book_settled_outside(note: CreditNote, amount: Decimal, actor: str, now: dat
 
 
 def book_provider_fee(payment: Payment, amount: Decimal, about: str, happened_at: datetime, now: datetime) -> None:
-    """What Stripe keeps for a payment or a dispute; `about` is its id there, for which it is booked once."""
-    fee = between(amount, Subaccount(JournalAccount.PROVIDER_FEES), money_of(payment))
+    """What Stripe keeps for a payment or a dispute; `about` is its id there, for which it is booked once.
+
+    It is no part of the payment, of which all may have gone back.
+    """
+    fee = between(amount, Subaccount(JournalAccount.PROVIDER_FEES), Subaccount(money_of(payment).account, about))
     post(_news(payment, Kind.PROVIDER_FEE, fee, happened_at, key=f"{Kind.PROVIDER_FEE}:{about}"), now)
 
 

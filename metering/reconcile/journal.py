@@ -78,8 +78,9 @@ FROM left_over FULL JOIN kept USING (workspace_id, account, part, currency) ORDE
 """
 # More went out for a payment, or is on its way, than came in.
 OVERDRAWN = """
-SELECT part, currency, sum(balance)::bigint FROM metering_journalbalance
-WHERE part <> '' AND account IN ('money_stripe', 'money_bank', 'refunds_in_progress')
+SELECT part, balance.currency, sum(balance)::bigint
+FROM metering_journalbalance balance JOIN metering_payment payment ON payment.public_id = part
+WHERE account IN ('money_stripe', 'money_bank', 'refunds_in_progress')
 GROUP BY 1, 2 HAVING sum(balance) < 0 ORDER BY 1
 """
 

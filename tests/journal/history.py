@@ -23,6 +23,7 @@ from metering.payments.collecting.record import record_payment
 from metering.payments.models import Payment, PaymentAccount, Refund
 from metering.payments.provider.objects import Intent, ProviderRefund
 from metering.payments.refunds import refunds
+from metering.payments.refunds.external import record_external_refund
 from metering.payments.refunds.reversals import issue_credit_note, void_invoice
 from metering.payments.top_ups.purchase import SAVED, begin_top_up, pay_top_up
 from metering.periods import parse_month
@@ -184,7 +185,9 @@ class History:
         self.credit["purchased"] += as_credit  # type: ignore[assignment]
         rest = given_back - as_credit
         for refund in Refund.objects.filter(credit_note=note):
-            self.book.move(refund.amount, "owed_to_customer", self.channel(refund.payment))
+            self.book.move(
+                refund.amount, "owed_to_customer", "money_bank" if refund.reference else self.channel(refund.payment)
+            )
             rest -= refund.amount
         if settlement == "outside":
             settled = min(rest, ahead)
@@ -214,9 +217,7 @@ class History:
         invoice = self.pick("open")
         if invoice is None:
             return "nothing"
-        collect_invoice(invoice.pk, self.now)
-        paid = Payment.objects.filter(invoice=invoice).first()
-        if paid is not None:
+        if collect_invoice(invoice.pk, self.now) is not None and Payment.objects.filter(invoice=invoice).exists():
             self.book.move(invoice.amount_due, "money_stripe", "receivable")
         return str(invoice)
 
@@ -276,9 +277,16 @@ class History:
             "refund", "re_", payment_intent=payment.intent_id, amount=int(amount * 100), status="succeeded", metadata={}
         )
         found = ProviderRefund(id=made["id"], status="succeeded", amount=amount, intent=str(payment.intent_id))
-        refunds.record_external_refund(found, self.now)
-        self.note_refund(payment, amount, credited)
+        record_external_refund(found, self.now)
+        owed = self.owed_for(Refund.objects.get(stripe_id=made["id"]))
+        self.note_refund(payment, amount - owed, credited)
+        self.book.move(owed, "receivable", "money_stripe")
         return f"{payment.public_id} {amount}"
+
+    @staticmethod
+    def owed_for(refund: Refund) -> Decimal:
+        """What is due on invoices again because credit that it withdrew was used."""
+        return sum(refund.reopened.values_list("amount", flat=True), ZERO)
 
     def note_refund(self, payment: Payment, amount: Decimal, credited: Decimal) -> None:
         source = "credit_bought" if payment.grant else "refunded_ahead" if payment.invoice else "surplus"
@@ -289,18 +297,21 @@ class History:
 
     def fail_a_refund(self) -> str:
         """The bank sends it back: what it was for is owed as before."""
-        refund = self.one_of(Refund.objects.filter(status="succeeded", payment__method="stripe"))
+        refund = self.one_of(Refund.objects.filter(status="succeeded", stripe_id__isnull=False))
         if refund is None:
             return "nothing"
         payment, taken = refund.payment, refund.credit_taken
         back = ProviderRefund(str(refund.stripe_id), "failed", refund.amount, "", "closed account")
         self.stripe.objects[str(refund.stripe_id)].update(status="failed", amount=0)
         refunds.apply_refund(refund, back, self.now)
+        owed, lifted = self.owed_for(refund), sum(refund.reopened.values_list("lifted", flat=True), ZERO)
         if refund.credit_note:
             self.book.move(refund.amount, "money_stripe", "owed_to_customer")
         elif payment.grant:
             self.book.move(taken, "money_stripe", "credit_bought")
-            self.book.move(refund.amount - taken, "money_stripe", "refunded_ahead")
+            self.book.move(refund.amount - taken - owed, "money_stripe", "refunded_ahead")
+            self.book.move(lifted, "money_stripe", "receivable")
+            self.book.move(owed - lifted, "money_stripe", "owed_to_customer")
             self.credit["purchased"] += taken  # type: ignore[assignment]
         else:
             self.book.move(refund.amount, "money_stripe", "refunded_ahead" if payment.invoice else "surplus")

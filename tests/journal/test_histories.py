@@ -12,6 +12,7 @@ from metering.credits.models import CreditEntry
 from metering.journal.balances import trial_balance
 from metering.journal.models import JournalBalance, JournalEntry, JournalPosting
 from metering.models import Invoice
+from metering.payments.refunds.models import ReopenedAmount
 from metering.reconcile.everything import everything
 from tests.journal.history import History
 from tests.kit.billing import Meter, agree
@@ -84,6 +85,8 @@ def test_every_history_balances(seed: int, key: APIKey, use: Meter, stripe: Stri
         assert journal() == history.book.balances(), "\n".join(done)
         documents_agree()
     assert everything()["differences"] == [], "\n".join(done)
+    if ReopenedAmount.objects.exists():  # which no document of before the journal knows of
+        return
     was = all_balances()
     wipe()
     backfill()

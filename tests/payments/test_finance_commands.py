@@ -1,6 +1,7 @@
 """The verbs of finance as commands: one JSON object each, the document that came of it."""
 
 import json
+from collections.abc import Iterator
 from decimal import Decimal
 from io import StringIO
 from typing import Any
@@ -16,6 +17,7 @@ from metering.payments.mails.sending import send_waiting
 from metering.payments.models import Payment
 from metering.payments.refunds.surplus import keep_surplus_as_credit
 from metering.reconcile.everything import money_differences
+from metering.reconcile.journal import journal_differences
 from tests.kit.billing import Meter, an_invoice
 from tests.kit.factories import NOW
 from tests.kit.paying import with_method
@@ -23,6 +25,12 @@ from tests.kit.stripe_server import StripeServer
 from workspaces.models import AuditEntry, Workspace
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _the_journal_agrees(db: None) -> Iterator[None]:
+    yield
+    assert list(journal_differences()) == []
 
 
 @pytest.fixture(autouse=True)

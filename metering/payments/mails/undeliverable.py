@@ -45,7 +45,7 @@ def undeliverable_because(error: Exception) -> str:
         answers = list(error.recipients.values())
     elif isinstance(error, smtplib.SMTPDataError):
         answers = [(error.smtp_code, error.smtp_error)]
-    refused = bool(answers) and all(code >= 500 and not OF_POLICY.match(_text(said)) for code, said in answers)
+    refused = bool(answers) and all(code >= 500 and not OF_POLICY.match(_text(text)) for code, text in answers)
     return str(Notice.Undeliverable.REFUSED) if refused else ""
 
 
@@ -66,5 +66,5 @@ def retry_addressed(now: datetime) -> None:
         Notice.objects.filter(pk__in=found_now).update(undeliverable="", next_try_at=now)
 
 
-def _text(said: bytes | str) -> str:
-    return said.decode(errors="replace") if isinstance(said, bytes) else said
+def _text(answer: bytes | str) -> str:
+    return answer.decode(errors="replace") if isinstance(answer, bytes) else answer

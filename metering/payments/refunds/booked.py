@@ -14,7 +14,7 @@ from metering.journal.balances import balance_of_account
 from metering.journal.entries import EntryDraft, Kind, Posting, Subaccount, between, credit, debit
 from metering.journal.models import JournalEntry
 from metering.journal.post import post
-from metering.payments.booked import book_provider_fee, money_of, owed_for, surplus_of
+from metering.payments.booked import book_payment, book_provider_fee, money_of, owed_for, surplus_of
 from metering.payments.models import Dispute, Payment, Refund
 
 NOTHING = Decimal("0.00")
@@ -60,17 +60,18 @@ def book_lost(dispute: Dispute, payment: Payment, owed: Sequence[tuple[Subaccoun
 def book_reinstated(
     dispute: Dispute, payment: Payment, lifted: Sequence[tuple[Subaccount, Decimal]], surplus: Payment | None, now: datetime
 ) -> None:
-    """The bank paid what it had taken: less is due on invoices, the credit can be given back, and the rest is a surplus."""
+    """The bank paid after all: less is due on invoices, and credit can be restored. A surplus is a payment of its own."""
     back = [(owed_for(payment), dispute.credit_blocked), *lifted]
-    if surplus is not None:
-        back.append((surplus_of(surplus), surplus.amount))
-    left = dispute.charged_back - sum((amount for _, amount in back), NOTHING)
+    paid = dispute.charged_back - (surplus.amount if surplus else NOTHING)
+    left = paid - sum((amount for _, amount in back), NOTHING)
     postings = [
-        debit(money_of(payment).account, dispute.charged_back, money_of(payment).part),
+        debit(money_of(payment).account, paid, money_of(payment).part),
         *(credit(each.account, amount, each.part) for each, amount in back),
         credit(JournalAccount.CHARGEBACKS, left),
     ]
     _post(dispute, payment, Kind.DISPUTE_WON, postings, now)
+    if surplus is not None:
+        book_payment(surplus, None, now)
 
 
 def book_owed_for_refund(refund: Refund, owed: Sequence[tuple[Subaccount, Decimal]], now: datetime) -> None:
@@ -128,7 +129,7 @@ def _post(dispute: Dispute, payment: Payment, kind: Kind, postings: Sequence[Pos
 def _post_of_refund(refund: Refund, postings: Sequence[Posting], what: str, now: datetime) -> None:
     post(
         EntryDraft(
-            kind=Kind.REFUND_BEGUN if what == "owed" else Kind.REFUND_FAILED,
+            kind=Kind.WRITE_OFF_REVERSED if what == "owed" else Kind.REFUND_FAILED,
             workspace_id=refund.payment.workspace_id,
             document=refund.public_id,
             currency=refund.currency,

@@ -28,7 +28,7 @@ ACTOR = "stripe"
 # Stripe's words. Of an inquiry, whose begin with "warning_", no money is taken.
 RUNNING, LOST = ("needs_response", "under_review"), "lost"
 # Ends that operators get a mail of: one that is over when it is first heard of gets no other.
-ENDS_TOLD = ("won", LOST)
+ENDS_NOTIFIED = ("won", LOST)
 
 
 def keep_dispute(claim: Claim, payment_id: int, now: datetime) -> None:
@@ -49,7 +49,7 @@ def keep_dispute(claim: Claim, payment_id: int, now: datetime) -> None:
         _follow(dispute, payment, now)
         if is_new:
             announce_dispute(dispute, now)
-        if is_new and dispute.status not in ENDS_TOLD:
+        if is_new and dispute.status not in ENDS_NOTIFIED:
             notify_of_dispute(dispute, now)
 
 

@@ -1,5 +1,6 @@
 """A dispute moves money: blocked while it runs, gone when it is lost, as before when it is won. And returned debits."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -25,6 +26,7 @@ from metering.payments.top_ups import purchase
 from metering.payments.webhooks.inbox import handle_waiting
 from metering.periods import parse_month
 from metering.reconcile.everything import money_differences
+from metering.reconcile.journal import journal_differences
 from metering.reconcile.with_stripe import against_stripe
 from tests.kit.billing import OCTOBER, Meter, tokens
 from tests.kit.factories import NOW, make_key
@@ -36,6 +38,12 @@ pytestmark = pytest.mark.django_db
 OPS = "ops@omixa.example"
 NOTHING, FIFTY, ALL = Decimal("0.00"), Decimal("50.00"), Decimal("150.00")
 WEEKS = timedelta(weeks=3)
+
+
+@pytest.fixture(autouse=True)
+def _the_journal_agrees(db: None) -> Iterator[None]:
+    yield
+    assert list(journal_differences()) == []
 
 
 def told(stripe: StripeServer, kind: str, about: dict[str, Any], moment: Any = NOW) -> None:
