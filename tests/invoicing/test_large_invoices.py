@@ -167,7 +167,8 @@ def test_a_large_invoice_s_page_shows_fifty_lines_and_more_on_request(invoice: I
 def test_a_large_invoice_s_page_leads_to_its_annex(invoice: Invoice, owner: Client) -> None:
     page = owner.get(f"/invoices/{invoice.public_id}").content.decode()
     assert f'href="/invoices/{invoice.public_id}/lines.csv"' in page
-    assert "PDF, lines 1,001 to 2,000" in page
+    assert 'title="Lines 1,001 to 2,000">PDF 2</a>' in page
+    assert "2,000 lines" in page
     part = owner.get(f"/invoices/{invoice.public_id}/annex/2")
     assert (part["Content-Type"], part.content == annex_pdf(invoice, 2)) == ("application/pdf", True)
     assert owner.get(f"/invoices/{invoice.public_id}/annex/3").status_code == 404

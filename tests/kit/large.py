@@ -4,7 +4,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from metering.components import NAMES
+from metering.invoicing.booked import invoice_finalized
 from metering.invoicing.models import Invoice, InvoiceLine
+from metering.journal.post import post_many
 from metering.money import share_out
 from metering.periods import Period
 from tests.kit.billing import SEPTEMBER
@@ -35,6 +37,7 @@ def large_invoice(workspace: Workspace, period: Period = SEPTEMBER, lines: int =
     parties = {"seller": {"name": "Omixa Cloud"}, "buyer": {"name": workspace.name}}
     Invoice.objects.filter(pk=invoice.pk).update(status="open", number=number, finalized_at=NOW, terms=agreed, **parties)
     invoice.refresh_from_db()
+    post_many([invoice_finalized(invoice, [("usage", total)], "tests", NOW)], NOW)
     return invoice
 
 

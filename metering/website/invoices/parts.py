@@ -80,9 +80,8 @@ def lines_before(cursor: str) -> int:
     return int(cursor)
 
 
-def annex_files(invoice: Invoice) -> list[AnnexFile]:
-    """Those of an invoice whose own PDF only sums its lines up."""
-    count = invoice.lines.count()
+def annex_files(count: int) -> list[AnnexFile]:
+    """Those of an invoice of so many lines that its own PDF only sums them up."""
     if count <= MOST_LINES_PRINTED:
         return []
     if count <= LINES_OF_A_PART:
@@ -93,10 +92,11 @@ def annex_files(invoice: Invoice) -> list[AnnexFile]:
 
 def invoice_page_context(invoice: Invoice, query: QueryDict, now: datetime) -> dict[str, Any]:
     """For invoice_page.html. A draft's buyer is today's."""
-    draft = invoice.status == Invoice.Status.DRAFT
+    draft, count = invoice.status == Invoice.Status.DRAFT, invoice.lines.count()
     return {
         **lines_of(invoice, query),
-        "annex": annex_files(invoice),
+        "line_count": count,
+        "annex": annex_files(count),
         "standing": status_label_of(invoice, now),
         "pay": pay_button(invoice, PaymentAccount.objects.filter(workspace=invoice.workspace_id).first()),
         "instructions": instructions(invoice),
