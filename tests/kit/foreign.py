@@ -1,20 +1,25 @@
-"""The real clients of other products, with a key of ours, against the product in this process or at an address."""
+"""The real clients of other products, with a key of ours, against the product in this process or at an address.
+
+Their libraries are imported where they are used: that takes seconds, which every run of any test would pay.
+"""
 
 from __future__ import annotations
 
 import json
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anthropic
 import httpx
 import httpx2
-import openai
-import openrouter
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 
 from omixa_billing.wsgi import application
+
+if TYPE_CHECKING:
+    import anthropic
+    import openai
+    import openrouter
 
 HERE = "http://localhost"
 NOBODY = "no key"
@@ -36,18 +41,24 @@ def in_this_process(environ: Any, start_response: Any) -> list[bytes]:
 
 
 def openai_client(secret: str, base: str = HERE) -> openai.OpenAI:
+    import openai
+
     return openai.OpenAI(
         api_key=NOBODY, admin_api_key=secret, base_url=f"{base}/v1", max_retries=0, http_client=_http2_client(base)
     )
 
 
 def anthropic_client(secret: str, base: str = HERE) -> anthropic.Anthropic:
+    import anthropic
+
     return anthropic.Anthropic(
         api_key=secret, base_url=f"{base}/compat/anthropic", max_retries=0, http_client=_http2_client(base)
     )
 
 
 def openrouter_client(secret: str, base: str = HERE) -> openrouter.OpenRouter:
+    import openrouter
+
     own = {"client": httpx.Client(transport=httpx.WSGITransport(app=in_this_process))} if base == HERE else {}
     return openrouter.OpenRouter(api_key=secret, server_url=f"{base}/compat/openrouter/api/v1", **own)
 

@@ -1,13 +1,17 @@
 """A client of Anthropic's that speaks for the workspace, and the plain one that shows what is on the wire."""
 
-from typing import Any
+from __future__ import annotations
 
-import anthropic
+from typing import TYPE_CHECKING, Any
+
 import pytest
 from rest_framework.test import APIClient
 
 from tests.kit.foreign import anthropic_client
 from tests.kit.tenants import Tenant
+
+if TYPE_CHECKING:
+    import anthropic
 
 
 @pytest.fixture

@@ -1,10 +1,11 @@
 """Anthropic's analytics of usage and cost, asked by their own client, which knows them."""
 
+from __future__ import annotations
+
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anthropic
 import pytest
 from rest_framework.test import APIClient
 
@@ -14,6 +15,9 @@ from tests.kit.corrections import correct, void
 from tests.kit.factories import make_price
 from tests.kit.foreign import anthropic_client
 from tests.kit.tenants import Sender, Tenant, another_key, usage_of
+
+if TYPE_CHECKING:
+    import anthropic
 
 pytestmark = pytest.mark.django_db
 DAYS = {"starting_at": "2026-10-12T00:00:00Z", "ending_at": "2026-10-15T00:00:00Z"}
@@ -164,6 +168,8 @@ def test_a_correction_takes_back(acme: Tenant, send: Sender, codex_mini: PriceVe
 
 
 def test_a_live_key_is_refused_in_their_shape(acme: Tenant) -> None:
+    import anthropic
+
     with pytest.raises(anthropic.PermissionDeniedError) as refused:
         usage(anthropic_client(acme.secret))
     assert refused.value.body["error"]["type"] == "permission_error"  # type: ignore[index]

@@ -1,9 +1,10 @@
 """Anthropic's reports in buckets. Their client has no methods for them, so it is told the address."""
 
-from decimal import Decimal
-from typing import Any
+from __future__ import annotations
 
-import anthropic
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
 import pytest
 from rest_framework.test import APIClient
 
@@ -14,6 +15,9 @@ from tests.kit.billing import at, tokens
 from tests.kit.corrections import correct, void
 from tests.kit.factories import make_price
 from tests.kit.tenants import Sender, Tenant, another_key
+
+if TYPE_CHECKING:
+    import anthropic
 
 pytestmark = pytest.mark.django_db
 MESSAGES, COSTS = "/v1/organizations/usage_report/messages", "/v1/organizations/cost_report"

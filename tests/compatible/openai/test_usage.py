@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-import openai
 import pytest
 
 from metering.catalogue.models import PriceVersion
@@ -148,6 +147,8 @@ def test_hours_and_minutes_begin_on_their_edges(acme: Tenant, send: Sender, code
     ("width", "usual", "most", "length"), [("1m", 60, 1_440, 60), ("1h", 24, 168, 3_600), ("1d", 7, 31, 86_400)]
 )
 def test_a_page_has_so_many_buckets(acme: Tenant, width: str, usual: int, most: int, length: int) -> None:
+    import openai
+
     asked = {"start_time": seconds("01-01T00:00"), "bucket_width": width}
     page = page_of(acme, **asked)
     assert (len(page.data), page.has_more) == (usual, True)
@@ -253,6 +254,8 @@ def test_a_stranger_and_an_id_of_nothing_match_nothing(acme: Tenant, rival: Tena
 
 
 def test_a_live_key_is_refused_in_their_shape(acme: Tenant) -> None:
+    import openai
+
     client = openai_client(acme.secret)
     with pytest.raises(openai.PermissionDeniedError) as refused:
         client.admin.organization.usage.completions(start_time=seconds("10-14T00:00"))
@@ -294,6 +297,8 @@ def test_a_wrong_parameter_is_named(acme: Tenant, query: dict[str, Any], param: 
 def test_more_events_than_one_question_may_read_are_refused(
     acme: Tenant, send: Sender, codex_mini: PriceVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import openai
+
     send(acme.key, at("10-14T09:00"), at("10-14T09:01"), at("10-14T11:00"))
     monkeypatch.setattr(query, "MAX_EVENTS", 2)
     start: datetime = at("10-14T09:00")

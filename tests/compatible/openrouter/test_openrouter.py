@@ -5,7 +5,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from openrouter import errors
 
 from metering.catalogue.models import PriceVersion
 from metering.limits.budgets.change import set_budget
@@ -81,6 +80,8 @@ def test_credits_less_their_use_are_the_balance(acme: Tenant, send: Sender, code
 
 
 def test_credits_are_for_admin_keys(acme: Tenant) -> None:
+    from openrouter import errors
+
     with pytest.raises(errors.ForbiddenResponseError) as refused:
         openrouter_client(acme.secret).credits.get_credits()
     assert refused.value.data.error.code == 403
@@ -111,6 +112,8 @@ def test_a_voided_generation_costs_nothing(acme: Tenant, send: Sender, codex_min
 
 
 def test_a_generation_of_another_is_not_there(acme: Tenant, rival: Tenant, send: Sender, codex_mini: PriceVersion) -> None:
+    from openrouter import errors
+
     (request,) = send(acme.key, at("10-14T09:00"))
     _, second = another_key(acme)
     for secret in (second, rival.secret, rival.admin_secret):
