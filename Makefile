@@ -2,7 +2,9 @@
 # HOST, PORT, OMIXA_HOME and the rest come from the environment or from .env: see docs/running.md.
 
 PYTHON_IN_VENV = .venv/bin/python
-PROCESSES = $(shell nproc)
+PROCESSORS = $(shell nproc)
+# One more: the tests of a running product wait more than they compute.
+PROCESSES = $(shell expr $$(nproc) + 1)
 COMPILE = $(PYTHON_IN_VENV) -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-emit-trusted-host --strip-extras --allow-unsafe
 LOCK = $(COMPILE) pyproject.toml
@@ -32,13 +34,13 @@ test-gateway: ## the plug-in through a real LiteLLM in front of a real instance;
 	.venv-gateway/bin/python -m pytest -c integrations/litellm/pyproject.toml -p no:cacheprovider \
 		integrations/litellm/gateway_tests $(ARGS)
 
-test: ## the whole test suite, in as many processes as there are cores; choose with ARGS="-k words", search deeper with DEEP=1
+test: ## the whole test suite, in a process more than there are processors; choose with ARGS="-k words", search deeper with DEEP=1
 	@scripts/bootstrap.sh requirements-dev.lock
 	@scripts/debian.sh chromium nginx-light rabbitmq-server
 	$(PYTHON_IN_VENV) -m pytest --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 check: lint ## what lint checks, and every test that needs no server: to run before each commit
-	$(PYTHON_IN_VENV) -m pytest --without-servers --numprocesses=$(PROCESSES) --dist=worksteal $(ARGS)
+	$(PYTHON_IN_VENV) -m pytest --without-servers --numprocesses=$(PROCESSORS) --dist=worksteal $(ARGS)
 
 lint: ## style, types, and that no migration is missing
 	@scripts/bootstrap.sh requirements-dev.lock

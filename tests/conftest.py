@@ -18,7 +18,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from omixa_billing.embedded import home
 from tests import isolation
-from tests.kit import needs, statements, static_files
+from tests.kit import groups, needs, statements, static_files
 from tests.kit.cast import acme, codex_mini, gateway, invoice, key, stripe, use
 from tests.kit.commits import done_on_commit
 from tests.kit.prepared import TEST_DATABASE
@@ -29,9 +29,6 @@ __all__ = ["acme", "codex_mini", "gateway", "invoice", "key", "stripe", "use"]
 hypothesis.settings.register_profile("omixa", database=None, print_blob=True)
 hypothesis.settings.load_profile("omixa")
 
-# Folders of tests that take minutes.
-LONG = {"chaos", "scenarios", "exactness", "front", "browser", "openapi", "every_address", "fuzz", "rate_limits"}
-
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -40,7 +37,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = [item for item in items if needs.server(item)]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
-    items.sort(key=lambda item: item.path.parent.name not in LONG)
+    items.sort(key=lambda item: groups.turn_of(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    return groups.make_scheduler(config, log)
 
 
 _migrated_database = pytest_django.fixtures.django_db_setup

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
@@ -42,8 +41,3 @@ def rabbitmq_stage(disk: SmallDisk | str) -> Iterator[Stage]:
     home = disk.home if isinstance(disk, SmallDisk) else None
     with private_rabbitmq() as broker, running_instance(home, **broker.environment) as instance:
         yield Stage(instance, make_world(instance, SEED + 1, SWEEP_EVERY), broker)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of this folder share products that take long to start: in whatever order, they stay together."""
-    items.sort(key=lambda item: item.path.is_relative_to(Path(__file__).parent))

@@ -1,10 +1,11 @@
-"""Which tests `make check` leaves out, and how far searches go without DEEP."""
+"""Which tests `make check` leaves out, how far searches go without DEEP, and which tests share a process."""
 
+from collections import Counter
 from importlib import import_module
 
 import pytest
 
-from tests.kit import depth, needs
+from tests.kit import depth, groups, needs
 
 
 def test_one_that_uses_no_server_is_checked(request: pytest.FixtureRequest) -> None:
@@ -45,3 +46,38 @@ def test_without_deep_choices_take_turns_and_with_it_all_are_made(monkeypatch: p
     monkeypatch.setattr(depth, "DEEP", 2)
     assert list(depth.some("abc", 1)) == ["a", "b", "c"]
     assert (depth.examples(6, 60), depth.share(), depth.search(6, 60).derandomize) == (120, 10, False)
+
+
+@pytest.mark.parametrize(("callers", "at_one"), [(23, 5), (11, 3)])
+def test_without_deep_every_caller_comes_as_often_as_every_other(
+    monkeypatch: pytest.MonkeyPatch, callers: int, at_one: int
+) -> None:
+    monkeypatch.setattr(depth, "DEEP", 0)
+    asked = Counter(each for at in range(callers) for each in depth.some(range(callers), at * at_one, at_one))
+    assert asked == dict.fromkeys(range(callers), at_one)
+
+
+def test_tests_of_one_running_product_share_a_process_and_others_only_with_their_file() -> None:
+    assert groups.group_of("tests/chaos/test_kills.py::test_a") == groups.group_of("tests/chaos/test_orders.py::test_b[1]")
+    assert groups.group_of("tests/chaos/test_rabbitmq.py::test_a") == "tests/chaos on RabbitMQ"
+    assert groups.group_of("tests/chaos/test_celery_door_on_rabbitmq.py::test_a") == "tests/chaos on RabbitMQ"
+    assert groups.group_of("tests/front/test_half_sent.py::test_a[/a::b]") == "tests/front"
+    assert groups.group_of("tests/gateways/test_rabbitmq.py::test_a") == "tests/gateways/test_rabbitmq.py"
+
+
+def test_what_takes_long_begins_first_and_others_keep_their_order() -> None:
+    shuffled = [
+        *("tests/usage/test_b.py::test_b", "tests/front/test_z.py::test_z", "tests/chaos/test_rabbitmq.py::test_r"),
+        *("integrations/litellm/tests/test_i.py::test_i", "tests/chaos/test_kills.py::test_k", "tests/usage/test_a.py::test_a"),
+        *("tests/chaos/test_orders.py::test_o", "tests/front/test_y.py::test_y"),
+    ]
+    assert [each.partition("::")[2] for each in sorted(shuffled, key=groups.turn_of)] == [
+        *("test_k", "test_o", "test_r"),
+        *("test_z", "test_y"),
+        *("test_b", "test_i", "test_a"),
+    ]
+
+
+def test_every_fixture_that_starts_a_product_for_a_folder_belongs_to_one_that_shares_a_process() -> None:
+    for folder in groups.SHARED:
+        assert needs.starts_processes(import_module(f"{folder.replace('/', '.')}.conftest"))
