@@ -19,12 +19,17 @@ from tests.kit.factories import NOW, an_event, make_price
 from tests.kit.paying import with_method
 from tests.kit.stripe_server import StripeServer
 from tests.kit.tenants import Sender, a_tenant
-from tests.kit.world import World, browser_of, operator, world
+from tests.kit.world import World, browser_of, lasting_world, operator
 from workspaces.members import members
 from workspaces.members.invitations.invite import invite
 from workspaces.models import Gateway, User, Workspace
 
-__all__ = ["fixed_day", "operator", "world"]
+__all__ = ["fixed_day", "lasting_world", "operator"]
+
+
+@pytest.fixture
+def world(lasting_world: World, db: None) -> World:
+    return lasting_world
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -87,8 +87,21 @@ def ask(client: Client, method: str, path: str, data: Any = None, **more: Any) -
         faults.append(f"{len(queries)} queries")
     if len(content) > MOST_BYTES:
         faults.append(f"{len(content)} bytes")
-    written = [query["sql"] for query in queries.captured_queries if _is_act(query["sql"])]
-    return Answered(response, content, written, faults)
+    return Answered(response, content, written(query["sql"] for query in queries.captured_queries), faults)
+
+
+def written(statements: Iterable[str]) -> list[str]:
+    """Those that write, without what was taken back: a form may be refused half way, and then nothing of it stays."""
+    kept: list[str] = []
+    marks: dict[str, int] = {}
+    for sql in statements:
+        if sql.startswith("SAVEPOINT "):
+            marks[sql.removeprefix("SAVEPOINT ")] = len(kept)
+        elif sql.startswith("ROLLBACK TO SAVEPOINT "):
+            del kept[marks[sql.removeprefix("ROLLBACK TO SAVEPOINT ")] :]
+        elif _is_act(sql):
+            kept.append(sql)
+    return kept
 
 
 def _is_act(sql: str) -> bool:

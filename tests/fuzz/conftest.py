@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 from django.test import Client
+from pytest_django.plugin import DjangoDbBlocker
 
 from tests.every_address.addresses import every_address
 from tests.fuzz.conduct import Answered, ask
@@ -14,9 +16,10 @@ from tests.fuzz.html_forms import Form, forms_of
 from tests.fuzz.observed import observing
 from tests.fuzz.population import populate
 from tests.kit.days import fixed_day
-from tests.kit.world import World, browser_of, operator, world
+from tests.kit.lasting import making
+from tests.kit.world import World, browser_of, lasting_world, operator
 
-__all__ = ["fixed_day", "operator", "world"]
+__all__ = ["fixed_day", "lasting_world", "operator"]
 
 OF_EVERY_LIST = {"q", "o", "p", "all", "e", "_popup", "_to_field", "_facets", "workspace__owner__password__startswith"}
 SIGNS_OUT = "logout"
@@ -41,7 +44,13 @@ class Product:
     pages: list[Page]
 
     def ask(self, who: str, method: str, path: str, data: object = None, **more: object) -> Answered:
-        return ask(self.clients[who], method, path, data, **more)
+        """As the client that was made: what an answer did to its session is taken back with the rest."""
+        client = self.clients[who]
+        cookies = copy.deepcopy(client.cookies)
+        try:
+            return ask(client, method, path, data, **more)
+        finally:
+            client.cookies = cookies
 
     def forms(self) -> Iterator[tuple[str, Form]]:
         """Each once, with who sends it: those that change something, and do not end the session."""
@@ -64,9 +73,30 @@ def callers_of(path: str) -> list[str]:
     return ["owner", "stranger"] if path.startswith(("/accounts", "/models", "/invitations")) else ["owner"]
 
 
+@pytest.fixture(scope="package")
+def population(lasting_world: World, django_db_blocker: DjangoDbBlocker) -> dict[str, str]:
+    with making(django_db_blocker):
+        return populate()
+
+
 @pytest.fixture
-def product(world: World) -> Product:
-    known = populate()
+def world(lasting_world: World, population: dict[str, str], db: None) -> World:
+    return lasting_world
+
+
+@pytest.fixture(scope="package")
+def lasting_product(lasting_world: World, population: dict[str, str], django_db_blocker: DjangoDbBlocker) -> Product:
+    """Walked once: no request to it changes anything."""
+    with making(django_db_blocker):
+        return the_product(lasting_world, population)
+
+
+@pytest.fixture
+def product(lasting_product: Product, db: None) -> Product:
+    return lasting_product
+
+
+def the_product(world: World, known: dict[str, str]) -> Product:
     clients = {"owner": browser_of("owner@acme.example"), "operator": browser_of("operator@omixa.example")}
     clients |= {"stranger": browser_of(None)}
     for name, caller in (("key", "admin key"), ("gateway", "gateway")):

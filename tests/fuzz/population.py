@@ -12,6 +12,7 @@ from metering.catalogue.models import LanguageModel
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.models import TaxRate
 from metering.jobs.models import JobRun
+from metering.payments.accounts.customers import account_of
 from metering.payments.mails.models import Notice
 from metering.payments.models import Dispute, Payment, PaymentAttempt
 from metering.payments.webhooks.models import WebhookEvent
@@ -29,6 +30,7 @@ def populate() -> dict[str, str]:
     viewer = User.objects.create_user("viewer@acme.example", "a long enough password")
     member = Membership.objects.create(workspace=acme, user=viewer, role="viewer")
     invitation, secret = invite(acme, "guest@acme.example", "viewer", owner, "the tests", NOW)
+    account_of(acme)  # made when a page first shows it, which would be taken for what a form changed
     TaxRate.objects.create(name="VAT", percent=Decimal("19"))
     JobRun.objects.create(job="metering.close_due_months", outcome="failed", error="It failed.", result={"finalized": 1})
     payment = Payment.objects.create(

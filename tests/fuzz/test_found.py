@@ -8,6 +8,7 @@ from django_celery_beat.models import CrontabSchedule
 
 from metering.catalogue.models import LanguageModel
 from metering.invoicing.models import Invoice
+from tests.fuzz.conduct import written
 
 NO_KEYS = ["²", "a", "\x0b", "\ufffd", "1.5", "9" * 400, "9" * 5_000, "9223372036854775808", "-1"]
 
@@ -78,3 +79,11 @@ def test_what_a_form_held_at_first_is_not_asked_back(operator: Client) -> None:
 def test_the_page_of_an_act_on_what_can_be_no_row_is_not_found(operator: Client, typed: str) -> None:
     for act in ("workspaces_gateway_reach", "workspaces_apikey_rotate", "metering_invoice_void", "metering_payment_refund"):
         assert operator.get(reverse(f"admin:{act}", args=[typed])).status_code == 404, act
+
+
+def test_what_a_refused_form_had_written_and_took_back_is_not_held_against_it() -> None:
+    inner = ['SAVEPOINT "b"', 'UPDATE "a" SET x = 3', 'RELEASE SAVEPOINT "b"']
+    statements = ['UPDATE "a" SET x = 1', 'SAVEPOINT "a"', 'INSERT INTO "a" VALUES (2)', *inner, 'ROLLBACK TO SAVEPOINT "a"']
+    assert written(statements) == ['UPDATE "a" SET x = 1']
+    assert written([*statements[:-1], 'RELEASE SAVEPOINT "a"']) == [statements[0], statements[2], inner[1]]
+    assert written(['INSERT INTO "django_session" VALUES (1)']) == []

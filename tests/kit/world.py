@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.test import Client
+from pytest_django.plugin import DjangoDbBlocker
 
 from metering.credits import ledger
 from metering.invoicing.credit_notes.models import CreditNote
@@ -20,6 +22,7 @@ from metering.payments.models import TopUp
 from metering.periods import parse_month
 from tests.kit.billing import at
 from tests.kit.factories import NOW, an_event, make_price
+from tests.kit.lasting import lasting, making
 from tests.kit.tenants import Sender, a_tenant
 from workspaces.keys import freezing, issue
 from workspaces.models import Membership, User, Workspace
@@ -114,13 +117,27 @@ def a_world() -> World:
     )
 
 
-@pytest.fixture
-def world(db: None) -> World:
+def a_world_with_people() -> World:
+    """And an owner and an operator who look at its pages."""
     found = a_world()
     owner = User.objects.create_user("owner@acme.example", "a long enough password")
     Membership.objects.create(workspace=Workspace.objects.get(name="Acme"), user=owner, role="owner")
     User.objects.create_user("operator@omixa.example", "a long enough password", is_staff=True)
     return found
+
+
+@pytest.fixture
+def world(db: None) -> World:
+    return a_world_with_people()
+
+
+@pytest.fixture(scope="package")
+def lasting_world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
+    """The same, made once for the tests of a folder; each finds it as it was made."""
+    with lasting(django_db_blocker):
+        with making(django_db_blocker):
+            found = a_world_with_people()
+        yield found
 
 
 def browser_of(address: str | None) -> Client:
