@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from omixa_billing.http.addresses import API, OPENROUTER
 from tests.every_address.addresses import every_address
+from tests.kit.depth import some
 from tests.kit.world import World
 
 FORM = re.compile(r'<form\b([^>]*method="post"[^>]*)>(.*?)</form>', re.DOTALL)
@@ -33,8 +34,8 @@ def is_refused(path: str, answer: Any, status: int = 400) -> None:
 
 
 def test_in_every_query_it_is_refused(world: World, operator: Client) -> None:
-    for path in every_address(world):
-        for query in ("q=a%00b", "%00=1", "page=1&model=%00"):
+    for at, path in enumerate(every_address(world)):
+        for query in some(("q=a%00b", "%00=1", "page=1&model=%00"), at):
             is_refused(path, operator.get(f"{path}?{query}"))
 
 

@@ -1,7 +1,8 @@
 """Whatever stands in a form: what is wrong is said beside its field and changes nothing, and nothing is an error of ours.
 
-Each form is sent once for a few of its fields with something hostile in one and what a person would write in the others.
-With DEEP each field gets several values, all of them from DEEP=20 on.
+Each form is sent for some of its fields with something hostile in one and what a person would write in the others: for those
+whose name no form had before, and for one more. With DEEP each field of each form gets several values, all of them from
+DEEP=20 on.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from tests.fuzz.conftest import Product
 from tests.fuzz.html_forms import Form
 from tests.fuzz.observed import observing
 from tests.fuzz.values import ENORMOUS, IN_FORM
-from tests.kit.depth import DEEP, share
+from tests.kit.depth import DEEP, share, some
 
 LONGEST_STORED = 100_000
+MORE = 1  # field of a form, beside those of a new name
 COUNTS = ["99999999999", "-5", "abc", "1001", "9" * 5_000]  # of rows that a form says it has
 
 
@@ -55,12 +57,15 @@ def shows(answer: Answered, error: str) -> bool:
 
 
 def attempts(product: Product) -> Iterator[tuple[str, Form, dict[str, list[str]], str, str]]:
-    turn, sent = count(), count()
+    turn, sent, tried = count(), count(), set[str]()
     for who, form in product.forms():
         for body in bodies(form):
             with observing() as looked_up:
                 product.ask(who, "POST", form.action, body)
-            for name in sorted((body.keys() | looked_up) - {"csrfmiddlewaretoken", ""}):
+            names = sorted((body.keys() | looked_up) - {"csrfmiddlewaretoken", ""})
+            chosen = {name for name in names if name not in tried} | set(some(names, next(turn), MORE))
+            tried |= chosen
+            for name in sorted(chosen):
                 values = IN_FORM + COUNTS if name.endswith("_FORMS") else IN_FORM
                 for value in values if DEEP else [values[next(turn) % len(values)]]:
                     if not DEEP or next(sent) % share() == 0:
