@@ -6,6 +6,7 @@ scripts, or a typeface of the house, INVOICE_FONTS names a folder of fonts.
 
 import json
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -15,7 +16,6 @@ import typst
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpResponse
-from pymupdf_fonts import FiraGO_Bold, FiraGO_Regular
 
 from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.documents.credit_note import credit_note_context
@@ -24,7 +24,7 @@ from metering.invoicing.models import Invoice
 from omixa_billing.embedded import home
 
 DOCUMENT, ANNEX = "document.typ", "annex.typ"
-FONTS = {"FiraGO-Regular.otf": FiraGO_Regular, "FiraGO-Bold.otf": FiraGO_Bold}
+FONTS = {"FiraGO-Regular.otf": "pymupdf_fonts.FiraGO_Regular", "FiraGO-Bold.otf": "pymupdf_fonts.FiraGO_Bold"}
 CJK = Path(cvttf_NotoSansCJK_Regular.__file__).parent
 PAPERS = ("a4", "us-letter")
 MARKS = {Invoice.Status.DRAFT: "DRAFT", Invoice.Status.VOID: "VOID", Invoice.Status.UNCOLLECTIBLE: ""}
@@ -122,11 +122,16 @@ def font_folders() -> list[str]:
 def own_fonts() -> Path:
     """FiraGO as files, which it does not come as: typst reads no others."""
     folder = home.make_directory(home.home_folder() / "fonts")
-    for name, module in FONTS.items():
-        path = folder / name
-        if not path.is_file() or path.stat().st_size != len(module.fontbuffer):
+    for name in FONTS:
+        path, font = folder / name, own_font(name)
+        if not path.is_file() or path.stat().st_size != len(font):
             # Of its own name each time: two first documents may be asked for at once.
             with NamedTemporaryFile(dir=folder, delete=False) as draft:
-                draft.write(module.fontbuffer)
+                draft.write(font)
             Path(draft.name).replace(path)
     return folder
+
+
+def own_font(name: str) -> bytes:
+    """Imported with the first document: every process of the product would unpack the fonts at its start."""
+    return bytes(import_module(FONTS[name]).fontbuffer)

@@ -18,7 +18,7 @@ from pypdf import PdfReader
 from metering.credits import ledger
 from metering.invoicing.documents.issued import issued_invoice
 from metering.invoicing.documents.models import IssuedPdf
-from metering.invoicing.documents.pdf import FONTS, invoice_pdf, own_fonts, typeset
+from metering.invoicing.documents.pdf import FONTS, invoice_pdf, own_font, own_fonts, typeset
 from metering.invoicing.lifecycle.close import close_workspaces
 from metering.invoicing.lifecycle.void import void
 from metering.invoicing.models import Invoice, InvoiceLine
@@ -59,7 +59,7 @@ def test_first_documents_asked_for_at_once_find_the_fonts_whole(
 
     assert at_once(*[act] * 4) == [tmp_path / "fonts"] * 4
     laid_out = {path.name: path.stat().st_size for path in (tmp_path / "fonts").iterdir()}
-    assert laid_out == {name: len(module.fontbuffer) for name, module in FONTS.items()}
+    assert laid_out == {name: len(own_font(name)) for name in FONTS}
 
 
 def test_it_says_what_the_invoice_says(invoice: Invoice) -> None:
@@ -269,3 +269,9 @@ def test_the_database_refuses_to_change_what_was_issued(invoice: Invoice) -> Non
 def test_downloads_at_once_give_one_document(invoice: Invoice) -> None:
     assert len(set(at_once(*[lambda: issued_invoice(Invoice.objects.get(pk=invoice.pk))] * 4))) == 1
     assert IssuedPdf.objects.count() == 1
+
+
+def test_a_process_that_makes_no_document_unpacks_no_font() -> None:
+    code = "import sys, omixa_billing.wsgi, metering.invoicing.documents.pdf; print('pymupdf_fonts' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout == "False\n"
