@@ -1,12 +1,14 @@
 """Schemathesis searches the served OpenAPI document for a request whose answer breaks it, or breaks the product.
 
-`DEEP=1 pytest tests/openapi` searches deeper, and from another seed each time.
+`DEEP=1 pytest tests/openapi` searches deeper, with every caller, and from another seed each time.
 """
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
+import pytest
 import schemathesis
 from django.db import transaction
 from hypothesis import HealthCheck, settings
@@ -17,8 +19,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from tests.kit import depth
 from tests.kit.days import fixed_day
-from tests.kit.depth import DEEP, examples
+from tests.kit.depth import DEEP, examples, some
 from tests.kit.world import IN_PATH, World
 from tests.openapi.document import strict_document
 from tests.openapi.server import application
@@ -47,8 +50,10 @@ IN_QUERY = {
     "limit": st.integers(1, 3),
 }
 NEEDED = {"start", "end"}
+CALLERS = ["gateway", "admin key", "live key", "nobody"]
 WORDS = {"bucket", "group_by", "status", "format"}  # kept as drawn; drawn names would leave every answer empty
 
+turn = count()
 schema = schemathesis.openapi.from_dict(strict_document(), config=CONFIG)
 schema.app = application
 
@@ -79,12 +84,33 @@ def flatmap_body(context: Any, body: Any) -> Any:
 @schema.parametrize()
 @settings(deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_answer_breaks_the_document(case: Any, world: World) -> None:
-    """Each request as it was drawn and, where its path names something, with what there is: from every caller."""
+    """Each request as it was drawn and, where its path names something, with what there is: from whom it is meant for, and
+    from the others in turn.
+    """
     drawn = case.path_parameters
     case.query, case.body = world.known(case.query), world.known(case.body)
     paths = [drawn, world.known(drawn | {name: IN_PATH[name] for name in drawn.keys() & IN_PATH.keys()})] if drawn else [drawn]
+    asking = callers(case.operation.path, next(turn))
     for case.path_parameters in paths:
-        for headers in world.callers.values():
+        for name in asking:
             with transaction.atomic():
-                case.call_and_validate(headers=headers | PLAIN, checks=CHECKS)
+                case.call_and_validate(headers=world.callers[name] | PLAIN, checks=CHECKS)
                 transaction.set_rollback(True)
+
+
+def callers(path: str, at: int) -> list[str]:
+    """Who asks: whom the address is for, and another one, or with DEEP all others."""
+    own, *others = CALLERS if path.startswith("/gateway/") else [*CALLERS[1:], CALLERS[0]]
+    return [own, *some(others, at)]
+
+
+def test_every_caller_asks_at_every_address(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert set(CALLERS) == set(world.callers)
+    monkeypatch.setattr(depth, "DEEP", 0)
+    assert [callers("/api/v1/usage", at) for at in range(3)] == [
+        *(["admin key", "live key"], ["admin key", "nobody"], ["admin key", "gateway"]),
+    ]
+    assert callers("/gateway/v1/events", 4) == ["gateway", "live key"]
+    monkeypatch.setattr(depth, "DEEP", 1)
+    assert callers("/gateway/v1/events", 1)[0] == "gateway"
+    assert set(callers("/gateway/v1/events", 1)) == set(CALLERS)
