@@ -73,3 +73,12 @@ def period_of_days(first: date, last: date) -> Period:
     if not FIRST_INSTANT <= start <= end < LAST_INSTANT:
         raise ValueError("Choose days between the years 1970 and 2199.")
     return Period(start, end + DAY)
+
+
+def period_of_months(first: Period, last: Period, most: int) -> Period:
+    """The months from `first` to `last`, both included. Raises ValueError, worded for a form."""
+    if last < first:
+        raise ValueError("The last month is before the first.")
+    if (last.start.year - first.start.year) * 12 + last.start.month - first.start.month >= most:
+        raise ValueError(f"Choose at most {most} months.")
+    return Period(first.start, last.end)

@@ -158,6 +158,9 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             [
                 _item("Statements", "account_balance", "metering_journalposting_statement", request),
                 _item("Ageing", "hourglass_bottom", "metering_journalposting_ageing", request),
+                _item("Deferred revenue", "pending_actions", "metering_journalposting_deferred_revenue", request),
+                _item("Tax", "account_balance_wallet", "metering_journalposting_tax", request),
+                _item("Revenue", "monitoring", "metering_journalposting_revenue", request),
             ],
         ),
         _group(
