@@ -43,7 +43,7 @@ from metering.payments.models import (
 )
 from metering.payments.refunds.models import KeptPayment, ReopenedAmount
 from metering.payments.webhooks.models import WebhookEvent
-from metering.rollups.models import DailyRollup, HourlyRollup, Rerating
+from metering.rollups.models import DailyRollup, HourlyRollup, Rerating, SettledUsage
 
 __all__ = [
     "AcceptedTakeBack",
@@ -93,6 +93,7 @@ __all__ = [
     "ReopenedAmount",
     "Rerating",
     "ServiceTier",
+    "SettledUsage",
     "StripeKey",
     "TaxRate",
     "ThresholdCrossing",

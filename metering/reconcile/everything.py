@@ -14,6 +14,7 @@ from metering.reconcile.corrections import correction_differences
 from metering.reconcile.events import event_differences
 from metering.reconcile.journal import journal_differences
 from metering.reconcile.query import fetch_rows
+from metering.reconcile.settled import settled_differences
 from metering.rollups.compare import GRAINS, event_totals, months_with_usage, rollup_totals
 from metering.rollups.compare import rollup_differences as rollup_differences
 from metering.rollups.fold import SUMS
@@ -92,6 +93,7 @@ def everything(period: Period | None = None, progress: Progress = unheard) -> di
     found += money_differences(period)
     found += journal_differences()
     found += limit_differences(timezone.now(), period)
+    found += settled_differences()
     return {
         "ok": not found,
         "differences": found,

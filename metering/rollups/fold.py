@@ -8,6 +8,7 @@ from django.db import connection
 
 from metering.components import QUANTITIES
 from metering.ingest.recording.arrivals import Arrival
+from metering.rollups.settled import oldest_unsettled, unsettle
 
 NO_PRICE = 0
 
@@ -105,8 +106,12 @@ def _stage_and_add(rows: Iterable[tuple[int | datetime, ...]]) -> None:
     with connection.cursor() as cursor, connection.wrap_database_errors:
         cursor.execute(STAGE)
         cursor.execute("DELETE FROM staged_rollup")
+        old, unsettled = [], oldest_unsettled()
         with cursor.copy("COPY staged_rollup FROM STDIN (FORMAT BINARY)") as copy:
             copy.set_types(STAGED_TYPES)
             for row in rows:
                 copy.write_row(row)
+                if row[1] < unsettled:  # type: ignore[operator]
+                    old.append((row[0], row[1]))
         cursor.execute(ADD)
+    unsettle(old)  # type: ignore[arg-type]

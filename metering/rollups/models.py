@@ -58,6 +58,25 @@ class DailyRollup(Rollup):
         return f"{self.workspace_id} {self.day:%Y-%m-%d}"
 
 
+class SettledUsage(models.Model):
+    """What a workspace used from `until` up to `through`, added up; see settled.py. Derived: without a row it is read again.
+
+    Before `until` all that was used is billed, as things stood when they were as `basis` says.
+    """
+
+    workspace = models.OneToOneField(
+        Workspace, on_delete=models.CASCADE, primary_key=True, db_constraint=False, related_name="+"
+    )
+    until = models.DateTimeField()
+    through = models.DateTimeField()
+    # [[month, model's id, tier, price's public id, component, tokens]]
+    sums = models.JSONField(default=list)
+    basis = models.CharField(max_length=64)
+
+    def __str__(self) -> str:
+        return f"{self.workspace_id} from {self.until:%Y-%m-%d} to {self.through:%Y-%m-%d}"
+
+
 class Rerating(models.Model):
     """An operator's order to rate recorded events again by the prices as they are set now; see rerate.py.
 

@@ -5,6 +5,7 @@ from django.db import connection, transaction
 from metering.periods import Period
 from metering.rollups.compare import FROM_EVENTS, GRAINS, KEY, rollup_differences
 from metering.rollups.fold import SUMS
+from metering.rollups.models import SettledUsage
 
 DELETE = "DELETE FROM {table} WHERE {grain} >= %s AND {grain} < %s"
 INSERT = "INSERT INTO {table} ({key}, {sums}) SELECT {columns} FROM ({from_events}) events"
@@ -24,6 +25,7 @@ def rebuild(period: Period) -> dict[str, int]:
             cursor.execute(DELETE.format(table=table, grain=grain), bounds)
             cursor.execute(_insert(grain, table), bounds)
             written[grain] = cursor.rowcount
+        SettledUsage.objects.filter(through__gt=period.start).delete()
     return {"hours": written["hour"], "changed": changed}
 
 

@@ -34,7 +34,7 @@ class ChargedTaxes:
                 rate = TaxShare(each["name"], Decimal(each["percent"]))
                 self.add(month, rate, Decimal(each["taxable"]), Decimal(each["amount"]))
 
-    def take_credit_note(self, terms: Terms, taxes: Iterable[Mapping[str, Any]], amounts: Mapping[str, Decimal]) -> None:
+    def subtract_credit_note(self, terms: Terms, taxes: Iterable[Mapping[str, Any]], amounts: Mapping[str, Decimal]) -> None:
         """A note of an invoice with these terms gave back `taxes`, for lines of so much in each month."""
         for each in taxes:
             rate = TaxShare(each["name"], Decimal(each["percent"]))

@@ -1,7 +1,10 @@
 """Reads what composing a workspace's invoices has to know: rollups and lines, never an event."""
 
+import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -13,10 +16,11 @@ from metering.catalogue.models import LanguageModel
 from metering.credits.ledger import remaining_by_workspace
 from metering.invoicing.composing.books import Billed, BookedInvoice, Books, waiting_invoices
 from metering.invoicing.composing.charged_taxes import ChargedTaxes
-from metering.invoicing.composing.lines import LineKey, prices_of, used_by_workspace
+from metering.invoicing.composing.lines import LineKey, Quantities, prices_of, used_by_workspace
 from metering.invoicing.credit_notes.models import CreditNote, CreditNoteLine
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.terms.in_force import pricing_by_workspace, tax_rates_of, terms_by_workspace
+from metering.invoicing.terms.models import AgreedPricing, BillingTerms
 from workspaces.models import Workspace
 
 NOTHING = Decimal("0.00")
@@ -31,10 +35,39 @@ def read_books(workspace: Workspace, end: datetime, start: datetime | None = Non
 
 def books_by_workspace(workspaces: Sequence[Workspace], end: datetime, start: datetime | None = None) -> dict[int, Books]:
     """The same of many, by their primary keys: a query for each table, however many there are."""
-    terms, pricing = terms_by_workspace(workspaces), pricing_by_workspace(workspaces)
-    invoices = booked_by_workspace(workspaces)
+    return books_on(read_basis(workspaces), used_by_workspace(workspaces, start, end), end, start)
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What of workspaces' books is small, by their primary keys: terms, and invoices without their lines."""
+
+    workspaces: Sequence[Workspace]
+    terms: Mapping[int, BillingTerms]
+    pricing: Mapping[int, Sequence[AgreedPricing]]
+    invoices: Mapping[int, Sequence[BookedInvoice]]
+
+    def fingerprint(self, workspace_id: int) -> str:
+        """Another one where months may be billed otherwise than they were: an invoice more, a void, another minimum."""
+        final = [each for each in self.invoices[workspace_id] if each.status != Invoice.Status.DRAFT]
+        invoices = [(each.id, each.stands, str(each.reissued_at)) for each in final]
+        agreed = [
+            (str(each.effective_from), str(each.discount_percent), str(each.minimum_commitment))
+            for each in self.pricing[workspace_id]
+        ]
+        return hashlib.sha256(json.dumps([invoices, agreed]).encode()).hexdigest()
+
+
+def read_basis(workspaces: Sequence[Workspace]) -> Basis:
+    return Basis(workspaces, terms_by_workspace(workspaces), pricing_by_workspace(workspaces), booked_by_workspace(workspaces))
+
+
+def books_on(
+    basis: Basis, quantities: Mapping[int, Quantities], end: datetime, start: datetime | None = None
+) -> dict[int, Books]:
+    """The books of the workspaces of `basis`, where so much was used."""
+    workspaces, terms, invoices = basis.workspaces, basis.terms, basis.invoices
     billed = billed_lines(invoices, start, end)
-    quantities = used_by_workspace(workspaces, start, end)
     charged, credit = charged_taxes(invoices), remaining_by_workspace(workspaces)
     keys = {key for pk in invoices for key in (*quantities[pk], *billed[pk][0].tokens)}
     prices = prices_of(keys.union(*(waiting.tokens for _, waiting in billed.values())))
@@ -44,7 +77,7 @@ def books_by_workspace(workspaces: Sequence[Workspace], end: datetime, start: da
             workspace=each,
             terms=terms[each.pk],
             taxes=tax_rates_of(terms[each.pk]),
-            pricing=pricing[each.pk],
+            pricing=basis.pricing[each.pk],
             invoices=invoices[each.pk],
             start=start,
             end=end,
@@ -120,7 +153,7 @@ def charged_taxes(invoices: Mapping[int, Iterable[BookedInvoice]]) -> dict[int, 
         for note, invoice, taxes in notes:
             if invoice in terms:
                 pk, of_invoice = terms[invoice]
-                found[pk].take_credit_note(of_invoice, taxes, amounts[note])
+                found[pk].subtract_credit_note(of_invoice, taxes, amounts[note])
     return found
 
 

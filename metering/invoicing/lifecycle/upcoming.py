@@ -8,8 +8,7 @@ from decimal import Decimal
 from metering.credits.ledger import Remaining
 from metering.invoicing.composing.books import Books
 from metering.invoicing.composing.compose import NOTHING, InvoicePreview, composed
-from metering.invoicing.composing.read import read_books
-from metering.invoicing.lifecycle.schedule import due_months
+from metering.invoicing.lifecycle.settled import books_until_now, months_to_close
 from metering.periods import month_of
 from workspaces.models import Workspace
 
@@ -22,14 +21,14 @@ def upcoming(workspace: Workspace, now: datetime) -> InvoicePreview:
     An ended month that the daily run has yet to close is left out with all before it: it gets an invoice of its own,
     unless it comes to less than is issued.
     """
-    books = read_books(workspace, month_of(now).end)
+    books = books_until_now(workspace, now)
     ended = _ended(books, now)
     return composed(books, month_of(now), ended.since, ended.credit)
 
 
 def carried_over(workspace: Workspace, now: datetime) -> Decimal:
     """What ended months come to that have no invoice, because it is less than is issued: it waits for the next one."""
-    return _ended(read_books(workspace, month_of(now).end), now).carried
+    return _ended(books_until_now(workspace, now), now).carried
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class _Ended:
 
 def _ended(books: Books, now: datetime) -> _Ended:
     ended = _Ended(None, books.credit, NOTHING)
-    for month, _ in due_months(now, books.workspace):
+    for month in months_to_close(books, now):
         due = composed(books, month, ended.since, ended.credit)
         if due.is_issuable:
             ended = _Ended(month.end, due.leaves_of(ended.credit), NOTHING)

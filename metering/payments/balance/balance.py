@@ -9,8 +9,7 @@ from metering.credits.ledger import Remaining
 from metering.credits.models import CreditGrant
 from metering.invoicing.composing.books import Books
 from metering.invoicing.composing.compose import InvoicePreview, composed
-from metering.invoicing.composing.read import read_books
-from metering.invoicing.lifecycle.schedule import due_months
+from metering.invoicing.lifecycle.settled import books_until_now, months_to_close
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.money import WIDE, round_to_cents
 from metering.periods import month_of
@@ -39,7 +38,7 @@ class Balance:
 
 def balance_of(workspace: Workspace, now: datetime) -> Balance:
     """Credit that has expired counts only as far as unbilled usage of its own time still uses it up."""
-    books = read_books(workspace, month_of(now).end).as_reissued()
+    books = books_until_now(workspace, now).as_reissued()
     lefts = books.credit
     valid = [each for each in lefts if not _is_expired(each, now)]
     kinds = {kind: sum((each.left for each in valid if each.grant.kind == kind), NOTHING) for kind in CreditGrant.Kind.values}
@@ -60,7 +59,7 @@ def invoices_to_come(books: Books, now: datetime) -> Iterator[InvoicePreview]:
     current = {each.month for each in books.invoices if each.status != Invoice.Status.VOID}
     void = {each.period for each in books.invoices if each.month not in current}
     since, credit = None, books.credit
-    for month in sorted({*void, *(month for month, _ in due_months(now, books.workspace))}):
+    for month in sorted({*void, *months_to_close(books, now)}):
         preview = composed(books, month, since, credit)
         if preview.is_issuable or month.start in drafts:
             yield preview

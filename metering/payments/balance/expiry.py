@@ -9,7 +9,7 @@ from django.db.models import Sum
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
 from metering.invoicing.composing.compose import InvoicePreview
-from metering.invoicing.composing.read import read_books
+from metering.invoicing.lifecycle.settled import books_until_now
 from metering.payments.balance.balance import invoices_to_come
 from metering.periods import month_of
 from workspaces.locks import lock_workspace
@@ -37,7 +37,7 @@ def _may_still_be_used(grant: CreditGrant, now: datetime) -> bool:
     last = month_of(grant.expires_at - A_MOMENT)
     if now < last.end + timedelta(days=settings.INVOICE_GRACE_DAYS + 1):
         return True
-    books = read_books(grant.workspace, month_of(now).end).as_reissued()
+    books = books_until_now(grant.workspace, now).as_reissued()
     return any(_is_kept_for(grant, preview) for preview in invoices_to_come(books, now))
 
 

@@ -91,13 +91,16 @@ class History:
         self.oracle.requests[f"req-{self.meter.sent}"] = (month, size)
 
     def take_away(self, number: int) -> None:
+        if f"req-{number}" not in self.oracle.requests:
+            return
         correct(self.meter.gateway, take_away(self.key, f"req-{number}"), now=self.now)
-        self.oracle.requests.pop(f"req-{number}", None)
+        del self.oracle.requests[f"req-{number}"]
 
     def replace(self, number: int, size: int) -> None:
+        if f"req-{number}" not in self.oracle.requests:
+            return
         correct(self.meter.gateway, replace_usage(self.key, tokens(input=size), f"req-{number}"), now=self.now)
-        if f"req-{number}" in self.oracle.requests:
-            self.oracle.requests[f"req-{number}"] = (self.oracle.requests[f"req-{number}"][0], size)
+        self.oracle.requests[f"req-{number}"] = (self.oracle.requests[f"req-{number}"][0], size)
 
     def bill(self, month: int) -> None:
         self.write_down(close_workspace(self.workspace, MONTHS[month], self.now, True, OPS).invoice)

@@ -1,0 +1,78 @@
+"""Usage that was added up before, so that a balance or a preview reads some days and not a lifetime.
+
+One row per workspace, which only readers write. Workers write none: usage of the last hours, which is nearly all of it, is
+never settled. A worker that changes rollups of a day that may be settled shares the workspace's lock until the commit and takes
+back what was settled of it, so that no reader adds up a day that is being changed.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from metering.periods import DAY, HOUR, floor_day
+from metering.rollups.models import SettledUsage
+
+LOCK = 7_239_020
+# A day is settled when it ended a day ago; what is younger than half of that no worker has to take back, whatever the clocks.
+SETTLED_AFTER = DAY
+NEVER_SETTLED = timedelta(hours=12)
+CLOCKS_AGREE = HOUR
+WHOLE = ("until", "through", "sums", "basis")
+
+SHARE = "SELECT pg_advisory_xact_lock_shared(%s, id) FROM unnest(%s::int[]) AS changed (id)"
+# What is before `until` is as billed: a change there leaves nothing that could be built upon.
+UNSETTLE = """
+WITH changed AS (
+    SELECT * FROM unnest(%s::int[], %s::timestamptz[]) AS changed (workspace_id, start)
+), gone AS (
+    DELETE FROM metering_settledusage settled USING changed
+    WHERE settled.workspace_id = changed.workspace_id AND settled.until > changed.start
+)
+UPDATE metering_settledusage settled SET through = until, sums = '[]' FROM changed
+WHERE settled.workspace_id = changed.workspace_id AND settled.until <= changed.start AND settled.through > changed.start
+"""
+
+
+def settled_of(workspace_id: int) -> SettledUsage | None:
+    return SettledUsage.objects.filter(pk=workspace_id).first()
+
+
+def settled_through(now: datetime) -> datetime | None:
+    """Up to which midnight usage may be settled; None for a `now` that is not the clock's."""
+    return floor_day(now - SETTLED_AFTER) if abs(now - timezone.now()) < CLOCKS_AGREE else None
+
+
+@transaction.atomic
+def store_settled(workspace_id: int, add_up: Callable[[], Mapping[str, Any]]) -> bool:
+    """Stores what `add_up()` reads of {"until", "through", "sums", "basis"}; False while a worker changes old days."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [LOCK, workspace_id])
+        if not cursor.fetchone()[0]:
+            return False
+    found = add_up()
+    if len(found) == len(WHOLE):
+        SettledUsage.objects.update_or_create(pk=workspace_id, defaults=found)
+    elif found:
+        SettledUsage.objects.filter(pk=workspace_id).update(**found)
+    return True
+
+
+def oldest_unsettled() -> datetime:
+    """Rollups from here on are never settled."""
+    return timezone.now() - NEVER_SETTLED
+
+
+def unsettle(changed: Iterable[tuple[int, datetime]]) -> None:
+    """(workspace, instant) of rollups that the transaction changed before `oldest_unsettled`."""
+    oldest: dict[int, datetime] = {}
+    for workspace, start in changed:
+        day = floor_day(start)
+        oldest[workspace] = min(oldest.get(workspace, day), day)
+    if oldest:
+        workspaces = sorted(oldest)
+        with connection.cursor() as cursor:
+            cursor.execute(SHARE, [LOCK, workspaces])
+            cursor.execute(UNSETTLE, [workspaces, [oldest[each] for each in workspaces]])
