@@ -3,7 +3,7 @@
 from metering.console import customers, signin
 from metering.console.jobs import runs, schedule
 from metering.console.limits import budgets, holds
-from metering.console.money import credit_notes, credits, invoices, journal, payments
+from metering.console.money import credit_notes, credits, invoices, journal, payments, payouts
 from metering.console.prices import catalogue, prices, rerating
 from metering.console.quarantine import events as quarantine
 from metering.console.reports import pages as reports
@@ -24,6 +24,7 @@ __all__ = [
     "invoices",
     "journal",
     "payments",
+    "payouts",
     "prices",
     "quarantine",
     "reports",

@@ -4,7 +4,7 @@ from metering.alerts.models import AlertSettings
 from metering.catalogue.models import LanguageModel, PriceVersion
 from metering.credits.models import CreditEntry, CreditGrant
 from metering.ingest.models import Batch, EventCorrection, EventIdentity, Provider, QuarantinedEvent, ServiceTier, UsageEvent
-from metering.invoicing.credit_notes.models import CreditNote, CreditNoteLine
+from metering.invoicing.credit_notes.models import CreditNote, CreditNoteLine, SettledAdjustment
 from metering.invoicing.documents.models import IssuedPdf
 from metering.invoicing.lifecycle.models import AcceptedTakeBack
 from metering.invoicing.models import Invoice, InvoiceLine
@@ -41,7 +41,7 @@ from metering.payments.models import (
     StripeKey,
     TopUp,
 )
-from metering.payments.refunds.models import KeptPayment, ReopenedAmount
+from metering.payments.refunds.models import KeptPayment, Payout, ReopenedAmount
 from metering.payments.webhooks.models import WebhookEvent
 from metering.rollups.models import DailyRollup, HourlyRollup, Rerating, SettledUsage
 
@@ -85,6 +85,7 @@ __all__ = [
     "Payment",
     "PaymentAccount",
     "PaymentAttempt",
+    "Payout",
     "PriceVersion",
     "Provider",
     "QuarantinedEvent",
@@ -93,6 +94,7 @@ __all__ = [
     "ReopenedAmount",
     "Rerating",
     "ServiceTier",
+    "SettledAdjustment",
     "SettledUsage",
     "StripeKey",
     "TaxRate",

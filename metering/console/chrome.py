@@ -142,6 +142,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Payments", "payments", "metering_payment_changelist", request),
                 _item("Payment attempts", "credit_card", "metering_paymentattempt_changelist", request),
                 _item("Top-ups", "add_card", "metering_topup_changelist", request),
+                _item("Owed to customers", "outbound", "metering_payout_changelist", request),
                 _item("Disputes", "gavel", "metering_dispute_changelist", request),
                 _item("Stripe's webhooks", "move_to_inbox", "metering_webhookevent_changelist", request),
             ],

@@ -56,7 +56,7 @@ class WorkspaceWithFiguresAdmin(MoneyOfAWorkspace, WorkspaceAdmin):
         "create_key",
         "invite_member",
         # As many as leave the workspace's name its place in the heading.
-        {"title": "Billing", "items": ["billing_terms", "grant_credit"]},
+        {"title": "Billing", "items": ["billing_terms", "grant_credit", "pay_out"]},
         {"title": "Limits", "items": ["allowed_models", "create_budget", "budgets"]},
         {"title": "Go to", "items": ["usage_events", "invoices", "payments", "credits"]},
     )

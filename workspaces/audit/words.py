@@ -101,6 +101,7 @@ SENTENCES = {
     "payment.surplus": "noted that more was paid than was due ({target})",
     "payment_method.removed": "removed a payment method",
     "payment_method.saved": "saved a payment method",
+    "payout.recorded": "recorded payout {target}",
     "period.locked": "locked the books of {target}",
     "periodictask.changed": "changed the scheduled job {target}",
     "periodictask.created": "added the scheduled job {target}",

@@ -16,6 +16,7 @@ from django.utils import timezone
 from unfold.decorators import action
 
 from metering import dollars
+from metering.console.money import payouts
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
 from metering.invoicing.terms.change import AGREED, PROFILE, save_terms
@@ -136,6 +137,10 @@ class MoneyOfAWorkspace:
             initial={"kind": "goodwill", "priority": 100},
         )
         return page.respond(request, self, workspace)
+
+    @action(description="Pay out", url_path="pay-out", icon="outbound")
+    def pay_out(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return payouts.payout_page(request, self, object_id)
 
     @action(description="Credits", url_path="credits", icon="redeem")
     def credits(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -10,14 +10,14 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from django.db.models import F, Q, Sum
+from django.db.models import F, Q, QuerySet, Sum
 
 from metering.catalogue.models import LanguageModel
 from metering.credits.ledger import remaining_by_workspace
 from metering.invoicing.composing.books import Billed, BookedInvoice, Books, waiting_invoices
 from metering.invoicing.composing.charged_taxes import ChargedTaxes
 from metering.invoicing.composing.lines import LineKey, Quantities, prices_of, used_by_workspace
-from metering.invoicing.credit_notes.models import CreditNote, CreditNoteLine
+from metering.invoicing.credit_notes.models import CreditNote, CreditNoteLine, SettledAdjustment
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.terms.in_force import pricing_by_workspace, tax_rates_of, terms_by_workspace
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms
@@ -135,7 +135,20 @@ def billed_lines(
     ):
         key = LineKey(month, model or 0, tier, price, component)
         found[owner][invoice in waiting_ids].add(key, kind, int(tokens), amount, invoice)
+    for owner, invoice, kind, month, model, tier, price, component, tokens, amount in settled_adjustments(invoices, start, end):
+        key = LineKey(month, model or 0, tier, price, component)
+        found[owner][0].add(key, kind, int(tokens), amount, invoice)
     return found
+
+
+def settled_adjustments(workspaces: Iterable[int], start: datetime | None, end: datetime) -> QuerySet[Any, Any]:
+    """What credit notes gave back of corrections, which counts as billed, in the shape of what invoices bill."""
+    rows = SettledAdjustment.objects.filter(credit_note__invoice__workspace__in=list(workspaces), month__lt=end)
+    if start is not None:
+        rows = rows.filter(month__gte=start)
+    of_note = ("credit_note__invoice__workspace_id", "credit_note__invoice_id")
+    what = ("kind", "month", "language_model_id", "service_tier", "price", "component")
+    return rows.order_by().values_list(*of_note, *what).annotate(tokens=Sum("quantity"), exact=Sum("amount_exact"))
 
 
 def charged_taxes(invoices: Mapping[int, Iterable[BookedInvoice]]) -> dict[int, ChargedTaxes]:

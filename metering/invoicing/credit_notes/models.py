@@ -65,3 +65,29 @@ class CreditNoteLine(models.Model):
 
     def __str__(self) -> str:
         return self.description
+
+
+class SettledAdjustment(models.Model):
+    """A correction of a month that a credit note gave back: what a later invoice would have taken back counts as billed.
+
+    As a line of an invoice, with tokens and exact USD below zero where something was given back.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    credit_note = models.ForeignKey(CreditNote, on_delete=models.PROTECT, related_name="settled_adjustments")
+    month = models.DateTimeField()
+    kind = models.CharField(max_length=16, choices=InvoiceLine.Kind.choices)
+    language_model = models.ForeignKey("metering.LanguageModel", on_delete=models.PROTECT, null=True, related_name="+")
+    service_tier = models.CharField(max_length=64)
+    # The price version's public id.
+    price = models.CharField(max_length=32)
+    component = models.CharField(max_length=16)
+    # tokens
+    quantity = models.BigIntegerField()
+    amount_exact = models.DecimalField(max_digits=38, decimal_places=12)
+
+    class Meta:
+        indexes = [models.Index(fields=["credit_note"], name="settled_by_credit_note")]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} {self.component} of {self.month:%Y-%m}"

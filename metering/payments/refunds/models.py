@@ -9,6 +9,8 @@ from metering.credits.models import CreditGrant
 from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.models import Invoice
 from metering.payments.models import Dispute, Payment, Refund, money_field
+from workspaces.ids import new_id
+from workspaces.models import Workspace
 
 
 class KeptPayment(models.Model):
@@ -62,3 +64,32 @@ class ReopenedAmount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.amount} of {self.invoice}"
+
+
+def payout_id() -> str:
+    return new_id("po")
+
+
+class Payout(models.Model):
+    """A transfer to a customer of what was owed to them; once per reference."""
+
+    public_id = models.CharField(max_length=32, unique=True, default=payout_id, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="payouts")
+    amount = money_field()
+    currency = models.CharField(max_length=3, default="USD")
+    # Where the transfer is found.
+    reference = models.CharField(max_length=200)
+    # Ids of the refunds and credit notes that it settled.
+    settled = models.JSONField(default=list)
+    paid_at = models.DateTimeField()
+    paid_by = models.CharField(max_length=300)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(amount__gt=0), name="a_payout_is_above_zero"),
+            models.UniqueConstraint(fields=["workspace", "reference"], name="one_payout_per_reference"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency} to {self.workspace}"

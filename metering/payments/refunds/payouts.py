@@ -1,0 +1,214 @@
+"""What is owed to customers, and paying it out by a transfer: surpluses, refunds that failed, and corrections that wait.
+
+A correction of a paid month waits for the next invoice. Who leaves gets none: a credit note then gives it back, and settles it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+
+from metering.errors import NothingToCredit
+from metering.ingest.models import EventCorrection
+from metering.invoicing.credit_notes.creditable import creditable
+from metering.invoicing.credit_notes.issue import plan_credit_note
+from metering.invoicing.credit_notes.models import CreditNote
+from metering.invoicing.credit_notes.settled import item_of, item_of_line, pending_adjustment
+from metering.invoicing.models import Invoice
+from metering.money import ONE_CENT, WIDE, cents_text, share_out
+from metering.payments.models import Payment, Refund
+from metering.payments.refunds.models import Payout
+from metering.payments.refunds.refunds import begin_refund, refundable_amount
+from metering.payments.refunds.reversals import LONGEST_REFERENCE, issue_credit_note, missing_of, returnable_of
+from omixa_billing.api.errors import InvalidParameter, Refusal
+from workspaces import audit
+from workspaces.locks import lock_workspace
+from workspaces.models import Workspace
+
+NOTHING = Decimal("0.00")
+REASON = "Paid out"
+
+
+@dataclass(frozen=True, slots=True)
+class OwedCorrection:
+    """What is pending of a paid invoice's month: before tax by line, and what goes back with tax."""
+
+    invoice: Invoice
+    amounts: dict[str, Decimal]
+    gross: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class OwedToCustomer:
+    """In whole cents: surplus payments, credit notes whose refunds failed, and corrections of months that were paid."""
+
+    workspace: Workspace
+    surpluses: list[tuple[Payment, Decimal]]
+    missing: list[tuple[CreditNote, Decimal]]
+    corrections: list[OwedCorrection]
+
+    @property
+    def surplus(self) -> Decimal:
+        return sum((left for _, left in self.surpluses), NOTHING)
+
+    @property
+    def failed(self) -> Decimal:
+        return sum((amount for _, amount in self.missing), NOTHING)
+
+    @property
+    def corrected(self) -> Decimal:
+        return sum((each.gross for each in self.corrections), NOTHING)
+
+    @property
+    def total(self) -> Decimal:
+        return self.surplus + self.failed + self.corrected
+
+
+def owed_to(workspace: Workspace) -> OwedToCustomer:
+    """What the workspace would get if it left now, beside its credit. Money in its own currency only."""
+    surpluses = Payment.objects.surplus().filter(workspace=workspace, currency=workspace.currency, refunded__lt=F("amount"))
+    failed = Refund.objects.filter(credit_note__invoice__workspace=workspace, status=Refund.Status.FAILED)
+    of_failed = set(failed.order_by().values_list("credit_note_id", flat=True))
+    notes = CreditNote.objects.filter(pk__in=of_failed).select_related("invoice")
+    return OwedToCustomer(
+        workspace,
+        [(each, left) for each in surpluses.order_by("pk") if (left := refundable_amount(each))],
+        [(each, missing) for each in notes.order_by("pk") if (missing := missing_of(each)) > 0],
+        list(_corrections(workspace)),
+    )
+
+
+def owed_to_customers() -> list[OwedToCustomer]:
+    """Of every workspace to which something is owed, in their order."""
+    surplus = Payment.objects.surplus().filter(refunded__lt=F("amount"))
+    failed = Refund.objects.filter(status=Refund.Status.FAILED, credit_note__isnull=False)
+    paid = set(_owners(Invoice.objects.filter(status=Invoice.Status.PAID)))
+    corrected = paid.intersection(_owners(EventCorrection.objects.all()))
+    candidates = {*_owners(surplus), *_owners(failed, "payment__workspace_id"), *corrected}
+    workspaces = Workspace.objects.filter(pk__in=candidates, sandbox=False).order_by("pk")
+    return [owed for each in workspaces if (owed := owed_to(each)).total > 0]
+
+
+def _owners(rows: QuerySet[Any], name: str = "workspace_id") -> QuerySet[Any, Any]:
+    """The primary keys of their workspaces, each once."""
+    return rows.order_by().values_list(name, flat=True).distinct()
+
+
+def pay_out(workspace: Workspace, amount: Decimal, reference: str, actor: str, now: datetime) -> Payout:
+    """Records that `amount` of what is owed to the workspace was sent by a transfer, which `reference` finds.
+
+    Surpluses first, then what refunds failed to give back, then corrections, by credit notes that settle them. Raises
+    InvalidParameter, and NothingToCredit for more than is owed or for a transfer that was recorded before.
+    """
+    reference = reference.strip()
+    if not 0 < len(reference) <= LONGEST_REFERENCE:
+        raise InvalidParameter(
+            f"Say where the transfer can be found, in at most {LONGEST_REFERENCE} characters.", param="reference"
+        )
+    if not amount.is_finite() or amount != amount.quantize(ONE_CENT) or amount <= 0:
+        raise InvalidParameter("The amount is whole cents above zero.", param="amount")
+    with transaction.atomic():
+        workspace = lock_workspace(workspace.pk)
+        if Payout.objects.filter(workspace=workspace, reference=reference).exists():
+            raise NothingToCredit(f"A payout with the reference {reference!r} was recorded before.", param="reference")
+        owed = owed_to(workspace)
+        if amount > owed.total:
+            raise NothingToCredit(
+                f"{cents_text(owed.total)} are owed to {workspace}, not {cents_text(amount)}.", param="amount"
+            )
+        made = Payout.objects.create(
+            workspace=workspace,
+            amount=amount,
+            currency=workspace.currency,
+            reference=reference,
+            settled=list(_settle(owed, amount, reference, actor, now)),
+            paid_at=now,
+            paid_by=actor,
+        )
+        details = {"amount": cents_text(amount), "reference": reference, "settled": made.settled}
+        audit.record(actor, "payout.recorded", made.public_id, workspace, now=now, **details)
+        return made
+
+
+def _settle(owed: OwedToCustomer, rest: Decimal, reference: str, actor: str, now: datetime) -> Iterator[str]:
+    """Ids of what the payout settled, until the amount is used up."""
+    for payment, left in owed.surpluses:
+        if part := min(left, rest):
+            yield begin_refund(payment.pk, part, REASON, actor, now, reference=reference, outside=True).public_id
+            rest -= part
+    for note, missing in owed.missing:
+        wanted = min(missing, rest)
+        for payment, left in returnable_of(note.invoice).by_stripe if wanted else []:
+            if part := min(left, wanted):
+                yield begin_refund(payment.pk, part, note.reason, actor, now, note, reference, outside=True).public_id
+                rest, wanted = rest - part, wanted - part
+    for each in owed.corrections:
+        if rest <= 0:
+            return
+        amounts = each.amounts if rest >= each.gross else _part_of(each, rest)
+        outside = CreditNote.Settlement.OUTSIDE
+        note = issue_credit_note(each.invoice.pk, amounts, "Correction of usage", outside, actor, now, reference)
+        yield note.public_id
+        rest -= note.given_back
+    if rest:
+        raise NothingToCredit(f"{cents_text(rest)} of it cannot be paid out.", param="amount")
+
+
+def _corrections(workspace: Workspace) -> Iterator[OwedCorrection]:
+    for invoice in workspace.invoices.filter(status=Invoice.Status.PAID).order_by("period_start"):
+        amounts = _amounts_of(invoice)
+        if not amounts:
+            continue
+        try:
+            back = plan_credit_note(invoice, amounts).given_back
+        except Refusal:
+            continue  # credit notes gave it back already
+        gross = min(back, returnable_of(invoice).money)
+        if gross == back:
+            yield OwedCorrection(invoice, amounts, gross)
+
+
+def _amounts_of(invoice: Invoice) -> dict[str, Decimal]:
+    """What is pending, on the lines that billed it, each at most what is left of it."""
+    pending = pending_adjustment(invoice)
+    if pending is None:
+        return {}
+    negative = [line for line in pending.tokens if line.amount_exact < 0]
+    whole = sum((line.amount_exact for line in negative), Decimal(0))
+    exact = [WIDE.divide(WIDE.multiply(pending.net, line.amount_exact), whole) for line in negative]
+    shares = {item_of(line): share for line, share in zip(negative, share_out(pending.net, exact), strict=True)}
+    left, amounts = creditable(invoice), {}
+    for line, most in left.lines:
+        part = min(most, shares.get(item_of_line(line), NOTHING))
+        if part > 0:
+            amounts[line.public_id] = part
+            shares[item_of_line(line)] -= part
+    return amounts if sum(amounts.values(), NOTHING) <= left.net else {}
+
+
+def _part_of(each: OwedCorrection, gross: Decimal) -> dict[str, Decimal]:
+    """Amounts of which exactly `gross` goes back, tax included. Raises NothingToCredit where no whole cents do."""
+    net = sum(each.amounts.values(), NOTHING)
+    guess = (net * gross / each.gross).quantize(ONE_CENT)
+    for cents in (0, -1, 1, -2, 2):
+        amounts = _up_to(each.amounts, guess + cents * ONE_CENT)
+        if amounts and plan_credit_note(each.invoice, amounts).given_back == gross:
+            return amounts
+    raise NothingToCredit(
+        f"{cents_text(gross)} cannot be paid out of {each.invoice}: with its tax no whole cents come to that. Pay out "
+        f"{cents_text(each.gross)}.",
+        param="amount",
+    )
+
+
+def _up_to(amounts: dict[str, Decimal], most: Decimal) -> dict[str, Decimal]:
+    found = {}
+    for line, amount in amounts.items():
+        if part := min(amount, most):
+            found[line] = part
+            most -= part
+    return found
