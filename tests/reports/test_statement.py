@@ -214,7 +214,9 @@ def test_people_who_may_not_see_invoices_see_no_statement(story: Story) -> None:
 
 def test_operators_see_that_of_any_workspace(story: Story, console: Client) -> None:
     page = reverse("admin:metering_journalposting_statement")
-    assert "Opening balance" not in words_of(console.get(page)), "a workspace is chosen first"
+    said = words_of(console.get(page))
+    assert "Choose what to report on above." in said
+    assert "Opening balance" not in said
     asked = f"{page}?workspace={story.acme.pk}&{DAYS}"
     said = words_of(console.get(asked))
     assert "2026-08-15 Opening balance $0.00 $33.40 $0.00 -$33.40" in said
