@@ -13,7 +13,7 @@ from metering.journal.entries import Kind
 from metering.money import currency_text
 from metering.periods import Period
 from metering.reports.earlier_balances import balances_at
-from metering.reports.monthly import Movement, months_of, movements
+from metering.reports.monthly import MonthlyMovement, monthly_movements, months_of
 
 BOUGHT = (Kind.CREDIT_GRANTED, Kind.SURPLUS_ASSIGNED)
 
@@ -37,7 +37,7 @@ class DeferredMonth:
     def closing(self) -> int:
         return self.opening + self.bought - self.used - self.expired - self.refunded
 
-    def add(self, moved: Movement) -> None:
+    def add(self, moved: MonthlyMovement) -> None:
         if moved.kind in BOUGHT:
             self.bought -= moved.units
         elif moved.touches_invoice:
@@ -53,7 +53,7 @@ def deferred_revenue(period: Period) -> list[DeferredMonth]:
     opening: dict[str, int] = {}
     for before in balances_at(period.start, [JournalAccount.CREDIT_BOUGHT]):
         opening[before.currency] = opening.get(before.currency, 0) - before.units
-    moved = movements(period, [JournalAccount.CREDIT_BOUGHT])
+    moved = monthly_movements(period, [JournalAccount.CREDIT_BOUGHT])
     rows = []
     for currency in sorted({*opening, *(each.currency for each in moved)}):
         left = opening.get(currency, 0)

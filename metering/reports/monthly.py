@@ -26,7 +26,7 @@ WITH_INVOICES = (Kind.CREDIT_USED, Kind.CREDIT_RETURNED)
 
 
 @dataclass(frozen=True, slots=True)
-class Movement:
+class MonthlyMovement:
     """The sum of what acts of one kind moved in a month: `units` of the currency's smallest, above zero as a debit."""
 
     month: datetime
@@ -39,7 +39,7 @@ class Movement:
     units: int
 
 
-def movements(period: Period, accounts: Iterable[JournalAccount]) -> list[Movement]:
+def monthly_movements(period: Period, accounts: Iterable[JournalAccount]) -> list[MonthlyMovement]:
     """Of all workspaces, the earliest month first. One statement."""
     asked: dict[str, Any] = {
         "start": period.start,
@@ -50,7 +50,7 @@ def movements(period: Period, accounts: Iterable[JournalAccount]) -> list[Moveme
     with connection.cursor() as cursor:
         cursor.execute(MOVEMENTS, asked)
         return [
-            Movement(month, whose, JournalAccount(account), part, currency, Kind(kind), touches, units)
+            MonthlyMovement(month, whose, JournalAccount(account), part, currency, Kind(kind), touches, units)
             for month, whose, account, part, currency, kind, touches, units in cursor.fetchall()
         ]
 

@@ -8,7 +8,7 @@ from typing import Any
 from metering.journal.accounts import JournalAccount
 from metering.money import currency_text
 from metering.periods import Period
-from metering.reports.monthly import movements
+from metering.reports.monthly import monthly_movements
 from workspaces.models import Workspace
 
 _A = JournalAccount
@@ -38,7 +38,7 @@ class RevenueMonth:
 def revenue_by_customer(period: Period) -> list[RevenueMonth]:
     """The earliest month first, and in it by the customer's name. Two statements."""
     names = {account: name for name, account in COLUMNS.items()}
-    moved = movements(period, names)
+    moved = monthly_movements(period, names)
     workspaces = Workspace.objects.in_bulk({each.workspace_id for each in moved})
     rows: dict[tuple[datetime, str, int, str], RevenueMonth] = {}
     for each in moved:

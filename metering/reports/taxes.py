@@ -9,7 +9,7 @@ from metering.journal.accounts import JournalAccount
 from metering.journal.entries import Kind
 from metering.money import currency_text
 from metering.periods import Period
-from metering.reports.monthly import movements
+from metering.reports.monthly import monthly_movements
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class TaxMonth:
 def taxes_by_month(period: Period) -> list[TaxMonth]:
     """The earliest month first. One statement."""
     rows: dict[tuple[datetime, str, str], TaxMonth] = {}
-    for each in movements(period, [JournalAccount.TAX]):
+    for each in monthly_movements(period, [JournalAccount.TAX]):
         named = (each.month, each.part, each.currency)
         row = rows.setdefault(named, TaxMonth(*named))
         if each.kind == Kind.INVOICE_FINALIZED:
