@@ -6,6 +6,7 @@ from metering.credits.models import CreditEntry, CreditGrant
 from metering.ingest.models import Batch, EventCorrection, EventIdentity, Provider, QuarantinedEvent, ServiceTier, UsageEvent
 from metering.invoicing.credit_notes.models import CreditNote, CreditNoteLine, SettledAdjustment
 from metering.invoicing.documents.models import IssuedPdf
+from metering.invoicing.fees.models import AgreedFee, ManualLine, RecurringFee
 from metering.invoicing.lifecycle.models import AcceptedTakeBack
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.numbering import InvoiceSequence
@@ -47,6 +48,7 @@ from metering.rollups.models import DailyRollup, HourlyRollup, Rerating, Settled
 
 __all__ = [
     "AcceptedTakeBack",
+    "AgreedFee",
     "AgreedPricing",
     "AlertSettings",
     "BalanceCrossing",
@@ -80,6 +82,7 @@ __all__ = [
     "LanguageModel",
     "LimitAccount",
     "LockedPeriod",
+    "ManualLine",
     "Notice",
     "Notification",
     "Payment",
@@ -89,6 +92,7 @@ __all__ = [
     "PriceVersion",
     "Provider",
     "QuarantinedEvent",
+    "RecurringFee",
     "Refund",
     "RefusedRequests",
     "ReopenedAmount",

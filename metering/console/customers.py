@@ -17,6 +17,7 @@ from unfold.decorators import action, display
 from unfold.views import ChangeList
 
 from metering.console import figures
+from metering.console.money.fees import FeesOfAWorkspace
 from metering.console.money.terms import MoneyOfAWorkspace
 from metering.console.money.workspace import billing_mode_label, money_facts
 from metering.periods import month_of
@@ -47,7 +48,7 @@ def with_figures(workspaces: list[Workspace]) -> list[Workspace]:
     return workspaces
 
 
-class WorkspaceWithFiguresAdmin(MoneyOfAWorkspace, WorkspaceAdmin):
+class WorkspaceWithFiguresAdmin(MoneyOfAWorkspace, FeesOfAWorkspace, WorkspaceAdmin):
     list_display = ("name", "public_id", "kind", "spend_this_month", "keys", "events", "created_at")
     list_display_links = ("name",)
     readonly_fields = (*WorkspaceAdmin.readonly_fields, "spend_this_month")
@@ -56,7 +57,7 @@ class WorkspaceWithFiguresAdmin(MoneyOfAWorkspace, WorkspaceAdmin):
         "create_key",
         "invite_member",
         # As many as leave the workspace's name its place in the heading.
-        {"title": "Billing", "items": ["billing_terms", "grant_credit", "pay_out"]},
+        {"title": "Billing", "items": ["billing_terms", "set_fee", "add_line", "grant_credit", "pay_out"]},
         {"title": "Limits", "items": ["allowed_models", "create_budget", "budgets"]},
         {"title": "Go to", "items": ["usage_events", "invoices", "payments", "credits"]},
     )

@@ -87,12 +87,12 @@ def taxes_json(invoice: Invoice | InvoicePreview) -> list[dict[str, str]]:
 
 def line_json(line: InvoiceLine) -> dict[str, Any]:
     period = {"period_start": instant_text(line.period_start), "period_end": instant_text(line.period_end)}
-    return {"id": line.public_id, **common_json(line), **period, "price_id": line.price or None}
+    return {"id": line.public_id, **common_json(line), **period, "price_id": line.price if line.component else None}
 
 
 def preview_line_json(line: DraftLine) -> dict[str, Any]:
     period = {"period_start": instant_text(line.period.start), "period_end": instant_text(line.period.end)}
-    return {"id": None, **common_json(line), **period, "price_id": line.price or None}
+    return {"id": None, **common_json(line), **period, "price_id": line.price if line.component else None}
 
 
 def common_json(line: InvoiceLine | DraftLine) -> dict[str, Any]:

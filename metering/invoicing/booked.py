@@ -16,6 +16,8 @@ REVENUE = {
     InvoiceLine.Kind.ADJUSTMENT: JournalAccount.REVENUE_ADJUSTMENT,
     InvoiceLine.Kind.DISCOUNT: JournalAccount.DISCOUNT,
     InvoiceLine.Kind.MINIMUM: JournalAccount.REVENUE_MINIMUM,
+    InvoiceLine.Kind.FEE: JournalAccount.REVENUE_FEES,
+    InvoiceLine.Kind.MANUAL: JournalAccount.REVENUE_ONE_OFF,
 }
 
 

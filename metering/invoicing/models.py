@@ -185,6 +185,8 @@ class InvoiceLine(models.Model):
         ADJUSTMENT = "adjustment", "Adjustment"
         DISCOUNT = "discount", "Discount"
         MINIMUM = "minimum", "Minimum commitment"
+        FEE = "fee", "Recurring fee"
+        MANUAL = "manual", "One-off"
 
     id = models.BigAutoField(primary_key=True)
     public_id = models.CharField(max_length=32, unique=True, default=line_id, editable=False)
@@ -196,7 +198,7 @@ class InvoiceLine(models.Model):
     model = models.CharField(max_length=300)
     language_model = models.ForeignKey(LanguageModel, on_delete=models.PROTECT, null=True, related_name="+")
     service_tier = models.CharField(max_length=64)
-    # One of the components' NAMES; empty where no tokens are billed: discount and minimum have quantity 1
+    # One of the components' NAMES; empty where no tokens are billed: all others have quantity 1
     component = models.CharField(max_length=16)
     # tokens
     quantity = models.BigIntegerField()
@@ -206,7 +208,7 @@ class InvoiceLine(models.Model):
     # The period whose usage it bills: on an adjustment an earlier one than the invoice's.
     period_start = models.DateTimeField()
     period_end = models.DateTimeField()
-    # The price version's public id.
+    # The public id of the price version, or of the fee or manual line that it bills; empty on a discount and a minimum.
     price = models.CharField(max_length=32)
 
     class Meta:

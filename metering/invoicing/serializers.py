@@ -52,9 +52,12 @@ class LineEventsQuery(CursorQuery):
 
 class InvoiceLineSerializer(serializers.Serializer[Any]):
     id = serializers.CharField(allow_null=True, help_text="null in the preview of the running month.")
-    kind = serializers.ChoiceField(choices=InvoiceLine.Kind.values, help_text="`adjustment` bills an earlier month.")
+    kind = serializers.ChoiceField(
+        choices=InvoiceLine.Kind.values,
+        help_text="`adjustment` bills an earlier month; `fee` recurs, and `manual` was added by hand.",
+    )
     description = serializers.CharField()
-    model = serializers.CharField(allow_null=True, help_text="null, as what follows, on a discount and a minimum commitment.")
+    model = serializers.CharField(allow_null=True, help_text="null, as what follows, on whatever bills no tokens.")
     service_tier = serializers.CharField(allow_null=True)
     component = serializers.ChoiceField(choices=NAMES, allow_null=True, help_text="`input` is the uncached input.")
     quantity = serializers.IntegerField(help_text="Tokens; below zero where an adjustment takes them back. Else 1.")

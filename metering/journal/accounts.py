@@ -36,6 +36,8 @@ class JournalAccount(StrEnum):
     REVENUE_USAGE = "revenue_usage"
     REVENUE_ADJUSTMENT = "revenue_adjustment"
     REVENUE_MINIMUM = "revenue_minimum"
+    REVENUE_FEES = "revenue_fees"
+    REVENUE_ONE_OFF = "revenue_one_off"
     DISCOUNT = "discount"
     BREAKAGE = "breakage"
     PROMOTIONS_GIVEN = "promotions_given"
@@ -82,6 +84,8 @@ CHART: dict[JournalAccount, AccountRule] = {
     _A.REVENUE_USAGE: AccountRule(_T.INCOME, "Revenue: usage"),
     _A.REVENUE_ADJUSTMENT: AccountRule(_T.INCOME, "Revenue: adjustments of earlier months"),
     _A.REVENUE_MINIMUM: AccountRule(_T.INCOME, "Revenue: minimum commitments"),
+    _A.REVENUE_FEES: AccountRule(_T.INCOME, "Revenue: recurring fees"),
+    _A.REVENUE_ONE_OFF: AccountRule(_T.INCOME, "Revenue: manual lines"),
     _A.DISCOUNT: AccountRule(_T.INCOME, "Discounts"),
     _A.BREAKAGE: AccountRule(_T.INCOME, "Breakage (bought credit that expired)"),
     _A.PROMOTIONS_GIVEN: AccountRule(_T.EXPENSE, "Promotional credit given"),

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 
 from metering import dollars
 from metering.console import figures
+from metering.console.money.fees import fees_in_words
 from metering.console.money.receivables import condition, invoices_url
 from metering.console.money.terms import pricing_in_words
 from metering.invoicing.composing.taxes import tax_label
@@ -46,6 +47,7 @@ def money_facts(workspace: Workspace, now: datetime) -> list[Fact]:
     return [
         ("Pays", format_html("{}", PAYS[BillingTerms.Mode(terms.mode)])),
         ("Terms", _linked(terms_in_short(terms), ("change", _act("billing_terms", workspace)))),
+        ("Fees", _fees(workspace)),
         ("Balance", _linked(balance_in_words(balance), ("statement", _statement(workspace)))),
         ("Credits left", _credits(workspace, balance)),
         ("Owed", _owed(workspace, now)),
@@ -78,6 +80,11 @@ def balance_in_words(balance: Balance) -> str:
     if not balance.credits:
         return f"no credit, {used}"
     return f"{dollars.usd_text(balance.left)}: {dollars.usd_text(balance.credits)} of credit less {used}"
+
+
+def _fees(workspace: Workspace) -> SafeString:
+    acts = ("set a fee", _act("set_fee", workspace)), ("add a line", _act("add_line", workspace))
+    return _linked(fees_in_words(workspace), *acts)
 
 
 def _credits(workspace: Workspace, balance: Balance) -> SafeString:

@@ -9,15 +9,16 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from metering.console.reports.parts import Cells, FinanceReport, ReportFile, Table, amount_cell, day_field, in_total
+from metering.console.reports.parts import Cells, FinanceReport, ReportFile, Table, amount_cell, in_total
 from metering.reports.ageing import BANDS, CSV_COLUMNS, AgeingRow, ageing, ageing_rows
+from workspaces.console.kit import fields
 
 INTRO = "What was not paid at the end of a day, by how long it was overdue. It adds up to what the journal calls receivable."
 NOTE = "Acts of later days do not change it. Below zero is money whose value date is before its invoice."
 
 
 class AgeingForm(forms.Form):
-    day = day_field("at the end of (UTC)")
+    day = fields.day_field("at the end of (UTC)")
 
 
 def _today() -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -15,17 +14,15 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.text import capfirst
 from unfold.admin import ModelAdmin
-from unfold.widgets import UnfoldAdminSingleDateWidget
 
 from metering.console import figures
 from metering.invoicing.documents.pdf import pdf_response
 from metering.periods import period_of_days
 from metering.usage.exports import csv_download
 from omixa_billing.api.errors import InvalidParameter
-from omixa_billing.instants import FIRST_INSTANT, LAST_INSTANT
 from workspaces import audit
+from workspaces.console.kit import fields
 from workspaces.console.kit.base import actor_of
 from workspaces.downloads import console_download
 
@@ -106,20 +103,11 @@ class FinanceReport:
         return TemplateResponse(request, "console/reports/report.html", context)
 
 
-def day_field(label: str) -> forms.DateField:
-    return forms.DateField(label=capfirst(label), widget=UnfoldAdminSingleDateWidget(), validators=[_check_day])
-
-
-def _check_day(day: date) -> None:
-    if not FIRST_INSTANT.year <= day.year < LAST_INSTANT.year:
-        raise forms.ValidationError("Choose a day between the years 1970 and 2199.")
-
-
 class DaysForm(forms.Form):
     """Whole days; `period` is all of them."""
 
-    first_day = day_field("from (UTC)")
-    last_day = day_field("to (UTC)")
+    first_day = fields.day_field("from (UTC)")
+    last_day = fields.day_field("to (UTC)")
 
     def clean(self) -> dict[str, Any]:
         asked = self.cleaned_data

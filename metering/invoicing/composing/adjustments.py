@@ -9,10 +9,15 @@ reissue; the rest is for later invoices, in both directions, and they never take
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+from typing import TypeVar
 
 from metering.invoicing.composing.books import Books
 from metering.invoicing.composing.lines import Quantities
 from metering.periods import Period
+
+# Tokens, or exact USD of a fee.
+Number = TypeVar("Number", int, Decimal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,8 @@ def not_yet_billed(books: Books, period: Period, since: datetime | None = None) 
     its own month and those before it, unless it comes to too little to be issued. What lies before `since` is taken as
     billed elsewhere.
     """
-    start = max((at for at in (since, end_of_earlier_drafts(books, period)) if at is not None), default=None)
+    starts = (books.start, since, end_of_earlier_drafts(books, period))
+    start = max((at for at in starts if at is not None), default=None)
 
     def of_months(quantities: Quantities, end: datetime = period.end) -> Quantities:
         return {key: tokens for key, tokens in quantities.items() if key.month < end and (start is None or key.month >= start)}
@@ -48,7 +54,7 @@ def not_yet_billed(books: Books, period: Period, since: datetime | None = None) 
     return Unbilled({key: tokens for key, tokens in left.items() if tokens}, used, start, waits, waiting)
 
 
-def still_used(waits: int, used: int) -> int:
+def still_used(waits: Number, used: Number) -> Number:
     """What a void invoice took back waits as it is: a reissue takes it back again."""
     return min(waits, used) if waits > 0 else waits
 

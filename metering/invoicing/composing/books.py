@@ -17,6 +17,8 @@ from metering.credits.ledger import Remaining
 from metering.invoicing.composing.charged_taxes import ChargedTaxes
 from metering.invoicing.composing.lines import LineKey, Quantities
 from metering.invoicing.composing.taxes import TaxShare
+from metering.invoicing.fees.models import ManualLine
+from metering.invoicing.fees.proration import FeeHistory
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms
 from metering.money import WIDE
@@ -52,10 +54,10 @@ class BookedInvoice:
 
 @dataclass(slots=True)
 class Billed:
-    """What invoices say of each month: tokens, exact USD of discounts and minimums, and which invoices they are."""
+    """What invoices say of each month: tokens, exact USD of other lines by kind and id, and which invoices they are."""
 
     tokens: Quantities = field(default_factory=dict)
-    charges: dict[tuple[datetime, str], Decimal] = field(default_factory=dict)
+    charges: dict[tuple[datetime, str, str], Decimal] = field(default_factory=dict)
     invoices: dict[datetime, set[int]] = field(default_factory=lambda: defaultdict(set))
 
     def add(self, key: LineKey, kind: str, tokens: int, amount: Decimal, invoice: int) -> None:
@@ -63,7 +65,8 @@ class Billed:
         if kind in BILLS_TOKENS:
             self.tokens[key] = self.tokens.get(key, 0) + tokens
         else:
-            self.charges[key.month, kind] = WIDE.add(self.charges.get((key.month, kind), NOTHING), amount)
+            charge = (key.month, kind, key.price)
+            self.charges[charge] = WIDE.add(self.charges.get(charge, NOTHING), amount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,8 @@ class Books:
     terms: BillingTerms
     taxes: tuple[TaxShare, ...]
     pricing: Sequence[AgreedPricing]
+    fees: Sequence[FeeHistory]
+    manual_lines: Sequence[ManualLine]
     # Those of all months, by month and age.
     invoices: Sequence[BookedInvoice]
     start: datetime | None

@@ -10,9 +10,10 @@ from django.conf import settings
 
 from metering.credits.ledger import AFTER_TAX, BEFORE_TAX, Remaining, Use, drawn, remaining_after
 from metering.invoicing.composing.adjustments import not_yet_billed
-from metering.invoicing.composing.books import Books
+from metering.invoicing.composing.books import BILLS_TOKENS, Books
 from metering.invoicing.composing.credit_uses import draw_by_month, pays_for
 from metering.invoicing.composing.discounts_and_minimums import Agreed, agreed_json, discount_and_minimum_lines
+from metering.invoicing.composing.fee_lines import fee_lines
 from metering.invoicing.composing.lines import DraftLine, draft_lines
 from metering.invoicing.composing.read import read_books
 from metering.invoicing.composing.taxes import MonthPart, Tax, lowered, taxed
@@ -169,13 +170,16 @@ def lines_and_terms(
     unbilled = not_yet_billed(books, period, since)
     others, agreed = discount_and_minimum_lines(books, unbilled, period)
     usage = draft_lines(unbilled.left, period, books.prices, books.models)
-    lines = sorted([*usage, *others], key=lambda line: (is_adjustment(line, period), line.period.start, line.kind in CHARGES))
+    fees = fee_lines(books, unbilled.start, period)
+    lines = sorted(
+        [*usage, *others, *fees], key=lambda line: (is_adjustment(line, period), line.period.start, line.kind in CHARGES)
+    )
     earlier = {line.period.start for line in lines if line.period.start < period.start}
     issued = {each.month for each in books.invoices if each.status != Invoice.Status.DRAFT}
     return lines, agreed, sorted(earlier - issued)
 
 
-CHARGES = (InvoiceLine.Kind.DISCOUNT, InvoiceLine.Kind.MINIMUM)
+CHARGES = tuple(kind for kind in InvoiceLine.Kind if kind not in BILLS_TOKENS)
 
 
 def parts_of(

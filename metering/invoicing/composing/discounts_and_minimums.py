@@ -14,6 +14,7 @@ from typing import Any
 
 from metering.invoicing.composing.adjustments import Unbilled
 from metering.invoicing.composing.books import BookedInvoice, Books
+from metering.invoicing.composing.fee_lines import months_with_fees
 from metering.invoicing.composing.lines import DraftLine, LineKey, Quantities, amount_of
 from metering.invoicing.composing.taxes import Tax, TaxShare, rates_from
 from metering.invoicing.models import Invoice, InvoiceLine
@@ -53,7 +54,10 @@ def discount_and_minimum_lines(
     usage, waits, waiting = (usage_by_month(each, books) for each in (unbilled.used, unbilled.waits, unbilled.waiting))
     start = unbilled.start
     invoiced = {month for month in (*books.billed.invoices, *books.waiting.invoices) if start is None or month >= start}
-    looked_at = {*usage, *invoiced, *committed_months(books.pricing, start, period), period.start}
+    with_fees = {
+        each for each in months_with_fees(books.fees, books.manual_lines, period.end) if start is None or each >= start
+    }
+    looked_at = {*usage, *invoiced, *with_fees, *committed_months(books.pricing, start, period), period.start}
     agreed = {month: agreed_for(month, books, period) for month in sorted(looked_at) if month < period.end}
     lines = []
     for month, what in agreed.items():
@@ -61,7 +65,7 @@ def discount_and_minimum_lines(
         if month in books.waiting.invoices and month < period.start:
             should = less(should, waiting_charges(books, month, waits.get(month), waiting.get(month), what))
         for kind in KINDS:
-            missing = WIDE.subtract(should[kind], books.billed.charges.get((month, kind), NOTHING))
+            missing = WIDE.subtract(should[kind], books.billed.charges.get((month, kind, ""), NOTHING))
             if missing:
                 lines.append(line(kind, month, missing, what, period))
     return lines, agreed
@@ -79,7 +83,7 @@ def waiting_charges(
     books: Books, month: datetime, waits: MonthUsage | None, waiting: MonthUsage | None, what: Agreed
 ) -> Charges:
     """What a void invoice says of its month's discount and minimum, moved by what became of its usage since."""
-    said = {kind: books.waiting.charges.get((month, kind), NOTHING) for kind in KINDS}
+    said = {kind: books.waiting.charges.get((month, kind, ""), NOTHING) for kind in KINDS}
     moved = less(charges_on(waiting, what), charges_on(waits, what))
     return {kind: WIDE.add(said[kind], moved[kind]) for kind in KINDS}
 

@@ -34,7 +34,7 @@ class LedgerMismatch(Exception):
 class LineKey(NamedTuple):
     """What is billed once: a month's tokens of one component under one price version.
 
-    A discount's and a minimum's have only a month: model 0 and empty texts.
+    A discount's and a minimum's have only a month: model 0 and empty texts. A fee's and a manual line's have its id as `price`.
     """
 
     month: datetime

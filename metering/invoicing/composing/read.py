@@ -18,6 +18,9 @@ from metering.invoicing.composing.books import Billed, BookedInvoice, Books, wai
 from metering.invoicing.composing.charged_taxes import ChargedTaxes
 from metering.invoicing.composing.lines import LineKey, Quantities, prices_of, used_by_workspace
 from metering.invoicing.credit_notes.models import CreditNote, CreditNoteLine, SettledAdjustment
+from metering.invoicing.fees.agreed import fees_by_workspace, manual_lines_by_workspace
+from metering.invoicing.fees.models import ManualLine
+from metering.invoicing.fees.proration import FeeHistory
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.terms.in_force import pricing_by_workspace, tax_rates_of, terms_by_workspace
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms
@@ -45,21 +48,32 @@ class Basis:
     workspaces: Sequence[Workspace]
     terms: Mapping[int, BillingTerms]
     pricing: Mapping[int, Sequence[AgreedPricing]]
+    fees: Mapping[int, Sequence[FeeHistory]]
+    manual_lines: Mapping[int, Sequence[ManualLine]]
     invoices: Mapping[int, Sequence[BookedInvoice]]
 
     def fingerprint(self, workspace_id: int) -> str:
-        """Another one where months may be billed otherwise than they were: an invoice more, a void, another minimum."""
+        """Another one where months may be billed otherwise than they were: an invoice more, a void, another minimum or fee."""
         final = [each for each in self.invoices[workspace_id] if each.status != Invoice.Status.DRAFT]
         invoices = [(each.id, each.stands, str(each.reissued_at)) for each in final]
         agreed = [
             (str(each.effective_from), str(each.discount_percent), str(each.minimum_commitment))
             for each in self.pricing[workspace_id]
         ]
-        return hashlib.sha256(json.dumps([invoices, agreed]).encode()).hexdigest()
+        fees = [str(each) for each in self.fees[workspace_id]]
+        by_hand = [each.public_id for each in self.manual_lines[workspace_id]]
+        return hashlib.sha256(json.dumps([invoices, agreed, fees, by_hand]).encode()).hexdigest()
 
 
 def read_basis(workspaces: Sequence[Workspace]) -> Basis:
-    return Basis(workspaces, terms_by_workspace(workspaces), pricing_by_workspace(workspaces), booked_by_workspace(workspaces))
+    return Basis(
+        workspaces,
+        terms_by_workspace(workspaces),
+        pricing_by_workspace(workspaces),
+        fees_by_workspace(workspaces),
+        manual_lines_by_workspace(workspaces),
+        booked_by_workspace(workspaces),
+    )
 
 
 def books_on(
@@ -78,6 +92,8 @@ def books_on(
             terms=terms[each.pk],
             taxes=tax_rates_of(terms[each.pk]),
             pricing=basis.pricing[each.pk],
+            fees=basis.fees[each.pk],
+            manual_lines=basis.manual_lines[each.pk],
             invoices=invoices[each.pk],
             start=start,
             end=end,

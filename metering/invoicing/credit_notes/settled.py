@@ -17,6 +17,8 @@ from metering.periods import month_of
 
 NOTHING = Decimal("0.00")
 OF_TOKENS = (InvoiceLine.Kind.USAGE, InvoiceLine.Kind.ADJUSTMENT)
+# Fees and manual lines do not follow usage, and wait for their next invoice.
+CHARGED_ON_USAGE = (InvoiceLine.Kind.DISCOUNT, InvoiceLine.Kind.MINIMUM)
 ItemKey = tuple[int, str, str, str]
 
 
@@ -44,7 +46,7 @@ def pending_adjustment(invoice: Invoice, items: Collection[ItemKey] | None = Non
         chosen, some = tokens, whole
     if some >= 0 or whole >= 0:
         return None
-    charges = [line for line in lines if line.kind not in OF_TOKENS]
+    charges = [line for line in lines if line.kind in CHARGED_ON_USAGE]
     part = min(WIDE.divide(some, whole), Decimal(1))
     net = -round_to_cents(WIDE.add(some, WIDE.multiply(_sum(charges), part)))
     return PendingAdjustment(chosen, charges, part, net) if net > 0 else None

@@ -124,12 +124,17 @@ def sections(invoice: Invoice, lines: Sequence[PrintedLine]) -> list[Section]:
     found: dict[str, list[Row]] = {}
     for line in lines:
         month = f"{line.period_start:%B %Y}"
-        title = f"Adjustments for {month}" if adjusts(line, invoice) else f"Usage in {month}"
+        title = f"Adjustments for {month}" if adjusts(line, invoice) else section_title(line, month)
         text = line.description.removeprefix(f"{month}: ") if adjusts(line, invoice) else line.description
         quantity = f"{line.quantity:,}" if line.component else ""
         row = Row(text, quantity, line_rate(line), exact_amount(line.amount_exact, places), rounded_amount(line.amount))
         found.setdefault(title, []).append(row)
     return [Section(title, rows) for title, rows in found.items()]
+
+
+def section_title(line: PrintedLine, month: str) -> str:
+    by_hand = line.kind in (InvoiceLine.Kind.FEE, InvoiceLine.Kind.MANUAL)
+    return f"Fees and other items in {month}" if by_hand else f"Usage in {month}"
 
 
 def due_when_issued(invoice: Invoice) -> Decimal:

@@ -11,6 +11,7 @@ from django.db import transaction
 from metering.invoicing.allowed import check_month_ended
 from metering.invoicing.composing.compose import compose
 from metering.invoicing.composing.read import books_by_workspace
+from metering.invoicing.fees.models import ManualLine, RecurringFee
 from metering.invoicing.lifecycle.draft import Draft, write_drafts
 from metering.invoicing.lifecycle.freeze import freeze_all
 from metering.invoicing.lifecycle.hold_reasons import hold_reasons, warnings_by_workspace
@@ -161,14 +162,19 @@ def _refresh_later_drafts(workspaces: Iterable[Workspace], period: Period) -> No
 
 
 def billable_workspaces(period: Period) -> list[Workspace]:
-    """Workspaces that ever used anything billable up to the month's end, have an invoice for the month, or a minimum."""
+    """Workspaces that ever used anything billable up to the month's end, have an invoice for the month, a minimum,
+    a fee, or a manual line.
+    """
     used = DailyRollup.objects.filter(day__lt=period.end, price_id__gt=0)
     invoiced = Invoice.objects.filter(period_start=period.start)
+    with_fees = RecurringFee.objects.filter(agreed__effective_from__lt=period.end)
+    with_lines = ManualLine.objects.filter(month__lte=period.start)
     committed = AgreedPricing.objects.filter(minimum_commitment__isnull=False, effective_from__lte=period.start)
     # Each is one question that names no row of another table, so that a cluster can carry it out. PostgreSQL looks into the
-    # rollups once for each workspace: an OR of the three, or a DISTINCT in them, would make it read all of them.
+    # rollups once for each workspace: an OR of them, or a DISTINCT in them, would make it read all of them.
     billed = Workspace.objects.filter(sandbox=False)
     found = [
-        billed.filter(pk__in=each.order_by().values_list("workspace_id", flat=True)) for each in (used, invoiced, committed)
+        billed.filter(pk__in=each.order_by().values_list("workspace_id", flat=True))
+        for each in (used, invoiced, committed, with_fees, with_lines)
     ]
     return list(found[0].union(*found[1:]).order_by("pk"))

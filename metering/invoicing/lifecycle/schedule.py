@@ -20,10 +20,10 @@ from workspaces.models import Workspace
 log = structlog.get_logger(__name__)
 ACTOR = "metering.close_due_months"
 
-# Per workspace: every ended month that has a draft, every one with usage, priced or not yet, or a minimum commitment after its
-# last finalized one, and the last ended month in any case, for what arrived late. What arrives for a month before the last
-# finalized one is an adjustment of a later invoice, unless a draft holds it. A voided month waits for a person, who makes a
-# draft of it.
+# Per workspace: every ended month that has a draft, every one with usage, priced or not yet, a minimum commitment, a fee or a
+# manual line after its last finalized one, and the last ended month in any case, for what arrived late. What arrives for a
+# month before the last finalized one is an adjustment of a later invoice, unless a draft holds it. A voided month waits for a
+# person, who makes a draft of it.
 DUE_MONTHS = """
 WITH last_finalized AS (
     SELECT workspace_id, max(period_start) AS month FROM metering_invoice
@@ -35,6 +35,13 @@ WITH last_finalized AS (
     SELECT workspace_id, effective_from, minimum_commitment,
            lead(effective_from) OVER (PARTITION BY workspace_id ORDER BY effective_from) AS succeeded_at
     FROM metering_agreedpricing WHERE true {of_workspace}
+), charged AS (
+    SELECT workspace_id, effective_from, monthly,
+           least(ends_at, lead(effective_from) OVER (PARTITION BY fee_id ORDER BY effective_from)) AS ended_at
+    FROM metering_agreedfee JOIN metering_recurringfee fee ON fee.id = fee_id
+    WHERE effective_from < %(running)s {of_workspace}
+), added AS (
+    SELECT workspace_id, month FROM metering_manualline WHERE month < %(running)s {of_workspace}
 ), ended AS (
     SELECT workspace_id, month FROM used UNION SELECT DISTINCT workspace_id, %(last)s::timestamptz FROM used
     UNION
@@ -42,6 +49,15 @@ WITH last_finalized AS (
         effective_from AT TIME ZONE 'UTC',
         least(%(last)s::timestamptz, succeeded_at - interval '1 day') AT TIME ZONE 'UTC', '1 month') AT TIME ZONE 'UTC'
     FROM agreed WHERE minimum_commitment IS NOT NULL
+    UNION
+    SELECT workspace_id, generate_series(
+        date_trunc('month', effective_from AT TIME ZONE 'UTC'),
+        least(%(last)s::timestamptz, ended_at - interval '1 day') AT TIME ZONE 'UTC', '1 month') AT TIME ZONE 'UTC'
+    FROM charged WHERE monthly > 0
+    UNION
+    SELECT DISTINCT workspace_id, %(last)s::timestamptz FROM charged
+    UNION
+    SELECT workspace_id, month FROM added UNION SELECT DISTINCT workspace_id, %(last)s::timestamptz FROM added
 ), due AS (
     SELECT ended.workspace_id, ended.month FROM ended LEFT JOIN last_finalized f ON f.workspace_id = ended.workspace_id
     WHERE (f.month IS NULL OR ended.month > f.month) AND NOT EXISTS (

@@ -11,6 +11,7 @@ from typing import Any
 from metering.invoicing.composing.books import Books
 from metering.invoicing.composing.compose import lines_and_terms
 from metering.invoicing.composing.discounts_and_minimums import committed_months
+from metering.invoicing.composing.fee_lines import months_with_fees
 from metering.invoicing.composing.lines import LineKey, Quantities, used
 from metering.invoicing.composing.read import Basis, books_on, read_basis
 from metering.invoicing.models import Invoice
@@ -41,7 +42,8 @@ def months_to_close(books: Books, now: datetime) -> list[Period]:
     last = max((each.month for each in books.invoices if each.stands), default=None)
     void = {each.month for each in books.invoices if each.status == Invoice.Status.VOID}
     ended = {key.month for key in books.used} | {*committed_months(books.pricing, books.start, running)}
-    ended |= {previous_month(running).start} if books.used else set()
+    ended |= months_with_fees(books.fees, books.manual_lines, running.start)
+    ended |= {previous_month(running).start} if books.used or books.fees or books.manual_lines else set()
     due = {month for month in ended - void if last is None or month > last}
     due |= {each.month for each in books.invoices if each.status == Invoice.Status.DRAFT}
     return [month_of(month) for month in sorted(due) if month < running.start]

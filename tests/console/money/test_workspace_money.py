@@ -35,6 +35,7 @@ def test_a_new_customer_owes_nothing_and_has_nothing(console: Client, acme: Work
     assert facts(console, acme) == {
         "Pays": "postpaid: invoiced every month",
         "Terms": "list prices, no tax, due after 14 days",
+        "Fees": "none",
         "Balance": "no credit, $0.00 used, not invoiced yet",
         "Credits left": "none",
         "Owed": "nothing",
@@ -78,6 +79,7 @@ def test_everything_that_can_be_so_is_said(console: Client, acme: Workspace, use
     assert facts(console, acme) == {
         "Pays": "prepaid: from its credit, and its live keys stop when that is used up",
         "Terms": "from 2026-12 on 12.5 % and at least $500.00, VAT 19 %, due after 30 days",
+        "Fees": "none",
         "Balance": "$210.00: $225.00 of credit less $15.00 used, not invoiced yet",
         "Credits left": "$25.00 promotional, $200.00 purchased",
         "Owed": "$150.00 on 1 invoice",

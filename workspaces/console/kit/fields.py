@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django import forms
@@ -22,6 +22,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
+from omixa_billing.instants import FIRST_INSTANT, LAST_INSTANT
 from workspaces.console.kit.widgets import FoundRow, FoundRows
 from workspaces.keys.allowed_models import lines_of_models, models_of_lines
 from workspaces.keys.credentials import GRACES
@@ -106,6 +107,22 @@ def instant_field(label: str, help_text: str = "", required: bool = True) -> for
     return forms.SplitDateTimeField(
         label=capfirst(label), help_text=help_text, required=required, widget=UnfoldAdminSplitDateTimeWidget()
     )
+
+
+def day_field(label: str, help_text: str = "", required: bool = True) -> forms.DateField:
+    """Between the years that usage is accepted from."""
+    return forms.DateField(
+        label=capfirst(label),
+        help_text=help_text,
+        required=required,
+        widget=UnfoldAdminSingleDateWidget(),
+        validators=[_check_day],
+    )
+
+
+def _check_day(day: date) -> None:
+    if not FIRST_INSTANT.year <= day.year < LAST_INSTANT.year:
+        raise forms.ValidationError("Choose a day between the years 1970 and 2199.")
 
 
 def workspace(required: bool = True, help_text: str = "") -> forms.ModelChoiceField:

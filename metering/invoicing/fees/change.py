@@ -1,0 +1,113 @@
+"""Agreeing on a fee, and adding a line by hand: checked in one place, and on the audit trail.
+
+Invoices that are finalized keep what they print. What changes of their months is on the next invoice.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+
+from metering.invoicing.fees.models import AgreedFee, ManualLine, RecurringFee
+from metering.limits.changed import note_change
+from metering.money import ONE_CENT, WIDE, cents_text
+from metering.periods import Period, floor_day
+from omixa_billing.api.errors import InvalidParameter
+from workspaces import audit
+from workspaces.locks import lock_workspace
+from workspaces.models import Workspace
+
+MOST = Decimal("1000000000.00")
+MOST_SEATS = 1_000_000
+
+
+@transaction.atomic
+def set_fee(
+    workspace: Workspace,
+    name: str,
+    monthly: Decimal,
+    seats: int | None,
+    effective_from: datetime,
+    ends_at: datetime | None,
+    actor: str,
+    now: datetime,
+) -> AgreedFee:
+    """The fee of this name costs `monthly`, for each of the `seats` if there are any, from one day until before another.
+
+    What was agreed from an earlier day on holds until then; what was agreed from the same day on is replaced, and what
+    begins later still begins. 0.00 ends it. Raises InvalidParameter.
+    """
+    held = lock_workspace(workspace.pk)
+    _check_invoiced(held)
+    name = _checked_text(name, "name", 100)
+    _check_cents(monthly, "monthly")
+    if monthly < 0:
+        raise InvalidParameter("A fee is not below zero: a manual line gives something back.", param="monthly")
+    if seats is not None and not 0 <= seats <= MOST_SEATS:
+        raise InvalidParameter(f"The number of seats is from 0 to {MOST_SEATS:,}.", param="seats")
+    _check_day(effective_from, "from")
+    if ends_at is not None:
+        _check_day(ends_at, "until")
+        if ends_at <= effective_from:
+            raise InvalidParameter("A fee ends after the day it begins.", param="until")
+    fee, _ = RecurringFee.objects.get_or_create(workspace=held, name=name)
+    before = AgreedFee.objects.filter(fee=fee, effective_from=effective_from).first()
+    values = {"ends_at": ends_at, "monthly": monthly, "seats": seats}
+    agreed, _ = AgreedFee.objects.update_or_create(fee=fee, effective_from=effective_from, defaults=values)
+    was, is_now = None if before is None else _facts(before), _facts(agreed)
+    if was != is_now:
+        audit.record(actor, "fee.set", fee.public_id, held, now=now, name=name, before=was, after=is_now)
+        note_change(held.pk, now)
+    return agreed
+
+
+@transaction.atomic
+def add_line(workspace: Workspace, month: Period, amount: Decimal, text: str, actor: str, now: datetime) -> ManualLine:
+    """Bills `amount` once as the month's, or gives it back if it is below zero; it is taxed as the month is.
+
+    Raises InvalidParameter.
+    """
+    held = lock_workspace(workspace.pk)
+    _check_invoiced(held)
+    text = _checked_text(text, "text", 300)
+    _check_cents(amount, "amount")
+    if not amount:
+        raise InvalidParameter("A line comes to at least a cent, above or below zero.", param="amount")
+    line = ManualLine.objects.create(workspace=held, month=month.start, text=text, amount=amount, created_at=now)
+    what = {"month": f"{month.start:%Y-%m}", "text": text, "amount": cents_text(amount)}
+    audit.record(actor, "line.added", line.public_id, held, now=now, **what)
+    note_change(held.pk, now)
+    return line
+
+
+def _facts(agreed: AgreedFee) -> dict[str, object]:
+    return {
+        "from": f"{agreed.effective_from:%Y-%m-%d}",
+        "until": None if agreed.ends_at is None else f"{agreed.ends_at:%Y-%m-%d}",
+        "monthly": cents_text(agreed.monthly),
+        "seats": agreed.seats,
+    }
+
+
+def _check_invoiced(workspace: Workspace) -> None:
+    if workspace.sandbox:
+        raise InvalidParameter("A sandbox is never invoiced.", param="workspace")
+
+
+def _checked_text(text: str, param: str, most: int) -> str:
+    found = " ".join(text.split())
+    if not found:
+        raise InvalidParameter(f"Say what the invoice prints: {param} is empty.", param=param)
+    if len(found) > most or not found.isprintable():
+        raise InvalidParameter(f"The {param} has at most {most} printable characters.", param=param)
+    return found
+
+
+def _check_cents(amount: Decimal, param: str) -> None:
+    if not amount.is_finite() or abs(amount) > MOST or amount != amount.quantize(ONE_CENT, context=WIDE):
+        raise InvalidParameter(f"{param.capitalize()} is an amount in whole cents, such as 100.00.", param=param)
+
+
+def _check_day(instant: datetime, param: str) -> None:
+    if instant != floor_day(instant):
+        raise InvalidParameter(f"{param.capitalize()} is the beginning of a day in UTC.", param=param)

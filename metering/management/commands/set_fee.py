@@ -1,0 +1,46 @@
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.utils import timezone
+
+from metering.invoicing.fees.change import set_fee
+from metering.management.amounts import usd
+from metering.management.days import day_in_utc
+from metering.money import cents_text
+from omixa_billing.command_actor import command_actor
+from omixa_billing.commands import JsonCommand
+from workspaces.management.named import workspace_named
+
+
+class Command(JsonCommand):
+    help = "Sets a workspace's recurring fee from a day on. Parts of months are billed by the day."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("workspace", metavar="WORKSPACE")
+        parser.add_argument("--name", required=True, metavar="N", help="as invoices print it, such as Seats")
+        parser.add_argument("--monthly", required=True, metavar="USD", help="whole cents; of one seat, with --seats. 0 ends it")
+        parser.add_argument("--seats", type=int, metavar="N")
+        parser.add_argument("--from", dest="first", required=True, metavar="DATE", help="the first day with it, in UTC")
+        parser.add_argument("--until", metavar="DATE", help="the first day without it; default: it does not end")
+
+    def act(self, **options: Any) -> dict[str, Any]:
+        workspace, until = workspace_named(options["workspace"]), options["until"]
+        agreed = set_fee(
+            workspace,
+            options["name"],
+            usd(options["monthly"], "--monthly"),
+            options["seats"],
+            day_in_utc(options["first"], "--from"),
+            None if until is None else day_in_utc(until, "--until"),
+            command_actor("set_fee"),
+            timezone.now(),
+        )
+        return {
+            "fee_id": agreed.fee.public_id,
+            "workspace_id": workspace.public_id,
+            "name": agreed.fee.name,
+            "monthly": cents_text(agreed.monthly),
+            "seats": agreed.seats,
+            "from": f"{agreed.effective_from:%Y-%m-%d}",
+            "until": None if agreed.ends_at is None else f"{agreed.ends_at:%Y-%m-%d}",
+        }
