@@ -20,11 +20,11 @@ class TaxMonth:
     rate: str
     currency: str
     charged: int = 0
-    taken_back: int = 0
+    reversed: int = 0
 
     @property
     def net(self) -> int:
-        return self.charged - self.taken_back
+        return self.charged - self.reversed
 
 
 def taxes_by_month(period: Period) -> list[TaxMonth]:
@@ -36,11 +36,11 @@ def taxes_by_month(period: Period) -> list[TaxMonth]:
         if each.kind == Kind.INVOICE_FINALIZED:
             row.charged -= each.units
         else:
-            row.taken_back += each.units
+            row.reversed += each.units
     return [rows[named] for named in sorted(rows)]
 
 
-AMOUNTS = ("charged", "taken_back", "net")
+AMOUNTS = ("charged", "reversed", "net")
 CSV_COLUMNS = ["month", "rate", *AMOUNTS, "currency"]
 
 

@@ -36,7 +36,7 @@ def deferred(first: str, last: str) -> list[tuple[str, ...]]:
 
 def taxes(first: str, last: str) -> list[tuple[str, ...]]:
     rows = tax_csv_rows(taxes_by_month(period(first, last)))
-    return [(each["month"][5:], each["rate"], each["charged"], each["taken_back"], each["net"]) for each in rows]
+    return [(each["month"][5:], each["rate"], each["charged"], each["reversed"], each["net"]) for each in rows]
 
 
 def revenue(first: str, last: str) -> list[tuple[str, ...]]:
@@ -80,7 +80,7 @@ def test_credit_that_a_void_invoice_gives_back_was_not_used(acme: Workspace, use
     ]
 
 
-def test_tax_is_charged_and_taken_back_in_the_month_of_the_act(story: Story) -> None:
+def test_tax_is_charged_and_reversed_in_the_month_of_the_act(story: Story) -> None:
     story.more()
     assert taxes("03", "12") == [
         ("08", "19 % VAT", "26.60", "0.00", "26.60"),

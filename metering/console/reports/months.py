@@ -78,11 +78,11 @@ def _deferred(asked: dict[str, Any]) -> list[Table]:
 
 def _taxes(asked: dict[str, Any]) -> list[Table]:
     rows = [
-        [f"{each.month:%Y-%m}", each.rate, *_amounts([each.charged, each.taken_back, each.net], each.currency)]
+        [f"{each.month:%Y-%m}", each.rate, *_amounts([each.charged, each.reversed, each.net], each.currency)]
         for each in taxes.taxes_by_month(asked["period"])
     ]
-    columns = ["Month", "Rate", "#Charged", "#Taken back", "#Net"]
-    note = "Charged by invoices, taken back by voids and credit notes, each in the month of its act."
+    columns = ["Month", "Rate", "#Charged", "#Reversed", "#Net"]
+    note = "Charged by invoices, reversed by voids and credit notes, each in the month of its act."
     return [Table("Tax by rate and month", note, columns, rows, "No tax was charged in these months.")]
 
 
@@ -137,7 +137,7 @@ DEFERRED_REVENUE = FinanceReport(
 TAX = FinanceReport(
     "tax",
     "Tax",
-    "What invoices charged of each rate of tax, and what was taken back of it, by month.",
+    "What invoices charged of each rate of tax, and what was reversed of it, by month.",
     MonthsForm,
     _this_year,
     _taxes,
