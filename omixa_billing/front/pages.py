@@ -27,7 +27,7 @@ KEPT_OF_AN_ANSWER = 256 * 1024  # aiohttp reads on until twice as much is waitin
 LONGEST_HEADER = 64 * 1024
 # The server in front writes these itself.
 NOT_PASSED_BACK = HOP_BY_HOP | {b"server", b"date"}
-LISTENING_AGAIN = 0.1  # seconds between two looks whether they listen
+LISTEN_POLL = 0.1  # seconds between two looks whether they listen
 SESSION = f"{settings.SESSION_COOKIE_NAME}="
 
 
@@ -116,7 +116,7 @@ class Pages:
             except aiohttp.ClientConnectorError:
                 if time.monotonic() > deadline:
                     raise
-            await asyncio.sleep(LISTENING_AGAIN)
+            await asyncio.sleep(LISTEN_POLL)
 
     def _connected(self) -> aiohttp.ClientSession:
         if self._session is None:
