@@ -59,7 +59,7 @@ def authorize(asked: Authorize, gateway: Gateway, now: datetime | None = None) -
 
     Raises InvalidParameter, RequestReused, HoldEnded.
     """
-    about = prepare(asked, gateway, now)
+    about = question_for_database(asked, gateway, now)
     if isinstance(about, dict):
         return about
     return _answered(asked, _called(AUTHORIZE, [*about.parameters, now], now))
@@ -74,7 +74,7 @@ def decided(about: Authorization, verdict: str | dict[str, Any]) -> dict[str, An
     return None if read["verdict"] == STALE else _answered(about.asked, read)
 
 
-def prepare(asked: Authorize, gateway: Gateway, now: datetime | None = None) -> Authorization | dict[str, Any]:
+def question_for_database(asked: Authorize, gateway: Gateway, now: datetime | None = None) -> Authorization | dict[str, Any]:
     """What the database is asked, or the refusal of a key that is none. Raises InvalidParameter."""
     presented = _presented(asked)
     if isinstance(presented, str):

@@ -16,8 +16,8 @@ def announce_invoice(invoice: Invoice, type: str, now: datetime) -> None:
 
 
 def announce_invoices(news: Iterable[tuple[Invoice, str]], now: datetime) -> None:
-    told = list(news)
-    prefetch_related_objects([invoice for invoice, _ in told], "credit_notes")
+    found = list(news)
+    prefetch_related_objects([invoice for invoice, _ in found], "credit_notes")
     announce_all(
-        [News(each.workspace, type, f"{type}:{each.public_id}", invoice_summary_json(each)) for each, type in told], now
+        [News(each.workspace, type, f"{type}:{each.public_id}", invoice_summary_json(each)) for each, type in found], now
     )

@@ -11,14 +11,14 @@ from django.db import Error, connection
 
 from metering.ingest.formats.bodies import decoded
 from metering.ingest.intake.api import REFUSALS
-from metering.limits.authorize import Authorization, decided, prepare
+from metering.limits.authorize import Authorization, decided, question_for_database
 from metering.limits.gateway.requests import Authorize, read_request
 from omixa_billing.api.errors import Refusal
 from workspaces.models import Gateway
 
 log = structlog.get_logger(__name__)
 
-# In one order everywhere: whoever decides about the same workspaces, keys and requests waits for this, and nobody in a circle.
+# In one order everywhere, so that two who decide about the same workspaces, keys and requests never wait in a circle.
 TOGETHER = """
 SELECT number,
        metering_authorize(gateway, key, secret, request_id, hash, asked, hold, model, "user", fixed, per_token, input, output,
@@ -59,7 +59,7 @@ def decide_together(questions: Sequence[Question]) -> list[dict[str, Any] | None
 def _prepared(question: Question) -> Authorization | dict[str, Any] | None:
     try:
         body = decoded(question.body, question.content_encoding)
-        return prepare(read_request(body, Authorize), question.gateway)
+        return question_for_database(read_request(body, Authorize), question.gateway)
     except REFUSALS:
         return None
 
