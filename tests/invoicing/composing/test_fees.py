@@ -16,11 +16,14 @@ from metering.invoicing.models import Invoice
 from metering.journal.models import JournalBalance
 from metering.periods import Period, parse_month
 from metering.reconcile.invoices import invoice_differences
+from metering.rollups.models import SettledUsage
 from omixa_billing.api.errors import InvalidParameter
 from tests.kit.billing import AUGUST, NOVEMBER, OCTOBER, SEPTEMBER, Meter, agree, at, finalized, lines_of, tokens
+from tests.kit.days import fixed_day
 from tests.kit.factories import NOW, make_workspace
 from workspaces.models import APIKey, AuditEntry, Workspace
 
+__all__ = ["fixed_day"]
 pytestmark = pytest.mark.django_db
 OPS = "ops@omixa.example"
 MILLION = tokens(input=1_000_000)  # 1.50 USD
@@ -136,6 +139,7 @@ def test_the_preview_of_the_running_month_shows_its_fees(acme: Workspace) -> Non
     ]
 
 
+@pytest.mark.usefixtures("fixed_day")
 def test_a_fee_of_a_settled_month_that_changes_is_in_the_preview(use: Meter, key: APIKey, acme: Workspace) -> None:
     fee(acme, "31.00", "08-01")
     use(key, "08-10T00:00", usage=MILLION)
@@ -143,6 +147,7 @@ def test_a_fee_of_a_settled_month_that_changes_is_in_the_preview(use: Meter, key
     finalized()
     for _ in range(2):
         assert upcoming(acme, NOW).subtotal == Decimal("31.00")
+    assert SettledUsage.objects.get().until == OCTOBER.start
     fee(acme, "31.00", "08-01", "08-11")
     assert [(each.description, each.amount) for each in upcoming(acme, NOW).lines] == [
         ("August 2026: Platform fee: 31.00 USD for 10 of 31 days", Decimal("-21.00")),
@@ -256,12 +261,13 @@ def test_what_a_void_invoice_billed_waits_for_its_reissue_and_what_changes_flows
     assert invoice_differences() == []
 
 
-def test_a_reissue_bills_no_more_of_a_fee_than_is_left_of_it(acme: Workspace) -> None:
+def test_a_reissue_bills_no_more_of_a_fee_than_is_left_of_it(use: Meter, key: APIKey, acme: Workspace) -> None:
     fee(acme, "30.00", "09-01")
     (september,) = finalized()
     void(september.pk, "wrong address", OPS, NOW)
     fee(acme, "30.00", "09-01", "09-11")
-    assert finalized(OCTOBER, IN_NOVEMBER) == []
+    use(key, "10-02T00:00", usage=tokens(input=20_000_000))
+    assert [each.total for each in finalized(OCTOBER, IN_NOVEMBER)] == [Decimal("30.00")]
     again = reissue(september.pk, OPS, IN_NOVEMBER)
     assert again is not None
     assert texts(again) == [("fee", "Platform fee: 30.00 USD for 10 of 30 days", "10.00")]
