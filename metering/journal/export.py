@@ -4,13 +4,12 @@ What it says of a month depends on that month's entries alone, never on how docu
 the same for ever.
 """
 
-import csv
-import io
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from hashlib import sha256
 from itertools import groupby
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -19,6 +18,7 @@ from metering.journal.accounts import CHART, AccountType, JournalAccount
 from metering.journal.models import JournalEntry
 from metering.money import from_smallest_unit
 from metering.periods import Period
+from metering.usage.exports import csv_lines
 from omixa_billing.instants import instant_text
 
 CSV, BEANCOUNT = "csv", "beancount"
@@ -70,14 +70,17 @@ def journal_rows(period: Period) -> Iterator[Row]:
 
 def csv_text(rows: Iterable[Row]) -> Iterator[str]:
     """Debits and credits in columns of their own, both above zero."""
-    yield _line(HEADER)
+    return csv_lines(HEADER, _csv_rows(rows))
+
+
+def _csv_rows(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
     for public_id, kind, document, happened_at, booked_at, actor, workspace, account, part, currency, units in rows:
         amount = _amount_text(abs(units), currency)
         sides = [amount, ""] if units > 0 else ["", amount]
         what = [f"{happened_at.astimezone(UTC):%Y-%m-%d}", public_id, kind, document, workspace]
         where = [account, settings.JOURNAL_ACCOUNTS.get(account, ""), part, currency]
         when = [instant_text(happened_at) or "", instant_text(booked_at) or ""]
-        yield _line([*what, *where, *sides, *when, actor])
+        yield dict(zip(HEADER, [*what, *where, *sides, *when, actor], strict=True))
 
 
 def beancount_text(rows: Iterable[Row]) -> Iterator[str]:
@@ -122,9 +125,3 @@ def _quoted(text: str | None) -> str:
 def _amount_text(units: int, currency: str) -> str:
     amount: Decimal = from_smallest_unit(units, currency)
     return format(amount, "f")
-
-
-def _line(cells: list[str]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
-    return text.getvalue()

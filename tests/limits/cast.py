@@ -8,7 +8,7 @@ from metering.limits.authorize import authorize
 from metering.limits.budgets.change import set_budget
 from metering.limits.gateway.requests import Authorize
 from metering.limits.models import Budget, BudgetWindow
-from tests.kit.factories import NOW
+from tests.kit.factories import NOW, make_key, make_price, make_workspace
 from workspaces.models import APIKey, Gateway, Workspace
 
 
@@ -16,6 +16,12 @@ def ask(key: APIKey, gateway: Gateway, request_id: str = "req_1", now: datetime 
     """1,000 tokens of input and up to 1,000 of output: 0.011 USD at the price of these tests."""
     wanted = {"model": "codex-mini", "input_tokens": 1000, "max_output_tokens": 1000, "key_id": key.public_id} | asked
     return authorize(Authorize(request_id=request_id, **wanted), gateway, now)
+
+
+def a_key_to_a_dear_model() -> APIKey:
+    """A token of `dear` costs 75 USD as input, and nothing as output."""
+    make_price(model="dear", input="75000000", output="0")
+    return make_key(make_workspace())
 
 
 def a_budget(workspace: Workspace, limit: str, scope: str = "workspace", scope_id: str | None = None, **said: Any) -> Budget:

@@ -15,17 +15,16 @@ from metering.invoicing.terms.models import BillingTerms
 from metering.limits.accounts import ensure_account
 from metering.limits.gateway.together import Question, decide_together
 from metering.limits.models import Hold
-from tests.kit.factories import NOW, make_gateway, make_key, make_price, make_workspace
-from tests.limits.cast import a_budget, kept
+from tests.kit.factories import NOW, make_gateway, make_key, make_workspace
+from tests.limits.cast import a_budget, a_key_to_a_dear_model, kept
 from workspaces.models import APIKey, Gateway
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def key() -> APIKey:
-    make_price(model="dear", input="75000000", output="0")
-    return make_key(make_workspace())
+@pytest.fixture(name="key")
+def an_unlimited_key() -> APIKey:
+    return a_key_to_a_dear_model()
 
 
 def question(gateway: Gateway, request_id: str, **asked: Any) -> Question:

@@ -16,7 +16,7 @@ from metering.limits.budgets.compare import limit_differences
 from metering.limits.models import Hold, LimitAccount, ThresholdCrossing
 from metering.payments.balance.suspension import update_suspension
 from tests.kit.factories import NOW, an_event, make_key, make_price, make_workspace, send
-from tests.limits.cast import a_budget, ask, kept
+from tests.limits.cast import a_budget, a_key_to_a_dear_model, ask, kept
 from workspaces.models import APIKey, Gateway
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -26,8 +26,7 @@ AT_ONCE = 12  # transactions; so many threads stand for any number of requests
 
 @pytest.fixture
 def key() -> APIKey:
-    make_price(model="dear", input="75000000", output="0")
-    return make_key(make_workspace())
+    return a_key_to_a_dear_model()
 
 
 def at_once(act: Callable[[int], Any], times: int) -> list[Any]:

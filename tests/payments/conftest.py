@@ -1,11 +1,14 @@
-"""A payment that takes days."""
+"""A payment that takes days, a clock that stands still, and the journal that is to agree afterwards."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import time_machine
 
 from metering.invoicing.models import Invoice
 from metering.payments.collecting.collect import collect_due
+from metering.reconcile.journal import journal_differences
 from tests.kit.factories import NOW
 from tests.kit.paying import with_method
 from tests.kit.stripe_server import BANK, StripeServer
@@ -19,3 +22,15 @@ def debit(stripe: StripeServer, acme: Workspace, invoice: Invoice) -> dict[str, 
     collect_due(NOW)
     (intent,) = stripe.of("payment_intent")
     return intent
+
+
+@pytest.fixture
+def stopped_clock() -> Iterator[None]:
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+@pytest.fixture
+def journal_agrees(db: None) -> Iterator[None]:
+    yield
+    assert list(journal_differences()) == []

@@ -1,13 +1,11 @@
 """The verbs of finance as commands: one JSON object each, the document that came of it."""
 
 import json
-from collections.abc import Iterator
 from decimal import Decimal
 from io import StringIO
 from typing import Any
 
 import pytest
-import time_machine
 from django.core import mail
 from django.core.management import CommandError, call_command
 
@@ -17,26 +15,13 @@ from metering.payments.mails.sending import send_waiting
 from metering.payments.models import Payment
 from metering.payments.refunds.surplus import keep_surplus_as_credit
 from metering.reconcile.everything import money_differences
-from metering.reconcile.journal import journal_differences
 from tests.kit.billing import Meter, an_invoice
 from tests.kit.factories import NOW
 from tests.kit.paying import with_method
 from tests.kit.stripe_server import StripeServer
 from workspaces.models import AuditEntry, Workspace
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _the_journal_agrees(db: None) -> Iterator[None]:
-    yield
-    assert list(journal_differences()) == []
-
-
-@pytest.fixture(autouse=True)
-def _now() -> Any:
-    with time_machine.travel(NOW, tick=False):
-        yield
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("journal_agrees", "stopped_clock")]
 
 
 def run(name: str, *arguments: str) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def check_invoices(story: Story, ledger: Ledger, closed: list[dict[str, Any]]) -
         (invoice,) = invoices
         assert (invoice["status"], invoice["period_start"]) == ("open", "2026-09-01T00:00:00Z")
         assert invoice["total"] == totals[tenant.workspace_id]
-        check_invoice(ledger, number, invoice)
+        check_invoice(ledger, number, tenant.admin.get(f"/api/v1/invoices/{invoice['id']}"))
 
 
 def check_invoice(ledger: Ledger, number: int, invoice: dict[str, Any]) -> None:

@@ -7,8 +7,7 @@ import pytest
 from django.test import Client
 
 from metering.invoicing.fees.models import AgreedFee, ManualLine
-from tests.console.money.test_money import submit
-from tests.console.money.test_workspace_money import facts
+from tests.kit.operator import facts_about_money, send_form
 from workspaces.models import AuditEntry, Workspace
 
 pytestmark = pytest.mark.django_db
@@ -20,11 +19,11 @@ def url(workspace: Workspace, act: str) -> str:
 
 def test_a_fee_is_set_and_changed_and_the_page_says_what_was_agreed(console: Client, acme: Workspace) -> None:
     seats = {"name": "Seats", "monthly": "10.00"}
-    page = submit(console, url(acme, "set-fee"), seats="5", first="2026-09-01", **seats)
+    page = send_form(console, url(acme, "set-fee"), seats="5", first="2026-09-01", **seats)
     assert "“Seats” is set." in page.content.decode()
-    submit(console, url(acme, "set-fee"), seats="8", first="2026-09-15", until="2027-01-01", **seats)
-    submit(console, url(acme, "set-fee"), name="Platform fee", monthly="99.00", first="2026-10-01")
-    assert facts(console, acme)["Fees"] == (
+    send_form(console, url(acme, "set-fee"), seats="8", first="2026-09-15", until="2027-01-01", **seats)
+    send_form(console, url(acme, "set-fee"), name="Platform fee", monthly="99.00", first="2026-10-01")
+    assert facts_about_money(console, acme)["Fees"] == (
         "Platform fee: $99.00 a month from 2026-10-01 on; Seats: 5 at $10.00 a month from 2026-09-01 until 2026-09-15, "
         "8 at $10.00 a month from 2026-09-15 until 2027-01-01"
     )
@@ -61,5 +60,5 @@ def test_a_line_is_added_once_however_often_its_form_is_sent(console: Client, ac
     ],
 )
 def test_what_will_not_do_is_said(console: Client, acme: Workspace, act: str, asked: dict[str, str], words: str) -> None:
-    assert words in submit(console, url(acme, act), **asked).content.decode()
+    assert words in send_form(console, url(acme, act), **asked).content.decode()
     assert (AgreedFee.objects.count(), ManualLine.objects.count()) == (0, 0)

@@ -21,17 +21,11 @@ from metering.payments.mails.sending import send_waiting
 from metering.payments.models import Dispute, Payment, Refund
 from metering.payments.webhooks.models import WebhookEvent
 from tests.kit.factories import NOW
+from tests.kit.operator import send_form
 from tests.kit.stripe_server import StripeServer
 from workspaces.models import AuditEntry, Workspace
 
 pytestmark = pytest.mark.django_db
-
-
-def submit(console: Client, url: str, **asked: Any) -> Any:
-    """Opens the form and sends it."""
-    page = console.get(url)
-    assert page.status_code == 200
-    return console.post(url, asked | {"form_token": page.context["form_token"]}, follow=True)
 
 
 def terms_url(workspace: Workspace) -> str:
@@ -52,7 +46,7 @@ def test_terms_are_saved_and_audited(console: Client, acme: Workspace) -> None:
         "mode": "prepaid",
         "suspend_when_past_due": "on",
     }
-    page = submit(console, terms_url(acme), **asked)
+    page = send_form(console, terms_url(acme), **asked)
     assert "The billing terms are saved." in page.content.decode()
     terms = BillingTerms.objects.get()
     assert (terms.legal_name, terms.recipients, terms.payment_days) == ("Acme GmbH", ["a@b.example", "c@d.example"], 30)
@@ -71,7 +65,7 @@ def test_terms_are_saved_and_audited(console: Client, acme: Workspace) -> None:
 
 def test_line_ends_are_kept_as_one(console: Client, acme: Workspace) -> None:
     usual = {"tax_treatment": "taxed", "discount_percent": "0", "mode": "postpaid"}
-    submit(console, terms_url(acme), address="Street 1\r\n10115 Berlin\rGermany", **usual)
+    send_form(console, terms_url(acme), address="Street 1\r\n10115 Berlin\rGermany", **usual)
     assert BillingTerms.objects.get().address == "Street 1\n10115 Berlin\nGermany"
 
 
@@ -85,13 +79,13 @@ def test_line_ends_are_kept_as_one(console: Client, acme: Workspace) -> None:
 )
 def test_terms_that_will_not_do_are_said(console: Client, acme: Workspace, asked: dict[str, str], words: str) -> None:
     usual = {"tax_treatment": "taxed", "discount_percent": "0", "mode": "postpaid"}
-    assert words in submit(console, terms_url(acme), **(usual | asked)).content.decode()
+    assert words in send_form(console, terms_url(acme), **(usual | asked)).content.decode()
     assert BillingTerms.objects.count() == 0
 
 
 def test_credit_is_granted_and_taken_back(console: Client, acme: Workspace) -> None:
     url = f"/admin/workspaces/workspace/{acme.pk}/grant-credit/"
-    submit(console, url, kind="promotional", amount="25.00", priority="10", note="Welcome")
+    send_form(console, url, kind="promotional", amount="25.00", priority="10", note="Welcome")
     grant = CreditGrant.objects.get()
     assert (grant.kind, grant.amount, grant.priority, grant.granted_by) == (
         "promotional",
@@ -100,7 +94,7 @@ def test_credit_is_granted_and_taken_back(console: Client, acme: Workspace) -> N
         "operator@omixa.example",
     )
     assert "$25.00" in console.get("/admin/metering/creditgrant/").content.decode()
-    submit(console, f"/admin/metering/creditgrant/{grant.pk}/take-back/", reason="by mistake")
+    send_form(console, f"/admin/metering/creditgrant/{grant.pk}/take-back/", reason="by mistake")
     assert ledger.remaining_grants(acme) == []
     assert "by mistake" in console.get(f"/admin/metering/creditgrant/{grant.pk}/change/").content.decode()
 
@@ -111,15 +105,15 @@ def test_terms_and_credit_decide_at_once_whether_live_keys_work(console: Client,
         return acme.suspended_because
 
     usual = {"tax_treatment": "taxed", "discount_percent": "0"}
-    submit(console, terms_url(acme), mode="prepaid", **usual)
+    send_form(console, terms_url(acme), mode="prepaid", **usual)
     assert why() == "Its prepaid credit is used up."
     granted = {"kind": "goodwill", "amount": "5.00", "priority": "100"}
-    submit(console, f"/admin/workspaces/workspace/{acme.pk}/grant-credit/", **granted)
+    send_form(console, f"/admin/workspaces/workspace/{acme.pk}/grant-credit/", **granted)
     assert why() == ""
     ledger.reverse(CreditGrant.objects.get(), "by mistake", "ops", NOW, Decimal("5.00"))
     update_suspension(acme.pk, NOW)
     assert why() == "Its prepaid credit is used up."
-    submit(console, terms_url(acme), mode="postpaid", **usual)
+    send_form(console, terms_url(acme), mode="postpaid", **usual)
     assert why() == ""
 
 
@@ -128,16 +122,16 @@ def test_a_payment_is_refunded(console: Client, invoice: Invoice) -> None:
     payment = Payment.objects.get()
     url = f"/admin/metering/payment/{payment.pk}/refund/"
     assert "so nothing here can send the money: you send it yourself" in console.get(url).content.decode()
-    page = submit(console, url, amount="200.00", reason="too much", reference="wire 18")
+    page = send_form(console, url, amount="200.00", reason="too much", reference="wire 18")
     assert "150.00 of this payment are left to give back." in page.content.decode()
-    assert "This field is required" in submit(console, url, amount="20.00", reason="too much").content.decode()
-    done = submit(console, url, amount="20.00", reason="too much", reference="wire 18").content.decode()
+    assert "This field is required" in send_form(console, url, amount="20.00", reason="too much").content.decode()
+    done = send_form(console, url, amount="20.00", reason="too much", reference="wire 18").content.decode()
     assert "$20.00 are recorded as refunded: wire 18. Nothing was sent from here." in done
     payment.refresh_from_db()
     assert (payment.refunded, payment.reference, Refund.objects.get().reference) == (Decimal("20.00"), "transfer", "wire 18")
     assert AuditEntry.objects.get(action="payment.refund").detail["reference"] == "wire 18"
     assert url in console.get(f"/admin/metering/payment/{payment.pk}/change/").content.decode()
-    submit(console, url, amount="130.00", reason="the rest", reference="wire 19")
+    send_form(console, url, amount="130.00", reason="the rest", reference="wire 19")
     assert url not in console.get(f"/admin/metering/payment/{payment.pk}/change/").content.decode()
 
 
@@ -161,7 +155,7 @@ def test_a_webhook_is_replayed(console: Client, stripe: StripeServer) -> None:
     )
     page = console.get(f"/admin/metering/webhookevent/{event.pk}/change/").content.decode()
     assert "&lt;b&gt;broken&lt;/b&gt;" in page
-    submit(console, f"/admin/metering/webhookevent/{event.pk}/replay/")
+    send_form(console, f"/admin/metering/webhookevent/{event.pk}/replay/")
     event.refresh_from_db()
     assert event.status == "ignored"
 
@@ -183,9 +177,9 @@ def test_a_mail_that_failed_is_found_and_sent_again(console: Client, acme: Works
     url = f"/admin/metering/notice/{notice.pk}/send-again/"
     with monkeypatch.context() as patch:
         patch.setattr(EmailBackend, "send_messages", away)
-        page = submit(console, url).content.decode()
+        page = send_form(console, url).content.decode()
     assert "The mail is not sent, and is tried again. ConnectionRefusedError" in page
-    assert "The mail is sent." in submit(console, url).content.decode()
+    assert "The mail is sent." in send_form(console, url).content.decode()
     assert [each.subject for each in mail.outbox] == ["Invoice OMX-1 is paid"]
     assert "its readers get it twice" in console.get(url).content.decode()
 
@@ -219,11 +213,11 @@ def test_the_overview_shows_what_a_person_must_decide_until_it_is_over(console: 
 
 def test_tax_rates_are_added_and_never_edited(console: Client) -> None:
     add = "/admin/metering/taxrate/add/"
-    assert "VAT 19 % can be chosen in billing terms." in submit(console, add, name="VAT", percent="19").content.decode()
+    assert "VAT 19 % can be chosen in billing terms." in send_form(console, add, name="VAT", percent="19").content.decode()
     rate = TaxRate.objects.get()
     assert AuditEntry.objects.get(action="taxrate.created").target == "VAT 19 %"
-    assert "There is this rate already" in submit(console, add, name="VAT", percent="19.000").content.decode()
-    assert "less than or equal to 100" in submit(console, add, name="VAT", percent="101").content.decode()
+    assert "There is this rate already" in send_form(console, add, name="VAT", percent="19.000").content.decode()
+    assert "less than or equal to 100" in send_form(console, add, name="VAT", percent="101").content.decode()
     console.post(f"/admin/metering/taxrate/{rate.pk}/change/", {"name": "VAT", "percent": "20"})
     rate.refresh_from_db()
     assert rate.percent == 19
@@ -231,7 +225,7 @@ def test_tax_rates_are_added_and_never_edited(console: Client) -> None:
 
 @pytest.mark.parametrize(("name", "percent"), [("VAT 19 %", "19"), ("VAT 19%", "19"), ("19 % VAT", "7")])
 def test_a_tax_whose_name_holds_a_percentage_is_refused(console: Client, name: str, percent: str) -> None:
-    refused = submit(console, "/admin/metering/taxrate/add/", name=name, percent=percent).content.decode()
+    refused = send_form(console, "/admin/metering/taxrate/add/", name=name, percent=percent).content.decode()
     assert "Leave the percentage out of the name: invoices print it after the name." in refused
     assert not TaxRate.objects.exists()
     assert not AuditEntry.objects.filter(action="taxrate.created").exists()
@@ -247,7 +241,7 @@ def test_bookkeepers_get_their_files(console: Client, invoice: Invoice) -> None:
     assert lines[1].startswith(f"invoice,{invoice.number},open,")
     again: Any = console.post(url, asked)  # the page of a download stays open
     assert b"".join(again.streaming_content).decode().splitlines() == lines
-    wrong = submit(console, url, kind="invoices", first="2026-10", last="2026-09")
+    wrong = send_form(console, url, kind="invoices", first="2026-10", last="2026-09")
     assert "The last month is before the first." in wrong.content.decode()
 
 

@@ -1,6 +1,5 @@
 """A workspace's page says how its money stands."""
 
-import re
 from datetime import timedelta
 from decimal import Decimal
 from html import unescape
@@ -14,25 +13,14 @@ from metering.invoicing.terms.models import AgreedPricing, BillingTerms, TaxRate
 from metering.payments.models import Dunning, PaymentAccount
 from tests.kit.billing import Meter, an_invoice, tokens
 from tests.kit.factories import NOW, make_key, make_workspace
+from tests.kit.operator import facts_about_money, workspace_page
 from workspaces.models import Workspace
 
 pytestmark = pytest.mark.django_db
 
 
-def page_of(workspace: Workspace) -> str:
-    return reverse("admin:workspaces_workspace_change", args=[workspace.pk])
-
-
-def facts(console: Client, workspace: Workspace) -> dict[str, str]:
-    """What the panel says, without its links' words."""
-    page = console.get(page_of(workspace)).content.decode()
-    pairs = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page, re.DOTALL)
-    bare = {name: re.sub(r'<span class="console-acts">.*?</span>', "", value) for name, value in pairs}
-    return {name: " ".join(unescape(re.sub(r"<[^>]+>", " ", value)).split()) for name, value in bare.items()}
-
-
 def test_a_new_customer_owes_nothing_and_has_nothing(console: Client, acme: Workspace) -> None:
-    assert facts(console, acme) == {
+    assert facts_about_money(console, acme) == {
         "Pays": "postpaid: invoiced every month",
         "Terms": "list prices, no tax, due after 14 days",
         "Fees": "none",
@@ -76,7 +64,7 @@ def test_everything_that_can_be_so_is_said(console: Client, acme: Workspace, use
     Workspace.objects.filter(pk=acme.pk).update(
         suspended_at=NOW, suspensions=["no_credit"], suspended_because="Its prepaid credit is used up."
     )
-    assert facts(console, acme) == {
+    assert facts_about_money(console, acme) == {
         "Pays": "prepaid: from its credit, and its live keys stop when that is used up",
         "Terms": "from 2026-12 on 12.5 % and at least $500.00, VAT 19 %, due after 30 days",
         "Fees": "none",
@@ -87,7 +75,7 @@ def test_everything_that_can_be_so_is_said(console: Client, acme: Workspace, use
         "Payment method": "visa ending in 4242, expires 2030-07; buys $50.00 below $10.00",
         "Live keys": "refused since 2026-10-15 12:00:00 UTC. Its prepaid credit is used up.",
     }
-    page = unescape(console.get(page_of(acme)).content.decode())
+    page = unescape(console.get(workspace_page(acme)).content.decode())
     assert "customer: pays from credit that it buys before" in page
     listing = reverse("admin:metering_invoice_changelist")
     for address in (
@@ -106,20 +94,23 @@ def test_everything_that_can_be_so_is_said(console: Client, acme: Workspace, use
 def test_what_is_past_due_is_said(console: Client, acme: Workspace, use: Meter) -> None:
     invoice = an_invoice(acme, use)
     Dunning.objects.create(invoice=invoice, state="past_due", began_at=NOW, past_due_at=NOW)
-    assert facts(console, acme)["Dunning"] == "OMX-2026-00001 is overdue with no retry left since 2026-10-15 12:00:00 UTC"
+    assert (
+        facts_about_money(console, acme)["Dunning"]
+        == "OMX-2026-00001 is overdue with no retry left since 2026-10-15 12:00:00 UTC"
+    )
     other = make_workspace("Other")
-    assert (facts(console, other)["Dunning"], facts(console, other)["Owed"]) == ("none", "nothing")
+    assert (facts_about_money(console, other)["Dunning"], facts_about_money(console, other)["Owed"]) == ("none", "nothing")
 
 
 @pytest.mark.parametrize(("treatment", "said"), [("exempt", "exempt"), ("reverse_charge", "reverse charge")])
 def test_why_there_is_no_tax_is_said(console: Client, acme: Workspace, treatment: str, said: str) -> None:
     BillingTerms.objects.create(workspace=acme, tax_treatment=treatment, payment_days=0)
-    assert facts(console, acme)["Terms"] == f"list prices, {said}, due at once"
+    assert facts_about_money(console, acme)["Terms"] == f"list prices, {said}, due at once"
 
 
 def test_a_sandbox_has_no_money(console: Client) -> None:
     sandbox = make_workspace("Playground", sandbox=True)
-    page = console.get(page_of(sandbox)).content.decode()
+    page = console.get(workspace_page(sandbox)).content.decode()
     assert "sandbox: metered and priced, never invoiced" in page
     assert "Money of" not in page
     assert console.get(reverse("admin:workspaces_workspace_change", args=[0])).status_code == 302

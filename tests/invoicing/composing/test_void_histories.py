@@ -34,7 +34,7 @@ from tests.kit.depth import in_rounds, rounds
 from tests.kit.factories import forget_names
 from workspaces.models import APIKey
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("usual_minimum")]
 OPS = "ops@omixa.example"
 MONTHS = {8: AUGUST, 9: SEPTEMBER, 10: OCTOBER}
 RATE = Decimal("1.5") / 1_000_000
@@ -144,11 +144,6 @@ class History:
             assert {month: oracle.carried(month) for month in MONTHS if oracle.carried(month)} == dict(found)
         unbilled = sum(oracle.used(month) - oracle.billed(month) for month in MONTHS)
         assert balance_of(self.workspace, self.now).unbilled == unbilled * RATE
-
-
-@pytest.fixture(autouse=True)
-def usual_minimum(settings: Any) -> None:
-    settings.INVOICE_MINIMUM = Decimal("0.50")
 
 
 @rounds

@@ -21,16 +21,11 @@ from tests.kit.corrections import correct, void
 from tests.kit.factories import NOW
 from workspaces.models import APIKey, Workspace
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("usual_minimum")]
 OPS = "ops@omixa.example"
 # At 1.50 USD per million.
 MILLION, HUNDRED_MILLION = tokens(input=1_000_000), tokens(input=100_000_000)
 IN_NOVEMBER, IN_DECEMBER = at("11-05T00:00"), at("12-05T00:00")
-
-
-@pytest.fixture(autouse=True)
-def usual_minimum(settings: Any) -> None:
-    settings.INVOICE_MINIMUM = Decimal("0.50")
 
 
 def agree(workspace: Workspace, when: datetime, rates: list[TaxRate] | None = None, **terms: Any) -> None:

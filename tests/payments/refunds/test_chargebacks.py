@@ -1,6 +1,5 @@
 """A dispute moves money: blocked while it runs, gone when it is lost, as before when it is won. And returned debits."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -26,7 +25,6 @@ from metering.payments.top_ups import purchase
 from metering.payments.webhooks.inbox import handle_waiting
 from metering.periods import parse_month
 from metering.reconcile.everything import money_differences
-from metering.reconcile.journal import journal_differences
 from metering.reconcile.with_stripe import against_stripe
 from tests.kit.billing import OCTOBER, Meter, tokens
 from tests.kit.factories import NOW, make_key
@@ -34,16 +32,10 @@ from tests.kit.paying import send_event, with_method
 from tests.kit.stripe_server import StripeServer
 from workspaces.models import Workspace
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("journal_agrees")]
 OPS = "ops@omixa.example"
 NOTHING, FIFTY, ALL = Decimal("0.00"), Decimal("50.00"), Decimal("150.00")
 WEEKS = timedelta(weeks=3)
-
-
-@pytest.fixture(autouse=True)
-def _the_journal_agrees(db: None) -> Iterator[None]:
-    yield
-    assert list(journal_differences()) == []
 
 
 def told(stripe: StripeServer, kind: str, about: dict[str, Any], moment: Any = NOW) -> None:
@@ -70,13 +62,6 @@ def left(workspace: Workspace) -> Decimal:
 def invoice_now() -> tuple[str, Decimal, Decimal]:
     invoice = Invoice.objects.get()
     return invoice.status, invoice.amount_due, invoice.amount_paid
-
-
-@pytest.fixture
-def paid(stripe: StripeServer, acme: Workspace, invoice: Invoice) -> Payment:
-    with_method(acme, stripe)
-    collect_invoice(invoice.pk, NOW)
-    return Payment.objects.get()
 
 
 @pytest.fixture

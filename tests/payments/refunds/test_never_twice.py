@@ -11,7 +11,6 @@ from metering.errors import NothingToCredit
 from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.models import Invoice
 from metering.payments.collecting.attempts import recover_attempts
-from metering.payments.collecting.collect import collect_invoice
 from metering.payments.models import Payment, Refund
 from metering.payments.refunds import refunds
 from metering.payments.refunds.reversals import issue_credit_note
@@ -31,14 +30,6 @@ OPS = "ops@omixa.example"
 def bought(stripe: StripeServer, workspace: Workspace, amount: str = "50.00") -> Payment:
     with_method(workspace, stripe)
     purchase.buy_credit(workspace, Decimal(amount), purchase.SAVED, "a-key", "ops", NOW)
-    return Payment.objects.get()
-
-
-@pytest.fixture
-def paid(stripe: StripeServer, acme: Workspace, invoice: Invoice) -> Payment:
-    """150.00 for the invoice, by card."""
-    with_method(acme, stripe)
-    collect_invoice(invoice.pk, NOW)
     return Payment.objects.get()
 
 

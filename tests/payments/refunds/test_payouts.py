@@ -6,7 +6,6 @@ from io import StringIO
 from typing import Any
 
 import pytest
-import time_machine
 from django.core.management import CommandError, call_command
 
 from metering.invoicing.composing.compose import compose
@@ -19,14 +18,8 @@ from tests.kit.corrections import correct, void
 from tests.kit.factories import NOW, make_key
 from workspaces.models import Gateway, Workspace
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stopped_clock")]
 NOTHING = Decimal("0.00")
-
-
-@pytest.fixture(autouse=True)
-def _now() -> Any:
-    with time_machine.travel(NOW, tick=False):
-        yield
 
 
 def run(name: str, *arguments: str) -> dict[str, Any]:
