@@ -18,7 +18,7 @@ from tests.kit.days import fixed_day
 from tests.kit.factories import NOW, an_event, make_price
 from tests.kit.paying import with_method
 from tests.kit.stripe_server import StripeServer
-from tests.kit.tenants import Sender, a_tenant
+from tests.kit.tenants import Sender, a_tenant, usage_of
 from tests.kit.world import World, browser_of, lasting_world, operator
 from workspaces.members import members
 from workspaces.members.invitations.invite import invite
@@ -80,7 +80,7 @@ def everything(world: World, stripe: StripeServer) -> World:
     invite(acme, "guest@acme.example", "viewer", owner, owner.email, NOW)
     make_price("unused", effective_from=NOW + timedelta(days=4_000))  # to come by the database's clock too
     void = a_tenant("Void")
-    send(void.key, at("09-14T09:30"))
+    send(void.key, at("09-14T09:30"), usage=usage_of(1_000_000, 0))  # something is due, or it would be paid
     (voided,) = close_workspaces(parse_month("2026-09"), NOW, workspace=void.workspace, finalize=True)
     void_invoice(voided.pk, "wrong", operator.email, NOW)
     add_notice(acme, "invoice_finalized", "a mail", {}, NOW)

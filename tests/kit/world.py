@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -131,12 +132,19 @@ def world(db: None) -> World:
     return a_world_with_people()
 
 
+@contextmanager
+def made_for_long(blocker: DjangoDbBlocker) -> Iterator[World]:
+    """The same for many tests; each finds it as it was made."""
+    with lasting(blocker):
+        with making(blocker):
+            found = a_world_with_people()
+        yield found
+
+
 @pytest.fixture(scope="package")
 def lasting_world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
-    """The same, made once for the tests of a folder; each finds it as it was made."""
-    with lasting(django_db_blocker):
-        with making(django_db_blocker):
-            found = a_world_with_people()
+    """For the tests of a folder."""
+    with made_for_long(django_db_blocker) as found:
         yield found
 
 

@@ -5,10 +5,16 @@ from collections.abc import Iterator
 import pytest
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
+from pytest_django.plugin import DjangoDbBlocker
 
-from tests.kit.world import World, lasting_world
+from tests.kit.world import World, made_for_long
 
-__all__ = ["lasting_world"]
+
+@pytest.fixture(scope="module")
+def lasting_world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
+    """For the tests of a file: those of others make a world of their own."""
+    with made_for_long(django_db_blocker) as found:
+        yield found
 
 
 @pytest.fixture

@@ -223,6 +223,10 @@ class PagedRows(PaginationInlineFormSet):
         except ValueError:
             return 1
 
+    def total_form_count(self) -> int:
+        """Rows that are only shown are never more than there are, whatever a form that is sent says of them."""
+        return min(super().total_form_count(), len(self.get_queryset()))
+
 
 class ReadOnlyInline(TabularInline):
     """Rows shown on their parent's page, never edited there."""
