@@ -17,8 +17,11 @@ from tests.every_address.forms import Form, forms_of
 from workspaces.models import AuditEntry
 
 WRITES = ("INSERT", "UPDATE", "DELETE", "COPY", "TRUNCATE")
-# Kept for the product itself: who is signed in where, what was sent already, how many tries there were.
-OWN_TABLES = ("django_session", "usersessions_usersession", "workspaces_sentform", "workspaces_audit", "workspaces_shared")
+# Kept for the product itself: who is signed in where, what was sent already, how many tries there were, what was added up.
+OWN_TABLES = (
+    *("django_session", "usersessions_usersession", "workspaces_sentform", "workspaces_audit", "workspaces_shared"),
+    "metering_settledusage",
+)
 LIST_FORM = "changelist-form"
 LOGOUT, FIRST_PAGE = "logout/", "/admin/"
 LIST_ACTION, ROW = "action", "_selected_action"

@@ -1,6 +1,7 @@
 """The world of the API's tests, with an owner and an operator who look at its pages."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -8,7 +9,9 @@ from django.test import Client
 from django_celery_beat.models import IntervalSchedule
 
 from metering.invoicing.lifecycle.close import close_workspaces
+from metering.invoicing.lifecycle.void import mark_uncollectible
 from metering.notifications.endpoints.change import create_webhook
+from metering.payments.collecting.manual import record_transfer
 from metering.payments.mails.outbox import add_notice
 from metering.payments.refunds.reversals import void_invoice
 from metering.payments.webhooks.models import WebhookEvent
@@ -54,6 +57,7 @@ def given() -> dict[str, dict[str, str]]:
         "admin:django_celery_beat_periodictask_add": {"regtask": "metering.send_notices", "interval": str(interval)},
         "admin:metering_budget_add": {"workspace": str(acme.pk), "scope": "workspace", "window": "week", "limit": "5"},
         "admin:metering_budget_change_limit": {"limit": "5"},
+        "admin:workspaces_workspace_pay_out": {"amount": "1.00", "reference": "a wire"},
         "admin:workspaces_workspace_allowed_models": {"models": "codex-mini"},
         "pages:alerts": {"on_leaked_key": "freeze"},
         "pages:billing_buy": {"amount": "5.00"},
@@ -83,6 +87,15 @@ def everything(world: World, stripe: StripeServer) -> World:
     send(void.key, at("09-14T09:30"), usage=usage_of(1_000_000, 0))  # something is due, or it would be paid
     (voided,) = close_workspaces(parse_month("2026-09"), NOW, workspace=void.workspace, finalize=True)
     void_invoice(voided.pk, "wrong", operator.email, NOW)
+    owing = a_tenant("Owing")
+    send(owing.key, at("08-14T09:30"), at("09-14T09:30"), usage=usage_of(1_000_000, 0))
+    (august,) = close_workspaces(parse_month("2026-08"), NOW, workspace=owing.workspace, finalize=True)
+    record_transfer([august.pk], Decimal("100.00"), "a wire", operator.email, NOW)  # most of it is a surplus
+    close_workspaces(parse_month("2026-09"), NOW, workspace=owing.workspace, finalize=True)
+    lost = a_tenant("Lost")
+    send(lost.key, at("09-14T09:30"), usage=usage_of(1_000_000, 0))
+    (written_off,) = close_workspaces(parse_month("2026-09"), NOW, workspace=lost.workspace, finalize=True)
+    mark_uncollectible(written_off.pk, "gone", operator.email, NOW)
     add_notice(acme, "invoice_finalized", "a mail", {}, NOW)
     about: dict[str, Any] = {"type": "charge.refunded", "payload": {}, "created_at": NOW, "received_at": NOW}
     WebhookEvent.objects.create(event_id="evt_1", status="failed", **about)

@@ -24,7 +24,7 @@ from tests.kit.world import World, browser_of
 from workspaces.audit.middleware import LEAVES_NONE
 from workspaces.models import AuditEntry, User
 
-ROWS = 4
+ROWS = 5
 ERROR = re.compile(r"(?:errorlist|error|text-red)[^>]*>(?:<li>)?([^<]*\w[^<]{8,})<")
 # What leaves no entry, or is not possible in the world of this walk and has one in the test named.
 NONE = {

@@ -106,7 +106,7 @@ def contents() -> dict[str, list[str]]:
     with connection.cursor() as cursor:
         found = {}
         for table in sorted(set(connection.introspection.table_names(cursor)) - GROWING):
-            cursor.execute(f'SELECT (to_jsonb(kept) - %s::text[])::text FROM "{table}" AS kept ORDER BY 1', [NEW_COLUMNS])
+            cursor.execute(f'SELECT (to_jsonb(a_row) - %s::text[])::text FROM "{table}" AS a_row ORDER BY 1', [NEW_COLUMNS])
             found[table] = [row for (row,) in cursor.fetchall()]
         return found
 
