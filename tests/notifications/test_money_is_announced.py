@@ -91,7 +91,7 @@ def test_a_credit_note_is_announced_and_the_invoice_that_it_pays(acme: Workspace
 
 def test_a_payment_by_hand_is_announced_with_what_it_pays(acme: Workspace, invoice: Invoice) -> None:
     mark_paid(invoice.pk, "transfer 17", OPS, NOW)
-    assert announced() == ["invoice.finalized", "payment.succeeded", "invoice.paid"]
+    assert announced() == ["invoice.finalized", "invoice.paid", "payment.succeeded"]
     assert data_of("payment.succeeded") == {
         "object": "payment",
         "id": Payment.objects.get().public_id,

@@ -36,7 +36,7 @@ def _needed(settings: Any) -> None:
 
 
 def console_addresses() -> list[str]:
-    """Every address of the console, with a number wherever it names a row."""
+    """Every address of the console, with a number wherever it names something."""
     [site] = [each for each in get_resolver().url_patterns if isinstance(each, URLResolver) and each.namespace == "admin"]
 
     def under(resolver: URLResolver, before: str) -> list[str]:
@@ -47,7 +47,7 @@ def console_addresses() -> list[str]:
         return found
 
     routes = [route for route in under(site, "/admin/") if "(?P" not in route]
-    names = ("<path:object_id>", "<path:content_type_id>", "<int:pk>", "<id>")
+    names = ("<path:object_id>", "<path:content_type_id>", "<int:pk>", "<str:account>", "<id>")
     for name in names:
         routes = [route.replace(name, "1") for route in routes]
     assert not [route for route in routes if "<" in route]
