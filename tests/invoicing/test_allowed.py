@@ -12,6 +12,7 @@ from metering.invoicing.lifecycle.accept import accept_withdrawal
 from metering.invoicing.lifecycle.amount_due import lower_amount_due
 from metering.invoicing.lifecycle.finalize import finalize
 from metering.invoicing.lifecycle.void import mark_uncollectible, reissue, void
+from metering.invoicing.lifecycle.write_off import reverse_write_off
 from metering.invoicing.models import Invoice
 from metering.payments.collecting.manual import mark_paid
 from metering.rollups.models import DailyRollup
@@ -30,6 +31,7 @@ VERBS: dict[Act, Callable[[Invoice], object]] = {
     Act.MARK_PAID: lambda invoice: mark_paid(invoice.pk, "transfer 17", OPS, NOW),
     Act.CREDIT: lambda invoice: plan_credit_note(invoice, None),
     Act.MARK_UNCOLLECTIBLE: lambda invoice: mark_uncollectible(invoice.pk, "insolvent", OPS, NOW),
+    Act.REVERSE_WRITE_OFF: lambda invoice: reverse_write_off(invoice.pk, "they pay after all", OPS, NOW),
     Act.VOID: lambda invoice: void(invoice.pk, "a mistake", OPS, NOW),
     Act.REISSUE: lambda invoice: reissue(invoice.pk, OPS, NOW),
 }
@@ -80,7 +82,7 @@ ALLOWED = {
     opened: {Act.MARK_PAID, Act.CREDIT, Act.MARK_UNCOLLECTIBLE, Act.VOID},
     paid_in_part: {Act.MARK_PAID, Act.CREDIT, Act.MARK_UNCOLLECTIBLE},
     paid: {Act.CREDIT},
-    uncollectible: {Act.MARK_PAID, Act.CREDIT, Act.VOID},
+    uncollectible: {Act.MARK_PAID, Act.CREDIT, Act.REVERSE_WRITE_OFF, Act.VOID},
     credited: set(),
     voided: {Act.REISSUE},
     reissued: set(),
