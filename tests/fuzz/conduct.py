@@ -19,7 +19,7 @@ MOST_QUERIES = 150  # the dearest page has 40 of them
 MOST_BYTES = 4_000_000  # a list repeats its address in each of its links
 # What any request may write, whatever becomes of it: who is signed in, what was refused, and that a form was sent.
 BOOKKEEPING = ("django_session", "workspaces_auditentry", "workspaces_auditfold", "workspaces_sentform")
-BOOKKEEPING += ("workspaces_sharedvalue", "account_", "usersessions_")
+BOOKKEEPING += ("workspaces_sharedvalue", "account_", "usersessions_", "metering_settledusage")
 WRITES = ("INSERT INTO ", "UPDATE ", "DELETE FROM ")
 
 

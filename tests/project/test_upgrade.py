@@ -54,6 +54,7 @@ TIMES = {"django_celery_beat_crontabschedule", "django_celery_beat_intervalsched
 NEW_COLUMNS = [
     *("suspensions", "holds", "top_ups_stopped_at", "allowed_models", "refuses_unpriced"),
     *("frozen_at", "frozen_reason", "frozen_by_id", "frozen_by_key_id", "reissued_at"),
+    *("charged_back", "kept", "reopened", "credit_blocked", "fee", "lost_at", "reinstated_at", "undeliverable"),
 ]
 SENTENCES = """
 UPDATE public.workspaces_workspace SET suspended_at = now(),
