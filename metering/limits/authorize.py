@@ -35,8 +35,6 @@ RELEASE = "SELECT metering_release(%s, %s, %s::timestamptz)"
 # Refused by the form of the secret alone.
 OF_OTHER_KINDS = (Kind.ADMIN, Kind.GATEWAY)
 UNKNOWN = "unknown_key"
-# The verdict before the balance is worked out.
-STALE = "stale"
 
 
 class Presented(NamedTuple):
@@ -46,36 +44,11 @@ class Presented(NamedTuple):
     sha256: bytes | None
 
 
-class Authorization(NamedTuple):
-    """A question that the database is to decide: `parameters` are those of its function, but for the time."""
-
-    asked: Authorize
-    key: KnownKey
-    parameters: list[Any]
-
-
 def authorize(asked: Authorize, gateway: Gateway, now: datetime | None = None) -> dict[str, Any]:
     """The decision as the gateway hears it; `now` is the database's clock, or a test's.
 
     Raises InvalidParameter, RequestReused, HoldEnded.
     """
-    about = question_for_database(asked, gateway, now)
-    if isinstance(about, dict):
-        return about
-    return _answered(asked, _called(AUTHORIZE, [*about.parameters, now], now))
-
-
-def decided(about: Authorization, verdict: str | dict[str, Any]) -> dict[str, Any] | None:
-    """The decision of a verdict that the database gave; None where the balance has to be worked out first.
-
-    Raises RequestReused, HoldEnded.
-    """
-    read = _read(verdict)
-    return None if read["verdict"] == STALE else _answered(about.asked, read)
-
-
-def question_for_database(asked: Authorize, gateway: Gateway, now: datetime | None = None) -> Authorization | dict[str, Any]:
-    """What the database is asked, or the refusal of a key that is none. Raises InvalidParameter."""
     presented = _presented(asked)
     if isinstance(presented, str):
         return refused_json({"reason": presented}, asked.request_id)
@@ -90,10 +63,7 @@ def question_for_database(asked: Authorize, gateway: Gateway, now: datetime | No
         asked.max_output_tokens,
         at,
     )
-    return Authorization(asked, presented.key, _parameters(asked, gateway, presented, found))
-
-
-def _answered(asked: Authorize, verdict: dict[str, Any]) -> dict[str, Any]:
+    verdict = _decided(asked, gateway, presented, found, now)
     match verdict["verdict"]:
         case "allowed":
             return allowed_json(verdict["answer"])
@@ -121,14 +91,14 @@ def _presented(asked: Authorize) -> Presented | str:
     raise InvalidParameter("Name the key either as the secret that was presented (key) or by its id (key_id).", param="key")
 
 
-def _parameters(asked: Authorize, gateway: Gateway, presented: Presented, found: Estimate) -> list[Any]:
+def _decided(asked: Authorize, gateway: Gateway, presented: Presented, found: Estimate, now: datetime | None) -> dict[str, Any]:
     said = {
         "request_id": asked.request_id,
         "price_id": found.price_id,
         "asked_output_tokens": found.max_output_tokens,
         "warnings": ["unpriced"] if found.price_id is None else [],
     }
-    return [
+    parameters = [
         gateway.pk,
         presented.key.key_id,
         presented.sha256,
@@ -147,13 +117,15 @@ def _parameters(asked: Authorize, gateway: Gateway, presented: Presented, found:
         json.dumps(said),
         asked.ttl_seconds or settings.HOLD_SECONDS,
         bool(asked.dry_run),
+        now,
     ]
+    return _called(AUTHORIZE, parameters, now)
 
 
 def _called(statement: str, parameters: list[Any], now: datetime | None) -> dict[str, Any]:
     """The verdict; where the balance had to be worked out first, the one after that."""
     verdict = _call(statement, parameters)
-    if verdict["verdict"] == STALE:
+    if verdict["verdict"] == "stale":
         want_balance(verdict["workspace"], now or timezone.now())
         verdict = _call(statement, parameters)
     return verdict
@@ -163,11 +135,7 @@ def _call(statement: str, parameters: list[Any]) -> dict[str, Any]:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         (verdict,) = cursor.fetchone()
-    return _read(verdict)
-
-
-def _read(verdict: str | dict[str, Any]) -> dict[str, Any]:
-    return verdict if isinstance(verdict, dict) else dict(json.loads(verdict))
+    return verdict if isinstance(verdict, dict) else json.loads(verdict)
 
 
 def fingerprint(asked: Authorize, key: KnownKey) -> bytes:

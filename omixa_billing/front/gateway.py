@@ -22,7 +22,7 @@ from metering.ingest.intake.api import GATEWAY, gateway_or_refusal
 from metering.limits.gateway.revocations import newest_change
 from omixa_billing.front.answers import Answer, Send, encoded, send_answer
 from omixa_billing.front.body import Receive, discard_body, receive_body
-from omixa_billing.front.decisions import Decisions, asks_for_a_decision
+from omixa_billing.front.decisions import asks_for_a_decision, decision
 from omixa_billing.front.head import RequestHead
 from omixa_billing.front.intake import Intake
 from omixa_billing.front.long_poll import Newest, awaited_after
@@ -44,7 +44,6 @@ class GatewayFront:
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(settings.GATEWAY_THREADS, "gateway")
         self._intake = Intake()
-        self._decisions = Decisions()
         self._known = KnownGateways()
         # Refusing may write to the audit trail, one after the other: those who are nobody's gateway wait for each other only.
         self._refusing = ThreadPoolExecutor(settings.PROBE_THREADS, "refusing")
@@ -59,7 +58,6 @@ class GatewayFront:
     def close(self) -> None:
         """Waits for requests that have begun."""
         self._intake.close()
-        self._decisions.close()
         self._threads.shutdown()
         self._refusing.shutdown(cancel_futures=True)
         self._probes.shutdown(cancel_futures=True)
@@ -91,7 +89,7 @@ class GatewayFront:
     async def _briefly(self, head: RequestHead, body: bytes, gateway: Gateway) -> Answer | None:
         """Of what gateways send all day; None for everything else, and where something is wrong."""
         if asks_for_a_decision(head):
-            return await self._decisions.answer(head, body, gateway)
+            return await self._in_thread(self._threads, decision, head, body, gateway)
         return await self._intake.receipt(head, body, gateway)
 
     async def _viewed(self, head: RequestHead, body: bytes, gateway: Gateway) -> Answer:

@@ -31,7 +31,6 @@ WEBHOOK_MAX_BYTES = 1024 * 1024
 ANONYMOUS_MAX_BYTES = 256 * 1024  # of callers with neither a session nor a credential: such as sign-in forms
 FRONT_MAX_BUFFERED_BYTES = env.int("FRONT_MAX_BUFFERED_MB", default=256) * 1024 * 1024  # in each web process, twice
 GATEWAY_THREADS = env.int("GATEWAY_THREADS", default=16)
-DECISION_THREADS = 2  # as with the next: what comes meanwhile is decided together
 INTAKE_THREADS = 2  # one reads batches while the other waits for the disk; more would only store fewer at once
 PROBE_THREADS = 2
 PAGES_AT_ONCE = env.int("PAGES_AT_ONCE", default=256)

@@ -7,8 +7,7 @@ import pytest
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
-from metering.limits.gateway.together import Question
-from omixa_billing.front.decisions import asks_for_a_decision, decide_group
+from omixa_billing.front.decisions import asks_for_a_decision, decision
 from omixa_billing.front.head import RequestHead
 from tests.kit.factories import make_gateway, make_key, make_price, make_workspace
 
@@ -27,16 +26,15 @@ def test_a_decision_is_one_statement(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def ask(request_id: str) -> Any:
         asked = {"request_id": request_id, "key_id": key.public_id, "model": "codex-mini", "input_tokens": 1}
-        (answer,) = decide_group([Question(gateway, json.dumps(asked).encode(), "")])
-        return answer
+        return decision(head(), json.dumps(asked).encode(), gateway)
 
-    assert ask("first")["allowed"]  # what a process asks once, such as prices, was asked
+    assert ask("first").status == 200  # what a process asks once, such as prices, was asked
     looked: list[bool] = []
     server = type(connections["default"])
     monkeypatch.setattr(server, "is_usable", lambda _: looked.append(True) or True)
     with CaptureQueriesContext(connection) as asked:
-        assert ask("second")["allowed"]
-    assert [" ".join(each["sql"].split()).split("(")[0] for each in asked] == ["SELECT number, metering_authorize"]
+        assert ask("second").status == 200
+    assert [each["sql"].split("(")[0].strip() for each in asked] == ["SELECT metering_authorize"]
     assert looked == []
 
 
