@@ -31,6 +31,15 @@ def run(name: str, *arguments: str) -> dict[str, Any]:
     return printed
 
 
+def test_a_part_that_is_recorded_again_by_a_caller_who_got_no_answer_counts_once(acme: Workspace, invoice: Invoice) -> None:
+    run("record_payment", invoice.public_id, "60.00", "--reference", "wire-1")
+    with pytest.raises(CommandError, match=r"60\.00 with the reference 'wire-1' are recorded for OMX-2026-00001"):
+        run("record_payment", invoice.public_id, "60.00", "--reference", "wire-1")
+    assert (Payment.objects.count(), str(Invoice.objects.get().amount_due)) == (1, "90.00")
+    run("record_payment", invoice.public_id, "60.00", "--reference", "wire-2")
+    assert str(Invoice.objects.get().amount_due) == "30.00"
+
+
 def test_a_part_and_then_the_rest_and_more(acme: Workspace, invoice: Invoice) -> None:
     part = run("record_payment", invoice.public_id, "60.00", "--reference", "wire-1", "--arrived-on", "2026-10-12")
     assert (part["number"], part["status"], part["amount"], part["surplus"]) == (invoice.number, "open", "60.00", "0.00")

@@ -9,14 +9,14 @@ import pytest
 from omixa_billing.supervision import announce
 
 
-class Product(HTTPServer):
+class StartingProduct(HTTPServer):
     """Its gateways are answered at once, its pages once they have refused so many requests."""
 
     refusals_left = 0
 
 
 class Handler(BaseHTTPRequestHandler):
-    server: Product
+    server: StartingProduct
 
     def do_GET(self) -> None:
         away = self.path != "/healthz" and self.server.refusals_left > 0
@@ -29,8 +29,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Product]:
-    server = Product(("127.0.0.1", 0), Handler)
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StartingProduct]:
+    server = StartingProduct(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("HOST", "127.0.0.1")
     monkeypatch.setenv("PORT", str(server.server_port))
@@ -40,7 +40,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Product]:
 
 
 def test_a_server_that_is_slow_to_start_is_announced_all_the_same(
-    server: Product, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    server: StartingProduct, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(announce, "SECONDS", 0)
     announce.main()
@@ -52,13 +52,13 @@ def test_a_server_that_is_slow_to_start_is_announced_all_the_same(
     assert said[-1] == "Ctrl-C stops it; the next start finds all data again."
 
 
-def test_a_server_that_answers_at_once_is_announced_alone(server: Product, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_server_that_answers_at_once_is_announced_alone(server: StartingProduct, capsys: pytest.CaptureFixture[str]) -> None:
     announce.main()
     assert capsys.readouterr().out.startswith("Omixa billing runs:\n")
 
 
 def test_a_product_whose_pages_are_still_starting_is_announced_once_they_answer(
-    server: Product, capsys: pytest.CaptureFixture[str]
+    server: StartingProduct, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server.refusals_left = 3
     announce.main()

@@ -24,7 +24,7 @@ from workspaces.models import APIKey, Workspace
 
 
 class Story:
-    """The acts until 20 October, in the order of their days. `more` goes on with what happens after it."""
+    """The acts until 20 October, in the order of their days. `more` adds what happens after it."""
 
     def __init__(self, key: APIKey, use: Meter, stripe: StripeServer) -> None:
         self.key, self.use, self.stripe = key, use, stripe

@@ -53,7 +53,7 @@ class PaidForm(forms.Form):
         decimal_places=2,
         max_digits=12,
     )
-    arrived_on = fields.date_field("arrived on", "The day, in UTC, on which the money came. Left empty: today.")
+    arrived_on = fields.day_field("arrived on", "The day, in UTC, on which the money came. Left empty: today.", required=False)
 
 
 class ReasonForm(forms.Form):

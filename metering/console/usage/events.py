@@ -49,8 +49,8 @@ class EventForm(forms.Form):
     """What to list. Only the workspace is required; the days default to the last week."""
 
     workspace = fields.workspace()
-    first_day = fields.date_field("from (UTC)")
-    last_day = fields.date_field("to (UTC)")
+    first_day = fields.day_field("from (UTC)", required=False)
+    last_day = fields.day_field("to (UTC)", required=False)
     model = fields.text("model", required=False)
     key = fields.text("key", required=False)
     status = fields.choice("status", STATUSES)

@@ -6,6 +6,7 @@ other. A credit note of the same lines settles it instead: as far as its amount 
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from metering.invoicing.composing.compose import compose
@@ -14,6 +15,7 @@ from metering.invoicing.credit_notes.models import CreditNote, SettledAdjustment
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.money import ONE_PICO, WIDE, round_to_cents
 from metering.periods import month_of
+from workspaces.models import Workspace
 
 NOTHING = Decimal("0.00")
 OF_TOKENS = (InvoiceLine.Kind.USAGE, InvoiceLine.Kind.ADJUSTMENT)
@@ -35,10 +37,18 @@ class PendingAdjustment:
     net: Decimal
 
 
-def pending_adjustment(invoice: Invoice, items: Collection[ItemKey] | None = None) -> PendingAdjustment | None:
-    """Of a finalized invoice's own month, of lines with these keys, or of all; None where nothing is to be given back."""
-    next_month = month_of(invoice.period_end)
-    lines = [line for line in compose(invoice.workspace, next_month).lines if line.period.start == invoice.period_start]
+def pending_lines(workspace: Workspace, after: datetime) -> Sequence[DraftLine]:
+    """What is pending of all months that ended until then, as the invoice of the next month would bill it."""
+    return compose(workspace, month_of(after)).lines
+
+
+def pending_adjustment(
+    invoice: Invoice, pending: Sequence[DraftLine], items: Collection[ItemKey] | None = None
+) -> PendingAdjustment | None:
+    """Of a finalized invoice's own month, out of `pending_lines`, of lines with these keys, or of all; None where nothing is to
+    be given back.
+    """
+    lines = [line for line in pending if line.period.start == invoice.period_start]
     tokens = [line for line in lines if line.kind in OF_TOKENS]
     chosen = [line for line in tokens if line.amount_exact < 0 and (items is None or item_of(line) in items)]
     whole, some = _sum(tokens), _sum(chosen)
@@ -55,7 +65,8 @@ def pending_adjustment(invoice: Invoice, items: Collection[ItemKey] | None = Non
 def settle_adjustment(note: CreditNote) -> Decimal:
     """Settles what is pending of the note's lines, as far as its net goes; how much, in whole cents before tax."""
     items = {item_of_line(line.invoice_line) for line in note.lines.select_related("invoice_line")}
-    pending = pending_adjustment(note.invoice, items)
+    invoice = note.invoice
+    pending = pending_adjustment(invoice, pending_lines(invoice.workspace, invoice.period_end), items)
     if pending is None:
         return NOTHING
     share = min(WIDE.divide(note.subtotal, pending.net), Decimal(1))

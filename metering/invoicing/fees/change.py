@@ -65,7 +65,7 @@ def set_fee(
 def add_line(workspace: Workspace, month: Period, amount: Decimal, text: str, actor: str, now: datetime) -> ManualLine:
     """Bills `amount` once as the month's, or gives it back if it is below zero; it is taxed as the month is.
 
-    Raises InvalidParameter.
+    Raises InvalidParameter, also for the same line again: a caller who got no answer may ask twice.
     """
     held = lock_workspace(workspace.pk)
     _check_invoiced(held)
@@ -73,6 +73,8 @@ def add_line(workspace: Workspace, month: Period, amount: Decimal, text: str, ac
     _check_cents(amount, "amount")
     if not amount:
         raise InvalidParameter("A line comes to at least a cent, above or below zero.", param="amount")
+    if ManualLine.objects.filter(workspace=held, month=month.start, text=text, amount=amount).exists():
+        raise InvalidParameter("This line was added before: say in the text of another one what it is for.", param="text")
     line = ManualLine.objects.create(workspace=held, month=month.start, text=text, amount=amount, created_at=now)
     what = {"month": f"{month.start:%Y-%m}", "text": text, "amount": cents_text(amount)}
     audit.record(actor, "line.added", line.public_id, held, now=now, **what)

@@ -64,8 +64,8 @@ def record_transfer(
     the money goes. What is left then is a surplus of their workspace.
 
     `reference` says where the money is found, such as a bank transfer's; `arrived_on`, a day of UTC, when it came, if not now.
-    Open payment pages are closed first. Raises InvoiceNotOpen, InvalidParameter, and PaymentInProgress while Stripe may still
-    collect one.
+    The same part of an invoice under the same reference is recorded once. Open payment pages are closed first. Raises
+    InvoiceNotOpen, InvalidParameter, and PaymentInProgress while Stripe may still collect one.
     """
     reference, received_at = checked_reference(reference), _value_date(arrived_on, now)
     if not amount.is_finite() or amount != amount.quantize(ONE_CENT) or amount <= 0:
@@ -119,6 +119,12 @@ def _value_date(arrived_on: date | None, now: datetime) -> datetime:
 
 
 def _pay(invoice: Invoice, amount: Decimal, reference: str, actor: str, now: datetime, received_at: datetime) -> Payment:
+    """Raises InvalidParameter for what a caller who got no answer sends again."""
+    if invoice.payments.filter(method=Payment.Method.BY_HAND, reference=reference, amount=amount).exists():
+        raise InvalidParameter(
+            f"{cents_text(amount)} with the reference {reference!r} are recorded for {invoice}: a second payment needs its own.",
+            param="reference",
+        )
     payment = _payment(invoice.workspace, amount, reference, actor, received_at, invoice=invoice)
     book_payment(payment, invoice, now)
     lower_amount_due(invoice, amount, reference, actor, now)

@@ -3,7 +3,7 @@
 A correction of a paid month waits for the next invoice. Who leaves gets none: a credit note then gives it back, and settles it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -14,10 +14,11 @@ from django.db.models import F, QuerySet
 
 from metering.errors import NothingToCredit
 from metering.ingest.models import EventCorrection
+from metering.invoicing.composing.lines import DraftLine
 from metering.invoicing.credit_notes.creditable import creditable
 from metering.invoicing.credit_notes.issue import plan_credit_note
 from metering.invoicing.credit_notes.models import CreditNote
-from metering.invoicing.credit_notes.settled import item_of, item_of_line, pending_adjustment
+from metering.invoicing.credit_notes.settled import item_of, item_of_line, pending_adjustment, pending_lines
 from metering.invoicing.models import Invoice
 from metering.money import ONE_CENT, WIDE, cents_text, share_out
 from metering.payments.models import Payment, Refund
@@ -159,8 +160,10 @@ def _settle(owed: OwedToCustomer, rest: Decimal, reference: str, actor: str, now
 
 
 def _corrections(workspace: Workspace) -> Iterator[OwedCorrection]:
-    for invoice in workspace.invoices.filter(status=Invoice.Status.PAID).order_by("period_start"):
-        amounts = _amounts_of(invoice)
+    paid = list(workspace.invoices.filter(status=Invoice.Status.PAID).order_by("period_start"))
+    pending = pending_lines(workspace, paid[-1].period_end) if paid else ()
+    for invoice in paid:
+        amounts = _amounts_of(invoice, pending)
         if not amounts:
             continue
         try:
@@ -172,15 +175,15 @@ def _corrections(workspace: Workspace) -> Iterator[OwedCorrection]:
             yield OwedCorrection(invoice, amounts, gross)
 
 
-def _amounts_of(invoice: Invoice) -> dict[str, Decimal]:
+def _amounts_of(invoice: Invoice, pending: Sequence[DraftLine]) -> dict[str, Decimal]:
     """What is pending, on the lines that billed it, each at most what is left of it."""
-    pending = pending_adjustment(invoice)
-    if pending is None:
+    found = pending_adjustment(invoice, pending)
+    if found is None:
         return {}
-    negative = [line for line in pending.tokens if line.amount_exact < 0]
+    negative = [line for line in found.tokens if line.amount_exact < 0]
     whole = sum((line.amount_exact for line in negative), Decimal(0))
-    exact = [WIDE.divide(WIDE.multiply(pending.net, line.amount_exact), whole) for line in negative]
-    shares = {item_of(line): share for line, share in zip(negative, share_out(pending.net, exact), strict=True)}
+    exact = [WIDE.divide(WIDE.multiply(found.net, line.amount_exact), whole) for line in negative]
+    shares = {item_of(line): share for line, share in zip(negative, share_out(found.net, exact), strict=True)}
     left, amounts = creditable(invoice), {}
     for line, most in left.lines:
         part = min(most, shares.get(item_of_line(line), NOTHING))

@@ -303,6 +303,15 @@ def test_both_verbs_are_on_the_trail_with_before_and_after(acme: Workspace) -> N
     assert entries[2].target == made.public_id
 
 
+def test_the_same_line_is_added_once_however_often_it_is_asked_for(acme: Workspace) -> None:
+    line(acme, "25.00")
+    with pytest.raises(InvalidParameter, match="This line was added before"):
+        line(acme, "25.00")
+    line(acme, "-25.00")
+    line(acme, "25.00", "Setup of another region")
+    assert [str(each.amount) for each in ManualLine.objects.order_by("pk")] == ["25.00", "-25.00", "25.00"]
+
+
 def test_a_manual_line_is_never_changed_or_removed(acme: Workspace) -> None:
     made = line(acme, "5.00")
     for act in ("UPDATE metering_manualline SET amount = 6 WHERE id = %s", "DELETE FROM metering_manualline WHERE id = %s"):

@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from metering.invoicing.composing.compose import compose
 from metering.invoicing.models import Invoice
 from metering.payments.collecting.manual import mark_paid
 from metering.payments.models import Payment
+from metering.payments.refunds.payouts import owed_to
 from metering.reconcile.everything import money_differences
-from tests.kit.billing import OCTOBER, Meter, agree, finalized, tokens
+from tests.kit.billing import AUGUST, JULY, OCTOBER, Meter, agree, finalized, tokens
 from tests.kit.corrections import correct, void
 from tests.kit.factories import NOW, make_key
 from workspaces.models import Gateway, Workspace
@@ -122,3 +125,20 @@ def test_a_customer_to_whom_nothing_is_owed_is_not_listed(acme: Workspace, use: 
     use(make_key(acme), "09-14T10:00", usage=tokens(input=10_000_000))
     finalized()
     assert run("owed_to_customers") == {"workspaces": []}
+
+
+def test_what_is_owed_is_worked_out_once_however_many_months_were_paid(acme: Workspace, use: Meter) -> None:
+    key = make_key(acme)
+
+    def statements() -> int:
+        with CaptureQueriesContext(connection) as asked:
+            assert owed_to(acme).total == NOTHING
+        return len(asked)
+
+    for month, day in ((JULY, "07"), (AUGUST, "08")):
+        use(key, f"{day}-14T10:00", usage=tokens(input=1_000_000))
+        (invoice,) = finalized(month)
+        mark_paid(invoice.pk, f"transfer {day}", "ops", NOW)
+        if month is JULY:
+            of_one = statements()
+    assert statements() == of_one

@@ -39,10 +39,6 @@ def email(label: str, help_text: str = "", required: bool = True) -> forms.Email
     return forms.EmailField(label=capfirst(label), help_text=help_text, required=required, widget=UnfoldAdminEmailInputWidget())
 
 
-def date_field(label: str, help_text: str = "") -> forms.DateField:
-    return forms.DateField(label=capfirst(label), help_text=help_text, required=False, widget=UnfoldAdminSingleDateWidget())
-
-
 def choice(label: str, choices: list[tuple[str, str]], help_text: str = "") -> forms.ChoiceField:
     return forms.ChoiceField(
         label=capfirst(label), choices=choices, help_text=help_text, widget=UnfoldAdminSelectWidget(choices=choices)
