@@ -122,7 +122,7 @@ def _pay(invoice: Invoice, amount: Decimal, reference: str, actor: str, now: dat
     """Raises InvalidParameter for what a caller who got no answer sends again."""
     if invoice.payments.filter(method=Payment.Method.BY_HAND, reference=reference, amount=amount).exists():
         raise InvalidParameter(
-            f"{cents_text(amount)} with the reference {reference!r} are recorded for {invoice}: a second payment needs its own.",
+            f"{cents_text(amount)} with the reference {reference!r} are recorded for {invoice}: another payment needs its own.",
             param="reference",
         )
     payment = _payment(invoice.workspace, amount, reference, actor, received_at, invoice=invoice)
