@@ -17,7 +17,9 @@ from decimal import Decimal
 import django
 django.setup()
 from django.test import Client
+from metering.credits.booked import credit_movement
 from metering.credits.models import CreditEntry, CreditGrant
+from metering.journal.post import post_many
 from workspaces.models import Membership, User, Workspace
 
 acme, now = Workspace.objects.get(name="Acme"), datetime.now(UTC)
@@ -25,6 +27,8 @@ about = {"workspace": acme, "kind": "goodwill", "amount": Decimal("1.00"), "note
 grants = CreditGrant.objects.bulk_create([CreditGrant(**about) for _ in range(20_000)], batch_size=1_000)
 entries = [CreditEntry(workspace=acme, grant=each, kind="grant", amount=each.amount, at=now) for each in grants]
 CreditEntry.objects.bulk_create(entries, batch_size=1_000)
+for first in range(0, len(entries), 1_000):  # in the journal too: what shares this product may prove its books
+    post_many([credit_movement(each, "the tests") for each in entries[first : first + 1_000]], now)
 
 
 def session_of(user):
