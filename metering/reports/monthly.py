@@ -12,7 +12,8 @@ from metering.journal.entries import Kind
 from metering.periods import Period, floor_month, next_month
 
 MOVEMENTS = """
-SELECT date_trunc('month', happened_at, 'UTC'), posting.workspace_id, account, part, currency, kind,
+SELECT date_trunc('month', happened_at, 'UTC'), CASE WHEN %(by_workspace)s THEN posting.workspace_id END, account,
+       CASE WHEN %(by_part)s THEN part ELSE '' END, currency, kind,
        kind = ANY(%(with_invoices)s) AND EXISTS (
            SELECT FROM metering_journalposting other WHERE other.entry_id = entry.id AND other.account = 'receivable'
        ) AS touches_invoice,
@@ -27,10 +28,13 @@ WITH_INVOICES = (Kind.CREDIT_USED, Kind.CREDIT_RETURNED)
 
 @dataclass(frozen=True, slots=True)
 class MonthlyMovement:
-    """The sum of what acts of one kind moved in a month: `units` of the currency's smallest, above zero as a debit."""
+    """The sum of what acts of one kind moved in a month: `units` of the currency's smallest, above zero as a debit.
+
+    Of all workspaces, and of the whole account, where neither was asked for.
+    """
 
     month: datetime
-    workspace_id: int
+    workspace_id: int | None
     account: JournalAccount
     part: str
     currency: str
@@ -39,12 +43,16 @@ class MonthlyMovement:
     units: int
 
 
-def monthly_movements(period: Period, accounts: Iterable[JournalAccount]) -> list[MonthlyMovement]:
-    """Of all workspaces, the earliest month first. One statement."""
+def monthly_movements(
+    period: Period, accounts: Iterable[JournalAccount], by_workspace: bool = False, by_part: bool = False
+) -> list[MonthlyMovement]:
+    """The earliest month first. One statement, whose rows do not grow with what is not asked for."""
     asked: dict[str, Any] = {
         "start": period.start,
         "end": period.end,
         "accounts": [each.value for each in accounts],
+        "by_workspace": by_workspace,
+        "by_part": by_part,
         "with_invoices": [each.value for each in WITH_INVOICES],
     }
     with connection.cursor() as cursor:

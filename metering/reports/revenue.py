@@ -16,6 +16,8 @@ COLUMNS = {
     "usage": _A.REVENUE_USAGE,
     "adjustments": _A.REVENUE_ADJUSTMENT,
     "minimums": _A.REVENUE_MINIMUM,
+    "fees": _A.REVENUE_FEES,
+    "manual": _A.REVENUE_ONE_OFF,
     "discounts": _A.DISCOUNT,
     "breakage": _A.BREAKAGE,
 }
@@ -38,11 +40,11 @@ class RevenueMonth:
 def revenue_by_customer(period: Period) -> list[RevenueMonth]:
     """The earliest month first, and in it by the customer's name. Two statements."""
     names = {account: name for name, account in COLUMNS.items()}
-    moved = monthly_movements(period, names)
-    workspaces = Workspace.objects.in_bulk({each.workspace_id for each in moved})
+    moved = monthly_movements(period, names, by_workspace=True)
+    workspaces = Workspace.objects.in_bulk({each.workspace_id for each in moved if each.workspace_id is not None})
     rows: dict[tuple[datetime, str, int, str], RevenueMonth] = {}
     for each in moved:
-        workspace = workspaces[each.workspace_id]
+        workspace = workspaces[each.workspace_id or 0]
         named = (each.month, workspace.name.lower(), workspace.pk, each.currency)
         row = rows.setdefault(named, RevenueMonth(each.month, workspace, each.currency))
         row.amounts[names[each.account]] -= each.units

@@ -30,7 +30,7 @@ class TaxMonth:
 def taxes_by_month(period: Period) -> list[TaxMonth]:
     """The earliest month first. One statement."""
     rows: dict[tuple[datetime, str, str], TaxMonth] = {}
-    for each in monthly_movements(period, [JournalAccount.TAX]):
+    for each in monthly_movements(period, [JournalAccount.TAX], by_part=True):
         named = (each.month, each.part, each.currency)
         row = rows.setdefault(named, TaxMonth(*named))
         if each.kind == Kind.INVOICE_FINALIZED:

@@ -7,14 +7,16 @@ from django.test import Client
 from django.urls import reverse
 
 from metering.credits import ledger
-from metering.journal.accounts import JournalAccount
+from metering.invoicing.fees.change import add_line, set_fee
+from metering.journal.accounts import CHART, AccountType, JournalAccount
 from metering.payments.refunds.reversals import void_invoice
 from metering.periods import Period
 from metering.reports.deferred_revenue import AMOUNTS, deferred_revenue, deferred_rows
 from metering.reports.earlier_balances import balances_at
-from metering.reports.revenue import revenue_by_customer, revenue_rows
+from metering.reports.revenue import COLUMNS, revenue_by_customer, revenue_rows
 from metering.reports.taxes import tax_csv_rows, taxes_by_month
-from tests.kit.billing import OPS, Meter, an_invoice, at
+from tests.kit.billing import OPS, SEPTEMBER, Meter, an_invoice, at
+from tests.kit.factories import NOW
 from tests.kit.pages import words_of
 from tests.reports.story import Story
 from workspaces.models import Workspace
@@ -104,6 +106,18 @@ def test_revenue_is_by_customer_in_the_month_of_the_act(story: Story) -> None:
     ]
 
 
+def test_revenue_has_every_account_of_income() -> None:
+    assert set(COLUMNS.values()) == {account for account, rule in CHART.items() if rule.type == AccountType.INCOME}
+
+
+def test_fees_and_lines_that_are_added_by_hand_are_revenue(acme: Workspace, use: Meter) -> None:
+    set_fee(acme, "Platform", Decimal("30.00"), None, at("09-01T00:00"), at("10-01T00:00"), OPS, NOW)
+    add_line(acme, SEPTEMBER, Decimal("-5.00"), "An outage", OPS, NOW)
+    an_invoice(acme, use)
+    (row,) = revenue_rows(revenue_by_customer(period("10", "11")))
+    assert (row["usage"], row["fees"], row["manual"], row["total"]) == ("150.00", "30.00", "-5.00", "175.00")
+
+
 def test_later_acts_change_no_earlier_month(story: Story) -> None:
     were = (deferred("03", "11"), taxes("03", "11"), revenue("03", "11"))
     story.more()
@@ -118,8 +132,8 @@ def test_operators_see_them_and_get_them_as_files(story: Story, console: Client)
     assert "2026-09 19 % VAT $57.00 $19.00 $38.00" in words_of(console.get(f"{page}?{MONTHS}"))
     page = reverse("admin:metering_journalposting_revenue")
     said = words_of(console.get(f"{page}?{MONTHS}"))
-    assert "2026-09 Beta $15.00 $0.00 $0.00 $0.00 $0.00 $15.00" in said
-    assert "2026-09 All, USD $215.00 $0.00 $0.00 $0.00 $0.00 $215.00" in said
+    assert "2026-09 Beta $15.00 $0.00 $0.00 $0.00 $0.00 $0.00 $0.00 $15.00" in said
+    assert "2026-09 All, USD $215.00 $0.00 $0.00 $0.00 $0.00 $0.00 $0.00 $215.00" in said
     assert "2026-08 codex-mini 2 $315.00" in said, "from metered usage"
     assert "2026-08-14 2 $315.00" in said
     answer = console.get(f"{page}?{MONTHS}&format=csv")
