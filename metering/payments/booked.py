@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
+from django.db.models import Q, Sum
+
 from metering.invoicing.booked import receivable_of, write_off_reversed
 from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.models import Invoice
@@ -30,6 +32,18 @@ def owed_for(document: CreditNote | Payment) -> Subaccount:
     return Subaccount(JournalAccount.OWED_TO_CUSTOMER, document.public_id)
 
 
+def left_owed_for(payment: Payment) -> Decimal:
+    """What of credit that the payment bought was withdrawn and did not go back yet; without what disputes block."""
+    blocking = payment.disputes.filter(Q(lost_at=None) | Q(reinstated_at__isnull=False))
+    blocked = blocking.aggregate(sum=Sum("credit_blocked"))["sum"] or NOTHING
+    return _left(payment, owed_for(payment)) - blocked
+
+
+def left_of_surplus(payment: Payment) -> Decimal:
+    """What of it settles nothing and did not go back."""
+    return _left(payment, surplus_of(payment))
+
+
 def book_payment(payment: Payment, invoice: Invoice | None, now: datetime) -> None:
     """Money that pays an invoice, or that is a surplus until it is assigned: before what is due is lowered by it.
 
@@ -47,18 +61,22 @@ def book_refund_begun(refund: Refund, now: datetime) -> None:
 
     What goes back beyond these stands as refunded ahead of a credit note.
     """
-    payment = refund.payment
-    sources = [owed_for(refund.credit_note or payment), surplus_of(payment)]
+    payment, note = refund.payment, refund.credit_note
+    owed, surplus = owed_for(note or payment), surplus_of(payment)
     ahead = Subaccount(JournalAccount.REFUNDED_AHEAD, payment.invoice.public_id if payment.invoice else payment.public_id)
     postings, missing = [], refund.amount
-    for source in sources:
-        there = balance_of_account(payment.workspace_id, source.account, refund.currency, source.part)
+    of_owed = _left(payment, owed) if note else left_owed_for(payment)
+    for source, there in ((owed, of_owed), (surplus, left_of_surplus(payment))):
         used = min(there, missing)
         postings.append(debit(source.account, used, source.part))
         missing -= used
     postings.append(debit(ahead.account, missing, ahead.part))
     postings.append(credit(JournalAccount.REFUNDS_IN_PROGRESS, refund.amount, payment.public_id))
     post(_of_refund(refund, Kind.REFUND_BEGUN, postings, refund.started_at), now)
+
+
+def _left(payment: Payment, source: Subaccount) -> Decimal:
+    return balance_of_account(payment.workspace_id, source.account, payment.currency, source.part)
 
 
 def money_of_refund(refund: Refund) -> Subaccount:
@@ -76,11 +94,20 @@ def book_refund_made(refund: Refund, now: datetime) -> None:
 def book_refund_failed(refund: Refund, was_made: bool, now: datetime) -> None:
     """What it was begun out of is owed as before; the money that was gone, or was on its way, is back."""
     begun = posted_under(f"{Kind.REFUND_BEGUN}:{refund.public_id}")
-    back = opposite(begun)
+    back = [part for each in opposite(begun) for part in _still_ahead(each, refund.payment)]
     if was_made:
         money = money_of_refund(refund)
         back = [*(each for each in back if each.amount < 0), debit(money.account, refund.amount, money.part)]
     post(_of_refund(refund, Kind.REFUND_FAILED, back if begun else [], now), now)
+
+
+def _still_ahead(back: Posting, payment: Payment) -> list[Posting]:
+    """Of what was refunded ahead of a credit note, credit notes settled a part since: it is owed to the customer again."""
+    if back.account != JournalAccount.REFUNDED_AHEAD:
+        return [back]
+    there, owed = _left(payment, Subaccount(back.account, back.part)), owed_for(payment)
+    ahead = min(-back.amount, there)
+    return [credit(back.account, ahead, back.part), credit(owed.account, -back.amount - ahead, owed.part)]
 
 
 def book_settled_outside(note: CreditNote, amount: Decimal, actor: str, now: datetime) -> None:

@@ -59,14 +59,20 @@ WAITS = """(i.status = 'void' AND i.reissued_at IS NULL AND l.period_start = i.p
 RIGHT = """(CASE WHEN billed.waiting > 0 THEN greatest(coalesce(used.tokens, 0) - billed.waiting, 0)
     ELSE coalesce(used.tokens, 0) - billed.waiting END)"""
 OVERBILLED = f"""
-WITH billed AS (
+WITH said AS (
     SELECT i.workspace_id, l.period_start AS month, l.language_model_id AS model_id, l.service_tier, l.price, l.component,
-           coalesce(sum(l.quantity) FILTER (WHERE i.status <> 'void'), 0) AS tokens,
-           coalesce(sum(l.quantity) FILTER (WHERE i.status = 'void'), 0) AS waiting
+           l.quantity, i.status = 'void' AS waits
     FROM metering_invoiceline l JOIN metering_invoice i ON i.id = l.invoice_id
     WHERE (i.status IN ('open', 'paid', 'uncollectible') OR {WAITS}) AND l.kind IN ('usage', 'adjustment')
-      AND (%(start)s::timestamptz IS NULL OR l.period_start = %(start)s)
-    GROUP BY 1, 2, 3, 4, 5, 6
+    UNION ALL
+    SELECT i.workspace_id, s.month, s.language_model_id, s.service_tier, s.price, s.component, s.quantity, false
+    FROM metering_settledadjustment s JOIN metering_creditnote n ON n.id = s.credit_note_id
+    JOIN metering_invoice i ON i.id = n.invoice_id WHERE s.kind IN ('usage', 'adjustment')
+), billed AS (
+    SELECT workspace_id, month, model_id, service_tier, price, component,
+           coalesce(sum(quantity) FILTER (WHERE NOT waits), 0) AS tokens,
+           coalesce(sum(quantity) FILTER (WHERE waits), 0) AS waiting
+    FROM said WHERE %(start)s::timestamptz IS NULL OR month = %(start)s GROUP BY 1, 2, 3, 4, 5, 6
 ), months AS (
     SELECT workspace_id, date_trunc('month', day, 'UTC') AS month, model_id, service_tier_id, price_id,
            {", ".join(f"sum({tokens}) AS {name}" for name, tokens in QUANTITIES_ALONE.items())}

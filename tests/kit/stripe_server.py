@@ -302,7 +302,11 @@ def listing(server: StripeServer, params: Params, kind: str) -> Any:
 def create_refund(server: StripeServer, params: Params) -> Any:
     intent = server.get(params["payment_intent"])
     amount = int(params["amount"])
-    back = sum(each["amount"] for each in server.of("refund") if each["payment_intent"] == intent["id"])
+    back = sum(
+        each["amount"] for each in server.of("refund") if each["payment_intent"] == intent["id"] and each["status"] != "failed"
+    )
+    asked_back = [each for each in server.of("dispute") if each["payment_intent"] == intent["id"]]
+    back += sum(each["amount"] for each in asked_back if each["status"] in ("needs_response", "under_review", "lost"))
     if intent["status"] != "succeeded" or amount > intent["amount"] - back:
         raise Refused(
             400,

@@ -17,8 +17,8 @@ from unfold.decorators import action, display
 
 from metering import dollars
 from metering.console import figures
-from metering.credits import ledger
 from metering.credits.models import CreditEntry, CreditGrant
+from metering.payments.refunds.withdrawals import withdraw_credit
 from workspaces.console.kit import fields
 from workspaces.console.kit.base import OperatorAdmin, ReadOnlyInline, actor_of
 from workspaces.console.kit.pages import FormPage
@@ -84,7 +84,7 @@ class CreditGrantAdmin(OperatorAdmin):
         back = reverse("admin:metering_creditgrant_change", args=[grant.pk])
 
         def act(asked: dict[str, Any]) -> HttpResponse:
-            withdrawn = ledger.reverse(grant, asked["reason"], actor_of(request), timezone.now())
+            withdrawn = withdraw_credit(grant, asked["reason"], actor_of(request), timezone.now())
             messages.success(request, f"{dollars.usd_text(withdrawn)} are taken back.")
             return redirect(back)
 

@@ -13,8 +13,8 @@ from metering.journal.accounts import JournalAccount
 from metering.journal.balances import balance_of_account
 from metering.journal.entries import EntryDraft, Kind, Posting, Subaccount, between, credit, debit
 from metering.journal.models import JournalEntry
-from metering.journal.post import post
-from metering.payments.booked import book_payment, book_provider_fee, money_of, owed_for, surplus_of
+from metering.journal.post import post, posted_under
+from metering.payments.booked import book_payment, book_provider_fee, left_of_surplus, money_of, owed_for, surplus_of
 from metering.payments.models import Dispute, Payment, Refund
 
 NOTHING = Decimal("0.00")
@@ -43,10 +43,9 @@ def book_lost(dispute: Dispute, payment: Payment, owed: Sequence[tuple[Subaccoun
     book_in_dispute(dispute, payment, dispute.charged_back, now)
     borne = [(owed_for(payment), dispute.credit_blocked), *owed]
     left = dispute.charged_back - sum((amount for _, amount in borne), NOTHING)
-    surplus = surplus_of(payment)
-    there = balance_of_account(payment.workspace_id, surplus.account, payment.currency, surplus.part)
-    borne.append((surplus, min(there, left)))
-    left -= min(there, left)
+    of_surplus = min(left_of_surplus(payment), left)
+    borne.append((surplus_of(payment), of_surplus))
+    left -= of_surplus
     postings = [
         *(debit(each.account, amount, each.part) for each, amount in borne),
         debit(JournalAccount.CHARGEBACKS, left),
@@ -57,10 +56,19 @@ def book_lost(dispute: Dispute, payment: Payment, owed: Sequence[tuple[Subaccoun
         book_provider_fee(payment, dispute.fee, dispute.stripe_id, dispute.opened_at, now)
 
 
+def borne_by_surplus(dispute: Dispute) -> Decimal:
+    """What of a payment that settled nothing was lost with the dispute when it was lost last."""
+    lost = JournalEntry.objects.filter(document=dispute.stripe_id, kind=Kind.DISPUTE_LOST).order_by("pk").last()
+    found = posted_under(lost.key) if lost else []
+    return sum((each.amount for each in found if each.account == JournalAccount.SURPLUS), NOTHING)
+
+
 def book_reinstated(
     dispute: Dispute, payment: Payment, lifted: Sequence[tuple[Subaccount, Decimal]], surplus: Payment | None, now: datetime
 ) -> None:
-    """The bank paid after all: less is due on invoices, and credit can be restored. A surplus is a payment of its own."""
+    """The bank paid after all: what losing it debited is credited. What its invoices do not owe any more, having been paid
+    otherwise, is a `surplus`, a payment of its own.
+    """
     back = [(owed_for(payment), dispute.credit_blocked), *lifted]
     paid = dispute.charged_back - (surplus.amount if surplus else NOTHING)
     left = paid - sum((amount for _, amount in back), NOTHING)

@@ -14,12 +14,12 @@ from django.db.models import F, Sum
 from metering.credits import ledger
 from metering.money import cents_text
 from metering.payments.announced import announce_dispute
-from metering.payments.booked import owed_for
+from metering.payments.booked import left_of_surplus, owed_for, surplus_of
 from metering.payments.locks import lock_payment
 from metering.payments.models import Dispute, Payment, Refund
 from metering.payments.provider.objects import Claim
 from metering.payments.refunds.attention import notify_of_dispute, notify_of_dispute_end
-from metering.payments.refunds.booked import book_absorbed, book_in_dispute, book_lost, book_reinstated
+from metering.payments.refunds.booked import book_absorbed, book_in_dispute, book_lost, book_reinstated, borne_by_surplus
 from metering.payments.refunds.reopened import lift, reclaim, reopen_for
 from workspaces import audit
 
@@ -89,11 +89,13 @@ def _follow(dispute: Dispute, payment: Payment, now: datetime) -> None:
 
 
 def _block(dispute: Dispute, payment: Payment, most: Decimal, now: datetime) -> None:
-    """Credit that the payment bought is out of reach, as far as it is left, up to the amount that is in dispute."""
+    """Credit that the payment bought is out of reach, as far as it is left, up to the amount that is in dispute. What of the
+    payment settled nothing is taken before.
+    """
     grant = payment.grant
     if grant is None:
         return
-    change = min(most, payment.amount) - dispute.credit_blocked
+    change = max(NOTHING, min(most, payment.amount) - left_of_surplus(payment)) - dispute.credit_blocked
     why = f"In dispute: {dispute.stripe_id}"
     if change > 0:
         dispute.credit_blocked += reclaim(grant, payment, change, why, now)
@@ -115,7 +117,7 @@ def _lose(dispute: Dispute, payment: Payment, now: datetime) -> None:
         book_in_dispute(dispute, payment, NOTHING, now)
         return
     why = f"The bank took the payment back: {dispute.reason}"
-    owed = max(NOTHING, amount - dispute.credit_blocked)
+    owed = max(NOTHING, amount - dispute.credit_blocked - left_of_surplus(payment))
     book_lost(dispute, payment, reopen_for(payment, dispute, owed, why, now), now)
     payment.charged_back += amount
     payment.reopened += owed
@@ -133,11 +135,12 @@ def _release(dispute: Dispute, payment: Payment, now: datetime) -> None:
         if dispute.status == "won":
             notify_of_dispute_end(dispute, now)
         return
-    owed = dispute.charged_back - dispute.credit_blocked
+    of_surplus = borne_by_surplus(dispute)
+    owed = dispute.charged_back - dispute.credit_blocked - of_surplus
     on_invoices = sum((each.amount - each.lifted for each in dispute.reopened.all()), NOTHING)
     lifted = lift(dispute, f"The bank paid again: {dispute.stripe_id}", now)
     surplus = _keep_surplus(dispute, payment, on_invoices - sum((each for _, each in lifted), NOTHING), now)
-    book_reinstated(dispute, payment, lifted, surplus, now)
+    book_reinstated(dispute, payment, [*lifted, (surplus_of(payment), of_surplus)], surplus, now)
     _block(dispute, payment, NOTHING, now)
     Payment.objects.filter(pk=payment.pk).update(
         charged_back=F("charged_back") - dispute.charged_back, reopened=F("reopened") - owed

@@ -7,13 +7,13 @@ from django.db import transaction
 from django.db.models import F, Q, Sum
 
 from metering.money import cents_text
-from metering.payments.booked import book_refund_begun
+from metering.payments.booked import book_refund_begun, left_of_surplus
 from metering.payments.locks import lock_payment
 from metering.payments.models import Payment, Refund
 from metering.payments.provider.objects import ProviderRefund
 from metering.payments.refunds.booked import book_owed_for_refund
 from metering.payments.refunds.refunds import apply_refund, refund_status
-from metering.payments.refunds.reopened import reclaim, reopen_for
+from metering.payments.refunds.reopened import reclaim, reopen_for, take_left
 from workspaces import audit
 
 NOTHING = Decimal("0.00")
@@ -50,20 +50,20 @@ def _keep(payment: Payment, found: ProviderRefund, now: datetime) -> Refund:
     )
     amount = cents_text(found.amount)
     audit.record(STRIPE, "payment.refund", refund.public_id, payment.workspace, now=now, amount=amount, reason=REASON)
-    if refund_status(found) != Refund.Status.FAILED:
-        owed = _reclaim_bought(refund, payment, now)
-        book_refund_begun(refund, now)
-        if owed > 0:
-            book_owed_for_refund(refund, reopen_for(payment, refund, owed, REASON, now), now)
-            Payment.objects.filter(pk=payment.pk).update(reopened=F("reopened") + owed)
+    owed = NOTHING if refund_status(found) == Refund.Status.FAILED else _reclaim_bought(refund, payment, now)
+    book_refund_begun(refund, now)
+    if owed > 0:
+        book_owed_for_refund(refund, reopen_for(payment, refund, owed, REASON, now), now)
+        Payment.objects.filter(pk=payment.pk).update(reopened=F("reopened") + owed)
     return refund
 
 
 def _reclaim_bought(refund: Refund, payment: Payment, now: datetime) -> Decimal:
     """What the payment had bought goes with its money; what is missing of that, to be owed again."""
     if payment.grant is not None:
-        refund.credit_taken = reclaim(payment.grant, payment, refund.amount, REASON, now)
-        owed = refund.amount - refund.credit_taken - _reclaimed_by_ours(refund, payment)
+        bought = refund.amount - min(refund.amount, left_of_surplus(payment))
+        refund.credit_taken = reclaim(payment.grant, payment, bought, REASON, now)
+        owed = bought - refund.credit_taken - _reclaimed_by_ours(refund, payment, bought)
     else:
         beyond = payment.refunded + _unsettled_external(payment) + payment.kept + payment.charged_back
         excess = max(beyond - payment.reopened - payment.amount, NOTHING)
@@ -73,10 +73,10 @@ def _reclaim_bought(refund: Refund, payment: Payment, now: datetime) -> Decimal:
     return owed
 
 
-def _reclaimed_by_ours(refund: Refund, payment: Payment) -> Decimal:
+def _reclaimed_by_ours(refund: Refund, payment: Payment, most: Decimal) -> Decimal:
     """Credit that a refund of ours holds, which Stripe has not made yet: if it fails, this one has it (`restored.py`)."""
     ours = payment.refunds.filter(status=Refund.Status.STARTED, stripe_id__isnull=True).exclude(pk=refund.pk)
-    return min(ours.aggregate(sum=Sum("credit_taken"))["sum"] or NOTHING, refund.amount - refund.credit_taken)
+    return min(ours.aggregate(sum=Sum("credit_taken"))["sum"] or NOTHING, most - refund.credit_taken)
 
 
 def _unsettled_external(payment: Payment) -> Decimal:
@@ -89,7 +89,7 @@ def _return_kept(payment: Payment, most: Decimal, now: datetime) -> Decimal:
     """Takes back what credit notes made credit of this payment, the latest first, as far as that is left."""
     returned = NOTHING
     for part in payment.kept_parts.select_for_update(of=("self",)).select_related("grant").order_by("-pk"):
-        reclaimed = reclaim(part.grant, payment, min(part.amount - part.returned, most - returned), REASON, now)
+        reclaimed = take_left(part.grant, payment, min(part.amount - part.returned, most - returned), REASON, now)
         part.returned += reclaimed
         part.save(update_fields=["returned"])
         returned += reclaimed

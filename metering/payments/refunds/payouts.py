@@ -1,4 +1,5 @@
-"""What is owed to customers, and paying it out by a transfer: surpluses, refunds that failed, and corrections that wait.
+"""What is owed to customers, and paying it out by a transfer: surpluses, withdrawn credit that was paid for, refunds that
+failed, and corrections that wait.
 
 A correction of a paid month waits for the next invoice. Who leaves gets none: a credit note then gives it back, and settles it.
 """
@@ -20,7 +21,10 @@ from metering.invoicing.credit_notes.issue import plan_credit_note
 from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.credit_notes.settled import item_of, item_of_line, pending_adjustment, pending_lines
 from metering.invoicing.models import Invoice
+from metering.journal.accounts import JournalAccount
+from metering.journal.models import JournalBalance
 from metering.money import ONE_CENT, WIDE, cents_text, share_out
+from metering.payments.booked import left_of_surplus, left_owed_for
 from metering.payments.models import Payment, Refund
 from metering.payments.refunds.models import Payout
 from metering.payments.refunds.refunds import begin_refund, refundable_amount
@@ -32,6 +36,7 @@ from workspaces.models import Workspace
 
 NOTHING = Decimal("0.00")
 REASON = "Paid out"
+OWED = (JournalAccount.OWED_TO_CUSTOMER, JournalAccount.SURPLUS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +50,23 @@ class OwedCorrection:
 
 @dataclass(frozen=True, slots=True)
 class OwedToCustomer:
-    """In whole cents: surplus payments, credit notes whose refunds failed, and corrections of months that were paid."""
+    """In whole cents: surplus payments, payments of which credit was withdrawn, credit notes whose refunds failed, and
+    corrections of months that were paid.
+    """
 
     workspace: Workspace
     surpluses: list[tuple[Payment, Decimal]]
+    withdrawals: list[tuple[Payment, Decimal]]
     missing: list[tuple[CreditNote, Decimal]]
     corrections: list[OwedCorrection]
 
     @property
     def surplus(self) -> Decimal:
         return sum((left for _, left in self.surpluses), NOTHING)
+
+    @property
+    def withdrawn(self) -> Decimal:
+        return sum((left for _, left in self.withdrawals), NOTHING)
 
     @property
     def failed(self) -> Decimal:
@@ -66,7 +78,7 @@ class OwedToCustomer:
 
     @property
     def total(self) -> Decimal:
-        return self.surplus + self.failed + self.corrected
+        return self.surplus + self.withdrawn + self.failed + self.corrected
 
 
 def owed_to(workspace: Workspace) -> OwedToCustomer:
@@ -78,9 +90,20 @@ def owed_to(workspace: Workspace) -> OwedToCustomer:
     return OwedToCustomer(
         workspace,
         [(each, left) for each in surpluses.order_by("pk") if (left := refundable_amount(each))],
+        list(_withdrawals(workspace)),
         [(each, missing) for each in notes.order_by("pk") if (missing := missing_of(each)) > 0],
         list(_corrections(workspace)),
     )
+
+
+def _withdrawals(workspace: Workspace) -> Iterator[tuple[Payment, Decimal]]:
+    """Payments for which something is owed because what they had bought was taken back, and nothing of them went back."""
+    owed = JournalBalance.objects.filter(workspace=workspace, account__in=OWED, balance__lt=0).exclude(part="")
+    payments = Payment.objects.filter(public_id__in=owed.values("part"), currency=workspace.currency)
+    for payment in payments.exclude(invoice=None, grant=None).order_by("pk"):
+        left = min(left_owed_for(payment) + left_of_surplus(payment), refundable_amount(payment))
+        if left > 0:
+            yield payment, left
 
 
 def owed_to_customers() -> list[OwedToCustomer]:
@@ -89,7 +112,8 @@ def owed_to_customers() -> list[OwedToCustomer]:
     failed = Refund.objects.filter(status=Refund.Status.FAILED, credit_note__isnull=False)
     paid = set(_owners(Invoice.objects.filter(status=Invoice.Status.PAID)))
     corrected = paid.intersection(_owners(EventCorrection.objects.all()))
-    candidates = {*_owners(surplus), *_owners(failed, "payment__workspace_id"), *corrected}
+    kept = JournalBalance.objects.filter(account__in=OWED, part="", balance__lt=0)
+    candidates = {*_owners(surplus), *_owners(failed, "payment__workspace_id"), *_owners(kept), *corrected}
     workspaces = Workspace.objects.filter(pk__in=candidates, sandbox=False).order_by("pk")
     return [owed for each in workspaces if (owed := owed_to(each)).total > 0]
 
@@ -102,8 +126,8 @@ def _owners(rows: QuerySet[Any], name: str = "workspace_id") -> QuerySet[Any, An
 def pay_out(workspace: Workspace, amount: Decimal, reference: str, actor: str, now: datetime) -> Payout:
     """Records that `amount` of what is owed to the workspace was sent by a transfer, which `reference` finds.
 
-    Surpluses first, then what refunds failed to give back, then corrections, by credit notes that settle them. Raises
-    InvalidParameter, and NothingToCredit for more than is owed or for a transfer that was recorded before.
+    Surpluses first, then withdrawn credit, then what refunds failed to give back, then corrections, by credit notes that
+    settle them. Raises InvalidParameter, and NothingToCredit for more than is owed or for a transfer that was recorded before.
     """
     reference = reference.strip()
     if not 0 < len(reference) <= LONGEST_REFERENCE:
@@ -137,7 +161,7 @@ def pay_out(workspace: Workspace, amount: Decimal, reference: str, actor: str, n
 
 def _settle(owed: OwedToCustomer, rest: Decimal, reference: str, actor: str, now: datetime) -> Iterator[str]:
     """Ids of what the payout settled, until the amount is used up."""
-    for payment, left in owed.surpluses:
+    for payment, left in [*owed.surpluses, *owed.withdrawals]:
         if part := min(left, rest):
             yield begin_refund(payment.pk, part, REASON, actor, now, reference=reference, outside=True).public_id
             rest -= part

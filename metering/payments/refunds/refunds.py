@@ -15,7 +15,14 @@ from metering.errors import NothingToCredit
 from metering.invoicing.credit_notes.models import CreditNote
 from metering.money import ONE_CENT, cents_text, places_of_currency
 from metering.payments.announced import announce_refund
-from metering.payments.booked import book_refund_begun, book_refund_failed, book_refund_made, owed_for
+from metering.payments.booked import (
+    book_refund_begun,
+    book_refund_failed,
+    book_refund_made,
+    left_of_surplus,
+    left_owed_for,
+    owed_for,
+)
 from metering.payments.clock import Clock
 from metering.payments.locks import lock_payment
 from metering.payments.mails.money import mail_refund
@@ -51,7 +58,7 @@ def begin_refund(
 
     What came by hand a person sends back, or all that is settled `outside`, and `reference` says where that money is found.
     Never more than is left of the payment, refunds under way, disputes and what was kept as credit included, nor than is left
-    of the credit that it bought.
+    of the credit that it bought, with what of that was withdrawn.
 
     Raises NothingToCredit and InvalidParameter.
     """
@@ -84,7 +91,11 @@ def begin_refund(
         )
         refund.idempotency_key = f"refund-{refund.public_id}"
         if payment.grant is not None:
-            refund.credit_taken = ledger.reverse(payment.grant, refund.reason, actor, now, amount, owed_for(payment))
+            withdrawn = min(amount, left_owed_for(payment))
+            rest = max(NOTHING, amount - withdrawn - left_of_surplus(payment))
+            if rest > 0:
+                ledger.reverse(payment.grant, refund.reason, actor, now, rest, owed_for(payment))
+            refund.credit_taken = withdrawn + rest
         if by_hand:
             refund.status, refund.settled_at = Refund.Status.SUCCEEDED, now
             payment.refunded += amount

@@ -18,7 +18,7 @@ from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
 from metering.journal.entries import Subaccount
 from metering.money import cents_text
-from metering.payments.booked import owed_for
+from metering.payments.booked import left_owed_for, owed_for
 from metering.payments.collecting.dunning import restart_dunning
 from metering.payments.mails.outbox import add_notice
 from metering.payments.models import Dispute, Payment, Refund
@@ -59,6 +59,12 @@ def lift(cause: Dispute | Refund, why: str, now: datetime) -> list[tuple[Subacco
 
 
 def reclaim(grant: CreditGrant, payment: Payment, most: Decimal, why: str, now: datetime) -> Decimal:
+    """Takes back at most so much of what the payment bought; how much. What was withdrawn of it before goes first."""
+    withdrawn = min(left_owed_for(payment), most)
+    return withdrawn + take_left(grant, payment, most - withdrawn, why, now)
+
+
+def take_left(grant: CreditGrant, payment: Payment, most: Decimal, why: str, now: datetime) -> Decimal:
     """Takes back at most so much of what is left of a grant that the payment is behind; how much."""
     left = min(ledger.remaining_of_grant(grant), most)
     return ledger.reverse(grant, why, ACTOR, now, left, owed_for(payment)) if left > 0 else NOTHING
@@ -86,7 +92,7 @@ def _invoices_of(payment: Payment) -> Iterator[tuple[int, Decimal]]:
 def _owe(invoice: Invoice, payment: Payment, cause: Dispute | Refund, amount: Decimal, why: str, now: datetime) -> None:
     reopen_due(invoice, amount, why, ACTOR, now)
     of_dispute = {"dispute": cause} if isinstance(cause, Dispute) else {"refund": cause}
-    ReopenedAmount.objects.create(invoice=invoice, payment=payment, amount=amount, at=now, **of_dispute)
+    reopened = ReopenedAmount.objects.create(invoice=invoice, payment=payment, amount=amount, at=now, **of_dispute)
     restart_dunning(invoice)
     context = {
         "invoice_id": invoice.public_id,
@@ -96,5 +102,5 @@ def _owe(invoice: Invoice, payment: Payment, cause: Dispute | Refund, amount: De
         "due_at": instant_text(invoice.due_at) or "",
         "why": why,
     }
-    key = f"payment_reversed:{invoice.public_id}:{cents_text(invoice.charged_back)}"
+    key = f"payment_reversed:{invoice.public_id}:{reopened.pk}"  # a dispute may be lost, won and lost again
     add_notice(invoice.workspace, "payment_reversed", key, context, now)

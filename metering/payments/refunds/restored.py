@@ -6,6 +6,9 @@ from decimal import Decimal
 from django.db.models import F
 
 from metering.credits import ledger
+from metering.journal.accounts import JournalAccount
+from metering.journal.entries import Kind
+from metering.journal.post import posted_under
 from metering.payments.booked import owed_for
 from metering.payments.models import Payment, Refund
 from metering.payments.refunds.booked import book_absorbed, book_refund_lifted
@@ -44,12 +47,18 @@ def _give_to_external(refund: Refund, payment: Payment, credit: Decimal, now: da
     external = payment.refunds.filter(idempotency_key__startswith="stripe-").exclude(status=Refund.Status.FAILED)
     for each in external.exclude(pk=refund.pk).order_by("pk"):
         owed = sum((part.amount for part in each.reopened.all()), NOTHING)
-        lacking = min(credit, each.amount - each.credit_taken - owed)
+        lacking = min(credit, each.amount - each.credit_taken - owed - _of_surplus(each))
         if lacking > 0:
             book_absorbed(refund, lacking, each, now)
             Refund.objects.filter(pk=each.pk).update(credit_taken=F("credit_taken") + lacking)
             credit -= lacking
     return credit
+
+
+def _of_surplus(refund: Refund) -> Decimal:
+    """What of it came out of money that settled nothing."""
+    begun = posted_under(f"{Kind.REFUND_BEGUN}:{refund.public_id}")
+    return sum((each.amount for each in begun if each.account == JournalAccount.SURPLUS), NOTHING)
 
 
 def _restore_kept(refund: Refund, payment: Payment, now: datetime) -> None:

@@ -13,14 +13,20 @@ from metering.invoicing.lifecycle.close import close_workspaces
 from metering.invoicing.lifecycle.void import mark_uncollectible
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.models import BillingTerms
+from metering.journal.accounts import JournalAccount
+from metering.journal.balances import balance_of_account
 from metering.payments.balance.balance import balance_of
 from metering.payments.collecting.collect import collect_due, collect_invoice
 from metering.payments.collecting.dunning import dun
 from metering.payments.collecting.manual import mark_paid
+from metering.payments.collecting.record import record_payment
 from metering.payments.exports import payments
 from metering.payments.mails.sending import send_waiting
-from metering.payments.models import Dispute, Payment
+from metering.payments.models import Dispute, Payment, PaymentAttempt
+from metering.payments.provider.objects import Intent
 from metering.payments.refunds import refunds
+from metering.payments.refunds.payouts import owed_to
+from metering.payments.refunds.surplus import keep_surplus_as_credit
 from metering.payments.top_ups import purchase
 from metering.payments.webhooks.inbox import handle_waiting
 from metering.periods import parse_month
@@ -139,6 +145,16 @@ def test_a_lost_dispute_makes_the_invoice_reopened_and_it_is_dunned_by_mail(
     assert money_differences() == []
 
 
+def test_each_time_that_it_is_lost_its_customer_gets_a_mail(stripe: StripeServer, acme: Workspace, paid: Payment) -> None:
+    dispute = disputed(stripe, paid)
+    for status in ("lost", "won", "lost"):
+        ends(stripe, dispute, status)
+    assert invoice_now() == ("open", ALL, ALL)
+    send_waiting(NOW)
+    number = Invoice.objects.get().number
+    assert [each.subject for each in mail.outbox].count(f"Invoice {number} is due again") == 2
+
+
 def test_it_can_be_written_off_or_paid_otherwise(stripe: StripeServer, acme: Workspace, paid: Payment) -> None:
     dispute = disputed(stripe, paid)
     ends(stripe, dispute, "lost")
@@ -226,3 +242,45 @@ def test_credit_that_is_granted_besides_stays(stripe: StripeServer, acme: Worksp
     ledger.grant(acme, "goodwill", Decimal("5.00"), OPS, NOW)
     ends(stripe, disputed(stripe, credit), "lost")
     assert left(acme) == Decimal("5.00")
+
+
+@pytest.fixture
+def surplus(stripe: StripeServer, acme: Workspace, paid: Payment) -> Payment:
+    """100.00 by card for an invoice on which nothing was due any more."""
+    intent = stripe.make("payment_intent", "pi_", amount=10000, amount_received=10000, currency="usd", status="succeeded")
+    found = Intent(id=intent["id"], status="succeeded", amount=Decimal("100.00"), currency="USD", received=Decimal("100.00"))
+    return record_payment(PaymentAttempt.objects.get(), found, NOW)
+
+
+def surplus_and_chargebacks(workspace: Workspace) -> tuple[Decimal, Decimal]:
+    accounts = (JournalAccount.SURPLUS, JournalAccount.CHARGEBACKS)
+    of_surplus, lost = (balance_of_account(workspace.pk, each, "USD") for each in accounts)
+    return of_surplus, lost
+
+
+def test_a_surplus_bears_its_lost_dispute_and_is_there_again_when_the_bank_pays(
+    stripe: StripeServer, acme: Workspace, surplus: Payment
+) -> None:
+    dispute = disputed(stripe, surplus)
+    ends(stripe, dispute, "lost")
+    assert surplus_and_chargebacks(acme) == (NOTHING, NOTHING)
+    ends(stripe, dispute, "won", "charge.dispute.funds_reinstated")
+    assert surplus_and_chargebacks(acme) == (Decimal("100.00"), NOTHING)
+    surplus.refresh_from_db()
+    assert (surplus.charged_back, surplus.reopened, refunds.refundable_amount(surplus)) == (NOTHING, NOTHING, Decimal("100.00"))
+
+
+def test_a_dispute_takes_what_settled_nothing_before_the_credit_that_the_rest_became(
+    stripe: StripeServer, acme: Workspace, surplus: Payment
+) -> None:
+    dispute = disputed(stripe, surplus, cents=4000)
+    kept = keep_surplus_as_credit(surplus.pk, "asked for", OPS, NOW)
+    assert (kept.amount, surplus_and_chargebacks(acme)) == (Decimal("60.00"), (Decimal("40.00"), NOTHING))
+    ends(stripe, dispute, "lost")
+    assert (ledger.remaining_of_grant(kept), surplus_and_chargebacks(acme)) == (Decimal("60.00"), (NOTHING, NOTHING))
+    assert refunds.refundable_amount(Payment.objects.get(pk=surplus.pk)) == Decimal("60.00")
+    ends(stripe, dispute, "won", "charge.dispute.funds_reinstated")
+    assert (ledger.remaining_of_grant(kept), surplus_and_chargebacks(acme)) == (Decimal("60.00"), (Decimal("40.00"), NOTHING))
+    assert owed_to(acme).withdrawn == Decimal("40.00")
+    refunds.refund(surplus.pk, Decimal("100.00"), "asked for", OPS, NOW)
+    assert (ledger.remaining_of_grant(kept), surplus_and_chargebacks(acme)) == (NOTHING, (NOTHING, NOTHING))

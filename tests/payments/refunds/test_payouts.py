@@ -16,7 +16,8 @@ from metering.payments.collecting.manual import mark_paid
 from metering.payments.models import Payment
 from metering.payments.refunds.payouts import owed_to
 from metering.reconcile.everything import money_differences
-from tests.kit.billing import AUGUST, JULY, OCTOBER, Meter, agree, finalized, tokens
+from metering.reconcile.invoices import invoice_differences
+from tests.kit.billing import AUGUST, JULY, OCTOBER, Meter, agree, at, finalized, tokens
 from tests.kit.corrections import correct, void
 from tests.kit.factories import NOW, make_key
 from workspaces.models import Gateway, Workspace
@@ -64,6 +65,18 @@ def test_a_note_of_a_part_settles_that_part(acme: Workspace, use: Meter, gateway
     assert pending(acme) == Decimal("-100.00")
     run("credit_invoice", invoice.public_id, "--amount", "200.00", "--reason", "and an outage", "--as", "balance")
     assert pending(acme) == NOTHING
+
+
+def test_what_a_note_settled_is_no_overbilling_once_the_next_invoice_took_back_the_rest(
+    acme: Workspace, use: Meter, gateway: Gateway
+) -> None:
+    """The trail explains what was billed beyond its usage only until an invoice billed it again."""
+    invoice = corrected(acme, use, gateway)
+    run("credit_invoice", invoice.public_id, "--amount", "50.00", "--reason", "counted twice", "--as", "balance")
+    use(make_key(acme), "10-14T10:00", usage=tokens(input=200_000_000))
+    (october,) = finalized(OCTOBER, at("11-05T00:00"))
+    assert october.subtotal == Decimal("200.00"), "300.00 of its own less 100.00 of September"
+    assert invoice_differences() == []
 
 
 def test_a_note_on_an_open_invoice_settles_it_too(acme: Workspace, use: Meter, gateway: Gateway) -> None:
