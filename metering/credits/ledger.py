@@ -13,12 +13,15 @@ from decimal import Decimal
 from django.db import transaction
 from django.db.models import Sum
 
-from metering.credits.booked import credit_movement
+from metering.credits.booked import HELD_AS, credit_movement
 from metering.credits.models import CreditEntry, CreditGrant
+from metering.journal.accounts import CREDITS
+from metering.journal.balances import balance_of_account
 from metering.journal.entries import Subaccount
 from metering.journal.post import post, post_many
 from metering.limits.changed import note_change
-from metering.money import ONE_CENT, cents_text
+from metering.money import ONE_CENT, cents_text, from_smallest_unit
+from metering.rows import columns_of, fetch_together, instances_of
 from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
 from workspaces.locks import lock_workspace
@@ -31,6 +34,14 @@ EXPIRY = "expiry"  # who acts when credit expires
 BEFORE_TAX = (CreditGrant.Kind.PROMOTIONAL,)
 AFTER_TAX = (CreditGrant.Kind.GOODWILL, CreditGrant.Kind.PURCHASED)
 ORDER_OF_USE = [*BEFORE_TAX, *AFTER_TAX]
+
+
+# By the journal's balance of each: one row, however often it was used.
+LEFT = f"""
+SELECT {columns_of(CreditGrant, "given")}, -kept.balance FROM metering_journalbalance kept
+JOIN metering_creditgrant given ON given.public_id = kept.part
+WHERE kept.workspace_id = ANY(%(workspaces)s) AND kept.account = ANY(%(accounts)s) AND kept.part <> '' AND kept.balance < 0
+"""  # noqa: S608 - columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +115,11 @@ def remaining_grants(workspace: Workspace) -> list[Remaining]:
 def remaining_by_workspace(workspaces: Sequence[Workspace]) -> dict[int, list[Remaining]]:
     """The same of many, by their primary keys."""
     found: dict[int, list[Remaining]] = {each.pk: [] for each in workspaces}
-    sums = CreditEntry.objects.filter(workspace__in=list(found)).order_by().values_list("grant").annotate(left=Sum("amount"))
-    lefts = dict(sums.filter(left__gt=0))
-    for each in sorted(CreditGrant.objects.filter(pk__in=lefts) if lefts else (), key=_order_of_use):
-        found[each.workspace_id].append(Remaining(each, lefts[each.pk]))
+    asked = {"workspaces": list(found), "accounts": [account.value for account in CREDITS]}
+    (rows,) = fetch_together([LEFT], asked)
+    lefts = [(given, row[-1]) for given, row in zip(instances_of(CreditGrant, rows), rows, strict=True)]
+    for given, units in sorted(lefts, key=lambda each: _order_of_use(each[0])):
+        found[given.workspace_id].append(Remaining(given, from_smallest_unit(units, given.currency)))
     return found
 
 
@@ -119,8 +131,7 @@ def spent_on_invoices(workspace: Workspace) -> Decimal:
 
 
 def remaining_of_grant(given: CreditGrant) -> Decimal:
-    left: Decimal = given.entries.aggregate(left=Sum("amount"))["left"] or NOTHING
-    return left
+    return balance_of_account(given.workspace_id, HELD_AS[CreditGrant.Kind(given.kind)], given.currency, given.public_id)
 
 
 def remaining_after(lefts: Iterable[Remaining], uses: Iterable[Use]) -> list[Remaining]:

@@ -17,8 +17,12 @@ NOW = """
 SELECT account, currency, sum(balance)::bigint FROM metering_journalbalance WHERE part = '' GROUP BY 1, 2
 """
 THEN = """
-SELECT account, currency, sum(amount)::bigint FROM metering_journalposting
-JOIN metering_journalentry entry ON entry.id = entry_id WHERE happened_at <= %s GROUP BY 1, 2
+WITH since AS (
+    SELECT account, currency, sum(amount) AS amount FROM metering_journalposting
+    JOIN metering_journalentry entry ON entry.id = entry_id WHERE happened_at > %s GROUP BY 1, 2
+)
+SELECT account, currency, (sum(balance) - coalesce(max(since.amount), 0))::bigint
+FROM metering_journalbalance LEFT JOIN since USING (account, currency) WHERE part = '' GROUP BY 1, 2
 """
 
 

@@ -5,7 +5,8 @@ never settled. A worker that changes rollups of a day that may be settled shares
 back what was settled of it, so that no reader adds up a day that is being changed.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.utils import timezone
 
 from metering.periods import DAY, HOUR, floor_day
 from metering.rollups.models import SettledUsage
+from metering.rows import columns_of, fetch_together, instances_of
 
 LOCK = 7_239_020
 # A day is settled when it ended a day ago; what is younger than half of that no worker has to take back, whatever the clocks.
@@ -36,8 +38,22 @@ WHERE settled.workspace_id = changed.workspace_id AND settled.until <= changed.s
 """
 
 
+SETTLED = f"""
+SELECT {columns_of(SettledUsage, "settled")} FROM metering_settledusage settled WHERE workspace_id = ANY(%(workspaces)s)
+"""  # noqa: S608 - columns
+
+
 def settled_of(workspace_id: int) -> SettledUsage | None:
-    return SettledUsage.objects.filter(pk=workspace_id).first()
+    (rows,) = fetch_together([SETTLED], {"workspaces": [workspace_id]})
+    return settled_from(rows)
+
+
+def settled_from(rows: Iterable[Sequence[Any]]) -> SettledUsage | None:
+    """From the rows of SETTLED about one workspace."""
+    for settled in instances_of(SettledUsage, rows):
+        settled.sums = json.loads(settled.sums)
+        return settled
+    return None
 
 
 def settled_through(now: datetime) -> datetime | None:

@@ -5,15 +5,11 @@ prints follows from its key and quantity, because a price in force never changes
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
-
-from django.db.models import F, Sum
-from django.db.models.expressions import Combinable
-from django.db.models.functions import TruncMonth
+from typing import NamedTuple
 
 from metering.catalogue.models import LanguageModel, PriceVersion
 from metering.components import BY_NAME, COMPONENTS, NAMES, Component, priced_parts, rates_per_million
@@ -21,7 +17,7 @@ from metering.ingest.models import EventStatus
 from metering.invoicing.models import InvoiceLine
 from metering.money import from_pico
 from metering.periods import Period, month_of
-from metering.rollups.models import DailyRollup
+from metering.rows import columns_of, fetch_together, instances_of
 from workspaces.models import Workspace
 
 BILLED_STATUSES = (EventStatus.SUCCEEDED, EventStatus.ABORTED)
@@ -89,38 +85,43 @@ def used(workspace: Workspace, start: datetime | None, end: datetime) -> Quantit
 def used_by_workspace(workspaces: Sequence[Workspace], start: datetime | None, end: datetime) -> dict[int, Quantities]:
     """The same of many, by their primary keys."""
     found: dict[int, Quantities] = {each.pk: {} for each in workspaces}
-    rows = _used_rows(list(found), start, end)
-    prices = PriceVersion.objects.in_bulk({row["price_id"] for row in rows})
-    micros = {pk: {name: int(rate.scaleb(6)) for name, rate in rates_per_million(each).items()} for pk, each in prices.items()}
-    for row in rows:
-        price = prices.get(row["price_id"])
-        if price is None or row["total_cost"] != from_pico(sum(row[name] * rate for name, rate in micros[price.pk].items())):
-            owner = next(each.public_id for each in workspaces if each.pk == row["workspace_id"])
-            raise LedgerMismatch(f"{owner} {row['month']:%Y-%m}, price {price or row['price_id']}: {row}")
-        quantities = found[row["workspace_id"]]
-        for name in NAMES:
-            if row[name]:
-                quantities[LineKey(row["month"], row["model_id"], row["tier"], price.public_id, name)] = row[name]
+    asked = {"workspaces": list(found), "start": start, "end": end, "billed": [each.value for each in BILLED_STATUSES]}
+    (rows,) = fetch_together([USED], asked)
+    micros: dict[int, dict[str, int]] = {}
+    for owner, month, model, tier, price, cost, *rest in rows:
+        tokens, version = dict(zip(NAMES, map(int, rest[: len(NAMES)]), strict=True)), rest[len(NAMES) :]
+        if price not in micros and version[0] is not None:
+            (rated_by,) = instances_of(PriceVersion, [version])
+            micros[price] = {name: int(rate.scaleb(6)) for name, rate in rates_per_million(rated_by).items()}
+        rates = micros.get(price)
+        if rates is None or cost != from_pico(sum(tokens[name] * rate for name, rate in rates.items())):
+            whose = next(each.public_id for each in workspaces if each.pk == owner)
+            raise LedgerMismatch(f"{whose} {month:%Y-%m}, price {price}: {tokens}, {cost}")
+        for name, quantity in tokens.items():
+            if quantity:
+                found[owner][LineKey(month, model, tier, version[PUBLIC_ID], name)] = quantity
     return found
 
 
-def _used_rows(workspace_ids: list[int], start: datetime | None, end: datetime) -> list[dict[str, Any]]:
-    rollups = DailyRollup.objects.filter(
-        workspace__in=workspace_ids, day__lt=end, price_id__gt=0, status__in=BILLED_STATUSES
-    ).order_by()
-    if start is not None:
-        rollups = rollups.filter(day__gte=start)
-    what = {"tier": F("service_tier__name"), "month": TruncMonth("day", tzinfo=UTC)}
-    sums = {**{each.name: _billed_sum(each) for each in COMPONENTS}, "total_cost": Sum("cost")}
-    return [dict(row) for row in rollups.values("workspace_id", "model_id", "price_id", **what).annotate(**sums)]
-
-
-def _billed_sum(component: Component) -> Sum:
+def _billed_sum(component: Component) -> str:
     """Over rollups: what was counted of it, less what is billed as other components."""
-    billed: Combinable = F(component.quantity)
-    for part in priced_parts(component):
-        billed -= F(part.quantity)
-    return Sum(billed)
+    return f"sum({' - '.join([component.quantity, *(part.quantity for part in priced_parts(component))])})"
+
+
+USED = f"""
+WITH used AS (
+    SELECT workspace_id, date_trunc('month', day, 'UTC') AS month, model_id, service_tier_id, price_id, sum(cost) AS cost,
+           {", ".join(f"{_billed_sum(each)} AS {each.name}" for each in COMPONENTS)}
+    FROM metering_dailyrollup
+    WHERE workspace_id = ANY(%(workspaces)s) AND day < %(end)s AND price_id > 0 AND status = ANY(%(billed)s)
+      AND (%(start)s::timestamptz IS NULL OR day >= %(start)s) GROUP BY 1, 2, 3, 4, 5
+)
+SELECT used.workspace_id, month, used.model_id, tier.name, price_id, cost, {", ".join(f"used.{each}" for each in NAMES)},
+       {columns_of(PriceVersion, "price")}
+FROM used JOIN metering_servicetier tier ON tier.id = service_tier_id
+LEFT JOIN metering_priceversion price ON price.id = price_id
+"""  # noqa: S608 - columns
+PUBLIC_ID = [field.attname for field in PriceVersion._meta.concrete_fields].index("public_id")
 
 
 def draft_lines(
@@ -167,9 +168,22 @@ def amount_of(key: LineKey, quantity: int, prices: Mapping[str, PriceVersion]) -
     return from_pico(pico(prices[key.price], key.component, quantity))
 
 
-def prices_of(keys: Iterable[LineKey]) -> dict[str, PriceVersion]:
-    """Price versions by their public ids."""
-    return PriceVersion.objects.in_bulk({key.price for key in keys}, field_name="public_id")
+def prices_and_models_of(keys: Collection[LineKey]) -> tuple[dict[str, PriceVersion], dict[int, LanguageModel]]:
+    """Price versions by their public ids, and models by their primary keys."""
+    asked = {"prices": list({key.price for key in keys}), "models": list({key.model_id for key in keys})}
+    prices, models = fetch_together([PRICES, MODELS], asked)
+    return (
+        {each.public_id: each for each in instances_of(PriceVersion, prices)},
+        {each.pk: each for each in instances_of(LanguageModel, models)},
+    )
+
+
+PRICES = f"""
+SELECT {columns_of(PriceVersion, "price")} FROM metering_priceversion price WHERE public_id = ANY(%(prices)s)
+"""  # noqa: S608 - columns
+MODELS = f"""
+SELECT {columns_of(LanguageModel, "model")} FROM metering_languagemodel model WHERE id = ANY(%(models)s)
+"""  # noqa: S608 - columns
 
 
 def description(model: str, key: LineKey, price: PriceVersion, dated: bool) -> str:

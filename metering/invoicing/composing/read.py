@@ -4,31 +4,35 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from django.db.models import F, Q, QuerySet, Sum
 
-from metering.catalogue.models import LanguageModel
 from metering.credits.ledger import remaining_by_workspace
 from metering.invoicing.composing.books import Billed, BookedInvoice, Books, waiting_invoices
 from metering.invoicing.composing.charged_taxes import ChargedTaxes
-from metering.invoicing.composing.lines import LineKey, Quantities, prices_of, used_by_workspace
-from metering.invoicing.credit_notes.models import CreditNote, CreditNoteLine, SettledAdjustment
-from metering.invoicing.fees.agreed import fees_by_workspace, manual_lines_by_workspace
+from metering.invoicing.composing.lines import LineKey, Quantities, prices_and_models_of, used_by_workspace
+from metering.invoicing.composing.taxes import TaxShare
+from metering.invoicing.fees.agreed import FEES, MANUAL_LINES, fees_from, manual_lines_from
 from metering.invoicing.fees.models import ManualLine
 from metering.invoicing.fees.proration import FeeHistory
-from metering.invoicing.models import Invoice, InvoiceLine
-from metering.invoicing.terms.in_force import pricing_by_workspace, tax_rates_of, terms_by_workspace
+from metering.invoicing.models import Invoice
+from metering.invoicing.terms.in_force import (
+    PRICING,
+    RATES,
+    TERMS,
+    pricing_from,
+    rates_by_workspace,
+    terms_from,
+)
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms
+from metering.rows import fetch_together
 from workspaces.models import Workspace
 
 NOTHING = Decimal("0.00")
-FACTS = ("id", "period_start", "status", "finalized_at", "reissued_at", "terms", "taxes")
-FIGURES = ("subtotal", "promotional", "total", "amount_due", "holds")
 
 
 def read_books(workspace: Workspace, end: datetime, start: datetime | None = None) -> Books:
@@ -47,6 +51,7 @@ class Basis:
 
     workspaces: Sequence[Workspace]
     terms: Mapping[int, BillingTerms]
+    taxes: Mapping[int, tuple[TaxShare, ...]]
     pricing: Mapping[int, Sequence[AgreedPricing]]
     fees: Mapping[int, Sequence[FeeHistory]]
     manual_lines: Mapping[int, Sequence[ManualLine]]
@@ -66,31 +71,45 @@ class Basis:
 
 
 def read_basis(workspaces: Sequence[Workspace]) -> Basis:
-    return Basis(
+    return read_basis_and(workspaces, [])[0]
+
+
+def read_basis_and(workspaces: Sequence[Workspace], statements: Sequence[str]) -> tuple[Basis, list[list[tuple[Any, ...]]]]:
+    """The basis and, asked with it, the rows of further `statements` about the `workspaces`."""
+    asked = {"workspaces": [each.pk for each in workspaces]}
+    found = fetch_together([TERMS, RATES, PRICING, FEES, MANUAL_LINES, INVOICES, *statements], asked)
+    terms, rates, pricing, fees, manual_lines, invoices, *others = found
+    agreed = terms_from(terms, workspaces)
+    basis = Basis(
         workspaces,
-        terms_by_workspace(workspaces),
-        pricing_by_workspace(workspaces),
-        fees_by_workspace(workspaces),
-        manual_lines_by_workspace(workspaces),
-        booked_by_workspace(workspaces),
+        agreed,
+        rates_by_workspace(rates, agreed),
+        pricing_from(pricing, workspaces),
+        fees_from(fees, workspaces),
+        manual_lines_from(manual_lines, workspaces),
+        booked_from(invoices, workspaces),
     )
+    return basis, others
 
 
 def books_on(
     basis: Basis, quantities: Mapping[int, Quantities], end: datetime, start: datetime | None = None
 ) -> dict[int, Books]:
     """The books of the workspaces of `basis`, where so much was used."""
-    workspaces, terms, invoices = basis.workspaces, basis.terms, basis.invoices
-    billed = billed_lines(invoices, start, end)
-    charged, credit = charged_taxes(invoices), remaining_by_workspace(workspaces)
-    keys = {key for pk in invoices for key in (*quantities[pk], *billed[pk][0].tokens)}
-    prices = prices_of(keys.union(*(waiting.tokens for _, waiting in billed.values())))
-    models = LanguageModel.objects.in_bulk({key.model_id for key in keys})
+    workspaces, terms = basis.workspaces, basis.terms
+    waiting = [each.id for of_one in basis.invoices.values() for each in waiting_invoices(of_one)]
+    asked = {"workspaces": list(basis.invoices), "start": start, "end": end, "waiting": waiting}
+    billing, settled, agreed, notes, credited = fetch_together([BILLED, SETTLED, AGREED, NOTES, CREDITED], asked)
+    billed = billed_from([*billing, *settled], basis.invoices, set(waiting))
+    invoices = with_terms(basis.invoices, agreed)
+    charged, credit = charged_taxes(invoices, notes, credited), remaining_by_workspace(workspaces)
+    keys = {key for pk in invoices for key in (*quantities[pk], *billed[pk][0].tokens, *billed[pk][1].tokens)}
+    prices, models = prices_and_models_of(keys)
     return {
         each.pk: Books(
             workspace=each,
             terms=terms[each.pk],
-            taxes=tax_rates_of(terms[each.pk]),
+            taxes=basis.taxes[each.pk],
             pricing=basis.pricing[each.pk],
             fees=basis.fees[each.pk],
             manual_lines=basis.manual_lines[each.pk],
@@ -109,19 +128,23 @@ def books_on(
     }
 
 
-def booked_invoices(workspace: Workspace) -> list[BookedInvoice]:
-    return booked_by_workspace([workspace])[workspace.pk]
-
-
-def booked_by_workspace(workspaces: Iterable[Workspace]) -> dict[int, list[BookedInvoice]]:
-    """By month and age."""
+def booked_from(rows: Iterable[Sequence[Any]], workspaces: Sequence[Workspace]) -> dict[int, list[BookedInvoice]]:
+    """By month and age; their terms and taxes are read with the lines."""
     found: dict[int, list[BookedInvoice]] = {each.pk: [] for each in workspaces}
-    rows = Invoice.objects.filter(workspace__in=list(found)).order_by("workspace", "period_start", "pk")
-    for owner, *row in rows.values_list("workspace_id", *FACTS, *FIGURES):
-        pk, month, status, finalized_at, reissued_at, terms, taxes, *figures = row
-        stays = will_stand(status, *figures)
-        found[owner].append(BookedInvoice(pk, month, status, finalized_at, reissued_at, terms, taxes, stays))
+    for owner, pk, month, status, finalized_at, reissued_at, *figures in rows:
+        found[owner].append(BookedInvoice(pk, month, status, finalized_at, reissued_at, {}, [], will_stand(status, *figures)))
     return found
+
+
+def with_terms(
+    invoices: Mapping[int, Sequence[BookedInvoice]], rows: Iterable[Sequence[Any]]
+) -> dict[int, list[BookedInvoice]]:
+    """With the terms and taxes of AGREED: those before the first month that is looked at have none."""
+    kept = {pk: (json.loads(terms), json.loads(taxes)) for pk, terms, taxes in rows}
+    return {
+        owner: [replace(each, terms=kept[each.id][0], taxes=kept[each.id][1]) if each.id in kept else each for each in of_one]
+        for owner, of_one in invoices.items()
+    }
 
 
 def will_stand(
@@ -132,42 +155,21 @@ def will_stand(
     return status == Invoice.Status.DRAFT and (issuable or bool(holds))
 
 
-def billed_lines(
-    invoices: Mapping[int, Sequence[BookedInvoice]], start: datetime | None, end: datetime
+def billed_from(
+    rows: Iterable[Sequence[Any]], workspaces: Iterable[int], waiting: set[int]
 ) -> dict[int, tuple[Billed, Billed]]:
     """What invoices that stand bill of the months, and what waits for its reissue, by workspace."""
-    found = {pk: (Billed(), Billed()) for pk in invoices}
-    waiting_ids = {each.id for of_one in invoices.values() for each in waiting_invoices(of_one)}
-    condition = Q(invoice__status__in=Invoice.FINALIZED)
-    if waiting_ids:
-        condition |= Q(invoice__in=waiting_ids, period_start=F("invoice__period_start"))
-    lines = InvoiceLine.objects.filter(condition, invoice__workspace__in=list(invoices), period_start__lt=end)
-    if start is not None:
-        lines = lines.filter(period_start__gte=start)
-    what = ("invoice_id", "kind", "period_start", "language_model_id", "service_tier", "price", "component")
-    rows = lines.order_by().values_list("invoice__workspace_id", *what)
-    for owner, invoice, kind, month, model, tier, price, component, tokens, amount in rows.annotate(
-        tokens=Sum("quantity"), exact=Sum("amount_exact")
-    ):
+    found = {pk: (Billed(), Billed()) for pk in workspaces}
+    for owner, invoice, kind, month, model, tier, price, component, tokens, amount in rows:
         key = LineKey(month, model or 0, tier, price, component)
-        found[owner][invoice in waiting_ids].add(key, kind, int(tokens), amount, invoice)
-    for owner, invoice, kind, month, model, tier, price, component, tokens, amount in settled_adjustments(invoices, start, end):
-        key = LineKey(month, model or 0, tier, price, component)
-        found[owner][0].add(key, kind, int(tokens), amount, invoice)
+        found[owner][invoice in waiting].add(key, kind, int(tokens), amount, invoice)
     return found
 
 
-def settled_adjustments(workspaces: Iterable[int], start: datetime | None, end: datetime) -> QuerySet[Any, Any]:
-    """What credit notes gave back of corrections, which counts as billed, in the shape of what invoices bill."""
-    rows = SettledAdjustment.objects.filter(credit_note__invoice__workspace__in=list(workspaces), month__lt=end)
-    if start is not None:
-        rows = rows.filter(month__gte=start)
-    of_note = ("credit_note__invoice__workspace_id", "credit_note__invoice_id")
-    what = ("kind", "month", "language_model_id", "service_tier", "price", "component")
-    return rows.order_by().values_list(*of_note, *what).annotate(tokens=Sum("quantity"), exact=Sum("amount_exact"))
-
-
-def charged_taxes(invoices: Mapping[int, Iterable[BookedInvoice]]) -> dict[int, ChargedTaxes]:
+def charged_taxes(
+    invoices: Mapping[int, Iterable[BookedInvoice]], notes: Iterable[Sequence[Any]], credited: Iterable[Sequence[Any]]
+) -> dict[int, ChargedTaxes]:
+    """By invoices that stand, less what credit notes took back of each month, in whole cents before tax."""
     found: dict[int, ChargedTaxes] = {}
     terms: dict[int, tuple[int, Any]] = {}
     for pk, of_one in invoices.items():
@@ -176,20 +178,48 @@ def charged_taxes(invoices: Mapping[int, Iterable[BookedInvoice]]) -> dict[int, 
             if each.stands and each.taxes:
                 found[pk].add_invoice(each.terms, each.taxes)
                 terms[each.id] = (pk, each.terms)
-    if terms:
-        notes = CreditNote.objects.filter(invoice__workspace__in=list(invoices)).values_list("pk", "invoice_id", "taxes")
-        amounts = credited_by_month(list(invoices))
-        for note, invoice, taxes in notes:
-            if invoice in terms:
-                pk, of_invoice = terms[invoice]
-                found[pk].subtract_credit_note(of_invoice, taxes, amounts[note])
+    amounts: dict[int, dict[str, Decimal]] = defaultdict(dict)
+    for note, month, amount in credited:
+        amounts[note][f"{month:%Y-%m}"] = amount
+    for note, invoice, taxes in notes:
+        if invoice in terms:
+            pk, of_invoice = terms[invoice]
+            found[pk].subtract_credit_note(of_invoice, json.loads(taxes), amounts[note])
     return found
 
 
-def credited_by_month(workspace_ids: Sequence[int]) -> dict[int, dict[str, Decimal]]:
-    """What each credit note took back of each month, in whole cents before tax."""
-    found: dict[int, dict[str, Decimal]] = defaultdict(dict)
-    lines = CreditNoteLine.objects.filter(credit_note__invoice__workspace__in=workspace_ids).order_by()
-    for note, month, amount in lines.values_list("credit_note_id", "invoice_line__period_start").annotate(Sum("amount")):
-        found[note][f"{month:%Y-%m}"] = amount
-    return found
+# No invoice bills anything of a month after its own.
+OF_THESE = (
+    "invoice.workspace_id = ANY(%(workspaces)s) AND (%(start)s::timestamptz IS NULL OR invoice.period_start >= %(start)s)"
+)
+FINALIZED = "'open', 'paid', 'uncollectible'"
+INVOICES = """
+SELECT workspace_id, id, period_start, status, finalized_at, reissued_at, subtotal, promotional, total, amount_due, holds
+FROM metering_invoice WHERE workspace_id = ANY(%(workspaces)s) ORDER BY workspace_id, period_start, id
+"""
+WHAT = "language_model_id, service_tier, price, component, sum(quantity), sum(amount_exact)"
+BILLED = f"""
+SELECT invoice.workspace_id, invoice_id, kind, line.period_start, {WHAT}
+FROM metering_invoiceline line JOIN metering_invoice invoice ON invoice.id = invoice_id
+WHERE {OF_THESE} AND (status IN ({FINALIZED}) OR invoice.id = ANY(%(waiting)s) AND line.period_start = invoice.period_start)
+  AND line.period_start < %(end)s AND (%(start)s::timestamptz IS NULL OR line.period_start >= %(start)s)
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+"""  # noqa: S608 - constants
+# What credit notes gave back of corrections, which counts as billed.
+SETTLED = f"""
+SELECT invoice.workspace_id, invoice_id, kind, month, {WHAT}
+FROM metering_settledadjustment JOIN metering_creditnote note ON note.id = credit_note_id
+JOIN metering_invoice invoice ON invoice.id = invoice_id
+WHERE {OF_THESE} AND month < %(end)s AND (%(start)s::timestamptz IS NULL OR month >= %(start)s)
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+"""  # noqa: S608 - constants
+AGREED = f"SELECT id, terms, taxes FROM metering_invoice invoice WHERE {OF_THESE}"  # noqa: S608 - constants
+NOTES = f"""
+SELECT note.id, invoice_id, note.taxes FROM metering_creditnote note JOIN metering_invoice invoice ON invoice.id = invoice_id
+WHERE {OF_THESE} ORDER BY note.id
+"""  # noqa: S608 - constants
+CREDITED = f"""
+SELECT credit_note_id, line.period_start, sum(credited.amount)
+FROM metering_creditnoteline credited JOIN metering_invoiceline line ON line.id = invoice_line_id
+JOIN metering_invoice invoice ON invoice.id = line.invoice_id WHERE {OF_THESE} GROUP BY 1, 2
+"""  # noqa: S608 - constants

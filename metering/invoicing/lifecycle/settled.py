@@ -13,18 +13,19 @@ from metering.invoicing.composing.compose import lines_and_terms
 from metering.invoicing.composing.discounts_and_minimums import committed_months
 from metering.invoicing.composing.fee_lines import months_with_fees
 from metering.invoicing.composing.lines import LineKey, Quantities, used
-from metering.invoicing.composing.read import Basis, books_on, read_basis
+from metering.invoicing.composing.read import Basis, books_on, read_basis_and
 from metering.invoicing.models import Invoice
 from metering.periods import Period, month_of, previous_month
 from metering.rollups.models import SettledUsage
-from metering.rollups.settled import settled_of, settled_through, store_settled
+from metering.rollups.settled import SETTLED, settled_from, settled_of, settled_through, store_settled
 from workspaces.models import Workspace
 
 
 def books_until_now(workspace: Workspace, now: datetime) -> Books:
     """Up to the end of the running month. Stores what it adds up, unless a worker is changing it."""
-    end, basis, through = month_of(now).end, read_basis([workspace]), settled_through(now)
-    settled = settled_of(workspace.pk) if through else None
+    end, through = month_of(now).end, settled_through(now)
+    basis, (rows,) = read_basis_and([workspace], [SETTLED])
+    settled = settled_from(rows) if through else None
     if through is None or workspace.sandbox:
         return _whole(basis, end)
     if settled is not None and settled.basis == basis.fingerprint(workspace.pk) and settled.until <= through:

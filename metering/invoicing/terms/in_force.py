@@ -1,14 +1,29 @@
 """The terms that a workspace's invoices follow."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 
 from metering.invoicing.composing.taxes import TaxShare
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms
+from metering.rows import columns_of, fetch_together, instances_of
 from workspaces.models import Workspace
 
+TERMS = f"""
+SELECT {columns_of(BillingTerms, "terms")} FROM metering_billingterms terms WHERE workspace_id = ANY(%(workspaces)s)
+"""  # noqa: S608 - columns
+RATES = """
+SELECT workspace_id, rate.name, rate.percent FROM metering_billingterms terms
+JOIN metering_billingterms_tax_rates chosen ON chosen.billingterms_id = terms.id
+JOIN metering_taxrate rate ON rate.id = chosen.taxrate_id
+WHERE workspace_id = ANY(%(workspaces)s) ORDER BY 1, 2, 3
+"""
+PRICING = f"""
+SELECT {columns_of(AgreedPricing, "agreed")} FROM metering_agreedpricing agreed
+WHERE workspace_id = ANY(%(workspaces)s) ORDER BY effective_from
+"""  # noqa: S608 - columns
 DEFAULT_NOTES = {
     BillingTerms.TaxTreatment.EXEMPT: "Exempt from tax.",
     BillingTerms.TaxTreatment.REVERSE_CHARGE: "Reverse charge: the recipient of the service accounts for the tax.",
@@ -17,23 +32,31 @@ DEFAULT_NOTES = {
 
 def terms_of(workspace: Workspace) -> BillingTerms:
     """The workspace's terms; the defaults, not saved, where nothing was agreed."""
-    return terms_by_workspace([workspace])[workspace.pk]
+    (rows,) = fetch_together([TERMS], {"workspaces": [workspace.pk]})
+    return terms_from(rows, [workspace])[workspace.pk]
 
 
-def terms_by_workspace(workspaces: Sequence[Workspace]) -> dict[int, BillingTerms]:
-    """The same of many, by their primary keys, with their tax rates."""
-    saved = BillingTerms.objects.filter(workspace__in=[each.pk for each in workspaces]).prefetch_related("tax_rates")
-    found = {terms.workspace_id: terms for terms in saved}
+def terms_from(rows: Iterable[Sequence[Any]], workspaces: Sequence[Workspace]) -> dict[int, BillingTerms]:
+    """The terms of each, by their primary keys, from the rows of TERMS."""
+    found = {terms.workspace_id: terms for terms in instances_of(BillingTerms, rows)}
     for workspace in workspaces:
         found.setdefault(workspace.pk, BillingTerms()).workspace = workspace
     return found
 
 
+def rates_by_workspace(rows: Iterable[Sequence[Any]], terms: Mapping[int, BillingTerms]) -> dict[int, tuple[TaxShare, ...]]:
+    """The rates of RATES that invoices are taxed at: none for the exempt and under reverse charge."""
+    found: dict[int, tuple[TaxShare, ...]] = dict.fromkeys(terms, ())
+    for owner, name, percent in rows:
+        if terms[owner].tax_treatment == BillingTerms.TaxTreatment.TAXED:
+            found[owner] += (TaxShare(name, percent),)
+    return found
+
+
 def tax_rates_of(terms: BillingTerms) -> tuple[TaxShare, ...]:
-    """The rates that its invoices are taxed at: none for the exempt and under reverse charge."""
-    if terms.pk is None or terms.tax_treatment != BillingTerms.TaxTreatment.TAXED:
-        return ()
-    return tuple(TaxShare(rate.name, rate.percent) for rate in terms.tax_rates.all())
+    """The rates that its workspace's invoices are taxed at."""
+    (rows,) = fetch_together([RATES], {"workspaces": [terms.workspace_id]})
+    return rates_by_workspace(rows, {terms.workspace_id: terms})[terms.workspace_id]
 
 
 def terms_notes(terms: BillingTerms) -> dict[str, str]:
@@ -47,13 +70,14 @@ def terms_notes(terms: BillingTerms) -> dict[str, str]:
 
 def pricing_of(workspace: Workspace) -> list[AgreedPricing]:
     """All that was ever agreed about discount and minimum, oldest first."""
-    return pricing_by_workspace([workspace])[workspace.pk]
+    (rows,) = fetch_together([PRICING], {"workspaces": [workspace.pk]})
+    return pricing_from(rows, [workspace])[workspace.pk]
 
 
-def pricing_by_workspace(workspaces: Sequence[Workspace]) -> dict[int, list[AgreedPricing]]:
-    """The same of many, by their primary keys."""
+def pricing_from(rows: Iterable[Sequence[Any]], workspaces: Sequence[Workspace]) -> dict[int, list[AgreedPricing]]:
+    """The same of many, by their primary keys, from the rows of PRICING."""
     found: dict[int, list[AgreedPricing]] = {each.pk: [] for each in workspaces}
-    for agreed in AgreedPricing.objects.filter(workspace__in=list(found)).order_by("effective_from"):
+    for agreed in instances_of(AgreedPricing, rows):
         found[agreed.workspace_id].append(agreed)
     return found
 
