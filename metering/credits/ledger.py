@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Sum
@@ -40,7 +41,8 @@ ORDER_OF_USE = [*BEFORE_TAX, *AFTER_TAX]
 LEFT = f"""
 SELECT {columns_of(CreditGrant, "given")}, -kept.balance FROM metering_journalbalance kept
 JOIN metering_creditgrant given ON given.public_id = kept.part
-WHERE kept.workspace_id = ANY(%(workspaces)s) AND kept.account = ANY(%(accounts)s) AND kept.part <> '' AND kept.balance < 0
+WHERE kept.workspace_id = ANY(%(workspaces)s) AND kept.account IN ({", ".join(f"'{each}'" for each in CREDITS)})
+  AND kept.part <> '' AND kept.balance < 0
 """  # noqa: S608 - columns
 
 
@@ -114,10 +116,15 @@ def remaining_grants(workspace: Workspace) -> list[Remaining]:
 
 def remaining_by_workspace(workspaces: Sequence[Workspace]) -> dict[int, list[Remaining]]:
     """The same of many, by their primary keys."""
-    found: dict[int, list[Remaining]] = {each.pk: [] for each in workspaces}
-    asked = {"workspaces": list(found), "accounts": [account.value for account in CREDITS]}
+    asked = {"workspaces": [each.pk for each in workspaces]}
     (rows,) = fetch_together([LEFT], asked)
-    lefts = [(given, row[-1]) for given, row in zip(instances_of(CreditGrant, rows), rows, strict=True)]
+    return remaining_from(rows, workspaces)
+
+
+def remaining_from(rows: Iterable[Sequence[Any]], workspaces: Iterable[Workspace]) -> dict[int, list[Remaining]]:
+    """The same from the rows of LEFT."""
+    found: dict[int, list[Remaining]] = {each.pk: [] for each in workspaces}
+    lefts = [(instances_of(CreditGrant, [row])[0], row[-1]) for row in rows]
     for given, units in sorted(lefts, key=lambda each: _order_of_use(each[0])):
         found[given.workspace_id].append(Remaining(given, from_smallest_unit(units, given.currency)))
     return found

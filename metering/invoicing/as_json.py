@@ -6,7 +6,7 @@ from typing import Any
 
 from metering.invoicing.composing.compose import InvoicePreview
 from metering.invoicing.composing.lines import DraftLine
-from metering.invoicing.documents.parties import buyer, seller
+from metering.invoicing.documents.parties import buyer, buyer_by, seller
 from metering.invoicing.explaining.explain import BilledEvent
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.money import cents_text, exact_text, rate_text
@@ -50,7 +50,7 @@ def preview_json(preview: InvoicePreview) -> dict[str, Any]:
         "period_start": instant_text(preview.period.start),
         "period_end": instant_text(preview.period.end),
         "seller": seller(),
-        "buyer": buyer(preview.workspace),
+        "buyer": buyer_by(preview.terms),
         "line_count": len(preview.lines),
         "lines": [preview_line_json(line) for line in preview.lines],
         **amounts_json(preview),

@@ -16,13 +16,18 @@ NOTHING = Decimal("0.00")
 NOW = """
 SELECT account, currency, sum(balance)::bigint FROM metering_journalbalance WHERE part = '' GROUP BY 1, 2
 """
+# What is kept less what happened since. An account that was not moved by then is none of that day's.
 THEN = """
 WITH since AS (
     SELECT account, currency, sum(amount) AS amount FROM metering_journalposting
-    JOIN metering_journalentry entry ON entry.id = entry_id WHERE happened_at > %s GROUP BY 1, 2
+    JOIN metering_journalentry entry ON entry.id = entry_id WHERE happened_at > %(at)s GROUP BY 1, 2
+), by_then AS (
+    SELECT account, currency, (sum(balance) - coalesce(max(since.amount), 0))::bigint AS balance
+    FROM metering_journalbalance LEFT JOIN since USING (account, currency) WHERE part = '' GROUP BY 1, 2
 )
-SELECT account, currency, (sum(balance) - coalesce(max(since.amount), 0))::bigint
-FROM metering_journalbalance LEFT JOIN since USING (account, currency) WHERE part = '' GROUP BY 1, 2
+SELECT account, currency, balance FROM by_then WHERE balance <> 0 OR EXISTS (
+    SELECT FROM metering_journalposting posting JOIN metering_journalentry entry ON entry.id = entry_id
+    WHERE happened_at <= %(at)s AND posting.account = by_then.account AND posting.currency = by_then.currency)
 """
 
 
@@ -47,7 +52,7 @@ def trial_balance(at: datetime | None = None) -> dict[str, Any]:
     Of what happened until `at`; without it as the kept balances say, which are `ok` if the postings say the same.
     """
     with connection.cursor() as cursor:
-        cursor.execute(*((NOW,) if at is None else (THEN, [at])))
+        cursor.execute(*((NOW,) if at is None else (THEN, {"at": at})))
         sums = {(account, currency): units for account, currency, units in cursor.fetchall()}
     ok = _add_up_to_nothing(sums) and (at is not None or not unlike_their_postings())
     order = {account.value: place for place, account in enumerate(CHART)}

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 
-from metering.credits.ledger import remaining_by_workspace
+from metering.credits.ledger import LEFT, remaining_from
 from metering.invoicing.composing.books import Billed, BookedInvoice, Books, waiting_invoices
 from metering.invoicing.composing.charged_taxes import ChargedTaxes
 from metering.invoicing.composing.lines import LineKey, Quantities, prices_and_models_of, used_by_workspace
@@ -99,10 +99,11 @@ def books_on(
     workspaces, terms = basis.workspaces, basis.terms
     waiting = [each.id for of_one in basis.invoices.values() for each in waiting_invoices(of_one)]
     asked = {"workspaces": list(basis.invoices), "start": start, "end": end, "waiting": waiting}
-    billing, settled, agreed, notes, credited = fetch_together([BILLED, SETTLED, AGREED, NOTES, CREDITED], asked)
+    found = fetch_together([BILLED, SETTLED, AGREED, NOTES, CREDITED, LEFT], asked)
+    billing, settled, agreed, notes, credited, left = found
     billed = billed_from([*billing, *settled], basis.invoices, set(waiting))
     invoices = with_terms(basis.invoices, agreed)
-    charged, credit = charged_taxes(invoices, notes, credited), remaining_by_workspace(workspaces)
+    charged, credit = charged_taxes(invoices, notes, credited), remaining_from(left, workspaces)
     keys = {key for pk in invoices for key in (*quantities[pk], *billed[pk][0].tokens, *billed[pk][1].tokens)}
     prices, models = prices_and_models_of(keys)
     return {
