@@ -2,12 +2,20 @@
 
 Whatever counts, rates, bills, prints or explains iterates this list. reconcile and the tests keep the rule in words of their
 own, to be a second opinion. docs/architecture.md says what to touch to add one.
+
+Five are in nearly every response and have columns: COUNTED. The others have a row for each event that used them, and their
+rates stand in one column of the price version: OPEN. All of them are one tree: what a component is a `part_of` counts it too,
+and parts of one whole never count the same twice. docs/decisions/0038-components-as-an-open-list.md gives the reasons.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
+
+from metering.money import PICO_PLACES
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,18 +23,31 @@ class Component:
     """One kind of what a response uses.
 
     What it is a `part_of` counts it too: that one is billed without it, so that nothing is billed twice. Where a price version
-    has no rate of its own for it, it costs the rate of its `fallback`; without a fallback, every version has one.
+    has no rate of its own for it, it costs the rate of its `fallback`. Without a fallback, a response that used it is unpriced,
+    or where it is `free_without_rate` it costs nothing.
+
+    A quantity is a whole number of the smallest unit that is counted, and a rate is for `per` of them, with as many decimals
+    as keep every cost a whole number of pico-dollars.
     """
 
     name: str  # in the API, in exports and on invoice lines
     label: str  # within a sentence
     heading: str  # over a narrow column
     plural: str  # what is counted
-    quantity: str  # its column in events and rollups
-    rate: str = ""  # its column in price versions; empty: it is counted, and billed only as a part of another
+    quantity: str = ""  # its column in events and rollups; empty: each event that used it has a row
+    rate: str = ""  # its column in price versions; empty: its rate is one of the open ones
     part_of: str = ""
     fallback: str = ""
     unit: str = "token"
+    per: int = 1_000_000
+    per_label: str = "1M tokens"  # what a rate is for, as people write it
+    free_without_rate: bool = False
+    variants: bool = False  # whether it may be told apart further: image/high/1024x1024 is a part of image
+
+    @property
+    def decimals(self) -> int:
+        """Of a rate in USD: with more, a cost would be no whole number of pico-dollars."""
+        return PICO_PLACES - (len(str(self.per)) - 1)
 
     @property
     def title(self) -> str:
@@ -66,9 +87,79 @@ COUNTED = (
     Component("reasoning", "reasoning", "reasoning", "reasoning tokens", "reasoning_tokens", part_of="output"),
 )
 COMPONENTS = tuple(each for each in COUNTED if each.rate)
-BY_NAME = {each.name: each for each in COUNTED}
 NAMES = tuple(each.name for each in COMPONENTS)
 QUANTITIES = tuple(each.quantity for each in COUNTED)
+
+REQUEST = "request"  # each response is one, which no row of its own says
+
+
+def _tokens(name: str, part_of: str = "") -> Component:
+    label = name.replace("_", " ")
+    return Component(name, label, label, f"{label} tokens", part_of=part_of, fallback=part_of)
+
+
+def _single(name: str, label: str, plural: str, unit: str, **more: Any) -> Component:
+    """What is counted one by one, beside all tokens."""
+    return Component(name, label, label, plural, unit=unit, **{"per": 1, "per_label": unit, "variants": True} | more)
+
+
+# What the others are, in the order of lines and of the API: parts of tokens first, in the order of their wholes.
+OTHERS = (
+    _tokens("audio_input", "input"),
+    _tokens("image_input", "input"),
+    _tokens("video_input", "input"),
+    _tokens("cached_audio_input", "cached_input"),
+    _tokens("cached_image_input", "cached_input"),
+    replace(
+        _tokens("cache_write_1h", "cache_write"), label="1-hour cache write", heading="1h write", plural="1-hour cache writes"
+    ),
+    _tokens("audio_output", "output"),
+    _tokens("image_output", "output"),
+    _single(REQUEST, "request", "requests", "request", quantity="requests", free_without_rate=True),
+    _single("web_search", "web search", "web searches", "search"),
+    _single("file_search_call", "file search call", "file search calls", "call"),
+    _single("code_interpreter_session", "code interpreter session", "code interpreter sessions", "session"),
+    _single("image", "generated image", "generated images", "image"),
+    _single("audio_duration", "audio", "milliseconds of audio", "ms", per=1000, per_label="second"),
+    _single("video_duration", "video", "milliseconds of video", "ms", per=1000, per_label="second"),
+    _single("page", "page", "pages", "page"),
+    _single("search_unit", "search unit", "search units", "search unit"),
+    _single("character", "characters", "characters", "character", per=1_000_000, per_label="1M characters", variants=False),
+    replace(_tokens("citation"), label="citation", heading="citations", plural="citation tokens"),
+)
+# Those whose rates are open: what has a column of its quantity, and no column of its rate, is one of them.
+OPEN = (*(each for each in COUNTED if not each.rate), *OTHERS)
+LISTED = (*COUNTED, *OTHERS)
+BY_NAME = {each.name: each for each in LISTED}
+LONGEST_NAME = 64  # characters of a component's name
+_VARIANT = re.compile(r"([a-z0-9_]+)((?:/[a-z0-9][a-z0-9._-]*){1,3})", re.ASCII)
+
+
+@lru_cache(maxsize=1024)
+def component_named(name: str) -> Component:
+    """Of the list, or a variant such as image/high/1024x1024, which is a part of image. Raises KeyError."""
+    known = BY_NAME.get(name)
+    if known is not None:
+        return known
+    match = _VARIANT.fullmatch(name)
+    whole = BY_NAME.get(match[1]) if match and len(name) <= LONGEST_NAME else None
+    if match is None or whole is None or not whole.variants:
+        raise KeyError(name)
+    label = f"{whole.label} ({', '.join(match[2][1:].split('/'))})"
+    variant = replace(whole, name=name, label=label, heading=label, quantity="", part_of=whole.name, fallback=whole.name)
+    return replace(variant, variants=False, free_without_rate=False)
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Names of components in the order of the list; variants after what they are a part of, by name."""
+    return sorted(names, key=_place)
+
+
+_places = {each.name: at for at, each in enumerate(LISTED)}
+
+
+def _place(name: str) -> tuple[int, str]:
+    return _places[name if name in _places else component_named(name).part_of], name
 
 
 class Counts(NamedTuple):
@@ -82,6 +173,57 @@ class Counts(NamedTuple):
 
 
 NOTHING = Counts(0, 0, 0, 0, 0)
+
+# Names of other components and how much of each, above 0, in the order of the list. Each includes those that are a part of it.
+OtherCounts = tuple[tuple[str, int], ...]
+NO_OTHERS: OtherCounts = ()
+
+
+class Reading(NamedTuple):
+    """What a response used, where it used more than Counts can say."""
+
+    counts: Counts
+    others: OtherCounts = NO_OTHERS
+
+
+def read_of(counted: Counts | Reading) -> Reading:
+    """Either as a Reading."""
+    return Reading(counted) if type(counted) is Counts else counted  # type: ignore[arg-type,return-value]
+
+
+def other_counts(quantities: Mapping[str, int]) -> OtherCounts:
+    """Quantities by name in their order, without those that are 0. Raises KeyError for a name that is none of them.
+
+    What is told apart by variants, and stated by them alone, is their sum.
+    """
+    stated = dict(quantities)
+    for name, quantity in quantities.items():
+        component = component_named(name)
+        if component.quantity:
+            raise KeyError(name)
+        if is_variant(component) and component.part_of not in quantities and component.part_of != REQUEST:
+            stated[component.part_of] = stated.get(component.part_of, 0) + quantity
+    return tuple((name, stated[name]) for name in in_order(stated) if stated[name])
+
+
+def is_variant(component: Component) -> bool:
+    return "/" in component.name
+
+
+def misfit(counts: Counts, others: OtherCounts) -> str:
+    """Why these quantities cannot all be so, in words; empty where they can: parts must fit into their whole together."""
+    quantities = counts._asdict() | {REQUEST: 1} | dict(others)
+    parts: dict[str, int] = {}
+    for name, quantity in others:
+        whole = component_named(name).part_of
+        parts[whole] = parts.get(whole, 0) + quantity
+    for whole in in_order(parts.keys() - {""}):
+        within = sum(quantities[each.name] for each in COUNTED if each.part_of == whole)
+        if parts[whole] + within > quantities.get(whole, 0):
+            named = ", ".join(f"{name} {quantity}" for name, quantity in others if component_named(name).part_of == whole)
+            beside = f" beside {within} in its other parts" if within else ""
+            return f"{named} do not fit into {whole} {quantities.get(whole, 0)}{beside}"
+    return ""
 
 
 def new_counts(input: int, output: int, cached_input: int = 0, cache_write: int = 0, reasoning: int = 0) -> Counts:

@@ -128,6 +128,8 @@ class PriceVersion(models.Model):
     cached_input_rate = usd_rate_field(optional=True)
     cache_write_rate = usd_rate_field(optional=True)
     output_rate = usd_rate_field()
+    # Those of other components that it has, by name, as text with all their decimals; USD per `per` of the component.
+    open_rates = models.JSONField(default=dict, blank=True)
     currency = models.CharField(max_length=3, default="USD", editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 

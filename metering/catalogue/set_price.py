@@ -1,14 +1,16 @@
 """Sets a price: adds the version that succeeds the one in force. Nothing that is in force is ever edited."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 from django.db import connection, transaction
 
 from metering.catalogue.models import LONGEST_TIER, LanguageModel, PriceVersion
-from metering.components import COMPONENTS, NAMES, own_rates
+from metering.components import COMPONENTS, LISTED, Component, component_named, in_order, own_rates
 from metering.errors import InvalidPrice, PriceAlreadySet
-from metering.money import ONE_MICRO, rate_text
+from metering.money import rate_text
 from omixa_billing.instants import instant_text
 from omixa_billing.reminders import remind
 from workspaces import audit
@@ -32,22 +34,37 @@ def normal_tier(name: str | None) -> str:
 
 def parse_rate(text: str, name: str) -> Decimal:
     """A rate in USD per million tokens from text, exact. Raises InvalidPrice."""
+    return check_rate(_number(text, name), name)
+
+
+def parse_component_rate(text: str, component: Component, name: str = "") -> Decimal:
+    """A rate of this component in USD, for as much of it as its rates are for. Raises InvalidPrice."""
+    name = name or component.name
+    return check_rate(_number(text, name), name, component)
+
+
+def _number(text: str, name: str) -> Decimal:
     try:
-        rate = Decimal(text)
+        return Decimal(text)
     except InvalidOperation:
         raise InvalidPrice(f"{name} {text!r} is not a number: write USD per million tokens, as 1.500000.") from None
-    return check_rate(rate, name)
 
 
-def check_rate(rate: Decimal, name: str) -> Decimal:
+def check_rate(rate: Decimal, name: str, component: Component = COMPONENTS[0]) -> Decimal:
     """The rate itself if it can be stored exactly. Raises InvalidPrice."""
     if not rate.is_finite() or rate < 0:
         raise InvalidPrice(f"{name} {rate} is not a rate: it must be 0 or more.", param=name)
     if rate > HIGHEST_RATE:
-        raise InvalidPrice(f"{name} {rate} is more than {HIGHEST_RATE} USD per million tokens.", param=name)
-    if rate != rate.quantize(ONE_MICRO):
-        raise InvalidPrice(f"{name} {rate} has more than six decimals: it could not be billed exactly.", param=name)
+        raise InvalidPrice(f"{name} {rate} is more than {HIGHEST_RATE} USD per {per_words(component)}.", param=name)
+    if rate != rate.quantize(Decimal(1).scaleb(-component.decimals)):
+        decimals = "six" if component.decimals == 6 else str(component.decimals)
+        raise InvalidPrice(f"{name} {rate} has more than {decimals} decimals: it could not be billed exactly.", param=name)
     return rate.copy_abs()  # -0 is 0
+
+
+def per_words(component: Component) -> str:
+    """What its rates are for, within a sentence: million tokens, search."""
+    return component.per_label.replace("1M ", "million ")
 
 
 def set_price(
@@ -62,7 +79,7 @@ def set_price(
     correct: bool = False,
     **rates_of_components: Decimal | None,
 ) -> PriceVersion:
-    """Adds a version of a model's price and wakes the events that wait for it; its rates, by component, in USD per million.
+    """Adds a version of a model's price and wakes the events that wait for it; its rates, by component, in USD.
 
     `effective_from` defaults to now. An unknown model is created, unlisted. The same version again is the one already there.
     An `effective_from` in the past prices what is still unpriced; what was rated keeps its version until it is re-rated.
@@ -96,17 +113,30 @@ def set_price(
     return version
 
 
-def rate_columns(rates: dict[str, Decimal | None]) -> dict[str, Decimal | None]:
-    """Rates by component as rates by column. Raises InvalidPrice, and TypeError for a rate that is unknown or left out."""
+def rate_columns(rates: Mapping[str, Decimal | None]) -> dict[str, Any]:
+    """Rates by component as columns of a version, None for one that it does not have.
+
+    Raises InvalidPrice, also for a component that is unknown, and TypeError for a rate that is left out.
+    """
     needed = {each.name for each in COMPONENTS if not each.fallback}
-    left_out = {name for name in needed if rates.get(name) is None}
-    if left_out or not rates.keys() <= set(NAMES):
-        raise TypeError(f"A price has rates for {', '.join(NAMES)}, and needs {', '.join(sorted(needed))}.")
-    columns: dict[str, Decimal | None] = {}
-    for component in COMPONENTS:
-        rate = rates.get(component.name)
-        columns[component.rate] = None if rate is None else check_rate(rate, component.name)
-    return columns
+    if any(rates.get(name) is None for name in needed):
+        raise TypeError(f"A price needs rates for {', '.join(sorted(needed))}.")
+    known = {name: rateable(name) for name in rates}
+    checked = {name: None if rate is None else check_rate(rate, name, known[name]) for name, rate in rates.items()}
+    columns: dict[str, Any] = {each.rate: checked.get(each.name) for each in COMPONENTS}
+    stated = in_order(name for name in checked if checked[name] is not None and not known[name].rate)
+    return columns | {"open_rates": {name: f"{checked[name]:.{known[name].decimals}f}" for name in stated}}
+
+
+def rateable(name: str) -> Component:
+    """The component of that name, or variant of one, such as image/high. Raises InvalidPrice."""
+    try:
+        return component_named(name)
+    except KeyError:
+        raise InvalidPrice(
+            f"{name} is no component: known are {', '.join(each.name for each in LISTED)}, and variants such as image/high.",
+            param=name,
+        ) from None
 
 
 def known_model(slug: str) -> LanguageModel:
@@ -121,11 +151,11 @@ def known_model(slug: str) -> LanguageModel:
     return model
 
 
-def has_rates(version: PriceVersion, rates: dict[str, Decimal | None]) -> bool:
+def has_rates(version: PriceVersion, rates: Mapping[str, Any]) -> bool:
     return all(getattr(version, name) == rate for name, rate in rates.items())
 
 
-def same_or_refuse(version: PriceVersion, rates: dict[str, Decimal | None]) -> PriceVersion:
+def same_or_refuse(version: PriceVersion, rates: Mapping[str, Any]) -> PriceVersion:
     """The version if it has just these rates. Raises PriceAlreadySet: it takes a correction to begin at the same instant."""
     if has_rates(version, rates):
         return version
@@ -147,4 +177,5 @@ def describe(version: PriceVersion) -> dict[str, str | int | None]:
         "effective_from": instant_text(version.effective_from),
         "revision": version.revision,
         **{name: rate_text(rate) for name, rate in own_rates(version).items()},
+        **version.open_rates,
     }

@@ -6,33 +6,44 @@ threshold strictly below its total input, and the latest `effective_from` not af
 
 from bisect import bisect_right
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 
+from metering.breakdown import all_quantities, cost_of, open_rates, pico_rates
 from metering.catalogue.models import LanguageModel, PriceVersion
-from metering.components import Counts, rates_per_million
+from metering.components import NAMES, NO_OTHERS, Counts, OtherCounts, rates_per_million
 
 LIST_PRICE = 0  # stands for "every workspace" where a workspace id could stand
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """One price version's rate for each component, in micro-dollars per million tokens, which is pico-dollars per token."""
+    """One price version's rate for each component, in pico-dollars for one of what is counted: a token, a search.
+
+    `open` are those that this version has of the components without a column.
+    """
 
     price_id: int
     input: int
     cached_input: int
     cache_write: int
     output: int
+    open: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def by_component(self) -> dict[str, int]:
+        return {name: getattr(self, name) for name in NAMES} | dict(self.open)
 
 
-def event_cost(rates: Rates, counts: Counts) -> int:
-    """Cost of one response in pico-dollars.
+def event_cost(rates: Rates, counts: Counts, others: OtherCounts = NO_OTHERS) -> int | None:
+    """Cost of one response in pico-dollars; None where it used something that these rates do not cover: it is unpriced.
 
     A rate has six decimals per million tokens, so each product is a whole number of them. Written out, because a loop over
     the components takes more than twice as long, for every event.
     """
+    if others or rates.open:
+        return cost_of(all_quantities(counts, others), rates.by_component)
     input, cached_input, cache_write, output, _ = counts
     return (
         (input - cached_input - cache_write) * rates.input
@@ -89,12 +100,7 @@ class RateTable:
 
 def version_rates(price: PriceVersion) -> Rates:
     """A version's rates as integers, one for every component."""
-    return Rates(price.pk, **{name: _micros(rate) for name, rate in rates_per_million(price).items()})
-
-
-def _micros(rate: Decimal) -> int:
-    """USD per million tokens as micro-dollars; the column has six decimals, so this is exact."""
-    return int(rate.scaleb(6))
+    return Rates(price.pk, **pico_rates(rates_per_million(price)), open=pico_rates(open_rates(price)))
 
 
 def load_rates() -> RateTable:

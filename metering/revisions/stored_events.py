@@ -90,7 +90,8 @@ def rated(event: Stored, state: EventState, rates: RateTable) -> EventState:
     found = rates.find(event.model_id, event.tier, event.workspace_id, event.occurred_at, state.counts.input)
     if found is None:
         return state._replace(price_id=None, cost=None)
-    return state._replace(price_id=found.price_id, cost=event_cost(found, state.counts))
+    cost = event_cost(found, state.counts)
+    return state._replace(price_id=None if cost is None else found.price_id, cost=cost)
 
 
 def voided(state: EventState) -> EventState:

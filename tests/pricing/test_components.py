@@ -15,7 +15,9 @@ from metering.components import (
     BY_NAME,
     COMPONENTS,
     COUNTED,
+    LISTED,
     NAMES,
+    OPEN,
     QUANTITIES,
     Counts,
     billed_quantities,
@@ -108,7 +110,7 @@ def test_everything_that_is_written_out_follows_the_list() -> None:
     assert columns(PriceVersion, "_rate") == [each.rate for each in COMPONENTS]
     assert columns(UsageEvent, "_tokens") == columns(DailyRollup, "_tokens") == list(QUANTITIES)
     assert Counts._fields == tuple(each.name for each in COUNTED)
-    assert [field.name for field in fields(Rates)] == ["price_id", *NAMES]
+    assert [field.name for field in fields(Rates)] == ["price_id", *NAMES, "open"]
     for kind in (EventRow, PastState, Measures):
         assert names_of(kind, QUANTITIES) == list(QUANTITIES), kind
     assert list(rule.QUANTITIES_ALONE) == list(rule.RATES) == list(NAMES)
@@ -135,7 +137,19 @@ def test_a_component_is_named_only_where_it_has_to_be() -> None:
 
 
 def test_the_list_is_consistent() -> None:
-    for each in COUNTED:
-        assert each.rate or each.part_of, "what has no rate is billed as a part of another"
-        assert not each.part_of or BY_NAME[each.part_of] in COMPONENTS
-        assert not each.fallback or COUNTED.index(BY_NAME[each.fallback]) < COUNTED.index(each), "so that no circle is possible"
+    for each in LISTED:
+        whole, fallback = BY_NAME.get(each.part_of), BY_NAME.get(each.fallback)
+        assert whole is None or whole in COMPONENTS, "what is a part is billed within a whole that always has a rate"
+        assert whole is None or whole.unit == each.unit, "or their quantities could not be subtracted"
+        assert whole is None or LISTED.index(whole) < LISTED.index(each), "so that no circle is possible"
+        assert fallback is None or fallback is whole, "what costs as another is billed within it"
+    assert len(BY_NAME) == len(LISTED)
+    assert [each.name for each in OPEN if each.quantity] == ["reasoning", "request"]
+
+
+def test_a_rate_has_as_many_decimals_as_keep_costs_whole_pico_dollars() -> None:
+    """10**-12 USD is one smallest unit at the smallest rate."""
+    assert {each.decimals for each in LISTED if each.unit == "token"} == {6}
+    assert [BY_NAME[name].decimals for name in ("request", "image", "audio_duration", "character")] == [12, 12, 9, 6]
+    for each in LISTED:
+        assert Decimal(1).scaleb(-each.decimals) / each.per == Decimal(1).scaleb(-12)

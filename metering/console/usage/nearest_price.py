@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from metering.breakdown import all_quantities, cost_of
 from metering.catalogue.models import PriceVersion
 from metering.catalogue.set_price import DEFAULT_TIER
-from metering.components import Counts
+from metering.components import NO_OTHERS, Counts
 from metering.money import from_pico
-from metering.pricing.rates import event_cost, version_rates
+from metering.pricing.rates import version_rates
 
 
 class Guess(NamedTuple):
@@ -37,7 +38,8 @@ def _guess(cause: dict[str, Any], versions: list[PriceVersion]) -> Guess | None:
         return None
     nearest = min(open_to, key=lambda version: _distance(version, cause))
     counts = Counts(**{name: cause[name] for name in Counts._fields})
-    return Guess(from_pico(event_cost(version_rates(nearest), counts)), nearest)
+    cost = cost_of(all_quantities(counts, NO_OTHERS, cause["total"]), version_rates(nearest).by_component)
+    return None if cost is None else Guess(from_pico(cost), nearest)
 
 
 def _distance(version: PriceVersion, cause: dict[str, Any]) -> tuple[bool, bool, bool, bool, timedelta]:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from metering.components import Counts
+from metering.components import NO_OTHERS, Counts, OtherCounts, Reading, read_of
 from metering.ingest.formats.dialects import DialectName, ProviderUsage, UsageRefused, count_tokens
 from metering.ingest.formats.events import UNREADABLE, Count, Known, Rejected, storable, unreadable
 from workspaces.redaction import redact
@@ -37,10 +37,13 @@ class CanonicalCorrection(msgspec.Struct, gc=False):
     action: Action
     counts: Counts | None
     reason: str
+    others: OtherCounts = NO_OTHERS
 
     def fingerprint(self) -> UUID:
         """What tells a retry of the same correction from another correction of the same event."""
-        content = (self.action, self.counts, self.reason)
+        content: tuple[object, ...] = (self.action, self.counts, self.reason)
+        if self.others:
+            content = (*content, self.others)
         return UUID(bytes=blake2b(msgspec.msgpack.encode(content), digest_size=16).digest())
 
 
@@ -54,21 +57,23 @@ def read_correction(raw: bytes | memoryview, index: int, _received_at: datetime)
     except UNREADABLE as error:
         raise unreadable(raw, str(error), "invalid_correction") from None
     try:
+        counted = _counted(sent)
         return CanonicalCorrection(
             index=index,
             request_id=storable(sent.request_id, "request_id"),
             attempt=sent.attempt or 0,
             key_id=storable(sent.key_id, "key_id"),
             action=sent.action,
-            counts=_counted(sent),
+            counts=counted and counted.counts,
             reason=redact(storable(sent.reason or "", "reason")),
+            others=counted.others if counted else NO_OTHERS,
         )
     except Rejected as rejected:
         known = Known(sent.request_id, sent.attempt or 0, sent.key_id)
         raise Rejected(rejected.code, rejected.message, known) from None
 
 
-def _counted(sent: SentCorrection) -> Counts | None:
+def _counted(sent: SentCorrection) -> Reading | None:
     if sent.action == "void":
         if sent.usage is not None:
             raise Rejected("invalid_correction", "A void takes the event back whole: leave usage out, or send a replace.")
@@ -76,6 +81,6 @@ def _counted(sent: SentCorrection) -> Counts | None:
     if sent.usage is None:
         raise Rejected("usage_missing", "A replace must carry the usage that is to count instead.")
     try:
-        return count_tokens(sent.usage, sent.dialect)
+        return read_of(count_tokens(sent.usage, sent.dialect))
     except UsageRefused as refused:
         raise Rejected(refused.code, str(refused)) from None

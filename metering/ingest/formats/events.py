@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from metering.catalogue.set_price import DEFAULT_TIER, normal_tier
-from metering.components import NOTHING, Counts
+from metering.components import NO_OTHERS, NOTHING, Counts, OtherCounts, Reading
 from metering.ingest.formats.dialects import DialectName, ProviderUsage, UsageRefused, count_tokens
 from metering.ingest.models import EventStatus, UsageSource
 from workspaces.redaction import redact
@@ -90,7 +90,7 @@ class Known(msgspec.Struct, gc=False):
 
 
 class Event(msgspec.Struct, gc=False):
-    """An event in canonical form; times in UTC, tokens as in Counts."""
+    """An event in canonical form; times in UTC, tokens as in Counts, and beside them what else was used."""
 
     index: int
     request_id: str
@@ -107,13 +107,14 @@ class Event(msgspec.Struct, gc=False):
     latency_ms: int | None
     time_to_first_token_ms: int | None
     detail: str | None
+    others: OtherCounts = NO_OTHERS
 
     def fingerprint(self) -> bytes:
         """16 bytes that tell a retry of the same event from another event under its name.
 
         Everything counts but the time: a retry may carry a newer one and is still the same event.
         """
-        content = (
+        content: tuple[object, ...] = (
             self.key_id,
             self.model,
             self.status,
@@ -126,6 +127,8 @@ class Event(msgspec.Struct, gc=False):
             self.time_to_first_token_ms,
             self.detail,
         )
+        if self.others:
+            content = (*content, self.others)
         return sha256(_packed(content)).digest()[:16]
 
 
@@ -162,6 +165,9 @@ def _canonical(sent: SentEvent, index: int, times: tuple[datetime, datetime]) ->
     if "\x00" in sent.request_id + sent.key_id + sent.model + provider + (tier or ""):
         _refuse_nul(sent)
     status = sent.status or "succeeded"
+    counted, others = _counted(sent, status), NO_OTHERS
+    if isinstance(counted, Reading):
+        counted, others = counted
     return Event(  # in the order of its fields: names would cost more than all the rest
         index,
         sent.request_id,
@@ -173,11 +179,12 @@ def _canonical(sent: SentEvent, index: int, times: tuple[datetime, datetime]) ->
         SOURCES[sent.usage_source or "provider"],
         DEFAULT_TIER if tier is None else normal_tier(tier),
         provider,
-        _counted(sent, status),
+        counted,
         sent.stream,
         sent.latency_ms,
         sent.time_to_first_token_ms,
         _detail(sent),
+        others,
     )
 
 
@@ -186,7 +193,7 @@ def _refuse_nul(sent: SentEvent) -> None:
         storable(getattr(sent, name) or "", name)
 
 
-def _counted(sent: SentEvent, status: str) -> Counts:
+def _counted(sent: SentEvent, status: str) -> Counts | Reading:
     if sent.usage is None:
         if status == "failed":
             return NOTHING

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 
 from metering.catalogue.models import LanguageModel
 from metering.catalogue.set_price import normal_tier
-from metering.components import NOTHING, Counts, new_counts
+from metering.components import NOTHING, Reading, new_counts, read_of
 from metering.ingest.directory import directory
 from metering.ingest.formats.dialects import MAX_TOKENS, DialectName, ProviderUsage, UsageRefused, count_tokens
 from metering.ingest.formats.events import INSTANT, UNREADABLE
@@ -65,7 +65,7 @@ class Read(msgspec.Struct, gc=False):
     key_id: str
     tier: str
     at: datetime
-    counts: Counts
+    counted: Reading
 
 
 def estimate(content: bytes, kind: str, now: datetime) -> Decimal | None:
@@ -103,13 +103,13 @@ def fill_estimates(limit: int = 1_000) -> int:
 
 
 def _cost(read: Read, models: dict[str, int], owners: dict[str, int], rates: RateTable) -> Decimal | None:
-    if read.counts == NOTHING:
+    counts, others = read.counted
+    if counts == NOTHING and not others:
         return Decimal(0)
     model, workspace = models.get(read.model), owners.get(read.key_id, LIST_PRICE)
-    found = None if model is None else rates.find(model, read.tier, workspace, read.at, read.counts.input)
-    if found is None:
-        return None
-    return from_pico(event_cost(found, read.counts))
+    found = None if model is None else rates.find(model, read.tier, workspace, read.at, counts.input)
+    cost = None if found is None else event_cost(found, counts, others)
+    return None if cost is None else from_pico(cost)
 
 
 def _read(content: bytes, arrived: datetime) -> Read | None:
@@ -117,12 +117,12 @@ def _read(content: bytes, arrived: datetime) -> Read | None:
         sent = _estimable.decode(content)
     except UNREADABLE:
         return None
-    counts = NOTHING if sent.status == "failed" else _counts(sent)
-    if counts is None:
+    counted = Reading(NOTHING) if sent.status == "failed" else _counted(sent)
+    if counted is None:
         return None
     key_id = sent.key_id if isinstance(sent.key_id, str) else ""
     tier = normal_tier(sent.service_tier) if isinstance(sent.service_tier, str | None) else ""
-    return Read(_storable(sent.model), _storable(key_id), tier, _instant(sent.occurred_at, arrived), counts)
+    return Read(_storable(sent.model), _storable(key_id), tier, _instant(sent.occurred_at, arrived), counted)
 
 
 def _storable(text: str) -> str:
@@ -140,14 +140,15 @@ def _instant(stated: Any, arrived: datetime) -> datetime:
     return arrived
 
 
-def _counts(sent: Estimable) -> Counts | None:
+def _counted(sent: Estimable) -> Reading | None:
     try:
-        return count_tokens(msgspec.convert(sent.usage, ProviderUsage), msgspec.convert(sent.dialect, DialectName | None))
+        usage = msgspec.convert(sent.usage, ProviderUsage)
+        return read_of(count_tokens(usage, msgspec.convert(sent.dialect, DialectName | None)))
     except (UsageRefused, msgspec.ValidationError):
         return _least(sent.usage) if isinstance(sent.usage, dict) else None
 
 
-def _least(usage: dict[str, Any]) -> Counts | None:
+def _least(usage: dict[str, Any]) -> Reading | None:
     """The least that the parts of a usage object state, each taken alone; None where one names no number."""
     input, output = _named(usage, INPUTS), _named(usage, OUTPUTS)
     if not input and not output:
@@ -155,7 +156,7 @@ def _least(usage: dict[str, Any]) -> Counts | None:
     details = [usage[name] for name in DETAILS if isinstance(usage.get(name), dict)]
     cached = _named(usage, CACHED) + [tokens for each in details for tokens in _named(each, ("cached_tokens",))]
     least = min(input, default=0)
-    return new_counts(least, min(output, default=0), min(max(cached, default=0), least))
+    return Reading(new_counts(least, min(output, default=0), min(max(cached, default=0), least)))
 
 
 def _named(fields: dict[str, Any], names: Sequence[str]) -> list[int]:

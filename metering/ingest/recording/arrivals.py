@@ -69,8 +69,8 @@ def rate_arrival(arrival: Arrival, rates: RateTable) -> None:
     counts = event.counts
     found = rates.find(arrival.model_id, event.service_tier, arrival.workspace_id, event.occurred_at, counts.input)
     if found is not None:
-        arrival.price_id = found.price_id
-        arrival.cost = event_cost(found, counts)
+        arrival.cost = event_cost(found, counts, event.others)
+        arrival.price_id = None if arrival.cost is None else found.price_id
 
 
 def last_uses(recorded: Iterable[Arrival], now: datetime) -> dict[int, datetime]:

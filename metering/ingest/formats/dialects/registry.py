@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from metering.components import Counts
+from metering.components import Counts, Reading
 from metering.ingest.formats.dialects import anthropic, gemini, openai_chat, openai_responses, xai
 from metering.ingest.formats.dialects.merged import merged_struct
 from metering.ingest.formats.dialects.shape import Dialect, UsageRefused
@@ -34,8 +34,8 @@ else:
     ProviderUsage = merged_struct("ProviderUsage", [each.usage for each in DIALECTS])
 
 
-def count_tokens(usage: ProviderUsage, dialect: DialectName | None) -> Counts:
-    """The tokens a usage object states. Raises UsageRefused."""
+def count_tokens(usage: ProviderUsage, dialect: DialectName | None) -> Counts | Reading:
+    """What a usage object states: Counts where they say it all. Raises UsageRefused."""
     return (_recognised(usage) if dialect is None else BY_NAME[dialect]).count(usage)
 
 

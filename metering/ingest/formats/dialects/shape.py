@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from metering.components import BY_NAME, Component, Counts
+from metering.components import BY_NAME, Component, Counts, Reading, misfit, other_counts
 
 MAX_TOKENS = 2**31 - 1
 Tokens = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOKENS)]
@@ -35,6 +35,22 @@ def bounded(tokens: int, what: str) -> int:
     return tokens
 
 
+def reading(counts: Counts, others: Mapping[str, int]) -> Counts | Reading:
+    """What a dialect's `count` answers where it found more than Counts can say: other components by name, of which 0 is none.
+
+    Each includes those that are a part of it. Variants that stand alone are added up. Raises UsageRefused where parts do not
+    fit into their whole, and KeyError for a name that is no component.
+    """
+    found = other_counts(others)
+    if not found:
+        return counts
+    for name, quantity in found:
+        bounded(quantity, name)
+    if why := misfit(counts, found):
+        raise inconsistent(why)
+    return Reading(counts, found)
+
+
 class Role(Enum):
     """What a number in a usage object is, beside one that is counted."""
 
@@ -53,13 +69,14 @@ class Dialect:
     """How one provider states usage.
 
     `usage` declares the fields that are read. `recognises` says whether a usage object that names no dialect is this one, and
-    `count` what it comes to; both may raise UsageRefused. The dialect of the highest `precedence` is asked first: the shape
-    that is more particular. `leaves` says what each number is, by its path: of all that is read, and of what else is known.
+    `count` what it comes to, as Counts or, where other components were used, by `reading`; both may raise UsageRefused. The
+    dialect of the highest `precedence` is asked first: the shape that is more particular. `leaves` says what each number is, by
+    its path: of all that is read, and of what else is known.
     """
 
     name: str
     usage: type[msgspec.Struct]
     recognises: Callable[[Any], bool]
-    count: Callable[[Any], Counts]
+    count: Callable[[Any], Counts | Reading]
     leaves: Mapping[str, Meaning]
     precedence: int = 0
