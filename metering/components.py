@@ -8,6 +8,7 @@ rates stand in one column of the price version: OPEN. All of them are one tree: 
 and parts of one whole never count the same twice. docs/decisions/0038-components-as-an-open-list.md gives the reasons.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +16,9 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from metering.money import PICO_PLACES
+from metering.money import ONE_MICRO, PICO_PLACES, WIDE
+
+MICRO_PLACES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +45,38 @@ class Component:
     per: int = 1_000_000
     per_label: str = "1M tokens"  # what a rate is for, as people write it
     free_without_rate: bool = False
-    variants: bool = False  # whether it may be told apart further: image/high/1024x1024 is a part of image
+    variants: bool = False  # whether it has some: image/high/1024x1024 is a part of image
+
+    @property
+    def is_tokens(self) -> bool:
+        return self.unit == "token"
+
+    def quantity_text(self, quantity: int) -> str:
+        """As people read it: tokens as a number alone, and what else is counted with its unit: 1,234 ms, 1 search."""
+        return f"{quantity:,}" if self.is_tokens else f"{quantity:,} {self.unit if abs(quantity) == 1 else self.units}"
+
+    @property
+    def units(self) -> str:
+        if self.unit == "ms":
+            return self.unit
+        return f"{self.unit}es" if self.unit.endswith("ch") else f"{self.unit}s"
 
     @property
     def decimals(self) -> int:
         """Of a rate in USD: with more, a cost would be no whole number of pico-dollars."""
         return PICO_PLACES - (len(str(self.per)) - 1)
+
+    def per_million(self, rate: Decimal) -> Decimal:
+        """A rate as people state it, for a million of the smallest unit: like that every rate has six decimals."""
+        return rate.scaleb(self.decimals - MICRO_PLACES, WIDE)
+
+    def stated_rate(self, per_million: Decimal) -> Decimal:
+        """The other way, with all its decimals."""
+        return per_million.quantize(ONE_MICRO, context=WIDE).scaleb(MICRO_PLACES - self.decimals, WIDE)
+
+    def rate_text(self, per_million: Decimal | None) -> str | None:
+        """That, as the API prints it: `"0.010000000000"` for a search."""
+        return None if per_million is None else f"{self.stated_rate(per_million):f}"
 
     @property
     def title(self) -> str:
@@ -100,7 +129,8 @@ def _tokens(name: str, part_of: str = "") -> Component:
 
 def _single(name: str, label: str, plural: str, unit: str, **more: Any) -> Component:
     """What is counted one by one, beside all tokens."""
-    return Component(name, label, label, plural, unit=unit, **{"per": 1, "per_label": unit, "variants": True} | more)
+    stated: dict[str, Any] = {"unit": unit, "per": 1, "per_label": unit, "variants": True} | more
+    return Component(name, label, label, plural, **stated)
 
 
 # What the others are, in the order of lines and of the API: parts of tokens first, in the order of their wholes.
@@ -150,15 +180,24 @@ def component_named(name: str) -> Component:
     return replace(variant, variants=False, free_without_rate=False)
 
 
-def in_order(names: Iterable[str]) -> list[str]:
+def sorted_components(names: Iterable[str]) -> list[str]:
     """Names of components in the order of the list; variants after what they are a part of, by name."""
-    return sorted(names, key=_place)
+    return sorted(names, key=place_of)
 
 
 _places = {each.name: at for at, each in enumerate(LISTED)}
 
 
-def _place(name: str) -> tuple[int, str]:
+def with_wholes(name: str) -> list[str]:
+    """A component, what it is a part of, what that is a part of."""
+    found = [name]
+    while whole := component_named(found[-1]).part_of:
+        found.append(whole)
+    return found
+
+
+def place_of(name: str) -> tuple[int, str]:
+    """Where a component stands in the list."""
     return _places[name if name in _places else component_named(name).part_of], name
 
 
@@ -188,13 +227,13 @@ class Reading(NamedTuple):
 
 def read_of(counted: Counts | Reading) -> Reading:
     """Either as a Reading."""
-    return Reading(counted) if type(counted) is Counts else counted  # type: ignore[arg-type,return-value]
+    return counted if isinstance(counted, Reading) else Reading(counted)
 
 
 def other_counts(quantities: Mapping[str, int]) -> OtherCounts:
     """Quantities by name in their order, without those that are 0. Raises KeyError for a name that is none of them.
 
-    What is told apart by variants, and stated by them alone, is their sum.
+    What is stated by its variants alone is their sum.
     """
     stated = dict(quantities)
     for name, quantity in quantities.items():
@@ -203,7 +242,20 @@ def other_counts(quantities: Mapping[str, int]) -> OtherCounts:
             raise KeyError(name)
         if is_variant(component) and component.part_of not in quantities and component.part_of != REQUEST:
             stated[component.part_of] = stated.get(component.part_of, 0) + quantity
-    return tuple((name, stated[name]) for name in in_order(stated) if stated[name])
+    return tuple((name, stated[name]) for name in sorted_components(stated) if stated[name])
+
+
+def others_json(others: OtherCounts) -> dict[str, int] | None:
+    """As a column has them: null where there are none, which costs nothing."""
+    return dict(others) if others else None
+
+
+def stored_others(column: str | Mapping[str, int] | None) -> OtherCounts:
+    """Of that column: a statement of our own reads its text."""
+    if column is None:
+        return NO_OTHERS
+    quantities = json.loads(column) if isinstance(column, str) else column
+    return tuple((name, quantities[name]) for name in sorted_components(quantities))
 
 
 def is_variant(component: Component) -> bool:
@@ -217,7 +269,7 @@ def misfit(counts: Counts, others: OtherCounts) -> str:
     for name, quantity in others:
         whole = component_named(name).part_of
         parts[whole] = parts.get(whole, 0) + quantity
-    for whole in in_order(parts.keys() - {""}):
+    for whole in sorted_components(parts.keys() - {""}):
         within = sum(quantities[each.name] for each in COUNTED if each.part_of == whole)
         if parts[whole] + within > quantities.get(whole, 0):
             named = ", ".join(f"{name} {quantity}" for name, quantity in others if component_named(name).part_of == whole)
@@ -244,14 +296,8 @@ def billed_quantities(counted: Any) -> dict[str, int]:
     }
 
 
-def billed_sql(component: Component, column: str = "{}") -> str:
-    """The same of one component, in SQL. `column` writes a column: {} is its name, {at} its place in an array of Counts."""
-    columns = (each.quantity for each in (component, *priced_parts(component)))
-    return " - ".join(column.format(name, at=QUANTITIES.index(name) + 1) for name in columns)
-
-
 def full_rates(own: Mapping[str, Decimal | None]) -> dict[str, Decimal]:
-    """The rate of every component, from those that a version has of its own; USD per million."""
+    """The rate of each that has a column, from those that a version has of its own; USD per million."""
     return {each.name: _rate_of(each, own) for each in COMPONENTS}
 
 
@@ -266,5 +312,16 @@ def own_rates(version: Any) -> dict[str, Decimal | None]:
 
 
 def rates_per_million(version: Any) -> dict[str, Decimal]:
-    """The rate of every component under a price version, in their order; USD per million."""
-    return full_rates(own_rates(version))
+    """Every rate of a price version: those that all have, in their order, and the open ones of this one; USD per million."""
+    return full_rates(own_rates(version)) | open_rates(version)
+
+
+def open_rates(version: Any) -> dict[str, Decimal]:
+    """Those that have no column, in the order of the list; USD per million."""
+    return per_million(version.open_rates)
+
+
+def per_million(stated: str | Mapping[str, str]) -> dict[str, Decimal]:
+    """Rates as a version has them of components without a column; a statement of our own reads their text."""
+    rates: Mapping[str, str] = json.loads(stated) if isinstance(stated, str) else stated
+    return {name: component_named(name).per_million(Decimal(rates[name])) for name in sorted_components(rates)}

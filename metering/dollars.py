@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
 
+from metering.components import Component
 from metering.money import ONE_CENT, ONE_MICRO, WIDE, exact_text, rate_text, round_to_cents
 
 
@@ -40,6 +41,13 @@ def usd_rate(rate: Decimal | None, missing: str = "") -> str:
     """USD per million tokens in its six places: `$1.500000`."""
     text = rate_text(rate)
     return missing if text is None else _written(text)
+
+
+def usd_component_rate(per_million: Decimal | None, component: Component, missing: str = "") -> str:
+    """USD as the component's rates are stated: `$1.500000` for tokens, `$0.01 per search`."""
+    if per_million is None or component.is_tokens:
+        return usd_rate(per_million, missing)
+    return f"{usd_exact(component.stated_rate(per_million))} per {component.per_label}"
 
 
 def places_of(amounts: Iterable[Decimal | None], at_least: int = 2) -> int:

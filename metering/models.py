@@ -44,7 +44,7 @@ from metering.payments.models import (
 )
 from metering.payments.refunds.models import KeptPayment, Payout, ReopenedAmount
 from metering.payments.webhooks.models import WebhookEvent
-from metering.rollups.models import DailyRollup, HourlyRollup, Rerating, SettledUsage
+from metering.rollups.models import DailyQuantity, DailyRollup, HourlyQuantity, HourlyRollup, Rerating, SettledUsage
 
 __all__ = [
     "AcceptedTakeBack",
@@ -60,6 +60,7 @@ __all__ = [
     "CreditGrant",
     "CreditNote",
     "CreditNoteLine",
+    "DailyQuantity",
     "DailyRollup",
     "Dispute",
     "Dunning",
@@ -67,6 +68,7 @@ __all__ = [
     "EventIdentity",
     "Hold",
     "HoldDay",
+    "HourlyQuantity",
     "HourlyRollup",
     "IdempotencyKey",
     "Invoice",

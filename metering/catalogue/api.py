@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import QuerySet
@@ -16,7 +17,7 @@ from rest_framework.views import APIView
 
 from metering.catalogue.models import LanguageModel, PriceVersion
 from metering.catalogue.price_list import prices_in_force
-from metering.components import COMPONENTS, Component
+from metering.components import COMPONENTS, Component, component_named, sorted_components
 from metering.errors import NotFound
 from metering.money import rate_text
 from omixa_billing.api.fields import fields_after
@@ -27,12 +28,20 @@ from omixa_billing.instants import instant_text
 MAX_LIMIT = 1_000
 
 
+class ComponentRateSerializer(serializers.Serializer[Any]):
+    component = serializers.CharField(help_text="Such as `audio_input`, `web_search` or `image/high/1024x1024`.")
+    unit = serializers.CharField(help_text="What is counted: `token`, `search`, `image`, `ms`, ...")
+    rate = serializers.CharField(help_text="USD for as much as `rate_for` says, exact.")
+    rate_for = serializers.CharField(help_text="`1M tokens`, `search`, `second`, ...")
+
+
 class RatesSerializer(serializers.Serializer[Any]):
     always_rated = True
 
     price_id = serializers.CharField()
     effective_from = serializers.DateTimeField()
     currency = serializers.CharField()
+    components = ComponentRateSerializer(many=True, help_text="Rates of further components that have one of their own.")
 
     def get_fields(self) -> dict[str, Any]:
         """With the rate of each component behind the currency."""
@@ -176,4 +185,10 @@ def _rates_json(price: PriceVersion | None) -> dict[str, Any]:
         "effective_from": price and instant_text(price.effective_from),
         "currency": "USD" if price is None else price.currency,
         **{each.name: price and rate_text(getattr(price, each.rate)) for each in COMPONENTS},
+        "components": [] if price is None else _components_json(price.open_rates),
     }
+
+
+def _components_json(rates: Mapping[str, str]) -> list[dict[str, str]]:
+    kinds = [component_named(name) for name in sorted_components(rates)]
+    return [{"component": of.name, "unit": of.unit, "rate": rates[of.name], "rate_for": of.per_label} for of in kinds]

@@ -130,6 +130,9 @@ class PriceVersion(models.Model):
     output_rate = usd_rate_field()
     # Those of other components that it has, by name, as text with all their decimals; USD per `per` of the component.
     open_rates = models.JSONField(default=dict, blank=True)
+    # Where its rates are so many times those of a version of the default tier: that one, and how many times.
+    base = models.ForeignKey("self", on_delete=models.PROTECT, null=True, editable=False, related_name="derived")
+    factor = models.DecimalField(max_digits=12, decimal_places=6, null=True, editable=False)
     currency = models.CharField(max_length=3, default="USD", editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -144,6 +147,10 @@ class PriceVersion(models.Model):
                 name="one_price_in_force_at_a_time",
             ),
             models.CheckConstraint(condition=rates_are_not_negative(), name="rates_are_not_negative"),
+            models.CheckConstraint(
+                condition=Q(base__isnull=True, factor__isnull=True) | Q(base__isnull=False, factor__gte=0),
+                name="a_derived_price_has_a_base_and_a_factor",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,16 +1,25 @@
 """Sets a price: adds the version that succeeds the one in force. Nothing that is in force is ever edited."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
 from django.db import connection, transaction
 
-from metering.catalogue.models import LONGEST_TIER, LanguageModel, PriceVersion
-from metering.components import COMPONENTS, LISTED, Component, component_named, in_order, own_rates
+from metering.catalogue.models import LONGEST_TIER, LanguageModel, PriceVersion, PriceVersionQuerySet
+from metering.components import (
+    BY_NAME,
+    COMPONENTS,
+    LISTED,
+    MICRO_PLACES,
+    Component,
+    component_named,
+    own_rates,
+    sorted_components,
+)
 from metering.errors import InvalidPrice, PriceAlreadySet
-from metering.money import rate_text
+from metering.money import ONE_MICRO, WIDE, rate_text
 from omixa_billing.instants import instant_text
 from omixa_billing.reminders import remind
 from workspaces import audit
@@ -20,6 +29,8 @@ from workspaces.names import is_storable
 # Held alone while a price is set, shared while events are rated; any fixed number will do.
 PRICES_LOCK = 7_239_001
 HIGHEST_RATE = Decimal("1000000")  # USD per million tokens: a dollar a token is a typing error
+HIGHEST_SINGLE_RATE = Decimal("1000")  # of what is not counted by the million: as a request, or a second
+HIGHEST_FACTOR = 100
 LONGEST_NAME = 300  # characters of a model's name, as its column has them
 DEFAULT_TIER = "default"
 # Names that ask for the default tier, or say that it served. `auto` is never a billable tier.
@@ -43,6 +54,20 @@ def parse_component_rate(text: str, component: Component, name: str = "") -> Dec
     return check_rate(_number(text, name), name, component)
 
 
+def parse_open_rates(stated: Iterable[str]) -> dict[str, Decimal]:
+    """Rates of components without an option of their own, from texts such as `web_search=0.01`. Raises InvalidPrice."""
+    found: dict[str, Decimal] = {}
+    for text in stated:
+        name, equals, rate = (part.strip() for part in text.partition("="))
+        if not equals:
+            raise InvalidPrice(f"{text.strip()!r} is no rate of a component: write its name and rate, as web_search=0.01.")
+        component = rateable(name)
+        if component.rate or name in found:
+            raise InvalidPrice(f"{name} is stated twice, or has an option of its own.", param=name)
+        found[name] = parse_component_rate(rate, component)
+    return found
+
+
 def _number(text: str, name: str) -> Decimal:
     try:
         return Decimal(text)
@@ -54,10 +79,11 @@ def check_rate(rate: Decimal, name: str, component: Component = COMPONENTS[0]) -
     """The rate itself if it can be stored exactly. Raises InvalidPrice."""
     if not rate.is_finite() or rate < 0:
         raise InvalidPrice(f"{name} {rate} is not a rate: it must be 0 or more.", param=name)
-    if rate > HIGHEST_RATE:
-        raise InvalidPrice(f"{name} {rate} is more than {HIGHEST_RATE} USD per {per_words(component)}.", param=name)
+    highest = HIGHEST_RATE if component.decimals == MICRO_PLACES else HIGHEST_SINGLE_RATE
+    if rate > highest:
+        raise InvalidPrice(f"{name} {rate} is more than {highest} USD per {per_words(component)}.", param=name)
     if rate != rate.quantize(Decimal(1).scaleb(-component.decimals)):
-        decimals = "six" if component.decimals == 6 else str(component.decimals)
+        decimals = "six" if component.decimals == MICRO_PLACES else str(component.decimals)
         raise InvalidPrice(f"{name} {rate} has more than {decimals} decimals: it could not be billed exactly.", param=name)
     return rate.copy_abs()  # -0 is 0
 
@@ -87,15 +113,9 @@ def set_price(
     Raises InvalidPrice, PriceAlreadySet.
     """
     rates = rate_columns(rates_of_components)
-    if not 0 < len(model) <= LONGEST_NAME or not is_storable(model):
-        raise InvalidPrice(f"The model's name must be 1 to {LONGEST_NAME} characters of text.", param="model")
-    if not 0 < len(service_tier.strip()) <= LONGEST_TIER or not is_storable(service_tier):
-        raise InvalidPrice(f"The service tier must be 1 to {LONGEST_TIER} characters of text.", param="service_tier")
-    if above_input_tokens < 0 or above_input_tokens > 2**31 - 1:
-        raise InvalidPrice("above_input_tokens must be a token count, 0 or more.", param="above_input_tokens")
+    check_price_names(model, service_tier, above_input_tokens)
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [PRICES_LOCK])
+        lock_prices()
         beginning = {
             "model": known_model(model),
             "service_tier": normal_tier(service_tier),
@@ -103,14 +123,40 @@ def set_price(
             "above_input_tokens": above_input_tokens,
             "effective_from": effective_from or now,
         }
-        standing = PriceVersion.objects.filter(**beginning).order_by("-revision").first()
-        if standing is not None and (has_rates(standing, rates) or not correct):
-            return same_or_refuse(standing, rates)
-        revision = 0 if standing is None else standing.revision + 1
-        version = PriceVersion.objects.create(**beginning, **rates, revision=revision)
-        audit.record(actor, "price.set", version.public_id, workspace=workspace, now=now, **describe(version))
-        transaction.on_commit(lambda: remind("metering.price_waiting_events"))
+        version, is_new = add_version(beginning, rates, correct, actor, now)
+        if is_new:
+            follow_base(version, actor, now)
     return version
+
+
+def check_price_names(model: str, service_tier: str, above_input_tokens: int = 0) -> None:
+    """Raises InvalidPrice for names and thresholds that no price can have."""
+    if not 0 < len(model) <= LONGEST_NAME or not is_storable(model):
+        raise InvalidPrice(f"The model's name must be 1 to {LONGEST_NAME} characters of text.", param="model")
+    if not 0 < len(service_tier.strip()) <= LONGEST_TIER or not is_storable(service_tier):
+        raise InvalidPrice(f"The service tier must be 1 to {LONGEST_TIER} characters of text.", param="service_tier")
+    if above_input_tokens < 0 or above_input_tokens > 2**31 - 1:
+        raise InvalidPrice("above_input_tokens must be a token count, 0 or more.", param="above_input_tokens")
+
+
+def lock_prices() -> None:
+    """Alone until the commit: no event is rated meanwhile."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [PRICES_LOCK])
+
+
+def add_version(
+    beginning: Mapping[str, Any], rates: Mapping[str, Any], correct: bool, actor: str, now: datetime
+) -> tuple[PriceVersion, bool]:
+    """The version that begins so with these columns, and whether it is new. The caller holds the lock of prices."""
+    standing = PriceVersion.objects.filter(**beginning).order_by("-revision").first()
+    if standing is not None and (has_rates(standing, rates) or not correct):
+        return same_or_refuse(standing, rates), False
+    revision = 0 if standing is None else standing.revision + 1
+    version = PriceVersion.objects.create(**beginning, **rates, revision=revision)
+    audit.record(actor, "price.set", version.public_id, workspace=version.workspace, now=now, **describe(version))
+    transaction.on_commit(lambda: remind("metering.price_waiting_events"))
+    return version, True
 
 
 def rate_columns(rates: Mapping[str, Decimal | None]) -> dict[str, Any]:
@@ -124,7 +170,7 @@ def rate_columns(rates: Mapping[str, Decimal | None]) -> dict[str, Any]:
     known = {name: rateable(name) for name in rates}
     checked = {name: None if rate is None else check_rate(rate, name, known[name]) for name, rate in rates.items()}
     columns: dict[str, Any] = {each.rate: checked.get(each.name) for each in COMPONENTS}
-    stated = in_order(name for name in checked if checked[name] is not None and not known[name].rate)
+    stated = sorted_components(name for name in checked if checked[name] is not None and not known[name].rate)
     return columns | {"open_rates": {name: f"{checked[name]:.{known[name].decimals}f}" for name in stated}}
 
 
@@ -178,4 +224,103 @@ def describe(version: PriceVersion) -> dict[str, str | int | None]:
         "revision": version.revision,
         **{name: rate_text(rate) for name, rate in own_rates(version).items()},
         **version.open_rates,
+        **({} if version.factor is None else {"factor": f"{version.factor.normalize():f}"}),
     }
+
+
+# Tiers whose price is a factor of the default tier's
+
+
+def parse_factor(text: str) -> Decimal:
+    """Raises InvalidPrice."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise InvalidPrice(f"The factor {text!r} is not a number, such as 0.5.", param="factor") from None
+
+
+def set_factor(
+    model: str,
+    service_tier: str,
+    factor: Decimal,
+    *,
+    actor: str,
+    now: datetime,
+    workspace: Workspace | None = None,
+    effective_from: datetime | None = None,
+) -> list[PriceVersion]:
+    """Prices a tier at so many times the default tier, for each of its thresholds, and follows it from then on.
+
+    Explicit versions with the rates worked out. Whenever the default tier of the same scope gets another version, so does the
+    tier, until it is given rates of its own. Raises InvalidPrice, PriceAlreadySet.
+    """
+    check_price_names(model, service_tier)
+    tier, start = normal_tier(service_tier), effective_from or now
+    if tier == DEFAULT_TIER:
+        raise InvalidPrice("A factor is of the default tier's price: name another tier.", param="service_tier")
+    if not factor.is_finite() or not 0 <= factor <= HIGHEST_FACTOR or factor != factor.quantize(ONE_MICRO):
+        raise InvalidPrice(f"The factor must be 0 to {HIGHEST_FACTOR}, with at most six decimals.", param="factor")
+    with transaction.atomic():
+        lock_prices()
+        bases = PriceVersion.objects.filter(model=known_model(model), service_tier=DEFAULT_TIER, workspace=workspace)
+        in_force = list(bases.in_force(start).select_related("model", "workspace"))
+        if not any(base.above_input_tokens == 0 for base in in_force):
+            raise InvalidPrice(f"{model} has no default price at that time that a factor could be of.", param="model")
+        found = [_derive(base, tier, factor, start, False, actor, now) for base in in_force]
+        for base in bases.filter(effective_from__gt=start).order_by("effective_from", "revision"):
+            follow_base(base, actor, now, (tier,))
+    return found
+
+
+def follow_base(base: PriceVersion, actor: str, now: datetime, tiers: Iterable[str] | None = None) -> None:
+    """Gives each tier that is a factor of the default one its version after `base`, a new one of the default tier."""
+    if base.service_tier != DEFAULT_TIER:
+        return
+    same = PriceVersion.objects.filter(model=base.model_id, workspace=base.workspace_id)
+    if tiers is None:
+        tiers = same.filter(factor__isnull=False).order_by("service_tier").values_list("service_tier", flat=True).distinct()
+    for tier in list(tiers):
+        factor = _factor_at(same.filter(service_tier=tier), base)
+        if factor is not None:
+            _derive(base, tier, factor, base.effective_from, True, actor, now)
+        for start, factor in _built_on_its_predecessor(same.filter(service_tier=tier), base):
+            _derive(base, tier, factor, start, True, actor, now)
+
+
+def _factor_at(of_tier: PriceVersionQuerySet, base: PriceVersion) -> Decimal | None:
+    """By which the tier follows at this threshold, or where that is new, at the lowest; None where its price is explicit."""
+    in_force = {each.above_input_tokens: each.factor for each in of_tier.in_force(base.effective_from)}
+    return in_force.get(base.above_input_tokens, in_force.get(0))
+
+
+def _built_on_its_predecessor(of_tier: PriceVersionQuerySet, base: PriceVersion) -> list[tuple[datetime, Decimal]]:
+    """Beginnings and factors of derived versions between `base` and its successor: they were made of one that it succeeds."""
+    later = of_tier.filter(above_input_tokens=base.above_input_tokens, effective_from__gt=base.effective_from)
+    following = PriceVersion.objects.succeeding(base).order_by("effective_from").first()
+    if following is not None:
+        later = later.filter(effective_from__lt=following.effective_from)
+    current = later.order_by("effective_from", "-revision").distinct("effective_from")
+    return [(each.effective_from, each.factor) for each in current if each.factor is not None]
+
+
+def _derive(
+    base: PriceVersion, tier: str, factor: Decimal, start: datetime, correct: bool, actor: str, now: datetime
+) -> PriceVersion:
+    beginning = {
+        "model": base.model,
+        "service_tier": tier,
+        "workspace": base.workspace,
+        "above_input_tokens": base.above_input_tokens,
+        "effective_from": start,
+    }
+    own = {name: _times(rate, factor, BY_NAME[name]) for name, rate in own_rates(base).items()}
+    others = {name: _times(Decimal(rate), factor, component_named(name)) for name, rate in base.open_rates.items()}
+    version, _ = add_version(beginning, rate_columns(own | others) | {"base": base, "factor": factor}, correct, actor, now)
+    return version
+
+
+def _times(rate: Decimal | None, factor: Decimal, component: Component) -> Decimal | None:
+    """Rounded half up to the decimals that a rate may have."""
+    if rate is None:
+        return None
+    return WIDE.multiply(rate, factor).quantize(Decimal(1).scaleb(-component.decimals), ROUND_HALF_UP, WIDE)

@@ -17,6 +17,8 @@ NOTICE = timedelta(minutes=15)
 def withdraw_price(version: PriceVersion, actor: str, now: datetime) -> None:
     """Deletes a version that nothing can have been rated by, and those that it corrected: a wrong one must not come back.
 
+    Prices of other tiers that are a factor of it go with it.
+
     Raises PriceInForce.
     """
     with connection.cursor() as cursor:
@@ -25,7 +27,9 @@ def withdraw_price(version: PriceVersion, actor: str, now: datetime) -> None:
         effective_from=version.effective_from, revision__lte=version.revision
     )
     to_come = same_beginning.filter(effective_from__gt=now + NOTICE).select_related("model", "workspace")
-    described = [(each.public_id, describe(each)) for each in to_come.order_by("revision")]
+    derived = PriceVersion.objects.filter(base__in=to_come).select_related("model", "workspace")
+    described = [(each.public_id, describe(each)) for each in (*to_come.order_by("revision"), *derived.order_by("pk"))]
+    derived.delete()
     to_come.delete()
     if version.public_id not in dict(described):
         raise PriceInForce(

@@ -1,4 +1,4 @@
-"""What usage cost by what is billed: tokens of a model, tier and component, called as on the invoice."""
+"""What usage cost by what is billed: so much of a component of a model in a tier, called as on the invoice."""
 
 from __future__ import annotations
 
@@ -28,13 +28,14 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ItemCost:
-    """Tokens of an item in a bucket, of one value of each of the question's other groups, and exact USD."""
+    """How much of an item in a bucket, of one value of each of the question's other groups, and exact USD."""
 
     start: datetime
     groups: Mapping[str, str]
     item: Item
-    tokens: int
+    quantity: int
     cost: Decimal
+    units: str
 
 
 def item_costs(question: UsageQuestion) -> list[ItemCost]:
@@ -52,10 +53,10 @@ def _items(priced: PricedRow) -> Iterable[ItemCost]:
     model, tier = row.groups["model"], row.groups["service_tier"]
     groups = {name: value for name, value in row.groups.items() if name != PRICE}
     for part in priced.parts:
-        if part.tokens and part.cost is not None:
+        if part.quantity and part.cost is not None:
             key = LineKey(row.start, 0, tier, priced.price.public_id, part.component)
             item = Item(description(model, key, priced.price, dated=False), model, tier, part.component)
-            yield ItemCost(row.start, groups, item, part.tokens, part.cost)
+            yield ItemCost(row.start, groups, item, part.quantity, part.cost, part.kind.units)
 
 
 def together(costs: Sequence[ItemCost]) -> ItemCost:
@@ -64,4 +65,4 @@ def together(costs: Sequence[ItemCost]) -> ItemCost:
     for each in costs:
         total = WIDE.add(total, each.cost)
     first = costs[0]
-    return ItemCost(first.start, first.groups, first.item, sum(each.tokens for each in costs), total)
+    return ItemCost(first.start, first.groups, first.item, sum(each.quantity for each in costs), total, first.units)

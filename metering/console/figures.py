@@ -9,7 +9,8 @@ from typing import Any
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from metering.dollars import usd_column, usd_exact, usd_rate
+from metering.components import Component
+from metering.dollars import usd_column, usd_component_rate, usd_exact, usd_rate
 from metering.money import exact_text
 from metering.usage.query import Measures
 
@@ -40,6 +41,15 @@ def exact_money(amount: Decimal | None, places: int = 6) -> SafeString:
 def rate_html(amount: Decimal | None) -> SafeString:
     """USD per million tokens; a dash where there is none."""
     return figure(usd_rate(amount, missing="-"))
+
+
+def quantity_html(quantity: int, component: Component) -> SafeString:
+    return figure(component.quantity_text(quantity))
+
+
+def component_rate_html(per_million: Decimal | None, component: Component) -> SafeString:
+    """The same of any component, as its rates are stated."""
+    return figure(usd_component_rate(per_million, component, missing="-"))
 
 
 def count_html(number: int | None) -> SafeString:

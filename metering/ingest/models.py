@@ -210,6 +210,8 @@ class UsageEvent(models.Model):
     cache_write_tokens = models.IntegerField()
     output_tokens = models.IntegerField()
     reasoning_tokens = models.IntegerField()
+    # How much of each other component, by name; null where there is none.
+    others = models.JSONField(null=True)
     # Null while unpriced. A failed response has cost 0 and no price.
     price = models.ForeignKey(PriceVersion, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, null=True)
     cost = models.DecimalField(max_digits=30, decimal_places=12, null=True)
@@ -341,11 +343,13 @@ class EventCorrection(models.Model):
     before_status = models.SmallIntegerField(choices=EventStatus.choices)
     before_source = models.SmallIntegerField(choices=UsageSource.choices)
     before_tokens = ArrayField(models.IntegerField(), size=len(QUANTITIES))
+    before_others = models.JSONField(null=True)
     before_price_id = models.IntegerField(null=True)
     before_cost = models.DecimalField(max_digits=30, decimal_places=12, null=True)
     after_status = models.SmallIntegerField(choices=EventStatus.choices)
     after_source = models.SmallIntegerField(choices=UsageSource.choices)
     after_tokens = ArrayField(models.IntegerField(), size=len(QUANTITIES))
+    after_others = models.JSONField(null=True)
     after_price_id = models.IntegerField(null=True)
     after_cost = models.DecimalField(max_digits=30, decimal_places=12, null=True)
 

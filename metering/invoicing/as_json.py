@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from metering.components import component_named
 from metering.invoicing.composing.compose import InvoicePreview
 from metering.invoicing.composing.lines import DraftLine
 from metering.invoicing.documents.parties import buyer, buyer_by, seller
@@ -95,6 +96,18 @@ def preview_line_json(line: DraftLine) -> dict[str, Any]:
     return {"id": None, **common_json(line), **period, "price_id": line.price if line.component else None}
 
 
+def rate_json(line: InvoiceLine | DraftLine) -> dict[str, str | None]:
+    if not line.component:
+        return {"unit": None, "rate": None, "rate_for": None, "rate_per_million": None}
+    component = component_named(line.component)
+    return {
+        "unit": component.unit,
+        "rate": component.rate_text(line.rate_per_million),
+        "rate_for": component.per_label,
+        "rate_per_million": rate_text(line.rate_per_million) if component.is_tokens else None,
+    }
+
+
 def common_json(line: InvoiceLine | DraftLine) -> dict[str, Any]:
     return {
         "kind": line.kind,
@@ -103,7 +116,7 @@ def common_json(line: InvoiceLine | DraftLine) -> dict[str, Any]:
         "service_tier": line.service_tier or None,
         "component": line.component or None,
         "quantity": line.quantity,
-        "rate_per_million": rate_text(line.rate_per_million if line.component else None),
+        **rate_json(line),
         "amount_exact": exact_text(line.amount_exact),
         "amount": cents_text(line.amount),
     }

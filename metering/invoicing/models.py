@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from metering.catalogue.models import LanguageModel
+from metering.components import LONGEST_NAME
 from metering.periods import Period
 from workspaces.ids import new_id
 from workspaces.models import Workspace
@@ -198,10 +199,11 @@ class InvoiceLine(models.Model):
     model = models.CharField(max_length=300)
     language_model = models.ForeignKey(LanguageModel, on_delete=models.PROTECT, null=True, related_name="+")
     service_tier = models.CharField(max_length=64)
-    # One of the components' NAMES; empty where no tokens are billed: all others have quantity 1
-    component = models.CharField(max_length=16)
-    # tokens
+    # A component's name; empty where no usage is billed: such lines have quantity 1
+    component = models.CharField(max_length=LONGEST_NAME)
+    # In the component's smallest unit: tokens, for most
     quantity = models.BigIntegerField()
+    # USD per million of them, whatever they are: so every rate has six decimals
     rate_per_million = models.DecimalField(max_digits=16, decimal_places=6)
     amount_exact = models.DecimalField(max_digits=38, decimal_places=12)
     amount = cents_field()

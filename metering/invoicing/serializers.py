@@ -4,7 +4,6 @@ from typing import Any
 
 from rest_framework import serializers
 
-from metering.components import NAMES
 from metering.invoicing.documents.annex import LINES_OF_A_PART
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.usage.parameters import DEFAULT_EVENTS_PAGE, MAX_EVENTS_PAGE
@@ -59,8 +58,11 @@ class InvoiceLineSerializer(serializers.Serializer[Any]):
     description = serializers.CharField()
     model = serializers.CharField(allow_null=True, help_text="null, as what follows, on whatever bills no tokens.")
     service_tier = serializers.CharField(allow_null=True)
-    component = serializers.ChoiceField(choices=NAMES, allow_null=True, help_text="`input` is the uncached input.")
-    quantity = serializers.IntegerField(help_text="Tokens; below zero where an adjustment takes them back. Else 1.")
+    component = serializers.CharField(allow_null=True, help_text="`input` is the uncached input.")
+    quantity = serializers.IntegerField(help_text="In units; below zero where an adjustment takes them back. Else 1.")
+    unit = serializers.CharField(allow_null=True, help_text="What is counted: `token`, `search`, `image`, `ms`, ...")
+    rate = serializers.CharField(allow_null=True, help_text="USD for as much as `rate_for` says, exact.")
+    rate_for = serializers.CharField(allow_null=True, help_text="`1M tokens`, `search`, `second`, ...")
     rate_per_million = serializers.CharField(allow_null=True, help_text="USD per million tokens, six places.")
     amount_exact = AmountField()
     amount = CentsField(help_text="Its share of the rounded subtotal: the lines' add up to it.")
@@ -141,7 +143,7 @@ InvoiceLineListSerializer = list_serializer("InvoiceLineListSerializer", Invoice
 
 
 class BilledEventSerializer(UsageEventSerializer):
-    quantity = serializers.IntegerField(help_text="Tokens of it that the line bills.")
+    quantity = serializers.IntegerField(help_text="What the line bills of it, in the line's unit.")
     amount_exact = AmountField(help_text="What the line bills for it: exact USD.")
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from django.conf import settings
 
 from metering.catalogue.set_price import DEFAULT_TIER, normal_tier
-from metering.components import BY_NAME, priced_parts
+from metering.components import BY_NAME, REQUEST, priced_parts, with_wholes
 from metering.limits.known import model_named, price_public_id
 from metering.money import from_pico
 from metering.pricing.rates import Rates
@@ -32,7 +32,8 @@ class Estimate:
 def cost_estimate(
     model: str, workspace_id: int, tier: str | None, input_tokens: int, max_output_tokens: int | None, at: datetime
 ) -> Estimate:
-    """In the dearest tier that it may be served in, with every token of its input in the dearest part of the input.
+    """In the dearest tier that it may be served in, with every token of its input in the dearest part of the input, and what
+    a request itself costs. Searches, images and the like are not known before it runs.
 
     A request that says nothing of its output may write as much as the model can; of a model that does not say, a setting's.
     """
@@ -43,15 +44,17 @@ def cost_estimate(
     rates = [] if known is None else _possible(known.model_id, workspace_id, tier, input_tokens, at)
     if not rates:
         return Estimate(NOTHING, NOTHING, most, None)
-    fixed = input_tokens * max(_dearest(each, "input") for each in rates)
+    fixed = max(input_tokens * _dearest(each, "input") + _dearest(each, REQUEST) for each in rates)
     dearest = max(rates, key=lambda each: _dearest(each, "output"))
     return Estimate(from_pico(fixed), from_pico(_dearest(dearest, "output")), most, price_public_id(dearest.price_id))
 
 
 def _dearest(rates: Rates, name: str) -> int:
-    """The highest rate that a token of this component can cost: its own, or that of a part of it."""
-    component = BY_NAME[name]
-    return max(getattr(rates, each.name) for each in (component, *priced_parts(component)))
+    """The highest rate that one of this component can cost: its own, or that of a part of it."""
+    if not rates.open and name != REQUEST:
+        component = BY_NAME[name]
+        return max(getattr(rates, each.name) for each in (component, *priced_parts(component)))
+    return max((rate for each, rate in rates.by_component.items() if name in with_wholes(each)), default=0)
 
 
 def _possible(model_id: int, workspace_id: int, tier: str | None, input_tokens: int, at: datetime) -> list[Rates]:

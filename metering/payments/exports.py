@@ -11,6 +11,7 @@ from typing import Any
 from django.db.models import Q
 from django.http import StreamingHttpResponse
 
+from metering.components import component_named
 from metering.credits.models import CreditEntry
 from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.models import Invoice, InvoiceLine
@@ -115,11 +116,20 @@ def _line(line: InvoiceLine, sign: int) -> Row:
         line.component,
         f"{line.period_start:%Y-%m}",
         sign * line.quantity,
-        rate_text(line.rate_per_million) if line.component else "",
+        rate_text(line.rate_per_million) if line.component and component_named(line.component).is_tokens else "",
         exact_text(sign * line.amount_exact),
         cents_text(sign * line.amount),
         line.invoice.currency,
+        *_rate(line),
     ]
+
+
+def _rate(line: InvoiceLine) -> list[str]:
+    """Unit, rate and what it is for."""
+    if not line.component:
+        return ["", "", ""]
+    component = component_named(line.component)
+    return [component.unit, component.rate_text(line.rate_per_million) or "", component.per_label]
 
 
 def payments(period: Period, workspace: Workspace | None) -> Iterator[Row]:
@@ -198,7 +208,7 @@ EXPORTS: dict[str, tuple[list[str], Callable[[Period, Workspace | None], Iterato
     "lines": (
         [
             *("number", "workspace_id", "line_id", "kind", "description", "model", "service_tier", "component", "month"),
-            *("quantity", "rate_per_million", "amount_exact", "amount", "currency"),
+            *("quantity", "rate_per_million", "amount_exact", "amount", "currency", "unit", "rate", "rate_for"),
         ],
         lines,
     ),

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from metering.breakdown import all_quantities, cost_of, open_rates, pico_rates
+from metering.breakdown import all_quantities, cost_of, pico_rates
 from metering.catalogue.models import LanguageModel, PriceVersion
 from metering.components import NAMES, NO_OTHERS, Counts, OtherCounts, rates_per_million
 
@@ -100,7 +100,9 @@ class RateTable:
 
 def version_rates(price: PriceVersion) -> Rates:
     """A version's rates as integers, one for every component."""
-    return Rates(price.pk, **pico_rates(rates_per_million(price)), open=pico_rates(open_rates(price)))
+    pico = pico_rates(rates_per_million(price))
+    four = {name: pico.pop(name) for name in NAMES}
+    return Rates(price.pk, **four, open=pico)
 
 
 def load_rates() -> RateTable:

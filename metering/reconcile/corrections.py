@@ -19,18 +19,19 @@ CHAIN = f"""
 WITH entry AS (
     SELECT *, lead(id) OVER event AS next_id, lead(before_status) OVER event AS next_status,
            lead(before_source) OVER event AS next_source, lead(before_tokens) OVER event AS next_tokens,
-           lead(before_price_id) OVER event AS next_price_id, lead(before_cost) OVER event AS next_cost
+           lead(before_price_id) OVER event AS next_price_id, lead(before_cost) OVER event AS next_cost,
+           lead(before_others) OVER event AS next_others
     FROM metering_eventcorrection
     WHERE %(start)s::timestamptz IS NULL OR occurred_at >= %(start)s AND occurred_at < %(end)s
     WINDOW event AS (PARTITION BY workspace_id, event_id ORDER BY id)
 ), step AS (
     SELECT entry.workspace_id, request_id, attempt, id, next_id, after_status, after_source, after_tokens, after_price_id,
-           after_cost, next_status, next_source, next_tokens, next_price_id, next_cost
+           after_cost, next_status, next_source, next_tokens, next_price_id, next_cost, after_others, next_others
     FROM entry WHERE next_id IS NOT NULL
     UNION ALL
     SELECT entry.workspace_id, entry.request_id, entry.attempt, entry.id, NULL, after_status, after_source, after_tokens,
            after_price_id, after_cost, event.status, event.usage_source,
-           ARRAY[{", ".join(f"event.{name}" for name in QUANTITIES)}], event.price_id, event.cost
+           ARRAY[{", ".join(f"event.{name}" for name in QUANTITIES)}], event.price_id, event.cost, after_others, event.others
     FROM entry LEFT JOIN metering_usageevent event ON event.workspace_id = entry.workspace_id
         AND event.occurred_at = entry.occurred_at AND event.id = entry.event_id
     WHERE next_id IS NULL
@@ -38,7 +39,8 @@ WITH entry AS (
 SELECT workspace.public_id, request_id, attempt, next_id IS NULL, after_status, after_tokens, after_cost, next_status,
        next_tokens, next_cost
 FROM step JOIN workspaces_workspace workspace ON workspace.id = workspace_id
-WHERE (after_status, after_source, after_tokens) IS DISTINCT FROM (next_status, next_source, next_tokens)
+WHERE (after_status, after_source, after_tokens, after_others)
+      IS DISTINCT FROM (next_status, next_source, next_tokens, next_others)
    OR (after_price_id, after_cost) IS DISTINCT FROM (next_price_id, next_cost) AND after_cost IS NOT NULL
 ORDER BY step.id LIMIT %(limit)s
 """  # noqa: S608  # constants
@@ -48,8 +50,8 @@ SELECT workspace.public_id, request_id, attempt, before_status, before_tokens, b
        after_cost
 FROM metering_eventcorrection JOIN workspaces_workspace workspace ON workspace.id = workspace_id
 WHERE NOT took_effect
-  AND (before_status, before_source, before_tokens, before_price_id, before_cost)
-      IS DISTINCT FROM (after_status, after_source, after_tokens, after_price_id, after_cost)
+  AND (before_status, before_source, before_tokens, before_price_id, before_cost, before_others)
+      IS DISTINCT FROM (after_status, after_source, after_tokens, after_price_id, after_cost, after_others)
   AND (%(start)s::timestamptz IS NULL OR occurred_at >= %(start)s AND occurred_at < %(end)s)
 ORDER BY metering_eventcorrection.id LIMIT %(limit)s
 """

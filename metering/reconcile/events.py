@@ -9,13 +9,15 @@ from django.db import connection
 from metering.ingest.models import EventStatus
 from metering.money import exact_text
 from metering.periods import Period
-from metering.reconcile.rule import QUANTITIES_ALONE, RATES
+from metering.reconcile.rule import QUANTITIES_ALONE, RATES, difference_sql
 
 # Compared per million tokens. Materialized, so that no plan walks a key for the sake of the order: little is found.
-RATED = " + ".join(f"({tokens}) * {name}_rate" for name, tokens in QUANTITIES_ALONE.items())
+RATED = " + ".join(
+    [*(f"({tokens}) * {name}_rate" for name, tokens in QUANTITIES_ALONE.items()), difference_sql("used.others", "1")]
+)
 WRONG = f"""
 WITH price AS MATERIALIZED (
-    SELECT id, {", ".join(f"{rate} AS {name}_rate" for name, rate in RATES.items())} FROM metering_priceversion
+    SELECT id, {", ".join(f"{rate} AS {name}_rate" for name, rate in RATES.items())}, open_rates FROM metering_priceversion
 ), wrong AS MATERIALIZED (
     SELECT used.workspace_id, used.occurred_at, used.id, used.request_id, used.attempt, ({RATED}) * 0.000001 AS rated, used.cost
     FROM metering_usageevent used LEFT JOIN price ON price.id = used.price_id

@@ -15,7 +15,7 @@ from metering.reconcile.events import event_differences
 from metering.reconcile.journal import journal_differences
 from metering.reconcile.query import fetch_rows
 from metering.reconcile.settled import settled_differences
-from metering.rollups.compare import GRAINS, event_totals, months_with_usage, rollup_totals
+from metering.rollups.compare import GRAINS, event_totals, months_with_usage, quantity_differences, rollup_totals
 from metering.rollups.compare import rollup_differences as rollup_differences
 from metering.rollups.fold import SUMS
 
@@ -83,6 +83,7 @@ def everything(period: Period | None = None, progress: Progress = unheard) -> di
     for done, month in enumerate(months):
         progress(done, len(months))
         found += [each for grain in GRAINS for each in rollup_differences(grain, month).first]
+        found += [each for grain in GRAINS for each in quantity_differences(grain, month).first]
         found += event_differences(month)
         events.append(event_totals(month))
         rollups.append(rollup_totals(month))

@@ -11,7 +11,7 @@ from metering.money import cents_text, exact_text, round_to_cents
 from metering.periods import Period
 from metering.reconcile.credit_notes import credit_note_differences
 from metering.reconcile.query import fetch_rows
-from metering.reconcile.rule import QUANTITIES_ALONE, RATED
+from metering.reconcile.rule import COUNTED, RATED, alone_sql, difference_sql
 
 # Each finalized invoice beside the sums of its lines.
 INVOICES = """
@@ -28,12 +28,18 @@ GROUP BY i.id ORDER BY i.id
 """
 
 # Billable rollups whose cost is not their tokens times the rates of their price version.
+OF_A_DAY = "workspace_id, day, model_id, key_id, service_tier_id, provider_id, status, price_id"
 MISPRICED = f"""
+WITH used AS (
+    SELECT {OF_A_DAY}, jsonb_object_agg(component, quantity) AS others FROM metering_dailyquantity
+    WHERE price_id > 0 AND (%(start)s::timestamptz IS NULL OR day >= %(start)s AND day < %(end)s) GROUP BY {OF_A_DAY}
+)
 SELECT * FROM (
 SELECT w.public_id, r.day, coalesce(p.public_id, r.price_id::text), r.cost,
-       ({RATED}) * 0.000001 AS rated
+       ({RATED} + {difference_sql("used.others", "r.requests")}) * 0.000001 AS rated
 FROM metering_dailyrollup r JOIN workspaces_workspace w ON w.id = r.workspace_id
 LEFT JOIN metering_priceversion p ON p.id = r.price_id
+LEFT JOIN used ON {" AND ".join(f"used.{name} = r.{name}" for name in OF_A_DAY.split(", "))}
 WHERE r.price_id > 0 AND (%(start)s::timestamptz IS NULL OR r.day >= %(start)s AND r.day < %(end)s)
 ) AS billable WHERE rated IS DISTINCT FROM cost ORDER BY public_id, day
 """  # noqa: S608  # constants
@@ -75,14 +81,23 @@ WITH said AS (
     FROM said WHERE %(start)s::timestamptz IS NULL OR month = %(start)s GROUP BY 1, 2, 3, 4, 5, 6
 ), months AS (
     SELECT workspace_id, date_trunc('month', day, 'UTC') AS month, model_id, service_tier_id, price_id,
-           {", ".join(f"sum({tokens}) AS {name}" for name, tokens in QUANTITIES_ALONE.items())}
+           {", ".join(f"sum({name}) AS {name}" for name in COUNTED)}
     FROM metering_dailyrollup
     WHERE price_id > 0 AND (%(start)s::timestamptz IS NULL OR day >= %(start)s AND day < %(end)s)
     GROUP BY 1, 2, 3, 4, 5
+), quantities AS (
+    SELECT workspace_id, month, model_id, service_tier_id, price_id, jsonb_object_agg(component, quantity) AS others FROM (
+        SELECT workspace_id, date_trunc('month', day, 'UTC') AS month, model_id, service_tier_id, price_id, component,
+               sum(quantity) AS quantity
+        FROM metering_dailyquantity
+        WHERE price_id > 0 AND (%(start)s::timestamptz IS NULL OR day >= %(start)s AND day < %(end)s)
+        GROUP BY 1, 2, 3, 4, 5, 6
+    ) AS summed GROUP BY 1, 2, 3, 4, 5
 ), used AS (
     SELECT months.workspace_id, month, months.model_id, t.name AS service_tier, p.public_id AS price, component, tokens
-    FROM months JOIN metering_servicetier t ON t.id = service_tier_id JOIN metering_priceversion p ON p.id = price_id,
-    LATERAL (VALUES {", ".join(f"('{name}', {name})" for name in QUANTITIES_ALONE)}) AS part (component, tokens)
+    FROM months LEFT JOIN quantities USING (workspace_id, month, model_id, service_tier_id, price_id)
+    JOIN metering_servicetier t ON t.id = service_tier_id JOIN metering_priceversion p ON p.id = price_id,
+    LATERAL ({alone_sql("others", "requests")}) AS part (component, tokens)
 )
 SELECT w.public_id, m.slug, {RIGHT}, billed.tokens,
        workspace_id, month, model_id, service_tier, price, component

@@ -1,10 +1,12 @@
 """Changes recorded events and moves their rollups and limits by what changed, in one transaction of the caller's."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from django.db import connection
+from psycopg.types.json import Jsonb
 
 from metering.components import QUANTITIES
 from metering.ingest.models import EventStatus
@@ -14,14 +16,15 @@ from metering.periods import floor_day, floor_hour
 from metering.revisions.stored_events import EventState, Stored
 from metering.rollups.compare import GRAINS
 from metering.rollups.fold import NO_PRICE, RollupKey, Sums, add, apply
+from metering.rollups.quantities import QuantityKey, apply_quantities
 
 UPDATE = f"""
 UPDATE metering_usageevent event SET status = changed.status, usage_source = changed.usage_source,
     {", ".join(f"{name} = changed.{name}" for name in QUANTITIES)},
-    price_id = changed.price_id, cost = changed.cost
+    price_id = changed.price_id, cost = changed.cost, others = changed.others
 FROM unnest(%s::int[], %s::timestamptz[], %s::bigint[], %s::smallint[], %s::smallint[], {"%s::int[], " * len(QUANTITIES)}
-            %s::int[], %s::numeric[])
-    AS changed (workspace_id, occurred_at, id, status, usage_source, {", ".join(QUANTITIES)}, price_id, cost)
+            %s::int[], %s::numeric[], %s::jsonb[])
+    AS changed (workspace_id, occurred_at, id, status, usage_source, {", ".join(QUANTITIES)}, price_id, cost, others)
 WHERE event.workspace_id = changed.workspace_id AND event.occurred_at = changed.occurred_at AND event.id = changed.id
   AND event.occurred_at BETWEEN %s AND %s
 """  # noqa: S608  # constants
@@ -58,6 +61,7 @@ def change_events(changes: Sequence[EventChange], now: datetime) -> None:
             raise AssertionError(f"{cursor.rowcount} events changed, not {len(moved)}: they were not held")
     hours = differences_by_hour(moved)
     apply(hours)
+    apply_quantities(other_differences(moved))
     _tidy(key for key, sums in hours.items() if sums[0] < 0)
     settle_changes([_cost_change(each) for each in moved], now)
 
@@ -72,7 +76,8 @@ def _columns(change: EventChange) -> tuple[object, ...]:
     event, after = change
     cost = None if after.cost is None else from_pico(after.cost)
     key = (event.workspace_id, event.occurred_at, event.id)
-    return (*key, after.status, after.usage_source, *after.counts, after.price_id, cost)
+    others = Jsonb(dict(after.others)) if after.others else None
+    return (*key, after.status, after.usage_source, *after.counts, after.price_id, cost, others)
 
 
 def differences_by_hour(changes: Iterable[EventChange]) -> dict[RollupKey, Sums]:
@@ -84,6 +89,16 @@ def differences_by_hour(changes: Iterable[EventChange]) -> dict[RollupKey, Sums]
                 amounts = (1, *state.counts, state.cost or 0)
                 add(sums, _key(event, state), [sign * amount for amount in amounts])
     return {key: amounts for key, amounts in sums.items() if any(amounts)}
+
+
+def other_differences(changes: Iterable[EventChange]) -> dict[QuantityKey, int]:
+    """The same of other components."""
+    sums: dict[QuantityKey, int] = defaultdict(int)
+    for event, after in changes:
+        for state, sign in ((event.state, -1), (after, 1)):
+            for component, quantity in state.others:
+                sums[QuantityKey(_key(event, state), component)] += sign * quantity
+    return sums
 
 
 def _key(event: Stored, state: EventState) -> RollupKey:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from metering.components import NOTHING, QUANTITIES, Counts
+from metering.components import NO_OTHERS, NOTHING, QUANTITIES, Counts, OtherCounts, stored_others
 from metering.ingest.models import EventStatus
 from metering.money import PICO_PLACES, WIDE
 from metering.pricing.rates import RateTable, event_cost
@@ -20,7 +20,7 @@ from metering.pricing.rates import RateTable, event_cost
 # In the order of Stored, then of State.
 COLUMNS = f"""event.workspace_id, event.occurred_at, event.id, event.request_id, event.attempt, event.key_id, event.model_id,
        event.service_tier_id, tier.name, event.provider_id, event.gateway_id, event.batch_id, event.status,
-       event.usage_source, {", ".join(f"event.{name}" for name in QUANTITIES)}, event.price_id, event.cost"""
+       event.usage_source, {", ".join(f"event.{name}" for name in QUANTITIES)}, event.price_id, event.cost, event.others"""
 PLAIN_COLUMNS = 12
 
 # Few rows are looked up by key among very many; a stale estimate must never make a plan read whole months instead.
@@ -35,6 +35,7 @@ class EventState(NamedTuple):
     counts: Counts
     price_id: int | None
     cost: int | None
+    others: OtherCounts = NO_OTHERS
 
 
 class Stored(NamedTuple):
@@ -65,8 +66,8 @@ def read(rows: Iterable[tuple[Any, ...]]) -> list[Stored]:
 
 
 def _state(columns: tuple[Any, ...]) -> EventState:
-    status, source, *counts, price_id, cost = columns
-    return EventState(status, source, Counts(*counts), price_id, to_pico(cost))
+    status, source, *counts, price_id, cost, others = columns
+    return EventState(status, source, Counts(*counts), price_id, to_pico(cost), stored_others(others))
 
 
 def to_pico(cost: Decimal | None) -> int | None:
@@ -90,7 +91,7 @@ def rated(event: Stored, state: EventState, rates: RateTable) -> EventState:
     found = rates.find(event.model_id, event.tier, event.workspace_id, event.occurred_at, state.counts.input)
     if found is None:
         return state._replace(price_id=None, cost=None)
-    cost = event_cost(found, state.counts)
+    cost = event_cost(found, state.counts, state.others)
     return state._replace(price_id=None if cost is None else found.price_id, cost=cost)
 
 

@@ -26,6 +26,23 @@ FROM metering_usageevent WHERE occurred_at >= %s AND occurred_at < %s AND {IS_CO
 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
 """  # noqa: S608
 
+QUANTITY_TABLES = {"hour": "metering_hourlyquantity", "day": "metering_dailyquantity"}
+QUANTITIES_FROM_EVENTS = f"""
+SELECT workspace_id, date_trunc('{{grain}}', occurred_at, 'UTC') AS start, model_id, key_id, service_tier_id, provider_id,
+    status, coalesce(price_id, 0) AS price_id, used.key AS component, sum(used.value::bigint)::bigint AS quantity
+FROM metering_usageevent CROSS JOIN jsonb_each_text(others) AS used
+WHERE others IS NOT NULL AND occurred_at >= %s AND occurred_at < %s AND {IS_COUNTED}
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
+"""  # noqa: S608
+DIFFERENT_QUANTITIES = """
+SELECT count(*) OVER (), workspace.public_id, start, component, events.quantity, rollup.quantity
+FROM ({from_events}) events
+FULL JOIN (SELECT {grain} AS start, * FROM {table} WHERE {grain} >= %s AND {grain} < %s) rollup USING ({key}, component)
+LEFT JOIN workspaces_workspace workspace ON workspace.id = workspace_id
+WHERE events.quantity IS DISTINCT FROM rollup.quantity
+ORDER BY start, workspace_id, component LIMIT %s
+"""
+
 DIFFERENT = """
 SELECT count(*) OVER (), workspace.public_id, start, events.requests, rollup.requests, events.cost, rollup.cost
 FROM ({from_events}) events
@@ -69,6 +86,28 @@ def rollup_differences(grain: str, period: Period, limit: int = 100) -> Differen
             "found": {"requests": rollup_requests or 0, "cost": exact_text(rollup_cost or Decimal(0))},
         }
         for _, workspace, start, event_requests, rollup_requests, event_cost, rollup_cost in rows
+    ]
+    return Differences(rows[0][0] if rows else 0, shown)
+
+
+def quantity_differences(grain: str, period: Period, limit: int = 100) -> Differences:
+    """The same of other components."""
+    bounds = [period.start, period.end]
+    statement = DIFFERENT_QUANTITIES.format(
+        from_events=QUANTITIES_FROM_EVENTS.format(grain=grain), grain=grain, table=QUANTITY_TABLES[grain], key=KEY
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [*bounds, *bounds, limit])
+        rows = cursor.fetchall()
+    shown = [
+        {
+            "check": f"other_components_by_{grain}_are_those_of_events",
+            "workspace_id": workspace,
+            "start": instant_text(start),
+            "expected": {component: int(expected or 0)},
+            "found": {component: int(found or 0)},
+        }
+        for _, workspace, start, component, expected, found in rows
     ]
     return Differences(rows[0][0] if rows else 0, shown)
 

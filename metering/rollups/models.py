@@ -3,6 +3,7 @@
 from django.db import models
 
 from metering.catalogue.models import LanguageModel
+from metering.components import LONGEST_NAME
 from metering.ingest.models import EventStatus, Provider, ServiceTier
 from workspaces.ids import new_id
 from workspaces.models import APIKey, Workspace
@@ -56,6 +57,47 @@ class DailyRollup(Rollup):
 
     def __str__(self) -> str:
         return f"{self.workspace_id} {self.day:%Y-%m-%d}"
+
+
+class Quantity(models.Model):
+    """How much of one other component the events of one row of a rollup used: above 0, for of none there is no row."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
+    model = models.ForeignKey(LanguageModel, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
+    key = models.ForeignKey(APIKey, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
+    service_tier = models.ForeignKey(ServiceTier, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
+    provider = models.ForeignKey(Provider, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
+    status = models.SmallIntegerField(choices=EventStatus.choices)
+    price_id = models.IntegerField()
+    component = models.CharField(max_length=LONGEST_NAME, db_collation="C")
+    quantity = models.BigIntegerField()
+
+    class Meta:
+        abstract = True
+
+
+class HourlyQuantity(Quantity):
+    """Beside HourlyRollup, by component."""
+
+    pk = models.CompositePrimaryKey(
+        "workspace_id", "hour", "model_id", "key_id", "service_tier_id", "provider_id", "status", "price_id", "component"
+    )
+    hour = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.component} of {self.workspace_id} {self.hour:%Y-%m-%dT%H}"
+
+
+class DailyQuantity(Quantity):
+    """Beside DailyRollup, by component."""
+
+    pk = models.CompositePrimaryKey(
+        "workspace_id", "day", "model_id", "key_id", "service_tier_id", "provider_id", "status", "price_id", "component"
+    )
+    day = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.component} of {self.workspace_id} {self.day:%Y-%m-%d}"
 
 
 class SettledUsage(models.Model):

@@ -3,12 +3,21 @@
 from django.db import connection, transaction
 
 from metering.periods import Period
-from metering.rollups.compare import FROM_EVENTS, GRAINS, KEY, rollup_differences
+from metering.rollups.compare import (
+    FROM_EVENTS,
+    GRAINS,
+    KEY,
+    QUANTITIES_FROM_EVENTS,
+    QUANTITY_TABLES,
+    quantity_differences,
+    rollup_differences,
+)
 from metering.rollups.fold import SUMS
 from metering.rollups.models import SettledUsage
 
 DELETE = "DELETE FROM {table} WHERE {grain} >= %s AND {grain} < %s"
 INSERT = "INSERT INTO {table} ({key}, {sums}) SELECT {columns} FROM ({from_events}) events"
+INSERT_QUANTITIES = "INSERT INTO {table} ({key}, component, quantity) SELECT {columns} FROM ({from_events}) events"
 
 
 def rebuild(period: Period) -> dict[str, int]:
@@ -20,13 +29,24 @@ def rebuild(period: Period) -> dict[str, int]:
     written = {}
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("LOCK TABLE metering_usageevent IN SHARE ROW EXCLUSIVE MODE")
-        changed = sum(rollup_differences(grain, period).count for grain in GRAINS)
+        changed = sum(rollup_differences(grain, period).count + quantity_differences(grain, period).count for grain in GRAINS)
         for grain, table in GRAINS.items():
             cursor.execute(DELETE.format(table=table, grain=grain), bounds)
             cursor.execute(_insert(grain, table), bounds)
             written[grain] = cursor.rowcount
+            cursor.execute(DELETE.format(table=QUANTITY_TABLES[grain], grain=grain), bounds)
+            cursor.execute(_insert_quantities(grain), bounds)
         SettledUsage.objects.filter(through__gt=period.start).delete()
     return {"hours": written["hour"], "changed": changed}
+
+
+def _insert_quantities(grain: str) -> str:
+    return INSERT_QUANTITIES.format(
+        table=QUANTITY_TABLES[grain],
+        key=KEY.replace("start", grain),
+        columns=f"{KEY}, component, quantity",
+        from_events=QUANTITIES_FROM_EVENTS.format(grain=grain),
+    )
 
 
 def _insert(grain: str, table: str) -> str:

@@ -11,8 +11,8 @@ from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from metering.catalogue.models import PriceVersion
-from metering.components import BY_NAME, Component, own_rates
-from metering.dollars import places_of, usd_exact, usd_in_micros, usd_rate, usd_rounded
+from metering.components import Component, component_named, open_rates, own_rates
+from metering.dollars import places_of, usd_component_rate, usd_exact, usd_in_micros, usd_rate, usd_rounded
 from metering.website.icons import ICONS
 from omixa_billing.instants import instant_text
 
@@ -62,13 +62,32 @@ def compact(number: int) -> str:
 @register.filter
 def component(name: str) -> str:
     """cached_input as people read it: Cached input."""
-    return BY_NAME[name].title
+    return component_named(name).title
+
+
+@register.filter("quantity_of")
+def component_quantity(quantity: int, name: str) -> str:
+    """So much of a component: 1,234 for tokens, 3 searches."""
+    return component_named(name).quantity_text(quantity)
+
+
+@register.filter("rate_of")
+def component_rate(per_million: Decimal | None, name: str) -> str:
+    """USD for a component as its rates are stated: $1.500000, $0.01 per search."""
+    return usd_component_rate(per_million, component_named(name))
 
 
 @register.filter("own_rates")
 def components_with_rates(price: PriceVersion) -> list[tuple[Component, Decimal | None]]:
-    """Each component with the rate that the version has of its own."""
-    return [(BY_NAME[name], rate) for name, rate in own_rates(price).items()]
+    """Each common component with the rate that the version has of its own."""
+    return [(component_named(name), rate) for name, rate in own_rates(price).items()]
+
+
+@register.filter("open_rates")
+def other_components_with_rates(price: PriceVersion) -> list[tuple[Component, str]]:
+    """Each other component that the version has a rate for, with that rate for as much as it is for."""
+    rates = open_rates(price).items()
+    return [(component_named(name), usd_exact(component_named(name).stated_rate(rate))) for name, rate in rates]
 
 
 @register.filter

@@ -7,7 +7,7 @@ without reading the workspace's history.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from decimal import Decimal
@@ -15,6 +15,8 @@ from typing import Any
 
 from django.db import connection
 
+from metering.breakdown import billed_of
+from metering.components import NAMES, QUANTITIES, Counts, OtherCounts, full_rates, per_million, stored_others
 from metering.errors import NotFound
 from metering.ingest.formats.events import request_hash
 from metering.ingest.models import IS_COUNTED, EventIdentity, EventStatus
@@ -50,8 +52,8 @@ class EventPosition:
 class EventRow:
     """One event with its names and public ids. `cost` is exact USD, None while unpriced.
 
-    `status` and `usage_source` are the tables' numbers, `detail` the JSON text as stored, `rates` those that its price
-    version has of its own (in the order of COMPONENTS; USD per million) or None without one.
+    `status` and `usage_source` are the tables' numbers, `detail` the JSON text as stored, `others` what it used of other
+    components, `rates` those of its price version by component (USD per million) or None without one.
     """
 
     id: int
@@ -76,14 +78,21 @@ class EventRow:
     latency_ms: int | None
     time_to_first_token_ms: int | None
     detail: str | None
-    rates: tuple[Decimal | None, ...] | None
+    others: OtherCounts
+    rates: Mapping[str, Decimal] | None
+
+    @property
+    def billed(self) -> dict[str, int]:
+        """By component, what is billed as it; without a price, what would be if only the common ones had rates."""
+        counts = Counts(*(getattr(self, name) for name in QUANTITIES))
+        return billed_of(counts, self.others, 1, NAMES if self.rates is None else self.rates)
 
     @property
     def position(self) -> EventPosition:
         return EventPosition(self.occurred_at, self.id)
 
 
-PLAIN_COLUMNS = len(fields(EventRow)) - 1
+PLAIN_COLUMNS = len(fields(EventRow)) - 2
 
 
 def events_page(
@@ -210,5 +219,12 @@ def _read(sql: str, parameters: dict[str, Any]) -> list[EventRow]:
 
 
 def _event(columns: tuple[Any, ...]) -> EventRow:
-    plain, rates = columns[:PLAIN_COLUMNS], columns[PLAIN_COLUMNS:]
-    return EventRow(*plain, *[None if rates[0] is None else rates])
+    *plain, others, open_rates = columns[: PLAIN_COLUMNS + 2]
+    more: tuple[Any, ...] = (stored_others(others), _rates(open_rates, columns[PLAIN_COLUMNS + 2 :]))
+    return EventRow(*(*plain, *more))
+
+
+def _rates(open_rates: str | None, own: tuple[Decimal | None, ...]) -> Mapping[str, Decimal] | None:
+    if open_rates is None:
+        return None
+    return full_rates(dict(zip(NAMES, own, strict=True))) | per_million(open_rates)

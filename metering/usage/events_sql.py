@@ -10,8 +10,8 @@ from metering.usage.filters import UsageConditions
 COLUMNS = f"""e.id, e.request_id, e.attempt, e.occurred_at, e.recorded_at, COALESCE(k.public_id, ''),
        COALESCE(m.slug, ''), COALESCE(t.name, ''), COALESCE(p.name, ''), e.status, e.usage_source,
        {", ".join(f"e.{name}" for name in QUANTITIES)}, e.cost,
-       v.public_id, e.stream, e.latency_ms, e.time_to_first_token_ms, e.detail,
-       {", ".join(f"v.{each.rate}" for each in COMPONENTS)}"""
+       v.public_id, e.stream, e.latency_ms, e.time_to_first_token_ms, e.detail, e.others,
+       v.open_rates, {", ".join(f"v.{each.rate}" for each in COMPONENTS)}"""
 NAMES = """LEFT JOIN workspaces_apikey k ON k.workspace_id = e.workspace_id AND k.id = e.key_id
 LEFT JOIN metering_languagemodel m ON m.id = e.model_id
 LEFT JOIN metering_servicetier t ON t.id = e.service_tier_id

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from metering.catalogue.models import PriceVersion
-from metering.components import Counts
+from metering.components import Counts, OtherCounts, stored_others
 from metering.ingest.models import EventCorrection
 from workspaces.models import Workspace
 
@@ -24,6 +24,7 @@ class PastState:
     cache_write_tokens: int
     output_tokens: int
     reasoning_tokens: int
+    others: OtherCounts
     cost: Decimal | None
     price_id: str | None
 
@@ -54,10 +55,12 @@ def request_corrections(workspace: Workspace, request_id: str) -> dict[int, list
 def _correction(row: EventCorrection, prices: dict[int, str]) -> CorrectionRow:
     before_price = None if row.before_price_id is None else prices[row.before_price_id]
     after_price = None if row.after_price_id is None else prices[row.after_price_id]
-    before = _state(row.before_status, row.before_source, row.before_tokens, row.before_cost, before_price)
-    after = _state(row.after_status, row.after_source, row.after_tokens, row.after_cost, after_price)
+    before = _state(row.before_status, row.before_source, row.before_tokens, row.before_others, row.before_cost, before_price)
+    after = _state(row.after_status, row.after_source, row.after_tokens, row.after_others, row.after_cost, after_price)
     return CorrectionRow(row.action, row.reason, row.recorded_at, row.took_effect, before, after)
 
 
-def _state(status: int, source: int, tokens: list[int], cost: Decimal | None, price_id: str | None) -> PastState:
-    return PastState(status, source, *Counts(*tokens), cost, price_id)
+def _state(
+    status: int, source: int, tokens: list[int], others: dict[str, int] | None, cost: Decimal | None, price_id: str | None
+) -> PastState:
+    return PastState(status, source, *Counts(*tokens), stored_others(others), cost, price_id)

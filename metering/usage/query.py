@@ -9,6 +9,7 @@ users and minutes, is read from events, of which one question may concern only s
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ from typing import Any
 
 from django.db import connection
 
+from metering.components import place_of, sorted_components
 from metering.errors import RangeTooLong, TooManyRows
 from metering.money import WIDE
 from metering.periods import DAY, HOUR, MINUTE, floor_hour, next_month
@@ -72,6 +74,8 @@ class Measures:
     unpriced_requests: int = 0
     cost: Decimal = Decimal(0)
     currency: str = "USD"
+    # Of other components, by name, in the order of the list.
+    others: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +136,7 @@ def _answer(question: UsageQuestion, conditions: tuple[str, ...] = ()) -> UsageA
     sql, parameters = statement(scope, cut, question.start, question.bucket, question.group_by, limit=MAX_ROWS + 1)
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
-        rows = [_row(question, columns) for columns in cursor.fetchall()]
+        rows = _rows(question, cursor.fetchall())
     if len(rows) > MAX_ROWS:
         raise TooManyRows(f"The answer has more than {MAX_ROWS:,} rows: ask for less time, fewer groups or a larger bucket.")
     rows.sort(key=lambda row: row.position)
@@ -168,10 +172,22 @@ def _check_events(question: UsageQuestion) -> None:
         )
 
 
+def _rows(question: UsageQuestion, found: list[tuple[Any, ...]]) -> list[UsageRow]:
+    """Rows of the statement, with what each used of other components, which stand in rows of their own."""
+    rows = [_row(question, columns) for columns in found if not columns[-2]]
+    if len(rows) < len(found):
+        whose = slice(1 + len(question.group_by))
+        by_group = dict(zip((columns[whose] for columns in found if not columns[-2]), rows, strict=True))
+        for columns in sorted((each for each in found if each[-2]), key=lambda each: place_of(each[-2])):
+            *_, component, quantity = columns
+            by_group[columns[whose]].others[component] = quantity
+    return rows
+
+
 def _row(question: UsageQuestion, columns: tuple[Any, ...]) -> UsageRow:
     """A row of the statement: bucket, groups, the counts, cost."""
     bucket, *groups = columns[: 1 + len(question.group_by)]
-    *counts, cost = columns[1 + len(question.group_by) :]
+    *counts, cost = columns[1 + len(question.group_by) : -2]
     named = dict(zip(question.group_by, groups, strict=True))
     if "status" in named:
         named["status"] = STATUS_WORDS[named["status"]]
@@ -194,8 +210,12 @@ def usage_total(rows: Iterable[UsageRow], start: datetime, end: datetime) -> Usa
     """The rows' sum, exact, for the range they cover."""
     counts: dict[str, Any] = dict.fromkeys(COUNTS, 0)
     cost = Decimal(0)
+    others: dict[str, int] = defaultdict(int)
     for row in rows:
         cost = WIDE.add(cost, row.cost)
         for name in COUNTS:
             counts[name] += getattr(row, name)
-    return UsageRow(start=start, end=end, cost=cost, **counts)
+        for name, quantity in row.others.items():
+            others[name] += quantity
+    in_order = {name: others[name] for name in sorted_components(others)}
+    return UsageRow(start=start, end=end, cost=cost, others=in_order, **counts)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
-from metering.components import QUANTITIES
+from metering.components import QUANTITIES, component_named
 from metering.ingest.models import UsageSource
 from metering.money import exact_text, rate_text
 from metering.usage.component_costs import component_costs
@@ -20,6 +20,7 @@ from omixa_billing.instants import instant_text
 
 CURRENCY = "USD"
 SOURCE_WORDS = {source.value: source.label for source in UsageSource}
+COMPONENTS = "components"
 SAID = ("endpoint", "route", "user", "metadata")
 STATE_COLUMNS = tuple(each.name for each in fields(PastState))
 # Of an event, in order.
@@ -35,6 +36,7 @@ EVENT_COLUMNS = (
     "status",
     "usage_source",
     *QUANTITIES,
+    COMPONENTS,
     "cost",
     "currency",
     "price_id",
@@ -47,14 +49,20 @@ EVENT_COLUMNS = (
 
 def usage_columns(group_by: tuple[str, ...]) -> list[str]:
     """The fields of a usage row, in order."""
-    return ["start", "end", *group_by, *COUNTS, "cost", "currency"]
+    return ["start", "end", *group_by, *COUNTS, COMPONENTS, "cost", "currency"]
 
 
 def usage_json(row: UsageRow) -> dict[str, Any]:
     """A row, or the total, with its groups beside its sums."""
     counts = {name: getattr(row, name) for name in COUNTS}
     within = {"start": instant_text(row.start), "end": instant_text(row.end)}
-    return within | row.groups | counts | {"cost": exact_text(row.cost), "currency": row.currency}
+    others = {COMPONENTS: quantities_json(row.others.items())}
+    return within | row.groups | counts | others | {"cost": exact_text(row.cost), "currency": row.currency}
+
+
+def quantities_json(others: Iterable[tuple[str, int]]) -> list[dict[str, Any]]:
+    """What was used of components that have no field of their own."""
+    return [{"component": name, "quantity": quantity, "unit": component_named(name).unit} for name, quantity in others]
 
 
 def event_json(event: EventRow) -> dict[str, Any]:
@@ -67,6 +75,7 @@ def event_json(event: EventRow) -> dict[str, Any]:
         "usage_source": SOURCE_WORDS[event.usage_source],
         "cost": None if event.cost is None else exact_text(event.cost),
         "currency": CURRENCY,
+        COMPONENTS: quantities_json(event.others),
     } | {name: said.get(name) for name in SAID}
     return {name: rendered[name] if name in rendered else getattr(event, name) for name in EVENT_COLUMNS}
 
@@ -76,8 +85,12 @@ def attempt_json(event: EventRow, corrections: Iterable[CorrectionRow] = ()) -> 
     parts = [
         {
             "component": part.component,
-            "tokens": part.tokens,
-            "rate_per_million": rate_text(part.rate_per_million),
+            "quantity": part.quantity,
+            "unit": part.kind.unit,
+            "tokens": part.quantity if part.kind.is_tokens else None,
+            "rate": part.kind.rate_text(part.rate_per_million),
+            "rate_for": part.kind.per_label,
+            "rate_per_million": rate_text(part.rate_per_million) if part.kind.is_tokens else None,
             "cost": None if part.cost is None else exact_text(part.cost),
         }
         for part in component_costs(event)
@@ -97,9 +110,11 @@ def _correction_json(correction: CorrectionRow) -> dict[str, Any]:
 
 
 def _state_json(state: PastState) -> dict[str, Any]:
-    rendered = {
+    rendered: dict[str, Any] = {
         "status": STATUS_WORDS[state.status],
         "usage_source": SOURCE_WORDS[state.usage_source],
         "cost": None if state.cost is None else exact_text(state.cost),
+        "others": quantities_json(state.others),
     }
-    return {name: rendered.get(name, getattr(state, name)) for name in STATE_COLUMNS} | {"currency": CURRENCY}
+    named = {name: rendered.get(name, getattr(state, name)) for name in STATE_COLUMNS}
+    return {COMPONENTS if name == "others" else name: value for name, value in named.items()} | {"currency": CURRENCY}

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from metering.components import COUNTED, NAMES, Component
+from metering.components import COUNTED, Component
 from metering.ingest.models import EventCorrection, EventStatus, UsageSource
 from metering.usage.query import BUCKETS, GROUPS
 from omixa_billing.api.fields import fields_after
@@ -35,6 +35,15 @@ class QuantitiesSerializer(serializers.Serializer[Any]):
         return serializers.IntegerField(help_text=f"{included.capitalize()} included." if says else None)
 
 
+class QuantitySerializer(serializers.Serializer[Any]):
+    component = serializers.CharField(help_text="Such as `audio_input`, `web_search` or `image/high/1024x1024`.")
+    quantity = serializers.IntegerField(help_text="Each includes those that are a part of it.")
+    unit = serializers.CharField(help_text="What is counted: `token`, `search`, `image`, `ms`, ...")
+
+
+OTHERS_HELP = "What was used of components that have no field of their own; mostly none."
+
+
 class UsageSumsSerializer(QuantitiesSerializer):
     quantities_after = "requests"
 
@@ -42,6 +51,7 @@ class UsageSumsSerializer(QuantitiesSerializer):
     end = serializers.DateTimeField(help_text="Not included.")
     requests = serializers.IntegerField()
     unpriced_requests = serializers.IntegerField(help_text="Recorded, and waiting for a price: not yet in `cost`.")
+    components = QuantitySerializer(many=True, help_text=OTHERS_HELP)
     cost = AmountField()
     currency = serializers.CharField()
 
@@ -81,6 +91,7 @@ class UsageEventSerializer(QuantitiesSerializer):
     provider = serializers.CharField(help_text="Empty where the gateway named none.")
     status = serializers.ChoiceField(choices=STATUSES)
     usage_source = serializers.ChoiceField(choices=[source.label for source in UsageSource])
+    components = QuantitySerializer(many=True, help_text=OTHERS_HELP)
     cost = AmountField(allow_null=True, help_text="Exact USD, twelve places; null while no price is known for it.")
     currency = serializers.CharField()
     price_id = serializers.CharField(allow_null=True, help_text="The price version it was rated with.")
@@ -97,8 +108,12 @@ UsageEventListSerializer = list_serializer("UsageEventListSerializer", UsageEven
 
 
 class ComponentSerializer(serializers.Serializer[Any]):
-    component = serializers.ChoiceField(choices=NAMES)
-    tokens = serializers.IntegerField()
+    component = serializers.CharField(help_text="`input` is the input without what is billed as another component.")
+    quantity = serializers.IntegerField()
+    unit = serializers.CharField(help_text="What is counted: `token`, `search`, `image`, `ms`, ...")
+    tokens = serializers.IntegerField(allow_null=True, help_text="The quantity of what is counted in tokens.")
+    rate = serializers.CharField(allow_null=True, help_text="USD for as much as `rate_for` says, exact.")
+    rate_for = serializers.CharField(help_text="`1M tokens`, `search`, `second`, ...")
     rate_per_million = serializers.CharField(allow_null=True, help_text="USD per million tokens, six places.")
     cost = AmountField(allow_null=True)
 
@@ -109,6 +124,7 @@ class PastStateSerializer(QuantitiesSerializer):
 
     status = serializers.ChoiceField(choices=STATUSES)
     usage_source = serializers.ChoiceField(choices=[source.label for source in UsageSource])
+    components = QuantitySerializer(many=True)
     cost = AmountField(allow_null=True)
     price_id = serializers.CharField(allow_null=True)
     currency = serializers.CharField()
@@ -127,7 +143,9 @@ class CorrectionSerializer(serializers.Serializer[Any]):
 
 
 class AttemptSerializer(UsageEventSerializer):
-    components = ComponentSerializer(many=True, help_text="Always the four parts; their costs add up to `cost`.")
+    components = ComponentSerializer(  # type: ignore[assignment]
+        many=True, help_text="The four common parts, and what else is billed by itself; their costs add up to `cost`."
+    )
     corrections = CorrectionSerializer(many=True, help_text="What was corrected since it was recorded, oldest first.")
 
 

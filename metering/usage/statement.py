@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +32,18 @@ SOURCES = {
     Grain.HOURS: ("metering_hourlyrollup", "hour", ROLLUP_COLUMNS),
     Grain.EVENTS: ("metering_usageevent", "occurred_at", EVENT_COLUMNS),
 }
+# The same of other components. Of events their quantities stand in one column.
+QUANTITY_COLUMNS = "workspace_id, model_id, key_id, service_tier_id, provider_id, status, price_id, component, quantity"
+QUANTITY_SOURCES = {
+    Grain.DAYS: ("metering_dailyquantity", "day", QUANTITY_COLUMNS),
+    Grain.HOURS: ("metering_hourlyquantity", "hour", QUANTITY_COLUMNS),
+    Grain.EVENTS: (
+        "metering_usageevent CROSS JOIN jsonb_each_text(others) AS used",
+        "occurred_at",
+        QUANTITY_COLUMNS.replace("price_id, component, quantity", "COALESCE(price_id, 0) AS price_id,")
+        + " used.key AS component, used.value::bigint AS quantity",
+    ),
+}
 BUCKET_STARTS = {
     "minute": "date_trunc('minute', at, 'UTC')",
     "hour": "date_trunc('hour', at, 'UTC')",
@@ -58,14 +71,17 @@ GROUP_COLUMNS = {
     "user": (("end_user",), "", "s.end_user"),
 }
 SUMS = f"{', '.join(f'SUM({name})::bigint AS {name}' for name in COUNTS)}, SUM(cost) AS cost"
-SUMMED = ", ".join(f"s.{name}" for name in (*COUNTS, "cost"))
+# A row of sums, or one of a component; its name is empty in the first.
+SUMMED = ", ".join([*(f"s.{name}" for name in (*COUNTS, "cost")), "s.component", "s.quantity"])
+SUMS += ", '' AS component, 0::bigint AS quantity"
+COMPONENT_SUMS = f"{', '.join('0::bigint' for _ in COUNTS)}, 0::numeric, component, SUM(quantity)::bigint"
 
 
 def statement(
     scope: UsageConditions, cut: list[Tile], start: datetime, bucket: str, group_by: tuple[str, ...], *, limit: int
 ) -> tuple[str, dict[str, Any]]:
-    """SQL and its parameters, for tiles from `start` on. Columns: bucket start, the groups' names, the sums; at most `limit`
-    rows, unordered.
+    """SQL and its parameters, for tiles from `start` on. Columns: bucket start, the groups' names, the sums, and the name and
+    the quantity of a component, in rows that have no sums; at most `limit` rows, unordered.
 
     Only constants of this module go into the text; every value is a parameter.
     """
@@ -74,26 +90,37 @@ def statement(
         parameters |= {f"start_{at}": tile.start, f"end_{at}": tile.end}
     columns = list(dict.fromkeys(column for group in group_by for column in GROUP_COLUMNS[group][0]))
     more = f", {END_USER} AS end_user" if "user" in group_by else ""
-    parts = "\nUNION ALL\n".join(_tile_sql(scope, tile, at, more) for at, tile in enumerate(cut))
+    parts, quantities = (
+        "\nUNION ALL\n".join(_tile_sql(sources, scope, tile, at, more) for at, tile in enumerate(cut))
+        for sources in (SOURCES, QUANTITY_SOURCES)
+    )
+    of_group = ", ".join([f"{BUCKET_STARTS[bucket]} AS bucket", *columns])
     names = [GROUP_COLUMNS[group][2] for group in group_by]
     joins = [GROUP_COLUMNS[group][1] for group in group_by]
     sql = f"""
 SELECT {", ".join(["s.bucket", *names])}, {SUMMED}
 FROM (
-SELECT {", ".join([f"{BUCKET_STARTS[bucket]} AS bucket", *columns])}, {SUMS}
+SELECT {of_group}, {SUMS}
 FROM (
 {parts}
 ) AS usage
 GROUP BY {", ".join(["1", *columns])}
+UNION ALL
+SELECT {of_group}, {COMPONENT_SUMS}
+FROM (
+{quantities}
+) AS used
+GROUP BY {", ".join(["1", *columns, "component"])}
 ) AS s
 {" ".join(joins)}
 LIMIT %(limit)s"""  # noqa: S608  # constants of this module only
     return sql, parameters
 
 
-def _tile_sql(scope: UsageConditions, tile: Tile, at: int, more: str) -> str:
-    table, when, columns = SOURCES[tile.grain]
+def _tile_sql(sources: Mapping[Grain, tuple[str, str, str]], scope: UsageConditions, tile: Tile, at: int, more: str) -> str:
+    table, when, columns = sources[tile.grain]
     conditions = [*scope.conditions, f"{when} >= %(start_{at})s", f"{when} < %(end_{at})s"]
     if tile.grain == Grain.EVENTS:
         conditions.append(IS_COUNTED)  # as in the rollups
+        conditions += ["others IS NOT NULL"] if sources is QUANTITY_SOURCES else []
     return f"SELECT {when} AS at, {columns}{more}\nFROM {table}\nWHERE {' AND '.join(conditions)}"

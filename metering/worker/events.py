@@ -16,6 +16,7 @@ from metering.limits.settle import settle_recorded
 from metering.pricing.current import current_rates
 from metering.pricing.rates import RateTable
 from metering.rollups.fold import fold_events
+from metering.rollups.quantities import fold_others
 from metering.worker.attempts import Clock, process_alone, process_failing, try_together
 from metering.worker.one_by_one import record_one_by_one
 from omixa_billing.reminders import ENOUGH, remind
@@ -79,6 +80,7 @@ def _record(batches: list[Claimed], rates: RateTable, now: datetime) -> None:
         return
     outcome = record_events(resolve_names(arrival for batch in batches for arrival in batch.arriving()), rates, now)
     fold_events(outcome.recorded)
+    fold_others(outcome.recorded)
     mark_processed(batches, outcome, now)
     note_uses(last_uses(outcome.recorded, now))
     settle_recorded(outcome.recorded, now)  # last: an authorisation waits for these rows until the commit

@@ -17,6 +17,7 @@ from metering.ingest.recording.record import record_events
 from metering.limits.settle import settle_recorded
 from metering.pricing.rates import RateTable
 from metering.rollups.fold import fold_events
+from metering.rollups.quantities import fold_others
 from omixa_billing.sqlstates import sqlstate_of
 from workspaces.keys.last_used import note_uses
 
@@ -40,6 +41,7 @@ def record_one_by_one(batches: list[Claimed], rates: RateTable, now: datetime) -
                 with transaction.atomic():
                     outcome = record_events(resolve_names([(origin, event)]), rates, now)
                     fold_events(outcome.recorded)
+                    fold_others(outcome.recorded)
             except DatabaseError as error:
                 directory.forget()  # what was learnt behind the savepoint is gone with it
                 if not blames_the_event(error):

@@ -53,6 +53,7 @@ def test_a_model_is_listed_with_its_page_and_price() -> None:
                 "price_id": price.public_id,
                 "effective_from": "2025-01-01T00:00:00Z",
                 "currency": "USD",
+                "components": [],
                 "input": "1.500000",
                 "cached_input": "0.375000",
                 "cache_write": None,
@@ -156,3 +157,12 @@ def test_more_models_take_no_more_queries() -> None:
             models()
         counts.add(len(captured))
     assert counts == {2}
+
+
+def test_rates_of_further_components_are_listed_in_their_order() -> None:
+    make_price(**{"web_search": "0.010000000000", "audio_input": "40.000000", "image/high/1024x1024": "0.167000000000"})
+    assert models()["codex-mini"]["pricing"]["default"]["components"] == [
+        {"component": "audio_input", "unit": "token", "rate": "40.000000", "rate_for": "1M tokens"},
+        {"component": "web_search", "unit": "search", "rate": "0.010000000000", "rate_for": "search"},
+        {"component": "image/high/1024x1024", "unit": "image", "rate": "0.167000000000", "rate_for": "image"},
+    ]

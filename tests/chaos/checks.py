@@ -113,7 +113,7 @@ def usage(instance: Instance, world: World, admin_key: str, query: dict[str, str
 
 
 def shown(row: dict[str, Any]) -> dict[str, Any]:
-    names = ("requests", *TOKENS.split(", "), "unpriced_requests", "cost", "currency")
+    names = ("requests", *TOKENS.split(", "), "unpriced_requests", "components", "cost", "currency")
     return {name: row[name] for name in names}
 
 

@@ -12,7 +12,7 @@ from django.core.management import call_command
 from rest_framework.test import APIClient
 
 from metering.ingest.models import Batch, EventCorrection, UsageEvent
-from metering.rollups.models import DailyRollup, HourlyRollup
+from metering.rollups.models import DailyQuantity, DailyRollup, HourlyQuantity, HourlyRollup
 from tests.exactness.history import BEGINNING, Look, Operation
 from tests.exactness.oracle import Oracle, Recorded, State
 from tests.exactness.product import Product
@@ -23,7 +23,15 @@ from workspaces.models import Workspace
 
 GROUPS = ["model", "key_id", "service_tier", "provider", "status"]
 TOKENS = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
-NOTHING_USED = {"requests": 0, **dict.fromkeys(TOKENS, 0), "unpriced_requests": 0, "cost": exact(Decimal(0)), "currency": "USD"}
+NOTHING_USED = {
+    "requests": 0,
+    **dict.fromkeys(TOKENS, 0),
+    "unpriced_requests": 0,
+    "components": [],
+    "cost": exact(Decimal(0)),
+    "currency": "USD",
+}
+ROLLUP = ("model__slug", "key_id", "service_tier__name", "provider__name", "status", "price_id")
 STATUSES = ("succeeded", "aborted", "failed", "voided")
 START, END = datetime(2028, 1, 1, tzinfo=UTC), BEGINNING + timedelta(days=60)
 
@@ -67,6 +75,8 @@ class Both:
         assert self.product_events() == {self.identity(each): self.event(each) for each in self.oracle.recorded.values()}
         for model, start in ((HourlyRollup, floor_hour), (DailyRollup, floor_day)):
             assert self.product_rollup(model) == self.oracle_rollup(start)
+        for table, start in ((HourlyQuantity, floor_hour), (DailyQuantity, floor_day)):
+            assert self.product_quantities(table) == self.oracle_quantities(start)
         for tenant in range(len(self.clients)):
             self.check_usage(tenant)
         assert reconciled() == []
@@ -85,7 +95,7 @@ class Both:
     def state(self, state: State) -> Row:
         """As the product has it: the price by its own number, tokens as its tables count them."""
         price = None if state.price is None else self.product.prices[state.price].pk
-        return state.status, state.source, counts(state.tokens), price, state.cost
+        return state.status, state.source, counts(state.tokens), dict(state.tokens.others) or None, price, state.cost
 
     def product_events(self) -> dict[Row, Row]:
         rows = UsageEvent.objects.filter(workspace__in=self.product.workspaces)
@@ -97,6 +107,7 @@ class Both:
                     row.get_status_display(),
                     row.get_usage_source_display(),
                     tuple(getattr(row, name) for name in TOKENS),
+                    row.others,
                     row.price_id,
                     row.cost,
                 ),
@@ -144,21 +155,30 @@ class Both:
         return [each.rated for each in self.oracle.recorded.values() if each.event.status != "voided"]
 
     def oracle_rollup(self, start: Callable[[datetime], datetime]) -> dict[Row, Row]:
-        def key(rated: Rated) -> Row:
-            event, price = rated.event, rated.price
-            number = 0 if price is None else self.product.prices[price.price_id].pk
-            names = (self.product.named(event.model), self.product.keys[int(event.key_id)].pk, event.tier, event.provider)
-            return (self.product.workspaces[event.tenant].pk, start(event.at), *names, event.status, number)
-
-        found = grouped(self.counted(), key)
+        found = grouped(self.counted(), lambda rated: self.rollup_key(rated, start))
         return {key: (*(sums.counts[name] for name in ("requests", *TOKENS)), sums.cost) for key, sums in found.items()}
+
+    def rollup_key(self, rated: Rated, start: Callable[[datetime], datetime]) -> Row:
+        event, price = rated.event, rated.price
+        number = 0 if price is None else self.product.prices[price.price_id].pk
+        names = (self.product.named(event.model), self.product.keys[int(event.key_id)].pk, event.tier, event.provider)
+        return (self.product.workspaces[event.tenant].pk, start(event.at), *names, event.status, number)
 
     def product_rollup(self, model: Any) -> dict[Row, Row]:
         start = "hour" if model is HourlyRollup else "day"
-        names = ("model__slug", "key_id", "service_tier__name", "provider__name", "status", "price_id")
         rows = model.objects.filter(workspace__in=self.product.workspaces)
-        found = rows.values_list("workspace_id", start, *names, "requests", *TOKENS, "cost")
+        found = rows.values_list("workspace_id", start, *ROLLUP, "requests", *TOKENS, "cost")
         return {(*row[:6], STATUSES[row[6]], row[7]): row[8:] for row in found}
+
+    def oracle_quantities(self, start: Callable[[datetime], datetime]) -> dict[Row, int]:
+        found = grouped(self.counted(), lambda rated: self.rollup_key(rated, start))
+        return {(*key, name): used for key, sums in found.items() for name, used in sums.others.items() if used}
+
+    def product_quantities(self, model: Any) -> dict[Row, int]:
+        start = "hour" if model is HourlyQuantity else "day"
+        rows = model.objects.filter(workspace__in=self.product.workspaces)
+        found = rows.values_list("workspace_id", start, *ROLLUP, "component", "quantity")
+        return {(*row[:6], STATUSES[row[6]], *row[7:9]): row[9] for row in found}
 
     # The usage API
 
@@ -233,14 +253,14 @@ def shown(rated: Iterable[Rated]) -> dict[str, Any]:
 
 def counts(tokens: Tokens) -> Row:
     """As tables have them, where cached and written tokens are parts of the input."""
-    return (sum(tokens[:3]), *tokens[1:])
+    return (sum(tokens[:3]), *tokens[1:5])
 
 
 def trail_state(row: EventCorrection, name: str) -> Row:
-    status, source, tokens, price, cost = (
-        getattr(row, f"{name}_{column}") for column in ("status", "source", "tokens", "price_id", "cost")
+    status, source, tokens, others, price, cost = (
+        getattr(row, f"{name}_{column}") for column in ("status", "source", "tokens", "others", "price_id", "cost")
     )
-    return STATUSES[status], ("provider", "estimated")[source], tuple(tokens), price, cost
+    return STATUSES[status], ("provider", "estimated")[source], tuple(tokens), others, price, cost
 
 
 def client_of(workspace: Workspace) -> APIClient:

@@ -170,7 +170,23 @@ def set_prices(draw: st.DrawFn) -> SetPrice:
         draw(st.sampled_from([0, 0, 200_000, 10, 0])),
         since,
         draw(st.booleans()),
+        draw(open_rates()),
     )
+
+
+OF_TOKENS = ["audio_input", "audio_output", "cache_write_1h", "reasoning"]
+SINGLE = [Decimal(text) for text in ("0.01", "0", "0.000000000001", "999.999999999999")]
+
+
+@st.composite
+def open_rates(draw: st.DrawFn) -> tuple[tuple[str, Decimal], ...]:
+    """Mostly with one for searches: without it what searched has no price."""
+    found = {name: draw(st.sampled_from(RATES)) for name in draw(st.lists(st.sampled_from(OF_TOKENS), max_size=2))}
+    if draw(st.sampled_from([True, True, True, False])):
+        found["web_search"] = draw(st.sampled_from(SINGLE))
+    if draw(st.sampled_from([False, False, False, True])):
+        found["request"] = draw(st.sampled_from(SINGLE))
+    return tuple(sorted(found.items()))
 
 
 rates = st.tuples(st.sampled_from(RATES), st.sampled_from([None, *RATES]), st.none(), st.sampled_from(RATES))
@@ -188,7 +204,10 @@ LISTED = [
 def price_lists(draw: st.DrawFn) -> list[SetPrice]:
     """What most events find a price in."""
     chosen = draw(st.lists(st.sampled_from(LISTED[1:]), min_size=2, unique=True))
-    return [SetPrice(model, draw(rates), tier, None, above, FIRST) for model, tier, above in [LISTED[0], *chosen]]
+    return [
+        SetPrice(model, draw(rates), tier, None, above, FIRST, open=draw(open_rates()))
+        for model, tier, above in [LISTED[0], *chosen]
+    ]
 
 
 everything = st.sampled_from([Order(None, None, FIRST), Order("base", None, FIRST), Order(None, None, FIRST)])
@@ -200,7 +219,7 @@ def repriced(draw: st.DrawFn) -> list[Operation]:
     model, tier, above = draw(st.sampled_from([*LISTED, LISTED[0]]))
     tenant, since = draw(st.sampled_from([None, 0, 1, None])), draw(st.one_of(edges, st.just(FIRST), edges))
     return [
-        SetPrice(model, draw(rates), tier, tenant, above, since, correct=True),
+        SetPrice(model, draw(rates), tier, tenant, above, since, correct=True, open=draw(open_rates())),
         draw(st.one_of(everything, orders(), everything)),
     ]
 

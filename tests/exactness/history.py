@@ -58,7 +58,10 @@ class Sweep(Operation):
 
 @dataclass(frozen=True)
 class SetPrice(Operation):
-    """Rates in USD per million: input, cached input, cache write, output. `since` None is now."""
+    """Rates in USD per million: input, cached input, cache write, output. `since` None is now.
+
+    `open` are rates of further components, by name.
+    """
 
     model: str
     rates: tuple[Decimal, Decimal | None, Decimal | None, Decimal]
@@ -67,6 +70,7 @@ class SetPrice(Operation):
     above: int = 0
     since: datetime | None = None
     correct: bool = False
+    open: tuple[tuple[str, Decimal], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ VOIDED = ("conflict", "event_voided")
 UNPRICED = ("unpriced", "no_price")
 UNKNOWN = ("rejected", "unknown_event")
 WRONG_KEY = ("rejected", "wrong_key")
-NOTHING = Tokens(0, 0, 0, 0, 0)
+NOTHING = Tokens(0, 0, 0, 0, 0, ())
 
 Identity = tuple[int, str, int]
 
@@ -78,7 +78,7 @@ class Recorded:
     @property
     def state(self) -> State:
         event, price = self.event, self.price
-        tokens = Tokens(event.uncached, event.cached, event.cache_write, event.output, event.reasoning)
+        tokens = Tokens(event.uncached, event.cached, event.cache_write, event.output, event.reasoning, event.others)
         return State(event.status, self.source, tokens, None if price is None else price.price_id, self.cost)
 
     @property
@@ -158,7 +158,17 @@ class Oracle:
         number = f"price {len(self.numbered)}"
         input, cached, written, output = order.rates
         price = Price(
-            number, order.model, since, input, cached, output, written, normal_tier(order.tier), order.tenant, order.above
+            number,
+            order.model,
+            since,
+            input,
+            cached,
+            output,
+            written,
+            normal_tier(order.tier),
+            order.tenant,
+            order.above,
+            order.open,
         )
         for standing in reversed(self.prices):
             if begins_as(standing) == begins_as(price):
@@ -187,7 +197,7 @@ class Oracle:
         price = price_of(priced_as, reversed(self.prices))  # of equal ones the last that was set
         cost = cost_of(event, price)
         if cost is not None or not keep:
-            each.price, each.cost = price, cost
+            each.price, each.cost = price if cost is not None else None, cost
 
     def rate_again(self, events: Iterable[Recorded]) -> int:
         """How many of them change."""

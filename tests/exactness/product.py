@@ -106,6 +106,7 @@ class Product:
                 workspace=None if order.tenant is None else self.workspaces[order.tenant],
                 effective_from=order.since,
                 correct=order.correct,
+                **dict(order.open),
                 actor="a test",
                 now=order.now,
             )

@@ -14,6 +14,12 @@ class Tokens(NamedTuple):
     cache_write: int
     output: int
     reasoning: int
+    # Further components and how much of each, in the order in which they are listed; each within its whole.
+    others: tuple[tuple[str, int], ...] = ()
+
+
+def used(**others: int) -> tuple[tuple[str, int], ...]:
+    return tuple((name, quantity) for name, quantity in others.items() if quantity)
 
 
 def read(usage: dict[str, Any], dialect: str | None) -> Tokens | None:
@@ -22,7 +28,12 @@ def read(usage: dict[str, Any], dialect: str | None) -> Tokens | None:
     if any(type(count) is not int or not 0 <= count <= MOST for count in said.values()):
         return None
     tokens = DIALECTS[dialect or inferred(usage, said)](said)
-    if tokens is None or min(tokens) < 0 or tokens.reasoning > tokens.output:
+    if tokens is None or min(tokens[:5]) < 0 or tokens.reasoning > tokens.output:
+        return None
+    others = dict(tokens.others)
+    if others.get("audio_input", 0) > tokens.uncached or others.get("cache_write_1h", 0) > tokens.cache_write:
+        return None
+    if others.get("audio_output", 0) > tokens.output - tokens.reasoning:
         return None
     return tokens if sum(tokens[:3]) <= MOST and tokens.output <= MOST else None
 
@@ -70,7 +81,9 @@ def inclusive(said: dict[str, int], input_name: str, output_name: str) -> Tokens
     cached = said.get(f"{input_name}_details.cached_tokens", 0)
     written = said.get(f"{input_name}_details.cache_write_tokens", 0)
     reasoning = said.get(f"{output_name}_details.reasoning_tokens", 0)
-    return Tokens(whole - cached - written, cached, written, output, reasoning)
+    audio = [said.get(f"{name}_details.audio_tokens", 0) for name in (input_name, output_name)]
+    others = used(audio_input=audio[0], audio_output=audio[1])
+    return Tokens(whole - cached - written, cached, written, output, reasoning, others)
 
 
 def anthropic(said: dict[str, int]) -> Tokens | None:
@@ -84,7 +97,9 @@ def anthropic(said: dict[str, int]) -> Tokens | None:
     uncached, cached, output = said["input_tokens"], said.get("cache_read_input_tokens", 0), said["output_tokens"]
     if said.get("total_tokens") not in (None, uncached + cached + written + output):
         return None
-    return Tokens(uncached, cached, written, output, 0)
+    one_hour = said.get("cache_creation.ephemeral_1h_input_tokens", 0)
+    others = used(cache_write_1h=one_hour, web_search=said.get("server_tool_use.web_search_requests", 0))
+    return Tokens(uncached, cached, written, output, 0, others)
 
 
 def gemini(said: dict[str, int]) -> Tokens | None:

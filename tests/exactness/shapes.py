@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.exactness.reading import MOST, Tokens
+from tests.exactness.reading import MOST, Tokens, used
 
 SIZES = [10, 0, 1, 2, 9, 11, 1_000, 199_999, 200_001, 200_000]  # thresholds at the ends, which are drawn more often
 DIALECTS = ["openai.chat", "openai.responses", "anthropic", "gemini", "xai"]
@@ -20,7 +20,12 @@ def tokens(draw: st.DrawFn) -> Tokens:
     written = min(draw(st.sampled_from([0, 0, 1, 11])), whole - cached)
     output = draw(st.one_of(st.sampled_from(SIZES), st.sampled_from(SIZES), st.integers(0, 2**30)))
     reasoning = min(draw(st.sampled_from([0, 0, 1, 10, MOST])), output)
-    return Tokens(whole - cached - written, cached, written, output, reasoning)
+    others = used(
+        audio_input=min(draw(st.sampled_from([0, 0, 1, 9])), whole - cached - written),
+        audio_output=min(draw(st.sampled_from([0, 0, 1, 10])), output - reasoning),
+        web_search=draw(st.sampled_from([0, 0, 1, 3])),
+    )
+    return Tokens(whole - cached - written, cached, written, output, reasoning, others)
 
 
 @st.composite
@@ -66,9 +71,17 @@ def openai(counts: Tokens, manner: dict[str, Any], input: str, output: str) -> d
         del usage[output]
     if manner["total"]:
         usage["total_tokens"] = whole + counts.output
-    usage[f"{input}_details"] = details(manner, cached_tokens=counts.cached, cache_write_tokens=counts.cache_write)
-    usage[f"{output}_details"] = details(manner, reasoning_tokens=counts.reasoning)
+    # Audio stands in it only where nobody could take it for xAI's, whose audio is text.
+    has_audio = manner["named"] in (None, manner["dialect"]) and not counts.reasoning
+    others = dict(counts.others) if has_audio else {}
+    parts = {"cached_tokens": counts.cached, "cache_write_tokens": counts.cache_write}
+    usage[f"{input}_details"] = details(manner, **parts, **audio(others, "audio_input"))
+    usage[f"{output}_details"] = details(manner, reasoning_tokens=counts.reasoning, **audio(others, "audio_output"))
     return usage
+
+
+def audio(others: dict[str, int], name: str) -> dict[str, int]:
+    return {"audio_tokens": others[name]} if name in others else {}
 
 
 def chat(counts: Tokens, manner: dict[str, Any]) -> dict[str, Any]:
@@ -86,6 +99,10 @@ def anthropic(counts: Tokens, manner: dict[str, Any]) -> dict[str, Any]:
         short = counts.cache_write // 2
         parts = {"ephemeral_5m_input_tokens": short, "ephemeral_1h_input_tokens": counts.cache_write - short}
         usage["cache_creation"] = details(manner, **parts)
+    searches = dict(counts.others).get("web_search")
+    if searches:
+        # With a count of the cache beside it, which no other shape has.
+        usage |= {"cache_read_input_tokens": counts.cached, "server_tool_use": {"web_search_requests": searches}}
     return usage
 
 

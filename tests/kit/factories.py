@@ -54,6 +54,7 @@ def make_price(
     effective_from: datetime = LONG_AGO,
     workspace: Workspace | None = None,
     above_input_tokens: int = 0,
+    **open_rates: str,
 ) -> PriceVersion:
     return PriceVersion.objects.create(
         model=make_model(model),
@@ -65,6 +66,7 @@ def make_price(
         cached_input_rate=None if cached_input is None else Decimal(cached_input),
         cache_write_rate=None if cache_write is None else Decimal(cache_write),
         output_rate=Decimal(output),
+        open_rates=open_rates,
     )
 
 

@@ -7,6 +7,8 @@ DISTRIBUTED = (
     "metering_eventidentity",
     "metering_hourlyrollup",
     "metering_dailyrollup",
+    "metering_hourlyquantity",
+    "metering_dailyquantity",
     "metering_eventcorrection",
 )
 # Copied whole to every node; everything else stays on one.

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import metering
+from metering.breakdown import billed_sql
 from metering.catalogue.models import PriceVersion
 from metering.components import (
     BY_NAME,
@@ -21,7 +22,6 @@ from metering.components import (
     QUANTITIES,
     Counts,
     billed_quantities,
-    billed_sql,
     full_rates,
     rates_per_million,
 )
@@ -114,6 +114,9 @@ def test_everything_that_is_written_out_follows_the_list() -> None:
     for kind in (EventRow, PastState, Measures):
         assert names_of(kind, QUANTITIES) == list(QUANTITIES), kind
     assert list(rule.QUANTITIES_ALONE) == list(rule.RATES) == list(NAMES)
+    assert {name: (whole, 1 * factor) for name, (whole, factor) in rule.WITHIN.items()} == {
+        each.name: (each.part_of, 1_000_000 // each.per) for each in OPEN
+    }
 
 
 def test_a_component_is_named_only_where_it_has_to_be() -> None:

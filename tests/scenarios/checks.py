@@ -67,7 +67,7 @@ def name_of(bucket: str, group: str) -> list[str]:
 
 
 def sums(row: dict[str, Any]) -> dict[str, Any]:
-    names = (*COUNTS, "unpriced_requests", "cost", "currency")
+    names = (*COUNTS, "unpriced_requests", "components", "cost", "currency")
     return {name: row[name] for name in names}
 
 

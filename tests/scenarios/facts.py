@@ -34,6 +34,8 @@ class Happened:
     cache_write: int = 0
     output: int = 0
     reasoning: int = 0
+    # What else was used, by the name of its component; each counts its parts as well.
+    others: tuple[tuple[str, int], ...] = ()
 
     @property
     def identity(self) -> tuple[int, str, int]:
@@ -51,7 +53,10 @@ class Happened:
 
 @dataclass(frozen=True)
 class Price:
-    """A version as an operator set it; USD per million tokens, None where it has no rate of its own."""
+    """A version as an operator set it; USD per million tokens, None where it has no rate of its own.
+
+    `open` has those of further components, for as much as they are for.
+    """
 
     price_id: str
     model: str
@@ -63,6 +68,7 @@ class Price:
     tier: str = "default"
     tenant: int | None = None
     above: int = 0
+    open: tuple[tuple[str, Decimal], ...] = ()
 
     def rate(self, component: str) -> Decimal:
         own = {

@@ -36,7 +36,58 @@ def cost_of(event: Happened, price: Price | None) -> Decimal | None:
         return Decimal(0)
     if price is None:
         return None
-    return sum((Decimal(tokens) * price.rate(name) / MILLION for name, tokens in event.tokens.items()), Decimal(0))
+    used = quantities_of(event)
+    cost = Decimal(0)
+    for name, quantity in used.items():
+        alone = quantity - sum(part for other, part in used.items() if whole_of(other) == name)
+        rate = rate_of(price, name)
+        if rate is None and alone and name != "request":
+            return None
+        cost += alone * (rate or 0) / Decimal(RATE_IS_FOR.get(name.partition("/")[0], MILLION))
+    return cost
+
+
+# What of components is within which; how many of the smallest unit a rate is for, where that is not a million; and their order.
+WITHIN = {
+    "cached_input": "input",
+    "cache_write": "input",
+    "reasoning": "output",
+    "audio_input": "input",
+    "cached_audio_input": "cached_input",
+    "cache_write_1h": "cache_write",
+    "audio_output": "output",
+}
+RATE_IS_FOR = {"request": 1, "web_search": 1, "image": 1, "page": 1, "audio_duration": 1000}
+UNITS = {"web_search": "search", "image": "image", "page": "page", "audio_duration": "ms"}
+LISTED = (
+    "audio_input",
+    "cached_audio_input",
+    "cache_write_1h",
+    "audio_output",
+    "web_search",
+    "image",
+    "audio_duration",
+    "page",
+)
+
+
+def whole_of(name: str) -> str | None:
+    root, slash, _ = name.partition("/")
+    return root if slash else WITHIN.get(name)
+
+
+def quantities_of(event: Happened) -> dict[str, int]:
+    """All that it used, each with its parts. Each response is one request."""
+    common = {"input": event.input, "cached_input": event.cached, "cache_write": event.cache_write, "output": event.output}
+    return common | {"reasoning": event.reasoning, "request": 1} | dict(event.others)
+
+
+def rate_of(price: Price, name: str) -> Decimal | None:
+    """Its own, or that of what it is within."""
+    if name in ("input", "cached_input", "cache_write", "output"):
+        return price.rate(name)
+    own, whole = dict(price.open).get(name), whole_of(name)
+    return rate_of(price, whole) if own is None and whole is not None else own
 
 
 class Rated(NamedTuple):
@@ -73,6 +124,7 @@ class Sums:
     """What usage adds up to."""
 
     counts: Counter[str] = field(default_factory=Counter)
+    others: Counter[str] = field(default_factory=Counter)
     cost: Decimal = Decimal(0)
 
     def add(self, rated: Rated) -> None:
@@ -85,10 +137,13 @@ class Sums:
         counts["output_tokens"] += event.output
         counts["reasoning_tokens"] += event.reasoning
         counts["unpriced_requests"] += rated.cost is None
+        self.others.update(dict(event.others))
 
     def shown(self) -> dict[str, Any]:
         """As the usage API shows them."""
-        return {**self.counts, "cost": exact(self.cost), "currency": "USD"}
+        others = [(name, self.others[name]) for name in LISTED if self.others[name]]
+        components = [{"component": name, "quantity": used, "unit": UNITS.get(name, "token")} for name, used in others]
+        return {**self.counts, "components": components, "cost": exact(self.cost), "currency": "USD"}
 
 
 def summed(rated: Iterable[Rated]) -> Sums:

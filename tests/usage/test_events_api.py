@@ -45,6 +45,12 @@ def attempts_of(client: APIClient, request_id: str) -> Any:
     return client.get(f"{EVENTS}/{quote(request_id, safe='')}")
 
 
+def part(component: str, tokens: int, rate: str, cost: str) -> dict[str, Any]:
+    """Of an event's components, one that is counted in tokens."""
+    counted = {"component": component, "quantity": tokens, "unit": "token", "tokens": tokens}
+    return counted | {"rate": rate, "rate_for": "1M tokens", "rate_per_million": rate, "cost": cost}
+
+
 def test_an_event_shows_all_that_is_known_of_it(acme: Tenant, send: Sender, codex_mini: PriceVersion) -> None:
     timing = {"stream": True, "latency_ms": 1200, "time_to_first_token_ms": 80}
     send(acme.key, at("10-14T09:30:00.000001"), service_tier="standard", **DETAIL, **timing)
@@ -67,6 +73,7 @@ def test_an_event_shows_all_that_is_known_of_it(acme: Tenant, send: Sender, code
                 "cache_write_tokens": 0,
                 "output_tokens": 300,
                 "reasoning_tokens": 192,
+                "components": [],
                 "cost": "0.002649000000",
                 "currency": "USD",
                 "price_id": codex_mini.public_id,
@@ -196,10 +203,10 @@ def test_every_attempt_says_why_it_costs_what_it_costs(acme: Tenant, send: Sende
     assert (failed["attempt"], failed["status"], failed["cost"], failed["price_id"]) == (0, "failed", "0.000000000000", None)
     assert (billed["attempt"], billed["cost"], billed["price_id"]) == (1, "0.002649000000", codex_mini.public_id)
     assert billed["components"] == [
-        {"component": "input", "tokens": 86, "rate_per_million": "1.500000", "cost": "0.000129000000"},
-        {"component": "cached_input", "tokens": 1920, "rate_per_million": "0.375000", "cost": "0.000720000000"},
-        {"component": "cache_write", "tokens": 0, "rate_per_million": "1.500000", "cost": "0.000000000000"},
-        {"component": "output", "tokens": 300, "rate_per_million": "6.000000", "cost": "0.001800000000"},
+        part("input", 86, "1.500000", "0.000129000000"),
+        part("cached_input", 1920, "0.375000", "0.000720000000"),
+        part("cache_write", 0, "1.500000", "0.000000000000"),
+        part("output", 300, "6.000000", "0.001800000000"),
     ]
     assert billed["corrections"] == []
 

@@ -29,6 +29,7 @@ def test_the_answer_has_the_contracts_shape(acme: Tenant, send: Sender, codex_mi
         "output_tokens": 300,
         "reasoning_tokens": 192,
         "unpriced_requests": 0,
+        "components": [],
         "cost": "0.002649000000",
         "currency": "USD",
     }
@@ -159,7 +160,7 @@ def test_an_empty_csv_still_has_its_header(acme: Tenant) -> None:
     answer = acme.admin.get("/api/v1/usage", DAY | {"format": "csv"})
     assert answer.getvalue().decode() == (
         "start,end,requests,input_tokens,cached_input_tokens,cache_write_tokens,output_tokens,reasoning_tokens,"
-        "unpriced_requests,cost,currency\r\n"
+        "unpriced_requests,components,cost,currency\r\n"
     )
 
 

@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from metering.compatible.anthropic.views import AnthropicQuery, AnthropicView
-from metering.compatible.anthropic.words import TOKEN_TYPES, TOKENS, tier_name, tiers_named, tokens_json, uncached_input
+from metering.compatible.anthropic.words import TOKENS, cost_words, tier_name, tiers_named, tokens_json, uncached_input
 from metering.compatible.buckets import WIDTHS, check_range, page_name, position_of, unknown_page
 from metering.compatible.queries import narrowing
 from metering.compatible.views import limited_results
@@ -229,7 +229,7 @@ def _parts(question: UsageQuestion) -> PartCosts:
         groups = tuple(value for name, value in priced.row.groups.items() if name != PRICE)
         costs = found[priced.row.start, groups]
         for part in priced.parts:
-            if part.tokens and part.cost is not None:
+            if part.quantity and part.cost is not None:
                 costs[part.component] = WIDE.add(costs[part.component], part.cost)
     return found
 
@@ -239,7 +239,7 @@ def _cost_rows(report: Report, row: UsageRow, parts: PartCosts) -> list[dict[str
     group = _group_json(report, row, (*DIMENSIONS, *PARTS))
     if "token_type" in report.group_by:
         costs = parts.get(row.position, {})
-        named = [({"token_type": TOKEN_TYPES[name], "cost_type": TOKENS}, cost) for name, cost in costs.items()]
+        named = [(cost_words(name), cost) for name, cost in costs.items()]
     else:
         named = [({"cost_type": TOKENS} if "cost_type" in report.group_by else {}, row.cost)]
     requests = None if set(PARTS) & set(report.group_by) else row.requests

@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from metering.compatible.anthropic.views import AnthropicQuery, AnthropicView
-from metering.compatible.anthropic.words import TOKEN_TYPES, TOKENS, tier_name, tiers_named, tokens_json
+from metering.compatible.anthropic.words import cost_words, tier_name, tiers_named, tokens_json
 from metering.compatible.buckets import (
     WIDTHS,
     BucketPage,
@@ -142,8 +142,7 @@ def _item_json(each: ItemCost) -> dict[str, Any]:
     return {
         "amount": fractional_cents_text(each.cost),
         "description": each.item.text,
-        "cost_type": TOKENS,
-        "token_type": TOKEN_TYPES[each.item.component],
+        **cost_words(each.item.component),
         "model": each.item.model,
         "service_tier": tier_name(each.item.service_tier),
         "context_window": None,

@@ -33,11 +33,12 @@ LINE_ITEM = "line_item"
 
 
 class Cost(NamedTuple):
-    """Tokens, where they are all of one kind, and exact USD."""
+    """How much, where it is all of one kind, and exact USD."""
 
     groups: dict[str, str]
-    tokens: int
+    quantity: int
     cost: Decimal
+    units: str = ""
 
 
 class CostsView(AdminKeyView):
@@ -75,7 +76,7 @@ def _results(question: UsageQuestion, asked: dict[str, Any]) -> Results:
 def _by_line_item(question: UsageQuestion, lines: list[str] | None) -> Iterable[tuple[datetime, Cost]]:
     for each in item_costs(question):
         if lines is None or each.item.text in lines:
-            yield each.start, Cost({**each.groups, LINE_ITEM: each.item.text}, each.tokens, each.cost)
+            yield each.start, Cost({**each.groups, LINE_ITEM: each.item.text}, each.quantity, each.cost, each.units)
 
 
 def _whole(question: UsageQuestion) -> Iterable[tuple[datetime, Cost]]:
@@ -92,8 +93,8 @@ def _result(group: dict[str, Any], costs: list[Cost]) -> dict[str, Any]:
     return {
         "object": "organization.costs.result",
         "amount": {"value": json_number(total), "currency": "usd"},
-        "quantity": sum(each.tokens for each in costs) if is_line else None,
-        "quantity_unit": "tokens" if is_line else None,
+        "quantity": sum(each.quantity for each in costs) if is_line else None,
+        "quantity_unit": costs[0].units if is_line else None,
         **dict.fromkeys(COST_GROUPS),
         **group,
     }

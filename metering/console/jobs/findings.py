@@ -67,6 +67,12 @@ CHECKS = {
     "no_more_credited_than_billed": Sides("More was credited than billed.", "credit notes", "invoice"),
     "rollup_by_hour_is_its_events": Sides("An hourly sum is not that of its events.", "hourly sums", "events"),
     "rollup_by_day_is_its_events": Sides("A daily sum is not that of its events.", "daily sums", "events"),
+    "other_components_by_hour_are_those_of_events": Sides(
+        "An hourly sum of a component is not that of its events.", "hourly sums", "events"
+    ),
+    "other_components_by_day_are_those_of_events": Sides(
+        "A daily sum of a component is not that of its events.", "daily sums", "events"
+    ),
     "rollup_cost_is_tokens_times_rates": Sides("A day's cost is not its tokens times the rates.", "daily sums", "rates"),
     "event_costs_its_tokens_times_rates": Sides("A request's cost is not its tokens times the rates.", "request", "rates"),
     "voided_by_a_correction": Sides("A request is voided, and no correction did it.", "corrections", "request"),

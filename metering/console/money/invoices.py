@@ -17,6 +17,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import action, display
 from unfold.views import ChangeList
 
+from metering.components import component_named
 from metering.console import figures
 from metering.console.money import close_month as close_acts
 from metering.console.money import invoice_actions
@@ -102,13 +103,15 @@ class LinesOfAnInvoice(ReadOnlyInline):
     def what(self, line: InvoiceLine) -> str:
         return line.description
 
-    @display(description="tokens")
+    @display(description="quantity")
     def tokens(self, line: InvoiceLine) -> SafeString | str:
-        return figures.count_html(line.quantity) if line.component else ""
+        return figures.quantity_html(line.quantity, component_named(line.component)) if line.component else ""
 
     @display(description="rate $/M")
     def rate(self, line: InvoiceLine) -> SafeString | str:
-        return figures.rate_html(line.rate_per_million) if line.component else ""
+        if not line.component:
+            return ""
+        return figures.component_rate_html(line.rate_per_million, component_named(line.component))
 
     @display(description="exact")
     def exact(self, line: InvoiceLine) -> SafeString:

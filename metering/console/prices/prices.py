@@ -13,19 +13,21 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from metering.catalogue.models import PriceVersion
-from metering.catalogue.set_price import set_price
+from metering.catalogue.set_price import parse_open_rates, set_price
 from metering.catalogue.withdraw_price import withdraw_price
-from metering.components import COMPONENTS, NAMES, own_rates
+from metering.components import COMPONENTS, NAMES, component_named, open_rates, own_rates
 from metering.console.prices.rates import RATE_COLUMNS, rate_column_pairs, rate_field, with_rate_columns
 from metering.console.prices.rerating import rerating_link
+from metering.dollars import usd_component_rate
 from metering.revisions.rerating.rated import rated_since
 from omixa_billing.instants import parse_instant
 from workspaces.console.kit import fields
@@ -39,11 +41,18 @@ RatesForm = type("RatesForm", (forms.Form,), {each.name: rate_field(each) for ea
 
 
 class PriceForm(RatesForm):  # type: ignore[valid-type,misc]  # its fields follow from the list of components
-    field_order = ("model", "service_tier", *NAMES)
+    field_order = ("model", "service_tier", *NAMES, "open_rates")
     model = fields.text("model", "As clients send it. An unknown one is created, unlisted.", max_length=300)
     service_tier = fields.text("service tier", "The tier that is served; “default” for most.", max_length=64)
     above_input_tokens = fields.number_field(
         "above input tokens", "Reprices the whole request above this many input tokens. 0: always.", min_value=0
+    )
+    open_rates = forms.CharField(
+        label="Other rates",
+        required=False,
+        strip=False,
+        help_text="One in a line, USD: web_search = 0.01, audio_input = 40, image/high = 0.167. Tokens by the million.",
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
     )
     workspace = fields.workspace(required=False, help_text="Only for this workspace. Empty: for all.")
     effective_from = fields.instant_field("effective from (UTC)", "Empty: now.", required=False)
@@ -92,6 +101,7 @@ class PriceVersionAdmin(OperatorAdmin):
     fields = (
         ("model", "service_tier"),
         *rate_column_pairs(),
+        "other_rates",
         ("for_whom", "above_input_tokens"),
         ("effective_from", "state"),
         ("public_id", "created_at"),
@@ -122,6 +132,13 @@ class PriceVersionAdmin(OperatorAdmin):
         price = self.get_object(request, str(object_id))
         to_come = price is not None and price.effective_from > timezone.now()
         return [each for each in actions if to_come or each.path != "withdraw"]
+
+    @display(description="other rates")
+    def other_rates(self, price: PriceVersion) -> SafeString:
+        """Of components without a column, as they are stated."""
+        rates = open_rates(price).items()
+        lines = [(component_named(name).title, usd_component_rate(rate, component_named(name))) for name, rate in rates]
+        return format_html_join(mark_safe("<br>"), "{}: {}", lines) if lines else format_html("{}", "-")
 
     @display(description="workspace", ordering="workspace__name")
     def for_whom(self, price: PriceVersion) -> str:
@@ -157,6 +174,7 @@ class PriceVersionAdmin(OperatorAdmin):
             price = set_price(
                 asked["model"],
                 **{name: asked[name] for name in NAMES},
+                **parse_open_rates(line for line in asked["open_rates"].splitlines() if line.strip()),
                 service_tier=asked["service_tier"],
                 above_input_tokens=asked["above_input_tokens"],
                 workspace=asked["workspace"],
@@ -190,6 +208,7 @@ class PriceVersionAdmin(OperatorAdmin):
             "model": price.model.slug,
             "service_tier": price.service_tier,
             **own_rates(price),
+            "open_rates": "\n".join(f"{name} = {rate}" for name, rate in price.open_rates.items()) or None,
             "above_input_tokens": price.above_input_tokens,
             "workspace": price.workspace_id,
         }

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 
 from metering import dollars
 from metering.catalogue.models import PriceVersion
-from metering.components import BY_NAME, Counts
+from metering.components import Counts
 from metering.console import figures
 from metering.ingest.models import Batch, EventCorrection, EventStatus, UsageEvent, UsageSource
 from metering.usage.component_costs import ComponentCost, component_costs
@@ -85,10 +85,10 @@ def _source(row: EventCorrection, batches: dict[int, str]) -> SafeString | str:
 
 
 def _component_row(part: ComponentCost, places: int) -> list[SafeString]:
-    rate = figures.rate_html(part.rate_per_million)
+    rate = figures.component_rate_html(part.rate_per_million, part.kind)
     return [
-        format_html("{}", BY_NAME[part.component].title),
-        figures.count_html(part.tokens),
+        format_html("{}", part.kind.title),
+        figures.quantity_html(part.quantity, part.kind),
         rate,
         figures.exact_money(part.cost, places),
     ]

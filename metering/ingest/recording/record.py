@@ -9,7 +9,7 @@ from datetime import datetime
 
 from django.db import connection
 
-from metering.components import QUANTITIES
+from metering.components import QUANTITIES, others_json
 from metering.ingest.recording.arrivals import Arrival, Outcome, rate_arrival
 from metering.ingest.recording.claim import claim
 from metering.ingest.recording.months import require_months
@@ -20,14 +20,14 @@ WRITE = f"""
 COPY metering_usageevent (
     occurred_at, recorded_at, batch_id, workspace_id, key_id, model_id, price_id, attempt,
     {", ".join(QUANTITIES)}, latency_ms, time_to_first_token_ms,
-    service_tier_id, provider_id, status, usage_source, stream, cost, request_id, detail, gateway_id
+    service_tier_id, provider_id, status, usage_source, stream, cost, request_id, detail, gateway_id, others
 ) FROM STDIN (FORMAT BINARY)
 """
 WRITTEN_TYPES = (
     *("timestamptz", "timestamptz", "int8"),
     *("int4",) * (5 + len(QUANTITIES) + 2),
     *("int2",) * 4,
-    *("bool", "numeric", "text", "text", "int4"),
+    *("bool", "numeric", "text", "text", "int4", "jsonb"),
 )
 
 
@@ -74,4 +74,5 @@ def _columns(arrival: Arrival, now: datetime) -> tuple[object, ...]:
         event.request_id,
         event.detail,
         arrival.gateway_id,
+        others_json(event.others),
     )

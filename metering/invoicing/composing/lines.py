@@ -9,10 +9,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from metering.breakdown import billed_of, pico_rates
 from metering.catalogue.models import LanguageModel, PriceVersion
-from metering.components import BY_NAME, COMPONENTS, NAMES, Component, priced_parts, rates_per_million
+from metering.components import COUNTED, Counts, component_named, place_of, rates_per_million
 from metering.ingest.models import EventStatus
 from metering.invoicing.models import InvoiceLine
 from metering.money import from_pico
@@ -28,7 +29,7 @@ class LedgerMismatch(Exception):
 
 
 class LineKey(NamedTuple):
-    """What is billed once: a month's tokens of one component under one price version.
+    """What is billed once: how much of one component a month used under one price version.
 
     A discount's and a minimum's have only a month: model 0 and empty texts. A fee's and a manual line's have its id as `price`.
     """
@@ -45,7 +46,7 @@ Quantities = dict[LineKey, int]
 
 @dataclass(frozen=True, slots=True)
 class DraftLine:
-    """A line before it is stored: tokens, USD per million tokens, exact USD, and its share of the rounded subtotal."""
+    """A line before it is stored: a quantity, USD per million of it, exact USD, and its share of the rounded subtotal."""
 
     key: LineKey
     kind: str
@@ -86,41 +87,52 @@ def used_by_workspace(workspaces: Sequence[Workspace], start: datetime | None, e
     """The same of many, by their primary keys."""
     found: dict[int, Quantities] = {each.pk: {} for each in workspaces}
     asked = {"workspaces": list(found), "start": start, "end": end, "billed": [each.value for each in BILLED_STATUSES]}
-    (rows,) = fetch_together([USED], asked)
-    micros: dict[int, dict[str, int]] = {}
-    for owner, month, model, tier, price, cost, *rest in rows:
-        tokens, version = dict(zip(NAMES, map(int, rest[: len(NAMES)]), strict=True)), rest[len(NAMES) :]
-        if price not in micros and version[0] is not None:
+    rows, more = fetch_together([USED, USED_OTHERS], asked)
+    others: dict[tuple[Any, ...], dict[str, int]] = defaultdict(dict)
+    for *item, component, quantity in more:
+        others[tuple(item)][component] = int(quantity)
+    picos: dict[int, dict[str, int]] = {}
+    for *item, tier, cost, requests, counts, version in map(_read_row, rows):
+        owner, month, model, _, price = item
+        if price not in picos and version[0] is not None:
             (rated_by,) = instances_of(PriceVersion, [version])
-            micros[price] = {name: int(rate.scaleb(6)) for name, rate in rates_per_million(rated_by).items()}
-        rates = micros.get(price)
-        if rates is None or cost != from_pico(sum(tokens[name] * rate for name, rate in rates.items())):
+            picos[price] = pico_rates(rates_per_million(rated_by))
+        rates = picos.get(price, {})
+        billed = billed_of(counts, tuple(others[tuple(item)].items()), requests, rates)
+        if not rates or cost != from_pico(sum(quantity * rates.get(name, 0) for name, quantity in billed.items())):
             whose = next(each.public_id for each in workspaces if each.pk == owner)
-            raise LedgerMismatch(f"{whose} {month:%Y-%m}, price {price}: {tokens}, {cost}")
-        for name, quantity in tokens.items():
+            raise LedgerMismatch(f"{whose} {month:%Y-%m}, price {price}: {billed}, {cost}")
+        for name, quantity in billed.items():
             if quantity:
                 found[owner][LineKey(month, model, tier, version[PUBLIC_ID], name)] = quantity
     return found
 
 
-def _billed_sum(component: Component) -> str:
-    """Over rollups: what was counted of it, less what is billed as other components."""
-    return f"sum({' - '.join([component.quantity, *(part.quantity for part in priced_parts(component))])})"
+def _read_row(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A row of USED, with its counts and its price version as one."""
+    *plain, requests = row[:WHAT]
+    counts = Counts(*map(int, row[WHAT : WHAT + len(COUNTED)]))
+    return *plain, int(requests), counts, row[WHAT + len(COUNTED) :]
 
 
+ITEM = "workspace_id, date_trunc('month', day, 'UTC') AS month, model_id, service_tier_id, price_id"
+BILLABLE = """workspace_id = ANY(%(workspaces)s) AND day < %(end)s AND price_id > 0 AND status = ANY(%(billed)s)
+      AND (%(start)s::timestamptz IS NULL OR day >= %(start)s)"""
 USED = f"""
 WITH used AS (
-    SELECT workspace_id, date_trunc('month', day, 'UTC') AS month, model_id, service_tier_id, price_id, sum(cost) AS cost,
-           {", ".join(f"{_billed_sum(each)} AS {each.name}" for each in COMPONENTS)}
-    FROM metering_dailyrollup
-    WHERE workspace_id = ANY(%(workspaces)s) AND day < %(end)s AND price_id > 0 AND status = ANY(%(billed)s)
-      AND (%(start)s::timestamptz IS NULL OR day >= %(start)s) GROUP BY 1, 2, 3, 4, 5
+    SELECT {ITEM}, sum(cost) AS cost, sum(requests) AS requests,
+           {", ".join(f"sum({each.quantity}) AS {each.name}" for each in COUNTED)}
+    FROM metering_dailyrollup WHERE {BILLABLE} GROUP BY 1, 2, 3, 4, 5
 )
-SELECT used.workspace_id, month, used.model_id, tier.name, price_id, cost, {", ".join(f"used.{each}" for each in NAMES)},
-       {columns_of(PriceVersion, "price")}
+SELECT used.workspace_id, month, used.model_id, service_tier_id, price_id, tier.name, cost, requests,
+       {", ".join(f"used.{each.name}" for each in COUNTED)}, {columns_of(PriceVersion, "price")}
 FROM used JOIN metering_servicetier tier ON tier.id = service_tier_id
 LEFT JOIN metering_priceversion price ON price.id = price_id
 """  # noqa: S608 - columns
+WHAT = 8  # columns before the counts
+USED_OTHERS = f"""
+SELECT {ITEM}, component, sum(quantity) FROM metering_dailyquantity WHERE {BILLABLE} GROUP BY 1, 2, 3, 4, 5, 6
+"""  # noqa: S608 - constants
 PUBLIC_ID = [field.attname for field in PriceVersion._meta.concrete_fields].index("public_id")
 
 
@@ -139,7 +151,7 @@ def draft_lines(
         version = (price.effective_from, price.revision, price.above_input_tokens, price.public_id)
         kind_and_month = (line_kind(key, quantities[key], own) != InvoiceLine.Kind.USAGE, key.month)
         what = (models[key.model_id].slug, key.service_tier != "default", key.service_tier)
-        return (*kind_and_month, *what, *version, NAMES.index(key.component))
+        return (*kind_and_month, *what, *version, place_of(key.component))
 
     lines = []
     for key in sorted(quantities, key=order):
@@ -188,7 +200,7 @@ SELECT {columns_of(LanguageModel, "model")} FROM metering_languagemodel model WH
 
 def description(model: str, key: LineKey, price: PriceVersion, dated: bool) -> str:
     """Such as "codex-mini, cached input" and "grok-3, output, priority tier, price from 2026-10-15"."""
-    parts = [model, BY_NAME[key.component].label]
+    parts = [model, component_named(key.component).label]
     if key.service_tier != "default":
         parts.append(f"{key.service_tier} tier")
     if price.above_input_tokens:
@@ -211,10 +223,10 @@ def with_several_versions(keys: Iterable[LineKey], prices: Mapping[str, PriceVer
 
 
 def rate_of(price: PriceVersion, component: str) -> Decimal:
-    """USD per million tokens."""
+    """USD per million of the smallest unit of the component: tokens, for most."""
     return rates_per_million(price)[component]
 
 
-def pico(price: PriceVersion, component: str, tokens: int) -> int:
-    """Pico-dollars, exact: a rate has six decimals per million tokens."""
-    return tokens * int(rate_of(price, component).scaleb(6))
+def pico(price: PriceVersion, component: str, quantity: int) -> int:
+    """Pico-dollars, exact: a rate has six decimals per million."""
+    return quantity * int(rate_of(price, component).scaleb(6))

@@ -11,29 +11,39 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from metering.components import COMPONENTS, billed_sql
+from metering.breakdown import displaced_by
+from metering.catalogue.models import PriceVersion
+from metering.components import COUNTED, REQUEST, rates_per_million
 
 BilledItem = tuple[Any, ...]  # workspace, month, model, tier, price, component
 
 # An entry carries the clock of its transaction's beginning, so one committed after an invoice may look a little older.
 MARGIN = timedelta(minutes=10)
 
+
+def _all(side: str) -> str:
+    """All quantities of one side of an entry, by component."""
+    columns = ", ".join(f"'{each.name}', entry.{side}_tokens[{at}]" for at, each in enumerate(COUNTED, 1))
+    return f"jsonb_build_object({columns}, '{REQUEST}', 1) || coalesce(entry.{side}_others, '{{}}')"
+
+
 # Read from the newest entry back: at some moment since then this much more stood than stands now.
 WITHDRAWN = f"""
 WITH over AS (
-    SELECT * FROM unnest(%s::int[], %s::timestamptz[], %s::int[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
-        AS over (workspace_id, month, model_id, service_tier, price, component, since)
+    SELECT * FROM unnest(%s::int[], %s::timestamptz[], %s::int[], %s::text[], %s::text[], %s::text[],
+                         %s::timestamptz[], %s::text[])
+        AS over (workspace_id, month, model_id, service_tier, price, component, since, billed_apart)
 ), moved AS (
     SELECT over.workspace_id, over.month, over.model_id, over.service_tier, over.price, over.component, entry.id,
-           side.sign * CASE over.component
-               {" ".join(f"WHEN '{each.name}' THEN {billed_sql(each, 'side.tokens[{at}]')}" for each in COMPONENTS)}
-           END::bigint AS tokens
+           side.sign * (coalesce((side.quantities ->> over.component)::bigint, 0) - coalesce((
+               SELECT sum((side.quantities ->> part)::bigint) FROM unnest(string_to_array(over.billed_apart, ',')) AS part
+           ), 0))::bigint AS tokens
     FROM over
     JOIN metering_priceversion price ON price.public_id = over.price
     JOIN metering_eventcorrection entry ON entry.workspace_id = over.workspace_id AND entry.occurred_at >= over.month
         AND entry.occurred_at < over.month + interval '1 month' AND entry.recorded_at >= over.since
-    CROSS JOIN LATERAL (VALUES (entry.before_price_id, entry.before_tokens, 1), (entry.after_price_id, entry.after_tokens, -1))
-        AS side (price_id, tokens, sign)
+    CROSS JOIN LATERAL (VALUES (entry.before_price_id, {_all("before")}, 1), (entry.after_price_id, {_all("after")}, -1))
+        AS side (price_id, quantities, sign)
     JOIN metering_usageevent event ON event.workspace_id = entry.workspace_id AND event.occurred_at = entry.occurred_at
         AND event.id = entry.event_id AND event.model_id = over.model_id
     JOIN metering_servicetier tier ON tier.id = event.service_tier_id AND tier.name = over.service_tier
@@ -98,7 +108,11 @@ def explained_tokens(items: Iterable[BilledItem]) -> dict[BilledItem, int]:
 
 def withdrawn_tokens(billed: Iterable[tuple[BilledItem, datetime]]) -> dict[BilledItem, int]:
     """Tokens that stood at some time since the items were last billed, beyond those that stand now; only above zero."""
-    rows = [(*item, since - MARGIN) for item, since in billed]
+    over = list(billed)
+    prices = PriceVersion.objects.in_bulk({item[-2] for item, _ in over}, field_name="public_id")
+    rows = [
+        (*item, since - MARGIN, ",".join(displaced_by(item[-1], rates_per_million(prices[item[-2]])))) for item, since in over
+    ]
     if not rows:
         return {}
     with connection.cursor() as cursor:

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
+from metering.components import LONGEST_NAME
 from metering.invoicing.models import Invoice, InvoiceLine, cents_field
 from workspaces.ids import new_id
 
@@ -81,7 +82,7 @@ class SettledAdjustment(models.Model):
     service_tier = models.CharField(max_length=64)
     # The price version's public id.
     price = models.CharField(max_length=32)
-    component = models.CharField(max_length=16)
+    component = models.CharField(max_length=LONGEST_NAME)
     # tokens
     quantity = models.BigIntegerField()
     amount_exact = models.DecimalField(max_digits=38, decimal_places=12)

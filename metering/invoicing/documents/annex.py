@@ -8,7 +8,7 @@ from typing import Any
 from django.http import StreamingHttpResponse
 
 from metering.invoicing.as_json import line_json
-from metering.invoicing.documents.invoice import amount_places, exact_amount, line_rate, parties, rounded_amount
+from metering.invoicing.documents.invoice import amount_places, exact_amount, line_quantity, line_rate, parties, rounded_amount
 from metering.invoicing.documents.pdf import ANNEX, compiled
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.usage.exports import csv_download
@@ -17,7 +17,7 @@ LINES_OF_A_PART = 1_000  # a second, and a hundred megabytes while it is made
 LINES_AT_ONCE = 1_000
 COLUMNS = [
     *("id", "kind", "description", "model", "service_tier", "component", "quantity", "rate_per_million"),
-    *("amount_exact", "amount", "period_start", "period_end", "price_id"),
+    *("amount_exact", "amount", "period_start", "period_end", "price_id", "unit", "rate", "rate_for"),
 ]
 
 
@@ -50,13 +50,12 @@ def annex_pdf(invoice: Invoice, part: int) -> bytes:
         "title": f"Annex to invoice {invoice.number}" if invoice.number else "Annex to a draft invoice",
         "seller": seller,
         "facts": [f"{buyer['name']}, {invoice.period}: lines {first + 1:,} to {last:,} of {count:,}."],
-        "columns": ["Line", "Description", "Tokens", f"{currency} per million", f"Exact {currency}", currency],
+        "columns": ["Line", "Description", "Quantity", f"{currency} per million", f"Exact {currency}", currency],
         "rows": [[f"{first + at:,}", *cells(line, places)] for at, line in enumerate(lines, 1)],
     }
     return compiled(ANNEX, data, tags=False)
 
 
 def cells(line: InvoiceLine, places: int) -> list[str]:
-    quantity = f"{line.quantity:,}" if line.component else ""
     amounts = [exact_amount(line.amount_exact, places), rounded_amount(line.amount)]
-    return [line.description, quantity, line_rate(line), *amounts]
+    return [line.description, line_quantity(line), line_rate(line), *amounts]

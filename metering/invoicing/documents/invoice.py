@@ -10,10 +10,11 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
+from metering.components import Component, component_named
 from metering.invoicing.composing.compose import InvoicePreview
 from metering.invoicing.composing.taxes import tax_label
 from metering.invoicing.documents.parties import buyer, seller
-from metering.invoicing.documents.summary import PrintedLine, printed_lines, summary_note
+from metering.invoicing.documents.summary import ALL_TOKENS, PrintedLine, printed_lines, summary_note
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.money import exact_text
 
@@ -33,6 +34,11 @@ class Row:
     rate: str
     exact: str
     amount: str
+
+    @property
+    def says_its_unit(self) -> bool:
+        """Whether the rate is not for a million tokens, and says itself what it is for."""
+        return " per " in self.rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +132,9 @@ def sections(invoice: Invoice, lines: Sequence[PrintedLine]) -> list[Section]:
         month = f"{line.period_start:%B %Y}"
         title = f"Adjustments for {month}" if adjusts(line, invoice) else section_title(line, month)
         text = line.description.removeprefix(f"{month}: ") if adjusts(line, invoice) else line.description
-        quantity = f"{line.quantity:,}" if line.component else ""
-        row = Row(text, quantity, line_rate(line), exact_amount(line.amount_exact, places), rounded_amount(line.amount))
+        row = Row(
+            text, line_quantity(line), line_rate(line), exact_amount(line.amount_exact, places), rounded_amount(line.amount)
+        )
         found.setdefault(title, []).append(row)
     return [Section(title, rows) for title, rows in found.items()]
 
@@ -192,11 +199,30 @@ def rounded_amount(amount: Decimal) -> str:
 
 
 def line_rate(line: PrintedLine) -> str:
-    """USD per million tokens, without needless zeros: 1.50, 0.375, 0.000001; empty where there is none, or are several."""
+    """USD per million tokens, without needless zeros: 1.50, 0.375, 0.000001; empty where there is none, or are several.
+
+    Of what is not counted in tokens, with what it is for: 0.01 per search.
+    """
     if not line.component or line.rate_per_million is None:
         return ""
-    whole, _, decimals = f"{line.rate_per_million:,.6f}".partition(".")
-    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
+    component = printed_component(line)
+    rate = line.rate_per_million if component is None else component.stated_rate(line.rate_per_million)
+    whole, _, decimals = f"{rate:,f}".partition(".")
+    number = f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
+    return number if component is None or component.is_tokens else f"{number} per {component.per_label}"
+
+
+def line_quantity(line: PrintedLine) -> str:
+    """Tokens as a number alone, and what else is counted with its unit: 1,234 ms. Empty where no usage is billed."""
+    if not line.component:
+        return ""
+    component = printed_component(line)
+    return f"{line.quantity:,}" if component is None else component.quantity_text(line.quantity)
+
+
+def printed_component(line: PrintedLine) -> Component | None:
+    """None for a sum over several."""
+    return None if line.component == ALL_TOKENS else component_named(line.component)
 
 
 def day_name(instant: datetime | None) -> str:

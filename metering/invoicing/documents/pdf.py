@@ -40,7 +40,7 @@ def invoice_pdf(invoice: Invoice) -> bytes:
         context,
         notes=[context["note"], *context["notes"], context["instructions"]],
         headline=("Amount due", f"{currency} {context['amount_due']}"),
-        columns=["Description", "Tokens", f"{currency} per million", f"Exact {currency}", currency],
+        columns=["Description", "Quantity", f"{currency} per million", f"Exact {currency}", currency],
         sections=rows,
         totals=context["totals"],
         last=("Amount due", f"{currency} {context['amount_due']}"),

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db.models import Count, F, Max, Min, Sum
 
-from metering.components import BY_NAME
+from metering.components import LISTED, component_named
 from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.models import Invoice, InvoiceLine
 
@@ -19,6 +19,7 @@ MOST_LINES_PRINTED = 300
 # Summed up by the first of these that has no more rows than are printed, else by the last.
 GROUPINGS = (("model", "component"), ("model",), ("component",))
 ALL_TOKENS = "tokens"
+TOKENS = [each.name for each in LISTED if each.is_tokens]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,12 @@ def summed_credits(note: CreditNote) -> list[tuple[str, Decimal]]:
     found: list[tuple[str, Decimal]] = []
     for by in GROUPINGS:
         named = {name: F(f"invoice_line__{name}") for name in by}
-        tokens = note.lines.exclude(invoice_line__component="").order_by().values(**named)
+        used = note.lines.exclude(invoice_line__component="").order_by()
+        tokens = used.filter(invoice_line__component__in=TOKENS).values(**named)
+        units = used.exclude(invoice_line__component__in=TOKENS).values(**named | {"component": F("invoice_line__component")})
         others = note.lines.filter(invoice_line__component="").order_by().values("description")
         sums: dict[str, Any] = {"first": Min("position"), "lines": Count("pk"), "amount_sum": Sum("amount")}
-        summed: list[dict[str, Any]] = [*map(dict, tokens.annotate(**sums)), *map(dict, others.annotate(**sums))]
+        summed: list[dict[str, Any]] = [dict(row) for rows in (tokens, units, others) for row in rows.annotate(**sums)]
         rows = sorted(summed, key=lambda row: row["first"])
         found = [(row.get("description") or _text(row), row["amount_sum"]) for row in rows]
         if len(found) <= MOST_LINES_PRINTED:
@@ -77,8 +80,12 @@ def summed_credits(note: CreditNote) -> list[tuple[str, Decimal]]:
 
 
 def _summed(invoice: Invoice, by: tuple[str, ...]) -> Iterator[SummedLine]:
-    """A discount and a minimum keep their own text, as what has no model."""
-    tokens = invoice.lines.exclude(component="").order_by().values("kind", "period_start", *by)
+    """A discount and a minimum keep their own text, as what has no model. Only what is counted in tokens is added up over
+    components.
+    """
+    used = invoice.lines.exclude(component="").order_by()
+    tokens = used.filter(component__in=TOKENS).values("kind", "period_start", *by)
+    units = used.exclude(component__in=TOKENS).values("kind", "period_start", *dict.fromkeys((*by, "component")))
     others = invoice.lines.filter(component="").order_by().values("kind", "period_start", "description")
     sums: dict[str, Any] = {
         "first": Min("position"),
@@ -89,7 +96,8 @@ def _summed(invoice: Invoice, by: tuple[str, ...]) -> Iterator[SummedLine]:
         "exact_sum": Sum("amount_exact"),
         "amount_sum": Sum("amount"),
     }
-    for row in sorted([*tokens.annotate(**sums), *others.annotate(**sums)], key=lambda row: row["first"]):
+    summed: list[dict[str, Any]] = [dict(row) for rows in (tokens, units, others) for row in rows.annotate(**sums)]
+    for row in sorted(summed, key=lambda row: row["first"]):
         is_tokens = "description" not in row
         yield SummedLine(
             kind=row["kind"],
@@ -107,5 +115,5 @@ def _summed(invoice: Invoice, by: tuple[str, ...]) -> Iterator[SummedLine]:
 def _text(row: dict[str, Any]) -> str:
     """Such as "codex-mini, cached input (12 lines)"."""
     model, component = row.get("model", "all models"), row.get("component")
-    what = f"{model}, {BY_NAME[component].label if component else 'all tokens'}"
+    what = f"{model}, {component_named(component).label if component else 'all tokens'}"
     return what if row["lines"] == 1 else f"{what} ({row['lines']:,} lines)"

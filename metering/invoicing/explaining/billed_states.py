@@ -9,13 +9,15 @@ one that took them back.
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.db import connection
 from django.db.models import Q
 
+from metering.breakdown import billed_sql
 from metering.catalogue.models import PriceVersion
-from metering.components import BY_NAME, billed_sql
+from metering.components import component_named, rates_per_million
 from metering.ingest.models import EventCorrection
 from metering.invoicing.explaining.line_states import BilledState
 from metering.invoicing.models import InvoiceLine
@@ -120,10 +122,11 @@ def quantity_sql(line: InvoiceLine, times: Mapping[LogPlace, int], changed: bool
     """The tokens that the line bills of an event, as SQL of constants of this module, and its parameters."""
     terms: list[str] = []
     parameters: dict[str, Any] = {}
+    of_line = _of(line)
     for n, (place, count) in enumerate(times.items()):
         named = PLACE.format(n=n)
-        later = LESS_LATER.format(place=named, **_of(line)) if changed else ""
-        terms.append(f"%(times_{n})s * ({THEN.format(place=named, less_later=later, **_of(line))})")
+        later = LESS_LATER.format(place=named, **of_line) if changed else ""
+        terms.append(f"%(times_{n})s * ({THEN.format(place=named, less_later=later, **of_line)})")
         parameters |= {f"at_{n}": place.at, f"kind_{n}": place.kind, f"batch_{n}": place.batch, f"id_{n}": place.id}
         parameters[f"times_{n}"] = count
     return f"({' + '.join(terms)})", parameters
@@ -137,11 +140,17 @@ def quantities_of(billed: str, scope: UsageConditions, events: Sequence[EventRow
         return {event_id: int(tokens) for event_id, tokens in cursor.fetchall()}
 
 
+def rates_of_line(line: InvoiceLine) -> dict[str, Decimal]:
+    return rates_per_million(PriceVersion.objects.get(public_id=line.price))
+
+
 def _of(line: InvoiceLine) -> dict[str, str]:
     """What the statements of this module are filled in with for the line's component."""
-    component = BY_NAME[line.component]
-    after, before = (billed_sql(component, f"entry.{side}_tokens[{{at}}]") for side in ("after", "before"))
+    component, rates = component_named(line.component), rates_of_line(line)
+    after, before = (
+        billed_sql(component, f"entry.{side}_tokens[{{at}}]", rates, f"entry.{side}_others") for side in ("after", "before")
+    )
     return {
-        "tokens": TOKENS.format(of_event=billed_sql(component)),
+        "tokens": TOKENS.format(of_event=billed_sql(component, rates=rates)),
         "moved": MOVED.format(of_after=after, of_before=before),
     }

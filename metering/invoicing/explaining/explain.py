@@ -9,8 +9,9 @@ from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 
+from metering.breakdown import billed_sql
 from metering.catalogue.models import PriceVersion
-from metering.components import BY_NAME, billed_quantities, billed_sql
+from metering.components import NAMES, component_named
 from metering.ingest.models import ServiceTier
 from metering.invoicing.composing.books import BILLS_TOKENS
 from metering.invoicing.composing.lines import used
@@ -20,6 +21,7 @@ from metering.invoicing.explaining.billed_states import (
     places_in_log,
     quantities_of,
     quantity_sql,
+    rates_of_line,
     was_changed,
 )
 from metering.invoicing.explaining.line_states import BilledState, states_of
@@ -83,7 +85,7 @@ def explanation_page(explanation: Explanation | None, limit: int, after: EventPo
     question = EventQuestion(line.invoice.workspace, line.period_start, line.period_end)
     events, last = page_in_scope(question, scope, limit, after)
     if billed is None:
-        return [billed_event(event, line, billed_quantities(event)[line.component]) for event in events], last
+        return [billed_event(event, line, event.billed.get(line.component, 0)) for event in events], last
     quantities = quantities_of(billed, scope, events)
     return [billed_event(event, line, quantities[event.id]) for event in events], last
 
@@ -124,9 +126,12 @@ def whole_month(line: InvoiceLine) -> UsageConditions:
         "line_tier": ServiceTier.objects.values_list("pk", flat=True).get(name=line.service_tier),
         "line_price": PriceVersion.objects.values_list("pk", flat=True).get(public_id=line.price),
     }
+    rates = rates_of_line(line)
+    billed = billed_sql(component_named(line.component), rates=rates)
+    conditions = (*OF_THE_ITEM, "price_id = %(line_price)s", f"{billed} > 0")
     # Of columns that events and rollups share: above zero, a rollup's row has an event with such tokens, and others without.
-    conditions = (*OF_THE_ITEM, "price_id = %(line_price)s", f"{billed_sql(BY_NAME[line.component])} > 0")
-    return UsageConditions(conditions, parameters, narrow=True)
+    # Other components have no such column.
+    return UsageConditions(conditions, parameters, narrow=len(rates) == len(NAMES))
 
 
 def billed_event(event: EventRow, line: InvoiceLine, quantity: int) -> BilledEvent:

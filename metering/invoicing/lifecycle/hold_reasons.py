@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Avg, Sum
 
+from metering.components import component_named
 from metering.ingest.models import EventStatus
 from metering.invoicing.composing.compose import InvoicePreview
 from metering.invoicing.composing.lines import DraftLine
@@ -115,7 +116,9 @@ def mean_of_last(preview: InvoicePreview) -> Decimal | None:
 
 
 def withdrawal_sentence(line: DraftLine) -> str:
-    return f"{-line.quantity:,} tokens are taken back ({line.description}) and nothing explains it."
+    component = component_named(line.component)
+    quantity = component.quantity_text(-line.quantity) + (" tokens" if component.is_tokens else "")
+    return f"{quantity} are taken back ({line.description}) and nothing explains it."
 
 
 def unexplained(preview: InvoicePreview) -> list[DraftLine]:

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Q
 
 from metering.catalogue.models import LanguageModel
+from metering.components import LONGEST_NAME
 from workspaces.models import Workspace
 
 
@@ -17,7 +18,7 @@ class AcceptedTakeBack(models.Model):
     service_tier = models.CharField(max_length=64)
     # The price version's public id.
     price = models.CharField(max_length=32)
-    component = models.CharField(max_length=16)
+    component = models.CharField(max_length=LONGEST_NAME)
     tokens = models.BigIntegerField()
     reason = models.CharField(max_length=300)
     accepted_by = models.CharField(max_length=300)

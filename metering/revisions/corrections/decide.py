@@ -120,7 +120,7 @@ def _weigh(
         return VOIDED, before, False
     if sent.rank < replaced or correction.counts is None:
         return RECORDED, before, False
-    counted = before._replace(counts=correction.counts, usage_source=UsageSource.PROVIDER)
+    counted = before._replace(counts=correction.counts, others=correction.others, usage_source=UsageSource.PROVIDER)
     after = rated(event, counted, rates)
     is_unpriced = after.cost is None and after.status != EventStatus.FAILED
     return (UNPRICED if is_unpriced else RECORDED), after, True

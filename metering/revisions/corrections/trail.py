@@ -6,6 +6,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
+from psycopg.types.json import Jsonb
 
 from metering.ingest.models import EventCorrection
 from metering.money import from_pico
@@ -15,7 +16,7 @@ APPEND = """
 COPY metering_eventcorrection (
     workspace_id, request_id, attempt, occurred_at, event_id, action, reason, actor, recorded_at, batch_id, index, fingerprint,
     rerating_id, took_effect, before_status, before_source, before_tokens, before_price_id, before_cost, after_status,
-    after_source, after_tokens, after_price_id, after_cost
+    after_source, after_tokens, after_price_id, after_cost, before_others, after_others
 ) FROM STDIN
 """
 
@@ -95,7 +96,13 @@ def _columns(entry: Entry, now: datetime) -> tuple[object, ...]:
         entry.took_effect,
         *_state(entry.before),
         *_state(entry.after),
+        _others(entry.before),
+        _others(entry.after),
     )
+
+
+def _others(state: EventState) -> Jsonb | None:
+    return Jsonb(dict(state.others)) if state.others else None
 
 
 def _state(state: EventState) -> tuple[object, ...]:

@@ -6,6 +6,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 
+from metering.components import component_named
 from metering.invoicing.api import annex_response, line_events_csv
 from metering.invoicing.documents.annex import annex_csv
 from metering.invoicing.documents.invoice import invoice_document as printed_page
@@ -81,6 +82,7 @@ def line_page(request: HttpRequest, caller: Caller, invoice_id: str, line_id: st
     names = key_names(caller.workspace)
     context = {
         "line": line,
+        "unit": component_named(line.component) if line.component else None,
         "invoice": line.invoice,
         "billed": [(each, displayed_event(each.event, names)) for each in billed],
         "more": last and more.links("", event_cursor(last)),

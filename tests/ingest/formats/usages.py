@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from metering.components import Counts
+from metering.components import Counts, read_of
 from metering.ingest.formats.dialects import DialectName, ProviderUsage, UsageRefused, count_tokens
 
 MOST = 2**31 - 1
@@ -16,7 +16,12 @@ def usage_of(said: dict[str, Any]) -> ProviderUsage:
 
 
 def counted(said: dict[str, Any], dialect: DialectName | None = None) -> Counts:
-    return count_tokens(usage_of(said), dialect)
+    return read_of(count_tokens(usage_of(said), dialect)).counts
+
+
+def others_in(said: dict[str, Any], dialect: DialectName | None = None) -> dict[str, int]:
+    """What was used of components that Counts does not have."""
+    return dict(read_of(count_tokens(usage_of(said), dialect)).others)
 
 
 def refusal(said: dict[str, Any], dialect: DialectName | None = None) -> tuple[str, str]:

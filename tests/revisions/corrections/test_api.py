@@ -101,6 +101,7 @@ def test_an_event_tells_its_history_and_nobodys_name(gateway: Gateway, acme: Ten
         "cache_write_tokens": 0,
         "output_tokens": 100,
         "reasoning_tokens": 0,
+        "components": [],
         "cost": "0.002100000000",
         "price_id": price,
         "currency": "USD",
@@ -116,6 +117,7 @@ def test_an_event_tells_its_history_and_nobodys_name(gateway: Gateway, acme: Ten
     nothing = dict.fromkeys(small, 0) | {
         "status": "voided",
         "usage_source": "provider",
+        "components": [],
         "cost": "0.000000000000",
         "price_id": None,
         "currency": "USD",

@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from metering.components import Counts, new_counts
+from metering.components import BY_NAME, Counts, Reading, new_counts
 from metering.ingest.formats.dialects.shape import (
     CACHE_WRITE,
     CACHED_INPUT,
@@ -18,6 +18,7 @@ from metering.ingest.formats.dialects.shape import (
     bounded,
     inconsistent,
     missing,
+    reading,
 )
 
 
@@ -32,12 +33,17 @@ class AnthropicOutputDetails(msgspec.Struct, gc=False):
     reasoning_tokens: Tokens | None = None
 
 
+class ServerToolUse(msgspec.Struct, gc=False):
+    web_search_requests: Tokens | None = None
+
+
 class AnthropicUsage(msgspec.Struct, gc=False):
     input_tokens: Tokens | None = None
     output_tokens: Tokens | None = None
     cache_creation_input_tokens: Tokens | None = None
     cache_read_input_tokens: Tokens | None = None
     cache_creation: CacheCreation | None = None
+    server_tool_use: ServerToolUse | None = None
     output_tokens_details: AnthropicOutputDetails | None = None
     total_tokens: Tokens | None = None
 
@@ -47,12 +53,13 @@ CACHE_LEAVES: dict[str, Meaning] = {
     "cache_read_input_tokens": CACHED_INPUT,
     "cache_creation_input_tokens": CACHE_WRITE,
     "cache_creation.ephemeral_5m_input_tokens": CACHE_WRITE,
-    "cache_creation.ephemeral_1h_input_tokens": CACHE_WRITE,
+    "cache_creation.ephemeral_1h_input_tokens": BY_NAME["cache_write_1h"],
 }
 LEAVES: dict[str, Meaning] = {
     "input_tokens": INPUT,
     "output_tokens": OUTPUT,
     **CACHE_LEAVES,
+    "server_tool_use.web_search_requests": BY_NAME["web_search"],
     "output_tokens_details.reasoning_tokens": REASONING,
     "total_tokens": Role.CHECK,
 }
@@ -80,7 +87,7 @@ def _recognises(usage: Any) -> bool:
     )
 
 
-def _count(usage: AnthropicUsage) -> Counts:
+def _count(usage: AnthropicUsage) -> Counts | Reading:
     if usage.input_tokens is None:
         raise missing("input_tokens")
     if usage.output_tokens is None:
@@ -96,7 +103,11 @@ def _count(usage: AnthropicUsage) -> Counts:
     reasoning = (details and details.reasoning_tokens) or 0
     if reasoning > output:
         raise inconsistent(f"{reasoning} reasoning tokens do not fit into output_tokens {output}")
-    return new_counts(input, output, cached, written, reasoning)
+    searches = (usage.server_tool_use and usage.server_tool_use.web_search_requests) or 0
+    counts, one_hour = new_counts(input, output, cached, written, reasoning), one_hour_tokens(usage.cache_creation)
+    if searches or one_hour:
+        return reading(counts, {"cache_write_1h": one_hour, "web_search": searches})
+    return counts
 
 
 class CacheWrites(Protocol):
@@ -113,6 +124,11 @@ def written_tokens(usage: CacheWrites) -> int:
     if whole not in (None, parts):
         raise inconsistent(f"cache_creation_input_tokens is {whole}, but the parts in cache_creation add up to {parts}")
     return parts
+
+
+def one_hour_tokens(creation: CacheCreation | None) -> int:
+    """What of the cache writes lives for an hour."""
+    return (creation and creation.ephemeral_1h_input_tokens) or 0
 
 
 def _split(creation: CacheCreation | None) -> int:

@@ -4,18 +4,20 @@ from typing import Protocol
 
 import msgspec
 
-from metering.components import Counts, new_counts
-from metering.ingest.formats.dialects.anthropic import CacheCreation, written_tokens
-from metering.ingest.formats.dialects.shape import Tokens, inconsistent, missing
+from metering.components import Counts, Reading, new_counts
+from metering.ingest.formats.dialects.anthropic import CacheCreation, one_hour_tokens, written_tokens
+from metering.ingest.formats.dialects.shape import Tokens, inconsistent, missing, reading
 
 
 class InputDetails(msgspec.Struct, gc=False):
     cached_tokens: Tokens | None = None
     cache_write_tokens: Tokens | None = None
+    audio_tokens: Tokens | None = None
 
 
 class OutputDetails(msgspec.Struct, gc=False):
     reasoning_tokens: Tokens | None = None
+    audio_tokens: Tokens | None = None
 
 
 class InclusiveUsage(Protocol):
@@ -34,7 +36,7 @@ def count_inclusive(
     output: int | None,
     output_details: OutputDetails | None,
     names: tuple[str, str],
-) -> Counts:
+) -> Counts | Reading:
     """Counts of a dialect whose details are parts of the input and output. Raises UsageRefused."""
     total = usage.total_tokens
     if input is None:
@@ -60,7 +62,14 @@ def count_inclusive(
         raise inconsistent(f"{cached} cached and {cache_write} cache-write tokens do not fit into {names[0]} {input}")
     if reasoning > output:
         raise inconsistent(f"{reasoning} reasoning tokens do not fit into {names[1]} {output}")
-    return new_counts(input, output, cached, cache_write, reasoning)
+    counts = new_counts(input, output, cached, cache_write, reasoning)
+    audio_input = (input_details is not None and input_details.audio_tokens) or 0
+    audio_output = (output_details is not None and output_details.audio_tokens) or 0
+    one_hour = one_hour_tokens(usage.cache_creation) if usage.cache_creation is not None and cache_write else 0
+    if audio_input or audio_output or one_hour:
+        others = {"audio_input": audio_input, "audio_output": audio_output, "cache_write_1h": one_hour}
+        return reading(counts, others)
+    return counts
 
 
 def _stated_twice(usage: InclusiveUsage, details: InputDetails | None) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from metering.components import Counts
+from metering.components import BY_NAME, Counts, Reading
 from metering.ingest.formats.dialects.anthropic import CACHE_LEAVES, CacheCreation
 from metering.ingest.formats.dialects.inclusive import InputDetails, OutputDetails, count_inclusive
 from metering.ingest.formats.dialects.shape import (
@@ -41,9 +41,9 @@ LEAVES: dict[str, Meaning] = {
     "total_tokens": Role.CHECK,
     "prompt_tokens_details.cached_tokens": CACHED_INPUT,
     "prompt_tokens_details.cache_write_tokens": CACHE_WRITE,
-    "prompt_tokens_details.audio_tokens": Role.PART,
+    "prompt_tokens_details.audio_tokens": BY_NAME["audio_input"],
     "completion_tokens_details.reasoning_tokens": REASONING,
-    "completion_tokens_details.audio_tokens": Role.PART,
+    "completion_tokens_details.audio_tokens": BY_NAME["audio_output"],
     "completion_tokens_details.accepted_prediction_tokens": Role.PART,
     "completion_tokens_details.rejected_prediction_tokens": Role.PART,
     **CACHE_LEAVES,
@@ -59,7 +59,7 @@ def _recognises(usage: Any) -> bool:
     return True
 
 
-def _count(usage: ChatUsage) -> Counts:
+def _count(usage: ChatUsage) -> Counts | Reading:
     details = usage.prompt_tokens_details
     if type(details) is list:  # `type() is` takes a third of isinstance's time
         raise a_list_of_details()

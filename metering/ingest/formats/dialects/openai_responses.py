@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from metering.components import Counts
+from metering.components import BY_NAME, Counts, Reading
 from metering.ingest.formats.dialects.anthropic import CACHE_LEAVES, CacheCreation
 from metering.ingest.formats.dialects.inclusive import InputDetails, OutputDetails, count_inclusive
 from metering.ingest.formats.dialects.shape import (
@@ -37,7 +37,9 @@ LEAVES: dict[str, Meaning] = {
     "input_tokens": INPUT,
     "input_tokens_details.cached_tokens": CACHED_INPUT,
     "input_tokens_details.cache_write_tokens": CACHE_WRITE,
+    "input_tokens_details.audio_tokens": BY_NAME["audio_input"],
     "output_tokens": OUTPUT,
+    "output_tokens_details.audio_tokens": BY_NAME["audio_output"],
     "output_tokens_details.reasoning_tokens": REASONING,
     "total_tokens": Role.CHECK,
     **CACHE_LEAVES,
@@ -48,7 +50,7 @@ def _recognises(usage: Any) -> bool:
     return usage.input_tokens is not None
 
 
-def _count(usage: ResponsesUsage) -> Counts:
+def _count(usage: ResponsesUsage) -> Counts | Reading:
     return count_inclusive(
         usage,
         usage.input_tokens,

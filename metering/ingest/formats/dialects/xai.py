@@ -12,6 +12,9 @@ from metering.ingest.formats.dialects.shape import Dialect, Meaning, Role, bound
 
 LEAVES: dict[str, Meaning] = {
     **openai_chat.LEAVES,
+    # Its audio costs what its text does.
+    "prompt_tokens_details.audio_tokens": Role.PART,
+    "completion_tokens_details.audio_tokens": Role.PART,
     "prompt_tokens_details.text_tokens": Role.PART,
     "prompt_tokens_details.image_tokens": Role.PART,
 }
