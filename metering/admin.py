@@ -4,7 +4,7 @@ from metering.console import customers, signin
 from metering.console.jobs import runs, schedule
 from metering.console.limits import budgets, holds
 from metering.console.money import credit_notes, credits, invoices, journal, payments, payouts
-from metering.console.prices import catalogue, prices, rerating
+from metering.console.prices import catalogue, imports, prices, provider_prices, rerating
 from metering.console.quarantine import events as quarantine
 from metering.console.reports import pages as reports
 from metering.console.usage import batches, events
@@ -21,11 +21,13 @@ __all__ = [
     "endpoints",
     "events",
     "holds",
+    "imports",
     "invoices",
     "journal",
     "payments",
     "payouts",
     "prices",
+    "provider_prices",
     "quarantine",
     "reports",
     "rerating",

@@ -28,6 +28,11 @@ class InvalidPrice(Refusal):
     status = 422
 
 
+class PriceImportChanged(Refusal):
+    code = "price_import_changed"
+    status = 409
+
+
 class MonthNotEnded(Refusal):
     code = "month_not_ended"
     status = 422

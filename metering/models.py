@@ -1,7 +1,9 @@
 """Gathers the stages' tables for Django."""
 
 from metering.alerts.models import AlertSettings
+from metering.catalogue.imports.models import ImportedPrice, PriceImport
 from metering.catalogue.models import LanguageModel, PriceVersion
+from metering.catalogue.providers.models import ProviderPrice
 from metering.credits.models import CreditEntry, CreditGrant
 from metering.ingest.models import Batch, EventCorrection, EventIdentity, Provider, QuarantinedEvent, ServiceTier, UsageEvent
 from metering.invoicing.credit_notes.models import CreditNote, CreditNoteLine, SettledAdjustment
@@ -44,7 +46,15 @@ from metering.payments.models import (
 )
 from metering.payments.refunds.models import KeptPayment, Payout, ReopenedAmount
 from metering.payments.webhooks.models import WebhookEvent
-from metering.rollups.models import DailyQuantity, DailyRollup, HourlyQuantity, HourlyRollup, Rerating, SettledUsage
+from metering.rollups.models import (
+    DailyMargin,
+    DailyQuantity,
+    DailyRollup,
+    HourlyQuantity,
+    HourlyRollup,
+    Rerating,
+    SettledUsage,
+)
 
 __all__ = [
     "AcceptedTakeBack",
@@ -60,6 +70,7 @@ __all__ = [
     "CreditGrant",
     "CreditNote",
     "CreditNoteLine",
+    "DailyMargin",
     "DailyQuantity",
     "DailyRollup",
     "Dispute",
@@ -71,6 +82,7 @@ __all__ = [
     "HourlyQuantity",
     "HourlyRollup",
     "IdempotencyKey",
+    "ImportedPrice",
     "Invoice",
     "InvoiceLine",
     "InvoiceSequence",
@@ -91,8 +103,10 @@ __all__ = [
     "PaymentAccount",
     "PaymentAttempt",
     "Payout",
+    "PriceImport",
     "PriceVersion",
     "Provider",
+    "ProviderPrice",
     "QuarantinedEvent",
     "RecurringFee",
     "Refund",

@@ -11,7 +11,9 @@ from django.templatetags.static import static
 from django.urls import reverse
 from unfold.dataclasses import SearchResult
 
+from metering.catalogue.imports.models import PriceImport
 from metering.catalogue.models import LanguageModel, PriceVersion
+from metering.catalogue.providers.models import ProviderPrice
 from metering.console.backlog import open_quarantine, waiting_batches
 from metering.ingest.models import Batch, QuarantinedEvent
 from metering.invoicing.credit_notes.models import CreditNote
@@ -28,6 +30,7 @@ OF_THEIR_OWN = (
     "admin:metering_usageevent_unpriced",
     "admin:metering_hold_unaccounted",
     "admin:metering_journalentry_trial_balance",
+    "admin:metering_priceversion_list",
 )
 # Which table a public id belongs to.
 BY_PREFIX = {
@@ -37,6 +40,8 @@ BY_PREFIX = {
     "bat_": Batch,
     "qrn_": QuarantinedEvent,
     "price_": PriceVersion,
+    "imp_": PriceImport,
+    "ppr_": ProviderPrice,
     "bgt_": Budget,
     "hook_": WebhookEndpoint,
     "dlv_": WebhookDelivery,
@@ -104,6 +109,9 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             [
                 _item("Language models", "neurology", "metering_languagemodel_changelist", request),
                 _item("Prices", "sell", "metering_priceversion_changelist", request),
+                _item("Price list", "list_alt", "metering_priceversion_list", request),
+                _item("Price imports", "upload_file", "metering_priceimport_changelist", request),
+                _item("Provider costs", "storefront", "metering_providerprice_changelist", request),
                 _item("Re-rating", "currency_exchange", "metering_rerating_changelist", request),
             ],
         ),
@@ -162,6 +170,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Deferred revenue", "pending_actions", "metering_journalposting_deferred_revenue", request),
                 _item("Tax", "account_balance_wallet", "metering_journalposting_tax", request),
                 _item("Revenue", "monitoring", "metering_journalposting_revenue", request),
+                _item("Margin", "percent", "metering_journalposting_margin", request),
             ],
         ),
         _group(

@@ -87,6 +87,11 @@ def named_moment(instant: datetime, name: str) -> SafeString:
     return format_html(words, moment(instant), name)
 
 
+def two_lines(name: str, note: str) -> SafeString:
+    """A name, and below it what tells it apart."""
+    return format_html('<span>{}<br><span class="console-note">{}</span></span>', name, note)
+
+
 def change(now: Decimal | int, before: Decimal | int) -> str:
     """How much more or less than before, as `+12%`; beyond 999% in words, and `new` with nothing to compare with."""
     if not before:

@@ -18,6 +18,7 @@ from metering.console.jobs import words
 from metering.console.jobs.runs import run_summary, troubled
 from metering.console.money import receivables
 from metering.console.money.revenue import Comparison, Revenue, revenue
+from metering.console.reports.margin import margin_panel
 from metering.payments.mails.models import Notice
 from metering.payments.refunds import attention
 from metering.usage.query import UsageRow
@@ -68,6 +69,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "columns_of_models": ["Model", "#Requests", "#Spend"],
         "top_workspaces": [_workspace_row(workspace, row) for workspace, row in found.top_workspaces],
         "top_models": [_model_row(row) for row in found.top_models],
+        "margin": margin_panel(now),
         "entries": AuditEntry.objects.select_related("workspace").order_by("-id")[:RECENT_ENTRIES],
     }
 

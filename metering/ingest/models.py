@@ -14,6 +14,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from metering.catalogue.models import LanguageModel, PriceVersion
+from metering.catalogue.providers.models import ProviderPrice
 from metering.components import QUANTITIES
 from workspaces.ids import new_id
 from workspaces.models import APIKey, Gateway, Workspace
@@ -215,6 +216,11 @@ class UsageEvent(models.Model):
     # Null while unpriced. A failed response has cost 0 and no price.
     price = models.ForeignKey(PriceVersion, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, null=True)
     cost = models.DecimalField(max_digits=30, decimal_places=12, null=True)
+    # What the provider charges us, and by which of its cards: for operators only. Null while that is unknown.
+    provider_price = models.ForeignKey(
+        ProviderPrice, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, null=True
+    )
+    provider_cost = models.DecimalField(max_digits=30, decimal_places=12, null=True)
     batch = models.ForeignKey(Batch, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
     # Who sent it, and so may correct it. Null on events from before this was kept.
     gateway = models.ForeignKey(Gateway, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, null=True)

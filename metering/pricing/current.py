@@ -7,11 +7,13 @@ event it covers is being rated by its predecessor, and a rate table read under t
 from django.db import connection
 
 from metering.catalogue.set_price import PRICES_LOCK
-from metering.pricing.rates import RateTable, load_rates
+from metering.pricing.provider_costs import load_providers
+from metering.pricing.rates import RateTable, load_aliases, load_rates
 
 # Versions are only added or withdrawn and aliases are few, so these tell whether anything changed.
 STAMP = """
 SELECT (SELECT (max(id), count(*))::text FROM metering_priceversion),
+       (SELECT (max(id), count(*))::text FROM metering_providerprice),
        (SELECT array_agg((id, alias_of_id)::text ORDER BY id) FROM metering_languagemodel WHERE alias_of_id IS NOT NULL)
 """
 
@@ -27,6 +29,7 @@ def current_rates() -> RateTable:
         stamp = cursor.fetchone()
     if _kept is None or _kept[0] != stamp:
         _kept = (stamp, load_rates())
+        _kept[1].providers = load_providers(load_aliases())
     return _kept[1]
 
 

@@ -9,10 +9,14 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from metering.breakdown import all_quantities, cost_of, pico_rates
 from metering.catalogue.models import LanguageModel, PriceVersion
 from metering.components import NAMES, NO_OTHERS, Counts, OtherCounts, rates_per_million
+
+if TYPE_CHECKING:
+    from metering.pricing.provider_costs import ProviderTable
 
 LIST_PRICE = 0  # stands for "every workspace" where a workspace id could stand
 
@@ -67,6 +71,8 @@ class RateTable:
 
     def __init__(self, prices: list[PriceVersion], aliases: dict[int, int]) -> None:
         self._aliases = aliases
+        # What providers charge us, if any card says so: read along with the prices, under the same lock.
+        self.providers: ProviderTable | None = None
         bands: dict[tuple[int, str, int], dict[int, _Band]] = defaultdict(dict)
         for price in sorted(prices, key=lambda each: (each.effective_from, each.revision)):
             thing = bands[price.model_id, price.service_tier, price.workspace_id or LIST_PRICE]

@@ -15,20 +15,33 @@ from metering.reconcile.rule import QUANTITIES_ALONE, RATES, difference_sql
 RATED = " + ".join(
     [*(f"({tokens}) * {name}_rate" for name, tokens in QUANTITIES_ALONE.items()), difference_sql("used.others", "1")]
 )
-WRONG = f"""
+
+
+def wrong_sql(versions: str, price: str, cost: str) -> str:
+    """Events of which this cost is not what the version says that this column names."""
+    rates = ", ".join(f"{rate} AS {name}_rate" for name, rate in RATES.items())
+    return f"""
 WITH price AS MATERIALIZED (
-    SELECT id, {", ".join(f"{rate} AS {name}_rate" for name, rate in RATES.items())}, open_rates FROM metering_priceversion
+    SELECT id, {rates}, open_rates FROM {versions}
 ), wrong AS MATERIALIZED (
-    SELECT used.workspace_id, used.occurred_at, used.id, used.request_id, used.attempt, ({RATED}) * 0.000001 AS rated, used.cost
-    FROM metering_usageevent used LEFT JOIN price ON price.id = used.price_id
+    SELECT used.workspace_id, used.occurred_at, used.id, used.request_id, used.attempt, ({RATED}) * 0.000001 AS rated,
+        used.{cost} AS cost
+    FROM metering_usageevent used LEFT JOIN price ON price.id = used.{price}
     WHERE used.occurred_at >= %(start)s AND used.occurred_at < %(end)s
-      AND used.price_id IS NOT NULL AND used.status < {int(EventStatus.VOIDED)}
-      AND ({RATED}) IS DISTINCT FROM used.cost * 1000000
+      AND used.{price} IS NOT NULL AND used.status < {int(EventStatus.VOIDED)}
+      AND ({RATED}) IS DISTINCT FROM used.{cost} * 1000000
 )
 SELECT workspace.public_id, request_id, attempt, rated, cost
 FROM wrong JOIN workspaces_workspace workspace ON workspace.id = workspace_id
 ORDER BY workspace_id, occurred_at, wrong.id LIMIT %(limit)s
 """  # noqa: S608  # constants of this module only
+
+
+# What a customer pays, by the versions of prices; what a provider charges us, by its cards.
+WRONG = {
+    "event_costs_its_tokens_times_rates": wrong_sql("metering_priceversion", "price_id", "cost"),
+    "provider_cost_is_what_its_card_says": wrong_sql("metering_providerprice", "provider_price_id", "provider_cost"),
+}
 UNVOIDED = f"""
 WITH unvoided AS MATERIALIZED (
     SELECT event.workspace_id, event.occurred_at, event.id, event.request_id, event.attempt
@@ -48,11 +61,10 @@ def event_differences(period: Period, limit: int = 100) -> list[dict[str, Any]]:
     """The first events of a month whose cost is not their tokens times their version's rates, and those that nobody voided."""
     scope: dict[str, Any] = {"start": period.start, "end": period.end, "limit": limit}
     with connection.cursor() as cursor:
-        cursor.execute(WRONG, scope)
-        wrong = [
-            _difference("event_costs_its_tokens_times_rates", event, _exact(rated), exact_text(cost))
-            for *event, rated, cost in cursor.fetchall()
-        ]
+        wrong = []
+        for check, statement in WRONG.items():
+            cursor.execute(statement, scope)
+            wrong += [_difference(check, event, _exact(rated), exact_text(cost)) for *event, rated, cost in cursor.fetchall()]
         cursor.execute(UNVOIDED, scope)
         return wrong + [_difference("voided_by_a_correction", event, "a void", "none") for event in cursor.fetchall()]
 

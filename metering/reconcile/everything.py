@@ -18,6 +18,7 @@ from metering.reconcile.settled import settled_differences
 from metering.rollups.compare import GRAINS, event_totals, months_with_usage, quantity_differences, rollup_totals
 from metering.rollups.compare import rollup_differences as rollup_differences
 from metering.rollups.fold import SUMS
+from metering.rollups.margins import margin_differences
 
 # Each finalized invoice beside its payments, and beside what it used of credits.
 PAID = """
@@ -85,6 +86,7 @@ def everything(period: Period | None = None, progress: Progress = unheard) -> di
         found += [each for grain in GRAINS for each in rollup_differences(grain, month).first]
         found += [each for grain in GRAINS for each in quantity_differences(grain, month).first]
         found += event_differences(month)
+        found += margin_differences(month)
         events.append(event_totals(month))
         rollups.append(rollup_totals(month))
     progress(len(months), len(months))

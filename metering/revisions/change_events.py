@@ -13,6 +13,7 @@ from metering.ingest.models import EventStatus
 from metering.limits.settle import CostChange, settle_changes
 from metering.money import from_pico
 from metering.periods import floor_day, floor_hour
+from metering.revisions.provider_costs import follow_costs
 from metering.revisions.stored_events import EventState, Stored
 from metering.rollups.compare import GRAINS
 from metering.rollups.fold import NO_PRICE, RollupKey, Sums, add, apply
@@ -63,6 +64,7 @@ def change_events(changes: Sequence[EventChange], now: datetime) -> None:
     apply(hours)
     apply_quantities(other_differences(moved))
     _tidy(key for key, sums in hours.items() if sums[0] < 0)
+    follow_costs(moved)
     settle_changes([_cost_change(each) for each in moved], now)
 
 

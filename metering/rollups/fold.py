@@ -8,6 +8,7 @@ from django.db import connection
 
 from metering.components import QUANTITIES
 from metering.ingest.recording.arrivals import Arrival
+from metering.rollups.margins import fold_margins
 from metering.rollups.settled import oldest_unsettled, unsettle
 
 NO_PRICE = 0
@@ -70,6 +71,7 @@ def fold_events(recorded: Sequence[Arrival]) -> None:
     """Adds events that were just written. The database groups them: a dictionary of sums here costs more than rows there."""
     if recorded:
         _stage_and_add(map(_columns, recorded))
+        fold_margins(recorded)
 
 
 def _columns(arrival: Arrival) -> tuple[int | datetime, ...]:

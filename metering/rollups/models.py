@@ -100,6 +100,25 @@ class DailyQuantity(Quantity):
         return f"{self.component} of {self.workspace_id} {self.day:%Y-%m-%d}"
 
 
+class DailyMargin(models.Model):
+    """What requests cost us, by UTC day, of those where that is known; see margins.py. `cost` is what customers pay."""
+
+    pk = models.CompositePrimaryKey("workspace_id", "day", "model_id", "key_id", "provider_id", "route")
+    workspace = models.ForeignKey(Workspace, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
+    day = models.DateTimeField()
+    model = models.ForeignKey(LanguageModel, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
+    key = models.ForeignKey(APIKey, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
+    provider = models.ForeignKey(Provider, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
+    route = models.TextField()
+    requests = models.BigIntegerField()
+    unpriced_requests = models.BigIntegerField()
+    cost = models.DecimalField(max_digits=38, decimal_places=12)
+    provider_cost = models.DecimalField(max_digits=38, decimal_places=12)
+
+    def __str__(self) -> str:
+        return f"{self.workspace_id} {self.day:%Y-%m-%d} {self.route}"
+
+
 class SettledUsage(models.Model):
     """What a workspace used from `until` up to `through`, added up; see settled.py. Derived: without a row it is read again.
 

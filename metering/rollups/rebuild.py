@@ -13,6 +13,7 @@ from metering.rollups.compare import (
     rollup_differences,
 )
 from metering.rollups.fold import SUMS
+from metering.rollups.margins import rebuild_margins
 from metering.rollups.models import SettledUsage
 
 DELETE = "DELETE FROM {table} WHERE {grain} >= %s AND {grain} < %s"
@@ -36,6 +37,7 @@ def rebuild(period: Period) -> dict[str, int]:
             written[grain] = cursor.rowcount
             cursor.execute(DELETE.format(table=QUANTITY_TABLES[grain], grain=grain), bounds)
             cursor.execute(_insert_quantities(grain), bounds)
+        changed += rebuild_margins(period)
         SettledUsage.objects.filter(through__gt=period.start).delete()
     return {"hours": written["hour"], "changed": changed}
 

@@ -23,6 +23,8 @@ def every_page(world: World) -> list[str]:
         "workspaces_auditentry",
         "metering_languagemodel",
         "metering_priceversion",
+        "metering_priceimport",
+        "metering_providerprice",
         "metering_usageevent",
         "metering_batch",
         "metering_quarantinedevent",
@@ -35,6 +37,7 @@ def every_page(world: World) -> list[str]:
     ]
     added = ["workspaces_workspace", "workspaces_apikey", "workspaces_user", "workspaces_gateway"]
     added += ["metering_languagemodel", "metering_priceversion", "django_celery_beat_periodictask"]
+    added += ["metering_priceimport", "metering_providerprice"]
     event = UsageEvent.objects.get(workspace=world.acme, request_id="today-1")
     one = urlencode({"workspace": world.acme.pk, "at": event.occurred_at.isoformat(), "id": event.pk})
     rows = [

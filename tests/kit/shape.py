@@ -9,6 +9,7 @@ DISTRIBUTED = (
     "metering_dailyrollup",
     "metering_hourlyquantity",
     "metering_dailyquantity",
+    "metering_dailymargin",
     "metering_eventcorrection",
 )
 # Copied whole to every node; everything else stays on one.

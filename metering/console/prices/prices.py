@@ -10,8 +10,9 @@ from django.contrib import admin, messages
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import reverse
+from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
@@ -25,6 +26,7 @@ from metering.catalogue.models import PriceVersion
 from metering.catalogue.set_price import parse_open_rates, set_price
 from metering.catalogue.withdraw_price import withdraw_price
 from metering.components import COMPONENTS, NAMES, component_named, open_rates, own_rates
+from metering.console.prices.price_list import PRICE_LIST
 from metering.console.prices.rates import RATE_COLUMNS, rate_column_pairs, rate_field, with_rate_columns
 from metering.console.prices.rerating import rerating_link
 from metering.dollars import usd_component_rate
@@ -109,6 +111,13 @@ class PriceVersionAdmin(OperatorAdmin):
     )
     readonly_fields = tuple(name for row in fields for name in ([row] if isinstance(row, str) else row))
     actions_detail = ("succeed", "withdraw")
+
+    def get_urls(self) -> list[Any]:
+        page = self.admin_site.admin_view(self.price_list)
+        return [path("list/", page, name="metering_priceversion_list"), *super().get_urls()]
+
+    def price_list(self, request: HttpRequest) -> HttpResponseBase:
+        return PRICE_LIST.respond(request, self)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PriceVersion]:
         """With `is_corrected`, and `has_successor`: a later version is in force, or this one was corrected."""

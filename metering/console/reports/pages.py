@@ -11,13 +11,14 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
 from metering.console.reports.ageing import AGEING
+from metering.console.reports.margin import MARGIN
 from metering.console.reports.months import DEFERRED_REVENUE, REVENUE, TAX
 from metering.console.reports.parts import FinanceReport
 from metering.console.reports.statement import STATEMENT
 from metering.journal.models import JournalPosting
 from workspaces.console.kit.base import OperatorAdmin
 
-REPORTS: list[FinanceReport] = [STATEMENT, AGEING, DEFERRED_REVENUE, TAX, REVENUE]
+REPORTS: list[FinanceReport] = [STATEMENT, AGEING, DEFERRED_REVENUE, TAX, REVENUE, MARGIN]
 
 
 class ReportsAdmin(OperatorAdmin):

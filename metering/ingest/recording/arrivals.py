@@ -9,6 +9,7 @@ import msgspec
 from metering.ingest.directory import directory
 from metering.ingest.formats.events import Event
 from metering.ingest.models import EventStatus
+from metering.pricing.provider_costs import ProviderTable, route_of
 from metering.pricing.rates import RateTable, event_cost
 
 
@@ -28,6 +29,9 @@ class Arrival(msgspec.Struct, gc=False):
     provider_id: int
     price_id: int | None = None
     cost: int | None = None
+    # What the provider charges us, by which of its cards; None while that is unknown.
+    provider_price_id: int | None = None
+    provider_cost: int | None = None
 
 
 class BatchOrigin(NamedTuple):
@@ -71,6 +75,18 @@ def rate_arrival(arrival: Arrival, rates: RateTable) -> None:
     if found is not None:
         arrival.cost = event_cost(found, counts, event.others)
         arrival.price_id = None if arrival.cost is None else found.price_id
+
+
+def cost_arrival(arrival: Arrival, providers: ProviderTable) -> None:
+    """Gives the arrival what it costs us, if a card of its provider is in force at its time."""
+    event = arrival.event
+    if event.status >= EventStatus.FAILED:
+        return
+    route, input_tokens = route_of(event.detail), event.counts.input
+    found = providers.find(event.provider, route, arrival.model_id, event.service_tier, event.occurred_at, input_tokens)
+    cost = None if found is None else event_cost(found, event.counts, event.others)
+    if found is not None and cost is not None:
+        arrival.provider_price_id, arrival.provider_cost = found.price_id, cost
 
 
 def last_uses(recorded: Iterable[Arrival], now: datetime) -> dict[int, datetime]:

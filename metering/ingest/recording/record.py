@@ -10,7 +10,7 @@ from datetime import datetime
 from django.db import connection
 
 from metering.components import QUANTITIES, others_json
-from metering.ingest.recording.arrivals import Arrival, Outcome, rate_arrival
+from metering.ingest.recording.arrivals import Arrival, Outcome, cost_arrival, rate_arrival
 from metering.ingest.recording.claim import claim
 from metering.ingest.recording.months import require_months
 from metering.money import from_pico
@@ -30,6 +30,10 @@ WRITTEN_TYPES = (
     *("bool", "numeric", "text", "text", "int4", "jsonb"),
 )
 
+# Where providers have cards, what each event costs us stands beside its price.
+WRITE_WITH_COSTS = WRITE.replace(")", ", provider_price_id, provider_cost)", 1)
+TYPES_WITH_COSTS = (*WRITTEN_TYPES, "int4", "numeric")
+
 
 def record_events(arrivals: Sequence[Arrival], rates: RateTable, now: datetime) -> Outcome:
     """Counts each event once, and writes it with its price. Must be called inside a transaction. Raises MonthMissing."""
@@ -37,18 +41,30 @@ def record_events(arrivals: Sequence[Arrival], rates: RateTable, now: datetime) 
     claimed, duplicates, conflicts = claim(arrivals)
     for arrival in claimed:
         rate_arrival(arrival, rates)
-    write(claimed, now)
+    if rates.providers is not None:
+        for arrival in claimed:
+            cost_arrival(arrival, rates.providers)
+    write(claimed, now, with_provider_costs=rates.providers is not None)
     return Outcome(claimed, duplicates, conflicts)
 
 
-def write(arrivals: Sequence[Arrival], now: datetime) -> None:
-    """Copies rated arrivals into their partitions."""
+def write(arrivals: Sequence[Arrival], now: datetime, *, with_provider_costs: bool = False) -> None:
+    """Copies rated arrivals into their partitions. What nothing is known of costs nothing: its columns are left out."""
     if not arrivals:
         return
-    with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(WRITE) as copy:
-        copy.set_types(WRITTEN_TYPES)
+    copied = (
+        (WRITE_WITH_COSTS, TYPES_WITH_COSTS, _columns_with_costs) if with_provider_costs else (WRITE, WRITTEN_TYPES, _columns)
+    )
+    statement, types, columns = copied
+    with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(statement) as copy:
+        copy.set_types(types)
         for arrival in arrivals:
-            copy.write_row(_columns(arrival, now))
+            copy.write_row(columns(arrival, now))
+
+
+def _columns_with_costs(arrival: Arrival, now: datetime) -> tuple[object, ...]:
+    cost = None if arrival.provider_cost is None else from_pico(arrival.provider_cost)
+    return (*_columns(arrival, now), arrival.provider_price_id, cost)
 
 
 def _columns(arrival: Arrival, now: datetime) -> tuple[object, ...]:

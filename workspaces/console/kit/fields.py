@@ -13,6 +13,7 @@ from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminDecimalFieldWidget,
     UnfoldAdminEmailInputWidget,
+    UnfoldAdminFileFieldWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminSingleDateWidget,
@@ -81,6 +82,11 @@ def long_text(label: str, help_text: str = "", required: bool = True, **extra: A
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         **extra,
     )
+
+
+def file_field(label: str, help_text: str = "") -> forms.FileField:
+    """An upload. The page's form is sent in parts because of it."""
+    return forms.FileField(label=capfirst(label), help_text=help_text, required=False, widget=UnfoldAdminFileFieldWidget())
 
 
 class ModelNamesField(forms.CharField):

@@ -77,7 +77,8 @@ class FormPage:
 
     def respond(self, request: HttpRequest, admin: ModelAdmin, row: Model | None = None) -> HttpResponse:
         """Answers GET with the form, POST by acting."""
-        form = self.form_class(request.POST if request.method == "POST" else None, initial=self.initial)
+        sent = request.method == "POST"
+        form = self.form_class(request.POST if sent else None, request.FILES if sent else None, initial=self.initial)
         preview = None
         if request.method == "POST" and form.is_valid() and CHANGE not in request.POST:
             try:

@@ -1,0 +1,121 @@
+"""Keeps a file for a preview, and applies one: every model and version of it in one transaction, or none."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db import connection, transaction
+
+from metering.catalogue.imports.books import ListPrices, ProviderCosts
+from metering.catalogue.imports.models import PriceImport
+from metering.catalogue.imports.plan import Plan, detect_format, plan_import
+from metering.catalogue.models import LanguageModel
+from metering.catalogue.set_price import PRICES_LOCK
+from metering.errors import InvalidPrice, PriceImportChanged
+from workspaces import audit
+
+LARGEST_FILE = 20 * 1024 * 1024  # bytes; LiteLLM's map has 3 MB
+KEPT_UNAPPLIED = timedelta(days=1)
+
+
+def decoded(content: bytes) -> str:
+    """A file's text. Raises InvalidPrice."""
+    if len(content) > LARGEST_FILE:
+        raise InvalidPrice(f"The file is larger than {LARGEST_FILE // 1024**2} MB.", param="file")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InvalidPrice("The file is not text in UTF-8.", param="file") from None
+    if "\x00" in text:
+        raise InvalidPrice("The file is not text: it has a character of value 0.", param="file")
+    return text
+
+
+def new_import(
+    text: str,
+    *,
+    actor: str,
+    now: datetime,
+    name: str = "",
+    file_format: str = "",
+    markup: Decimal = Decimal(0),
+    only: str = "",
+    provider_cost: bool = False,
+    effective_from: datetime | None = None,
+) -> PriceImport:
+    """What is asked, not saved yet. Without a format the text says which it is. Raises InvalidPrice."""
+    if provider_cost and markup:
+        raise InvalidPrice("A markup is on what customers pay: what a provider charges is imported as it is.", param="markup")
+    return PriceImport(
+        actor=actor,
+        name=name[:200],
+        file_format=file_format or detect_format(text),
+        content=PriceImport.packed(text),
+        provider_cost=provider_cost,
+        markup=markup,
+        only=only.strip(),
+        effective_from=effective_from,
+        created_at=now,
+    )
+
+
+@transaction.atomic
+def preview_import(asked: PriceImport, now: datetime) -> Plan:
+    """What applying it would do; keeps it, to be applied as it was seen. Raises UnreadableFile."""
+    plan = plan_import(asked, now)
+    PriceImport.objects.filter(applied_at__isnull=True, created_at__lt=now - KEPT_UNAPPLIED).delete()
+    asked.digest = plan.digest()
+    asked.save()
+    return plan
+
+
+@transaction.atomic
+def apply_import(asked: PriceImport, now: datetime, seen: str = "") -> Plan:
+    """Sets what the import plans, now. Applied twice, it is applied once. `seen` is the digest of the plan that was looked at.
+
+    Raises UnreadableFile, and PriceImportChanged where that is no longer what would be done.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [PRICES_LOCK])
+    if asked.pk is not None:
+        seen = seen or asked.digest
+        asked.refresh_from_db(fields=["applied_at"])
+        if asked.applied_at is not None:
+            raise PriceImportChanged("This import is applied already.")
+    plan = plan_import(asked, now)
+    if seen not in ("", plan.digest()):
+        raise PriceImportChanged("Prices have changed since this preview was made: look at a new one.")
+    asked.digest, asked.applied_at, asked.counts = plan.digest(), now, plan.counts
+    asked.save()
+    _add(plan, asked, now)
+    audit.record(asked.actor, "prices.imported", asked.public_id, now=now, **asked.said_of() | plan.counts)
+    return plan
+
+
+def _add(plan: Plan, asked: PriceImport, now: datetime) -> None:
+    if not asked.provider_cost:
+        _make_models(plan)
+    book = ProviderCosts() if asked.provider_cost else ListPrices()
+    for change in plan.changes:
+        book.add(change.scope, change.rates, asked.effective_from or now, asked, now)
+
+
+def _make_models(plan: Plan) -> None:
+    """Those that are not in the catalogue, unlisted, with what the file says of them."""
+    missing = {change.scope.model for change in plan.changes}
+    missing -= set(LanguageModel.objects.filter(slug__in=missing).values_list("slug", flat=True))
+    LanguageModel.objects.bulk_create(
+        [
+            LanguageModel(
+                slug=slug,
+                name=page.name or slug[:200],
+                status=LanguageModel.Status.UNLISTED,
+                provider=page.provider,
+                endpoint_type=page.endpoint_type,
+                context_window=page.context_window,
+                max_output_tokens=page.max_output_tokens,
+            )
+            for slug in sorted(missing)
+            for page in [plan.entries[slug].page]
+        ],
+        ignore_conflicts=True,
+    )

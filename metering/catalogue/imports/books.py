@@ -1,0 +1,116 @@
+"""What imported prices are compared with and added to: our list prices, or what providers charge us.
+
+Both are versions of one shape in scopes; a book knows which scopes are in force, which an import set, and how one is set.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from django.db.models import QuerySet
+
+from metering.catalogue.imports.cards import Card, Entry, NotImported
+from metering.catalogue.imports.models import ImportedPrice, PriceImport
+from metering.catalogue.models import PriceVersion
+from metering.catalogue.providers.models import ProviderPrice
+from metering.catalogue.providers.set_provider_price import set_provider_price
+from metering.catalogue.set_price import DEFAULT_TIER, set_price
+from metering.catalogue.stated_rates import stated_rates
+
+
+class Scope(NamedTuple):
+    """What a version prices. `provider` and `route` are empty in the list."""
+
+    model: str
+    service_tier: str = DEFAULT_TIER
+    above_input_tokens: int = 0
+    provider: str = ""
+    route: str = ""
+
+    @property
+    def part(self) -> tuple[str, str, str, str]:
+        """Its model, tier, provider and route: what its thresholds divide."""
+        return self.model, self.service_tier, self.provider, self.route
+
+
+class InForce(NamedTuple):
+    """The version of a scope that holds at the import's beginning."""
+
+    rates: Mapping[str, Decimal]
+    effective_from: datetime
+    imported: bool
+
+
+class ListPrices:
+    """What every workspace pays that has no price of its own."""
+
+    def scope(self, entry: Entry, card: Card) -> Scope:
+        if entry.route:
+            raise NotImported("It names a route: what customers pay is the same by every route.")
+        return Scope(entry.model, card.service_tier, card.above_input_tokens)
+
+    def in_force(self, at: datetime, file_format: str) -> dict[Scope, InForce]:
+        """Versions by scope; those that are `imported` came from a file of this format."""
+        versions = PriceVersion.objects.filter(workspace__isnull=True).in_force(at).select_related("model")
+        imported = set(_of_format(file_format).values_list("price_id", flat=True))
+        return {
+            Scope(each.model.slug, each.service_tier, each.above_input_tokens): InForce(
+                stated_rates(each), each.effective_from, each.pk in imported
+            )
+            for each in versions
+        }
+
+    def add(self, scope: Scope, rates: Mapping[str, Any], beginning: datetime, of: PriceImport, now: datetime) -> None:
+        version = set_price(
+            scope.model,
+            **rates,
+            service_tier=scope.service_tier,
+            above_input_tokens=scope.above_input_tokens,
+            effective_from=beginning,
+            correct=True,  # a tier that follows the default one by a factor has just got a version
+            actor=of.actor,
+            now=now,
+        )
+        ImportedPrice.objects.create(of=of, price=version)
+
+
+class ProviderCosts:
+    """What providers charge us. A model of a file is the one that events name: without the provider before it."""
+
+    def scope(self, entry: Entry, card: Card) -> Scope:
+        provider = entry.page.provider
+        if not provider:
+            raise NotImported("The file does not say which provider it is from.")
+        return Scope(
+            entry.model.removeprefix(f"{provider}/"), card.service_tier, card.above_input_tokens, provider, entry.route
+        )
+
+    def in_force(self, at: datetime, file_format: str) -> dict[Scope, InForce]:
+        """Versions by scope; those that are `imported` came from a file of this format."""
+        versions = ProviderPrice.objects.in_force(at).select_related("model")
+        imported = set(_of_format(file_format).values_list("provider_price_id", flat=True))
+        return {
+            Scope(each.model.slug, each.service_tier, each.above_input_tokens, each.provider, each.route): InForce(
+                stated_rates(each), each.effective_from, each.pk in imported
+            )
+            for each in versions
+        }
+
+    def add(self, scope: Scope, rates: Mapping[str, Any], beginning: datetime, of: PriceImport, now: datetime) -> None:
+        version = set_provider_price(
+            scope.provider,
+            scope.model,
+            **rates,
+            route=scope.route,
+            service_tier=scope.service_tier,
+            above_input_tokens=scope.above_input_tokens,
+            effective_from=beginning,
+            actor=of.actor,
+            now=now,
+        )
+        ImportedPrice.objects.create(of=of, provider_price=version)
+
+
+def _of_format(file_format: str) -> QuerySet[ImportedPrice]:
+    return ImportedPrice.objects.filter(of__file_format=file_format)

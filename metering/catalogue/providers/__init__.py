@@ -1,0 +1,1 @@
+"""What providers charge us: its table, and how a card is set."""
