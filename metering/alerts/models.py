@@ -38,6 +38,8 @@ class AlertSettings(models.Model):
     spike_factor = models.DecimalField(max_digits=7, decimal_places=2, default=USUAL_SPIKE_FACTOR)
     spike_least = usd_cents(default=USUAL_SPIKE_LEAST)
     spike_freezes = models.BooleanField(default=False)
+    # A mail before a price changes that concerns it. Pages and notifications say so in any case.
+    price_changes = models.BooleanField(default=False)
 
     class Meta:
         constraints = [

@@ -17,7 +17,7 @@ from workspaces.models import APIKey, User, Workspace
 MOST_LEVELS = 10
 LARGEST_AMOUNT = Decimal("1000000000.00")
 LEAST_FACTOR, LARGEST_FACTOR = Decimal("1.10"), Decimal("10000.00")
-CHANGEABLE = ("on_leaked_key", "balance_levels", "spike_factor", "spike_least", "spike_freezes")
+CHANGEABLE = ("on_leaked_key", "balance_levels", "spike_factor", "spike_least", "spike_freezes", "price_changes")
 
 
 def alert_settings_of(workspace: Workspace) -> AlertSettings:
@@ -86,6 +86,7 @@ def alert_settings_json(settings: AlertSettings) -> dict[str, Any]:
         "spike_factor": cents_text(settings.spike_factor),
         "spike_least": cents_text(settings.spike_least),
         "spike_freezes": settings.spike_freezes,
+        "price_changes": settings.price_changes,
     }
 
 
@@ -98,4 +99,5 @@ def described_alerts(settings: AlertSettings) -> dict[str, str]:
         "spike_factor": cents_text(settings.spike_factor),
         "spike_least": cents_text(settings.spike_least),
         "spike_freezes": "yes" if settings.spike_freezes else "no",
+        "price_changes": "yes" if settings.price_changes else "no",
     }

@@ -13,6 +13,7 @@ LEVELS = "USD: an alert is sent when a prepaid balance falls to one of them, onc
 FACTOR = "An hour of a key is a spike above so many times its usual hour."
 LEAST = "USD: an hour that costs less is no spike."
 FREEZES = "Whether a spike freezes the key."
+PRICES = "Whether a mail is sent before a price changes that concerns the workspace."
 
 
 def _amount(**extra: Any) -> serializers.DecimalField:
@@ -34,6 +35,7 @@ class AlertSettingsChanges(StrictBody):
     )
     spike_least = _amount(required=False, help_text=LEAST)
     spike_freezes = serializers.BooleanField(required=False, help_text=FREEZES)
+    price_changes = serializers.BooleanField(required=False, help_text=PRICES)
 
 
 class AlertSettingsSerializer(serializers.Serializer[Any]):
@@ -44,3 +46,4 @@ class AlertSettingsSerializer(serializers.Serializer[Any]):
     spike_factor = serializers.CharField(help_text=FACTOR)
     spike_least = serializers.CharField(help_text=LEAST)
     spike_freezes = serializers.BooleanField(help_text=FREEZES)
+    price_changes = serializers.BooleanField(help_text=PRICES)

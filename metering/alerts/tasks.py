@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from metering.alerts.crossings import send_crossings
 from metering.alerts.forecast import alert_to_forecasts
+from metering.alerts.price_changes import announce_price_changes
 from metering.alerts.spikes import alert_to_spikes
 from metering.alerts.unaccounted import report_unaccounted
 from metering.jobs.declare import job
@@ -29,6 +30,12 @@ def detect_spikes(run: Run) -> dict[str, Any]:
 def forecast_budgets(run: Run) -> dict[str, Any]:
     """Alerts to budgets that are used up before their window ends."""
     return alert_to_forecasts(timezone.now())
+
+
+@job("metering.announce_prices")
+def announce_prices(run: Run) -> dict[str, Any]:
+    """Tells workspaces of prices that change within a month."""
+    return announce_price_changes(timezone.now())
 
 
 @job("metering.report_unaccounted")

@@ -35,6 +35,7 @@ TIMETABLE = (
     Job("metering.collect_invoices", "Collect invoices", 900),
     Job("metering.dun_invoices", "Retry declined invoices and remind", 900),
     Job("metering.forecast_budgets", "Look for budgets that will not last", 3600),
+    Job("metering.announce_prices", "Announce prices that change", 3600),
     Job("metering.tidy_holds", "Sum up holds that ended", 3600),
     Job("metering.tidy_webhooks", "Drop old deliveries of webhooks", 3600),
     Job("metering.tend_inbox", "Create and drop the inbox's days", 3600),

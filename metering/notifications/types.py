@@ -13,6 +13,7 @@ NOTIFICATION_TYPES = {
     "key.leaked": "A key was found in a public place.",
     "key.frozen": "A key was frozen: it is refused until a person lets it work again.",
     "usage.unaccounted": "Requests were allowed whose usage was never reported.",
+    "price.changing": "A price that concerns the workspace changes within a month.",
     "invoice.finalized": "An invoice got its number and is to be paid.",
     "invoice.paid": "An invoice is paid in full.",
     "invoice.past_due": "An invoice was not paid in time, and no attempt to collect it is left.",

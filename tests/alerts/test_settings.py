@@ -27,6 +27,7 @@ USUAL = {
     "spike_factor": "10.00",
     "spike_least": "10.00",
     "spike_freezes": False,
+    "price_changes": False,
 }
 CHOSEN = {
     "on_leaked_key": "freeze",
@@ -34,6 +35,7 @@ CHOSEN = {
     "spike_factor": "4",
     "spike_least": "2.50",
     "spike_freezes": True,
+    "price_changes": True,
 }
 KEPT = {
     "object": "alert_settings",
@@ -42,6 +44,7 @@ KEPT = {
     "spike_factor": "4.00",
     "spike_least": "2.50",
     "spike_freezes": True,
+    "price_changes": True,
 }
 
 
@@ -63,6 +66,7 @@ def test_they_are_read_and_changed(acme: Tenant, rival: Tenant) -> None:
             "spike_factor": "10.00 → 4.00",
             "spike_least": "10.00 → 2.50",
             "spike_freezes": "no → yes",
+            "price_changes": "no → yes",
         },
         {"balance_levels": "50.00, 10.00, 0.00 → none"},
     ]
@@ -109,12 +113,22 @@ def test_the_command_changes_what_it_names(acme: Tenant) -> None:
     name = acme.workspace.public_id
     assert command(name) == USUAL | {"workspace_id": name}
     levels = ("--balance-level", "50", "--balance-level", "10", "--balance-level", "0")
-    rest = ("--on-leaked-key", "freeze", "--spike-factor", "4", "--spike-least", "2.50", "--spike-freezes")
+    rest = (
+        "--on-leaked-key",
+        "freeze",
+        "--spike-factor",
+        "4",
+        "--spike-least",
+        "2.50",
+        "--spike-freezes",
+        "--mail-price-changes",
+    )
     assert command(name, *levels, *rest) == KEPT | {"workspace_id": name}
-    assert command(name, "--no-balance-levels", "--spike-alerts-only") == KEPT | {
+    assert command(name, "--no-balance-levels", "--spike-alerts-only", "--no-mail-of-price-changes") == KEPT | {
         "workspace_id": name,
         "balance_levels": [],
         "spike_freezes": False,
+        "price_changes": False,
     }
     for wrong in (("--spike-factor", "many"), ("--balance-level", "ten"), ("--spike-factor", "0.5")):
         with pytest.raises(CommandError):

@@ -36,11 +36,14 @@ class Command(JsonCommand):
         freezes = parser.add_mutually_exclusive_group()
         freezes.add_argument("--spike-freezes", action="store_const", const=True, help="a spike freezes the key")
         freezes.add_argument("--spike-alerts-only", action="store_const", const=False, dest="spike_freezes")
+        prices = parser.add_mutually_exclusive_group()
+        prices.add_argument("--mail-price-changes", action="store_const", const=True, dest="price_changes")
+        prices.add_argument("--no-mail-of-price-changes", action="store_const", const=False, dest="price_changes")
 
     def act(self, **options: Any) -> dict[str, Any]:
         workspace = workspace_named(options["workspace"])
         changes: dict[str, Any] = {}
-        for name in ("on_leaked_key", "spike_freezes"):
+        for name in ("on_leaked_key", "spike_freezes", "price_changes"):
             if options[name] is not None:
                 changes[name] = options[name]
         if options["spike_factor"] is not None:

@@ -48,6 +48,15 @@ def budget_forecast(about: dict[str, str]) -> Mail:
     )
 
 
+def price_changing(about: dict[str, str]) -> Mail:
+    models = "A model that you use costs" if about["models"] == "1" else f"{about['models']} models that you use cost"
+    sentences = [f"{models} something else from {about['effective_from']} on."]
+    if about["more"]:
+        sentences.append(f"{about['more']} more rates change then: the pages of the models show all of them.")
+    facts = [(name, change) for name, _, change in (line.partition("|") for line in about["lines"].split("\n"))]
+    return Mail(f"Prices change on {about['effective_from'][:10]}", sentences, facts, "/models", "See the prices")
+
+
 def _budget_facts(about: dict[str, str]) -> Facts:
     covered = [(about["scope"].capitalize(), about["scope_value"])] if about["scope_value"] else []
     return [
@@ -132,4 +141,7 @@ def _found(about: dict[str, str]) -> Facts:
     return [("Found at", about["url"])] if about["url"] else []
 
 
-ALL = (budget_threshold, budget_forecast, balance_low, key_spend_spike, key_leaked, gateway_leaked, usage_unaccounted)
+ALL = (
+    *(budget_threshold, budget_forecast, balance_low, key_spend_spike, key_leaked, gateway_leaked, usage_unaccounted),
+    price_changing,
+)

@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404, render
 from django.template.loader import render_to_string
 from django.utils import timezone
 
+from metering.catalogue.coming_prices import ComingPrice, coming_for
 from metering.catalogue.models import LanguageModel, PriceVersion
 from metering.catalogue.price_list import prices_in_force
 from metering.catalogue.reference import RESPONSE_SHAPE, example_payload, request_fields
@@ -24,6 +25,7 @@ class Listing:
 
     model: LanguageModel
     prices: list[PriceVersion]
+    coming: list[ComingPrice]
 
     @property
     def first(self) -> PriceVersion | None:
@@ -38,8 +40,9 @@ def public_models() -> QuerySet[LanguageModel]:
 def listings(workspace: Workspace | None) -> list[Listing]:
     """Every listed model by name, priced as of now."""
     models = sorted(public_models(), key=lambda model: (model.name or model.slug).lower())
-    prices = prices_in_force(models, timezone.now(), workspace)
-    return [Listing(model, prices[model.pk]) for model in models]
+    now = timezone.now()
+    prices, coming = prices_in_force(models, now, workspace), coming_for(models, now, workspace)
+    return [Listing(model, prices[model.pk], coming[model.pk]) for model in models]
 
 
 @strangers_may_keep
@@ -51,11 +54,13 @@ def model_list(request: HttpRequest) -> HttpResponse:
 def model_page(request: HttpRequest, slug: str) -> HttpResponse:
     """One model; with `?format=md` the same as Markdown."""
     model = get_object_or_404(public_models(), slug=slug)
-    prices = prices_in_force([model], timezone.now(), _workspace(request))[model.pk]
+    now, workspace = timezone.now(), _workspace(request)
+    prices = prices_in_force([model], now, workspace)[model.pk]
     payload, response, code = json_text(example_payload(model)), json_text(RESPONSE_SHAPE), examples(model)
     context = {
         "model": model,
         "prices": prices,
+        "coming": coming_for([model], now, workspace)[model.pk],
         "endpoint": endpoint(),
         "fields": request_fields(model),
         "payload": payload,

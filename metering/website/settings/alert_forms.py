@@ -29,6 +29,7 @@ class AlertsForm(RefusableForm):
     )
     spike_least = forms.DecimalField(max_digits=20, decimal_places=2, label="Spike: at least, in USD an hour")
     spike_freezes = forms.BooleanField(required=False, label="Freeze a key that spikes")
+    price_changes = forms.BooleanField(required=False, label="Mail us before a price changes that we pay")
     balance_levels = forms.CharField(
         required=False,
         max_length=200,
@@ -38,7 +39,7 @@ class AlertsForm(RefusableForm):
 
     @classmethod
     def of(cls, settings: AlertSettings, sent: Any = None) -> "AlertsForm":
-        names = ("on_leaked_key", "spike_factor", "spike_least", "spike_freezes")
+        names = ("on_leaked_key", "spike_factor", "spike_least", "spike_freezes", "price_changes")
         levels = ", ".join(cents_text(level) for level in settings.balance_levels)
         return cls(sent, initial={name: getattr(settings, name) for name in names} | {"balance_levels": levels})
 

@@ -211,6 +211,7 @@ def test_every_kind_has_its_text() -> None:
         "key_leaked",
         "gateway_leaked",
         "usage_unaccounted",
+        "price_changing",
     }
 
 

@@ -1,0 +1,90 @@
+"""Prices that are set and have not begun: what changes, for whom, and when."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db.models import Q
+
+from metering.catalogue.models import LanguageModel, PriceVersion
+from metering.catalogue.stated_rates import stated_rates
+from metering.components import Component, component_named, sorted_components
+from workspaces.models import Workspace
+
+Step = tuple[Component, Decimal | None, Decimal | None]  # its rate before and after
+
+
+@dataclass(frozen=True, slots=True)
+class ComingPrice:
+    """A version to come and the one that it succeeds; `before` is None where nothing holds until then."""
+
+    version: PriceVersion
+    before: PriceVersion | None
+
+    @property
+    def steps(self) -> list[Step]:
+        """Of each component whose rate is another then."""
+        old = {} if self.before is None else stated_rates(self.before)
+        new = stated_rates(self.version)
+        names = [name for name in sorted_components({*old, *new}) if old.get(name) != new.get(name)]
+        return [(component_named(name), old.get(name), new.get(name)) for name in names]
+
+
+def coming_prices(now: datetime, until: datetime | None = None, models: Collection[int] | None = None) -> list[ComingPrice]:
+    """Every version that begins after `now`, at `until` at the latest, the earliest first; without those that change nothing.
+
+    Of the list and of workspaces. One that was corrected before it began is left out.
+    """
+    chosen = Q() if models is None else Q(model_id__in=models)
+    versions = PriceVersion.objects.filter(chosen)
+    to_come = versions.filter(effective_from__gt=now).select_related("model", "workspace").order_by("effective_from", "id")
+    if until is not None:
+        to_come = to_come.filter(effective_from__lte=until)
+    standing = {_scope(each): each for each in versions.in_force(now)} if to_come.exists() else {}
+    found: list[ComingPrice] = []
+    for version in _last_revisions(to_come):
+        coming = ComingPrice(version, standing.get(_scope(version)))
+        standing[_scope(version)] = version
+        if coming.steps:
+            found.append(coming)
+    return found
+
+
+def coming_for(models: Iterable[LanguageModel], now: datetime, workspace: Workspace | None) -> dict[int, list[ComingPrice]]:
+    """By model (an alias has its model's), as a customer of this workspace sees it: its own prices come before the list's."""
+    rated_as = {model.pk: model.alias_of_id or model.pk for model in models}
+    mine = None if workspace is None else workspace.pk
+    by_model: dict[int, list[ComingPrice]] = {}
+    for coming in coming_prices(now, models=set(rated_as.values())):
+        if coming.version.workspace_id in (None, mine) and not _own_price_stays(coming.version, workspace, now):
+            by_model.setdefault(coming.version.model_id, []).append(coming)
+    return {pk: by_model.get(rated, []) for pk, rated in rated_as.items()}
+
+
+def _own_price_stays(version: PriceVersion, workspace: Workspace | None, now: datetime) -> bool:
+    """Whether the list's new price does not reach this workspace, which has a price of its own there."""
+    if workspace is None or version.workspace_id is not None:
+        return False
+    own = PriceVersion.objects.filter(
+        model=version.model_id,
+        service_tier=version.service_tier,
+        workspace=workspace,
+        above_input_tokens__lte=version.above_input_tokens,
+        effective_from__lte=max(now, version.effective_from),
+    )
+    return own.exists()
+
+
+def _last_revisions(versions: Iterable[PriceVersion]) -> list[PriceVersion]:
+    """Of several with one beginning the one that corrected the others, in the order of their beginning."""
+    last: dict[tuple[object, ...], PriceVersion] = {}
+    for version in versions:
+        key = (*_scope(version), version.effective_from)
+        if key not in last or last[key].revision < version.revision:
+            last[key] = version
+    return list(last.values())
+
+
+def _scope(version: PriceVersion) -> tuple[object, ...]:
+    return version.model_id, version.service_tier, version.workspace_id, version.above_input_tokens

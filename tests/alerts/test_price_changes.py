@@ -1,0 +1,129 @@
+"""Workspaces hear of prices that change before they do, once each, and by mail if they wish."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from metering.alerts.preferences import change_alert_settings
+from metering.alerts.price_changes import announce_price_changes
+from metering.catalogue.coming_prices import coming_for
+from metering.catalogue.models import LanguageModel, PriceVersion
+from metering.catalogue.set_price import set_price
+from metering.notifications.models import Notification
+from metering.payments.mails.models import Notice
+from metering.payments.mails.texts import build_mail
+from tests.kit.factories import NOW, an_event, make_gateway, make_key, make_price, make_workspace, send
+from workspaces.models import Workspace
+
+pytestmark = pytest.mark.django_db
+
+BEGINS = NOW + timedelta(days=10)
+
+
+def user_of_the_model(name: str = "Acme") -> Workspace:
+    workspace = make_workspace(name)
+    send(make_gateway(f"of {name}"), [an_event(make_key(workspace))])
+    return workspace
+
+
+def dearer(**extra: Any) -> PriceVersion:
+    rates = {"input": Decimal("1.8"), "cached_input": Decimal("0.375"), "output": Decimal(6)}
+    return set_price("codex-mini", **{**rates, "actor": "test", "now": NOW, "effective_from": BEGINS, **extra})
+
+
+def wish(workspace: Workspace) -> None:
+    change_alert_settings(workspace, {"price_changes": True}, "test", NOW)
+
+
+def test_a_price_that_changes_is_announced_once_and_mailed_to_who_wishes_so() -> None:
+    make_price()
+    told, mailed = user_of_the_model("Told"), user_of_the_model("Mailed")
+    make_workspace("Uses nothing")
+    wish(mailed)
+    version = dearer()
+    assert announce_price_changes(NOW) == {"coming": 1, "announced": 2}
+    assert announce_price_changes(NOW + timedelta(hours=1)) == {"coming": 1, "announced": 0}
+    assert set(Notification.objects.values_list("workspace", "type")) == {
+        (told.pk, "price.changing"),
+        (mailed.pk, "price.changing"),
+    }
+    notice = Notice.objects.get(kind="price_changing")
+    assert notice.workspace == mailed
+    mail = build_mail(notice.kind, notice.context)
+    assert mail.subject == "Prices change on 2026-10-25"
+    assert mail.facts == [("codex-mini, input", "1.500000 → 1.800000 USD for 1M tokens")]
+    assert version.public_id in notice.key
+
+
+def test_what_is_set_later_for_the_same_day_is_a_mail_of_its_own_and_repeats_nothing() -> None:
+    make_price()
+    make_price("grok-3")
+    workspace = user_of_the_model()
+    send(make_gateway("2"), [an_event(make_key(workspace), request_id="2", model="grok-3")])
+    wish(workspace)
+    dearer()
+    announce_price_changes(NOW)
+    set_price("grok-3", input=Decimal(2), output=Decimal(6), actor="test", now=NOW, effective_from=BEGINS)
+    assert announce_price_changes(NOW) == {"coming": 2, "announced": 1}
+    lines = [each.context["lines"] for each in Notice.objects.filter(kind="price_changing").order_by("id")]
+    assert lines[0].startswith("codex-mini, input|")
+    assert lines[1].startswith("grok-3, input|")
+
+
+def test_nobody_hears_of_what_is_far_off_or_does_not_concern_them() -> None:
+    make_price()
+    workspace = user_of_the_model()
+    dearer(effective_from=NOW + timedelta(days=31))
+    assert announce_price_changes(NOW) == {"coming": 0, "announced": 0}
+    make_price(input="1", workspace=workspace)
+    assert announce_price_changes(NOW + timedelta(days=2)) == {"coming": 1, "announced": 0}
+
+
+def test_a_price_of_ones_own_concerns_that_workspace_alone() -> None:
+    make_price()
+    workspace, _other = user_of_the_model("Mine"), user_of_the_model("Other")
+    dearer(workspace=workspace)
+    assert announce_price_changes(NOW) == {"coming": 1, "announced": 1}
+    assert Notification.objects.get().workspace == workspace
+
+
+def test_of_a_version_that_was_corrected_before_it_began_the_correction_is_told() -> None:
+    make_price()
+    user_of_the_model()
+    dearer()
+    right = dearer(input=Decimal("1.6"), correct=True)
+    same = set_price(
+        "codex-mini",
+        input=Decimal("1.6"),
+        cached_input=Decimal("0.375"),
+        output=Decimal(6),
+        effective_from=BEGINS + timedelta(days=1),
+        actor="test",
+        now=NOW,
+    )
+    assert announce_price_changes(NOW) == {"coming": 1, "announced": 1}
+    assert Notification.objects.get().data["price_id"] == right.public_id != same.public_id
+
+
+def test_the_models_pages_say_what_a_model_will_cost_and_from_when(client: Client) -> None:
+    make_price()
+    LanguageModel.objects.update(status="listed")
+    dearer()
+    page = " ".join(client.get("/models/codex-mini").content.decode().split())
+    assert "From 25 October 2026, 12:00 UTC" in page
+    assert "Input per 1M tokens: $1.80 instead of $1.50." in page
+    assert "New price from" in client.get("/models").content.decode()
+    assert "From 2026-10-25 12:00 UTC (default" in client.get("/models/codex-mini?format=md").content.decode()
+
+
+def test_a_workspace_with_its_own_price_is_shown_its_own_change_and_not_the_lists() -> None:
+    model = make_price().model
+    workspace = make_workspace()
+    make_price(input="1", workspace=workspace)
+    dearer()
+    mine = dearer(workspace=workspace, input=Decimal("1.1"), effective_from=BEGINS + timedelta(days=1))
+    assert [each.version for each in coming_for([model], NOW, workspace)[model.pk]] == [mine]
+    assert len(coming_for([model], NOW, None)[model.pk]) == 1
