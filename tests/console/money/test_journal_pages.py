@@ -3,7 +3,9 @@
 import re
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from metering.console.money import journal
@@ -44,6 +46,12 @@ def test_the_trial_balance_has_every_account_on_its_side(console: Client, paid: 
         ["Revenue: usage", "USD", "", "150.00"],
     ]
     assert rows(console, f"{TRIAL_BALANCE}?at=2026-10-01") == []
+
+
+def test_as_everything_stands_now_no_posting_is_read(console: Client, paid: Invoice) -> None:
+    with CaptureQueriesContext(connection) as asked:
+        assert len(rows(console, TRIAL_BALANCE)) == 3
+    assert [each["sql"] for each in asked.captured_queries if "metering_journalposting" in each["sql"]] == []
 
 
 def test_what_is_no_day_is_said_to_be_none(console: Client, paid: Invoice) -> None:
