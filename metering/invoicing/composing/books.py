@@ -6,11 +6,11 @@ billed again. Its other lines, corrections of earlier months, go to whichever in
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from metering.catalogue.models import LanguageModel, PriceVersion
 from metering.credits.ledger import Remaining
@@ -27,6 +27,32 @@ from workspaces.models import Workspace
 
 BILLS_TOKENS = (InvoiceLine.Kind.USAGE, InvoiceLine.Kind.ADJUSTMENT)
 NOTHING = Decimal(0)
+# What is billed whatever its price: model, tier and component; of a fee its id.
+ItemKey = tuple[int, str, str]
+
+
+def item_of(key: LineKey) -> ItemKey:
+    return key.model_id, key.service_tier, key.component if key.model_id else key.price
+
+
+class SettledItem(NamedTuple):
+    """A correction that counts as billed: tokens and exact USD, below zero where something was given back."""
+
+    key: LineKey
+    kind: str
+    quantity: int
+    amount_exact: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class CreditedMonth:
+    """What a credit note gave back of lines of one month: `left` of it, whole cents before tax, settled no correction yet."""
+
+    note_id: int
+    invoice_id: int
+    month: datetime
+    items: frozenset[ItemKey]
+    left: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +94,15 @@ class Billed:
             charge = (key.month, kind, key.price)
             self.charges[charge] = WIDE.add(self.charges.get(charge, NOTHING), amount)
 
+    def plus(self, items: Iterable[SettledItem], invoice: int) -> "Billed":
+        """With these as well, as if the invoice billed them."""
+        found = Billed(dict(self.tokens), dict(self.charges), defaultdict(set))
+        for month, ids in self.invoices.items():
+            found.invoices[month] |= ids
+        for item in items:
+            found.add(item.key, item.kind, item.quantity, item.amount_exact, invoice)
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class Books:
@@ -88,6 +123,8 @@ class Books:
     waiting: Billed
     # By invoices that stand, less what credit notes gave back.
     charged: ChargedTaxes
+    # Oldest first.
+    credited: Sequence[CreditedMonth]
     credit: Sequence[Remaining]
     prices: Mapping[str, PriceVersion]
     models: Mapping[int, LanguageModel]

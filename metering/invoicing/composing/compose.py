@@ -12,6 +12,7 @@ from metering.credits.ledger import AFTER_TAX, BEFORE_TAX, Remaining, Use, drawn
 from metering.invoicing.composing.adjustments import not_yet_billed
 from metering.invoicing.composing.books import BILLS_TOKENS, Books
 from metering.invoicing.composing.credit_uses import draw_by_month, pays_for
+from metering.invoicing.composing.credited import Settlement, settle_credited
 from metering.invoicing.composing.discounts_and_minimums import Agreed, agreed_json, discount_and_minimum_lines
 from metering.invoicing.composing.fee_lines import fee_lines
 from metering.invoicing.composing.lines import DraftLine, draft_lines
@@ -45,6 +46,8 @@ class InvoicePreview:
     # The terms of each month it bills, as the invoice keeps them.
     agreed: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
+    # Corrections that it leaves out because credit notes gave them back.
+    settlements: Sequence[Settlement] = ()
 
     @property
     def promotional(self) -> Decimal:
@@ -133,6 +136,7 @@ def credit_after_drafts(books: Books, period: Period) -> Sequence[Remaining]:
 
 
 def composed(books: Books, period: Period, since: datetime | None, credit: Sequence[Remaining]) -> InvoicePreview:
+    books, settlements = (books, []) if books.workspace.sandbox else settle_credited(books, period, since)
     lines, agreed, carried = ([], {}, []) if books.workspace.sandbox else lines_and_terms(books, period, since)
     subtotal_exact = Decimal(0)
     for line in lines:
@@ -160,6 +164,7 @@ def composed(books: Books, period: Period, since: datetime | None, credit: Seque
         taxes=taxes,
         agreed=agreed_json(billed, month_taxes),
         notes=notes,
+        settlements=settlements,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 
 from metering.credits.ledger import LEFT, remaining_from
-from metering.invoicing.composing.books import Billed, BookedInvoice, Books, waiting_invoices
+from metering.invoicing.composing.books import Billed, BookedInvoice, Books, CreditedMonth, ItemKey, item_of, waiting_invoices
 from metering.invoicing.composing.charged_taxes import ChargedTaxes
 from metering.invoicing.composing.lines import LineKey, Quantities, prices_and_models_of, used_by_workspace
 from metering.invoicing.composing.taxes import TaxShare
@@ -29,6 +29,7 @@ from metering.invoicing.terms.in_force import (
     terms_from,
 )
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms
+from metering.money import round_to_cents
 from metering.rows import fetch_together
 from workspaces.models import Workspace
 
@@ -99,11 +100,12 @@ def books_on(
     workspaces, terms = basis.workspaces, basis.terms
     waiting = [each.id for of_one in basis.invoices.values() for each in waiting_invoices(of_one)]
     asked = {"workspaces": list(basis.invoices), "start": start, "end": end, "waiting": waiting}
-    found = fetch_together([BILLED, SETTLED, AGREED, NOTES, CREDITED, LEFT], asked)
-    billing, settled, agreed, notes, credited, left = found
+    found = fetch_together([BILLED, SETTLED, AGREED, NOTES, CREDITED, LEFT, CREDITED_LINES, SETTLED_BY_NOTES], asked)
+    billing, settled, agreed, notes, credited, left, credited_lines, settled_by_notes = found
     billed = billed_from([*billing, *settled], basis.invoices, set(waiting))
     invoices = with_terms(basis.invoices, agreed)
     charged, credit = charged_taxes(invoices, notes, credited), remaining_from(left, workspaces)
+    months = credited_months(credited_lines, settled_by_notes, workspaces)
     keys = {key for pk in invoices for key in (*quantities[pk], *billed[pk][0].tokens, *billed[pk][1].tokens)}
     prices, models = prices_and_models_of(keys)
     return {
@@ -121,6 +123,7 @@ def books_on(
             billed=billed[each.pk][0],
             waiting=billed[each.pk][1],
             charged=charged[each.pk],
+            credited=months[each.pk],
             credit=credit[each.pk],
             prices=prices,
             models=models,
@@ -164,6 +167,24 @@ def billed_from(
     for owner, invoice, kind, month, model, tier, price, component, tokens, amount in rows:
         key = LineKey(month, model or 0, tier, price, component)
         found[owner][invoice in waiting].add(key, kind, int(tokens), amount, invoice)
+    return found
+
+
+def credited_months(
+    rows: Iterable[Sequence[Any]], settled: Iterable[Sequence[Any]], workspaces: Sequence[Workspace]
+) -> dict[int, list[CreditedMonth]]:
+    """What credit notes gave back of months beyond the corrections that they settled, by workspace, oldest first."""
+    found: dict[int, list[CreditedMonth]] = {each.pk: [] for each in workspaces}
+    before = {(note, month): round_to_cents(-exact) for note, month, exact in settled}
+    amounts: dict[tuple[int, int, int, datetime], Decimal] = defaultdict(Decimal)
+    items: dict[tuple[int, int, int, datetime], set[ItemKey]] = defaultdict(set)
+    for owner, note, invoice, month, model, tier, price, component, amount in rows:
+        amounts[owner, note, invoice, month] += amount
+        items[owner, note, invoice, month].add(item_of(LineKey(month, model or 0, tier, price, component)))
+    for (owner, note, invoice, month), amount in amounts.items():
+        left = amount - before.get((note, month), NOTHING)
+        if left > 0:
+            found[owner].append(CreditedMonth(note, invoice, month, frozenset(items[owner, note, invoice, month]), left))
     return found
 
 
@@ -223,4 +244,19 @@ CREDITED = f"""
 SELECT credit_note_id, line.period_start, sum(credited.amount)
 FROM metering_creditnoteline credited JOIN metering_invoiceline line ON line.id = invoice_line_id
 JOIN metering_invoice invoice ON invoice.id = line.invoice_id WHERE {OF_THESE} GROUP BY 1, 2
+"""  # noqa: S608 - constants
+# By line, for what corrects it later; manual lines are corrected by nothing.
+CREDITED_LINES = f"""
+SELECT invoice.workspace_id, credit_note_id, invoice.id, line.period_start, language_model_id, service_tier, price, component,
+       credited.amount
+FROM metering_creditnoteline credited JOIN metering_invoiceline line ON line.id = invoice_line_id
+JOIN metering_invoice invoice ON invoice.id = line.invoice_id
+WHERE {OF_THESE} AND line.kind <> 'manual' AND line.period_start < %(end)s
+  AND (%(start)s::timestamptz IS NULL OR line.period_start >= %(start)s)
+ORDER BY credit_note_id
+"""  # noqa: S608 - constants
+SETTLED_BY_NOTES = f"""
+SELECT credit_note_id, month, sum(amount_exact)
+FROM metering_settledadjustment JOIN metering_creditnote note ON note.id = credit_note_id
+JOIN metering_invoice invoice ON invoice.id = invoice_id WHERE {OF_THESE} GROUP BY 1, 2
 """  # noqa: S608 - constants

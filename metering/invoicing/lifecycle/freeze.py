@@ -12,6 +12,7 @@ from metering.credits import ledger
 from metering.errors import InvoiceNotDraft
 from metering.invoicing.booked import invoice_finalized
 from metering.invoicing.composing.compose import InvoicePreview
+from metering.invoicing.credit_notes.settled import store_settlements
 from metering.invoicing.documents.parties import buyer_by, seller
 from metering.invoicing.lifecycle.announced import announce_invoices
 from metering.invoicing.models import Invoice
@@ -45,6 +46,7 @@ def freeze_all(written: Sequence[tuple[Invoice, InvoicePreview]], actor: str, no
     uses = {invoice.pk: [*preview.promotional_uses, *preview.credit_uses] for invoice, preview in written}
     post_many([invoice_finalized(invoice, sold(preview), actor, now) for invoice, preview in written], now)
     ledger.enter_uses_of_invoices(uses, actor, now)
+    store_settlements(each for _, preview in written for each in preview.settlements)
     for by, reference in ((True, "credits"), (False, "")):
         _pay([invoice for invoice, _ in written if invoice.amount_due == 0 and bool(uses[invoice.pk]) == by], reference, now)
     acts = [

@@ -4,6 +4,7 @@ failed, and corrections that wait.
 A correction of a paid month waits for the next invoice. Who leaves gets none: a credit note then gives it back, and settles it.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,11 +16,13 @@ from django.db.models import F, QuerySet
 
 from metering.errors import NothingToCredit
 from metering.ingest.models import EventCorrection
+from metering.invoicing.composing.books import ItemKey, item_of
 from metering.invoicing.composing.lines import DraftLine
 from metering.invoicing.credit_notes.creditable import creditable
 from metering.invoicing.credit_notes.issue import plan_credit_note
 from metering.invoicing.credit_notes.models import CreditNote
-from metering.invoicing.credit_notes.settled import item_of, item_of_line, pending_adjustment, pending_lines
+from metering.invoicing.credit_notes.settled import pending_adjustment, pending_lines
+from metering.invoicing.lifecycle.draft import line_key
 from metering.invoicing.models import Invoice
 from metering.journal.accounts import JournalAccount
 from metering.journal.models import JournalBalance
@@ -204,16 +207,18 @@ def _amounts_of(invoice: Invoice, pending: Sequence[DraftLine]) -> dict[str, Dec
     found = pending_adjustment(invoice, pending)
     if found is None:
         return {}
-    negative = [line for line in found.tokens if line.amount_exact < 0]
-    whole = sum((line.amount_exact for line in negative), Decimal(0))
-    exact = [WIDE.divide(WIDE.multiply(found.net, line.amount_exact), whole) for line in negative]
-    shares = {item_of(line): share for line, share in zip(negative, share_out(found.net, exact), strict=True)}
+    whole = sum((line.amount_exact for line in found.lines), Decimal(0))
+    exact = [WIDE.divide(WIDE.multiply(found.net, line.amount_exact), whole) for line in found.lines]
+    shares: dict[ItemKey, Decimal] = defaultdict(Decimal)
+    for pending_line, share in zip(found.lines, share_out(found.net, exact), strict=True):
+        shares[item_of(pending_line.key)] += share
     left, amounts = creditable(invoice), {}
     for line, most in left.lines:
-        part = min(most, shares.get(item_of_line(line), NOTHING))
+        item = item_of(line_key(line))
+        part = min(most, shares[item])
         if part > 0:
             amounts[line.public_id] = part
-            shares[item_of_line(line)] -= part
+            shares[item] -= part
     return amounts if sum(amounts.values(), NOTHING) <= left.net else {}
 
 
