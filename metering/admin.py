@@ -3,7 +3,7 @@
 from metering.console import customers, signin
 from metering.console.jobs import runs, schedule
 from metering.console.limits import budgets, holds
-from metering.console.money import credit_notes, credits, invoices, journal, payments, payouts
+from metering.console.money import credit_notes, credits, disputes, invoices, journal, payments, payouts
 from metering.console.prices import catalogue, imports, prices, provider_prices, rerating
 from metering.console.quarantine import events as quarantine
 from metering.console.reports import pages as reports
@@ -18,6 +18,7 @@ __all__ = [
     "credits",
     "customers",
     "deliveries",
+    "disputes",
     "endpoints",
     "events",
     "holds",

@@ -93,6 +93,13 @@ class NothingToCredit(Refusal):
     status = 409
 
 
+class NotOnePayer(Refusal):
+    """Nothing says that one customer pays for both workspaces."""
+
+    code = "not_one_payer"
+    status = 422
+
+
 class InvoiceHasPayments(Refusal):
     code = "invoice_has_payments"
     status = 409

@@ -4,7 +4,7 @@ from metering.alerts.models import AlertSettings
 from metering.catalogue.imports.models import ImportedPrice, PriceImport
 from metering.catalogue.models import LanguageModel, PriceVersion
 from metering.catalogue.providers.models import ProviderPrice
-from metering.credits.models import CreditEntry, CreditGrant
+from metering.credits.models import CreditEntry, CreditGrant, CreditTransfer
 from metering.ingest.models import Batch, EventCorrection, EventIdentity, Provider, QuarantinedEvent, ServiceTier, UsageEvent
 from metering.invoicing.credit_notes.models import CreditNote, CreditNoteLine, SettledAdjustment
 from metering.invoicing.documents.models import IssuedPdf
@@ -32,6 +32,8 @@ from metering.notifications.models import (
     WebhookEndpoint,
     WebhookSecret,
 )
+from metering.offboarding.models import ClosedWorkspace
+from metering.operator_api.models import OperatorRequest
 from metering.payments.mails.models import Notice
 from metering.payments.models import (
     Dispute,
@@ -66,10 +68,12 @@ __all__ = [
     "BillingTerms",
     "Budget",
     "BudgetWindow",
+    "ClosedWorkspace",
     "CreditEntry",
     "CreditGrant",
     "CreditNote",
     "CreditNoteLine",
+    "CreditTransfer",
     "DailyMargin",
     "DailyQuantity",
     "DailyRollup",
@@ -99,6 +103,7 @@ __all__ = [
     "ManualLine",
     "Notice",
     "Notification",
+    "OperatorRequest",
     "Payment",
     "PaymentAccount",
     "PaymentAttempt",

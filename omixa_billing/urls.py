@@ -23,6 +23,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("metering.payments.urls")),
     path("", include("metering.reports.urls")),
     path("", include("metering.alerts.urls")),
+    path("operator/", include("metering.operator_api.urls")),
     path("", include("workspaces.urls")),
     path("schema/", strangers_may_keep(SchemaView.as_view()), name="schema"),
     path("docs/", strangers_may_keep(docs), name="docs"),

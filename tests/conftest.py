@@ -19,11 +19,11 @@ from pytest_django.plugin import DjangoDbBlocker
 from omixa_billing.embedded import home
 from tests import isolation
 from tests.kit import groups, needs, statements, static_files
-from tests.kit.cast import acme, codex_mini, gateway, invoice, key, stripe, use
+from tests.kit.cast import acme, codex_mini, gateway, invoice, key, stopped_clock, stripe, use
 from tests.kit.commits import done_on_commit
 from tests.kit.prepared import TEST_DATABASE
 
-__all__ = ["acme", "codex_mini", "gateway", "invoice", "key", "stripe", "use"]
+__all__ = ["acme", "codex_mini", "gateway", "invoice", "key", "stopped_clock", "stripe", "use"]
 
 # What failed in another run is told by that run; it must not decide what this one tries.
 hypothesis.settings.register_profile("omixa", database=None, print_blob=True)

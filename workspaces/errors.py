@@ -24,6 +24,13 @@ class WorkspaceSuspended(Refusal):
     status = 403
 
 
+class WorkspaceClosed(Refusal):
+    """What a workspace that was closed for good does no more."""
+
+    code = "workspace_closed"
+    status = 409
+
+
 class InvalidName(Refusal):
     code = "invalid_name"
     status = 400

@@ -19,6 +19,7 @@ from workspaces.audit.models import AuditHead as AuditHead
 from workspaces.audit.models import AuditSeal as AuditSeal
 from workspaces.audit.models import KnownSetting as KnownSetting
 from workspaces.ids import new_id
+from workspaces.operators.models import OperatorKey as OperatorKey
 
 EXPIRES_SOON = timedelta(days=14)
 
@@ -106,6 +107,8 @@ class Workspace(models.Model):
     suspended_at = models.DateTimeField(null=True, editable=False)
     suspensions = ArrayField(models.CharField(max_length=16, choices=Suspension.choices), default=list, editable=False)
     suspended_because = models.CharField(max_length=300, default="", editable=False)
+    # Since when it is closed, for good: see closed.py.
+    closed_at = models.DateTimeField(null=True, editable=False)
     # Which models its keys may ask for, as clients name them; null: all.
     allowed_models = ArrayField(models.CharField(max_length=300), null=True, editable=False)
     # Whether a model that has no price is refused before it runs, rather than recorded and priced later.

@@ -12,6 +12,7 @@ from metering.money import ONE_CENT, cents_text
 from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
 from workspaces.access.still_allowed import check_still_allowed
+from workspaces.closed import refuse_closed
 from workspaces.models import APIKey, User, Workspace
 
 MOST_LEVELS = 10
@@ -36,9 +37,10 @@ def change_alert_settings(
 ) -> AlertSettings:
     """Applies those of CHANGEABLE that are among the changes. Who asks is `user`, a person, or `maker`, an admin key.
 
-    Raises InvalidParameter, and what `check_still_allowed` raises.
+    Raises InvalidParameter, WorkspaceClosed, and what `check_still_allowed` raises.
     """
     check_still_allowed(workspace, user, maker)
+    refuse_closed(workspace)
     AlertSettings.objects.get_or_create(workspace=workspace)
     settings = AlertSettings.objects.select_for_update().get(pk=workspace.pk)
     before = described_alerts(settings)

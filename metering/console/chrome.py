@@ -100,6 +100,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "Customers",
             [
                 _item("Workspaces", "apartment", "workspaces_workspace_changelist", request),
+                _item("Closed workspaces", "block", "metering_closedworkspace_changelist", request),
                 _item("API keys", "key", "workspaces_apikey_changelist", request),
                 _item("People", "group", "workspaces_user_changelist", request),
             ],
@@ -177,6 +178,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "Operations",
             [
                 _item("Audit trail", "history", "workspaces_auditentry_changelist", request),
+                _item("Operators' keys", "vpn_key", "workspaces_operatorkey_changelist", request),
                 _item("Webhook endpoints", "webhook", "metering_webhookendpoint_changelist", request),
                 _item("Webhook deliveries", "outbox", "metering_webhookdelivery_changelist", request),
                 _item("Jobs", "play_circle", "metering_jobrun_changelist", request),

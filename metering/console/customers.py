@@ -17,6 +17,8 @@ from unfold.decorators import action, display
 from unfold.views import ChangeList
 
 from metering.console import figures
+from metering.console.money.closed import ClosingOfAWorkspace
+from metering.console.money.credits import TransfersOfAWorkspace
 from metering.console.money.fees import FeesOfAWorkspace
 from metering.console.money.terms import MoneyOfAWorkspace
 from metering.console.money.workspace import billing_mode_label, money_facts
@@ -48,7 +50,9 @@ def with_figures(workspaces: list[Workspace]) -> list[Workspace]:
     return workspaces
 
 
-class WorkspaceWithFiguresAdmin(MoneyOfAWorkspace, FeesOfAWorkspace, WorkspaceAdmin):
+class WorkspaceWithFiguresAdmin(
+    MoneyOfAWorkspace, FeesOfAWorkspace, TransfersOfAWorkspace, ClosingOfAWorkspace, WorkspaceAdmin
+):
     list_display = ("name", "public_id", "kind", "spend_this_month", "keys", "events", "created_at")
     list_display_links = ("name",)
     readonly_fields = (*WorkspaceAdmin.readonly_fields, "spend_this_month")
@@ -57,7 +61,10 @@ class WorkspaceWithFiguresAdmin(MoneyOfAWorkspace, FeesOfAWorkspace, WorkspaceAd
         "create_key",
         "invite_member",
         # As many as leave the workspace's name its place in the heading.
-        {"title": "Billing", "items": ["billing_terms", "set_fee", "add_line", "grant_credit", "pay_out"]},
+        {
+            "title": "Billing",
+            "items": ["billing_terms", "set_fee", "add_line", "grant_credit", "transfer_credit", "pay_out", "close_workspace"],
+        },
         {"title": "Limits", "items": ["allowed_models", "create_budget", "budgets"]},
         {"title": "Go to", "items": ["usage_events", "invoices", "payments", "credits"]},
     )

@@ -13,7 +13,7 @@ HELD_AS = {
 # Credit that costs us: it is an expense from the day on which it is granted, as far as it does not expire.
 COSTS = {Given.PROMOTIONAL: JournalAccount.PROMOTIONS_GIVEN, Given.GOODWILL: JournalAccount.GOODWILL_GIVEN}
 # Sources of bought credit that came out of money or a claim which the journal has.
-PAID_FOR = ("topup:", "credit_note:", "surplus:")
+PAID_FOR = ("topup:", "credit_note:", "surplus:", "transfer:")
 
 
 def credit_movement(entry: CreditEntry, actor: str, against: Subaccount | None = None) -> EntryDraft:

@@ -25,6 +25,7 @@ from metering.money import ONE_CENT, cents_text, from_smallest_unit
 from metering.rows import columns_of, fetch_together, instances_of
 from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
+from workspaces.closed import refuse_closed
 from workspaces.locks import lock_workspace
 from workspaces.models import Workspace
 
@@ -75,7 +76,7 @@ def grant(
     source: str | None = None,
     against: Subaccount | None = None,
 ) -> CreditGrant:
-    """Credit for the workspace. The same `source` again gives the grant it made. Raises InvalidParameter.
+    """Credit for the workspace. The same `source` again gives the grant it made. Raises InvalidParameter, WorkspaceClosed.
 
     `against` says out of what bought credit is paid; without it the money came in a way that nothing here recorded.
     """
@@ -86,7 +87,9 @@ def grant(
     if expires_at is not None and expires_at <= now:
         raise InvalidParameter("The credit would have expired already.", param="expires_at")
     with transaction.atomic():
-        lock_workspace(workspace.pk)
+        held = lock_workspace(workspace.pk)
+        if source is None or kind != CreditGrant.Kind.PURCHASED:
+            refuse_closed(held)  # but what comes back of what was paid is kept until it is paid out
         if source is not None and (made := CreditGrant.objects.filter(workspace=workspace, source=source).first()):
             return made
         made = CreditGrant.objects.create(

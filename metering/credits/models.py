@@ -16,6 +16,10 @@ def entry_id() -> str:
     return new_id("centry")
 
 
+def transfer_id() -> str:
+    return new_id("xfer")
+
+
 class CreditGrant(models.Model):
     """Credit given to a workspace. What is left of it is the sum of its entries, never a stored balance."""
 
@@ -58,6 +62,7 @@ class CreditEntry(models.Model):
         CONSUMPTION = "consumption", "Consumption"
         EXPIRY = "expiry", "Expiry"
         REVERSAL = "reversal", "Reversal"
+        TRANSFER = "transfer", "Transfer"
 
     id = models.BigAutoField(primary_key=True)
     public_id = models.CharField(max_length=32, unique=True, default=entry_id, editable=False)
@@ -86,3 +91,32 @@ class CreditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.amount}"
+
+
+class CreditTransfer(models.Model):
+    """Credit that moved from one workspace to another of the same payer; once per reference."""
+
+    public_id = models.CharField(max_length=32, unique=True, default=transfer_id, editable=False)
+    from_workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="credit_transfers_out")
+    to_workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="credit_transfers_in")
+    amount = models.DecimalField(max_digits=20, decimal_places=2)
+    currency = models.CharField(max_length=3, default="USD")
+    reference = models.CharField(max_length=200)
+    reason = models.CharField(max_length=300, default="")
+    # Why both are one payer: what their billing profiles have in common, or an operator's words.
+    one_payer = models.CharField(max_length=300)
+    at = models.DateTimeField()
+    by = models.CharField(max_length=300)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(amount__gt=0), name="a_transfer_is_above_zero"),
+            models.CheckConstraint(
+                condition=~Q(from_workspace=models.F("to_workspace")), name="a_transfer_is_between_two_workspaces"
+            ),
+            models.UniqueConstraint(fields=["from_workspace", "reference"], name="one_transfer_per_reference"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency} from {self.from_workspace} to {self.to_workspace}"

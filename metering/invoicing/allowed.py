@@ -36,7 +36,7 @@ def check_finalize(invoice: Invoice, now: datetime) -> None:
     """Raises InvoiceNotDraft and MonthNotEnded. Whether it comes to anything is known once it is composed again."""
     if invoice.status != Invoice.Status.DRAFT:
         raise InvoiceNotDraft(f"The invoice {invoice} is {invoice.status}: only a draft is finalized.")
-    check_month_ended(invoice.period, now)
+    _check_month_of(invoice, now)
 
 
 def check_accept(invoice: Invoice) -> None:
@@ -84,7 +84,13 @@ def check_reissue(invoice: Invoice, now: datetime) -> None:
     current = current_invoice_of(invoice)
     if current is not None:
         raise InvoiceNotVoid(f"The month of {invoice} has an invoice: {current} is {current.status}.")
-    check_month_ended(invoice.period, now)
+    _check_month_of(invoice, now)
+
+
+def _check_month_of(invoice: Invoice, now: datetime) -> None:
+    """The last month of a closed workspace ended when it was closed. Raises MonthNotEnded."""
+    if invoice.workspace.closed_at is None:
+        check_month_ended(invoice.period, now)
 
 
 def allowed_acts(invoice: Invoice, now: datetime) -> set[Act]:

@@ -33,7 +33,7 @@ EXTEND = "SELECT metering_extend(%s, %s, %s, %s, %s, %s, %s::timestamptz)"
 RELEASE = "SELECT metering_release(%s, %s, %s::timestamptz)"
 
 # Refused by the form of the secret alone.
-OF_OTHER_KINDS = (Kind.ADMIN, Kind.GATEWAY)
+OF_OTHER_KINDS = (Kind.ADMIN, Kind.GATEWAY, Kind.OPERATOR)
 UNKNOWN = "unknown_key"
 
 

@@ -28,9 +28,20 @@ def announce_refund(refund: Refund, now: datetime) -> None:
 
 
 def announce_dispute(dispute: Dispute, now: datetime) -> None:
-    """When it is opened. What becomes of it is between the bank and the operators."""
+    """When it is opened."""
     payment = dispute.payment
     announce(payment.workspace, "payment.disputed", f"payment.disputed:{dispute.stripe_id}", dispute_json(dispute), now)
+
+
+def announce_chargeback(dispute: Dispute, now: datetime) -> None:
+    """Each time that it is lost: a bank may pay again, and take the money once more."""
+    key = f"payment.charged_back:{dispute.stripe_id}:{instant_text(now)}"
+    announce(dispute.payment.workspace, "payment.charged_back", key, dispute_json(dispute), now)
+
+
+def announce_dispute_won(dispute: Dispute, now: datetime) -> None:
+    key = f"payment.dispute_won:{dispute.stripe_id}:{instant_text(now)}"
+    announce(dispute.payment.workspace, "payment.dispute_won", key, dispute_json(dispute), now)
 
 
 def announce_top_up(top_up: TopUp, now: datetime) -> None:
@@ -91,5 +102,7 @@ def dispute_json(dispute: Dispute) -> dict[str, Any]:
         "currency": dispute.currency,
         "reason": dispute.reason,
         "status": dispute.status,
+        "charged_back": cents_text(dispute.charged_back),
+        "reference": dispute.reference or None,
         "opened_at": instant_text(dispute.opened_at),
     }

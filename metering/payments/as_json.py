@@ -5,9 +5,10 @@ from typing import Any
 
 from django.db.models import Q, QuerySet, Sum
 
-from metering.credits.models import CreditEntry, CreditGrant
+from metering.credits.models import CreditEntry, CreditGrant, CreditTransfer
 from metering.money import cents_text, exact_text
 from metering.payments.balance.balance import Balance
+from metering.payments.balance.transfer import grants_of_transfer
 from metering.payments.collecting.pay_invoice import PaymentRequest
 from omixa_billing.instants import instant_text
 from workspaces.models import Workspace
@@ -28,6 +29,26 @@ def balance_json(balance: Balance) -> dict[str, Any]:
     }
 
 
+def transfer_json(transfer: CreditTransfer) -> dict[str, Any]:
+    """With the credits that it became."""
+    return {
+        "object": "credit_transfer",
+        "id": transfer.public_id,
+        "from_workspace_id": transfer.from_workspace.public_id,
+        "to_workspace_id": transfer.to_workspace.public_id,
+        "amount": cents_text(transfer.amount),
+        "currency": transfer.currency,
+        "reference": transfer.reference,
+        "reason": transfer.reason,
+        "one_payer": transfer.one_payer,
+        "credits": [
+            {"id": grant.public_id, "kind": grant.kind, "amount": cents_text(grant.amount)}
+            for grant in grants_of_transfer(transfer)
+        ],
+        "transferred_at": instant_text(transfer.at),
+    }
+
+
 def grants_of(workspace: Workspace) -> QuerySet[CreditGrant]:
     """Newest first, each with what became of it."""
     grants = CreditGrant.objects.filter(workspace=workspace).order_by("-pk")
@@ -39,11 +60,12 @@ def grants_of(workspace: Workspace) -> QuerySet[CreditGrant]:
         used=Sum("entries__amount", filter=used),
         expired=Sum("entries__amount", filter=Q(entries__kind=kinds.EXPIRY)),
         taken_back=Sum("entries__amount", filter=reversed_grants),
+        transferred=Sum("entries__amount", filter=Q(entries__kind=kinds.TRANSFER, entries__amount__lt=0)),
     )
 
 
 def grant_json(grant: Any) -> dict[str, Any]:
-    """Of `grants_of`: amount = left + used + expired + reversed."""
+    """Of `grants_of`: amount = left + used + expired + reversed + transferred."""
     return {
         "object": "credit",
         "id": grant.public_id,
@@ -53,6 +75,7 @@ def grant_json(grant: Any) -> dict[str, Any]:
         "used": cents_text(-(grant.used or NOTHING)),
         "expired": cents_text(-(grant.expired or NOTHING)),
         "reversed": cents_text(-(grant.taken_back or NOTHING)),
+        "transferred": cents_text(-(grant.transferred or NOTHING)),
         "currency": grant.currency,
         "priority": grant.priority,
         "note": grant.note,

@@ -251,9 +251,10 @@ class Refund(StripeCall):
 
 
 class Dispute(models.Model):
-    """A payment that the customer's bank asks back, as Stripe tells it."""
+    """A payment that the customer's bank asks back, as Stripe tells it; or took back, as a person recorded it."""
 
     id = models.BigAutoField(primary_key=True)
+    # Of what a person recorded, an id of ours.
     stripe_id = models.CharField(max_length=255, unique=True)
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="disputes")
     amount = money_field()
@@ -269,6 +270,9 @@ class Dispute(models.Model):
     charged_back = money_field(default=Decimal("0.00"))
     lost_at = models.DateTimeField(null=True)
     reinstated_at = models.DateTimeField(null=True)
+    # Where it is found when a person recorded it; empty at Stripe, where `stripe_id` names it.
+    reference = models.CharField(max_length=200, default="")
+    recorded_by = models.CharField(max_length=300, default="stripe")
     opened_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 

@@ -33,11 +33,13 @@ UNION ALL SELECT CASE WHEN entry.kind = 'grant' THEN 'credit_granted' WHEN entry
         WHEN entry.kind = 'expiry' THEN 'credit_expired' WHEN entry.amount > 0 THEN 'credit_returned'
         ELSE 'credit_reversed' END,
     entry.public_id, given.currency, -entry.amount, '{credit_bought,credit_promotional,credit_goodwill}'
-FROM metering_creditentry entry JOIN metering_creditgrant given ON given.id = entry.grant_id
+FROM metering_creditentry entry JOIN metering_creditgrant given ON given.id = entry.grant_id WHERE entry.kind <> 'transfer'
+UNION ALL SELECT 'transfer', public_id, currency, 0, '{credit_bought,credit_promotional,credit_goodwill}'
+FROM metering_credittransfer
 """
 OF_DOCUMENTS = [
     *("invoice_finalized", "invoice_voided", "credit_note", "payment_received", "refund_begun", "refund_made"),
-    *("credit_granted", "credit_used", "credit_expired", "credit_returned", "credit_reversed"),
+    *("credit_granted", "credit_used", "credit_expired", "credit_returned", "credit_reversed", "transfer"),
 ]
 # A refund that was made and failed afterwards has an entry for both.
 UNLIKE_DOCUMENTS = f"""

@@ -59,4 +59,16 @@ CUSTOMERS = (
     "unsupported_media_type",
     "webhook_disabled",
 )
-ERROR_CODES = sorted({*ANYWHERE, *CREDENTIALS, *GATEWAY, *CUSTOMERS})
+# Beside those of customers, what acts of operators' programs are refused with.
+OPERATORS = (
+    "invoice_has_payments",
+    "invoice_not_draft",
+    "invoice_not_void",
+    "month_not_ended",
+    "nothing_left",
+    "nothing_to_bill",
+    "not_one_payer",
+    "period_locked",
+    "workspace_closed",
+)
+ERROR_CODES = sorted({*ANYWHERE, *CREDENTIALS, *GATEWAY, *CUSTOMERS, *OPERATORS})

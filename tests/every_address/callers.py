@@ -3,11 +3,13 @@
 from datetime import timedelta
 
 from django.test import Client
+from django.utils import timezone
 
 from tests.kit.factories import NOW
 from tests.kit.world import World, browser_of
 from workspaces.keys import issue, secrets
 from workspaces.models import Membership, User, Workspace
+from workspaces.operators.keys import create_operator_key, revoke_operator_key
 
 STRANGERS = (
     *("nobody", "an empty bearer", "no bearer but a password", "a secret of a wrong form", "a wrong checksum"),
@@ -15,11 +17,12 @@ STRANGERS = (
     *("an expired admin key", "a rotated live key", "a revoked gateway", "a forged session", "a key as a cookie"),
     *("another workspace's live key", "another workspace's admin key", "another workspace's owner"),
     *("another workspace's key as x-api-key", "an unknown key as x-api-key", "a person without a workspace"),
-    *("a member who was removed", "an operator who was deactivated"),
+    *("a member who was removed", "an operator who was deactivated", "a revoked operator's key"),
 )
 INSIDERS = (
     *("a live key", "an admin key", "an admin key that only reads", "an admin key without payments"),
     *("an admin key as x-api-key", "a gateway", "an owner", "an admin", "a billing member", "a viewer", "an operator"),
+    *("an operator's key", "an operator's key that only reads"),
 )
 
 
@@ -63,6 +66,9 @@ def _secrets(world: World, acme: Workspace, rival: Workspace) -> dict[str, str]:
     gateway, gateway_token = issue.create_gateway("Walk", "the tests", NOW)
     issue.revoke_gateway(gateway, "the tests", NOW)
     unknown = secrets.new_secret("live")
+    of_operators = create_operator_key("Walk", ["read", "money"], None, "the tests", timezone.now())
+    gone_operator = create_operator_key("Walk", ["read", "money"], None, "the tests", timezone.now())
+    revoke_operator_key(gone_operator[0], "the tests", timezone.now())
     return {
         "a secret of a wrong form": "omx_live_short",
         "a wrong checksum": unknown[:-1] + ("A" if unknown[-1] != "A" else "B"),
@@ -76,6 +82,9 @@ def _secrets(world: World, acme: Workspace, rival: Workspace) -> dict[str, str]:
         "a revoked gateway": gateway_token,
         "another workspace's live key": key(rival, "live"),
         "another workspace's admin key": key(rival, "admin"),
+        "a revoked operator's key": gone_operator[1],
+        "an operator's key": of_operators[1],
+        "an operator's key that only reads": create_operator_key("Walk", ["read"], None, "the tests", timezone.now())[1],
         "a live key": key(acme, "live"),
         "an admin key": key(acme, "admin"),
         "an admin key that only reads": key(acme, "admin", scopes=[]),

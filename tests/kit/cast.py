@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import time_machine
 
 from metering.catalogue.models import PriceVersion
 from metering.invoicing.models import Invoice
 from metering.payments.stripe import client
 from tests.kit.billing import Meter, an_invoice
-from tests.kit.factories import make_gateway, make_key, make_price, make_workspace
+from tests.kit.factories import NOW, make_gateway, make_key, make_price, make_workspace
 from tests.kit.stripe_http import start
 from tests.kit.stripe_server import WEBHOOK_SECRET, StripeServer
 from workspaces.models import APIKey, Gateway, Workspace
@@ -21,6 +22,12 @@ from workspaces.models import APIKey, Gateway, Workspace
 @pytest.fixture
 def acme(db: None) -> Workspace:
     return make_workspace("Acme", email="bills@acme.example")
+
+
+@pytest.fixture
+def stopped_clock() -> Iterator[None]:
+    with time_machine.travel(NOW, tick=False):
+        yield
 
 
 @pytest.fixture

@@ -44,6 +44,7 @@ IN_PATH = {
     "request_id": "<request>",
     "top_up_id": "<top-up>",
     "webhook_id": "<webhook>",
+    "workspace_id": "<workspace>",
 }
 # Where another one of its kind has to stand for the address to do anything.
 IN_ROUTE = {"/unfreeze": {"key_id": "<frozen key>"}}
@@ -98,6 +99,8 @@ def a_world() -> World:
     return World(
         {"nobody": {}} | {name: {"Authorization": f"Bearer {secret}"} for name, secret in callers.items()},
         {
+            "<workspace>": acme.workspace.public_id,
+            "<workspace of another>": rival.workspace.public_id,
             "<key>": acme.key.public_id,
             "<revoked key>": revoked.public_id,
             "<frozen key>": frozen.public_id,

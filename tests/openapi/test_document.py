@@ -62,6 +62,7 @@ def test_every_operation_says_its_credential_and_its_errors() -> None:
         "key": "http",
         "session": "apiKey",
         "gateway": "http",
+        "operator": "http",
     }
 
 

@@ -1,10 +1,9 @@
-"""A payment that takes days, a clock that stands still, and the journal that is to agree afterwards."""
+"""A payment that takes days, and the journal that is to agree afterwards."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import time_machine
 
 from metering.invoicing.models import Invoice
 from metering.payments.collecting.collect import collect_due
@@ -22,12 +21,6 @@ def debit(stripe: StripeServer, acme: Workspace, invoice: Invoice) -> dict[str, 
     collect_due(NOW)
     (intent,) = stripe.of("payment_intent")
     return intent
-
-
-@pytest.fixture
-def stopped_clock() -> Iterator[None]:
-    with time_machine.travel(NOW, tick=False):
-        yield
 
 
 @pytest.fixture

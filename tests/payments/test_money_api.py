@@ -108,6 +108,7 @@ def test_credits_say_what_became_of_them(acme: Workspace, invoice: Invoice) -> N
                 "used": "0.00",
                 "expired": "0.00",
                 "reversed": "7.00",
+                "transferred": "0.00",
                 "currency": "USD",
                 "priority": 100,
                 "note": "Welcome",

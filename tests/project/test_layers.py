@@ -28,6 +28,8 @@ STAGES = [
     "reports",
     "compatible",
     "alerts",
+    "offboarding",
+    "operator_api",
     "reconcile",
     "console",
     "website",

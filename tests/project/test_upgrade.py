@@ -53,7 +53,7 @@ JOURNAL = JOURNAL_ROWS.keys()
 TIMES = {"django_celery_beat_crontabschedule", "django_celery_beat_intervalschedule"}
 NEW_COLUMNS = [
     *("suspensions", "holds", "top_ups_stopped_at", "allowed_models", "refuses_unpriced"),
-    *("frozen_at", "frozen_reason", "frozen_by_id", "frozen_by_key_id", "reissued_at"),
+    *("frozen_at", "frozen_reason", "frozen_by_id", "frozen_by_key_id", "reissued_at", "closed_at"),
     *("charged_back", "kept", "reopened", "credit_blocked", "fee", "lost_at", "reinstated_at", "undeliverable"),
 ]
 SENTENCES = """

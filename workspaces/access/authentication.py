@@ -26,7 +26,7 @@ from workspaces.errors import KeyFrozen, Unauthenticated, WorkspaceSuspended, Wr
 from workspaces.keys import secrets
 from workspaces.keys.presented import secret_of
 from workspaces.members.current import membership_of
-from workspaces.models import APIKey, Gateway, Membership, User, Workspace
+from workspaces.models import APIKey, Gateway, Membership, OperatorKey, User, Workspace
 
 LAST_USED_GRAIN = timedelta(minutes=1)
 KEY_ROLE = "key"
@@ -143,12 +143,12 @@ def authenticate_key(secret: str, now: datetime) -> Caller:
 
     An admin key keeps working in a suspended workspace, so that a person can pay. A refusal is in the audit trail.
     """
-    with _refusals_recorded(secret, now):
+    with refusals_recorded(secret, now):
         return _caller_of_key(secret, now)
 
 
 @contextmanager
-def _refusals_recorded(secret: str, now: datetime) -> Iterator[None]:
+def refusals_recorded(secret: str, now: datetime) -> Iterator[None]:
     try:
         yield
     except REFUSALS as refusal:
@@ -164,8 +164,11 @@ def record_refusal(authorization: str | None, refusal: Exception, now: datetime)
 
 
 def _caller_of_key(secret: str, now: datetime) -> Caller:
-    if _issued_kind(secret) == secrets.Kind.GATEWAY:
+    kind = issued_kind(secret)
+    if kind == secrets.Kind.GATEWAY:
         raise WrongKindOfCredential("This is a gateway's token: use an omx_live_ or omx_admin_ key here.")
+    if kind == secrets.Kind.OPERATOR:
+        raise WrongKindOfCredential("This is an operator's key: it opens /api/v1/operator/ and nothing else.")
     key, expires_at = _stored_key(secret)
     if key.revoked_at is not None:
         raise Unauthenticated("This key was revoked: use another one.")
@@ -178,7 +181,7 @@ def _caller_of_key(secret: str, now: datetime) -> Caller:
         raise WorkspaceSuspended(
             f"This workspace is suspended. {key.workspace.suspended_because} Its keys work again when that is settled."
         )
-    _note_use(key, now)
+    note_use(key, now)
     role = Membership.Role.ADMIN if key.kind == APIKey.Kind.ADMIN else KEY_ROLE
     return Caller(key.workspace, key, None, str(role))
 
@@ -188,22 +191,22 @@ def authenticate_gateway(authorization: str | None, now: datetime) -> Gateway:
     secret = secrets.bearer_secret(authorization)
     if secret is None:
         raise Unauthenticated("No credential: send the gateway's token as Authorization: Bearer omx_gateway_...")
-    with _refusals_recorded(secret, now):
+    with refusals_recorded(secret, now):
         return _gateway_of(secret, now)
 
 
 def _gateway_of(secret: str, now: datetime) -> Gateway:
-    if _issued_kind(secret) != secrets.Kind.GATEWAY:
+    if issued_kind(secret) != secrets.Kind.GATEWAY:
         raise WrongKindOfCredential("This is a workspace's key: use the gateway's omx_gateway_ token here.")
     gateway, expires_at = _stored_gateway(secret)
     if gateway.revoked_at is not None:
         raise Unauthenticated("This gateway was revoked: use another one's token.")
     _check_grace(expires_at, now)
-    _note_use(gateway, now)
+    note_use(gateway, now)
     return gateway
 
 
-def _issued_kind(secret: str) -> secrets.Kind:
+def issued_kind(secret: str) -> secrets.Kind:
     kind = secrets.secret_kind(secret)
     if kind is None:
         raise Unauthenticated("This is not a key or token of ours: its form or checksum is wrong. Copy it again, all of it.")
@@ -240,7 +243,7 @@ def _check_grace(expires_at: datetime | None, now: datetime) -> None:
         raise Unauthenticated("This secret was replaced and its grace is over: use the one from the rotation.")
 
 
-def _note_use(owner: APIKey | Gateway, now: datetime) -> None:
+def note_use(owner: APIKey | Gateway | OperatorKey, now: datetime) -> None:
     """At most one write a minute, however many requests and processes."""
     stale = now - LAST_USED_GRAIN
     if owner.last_used_at is not None and owner.last_used_at > stale:

@@ -1,4 +1,4 @@
-"""How the OpenAPI document describes our two ways in."""
+"""How the OpenAPI document describes our ways in."""
 
 from typing import Any
 
@@ -14,6 +14,15 @@ class KeyScheme(OpenApiAuthenticationExtension):
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
         scheme: dict[str, Any] = build_bearer_security_scheme_object("Authorization", "Bearer")
         return scheme | {"description": "An `omx_live_`, `omx_test_` or `omx_admin_` key."}
+
+
+class OperatorScheme(OpenApiAuthenticationExtension):
+    target_class = "workspaces.operators.authentication.OperatorAuthentication"
+    name = "operator"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        scheme: dict[str, Any] = build_bearer_security_scheme_object("Authorization", "Bearer")
+        return scheme | {"description": "An `omx_operator_` key, of those who run the product."}
 
 
 class MemberScheme(OpenApiAuthenticationExtension):

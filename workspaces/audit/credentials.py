@@ -11,7 +11,7 @@ from omixa_billing.outage import STORAGE_ERRORS
 from workspaces.audit.entries import record_once
 from workspaces.audit.origin import NOT_OURS, current_origin
 from workspaces.keys import secrets
-from workspaces.models import Credential, Workspace
+from workspaces.models import Credential, OperatorKey, Workspace
 
 REFUSALS_ARE_ONE_WITHIN = timedelta(hours=1)
 MOST_REFUSALS = 500
@@ -38,6 +38,9 @@ def note_refused_credential(secret: str, why: str, now: datetime) -> None:
 
 def _owner(secret: str) -> tuple[str, Workspace | None]:
     """The key or gateway that it belongs or belonged to, and its workspace."""
+    of_operators = OperatorKey.objects.filter(sha256=secrets.sha256(secret)).values_list("public_id", flat=True).first()
+    if of_operators is not None:
+        return of_operators, None
     owners = Credential.objects.select_related("api_key__workspace", "gateway")
     found = owners.filter(sha256=secrets.sha256(secret)).first()
     if found is not None and found.api_key is not None:

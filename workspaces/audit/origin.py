@@ -19,6 +19,7 @@ from workspaces.audit.models import AuditEntry
 
 LONGEST_USER_AGENT = 300
 KEYS, GATEWAYS = ("key_", "omx_"), "gw_"  # an id, or the front of a refused secret
+OPERATOR_KEYS = "opkey_"
 PROVIDERS = {"stripe", "github"}
 
 Kind = AuditEntry.ActorKind
@@ -72,6 +73,8 @@ def kind_of_actor(actor: str, origin: RequestOrigin | None) -> str:
         return Kind.COMMAND
     if "@" in actor:  # before the rest: a person's address may begin like a key's id
         return Kind.OPERATOR if origin is None or origin.console else Kind.MEMBER
+    if actor.startswith(OPERATOR_KEYS):
+        return Kind.OPERATOR
     if actor.startswith(KEYS):
         return Kind.KEY
     if actor.startswith(GATEWAYS):

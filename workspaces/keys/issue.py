@@ -13,6 +13,7 @@ from django.db import transaction
 
 from workspaces import audit
 from workspaces.access.still_allowed import check_still_allowed
+from workspaces.closed import refuse_closed
 from workspaces.errors import GatewayRevoked, InvalidExpiry, KeyExpired, KeyRevoked, KindNotForWorkspace
 from workspaces.keys import secrets
 from workspaces.keys.allowed_models import Models, check_kind_asks_models, clean_models, models_text
@@ -67,12 +68,13 @@ def create_key(
 
     Who made it is `user`, a person, or `maker`, an admin key. `scopes` are an admin key's, by default all that the maker
     has; `models` are what it may ask for, by default every one. Raises KindNotForWorkspace, InvalidName, InvalidExpiry,
-    InvalidParameter, ScopesNotForKind, KeyIsLimited, and what `check_still_allowed` raises.
+    InvalidParameter, ScopesNotForKind, KeyIsLimited, WorkspaceClosed, and what `check_still_allowed` raises.
     """
     _check_kind(workspace, APIKey.Kind(kind))
     allowed = clean_models(models)
     check_kind_asks_models(kind, allowed)
     check_still_allowed(workspace, user, maker)
+    refuse_closed(workspace)
     expires_at, granted = expiry_of_new_key(kind, expires_at, maker, now), scopes_of_new_key(kind, scopes, maker)
     _check_expiry(expires_at, now)
     check_not_stronger(maker, kind, granted, expires_at)
@@ -201,10 +203,11 @@ def rotate_key(
     """A new secret on the same key; the older ones are good until `now + grace`, or their own end if that is sooner.
 
     It is shown to `user`, a person, or to `maker`, an admin key. Of two rotations at once, the later one's secret stays.
-    Raises KeyRevoked, KeyExpired, InvalidGrace, KeyIsLimited, and what `check_still_allowed` raises.
+    Raises KeyRevoked, KeyExpired, InvalidGrace, KeyIsLimited, WorkspaceClosed, and what `check_still_allowed` raises.
     """
     check_grace(grace)
     check_still_allowed(key.workspace, user, maker)
+    refuse_closed(key.workspace)
     held = _locked_key(key)
     check_not_stronger(maker, held.kind, held.scopes, held.expires_at)
     if held.revoked_at is not None:

@@ -18,12 +18,13 @@ SCHEME = "Bearer"
 
 
 class Kind(StrEnum):
-    """Whom a secret speaks for: a workspace's key of three kinds, or a gateway."""
+    """Whom a secret speaks for: a workspace's key of three kinds, a gateway, or a program of the operators."""
 
     LIVE = "live"
     TEST = "test"
     ADMIN = "admin"
     GATEWAY = "gateway"
+    OPERATOR = "operator"
 
 
 SECRET = re.compile(rf"omx_({'|'.join(Kind)})_([0-9A-Za-z]{{{RANDOM_LENGTH}}})([0-9A-Za-z]{{{CHECKSUM_LENGTH}}})", re.ASCII)

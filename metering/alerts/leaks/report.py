@@ -22,7 +22,8 @@ from workspaces.errors import KeyRevoked
 from workspaces.keys.freezing import freeze_key
 from workspaces.keys.issue import revoke_gateway, revoke_key
 from workspaces.keys.secrets import sha256
-from workspaces.models import APIKey, Credential, Gateway
+from workspaces.models import APIKey, Credential, Gateway, OperatorKey
+from workspaces.operators.keys import revoke_operator_key
 
 ACTOR = "github"
 TRUE, FALSE = "true_positive", "false_positive"
@@ -39,8 +40,12 @@ def report_leaks(matches: Sequence[FoundSecret], now: datetime) -> list[LeakAnsw
     found = {bytes(each.sha256): each for each in owners.filter(sha256__in=list(by_hash)).order_by("pk")}
     for digest, credential in found.items():
         act_on_leak(credential, by_hash[digest], now)
+    of_operators = {bytes(each.sha256): each for each in OperatorKey.objects.filter(sha256__in=list(by_hash)).order_by("pk")}
+    for digest, operator_key in of_operators.items():
+        _act_on_operator_key(operator_key, by_hash[digest], now)
+    ours = found.keys() | of_operators.keys()
     return [
-        {"token_hash": digest.hex(), "token_type": match.type, "label": TRUE if digest in found else FALSE}
+        {"token_hash": digest.hex(), "token_type": match.type, "label": TRUE if digest in ours else FALSE}
         for digest, match in by_hash.items()
     ]
 
@@ -68,6 +73,21 @@ def _act_on_key(key: APIKey, secret: str, match: FoundSecret, now: datetime) -> 
     add_notice(key.workspace, "key_leaked", f"key_leaked:{name}", {**about, "kind": key.get_kind_display()}, now)
     send_soon()
     return True
+
+
+@transaction.atomic
+def _act_on_operator_key(key: OperatorKey, match: FoundSecret, now: datetime) -> None:
+    """It moves money: it is revoked at once. Operators who have a webhook hear of it."""
+    if revoke_operator_key(key, ACTOR, now):
+        where = {"url": match.url, "source": match.source, "outcome": OUTCOMES[OnLeak.REVOKE]}
+        about = {
+            "key_id": key.public_id,
+            "name": key.name,
+            "kind": "operator",
+            "secret": f"{key.prefix}…{key.last_four}",
+            **where,
+        }
+        announce(None, "key.leaked", f"key.leaked:{key.public_id}", about, now)
 
 
 def _freeze(key: APIKey, now: datetime) -> bool:

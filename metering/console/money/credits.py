@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -18,12 +19,47 @@ from unfold.decorators import action, display
 from metering import dollars
 from metering.console import figures
 from metering.credits.models import CreditEntry, CreditGrant
+from metering.payments.balance.transfer import LONGEST_REFERENCE, transfer_credit
 from metering.payments.refunds.withdrawals import withdraw_credit
 from workspaces.console.kit import fields
 from workspaces.console.kit.base import OperatorAdmin, ReadOnlyInline, actor_of
 from workspaces.console.kit.pages import FormPage
+from workspaces.models import Workspace
 
+ANY_KIND = "any"
 KIND_LABELS = {"promotional": "info", "purchased": "success", "goodwill": "warning"}
+
+
+class TransferForm(forms.Form):
+    to = fields.workspace(help_text="Of the same payer.")
+    amount = fields.amount("amount (USD)", min_value=Decimal("0.01"), decimal_places=2, max_digits=12)
+    kind = fields.choice("kind", [(ANY_KIND, "In the order of use"), *CreditGrant.Kind.choices])
+    reference = fields.text("reference", "The same reference transfers once.", max_length=LONGEST_REFERENCE)
+    reason = fields.text("reason", required=False, max_length=300)
+    statement = fields.text(
+        "why both are one payer", "Needed where their billing profiles have nothing in common.", required=False, max_length=300
+    )
+
+
+class TransfersOfAWorkspace:
+    """An act for the workspace's admin."""
+
+    @action(description="Transfer credit", url_path="transfer-credit", icon="swap_horiz")
+    def transfer_credit(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        workspace = get_object_or_404(Workspace, pk=object_id)
+
+        def act(asked: dict[str, Any]) -> HttpResponse:
+            to, amount, reference = asked["to"], asked["amount"], asked["reference"]
+            kind = None if asked["kind"] == ANY_KIND else asked["kind"]
+            why = {"reason": asked["reason"], "statement": asked["statement"]}
+            made = transfer_credit(workspace, to, amount, reference, actor_of(request), timezone.now(), kind=kind, **why)
+            messages.success(request, f"{dollars.usd_text(made.amount)} are credit of {to} now.")
+            return redirect(f"{reverse('admin:metering_creditgrant_changelist')}?workspace__id__exact={to.pk}")
+
+        intro = "It becomes credit of another workspace: bought credit stays bought, and given credit keeps its end."
+        back = reverse("admin:workspaces_workspace_change", args=[workspace.pk])
+        page = FormPage("Transfer credit", act, back, TransferForm, intro, "Transfer the credit")
+        return page.respond(request, self, workspace)
 
 
 class WithdrawCreditForm(forms.Form):

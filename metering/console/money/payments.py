@@ -1,4 +1,4 @@
-"""Money that moved: payments and refunds, attempts, top-ups, disputes; webhooks of Stripe; and the mails."""
+"""Money that moved: payments and refunds, attempts, top-ups; webhooks of Stripe; and the mails."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, DropdownFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import action, display
 
 from metering import dollars
 from metering.console import figures
+from metering.console.money.disputes import LABELS, WaitingFilter, chargeback_page
 from metering.console.money.mails import KindFilter, MailPages
 from metering.payments.mails import sending
 from metering.payments.mails.models import Notice
@@ -33,37 +33,10 @@ from workspaces.console.kit import fields
 from workspaces.console.kit.base import OperatorAdmin, ReadOnlyInline, actor_of
 from workspaces.console.kit.pages import FormPage
 
-LABELS = {
-    **dict.fromkeys(("succeeded", "paid", "handled", "sent", "won"), "success"),
-    **dict.fromkeys(("started", "pending", "processing", "waiting", "under_review"), "info"),
-    **dict.fromkeys(("declined", "failed", "lost", "needs_response", "warning_needs_response"), "danger"),
-    **dict.fromkeys(("canceled", "ignored", "surplus", "warning_under_review"), "warning"),
-}
-
-
-class WaitingFilter(DropdownFilter):
-    """What the overview counts: `waiting` of a class is the rows that wait for a person."""
-
-    title = "state"
-    parameter_name = "state"
-    called = "waits for a person"
-    waiting: Any = None
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("waiting", self.called)]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(pk__in=type(self).waiting().order_by().values("pk")) if self.value() else queryset
-
 
 class SurplusFilter(WaitingFilter):
     called = "surplus, to be given back"
     waiting = staticmethod(attention.surpluses)
-
-
-class RunningFilter(WaitingFilter):
-    called = "not over"
-    waiting = staticmethod(attention.running_disputes)
 
 
 class FailingWebhookFilter(WaitingFilter):
@@ -133,15 +106,21 @@ class PaymentAdmin(OperatorAdmin):
     )
     readonly_fields = tuple(name for row in fields for name in ([row] if isinstance(row, str) else row))
     inlines = (RefundsOfAPayment, DisputesOfAPayment)
-    actions_detail = ("refund", "keep_as_credit")
+    actions_detail = ("refund", "keep_as_credit", "charge_back")
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        """A refund is offered while something is left, and credit for it where nothing is settled by it."""
+        """A refund is offered while something is left, and credit for it where nothing is settled by it; a chargeback, of money
+        that came outside Stripe, while the bank has not had all of it.
+        """
         payment = Payment.objects.filter(pk=object_id).first()
-        if payment is None or not refunds.refundable_amount(payment):
+        if payment is None:
             return []
-        is_surplus = payment.invoice_id is None and payment.grant_id is None
-        offered = {"refund"} | ({"keep-as-credit"} if is_surplus else set())
+        offered = set()
+        if refunds.refundable_amount(payment):
+            is_surplus = payment.invoice_id is None and payment.grant_id is None
+            offered = {"refund"} | ({"keep-as-credit"} if is_surplus else set())
+        if payment.method == Payment.Method.BY_HAND and payment.charged_back < payment.amount:
+            offered.add("charge-back")
         return [each for each in super().get_actions_detail(request, object_id) if each.path in offered]
 
     @display(description="for")
@@ -189,6 +168,10 @@ class PaymentAdmin(OperatorAdmin):
         intro = f"Nothing is settled by this payment. What is left of it becomes credit of {payment.workspace}."
         page = FormPage("Keep the surplus as credit", act, back, KeepForm, intro, "Keep it as credit")
         return page.respond(request, self, payment)
+
+    @action(description="Chargeback", url_path="charge-back", icon="gavel")
+    def charge_back(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return chargeback_page(request, self, object_id)
 
     @action(description="Refund", url_path="refund", icon="undo")
     def refund(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -243,54 +226,6 @@ class TopUpAdmin(OperatorAdmin):
     @display(description="status", label=LABELS)
     def status_label(self, top_up: TopUp) -> str:
         return top_up.status
-
-
-class DisputeAdmin(OperatorAdmin):
-    when_empty = "Disputed payments appear here as soon as Stripe reports them."
-    list_display = ("stripe_id", "of_payment", "workspace", "amount_text", "reason", "status_label", "opened_at", "updated_at")
-    list_filter = (RunningFilter,)
-    list_select_related = ("payment__workspace",)
-    search_fields = ("stripe_id__exact", "payment__public_id__exact")
-    ordering = ("-id",)
-    sortable_by = ()
-    fields = (
-        ("stripe_id", "status_label"),
-        ("of_payment", "workspace"),
-        ("amount_text", "reason"),
-        ("blocked_text", "charged_back_text"),
-        ("fee_text", "lost_at"),
-        ("opened_at", "updated_at"),
-    )
-    readonly_fields = tuple(name for row in fields for name in row)
-
-    @display(description="payment")
-    def of_payment(self, dispute: Dispute) -> SafeString:
-        page = reverse("admin:metering_payment_change", args=[dispute.payment_id])
-        return format_html('<a class="console-link" href="{}">{}</a>', page, dispute.payment.public_id)
-
-    @display(description="workspace")
-    def workspace(self, dispute: Dispute) -> str:
-        return dispute.payment.workspace.name
-
-    @display(description="amount")
-    def amount_text(self, dispute: Dispute) -> SafeString:
-        return figures.money_in(dispute.currency, dispute.amount)
-
-    @display(description="credit blocked")
-    def blocked_text(self, dispute: Dispute) -> SafeString:
-        return figures.money_in(dispute.currency, dispute.credit_blocked)
-
-    @display(description="taken back by the bank")
-    def charged_back_text(self, dispute: Dispute) -> SafeString:
-        return figures.money_in(dispute.currency, dispute.charged_back)
-
-    @display(description="fee of Stripe's")
-    def fee_text(self, dispute: Dispute) -> SafeString:
-        return figures.money(dispute.fee)
-
-    @display(description="status", label=LABELS)
-    def status_label(self, dispute: Dispute) -> str:
-        return dispute.status
 
 
 class WebhookAdmin(OperatorAdmin):
@@ -363,7 +298,6 @@ for table, page in (
     (Payment, PaymentAdmin),
     (PaymentAttempt, AttemptAdmin),
     (TopUp, TopUpAdmin),
-    (Dispute, DisputeAdmin),
     (WebhookEvent, WebhookAdmin),
     (Notice, NoticeAdmin),
 ):

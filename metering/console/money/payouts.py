@@ -26,7 +26,7 @@ from workspaces.console.kit.base import OperatorAdmin, actor_of
 from workspaces.console.kit.pages import FormPage
 from workspaces.models import Workspace
 
-COLUMNS = ["Workspace", "#Surplus payments", "#Withdrawn credit", "#Failed refunds", "#Corrections", "#Owed"]
+COLUMNS = ["Workspace", "#Surplus payments", "#Withdrawn credit", "#Failed refunds", "#Credit", "#Corrections", "#Owed"]
 
 
 class PayoutForm(forms.Form):
@@ -78,7 +78,8 @@ class PayoutAdmin(OperatorAdmin):
 def _row(owed: OwedToCustomer) -> list[SafeString]:
     page = reverse("admin:workspaces_workspace_pay_out", args=[owed.workspace.pk])
     name = format_html('<a class="console-link" href="{}">{}</a>', page, owed.workspace.name)
-    return [name, *(figures.money(each) for each in (owed.surplus, owed.withdrawn, owed.failed, owed.corrected, owed.total))]
+    amounts = (owed.surplus, owed.withdrawn, owed.failed, owed.credit, owed.corrected, owed.total)
+    return [name, *(figures.money(each) for each in amounts)]
 
 
 admin.site.register(Payout, PayoutAdmin)

@@ -150,6 +150,7 @@ def composed(books: Books, period: Period, since: datetime | None, credit: Seque
     total = subtotal - drawn(promotional) + sum((tax.amount for tax in taxes), NOTHING)
     payable = {part.month: part.taxable + sum((tax.amount for tax in month_taxes[part.month]), NOTHING) for part in parts}
     notes = terms_notes(books.terms) | ({"carried": carried_text(carried)} if carried else {})
+    notes |= final_note(books.workspace, period)
     billed = {month: agreed[month] for month in sorted({line.key.month for line in lines})}
     return InvoicePreview(
         workspace=books.workspace,
@@ -209,6 +210,14 @@ def draw_promotional(
 
 def is_adjustment(line: DraftLine, own: Period) -> bool:
     return line.kind == InvoiceLine.Kind.ADJUSTMENT or line.period.start != own.start
+
+
+def final_note(workspace: Workspace, period: Period) -> dict[str, str]:
+    """The invoice of the month in which the workspace was closed is its last one."""
+    closed_at = workspace.closed_at
+    if closed_at is None or not period.start <= closed_at < period.end:
+        return {}
+    return {"final": f"Final invoice: the workspace is closed since {closed_at:%d %B %Y}."}
 
 
 def carried_text(months: Sequence[datetime]) -> str:

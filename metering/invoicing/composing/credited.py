@@ -33,7 +33,7 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True)
-class _TakenBack:
+class _Reduction:
     """What the next invoice would take back of a note's lines: tokens, and exact USD of fees, discount and minimum."""
 
     tokens: Quantities
@@ -53,7 +53,7 @@ def settle_credited(books: Books, period: Period, since: datetime | None) -> tup
 
 
 def _settled_by(note: CreditedMonth, books: Books, period: Period, since: datetime | None) -> Settlement | None:
-    back = _taken_back(note, books, period, not_yet_billed(books, period, since))
+    back = _reduction(note, books, period, not_yet_billed(books, period, since))
     if back is None:
         return None
     share = min(WIDE.divide(note.left, back.net), Decimal(1))
@@ -66,7 +66,7 @@ def _settled_by(note: CreditedMonth, books: Books, period: Period, since: dateti
     return Settlement(note.note_id, note.month, moving, min(note.left, back.net)) if moving else None
 
 
-def _taken_back(note: CreditedMonth, books: Books, period: Period, unbilled: Unbilled) -> _TakenBack | None:
+def _reduction(note: CreditedMonth, books: Books, period: Period, unbilled: Unbilled) -> _Reduction | None:
     """None where nothing goes back. Prices that succeed each other are one item: a re-rating takes back their difference."""
     if note.month >= period.end or (unbilled.start is not None and note.month < unbilled.start):
         return None
@@ -81,7 +81,7 @@ def _taken_back(note: CreditedMonth, books: Books, period: Period, unbilled: Unb
     }
     charges |= _charges_of(back, note.month, books, period, unbilled) if back else {}
     net = -round_to_cents(WIDE.add(_cost(back, books), _sum(charges.values())))
-    return _TakenBack(back, charges, net) if net > 0 else None
+    return _Reduction(back, charges, net) if net > 0 else None
 
 
 def _charges_of(

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
+from django.db.models import Q
 
 from metering.invoicing.fees.models import AgreedFee, ManualLine, RecurringFee
 from metering.limits.changed import note_change
@@ -14,6 +15,7 @@ from metering.money import ONE_CENT, WIDE, cents_text
 from metering.periods import Period, floor_day
 from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
+from workspaces.closed import refuse_closed
 from workspaces.locks import lock_workspace
 from workspaces.models import Workspace
 
@@ -35,10 +37,11 @@ def set_fee(
     """The fee of this name costs `monthly`, for each of the `seats` if there are any, from one day until before another.
 
     What was agreed from an earlier day on holds until then; what was agreed from the same day on is replaced, and what
-    begins later still begins. 0.00 ends it. Raises InvalidParameter.
+    begins later still begins. 0.00 ends it. Raises InvalidParameter, WorkspaceClosed.
     """
     held = lock_workspace(workspace.pk)
     _check_invoiced(held)
+    refuse_closed(held)
     name = _checked_text(name, "name", 100)
     _check_cents(monthly, "monthly")
     if monthly < 0:
@@ -65,10 +68,11 @@ def set_fee(
 def add_line(workspace: Workspace, month: Period, amount: Decimal, text: str, actor: str, now: datetime) -> ManualLine:
     """Bills `amount` once as the month's, or gives it back if it is below zero; it is taxed as the month is.
 
-    Raises InvalidParameter, also for the same line again: a caller who got no answer may ask twice.
+    Raises WorkspaceClosed, and InvalidParameter, also for the same line again: a caller who got no answer may ask twice.
     """
     held = lock_workspace(workspace.pk)
     _check_invoiced(held)
+    refuse_closed(held)
     text = _checked_text(text, "text", 300)
     _check_cents(amount, "amount")
     if not amount:
@@ -80,6 +84,21 @@ def add_line(workspace: Workspace, month: Period, amount: Decimal, text: str, ac
     audit.record(actor, "line.added", line.public_id, held, now=now, **what)
     note_change(held.pk, now)
     return line
+
+
+def end_fees(workspace: Workspace, end: datetime, actor: str, now: datetime) -> None:
+    """Every fee of the locked workspace ends before the day that begins then; what was agreed from later days on is gone."""
+    last = AgreedFee.objects.filter(fee__workspace=workspace).filter(Q(ends_at__isnull=True) | Q(ends_at__gt=end))
+    for agreed in last.select_related("fee").order_by("fee", "effective_from"):
+        before, after = _facts(agreed), None
+        if agreed.effective_from < end:
+            agreed.ends_at = end
+            agreed.save(update_fields=["ends_at"])
+            after = _facts(agreed)
+        else:
+            agreed.delete()
+        fee = agreed.fee
+        audit.record(actor, "fee.set", fee.public_id, workspace, now=now, name=fee.name, before=before, after=after)
 
 
 def _facts(agreed: AgreedFee) -> dict[str, object]:

@@ -105,7 +105,7 @@ def close_together(
     when nothing, or less than the minimum, is to bill. Safe to run again, and at once.
 
     An implausible invoice stays a draft with its reason, `held`, until a person decides. A month whose invoice was voided
-    is billed again by a person only, who is `reissuing` it.
+    is billed again by a person only, who is `reissuing` it; of a closed workspace only so.
     """
     workspaces = lock_workspaces(workspace_ids)
     current = lock_current_invoices(workspaces, period)
@@ -114,9 +114,10 @@ def close_together(
     closed, to_close = {}, []
     for workspace in workspaces:
         invoice = current.get(workspace.pk)
+        is_over = workspace.closed_at is not None and not reissuing
         if workspace.sandbox or workspace.pk in voided:
             closed[workspace.pk] = ClosedMonth(None, [])
-        elif invoice is not None and invoice.status != Invoice.Status.DRAFT:
+        elif is_over or (invoice is not None and invoice.status != Invoice.Status.DRAFT):
             closed[workspace.pk] = ClosedMonth(invoice, [])
         else:
             to_close.append(workspace)
@@ -172,7 +173,7 @@ def billable_workspaces(period: Period) -> list[Workspace]:
     committed = AgreedPricing.objects.filter(minimum_commitment__isnull=False, effective_from__lte=period.start)
     # Each is one question that names no row of another table, so that a cluster can carry it out. PostgreSQL looks into the
     # rollups once for each workspace: an OR of them, or a DISTINCT in them, would make it read all of them.
-    billed = Workspace.objects.filter(sandbox=False)
+    billed = Workspace.objects.filter(sandbox=False, closed_at__isnull=True)
     found = [
         billed.filter(pk__in=each.order_by().values_list("workspace_id", flat=True))
         for each in (used, invoiced, committed, with_fees, with_lines)

@@ -23,7 +23,7 @@ ACTOR = "metering.close_due_months"
 # Per workspace: every ended month that has a draft, every one with usage, priced or not yet, a minimum commitment, a fee or a
 # manual line after its last finalized one, and the last ended month in any case, for what arrived late. What arrives for a
 # month before the last finalized one is an adjustment of a later invoice, unless a draft holds it. A voided month waits for a
-# person, who makes a draft of it.
+# person, who makes a draft of it. A closed workspace has no further invoices.
 DUE_MONTHS = """
 WITH last_finalized AS (
     SELECT workspace_id, max(period_start) AS month FROM metering_invoice
@@ -67,7 +67,7 @@ WITH last_finalized AS (
     SELECT workspace_id, period_start FROM metering_invoice WHERE status = 'draft' AND period_start < %(running)s {of_workspace}
 )
 SELECT month, workspace_id
-FROM due JOIN workspaces_workspace w ON w.id = workspace_id AND NOT w.sandbox
+FROM due JOIN workspaces_workspace w ON w.id = workspace_id AND NOT w.sandbox AND w.closed_at IS NULL
 ORDER BY month, workspace_id
 """
 

@@ -6,17 +6,20 @@ from typing import Any
 from django.db import transaction
 
 from metering.credits import ledger
-from metering.errors import InvoiceNotOpen
+from metering.errors import InvoiceNotOpen, InvoiceNotVoid
 from metering.invoicing.allowed import check_mark_uncollectible, check_reissue, check_void
 from metering.invoicing.booked import invoice_voided, invoice_written_off, write_off_reversed
 from metering.invoicing.credit_notes.issue import checked_reason
 from metering.invoicing.lifecycle.announced import announce_invoice
 from metering.invoicing.lifecycle.close import close_workspace
+from metering.invoicing.lifecycle.finalize import finalize
 from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
 from metering.journal.post import post
 from metering.money import cents_text
+from metering.periods import Period
 from workspaces import audit
+from workspaces.models import Workspace
 
 
 def void(invoice_id: int, reason: str, actor: str, now: datetime) -> Invoice:
@@ -75,6 +78,19 @@ def reissue(invoice_id: int, actor: str, now: datetime) -> Invoice | None:
         about = draft or invoice
         audit.record(actor, "invoice.reissued", about.public_id, invoice.workspace, now=now, **details)
         return draft
+
+
+def reissue_month(workspace: Workspace, period: Period, finalized: bool, actor: str, now: datetime) -> Invoice | None:
+    """`reissue` of the month's last void invoice, and `finalized` at once if that is asked for. Raises also what `finalize`
+    raises.
+    """
+    with transaction.atomic():
+        voided = Invoice.objects.filter(workspace=workspace, period_start=period.start, status=Invoice.Status.VOID)
+        last = voided.order_by("-pk").first()
+        if last is None:
+            raise InvoiceNotVoid(f"{workspace.public_id} has no void invoice of {period.start:%Y-%m}.")
+        draft = reissue(last.pk, actor, now)
+        return finalize(draft.pk, actor, now) if finalized and draft is not None else draft
 
 
 def _move(invoice: Invoice, before: tuple[Invoice.Status, ...], **fields: Any) -> None:

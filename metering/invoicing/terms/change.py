@@ -14,6 +14,7 @@ from metering.periods import month_of
 from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
 from workspaces.access.still_allowed import check_may_still_pay
+from workspaces.closed import refuse_closed
 from workspaces.locks import lock_workspace
 from workspaces.models import User, Workspace
 
@@ -47,8 +48,8 @@ def save_terms(
 ) -> BillingTerms:
     """Any part of the terms; `rates` of None leaves them. Drafts follow at their next refresh, finalized invoices never.
 
-    `discount_percent` and `minimum_commitment` hold from the month `pricing_from` on, the running one without it. Raises
-    InvalidParameter.
+    `discount_percent` and `minimum_commitment` hold from the month `pricing_from` on, the running one without it; of a closed
+    workspace they stay. Raises InvalidParameter, WorkspaceClosed.
     """
     changes = {name: terms[name] for name in (*PROFILE, *AGREED) if name in terms}
     pricing = {name: terms[name] for name in PRICING if name in terms}
@@ -66,6 +67,8 @@ def _save(
 ) -> BillingTerms:
     with transaction.atomic():
         held = lock_workspace(workspace.pk)
+        if pricing:
+            refuse_closed(held)
         terms = terms_of(held)
         before = _facts(terms, pricing_from)
         for name, value in changes.items():
@@ -83,6 +86,13 @@ def _save(
             audit.record(actor, "terms.changed", held.public_id, held, now=now, changes=changed)
             note_change(held.pk, now)
         return terms
+
+
+def end_minimum(workspace: Workspace, actor: str, now: datetime) -> None:
+    """No least amount for the running month, nor for any later one."""
+    month = month_of(now).start
+    save_terms(workspace, {"minimum_commitment": None, "pricing_from": month}, None, actor, now)
+    AgreedPricing.objects.filter(workspace=workspace, effective_from__gt=month).delete()
 
 
 def _agree(workspace: Workspace, pricing: Mapping[str, Any], month: datetime) -> None:

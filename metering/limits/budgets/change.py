@@ -18,6 +18,7 @@ from metering.money import ONE_PICO, exact_text
 from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
 from workspaces.access.still_allowed import check_still_allowed
+from workspaces.closed import refuse_closed
 from workspaces.models import APIKey, User, Workspace
 from workspaces.names import is_storable
 
@@ -47,8 +48,8 @@ def set_budget(
 ) -> Budget:
     """A new budget; where there is one for the same scope, window and mode, `replaces` gives that one this limit.
 
-    Who asks for it is `user`, a person, or `maker`, an admin key. Raises InvalidParameter, and what `check_still_allowed`
-    raises.
+    Who asks for it is `user`, a person, or `maker`, an admin key. Raises InvalidParameter, WorkspaceClosed, and what
+    `check_still_allowed` raises.
     """
     budget = Budget(
         workspace=workspace,
@@ -66,6 +67,7 @@ def set_budget(
         check_still_allowed(workspace, user, maker)  # before the account is made, which waits for all who decide
     ensure_account(workspace.pk)
     with _locked(workspace, user, maker):
+        refuse_closed(workspace)
         standing = _same(budget).first()
         if standing is not None and not replaces:
             raise InvalidParameter(f"{THERE_IS_ONE} {standing.public_id}.", param="window")
@@ -90,6 +92,7 @@ def change_budget(
 ) -> Budget:
     """The budget with these of CHANGEABLE. Holds that are live count on. Raises as `set_budget`, and BudgetDeleted."""
     with _locked(budget.workspace, user, maker):
+        refuse_closed(budget.workspace)
         return _change(_standing(budget), changes, actor, now)
 
 

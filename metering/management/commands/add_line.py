@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from metering.invoicing.fees.change import add_line
 from metering.management.amounts import usd
-from metering.money import cents_text
+from metering.operator_api.answers import manual_line_json
 from metering.periods import parse_month
 from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
@@ -25,11 +25,4 @@ class Command(JsonCommand):
         workspace, month = workspace_named(options["workspace"]), parse_month(options["month"])
         amount = usd(options["amount"], "USD")
         line = add_line(workspace, month, amount, options["text"], command_actor("add_line"), timezone.now())
-        return {
-            "line_id": line.public_id,
-            "workspace_id": workspace.public_id,
-            "month": f"{line.month:%Y-%m}",
-            "text": line.text,
-            "amount": cents_text(line.amount),
-            "currency": workspace.currency,
-        }
+        return manual_line_json(line)

@@ -6,8 +6,8 @@ from django.utils import timezone
 from metering.invoicing.credit_notes.issue import chosen_amounts
 from metering.invoicing.credit_notes.models import CreditNote
 from metering.management.amounts import usd
-from metering.management.documents import document_json, invoice_named
-from metering.money import cents_text
+from metering.management.documents import invoice_named
+from metering.operator_api.answers import issued_note_json
 from metering.payments.refunds.reversals import issue_credit_note, usual_settlement
 from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
@@ -37,13 +37,4 @@ class Command(JsonCommand):
             timezone.now(),
             options["reference"] or options["reason"],
         )
-        return document_json(
-            note.public_id,
-            note.number,
-            "issued",
-            note.total,
-            invoice_id=invoice.public_id,
-            off_due=cents_text(note.off_due),
-            given_back=cents_text(note.given_back),
-            settlement=note.settlement or None,
-        )
+        return issued_note_json(note)

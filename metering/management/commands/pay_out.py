@@ -4,7 +4,7 @@ from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from metering.management.amounts import usd
-from metering.management.documents import document_json
+from metering.operator_api.answers import payout_json
 from metering.payments.refunds import payouts
 from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
@@ -22,4 +22,4 @@ class Command(JsonCommand):
     def act(self, **options: Any) -> dict[str, Any]:
         workspace, amount = workspace_named(options["workspace"]), usd(options["amount"], "USD")
         made = payouts.pay_out(workspace, amount, options["reference"], command_actor("pay_out"), timezone.now())
-        return document_json(made.public_id, None, "paid", made.amount, reference=made.reference, settled=made.settled)
+        return payout_json(made)

@@ -5,8 +5,8 @@ from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from metering.management.amounts import usd
-from metering.management.documents import document_json, invoice_named
-from metering.money import cents_text
+from metering.management.documents import invoice_named
+from metering.operator_api.answers import receipt_json
 from metering.payments.collecting.manual import record_transfer
 from omixa_billing.api.errors import InvalidParameter
 from omixa_billing.command_actor import command_actor
@@ -34,23 +34,7 @@ class Command(JsonCommand):
             timezone.now(),
             _day(options["arrived_on"]),
         )
-        first = received.invoices[0]
-        return document_json(
-            received.payments[0].public_id,
-            first.number,
-            first.status,
-            sum((each.amount for each in received.payments[1:]), received.payments[0].amount),
-            invoices=[
-                {
-                    "id": each.public_id,
-                    "number": each.number,
-                    "status": each.status,
-                    "amount_due": cents_text(each.amount_due),
-                }
-                for each in received.invoices
-            ],
-            surplus=cents_text(received.surplus),
-        )
+        return receipt_json(received)
 
 
 def _day(text: str | None) -> date | None:

@@ -1,14 +1,10 @@
-from decimal import Decimal
 from typing import Any
 
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from metering.errors import InvoiceNotVoid
-from metering.invoicing.lifecycle import void
-from metering.invoicing.lifecycle.finalize import finalize
-from metering.invoicing.models import Invoice
-from metering.management.documents import document_json
+from metering.invoicing.lifecycle.void import reissue_month
+from metering.operator_api.answers import reissued_json
 from metering.periods import parse_month
 from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
@@ -25,14 +21,5 @@ class Command(JsonCommand):
 
     def act(self, **options: Any) -> dict[str, Any]:
         workspace, period = workspace_named(options["workspace"]), parse_month(options["month"])
-        actor, now = command_actor("reissue"), timezone.now()
-        voided = Invoice.objects.filter(workspace=workspace, period_start=period.start, status=Invoice.Status.VOID)
-        last = voided.order_by("-pk").first()
-        if last is None:
-            raise InvoiceNotVoid(f"{workspace.public_id} has no void invoice of {options['month']}.")
-        made = void.reissue(last.pk, actor, now)
-        if made is None:  # it comes to nothing, or to a credit: the next invoice bills what is left of it
-            return document_json(None, None, "carried_over", Decimal("0.00"))
-        if options["finalize"]:
-            made = finalize(made.pk, actor, now)
-        return document_json(made.public_id, made.number, made.status, made.total)
+        made = reissue_month(workspace, period, options["finalize"], command_actor("reissue"), timezone.now())
+        return reissued_json(made)

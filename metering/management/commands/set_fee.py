@@ -6,7 +6,7 @@ from django.utils import timezone
 from metering.invoicing.fees.change import set_fee
 from metering.management.amounts import usd
 from metering.management.days import day_in_utc
-from metering.money import cents_text
+from metering.operator_api.answers import agreed_fee_json
 from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
 from workspaces.management.named import workspace_named
@@ -35,12 +35,4 @@ class Command(JsonCommand):
             command_actor("set_fee"),
             timezone.now(),
         )
-        return {
-            "fee_id": agreed.fee.public_id,
-            "workspace_id": workspace.public_id,
-            "name": agreed.fee.name,
-            "monthly": cents_text(agreed.monthly),
-            "seats": agreed.seats,
-            "from": f"{agreed.effective_from:%Y-%m-%d}",
-            "until": None if agreed.ends_at is None else f"{agreed.ends_at:%Y-%m-%d}",
-        }
+        return agreed_fee_json(agreed)

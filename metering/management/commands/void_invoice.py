@@ -3,7 +3,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from metering.management.documents import document_json, invoice_named
+from metering.management.documents import invoice_named
+from metering.operator_api.answers import invoice_outcome
 from metering.payments.refunds import reversals
 from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
@@ -19,4 +20,4 @@ class Command(JsonCommand):
     def act(self, *, invoice: str, reason: str, **options: Any) -> dict[str, Any]:
         found = invoice_named(invoice)
         void = reversals.void_invoice(found.pk, reason, command_actor("void_invoice"), timezone.now())
-        return document_json(void.public_id, void.number, void.status, void.total)
+        return invoice_outcome(void, void.total)

@@ -5,7 +5,8 @@ from django.utils import timezone
 
 from metering.invoicing.lifecycle.void import mark_uncollectible
 from metering.invoicing.lifecycle.write_off import reverse_write_off
-from metering.management.documents import document_json, invoice_named
+from metering.management.documents import invoice_named
+from metering.operator_api.answers import invoice_outcome
 from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
 
@@ -21,4 +22,4 @@ class Command(JsonCommand):
     def act(self, *, invoice: str, reason: str, reverse: bool, **options: Any) -> dict[str, Any]:
         verb = reverse_write_off if reverse else mark_uncollectible
         found = verb(invoice_named(invoice).pk, reason, command_actor("write_off"), timezone.now())
-        return document_json(found.public_id, found.number, found.status, found.amount_due)
+        return invoice_outcome(found, found.amount_due)

@@ -20,7 +20,7 @@ WHOLE = Decimal(100)
 
 
 def is_prepaid(workspace: Workspace, terms: BillingTerms) -> bool:
-    return terms.mode == BillingTerms.Mode.PREPAID and not workspace.sandbox
+    return terms.mode == BillingTerms.Mode.PREPAID and not workspace.sandbox and workspace.closed_at is None
 
 
 def prepare_account(workspace_id: int) -> None:

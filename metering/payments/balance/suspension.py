@@ -79,6 +79,8 @@ def _workspaces_to_check() -> list[Workspace]:
 def _reasons(workspace: Workspace, terms: BillingTerms, balance: Balance | None) -> dict[str, str]:
     """Every reason and its sentence. The workspace is locked, so that its balance and its invoices stand still."""
     reasons: dict[str, str] = {}
+    if workspace.closed_at is not None:
+        return reasons  # it has no keys that could work again
     if terms.suspend_when_past_due and (invoice := past_due_invoice(workspace)):
         reasons[Workspace.Suspension.PAST_DUE.value] = f"The invoice {invoice.number} is overdue."
     if balance is not None and balance.left <= 0:

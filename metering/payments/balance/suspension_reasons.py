@@ -17,6 +17,8 @@ ENDS = {
     (False, False): "it is settled",
 }
 
+CLOSED = "Its keys have stopped. Its documents stay here, and open invoices can still be paid."
+
 
 @dataclass(frozen=True, slots=True)
 class Suspension:
@@ -34,7 +36,9 @@ class Suspension:
 
 
 def suspension_of(workspace: Workspace) -> Suspension | None:
-    """None while its keys work."""
+    """None while its keys work. A closed workspace has none any more."""
+    if workspace.closed_at is not None:
+        return Suspension(f"This workspace was closed on {workspace.closed_at:%Y-%m-%d}.", CLOSED, None, False)
     if workspace.suspended_at is None:
         return None
     overdue = Workspace.Suspension.PAST_DUE in workspace.suspensions

@@ -73,6 +73,17 @@ def _keep_other_currency(attempt: PaymentAttempt, payment: Payment, now: datetim
     )
 
 
+def _keep_for_closed(top_up: TopUp, payment: Payment, now: datetime) -> None:
+    """Credit would buy nothing any more: the money waits to be given back."""
+    payment.surplus = "The workspace was closed before it arrived."
+    payment.save()
+    book_payment(payment, None, now)
+    details = {"amount": cents_text(payment.amount), "top_up": top_up.public_id}
+    audit.record(ACTOR, "payment.surplus", payment.public_id, payment.workspace, now=now, **details)
+    top_up.status, top_up.settled_at, top_up.message = TopUp.Status.FAILED, now, payment.surplus
+    top_up.save()
+
+
 def received_at(attempt: PaymentAttempt, intent: Intent, now: datetime) -> datetime:
     """When Stripe took the money, which says in which month it is booked: often earlier than it is recorded.
 
@@ -116,6 +127,9 @@ def note_received(invoice: Invoice, payment: Payment | None, now: datetime) -> N
 
 def _pay_top_up(top_up_id: int, payment: Payment, now: datetime) -> None:
     top_up = TopUp.objects.select_for_update().get(pk=top_up_id)
+    if payment.workspace.closed_at is not None:
+        _keep_for_closed(top_up, payment, now)
+        return
     book_payment(payment, None, now)
     payment.grant = ledger.grant(
         payment.workspace,

@@ -1,21 +1,43 @@
 """What of the money waits for a person's decision: disputes that run, and money that came for nothing due any more."""
 
 from datetime import datetime
+from decimal import Decimal
+from typing import Any
 
-from django.db.models import Exists, F, OuterRef, QuerySet, Value
+from django.db.models import Exists, F, OuterRef, QuerySet, Sum, Value
 from django.db.models.functions import Concat
 
-from metering.money import cents_text
+from metering.journal.accounts import JournalAccount
+from metering.journal.entries import Kind
+from metering.journal.models import JournalPosting
+from metering.money import cents_text, from_smallest_unit
 from metering.payments.mails.models import Notice
 from metering.payments.mails.outbox import add_operator_notices
 from metering.payments.models import Dispute, Payment
 
+OF_DISPUTES = (Kind.DISPUTE_LOST, Kind.DISPUTE_WON)
 # Stripe's words for a dispute that is over.
 OVER = ("won", "lost", "warning_closed", "prevented")
 
 
 def running_disputes() -> QuerySet[Dispute]:
     return Dispute.objects.exclude(status__in=OVER)
+
+
+def unplaced_disputes() -> QuerySet[Dispute]:
+    """Lost ones of which a part is owed by nobody: no invoice, credit or surplus could bear it (`unplaced_amounts`)."""
+    return Dispute.objects.filter(stripe_id__in=_borne_by_us().values("entry__document"))
+
+
+def unplaced_amounts() -> dict[str, Decimal]:
+    """What we bear of lost disputes, by their ids."""
+    rows = _borne_by_us().values_list("entry__document", "currency", "borne")
+    return {dispute: from_smallest_unit(units, currency) for dispute, currency, units in rows}
+
+
+def _borne_by_us() -> QuerySet[Any, Any]:
+    of_disputes = JournalPosting.objects.filter(account=JournalAccount.CHARGEBACKS, entry__kind__in=OF_DISPUTES).order_by()
+    return of_disputes.values("entry__document", "currency").annotate(borne=Sum("amount")).filter(borne__gt=0)
 
 
 def surpluses() -> QuerySet[Payment]:

@@ -125,7 +125,7 @@ def _post(dispute: Dispute, payment: Payment, kind: Kind, postings: Sequence[Pos
             document=dispute.stripe_id,
             currency=payment.currency,
             happened_at=now,
-            actor="stripe",
+            actor=dispute.recorded_by,
             postings=postings,
             key=f"{kind}:{dispute.stripe_id}:{before}",
             is_news=True,

@@ -13,7 +13,7 @@ from django.db.models import F, Sum
 
 from metering.credits import ledger
 from metering.money import cents_text
-from metering.payments.announced import announce_dispute
+from metering.payments.announced import announce_chargeback, announce_dispute, announce_dispute_won
 from metering.payments.booked import left_of_surplus, owed_for, surplus_of
 from metering.payments.locks import lock_payment
 from metering.payments.models import Dispute, Payment, Refund
@@ -83,7 +83,7 @@ def _follow(dispute: Dispute, payment: Payment, now: datetime) -> None:
         book_in_dispute(dispute, payment, min(dispute.amount, payment.amount), now)
         _block(dispute, payment, dispute.amount, now)
     elif dispute.status == LOST:
-        _lose(dispute, payment, now)
+        lose(dispute, payment, now)
     else:
         _release(dispute, payment, now)
 
@@ -96,16 +96,16 @@ def _block(dispute: Dispute, payment: Payment, most: Decimal, now: datetime) -> 
     if grant is None:
         return
     change = max(NOTHING, min(most, payment.amount) - left_of_surplus(payment)) - dispute.credit_blocked
-    why = f"In dispute: {dispute.stripe_id}"
+    why = f"In dispute: {dispute.reference or dispute.stripe_id}"
     if change > 0:
-        dispute.credit_blocked += reclaim(grant, payment, change, why, now)
+        dispute.credit_blocked += reclaim(grant, payment, change, why, now, dispute.recorded_by)
     elif change < 0:
         ledger.restore(grant, -change, why, ACTOR, now, owed_for(payment))
         dispute.credit_blocked += change
     dispute.save(update_fields=["credit_blocked"])
 
 
-def _lose(dispute: Dispute, payment: Payment, now: datetime) -> None:
+def lose(dispute: Dispute, payment: Payment, now: datetime) -> None:
     """The chargeback: never more of a payment than it is, whatever is reported twice."""
     if dispute.is_booked:
         return
@@ -123,8 +123,12 @@ def _lose(dispute: Dispute, payment: Payment, now: datetime) -> None:
     payment.reopened += owed
     payment.save(update_fields=["charged_back", "reopened"])
     details = {"amount": cents_text(amount), "fee": cents_text(dispute.fee), "dispute": dispute.stripe_id}
-    audit.record(ACTOR, "payment.charged_back", payment.public_id, payment.workspace, now=now, **details)
-    notify_of_dispute_end(dispute, now)
+    if dispute.reference:
+        details["reference"] = dispute.reference
+    audit.record(dispute.recorded_by, "payment.charged_back", payment.public_id, payment.workspace, now=now, **details)
+    announce_chargeback(dispute, now)
+    if not dispute.reference:
+        notify_of_dispute_end(dispute, now)
 
 
 def _release(dispute: Dispute, payment: Payment, now: datetime) -> None:
@@ -133,6 +137,7 @@ def _release(dispute: Dispute, payment: Payment, now: datetime) -> None:
         book_in_dispute(dispute, payment, NOTHING, now)
         _block(dispute, payment, NOTHING, now)
         if dispute.status == "won":
+            announce_dispute_won(dispute, now)
             notify_of_dispute_end(dispute, now)
         return
     of_surplus = borne_by_surplus(dispute)
@@ -149,6 +154,7 @@ def _release(dispute: Dispute, payment: Payment, now: datetime) -> None:
     dispute.save(update_fields=["reinstated_at"])
     details = {"amount": cents_text(dispute.charged_back), "dispute": dispute.stripe_id}
     audit.record(ACTOR, "payment.reinstated", payment.public_id, payment.workspace, now=now, **details)
+    announce_dispute_won(dispute, now)
     notify_of_dispute_end(dispute, now)
 
 

@@ -1,5 +1,5 @@
-"""What is owed to customers, and paying it out by a transfer: surpluses, withdrawn credit that was paid for, refunds that
-failed, and corrections that wait.
+"""What is owed to customers, and paying it out by a transfer: surpluses, withdrawn credit, refunds that failed, and corrections
+that wait.
 
 A correction of a paid month waits for the next invoice. Who leaves gets none: a credit note then gives it back, and settles it.
 """
@@ -14,6 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, QuerySet
 
+from metering.credits.models import CreditGrant
 from metering.errors import NothingToCredit
 from metering.ingest.models import EventCorrection
 from metering.invoicing.composing.books import ItemKey, item_of
@@ -29,6 +30,7 @@ from metering.journal.models import JournalBalance
 from metering.money import ONE_CENT, WIDE, cents_text, share_out
 from metering.payments.booked import left_of_surplus, left_owed_for
 from metering.payments.models import Payment, Refund
+from metering.payments.refunds.credit_refunds import owed_credit, pay_out_credit
 from metering.payments.refunds.models import Payout
 from metering.payments.refunds.refunds import begin_refund, refundable_amount
 from metering.payments.refunds.reversals import LONGEST_REFERENCE, issue_credit_note, missing_of, returnable_of
@@ -53,14 +55,15 @@ class OwedCorrection:
 
 @dataclass(frozen=True, slots=True)
 class OwedToCustomer:
-    """In whole cents: surplus payments, payments of which credit was withdrawn, credit notes whose refunds failed, and
-    corrections of months that were paid.
+    """In whole cents: surplus payments, payments of which credit was withdrawn, credit notes whose refunds failed, bought
+    credit that no payment is behind or that is left in a closed workspace, and corrections of months that were paid.
     """
 
     workspace: Workspace
     surpluses: list[tuple[Payment, Decimal]]
     withdrawals: list[tuple[Payment, Decimal]]
     missing: list[tuple[CreditNote, Decimal]]
+    credits: list[tuple[CreditGrant, Decimal]]
     corrections: list[OwedCorrection]
 
     @property
@@ -76,12 +79,16 @@ class OwedToCustomer:
         return sum((amount for _, amount in self.missing), NOTHING)
 
     @property
+    def credit(self) -> Decimal:
+        return sum((amount for _, amount in self.credits), NOTHING)
+
+    @property
     def corrected(self) -> Decimal:
         return sum((each.gross for each in self.corrections), NOTHING)
 
     @property
     def total(self) -> Decimal:
-        return self.surplus + self.withdrawn + self.failed + self.corrected
+        return self.surplus + self.withdrawn + self.failed + self.credit + self.corrected
 
 
 def owed_to(workspace: Workspace) -> OwedToCustomer:
@@ -95,6 +102,7 @@ def owed_to(workspace: Workspace) -> OwedToCustomer:
         [(each, left) for each in surpluses.order_by("pk") if (left := refundable_amount(each))],
         list(_withdrawals(workspace)),
         [(each, missing) for each in notes.order_by("pk") if (missing := missing_of(each)) > 0],
+        owed_credit(workspace),
         list(_corrections(workspace)),
     )
 
@@ -117,6 +125,7 @@ def owed_to_customers() -> list[OwedToCustomer]:
     corrected = paid.intersection(_owners(EventCorrection.objects.all()))
     kept = JournalBalance.objects.filter(account__in=OWED, part="", balance__lt=0)
     candidates = {*_owners(surplus), *_owners(failed, "payment__workspace_id"), *_owners(kept), *corrected}
+    candidates |= set(_owners(Workspace.objects.filter(closed_at__isnull=False), "pk"))
     workspaces = Workspace.objects.filter(pk__in=candidates, sandbox=False).order_by("pk")
     return [owed for each in workspaces if (owed := owed_to(each)).total > 0]
 
@@ -129,8 +138,9 @@ def _owners(rows: QuerySet[Any], name: str = "workspace_id") -> QuerySet[Any, An
 def pay_out(workspace: Workspace, amount: Decimal, reference: str, actor: str, now: datetime) -> Payout:
     """Records that `amount` of what is owed to the workspace was sent by a transfer, which `reference` finds.
 
-    Surpluses first, then withdrawn credit, then what refunds failed to give back, then corrections, by credit notes that
-    settle them. Raises InvalidParameter, and NothingToCredit for more than is owed or for a transfer that was recorded before.
+    Surpluses first, then withdrawn credit, then what refunds failed to give back, then other credit, then corrections, by
+    credit notes that settle them. Raises InvalidParameter, and NothingToCredit for more than is owed or for a transfer that
+    was recorded before.
     """
     reference = reference.strip()
     if not 0 < len(reference) <= LONGEST_REFERENCE:
@@ -174,6 +184,10 @@ def _settle(owed: OwedToCustomer, rest: Decimal, reference: str, actor: str, now
             if part := min(left, wanted):
                 yield begin_refund(payment.pk, part, note.reason, actor, now, note, reference, outside=True).public_id
                 rest, wanted = rest - part, wanted - part
+    for grant, left in owed.credits:
+        if part := min(left, rest):
+            yield from pay_out_credit(grant, part, REASON, reference, actor, now)
+            rest -= part
     for each in owed.corrections:
         if rest <= 0:
             return

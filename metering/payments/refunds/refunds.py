@@ -126,9 +126,14 @@ def refund(payment_id: int, amount: Decimal, reason: str, actor: str, now: datet
 
 def refundable_amount(payment: Payment) -> Decimal:
     """What can still be given back: what did not go back in any way, and is not asked back by a bank."""
+    return max(left_of(payment), NOTHING)
+
+
+def left_of(payment: Payment) -> Decimal:
+    """The same, below zero where more went back than came."""
     in_progress: Decimal = payment.refunds.filter(status__in=UNSETTLED).aggregate(sum=Sum("amount"))["sum"] or NOTHING
     gone = payment.refunded + payment.kept + payment.charged_back + in_progress + in_dispute(payment)
-    return max(payment.amount - gone, NOTHING)
+    return payment.amount - gone
 
 
 def sync_refund(begun: Refund, now: datetime) -> Refund:

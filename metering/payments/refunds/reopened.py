@@ -58,16 +58,16 @@ def lift(cause: Dispute | Refund, why: str, now: datetime) -> list[tuple[Subacco
     return lifted
 
 
-def reclaim(grant: CreditGrant, payment: Payment, most: Decimal, why: str, now: datetime) -> Decimal:
+def reclaim(grant: CreditGrant, payment: Payment, most: Decimal, why: str, now: datetime, actor: str = ACTOR) -> Decimal:
     """Takes back at most so much of what the payment bought; how much. What was withdrawn of it before goes first."""
     withdrawn = min(left_owed_for(payment), most)
-    return withdrawn + take_left(grant, payment, most - withdrawn, why, now)
+    return withdrawn + take_left(grant, payment, most - withdrawn, why, now, actor)
 
 
-def take_left(grant: CreditGrant, payment: Payment, most: Decimal, why: str, now: datetime) -> Decimal:
+def take_left(grant: CreditGrant, payment: Payment, most: Decimal, why: str, now: datetime, actor: str = ACTOR) -> Decimal:
     """Takes back at most so much of what is left of a grant that the payment is behind; how much."""
     left = min(ledger.remaining_of_grant(grant), most)
-    return ledger.reverse(grant, why, ACTOR, now, left, owed_for(payment)) if left > 0 else NOTHING
+    return ledger.reverse(grant, why, actor, now, left, owed_for(payment)) if left > 0 else NOTHING
 
 
 def _invoices_of(payment: Payment) -> Iterator[tuple[int, Decimal]]:
@@ -90,7 +90,7 @@ def _invoices_of(payment: Payment) -> Iterator[tuple[int, Decimal]]:
 
 
 def _owe(invoice: Invoice, payment: Payment, cause: Dispute | Refund, amount: Decimal, why: str, now: datetime) -> None:
-    reopen_due(invoice, amount, why, ACTOR, now)
+    reopen_due(invoice, amount, why, cause.recorded_by if isinstance(cause, Dispute) else ACTOR, now)
     of_dispute = {"dispute": cause} if isinstance(cause, Dispute) else {"refund": cause}
     reopened = ReopenedAmount.objects.create(invoice=invoice, payment=payment, amount=amount, at=now, **of_dispute)
     restart_dunning(invoice)

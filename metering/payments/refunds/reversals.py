@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 
 import structlog
 from django.db import transaction
@@ -109,7 +110,7 @@ def issue_credit_note(
         if invoice.status == Invoice.Status.PAID:
             after_payment(invoice, now)
         mail_credit_note(note, now)
-    _send(begun, now)
+        transaction.on_commit(partial(_send, begun, now))
     return note
 
 
@@ -125,7 +126,7 @@ def retry_refund(note_id: int, actor: str, now: datetime) -> Decimal:
         if not missing:
             raise NothingToCredit(f"Nothing of the credit note {note} is missing.")
         begun = _begin(note, returnable_of(invoice).by_stripe, missing, note.reason, actor, now)
-    _send(begun, now)
+        transaction.on_commit(partial(_send, begun, now))
     return sum((refund.amount for refund in begun), NOTHING)
 
 

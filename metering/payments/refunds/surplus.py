@@ -14,16 +14,19 @@ from metering.payments.locks import lock_payment
 from metering.payments.models import Payment
 from metering.payments.refunds.refunds import refundable_amount
 from workspaces import audit
+from workspaces.closed import refuse_closed
 
 
 def keep_surplus_as_credit(payment_id: int, reason: str, actor: str, now: datetime) -> CreditGrant:
     """Credit of what is left of the surplus payment with this primary key. Refunding it later takes the credit back.
 
-    Raises InvalidParameter, and NothingToCredit where nothing is left or the money is in another currency than credit is.
+    Raises InvalidParameter, WorkspaceClosed, and NothingToCredit where nothing is left or the money is in another currency
+    than credit is.
     """
     reason = checked_reason(reason)
     with transaction.atomic():
         payment = lock_payment(payment_id)
+        refuse_closed(payment.workspace)
         left = refundable_amount(payment)
         if payment.invoice_id is not None or payment.grant_id is not None or left <= 0:
             raise NothingToCredit("Nothing of this payment is a surplus.")

@@ -13,6 +13,7 @@ from metering.payments.top_ups.purchase import refuse_sandbox
 from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
 from workspaces.access.still_allowed import check_may_still_pay
+from workspaces.closed import refuse_closed
 from workspaces.models import User, Workspace
 
 MOST_PER_DAY = 20
@@ -44,6 +45,7 @@ def save_preferences(
         raise InvalidParameter(f"At most {MOST_PER_DAY} automatic top-ups a day.", param="top_ups_per_day")
     with transaction.atomic():
         check_may_still_pay(workspace, user)
+        refuse_closed(workspace)
         account = PaymentAccount.objects.select_for_update().get(pk=account_of(workspace).pk)
         account.low_balance, account.low_balance_told_at = low_balance, None
         account.top_up_below, account.top_up_amount = top_up_below, top_up_amount

@@ -22,6 +22,7 @@ from metering.payments.top_ups.daily_bound import check_bound_of_the_day
 from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
 from workspaces.access.still_allowed import check_may_still_pay
+from workspaces.closed import refuse_closed
 from workspaces.models import APIKey, User, Workspace
 
 log = structlog.get_logger(__name__)
@@ -30,8 +31,11 @@ CHANNELS = {PAGE: PaymentAttempt.Channel.PAYMENT_PAGE, SAVED: PaymentAttempt.Cha
 
 
 def check_purchase(workspace: Workspace, amount: Decimal, method: str) -> None:
-    """Raises SandboxBuysNothing, InvalidParameter, NoPaymentMethod and StripeNotConfigured before anything is made."""
+    """Raises SandboxBuysNothing, WorkspaceClosed, InvalidParameter, NoPaymentMethod and StripeNotConfigured before anything
+    is made.
+    """
     refuse_sandbox(workspace)
+    refuse_closed(workspace)
     provider()
     least, most = settings.TOP_UP_MINIMUM, settings.TOP_UP_MAXIMUM
     if not amount.is_finite() or amount != amount.quantize(ONE_CENT) or not least <= amount <= most:

@@ -43,6 +43,8 @@ def wants_top_up(account: PaymentAccount, left: Decimal) -> bool:
 
 
 def _unwanted(top_up: TopUp, account: PaymentAccount, now: datetime) -> str:
+    if account.workspace.closed_at is not None:
+        return "The workspace was closed."
     if now - top_up.created_at > LASTS:
         return "It was asked for too long ago."
     later = TopUp.objects.filter(workspace=top_up.workspace_id, pk__gt=top_up.pk).exclude(status=TopUp.Status.FAILED)

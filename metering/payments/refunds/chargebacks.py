@@ -1,0 +1,91 @@
+"""Money that came outside Stripe and that its bank took back: a debit returned after weeks, a cheque that was not good.
+
+A person records it, once for each reference. What follows is what follows of a lost dispute (disputes.py): credit that it
+bought is taken back, and what it paid is owed again. Chargebacks of payments by Stripe are reported by Stripe.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+
+from metering.errors import NothingToCredit
+from metering.invoicing.models import Invoice
+from metering.money import ONE_CENT, cents_text, places_of_currency
+from metering.payments.locks import lock_payment
+from metering.payments.models import Dispute, Payment
+from metering.payments.refunds.disputes import LOST, lose
+from metering.payments.refunds.refunds import LONGEST_REFERENCE
+from omixa_billing.api.errors import InvalidParameter
+from workspaces.ids import new_id
+from workspaces.locks import lock_workspace
+
+NOTHING = Decimal("0.00")
+REASON = "returned"
+
+
+def payments_to_charge_back(invoice: Invoice) -> list[Payment]:
+    """What paid the invoice outside Stripe, the latest first."""
+    return list(invoice.payments.filter(method=Payment.Method.BY_HAND).order_by("-pk"))
+
+
+def charge_back(
+    payments: Sequence[Payment], amount: Decimal, reference: str, fee: Decimal, actor: str, now: datetime
+) -> list[Dispute]:
+    """The bank took `amount` of these payments of one workspace, in their order, and `fee` beside it.
+
+    Raises InvalidParameter, and NothingToCredit for more than they are or for a chargeback that was recorded before.
+    """
+    reference = reference.strip()
+    if not 0 < len(reference) <= LONGEST_REFERENCE:
+        raise InvalidParameter(
+            f"Say where the chargeback is found, in at most {LONGEST_REFERENCE} characters.", param="reference"
+        )
+    _check_amount(amount, "amount")
+    _check_amount(fee, "fee", least=NOTHING)
+    if not payments or any(each.method != Payment.Method.BY_HAND for each in payments):
+        raise InvalidParameter(
+            "Only money that came outside Stripe is charged back here: Stripe reports its own.", param="payment"
+        )
+    with transaction.atomic():
+        workspace = lock_workspace(payments[0].workspace_id)
+        if Dispute.objects.filter(payment__workspace=workspace, reference=reference).exists():
+            raise NothingToCredit(f"A chargeback with the reference {reference!r} was recorded before.", param="reference")
+        made: list[Dispute] = []
+        rest = amount
+        for payment in [lock_payment(each.pk) for each in payments]:
+            part = min(rest, payment.amount - payment.charged_back)
+            if part > 0:
+                made.append(_record(payment, part, reference, NOTHING if made else fee, actor, now))
+                rest -= part
+        if rest:
+            raise NothingToCredit(
+                f"{cents_text(amount - rest)} of it are left to be charged back, not {cents_text(amount)}.", param="amount"
+            )
+        return made
+
+
+def _record(payment: Payment, amount: Decimal, reference: str, fee: Decimal, actor: str, now: datetime) -> Dispute:
+    if amount != round(amount, places_of_currency(payment.currency)):
+        raise InvalidParameter(f"{payment.currency} has no such fraction: {amount}.", param="amount")
+    dispute = Dispute.objects.create(
+        stripe_id=new_id("cb"),
+        payment=payment,
+        amount=amount,
+        currency=payment.currency,
+        reason=REASON,
+        status=LOST,
+        fee=fee,
+        reference=reference,
+        recorded_by=actor,
+        opened_at=now,
+        updated_at=now,
+    )
+    lose(dispute, payment, now)
+    return dispute
+
+
+def _check_amount(amount: Decimal, name: str, least: Decimal = ONE_CENT) -> None:
+    if not amount.is_finite() or amount != amount.quantize(ONE_CENT) or amount < least:
+        raise InvalidParameter(f"The {name} is whole cents{' above zero' if least else ''}.", param=name)

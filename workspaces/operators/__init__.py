@@ -1,0 +1,1 @@
+"""Keys of operators: what programs of those who run the product call `/api/v1/operator/` with."""
