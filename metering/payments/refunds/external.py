@@ -13,7 +13,7 @@ from metering.payments.models import Payment, Refund
 from metering.payments.provider.objects import ProviderRefund
 from metering.payments.refunds.booked import book_owed_for_refund
 from metering.payments.refunds.refunds import apply_refund, refund_status
-from metering.payments.refunds.reopened import reclaim, reopen_for, take_left
+from metering.payments.refunds.reopened import reclaim, reopen_for, withdraw_left
 from workspaces import audit
 
 NOTHING = Decimal("0.00")
@@ -89,7 +89,7 @@ def _return_kept(payment: Payment, most: Decimal, now: datetime) -> Decimal:
     """Takes back what credit notes made credit of this payment, the latest first, as far as that is left."""
     returned = NOTHING
     for part in payment.kept_parts.select_for_update(of=("self",)).select_related("grant").order_by("-pk"):
-        reclaimed = take_left(part.grant, payment, min(part.amount - part.returned, most - returned), REASON, now)
+        reclaimed = withdraw_left(part.grant, payment, min(part.amount - part.returned, most - returned), REASON, now)
         part.returned += reclaimed
         part.save(update_fields=["returned"])
         returned += reclaimed

@@ -61,10 +61,10 @@ def lift(cause: Dispute | Refund, why: str, now: datetime) -> list[tuple[Subacco
 def reclaim(grant: CreditGrant, payment: Payment, most: Decimal, why: str, now: datetime, actor: str = ACTOR) -> Decimal:
     """Takes back at most so much of what the payment bought; how much. What was withdrawn of it before goes first."""
     withdrawn = min(left_owed_for(payment), most)
-    return withdrawn + take_left(grant, payment, most - withdrawn, why, now, actor)
+    return withdrawn + withdraw_left(grant, payment, most - withdrawn, why, now, actor)
 
 
-def take_left(grant: CreditGrant, payment: Payment, most: Decimal, why: str, now: datetime, actor: str = ACTOR) -> Decimal:
+def withdraw_left(grant: CreditGrant, payment: Payment, most: Decimal, why: str, now: datetime, actor: str = ACTOR) -> Decimal:
     """Takes back at most so much of what is left of a grant that the payment is behind; how much."""
     left = min(ledger.remaining_of_grant(grant), most)
     return ledger.reverse(grant, why, actor, now, left, owed_for(payment)) if left > 0 else NOTHING

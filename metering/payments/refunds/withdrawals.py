@@ -38,12 +38,12 @@ def withdraw_credit(grant: CreditGrant, reason: str, actor: str, now: datetime) 
 
 def _of_kept_money(grant: CreditGrant, most: Decimal, reason: str, actor: str, now: datetime) -> Decimal:
     """A credit note had kept money of payments as credit: it is not kept any more."""
-    taken = NOTHING
+    withdrawn = NOTHING
     for part in KeptPayment.objects.select_for_update(of=("self",)).filter(grant=grant).select_related("payment"):
-        amount = min(part.amount - part.returned, most - taken)
+        amount = min(part.amount - part.returned, most - withdrawn)
         if amount > 0:
             ledger.reverse(grant, reason, actor, now, amount, owed_for(part.payment))
             KeptPayment.objects.filter(pk=part.pk).update(returned=F("returned") + amount)
             Payment.objects.filter(pk=part.payment_id).update(kept=F("kept") - amount)
-            taken += amount
-    return taken
+            withdrawn += amount
+    return withdrawn
