@@ -27,7 +27,7 @@ MOST_IN_A_MAIL = 20  # prices; the models' pages have all
 
 
 def announce_price_changes(now: datetime) -> dict[str, int]:
-    """How many prices begin within NOTICE, and how many times a workspace was told of one for the first time."""
+    """How many prices begin within NOTICE, and how many times one was announced to a workspace for the first time."""
     coming = coming_prices(now, until=now + NOTICE)
     by_workspace: dict[int, list[ComingPrice]] = defaultdict(list)
     for each in coming:
@@ -35,8 +35,8 @@ def announce_price_changes(now: datetime) -> dict[str, int]:
             by_workspace[workspace_id].append(each)
     workspaces = Workspace.objects.filter(sandbox=False).in_bulk(by_workspace)
     wished = set(AlertSettings.objects.filter(price_changes=True, pk__in=workspaces).values_list("pk", flat=True))
-    told = sum(_tell(workspaces[pk], by_workspace[pk], pk in wished, now) for pk in sorted(workspaces))
-    return {"coming": len(coming), "announced": told}
+    announced = sum(_announce(workspaces[pk], by_workspace[pk], pk in wished, now) for pk in sorted(workspaces))
+    return {"coming": len(coming), "announced": announced}
 
 
 def _concerned(version: PriceVersion, now: datetime) -> set[int]:
@@ -56,7 +56,7 @@ def _concerned(version: PriceVersion, now: datetime) -> set[int]:
 
 
 @transaction.atomic
-def _tell(workspace: Workspace, coming: Sequence[ComingPrice], by_mail: bool, now: datetime) -> int:
+def _announce(workspace: Workspace, coming: Sequence[ComingPrice], by_mail: bool, now: datetime) -> int:
     new = [each for each in coming if announce(workspace, "price.changing", _key(workspace, each), _data(each), now)]
     if not by_mail:
         return len(new)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from metering.catalogue.imports.apply import apply_import, decoded, new_import, preview_import
+from metering.catalogue.imports.apply import apply_import, file_text, new_import, preview_import
 from metering.catalogue.imports.models import ImportedPrice, PriceImport
 from metering.catalogue.imports.plan import Plan, plan_import
 from metering.catalogue.models import LanguageModel, PriceVersion
@@ -82,7 +82,7 @@ def test_applying_makes_models_and_versions_that_succeed_and_says_so_on_the_trai
     )
     said = run(str(file), "--apply", "--markup=10%")
     assert (said["new"], said["changed"], said["applied"]) == (1, 1, True)
-    version = PriceVersion.objects.in_force(said_of_import().applied_at).get(model__slug="codex-mini")
+    version = PriceVersion.objects.in_force(PriceImport.objects.get().applied_at).get(model__slug="codex-mini")
     assert (version.input_rate, version.cached_input_rate, version.output_rate) == (Decimal("2.2"), None, Decimal("6.6"))
     assert version.effective_from > old.effective_from
     page = LanguageModel.objects.get(slug="brand-new")
@@ -97,10 +97,6 @@ def test_applying_makes_models_and_versions_that_succeed_and_says_so_on_the_trai
         "new": 1,
         "changed": 1,
     }
-
-
-def said_of_import() -> Any:
-    return PriceImport.objects.get()
 
 
 def test_the_same_file_again_changes_nothing() -> None:
@@ -236,4 +232,4 @@ def test_a_file_that_is_missing_or_no_text_is_refused() -> None:
         run("no-such-file")
     for content in (b"\xff\xfe", b"model\x00"):
         with pytest.raises(InvalidPrice):
-            decoded(content)
+            file_text(content)

@@ -50,6 +50,7 @@ NOT_FOR_PROGRAMS = {
     "nothing_to_accept",
     "period_not_lockable",
     "price_already_set",
+    "price_import_changed",
     "price_in_force",
     "quarantine_settled",
     "scanning_keys_unavailable",

@@ -17,7 +17,7 @@ LARGEST_FILE = 20 * 1024 * 1024  # bytes; LiteLLM's map has 3 MB
 KEPT_UNAPPLIED = timedelta(days=1)
 
 
-def decoded(content: bytes) -> str:
+def file_text(content: bytes) -> str:
     """A file's text. Raises InvalidPrice."""
     if len(content) > LARGEST_FILE:
         raise InvalidPrice(f"The file is larger than {LARGEST_FILE // 1024**2} MB.", param="file")
@@ -87,7 +87,7 @@ def apply_import(asked: PriceImport, now: datetime, seen: str = "") -> Plan:
     asked.digest, asked.applied_at, asked.counts = plan.digest(), now, plan.counts
     asked.save()
     _add(plan, asked, now)
-    audit.record(asked.actor, "prices.imported", asked.public_id, now=now, **asked.said_of() | plan.counts)
+    audit.record(asked.actor, "prices.imported", asked.public_id, now=now, **asked.audit_detail() | plan.counts)
     return plan
 
 

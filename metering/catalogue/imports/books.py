@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
 
-from metering.catalogue.imports.cards import Card, Entry, NotImported
+from metering.catalogue.imports.cards import Card, NotImported, PriceEntry
 from metering.catalogue.imports.models import ImportedPrice, PriceImport
 from metering.catalogue.models import PriceVersion
 from metering.catalogue.providers.models import ProviderPrice
@@ -45,7 +45,7 @@ class InForce(NamedTuple):
 class ListPrices:
     """What every workspace pays that has no price of its own."""
 
-    def scope(self, entry: Entry, card: Card) -> Scope:
+    def scope(self, entry: PriceEntry, card: Card) -> Scope:
         if entry.route:
             raise NotImported("It names a route: what customers pay is the same by every route.")
         return Scope(entry.model, card.service_tier, card.above_input_tokens)
@@ -78,7 +78,7 @@ class ListPrices:
 class ProviderCosts:
     """What providers charge us. A model of a file is the one that events name: without the provider before it."""
 
-    def scope(self, entry: Entry, card: Card) -> Scope:
+    def scope(self, entry: PriceEntry, card: Card) -> Scope:
         provider = entry.page.provider
         if not provider:
             raise NotImported("The file does not say which provider it is from.")

@@ -49,7 +49,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PriceEntry:
     """One model of a file. Each of its cards is of another tier or threshold; `remarks` are what a person should know."""
 
     model: str
@@ -63,7 +63,7 @@ class Entry:
 class PriceFile:
     """What a file comes to. `refused` has a reason for each model that is not imported."""
 
-    entries: list[Entry]
+    entries: list[PriceEntry]
     refused: dict[str, str]
 
 
@@ -117,7 +117,7 @@ class RateReader:
             if abs(rate - exact) > exact * HARMLESS:
                 has = f"a rate of {component.label} has {component.decimals} decimals for {component.per_label}"
                 raise NotImported(f"{source} is {usd}: {has}, and rounding it would be more than a cent in 10,000 USD.")
-            self.remarks.append(f"{source} {usd} is rounded to {plain(rate)} USD for {component.per_label}.")
+            self.remarks.append(f"{source} {usd} is rounded to {bare_rate(rate)} USD for {component.per_label}.")
         return self._checked(with_markup(rate, self._markup, component.decimals), name)
 
     def _checked(self, rate: Decimal, name: str) -> Decimal:
@@ -137,7 +137,7 @@ def with_markup(rate: Decimal, markup: Decimal, decimals: int) -> Decimal:
     return rounded(WIDE.multiply(rate, 1 + markup), decimals)
 
 
-def plain(rate: Decimal) -> str:
+def bare_rate(rate: Decimal) -> str:
     """A rate without zeros at its end."""
     text = format(rate, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text

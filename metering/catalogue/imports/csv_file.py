@@ -9,9 +9,9 @@ from decimal import Decimal
 
 from metering.catalogue.imports.cards import (
     Card,
-    Entry,
     NotImported,
     Page,
+    PriceEntry,
     PriceFile,
     UnreadableFile,
     decimal_of,
@@ -66,7 +66,7 @@ def _is_component(name: str) -> bool:
     return True
 
 
-def _entries(model: str, lines: list[tuple[int, dict[str, str]]], components: list[str], markup: Decimal) -> list[Entry]:
+def _entries(model: str, lines: list[tuple[int, dict[str, str]]], components: list[str], markup: Decimal) -> list[PriceEntry]:
     """One for each provider that the lines name, or one where they name none."""
     if not model:
         raise NotImported(f"Line {lines[0][0]} names no model.")
@@ -81,7 +81,7 @@ def _entries(model: str, lines: list[tuple[int, dict[str, str]]], components: li
             raise NotImported(f"Line {number} prices again what a line above it prices.")
         cards[card.service_tier, card.above_input_tokens] = card
     return [
-        Entry(model, tuple(cards.values()), Page(provider=provider), route=route)
+        PriceEntry(model, tuple(cards.values()), Page(provider=provider), route=route)
         for (provider, route), cards in by_provider.items()
     ]
 

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from metering.catalogue.imports.cards import (
     Card,
-    Entry,
     NotImported,
     Page,
+    PriceEntry,
     PriceFile,
     RateReader,
     UnreadableFile,
@@ -56,14 +56,14 @@ BATCH = "batch"
 PIXELS = re.compile(r"(?:^|/)(\d{2,5})-?x-?(\d{2,5})/")
 
 
-class Place(NamedTuple):
+class CardPlace(NamedTuple):
     """Which card a rate belongs to."""
 
     tier: str
     above: int
 
 
-BASE = Place(DEFAULT_TIER, 0)
+BASE = CardPlace(DEFAULT_TIER, 0)
 
 
 def read_litellm(text: str, markup: Decimal) -> PriceFile:
@@ -91,9 +91,9 @@ class _Model:
         self.mode = str(self.fields.get("mode", ""))
         self.reader = RateReader(markup)
         self.left_out: dict[str, str] = {}
-        self.rates: dict[Place, dict[str, Decimal]] = {}
+        self.rates: dict[CardPlace, dict[str, Decimal]] = {}
 
-    def entry(self) -> Entry:
+    def entry(self) -> PriceEntry:
         for name, value in self.fields.items():
             self._read(name, value)
         if TIERED in self.fields:
@@ -102,7 +102,7 @@ class _Model:
         if not self.rates:
             raise NotImported("It has no price.")
         cards = distinct_cards(Card(self._complete(place), *place) for place in self._places())
-        return Entry(self.model, cards, self._page(), self._remarks())
+        return PriceEntry(self.model, cards, self._page(), self._remarks())
 
     def _read(self, name: str, value: Any) -> None:
         if name == WEB_SEARCH:
@@ -135,12 +135,12 @@ class _Model:
             return f"image/{match[1].lower()}"
         return COMPONENT_OF.get(base)
 
-    def _own_place(self, place: Place) -> Place:
+    def _own_place(self, place: CardPlace) -> CardPlace:
         """Its thresholds are ours but for those who bill the higher rate one token earlier."""
         inclusive = self.fields.get("litellm_provider") in FROM_THE_THRESHOLD_ON
-        return Place(place.tier, place.above - 1) if inclusive and place.above else place
+        return CardPlace(place.tier, place.above - 1) if inclusive and place.above else place
 
-    def _put(self, place: Place, component: str, usd: Decimal, source: str) -> None:
+    def _put(self, place: CardPlace, component: str, usd: Decimal, source: str) -> None:
         """Two fields of one component agree, or 0 gives way: LiteLLM bills the one that is more than nothing."""
         rates = self.rates.setdefault(place, {})
         rate = self.reader.rate(component, usd, source)
@@ -179,7 +179,7 @@ class _Model:
         for name in ("input_cost_per_token", "output_cost_per_token", *names):
             self.rates.get(BASE, {}).pop(COMPONENT_OF.get(name, ""), None)
         for step in steps:
-            place = Place(DEFAULT_TIER, int(step["range"][0]))
+            place = CardPlace(DEFAULT_TIER, int(step["range"][0]))
             for name in names:
                 value = step.get(
                     name, step.get("output_cost_per_token" if name.startswith("output") else "input_cost_per_token")
@@ -196,15 +196,15 @@ class _Model:
                 del base[component]
                 self.left_out[component] = f"what it answers with is billed by {tokens.replace('_', ' ')} tokens"
 
-    def _places(self) -> list[Place]:
-        return sorted({BASE, *self.rates, *(Place(place.tier, 0) for place in self.rates), *self._long_of_tiers()})
+    def _places(self) -> list[CardPlace]:
+        return sorted({BASE, *self.rates, *(CardPlace(place.tier, 0) for place in self.rates), *self._long_of_tiers()})
 
-    def _long_of_tiers(self) -> Iterable[Place]:
+    def _long_of_tiers(self) -> Iterable[CardPlace]:
         """A long request costs more in every tier, whether or not the tier has a rate for it; but in batches."""
         tiers = {place.tier for place in self.rates} - {DEFAULT_TIER, BATCH}
-        return (Place(tier, place.above) for tier in tiers for place in self.rates if place.tier == DEFAULT_TIER)
+        return (CardPlace(tier, place.above) for tier in tiers for place in self.rates if place.tier == DEFAULT_TIER)
 
-    def _complete(self, place: Place) -> dict[str, Decimal]:
+    def _complete(self, place: CardPlace) -> dict[str, Decimal]:
         """The card with what it takes from those below it: of its tier, and of the default tier.
 
         What a long request costs in the default tier comes before what a short one costs in this tier, but in batches.
@@ -216,7 +216,7 @@ class _Model:
             order.sort(key=lambda each: each[0] == BATCH)
         rates: dict[str, Decimal] = {}
         for tier, above in order:
-            own = self.rates.get(Place(tier, above), {})
+            own = self.rates.get(CardPlace(tier, above), {})
             if tier != DEFAULT_TIER and "output" in own and "reasoning" not in own:
                 rates.pop("reasoning", None)
             rates |= own
@@ -255,7 +255,7 @@ def provider_name(name: str) -> str:
     return "vertex_ai" if name.startswith("vertex_ai-") else FAMILIES.get(name, name)[:LONGEST_PROVIDER]
 
 
-def placed(name: str) -> tuple[str, Place]:
+def placed(name: str) -> tuple[str, CardPlace]:
     """A field's name without its endings, and the card that they speak of."""
     tier, above = DEFAULT_TIER, 0
     for ending, named in TIER_OF.items():
@@ -267,7 +267,7 @@ def placed(name: str) -> tuple[str, Place]:
         for ending, named in TIER_OF.items():  # some have the tier before the threshold
             if name.endswith(ending):
                 name, tier = name.removesuffix(ending), named
-    return name, Place(tier, above)
+    return name, CardPlace(tier, above)
 
 
 def _is_range(value: Any) -> bool:

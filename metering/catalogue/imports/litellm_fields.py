@@ -75,7 +75,7 @@ NOT_COUNTED = {
     "output_cost_per_video_token": "no usage tells video of the output apart",
     "input_dbu_cost_per_token": "the same price in Databricks' own unit",
     "output_dbu_cost_per_token": "the same price in Databricks' own unit",
-    "explicit_cache_read_input_token_cost": "reads of caches that were made by name are not told apart from other cached input",
+    "explicit_cache_read_input_token_cost": "reads of named caches are not distinguished from other cached input",
     "cache_creation_input_audio_token_cost": "audio is never written to a cache by itself",
     "google_maps_grounding_cost_per_query": "no usage says how often Google Maps was asked",
     "input_cost_per_text_message": "no usage says how many text messages there were",

@@ -58,7 +58,7 @@ class PriceImport(models.Model):
     def packed(text: str) -> bytes:
         return zlib.compress(text.encode())
 
-    def said_of(self) -> dict[str, Any]:
+    def audit_detail(self) -> dict[str, Any]:
         """What the audit trail says of it."""
         return {"file": self.name, "format": self.file_format, "provider_cost": self.provider_cost, "only": self.only}
 

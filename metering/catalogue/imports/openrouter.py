@@ -6,9 +6,9 @@ from typing import Any
 
 from metering.catalogue.imports.cards import (
     Card,
-    Entry,
     NotImported,
     Page,
+    PriceEntry,
     PriceFile,
     RateReader,
     UnreadableFile,
@@ -62,7 +62,7 @@ def read_openrouter(text: str, markup: Decimal) -> PriceFile:
     return PriceFile([each for each in read.entries if each.model not in read.refused], read.refused)
 
 
-def _entry(model: Mapping[str, Any], markup: Decimal) -> Entry:
+def _entry(model: Mapping[str, Any], markup: Decimal) -> PriceEntry:
     pricing = model.get("pricing")
     if not isinstance(pricing, dict):
         raise NotImported("It has no price.")
@@ -75,7 +75,7 @@ def _entry(model: Mapping[str, Any], markup: Decimal) -> Entry:
         raise NotImported(f"It has no price of its {missing[0]}.")
     cards = [Card(base), *(_override(each, base, reader) for each in pricing.get(OVERRIDES) or [])]
     left_out = [f"{name}: {reason}." for name, reason in NOT_COUNTED.items() if decimal_of(pricing.get(name) or 0, name)]
-    return Entry(str(model["id"]), distinct_cards(cards), _page(model), (*dict.fromkeys(reader.remarks), *left_out))
+    return PriceEntry(str(model["id"]), distinct_cards(cards), _page(model), (*dict.fromkeys(reader.remarks), *left_out))
 
 
 def _rates(pricing: Mapping[str, Any], reader: RateReader) -> dict[str, Decimal]:

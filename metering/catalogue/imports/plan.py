@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from metering.catalogue.imports.books import InForce, ListPrices, ProviderCosts, Scope
-from metering.catalogue.imports.cards import Entry, NotImported, PriceFile, plain
+from metering.catalogue.imports.cards import NotImported, PriceEntry, PriceFile, bare_rate
 from metering.catalogue.imports.csv_file import read_csv
 from metering.catalogue.imports.litellm import read_litellm
 from metering.catalogue.imports.models import PriceImport
@@ -54,7 +54,7 @@ class Plan:
     refused: dict[str, str] = field(default_factory=dict)
     withdrawn: list[Scope] = field(default_factory=list)
     remarks: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    entries: dict[str, Entry] = field(default_factory=dict)
+    entries: dict[str, PriceEntry] = field(default_factory=dict)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -68,10 +68,10 @@ class Plan:
 
 
 def _texts(rates: Mapping[str, Decimal]) -> list[list[str]]:
-    return [[name, plain(rates[name])] for name in sorted_components(rates)]
+    return [[name, bare_rate(rates[name])] for name in sorted_components(rates)]
 
 
-def percent(old: Decimal | None, new: Decimal | None) -> str | None:
+def percent_change(old: Decimal | None, new: Decimal | None) -> str | None:
     """By how much a rate changes: +25.0%; None where there is nothing to compare."""
     if not old or new is None:
         return None
@@ -146,7 +146,7 @@ class _Planner:
             kind.append(model)
             self.made.changes.extend(changes)
 
-    def _changes(self, entry: Entry) -> list[PriceChange]:
+    def _changes(self, entry: PriceEntry) -> list[PriceChange]:
         rates_by_scope = {self.book.scope(entry, card): card.rates for card in entry.cards}
         self.priced[entry.model] = any(scope.part in self.parts for scope in rates_by_scope)
         changes = []
@@ -199,7 +199,7 @@ class _Planner:
         )
 
 
-def described(plan: Plan, applied: bool) -> dict[str, Any]:
+def import_json(plan: Plan, applied: bool) -> dict[str, Any]:
     """As the command prints it."""
     return {
         "new": len(plan.new),
@@ -219,9 +219,11 @@ def _scope(scope: Scope) -> dict[str, Any]:
 
 
 def _text(rate: Decimal | None) -> str | None:
-    return None if rate is None else plain(rate)
+    return None if rate is None else bare_rate(rate)
 
 
 def _change(change: PriceChange) -> dict[str, Any]:
-    rates = {name: {"old": _text(old), "new": _text(new), "change": percent(old, new)} for name, old, new in change.steps()}
+    rates = {
+        name: {"old": _text(old), "new": _text(new), "change": percent_change(old, new)} for name, old, new in change.steps()
+    }
     return {**_scope(change.scope), "change": "new" if change.before is None else "changed", "rates": rates}

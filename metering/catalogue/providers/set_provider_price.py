@@ -66,11 +66,11 @@ def set_provider_price(
                 param="effective_from",
             )
         version = ProviderPrice.objects.create(**beginning, **columns)
-        audit.record(actor, "provider_price.set", version.public_id, now=now, **_said(version))
+        audit.record(actor, "provider_price.set", version.public_id, now=now, **_detail(version))
     return version
 
 
-def _said(version: ProviderPrice) -> dict[str, Any]:
+def _detail(version: ProviderPrice) -> dict[str, Any]:
     """What the audit trail says of a version."""
     return {
         "provider_price_id": version.public_id,

@@ -15,7 +15,7 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from metering.catalogue.imports.apply import apply_import, decoded, new_import, preview_import
+from metering.catalogue.imports.apply import apply_import, file_text, new_import, preview_import
 from metering.catalogue.imports.cards import parse_markup
 from metering.catalogue.imports.models import PriceImport
 from metering.catalogue.imports.plan import Plan, PriceChange, plan_import
@@ -26,7 +26,7 @@ from workspaces.console.kit import fields
 from workspaces.console.kit.base import OperatorAdmin, actor_of
 from workspaces.console.kit.pages import FormPage
 
-ROWS_SHOWN = 200  # of each table of a preview
+MOST_ROWS_EACH = 200  # of each table of a preview
 FORMATS = [("", "What the file looks like"), *PriceImport.Format.choices]
 BOOKS = [("", "What customers pay"), ("provider", "What providers charge us")]
 STATE_LABELS = {"applied": "success", "previewed": "warning"}
@@ -175,7 +175,7 @@ def _text_of(given: dict[str, Any]) -> tuple[str, str]:
     file, pasted = given["file"], given["pasted"].strip()
     if bool(file) == bool(pasted):
         raise InvalidPrice("Choose a file, or paste its text: one of the two.", param="file")
-    return (file.name, decoded(file.read())) if file else ("", decoded(pasted.encode()))
+    return (file.name, file_text(file.read())) if file else ("", file_text(pasted.encode()))
 
 
 def _facts(asked: PriceImport) -> list[tuple[str, str]]:
@@ -209,7 +209,12 @@ def _tables(plan: Plan) -> dict[str, Any]:
     ]
     return {
         "tables": [
-            {"title": title, "columns": columns, "rows": rows[:ROWS_SHOWN], "more": max(0, len(rows) - ROWS_SHOWN)}
+            {
+                "title": title,
+                "columns": columns,
+                "rows": rows[:MOST_ROWS_EACH],
+                "more": max(0, len(rows) - MOST_ROWS_EACH),
+            }
             for title, columns, rows in tables
             if rows
         ]

@@ -12,8 +12,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from metering.catalogue.imports.cards import plain
-from metering.catalogue.imports.plan import percent
+from metering.catalogue.imports.cards import bare_rate
+from metering.catalogue.imports.plan import percent_change
 from metering.catalogue.models import PriceVersion
 from metering.catalogue.stated_rates import stated_rates
 from metering.components import sorted_components
@@ -109,11 +109,11 @@ def rates_html(rates: Rates, old: Rates | None = None) -> SafeString:
 
 def rate_change(name: str, old: Decimal | None, new: Decimal | None, *, compared: bool = True) -> SafeString:
     """`input 1.5`, or `input 1.5 → 1.8 (+20.0%)` of a rate that changes."""
-    after = "none" if new is None else plain(new)
+    after = "none" if new is None else bare_rate(new)
     if not compared or old == new:
         return format_html('<span class="console-nowrap">{} {}</span>', name, after)
-    change = percent(old, new)
-    before = "none" if old is None else plain(old)
+    change = percent_change(old, new)
+    before = "none" if old is None else bare_rate(old)
     more = "" if change is None else f" ({change})"
     return format_html('<span class="console-nowrap">{} {} → <strong>{}</strong>{}</span>', name, before, after, more)
 
@@ -134,7 +134,7 @@ def _lines(versions: dict[Scope, PriceVersion], names: list[str]) -> Iterator[di
             "above_input_tokens": above,
             "effective_from": instant_text(version.effective_from),
             "price_id": version.public_id,
-            **{name: plain(rates[name]) if name in rates else "" for name in names},
+            **{name: bare_rate(rates[name]) if name in rates else "" for name in names},
         }
 
 

@@ -5,10 +5,10 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from metering.catalogue.imports.apply import apply_import, decoded, new_import
+from metering.catalogue.imports.apply import apply_import, file_text, new_import
 from metering.catalogue.imports.cards import parse_markup
 from metering.catalogue.imports.models import PriceImport
-from metering.catalogue.imports.plan import described, plan_import
+from metering.catalogue.imports.plan import import_json, plan_import
 from metering.errors import InvalidPrice
 from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
@@ -47,7 +47,7 @@ class Command(JsonCommand):
             effective_from=None if options["effective_from"] is None else parse_instant(options["effective_from"]),
         )
         plan = apply_import(asked, now) if options["apply"] else plan_import(asked, now)
-        return described(plan, applied=options["apply"])
+        return import_json(plan, applied=options["apply"])
 
 
 def _read(path: str) -> str:
@@ -56,4 +56,4 @@ def _read(path: str) -> str:
         content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     except OSError as error:
         raise InvalidPrice(f"{path} cannot be read: {error.strerror or error}.", param="file") from None
-    return decoded(content)
+    return file_text(content)
