@@ -127,10 +127,11 @@ def once_all_news_has_arrived(world: World) -> None:
     money, book = parts_of("money_stripe"), Book()
     for intent in paid:
         payment = ours[intent["id"]]
-        there = Decimal(left_at_stripe(world, intent)) / 100
+        there = Decimal(left_at_stripe(world, intent)) / 100 - paid_again(world, intent)
         assert payment.amount == Decimal(intent.get("_returned") or intent["amount_received"]) / 100
         assert money.get(payment.public_id, ZERO) == there, payment
         book.move(there, "stripe", "customer")
+        book.move(paid_again(world, intent), "bank", "customer")
     by_hand = Refund.objects.exclude(reference="").exclude(status="failed")
     book.move(world.at_hand.accounts["bank"], "bank", "customer")  # type: ignore[arg-type]
     book.move(total(each.amount for each in by_hand), "customer", "bank")
@@ -150,6 +151,13 @@ def left_at_stripe(world: World, intent: dict[str, object]) -> int:
     taken = [each for each in world.stripe.of("dispute") if is_taken(each, intent)]
     came = 0 if intent.get("_returned") else intent["amount_received"]
     return int(came) - sum(each["amount"] for each in arrived) - sum(each["amount"] for each in taken)  # type: ignore[call-overload, no-any-return]
+
+
+def paid_again(world: World, intent: dict[str, object]) -> Decimal:
+    """What a bank paid again after its invoice was paid otherwise is a payment of its own, given back by hand."""
+    disputes = [each["id"] for each in world.stripe.of("dispute") if each["payment_intent"] == intent["id"]]
+    again = Payment.objects.filter(method="by_hand", reference__in=disputes)
+    return total(again.values_list("amount", flat=True))
 
 
 def in_own_words(world: World) -> dict[str, str]:
