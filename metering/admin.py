@@ -6,6 +6,7 @@ from metering.console.limits import budgets, holds
 from metering.console.money import credit_notes, credits, disputes, invoices, journal, payments, payouts
 from metering.console.prices import catalogue, imports, prices, provider_prices, rerating
 from metering.console.quarantine import events as quarantine
+from metering.console.quarantine import not_understood
 from metering.console.reports import pages as reports
 from metering.console.usage import batches, events
 from metering.console.webhooks import deliveries, endpoints
@@ -25,6 +26,7 @@ __all__ = [
     "imports",
     "invoices",
     "journal",
+    "not_understood",
     "payments",
     "payouts",
     "prices",

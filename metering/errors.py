@@ -162,6 +162,13 @@ class AlreadyResolved(Refusal):
     status = 409
 
 
+class RuleExists(Refusal):
+    """What a number is was said before."""
+
+    code = "rule_exists"
+    status = 409
+
+
 class JobUnknown(Refusal):
     """No job that a person may order."""
 

@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from metering.health import is_monitoring, waiting
 from metering.ingest.models import IS_BILLED
+from metering.ingest.quarantine.not_understood import count_held
 from metering.limits.gateway.unaccounted import unaccounted_since
 from metering.notifications.delivery.queue import deliveries_due, failing_webhooks
 from metering.periods import DAY
@@ -28,6 +29,7 @@ class BacklogCollector(Collector):
         backlog = waiting(now)
         unaccounted, unaccounted_usd = unaccounted_since(now - DAY)
         due, due_for = deliveries_due(now)
+        unknown_paths, held_by_them = count_held()
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM metering_quarantinedevent WHERE settled_at IS NULL")
             (quarantined,) = cursor.fetchone()
@@ -38,6 +40,8 @@ class BacklogCollector(Collector):
             "omixa_waiting_events": ("Events in those batches", backlog["events"]),
             "omixa_waiting_oldest_seconds": ("Age of the oldest waiting batch", backlog["oldest_age_seconds"]),
             "omixa_quarantined_events": ("Quarantined events not settled", quarantined),
+            "omixa_usage_paths_not_understood": ("Numbers in usage that events wait for", unknown_paths),
+            "omixa_usage_not_understood_events": ("Quarantined events that wait for them", held_by_them),
             "omixa_unpriced_events": ("Recorded events waiting for a price", int(unpriced)),
             "omixa_unaccounted_requests": ("Requests allowed within a day whose hold ran out without an event", unaccounted),
             "omixa_unaccounted_usd": ("What those may have cost at most", float(unaccounted_usd)),

@@ -6,6 +6,7 @@ from metering.catalogue.models import LanguageModel, PriceVersion
 from metering.catalogue.providers.models import ProviderPrice
 from metering.credits.models import CreditEntry, CreditGrant, CreditTransfer
 from metering.ingest.models import Batch, EventCorrection, EventIdentity, Provider, QuarantinedEvent, ServiceTier, UsageEvent
+from metering.ingest.understanding.models import UnknownPath, UsageRule
 from metering.invoicing.credit_notes.models import CreditNote, CreditNoteLine, SettledAdjustment
 from metering.invoicing.documents.models import IssuedPdf
 from metering.invoicing.fees.models import AgreedFee, ManualLine, RecurringFee
@@ -125,7 +126,9 @@ __all__ = [
     "TaxRate",
     "ThresholdCrossing",
     "TopUp",
+    "UnknownPath",
     "UsageEvent",
+    "UsageRule",
     "WebhookAttempt",
     "WebhookDelivery",
     "WebhookEndpoint",

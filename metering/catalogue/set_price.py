@@ -8,6 +8,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from metering.catalogue.models import LONGEST_TIER, LanguageModel, PriceVersion, PriceVersionQuerySet
+from metering.catalogue.tiers import DEFAULT_TIER, normal_tier
 from metering.components import (
     BY_NAME,
     COMPONENTS,
@@ -32,15 +33,6 @@ HIGHEST_RATE = Decimal("1000000")  # USD per million tokens: a dollar a token is
 HIGHEST_SINGLE_RATE = Decimal("1000")  # of what is not counted by the million: as a request, or a second
 HIGHEST_FACTOR = 100
 LONGEST_NAME = 300  # characters of a model's name, as its column has them
-DEFAULT_TIER = "default"
-# Names that ask for the default tier, or say that it served. `auto` is never a billable tier.
-NAMES_OF_THE_DEFAULT_TIER = frozenset({"", "auto", "standard", DEFAULT_TIER})
-
-
-def normal_tier(name: str | None) -> str:
-    """The billable tier a name stands for, in events and prices alike; space around it says nothing."""
-    name = (name or "").strip()
-    return DEFAULT_TIER if name.lower() in NAMES_OF_THE_DEFAULT_TIER else name
 
 
 def parse_rate(text: str, name: str) -> Decimal:

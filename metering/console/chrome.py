@@ -16,6 +16,7 @@ from metering.catalogue.models import LanguageModel, PriceVersion
 from metering.catalogue.providers.models import ProviderPrice
 from metering.console.backlog import open_quarantine, waiting_batches
 from metering.ingest.models import Batch, QuarantinedEvent
+from metering.ingest.understanding.models import UsageRule
 from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.models import Invoice
 from metering.journal.models import JournalEntry
@@ -46,6 +47,7 @@ BY_PREFIX = {
     "hook_": WebhookEndpoint,
     "dlv_": WebhookDelivery,
     "inv_": Invoice,
+    "rule_": UsageRule,
     "cn_": CreditNote,
     "rrt_": Rerating,
     "jrn_": JournalEntry,
@@ -123,6 +125,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Unpriced requests", "money_off", "metering_usageevent_unpriced", request),
                 _item("Batches", "inbox", "metering_batch_changelist", request, badge="waiting_badge"),
                 _item("Quarantine", "report", "metering_quarantinedevent_changelist", request, badge="quarantine_badge"),
+                _item("Numbers not understood", "question_mark", "metering_usagerule_changelist", request),
                 _item("Gateways", "router", "workspaces_gateway_changelist", request),
             ],
         ),

@@ -8,6 +8,7 @@ from django.db.models import Q
 from metering.doctor.findings import ERROR, WARNING, Finding
 from metering.dollars import usd_text
 from metering.health import waiting
+from metering.ingest.quarantine.not_understood import held_paths
 from metering.jobs.models import JobRun
 from metering.jobs.run import SCHEDULE
 from metering.limits.gateway.unaccounted import unaccounted_since
@@ -21,6 +22,7 @@ WAITS_TOO_LONG = 600.0
 SCHEDULE_AT_LEAST_EVERY = timedelta(minutes=10)  # its most frequent jobs run every minute
 SECONDS_FOR_WORKERS = 5.0
 MANY_UNACCOUNTED = 100
+MOST_NAMED = 5  # paths in a finding
 DELIVERIES_WAIT_LONG = 300.0  # seconds; the sweep comes every ten
 
 
@@ -42,6 +44,16 @@ def unaccounted_found(now: datetime) -> Iterator[Finding]:
         return
     message = f"{requests:,} requests of the last day were allowed and sent no event: up to {usd_text(usd)} is not billed."
     yield Finding("unaccounted", WARNING, message, "See Unaccounted requests in the console, by gateway, and look at its log.")
+
+
+def not_understood_found() -> Iterator[Finding]:
+    """Events that are not billed until a person says what a number is."""
+    paths = held_paths()
+    if not paths:
+        return
+    named = ", ".join(f"{each.path} ({each.dialect})" for each in paths[:MOST_NAMED])
+    message = f"Events wait because nobody knows what a number in their usage is: {named}."
+    yield Finding("not_understood", WARNING, message, "Say what they are in the console: Quarantine, Numbers not understood.")
 
 
 def webhooks_found(now: datetime, runs: bool) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django.conf import settings
 
-from metering.catalogue.set_price import DEFAULT_TIER, normal_tier
+from metering.catalogue.tiers import DEFAULT_TIER, normal_tier
 from metering.components import BY_NAME, REQUEST, priced_parts, with_wholes
 from metering.limits.known import model_named, price_public_id
 from metering.money import from_pico

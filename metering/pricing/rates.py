@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from metering.breakdown import all_quantities, cost_of, pico_rates
 from metering.catalogue.models import LanguageModel, PriceVersion
+from metering.catalogue.tiers import normal_tier
 from metering.components import NAMES, NO_OTHERS, Counts, OtherCounts, rates_per_million
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class RateTable:
         self.providers: ProviderTable | None = None
         bands: dict[tuple[int, str, int], dict[int, _Band]] = defaultdict(dict)
         for price in sorted(prices, key=lambda each: (each.effective_from, each.revision)):
-            thing = bands[price.model_id, price.service_tier, price.workspace_id or LIST_PRICE]
+            thing = bands[price.model_id, normal_tier(price.service_tier), price.workspace_id or LIST_PRICE]
             band = thing.setdefault(price.above_input_tokens, _Band(price.above_input_tokens))
             band.starts.append(price.effective_from)
             band.versions.append(version_rates(price))
@@ -100,6 +101,7 @@ class RateTable:
 
     def _bands_for(self, model_id: int, tier: str, workspace_id: int) -> list[_Band]:
         """In the order of their say: the workspace's own, then the list's, each by falling threshold."""
+        tier = normal_tier(tier)
         model_id = self._aliases.get(model_id, model_id)
         return [band for scope in (workspace_id, LIST_PRICE) for band in self._bands.get((model_id, tier, scope), ())]
 

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from django.db import DatabaseError, connection, transaction
 
-from metering.ingest.formats.events import Known, Rejected
+from metering.ingest.formats.rejected import Known, Rejected
 from metering.ingest.intake.inbox import Claimed, claim_fresh
 from metering.ingest.intake.receive import Refused, quarantine
 from metering.ingest.models import Batch, QuarantinedEvent

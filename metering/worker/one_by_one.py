@@ -8,7 +8,8 @@ from datetime import datetime
 from django.db import DatabaseError, DataError, transaction
 
 from metering.ingest.directory import directory
-from metering.ingest.formats.events import Event, Known, Rejected
+from metering.ingest.formats.events import Event
+from metering.ingest.formats.rejected import Known, Rejected
 from metering.ingest.intake.inbox import Claimed
 from metering.ingest.intake.receive import Refused, check_each, quarantine
 from metering.ingest.recording.arrivals import Arrival, Outcome, last_uses, resolve_names

@@ -28,6 +28,7 @@ def every_page(world: World) -> list[str]:
         "metering_usageevent",
         "metering_batch",
         "metering_quarantinedevent",
+        "metering_usagerule",
         "metering_invoice",
         "metering_creditnote",
         "metering_journalentry",
@@ -82,6 +83,7 @@ def every_page(world: World) -> list[str]:
         f"{reverse('admin:metering_usageevent_one')}?{one}",
         reverse("admin:metering_usageevent_unpriced"),
         reverse("admin:metering_batch_reprocess"),
+        f"{reverse('admin:metering_usagerule_decide')}?dialect=openai.chat&path=tool_tokens",
         reverse("admin:metering_quarantinedevent_replay_matching"),
         f"{reverse('admin:metering_quarantinedevent_dismiss_matching')}?code=negative",
     ]

@@ -11,7 +11,7 @@ from django.urls import reverse
 from metering.ingest.models import Batch
 from tests.console.conftest import World
 from tests.console.pages import every_page
-from tests.kit.factories import NOW, an_event, make_key, make_price, make_workspace, send
+from tests.kit.factories import GOLDEN_USAGE, NOW, an_event, make_key, make_price, make_workspace, send
 from workspaces.members import members
 from workspaces.models import Workspace
 
@@ -27,6 +27,7 @@ LISTS = {
     "metering_usageevent_unpriced": 8,
     "metering_batch_changelist": 8,
     "metering_quarantinedevent_changelist": 13,
+    "metering_usagerule_changelist": 11,
     "metering_invoice_changelist": 10,
     "metering_creditnote_changelist": 10,
     "metering_journalentry_changelist": 10,
@@ -48,8 +49,9 @@ def more_of_everything(world: World) -> None:
         key = make_key(workspace)
         make_price(f"priced-{number}", workspace=workspace)
         bad = an_event(key, request_id="bad", usage={"prompt_tokens": -1})
+        strange = an_event(key, request_id="strange", usage={**GOLDEN_USAGE, f"strange_{number}": 1})
         named = [an_event(key, request_id=name, model=f"{name}-{number}") for name in ("priced", "unpriced")]
-        send(world.gateway, [*named, bad])
+        send(world.gateway, [*named, bad, strange])
 
 
 @pytest.mark.parametrize(("name", "at_most"), LISTS.items())

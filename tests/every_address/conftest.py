@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from django_celery_beat.models import IntervalSchedule
 
+from metering.ingest.understanding.decide import make_rule
 from metering.invoicing.lifecycle.close import close_workspaces
 from metering.invoicing.lifecycle.void import mark_uncollectible
 from metering.notifications.endpoints.change import create_webhook
@@ -91,6 +92,7 @@ def everything(world: World, stripe: StripeServer) -> World:
     invite(third.workspace, "new@third.example", "viewer", operator, operator.email, NOW, by_operator=True)
     invite(acme, "guest@acme.example", "viewer", owner, owner.email, NOW)
     make_price("unused", effective_from=NOW + timedelta(days=4_000))  # to come by the database's clock too
+    make_rule("openai.chat", "tool_tokens", "information", "", "the documentation", operator.email, NOW)
     void = a_tenant("Void")
     send(void.key, at("09-14T09:30"), usage=usage_of(1_000_000, 0))  # something is due, or it would be paid
     (voided,) = close_workspaces(parse_month("2026-09"), NOW, workspace=void.workspace, finalize=True)

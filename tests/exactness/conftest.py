@@ -36,6 +36,6 @@ def shared(db: None) -> None:
     for day in range(62):
         days.ensure_day(BEGINNING + timedelta(days=day))
     days.ensure_months({(2028, month) for month in range(1, 5)} | {(2027, 1)})
-    days.number_tiers({"default", "priority", "Priority", "flex"})
+    days.number_tiers({"default", "priority", "flex"})
     days.number_providers({"", "azure", "xai"})
-    assert (ServiceTier.objects.count(), Provider.objects.count()) >= (4, 3)
+    assert (ServiceTier.objects.count(), Provider.objects.count()) >= (3, 3)

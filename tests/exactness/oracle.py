@@ -314,9 +314,9 @@ def with_tokens(event: Happened, tokens: Tokens, status: str) -> Happened:
 
 
 def normal_tier(name: str | None) -> str:
-    """Nothing, `auto` and `standard` are the default tier."""
-    name = (name or "").strip()
-    return "default" if name.lower() in ("", "auto", "standard", "default") else name
+    """Nothing, `auto` and `standard` are the default tier, and case says nothing."""
+    name = (name or "").strip().lower()
+    return "default" if name in ("", "auto", "standard", "default") else name
 
 
 def read_event(sent: dict[str, Any], now: datetime) -> Recorded | None:

@@ -11,6 +11,7 @@ from metering.ingest.formats.payloads import of_events
 from metering.ingest.intake.backpressure import backlog
 from metering.ingest.intake.receive import receive
 from metering.ingest.models import Batch
+from metering.ingest.understanding.rules import forget_rules
 from metering.worker.corrections import process_corrections
 from metering.worker.events import process_waiting
 from workspaces.models import APIKey, Gateway, Workspace
@@ -105,3 +106,4 @@ def forget_names() -> None:
     """Before each test: the ids that this process remembers belong to a database that was rolled back."""
     directory.forget()
     backlog.forget()
+    forget_rules()

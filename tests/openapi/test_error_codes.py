@@ -53,6 +53,7 @@ NOT_FOR_PROGRAMS = {
     "price_import_changed",
     "price_in_force",
     "quarantine_settled",
+    "rule_exists",
     "scanning_keys_unavailable",
     "too_many_invitations",
 }

@@ -54,6 +54,12 @@ omixa_waiting_oldest_seconds {oldest}
 # HELP omixa_quarantined_events Quarantined events not settled
 # TYPE omixa_quarantined_events gauge
 omixa_quarantined_events {quarantined}
+# HELP omixa_usage_paths_not_understood Numbers in usage that events wait for
+# TYPE omixa_usage_paths_not_understood gauge
+omixa_usage_paths_not_understood {quarantined}
+# HELP omixa_usage_not_understood_events Quarantined events that wait for them
+# TYPE omixa_usage_not_understood_events gauge
+omixa_usage_not_understood_events {quarantined}
 # HELP omixa_unpriced_events Recorded events waiting for a price
 # TYPE omixa_unpriced_events gauge
 omixa_unpriced_events {unpriced}
@@ -80,7 +86,7 @@ def test_many_workspaces_gateways_and_models_add_no_line_and_no_query(settings: 
     client = Client(headers={"Authorization": "Bearer s3cret"})
 
     def scrape() -> str:
-        with django_assert_num_queries(6):
+        with django_assert_num_queries(7):
             return client.get("/metrics").content.decode()
 
     def figures(text: str) -> dict[str, float]:
@@ -101,14 +107,14 @@ def test_many_workspaces_gateways_and_models_add_no_line_and_no_query(settings: 
     assert abs(len(after) - len(before)) < 300  # digits
 
 
-def test_what_waits_is_ten_figures_of_a_known_size() -> None:
+def test_what_waits_is_twelve_figures_of_a_known_size() -> None:
     registry = CollectorRegistry()
     registry.register(BacklogCollector())
     text = generate_latest(registry).decode()
     assert text == BACKLOG.format(
         batches="0.0", oldest="0.0", quarantined="0.0", unpriced="0.0", unaccounted="0.0", unaccounted_usd="0.0", due="0.0"
     )
-    assert len(text) == 1439
+    assert len(text) == 1764
 
 
 def names(text: str) -> list[str]:

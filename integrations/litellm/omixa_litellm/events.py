@@ -1,29 +1,21 @@
 """Usage events in Omixa's own format, one for each attempt of a call."""
 
 import json
+import re
 import time
 from datetime import UTC, datetime
 from typing import Any
 
 from .calls import Call
 
-# Counts, by the names under which providers state them. Nothing else of an answer is passed on: the rest may be text.
-USAGE = (
-    "prompt_tokens",
-    "completion_tokens",
-    "total_tokens",
-    "input_tokens",
-    "output_tokens",
-    "cache_creation_input_tokens",
-    "cache_read_input_tokens",
+# Texts of a usage object that say of what kind a number is, or how the answer was served. No other is passed on: it may be
+# a person's.
+TELLING = frozenset(
+    {"type", "modality", "ttl", "cache_type", "search_context_size"}
+    | {"service_tier", "serviceTier", "traffic_type", "trafficType", "speed", "inference_geo"}
 )
-DETAILS = {
-    "prompt_tokens_details": ("cached_tokens", "cache_write_tokens", "cache_creation_tokens"),
-    "input_tokens_details": ("cached_tokens", "cache_write_tokens", "cache_creation_tokens"),
-    "completion_tokens_details": ("reasoning_tokens",),
-    "output_tokens_details": ("reasoning_tokens",),
-    "cache_creation": ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"),
-}
+LARGEST = 2**53
+WORD = re.compile(r"[A-Za-z0-9_.+-]{1,64}", re.ASCII)
 DEFAULT_TIERS = (None, "", "auto", "default", "standard")
 
 
@@ -64,18 +56,35 @@ def event_of(
 
 
 def counts(usage: Any) -> dict[str, Any] | None:
-    """The counts of a usage object, whether LiteLLM has it as an object or as a mapping; None where it states none."""
-    stated = _mapping(usage)
-    kept: dict[str, Any] = {name: stated[name] for name in USAGE if _is_count(stated.get(name))}
-    for name, parts in DETAILS.items():
-        inner = _mapping(stated.get(name))
-        details = {part: inner[part] for part in parts if _is_count(inner.get(part))}
-        if "cache_creation_tokens" in details:
-            written = details.pop("cache_creation_tokens")
-            details.setdefault("cache_write_tokens", written)
-        if details:
-            kept[name] = details
-    return kept or None
+    """The numbers of a usage object, whether LiteLLM has it as an object or as a mapping; None where it counts nothing.
+
+    All of them, under the names of whichever provider: what they mean is for Omixa to say.
+    """
+    kept = _numbers(_mapping(usage))
+    return kept if _counts_something(kept) else None
+
+
+def _numbers(stated: dict[str, Any]) -> dict[str, Any]:
+    named = ((str(name), _kept(str(name), value)) for name, value in stated.items())
+    return {name: value for name, value in named if value is not None and WORD.fullmatch(name)}
+
+
+def _kept(name: str, value: Any) -> Any:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return value if abs(value) < LARGEST else LARGEST  # which no count may be: it is refused, not passed over
+    if isinstance(value, str):
+        return value if name in TELLING and WORD.fullmatch(value) else None
+    if isinstance(value, list):
+        return [each for each in (_kept(name, inside) for inside in value) if each is not None] or None
+    return _numbers(_mapping(value)) or None
+
+
+def _counts_something(kept: Any) -> bool:
+    if isinstance(kept, dict | list):
+        return any(map(_counts_something, kept.values() if isinstance(kept, dict) else kept))
+    return isinstance(kept, int)
 
 
 def estimate(call: Call, output_tokens: int) -> dict[str, Any]:
@@ -98,10 +107,6 @@ def output_tokens(usage: dict[str, Any] | None) -> int | None:
         return None
     value = usage.get("completion_tokens", usage.get("output_tokens"))
     return value if isinstance(value, int) else None
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -36,6 +36,15 @@ REASONS = {
         "Its token counts contradict each other",
         "Find out from the provider which count is right, or name the dialect, and correct it with “Edit and replay”.",
     ),
+    "usage_not_understood": ReasonText(
+        "Numbers in its usage that are not understood",
+        "Say once what such a number is, under Quarantine, Numbers not understood: that sets free all events that wait for it. "
+        "Where only this event is wrong, correct it with “Edit and replay”.",
+    ),
+    "service_tiers_differ": ReasonText(
+        "The event and its usage name different service tiers",
+        "Find out which tier the provider billed, and correct service_tier with “Edit and replay”.",
+    ),
     "usage_too_large": ReasonText(
         "More tokens than one response can have", "Correct the count with “Edit and replay”, or dismiss it if it was a test."
     ),

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from metering.breakdown import all_quantities, cost_of
 from metering.catalogue.models import PriceVersion
-from metering.catalogue.set_price import DEFAULT_TIER
+from metering.catalogue.tiers import DEFAULT_TIER
 from metering.components import NO_OTHERS, Counts
 from metering.money import from_pico
 from metering.pricing.rates import version_rates

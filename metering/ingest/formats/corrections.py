@@ -7,9 +7,11 @@ from uuid import UUID
 
 import msgspec
 
-from metering.components import NO_OTHERS, Counts, OtherCounts, Reading, read_of
-from metering.ingest.formats.dialects import DialectName, ProviderUsage, UsageRefused, count_tokens
-from metering.ingest.formats.events import UNREADABLE, Count, Known, Rejected, storable, unreadable
+from metering.components import NO_OTHERS, Counts, OtherCounts, read_of
+from metering.ingest.formats.dialects.registry import DialectName
+from metering.ingest.formats.events import UNREADABLE, Count, storable, unreadable
+from metering.ingest.formats.rejected import Known, Rejected
+from metering.ingest.formats.usage import is_stated, understood_usage
 from workspaces.redaction import redact
 
 Action = Literal["void", "replace"]
@@ -22,7 +24,7 @@ class SentCorrection(msgspec.Struct, gc=False):
     key_id: Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
     action: Action
     attempt: Count | None = None
-    usage: ProviderUsage | None = None
+    usage: msgspec.Raw = msgspec.Raw()
     dialect: DialectName | None = None
     reason: Annotated[str, msgspec.Meta(max_length=512)] | None = None
 
@@ -50,37 +52,35 @@ class CanonicalCorrection(msgspec.Struct, gc=False):
 _sent = msgspec.json.Decoder(SentCorrection)
 
 
-def read_correction(raw: bytes | memoryview, index: int, _received_at: datetime) -> CanonicalCorrection:
+def read_correction(raw: bytes | memoryview, index: int, received_at: datetime) -> CanonicalCorrection:
     """The correction at position `index` of a batch. Raises Rejected."""
     try:
         sent = _sent.decode(raw)
     except UNREADABLE as error:
         raise unreadable(raw, str(error), "invalid_correction") from None
     try:
-        counted = _counted(sent)
+        counts, others = _counted(sent, received_at)
         return CanonicalCorrection(
             index=index,
             request_id=storable(sent.request_id, "request_id"),
             attempt=sent.attempt or 0,
             key_id=storable(sent.key_id, "key_id"),
             action=sent.action,
-            counts=counted and counted.counts,
+            counts=counts,
             reason=redact(storable(sent.reason or "", "reason")),
-            others=counted.others if counted else NO_OTHERS,
+            others=others,
         )
     except Rejected as rejected:
         known = Known(sent.request_id, sent.attempt or 0, sent.key_id)
-        raise Rejected(rejected.code, rejected.message, known) from None
+        raise Rejected(rejected.code, rejected.message, known, rejected.not_understood) from None
 
 
-def _counted(sent: SentCorrection) -> Reading | None:
+def _counted(sent: SentCorrection, received_at: datetime) -> tuple[Counts | None, OtherCounts]:
+    """An event keeps its tier: what the usage of a correction says of it is not read."""
     if sent.action == "void":
-        if sent.usage is not None:
+        if is_stated(sent.usage):
             raise Rejected("invalid_correction", "A void takes the event back whole: leave usage out, or send a replace.")
-        return None
-    if sent.usage is None:
+        return None, NO_OTHERS
+    if not is_stated(sent.usage):
         raise Rejected("usage_missing", "A replace must carry the usage that is to count instead.")
-    try:
-        return read_of(count_tokens(sent.usage, sent.dialect))
-    except UsageRefused as refused:
-        raise Rejected(refused.code, str(refused)) from None
+    return read_of(understood_usage(sent.usage, sent.dialect, received_at).counted)

@@ -3,13 +3,15 @@
 import re
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 
-from metering.catalogue.set_price import DEFAULT_TIER, normal_tier
-from metering.components import NO_OTHERS, NOTHING, Counts, OtherCounts, Reading
-from metering.ingest.formats.dialects import DialectName, ProviderUsage, UsageRefused, count_tokens
+from metering.components import NO_OTHERS, Counts, OtherCounts
+from metering.ingest.formats.dialects.plain import PlainUsage
+from metering.ingest.formats.dialects.registry import DialectName
+from metering.ingest.formats.rejected import Known, Rejected
+from metering.ingest.formats.usage import NotPlain, UsageRead, read_plain, read_usage
 from metering.ingest.models import EventStatus, UsageSource
 from workspaces.redaction import redact
 
@@ -29,30 +31,16 @@ STATUSES = {status.label: status.value for status in EventStatus}
 SOURCES = {source.label: source.value for source in UsageSource}
 
 
-class Rejected(Exception):
-    """The event cannot be recorded. It goes to the quarantine with this code, message and, where known, identity."""
-
-    def __init__(self, code: str, message: str, known: "Known | None" = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = without_nul(message)
-        known = known or Known(attempt=None)
-        self.request_id = known.request_id and without_nul(known.request_id[:512])
-        self.attempt = known.attempt if known.attempt is not None and 0 <= known.attempt < 2**31 else None
-        self.key_id = known.key_id and without_nul(known.key_id[:512])
-
-
 def request_hash(request_id: str) -> bytes:
     """The request id as identities have it: the first half of its SHA-256, which SQL can compute too."""
     return sha256(request_id.encode()).digest()[:16]
 
 
-def without_nul(text: str) -> str:
-    """Text that the database can store; what it replaces is still in the quarantined content."""
-    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+# `usage` is read with the event where it may be plain, and else is left raw: its dialect says what is in it.
+U = TypeVar("U")
 
 
-class SentEvent(msgspec.Struct, gc=False):
+class SentEvent(msgspec.Struct, Generic[U], gc=False):
     """An event as the contract has it; null in an optional field is the same as leaving it out."""
 
     request_id: Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
@@ -60,7 +48,7 @@ class SentEvent(msgspec.Struct, gc=False):
     model: Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
     occurred_at: str
     attempt: Count | None = None
-    usage: ProviderUsage | None = None
+    usage: U = None  # type: ignore[assignment]
     dialect: DialectName | None = None
     usage_source: Literal["provider", "estimated"] | None = None
     status: Literal["succeeded", "aborted", "failed"] | None = None
@@ -75,22 +63,14 @@ class SentEvent(msgspec.Struct, gc=False):
     metadata: dict[str, Any] | None = None
 
 
-class SentBatch(msgspec.Struct, gc=False):
+class SentBatch(msgspec.Struct, Generic[U], gc=False):
     """A body of them."""
 
-    events: list[SentEvent]
-
-
-class Known(msgspec.Struct, gc=False):
-    """What can still be said of an event that is rejected."""
-
-    request_id: str | None = None
-    attempt: int | None = 0
-    key_id: str | None = None
+    events: list[SentEvent[U]]
 
 
 class Event(msgspec.Struct, gc=False):
-    """An event in canonical form; times in UTC, tokens as in Counts, and beside them what else was used."""
+    """An event in canonical form; times in UTC, tokens as in Counts."""
 
     index: int
     request_id: str
@@ -108,6 +88,8 @@ class Event(msgspec.Struct, gc=False):
     time_to_first_token_ms: int | None
     detail: str | None
     others: OtherCounts = NO_OTHERS
+    # The usage object as it was sent, compressed, where it says more than the counts.
+    usage: bytes | None = None
 
     def fingerprint(self) -> bytes:
         """16 bytes that tell a retry of the same event from another event under its name.
@@ -132,8 +114,9 @@ class Event(msgspec.Struct, gc=False):
         return sha256(_packed(content)).digest()[:16]
 
 
-_sent = msgspec.json.Decoder(SentEvent)
-_batch = msgspec.json.Decoder(SentBatch)
+_sent = msgspec.json.Decoder(SentEvent[msgspec.Raw])
+_batch = msgspec.json.Decoder(SentBatch[msgspec.Raw])
+_plain_batch = msgspec.json.Decoder(SentBatch[PlainUsage | None])
 _known = msgspec.json.Decoder(Known)
 _packed = msgspec.msgpack.Encoder().encode
 
@@ -145,29 +128,33 @@ def read_event(raw: bytes | memoryview, index: int, received_at: datetime) -> Ev
     except UNREADABLE as error:
         raise unreadable(raw, str(error)) from None
     try:
-        return _canonical(sent, index, _plausible_times(received_at))
+        return _canonical(sent, index, _plausible_times(received_at), read_usage(sent, received_at))
     except Rejected as rejected:
         known = Known(sent.request_id, sent.attempt or 0, sent.key_id)
-        raise Rejected(rejected.code, rejected.message, known) from None
+        raise Rejected(rejected.code, rejected.message, known, rejected.not_understood) from None
 
 
 def read_all(body: bytes, received_at: datetime) -> list[Event] | None:
     """The events of a whole body, if nothing is wrong with any of them; else None, and only one by one tells with which."""
     times = _plausible_times(received_at)
     try:
-        return [_canonical(sent, index, times) for index, sent in enumerate(_batch.decode(body).events)]
+        plain = _plain_batch.decode(body).events
+        return [_canonical(sent, index, times, read_plain(sent)) for index, sent in enumerate(plain)]
+    except (Rejected, NotPlain, *UNREADABLE):
+        pass
+    try:
+        sent_raw = _batch.decode(body).events
+        return [_canonical(sent, index, times, read_usage(sent, received_at)) for index, sent in enumerate(sent_raw)]
     except (Rejected, *UNREADABLE):
         return None
 
 
-def _canonical(sent: SentEvent, index: int, times: tuple[datetime, datetime]) -> Event:
+def _canonical(sent: SentEvent[Any], index: int, times: tuple[datetime, datetime], read: UsageRead) -> Event:
     tier, provider = sent.service_tier, sent.provider or ""
     if "\x00" in sent.request_id + sent.key_id + sent.model + provider + (tier or ""):
         _refuse_nul(sent)
     status = sent.status or "succeeded"
-    counted, others = _counted(sent, status), NO_OTHERS
-    if isinstance(counted, Reading):
-        counted, others = counted
+    counts, billed, others, usage = read
     return Event(  # in the order of its fields: names would cost more than all the rest
         index,
         sent.request_id,
@@ -177,31 +164,21 @@ def _canonical(sent: SentEvent, index: int, times: tuple[datetime, datetime]) ->
         _plausible(sent.occurred_at, times),
         STATUSES[status],
         SOURCES[sent.usage_source or "provider"],
-        DEFAULT_TIER if tier is None else normal_tier(tier),
+        billed,
         provider,
-        counted,
+        counts,
         sent.stream,
         sent.latency_ms,
         sent.time_to_first_token_ms,
         _detail(sent),
         others,
+        usage,
     )
 
 
-def _refuse_nul(sent: SentEvent) -> None:
+def _refuse_nul(sent: SentEvent[Any]) -> None:
     for name in ("request_id", "key_id", "model", "provider", "service_tier"):
         storable(getattr(sent, name) or "", name)
-
-
-def _counted(sent: SentEvent, status: str) -> Counts | Reading:
-    if sent.usage is None:
-        if status == "failed":
-            return NOTHING
-        raise Rejected("usage_missing", f"A {status} event must carry its usage; only a failed one may leave it out.")
-    try:
-        return count_tokens(sent.usage, sent.dialect)
-    except UsageRefused as refused:
-        raise Rejected(refused.code, str(refused)) from None
 
 
 def _plausible_times(received_at: datetime) -> tuple[datetime, datetime]:
@@ -235,7 +212,7 @@ def storable(text: str, name: str) -> str:
     return text
 
 
-def _detail(sent: SentEvent) -> str | None:
+def _detail(sent: SentEvent[Any]) -> str | None:
     """What is kept beside the counts, as one JSON object in a fixed key order, or None."""
     if sent.endpoint is None and sent.route is None and sent.user is None and not sent.metadata:
         return None

@@ -11,20 +11,26 @@ Which attempt of a request a payload is follows from the payload alone, so that 
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
+from metering.catalogue.tiers import DEFAULT_TIER, normal_tier
 from metering.ingest.formats.bodies import body_text, check_number
-from metering.ingest.formats.dialects.litellm import LiteLLMUsage, usage_of_contract
-from metering.ingest.formats.translated import Unopenable, Untranslatable
+from metering.ingest.formats.litellm_usage import usage_of_contract
+from metering.ingest.formats.translated import NotInference, Unopenable, Untranslatable
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Of a patiently opened payload, the number comes as text.
 SECONDS = re.compile(rb'"?(\d{1,11})(?:\.(\d{1,30}))?"?')
 FIRST_FAILURE = 2**30
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-DEFAULT_TIERS = (None, "", "auto", "default", "standard")
+# Calls that LiteLLM logs with the usage of the answer that they fetch, or with none: they make no answer themselves.
+NO_INFERENCE = re.compile(
+    r"a?(get|retrieve|fetch|list|cancel|delete|poll)_\w+|\w+_(get|retrieve|fetch|list|cancel|delete|poll|status|content)",
+    re.ASCII,
+)
 
 
 class AuthMetadata(msgspec.Struct, gc=False):
@@ -34,7 +40,7 @@ class AuthMetadata(msgspec.Struct, gc=False):
 class Metadata(msgspec.Struct, gc=False):
     user_api_key_end_user_id: Any = None
     user_api_key_request_route: Any = None
-    usage_object: LiteLLMUsage | None = None
+    usage_object: dict[str, Any] | None = None
     user_api_key_auth_metadata: AuthMetadata | None = None
 
 
@@ -65,6 +71,7 @@ class Payload(msgspec.Struct, gc=False):
     """A StandardLoggingPayload, as far as it is read. Times stay closed: opened as floats they would lose digits."""
 
     litellm_call_id: Any = None
+    call_type: Any = None
     cache_hit: Any = None
     stream: Any = None
     status: Any = None
@@ -86,13 +93,14 @@ class Named(msgspec.Struct, gc=False):
     litellm_call_id: Any = None
 
 
-_payload = msgspec.json.Decoder(Payload)
+_payload = msgspec.json.Decoder(Payload, float_hook=Decimal)
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 _payloads = msgspec.json.Decoder(list[msgspec.Raw])
 _named = msgspec.json.Decoder(Named)
 _closed = msgspec.json.Decoder(msgspec.Raw)
 
 
-def translate(body: bytes) -> list[bytes | Untranslatable]:
+def translate(body: bytes) -> list[bytes | Untranslatable | NotInference]:
     """Our events, one per payload and in their order: of one payload, an array, or one per line. Raises Unopenable."""
     payloads = _split(body)
     check_number(len(payloads), "events")  # before any is translated: a few KiB of gzip hold a million
@@ -139,7 +147,7 @@ def _reopened(text: bytes) -> bytes:
         raise Unopenable(f"The body must be LiteLLM payloads in JSON: {error}.") from None
 
 
-def _event(raw: bytes | msgspec.Raw) -> bytes | Untranslatable:
+def _event(raw: bytes | msgspec.Raw) -> bytes | Untranslatable | NotInference:
     try:
         return _translated(_payload.decode(raw))
     except UNREADABLE:
@@ -160,7 +168,10 @@ def _identity(raw: bytes | msgspec.Raw) -> bytes:
     return msgspec.json.encode({"request_id": call_id} if isinstance(call_id, str) else {})
 
 
-def _translated(payload: Payload) -> bytes | Untranslatable:
+def _translated(payload: Payload) -> bytes | Untranslatable | NotInference:
+    if isinstance(payload.call_type, str) and NO_INFERENCE.fullmatch(payload.call_type):
+        named = {"request_id": payload.litellm_call_id} if isinstance(payload.litellm_call_id, str) else {}
+        return NotInference(msgspec.json.encode(named))
     metadata = payload.metadata or Metadata()
     auth = metadata.user_api_key_auth_metadata or AuthMetadata()
     parameters = payload.model_parameters or ModelParameters()
@@ -191,7 +202,7 @@ def _translated(payload: Payload) -> bytes | Untranslatable:
         # LiteLLM answered from its own cache of answers; the operator may want to tell.
         "metadata": {"litellm_cache_hit": True} if payload.cache_hit is True else None,
     }
-    content = msgspec.json.encode({name: value for name, value in event.items() if value is not None})
+    content = _encode({name: value for name, value in event.items() if value is not None})
     if tier_known or status == "failed":
         return content
     return Untranslatable(
@@ -223,7 +234,7 @@ def _tries(stated: Any) -> int:
 
 
 def _served_tier(
-    payload: Payload, usage: LiteLLMUsage | None, parameters: ModelParameters, stream: Any
+    payload: Payload, usage: dict[str, Any] | None, parameters: ModelParameters, stream: Any
 ) -> tuple[str | None, bool]:
     """The tier to bill, None for the default one, and whether that is known. The tier asked for is never billed.
 
@@ -232,11 +243,13 @@ def _served_tier(
     everything: then a tier that was asked for may have been served or not.
     """
     answer = payload.response if isinstance(payload.response, Response) else Response()
-    served = answer.service_tier or (usage.service_tier if usage is not None else None)
-    if served is not None:
-        return _text_or_list(served), True
+    if answer.service_tier:
+        return _text_or_list(answer.service_tier), True
+    if usage is not None and usage.get("service_tier"):
+        return None, True  # it is read with the rest of the usage
     whole = stream is not True and answer.object is not None
-    return None, whole or parameters.service_tier in DEFAULT_TIERS
+    asked = parameters.service_tier
+    return None, whole or asked is None or (isinstance(asked, str) and normal_tier(asked) == DEFAULT_TIER)
 
 
 def _text_or_list(value: Any) -> Any:

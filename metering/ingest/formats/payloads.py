@@ -10,10 +10,12 @@ from metering.errors import MalformedBody
 from metering.ingest.formats.bodies import check_number, open_envelope
 from metering.ingest.formats.cloudevents import unwrap
 from metering.ingest.formats.litellm import translate
-from metering.ingest.formats.translated import Unopenable, Untranslatable
+from metering.ingest.formats.translated import NotInference, Unopenable, Untranslatable
 from metering.ingest.models import Batch
 
-Content = bytes | msgspec.Raw | Untranslatable
+Content = bytes | msgspec.Raw | Untranslatable | NotInference
+
+NOT_EVENTS = (Untranslatable, NotInference)
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,7 @@ def of_cloudevents(body: bytes, content_type: str) -> InboxPayload:
     return packed(decoded_items(unwrap, body, content_type), source=Batch.Source.CLOUDEVENTS)
 
 
-def decoded_items(
-    open_body: Callable[..., list[bytes | Untranslatable]], *arguments: bytes | str
-) -> list[bytes | Untranslatable]:
+def decoded_items(open_body: Callable[..., Sequence[Content]], *arguments: bytes | str) -> Sequence[Content]:
     """What a translator of another format finds in a body."""
     try:
         return open_body(*arguments)
@@ -65,5 +65,5 @@ def decoded_items(
 def packed(contents: Sequence[Content], kind: str = Batch.Kind.EVENTS, source: str = Batch.Source.REPLAY) -> InboxPayload:
     """Contents in a body of our making, in which a null holds the place of what is none of ours."""
     check_number(len(contents), kind)
-    inside = (b"null" if isinstance(content, Untranslatable) else bytes(content) for content in contents)
+    inside = (b"null" if isinstance(content, NOT_EVENTS) else bytes(content) for content in contents)
     return InboxPayload(b'{"%s":[%s]}' % (kind.encode(), b",".join(inside)), kind, source, contents)

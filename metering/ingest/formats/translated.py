@@ -14,5 +14,14 @@ class Untranslatable(NamedTuple):
     content: bytes
 
 
+class NotInference(NamedTuple):
+    """A call that brought no answer of a model, such as one that fetches, lists or deletes: accepted, and counted nowhere.
+
+    What it logs as its usage was counted when the answer was made. `content` names it.
+    """
+
+    content: bytes
+
+
 class Unopenable(Exception):
     """The body as a whole is not of the form it claims: nothing of it can be stored. The message tells the sender."""

@@ -7,7 +7,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.views import APIView
 
-from metering.ingest.formats.dialects import DIALECT_NAMES
+from metering.ingest.formats.dialects.registry import DIALECT_NAMES
 from metering.ingest.models import Batch
 from omixa_billing.api.documented_errors import errors_with
 
@@ -30,7 +30,9 @@ class UsageEventInput(serializers.Serializer[Any]):
         help_text="When the response ended, with a zone; at most 10 minutes ahead and 400 days back."
     )
     usage = serializers.DictField(
-        required=False, allow_null=True, help_text="As the provider sent it; required unless `status` is `failed`."
+        required=False,
+        allow_null=True,
+        help_text="As the provider sent it; required unless `status` is `failed`. A number that is not known holds the event.",
     )
     dialect = serializers.ChoiceField(
         choices=DIALECT_NAMES,
@@ -48,7 +50,7 @@ class UsageEventInput(serializers.Serializer[Any]):
         required=False,
         allow_null=True,
         max_length=64,
-        help_text="The tier that served; absent, null, `auto` and `standard` mean `default`.",
+        help_text="The tier that served. Absent, null and `auto`: what `usage` says, else `default`, as `standard` is.",
     )
     provider = serializers.CharField(required=False, allow_null=True, max_length=100)
     endpoint = serializers.CharField(required=False, allow_null=True, max_length=512)
@@ -167,7 +169,8 @@ class LiteLLMDocument(APIView):
     )
     def post(self) -> None:
         """LiteLLM's `StandardLoggingPayload`: one, an array of them, or one per line. The key is the one that the proxy's auth
-        hook leaves as `omx_key_id` in `metadata.user_api_key_auth_metadata`. Prompts, answers and keys are not kept."""
+        hook leaves as `omx_key_id` in `metadata.user_api_key_auth_metadata`. Prompts, answers and keys are not kept. Calls that
+        fetch, list, cancel or delete are accepted and counted nowhere."""
 
 
 class CorrectionsDocument(APIView):

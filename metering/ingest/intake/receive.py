@@ -10,20 +10,30 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import msgspec
 from django.conf import settings
 from django.db import transaction
 
 from metering.ingest.directory import KeyOwner, directory
 from metering.ingest.formats.corrections import CanonicalCorrection, read_correction
-from metering.ingest.formats.events import Event, Known, Rejected, known_of, read_all, read_event
-from metering.ingest.formats.payloads import Content, InboxPayload
-from metering.ingest.formats.translated import Untranslatable
+from metering.ingest.formats.dialects.leaves import LONGEST_PATH
+from metering.ingest.formats.events import UNREADABLE, Event, known_of, read_all, read_event
+from metering.ingest.formats.payloads import NOT_EVENTS, Content, InboxPayload
+from metering.ingest.formats.rejected import Known, Rejected, without_nul
+from metering.ingest.formats.translated import NotInference, Untranslatable
 from metering.ingest.intake.backpressure import make_room
 from metering.ingest.intake.inbox import put
 from metering.ingest.models import Batch, QuarantinedEvent
+from metering.ingest.understanding.models import UnknownPath
 from omixa_billing.reminders import remind_soon
 from workspaces.models import Gateway
 
+
+class _Model(msgspec.Struct, gc=False):
+    model: str = ""
+
+
+_model = msgspec.json.Decoder(_Model)
 READERS: dict[str, Callable[[Any, int, datetime], Event | CanonicalCorrection]] = {
     Batch.Kind.EVENTS: read_event,
     Batch.Kind.CORRECTIONS: read_correction,
@@ -43,6 +53,8 @@ class RefusalReason(NamedTuple):
 
 
 REVOKED = RefusalReason("gateway_revoked", "Its gateway was revoked before it came.")
+NOT_INFERENCE = "not_inference"
+MOST_PATHS = 50  # of one event; rules about these come first
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +74,26 @@ class Refused:
             "outcome": "rejected",
             "code": self.rejection.code,
             "message": self.rejection.message,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What is accepted and counted nowhere: its usage was counted when the answer was made that it fetched."""
+
+    index: int
+    content: bytes
+
+    def item(self) -> dict[str, Any]:
+        """As the batch lists it: whatever usage it states is a copy of another's."""
+        known = known_of(self.content) or Known(attempt=None)
+        return {
+            "index": self.index,
+            "request_id": known.request_id,
+            "attempt": known.attempt,
+            "outcome": "duplicate",
+            "code": NOT_INFERENCE,
+            "message": "A call that fetches, lists, cancels or deletes is no inference, and is not counted.",
         }
 
 
@@ -98,10 +130,13 @@ def admit(payload: InboxPayload, gateway: Gateway, now: datetime, reason: Refusa
     directory.ensure_day(now)
     if reason is None and gateway.revoked_at is not None and payload.source != Batch.Source.REPLAY:
         reason = REVOKED
+    passed: list[Passed] = []
     if reason is None:
         count, refused = check_payload(payload, now, _bounds(payload, gateway))
+        passed = _passed(payload)
     else:
         count, refused = len(payload.contents), [refuse(*each, reason) for each in enumerate(payload.contents)]
+    listed: list[Refused | Passed] = [*refused, *passed]
     batch = Batch(
         gateway=gateway,
         received_at=now,
@@ -110,9 +145,14 @@ def admit(payload: InboxPayload, gateway: Gateway, now: datetime, reason: Refusa
         body=payload.body,
         event_count=count,
         rejected=len(refused),
-        items=[each.item() for each in refused],
+        items=[each.item() for each in sorted(listed, key=lambda each: each.index)],
     )
     return Admitted(batch, refused)
+
+
+def _passed(payload: InboxPayload) -> list[Passed]:
+    contents = enumerate(payload.translated or ())
+    return [Passed(index, content.content) for index, content in contents if isinstance(content, NotInference)]
 
 
 def _bounds(payload: InboxPayload, gateway: Gateway) -> Bounds:
@@ -121,7 +161,7 @@ def _bounds(payload: InboxPayload, gateway: Gateway) -> Bounds:
 
 def refuse(index: int, content: Content, reason: RefusalReason) -> Refused:
     """Content that is refused for another reason than what it says."""
-    inside = content.content if isinstance(content, Untranslatable) else bytes(content)
+    inside = content.content if isinstance(content, NOT_EVENTS) else bytes(content)
     return Refused(index, Rejected(reason.code, reason.message, known_of(inside)), inside)
 
 
@@ -151,6 +191,8 @@ def check_each(contents: Sequence[Content], kind: str, received_at: datetime, bo
     read: list[Event | CanonicalCorrection] = []
     refused = []
     for index, content in enumerate(contents):
+        if isinstance(content, NotInference):
+            continue
         if isinstance(content, Untranslatable):
             rejection = Rejected(content.code, content.message, known_of(content.content))
             refused.append(Refused(index, rejection, content.content))
@@ -181,7 +223,7 @@ def quarantine(batch: Batch, refused: list[Refused], now: datetime) -> None:
     if not refused:
         return
     keys = directory.find_keys({each.rejection.key_id for each in refused if each.rejection.key_id})
-    QuarantinedEvent.objects.bulk_create(
+    rows = QuarantinedEvent.objects.bulk_create(
         QuarantinedEvent(
             batch_id=batch.pk,
             index=each.index,
@@ -199,3 +241,24 @@ def quarantine(batch: Batch, refused: list[Refused], now: datetime) -> None:
         )
         for each in refused
     )
+    _note_unknown_paths(list(zip(rows, refused, strict=True)))
+
+
+def _note_unknown_paths(quarantined: Sequence[tuple[QuarantinedEvent, Refused]]) -> None:
+    """What of their usage is not understood, so that a rule about a path finds what waits for it."""
+    unknown = [(row, each) for row, each in quarantined if each.rejection.not_understood is not None]
+    if not unknown:
+        return
+    UnknownPath.objects.bulk_create(
+        UnknownPath(event=row, dialect=paths.dialect, path=path, model=_model_of(each.content))
+        for row, each in unknown
+        if (paths := each.rejection.not_understood) is not None
+        for path in dict.fromkeys(without_nul(path)[:LONGEST_PATH] for path in paths.paths[:MOST_PATHS])
+    )
+
+
+def _model_of(content: bytes) -> str:
+    try:
+        return without_nul(_model.decode(content).model)[:300]
+    except UNREADABLE:
+        return ""

@@ -14,10 +14,12 @@ import msgspec
 from django.db import connection, transaction
 
 from metering.catalogue.models import LanguageModel
-from metering.catalogue.set_price import normal_tier
 from metering.components import NOTHING, Reading, new_counts, read_of
 from metering.ingest.directory import directory
-from metering.ingest.formats.dialects import MAX_TOKENS, DialectName, ProviderUsage, UsageRefused, count_tokens
+from metering.ingest.formats.dialects.registry import DialectName
+from metering.ingest.formats.dialects.served import AS_USUAL, Served, billed_tier
+from metering.ingest.formats.dialects.shape import MAX_TOKENS, UsageRefused
+from metering.ingest.formats.dialects.understand import count_known
 from metering.ingest.formats.events import INSTANT, UNREADABLE
 from metering.ingest.models import Batch, QuarantinedEvent
 from metering.money import from_pico
@@ -52,7 +54,7 @@ class Estimable(msgspec.Struct, gc=False):
     status: Any = None
     service_tier: Any = None
     dialect: Any = None
-    usage: Any = None
+    usage: msgspec.Raw = msgspec.Raw(b"null")
 
 
 _estimable = msgspec.json.Decoder(Estimable)
@@ -117,11 +119,11 @@ def _read(content: bytes, arrived: datetime) -> Read | None:
         sent = _estimable.decode(content)
     except UNREADABLE:
         return None
-    counted = Reading(NOTHING) if sent.status == "failed" else _counted(sent)
+    counted, served = (Reading(NOTHING), AS_USUAL) if sent.status == "failed" else _counted(sent)
     if counted is None:
         return None
     key_id = sent.key_id if isinstance(sent.key_id, str) else ""
-    tier = normal_tier(sent.service_tier) if isinstance(sent.service_tier, str | None) else ""
+    tier = _tier(sent.service_tier, served)
     return Read(_storable(sent.model), _storable(key_id), tier, _instant(sent.occurred_at, arrived), counted)
 
 
@@ -140,12 +142,22 @@ def _instant(stated: Any, arrived: datetime) -> datetime:
     return arrived
 
 
-def _counted(sent: Estimable) -> Reading | None:
+def _tier(stated: Any, served: Served) -> str:
+    """Empty where nobody knows: no price has that name."""
     try:
-        usage = msgspec.convert(sent.usage, ProviderUsage)
-        return read_of(count_tokens(usage, msgspec.convert(sent.dialect, DialectName | None)))
+        return billed_tier(stated, served) if isinstance(stated, str | None) else ""
+    except UsageRefused:
+        return ""
+
+
+def _counted(sent: Estimable) -> tuple[Reading | None, Served]:
+    """All that is understood of the usage, whatever else is in it."""
+    try:
+        counted, served = count_known(sent.usage, msgspec.convert(sent.dialect, DialectName | None))
+        return read_of(counted), served
     except (UsageRefused, msgspec.ValidationError):
-        return _least(sent.usage) if isinstance(sent.usage, dict) else None
+        usage = msgspec.json.decode(sent.usage)
+        return (_least(usage) if isinstance(usage, dict) else None), AS_USUAL
 
 
 def _least(usage: dict[str, Any]) -> Reading | None:

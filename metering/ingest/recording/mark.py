@@ -9,6 +9,7 @@ from typing import Any
 from django.db import connection
 
 from metering.ingest.intake.inbox import Claimed
+from metering.ingest.intake.receive import NOT_INFERENCE
 from metering.ingest.models import QuarantinedEvent
 from metering.ingest.recording.arrivals import Arrival, Outcome
 
@@ -61,6 +62,8 @@ def _row(batch: Claimed, items: list[dict[str, Any]], counts: Counter[str]) -> t
     """A batch's key and what MARK writes of it."""
     items.sort(key=lambda item: item["index"])
     rejected = sum(item["outcome"] == "rejected" for item in items)
+    # What the endpoint passed over: a copy of what was counted before, such as the log of a call that fetched it.
+    counts["duplicate"] += sum(item["code"] == NOT_INFERENCE for item in items)
     named = (counts[name] for name in ("recorded", "duplicate", "conflict", "unpriced"))
     return batch.id, batch.received_at, json.dumps(items), rejected, *named
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import connection
+from psycopg.types.string import BytesBinaryDumper
 
 from metering.components import QUANTITIES, others_json
 from metering.ingest.recording.arrivals import Arrival, Outcome, cost_arrival, rate_arrival
@@ -20,14 +21,14 @@ WRITE = f"""
 COPY metering_usageevent (
     occurred_at, recorded_at, batch_id, workspace_id, key_id, model_id, price_id, attempt,
     {", ".join(QUANTITIES)}, latency_ms, time_to_first_token_ms,
-    service_tier_id, provider_id, status, usage_source, stream, cost, request_id, detail, gateway_id, others
+    service_tier_id, provider_id, status, usage_source, stream, cost, request_id, detail, gateway_id, others, usage
 ) FROM STDIN (FORMAT BINARY)
 """
 WRITTEN_TYPES = (
     *("timestamptz", "timestamptz", "int8"),
     *("int4",) * (5 + len(QUANTITIES) + 2),
     *("int2",) * 4,
-    *("bool", "numeric", "text", "text", "int4", "jsonb"),
+    *("bool", "numeric", "text", "text", "int4", "jsonb", "bytea"),
 )
 
 # Where providers have cards, what each event costs us stands beside its price.
@@ -56,10 +57,12 @@ def write(arrivals: Sequence[Arrival], now: datetime, *, with_provider_costs: bo
         (WRITE_WITH_COSTS, TYPES_WITH_COSTS, _columns_with_costs) if with_provider_costs else (WRITE, WRITTEN_TYPES, _columns)
     )
     statement, types, columns = copied
-    with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(statement) as copy:
-        copy.set_types(types)
-        for arrival in arrivals:
-            copy.write_row(columns(arrival, now))
+    with connection.cursor() as cursor, connection.wrap_database_errors:
+        cursor.adapters.register_dumper(bytes, BytesBinaryDumper)  # else psycopg takes its slow one for the bytea column
+        with cursor.copy(statement) as copy:
+            copy.set_types(types)
+            for arrival in arrivals:
+                copy.write_row(columns(arrival, now))
 
 
 def _columns_with_costs(arrival: Arrival, now: datetime) -> tuple[object, ...]:
@@ -91,4 +94,5 @@ def _columns(arrival: Arrival, now: datetime) -> tuple[object, ...]:
         event.detail,
         arrival.gateway_id,
         others_json(event.others),
+        event.usage,
     )

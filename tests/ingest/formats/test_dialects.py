@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from metering.ingest.formats.dialects import infer
-from tests.ingest.formats.usages import MOST, chat, counted, gemini, reasoning, refusal, responses, usage_of
+from tests.ingest.formats.usages import MOST, chat, counted, gemini, inferred, others_in, reasoning, refusal, responses
 
 OPENAI_CHAT = [
     ("with prompt, completion and total only", chat(2006, 300, total_tokens=2306), (2006, 0, 0, 300, 0)),
@@ -33,9 +32,8 @@ OPENAI_CHAT = [
         chat(7, 5, prompt_tokens_details={"cached_tokens": 7}, **reasoning(5)),
         (7, 7, 0, 5, 5),
     ),
-    ("of an embedding", {"prompt_tokens": 8, "total_tokens": 8}, (8, 0, 0, 0, 0)),
     (
-        "of Azure, with audio and rejected predictions, which are parts of the rest",
+        "of Azure, with audio, a component of its own, and rejected predictions, which are parts of the rest",
         chat(
             100,
             50,
@@ -50,21 +48,6 @@ OPENAI_CHAT = [
         ),
         (100, 0, 0, 50, 0),
     ),
-    (
-        "of OpenRouter, with costs beside",
-        chat(
-            194,
-            2,
-            total_tokens=196,
-            cost=0.95,
-            is_byok=False,
-            cost_details={"upstream_inference_cost": 19},
-            prompt_tokens_details={"cached_tokens": 0, "cache_write_tokens": 100, "audio_tokens": 0},
-            completion_tokens_details={"reasoning_tokens": 0, "image_tokens": 0},
-        ),
-        (194, 0, 100, 2, 0),
-    ),
-    ("of Groq, with times beside", chat(24, 377, total_tokens=401, queue_time=0.009, total_time=0.77), (24, 0, 0, 377, 0)),
     (
         "of LiteLLM for Anthropic, which says its cached tokens twice",
         chat(
@@ -87,11 +70,21 @@ OPENAI_CHAT = [
         chat(50, 5, prompt_tokens_details={"cached_tokens": 40}, cache_read_input_tokens=0, cache_creation_input_tokens=0),
         (50, 40, 0, 5, 0),
     ),
+    (
+        "with nothing cached in OpenAI's place, and a total that shows Anthropic's inside",
+        chat(10, 5, total_tokens=15, prompt_tokens_details={"cached_tokens": 0}, cache_read_input_tokens=4),
+        (10, 4, 0, 5, 0),
+    ),
     ("beside the responses shape that says the same", chat(10, 5, **responses(10, 5)), (10, 0, 0, 5, 0)),
     (
         "beside a responses shape without details",
         chat(10, 5, **responses(10, 5), prompt_tokens_details={"cached_tokens": 8}, input_tokens_details=None),
         (10, 8, 0, 5, 0),
+    ),
+    (
+        "without a completion, and with a cache that no embedding has",
+        {"prompt_tokens": 10, "total_tokens": 10, "prompt_tokens_details": {"cached_tokens": 3}},
+        (10, 3, 0, 0, 0),
     ),
     ("of the largest counts", chat(MOST, MOST), (MOST, 0, 0, MOST, 0)),
 ]
@@ -99,7 +92,7 @@ OPENAI_CHAT = [
 
 @pytest.mark.parametrize(("said", "counts"), [case[1:] for case in OPENAI_CHAT], ids=[case[0] for case in OPENAI_CHAT])
 def test_openai_chat_usage(said: dict[str, Any], counts: tuple[int, ...]) -> None:
-    assert infer(usage_of(said)) == "openai.chat"
+    assert inferred(said) == "openai.chat"
     assert counted(said) == counted(said, "openai.chat") == counts
 
 
@@ -135,7 +128,7 @@ OPENAI_RESPONSES = [
     ("said", "counts"), [case[1:] for case in OPENAI_RESPONSES], ids=[case[0] for case in OPENAI_RESPONSES]
 )
 def test_openai_responses_usage(said: dict[str, Any], counts: tuple[int, ...]) -> None:
-    assert infer(usage_of(said)) == "openai.responses"
+    assert inferred(said) == "openai.responses"
     assert counted(said) == counted(said, "openai.responses") == counts
 
 
@@ -183,8 +176,75 @@ ANTHROPIC = [
 
 @pytest.mark.parametrize(("said", "counts"), [case[1:] for case in ANTHROPIC], ids=[case[0] for case in ANTHROPIC])
 def test_anthropic_usage(said: dict[str, Any], counts: tuple[int, ...]) -> None:
-    assert infer(usage_of(said)) == "anthropic"
+    assert inferred(said) == "anthropic"
     assert counted(said) == counted(said, "anthropic") == counts
+
+
+COMPACTED = responses(
+    23_000,
+    1_000,
+    iterations=[
+        {"type": "compaction", "input_tokens": 180_000, "output_tokens": 3_500},
+        {"type": "message", "input_tokens": 23_000, "output_tokens": 1_000},
+    ],
+)
+MORE_OF_ANTHROPIC = [
+    (
+        "with writes for an hour",
+        responses(3, 12, cache_creation_input_tokens=5424, cache_creation={"ephemeral_1h_input_tokens": 5424}),
+        (5427, 0, 5424, 12, 0),
+        {"cache_write_1h": 5424},
+    ),
+    (
+        "with writes of both lifetimes",
+        responses(50, 5, cache_creation={"ephemeral_5m_input_tokens": 148, "ephemeral_1h_input_tokens": 100}),
+        (298, 0, 248, 5, 0),
+        {"cache_write_1h": 100},
+    ),
+    ("with compaction, which the top level leaves out", COMPACTED, (203_000, 0, 0, 4_500, 0), {}),
+    (
+        "with compaction that used the cache",
+        responses(
+            10,
+            5,
+            cache_read_input_tokens=20,
+            iterations=[
+                {
+                    "type": "compaction",
+                    "input_tokens": 100,
+                    "output_tokens": 7,
+                    "cache_read_input_tokens": 1000,
+                    "cache_creation_input_tokens": 30,
+                    "cache_creation": {"ephemeral_1h_input_tokens": 30},
+                },
+                {"type": "compaction", "input_tokens": 1, "output_tokens": 1},
+            ],
+        ),
+        (1161, 1020, 30, 13, 0),
+        {"cache_write_1h": 30},
+    ),
+    (
+        "with a fallback that was declined",
+        responses(10, 5, iterations=[{"type": "fallback", "input_tokens": 99, "output_tokens": 9}]),
+        (10, 0, 0, 5, 0),
+        {},
+    ),
+    (
+        "with searches, and pages that were fetched",
+        responses(105, 6039, cache_read_input_tokens=0, server_tool_use={"web_search_requests": 2, "web_fetch_requests": 3}),
+        (105, 0, 0, 6039, 0),
+        {"web_search": 2},
+    ),
+    ("with thinking", responses(5, 90, speed="standard", output_tokens_details={"thinking_tokens": 80}), (5, 0, 0, 90, 80), {}),
+]
+
+
+@pytest.mark.parametrize(
+    ("said", "counts", "beside"), [case[1:] for case in MORE_OF_ANTHROPIC], ids=[case[0] for case in MORE_OF_ANTHROPIC]
+)
+def test_what_else_anthropic_bills(said: dict[str, Any], counts: tuple[int, ...], beside: dict[str, int]) -> None:
+    assert inferred(said) == "anthropic"
+    assert (counted(said), others_in(said)) == (counts, beside)
 
 
 def test_without_cache_names_anthropic_and_responses_count_the_same() -> None:
@@ -259,8 +319,89 @@ GEMINI = [
 
 @pytest.mark.parametrize(("said", "counts"), [case[1:] for case in GEMINI], ids=[case[0] for case in GEMINI])
 def test_gemini_usage(said: dict[str, Any], counts: tuple[int, ...]) -> None:
-    assert infer(usage_of(said)) == "gemini"
+    assert inferred(said) == "gemini"
     assert counted(said) == counted(said, "gemini") == counts
+
+
+def modalities(**counts: int) -> list[dict[str, Any]]:
+    return [{"modality": modality, "tokenCount": count} for modality, count in counts.items()]
+
+
+MORE_OF_GEMINI = [
+    (
+        "with audio and an image",
+        gemini(
+            1000,
+            candidatesTokenCount=5,
+            totalTokenCount=1005,
+            promptTokensDetails=modalities(TEXT=100, AUDIO=642, IMAGE=258),
+        ),
+        (1000, 0, 0, 5, 0),
+        {"audio_input": 642, "image_input": 258},
+    ),
+    (
+        "with cached audio and video",
+        gemini(
+            1000,
+            cachedContentTokenCount=700,
+            candidatesTokenCount=5,
+            promptTokensDetails=modalities(TEXT=100, AUDIO=400, VIDEO=500),
+            cacheTokensDetails=modalities(AUDIO=300, VIDEO=400),
+        ),
+        (1000, 700, 0, 5, 0),
+        {"audio_input": 100, "video_input": 100, "cached_audio_input": 300},
+    ),
+    (
+        "with a picture in the answer",
+        gemini(9, candidatesTokenCount=1290, candidatesTokensDetails=modalities(IMAGE=1290)),
+        (9, 0, 0, 1290, 0),
+        {"image_output": 1290},
+    ),
+    (
+        "of a live session",
+        gemini(
+            250,
+            responseTokenCount=120,
+            toolUsePromptTokenCount=30,
+            thoughtsTokenCount=10,
+            totalTokenCount=410,
+            promptTokensDetails=modalities(TEXT=50, AUDIO=200),
+            responseTokensDetails=modalities(AUDIO=120),
+        ),
+        (280, 0, 0, 130, 10),
+        {"audio_input": 200, "audio_output": 120},
+    ),
+    (
+        "of a live session, as the SDK dumps it",
+        {
+            "prompt_token_count": 10,
+            "response_token_count": 4,
+            "total_token_count": 14,
+            "response_tokens_details": [{"modality": "AUDIO", "token_count": 4}],
+        },
+        (10, 0, 0, 4, 0),
+        {"audio_output": 4},
+    ),
+    (
+        "with an image among the results of tools",
+        gemini(
+            10,
+            toolUsePromptTokenCount=300,
+            candidatesTokenCount=1,
+            toolUsePromptTokensDetails=modalities(TEXT=42, IMAGE=258),
+        ),
+        (310, 0, 0, 1, 0),
+        {"image_input": 258},
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("said", "counts", "beside"), [case[1:] for case in MORE_OF_GEMINI], ids=[case[0] for case in MORE_OF_GEMINI]
+)
+def test_what_gemini_says_by_modality(said: dict[str, Any], counts: tuple[int, ...], beside: dict[str, int]) -> None:
+    assert inferred(said) == "gemini"
+    assert (counted(said), others_in(said)) == (counts, beside)
 
 
 @pytest.mark.parametrize(
@@ -278,7 +419,7 @@ def test_gemini_usage(said: dict[str, Any], counts: tuple[int, ...]) -> None:
 def test_xais_reasoning_outside_the_completion_is_recognised_by_the_total(
     said: dict[str, Any], counts: tuple[int, ...]
 ) -> None:
-    assert infer(usage_of(said)) == "xai"
+    assert inferred(said) == "xai"
     assert counted(said) == counted(said, "xai") == counts
     assert refusal(said, "openai.chat")[0] == "usage_inconsistent"
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from metering.ingest.formats.dialects import DialectName
+from metering.ingest.formats.dialects.registry import DialectName
 from tests.ingest.formats.usages import MOST, chat, gemini, reasoning, refusal, responses
 
 INCONSISTENT = [
@@ -31,8 +31,20 @@ INCONSISTENT = [
     ("two cache counts that differ", chat(10, 5, prompt_tokens_details={"cached_tokens": 3}, cache_read_input_tokens=4), None),
     ("cached tokens that may be inside or outside", chat(10, 5, cache_read_input_tokens=4), None),
     (
-        "cached tokens stated as none and as some",
-        chat(10, 5, total_tokens=15, prompt_tokens_details={"cached_tokens": 0}, cache_read_input_tokens=4),
+        "cached tokens stated as none and as some, without a total",
+        chat(10, 5, prompt_tokens_details={"cached_tokens": 0}, cache_read_input_tokens=4),
+        None,
+    ),
+    (
+        "cached tokens stated as some and as more",
+        chat(10, 5, total_tokens=15, prompt_tokens_details={"cached_tokens": 3}, cache_read_input_tokens=4),
+        None,
+    ),
+    (
+        "cached tokens that may be audio",
+        gemini(
+            9, cachedContentTokenCount=4, candidatesTokenCount=1, promptTokensDetails=[{"modality": "AUDIO", "tokenCount": 5}]
+        ),
         None,
     ),
     (
@@ -126,9 +138,7 @@ def test_a_count_that_is_not_there_is_named(said: dict[str, Any], dialect: Diale
     assert refusal(said, dialect) == ("usage_missing", f"usage.{field} is missing.")
 
 
-@pytest.mark.parametrize(
-    "said", [{}, {"cost": 1}, {"total_tokens": 5}, {"inputTokens": 5, "outputTokens": 1}, {"prompt_tokens": None}]
-)
+@pytest.mark.parametrize("said", [{}, {"cost": 1}, {"tokens": 5}, {"total_tokens": None}, {"prompt_tokens": None}])
 def test_usage_in_no_known_shape_is_refused(said: dict[str, Any]) -> None:
     assert refusal(said)[0] == "usage_missing"
 

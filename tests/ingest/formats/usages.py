@@ -6,27 +6,42 @@ import msgspec
 import pytest
 
 from metering.components import Counts, read_of
-from metering.ingest.formats.dialects import DialectName, ProviderUsage, UsageRefused, count_tokens
+from metering.ingest.formats.dialects.plain import PlainUsage, plain_counts
+from metering.ingest.formats.dialects.registry import DialectName
+from metering.ingest.formats.dialects.shape import UsageRefused
+from metering.ingest.formats.dialects.understand import NO_RULES, Rules, Understood, understand
 
 MOST = 2**31 - 1
 
 
-def usage_of(said: dict[str, Any]) -> ProviderUsage:
-    return msgspec.json.decode(msgspec.json.encode(said), type=ProviderUsage)
+def understood(said: dict[str, Any], dialect: DialectName | None = None, rules: Rules = NO_RULES) -> Understood:
+    """What its leaves say; where it is plain, the quick reading must say the same."""
+    raw = msgspec.json.encode(said)
+    read = understand(raw, dialect, lambda: rules)
+    try:
+        plain = plain_counts(msgspec.json.decode(raw, type=PlainUsage), dialect)
+    except msgspec.ValidationError:
+        plain = None
+    assert plain in (None, read.counted)
+    return read
+
+
+def inferred(said: dict[str, Any]) -> str:
+    return understood(said).dialect
 
 
 def counted(said: dict[str, Any], dialect: DialectName | None = None) -> Counts:
-    return read_of(count_tokens(usage_of(said), dialect)).counts
+    return read_of(understood(said, dialect).counted).counts
 
 
 def others_in(said: dict[str, Any], dialect: DialectName | None = None) -> dict[str, int]:
-    """What was used of components that Counts does not have."""
-    return dict(read_of(count_tokens(usage_of(said), dialect)).others)
+    """What was used beside the five."""
+    return dict(read_of(understood(said, dialect).counted).others)
 
 
 def refusal(said: dict[str, Any], dialect: DialectName | None = None) -> tuple[str, str]:
     with pytest.raises(UsageRefused) as refused:
-        count_tokens(usage_of(said), dialect)
+        understood(said, dialect)
     return refused.value.code, str(refused.value)
 
 

@@ -13,8 +13,8 @@ from django.conf import settings
 from django.db import transaction
 
 from metering.ingest.formats.bodies import redact_json
-from metering.ingest.formats.events import without_nul
 from metering.ingest.formats.payloads import packed
+from metering.ingest.formats.rejected import without_nul
 from metering.ingest.formats.translated import Untranslatable
 from metering.ingest.intake.receive import RefusalReason, receive
 from metering.ingest.models import Batch

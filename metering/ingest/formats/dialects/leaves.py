@@ -1,0 +1,108 @@
+"""A usage object as its leaves: each number and each text by its path, so that no number can be overlooked.
+
+`prompt_tokens_details.cached_tokens` is a path. Of a list of objects that say what they are by a `modality`, a `type` or a
+`ttl`, that is in the path, and equal ones are added up: `promptTokensDetails[AUDIO].tokenCount`. In other lists it is `[]`.
+"""
+
+import re
+from decimal import Decimal
+from typing import Any
+
+Number = int | Decimal  # what has a fraction is read with all its digits
+
+TELLING = ("modality", "type", "ttl")  # fields of a list's objects by which they are told apart
+DEEPEST = 16
+LONGEST_PATH = 200
+
+
+class TooDeep(Exception):
+    """No provider nests usage like this."""
+
+
+class Usage:
+    """What an object states; null is the same as leaving it out."""
+
+    __slots__ = ("asked", "flags", "lists", "numbers", "objects", "stated", "texts")
+
+    def __init__(self, stated: dict[str, Any]) -> None:
+        self.numbers: dict[str, Number] = {}
+        self.texts: dict[str, str] = {}
+        self.flags: set[str] = set()
+        self.lists: set[str] = set()
+        self.stated: set[str] = set()  # paths of all of these
+        self.objects: set[str] = set()  # with a dot at their end, those that hold a number
+        # The paths that a dialect looked at: what it says it counts, and did not look at, it has not counted.
+        self.asked: set[str] = set()
+        self._object(stated, "", 0)
+
+    def get(self, path: str) -> int | None:
+        """A count. Only a path that is one in the dialect of the object is asked for: those are whole numbers by then."""
+        self.asked.add(path)
+        return self.numbers.get(path)  # type: ignore[return-value]
+
+    def of(self, path: str) -> int:
+        """A count, and 0 where none is stated."""
+        self.asked.add(path)
+        return self.numbers.get(path, 0)  # type: ignore[return-value]
+
+    def amount(self, path: str) -> Number:
+        """The same of what may have a fraction, such as seconds."""
+        self.asked.add(path)
+        return self.numbers.get(path, 0)
+
+    def states(self, *paths: str) -> bool:
+        """Whether any of these is there, be it 0."""
+        return not self.stated.isdisjoint(paths)
+
+    def under(self, *objects: str) -> bool:
+        """Whether any number is in one of these objects, be it 0. They are named with a dot at their end."""
+        return not self.objects.isdisjoint(objects)
+
+    def _object(self, stated: dict[str, Any], prefix: str, depth: int) -> None:
+        if depth > DEEPEST:
+            raise TooDeep
+        before = len(self.numbers)
+        for name, value in stated.items():
+            kind = type(value)
+            path = prefix + name
+            if kind is int or kind is Decimal:
+                self.numbers[path] = self._together(path, value)
+                self.stated.add(path)
+            elif kind is dict:
+                self._object(value, f"{path}.", depth + 1)
+            elif kind is list:
+                self._list(value, path, depth + 1)
+            elif kind is str:
+                if path not in self.texts or is_number_above_zero(value):
+                    self.texts[path] = value
+                self.stated.add(path)
+            elif kind is bool:
+                self.flags.add(path)
+                self.stated.add(path)
+        if len(self.numbers) > before:
+            self.objects.add(prefix)
+
+    def _together(self, path: str, number: Number) -> Number:
+        """Equal paths of a list are added up, and a number below zero is not hidden by another."""
+        other = self.numbers.get(path)
+        if other is None:
+            return number
+        return min(other, number) if other < 0 or number < 0 else other + number
+
+    def _list(self, stated: list[Any], path: str, depth: int) -> None:
+        self.lists.add(path)
+        for value in stated:
+            if isinstance(value, dict):
+                told = next((value[name] for name in TELLING if isinstance(value.get(name), str)), "")
+                rest = {name: inside for name, inside in value.items() if inside is not told}
+                self._object(rest if told else value, f"{path}[{told[:40]}].", depth)
+            else:
+                self._object({"[]": value}, path, depth)
+
+
+NUMBER = re.compile(r"\s*[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})([eE][+-]?\d{1,3})?\s*", re.ASCII)
+
+
+def is_number_above_zero(text: str) -> bool:
+    """Whether a text is a number, as some proxies write them, and not 0."""
+    return NUMBER.fullmatch(text) is not None and any(digit in "123456789" for digit in re.split("[eE]", text)[0])

@@ -1,0 +1,71 @@
+"""OpenAI's images: text and images in the input, and what was made is image unless the details say that some is text."""
+
+from metering.components import Counts, Reading
+from metering.ingest.formats.dialects.leaves import Usage
+from metering.ingest.formats.dialects.shape import (
+    CACHED_IMAGE,
+    CACHED_INPUT,
+    CHECK,
+    IMAGE_INPUT,
+    IMAGE_OUTPUT,
+    INPUT,
+    OUTPUT,
+    PART,
+    Dialect,
+    Meaning,
+    inconsistent,
+    missing,
+    tally,
+)
+
+CACHED = "input_tokens_details.cached_tokens_details."
+LEAVES: dict[str, Meaning] = {
+    "input_tokens": INPUT,
+    "output_tokens": OUTPUT,
+    "total_tokens": CHECK,
+    "input_tokens_details.text_tokens": PART,
+    "input_tokens_details.image_tokens": IMAGE_INPUT,
+    "input_tokens_details.cached_tokens": CACHED_INPUT,
+    f"{CACHED}text_tokens": PART,
+    f"{CACHED}image_tokens": CACHED_IMAGE,
+    "output_tokens_details.text_tokens": PART,
+    "output_tokens_details.image_tokens": IMAGE_OUTPUT,
+}
+
+
+def _recognises(usage: Usage) -> bool:
+    """By parts of the input that responses do not have, and none that those have."""
+    stated = usage.states("input_tokens_details.image_tokens") and usage.states("input_tokens_details.text_tokens")
+    return stated and usage.states("input_tokens") and not usage.states("output_tokens_details.reasoning_tokens")
+
+
+def _count(usage: Usage) -> Counts | Reading:
+    input, output = usage.get("input_tokens"), usage.get("output_tokens")
+    if input is None:
+        raise missing("input_tokens")
+    if output is None:
+        raise missing("output_tokens")
+    if usage.get("total_tokens") not in (None, input + output):
+        raise inconsistent(
+            f"total_tokens is {usage.of('total_tokens')}, but input_tokens {input} and output_tokens {output} "
+            f"add up to {input + output}"
+        )
+    cached, image = usage.of("input_tokens_details.cached_tokens"), usage.of("input_tokens_details.image_tokens")
+    cached_image = usage.of(f"{CACHED}image_tokens")
+    if cached and image and not usage.under(CACHED):
+        raise inconsistent(f"it does not say which of {cached} cached tokens are image")
+    made = usage.get("output_tokens_details.image_tokens")
+    if made is None:
+        made = output - usage.of("output_tokens_details.text_tokens")
+    return tally(
+        input,
+        output,
+        cached,
+        names=("input_tokens", "output_tokens"),
+        image_input=image - cached_image,
+        cached_image_input=cached_image,
+        image_output=made,
+    )
+
+
+DIALECT = Dialect("openai.images", _recognises, _count, LEAVES, precedence=20)

@@ -1,0 +1,170 @@
+"""What OpenAI's shapes have in common: the details are parts of the input and of the output.
+
+Proxies put more into them: cached tokens under Anthropic's names, LiteLLM's own names, the 1-hour part of cache writes.
+"""
+
+from metering.components import Counts, Reading
+from metering.ingest.formats.dialects.leaves import Usage
+from metering.ingest.formats.dialects.providers.compaction import COMPACTION_LEAVES, compaction_of, with_compaction
+from metering.ingest.formats.dialects.shape import (
+    AUDIO_INPUT,
+    AUDIO_OUTPUT,
+    CACHE_WRITE,
+    CACHE_WRITE_1H,
+    CACHED_INPUT,
+    CHECK,
+    IMAGE_INPUT,
+    IMAGE_OUTPUT,
+    INFORMATION,
+    INPUT,
+    OUTPUT,
+    PART,
+    REASONING,
+    VIDEO_INPUT,
+    WEB_SEARCH,
+    Meaning,
+    agreed,
+    inconsistent,
+    missing,
+    tally,
+)
+
+# The sum of the cache writes, and each of its parts, count them; where both are stated they must agree.
+CACHE_LEAVES: dict[str, Meaning] = {
+    "cache_read_input_tokens": CACHED_INPUT,
+    "cache_creation_input_tokens": CACHE_WRITE,
+    "cache_creation.ephemeral_5m_input_tokens": CACHE_WRITE,
+    "cache_creation.ephemeral_1h_input_tokens": CACHE_WRITE_1H,
+}
+SEARCHES = "server_tool_use.web_search_requests"
+# What is used beside tokens. Fetching pages and searching for tools cost nothing but the tokens that they bring.
+TOOL_LEAVES: dict[str, Meaning] = {
+    SEARCHES: WEB_SEARCH,
+    "server_tool_use.web_fetch_requests": INFORMATION,
+    "server_tool_use.tool_search_requests": INFORMATION,
+}
+
+
+def inclusive_leaves(input: str, output: str) -> dict[str, Meaning]:
+    """What each number is in OpenAI's shape with these names of input and output."""
+    written = f"{input}_details.cache_creation_token_details"
+    return {
+        input: INPUT,
+        output: OUTPUT,
+        "total_tokens": CHECK,
+        f"{input}_details.cached_tokens": CACHED_INPUT,
+        f"{input}_details.cache_write_tokens": CACHE_WRITE,
+        f"{input}_details.cache_creation_tokens": CACHE_WRITE,
+        f"{written}.ephemeral_5m_input_tokens": CACHE_WRITE,
+        f"{written}.ephemeral_1h_input_tokens": CACHE_WRITE_1H,
+        f"{input}_details.text_tokens": PART,
+        f"{input}_details.audio_tokens": AUDIO_INPUT,
+        f"{input}_details.image_tokens": IMAGE_INPUT,
+        f"{input}_details.video_tokens": VIDEO_INPUT,
+        f"{input}_details.web_search_requests": WEB_SEARCH,
+        f"{output}_details.reasoning_tokens": REASONING,
+        f"{output}_details.text_tokens": PART,
+        f"{output}_details.audio_tokens": AUDIO_OUTPUT,
+        f"{output}_details.image_tokens": IMAGE_OUTPUT,
+        f"{output}_details.accepted_prediction_tokens": PART,
+        f"{output}_details.rejected_prediction_tokens": PART,
+        **CACHE_LEAVES,
+        **TOOL_LEAVES,
+        **COMPACTION_LEAVES,
+        "cost": INFORMATION,
+    }
+
+
+def count_inclusive(
+    usage: Usage,
+    input_name: str,
+    output_name: str,
+    *,
+    cached_names: tuple[str, ...] = (),
+    written_names: tuple[str, ...] = (),
+    reasoning_beside: bool = False,
+    all_is_text: bool = False,
+    web_searches: int = 0,
+) -> Counts | Reading:
+    """Counts of a dialect whose details are parts of the input and output. Raises UsageRefused.
+
+    With `reasoning_beside`, reasoning is beside the output, unless the total shows that it is inside. Of a provider for which
+    `all_is_text`, tokens of audio and images cost what those of text do.
+    """
+    details = f"{input_name}_details."
+    input, output, total = usage.get(input_name), usage.get(output_name), usage.get("total_tokens")
+    reasoning = usage.of(f"{output_name}_details.reasoning_tokens")
+    if input is None:
+        raise missing(input_name)
+    if output is None:
+        # A response without output, such as an embedding, says so by its total.
+        if total != input:
+            raise missing(output_name)
+        output = 0
+    beside = reasoning if reasoning_beside and total in (None, input + output + reasoning) else 0
+    if total is not None and total != input + output + beside:
+        more = f" and {reasoning} reasoning tokens" if reasoning_beside else ""
+        raise inconsistent(
+            f"total_tokens is {total}, but {input_name} {input} and {output_name} {output}{more} add up to "
+            f"{input + output + (reasoning if reasoning_beside else 0)}"
+        )
+    cached = agreed(usage, details + "cached_tokens", *cached_names)
+    written = agreed(usage, details + "cache_write_tokens", details + "cache_creation_tokens", *written_names)
+    cached, written = _with_anthropics_names(usage, details, cached, written, total is not None)
+    counted = {
+        "cache_write_1h": one_hour_of(usage, details, written),
+        "audio_input": 0 if all_is_text else usage.of(details + "audio_tokens"),
+        "image_input": 0 if all_is_text else usage.of(details + "image_tokens"),
+        "video_input": usage.of(details + "video_tokens"),
+        "audio_output": 0 if all_is_text else usage.of(f"{output_name}_details.audio_tokens"),
+        "image_output": usage.of(f"{output_name}_details.image_tokens"),
+        "web_search": (agreed(usage, SEARCHES, details + "web_search_requests") or 0) + web_searches,
+    }
+    names = (input_name, output_name)
+    read = tally(input, output + beside, cached, written, reasoning, names, **counted)
+    return with_compaction(read, compaction_of(usage))
+
+
+def one_hour_of(usage: Usage, details: str, written: int) -> int:
+    """The part of the cache writes that lives for an hour, wherever it is stated."""
+    places = ("cache_creation.", f"{details}cache_creation_token_details.")
+    short = agreed(usage, *(f"{place}ephemeral_5m_input_tokens" for place in places))
+    long = agreed(usage, *(f"{place}ephemeral_1h_input_tokens" for place in places))
+    if short is not None and long is not None and short + long != written:
+        raise inconsistent(f"the parts of the cache writes add up to {short + long}, but these are {written}")
+    return long or 0
+
+
+def _with_anthropics_names(
+    usage: Usage, details: str, cached: int | None, written: int | None, total_fits: bool
+) -> tuple[int, int]:
+    """Proxies such as LiteLLM give Anthropic's cached tokens in OpenAI's shape, and under Anthropic's names beside it.
+
+    Under Anthropic's names alone, only a total that fits, which was checked before, shows that they are inside the input. Some
+    say 0 in OpenAI's place and the truth in Anthropic's: with such a total, the larger one counts.
+    """
+    read, wrote = usage.of("cache_read_input_tokens"), written_tokens(usage)
+    if not read and not wrote:
+        return cached or 0, written or 0
+    both_stated = (cached == read or not read) and (written == wrote or not wrote)
+    agreeing = cached in (None, 0, read) and written in (None, 0, wrote)
+    if agreeing and (both_stated or total_fits):
+        return read, wrote
+    if total_fits and read in (0, cached or 0) and wrote in (0, written or 0):
+        return cached or 0, written or 0
+    raise inconsistent(
+        f"{cached or 0} cached and {written or 0} cache-write tokens stand beside "
+        f"cache_read_input_tokens {read} and cache_creation_input_tokens {wrote}"
+    )
+
+
+def written_tokens(usage: Usage) -> int:
+    """Anthropic's cache writes, by their sum, their parts, or both where these agree."""
+    whole = usage.get("cache_creation_input_tokens")
+    parts = ("cache_creation.ephemeral_5m_input_tokens", "cache_creation.ephemeral_1h_input_tokens")
+    if not usage.states(*parts):
+        return whole or 0
+    split = sum(usage.of(part) for part in parts)
+    if whole not in (None, split):
+        raise inconsistent(f"cache_creation_input_tokens is {whole}, but the parts in cache_creation add up to {split}")
+    return split

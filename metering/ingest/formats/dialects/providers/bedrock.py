@@ -1,0 +1,60 @@
+"""Bedrock's Converse: cached tokens, read and written, are beside the input tokens; the total may leave them out."""
+
+from metering.components import Counts, Reading
+from metering.ingest.formats.dialects.leaves import Usage
+from metering.ingest.formats.dialects.shape import (
+    CACHE_WRITE,
+    CACHE_WRITE_1H,
+    CACHED_INPUT,
+    CHECK,
+    INPUT,
+    OUTPUT,
+    Dialect,
+    Meaning,
+    agreed,
+    bounded,
+    inconsistent,
+    missing,
+    tally,
+)
+
+READ = ("cacheReadInputTokens", "cacheReadInputTokenCount")
+WRITTEN = ("cacheWriteInputTokens", "cacheWriteInputTokenCount")
+SHORT, LONG = "cacheDetails[5m].inputTokens", "cacheDetails[1h].inputTokens"
+LEAVES: dict[str, Meaning] = {
+    "inputTokens": INPUT,
+    "outputTokens": OUTPUT,
+    "totalTokens": CHECK,
+    **dict.fromkeys(READ, CACHED_INPUT),
+    **dict.fromkeys((*WRITTEN, SHORT), CACHE_WRITE),
+    LONG: CACHE_WRITE_1H,
+}
+
+
+def _recognises(usage: Usage) -> bool:
+    return usage.states("inputTokens", "outputTokens")
+
+
+def _count(usage: Usage) -> Counts | Reading:
+    uncached, output = usage.get("inputTokens"), usage.get("outputTokens")
+    if uncached is None:
+        raise missing("inputTokens")
+    if output is None:
+        # An embedding has no output, and says so by its total.
+        if usage.get("totalTokens") != uncached:
+            raise missing("outputTokens")
+        output = 0
+    cached, written, split = agreed(usage, *READ) or 0, agreed(usage, *WRITTEN), usage.of(SHORT) + usage.of(LONG)
+    if usage.states(SHORT, LONG) and written not in (None, split):
+        raise inconsistent(f"cacheWriteInputTokens is {written}, but the parts in cacheDetails add up to {split}")
+    written = split if written is None else written
+    input = bounded(uncached + cached + written, "input tokens")
+    if usage.get("totalTokens") not in (None, uncached + output, input + output):
+        raise inconsistent(
+            f"totalTokens is {usage.of('totalTokens')}, but inputTokens {uncached}, {cached} cached, {written} cache-write and "
+            f"outputTokens {output} add up to {input + output}"
+        )
+    return tally(input, output, cached, written, cache_write_1h=usage.of(LONG))
+
+
+DIALECT = Dialect("bedrock", _recognises, _count, LEAVES, precedence=90)

@@ -1,0 +1,175 @@
+"""One reading of a usage object, whichever way it came: what it counts, by which dialect, and what else it says of the price.
+
+Every number above zero must be known to the dialect, or to a rule that an operator made of its path. One that is neither is
+never taken for nothing: the event is refused, and waits with its path for a decision.
+"""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import msgspec
+
+from metering.components import Counts, Reading, component_named, read_of
+from metering.ingest.formats.dialects.leaves import Number, TooDeep, Usage, is_number_above_zero
+from metering.ingest.formats.dialects.registry import DialectName, dialect_of
+from metering.ingest.formats.dialects.served import Served, served_as_stated
+from metering.ingest.formats.dialects.shape import (
+    AUDIO_DURATION,
+    INFORMATION,
+    MAX_TOKENS,
+    NO_NAMES,
+    PART,
+    Dialect,
+    NotUnderstood,
+    UsageRefused,
+    inconsistent,
+    tally,
+    wrong_kind,
+)
+
+# By (dialect, path): the component that a number is, or "" where it is part of something counted, or only informational.
+Rules = Mapping[tuple[str, str], str]
+NO_RULES: Rules = {}
+_decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
+DURATIONS = ("seconds", "prompt_audio_seconds")  # which may have a fraction
+
+
+class Understood(NamedTuple):
+    """What a usage object comes to."""
+
+    dialect: str
+    counted: Counts | Reading
+    served: Served
+    # Whether it holds more than the counts say, so that it is worth keeping.
+    says_more: bool
+
+
+def understand(stated: bytes | msgspec.Raw, named: DialectName | None, rules: Callable[[], Rules]) -> Understood:
+    """The reading of a usage object in JSON. Raises UsageRefused, and NotUnderstood among those.
+
+    `rules` are asked for where something is not understood without them.
+    """
+    usage = leaves_of(stated)
+    dialect = dialect_of(usage, named)
+    unknown = _check_leaves(usage, dialect)
+    if unknown:
+        made = rules()
+        left = [path for path in unknown if (dialect.name, path) not in made]
+        if left:
+            _refuse_without_counts(usage, dialect)
+            raise NotUnderstood(dialect.name, left)
+    counted = dialect.count(usage)
+    _refuse_uncounted(usage, dialect)
+    if unknown:
+        counted = _with_rules(counted, {path: made[dialect.name, path] for path in unknown}, usage)
+    return Understood(dialect.name, counted, served_as_stated(usage.texts), bool(unknown) or _says_more(usage, dialect))
+
+
+def count_known(stated: bytes | msgspec.Raw, named: DialectName | None) -> tuple[Counts | Reading, Served]:
+    """What can be counted of it whatever else it holds, for an estimate. Raises UsageRefused."""
+    usage = leaves_of(stated)
+    dialect = dialect_of(usage, named)
+    _check_leaves(usage, dialect)
+    return dialect.count(usage), served_as_stated(usage.texts)
+
+
+def leaves_of(stated: bytes | msgspec.Raw) -> Usage:
+    try:
+        return Usage(_decode(stated))
+    except msgspec.ValidationError as error:
+        raise UsageRefused("invalid_event", str(error).replace("`$`", "`$.usage`")) from None
+    except TooDeep:
+        raise UsageRefused("invalid_event", "usage is nested deeper than any provider's.") from None
+
+
+def _check_leaves(usage: Usage, dialect: Dialect) -> list[str]:
+    """The paths of numbers above zero that the dialect does not know. Raises UsageRefused where a count is none."""
+    unknown = []
+    leaves = dialect.leaves
+    for path, number in usage.numbers.items():
+        meaning = leaves.get(path)
+        if meaning is None:
+            if number:
+                unknown.append(path)
+        elif meaning is not INFORMATION:
+            _check_number(usage, path, number, meaning is AUDIO_DURATION or dialect.whole_floats)
+    for path, text in usage.texts.items():
+        if path in leaves and leaves[path] is not INFORMATION:
+            raise wrong_kind(path, "int | null", "str")
+        if path in dialect.objects:
+            raise wrong_kind(path, "object | null", "str")
+        if path not in leaves and is_number_above_zero(text):
+            unknown.append(path)
+    for path in usage.flags:
+        if path in leaves and leaves[path] is not INFORMATION:
+            raise wrong_kind(path, "int | null", "bool")
+    for path in usage.lists - dialect.lists:
+        if path in leaves:
+            raise wrong_kind(path, "int | null", "array")
+        if path in dialect.objects:
+            raise inconsistent(f"{path} is a list, which {dialect.name}'s usage does not have")
+    return sorted(unknown)
+
+
+def _check_number(usage: Usage, path: str, number: Number, fraction: bool) -> None:
+    """Makes a whole number of one that is written with a fraction, where the dialect does so."""
+    if isinstance(number, Decimal) and not fraction:
+        raise wrong_kind(path, "int | null", "float")
+    if number < 0:
+        raise UsageRefused("invalid_event", f"Expected `int` >= 0 - at `$.usage.{path}`")
+    if number > MAX_TOKENS:
+        raise UsageRefused("invalid_event", f"Expected `int` <= {MAX_TOKENS} - at `$.usage.{path}`")
+    if isinstance(number, Decimal):
+        if number == int(number):
+            usage.numbers[path] = int(number)
+        elif path not in DURATIONS:
+            raise wrong_kind(path, "int | null", "float")
+
+
+def _refuse_without_counts(usage: Usage, dialect: Dialect) -> None:
+    """An object without the counts that the dialect has is of another one, whatever else is in it."""
+    try:
+        dialect.count(usage)
+    except UsageRefused as refused:
+        if refused.code == "usage_missing":
+            raise
+
+
+def _refuse_uncounted(usage: Usage, dialect: Dialect) -> None:
+    """What a dialect says it counts or compares, and did not look at in an object like this one."""
+    uncounted = [
+        path
+        for path, number in usage.numbers.items()
+        if number and path not in usage.asked and dialect.leaves.get(path, PART) not in (PART, INFORMATION)
+    ]
+    if uncounted:
+        raise NotUnderstood(dialect.name, sorted(uncounted))
+
+
+def _with_rules(counted: Counts | Reading, ruled: Mapping[str, str], usage: Usage) -> Counts | Reading:
+    """The counts with what operators said that numbers are. A component with a whole is inside it, as everywhere."""
+    counts, others = read_of(counted)
+    quantities, more = counts._asdict(), dict(others)
+    for path, component in ruled.items():
+        if not component:
+            continue
+        number = usage.numbers.get(path)
+        if number is None:
+            number = _number_of(usage.texts[path])
+        if type(number) is not int or number < 0:
+            raise wrong_kind(path, "int | null", "float")
+        component_named(component)
+        into = quantities if component in quantities else more
+        into[component] = into.get(component, 0) + number
+    input, output = quantities["input"], quantities["output"]
+    cached, written = quantities["cached_input"], quantities["cache_write"]
+    return tally(input, output, cached, written, quantities["reasoning"], NO_NAMES, **more)
+
+
+def _number_of(text: str) -> Number:
+    return int(text) if text.strip().isdecimal() else Decimal(text.strip())
+
+
+def _says_more(usage: Usage, dialect: Dialect) -> bool:
+    return any(number and dialect.leaves.get(path) in (PART, INFORMATION) for path, number in usage.numbers.items())

@@ -1,0 +1,48 @@
+"""LiteLLM's own usage object, which has every provider's numbers under their own names: all of them are passed on.
+
+What they mean is decided where every usage is read. Texts stay behind, but for those that say of what kind a number is or how
+the answer was served: anything else may be a person's.
+"""
+
+import re
+from decimal import Decimal
+from typing import Any
+
+TELLING = frozenset(
+    {"type", "modality", "ttl", "service_tier", "serviceTier", "traffic_type", "trafficType", "speed", "inference_geo"}
+    | {"cache_type", "search_context_size"}
+)
+WORD = re.compile(r"[A-Za-z0-9_.+-]{1,64}", re.ASCII)
+WHOLE = re.compile(r"[+-]?[0-9]{1,40}", re.ASCII)
+# What a patient decoder made of a number, so that it keeps its digits.
+FRACTION = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
+LARGEST = 2**53
+
+
+def usage_of_contract(stated: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The numbers by their names, or None where there are none: zero is a count, and nothing is not."""
+    return None if stated is None else _object(stated) or None
+
+
+def _object(stated: dict[str, Any]) -> dict[str, Any]:
+    named = ((_name(name, at), _kept(name, value)) for at, (name, value) in enumerate(stated.items()))
+    return {name: value for name, value in named if value is not None}
+
+
+def _kept(name: str, value: Any) -> Any:
+    """A number, or in place of a text something of its kind that says nothing."""
+    if value is None or isinstance(value, bool | Decimal):
+        return value
+    if isinstance(value, int):
+        return max(min(value, LARGEST), -LARGEST)
+    if isinstance(value, str):
+        if WHOLE.fullmatch(value) or (name in TELLING and WORD.fullmatch(value)):
+            return value
+        return Decimal(value) if FRACTION.fullmatch(value) else ""
+    if isinstance(value, list):
+        return [_kept(name, each) for each in value]
+    return _object(value) or None
+
+
+def _name(name: str, at: int) -> str:
+    return name if WORD.fullmatch(name) else f"unreadable_{at}"

@@ -1,0 +1,91 @@
+"""The usage of an event: what it counts, and by which tier it is billed. Every endpoint, and corrections, read it here."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from metering.catalogue.tiers import DEFAULT_TIER, normal_tier
+from metering.components import NO_OTHERS, NOTHING, Counts, OtherCounts, read_of
+from metering.ingest.formats.dialects.plain import PlainUsage, plain_counts
+from metering.ingest.formats.dialects.served import AS_USUAL, billed_tier
+from metering.ingest.formats.dialects.shape import NotUnderstood, UsageRefused
+from metering.ingest.formats.dialects.understand import Understood, understand
+from metering.ingest.formats.rejected import Rejected, UnknownPaths
+from metering.ingest.models import compressed
+from metering.ingest.understanding.rules import rules_at
+
+_plain = msgspec.json.Decoder(PlainUsage)
+
+
+class UsageRead(NamedTuple):
+    """What the usage of one event comes to, and the tier that it is billed by."""
+
+    counts: Counts
+    tier: str
+    others: OtherCounts = NO_OTHERS
+    # The object as it was sent, compressed, where it says more than the counts.
+    usage: bytes | None = None
+
+
+class NotPlain(Exception):
+    """An object that has to be read by its leaves."""
+
+
+def read_plain(sent: Any) -> UsageRead:
+    """Of an event whose usage was read as a plain one. Raises NotPlain, and Rejected where there is none."""
+    usage, tier = sent.usage, sent.service_tier
+    if usage is None:
+        return UsageRead(_without_usage(sent.status), normal_tier(tier))
+    counts = plain_counts(usage, sent.dialect)
+    if counts is None or (tier is not None and usage.service_tier is not None):
+        raise NotPlain
+    # Every event makes one: its constructor would take three times as long.
+    return tuple.__new__(UsageRead, (counts, DEFAULT_TIER if tier is None else normal_tier(tier), NO_OTHERS, None))
+
+
+def read_usage(sent: Any, received_at: datetime) -> UsageRead:
+    """Of an event whose usage is still raw, under the rules that held when it was received. Raises Rejected."""
+    if not is_stated(sent.usage):
+        return UsageRead(_without_usage(sent.status), normal_tier(sent.service_tier))
+    understood = understood_usage(sent.usage, sent.dialect, received_at)
+    try:
+        tier = billed_tier(sent.service_tier, understood.served)
+    except UsageRefused as refused:
+        raise Rejected(refused.code, str(refused)) from None
+    counts, others = read_of(understood.counted)
+    return UsageRead(counts, tier, others, compressed(bytes(sent.usage)) if understood.says_more else None)
+
+
+def understood_usage(usage: msgspec.Raw, dialect: str | None, received_at: datetime) -> Understood:
+    """The one reading of a usage object that events and corrections have. Raises Rejected."""
+    try:
+        return _plainly(usage, dialect) or understand(usage, dialect, lambda: rules_at(received_at))
+    except NotUnderstood as refused:
+        unknown = UnknownPaths(refused.dialect, tuple(refused.paths))
+        raise Rejected(refused.code, str(refused), not_understood=unknown) from None
+    except UsageRefused as refused:
+        raise Rejected(refused.code, str(refused)) from None
+
+
+def _plainly(usage: msgspec.Raw, dialect: str | None) -> Understood | None:
+    """The reading of a plain object, which is quicker; None for any other."""
+    try:
+        plain = _plain.decode(usage)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    counts = None if plain.service_tier is not None else plain_counts(plain, dialect)
+    return None if counts is None else Understood(dialect or "", counts, AS_USUAL, False)
+
+
+def is_stated(usage: msgspec.Raw | None) -> bool:
+    """Whether there is a usage object: null is the same as leaving it out."""
+    return usage is not None and bytes(usage) not in (b"", b"null")
+
+
+def _without_usage(status: str | None) -> Counts:
+    if status == "failed":
+        return NOTHING
+    raise Rejected(
+        "usage_missing", f"A {status or 'succeeded'} event must carry its usage; only a failed one may leave it out."
+    )
