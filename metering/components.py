@@ -245,13 +245,8 @@ def other_counts(quantities: Mapping[str, int]) -> OtherCounts:
     return tuple((name, stated[name]) for name in sorted_components(stated) if stated[name])
 
 
-def others_json(others: OtherCounts) -> dict[str, int] | None:
-    """As a column has them: null where there are none, which costs nothing."""
-    return dict(others) if others else None
-
-
 def stored_others(column: str | Mapping[str, int] | None) -> OtherCounts:
-    """Of that column: a statement of our own reads its text."""
+    """Of the column that they stand in, null where there are none; a statement of our own reads its text."""
     if column is None:
         return NO_OTHERS
     quantities = json.loads(column) if isinstance(column, str) else column

@@ -41,6 +41,11 @@ def in_rounds(usual: int) -> settings:
     return bounded(ROUND if DEEP else usual)
 
 
+def rounds_of(deep: int) -> pytest.MarkDecorator:
+    """So many rounds for each step of DEEP: of the search that proves the most."""
+    return pytest.mark.parametrize("round", range(max(1, deep * DEEP)))
+
+
 rounds = pytest.mark.parametrize("round", range(max(1, DEEP)))
 
 

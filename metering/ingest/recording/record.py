@@ -10,7 +10,7 @@ from datetime import datetime
 from django.db import connection
 from psycopg.types.string import BytesBinaryDumper
 
-from metering.components import QUANTITIES, others_json
+from metering.components import QUANTITIES
 from metering.ingest.recording.arrivals import Arrival, Outcome, cost_arrival, rate_arrival
 from metering.ingest.recording.claim import claim
 from metering.ingest.recording.months import require_months
@@ -93,6 +93,6 @@ def _columns(arrival: Arrival, now: datetime) -> tuple[object, ...]:
         event.request_id,
         event.detail,
         arrival.gateway_id,
-        others_json(event.others),
+        dict(event.others) if event.others else None,
         event.usage,
     )
