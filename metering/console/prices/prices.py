@@ -103,7 +103,7 @@ class PriceVersionAdmin(OperatorAdmin):
     fields = (
         ("model", "service_tier"),
         *rate_column_pairs(),
-        "other_rates",
+        ("other_rates", "derived"),
         ("for_whom", "above_input_tokens"),
         ("effective_from", "state"),
         ("public_id", "created_at"),
@@ -148,6 +148,11 @@ class PriceVersionAdmin(OperatorAdmin):
         rates = open_rates(price).items()
         lines = [(component_named(name).title, usd_component_rate(rate, component_named(name))) for name, rate in rates]
         return format_html_join(mark_safe("<br>"), "{}: {}", lines) if lines else format_html("{}", "-")
+
+    @display(description="made as")
+    def derived(self, price: PriceVersion) -> str:
+        """Whether its rates are a factor of the default tier's, which they follow."""
+        return "rates of its own" if price.factor is None else f"{price.factor.normalize():f} times the default tier's rates"
 
     @display(description="workspace", ordering="workspace__name")
     def for_whom(self, price: PriceVersion) -> str:

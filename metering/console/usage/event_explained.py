@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 
 from metering import dollars
 from metering.catalogue.models import PriceVersion
-from metering.components import Counts
+from metering.components import Counts, component_named
 from metering.console import figures
 from metering.ingest.models import Batch, EventCorrection, EventStatus, UsageEvent, UsageSource
 from metering.usage.component_costs import ComponentCost, component_costs
@@ -37,6 +37,7 @@ def explain(event: UsageEvent, row: EventRow) -> dict[str, Any]:
         "components": [_component_row(part, places) for part in parts],
         "total": figures.exact_money(row.cost, places),
         "unpriced": row.cost is None,
+        "beside_tokens": ", ".join(each.label for each in map(component_named, dict(row.others)) if not each.part_of),
         "price": PriceVersion.objects.select_related("model").filter(pk=event.price_id).first() if event.price_id else None,
         "voided": row.status == EventStatus.VOIDED,
         "corrections": _corrections(event),
