@@ -20,7 +20,7 @@ from metering.console import figures
 from metering.console.quarantine.handling import AT_ONCE
 from metering.errors import AlreadyResolved, InboxFull
 from metering.ingest.formats.dialects.registry import BY_NAME
-from metering.ingest.quarantine.not_understood import HeldPath, held_paths, release, set_free, waiting_for
+from metering.ingest.quarantine.not_understood import HeldPath, held_paths, release_held, set_free, waiting_for
 from metering.ingest.understanding.decide import LAST_READS, end_rule, make_rule
 from metering.ingest.understanding.models import UsageRule
 from workspaces.console.kit import fields
@@ -164,14 +164,14 @@ def _release(request: HttpRequest, rule: UsageRule) -> None:
     """Replays what a rule sets free, and says what came of it."""
     sent = refused = 0
     try:
-        for batch in release(rule, actor_of(request), timezone.now(), AT_ONCE):
+        for batch in release_held(rule, actor_of(request), timezone.now(), AT_ONCE):
             sent, refused = sent + batch.event_count, refused + batch.rejected
     except InboxFull:
         messages.warning(request, "The inbox is full: release the rest once the workers have caught up.")
     except AlreadyResolved:
         pass  # another person replayed all of them meanwhile
-    again = f" {refused:,} of them were refused for another reason: these are back as new ones." if refused else ""
-    messages.success(request, f"{_events(sent)} released.{again}")
+    returned = f" {refused:,} of them were refused for another reason: these are back as new ones." if refused else ""
+    messages.success(request, f"{_events(sent)} released.{returned}")
 
 
 def _row(each: HeldPath) -> list[SafeString]:

@@ -68,7 +68,7 @@ def set_free(dialect: str, path: str, now: datetime) -> QuarantinedEventQuerySet
     return waiting_for(dialect, path).filter(~Exists(still_unknown))
 
 
-def release(rule: UsageRule, actor: str, now: datetime, most: int) -> Iterator[Batch]:
+def release_held(rule: UsageRule, actor: str, now: datetime, most: int) -> Iterator[Batch]:
     """Replays what a rule sets free, `most` of it at once. Raises InboxFull."""
     reason = f"{rule.path} of {rule.dialect} is {rule.words}"
     return replay_matching(set_free(rule.dialect, rule.path, now), actor, now, reason, most)

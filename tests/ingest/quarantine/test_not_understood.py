@@ -12,7 +12,7 @@ from metering.errors import RuleExists
 from metering.ingest.intake.inbox import claim_fresh
 from metering.ingest.models import QuarantinedEvent, UsageEvent
 from metering.ingest.quarantine.estimate import fill_estimates
-from metering.ingest.quarantine.not_understood import count_held, held_paths, release, set_free, waiting_for
+from metering.ingest.quarantine.not_understood import count_held, held_paths, release_held, set_free, waiting_for
 from metering.ingest.understanding.decide import LAST_READS, end_rule, make_rule
 from metering.ingest.understanding.models import UnknownPath, UsageRule
 from omixa_billing.api.errors import InvalidParameter
@@ -33,7 +33,7 @@ def rule(path: str = "tool_tokens", meaning: str = "information", of: str = "", 
 
 
 def released(made: UsageRule, now: Any = LATER) -> int:
-    sent = sum(batch.event_count for batch in release(made, WHO, now, 1_000)) if set_free(CHAT, made.path, now) else 0
+    sent = sum(batch.event_count for batch in release_held(made, WHO, now, 1_000)) if set_free(CHAT, made.path, now) else 0
     work(now)
     return sent
 

@@ -10,7 +10,7 @@ from typing import Any
 
 Number = int | Decimal  # what has a fraction is read with all its digits
 
-TELLING = ("modality", "type", "ttl")  # fields of a list's objects by which they are told apart
+TELLING = ("modality", "type", "ttl")  # fields of a list's objects that say what kind each is
 DEEPEST = 16
 LONGEST_PATH = 200
 
@@ -93,9 +93,9 @@ class Usage:
         self.lists.add(path)
         for value in stated:
             if isinstance(value, dict):
-                told = next((value[name] for name in TELLING if isinstance(value.get(name), str)), "")
-                rest = {name: inside for name, inside in value.items() if inside is not told}
-                self._object(rest if told else value, f"{path}[{told[:40]}].", depth)
+                sort = next((value[name] for name in TELLING if isinstance(value.get(name), str)), "")
+                rest = {name: inside for name, inside in value.items() if inside is not sort}
+                self._object(rest if sort else value, f"{path}[{sort[:40]}].", depth)
             else:
                 self._object({"[]": value}, path, depth)
 
