@@ -10,6 +10,7 @@ TESTS = ROOT / "tests"
 # Stories that run across the stages, and what belongs to omixa_billing.
 OF_SEVERAL = {
     "benchmarks",
+    "bookkeeping",
     "browser",
     "chaos",
     "embedded",

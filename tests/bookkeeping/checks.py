@@ -17,9 +17,9 @@ from metering.journal.models import JournalBalance
 from metering.payments.models import Dispute, Payment, Refund
 from metering.periods import month_of
 from metering.reconcile.journal import journal_differences
-from tests.journal.walks.banking import is_out, is_taken
-from tests.journal.walks.book import ZERO, Book
-from tests.journal.walks.world import World
+from tests.bookkeeping.banking import is_out, is_taken
+from tests.bookkeeping.book import ZERO, Book
+from tests.bookkeeping.world import World
 
 STANDING = ("open", "paid", "uncollectible")
 RUNNING = ("needs_response", "under_review")

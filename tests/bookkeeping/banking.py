@@ -6,7 +6,7 @@ from metering.payments.models import Payment, Refund
 from metering.payments.refunds import refunds
 from metering.payments.refunds.payouts import owed_to, pay_out
 from metering.payments.refunds.surplus import keep_surplus_as_credit
-from tests.journal.walks.world import OPS, Act, World, cents
+from tests.bookkeeping.world import OPS, Act, World, cents
 
 
 class Banking(World):

@@ -21,7 +21,7 @@ from metering.payments.refunds.reversals import issue_credit_note, retry_refund,
 from metering.periods import Period, month_of, previous_month
 from metering.revisions.rerating.jobs import continue_orders, order_rerating
 from metering.revisions.rerating.plan import plan_rerating, scope_for
-from tests.journal.walks.world import OPS, Act, World
+from tests.bookkeeping.world import OPS, Act, World
 from tests.kit.billing import tokens
 from tests.kit.corrections import correct, replace, void
 

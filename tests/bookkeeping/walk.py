@@ -1,37 +1,19 @@
-"""All acts of finance together, in random order, while Stripe fails and processes die: after each the books are right.
-
-`DEEP=1` tells 2,000 histories of 60 acts.
-"""
+"""A walk: one act of finance after the other, at random, while Stripe fails."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from random import Random
 
-import pytest
 import time_machine
 
 from metering.payments.models import PaymentAttempt, Refund
 from metering.payments.provider.errors import ProviderUnavailable
 from metering.payments.webhooks.models import WebhookEvent
-from metering.pricing import current
-from metering.reconcile.everything import everything
-from metering.reconcile.with_stripe import against_stripe
 from omixa_billing.api.errors import Refusal
-from tests.journal.walks.banking import Banking
-from tests.journal.walks.checks import after_every_act, once_all_news_has_arrived
-from tests.journal.walks.paying import Paying
-from tests.journal.walks.selling import Selling
-from tests.journal.walks.swallowed import Swallowed
-from tests.journal.walks.world import Act
-from tests.kit.billing import Meter, agree
-from tests.kit.depth import DEEP, examples
-from tests.kit.factories import forget_names
-from tests.kit.paying import with_method
-from tests.kit.stripe_server import StripeServer
-from workspaces.models import APIKey
+from tests.bookkeeping.banking import Banking
+from tests.bookkeeping.paying import Paying
+from tests.bookkeeping.selling import Selling
+from tests.bookkeeping.world import Act
 
-pytestmark = pytest.mark.django_db
-ACTS = 60 if DEEP else 30
 TRIES = 5  # an act may have nothing to act on
 WAYS = ("die_before", "die_after", "error_500_before", "error_500_after")
 
@@ -92,23 +74,6 @@ class Walk(Selling, Paying, Banking):
         return found + [str(each) for each in self.untold]
 
 
-def tell(walk: Walk) -> None:
-    done: list[str] = []
-    with told(done):
-        for number in range(1, ACTS + 1):
-            with Swallowed() as swallowed:
-                done.append(walk.step())
-            assert swallowed.errors == []
-            after_every_act(walk)
-            if number % (20 if DEEP else ACTS) == 0:
-                walk.come_to_rest()
-                after_every_act(walk)
-                once_all_news_has_arrived(walk)
-                with time_machine.travel(walk.now, tick=False):
-                    assert against_stripe(walk.now) == []
-                assert everything()["differences"] == []
-
-
 @contextmanager
 def told(done: list[str]) -> Iterator[None]:
     try:
@@ -116,11 +81,3 @@ def told(done: list[str]) -> Iterator[None]:
     except Exception as error:
         error.add_note("\n".join(done))
         raise
-
-
-@pytest.mark.parametrize("seed", range(examples(2, 2_000)))
-def test_whatever_happens_the_books_are_right(seed: int, key: APIKey, use: Meter, stripe: StripeServer) -> None:
-    forget_names()
-    current.forget_rates()
-    agree(key.workspace, {"VAT": "19"})
-    tell(Walk(key, use, stripe, with_method(key.workspace, stripe), Random(seed)))  # noqa: S311

@@ -11,7 +11,7 @@ from django.db.models import Model, QuerySet
 from metering.invoicing.models import Invoice
 from metering.payments.models import PaymentAccount
 from metering.payments.webhooks.inbox import store_webhook
-from tests.journal.walks.book import Book, Meterings
+from tests.bookkeeping.book import Book, Meterings
 from tests.kit.billing import Meter
 from tests.kit.factories import LONG_AGO
 from tests.kit.stripe_server import StripeServer

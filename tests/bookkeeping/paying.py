@@ -19,7 +19,7 @@ from metering.payments.top_ups.preferences import save_preferences
 from metering.payments.top_ups.purchase import PAGE, SAVED, buy_credit
 from metering.payments.webhooks.inbox import handle_waiting
 from metering.periods import next_month
-from tests.journal.walks.world import OPS, Act, World
+from tests.bookkeeping.world import OPS, Act, World
 from tests.kit.stripe_server import BANK, DECLINED, GOOD, NEEDS_OWNER
 
 

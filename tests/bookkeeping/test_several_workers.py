@@ -11,9 +11,9 @@ from metering.payments.provider.errors import ProviderUnavailable
 from metering.pricing import current
 from metering.reconcile.everything import everything
 from omixa_billing.api.errors import Refusal
-from tests.journal.walks.checks import after_every_act, once_all_news_has_arrived
-from tests.journal.walks.swallowed import Swallowed
-from tests.journal.walks.test_walks import Walk, told
+from tests.bookkeeping.checks import after_every_act, once_all_news_has_arrived
+from tests.bookkeeping.swallowed import Swallowed
+from tests.bookkeeping.walk import Walk, told
 from tests.kit.billing import Meter, agree
 from tests.kit.concurrent import at_once
 from tests.kit.depth import DEEP, examples
