@@ -9,7 +9,8 @@ from metering.credits.models import CreditGrant
 from metering.invoicing.credit_notes.models import CreditNote
 from metering.offboarding.models import ClosedWorkspace
 from metering.periods import parse_month
-from omixa_billing.api.fields import InstantField, StrictInteger, StrictText
+from metering.reports.margins import MARGIN_GROUPS
+from omixa_billing.api.fields import InstantField, StrictInteger, StrictText, WordsField
 from omixa_billing.api.requests import StrictBody
 
 REFERENCE = "Where the money is found, such as the reference of a transfer."
@@ -143,6 +144,10 @@ class MonthsQuery(serializers.Serializer[Any]):
 
 class JournalQuery(MonthsQuery):
     format = serializers.ChoiceField(choices=("csv", "beancount"), default="csv")
+
+
+class MarginsQuery(MonthsQuery):
+    group_by = WordsField(MARGIN_GROUPS, help_text="One row per value of these; with commas or repeated.")
 
 
 class DayQuery(serializers.Serializer[Any]):

@@ -26,6 +26,7 @@ from metering.payments.refunds.payouts import owed_to_customers
 from metering.periods import Period, month_of, period_of_months
 from metering.reports.ageing import ageing, ageing_rows
 from metering.reports.deferred_revenue import deferred_revenue, deferred_rows
+from metering.reports.margins import margin_json, margins
 from metering.reports.revenue import revenue_by_customer, revenue_rows
 from metering.reports.taxes import tax_csv_rows, taxes_by_month
 from omixa_billing.api.errors import InvalidParameter
@@ -98,6 +99,20 @@ class AgeingView(OperatorView):
     def get(self, request: Request) -> Response:
         asked = parse_query(request.query_params, bodies.DayQuery)
         return _report("ageing", ageing_rows(ageing(asked.get("day") or timezone.now().date())))
+
+
+class MarginsView(OperatorView):
+    @extend_schema(
+        operation_id="operator_margins",
+        tags=[TAG],
+        summary="What customers pay for usage, what providers charge for it, and what is left",
+        description="Unknown provider cost is null and counted, never 0. Whole days; sandboxes are left out.",
+        parameters=[bodies.MarginsQuery],
+        responses={200: documents.ReportSerializer, **ERRORS},
+    )
+    def get(self, request: Request) -> Response:
+        asked = parse_query(request.query_params, bodies.MarginsQuery)
+        return _report("margins", [margin_json(each) for each in margins(_months(asked), asked.get("group_by", ()))])
 
 
 class OwedToCustomersView(OperatorView):

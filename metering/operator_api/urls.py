@@ -23,6 +23,7 @@ urlpatterns = [
     path("trial-balance", reports.TrialBalanceView.as_view(), name="operator_trial_balance"),
     path("journal", reports.JournalView.as_view(), name="operator_journal"),
     path("reports/ageing", reports.AgeingView.as_view(), name="operator_ageing"),
+    path("reports/margins", reports.MarginsView.as_view(), name="operator_margins"),
     path("reports/owed-to-customers", reports.OwedToCustomersView.as_view(), name="operator_owed_to_customers"),
     path("reports/lost-disputes", reports.LostDisputesView.as_view(), name="operator_lost_disputes"),
     path("reports/<str:name>", reports.MonthlyReportView.as_view(), name="operator_report"),

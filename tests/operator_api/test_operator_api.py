@@ -1,12 +1,14 @@
 """`/api/v1/operator/`: finance's verbs for programs. Whose key, which scope, and each act once for its `Idempotency-Key`."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
+from metering.catalogue.providers.set_provider_price import set_provider_price
 from metering.invoicing.models import Invoice
 from metering.operator_api.models import OperatorRequest
 from metering.payments.models import Payment
@@ -14,7 +16,16 @@ from metering.reconcile.everything import money_differences
 from metering.reconcile.journal import journal_differences
 from tests.kit.billing import OPS, Meter, an_invoice, credit
 from tests.kit.concurrent import at_once
-from tests.kit.factories import make_workspace
+from tests.kit.factories import (
+    LONG_AGO,
+    NOW,
+    an_event,
+    make_gateway,
+    make_key,
+    make_price,
+    make_workspace,
+    send,
+)
 from workspaces.errors import InvalidExpiry, NotAllowed
 from workspaces.keys.issue import create_key
 from workspaces.models import AuditEntry, OperatorKey, User, Workspace
@@ -274,3 +285,20 @@ def test_the_books_and_the_reports_are_read(program: Program, acme: Workspace, u
     assert (text.count("\n"), "receivable" in text) == (3, True)
     assert error(program.get("journal", first="2026-10", last="2026-09")) == (400, "invalid_parameter")
     assert AuditEntry.objects.filter(action="export.downloaded", target="journal").count() == 1
+
+
+def test_margins_are_read_by_what_they_are_grouped_by(program: Program) -> None:
+    key = make_key(make_workspace("Globex"))
+    make_price()
+    rates = {"input": Decimal(1), "cached_input": Decimal("0.25"), "output": Decimal(4)}
+    set_provider_price("azure", "codex-mini", **rates, actor=OPS, now=NOW, effective_from=LONG_AGO)
+    known, unknown = (an_event(key, request_id=name, provider=name) for name in ("azure", "openai"))
+    send(make_gateway(), [known, unknown])
+    months = {"first": "2026-10", "last": "2026-10"}
+    rows = {row["provider"]: row for row in program.get("reports/margins", **months, group_by="provider").json()["rows"]}
+    # 86 x 1 + 1920 x 0.25 + 300 x 4 per million, of 0.002649 that the customer pays
+    assert (rows["azure"]["provider_cost"], rows["azure"]["margin"]) == ("0.001766000000", "0.000883000000")
+    assert (rows["openai"]["provider_cost"], rows["openai"]["margin"], rows["openai"]["unknown_requests"]) == (None, None, 1)
+    (total,) = program.get("reports/margins", **months).json()["rows"]
+    assert (total["requests"], total["unknown_revenue"], total["margin"]) == (2, "0.002649000000", "0.000883000000")
+    assert error(program.get("reports/margins", group_by="weather")) == (400, "invalid_parameter")
