@@ -1,6 +1,6 @@
 """Sets a price: adds the version that succeeds the one in force. Nothing that is in force is ever edited."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
@@ -151,6 +151,19 @@ def add_version(
     return version, True
 
 
+def add_versions(
+    prices: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]], actor: str, now: datetime
+) -> list[PriceVersion]:
+    """Many new versions in a few statements, each of its beginning and rate columns, where none stands that begins so.
+
+    The caller holds the lock of prices, and has looked for tiers that follow by a factor.
+    """
+    versions = PriceVersion.objects.bulk_create(PriceVersion(**beginning, **rates) for beginning, rates in prices)
+    audit.record_many(actor, "price.set", ((each.public_id, each.workspace, describe(each)) for each in versions), now=now)
+    transaction.on_commit(lambda: remind("metering.price_waiting_events"))
+    return versions
+
+
 def rate_columns(rates: Mapping[str, Decimal | None]) -> dict[str, Any]:
     """Rates by component as columns of a version, None for one that it does not have.
 
@@ -187,6 +200,21 @@ def known_model(slug: str) -> LanguageModel:
     if model.status == LanguageModel.Status.DISCOVERED:
         LanguageModel.objects.filter(pk=model.pk).update(status=LanguageModel.Status.UNLISTED)
     return model
+
+
+def known_models(slugs: Collection[str]) -> dict[str, LanguageModel]:
+    """The same of many at once, by name, without those that are aliases."""
+    there = LanguageModel.objects.filter(slug__in=slugs).values_list("slug", flat=True)
+    LanguageModel.objects.bulk_create(
+        [
+            LanguageModel(slug=slug, name=slug[:200], status=LanguageModel.Status.UNLISTED)
+            for slug in sorted(set(slugs) - set(there))
+        ],
+        ignore_conflicts=True,
+    )
+    models = LanguageModel.objects.filter(slug__in=slugs, alias_of__isnull=True)
+    models.filter(status=LanguageModel.Status.DISCOVERED).update(status=LanguageModel.Status.UNLISTED)
+    return {each.slug: each for each in models}
 
 
 def has_rates(version: PriceVersion, rates: Mapping[str, Any]) -> bool:

@@ -1,7 +1,7 @@
 """Prices are imported as a file says: a dry run that changes nothing, or all of it in one transaction."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from io import StringIO
 from pathlib import Path
@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from metering.catalogue.imports.apply import apply_import, file_text, new_import, preview_import
 from metering.catalogue.imports.models import ImportedPrice, PriceImport
@@ -187,6 +189,22 @@ def test_what_providers_charge_is_another_book_by_provider_and_route() -> None:
         ("openai", "", "gpt-4", Decimal(1)),
     ]
     assert PriceVersion.objects.count() == 1
+
+
+@pytest.mark.parametrize("provider_cost", [False, True])
+def test_a_file_of_many_models_takes_as_many_statements_as_one_of_few(provider_cost: bool) -> None:
+    def statements(first: int, last: int, at: datetime) -> int:
+        lines = "".join(f"openai,model-{each},1,2\n" for each in range(first, last))
+        text = "provider,model,input,output\n" + lines
+        with CaptureQueriesContext(connection) as captured:
+            plan = apply_import(new_import(text, actor="test", now=at, provider_cost=provider_cost), at)
+        assert len(plan.changes) == last - first
+        return len(captured)
+
+    few = statements(0, 2, NOW)
+    assert statements(2, 42, LATER) == few
+    assert AuditEntry.objects.filter(action__endswith="price.set").count() == 42
+    assert ImportedPrice.objects.count() == 42
 
 
 def test_two_names_of_one_model_at_one_provider_must_agree() -> None:

@@ -95,8 +95,7 @@ def _add(plan: Plan, asked: PriceImport, now: datetime) -> None:
     if not asked.provider_cost:
         _make_models(plan)
     book = ProviderCosts() if asked.provider_cost else ListPrices()
-    for change in plan.changes:
-        book.add(change.scope, change.rates, asked.effective_from or now, asked, now)
+    book.add_all({change.scope: change.rates for change in plan.changes}, asked.effective_from or now, asked, now)
 
 
 def _make_models(plan: Plan) -> None:

@@ -8,15 +8,17 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from metering.catalogue.imports.cards import Card, NotImported, PriceEntry
 from metering.catalogue.imports.models import ImportedPrice, PriceImport
-from metering.catalogue.models import PriceVersion
+from metering.catalogue.models import LanguageModel, PriceVersion
 from metering.catalogue.providers.models import ProviderPrice
-from metering.catalogue.providers.set_provider_price import set_provider_price
-from metering.catalogue.set_price import DEFAULT_TIER, set_price
+from metering.catalogue.providers.set_provider_price import add_provider_versions, set_provider_price
+from metering.catalogue.set_price import DEFAULT_TIER, add_versions, known_models, normal_tier, rate_columns, set_price
 from metering.catalogue.stated_rates import stated_rates
+
+Rates = Mapping[str, Any]  # decimals by component
 
 
 class Scope(NamedTuple):
@@ -61,18 +63,37 @@ class ListPrices:
             for each in versions
         }
 
-    def add(self, scope: Scope, rates: Mapping[str, Any], beginning: datetime, of: PriceImport, now: datetime) -> None:
-        version = set_price(
-            scope.model,
-            **rates,
-            service_tier=scope.service_tier,
-            above_input_tokens=scope.above_input_tokens,
-            effective_from=beginning,
-            correct=True,  # a tier that follows the default one by a factor has just got a version
-            actor=of.actor,
-            now=now,
+    def add_all(self, prices: Mapping[Scope, Rates], beginning: datetime, of: PriceImport, now: datetime) -> None:
+        """In a few statements, but for models that have a version of that beginning, or a tier that follows by a factor."""
+        models = known_models({scope.model for scope in prices})
+        versions = PriceVersion.objects.filter(model__in=models.values(), workspace__isnull=True)
+        one_by_one = set(
+            versions.filter(Q(effective_from=beginning) | Q(factor__isnull=False)).values_list("model__slug", flat=True)
         )
-        ImportedPrice.objects.create(of=of, price=version)
+        added = add_versions(
+            [
+                (_beginning(scope, models[scope.model], beginning), rate_columns(rates))
+                for scope, rates in prices.items()
+                if scope.model in models and scope.model not in one_by_one
+            ],
+            of.actor,
+            now,
+        )
+        added += [
+            set_price(
+                scope.model,
+                **rates,
+                service_tier=scope.service_tier,
+                above_input_tokens=scope.above_input_tokens,
+                effective_from=beginning,
+                correct=True,  # a tier that follows the default one by a factor has just got a version
+                actor=of.actor,
+                now=now,
+            )
+            for scope, rates in prices.items()
+            if scope.model not in models or scope.model in one_by_one
+        ]
+        ImportedPrice.objects.bulk_create(ImportedPrice(of=of, price=each) for each in added)
 
 
 class ProviderCosts:
@@ -97,19 +118,48 @@ class ProviderCosts:
             for each in versions
         }
 
-    def add(self, scope: Scope, rates: Mapping[str, Any], beginning: datetime, of: PriceImport, now: datetime) -> None:
-        version = set_provider_price(
-            scope.provider,
-            scope.model,
-            **rates,
-            route=scope.route,
-            service_tier=scope.service_tier,
-            above_input_tokens=scope.above_input_tokens,
-            effective_from=beginning,
-            actor=of.actor,
-            now=now,
+    def add_all(self, prices: Mapping[Scope, Rates], beginning: datetime, of: PriceImport, now: datetime) -> None:
+        """In a few statements, but for models that have a version of that beginning."""
+        models = known_models({scope.model for scope in prices})
+        begun = ProviderPrice.objects.filter(model__in=models.values(), effective_from=beginning)
+        one_by_one = set(begun.values_list("model__slug", flat=True))
+        added = add_provider_versions(
+            [
+                (
+                    {"provider": scope.provider, "route": scope.route} | _beginning(scope, models[scope.model], beginning),
+                    rate_columns(rates),
+                )
+                for scope, rates in prices.items()
+                if scope.model in models and scope.model not in one_by_one
+            ],
+            of.actor,
+            now,
         )
-        ImportedPrice.objects.create(of=of, provider_price=version)
+        added += [
+            set_provider_price(
+                scope.provider,
+                scope.model,
+                **rates,
+                route=scope.route,
+                service_tier=scope.service_tier,
+                above_input_tokens=scope.above_input_tokens,
+                effective_from=beginning,
+                actor=of.actor,
+                now=now,
+            )
+            for scope, rates in prices.items()
+            if scope.model not in models or scope.model in one_by_one
+        ]
+        ImportedPrice.objects.bulk_create(ImportedPrice(of=of, provider_price=each) for each in added)
+
+
+def _beginning(scope: Scope, model: LanguageModel, at: datetime) -> dict[str, Any]:
+    return {
+        "model": model,
+        "service_tier": normal_tier(scope.service_tier),
+        "above_input_tokens": scope.above_input_tokens,
+        "effective_from": at,
+    }
 
 
 def _of_format(file_format: str) -> QuerySet[ImportedPrice]:

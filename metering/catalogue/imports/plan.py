@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from metering.catalogue.imports.books import InForce, ListPrices, ProviderCosts, Scope
+from metering.catalogue.imports.books import InForce, ListPrices, ProviderCosts, Rates, Scope
 from metering.catalogue.imports.cards import NotImported, PriceEntry, PriceFile, bare_rate
 from metering.catalogue.imports.csv_file import read_csv
 from metering.catalogue.imports.litellm import read_litellm
@@ -24,9 +24,6 @@ from workspaces.names import is_storable
 
 Format = PriceImport.Format
 READERS = {Format.LITELLM: read_litellm, Format.OPENROUTER: read_openrouter, Format.CSV: read_csv}
-
-
-Rates = Mapping[str, Decimal]
 
 
 class PriceChange(NamedTuple):

@@ -1,5 +1,6 @@
 """Sets what a provider charges us: adds the version that succeeds the one in force."""
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -68,6 +69,18 @@ def set_provider_price(
         version = ProviderPrice.objects.create(**beginning, **columns)
         audit.record(actor, "provider_price.set", version.public_id, now=now, **_detail(version))
     return version
+
+
+def add_provider_versions(
+    prices: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]], actor: str, now: datetime
+) -> list[ProviderPrice]:
+    """Many new versions in a few statements, each of its beginning and rate columns, where none stands that begins so.
+
+    The caller holds the lock of prices.
+    """
+    versions = ProviderPrice.objects.bulk_create(ProviderPrice(**beginning, **rates) for beginning, rates in prices)
+    audit.record_many(actor, "provider_price.set", ((each.public_id, None, _detail(each)) for each in versions), now=now)
+    return versions
 
 
 def _detail(version: ProviderPrice) -> dict[str, Any]:
