@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -65,7 +65,7 @@ class PriceImportAdmin(OperatorAdmin):
 
     def get_urls(self) -> list[Any]:
         apply_page = self.admin_site.admin_view(self.apply_page)
-        return [path("<int:object_id>/apply/", apply_page, name="metering_priceimport_apply"), *super().get_urls()]
+        return [path("<int:pk>/apply/", apply_page, name="metering_priceimport_apply"), *super().get_urls()]
 
     @display(description="begun (UTC)")
     def begun(self, asked: PriceImport) -> SafeString:
@@ -120,7 +120,9 @@ class PriceImportAdmin(OperatorAdmin):
         ).respond(request, self)
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        asked = get_object_or_404(PriceImport, pk=object_id)
+        asked = self.get_object(request, object_id)
+        if asked is None:
+            raise Http404
         plan = None if asked.applied_at else plan_import(asked, timezone.now())
         context: dict[str, Any] = {
             **self.admin_site.each_context(request),
@@ -137,8 +139,8 @@ class PriceImportAdmin(OperatorAdmin):
         }
         return TemplateResponse(request, "console/prices/import.html", context)
 
-    def apply_page(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        asked = get_object_or_404(PriceImport, pk=object_id)
+    def apply_page(self, request: HttpRequest, pk: int) -> HttpResponse:
+        asked = get_object_or_404(PriceImport, pk=pk)
         page = reverse("admin:metering_priceimport_change", args=[asked.pk])
         plan = None if asked.applied_at else plan_import(asked, timezone.now())
         if plan is None or not plan.changes:
