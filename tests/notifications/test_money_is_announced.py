@@ -194,7 +194,30 @@ def test_a_dispute_is_announced_when_it_is_opened(stripe: StripeServer, acme: Wo
         "reason": "fraudulent",
         "status": "needs_response",
         "opened_at": None,
+        "charged_back": "0.00",
+        "reference": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("ended", "announced_as", "charged_back"),
+    [("lost", "payment.charged_back", "150.00"), ("won", "payment.dispute_won", "0.00")],
+)
+def test_what_became_of_a_dispute_is_announced_once(
+    stripe: StripeServer, acme: Workspace, invoice: Invoice, ended: str, announced_as: str, charged_back: str
+) -> None:
+    with_method(acme, stripe)
+    collect_due(NOW)
+    disputed = stripe.dispute(str(Payment.objects.get().intent_id))
+    send_event(stripe, "charge.dispute.created", disputed)
+    handle_waiting(NOW)
+    disputed["status"] = ended
+    for _ in range(2):
+        send_event(stripe, "charge.dispute.closed", disputed)
+        handle_waiting(NOW)
+    assert [each for each in announced() if each in ("payment.charged_back", "payment.dispute_won")] == [announced_as]
+    told = data_of(announced_as)
+    assert (told["status"], told["charged_back"], told["amount"]) == (ended, charged_back, "150.00")
 
 
 def test_a_top_up_is_announced_as_the_api_lists_it(stripe: StripeServer, acme: Workspace) -> None:
@@ -218,4 +241,5 @@ def test_what_is_announced_here_is_all_that_money_has_to_tell(acme: Workspace) -
     assert money == {
         *("invoice.finalized", "invoice.paid", "invoice.past_due", "invoice.voided", "credit_note.issued"),
         *("payment.succeeded", "payment.failed", "payment.refunded", "payment.disputed", "top_up.succeeded"),
+        *("payment.charged_back", "payment.dispute_won"),  # tests/payments/refunds/test_chargebacks.py and ..._by_hand.py
     }
