@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.urls import reverse
@@ -51,16 +52,19 @@ def _name(name: str | None) -> str:
 
 
 def _cells(name: str, row: MarginRow) -> Cells:
-    cost, margin = ("" if each is None else amount_cell(each, "USD") for each in (row.provider_cost, row.margin))
     return [
         name,
         figures.count_html(row.requests),
         figures.count_html(row.unknown_requests),
         amount_cell(row.revenue, "USD"),
-        cost or UNKNOWN,
-        margin or UNKNOWN,
+        _known(row.provider_cost),
+        _known(row.margin),
         _percent(row),
     ]
+
+
+def _known(amount: Decimal | None) -> Any:
+    return figures.figure(UNKNOWN) if amount is None else amount_cell(amount, "USD")
 
 
 def _percent(row: MarginRow) -> SafeString:
