@@ -33,7 +33,10 @@ def test_every_table_of_money_has_its_entry(console: Client, title: str, name: s
     [
         ("metering_payment", "Money appears here when it arrives through Stripe, or when an invoice is marked as paid."),
         ("metering_paymentattempt", "Every attempt to collect an invoice or a top-up through Stripe appears here."),
-        ("metering_dispute", "Disputed payments appear here as soon as Stripe reports them."),
+        (
+            "metering_dispute",
+            "Disputed payments appear here as soon as Stripe reports them, and chargebacks once they are recorded.",
+        ),
         ("metering_notice", "Mails to workspaces and to operators appear here automatically, and are sent within a minute."),
         ("metering_creditnote", "A credit note is issued on the page of the invoice that it lowers."),
         ("metering_jobrun", "Each run of a job appears here."),

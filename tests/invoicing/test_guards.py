@@ -123,19 +123,24 @@ def entry(grant: CreditGrant, amount: str, kind: str = "reversal") -> CreditEntr
 def test_a_grant_keeps_between_nothing_and_itself(grant: CreditGrant, amount: str, left: str) -> None:
     with pytest.raises(IntegrityError, match=f"is of 10.00: an entry of .* would leave {left}"), transaction.atomic():
         entry(grant, amount).save()
-    assert ledger.remaining_of_grant(grant) == Decimal("10.00")
+    assert left_of(grant) == Decimal("10.00")
+
+
+def left_of(grant: CreditGrant) -> Decimal:
+    """By the ledger alone: these entries are made past the journal, as the product never does."""
+    return sum((each.amount for each in grant.entries.all()), Decimal(0))
 
 
 def test_a_grant_is_used_up_to_the_cent_and_filled_again(grant: CreditGrant) -> None:
     for amount, left in (("-9.99", "0.01"), ("-0.01", "0.00"), ("10.00", "10.00"), ("-4.00", "6.00")):
         entry(grant, amount).save()
-        assert ledger.remaining_of_grant(grant) == Decimal(left)
+        assert left_of(grant) == Decimal(left)
 
 
 def test_entries_of_one_statement_are_counted_together(grant: CreditGrant) -> None:
     with pytest.raises(IntegrityError, match="would leave -2"), transaction.atomic():
         CreditEntry.objects.bulk_create([entry(grant, "-6"), entry(grant, "-6")])
-    assert ledger.remaining_of_grant(grant) == Decimal("10.00")
+    assert left_of(grant) == Decimal("10.00")
 
 
 def test_another_grants_entries_are_not_counted(grant: CreditGrant, acme: Workspace) -> None:
@@ -156,7 +161,7 @@ def test_two_who_use_one_grant_at_once_do_not_use_it_twice(grant: CreditGrant) -
     (result,) = waiting.result(timeout=10)
     pool.shutdown()
     assert isinstance(result, IntegrityError)
-    assert ledger.remaining_of_grant(grant) == Decimal("4.00")
+    assert left_of(grant) == Decimal("4.00")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -166,7 +171,7 @@ def test_credit_is_not_entered_by_who_cannot_see_the_others_entries(grant: Credi
         run(f"SET TRANSACTION ISOLATION LEVEL {level}")
         with pytest.raises(InternalError, match="read committed"), transaction.atomic():
             entry(grant, "-6").save()
-    assert ledger.remaining_of_grant(grant) == Decimal("10.00")
+    assert left_of(grant) == Decimal("10.00")
 
 
 # --- Nothing is emptied ------------------------------------------------------------------------------------------
