@@ -113,6 +113,12 @@ def test_sentences_begin_after_the_actor_and_end_before_the_full_stop() -> None:
         assert re.findall(r"\{(\w+)\}", words) in ([], ["target"]), (code, words)
 
 
+def are_of_nobody(acts: ast.expr) -> bool:
+    """Whether each (target, workspace, detail) of them names no workspace."""
+    written = isinstance(acts, ast.GeneratorExp) and isinstance(acts.elt, ast.Tuple)
+    return written and ast.unparse(acts.elt.elts[1]) == "None"
+
+
 def with_a_workspace() -> Iterator[ast.expr]:
     """The action of each call that records something of a workspace, or of a person wherever they belong."""
     for module in modules():
@@ -122,7 +128,8 @@ def with_a_workspace() -> Iterator[ast.expr]:
             name, at = ast.unparse(node.func).rpartition(".")[2], RECORDERS
             workspaces = [*node.args[3:4], *(each.value for each in node.keywords if each.arg == "workspace")]
             of_one = name in ("record", "record_once") and any(ast.unparse(each) != "None" for each in workspaces)
-            if of_one or name in ("record_many", "record_about_person", "_noted"):
+            of_many = name == "record_many" and not are_of_nobody(node.args[2])
+            if of_one or of_many or name in ("record_about_person", "_noted"):
                 yield node.args[at[name]]
 
 
