@@ -34,7 +34,6 @@ NONE = {
     "mfa_activate_totp": "needs an authenticator: test_a_changed_factor_is_an_entry",
     "mfa_add_webauthn": "needs an authenticator: test_a_changed_factor_is_an_entry",
     "mfa_generate_recovery_codes": "needs an authenticator: test_a_changed_factor_is_an_entry",
-    "admin:metering_priceimport_add": "shows what a file would change; applying it is an entry",
     "admin:metering_creditnote_retry_refund_of_note": "needs a refund that failed, and begins another: payment.refund",
     "admin:metering_invoice_credit": "the world's own credit note has the next number: console/money/test_credit_notes.py",
     "admin:metering_quarantinedevent_edit_and_replay": "needs a corrected event: console/quarantine/test_quarantine.py",

@@ -100,7 +100,8 @@ class _Model:
             self._read_tiered(self.fields[TIERED])
         self._leave_out_what_tokens_say()
         if not self.rates:
-            raise NotImported("It has no price.")
+            named = ", ".join(self.left_out)
+            raise NotImported(f"It has no price of what its usage counts, only {named}." if named else "It has no price.")
         cards = distinct_cards(Card(self._complete(place), *place) for place in self._places())
         return PriceEntry(self.model, cards, self._page(), self._remarks())
 
