@@ -13,8 +13,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from metering.alerts.models import AlertSettings
-from metering.catalogue.coming_prices import ComingPrice, coming_prices
-from metering.catalogue.models import PriceVersion
+from metering.catalogue.coming_prices import ComingPrice, OwnPrices, coming_prices
 from metering.notifications.announce import announce
 from metering.payments.mails.outbox import add_notice, send_soon
 from metering.rollups.models import DailyRollup
@@ -29,30 +28,28 @@ MOST_IN_A_MAIL = 20  # prices; the models' pages have all
 def announce_price_changes(now: datetime) -> dict[str, int]:
     """How many prices begin within NOTICE, and how many times one was announced to a workspace for the first time."""
     coming = coming_prices(now, until=now + NOTICE)
-    by_workspace: dict[int, list[ComingPrice]] = defaultdict(list)
-    for each in coming:
-        for workspace_id in _concerned(each.version, now):
-            by_workspace[workspace_id].append(each)
+    by_workspace = _by_workspace(coming, now)
     workspaces = Workspace.objects.filter(sandbox=False).in_bulk(by_workspace)
     wished = set(AlertSettings.objects.filter(price_changes=True, pk__in=workspaces).values_list("pk", flat=True))
     announced = sum(_announce(workspaces[pk], by_workspace[pk], pk in wished, now) for pk in sorted(workspaces))
     return {"coming": len(coming), "announced": announced}
 
 
-def _concerned(version: PriceVersion, now: datetime) -> set[int]:
-    """Primary keys of workspaces."""
-    if version.workspace_id is not None:
-        return {version.workspace_id}
-    used = DailyRollup.objects.filter(
-        Q(model=version.model_id) | Q(model__alias_of=version.model_id), day__gte=now - USED_WITHIN
-    )
-    own = PriceVersion.objects.filter(
-        model=version.model_id,
-        service_tier=version.service_tier,
-        workspace__isnull=False,
-        effective_from__lte=version.effective_from,
-    )
-    return set(used.values_list("workspace_id", flat=True).distinct()) - set(own.values_list("workspace_id", flat=True))
+def _by_workspace(coming: Sequence[ComingPrice], now: datetime) -> dict[int, list[ComingPrice]]:
+    """By the primary keys of those whom each concerns, with as many statements for many prices as for one."""
+    models = {each.version.model_id for each in coming}
+    used = DailyRollup.objects.filter(Q(model__in=models) | Q(model__alias_of__in=models), day__gte=now - USED_WITHIN)
+    users: dict[int, set[int]] = defaultdict(set)
+    for model, alias_of, workspace in used.values_list("model_id", "model__alias_of_id", "workspace_id").distinct():
+        users[alias_of or model].add(workspace)
+    own = OwnPrices(models)
+    found: dict[int, list[ComingPrice]] = defaultdict(list)
+    for each in coming:
+        version = each.version
+        concerned = users[version.model_id] - own.staying(version) if version.workspace_id is None else {version.workspace_id}
+        for workspace in concerned:
+            found[workspace].append(each)
+    return found
 
 
 @transaction.atomic

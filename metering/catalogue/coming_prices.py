@@ -1,5 +1,6 @@
 """Prices that are set and have not begun: what changes, for whom, and when."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -56,24 +57,32 @@ def coming_for(models: Iterable[LanguageModel], now: datetime, workspace: Worksp
     rated_as = {model.pk: model.alias_of_id or model.pk for model in models}
     mine = None if workspace is None else workspace.pk
     by_model: dict[int, list[ComingPrice]] = {}
-    for coming in coming_prices(now, models=set(rated_as.values())):
-        if coming.version.workspace_id in (None, mine) and not _own_price_stays(coming.version, workspace, now):
+    found = coming_prices(now, models=set(rated_as.values()))
+    own = OwnPrices({each.version.model_id for each in found} if mine is not None else ())
+    for coming in found:
+        of = coming.version.workspace_id
+        if of == mine or (of is None and mine not in own.staying(coming.version)):
             by_model.setdefault(coming.version.model_id, []).append(coming)
     return {pk: by_model.get(rated, []) for pk, rated in rated_as.items()}
 
 
-def _own_price_stays(version: PriceVersion, workspace: Workspace | None, now: datetime) -> bool:
-    """Whether the list's new price does not reach this workspace, which has a price of its own there."""
-    if workspace is None or version.workspace_id is not None:
-        return False
-    own = PriceVersion.objects.filter(
-        model=version.model_id,
-        service_tier=version.service_tier,
-        workspace=workspace,
-        above_input_tokens__lte=version.above_input_tokens,
-        effective_from__lte=max(now, version.effective_from),
-    )
-    return own.exists()
+class OwnPrices:
+    """The prices that workspaces have of their own for some models, which the list's do not reach. Read once."""
+
+    def __init__(self, models: Collection[int]) -> None:
+        names = ("model_id", "service_tier", "workspace_id", "above_input_tokens", "effective_from")
+        self._of: dict[tuple[int, str], list[tuple[int, int, datetime]]] = defaultdict(list)
+        own = PriceVersion.objects.filter(model__in=models, workspace__isnull=False)
+        for model, tier, workspace, above, start in own.values_list(*names):
+            self._of[model, tier].append((workspace, above, start))
+
+    def staying(self, version: PriceVersion) -> set[int]:
+        """Primary keys of the workspaces that pay a price of their own when this version of the list begins."""
+        return {
+            workspace
+            for workspace, above, start in self._of[version.model_id, version.service_tier]
+            if above <= version.above_input_tokens and start <= version.effective_from
+        }
 
 
 def _last_revisions(versions: Iterable[PriceVersion]) -> list[PriceVersion]:

@@ -5,7 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from metering.alerts.preferences import change_alert_settings
 from metering.alerts.price_changes import announce_price_changes
@@ -56,6 +58,33 @@ def test_a_price_that_changes_is_announced_once_and_mailed_to_who_wishes_so() ->
     assert mail.subject == "Prices change on 2026-10-25"
     assert mail.facts == [("codex-mini, input", "1.500000 → 1.800000 USD for 1M tokens")]
     assert version.public_id in notice.key
+
+
+def test_many_prices_to_come_take_as_many_statements_as_one() -> None:
+    make_price()
+    workspace = user_of_the_model()
+    dearer()
+    announce_price_changes(NOW)
+
+    def statements() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            announce_price_changes(NOW)
+            coming_for([*LanguageModel.objects.all()], NOW, workspace)
+        return len(captured)
+
+    few = statements()
+    for number in range(20):
+        make_price(f"model-{number}")
+        set_price(f"model-{number}", input=Decimal(9), output=Decimal(9), actor="test", now=NOW, effective_from=BEGINS)
+    assert statements() == few
+
+
+def test_a_price_of_its_own_above_a_threshold_leaves_shorter_requests_to_the_list() -> None:
+    make_price()
+    workspace = user_of_the_model()
+    make_price(workspace=workspace, above_input_tokens=200_000)
+    dearer()
+    assert announce_price_changes(NOW) == {"coming": 1, "announced": 1}
 
 
 def test_what_is_set_later_for_the_same_day_is_a_mail_of_its_own_and_repeats_nothing() -> None:

@@ -15,10 +15,11 @@ _last: tuple[datetime, Mapping[tuple[str, str], str]] | None = None
 def rules_at(received_at: datetime) -> Mapping[tuple[str, str], str]:
     """By (dialect, path), the component that a number is, or "" where it is counted elsewhere or not at all."""
     global _last
-    if _last is None or _last[0] != received_at:
+    found = _last  # looked at once: another thread may be reading another batch
+    if found is None or found[0] != received_at:
         rows = UsageRule.objects.at(received_at).order_by("version")
-        _last = received_at, {(rule.dialect, rule.path): rule.component for rule in rows}
-    return _last[1]
+        found = _last = received_at, {(rule.dialect, rule.path): rule.component for rule in rows}
+    return found[1]
 
 
 def forget_rules() -> None:
