@@ -19,7 +19,7 @@ from metering.alerts.preferences import change_alert_settings
 from metering.invoicing.composing.compose import compose
 from metering.invoicing.credit_notes.issue import checked_reason
 from metering.invoicing.credit_notes.models import CreditNote
-from metering.invoicing.fees.change import end_fees
+from metering.invoicing.fees.change import bring_lines_forward, end_fees
 from metering.invoicing.lifecycle.last import last_invoice
 from metering.invoicing.lifecycle.schedule import due_months
 from metering.invoicing.models import Invoice
@@ -29,6 +29,7 @@ from metering.limits.changed import note_change
 from metering.limits.models import Budget
 from metering.money import cents_text
 from metering.offboarding.as_json import closed_json
+from metering.offboarding.mail import mail_closing
 from metering.offboarding.models import ClosedWorkspace
 from metering.offboarding.rest_of_credit import RestOfCredit, end_credit
 from metering.payments.collecting.attempts import cancel_attempt
@@ -114,6 +115,7 @@ def _close(workspace: Workspace, reason: str, credit: str, actor: str, now: date
     amounts = {name: cents_text(getattr(closed, name)) for name in ("refunded", "owed", "expired", "not_billed")}
     audit.record(actor, "workspace.closed", workspace.public_id, workspace, now=now, **details, **amounts)
     note_change(workspace.pk, now)
+    mail_closing(closed, now)
     return closed, rest.refunds
 
 
@@ -122,6 +124,7 @@ def _end_agreements(workspace: Workspace, actor: str, now: datetime) -> int:
     if not workspace.sandbox:
         end_minimum(workspace, actor, now)
         end_fees(workspace, floor_day(now) + DAY, actor, now)
+        bring_lines_forward(workspace, month_of(now), actor, now)
     for budget in Budget.objects.filter(workspace=workspace).order_by("pk"):
         delete_budget(budget, actor=actor, now=now)
     account = PaymentAccount.objects.filter(workspace=workspace).first()

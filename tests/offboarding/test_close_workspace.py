@@ -7,6 +7,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.core import mail
 from django.core.management import CommandError, call_command
 
 from metering.credits import ledger
@@ -24,13 +25,15 @@ from metering.limits.models import Budget
 from metering.offboarding.close import close_for_good, late_usage, what_closing_does
 from metering.offboarding.models import ClosedWorkspace
 from metering.payments.collecting.manual import mark_paid
+from metering.payments.mails.models import Notice
+from metering.payments.mails.sending import send_waiting
 from metering.payments.models import Payment, PaymentAccount, Refund, TopUp
 from metering.payments.refunds.payouts import owed_to
 from metering.payments.top_ups import purchase
 from metering.payments.top_ups.automatic import top_up_low
 from metering.payments.top_ups.preferences import save_preferences
 from metering.periods import month_of
-from tests.kit.billing import OCTOBER, OPS, SEPTEMBER, Meter, agree, at, credit, finalized, lines_of, tokens
+from tests.kit.billing import NOVEMBER, OCTOBER, OPS, SEPTEMBER, Meter, agree, at, credit, finalized, lines_of, tokens
 from tests.kit.corrections import correct
 from tests.kit.corrections import void as take_away
 from tests.kit.factories import NOW, make_key, make_workspace
@@ -226,6 +229,60 @@ def test_what_was_agreed_ends_and_nothing_new_is_agreed(stripe: StripeServer, ac
         with pytest.raises(WorkspaceClosed, match="was closed on 2026-10-15"):
             act()
     assert Workspace.objects.filter(closed_at=NOW).get() == acme
+
+
+def test_lines_of_later_months_are_on_the_last_invoice(acme: Workspace, key: APIKey, use: Meter) -> None:
+    use(key, "10-02T10:00", usage=tokens(input=10_000_000))
+    add_line(acme, month_of(at("12-01T00:00")), Decimal("30.00"), "Setup", OPS, NOW)
+    add_line(acme, month_of(at("12-01T00:00")), Decimal("-5.00"), "Promised", OPS, NOW)
+    for amount in ("7.00", "-7.00"):  # undone before
+        add_line(acme, NOVEMBER, Decimal(amount), "Training", OPS, NOW)
+    said = what_closing_does(acme, "moves away", "refund", OPS, NOW)
+    closed = closing(acme)
+    (invoice,) = Invoice.objects.all()
+    assert [(text, amount) for kind, text, _, _, amount in lines_of(invoice) if kind == "manual"] == [
+        ("December 2026: Setup", "30.00"),
+        ("December 2026: Promised", "-5.00"),
+    ]
+    assert (invoice.total, said["invoices"][0]["total"], closed.not_billed) == (Decimal("40.00"), "40.00", NOTHING)
+    assert compose(acme, month_of(at("12-01T00:00"))).subtotal == NOTHING
+
+
+def test_its_customer_gets_a_mail_of_it_once(stripe: StripeServer, acme: Workspace, key: APIKey, use: Meter) -> None:
+    bought(acme, stripe)
+    credit(acme, "10.00", "promotional")
+    use(key, "10-02T10:00", usage=tokens(input=80_000_000))
+    what_closing_does(acme, "moves away", "refund", OPS, NOW)
+    assert not Notice.objects.filter(kind="workspace_closed").exists()
+    closing(acme)
+    closing(acme)
+    send_waiting(NOW)
+    (mailed,) = [each for each in mail.outbox if each.subject == "Your workspace Acme is closed"]
+    invoice = Invoice.objects.get()
+    for text in (
+        "was closed on 15 October 2026",
+        f"Invoice {invoice.number}",
+        "110.00 USD, of which 10.00 USD are due",
+        "members can still sign in, see and download them",
+    ):
+        assert text in mailed.body, mailed.body
+    assert "credit go back" not in mailed.body
+
+
+def test_the_mail_says_what_becomes_of_credit(stripe: StripeServer, acme: Workspace) -> None:
+    bought(acme, stripe)
+    credit(acme, "10.00", "goodwill")
+    credit(acme, "40.00", "purchased")
+    closing(acme)
+    send_waiting(NOW)
+    (mailed,) = [each for each in mail.outbox if each.subject == "Your workspace Acme is closed"]
+    for text in (
+        "100.00 USD of credit go back as you paid",
+        "40.00 USD of credit go back to you by transfer",
+        "10.00 USD of credit expired",
+        "Nothing is left to be billed.",
+    ):
+        assert text in mailed.body, mailed.body
 
 
 def test_usage_that_comes_late_is_recorded_shown_and_billed_by_no_invoice_unless_a_person_reissues(

@@ -3,6 +3,7 @@
 Invoices that are finalized keep what they print. What changes of their months is on the next invoice.
 """
 
+from collections import defaultdict
 from datetime import datetime
 from decimal import Decimal
 
@@ -21,6 +22,7 @@ from workspaces.models import Workspace
 
 MOST = Decimal("1000000000.00")
 MOST_SEATS = 1_000_000
+LONGEST_TEXT = 300
 
 
 @transaction.atomic
@@ -73,16 +75,36 @@ def add_line(workspace: Workspace, month: Period, amount: Decimal, text: str, ac
     held = lock_workspace(workspace.pk)
     _check_invoiced(held)
     refuse_closed(held)
-    text = _checked_text(text, "text", 300)
+    text = _checked_text(text, "text", LONGEST_TEXT)
     _check_cents(amount, "amount")
     if not amount:
         raise InvalidParameter("A line comes to at least a cent, above or below zero.", param="amount")
     if ManualLine.objects.filter(workspace=held, month=month.start, text=text, amount=amount).exists():
         raise InvalidParameter("This line was added before: say in the text of another one what it is for.", param="text")
-    line = ManualLine.objects.create(workspace=held, month=month.start, text=text, amount=amount, created_at=now)
-    what = {"month": f"{month.start:%Y-%m}", "text": text, "amount": cents_text(amount)}
-    audit.record(actor, "line.added", line.public_id, held, now=now, **what)
+    line = _add(held, month.start, amount, text, actor, now)
     note_change(held.pk, now)
+    return line
+
+
+def bring_lines_forward(workspace: Workspace, month: Period, actor: str, now: datetime) -> None:
+    """What was to be billed of later months is billed as this one's: the locked workspace gets no later invoice.
+
+    Each line is undone in its own month. A month whose lines come to nothing stays as it is.
+    """
+    later: dict[datetime, list[ManualLine]] = defaultdict(list)
+    for line in ManualLine.objects.filter(workspace=workspace, month__gte=month.end).order_by("month", "pk"):
+        later[line.month].append(line)
+    for start, lines in later.items():
+        for line in lines if sum(each.amount for each in lines) else ():
+            text = f"{start:%B %Y}: {line.text}"[:LONGEST_TEXT]
+            _add(workspace, start, -line.amount, line.text, actor, now)
+            _add(workspace, month.start, line.amount, text, actor, now)
+
+
+def _add(workspace: Workspace, month: datetime, amount: Decimal, text: str, actor: str, now: datetime) -> ManualLine:
+    line = ManualLine.objects.create(workspace=workspace, month=month, text=text, amount=amount, created_at=now)
+    what = {"month": f"{month:%Y-%m}", "text": text, "amount": cents_text(amount)}
+    audit.record(actor, "line.added", line.public_id, workspace, now=now, **what)
     return line
 
 

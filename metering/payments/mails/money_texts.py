@@ -1,5 +1,7 @@
 """What mails about money that moved say: receipts, credit notes, refunds, and what banks take back. Plain texts."""
 
+from typing import Any
+
 from django.conf import settings
 from django.urls import reverse
 
@@ -165,11 +167,36 @@ def dispute_won(about: dict[str, str]) -> Mail:
     )
 
 
+def workspace_closed(about: dict[str, Any]) -> Mail:
+    """With what became of its credit only where something did."""
+    credit = {
+        "refunded": "{} USD of credit go back as you paid for it.",
+        "owed": "{} USD of credit go back to you by transfer: we ask you where to if we do not know.",
+        "expired": "{} USD of credit expired.",
+    }
+    invoices = [
+        (f"Invoice {each['number']}", f"{each['total']} USD, of which {each['amount_due']} USD are due")
+        for each in about["invoices"]
+    ]
+    last = "What was used until then is on your last invoices." if invoices else "Nothing is left to be billed."
+    return Mail(
+        f"Your workspace {about['workspace']} is closed",
+        [
+            f"Your workspace {about['workspace']} was closed on {about['closed_on']}. Its keys have stopped. {last}",
+            *(sentence.format(about[name]) for name, sentence in credit.items() if about[name] != "0.00"),
+            "Your invoices, credit notes and usage stay where they are: members can still sign in, see and download them.",
+        ],
+        invoices,
+        "/invoices",
+        "See your invoices",
+    )
+
+
 def _with_currency(about: dict[str, str]) -> str:
     return f"{about['amount']} {about.get('currency', 'USD')}"
 
 
 ALL = (
     *(payment_received, top_up_paid, credit_note_ready, refund_sent, invoice_void),
-    *(payment_reversed, payment_disputed, dispute_lost, dispute_won, payment_surplus),
+    *(payment_reversed, payment_disputed, dispute_lost, dispute_won, payment_surplus, workspace_closed),
 )

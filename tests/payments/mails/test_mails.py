@@ -205,6 +205,7 @@ def test_every_kind_has_its_text() -> None:
         "dispute_lost",
         "dispute_won",
         "payment_surplus",
+        "workspace_closed",
         "budget_threshold",
         "budget_forecast",
         "key_spend_spike",
