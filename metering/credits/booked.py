@@ -31,6 +31,11 @@ def credit_movement(entry: CreditEntry, actor: str, against: Subaccount | None =
     )
 
 
+def owed_as(grant: CreditGrant) -> Subaccount:
+    """Credit that was taken back and is to be paid out."""
+    return Subaccount(JournalAccount.OWED_TO_CUSTOMER, grant.public_id)
+
+
 def _kind_of(entry: CreditEntry) -> Kind:
     if entry.kind == Moved.REVERSAL:
         return Kind.CREDIT_RETURNED if entry.amount > 0 else Kind.CREDIT_REVERSED
@@ -50,5 +55,5 @@ def _other_side(entry: CreditEntry, given: CreditGrant) -> Subaccount:
     if entry.kind == Moved.EXPIRY:
         return Subaccount(JournalAccount.BREAKAGE)
     if (given.source or "").startswith(PAID_FOR):
-        return Subaccount(JournalAccount.OWED_TO_CUSTOMER, given.public_id)
+        return owed_as(given)
     return Subaccount(JournalAccount.MONEY_OTHER, given.public_id)

@@ -105,6 +105,9 @@ class CreditTransfer(models.Model):
     reason = models.CharField(max_length=300, default="")
     # Why both are one payer: what their billing profiles have in common, or an operator's words.
     one_payer = models.CharField(max_length=300)
+    # Of credit that goes back to the grant it came from, and returns: what it had become, and the dispute or refund, by its id.
+    recalled = models.ForeignKey(CreditGrant, on_delete=models.PROTECT, null=True, related_name="+")
+    cause = models.CharField(max_length=255, default="")
     at = models.DateTimeField()
     by = models.CharField(max_length=300)
 

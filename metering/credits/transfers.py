@@ -11,7 +11,8 @@ from metering.journal.accounts import JournalAccount
 from metering.journal.entries import EntryDraft, Kind, Posting
 from metering.journal.post import post
 
-NOTHING = Decimal("0.00")
+# From one grant to another, so much.
+Move = tuple[CreditGrant, CreditGrant, Decimal]
 
 
 def movable(lefts: Sequence[Remaining], kind: str | None, now: datetime) -> list[Remaining]:
@@ -24,24 +25,34 @@ def move_credit(transfer: CreditTransfer, lefts: Sequence[Remaining], actor: str
 
     The transaction holds both workspaces, and `lefts` are at least the amount.
     """
-    rest, made = transfer.amount, list[CreditGrant]()
-    postings: list[Posting] = []
+    rest, moves = transfer.amount, list[Move]()
     for each in lefts:
         part = min(rest, each.left)
         if part <= 0:
             break
-        given = _grant_like(each.grant, part, transfer, actor, now)
-        for grant, amount in ((each.grant, -part), (given, part)):
-            _enter(grant, amount, transfer, now)
-            held: JournalAccount = HELD_AS[Given(grant.kind)]
-            postings.append(Posting(held, -amount, grant.public_id, grant.workspace_id))
-        made.append(given)
+        moves.append((each.grant, _grant_like(each.grant, part, transfer, actor, now), part))
         rest -= part
     if rest:
         raise ValueError(f"{rest} of the transfer {transfer.public_id} are missing")
+    enter_and_post(transfer, moves, actor, now)
+    return [given for _, given, _ in moves]
+
+
+def enter_and_post(transfer: CreditTransfer, moves: Sequence[Move], actor: str, now: datetime) -> None:
+    """What a transfer moves from grant to grant, in both ledgers and in one balanced entry of the journal."""
+    postings = []
+    for source, target, part in moves:
+        for grant, amount in ((source, -part), (target, part)):
+            _enter(grant, amount, transfer, now)
+            held: JournalAccount = HELD_AS[Given(grant.kind)]
+            postings.append(Posting(held, -amount, grant.public_id, grant.workspace_id))
     about = transfer.from_workspace_id, transfer.public_id, transfer.currency
     post(EntryDraft(Kind.TRANSFER, *about, now, actor, postings), now)
-    return made
+
+
+def source_of_transferred(transfer_id: str, grant: CreditGrant) -> str:
+    """Of what a grant became: both by their public ids."""
+    return f"transfer:{transfer_id}:{grant.public_id}"
 
 
 def _grant_like(grant: CreditGrant, amount: Decimal, transfer: CreditTransfer, actor: str, now: datetime) -> CreditGrant:
@@ -53,7 +64,7 @@ def _grant_like(grant: CreditGrant, amount: Decimal, transfer: CreditTransfer, a
         priority=grant.priority,
         expires_at=grant.expires_at,
         note=f"Transferred from {transfer.from_workspace}"[:300],
-        source=f"transfer:{transfer.public_id}:{grant.public_id}",
+        source=source_of_transferred(transfer.public_id, grant),
         granted_at=now,
         granted_by=actor,
     )

@@ -13,10 +13,11 @@ Kind = JournalEntry.Kind
 
 
 class Subaccount(NamedTuple):
-    """An account, and which part of it."""
+    """An account, and which part of it; of another workspace than the entry's where it says so."""
 
     account: JournalAccount
     part: str = ""
+    workspace_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,14 @@ def credit(account: JournalAccount, amount: Decimal, part: str = "") -> Posting:
     return Posting(account, -amount, part)
 
 
+def posting_on(where: Subaccount, amount: Decimal) -> Posting:
+    """A debit above zero, a credit below."""
+    return Posting(where.account, amount, where.part, where.workspace_id)
+
+
 def between(amount: Decimal, debited: Subaccount, credited: Subaccount) -> list[Posting]:
     """The commonest entry: one amount from one account to another."""
-    return [debit(debited.account, amount, debited.part), credit(credited.account, amount, credited.part)]
+    return [posting_on(debited, amount), posting_on(credited, -amount)]
 
 
 def opposite(postings: Iterable[Posting]) -> list[Posting]:

@@ -15,11 +15,11 @@ from metering.invoicing.lifecycle.void import mark_uncollectible, reissue_month
 from metering.invoicing.lifecycle.write_off import reverse_write_off
 from metering.operator_api import answers, bodies, documents
 from metering.operator_api.once import Answer
-from metering.operator_api.views import ERRORS, KEY, TAG, OperatorAct, invoice_with, workspace_with
+from metering.operator_api.views import ERRORS, KEY, TAG, OperatorAct, chargeback_with, invoice_with, workspace_with
 from metering.payments.collecting.in_progress import cancel_payment_in_progress
 from metering.payments.collecting.manual import record_transfer
 from metering.payments.models import Payment
-from metering.payments.refunds.chargebacks import charge_back, payments_to_charge_back
+from metering.payments.refunds.chargebacks import charge_back, payments_to_charge_back, reverse_chargeback
 from metering.payments.refunds.reversals import issue_credit_note, usual_settlement, void_invoice
 from workspaces.names import is_storable
 
@@ -175,6 +175,25 @@ class ChargebackView(OperatorAct):
     def act(self, asked: dict[str, Any], actor: str, now: datetime) -> Answer:
         what = asked["amount"], asked["reference"], asked["fee"]
         return answers.chargebacks_json(charge_back(_charged_back(asked), *what, actor, now))
+
+
+class ChargebackReversalView(OperatorAct):
+    body = bodies.ReasonToGive
+
+    @extend_schema(
+        operation_id="operator_reverse_chargeback",
+        tags=[TAG],
+        summary="Record that a bank paid again what it had taken back",
+        parameters=[KEY],
+        request=bodies.ReasonToGive,
+        responses={200: documents.ChargebackSerializer, **ERRORS},
+    )
+    def post(self, request: Request, chargeback_id: str) -> Response:
+        return self.once(request, chargeback_id=chargeback_id)
+
+    def act(self, asked: dict[str, Any], actor: str, now: datetime) -> Answer:
+        dispute = chargeback_with(asked["chargeback_id"])
+        return answers.chargebacks_json([reverse_chargeback(dispute.pk, asked["reason"], actor, now)])
 
 
 def _paid_by(asked: dict[str, Any]) -> list[Any]:

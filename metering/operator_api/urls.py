@@ -13,6 +13,11 @@ urlpatterns = [
     path(f"{INVOICE}/write-off", invoices.WriteOffView.as_view(), name="operator_write_off"),
     path(f"{INVOICE}/write-off-reversal", invoices.WriteOffReversalView.as_view(), name="operator_write_off_reversal"),
     path("chargebacks", invoices.ChargebackView.as_view(), name="operator_chargebacks"),
+    path(
+        "chargebacks/<str:chargeback_id>/reversal",
+        invoices.ChargebackReversalView.as_view(),
+        name="operator_chargeback_reversal",
+    ),
     path("credit-transfers", workspaces.TransferCreditView.as_view(), name="operator_credit_transfers"),
     path(f"{WORKSPACE}/reissue", invoices.ReissueView.as_view(), name="operator_reissue"),
     path(f"{WORKSPACE}/payouts", workspaces.PayOutView.as_view(), name="operator_payouts"),

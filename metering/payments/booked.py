@@ -44,6 +44,12 @@ def left_of_surplus(payment: Payment) -> Decimal:
     return _left(payment, surplus_of(payment))
 
 
+def of_surplus(refund: Refund) -> Decimal:
+    """What of a refund came out of money that settled nothing."""
+    begun = posted_under(f"{Kind.REFUND_BEGUN}:{refund.public_id}")
+    return sum((each.amount for each in begun if each.account == JournalAccount.SURPLUS), NOTHING)
+
+
 def book_payment(payment: Payment, invoice: Invoice | None, now: datetime) -> None:
     """Money that pays an invoice, or that is a surplus until it is assigned: before what is due is lowered by it.
 

@@ -138,6 +138,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "post /api/v1/operator/invoices/<invoice_id>/write-off": {"reason": "gone"},
     "post /api/v1/operator/invoices/<invoice_id>/write-off-reversal": {"reason": "not gone"},
     "post /api/v1/operator/chargebacks": {"invoice": "<invoice>", "amount": "1.00", "reference": "a return"},
+    "post /api/v1/operator/chargebacks/<chargeback_id>/reversal": {"reason": "paid again"},
     "post /api/v1/operator/credit-transfers": {
         "from_workspace_id": "<workspace>",
         "to_workspace_id": "<workspace of another>",

@@ -82,6 +82,7 @@ KEPT_OTHERWISE = {
     **dict.fromkeys(
         (
             "post /api/v1/operator/chargebacks",
+            "post /api/v1/operator/chargebacks/<chargeback_id>/reversal",
             "post /api/v1/operator/invoices/<invoice_id>/credit-notes",
             "post /api/v1/operator/invoices/<invoice_id>/void",
             "post /api/v1/operator/invoices/<invoice_id>/write-off-reversal",

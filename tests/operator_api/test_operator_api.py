@@ -179,11 +179,12 @@ def test_every_verb_leaves_an_entry(program: Program, acme: Workspace, use: Mete
     program.post(f"{named}/credit-notes", reason="an outage", amount="30.00")
     program.post(f"{named}/payments", amount="130.00", reference="transfer 1")
     program.post(f"workspaces/{acme.public_id}/payouts", amount="10.00", reference="wire 1")
-    program.post("chargebacks", invoice=made["id"], amount="120.00", reference="return 1")
+    back = program.post("chargebacks", invoice=made["id"], amount="120.00", reference="return 1").json()
+    program.post(f"chargebacks/{back['id']}/reversal", reason="the bank paid again")
     acted = AuditEntry.objects.filter(actor=OperatorKey.objects.get().public_id).values_list("action", flat=True)
     assert set(acted) >= {
         *("invoice.uncollectible", "invoice.write_off_reversed", "invoice.voided", "invoice.reissued", "invoice.finalized"),
-        *("credit_note.issued", "payment.recorded", "payout.recorded", "payment.charged_back"),
+        *("credit_note.issued", "payment.recorded", "payout.recorded", "payment.charged_back", "payment.reinstated"),
     }
 
 
@@ -214,6 +215,10 @@ def test_every_verb_answers_with_the_document_that_came_of_it(program: Program, 
     assert (out["status"], out["amount"]) == ("paid", "10.00")
     back = program.post("chargebacks", invoice=invoice.public_id, amount="120.00", reference="return 1", fee="5.00").json()
     assert (back["amount"], back["fee"], back["amount_due"], back["invoice_status"]) == ("120.00", "5.00", "120.00", "open")
+    again = program.post(f"chargebacks/{back['id']}/reversal", reason="the bank paid again").json()
+    assert (again["status"], again["amount_due"], again["invoice_status"]) == ("won", "0.00", "paid")
+    assert error(program.post("chargebacks/cb_1/reversal", reason="x")) == (404, "not_found")
+    program.post("chargebacks", invoice=invoice.public_id, amount="120.00", reference="return 2")
     gone = program.post(f"{named}/write-off", reason="gone").json()
     assert (gone["status"], gone["amount"]) == ("uncollectible", "120.00")
     line = program.post(f"workspaces/{acme.public_id}/lines", month="2026-10", amount="25.00", text="Set-up").json()

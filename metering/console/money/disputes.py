@@ -15,13 +15,13 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
-from unfold.decorators import display
+from unfold.decorators import action, display
 
 from metering import dollars
 from metering.console import figures
 from metering.payments.models import Dispute, Payment
 from metering.payments.refunds import attention
-from metering.payments.refunds.chargebacks import charge_back
+from metering.payments.refunds.chargebacks import charge_back, reverse_chargeback
 from metering.payments.refunds.refunds import LONGEST_REFERENCE
 from workspaces.console.kit import fields
 from workspaces.console.kit.base import OperatorAdmin, actor_of
@@ -87,6 +87,10 @@ def chargeback_page(request: HttpRequest, of: Any, pk: str) -> HttpResponse:
     return page.respond(request, of, payment)
 
 
+class ReversalForm(forms.Form):
+    reason = fields.text("reason", "Stays in the audit trail.", max_length=300)
+
+
 class DisputeAdmin(OperatorAdmin):
     when_empty = "Disputed payments appear here as soon as Stripe reports them, and chargebacks once they are recorded."
     list_display = (
@@ -105,9 +109,31 @@ class DisputeAdmin(OperatorAdmin):
         ("blocked_text", "charged_back_text"),
         ("unplaced_text", "fee_text"),
         ("reference", "recorded_by"),
-        ("opened_at", "lost_at", "updated_at"),
+        ("opened_at", "lost_at", "reinstated_at"),
+        "updated_at",
     )
-    readonly_fields = tuple(name for row in fields for name in row)
+    readonly_fields = tuple(name for row in fields for name in ([row] if isinstance(row, str) else row))
+    actions_detail = ("reverse",)
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """What a person recorded, a person may reverse, once."""
+        dispute = Dispute.objects.filter(pk=object_id).first()
+        offered = dispute is not None and bool(dispute.reference) and dispute.is_booked
+        return super().get_actions_detail(request, object_id) if offered else []
+
+    @action(description="Paid again", url_path="reverse", icon="undo")
+    def reverse(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        dispute = get_object_or_404(Dispute.objects.select_related("payment"), pk=object_id)
+        back = reverse("admin:metering_dispute_change", args=[dispute.pk])
+
+        def act(asked: dict[str, Any]) -> HttpResponse:
+            done = reverse_chargeback(dispute.pk, asked["reason"], actor_of(request), timezone.now())
+            messages.success(request, f"{dollars.usd_text(done.charged_back)} are recorded as paid again.")
+            return redirect(back)
+
+        intro = "The bank paid again what it had taken: what it paid is owed no more, and credit that it bought can be spent."
+        page = FormPage("Record that the bank paid again", act, back, ReversalForm, intro, "Record it")
+        return page.respond(request, self, dispute)
 
     @display(description="payment")
     def of_payment(self, dispute: Dispute) -> SafeString:

@@ -129,7 +129,9 @@ class PaymentAdmin(OperatorAdmin):
             return str(payment.invoice)
         if payment.grant:
             return str(payment.grant)
-        return "surplus: to be given back" if payment.refunded < payment.amount else "surplus: given back"
+        return (
+            "surplus: to be given back" if payment.refunded + payment.charged_back < payment.amount else "surplus: given back"
+        )
 
     @display(description="amount")
     def amount_text(self, payment: Payment) -> SafeString:

@@ -4,13 +4,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, QuerySet, Sum, Value
+from django.db.models import Exists, OuterRef, QuerySet, Sum, Value
 from django.db.models.functions import Concat
 
 from metering.journal.accounts import JournalAccount
 from metering.journal.entries import Kind
-from metering.journal.models import JournalPosting
+from metering.journal.models import JournalBalance, JournalPosting
 from metering.money import cents_text, from_smallest_unit
+from metering.payments.booked import left_of_surplus
 from metering.payments.mails.models import Notice
 from metering.payments.mails.outbox import add_operator_notices
 from metering.payments.models import Dispute, Payment
@@ -41,15 +42,18 @@ def _borne_by_us() -> QuerySet[Any, Any]:
 
 
 def surpluses() -> QuerySet[Payment]:
-    """Payments that settle nothing, and were not given back whole."""
-    return Payment.objects.surplus().filter(refunded__lt=F("amount"))
+    """Payments of which something settles nothing and did not go back, those among them that a bank paid again."""
+    kept = JournalBalance.objects.filter(account=JournalAccount.SURPLUS, balance__lt=0)
+    of_it = kept.filter(workspace=OuterRef("workspace"), part=OuterRef("public_id"), currency=OuterRef("currency"))
+    reinstated = Dispute.objects.filter(reinstated_at__isnull=False).order_by().values("payment_id")
+    return Payment.objects.filter(Exists(of_it), pk__in=Payment.objects.surplus().order_by().values("pk").union(reinstated))
 
 
 def notify_of_surpluses(now: datetime) -> None:
     """A mail to the operators for each without one yet: found by search, so that none can be missed."""
     announced = Notice.objects.filter(key=Concat(Value("payment_surplus:"), OuterRef("public_id")))
     for payment in surpluses().exclude(Exists(announced)).select_related("workspace").order_by("pk"):
-        context = payment_context(payment) | {"amount": cents_text(payment.amount), "why": payment.surplus}
+        context = payment_context(payment) | {"amount": cents_text(left_of_surplus(payment)), "why": payment.surplus}
         add_operator_notices(payment.workspace, "payment_surplus", f"payment_surplus:{payment.public_id}", context, now)
 
 

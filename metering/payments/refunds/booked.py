@@ -11,25 +11,31 @@ from metering.invoicing.booked import receivable_of
 from metering.invoicing.models import Invoice
 from metering.journal.accounts import JournalAccount
 from metering.journal.balances import balance_of_account
-from metering.journal.entries import EntryDraft, Kind, Posting, Subaccount, between, credit, debit
+from metering.journal.entries import EntryDraft, Kind, Posting, Subaccount, between, credit, debit, posting_on
 from metering.journal.models import JournalEntry
 from metering.journal.post import post, posted_under
-from metering.payments.booked import book_payment, book_provider_fee, left_of_surplus, money_of, owed_for, surplus_of
+from metering.payments.booked import book_provider_fee, left_of_surplus, money_of, owed_for, surplus_of
 from metering.payments.models import Dispute, Payment, Refund
 
 NOTHING = Decimal("0.00")
 
 
 def due_on(invoice: Invoice) -> Subaccount:
-    """Where what is owed on it stands: an uncollectible one is not expected to be paid."""
+    """Where what is owed on it stands: an uncollectible one is not expected to be paid. It may be another workspace's."""
     is_written_off = invoice.status == Invoice.Status.UNCOLLECTIBLE
-    return Subaccount(JournalAccount.BAD_DEBT) if is_written_off else receivable_of(invoice)
+    due = Subaccount(JournalAccount.BAD_DEBT) if is_written_off else receivable_of(invoice)
+    return due._replace(workspace_id=invoice.workspace_id)
+
+
+def held_by(dispute: Dispute, payment: Payment) -> Decimal:
+    """What of the payment the bank holds back for it now."""
+    return balance_of_account(payment.workspace_id, JournalAccount.IN_DISPUTE, dispute.currency, dispute.stripe_id)
 
 
 def book_in_dispute(dispute: Dispute, payment: Payment, amount: Decimal, now: datetime) -> None:
     """So much of the payment is held by the bank from now on, whatever it held before."""
     held = Subaccount(JournalAccount.IN_DISPUTE, dispute.stripe_id)
-    change = amount - balance_of_account(payment.workspace_id, held.account, dispute.currency, held.part)
+    change = amount - held_by(dispute, payment)
     if change > 0:
         _post(dispute, payment, Kind.DISPUTE_OPENED, between(change, held, money_of(payment)), now)
     elif change < 0:
@@ -47,7 +53,7 @@ def book_lost(dispute: Dispute, payment: Payment, owed: Sequence[tuple[Subaccoun
     borne.append((surplus_of(payment), of_surplus))
     left -= of_surplus
     postings = [
-        *(debit(each.account, amount, each.part) for each, amount in borne),
+        *(posting_on(each, amount) for each, amount in borne),
         debit(JournalAccount.CHARGEBACKS, left),
         credit(JournalAccount.IN_DISPUTE, dispute.charged_back, dispute.stripe_id),
     ]
@@ -64,28 +70,25 @@ def borne_by_surplus(dispute: Dispute) -> Decimal:
 
 
 def book_reinstated(
-    dispute: Dispute, payment: Payment, lifted: Sequence[tuple[Subaccount, Decimal]], surplus: Payment | None, now: datetime
+    dispute: Dispute, payment: Payment, lifted: Sequence[tuple[Subaccount, Decimal]], actor: str, now: datetime
 ) -> None:
     """The bank paid after all: what losing it debited is credited. What its invoices do not owe any more, having been paid
-    otherwise, is a `surplus`, a payment of its own.
+    otherwise, is a surplus of the payment.
     """
     back = [(owed_for(payment), dispute.credit_blocked), *lifted]
-    paid = dispute.charged_back - (surplus.amount if surplus else NOTHING)
-    left = paid - sum((amount for _, amount in back), NOTHING)
+    left = dispute.charged_back - sum((amount for _, amount in back), NOTHING)
     postings = [
-        debit(money_of(payment).account, paid, money_of(payment).part),
-        *(credit(each.account, amount, each.part) for each, amount in back),
+        posting_on(money_of(payment), dispute.charged_back),
+        *(posting_on(each, -amount) for each, amount in back),
         credit(JournalAccount.CHARGEBACKS, left),
     ]
-    _post(dispute, payment, Kind.DISPUTE_WON, postings, now)
-    if surplus is not None:
-        book_payment(surplus, None, now)
+    _post(dispute, payment, Kind.DISPUTE_WON, postings, now, actor)
 
 
 def book_owed_for_refund(refund: Refund, owed: Sequence[tuple[Subaccount, Decimal]], now: datetime) -> None:
     """What Stripe gave back beyond the payment is due on invoices."""
     whole = sum((amount for _, amount in owed), NOTHING)
-    postings = [*(debit(each.account, amount, each.part) for each, amount in owed), _ahead(refund.payment, -whole)]
+    postings = [*(posting_on(each, amount) for each, amount in owed), _ahead(refund.payment, -whole)]
     _post_of_refund(refund, postings, "owed", now)
 
 
@@ -95,7 +98,7 @@ def book_refund_lifted(refund: Refund, lifted: Sequence[tuple[Subaccount, Decima
     owed = owed_for(refund.payment)
     postings = [
         _ahead(refund.payment, whole),
-        *(credit(each.account, amount, each.part) for each, amount in lifted),
+        *(posting_on(each, -amount) for each, amount in lifted),
         credit(owed.account, rest, owed.part),
     ]
     _post_of_refund(refund, postings, "lifted", now)
@@ -115,7 +118,7 @@ def _ahead(payment: Payment, amount: Decimal) -> Posting:
     return debit(JournalAccount.REFUNDED_AHEAD, amount, part)
 
 
-def _post(dispute: Dispute, payment: Payment, kind: Kind, postings: Sequence[Posting], now: datetime) -> None:
+def _post(dispute: Dispute, payment: Payment, kind: Kind, postings: Sequence[Posting], now: datetime, actor: str = "") -> None:
     """One after another: a dispute may be opened, lost and won more than once."""
     before = JournalEntry.objects.filter(document=dispute.stripe_id).count()
     post(
@@ -125,7 +128,7 @@ def _post(dispute: Dispute, payment: Payment, kind: Kind, postings: Sequence[Pos
             document=dispute.stripe_id,
             currency=payment.currency,
             happened_at=now,
-            actor=dispute.recorded_by,
+            actor=actor or dispute.recorded_by,
             postings=postings,
             key=f"{kind}:{dispute.stripe_id}:{before}",
             is_news=True,

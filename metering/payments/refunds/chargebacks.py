@@ -1,7 +1,8 @@
 """Money that came outside Stripe and that its bank took back: a debit returned after weeks, a cheque that was not good.
 
-A person records it, once for each reference. What follows is what follows of a lost dispute (disputes.py): credit that it
-bought is taken back, and what it paid is owed again. Chargebacks of payments by Stripe are reported by Stripe.
+A person records it, once for each reference, and that the bank paid it again after all. What follows is what follows of a
+dispute that is lost or won (disputes.py): credit that it bought is taken back, and what it paid is owed again, or not any more.
+Chargebacks of payments by Stripe are reported by Stripe.
 """
 
 from collections.abc import Sequence
@@ -11,11 +12,12 @@ from decimal import Decimal
 from django.db import transaction
 
 from metering.errors import NothingToCredit
+from metering.invoicing.credit_notes.issue import checked_reason
 from metering.invoicing.models import Invoice
 from metering.money import ONE_CENT, cents_text, places_of_currency
-from metering.payments.locks import lock_payment
+from metering.payments.locks import lock_credit_of, lock_payment, lock_payment_with_credit
 from metering.payments.models import Dispute, Payment
-from metering.payments.refunds.disputes import LOST, lose
+from metering.payments.refunds.disputes import LOST, WON, lose, reinstate
 from metering.payments.refunds.refunds import LONGEST_REFERENCE
 from omixa_billing.api.errors import InvalidParameter
 from workspaces.ids import new_id
@@ -49,6 +51,7 @@ def charge_back(
             "Only money that came outside Stripe is charged back here: Stripe reports its own.", param="payment"
         )
     with transaction.atomic():
+        lock_credit_of(payments)
         workspace = lock_workspace(payments[0].workspace_id)
         if Dispute.objects.filter(payment__workspace=workspace, reference=reference).exists():
             raise NothingToCredit(f"A chargeback with the reference {reference!r} was recorded before.", param="reference")
@@ -64,6 +67,25 @@ def charge_back(
                 f"{cents_text(amount - rest)} of it are left to be charged back, not {cents_text(amount)}.", param="amount"
             )
         return made
+
+
+def reverse_chargeback(dispute_id: int, reason: str, actor: str, now: datetime) -> Dispute:
+    """The bank paid again what a person had recorded as charged back: all of it. Its fee stays.
+
+    Raises InvalidParameter, and NothingToCredit where it was reversed before.
+    """
+    reason = checked_reason(reason)
+    with transaction.atomic():
+        payment = lock_payment_with_credit(Dispute.objects.values_list("payment", flat=True).get(pk=dispute_id))
+        dispute = Dispute.objects.get(pk=dispute_id)
+        if not dispute.reference:
+            raise InvalidParameter("Only a chargeback outside Stripe is reversed here: Stripe reports its own.", param="id")
+        if not dispute.is_booked:
+            raise NothingToCredit(f"The chargeback {dispute.reference!r} was reversed before.")
+        dispute.status, dispute.updated_at = WON, now
+        dispute.save(update_fields=["status", "updated_at"])
+        reinstate(dispute, payment, actor, now, reference=dispute.reference, reason=reason)
+    return dispute
 
 
 def _record(payment: Payment, amount: Decimal, reference: str, fee: Decimal, actor: str, now: datetime) -> Dispute:

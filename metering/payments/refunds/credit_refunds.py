@@ -11,6 +11,7 @@ from decimal import Decimal
 from django.db.models import F
 
 from metering.credits import ledger
+from metering.credits.booked import owed_as
 from metering.credits.models import CreditGrant
 from metering.journal.accounts import JournalAccount
 from metering.journal.balances import balance_of_account
@@ -27,11 +28,6 @@ from workspaces.models import Workspace
 
 NOTHING = Decimal("0.00")
 CREDIT_ID = "cred_"
-
-
-def owed_as(grant: CreditGrant) -> Subaccount:
-    """Credit that was taken back and is to be paid out."""
-    return Subaccount(JournalAccount.OWED_TO_CUSTOMER, grant.public_id)
 
 
 def refund_credit(

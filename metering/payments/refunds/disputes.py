@@ -11,32 +11,43 @@ from decimal import Decimal
 from django.db import transaction
 from django.db.models import F, Sum
 
-from metering.credits import ledger
+from metering.journal.balances import left_of_payment
 from metering.money import cents_text
 from metering.payments.announced import announce_chargeback, announce_dispute, announce_dispute_won
-from metering.payments.booked import left_of_surplus, owed_for, surplus_of
-from metering.payments.locks import lock_payment
+from metering.payments.booked import left_of_surplus, surplus_of
+from metering.payments.locks import lock_payment_with_credit
 from metering.payments.models import Dispute, Payment, Refund
 from metering.payments.provider.objects import Claim
-from metering.payments.refunds.attention import notify_of_dispute, notify_of_dispute_end
-from metering.payments.refunds.booked import book_absorbed, book_in_dispute, book_lost, book_reinstated, borne_by_surplus
-from metering.payments.refunds.reopened import lift, reclaim, reopen_for
+from metering.payments.refunds.attention import OVER, notify_of_dispute, notify_of_dispute_end
+from metering.payments.refunds.booked import (
+    book_absorbed,
+    book_in_dispute,
+    book_lost,
+    book_reinstated,
+    borne_by_surplus,
+    held_by,
+)
+from metering.payments.refunds.bought import cause_of, reclaim, restore_bought, restore_kept, return_kept
+from metering.payments.refunds.reopened import lift, reopen_for
 from workspaces import audit
 
 NOTHING = Decimal("0.00")
 ACTOR = "stripe"
 # Stripe's words. Of an inquiry, whose begin with "warning_", no money is taken.
-RUNNING, LOST = ("needs_response", "under_review"), "lost"
+RUNNING, WON, LOST = ("needs_response", "under_review"), "won", "lost"
 # Ends that operators get a mail of: one that is over when it is first heard of gets no other.
-ENDS_NOTIFIED = ("won", LOST)
+ENDS_NOTIFIED = (WON, LOST)
+PAID_OTHERWISE = "The bank paid it again, and what it had paid for was paid otherwise."
 
 
 def keep_dispute(claim: Claim, payment_id: int, now: datetime) -> None:
     """Stores the dispute as it is at Stripe now, and does what follows, once; late and repeated news changes nothing."""
     with transaction.atomic():
-        payment = lock_payment(payment_id)
+        payment = lock_payment_with_credit(payment_id)
         dispute = Dispute.objects.filter(stripe_id=claim.id).first()
         is_new = dispute is None
+        if dispute is not None and dispute.status in OVER and claim.status not in OVER:
+            return  # asked before it was over, and kept by another worker meanwhile
         dispute = dispute or Dispute(stripe_id=claim.id, payment=payment, opened_at=claim.opened_at, updated_at=now)
         if not is_new and _facts_of(dispute) == _facts_of(claim):
             return
@@ -62,7 +73,7 @@ def in_dispute(payment: Payment) -> Decimal:
 def absorb(payment: Payment, refund: Refund, credit: Decimal, now: datetime) -> Decimal:
     """What is left of credit that a failed refund would give back, once lost disputes have what they lack of it."""
     for dispute in payment.disputes.filter(lost_at__isnull=False, reinstated_at__isnull=True).order_by("pk"):
-        placed = sum((each.amount for each in dispute.reopened.all()), NOTHING)
+        placed = sum((each.rest for each in dispute.reopened.all()), NOTHING)
         lacking = min(credit, dispute.charged_back - dispute.credit_blocked - placed)
         if lacking > 0:
             book_absorbed(refund, lacking, dispute, now)
@@ -88,21 +99,30 @@ def _follow(dispute: Dispute, payment: Payment, now: datetime) -> None:
         _release(dispute, payment, now)
 
 
-def _block(dispute: Dispute, payment: Payment, most: Decimal, now: datetime) -> None:
-    """Credit that the payment bought is out of reach, as far as it is left, up to the amount that is in dispute. What of the
-    payment settled nothing is taken before.
-    """
-    grant = payment.grant
-    if grant is None:
-        return
-    change = max(NOTHING, min(most, payment.amount) - left_of_surplus(payment)) - dispute.credit_blocked
-    why = f"In dispute: {dispute.reference or dispute.stripe_id}"
+def _block(dispute: Dispute, payment: Payment, most: Decimal, now: datetime, actor: str = "") -> None:
+    """Credit that the payment paid for is out of reach, as far as it is left, up to the amount that is in dispute."""
+    grant, cause = payment.grant, cause_of(dispute)
+    cause = cause._replace(actor=actor or cause.actor)
+    change = max(NOTHING, min(most, payment.amount) - _borne_before(dispute, payment)) - dispute.credit_blocked
     if change > 0:
-        dispute.credit_blocked += reclaim(grant, payment, change, why, now, dispute.recorded_by)
+        dispute.credit_blocked += (
+            return_kept(payment, change, cause, now) if grant is None else reclaim(grant, payment, change, cause, now)
+        )
     elif change < 0:
-        ledger.restore(grant, -change, why, ACTOR, now, owed_for(payment))
         dispute.credit_blocked += change
+        if grant is None:
+            restore_kept(payment, -change, cause, now)
+        else:
+            restore_bought(grant, payment, -change, cause, now)
     dispute.save(update_fields=["credit_blocked"])
+
+
+def _borne_before(dispute: Dispute, payment: Payment) -> Decimal:
+    """What is disputed before credit is: what settles nothing, or, where credit notes kept a part as credit, all but that."""
+    if payment.grant is not None:
+        return left_of_surplus(payment)
+    left = left_of_payment(payment.workspace_id, payment.public_id, payment.currency) + held_by(dispute, payment)
+    return max(NOTHING, left - payment.kept - dispute.credit_blocked)
 
 
 def lose(dispute: Dispute, payment: Payment, now: datetime) -> None:
@@ -133,45 +153,37 @@ def lose(dispute: Dispute, payment: Payment, now: datetime) -> None:
 
 def _release(dispute: Dispute, payment: Payment, now: datetime) -> None:
     """It was won, withdrawn or prevented. If it had been lost before, the money came back."""
-    if not dispute.is_booked:
-        book_in_dispute(dispute, payment, NOTHING, now)
-        _block(dispute, payment, NOTHING, now)
-        if dispute.status == "won":
-            announce_dispute_won(dispute, now)
-            notify_of_dispute_end(dispute, now)
+    if dispute.is_booked:
+        reinstate(dispute, payment, ACTOR, now)
         return
+    book_in_dispute(dispute, payment, NOTHING, now)
+    _block(dispute, payment, NOTHING, now)
+    if dispute.status == WON:
+        announce_dispute_won(dispute, now)
+        notify_of_dispute_end(dispute, now)
+
+
+def reinstate(dispute: Dispute, payment: Payment, actor: str, now: datetime, **why: str) -> None:
+    """The bank paid again what it had taken. What is not owed any more, having been paid otherwise, is a surplus."""
     of_surplus = borne_by_surplus(dispute)
     owed = dispute.charged_back - dispute.credit_blocked - of_surplus
-    on_invoices = sum((each.amount - each.lifted for each in dispute.reopened.all()), NOTHING)
-    lifted = lift(dispute, f"The bank paid again: {dispute.stripe_id}", now)
-    surplus = _keep_surplus(dispute, payment, on_invoices - sum((each for _, each in lifted), NOTHING), now)
-    book_reinstated(dispute, payment, [*lifted, (surplus_of(payment), of_surplus)], surplus, now)
-    _block(dispute, payment, NOTHING, now)
+    on_invoices = sum((each.rest for each in dispute.reopened.all()), NOTHING)
+    lifted = lift(dispute, f"The bank paid again: {dispute.reference or dispute.stripe_id}", now, actor)
+    spare = on_invoices - sum((each for _, each in lifted), NOTHING)
+    book_reinstated(dispute, payment, [*lifted, (surplus_of(payment), of_surplus + spare)], actor, now)
+    _block(dispute, payment, NOTHING, now, actor)
     Payment.objects.filter(pk=payment.pk).update(
-        charged_back=F("charged_back") - dispute.charged_back, reopened=F("reopened") - owed
+        charged_back=F("charged_back") - dispute.charged_back,
+        reopened=F("reopened") - owed,
+        surplus=PAID_OTHERWISE if spare else F("surplus"),
     )
     dispute.reinstated_at = now
     dispute.save(update_fields=["reinstated_at"])
-    details = {"amount": cents_text(dispute.charged_back), "dispute": dispute.stripe_id}
-    audit.record(ACTOR, "payment.reinstated", payment.public_id, payment.workspace, now=now, **details)
+    details = {"amount": cents_text(dispute.charged_back), "dispute": dispute.stripe_id, **why}
+    audit.record(actor, "payment.reinstated", payment.public_id, payment.workspace, now=now, **details)
     announce_dispute_won(dispute, now)
-    notify_of_dispute_end(dispute, now)
-
-
-def _keep_surplus(dispute: Dispute, payment: Payment, amount: Decimal, now: datetime) -> Payment | None:
-    """What came back although its invoice was paid otherwise meanwhile. It goes back by hand, or becomes credit."""
-    if amount <= 0:
-        return None
-    return Payment.objects.create(
-        workspace=payment.workspace,
-        amount=amount,
-        currency=payment.currency,
-        method=Payment.Method.BY_HAND,
-        reference=dispute.stripe_id,
-        surplus=f"The bank paid again, and the invoice was paid otherwise: {payment.public_id}."[:200],
-        received_at=now,
-        recorded_by=ACTOR,
-    )
+    if not dispute.reference:
+        notify_of_dispute_end(dispute, now)
 
 
 def _facts_of(about: Dispute | Claim) -> tuple[Decimal, str, str, Decimal]:

@@ -8,12 +8,13 @@ from django.db.models import F, Q, Sum
 
 from metering.money import cents_text
 from metering.payments.booked import book_refund_begun, left_of_surplus
-from metering.payments.locks import lock_payment
+from metering.payments.locks import lock_payment_with_credit
 from metering.payments.models import Payment, Refund
 from metering.payments.provider.objects import ProviderRefund
 from metering.payments.refunds.booked import book_owed_for_refund
+from metering.payments.refunds.bought import cause_of, reclaim, return_kept
 from metering.payments.refunds.refunds import apply_refund, refund_status
-from metering.payments.refunds.reopened import reclaim, reopen_for, withdraw_left
+from metering.payments.refunds.reopened import reopen_for
 from workspaces import audit
 
 NOTHING = Decimal("0.00")
@@ -31,7 +32,7 @@ def record_external_refund(found: ProviderRefund, now: datetime) -> bool:
     if payment_id is None:
         return False
     with transaction.atomic():
-        payment = lock_payment(payment_id)
+        payment = lock_payment_with_credit(payment_id)
         refund = Refund.objects.filter(stripe_id=found.id).first() or _keep(payment, found, now)
     apply_refund(refund, found, now)
     return True
@@ -62,12 +63,12 @@ def _reclaim_bought(refund: Refund, payment: Payment, now: datetime) -> Decimal:
     """What the payment had bought goes with its money; what is missing of that, to be owed again."""
     if payment.grant is not None:
         bought = refund.amount - min(refund.amount, left_of_surplus(payment))
-        refund.credit_taken = reclaim(payment.grant, payment, bought, REASON, now)
+        refund.credit_taken = reclaim(payment.grant, payment, bought, cause_of(refund), now)
         owed = bought - refund.credit_taken - _reclaimed_by_ours(refund, payment, bought)
     else:
         beyond = payment.refunded + _unsettled_external(payment) + payment.kept + payment.charged_back
         excess = max(beyond - payment.reopened - payment.amount, NOTHING)
-        refund.credit_taken = _return_kept(payment, excess, now)
+        refund.credit_taken = return_kept(payment, excess, cause_of(refund), now)
         owed = excess - refund.credit_taken
     refund.save(update_fields=["credit_taken"])
     return owed
@@ -83,15 +84,3 @@ def _unsettled_external(payment: Payment) -> Decimal:
     """Refunds at Stripe that are not in `refunded` yet, this one among them."""
     external = Q(idempotency_key__startswith="stripe-", status__in=[Refund.Status.STARTED, Refund.Status.PENDING])
     return payment.refunds.filter(external).aggregate(sum=Sum("amount"))["sum"] or NOTHING
-
-
-def _return_kept(payment: Payment, most: Decimal, now: datetime) -> Decimal:
-    """Takes back what credit notes made credit of this payment, the latest first, as far as that is left."""
-    returned = NOTHING
-    for part in payment.kept_parts.select_for_update(of=("self",)).select_related("grant").order_by("-pk"):
-        reclaimed = withdraw_left(part.grant, payment, min(part.amount - part.returned, most - returned), REASON, now)
-        part.returned += reclaimed
-        part.save(update_fields=["returned"])
-        returned += reclaimed
-    Payment.objects.filter(pk=payment.pk).update(kept=F("kept") - returned)
-    return returned

@@ -38,7 +38,8 @@ class KeptPayment(models.Model):
 class ReopenedAmount(models.Model):
     """What of an invoice is owed again because money that paid it, or that bought credit for it, was taken back.
 
-    `lifted` of it is not owed any more: the money came back after all.
+    `lifted` of it is not owed any more: the money came back after all. What came back when it had been `paid_otherwise` is a
+    surplus of the payment.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -49,12 +50,15 @@ class ReopenedAmount(models.Model):
     refund = models.ForeignKey(Refund, on_delete=models.PROTECT, null=True, related_name="reopened")
     amount = money_field()
     lifted = money_field(default=Decimal("0.00"))
+    paid_otherwise = money_field(default=Decimal("0.00"))
     at = models.DateTimeField()
 
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(amount__gt=0, lifted__gte=0, lifted__lte=models.F("amount")), name="no_more_is_lifted_than_was_owed"
+                condition=Q(amount__gt=0, lifted__gte=0, paid_otherwise__gte=0)
+                & Q(amount__gte=models.F("lifted") + models.F("paid_otherwise")),
+                name="no_more_is_lifted_than_was_owed",
             ),
             models.CheckConstraint(
                 condition=Q(dispute__isnull=False, refund__isnull=True) | Q(dispute__isnull=True, refund__isnull=False),
@@ -64,6 +68,11 @@ class ReopenedAmount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.amount} of {self.invoice}"
+
+    @property
+    def rest(self) -> Decimal:
+        """What the money has not come back for."""
+        return self.amount - self.lifted - self.paid_otherwise
 
 
 def payout_id() -> str:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
 from metering.credits.models import CreditGrant
 from metering.errors import NothingToCredit
@@ -93,38 +93,39 @@ class OwedToCustomer:
 
 def owed_to(workspace: Workspace) -> OwedToCustomer:
     """What the workspace would get if it left now, beside its credit. Money in its own currency only."""
-    surpluses = Payment.objects.surplus().filter(workspace=workspace, currency=workspace.currency, refunded__lt=F("amount"))
     failed = Refund.objects.filter(credit_note__invoice__workspace=workspace, status=Refund.Status.FAILED)
     of_failed = set(failed.order_by().values_list("credit_note_id", flat=True))
     notes = CreditNote.objects.filter(pk__in=of_failed).select_related("invoice")
+    payments = list(_owed_payments(workspace))
     return OwedToCustomer(
         workspace,
-        [(each, left) for each in surpluses.order_by("pk") if (left := refundable_amount(each))],
-        list(_withdrawals(workspace)),
+        [(payment, surplus) for payment, surplus, _ in payments if surplus],
+        [(payment, withdrawn) for payment, _, withdrawn in payments if withdrawn],
         [(each, missing) for each in notes.order_by("pk") if (missing := missing_of(each)) > 0],
         owed_credit(workspace),
         list(_corrections(workspace)),
     )
 
 
-def _withdrawals(workspace: Workspace) -> Iterator[tuple[Payment, Decimal]]:
-    """Payments for which something is owed because what they had bought was taken back, and nothing of them went back."""
+def _owed_payments(workspace: Workspace) -> Iterator[tuple[Payment, Decimal, Decimal]]:
+    """Payments of which something settles nothing, or for which something is owed because what they had bought was taken back,
+    with both amounts: as far as it did not go back.
+    """
     owed = JournalBalance.objects.filter(workspace=workspace, account__in=OWED, balance__lt=0).exclude(part="")
     payments = Payment.objects.filter(public_id__in=owed.values("part"), currency=workspace.currency)
-    for payment in payments.exclude(invoice=None, grant=None).order_by("pk"):
-        left = min(left_owed_for(payment) + left_of_surplus(payment), refundable_amount(payment))
-        if left > 0:
-            yield payment, left
+    for payment in payments.order_by("pk"):
+        free = refundable_amount(payment)
+        surplus = min(left_of_surplus(payment), free)
+        yield payment, surplus, min(left_owed_for(payment), free - surplus)
 
 
 def owed_to_customers() -> list[OwedToCustomer]:
     """Of every workspace to which something is owed, in their order."""
-    surplus = Payment.objects.surplus().filter(refunded__lt=F("amount"))
     failed = Refund.objects.filter(status=Refund.Status.FAILED, credit_note__isnull=False)
     paid = set(_owners(Invoice.objects.filter(status=Invoice.Status.PAID)))
     corrected = paid.intersection(_owners(EventCorrection.objects.all()))
     kept = JournalBalance.objects.filter(account__in=OWED, part="", balance__lt=0)
-    candidates = {*_owners(surplus), *_owners(failed, "payment__workspace_id"), *_owners(kept), *corrected}
+    candidates = {*_owners(failed, "payment__workspace_id"), *_owners(kept), *corrected}
     candidates |= set(_owners(Workspace.objects.filter(closed_at__isnull=False), "pk"))
     workspaces = Workspace.objects.filter(pk__in=candidates, sandbox=False).order_by("pk")
     return [owed for each in workspaces if (owed := owed_to(each)).total > 0]

@@ -24,7 +24,7 @@ from metering.payments.booked import (
     owed_for,
 )
 from metering.payments.clock import Clock
-from metering.payments.locks import lock_payment
+from metering.payments.locks import lock_payment, lock_payment_with_credit
 from metering.payments.mails.money import mail_refund
 from metering.payments.models import Payment, Refund
 from metering.payments.provider.calls import end_turn, is_final, recover_rows, reserve_turn
@@ -228,7 +228,7 @@ def _finish(begun: Refund, status: str, message: str, now: datetime) -> None:
     What fails gives back the credit that was taken along, unless the money went back otherwise meanwhile.
     """
     with transaction.atomic():
-        payment = lock_payment(begun.payment_id)
+        payment = lock_payment_with_credit(begun.payment_id)
         current = Refund.objects.select_for_update().get(pk=begun.pk)
         current.payment = payment
         if current.status == status or current.status == Refund.Status.FAILED:

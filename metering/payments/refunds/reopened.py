@@ -1,8 +1,8 @@
 """What a customer owes again because a bank, or a person at Stripe, took back money that had paid for something.
 
 An invoice that the money paid is due again. Credit that it bought is taken back as far as it is left; what invoices used of it
-is due on those, the latest first. The rest, if there is one, stays with the payment, for a person. The transaction holds the
-workspace.
+is due on those, the latest first. Credit that was transferred to other workspaces of its payer is followed there. The rest, if
+there is one, stays with the payment, for a person. The transaction holds all of these workspaces.
 """
 
 from collections.abc import Iterator
@@ -11,15 +11,14 @@ from decimal import Decimal
 
 from django.db.models import F, Sum
 
-from metering.credits import ledger
-from metering.credits.models import CreditEntry, CreditGrant
+from metering.credits.models import CreditEntry
+from metering.credits.recalls import grants_with
 from metering.invoicing.lifecycle.amount_due import close_reopened, reopen_due
 from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
 from metering.journal.entries import Subaccount
 from metering.money import cents_text
-from metering.payments.booked import left_owed_for, owed_for
-from metering.payments.collecting.dunning import restart_dunning
+from metering.payments.collecting.dunning import after_payment, restart_dunning
 from metering.payments.mails.outbox import add_notice
 from metering.payments.models import Dispute, Payment, Refund
 from metering.payments.refunds.booked import due_on
@@ -45,46 +44,40 @@ def reopen_for(
     return owed
 
 
-def lift(cause: Dispute | Refund, why: str, now: datetime) -> list[tuple[Subaccount, Decimal]]:
-    """The money of a dispute or a refund came back: what of it is not due on its invoices any more, by invoice."""
+def lift(cause: Dispute | Refund, why: str, now: datetime, actor: str = ACTOR) -> list[tuple[Subaccount, Decimal]]:
+    """The money of a dispute or a refund came back: what of it is not due on its invoices any more, by invoice.
+
+    It may be taken, and come back, more than once.
+    """
     lifted = []
     for each in cause.reopened.select_for_update().order_by("pk"):
         invoice = lock_invoice(each.invoice_id)
-        due = due_on(invoice)
-        part = close_reopened(invoice, each.amount - each.lifted, why, ACTOR, now)
+        due, rest = due_on(invoice), each.rest
+        part = close_reopened(invoice, rest, why, actor, now)
         each.lifted += part
-        each.save(update_fields=["lifted"])
+        each.paid_otherwise += rest - part
+        each.save(update_fields=["lifted", "paid_otherwise"])
         lifted.append((due, part))
+        if invoice.status == Invoice.Status.PAID:
+            after_payment(invoice, now)
     return lifted
-
-
-def reclaim(grant: CreditGrant, payment: Payment, most: Decimal, why: str, now: datetime, actor: str = ACTOR) -> Decimal:
-    """Takes back at most so much of what the payment bought; how much. What was withdrawn of it before goes first."""
-    withdrawn = min(left_owed_for(payment), most)
-    return withdrawn + withdraw_left(grant, payment, most - withdrawn, why, now, actor)
-
-
-def withdraw_left(grant: CreditGrant, payment: Payment, most: Decimal, why: str, now: datetime, actor: str = ACTOR) -> Decimal:
-    """Takes back at most so much of what is left of a grant that the payment is behind; how much."""
-    left = min(ledger.remaining_of_grant(grant), most)
-    return ledger.reverse(grant, why, actor, now, left, owed_for(payment)) if left > 0 else NOTHING
 
 
 def _invoices_of(payment: Payment) -> Iterator[tuple[int, Decimal]]:
     """Primary keys of the invoices that the payment paid, or that used credit that it bought, and how much it was of each."""
     if payment.invoice_id is not None:
         yield payment.invoice_id, payment.amount
-    if payment.grant_id is None:
+    if payment.grant is None:
         return
     used = (
-        CreditEntry.objects.filter(grant=payment.grant_id, invoice__status__in=Invoice.FINALIZED)
+        CreditEntry.objects.filter(grant__in=list(grants_with(payment.grant)), invoice__status__in=Invoice.FINALIZED)
         .order_by()
         .values_list("invoice")
         .annotate(moved=Sum("amount"))
         .order_by("-invoice")
     )
     reopened = ReopenedAmount.objects.filter(payment=payment).order_by().values_list("invoice")
-    before = dict(reopened.annotate(sum=Sum(F("amount") - F("lifted"))))
+    before = dict(reopened.annotate(sum=Sum(F("amount") - F("lifted") - F("paid_otherwise"))))
     for invoice_id, moved in used:
         yield invoice_id, -moved - before.get(invoice_id, NOTHING)
 

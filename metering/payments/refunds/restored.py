@@ -5,13 +5,10 @@ from decimal import Decimal
 
 from django.db.models import F
 
-from metering.credits import ledger
-from metering.journal.accounts import JournalAccount
-from metering.journal.entries import Kind
-from metering.journal.post import posted_under
-from metering.payments.booked import owed_for
+from metering.payments.booked import of_surplus
 from metering.payments.models import Payment, Refund
 from metering.payments.refunds.booked import book_absorbed, book_refund_lifted
+from metering.payments.refunds.bought import cause_of, restore_bought, restore_kept
 from metering.payments.refunds.disputes import absorb, block_running
 from metering.payments.refunds.reopened import lift
 
@@ -28,13 +25,14 @@ def lift_reopened(refund: Refund, payment: Payment, now: datetime) -> None:
 
 def restore_credit(refund: Refund, payment: Payment, now: datetime) -> None:
     """Of a refund that was booked as failed, its payment locked: the credit that went with it comes back."""
+    cause = cause_of(refund)._replace(why=why_of(refund))
     if payment.grant is None:
-        _restore_kept(refund, payment, now)
-        return
-    credit = _give_to_external(refund, payment, refund.credit_taken, now)
-    credit = absorb(payment, refund, credit, now)
-    if credit:
-        ledger.restore(payment.grant, credit, why_of(refund), refund.started_by, now, owed_for(payment))
+        restore_kept(payment, refund.credit_taken, cause, now)
+    else:
+        credit = _give_to_external(refund, payment, refund.credit_taken, now)
+        credit = absorb(payment, refund, credit, now)
+        if credit:
+            restore_bought(payment.grant, payment, credit, cause, now)
     block_running(payment, now)
 
 
@@ -47,27 +45,9 @@ def _give_to_external(refund: Refund, payment: Payment, credit: Decimal, now: da
     external = payment.refunds.filter(idempotency_key__startswith="stripe-").exclude(status=Refund.Status.FAILED)
     for each in external.exclude(pk=refund.pk).order_by("pk"):
         owed = sum((part.amount for part in each.reopened.all()), NOTHING)
-        lacking = min(credit, each.amount - each.credit_taken - owed - _of_surplus(each))
+        lacking = min(credit, each.amount - each.credit_taken - owed - of_surplus(each))
         if lacking > 0:
             book_absorbed(refund, lacking, each, now)
             Refund.objects.filter(pk=each.pk).update(credit_taken=F("credit_taken") + lacking)
             credit -= lacking
     return credit
-
-
-def _of_surplus(refund: Refund) -> Decimal:
-    """What of it came out of money that settled nothing."""
-    begun = posted_under(f"{Kind.REFUND_BEGUN}:{refund.public_id}")
-    return sum((each.amount for each in begun if each.account == JournalAccount.SURPLUS), NOTHING)
-
-
-def _restore_kept(refund: Refund, payment: Payment, now: datetime) -> None:
-    credit = refund.credit_taken
-    for part in payment.kept_parts.select_for_update(of=("self",)).select_related("grant").order_by("-pk"):
-        back = min(credit, part.returned)
-        if back > 0:
-            ledger.restore(part.grant, back, why_of(refund), refund.started_by, now, owed_for(payment))
-            part.returned -= back
-            part.save(update_fields=["returned"])
-            credit -= back
-    Payment.objects.filter(pk=payment.pk).update(kept=F("kept") + refund.credit_taken - credit)

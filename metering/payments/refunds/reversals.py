@@ -24,7 +24,7 @@ from metering.invoicing.lifecycle import void
 from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
 from metering.money import cents_text
-from metering.payments.booked import book_settled_outside, owed_for
+from metering.payments.booked import book_settled_outside, left_of_surplus, of_surplus, owed_for
 from metering.payments.collecting.dunning import after_payment
 from metering.payments.collecting.in_progress import cancel_payment_in_progress, refuse_payment_in_progress
 from metering.payments.mails.money import mail_credit_note, mail_void
@@ -146,11 +146,12 @@ def usual_settlement(invoice: Invoice) -> str:
 
 def returnable_of(invoice: Invoice) -> Returnable:
     payments = list(invoice.payments.order_by("pk"))
-    paid = [(payment, left) for payment in payments if (left := refunds.refundable_amount(payment)) > 0]
+    lefts = [(payment, refunds.refundable_amount(payment) - left_of_surplus(payment)) for payment in payments]
+    paid = [(payment, left) for payment, left in lefts if left > 0]
     notes = invoice.credit_notes.all()
     as_credit = sum((returned_as_credit(note) for note in notes), NOTHING)
     as_money = sum((note.given_back for note in notes), NOTHING) - as_credit
-    stayed = sum((payment.amount - payment.charged_back for payment in payments), NOTHING)
+    stayed = sum((payment.amount - payment.charged_back - _paid_otherwise(payment) for payment in payments), NOTHING)
     kept = KeptPayment.objects.filter(credit_note__invoice=invoice).aggregate(sum=Sum("amount"))["sum"] or NOTHING
     return Returnable(
         by_stripe=[(payment, left) for payment, left in paid if payment.method == Payment.Method.STRIPE],
@@ -158,6 +159,12 @@ def returnable_of(invoice: Invoice) -> Returnable:
         unpromised=max(NOTHING, stayed - as_money - kept),
         credits=max(NOTHING, invoice.credits_applied - (as_credit - kept)),
     )
+
+
+def _paid_otherwise(payment: Payment) -> Decimal:
+    """What of it a bank took and paid again, when what it had paid for was paid otherwise."""
+    reinstated = payment.reopened_parts.filter(dispute__reinstated_at__isnull=False)
+    return reinstated.aggregate(sum=Sum("paid_otherwise"))["sum"] or NOTHING
 
 
 def returned_as_credit(note: CreditNote) -> Decimal:
@@ -239,9 +246,10 @@ def _refunded_without_note(note: CreditNote) -> Decimal:
     """What was refunded of the invoice's payments without a credit note, less what earlier ones settled outside stand for."""
     without = Refund.objects.filter(payment__invoice=note.invoice, credit_note__isnull=True)
     went = without.exclude(status=Refund.Status.FAILED)
+    went_for_it = sum((each.amount - of_surplus(each) for each in went.select_related("payment")), NOTHING)
     earlier = note.invoice.credit_notes.filter(settlement=CreditNote.Settlement.OUTSIDE, pk__lt=note.pk)
     noted = sum((each.given_back - returned_as_credit(each) - refunded(each) for each in earlier), NOTHING)
-    return max(NOTHING, (went.aggregate(sum=Sum("amount"))["sum"] or NOTHING) - noted)
+    return max(NOTHING, went_for_it - noted)
 
 
 def _return_outside(

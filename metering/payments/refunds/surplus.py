@@ -29,7 +29,7 @@ def keep_surplus_as_credit(payment_id: int, reason: str, actor: str, now: dateti
         refuse_closed(payment.workspace)
         left = refundable_amount(payment)
         if payment.invoice_id is not None or payment.grant_id is not None or left <= 0:
-            raise NothingToCredit("Nothing of this payment is a surplus.")
+            raise NothingToCredit("Nothing of this payment can be kept as credit: refund what of it is a surplus.")
         if payment.currency != payment.workspace.currency:
             raise NothingToCredit(
                 f"The payment is in {payment.currency}, and credit in {payment.workspace.currency}: refund it."

@@ -1,5 +1,6 @@
 """A dispute moves money: blocked while it runs, gone when it is lost, as before when it is won. And returned debits."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,6 +10,7 @@ from django.core import mail
 
 from metering.credits import ledger
 from metering.errors import NothingToCredit
+from metering.invoicing.credit_notes.issue import chosen_amounts
 from metering.invoicing.lifecycle.close import close_workspaces
 from metering.invoicing.lifecycle.void import mark_uncollectible
 from metering.invoicing.models import Invoice
@@ -21,11 +23,16 @@ from metering.payments.collecting.dunning import dun
 from metering.payments.collecting.manual import mark_paid
 from metering.payments.collecting.record import record_payment
 from metering.payments.exports import payments
+from metering.payments.mails.models import Notice
 from metering.payments.mails.sending import send_waiting
-from metering.payments.models import Dispute, Payment, PaymentAttempt
+from metering.payments.models import Dispute, Dunning, Payment, PaymentAttempt
+from metering.payments.provider.current import provider
 from metering.payments.provider.objects import Intent
 from metering.payments.refunds import refunds
-from metering.payments.refunds.payouts import owed_to
+from metering.payments.refunds.attention import notify_of_surpluses, surpluses
+from metering.payments.refunds.disputes import keep_dispute
+from metering.payments.refunds.payouts import owed_to, pay_out
+from metering.payments.refunds.reversals import issue_credit_note, usual_settlement
 from metering.payments.refunds.surplus import keep_surplus_as_credit
 from metering.payments.top_ups import purchase
 from metering.payments.webhooks.inbox import handle_waiting
@@ -163,8 +170,140 @@ def test_it_can_be_written_off_or_paid_otherwise(stripe: StripeServer, acme: Wor
     mark_paid(invoice.pk, "transfer 9", OPS, NOW)
     assert invoice_now() == ("paid", NOTHING, Decimal("300.00"))
     ends(stripe, dispute, "won", "charge.dispute.funds_reinstated")
-    surplus = Payment.objects.surplus().get()
-    assert (surplus.amount, surplus.reference, invoice_now()[0]) == (ALL, dispute["id"], "paid")
+    assert (invoice_now()[0], Payment.objects.count()) == ("paid", 2)
+    assert owed_to(acme).surpluses == [(paid, ALL)]
+
+
+def money_at(workspace: Workspace) -> tuple[Decimal, Decimal]:
+    """At Stripe and at the bank, but for fees."""
+    at_stripe, at_bank, fees = (
+        balance_of_account(workspace.pk, each, "USD")
+        for each in (JournalAccount.MONEY_STRIPE, JournalAccount.MONEY_BANK, JournalAccount.PROVIDER_FEES)
+    )
+    return at_stripe + fees, at_bank
+
+
+@pytest.fixture
+def paid_twice(stripe: StripeServer, acme: Workspace, paid: Payment) -> Payment:
+    """150.00 that the bank paid again once the invoice was paid by transfer."""
+    dispute = disputed(stripe, paid)
+    ends(stripe, dispute, "lost")
+    mark_paid(paid.invoice_id or 0, "transfer 9", OPS, NOW)
+    ends(stripe, dispute, "won", "charge.dispute.funds_reinstated")
+    paid.refresh_from_db()
+    return paid
+
+
+def test_what_a_bank_pays_again_beside_another_payment_is_a_surplus_at_stripe(
+    stripe: StripeServer, acme: Workspace, paid_twice: Payment, settings: Any
+) -> None:
+    assert money_at(acme) == (ALL, ALL)
+    assert surplus_and_chargebacks(acme) == (ALL, NOTHING)
+    assert (list(surpluses()), owed_to(acme).total) == ([paid_twice], ALL)
+    assert paid_twice.surplus == "The bank paid it again, and what it had paid for was paid otherwise."
+    settings.OPERATOR_EMAILS = [OPS]
+    notify_of_surpluses(NOW)
+    assert Notice.objects.get(kind="payment_surplus").context["amount"] == "150.00"
+    # It goes back as it came, once, and the credit note of the invoice is another 150.00.
+    refunds.refund(paid_twice.pk, ALL, "paid twice", OPS, NOW)
+    assert (money_at(acme), surplus_and_chargebacks(acme)) == ((NOTHING, ALL), (NOTHING, NOTHING))
+    assert (list(surpluses()), owed_to(acme).total, money_differences()) == ([], NOTHING, [])
+    issue_credit_note(paid_twice.invoice_id or 0, None, "an outage", "outside", OPS, NOW, "wire 1")
+    assert money_at(acme) == (NOTHING, NOTHING)
+    assert balance_of_account(acme.pk, JournalAccount.MONEY_OTHER, "USD") == NOTHING
+
+
+def test_a_refund_of_the_invoice_leaves_the_surplus_alone(stripe: StripeServer, acme: Workspace, paid_twice: Payment) -> None:
+    invoice = Invoice.objects.get()
+    assert usual_settlement(invoice) == "balance"  # what is at Stripe did not pay it
+    issue_credit_note(invoice.pk, None, "an outage", "outside", OPS, NOW, "wire 1")
+    assert (money_at(acme), owed_to(acme).total) == ((ALL, NOTHING), ALL)
+    with pytest.raises(NothingToCredit):
+        keep_surplus_as_credit(paid_twice.pk, "they asked", OPS, NOW)
+    pay_out(acme, ALL, "wire 2", OPS, NOW)
+    # All of it went back: the other money is still at Stripe, and the bank sent this.
+    assert (money_at(acme), owed_to(acme).total, list(surpluses())) == ((ALL, -ALL), NOTHING, [])
+
+
+def test_a_refund_that_a_person_makes_at_stripe_takes_the_surplus(
+    stripe: StripeServer, acme: Workspace, paid_twice: Payment
+) -> None:
+    made = stripe.make("refund", "re_", payment_intent=paid_twice.intent_id, amount=15000, status="succeeded", currency="usd")
+    told(stripe, "refund.created", made)
+    assert (owed_to(acme).total, invoice_now()[0], money_at(acme)) == (NOTHING, "paid", (NOTHING, ALL))
+    assert balance_of_account(acme.pk, JournalAccount.REFUNDED_AHEAD, "USD") == NOTHING
+
+
+def test_lost_and_won_again_it_is_the_same_surplus(stripe: StripeServer, acme: Workspace, paid_twice: Payment) -> None:
+    dispute = stripe.objects[Dispute.objects.get().stripe_id]
+    ends(stripe, dispute, "lost")
+    assert (surplus_and_chargebacks(acme), invoice_now()[0], owed_to(acme).total) == ((NOTHING, NOTHING), "paid", NOTHING)
+    ends(stripe, dispute, "won")
+    assert (surplus_and_chargebacks(acme), money_at(acme), owed_to(acme).total) == ((ALL, NOTHING), (ALL, ALL), ALL)
+    # Once it was refunded it is owed on the invoice when the bank takes it as well.
+    refunds.refund(paid_twice.pk, ALL, "paid twice", OPS, NOW)
+    ends(stripe, dispute, "lost")
+    assert invoice_now()[:2] == ("open", ALL)
+    ends(stripe, dispute, "won")
+    assert (invoice_now()[:2], owed_to(acme).total, surplus_and_chargebacks(acme)) == (
+        ("paid", NOTHING),
+        NOTHING,
+        (NOTHING, NOTHING),
+    )
+    assert money_differences() == []
+
+
+def test_an_answer_of_stripes_from_before_it_was_over_changes_nothing(
+    stripe: StripeServer, acme: Workspace, paid: Payment
+) -> None:
+    """Two workers ask at once, and the one that asked first is the second to write."""
+    dispute = disputed(stripe, paid)
+    early = provider().look_up_dispute(dispute["id"])
+    early = replace(early, reason="another")  # so that it is news
+    ends(stripe, dispute, "lost")
+    before = money_at(acme)
+    keep_dispute(early, paid.pk, NOW)
+    assert (Dispute.objects.get().status, money_at(acme), invoice_now()[0]) == ("lost", before, "open")
+
+
+def test_once_it_is_won_its_dunning_ends(stripe: StripeServer, acme: Workspace, paid: Payment) -> None:
+    dispute = disputed(stripe, paid)
+    ends(stripe, dispute, "lost")
+    dun(NOW + timedelta(days=15), collect_invoice)
+    assert Dunning.objects.get().state == "retrying"
+    ends(stripe, dispute, "won")
+    assert Dunning.objects.get().state == "settled"
+
+
+@pytest.mark.parametrize(("millions", "spent"), [(0, NOTHING), (20, Decimal("30.00"))])
+def test_credit_that_a_credit_note_kept_goes_with_the_money(
+    stripe: StripeServer, acme: Workspace, paid: Payment, use: Meter, millions: int, spent: Decimal
+) -> None:
+    """60.00 of the invoice are credit of its customer, and the bank asks for all 150.00."""
+    invoice = Invoice.objects.get()
+    issue_credit_note(invoice.pk, chosen_amounts(invoice, None, Decimal("60.00")), "an outage", "balance", OPS, NOW)
+    if millions:
+        use(make_key(acme), "08-14T10:00", usage=tokens(input=millions * 1_000_000))
+        (august,) = close_workspaces(parse_month("2026-08"), NOW, finalize=True)
+        assert august.credits_applied == spent
+    kept = Decimal("60.00") - spent
+    dispute = disputed(stripe, paid)
+    assert (left(acme), Dispute.objects.get().credit_blocked) == (NOTHING, kept)
+    ends(stripe, dispute, "lost")
+    invoice.refresh_from_db()
+    assert (invoice.status, invoice.amount_due, money_differences()) == ("open", ALL - kept, [])
+    ends(stripe, dispute, "won")
+    invoice.refresh_from_db()
+    paid.refresh_from_db()
+    assert (invoice.status, left(acme), paid.kept) == ("paid", kept, Decimal("60.00"))
+    assert (money_differences(), surplus_and_chargebacks(acme)) == ([], (NOTHING, NOTHING))
+
+
+def test_a_dispute_of_what_paid_the_invoice_leaves_that_credit(stripe: StripeServer, acme: Workspace, paid: Payment) -> None:
+    invoice = Invoice.objects.get()
+    issue_credit_note(invoice.pk, chosen_amounts(invoice, None, Decimal("60.00")), "an outage", "balance", OPS, NOW)
+    ends(stripe, disputed(stripe, paid, cents=9000), "lost")
+    assert (left(acme), invoice_now()[:2]) == (Decimal("60.00"), ("open", Decimal("90.00")))
 
 
 def test_exports_show_what_was_taken_back_and_paid_again(stripe: StripeServer, acme: Workspace, paid: Payment) -> None:
@@ -281,6 +420,6 @@ def test_a_dispute_takes_what_settled_nothing_before_the_credit_that_the_rest_be
     assert refunds.refundable_amount(Payment.objects.get(pk=surplus.pk)) == Decimal("60.00")
     ends(stripe, dispute, "won", "charge.dispute.funds_reinstated")
     assert (ledger.remaining_of_grant(kept), surplus_and_chargebacks(acme)) == (Decimal("60.00"), (Decimal("40.00"), NOTHING))
-    assert owed_to(acme).withdrawn == Decimal("40.00")
+    assert owed_to(acme).surplus == Decimal("40.00")
     refunds.refund(surplus.pk, Decimal("100.00"), "asked for", OPS, NOW)
     assert (ledger.remaining_of_grant(kept), surplus_and_chargebacks(acme)) == (NOTHING, (NOTHING, NOTHING))

@@ -1,7 +1,4 @@
-"""Bedrock: cached tokens, read and written, are beside the input tokens; the total may leave them out.
-
-Converse has a usage object; the metrics of what is invoked count the same by other names.
-"""
+"""Bedrock's Converse: cached tokens, read and written, are beside the input tokens; the total may leave them out."""
 
 from metering.components import Counts, Reading
 from metering.ingest.formats.dialects.leaves import Usage
@@ -10,7 +7,6 @@ from metering.ingest.formats.dialects.shape import (
     CACHE_WRITE_1H,
     CACHED_INPUT,
     CHECK,
-    INFORMATION,
     INPUT,
     OUTPUT,
     Dialect,
@@ -22,28 +18,25 @@ from metering.ingest.formats.dialects.shape import (
     tally,
 )
 
-INPUTS, OUTPUTS = ("inputTokens", "inputTokenCount"), ("outputTokens", "outputTokenCount")
 READ = ("cacheReadInputTokens", "cacheReadInputTokenCount")
 WRITTEN = ("cacheWriteInputTokens", "cacheWriteInputTokenCount")
 SHORT, LONG = "cacheDetails[5m].inputTokens", "cacheDetails[1h].inputTokens"
 LEAVES: dict[str, Meaning] = {
-    **dict.fromkeys(INPUTS, INPUT),
-    **dict.fromkeys(OUTPUTS, OUTPUT),
+    "inputTokens": INPUT,
+    "outputTokens": OUTPUT,
     "totalTokens": CHECK,
     **dict.fromkeys(READ, CACHED_INPUT),
     **dict.fromkeys((*WRITTEN, SHORT), CACHE_WRITE),
     LONG: CACHE_WRITE_1H,
-    "invocationLatency": INFORMATION,
-    "firstByteLatency": INFORMATION,
 }
 
 
 def _recognises(usage: Usage) -> bool:
-    return usage.states(*INPUTS, *OUTPUTS)
+    return usage.states("inputTokens", "outputTokens")
 
 
 def _count(usage: Usage) -> Counts | Reading:
-    uncached, output = agreed(usage, *INPUTS), agreed(usage, *OUTPUTS)
+    uncached, output = usage.get("inputTokens"), usage.get("outputTokens")
     if uncached is None:
         raise missing("inputTokens")
     if output is None:

@@ -1,4 +1,4 @@
-"""Mistral: a chat, with the seconds of audio in its prompt, whose tokens only the total has; or the pages that were read."""
+"""Mistral: a chat, with the seconds of audio in its prompt, whose tokens only the total has."""
 
 from metering.components import Counts, Reading
 from metering.ingest.formats.dialects.leaves import Usage
@@ -8,8 +8,6 @@ from metering.ingest.formats.dialects.openai.transcription import milliseconds
 from metering.ingest.formats.dialects.shape import (
     AUDIO_DURATION,
     CACHED_INPUT,
-    INFORMATION,
-    PAGE,
     Dialect,
     Meaning,
     agreed,
@@ -17,29 +15,21 @@ from metering.ingest.formats.dialects.shape import (
     tally,
 )
 
-SECONDS, PAGES = "prompt_audio_seconds", "pages_processed"
+SECONDS = "prompt_audio_seconds"
 CACHED = ("num_cached_tokens", "prompt_token_details.cached_tokens")
-LEAVES: dict[str, Meaning] = {
-    **CHAT_LEAVES,
-    SECONDS: AUDIO_DURATION,
-    **dict.fromkeys(CACHED, CACHED_INPUT),
-    PAGES: PAGE,
-    "doc_size_bytes": INFORMATION,
-}
+LEAVES: dict[str, Meaning] = {**CHAT_LEAVES, SECONDS: AUDIO_DURATION, **dict.fromkeys(CACHED, CACHED_INPUT)}
 
 
 def _recognises(usage: Usage) -> bool:
-    if usage.states(SECONDS, PAGES):
+    if usage.states(SECONDS):
         return True
     return usage.states("prompt_tokens") and usage.under("prompt_token_details.")
 
 
 def _count(usage: Usage) -> Counts | Reading:
-    if usage.states(PAGES) and not usage.states("prompt_tokens"):
-        return tally(0, 0, page=usage.of(PAGES))
     audio = milliseconds(usage, SECONDS)
     if not audio:
-        return count_chat(usage, also={"cached_input": CACHED})
+        return count_chat(usage, cached_names=CACHED)
     prompt, completion = usage.of("prompt_tokens"), usage.of("completion_tokens")
     total, cached = usage.get("total_tokens"), agreed(usage, "prompt_tokens_details.cached_tokens", *CACHED) or 0
     if total is not None and total < prompt + completion:

@@ -8,12 +8,10 @@ from metering.ingest.formats.dialects.shape import (
     INFORMATION,
     INPUT,
     OUTPUT,
-    PART,
     REASONING,
     WEB_SEARCH,
     Dialect,
     Meaning,
-    agreed,
     bounded,
     inconsistent,
     missing,
@@ -24,17 +22,13 @@ COSTS = (
     *("input_tokens_cost", "output_tokens_cost", "reasoning_tokens_cost", "citation_tokens_cost"),
     *("search_queries_cost", "request_cost", "total_cost"),
 )
-# By its own name, and as LiteLLM says it again.
-REASONING_PATHS = ("reasoning_tokens", "completion_tokens_details.reasoning_tokens")
-SEARCHES = ("num_search_queries", "prompt_tokens_details.web_search_requests")
 LEAVES: dict[str, Meaning] = {
     "prompt_tokens": INPUT,
     "completion_tokens": OUTPUT,
     "total_tokens": CHECK,
-    **dict.fromkeys(REASONING_PATHS, REASONING),
-    "completion_tokens_details.text_tokens": PART,
+    "reasoning_tokens": REASONING,
     "citation_tokens": CITATION,
-    **dict.fromkeys(SEARCHES, WEB_SEARCH),
+    "num_search_queries": WEB_SEARCH,
     **dict.fromkeys((f"cost.{name}" for name in COSTS), INFORMATION),
 }
 
@@ -50,7 +44,7 @@ def _count(usage: Usage) -> Counts | Reading:
         raise missing("prompt_tokens")
     if completion is None:
         raise missing("completion_tokens")
-    reasoning, citations = agreed(usage, *REASONING_PATHS) or 0, usage.of("citation_tokens")
+    reasoning, citations = usage.of("reasoning_tokens"), usage.of("citation_tokens")
     sums = (prompt + completion, prompt + completion + reasoning, prompt + completion + reasoning + citations)
     if usage.get("total_tokens") not in (None, *sums):
         raise inconsistent(
@@ -63,7 +57,7 @@ def _count(usage: Usage) -> Counts | Reading:
         reasoning=reasoning,
         names=("prompt_tokens", "completion_tokens"),
         citation=citations,
-        web_search=agreed(usage, *SEARCHES) or 0,
+        web_search=usage.of("num_search_queries"),
     )
 
 
