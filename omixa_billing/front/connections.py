@@ -6,9 +6,11 @@ for now and then. So that no address can hold all that are accepted, each keeps 
 """
 
 import asyncio
+import math
 import os
 import socket
 import struct
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -36,6 +38,8 @@ class Connections:
 
     def __init__(self) -> None:
         self._busy: Counter[Client] = Counter()
+        # When something was last answered there: the server writes an answer a moment after it was handed over.
+        self._answered: dict[Client, float] = {}
         self._stalled: set[Client] = set()
         self._wake = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
@@ -49,6 +53,7 @@ class Connections:
         try:
             yield
         finally:
+            self._answered[client] = time.monotonic()
             self._busy[client] -= 1
             if not self._busy[client]:
                 del self._busy[client]
@@ -69,6 +74,7 @@ class Connections:
         await asyncio.sleep(SOON)
         while True:
             stalled, self._stalled = self._stalled, set()
+            self._forget_answered()
             self._wake.clear()
             if excess := await asyncio.to_thread(self._look, stalled):
                 log.warning(
@@ -80,6 +86,10 @@ class Connections:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), LOOK_EVERY)
 
+    def _forget_answered(self) -> None:
+        past = time.monotonic() - settings.HEAD_SECONDS
+        self._answered = {client: at for client, at in self._answered.items() if at > past}
+
     def _look(self, stalled: set[Client]) -> set[Client]:
         """In a thread: it takes a while where there are many. Those that their address has too many of."""
         open_to: defaultdict[str, list[tuple[bool, float, Client]]] = defaultdict(list)
@@ -89,12 +99,16 @@ class Connections:
             if client in stalled:
                 each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
                 shut(each)
-            elif not busy and idle > settings.HEAD_SECONDS:
+            elif not busy and min(idle, self._seconds_since_answer(client)) > settings.HEAD_SECONDS:
                 shut(each)
             elif client is not None:
                 open_to[address_group(client[0])].append((not busy, idle, client))
         most = connections_per_address()
         return {client for them in open_to.values() for _, _, client in sorted(them)[most:]} if most else set()
+
+    def _seconds_since_answer(self, client: Client | None) -> float:
+        at = None if client is None else self._answered.get(client)
+        return math.inf if at is None else time.monotonic() - at
 
 
 def connections_per_address() -> int:

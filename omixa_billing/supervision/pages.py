@@ -10,7 +10,7 @@ from .memory import collect_rarely
 
 __all__ = ["application"]
 
-POLITENESS = 10  # where there are too few processors for all, gateways and workers come first
+POLITENESS = 10  # where there are too few processors for all, gateways come first, then workers (worker.py)
 
 die_with_parent()
 os.nice(POLITENESS)

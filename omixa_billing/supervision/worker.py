@@ -1,5 +1,6 @@
 """The Celery application as `make run` starts its workers: pool processes end with their worker, however that ends."""
 
+import os
 import signal
 from typing import Any
 
@@ -11,6 +12,12 @@ from omixa_billing.embedded.deathsig import die_with_parent
 from .memory import collect_rarely
 
 __all__ = ["app"]
+
+POLITENESS = (
+    5  # where there are too few processors for all, gateways come first; what they sent is safe, and recorded a little later
+)
+
+os.nice(POLITENESS)
 
 
 @worker_process_init.connect

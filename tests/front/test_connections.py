@@ -1,12 +1,15 @@
 """How many connections one address may hold: real sockets of this process, looked at as the front looks at its own."""
 
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from omixa_billing.front import connections as connections_of_front
 from omixa_billing.front.connections import Connections
 
 MOST = 5
@@ -84,3 +87,32 @@ def test_none_are_counted_when_the_setting_is_0(server: Server, settings: Any) -
     callers = server.connect(ONE, MOST + 7)
     look_twice(Connections())
     assert all(is_open(each) for each in callers)
+
+
+@pytest.fixture
+def silent_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of every connection, as the kernel has it."""
+    monkeypatch.setattr(connections_of_front, "idle_seconds", lambda _: 61.0)
+
+
+def test_an_answer_that_took_long_is_not_cut_off_on_its_way_through_the_server(server: Server, silent_for_long: None) -> None:
+    """Its connection has been silent for as long as the answer took, and nothing is at work on it any more."""
+    (answered, silent), connections = server.connect(ONE, 2), Connections()
+    host, port = answered.getsockname()
+    with connections.at_work((host, str(port))):
+        pass
+    connections._look(set())
+    assert (is_open(answered), is_open(silent)) == (True, False)
+
+
+def test_a_connection_on_which_nothing_follows_an_answer_is_ended(
+    server: Server, silent_for_long: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (answered,), connections = server.connect(ONE, 1), Connections()
+    host, port = answered.getsockname()
+    with connections.at_work((host, str(port))):
+        pass
+    later = SimpleNamespace(monotonic=lambda: time.monotonic() + 61)
+    monkeypatch.setattr(connections_of_front, "time", later)
+    connections._look(set())
+    assert not is_open(answered)

@@ -78,6 +78,7 @@ class ReceivingHandler(BaseHTTPRequestHandler):
 
 class QuietServer(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 1024  # those who connect at the same time are all let in: by default a sixth has to try again
     receiver: Receiver
 
     def handle_error(self, request: Any, client_address: Any) -> None:

@@ -39,3 +39,19 @@ def test_a_day_of_holds_is_counted_without_reading_the_others() -> None:
     met = sum(node["Actual Rows"] + node.get("Rows Removed by Index Recheck", 0) for node in reads)
     assert [node["Node Type"] for node in reads if node["Relation Name"] == "metering_hold"] == ["Bitmap Heap Scan"]
     assert met < HOLDS / 6
+
+
+def test_a_hold_is_in_no_more_indexes_than_questions_need() -> None:
+    """Each costs something at every request, twice."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT indexdef FROM pg_indexes WHERE tablename = 'metering_hold'")
+        found = sorted(definition.partition(" USING ")[2] for (definition,) in cursor.fetchall())
+    assert found == [
+        "brin (created_at) WITH (autosummarize='on')",
+        "btree (ended_at) WHERE (status = ANY (ARRAY[1, 2]))",
+        "btree (id)",
+        "btree (public_id)",
+        "btree (workspace_id, created_at) WHERE (status = 3)",
+        "btree (workspace_id, expires_at) WHERE (status = 0)",
+        "btree (workspace_id, request_hash)",
+    ]

@@ -27,8 +27,10 @@ SECONDS = re.compile(rb'"?(\d{1,11})(?:\.(\d{1,30}))?"?')
 FIRST_FAILURE = 2**30
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 # Calls that LiteLLM logs with the usage of the answer that they fetch, or with none: they make no answer themselves.
+# `generate_content` is Google's way to ask for an answer; what ends in `file_content` or `video_content` fetches one.
 NO_INFERENCE = re.compile(
-    r"a?(get|retrieve|fetch|list|cancel|delete|poll)_\w+|\w+_(get|retrieve|fetch|list|cancel|delete|poll|status|content)",
+    r"a?(get|retrieve|fetch|list|cancel|delete|poll)_\w+"
+    r"|\w+_(get|retrieve|fetch|list|cancel|delete|poll|status)(_\w+)?|\w*(file|video)_content",
     re.ASCII,
 )
 

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from metering.catalogue.tiers import DEFAULT_TIER, normal_tier
+from metering.catalogue.tiers import DEFAULT_TIER, LONGEST_TIER, normal_tier
 from metering.components import NO_OTHERS, NOTHING, Counts, OtherCounts, read_of
 from metering.ingest.formats.dialects.plain import PlainUsage, plain_counts
-from metering.ingest.formats.dialects.served import AS_USUAL, billed_tier
+from metering.ingest.formats.dialects.served import AS_USUAL, Served, billed_tier
 from metering.ingest.formats.dialects.shape import NotUnderstood, UsageRefused
 from metering.ingest.formats.dialects.understand import Understood, understand
 from metering.ingest.formats.rejected import Rejected, UnknownPaths
@@ -49,12 +49,20 @@ def read_usage(sent: Any, received_at: datetime) -> UsageRead:
     if not is_stated(sent.usage):
         return UsageRead(_without_usage(sent.status), normal_tier(sent.service_tier))
     understood = understood_usage(sent.usage, sent.dialect, received_at)
-    try:
-        tier = billed_tier(sent.service_tier, understood.served)
-    except UsageRefused as refused:
-        raise Rejected(refused.code, str(refused)) from None
+    tier = _tier(sent.service_tier, understood.served)
     counts, others = read_of(understood.counted)
     return UsageRead(counts, tier, others, compressed(bytes(sent.usage)) if understood.says_more else None)
+
+
+def _tier(stated: str | None, served: Served) -> str:
+    """The tier that is billed, which may be put together from several texts. Raises Rejected."""
+    try:
+        tier = billed_tier(stated, served)
+    except UsageRefused as refused:
+        raise Rejected(refused.code, str(refused)) from None
+    if len(tier) > LONGEST_TIER or "\x00" in tier:
+        raise Rejected("invalid_event", f"The usage names a tier that is none: {tier[:LONGEST_TIER]}.")
+    return tier
 
 
 def understood_usage(usage: msgspec.Raw, dialect: str | None, received_at: datetime) -> Understood:

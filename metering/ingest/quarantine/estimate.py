@@ -156,12 +156,17 @@ def _counted(sent: Estimable) -> tuple[Reading | None, Served]:
         counted, served = count_known(sent.usage, msgspec.convert(sent.dialect, DialectName | None))
         return read_of(counted), served
     except (UsageRefused, msgspec.ValidationError):
-        usage = msgspec.json.decode(sent.usage)
-        return (_least(usage) if isinstance(usage, dict) else None), AS_USUAL
+        return _least(sent.usage), AS_USUAL
 
 
-def _least(usage: dict[str, Any]) -> Reading | None:
+def _least(stated: msgspec.Raw) -> Reading | None:
     """The least that the parts of a usage object state, each taken alone; None where one names no number."""
+    try:
+        usage = msgspec.json.decode(stated)
+    except UNREADABLE:
+        return None
+    if not isinstance(usage, dict):
+        return None
     input, output = _named(usage, INPUTS), _named(usage, OUTPUTS)
     if not input and not output:
         return None

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from metering.components import component_named
+from metering.components import REQUEST, component_named
 from metering.errors import RuleExists
 from metering.ingest.formats.dialects.registry import BY_NAME
 from metering.ingest.understanding.models import UsageRule
@@ -57,9 +57,11 @@ def _check_meaning(dialect: str, path: str, meaning: str, of: str) -> None:
         raise InvalidParameter(f"{of or 'Nothing'} is no number that {dialect} counts.", param="of")
     if meaning == UsageRule.Meaning.COMPONENT:
         try:
-            component_named(of)
+            component = component_named(of)
         except KeyError:
             raise InvalidParameter(f"{of or 'Nothing'} is no component.", param="of") from None
+        if component.name == REQUEST:
+            raise InvalidParameter("Each response is one request: no number of its usage counts them.", param="of")
 
 
 def end_rule(rule_id: int, actor: str, now: datetime) -> UsageRule:

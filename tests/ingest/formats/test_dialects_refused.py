@@ -127,7 +127,7 @@ def test_the_refusal_says_what_does_not_agree() -> None:
         (chat(1, 2), "gemini", "promptTokenCount"),
         (gemini(1), "gemini", "candidatesTokenCount"),
         ({"candidatesTokenCount": 1, "totalTokenCount": 2}, "gemini", "promptTokenCount"),
-        (responses(1, 2), "xai", "prompt_tokens"),
+        ({"output_tokens": 2}, "xai", "prompt_tokens"),
         ({"prompt_tokens": 1, "total_tokens": 1}, "xai", "completion_tokens"),
         ({"input_tokens": 1}, None, "output_tokens"),
         ({"prompt_tokens": 1}, None, "completion_tokens"),

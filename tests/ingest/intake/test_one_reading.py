@@ -11,6 +11,7 @@ from metering.ingest.formats.payloads import of_cloudevents, of_corrections, of_
 from metering.ingest.intake.broker.store import store_events
 from metering.ingest.intake.receive import receive
 from metering.ingest.models import Batch, QuarantinedEvent, UsageEvent
+from metering.ingest.quarantine.estimate import fill_estimates
 from tests.ingest.formats.payloads import CAPTURED, changed, payload_of
 from tests.ingest.intake.endpoints import Post
 from tests.kit.factories import LONG_AGO, NOW, an_event, make_key, make_workspace, send, work
@@ -235,3 +236,41 @@ def test_a_fetch_alone_is_a_batch_of_its_own(gateway: Gateway, key: APIKey) -> N
     batch = Batch.objects.get()
     assert (batch.status, batch.event_count, batch.duplicate, batch.rejected) == ("processed", 1, 1, 0)
     assert batch.body == b'{"events":[null]}'
+
+
+@pytest.mark.parametrize("call_type", ["generate_content", "agenerate_content", "agenerate_content_stream"])
+def test_asking_google_for_content_is_inference(gateway: Gateway, key: APIKey, call_type: str) -> None:
+    usage = {"promptTokenCount": 10, "candidatesTokenCount": 5, "totalTokenCount": 15}
+    payload = payload_of(call_type=call_type, metadata__usage_object=usage)
+    payload = changed(payload, metadata__user_api_key_auth_metadata__omx_key_id=key.public_id)
+    receive(of_litellm(json.dumps(payload).encode()), gateway, CAPTURED)
+    work(CAPTURED)
+    assert list(UsageEvent.objects.values_list("input_tokens", "output_tokens")) == [(10, 5)]
+
+
+@pytest.mark.parametrize("call_type", ["video_retrieve_job", "avideo_get_character", "vector_store_file_content"])
+def test_what_ends_in_what_it_fetches_is_no_inference(gateway: Gateway, call_type: str) -> None:
+    batch = receive(of_litellm(json.dumps(payload_of(call_type=call_type)).encode()), gateway, CAPTURED)
+    assert [item["code"] for item in batch.items] == ["not_inference"]
+
+
+@pytest.mark.parametrize(
+    ("usage", "code"),
+    [
+        ('{"prompt_tokens": 1, "completion_tokens": 1, "x": [{"n": 1e999999}, {"n": 9e999999}]}', "invalid_event"),
+        ('{"prompt_tokens": 1, "completion_tokens": 1, "a\\u0000b": 1}', "usage_not_understood"),
+        ('{"prompt_tokens": 1, "completion_tokens": 1, "service_tier": "%s"}' % ("t" * 65), "invalid_event"),
+        ('{"prompt_tokens": 1, "completion_tokens": 1, "service_tier": "a\\u0000"}', "invalid_event"),
+        ('{"input_tokens": 1, "output_tokens": 1, "speed": "%s"}' % ("s" * 65), "invalid_event"),
+        ('{"prompt_tokens": 1, "completion_tokens": 1, "%s": 1}' % ("n" * 300), "usage_not_understood"),
+    ],
+)
+def test_odd_usage_is_held_and_its_neighbours_count(post: Post, key: APIKey, usage: str, code: str) -> None:
+    odd = json.dumps(an_event(key, request_id="odd", usage="USAGE")).replace('"USAGE"', usage)
+    neighbour = json.dumps(an_event(key, request_id="neighbour"))
+    assert post(f'{{"events": [{odd}, {neighbour}]}}'.encode()).status_code == 202
+    work()
+    assert list(UsageEvent.objects.values_list("request_id", flat=True)) == ["neighbour"]
+    held = QuarantinedEvent.objects.get()
+    assert (held.request_id, held.code) == ("odd", code)
+    assert fill_estimates() in (0, 1)

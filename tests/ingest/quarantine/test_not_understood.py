@@ -135,6 +135,7 @@ def test_a_rule_that_was_ended_is_succeeded_by_its_next_version(gateway: Gateway
         (CHAT, "tool_tokens", "part", "", "why"),
         (CHAT, "tool_tokens", "part", "tool_tokens", "why"),
         (CHAT, "tool_tokens", "component", "gold", "why"),
+        (CHAT, "tool_tokens", "component", "request", "why"),
         (CHAT, "tool_tokens", "information", "", " "),
     ],
 )

@@ -2,8 +2,10 @@
 
 `prompt_tokens_details.cached_tokens` is a path. Of a list of objects that say what they are by a `modality`, a `type` or a
 `ttl`, that is in the path, and equal ones are added up: `promptTokensDetails[AUDIO].tokenCount`. In other lists it is `[]`.
+A name that could be taken for a path is in quotes in it: `"a.b"`.
 """
 
+import json
 import re
 from decimal import Decimal
 from typing import Any
@@ -13,10 +15,13 @@ Number = int | Decimal  # what has a fraction is read with all its digits
 TELLING = ("modality", "type", "ttl")  # fields of a list's objects that say what kind each is
 DEEPEST = 16
 LONGEST_PATH = 200
+LARGEST_EXPONENT = 60  # of a number with a fraction, as a power of ten
+# What a name cannot have and be read as a path: no provider's has any of it.
+STRANGE = re.compile(r'[.\[\]"\x00-\x1f\x7f]')
 
 
-class TooDeep(Exception):
-    """No provider nests usage like this."""
+class Implausible(Exception):
+    """No provider states usage like this."""
 
 
 class Usage:
@@ -60,27 +65,31 @@ class Usage:
 
     def _object(self, stated: dict[str, Any], prefix: str, depth: int) -> None:
         if depth > DEEPEST:
-            raise TooDeep
+            raise Implausible("usage is nested deeper than any provider's.")
         before = len(self.numbers)
         for name, value in stated.items():
-            kind = type(value)
-            path = prefix + name
-            if kind is int or kind is Decimal:
-                self.numbers[path] = self._together(path, value)
-                self.stated.add(path)
-            elif kind is dict:
-                self._object(value, f"{path}.", depth + 1)
-            elif kind is list:
-                self._list(value, path, depth + 1)
-            elif kind is str:
-                if path not in self.texts or is_number_above_zero(value):
-                    self.texts[path] = value
-                self.stated.add(path)
-            elif kind is bool:
-                self.flags.add(path)
-                self.stated.add(path)
+            self._value(value, prefix + in_path(name), depth)
         if len(self.numbers) > before:
             self.objects.add(prefix)
+
+    def _value(self, value: Any, path: str, depth: int) -> None:
+        kind = type(value)
+        if kind is int or kind is Decimal:
+            if kind is Decimal and value and abs(value.adjusted()) > LARGEST_EXPONENT:
+                raise Implausible(f"usage.{path} is a number that no usage comes to.")
+            self.numbers[path] = self._together(path, value)
+            self.stated.add(path)
+        elif kind is dict:
+            self._object(value, f"{path}.", depth + 1)
+        elif kind is list:
+            self._list(value, path, depth + 1)
+        elif kind is str:
+            if path not in self.texts or is_number_above_zero(value):
+                self.texts[path] = value
+            self.stated.add(path)
+        elif kind is bool:
+            self.flags.add(path)
+            self.stated.add(path)
 
     def _together(self, path: str, number: Number) -> Number:
         """Equal paths of a list are added up, and a number below zero is not hidden by another."""
@@ -90,14 +99,21 @@ class Usage:
         return min(other, number) if other < 0 or number < 0 else other + number
 
     def _list(self, stated: list[Any], path: str, depth: int) -> None:
+        if depth > DEEPEST:
+            raise Implausible("usage is nested deeper than any provider's.")
         self.lists.add(path)
         for value in stated:
             if isinstance(value, dict):
-                sort = next((value[name] for name in TELLING if isinstance(value.get(name), str)), "")
-                rest = {name: inside for name, inside in value.items() if inside is not sort}
-                self._object(rest if sort else value, f"{path}[{sort[:40]}].", depth)
+                telling = next((name for name in TELLING if isinstance(value.get(name), str)), None)
+                sort = "" if telling is None else in_path(value[telling][:40])
+                rest = {name: inside for name, inside in value.items() if not sort or name != telling}
+                self._object(rest, f"{path}[{sort}].", depth)
             else:
-                self._object({"[]": value}, path, depth)
+                self._value(value, f"{path}[]", depth)
+
+
+def in_path(name: str) -> str:
+    return json.dumps(name, ensure_ascii=False) if STRANGE.search(name) else name
 
 
 NUMBER = re.compile(r"\s*[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})([eE][+-]?\d{1,3})?\s*", re.ASCII)

@@ -6,12 +6,13 @@ never taken for nothing: the event is refused, and waits with its path for a dec
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 import msgspec
 
-from metering.components import Counts, Reading, component_named, read_of
-from metering.ingest.formats.dialects.leaves import Number, TooDeep, Usage, is_number_above_zero
+from metering.components import Counts, Reading, read_of
+from metering.ingest.formats.dialects.leaves import LONGEST_PATH, Implausible, Number, Usage, is_number_above_zero
 from metering.ingest.formats.dialects.registry import DialectName, dialect_of
 from metering.ingest.formats.dialects.served import Served, served_as_stated
 from metering.ingest.formats.dialects.shape import (
@@ -55,14 +56,15 @@ def understand(stated: bytes | msgspec.Raw, named: DialectName | None, rules: Ca
     unknown = _check_leaves(usage, dialect)
     if unknown:
         made = rules()
-        left = [path for path in unknown if (dialect.name, path) not in made]
+        left = [path for path in map(rule_path, unknown) if (dialect.name, path) not in made]
         if left:
             _refuse_without_counts(usage, dialect)
             raise NotUnderstood(dialect.name, left)
+    usage.asked.clear()  # what was looked at to tell the shape
     counted = dialect.count(usage)
     _refuse_uncounted(usage, dialect)
     if unknown:
-        counted = _with_rules(counted, {path: made[dialect.name, path] for path in unknown}, usage)
+        counted = _with_rules(counted, {path: made[dialect.name, rule_path(path)] for path in unknown}, usage)
     return Understood(dialect.name, counted, served_as_stated(usage.texts), bool(unknown) or _says_more(usage, dialect))
 
 
@@ -79,8 +81,19 @@ def leaves_of(stated: bytes | msgspec.Raw) -> Usage:
         return Usage(_decode(stated))
     except msgspec.ValidationError as error:
         raise UsageRefused("invalid_event", str(error).replace("`$`", "`$.usage`")) from None
-    except TooDeep:
-        raise UsageRefused("invalid_event", "usage is nested deeper than any provider's.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        # What reads an event passes over its usage, and so over a text in it that is none.
+        raise UsageRefused("invalid_event", f"usage cannot be read: {error}.") from None
+    except Implausible as error:
+        raise UsageRefused("invalid_event", str(error)) from None
+
+
+def rule_path(path: str) -> str:
+    """A path as rules name it. One that is longer than a rule can hold ends in a hash, so that no other one has the same."""
+    if len(path) <= LONGEST_PATH:
+        return path
+    mark = f"~{sha256(path.encode()).hexdigest()[:16]}"
+    return path[: LONGEST_PATH - len(mark)] + mark
 
 
 def _check_leaves(usage: Usage, dialect: Dialect) -> list[str]:
@@ -154,12 +167,9 @@ def _with_rules(counted: Counts | Reading, ruled: Mapping[str, str], usage: Usag
     for path, component in ruled.items():
         if not component:
             continue
-        number = usage.numbers.get(path)
-        if number is None:
-            number = _number_of(usage.texts[path])
-        if type(number) is not int or number < 0:
+        number = _whole(usage.numbers[path] if path in usage.numbers else Decimal(usage.texts[path].strip()))
+        if number is None or number < 0:
             raise wrong_kind(path, "int | null", "float")
-        component_named(component)
         into = quantities if component in quantities else more
         into[component] = into.get(component, 0) + number
     input, output = quantities["input"], quantities["output"]
@@ -167,8 +177,9 @@ def _with_rules(counted: Counts | Reading, ruled: Mapping[str, str], usage: Usag
     return tally(input, output, cached, written, quantities["reasoning"], NO_NAMES, **more)
 
 
-def _number_of(text: str) -> Number:
-    return int(text) if text.strip().isdecimal() else Decimal(text.strip())
+def _whole(number: Number) -> int | None:
+    """A whole number, also where it is written with a fraction of zero; None where it is none."""
+    return int(number) if number == int(number) else None
 
 
 def _says_more(usage: Usage, dialect: Dialect) -> bool:

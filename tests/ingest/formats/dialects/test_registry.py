@@ -17,7 +17,8 @@ def test_the_dialects_are_named_in_the_order_of_the_api() -> None:
     assert (
         *("openai.chat", "openai.responses", "anthropic", "gemini", "xai"),
         *("openai.realtime", "openai.images", "openai.transcription", "openai.embeddings"),
-        *("bedrock", "cohere", "deepseek", "groq", "mistral", "moonshot", "openrouter", "perplexity", "qwen", "vllm", "voyage"),
+        *("bedrock", "cohere", "deepseek", "groq", "mistral", "moonshot", "ollama", "openrouter", "perplexity", "qwen", "vllm"),
+        "voyage",
     ) == DIALECT_NAMES
 
 

@@ -3,9 +3,16 @@
 Proxies put more into them: cached tokens under Anthropic's names, LiteLLM's own names, the 1-hour part of cache writes.
 """
 
+from collections.abc import Mapping, Sequence
+
 from metering.components import Counts, Reading
 from metering.ingest.formats.dialects.leaves import Usage
-from metering.ingest.formats.dialects.providers.compaction import COMPACTION_LEAVES, compaction_of, with_compaction
+from metering.ingest.formats.dialects.providers.compaction import (
+    COMPACTION_LEAVES,
+    compaction_of,
+    is_inside,
+    with_compaction,
+)
 from metering.ingest.formats.dialects.shape import (
     AUDIO_INPUT,
     AUDIO_OUTPUT,
@@ -37,6 +44,7 @@ CACHE_LEAVES: dict[str, Meaning] = {
     "cache_creation.ephemeral_1h_input_tokens": CACHE_WRITE_1H,
 }
 SEARCHES = "server_tool_use.web_search_requests"
+NOWHERE: Mapping[str, Sequence[str]] = {}
 # What is used beside tokens. Fetching pages and searching for tools cost nothing but the tokens that they bring.
 TOOL_LEAVES: dict[str, Meaning] = {
     SEARCHES: WEB_SEARCH,
@@ -80,15 +88,14 @@ def count_inclusive(
     input_name: str,
     output_name: str,
     *,
-    cached_names: tuple[str, ...] = (),
-    written_names: tuple[str, ...] = (),
+    also: Mapping[str, Sequence[str]] = NOWHERE,
     reasoning_beside: bool = False,
     all_is_text: bool = False,
-    web_searches: int = 0,
 ) -> Counts | Reading:
     """Counts of a dialect whose details are parts of the input and output. Raises UsageRefused.
 
-    With `reasoning_beside`, reasoning is beside the output, unless the total shows that it is inside. Of a provider for which
+    `also` are the paths at which a provider states components by names of its own; what stands at several must agree. With
+    `reasoning_beside`, reasoning is beside the output, unless the total shows that it is inside. Of a provider for which
     `all_is_text`, tokens of audio and images cost what those of text do.
     """
     details = f"{input_name}_details."
@@ -108,21 +115,31 @@ def count_inclusive(
             f"total_tokens is {total}, but {input_name} {input} and {output_name} {output}{more} add up to "
             f"{input + output + (reasoning if reasoning_beside else 0)}"
         )
-    cached = agreed(usage, details + "cached_tokens", *cached_names)
-    written = agreed(usage, details + "cache_write_tokens", details + "cache_creation_tokens", *written_names)
+    cached = agreed(usage, details + "cached_tokens", *also.get("cached_input", ()))
+    written = _written(usage, details, also.get("cache_write", ()))
     cached, written = _with_anthropics_names(usage, details, cached, written, total is not None)
     counted = {
         "cache_write_1h": one_hour_of(usage, details, written),
-        "audio_input": 0 if all_is_text else usage.of(details + "audio_tokens"),
-        "image_input": 0 if all_is_text else usage.of(details + "image_tokens"),
-        "video_input": usage.of(details + "video_tokens"),
+        "audio_input": 0 if all_is_text else agreed(usage, details + "audio_tokens", *also.get("audio_input", ())) or 0,
+        "image_input": 0 if all_is_text else agreed(usage, details + "image_tokens", *also.get("image_input", ())) or 0,
+        "video_input": agreed(usage, details + "video_tokens", *also.get("video_input", ())) or 0,
         "audio_output": 0 if all_is_text else usage.of(f"{output_name}_details.audio_tokens"),
         "image_output": usage.of(f"{output_name}_details.image_tokens"),
-        "web_search": (agreed(usage, SEARCHES, details + "web_search_requests") or 0) + web_searches,
+        "web_search": agreed(usage, SEARCHES, details + "web_search_requests", *also.get("web_search", ())) or 0,
     }
     names = (input_name, output_name)
     read = tally(input, output + beside, cached, written, reasoning, names, **counted)
-    return with_compaction(read, compaction_of(usage))
+    compaction = compaction_of(usage)
+    return read if is_inside(usage, compaction, read) else with_compaction(read, compaction)
+
+
+def _written(usage: Usage, details: str, own_names: Sequence[str]) -> int | None:
+    """The cache writes among the details of the input, by their sum or by their parts; None where nothing is said of them."""
+    whole = agreed(usage, details + "cache_write_tokens", details + "cache_creation_tokens", *own_names)
+    parts = [usage.get(f"{details}cache_creation_token_details.ephemeral_{life}_input_tokens") for life in ("5m", "1h")]
+    if whole is None and parts != [None, None]:
+        return sum(part or 0 for part in parts)
+    return whole
 
 
 def one_hour_of(usage: Usage, details: str, written: int) -> int:
@@ -130,8 +147,9 @@ def one_hour_of(usage: Usage, details: str, written: int) -> int:
     places = ("cache_creation.", f"{details}cache_creation_token_details.")
     short = agreed(usage, *(f"{place}ephemeral_5m_input_tokens" for place in places))
     long = agreed(usage, *(f"{place}ephemeral_1h_input_tokens" for place in places))
-    if short is not None and long is not None and short + long != written:
-        raise inconsistent(f"the parts of the cache writes add up to {short + long}, but these are {written}")
+    parts = (short or 0) + (long or 0)
+    if parts > written or (short is not None and long is not None and parts != written):
+        raise inconsistent(f"the parts of the cache writes add up to {parts}, but these are {written}")
     return long or 0
 
 

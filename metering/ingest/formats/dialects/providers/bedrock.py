@@ -1,4 +1,7 @@
-"""Bedrock's Converse: cached tokens, read and written, are beside the input tokens; the total may leave them out."""
+"""Bedrock: cached tokens, read and written, are beside the input tokens; the total may leave them out.
+
+Converse has a usage object; the metrics of what is invoked count the same by other names.
+"""
 
 from metering.components import Counts, Reading
 from metering.ingest.formats.dialects.leaves import Usage
@@ -7,6 +10,7 @@ from metering.ingest.formats.dialects.shape import (
     CACHE_WRITE_1H,
     CACHED_INPUT,
     CHECK,
+    INFORMATION,
     INPUT,
     OUTPUT,
     Dialect,
@@ -18,25 +22,28 @@ from metering.ingest.formats.dialects.shape import (
     tally,
 )
 
+INPUTS, OUTPUTS = ("inputTokens", "inputTokenCount"), ("outputTokens", "outputTokenCount")
 READ = ("cacheReadInputTokens", "cacheReadInputTokenCount")
 WRITTEN = ("cacheWriteInputTokens", "cacheWriteInputTokenCount")
 SHORT, LONG = "cacheDetails[5m].inputTokens", "cacheDetails[1h].inputTokens"
 LEAVES: dict[str, Meaning] = {
-    "inputTokens": INPUT,
-    "outputTokens": OUTPUT,
+    **dict.fromkeys(INPUTS, INPUT),
+    **dict.fromkeys(OUTPUTS, OUTPUT),
     "totalTokens": CHECK,
     **dict.fromkeys(READ, CACHED_INPUT),
     **dict.fromkeys((*WRITTEN, SHORT), CACHE_WRITE),
     LONG: CACHE_WRITE_1H,
+    "invocationLatency": INFORMATION,
+    "firstByteLatency": INFORMATION,
 }
 
 
 def _recognises(usage: Usage) -> bool:
-    return usage.states("inputTokens", "outputTokens")
+    return usage.states(*INPUTS, *OUTPUTS)
 
 
 def _count(usage: Usage) -> Counts | Reading:
-    uncached, output = usage.get("inputTokens"), usage.get("outputTokens")
+    uncached, output = agreed(usage, *INPUTS), agreed(usage, *OUTPUTS)
     if uncached is None:
         raise missing("inputTokens")
     if output is None:

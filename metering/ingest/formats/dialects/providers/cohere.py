@@ -3,6 +3,7 @@
 from metering.components import Counts, Reading
 from metering.ingest.formats.dialects.leaves import Usage
 from metering.ingest.formats.dialects.shape import (
+    CHECK,
     IMAGE_INPUT,
     INFORMATION,
     INPUT,
@@ -21,7 +22,7 @@ LEAVES: dict[str, Meaning] = {
     f"{BILLED}output_tokens": OUTPUT,
     f"{BILLED}search_units": SEARCH_UNIT,
     f"{BILLED}image_tokens": IMAGE_INPUT,
-    f"{BILLED}images": PART,
+    f"{BILLED}images": CHECK,
     "tokens.input_tokens": PART,
     "tokens.output_tokens": PART,
     "tokens.image_tokens": PART,
@@ -37,6 +38,9 @@ def _count(usage: Usage) -> Counts | Reading:
     if not usage.under(BILLED):
         raise UsageRefused("usage_missing", "usage.billed_units is missing.")
     images = usage.of(f"{BILLED}image_tokens")
+    if images:
+        # How many they were. Where only that is stated, it is what is billed, and no component says what one costs.
+        usage.asked.add(f"{BILLED}images")
     return tally(
         usage.of(f"{BILLED}input_tokens") + images,
         usage.of(f"{BILLED}output_tokens"),

@@ -38,6 +38,9 @@ COMPACTION_LEAVES: dict[str, Meaning] = {
 }
 
 
+MESSAGES = "iterations[message]."
+
+
 class Compaction(NamedTuple):
     """What compaction used; cached and written tokens are in the input."""
 
@@ -59,6 +62,24 @@ def compaction_of(usage: Usage) -> Compaction | None:
         raise inconsistent(f"the cache writes of compaction are {written}, but their parts add up to {short + long}")
     cached = own["cache_read_input_tokens"]
     return Compaction(own["input_tokens"] + cached + written, own["output_tokens"], cached, written, long)
+
+
+def is_inside(usage: Usage, compaction: Compaction | None, read: Counts | Reading) -> bool:
+    """Whether counts that have the cached tokens inside have what compaction used inside as well.
+
+    Some proxies write the sum of all iterations at the top, where Anthropic leaves compaction out. What the messages used by
+    themselves tells which.
+    """
+    if compaction is None or not usage.under(MESSAGES):
+        return False
+    counts = read_of(read).counts
+    own = {path: usage.numbers.get(MESSAGES + path, 0) for path in STEP}
+    uncached, output = own["input_tokens"], own["output_tokens"]
+    cached = own["cache_read_input_tokens"] + own["cache_creation_input_tokens"]
+    if counts.output != output + compaction.output:
+        return False
+    apart = compaction.input - compaction.cached - compaction.written
+    return counts.input in (uncached + cached + compaction.input, uncached + apart)
 
 
 def with_compaction(read: Counts | Reading, compaction: Compaction | None) -> Counts | Reading:

@@ -18,7 +18,7 @@ def _count(usage: Usage) -> Counts | Reading:
     prompt = usage.of("prompt_tokens")
     if usage.states(MISS) and usage.of(HIT) + usage.of(MISS) != prompt:
         raise inconsistent(f"{HIT} {usage.of(HIT)} and {MISS} {usage.of(MISS)} do not add up to prompt_tokens {prompt}")
-    return count_chat(usage, cached_names=(HIT,))
+    return count_chat(usage, also={"cached_input": (HIT,)})
 
 
 DIALECT = Dialect("deepseek", _recognises, _count, LEAVES, precedence=50)

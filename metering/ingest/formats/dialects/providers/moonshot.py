@@ -14,7 +14,7 @@ def _recognises(usage: Usage) -> bool:
 
 
 def _count(usage: Usage) -> Counts | Reading:
-    return count_chat(usage, cached_names=("cached_tokens",))
+    return count_chat(usage, also={"cached_input": ("cached_tokens",)})
 
 
 DIALECT = Dialect("moonshot", _recognises, _count, LEAVES, precedence=50)

@@ -8,10 +8,12 @@ from metering.ingest.formats.dialects.shape import (
     INFORMATION,
     INPUT,
     OUTPUT,
+    PART,
     REASONING,
     WEB_SEARCH,
     Dialect,
     Meaning,
+    agreed,
     bounded,
     inconsistent,
     missing,
@@ -22,13 +24,17 @@ COSTS = (
     *("input_tokens_cost", "output_tokens_cost", "reasoning_tokens_cost", "citation_tokens_cost"),
     *("search_queries_cost", "request_cost", "total_cost"),
 )
+# By its own name, and as LiteLLM says it again.
+REASONING_PATHS = ("reasoning_tokens", "completion_tokens_details.reasoning_tokens")
+SEARCHES = ("num_search_queries", "prompt_tokens_details.web_search_requests")
 LEAVES: dict[str, Meaning] = {
     "prompt_tokens": INPUT,
     "completion_tokens": OUTPUT,
     "total_tokens": CHECK,
-    "reasoning_tokens": REASONING,
+    **dict.fromkeys(REASONING_PATHS, REASONING),
+    "completion_tokens_details.text_tokens": PART,
     "citation_tokens": CITATION,
-    "num_search_queries": WEB_SEARCH,
+    **dict.fromkeys(SEARCHES, WEB_SEARCH),
     **dict.fromkeys((f"cost.{name}" for name in COSTS), INFORMATION),
 }
 
@@ -44,7 +50,7 @@ def _count(usage: Usage) -> Counts | Reading:
         raise missing("prompt_tokens")
     if completion is None:
         raise missing("completion_tokens")
-    reasoning, citations = usage.of("reasoning_tokens"), usage.of("citation_tokens")
+    reasoning, citations = agreed(usage, *REASONING_PATHS) or 0, usage.of("citation_tokens")
     sums = (prompt + completion, prompt + completion + reasoning, prompt + completion + reasoning + citations)
     if usage.get("total_tokens") not in (None, *sums):
         raise inconsistent(
@@ -57,7 +63,7 @@ def _count(usage: Usage) -> Counts | Reading:
         reasoning=reasoning,
         names=("prompt_tokens", "completion_tokens"),
         citation=citations,
-        web_search=usage.of("num_search_queries"),
+        web_search=agreed(usage, *SEARCHES) or 0,
     )
 
 

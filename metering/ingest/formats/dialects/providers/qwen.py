@@ -8,9 +8,12 @@ from metering.ingest.formats.dialects.openai.inclusive import count_inclusive
 from metering.ingest.formats.dialects.openai.responses import DIALECT as RESPONSES
 from metering.ingest.formats.dialects.openai.responses import NAMES
 from metering.ingest.formats.dialects.shape import (
+    AUDIO_INPUT,
     CACHE_WRITE,
     CACHED_INPUT,
+    IMAGE_INPUT,
     PART,
+    VIDEO_INPUT,
     WEB_SEARCH,
     Dialect,
     Meaning,
@@ -19,6 +22,8 @@ from metering.ingest.formats.dialects.shape import (
 DETAILS = "prompt_tokens_details."
 WRITTEN, SHORT = f"{DETAILS}cache_creation_input_tokens", f"{DETAILS}cache_creation.ephemeral_5m_input_tokens"
 SEARCHES = "plugins.search.count"
+# In DashScope's own shape, at the top and inside the input.
+MEDIA = {"audio_tokens": AUDIO_INPUT, "image_tokens": IMAGE_INPUT, "video_tokens": VIDEO_INPUT}
 BILLED = "x_details[]."  # the same once more, by kind of billing
 LEAVES: dict[str, Meaning] = {
     **RESPONSES.leaves,
@@ -27,6 +32,7 @@ LEAVES: dict[str, Meaning] = {
     WRITTEN: CACHE_WRITE,
     SHORT: CACHE_WRITE,
     SEARCHES: WEB_SEARCH,
+    **MEDIA,
     **dict.fromkeys((f"{BILLED}{path}" for path in (*RESPONSES.leaves, *CHAT_LEAVES)), PART),
     **dict.fromkeys((f"{BILLED}{path}" for path in (WRITTEN, SHORT)), PART),
 }
@@ -37,16 +43,15 @@ def _recognises(usage: Usage) -> bool:
         return False
     if usage.states(WRITTEN, SHORT, f"{DETAILS}cache_type", SEARCHES) or usage.under(BILLED):
         return True
-    return not usage.states("prompt_tokens") and usage.under(DETAILS)
+    return not usage.states("prompt_tokens") and (usage.under(DETAILS) or usage.states(*MEDIA))
 
 
 def _count(usage: Usage) -> Counts | Reading:
-    searches = usage.of(SEARCHES)
-    writes = (WRITTEN, SHORT)
+    also: dict[str, tuple[str, ...]] = {"cache_write": (WRITTEN, SHORT), "web_search": (SEARCHES,)}
     if usage.states("prompt_tokens"):
-        return count_chat(usage, written_names=writes, web_searches=searches)
-    cached = (f"{DETAILS}cached_tokens",)
-    return count_inclusive(usage, *NAMES, cached_names=cached, written_names=writes, web_searches=searches)
+        return count_chat(usage, also=also)
+    also |= {"cached_input": (f"{DETAILS}cached_tokens",)} | {component.name: (name,) for name, component in MEDIA.items()}
+    return count_inclusive(usage, *NAMES, also=also)
 
 
 DIALECT = Dialect("qwen", _recognises, _count, LEAVES, precedence=50)

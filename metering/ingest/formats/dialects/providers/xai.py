@@ -1,39 +1,64 @@
-"""xAI: OpenAI's chat shape with reasoning beside the completion, unless the total shows that it is inside.
+"""xAI: OpenAI's shapes with reasoning beside the output, unless the total shows that it is inside.
 
-Without a total it is beside, as xAI documents it, if the gateway names the dialect: the shape alone does not tell.
+Without a total, a chat's reasoning is beside the completion, as xAI documents it, if the gateway names the dialect: the shape
+alone does not tell. Searches are billed by the call; before they were calls, by the source.
 """
 
 from metering.components import Counts, Reading
 from metering.ingest.formats.dialects.leaves import Usage
 from metering.ingest.formats.dialects.openai.chat import LEAVES as CHAT_LEAVES
 from metering.ingest.formats.dialects.openai.chat import count_chat
-from metering.ingest.formats.dialects.shape import INFORMATION, PART, WEB_SEARCH, Dialect, Meaning, missing
+from metering.ingest.formats.dialects.openai.inclusive import count_inclusive
+from metering.ingest.formats.dialects.openai.responses import DIALECT as RESPONSES
+from metering.ingest.formats.dialects.openai.responses import NAMES
+from metering.ingest.formats.dialects.shape import CHECK, INFORMATION, PART, WEB_SEARCH, Dialect, Meaning, missing
 
+SOURCES = "num_sources_used"
+TOOLS = "server_side_tool_usage_details."
+CALLS, ALL_CALLS = f"{TOOLS}web_search_calls", "num_server_side_tools_used"
+COST = "cost_in_usd_ticks"
+TEXT = ("prompt_tokens_details", "completion_tokens_details", "input_tokens_details", "output_tokens_details")
 LEAVES: dict[str, Meaning] = {
+    **RESPONSES.leaves,
     **CHAT_LEAVES,
     # All of these cost what its text does.
+    **dict.fromkeys((f"{details}.audio_tokens" for details in TEXT), PART),
     "prompt_tokens_details.image_tokens": PART,
-    "prompt_tokens_details.audio_tokens": PART,
-    "completion_tokens_details.audio_tokens": PART,
-    "num_sources_used": WEB_SEARCH,
-    "cost_in_usd_ticks": INFORMATION,
+    "input_tokens_details.image_tokens": PART,
+    SOURCES: WEB_SEARCH,
+    CALLS: WEB_SEARCH,
+    ALL_CALLS: CHECK,
+    COST: INFORMATION,
 }
 
 
 def _recognises(usage: Usage) -> bool:
     """A chat's shape, whose total is only reached when reasoning is added to the completion; or xAI's own names."""
+    own = usage.states(SOURCES, ALL_CALLS, COST) or usage.under(TOOLS)
     prompt, reasoning = usage.get("prompt_tokens"), usage.of("completion_tokens_details.reasoning_tokens")
     if prompt is None:
-        return False
-    if usage.states("num_sources_used", "cost_in_usd_ticks"):
+        return own and usage.states("input_tokens")
+    if own:
         return True
     return bool(reasoning) and usage.get("total_tokens") == prompt + usage.of("completion_tokens") + reasoning
 
 
 def _count(usage: Usage) -> Counts | Reading:
+    also = {"web_search": (_searches(usage),)}
+    if not usage.states("prompt_tokens") and usage.states("input_tokens"):
+        beside = usage.states("total_tokens")
+        return count_inclusive(usage, *NAMES, also=also, reasoning_beside=beside, all_is_text=True)
     if usage.states("prompt_tokens") and not usage.states("completion_tokens"):
         raise missing("completion_tokens")
-    return count_chat(usage, reasoning_beside=True, all_is_text=True, web_searches=usage.of("num_sources_used"))
+    return count_chat(usage, also=also, reasoning_beside=True, all_is_text=True)
+
+
+def _searches(usage: Usage) -> str:
+    """Where the searches stand. Where calls are stated by their kind, how many there are and what they found is said again."""
+    if not usage.states(CALLS):
+        return SOURCES
+    usage.asked |= {SOURCES, ALL_CALLS}
+    return CALLS
 
 
 DIALECT = Dialect("xai", _recognises, _count, LEAVES, precedence=30)

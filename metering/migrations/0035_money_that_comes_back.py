@@ -10,7 +10,7 @@ NAME = "no_more_is_lifted_than_was_owed"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("metering", "0033_not_understood")]
+    dependencies = [("metering", "0034_faster_decisions")]
 
     operations = [
         migrations.AddField("credittransfer", "cause", models.CharField(default="", max_length=255)),
