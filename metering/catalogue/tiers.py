@@ -1,7 +1,6 @@
 """Names of service tiers: what providers call the same tier is one name here, whatever its letters' case."""
 
 DEFAULT_TIER = "default"
-LONGEST_TIER = 64  # characters of a name
 # Other names of a tier, as providers and gateways write them. `auto` asks for whichever is there, so it is never billed.
 ALIASES = {
     "": DEFAULT_TIER,

@@ -354,6 +354,13 @@ class EventCorrection(models.Model):
     before_others = models.JSONField(null=True)
     before_price_id = models.IntegerField(null=True)
     before_cost = models.DecimalField(max_digits=30, decimal_places=12, null=True)
+    # The tiers that billed it; null on entries from before they could change.
+    before_tier = models.ForeignKey(
+        ServiceTier, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, null=True, related_name="+"
+    )
+    after_tier = models.ForeignKey(
+        ServiceTier, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, null=True, related_name="+"
+    )
     after_status = models.SmallIntegerField(choices=EventStatus.choices)
     after_source = models.SmallIntegerField(choices=UsageSource.choices)
     after_tokens = ArrayField(models.IntegerField(), size=len(QUANTITIES))

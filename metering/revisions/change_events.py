@@ -1,7 +1,7 @@
 """Changes recorded events and moves their rollups and limits by what changed, in one transaction of the caller's."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -20,15 +20,23 @@ from metering.rollups.fold import NO_PRICE, RollupKey, Sums, add, apply
 from metering.rollups.quantities import QuantityKey, apply_quantities
 
 UPDATE = f"""
-UPDATE metering_usageevent event SET status = changed.status, usage_source = changed.usage_source,
-    {", ".join(f"{name} = changed.{name}" for name in QUANTITIES)},
+UPDATE metering_usageevent event SET service_tier_id = changed.service_tier_id, status = changed.status,
+    usage_source = changed.usage_source, {", ".join(f"{name} = changed.{name}" for name in QUANTITIES)},
     price_id = changed.price_id, cost = changed.cost, others = changed.others
-FROM unnest(%s::int[], %s::timestamptz[], %s::bigint[], %s::smallint[], %s::smallint[], {"%s::int[], " * len(QUANTITIES)}
+FROM unnest(%s::int[], %s::timestamptz[], %s::bigint[], {"%s::smallint[], " * 3}{"%s::int[], " * len(QUANTITIES)}
             %s::int[], %s::numeric[], %s::jsonb[])
-    AS changed (workspace_id, occurred_at, id, status, usage_source, {", ".join(QUANTITIES)}, price_id, cost, others)
+    AS changed (workspace_id, occurred_at, id, service_tier_id, status, usage_source, {", ".join(QUANTITIES)}, price_id, cost,
+                others)
 WHERE event.workspace_id = changed.workspace_id AND event.occurred_at = changed.occurred_at AND event.id = changed.id
   AND event.occurred_at BETWEEN %s AND %s
 """  # noqa: S608  # constants
+
+KEEP = """
+UPDATE metering_usageevent event SET usage = kept.usage
+FROM unnest(%s::int[], %s::timestamptz[], %s::bigint[], %s::bytea[]) AS kept (workspace_id, occurred_at, id, usage)
+WHERE event.workspace_id = kept.workspace_id AND event.occurred_at = kept.occurred_at AND event.id = kept.id
+  AND event.occurred_at BETWEEN %s AND %s AND event.usage IS DISTINCT FROM kept.usage
+"""
 
 # Rows that everything has moved out of; a rebuilt rollup would not have them. They are locked by then: apply wrote them.
 TIDY = """
@@ -68,6 +76,16 @@ def change_events(changes: Sequence[EventChange], now: datetime) -> None:
     settle_changes([_cost_change(each) for each in moved], now)
 
 
+def keep_usage(kept: Mapping[Stored, bytes | None]) -> None:
+    """Writes the usage object that replaced another one, compressed, or nothing. The caller holds the events' rows."""
+    if not kept:
+        return
+    rows = [(event.workspace_id, event.occurred_at, event.id, usage) for event, usage in kept.items()]
+    instants = [event.occurred_at for event in kept]
+    with connection.cursor() as cursor:
+        cursor.execute(KEEP, [*map(list, zip(*rows, strict=True)), min(instants), max(instants)])
+
+
 def _cost_change(change: EventChange) -> CostChange:
     event, after = change
     pico = (after.cost or 0) - (event.state.cost or 0)
@@ -79,7 +97,7 @@ def _columns(change: EventChange) -> tuple[object, ...]:
     cost = None if after.cost is None else from_pico(after.cost)
     key = (event.workspace_id, event.occurred_at, event.id)
     others = Jsonb(dict(after.others)) if after.others else None
-    return (*key, after.status, after.usage_source, *after.counts, after.price_id, cost, others)
+    return (*key, after.tier_id, after.status, after.usage_source, *after.counts, after.price_id, cost, others)
 
 
 def differences_by_hour(changes: Iterable[EventChange]) -> dict[RollupKey, Sums]:
@@ -109,7 +127,7 @@ def _key(event: Stored, state: EventState) -> RollupKey:
         floor_hour(event.occurred_at),
         event.model_id,
         event.key_id,
-        event.tier_id,
+        state.tier_id,
         event.provider_id,
         state.status,
         state.price_id or NO_PRICE,

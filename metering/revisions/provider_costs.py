@@ -79,7 +79,7 @@ def _cost(event: Stored, after: EventState, costed: Costed, providers: ProviderT
     """The card and the cost of what the event becomes; unknown where it is not billed, or no card covers it."""
     if after.status >= EventStatus.FAILED:
         return None, None
-    found = providers.find(costed.provider, costed.route, event.model_id, event.tier, event.occurred_at, after.counts.input)
+    found = providers.find(costed.provider, costed.route, event.model_id, after.tier, event.occurred_at, after.counts.input)
     cost = None if found is None else event_cost(found, after.counts, after.others)
     return (None, None) if found is None or cost is None else (found.price_id, cost)
 

@@ -19,9 +19,9 @@ from metering.pricing.rates import RateTable, event_cost
 
 # In the order of Stored, then of State.
 COLUMNS = f"""event.workspace_id, event.occurred_at, event.id, event.request_id, event.attempt, event.key_id, event.model_id,
-       event.service_tier_id, tier.name, event.provider_id, event.gateway_id, event.batch_id, event.status,
+       event.provider_id, event.gateway_id, event.batch_id, event.service_tier_id, tier.name, event.status,
        event.usage_source, {", ".join(f"event.{name}" for name in QUANTITIES)}, event.price_id, event.cost, event.others"""
-PLAIN_COLUMNS = 12
+PLAIN_COLUMNS = 10
 
 # Few rows are looked up by key among very many; a stale estimate must never make a plan read whole months instead.
 BY_KEY = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
@@ -30,6 +30,8 @@ BY_KEY = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
 class EventState(NamedTuple):
     """All that a correction or a re-rating may change. `cost` in pico-dollars; it and the price are None while unpriced."""
 
+    tier_id: int
+    tier: str
     status: int
     usage_source: int
     counts: Counts
@@ -48,8 +50,6 @@ class Stored(NamedTuple):
     attempt: int
     key_id: int
     model_id: int
-    tier_id: int
-    tier: str
     provider_id: int
     gateway_id: int | None  # null on events from before it was kept
     batch_id: int
@@ -66,8 +66,8 @@ def read(rows: Iterable[tuple[Any, ...]]) -> list[Stored]:
 
 
 def _state(columns: tuple[Any, ...]) -> EventState:
-    status, source, *counts, price_id, cost, others = columns
-    return EventState(status, source, Counts(*counts), price_id, to_pico(cost), stored_others(others))
+    tier_id, tier, status, source, *counts, price_id, cost, others = columns
+    return EventState(tier_id, tier, status, source, Counts(*counts), price_id, to_pico(cost), stored_others(others))
 
 
 def to_pico(cost: Decimal | None) -> int | None:
@@ -88,7 +88,7 @@ def rated(event: Stored, state: EventState, rates: RateTable) -> EventState:
     """
     if state.status >= EventStatus.FAILED:
         return state._replace(price_id=None, cost=0)
-    found = rates.find(event.model_id, event.tier, event.workspace_id, event.occurred_at, state.counts.input)
+    found = rates.find(event.model_id, state.tier, event.workspace_id, event.occurred_at, state.counts.input)
     if found is None:
         return state._replace(price_id=None, cost=None)
     cost = event_cost(found, state.counts, state.others)
@@ -97,4 +97,4 @@ def rated(event: Stored, state: EventState, rates: RateTable) -> EventState:
 
 def voided(state: EventState) -> EventState:
     """Nothing is left of it but who counted it."""
-    return EventState(EventStatus.VOIDED, state.usage_source, NOTHING, None, 0)
+    return EventState(state.tier_id, state.tier, EventStatus.VOIDED, state.usage_source, NOTHING, None, 0)

@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from django.db import DatabaseError, connection, transaction
 
+from metering.ingest.directory import directory
 from metering.ingest.formats.rejected import Known, Rejected
 from metering.ingest.intake.inbox import Claimed, claim_fresh
 from metering.ingest.intake.receive import Refused, quarantine
@@ -20,7 +21,7 @@ from metering.ingest.quarantine.revoked import quarantine_late
 from metering.ingest.recording.mark import mark
 from metering.pricing.current import current_rates
 from metering.pricing.rates import RateTable
-from metering.revisions.change_events import change_events
+from metering.revisions.change_events import change_events, keep_usage
 from metering.revisions.corrections.decide import DUPLICATE, RECORDED, Verdict, decide
 from metering.revisions.corrections.sent import (
     UNKNOWN_EVENT,
@@ -133,6 +134,7 @@ def _correct(sent: Iterable[SentCorrectionRow], places: set[Place], rates: RateT
     decided = decide(sent, events, corrections_so_far(list(events.values())), rates)
     append(decided.entries, now)
     change_events(decided.changes, now)
+    keep_usage({events[identity]: usage for identity, usage in decided.kept.items()})
     return list(zip(sent, decided.verdicts, strict=True))
 
 
@@ -202,6 +204,7 @@ def _correct_one_by_one(batches: list[Claimed], rates: RateTable, now: datetime)
             with transaction.atomic():
                 verdicts += _correct([sent], _places([sent]), rates, now)
         except DatabaseError as error:
+            directory.forget()  # what was learnt behind the savepoint is gone with it
             if not blames_the_event(error):
                 raise
             message = f"The database refused it: {str(error).splitlines()[0]}"
@@ -219,6 +222,7 @@ def _waiting_alone(quarantined: int, now: Clock) -> None:
             waited = of_waiting(held)
             _resolve_waiting(_correct(waited, _places(waited), rates, now()), now())
     except Exception as error:
+        directory.forget()
         if is_outage(error):
             raise
         log.exception("waiting_correction_failed", quarantined=quarantined)

@@ -9,9 +9,10 @@ import msgspec
 
 from metering.components import NO_OTHERS, Counts, OtherCounts, read_of
 from metering.ingest.formats.dialects.registry import DialectName
+from metering.ingest.formats.dialects.served import AS_USUAL, Served
 from metering.ingest.formats.events import UNREADABLE, Count, storable, unreadable
 from metering.ingest.formats.rejected import Known, Rejected
-from metering.ingest.formats.usage import is_stated, understood_usage
+from metering.ingest.formats.usage import is_stated, kept_usage, tier_of, understood_usage
 from workspaces.redaction import redact
 
 Action = Literal["void", "replace"]
@@ -40,12 +41,17 @@ class CanonicalCorrection(msgspec.Struct, gc=False):
     counts: Counts | None
     reason: str
     others: OtherCounts = NO_OTHERS
+    # How its usage says that the response was served, and the object itself where it says more than the counts.
+    served: Served = AS_USUAL
+    usage: bytes | None = None
 
     def fingerprint(self) -> UUID:
         """What tells a retry of the same correction from another correction of the same event."""
         content: tuple[object, ...] = (self.action, self.counts, self.reason)
         if self.others:
             content = (*content, self.others)
+        if self.served != AS_USUAL:
+            content = (*content, self.served)
         return UUID(bytes=blake2b(msgspec.msgpack.encode(content), digest_size=16).digest())
 
 
@@ -59,7 +65,7 @@ def read_correction(raw: bytes | memoryview, index: int, received_at: datetime) 
     except UNREADABLE as error:
         raise unreadable(raw, str(error), "invalid_correction") from None
     try:
-        counts, others = _counted(sent, received_at)
+        counts, others, served, usage = _counted(sent, received_at)
         return CanonicalCorrection(
             index=index,
             request_id=storable(sent.request_id, "request_id"),
@@ -69,18 +75,22 @@ def read_correction(raw: bytes | memoryview, index: int, received_at: datetime) 
             counts=counts,
             reason=redact(storable(sent.reason or "", "reason")),
             others=others,
+            served=served,
+            usage=usage,
         )
     except Rejected as rejected:
         known = Known(sent.request_id, sent.attempt or 0, sent.key_id)
         raise Rejected(rejected.code, rejected.message, known, rejected.not_understood) from None
 
 
-def _counted(sent: SentCorrection, received_at: datetime) -> tuple[Counts | None, OtherCounts]:
-    """An event keeps its tier: what the usage of a correction says of it is not read."""
+def _counted(sent: SentCorrection, received_at: datetime) -> tuple[Counts | None, OtherCounts, Served, bytes | None]:
     if sent.action == "void":
         if is_stated(sent.usage):
             raise Rejected("invalid_correction", "A void takes the event back whole: leave usage out, or send a replace.")
-        return None, NO_OTHERS
+        return None, NO_OTHERS, AS_USUAL, None
     if not is_stated(sent.usage):
         raise Rejected("usage_missing", "A replace must carry the usage that is to count instead.")
-    return read_of(understood_usage(sent.usage, sent.dialect, received_at).counted)
+    understood = understood_usage(sent.usage, sent.dialect, received_at)
+    # The tier of the event is known later; that this one could not be stored is known now.
+    tier_of(None, understood.served)
+    return (*read_of(understood.counted), understood.served, kept_usage(sent.usage, understood))

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from metering.catalogue.tiers import DEFAULT_TIER, LONGEST_TIER, normal_tier
+from metering.catalogue.models import LONGEST_TIER
+from metering.catalogue.tiers import DEFAULT_TIER, normal_tier
 from metering.components import NO_OTHERS, NOTHING, Counts, OtherCounts, read_of
 from metering.ingest.formats.dialects.plain import PlainUsage, plain_counts
 from metering.ingest.formats.dialects.served import AS_USUAL, Served, billed_tier
@@ -49,12 +50,17 @@ def read_usage(sent: Any, received_at: datetime) -> UsageRead:
     if not is_stated(sent.usage):
         return UsageRead(_without_usage(sent.status), normal_tier(sent.service_tier))
     understood = understood_usage(sent.usage, sent.dialect, received_at)
-    tier = _tier(sent.service_tier, understood.served)
+    tier = tier_of(sent.service_tier, understood.served)
     counts, others = read_of(understood.counted)
-    return UsageRead(counts, tier, others, compressed(bytes(sent.usage)) if understood.says_more else None)
+    return UsageRead(counts, tier, others, kept_usage(sent.usage, understood))
 
 
-def _tier(stated: str | None, served: Served) -> str:
+def kept_usage(usage: msgspec.Raw, understood: Understood) -> bytes | None:
+    """The object as it was sent, compressed, where it says more than the counts."""
+    return compressed(bytes(usage)) if understood.says_more else None
+
+
+def tier_of(stated: str | None, served: Served) -> str:
     """The tier that is billed, which may be put together from several texts. Raises Rejected."""
     try:
         tier = billed_tier(stated, served)

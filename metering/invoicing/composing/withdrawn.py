@@ -27,6 +27,7 @@ def _all(side: str) -> str:
     return f"jsonb_build_object({columns}, '{REQUEST}', 1) || coalesce(entry.{side}_others, '{{}}')"
 
 
+# A price is of one tier, whichever its event has by now.
 # Read from the newest entry back: at some moment since then this much more stood than stands now.
 WITHDRAWN = f"""
 WITH over AS (
@@ -46,7 +47,6 @@ WITH over AS (
         AS side (price_id, quantities, sign)
     JOIN metering_usageevent event ON event.workspace_id = entry.workspace_id AND event.occurred_at = entry.occurred_at
         AND event.id = entry.event_id AND event.model_id = over.model_id
-    JOIN metering_servicetier tier ON tier.id = event.service_tier_id AND tier.name = over.service_tier
     WHERE side.price_id = price.id
 ), since AS (
     SELECT *, sum(tokens) OVER (PARTITION BY workspace_id, month, model_id, service_tier, price, component ORDER BY id DESC)

@@ -33,7 +33,7 @@ MOVED = """(CASE WHEN entry.after_price_id = %(line_price)s THEN {of_after} ELSE
 PLACES = """
 WITH event AS (
     SELECT recorded_at, batch_id, id, {tokens} AS tokens FROM metering_usageevent
-    WHERE workspace_id = %(workspace)s AND model_id = %(line_model)s AND service_tier_id = %(line_tier)s
+    WHERE workspace_id = %(workspace)s AND model_id = %(line_model)s
       AND occurred_at >= %(month)s AND occurred_at < %(month_end)s
 ), entry AS (
     SELECT entry.event_id, entry.recorded_at, entry.id, {moved} AS tokens
@@ -104,7 +104,7 @@ def was_changed(line: InvoiceLine) -> bool:
 def places_in_log(states: Sequence[BilledState], line: InvoiceLine, item: dict[str, Any]) -> dict[BilledState, LogPlace]:
     """Where the states are; one is missing where the log never comes to its tokens. Reads the month once.
 
-    `item` has the ids of the line's workspace, model, tier and price.
+    `item` has the ids of the line's workspace, model and price, which is of one tier: an event's may have been another one.
     """
     parameters = item | {
         "month": line.period_start,

@@ -31,7 +31,9 @@ from metering.money import WIDE
 from metering.usage.events import EventPosition, EventQuestion, EventRow, page_in_scope
 from metering.usage.filters import UsageConditions
 
-OF_THE_ITEM = ("workspace_id = %(workspace)s", "model_id = %(line_model)s", "service_tier_id = %(line_tier)s")
+# Of a month in which something was corrected, an event may have had the line's tier and have another one now.
+OF_THE_MODEL = ("workspace_id = %(workspace)s", "model_id = %(line_model)s")
+OF_THE_ITEM = (*OF_THE_MODEL, "service_tier_id = %(line_tier)s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ def explanation_of(line: InvoiceLine) -> Explanation | None:
     for state, count in states.items():
         times[places.get(state, by_clock(state))] += count
     billed, parameters = quantity_sql(line, times, changed)
-    conditions = OF_THE_ITEM if changed else whole.conditions
+    conditions = OF_THE_MODEL if changed else whole.conditions
     return Explanation(
         line, UsageConditions((*conditions, f"{billed} <> 0"), whole.parameters | parameters, narrow=False), billed
     )

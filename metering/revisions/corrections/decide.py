@@ -7,11 +7,15 @@ processed late but was sent earlier is on the trail and changes nothing.
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from metering.catalogue.tiers import DEFAULT_TIER
+from metering.ingest.directory import directory
+from metering.ingest.formats.rejected import Rejected
+from metering.ingest.formats.usage import tier_of
 from metering.ingest.models import EventCorrection, EventStatus, UsageSource
 from metering.pricing.rates import RateTable
 from metering.revisions.change_events import EventChange
 from metering.revisions.corrections.sent import UNKNOWN_EVENT, Identity, SentCorrectionRow
-from metering.revisions.corrections.trail import CorrectionsSoFar, Entry
+from metering.revisions.corrections.trail import CorrectionsSoFar, Entry, Rank
 from metering.revisions.stored_events import EventState, Stored, rated, voided
 
 
@@ -47,12 +51,21 @@ UNKNOWN = Verdict(
 )
 
 
+class ServedTier(NamedTuple):
+    """A tier by its number and its name."""
+
+    id: int
+    name: str
+
+
 class Decided(NamedTuple):
-    """A verdict for each correction, in order; what events become, once each; and what their trail is to say."""
+    """A verdict for each correction, in order; what events become, once each; what their trail is to say, and they keep."""
 
     verdicts: list[Verdict]
     changes: list[EventChange]
     entries: list[Entry]
+    # The usage object that each event keeps from now on, compressed; None where it keeps none.
+    kept: dict[Identity, bytes | None]
 
 
 def decide(
@@ -62,23 +75,27 @@ def decide(
     rates: RateTable,
 ) -> Decided:
     """Weighs corrections, in the order they were sent, against the events and what stands already, which it adds to."""
-    decided = Decided([], [], [])
+    sent = list(sent)
+    decided = Decided([], [], [], {})
+    tiers, differing = _tiers([each for each in sent if each.identity in events], standing)
     states: dict[Identity, EventState] = {}
     for each in sent:
         event = events.get(each.identity)
         if event is None:
             decided.verdicts.append(UNKNOWN)
             continue
-        if refused := _refused(each, event):
+        if refused := _refused(each, event) or differing.get(each.rank):
             decided.verdicts.append(refused)
             continue
         before = states.get(each.identity, event.state)
-        verdict, after, took_effect = _weigh(each, event, before, standing[each.identity], rates)
+        verdict, after, took_effect = _weigh(each, event, before, tiers[each.rank], standing[each.identity], rates)
         decided.verdicts.append(verdict)
         if verdict is DUPLICATE:
             continue
         states[each.identity] = after
         correction = each.correction
+        if took_effect:
+            decided.kept[each.identity] = correction.usage
         decided.entries.append(
             Entry(
                 event,
@@ -105,8 +122,28 @@ def _refused(sent: SentCorrectionRow, event: Stored) -> Verdict | None:
     return UNKNOWN_SENDER if event.gateway_id is None else OTHER_GATEWAY
 
 
+def _tiers(
+    sent: Iterable[SentCorrectionRow], standing: dict[Identity, CorrectionsSoFar]
+) -> tuple[dict[Rank, ServedTier], dict[Rank, Verdict]]:
+    """The tier that each replacement is billed by, and verdicts on those whose usage contradicts their event.
+
+    It is read as the usage of an event is that says the tier under which this one was recorded; the default one left it open.
+    What other corrections said since makes no difference, so their order makes none.
+    """
+    named: dict[Rank, str] = {}
+    differing: dict[Rank, Verdict] = {}
+    for each in sent:
+        recorded_as = standing[each.identity].tier
+        try:
+            named[each.rank] = tier_of(None if recorded_as == DEFAULT_TIER else recorded_as, each.correction.served)
+        except Rejected as refused:
+            differing[each.rank] = Verdict("rejected", refused.code, refused.message)
+    numbers = directory.number_tiers(set(named.values()))
+    return {rank: ServedTier(numbers[name], name) for rank, name in named.items()}, differing
+
+
 def _weigh(
-    sent: SentCorrectionRow, event: Stored, before: EventState, standing: CorrectionsSoFar, rates: RateTable
+    sent: SentCorrectionRow, event: Stored, before: EventState, tier: ServedTier, standing: CorrectionsSoFar, rates: RateTable
 ) -> tuple[Verdict, EventState, bool]:
     """The verdict on one correction, the event's state after it, and whether it took effect. Notes it as standing."""
     correction, fingerprint = sent.correction, sent.correction.fingerprint()
@@ -120,7 +157,13 @@ def _weigh(
         return VOIDED, before, False
     if sent.rank < replaced or correction.counts is None:
         return RECORDED, before, False
-    counted = before._replace(counts=correction.counts, others=correction.others, usage_source=UsageSource.PROVIDER)
+    counted = before._replace(
+        tier_id=tier.id,
+        tier=tier.name,
+        usage_source=UsageSource.PROVIDER,
+        counts=correction.counts,
+        others=correction.others,
+    )
     after = rated(event, counted, rates)
     is_unpriced = after.cost is None and after.status != EventStatus.FAILED
     return (UNPRICED if is_unpriced else RECORDED), after, True

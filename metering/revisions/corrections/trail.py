@@ -16,15 +16,17 @@ APPEND = """
 COPY metering_eventcorrection (
     workspace_id, request_id, attempt, occurred_at, event_id, action, reason, actor, recorded_at, batch_id, index, fingerprint,
     rerating_id, took_effect, before_status, before_source, before_tokens, before_price_id, before_cost, after_status,
-    after_source, after_tokens, after_price_id, after_cost, before_others, after_others
+    after_source, after_tokens, after_price_id, after_cost, before_others, after_others, before_tier_id, after_tier_id
 ) FROM STDIN
 """
 
 STANDING = """
-SELECT workspace_id, request_id, attempt, action, fingerprint, batch_id, index
+SELECT workspace_id, request_id, attempt, action, fingerprint, batch_id, index, tier.name
 FROM unnest(%s::int[], %s::text[], %s::int[]) AS event (workspace_id, request_id, attempt)
 JOIN metering_eventcorrection correction USING (workspace_id, request_id, attempt)
+LEFT JOIN metering_servicetier tier ON tier.id = correction.before_tier_id
 WHERE action <> 'rerate'
+ORDER BY correction.id
 """
 
 Rank = tuple[int, int]  # batch and position: the order in which corrections were sent
@@ -48,7 +50,8 @@ class Entry(NamedTuple):
 class CorrectionsSoFar:
     """The corrections of one event so far, as far as they decide what another one does."""
 
-    def __init__(self) -> None:
+    def __init__(self, tier: str) -> None:
+        self.tier = tier  # as which the event was recorded
         self.fingerprints: set[UUID] = set()
         self.voided = False
         self.replaced: Rank = (-1, -1)
@@ -63,13 +66,18 @@ class CorrectionsSoFar:
 
 def corrections_so_far(events: Sequence[Stored]) -> dict[tuple[int, str, int], CorrectionsSoFar]:
     """By identity, for every one of the events, whose rows the caller holds."""
-    found = {event.identity: CorrectionsSoFar() for event in events}
+    found = {event.identity: CorrectionsSoFar(event.state.tier) for event in events}
     if not found:
         return found
+    seen = set()
     with connection.cursor() as cursor:
         cursor.execute(STANDING, [*map(list, zip(*found, strict=True))])
-        for *identity, action, fingerprint, batch_id, index in cursor.fetchall():
-            found[tuple(identity)].note(action, fingerprint, (batch_id, index))
+        for *identity, action, fingerprint, batch_id, index, tier_before in cursor.fetchall():
+            so_far = found[tuple(identity)]
+            if tier_before is not None and tuple(identity) not in seen:
+                so_far.tier = tier_before
+            seen.add(tuple(identity))
+            so_far.note(action, fingerprint, (batch_id, index))
     return found
 
 
@@ -98,6 +106,8 @@ def _columns(entry: Entry, now: datetime) -> tuple[object, ...]:
         *_state(entry.after),
         _others(entry.before),
         _others(entry.after),
+        entry.before.tier_id,
+        entry.after.tier_id,
     )
 
 

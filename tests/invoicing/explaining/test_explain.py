@@ -14,7 +14,7 @@ from tests.kit.billing import AUGUST, OCTOBER, SEPTEMBER, Meter, at, closed, fin
 from tests.kit.corrections import correct
 from tests.kit.corrections import replace as count_anew
 from tests.kit.corrections import void as take_away
-from tests.kit.factories import NOW
+from tests.kit.factories import NOW, make_price
 from workspaces.models import APIKey
 
 pytestmark = pytest.mark.django_db
@@ -169,3 +169,32 @@ def test_a_corrected_month_with_a_worker_in_flight_is_shown_as_it_stood_by_the_c
     correct(use.gateway, count_anew(key, tokens(input=90), "req-1"), now=after(4))
     line = august.lines.get()
     assert (line.quantity, under(line)) == (100, {"req-2": 30, "req-1": 100})
+
+
+def test_a_request_that_another_tier_served_after_all_is_under_the_lines_of_both(use: Meter, key: APIKey) -> None:
+    make_price("codex-mini", "3", None, "12", tier="fast")
+    use(key, "08-10T00:00", usage=MILLION)
+    use(key, "08-11T00:00", usage=tokens(input=200))
+    (august,) = finalized(AUGUST)
+    billed = august.lines.get()
+    fast = {"input_tokens": 1_000_000, "output_tokens": 0, "cache_read_input_tokens": 0, "speed": "fast"}
+    correct(use.gateway, count_anew(key, fast, "req-1"), now=after(1))
+    assert under(billed) == {"req-2": 200, "req-1": 1_000_000}
+    (september,) = finalized(SEPTEMBER, after(2))
+    lines = {line.service_tier: line for line in september.lines.all()}
+    assert {tier: line.quantity for tier, line in lines.items()} == {"default": -1_000_000, "fast": 1_000_000}
+    assert {tier: under(line) for tier, line in lines.items()} == {
+        "default": {"req-1": -1_000_000},
+        "fast": {"req-1": 1_000_000},
+    }
+    assert under(billed) == {"req-2": 200, "req-1": 1_000_000}
+    assert invoice_differences(AUGUST) == invoice_differences(SEPTEMBER) == []
+
+
+def test_what_another_tier_served_is_explained_until_it_is_credited(use: Meter, key: APIKey) -> None:
+    make_price("codex-mini", "3", None, "12", tier="fast")
+    use(key, "08-10T00:00", usage=MILLION)
+    finalized(AUGUST)
+    fast = {"input_tokens": 1_000_000, "output_tokens": 0, "cache_read_input_tokens": 0, "speed": "fast"}
+    correct(use.gateway, count_anew(key, fast, "req-1"), now=after(1))
+    assert invoice_differences(AUGUST) == []
