@@ -15,7 +15,8 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from metering.doctor import machine, servers, work
-from metering.doctor.findings import Finding, printed, report
+from metering.doctor.findings import WARNING, Finding, printed, report
+from metering.ingest.models import QuarantinedEvent
 from metering.jobs.models import JobRun
 from omixa_billing.celery import app
 from tests.first_run import free_port
@@ -240,3 +241,19 @@ def test_a_terminal_is_recognised() -> None:
     assert done.returncode == 1
     assert seen.startswith("error   settings: ")
     assert "{" not in seen
+
+
+@pytest.mark.django_db
+def test_numbers_that_nobody_understands_are_found_until_a_rule_says_what_they_are() -> None:
+    assert list(work.not_understood_found()) == []
+    usage = {"prompt_tokens": 10, "completion_tokens": 5} | {f"strange_{at}": 1 for at in range(7)}
+    send(make_gateway(), [an_event(make_key(make_workspace()), usage=usage)])
+    (finding,) = work.not_understood_found()
+    assert (finding.check, finding.severity) == ("not_understood", WARNING)
+    assert finding.message == (
+        "Events wait because nobody knows what a number in their usage is: strange_0 (openai.chat), strange_1 (openai.chat), "
+        "strange_2 (openai.chat), strange_3 (openai.chat), strange_4 (openai.chat)."
+    )
+    assert "Numbers not understood" in finding.fix
+    QuarantinedEvent.objects.update(settled_at=NOW)
+    assert list(work.not_understood_found()) == []
