@@ -12,12 +12,13 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from metering.catalogue.imports import apply, plan
 from metering.catalogue.imports.apply import apply_import, file_text, new_import, preview_import
 from metering.catalogue.imports.models import ImportedPrice, PriceImport
 from metering.catalogue.imports.plan import Plan, plan_import
 from metering.catalogue.models import LanguageModel, PriceVersion
 from metering.catalogue.providers.models import ProviderPrice
-from metering.catalogue.set_price import set_price
+from metering.catalogue.set_price import set_factor, set_price
 from metering.errors import InvalidPrice, PriceImportChanged
 from tests.kit.factories import LONG_AGO, NOW, make_model, make_price, make_workspace
 from workspaces.models import AuditEntry
@@ -217,7 +218,78 @@ def test_two_names_of_one_model_at_one_provider_must_agree() -> None:
     same = plan_import(new_import(file(1e-06), actor="test", now=NOW, provider_cost=True), NOW)
     assert (len(same.changes), same.refused) == (1, {})
     other = plan_import(new_import(file(3e-06), actor="test", now=NOW, provider_cost=True), NOW)
-    assert other.refused == {"azure/gpt-4": "Another entry of the file has another price of the same model."}
+    assert other.changes == []
+    assert other.refused == {
+        "gpt-4": "Another entry of the file has another price of the same model: azure/gpt-4.",
+        "azure/gpt-4": "Another entry of the file has another price of the same model: gpt-4.",
+    }
+
+
+def test_a_model_that_is_refused_takes_no_price_from_another_name_of_it() -> None:
+    """Both say what openai charges for gpt-4; one says of a tier what cannot be."""
+    long_tier = "x" * 65
+    lines = ("openai,gpt-4,,1,2", f"openai,gpt-4,{long_tier},9,9", "openai,openai/gpt-4,,1,2")
+    text = "\n".join(("provider,model,service_tier,input,output", *lines))
+    plan = apply_import(new_import(text, actor="test", now=NOW, provider_cost=True), NOW)
+    assert list(plan.refused) == ["gpt-4"]
+    assert (plan.new, [each.scope.service_tier for each in plan.changes]) == (["openai/gpt-4"], ["default"])
+    assert ProviderPrice.objects.get().input_rate == 1
+
+
+def test_a_threshold_that_the_table_cannot_hold_refuses_its_model() -> None:
+    model = {"mode": "chat", "input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06}
+    text = json.dumps({"m": {**model, "input_cost_per_token_above_9999999k_tokens": 2e-06}})
+    plan = apply_import(new_import(text, actor="test", now=NOW), NOW)
+    assert plan.refused == {"m": "It has a threshold of 9999999000 tokens, which no request reaches."}
+
+
+def test_a_file_of_more_models_than_any_is_refused() -> None:
+    many = "".join(f"m{number},,,1,,2\n" for number in range(20_001))
+    with pytest.raises(InvalidPrice, match="more than 20,000 models"):
+        plan_import(asked(many), NOW)
+
+
+def test_a_tier_that_follows_by_a_factor_has_what_the_file_says_of_it() -> None:
+    """The file changes the default price and names the tier's, which holds already: it must not follow to half of the new."""
+    make_price("a", input="10", output="20")
+    set_factor("a", "batch", Decimal("0.5"), actor="test", now=NOW)
+    plan = applied("a,,,12,,24\na,batch,,5,,10\n", LATER)
+    assert [(each.scope.service_tier, each.rates["input"]) for each in plan.changes] == [("default", 12), ("batch", 5)]
+    batch = PriceVersion.objects.in_force(LATER).get(service_tier="batch")
+    assert (batch.input_rate, batch.factor) == (5, None)
+    assert not PriceVersion.objects.filter(service_tier="batch", input_rate=6).exists()
+
+
+def test_a_tier_that_follows_though_the_file_says_nothing_of_it_is_said_and_part_of_what_was_seen() -> None:
+    make_price("a", input="10", output="20")
+    seen = asked("a,,,12,,24\n")
+    preview_import(seen, NOW)
+    set_factor("a", "batch", Decimal("0.5"), actor="test", now=NOW)
+    with pytest.raises(PriceImportChanged):
+        apply_import(seen, LATER)
+    plan = applied("a,,,12,,24\n", LATER)
+    assert plan.remarks == {"a": ("batch follows it, at 0.5 times its rates.",)}
+    assert PriceVersion.objects.in_force(LATER).get(service_tier="batch").input_rate == 6
+
+
+@pytest.mark.parametrize("provider_cost", [False, True])
+def test_a_price_that_is_set_for_later_is_said_to_end_what_is_imported(provider_cost: bool) -> None:
+    text = "provider,model,input,output\nopenai,a,{},2\n"
+    for rate, start in ((3, LATER + timedelta(days=9)), (2, LATER)):
+        later = new_import(text.format(rate), actor="test", now=NOW, provider_cost=provider_cost, effective_from=start)
+        apply_import(later, NOW)
+    plan = plan_import(new_import(text.format(1), actor="test", now=NOW, provider_cost=provider_cost), NOW)
+    assert plan.remarks == {"a": ("A price of default that begins 2026-10-16T12:00:00Z is set already, and succeeds it then.",)}
+
+
+def test_a_file_is_read_before_prices_are_locked_and_only_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    true_read, true_lock = apply.read_import, apply.lock_prices
+    monkeypatch.setattr(apply, "read_import", lambda asked: (order.append("read"), true_read(asked))[1])
+    monkeypatch.setattr(plan, "read_import", lambda asked: (order.append("read again"), true_read(asked))[1])
+    monkeypatch.setattr(apply, "lock_prices", lambda: (order.append("lock"), true_lock())[1])
+    applied("a,,,1,,2\n")
+    assert order == ["read", "lock"]
 
 
 def test_a_provider_card_is_succeeded_and_never_changed() -> None:

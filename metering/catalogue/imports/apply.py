@@ -3,13 +3,13 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from metering.catalogue.imports.books import ListPrices, ProviderCosts
 from metering.catalogue.imports.models import PriceImport
-from metering.catalogue.imports.plan import Plan, detect_format, plan_import
+from metering.catalogue.imports.plan import Plan, detect_format, plan_import, read_import
 from metering.catalogue.models import LanguageModel
-from metering.catalogue.set_price import PRICES_LOCK
+from metering.catalogue.set_price import lock_prices
 from metering.errors import InvalidPrice, PriceImportChanged
 from workspaces import audit
 
@@ -68,26 +68,26 @@ def preview_import(asked: PriceImport, now: datetime) -> Plan:
     return plan
 
 
-@transaction.atomic
 def apply_import(asked: PriceImport, now: datetime, seen: str = "") -> Plan:
     """Sets what the import plans, now. Applied twice, it is applied once. `seen` is the digest of the plan that was looked at.
 
+    Its file is read first: from the lock of prices on no request is rated, until the plan is made and set.
     Raises UnreadableFile, and PriceImportChanged where that is no longer what would be done.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [PRICES_LOCK])
-    if asked.pk is not None:
-        seen = seen or asked.digest
-        asked.refresh_from_db(fields=["applied_at"])
-        if asked.applied_at is not None:
-            raise PriceImportChanged("This import is applied already.")
-    plan = plan_import(asked, now)
-    if seen not in ("", plan.digest()):
-        raise PriceImportChanged("Prices have changed since this preview was made: look at a new one.")
-    asked.digest, asked.applied_at, asked.counts = plan.digest(), now, plan.counts
-    asked.save()
-    _add(plan, asked, now)
-    audit.record(asked.actor, "prices.imported", asked.public_id, now=now, **asked.audit_detail() | plan.counts)
+    read = read_import(asked)
+    with transaction.atomic():
+        lock_prices()
+        if asked.pk is not None:
+            seen = seen or asked.digest
+            if not PriceImport.objects.filter(pk=asked.pk, applied_at__isnull=True).exists():
+                raise PriceImportChanged("This import is applied already, or was deleted.")
+        plan = plan_import(asked, now, read)
+        if seen not in ("", plan.digest()):
+            raise PriceImportChanged("Prices have changed since this preview was made: look at a new one.")
+        asked.digest, asked.applied_at, asked.counts = plan.digest(), now, plan.counts
+        asked.save()
+        _add(plan, asked, now)
+        audit.record(asked.actor, "prices.imported", asked.public_id, now=now, **asked.audit_detail() | plan.counts)
     return plan
 
 

@@ -37,11 +37,12 @@ class Scope(NamedTuple):
 
 
 class InForce(NamedTuple):
-    """The version of a scope that holds at the import's beginning."""
+    """The version of a scope that holds at the import's beginning. With a factor, it follows the default tier's price."""
 
     rates: Mapping[str, Decimal]
     effective_from: datetime
     imported: bool
+    factor: Decimal | None = None
 
 
 class ListPrices:
@@ -58,13 +59,22 @@ class ListPrices:
         imported = set(_of_format(file_format).values_list("price_id", flat=True))
         return {
             Scope(each.model.slug, each.service_tier, each.above_input_tokens): InForce(
-                stated_rates(each), each.effective_from, each.pk in imported
+                stated_rates(each), each.effective_from, each.pk in imported, each.factor
             )
             for each in versions
         }
 
+    def to_come(self, after: datetime) -> dict[Scope, datetime]:
+        """When the next version of a scope begins, where one is set already."""
+        later = PriceVersion.objects.filter(workspace__isnull=True, effective_from__gt=after).order_by("-effective_from")
+        names = ("model__slug", "service_tier", "above_input_tokens", "effective_from")
+        return {Scope(*scope): start for *scope, start in later.values_list(*names)}
+
     def add_all(self, prices: Mapping[Scope, Rates], beginning: datetime, of: PriceImport, now: datetime) -> None:
-        """In a few statements, but for models that have a version of that beginning, or a tier that follows by a factor."""
+        """In a few statements, but for models that have a version of that beginning, or a tier that follows by a factor.
+
+        The default tier comes last: whatever tier has a rate of its own by then does not follow it.
+        """
         models = known_models({scope.model for scope in prices})
         versions = PriceVersion.objects.filter(model__in=models.values(), workspace__isnull=True)
         one_by_one = set(
@@ -86,11 +96,11 @@ class ListPrices:
                 service_tier=scope.service_tier,
                 above_input_tokens=scope.above_input_tokens,
                 effective_from=beginning,
-                correct=True,  # a tier that follows the default one by a factor has just got a version
+                correct=True,  # without a time of its own the import begins now, as another version may
                 actor=of.actor,
                 now=now,
             )
-            for scope, rates in prices.items()
+            for scope, rates in sorted(prices.items(), key=lambda each: each[0].service_tier == DEFAULT_TIER)
             if scope.model not in models or scope.model in one_by_one
         ]
         ImportedPrice.objects.bulk_create(ImportedPrice(of=of, price=each) for each in added)
@@ -117,6 +127,12 @@ class ProviderCosts:
             )
             for each in versions
         }
+
+    def to_come(self, after: datetime) -> dict[Scope, datetime]:
+        """When the next version of a scope begins, where one is set already."""
+        later = ProviderPrice.objects.filter(effective_from__gt=after).order_by("-effective_from")
+        names = ("model__slug", "service_tier", "above_input_tokens", "provider", "route", "effective_from")
+        return {Scope(*scope): start for *scope, start in later.values_list(*names)}
 
     def add_all(self, prices: Mapping[Scope, Rates], beginning: datetime, of: PriceImport, now: datetime) -> None:
         """In a few statements, but for models that have a version of that beginning."""

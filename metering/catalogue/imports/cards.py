@@ -14,10 +14,13 @@ from metering.catalogue.set_price import DEFAULT_TIER, check_rate
 from metering.components import component_named
 from metering.errors import InvalidPrice
 from metering.money import WIDE
+from workspaces.names import is_storable
 
 # Of what is billed, a rate may be wrong by so little when it is rounded: a cent in 10,000 USD.
 HARMLESS = Decimal("0.000001")
 MILLISECONDS = "ms"
+MOST_DIGITS = 30  # of an amount, before its point and after it: with more it is no price, and could not be computed with
+MOST_TOKENS = 2**31  # what a limit or a threshold is below
 
 
 class NotImported(Exception):
@@ -26,6 +29,16 @@ class NotImported(Exception):
 
 class UnreadableFile(InvalidPrice):
     code = "unreadable_price_file"
+
+
+class Repeated:
+    """Stands for what a JSON object says of one name when it has it twice and says two things."""
+
+    def __str__(self) -> str:
+        return "two values"
+
+
+REPEATED = Repeated()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +81,24 @@ class PriceFile:
 
 
 def read_json(text: str) -> Any:
-    """A JSON document whose numbers are exact decimals. Raises UnreadableFile."""
+    """A JSON document whose numbers are exact decimals, and REPEATED where it says two things. Raises UnreadableFile."""
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_no_number)
+        return json.loads(text, parse_float=Decimal, parse_constant=_no_number, object_pairs_hook=_json_object)
     except (ValueError, RecursionError) as error:
         raise UnreadableFile(f"The file is not JSON: {error}.") from None
 
 
 def _no_number(text: str) -> None:
     raise ValueError(f"{text} is no number")
+
+
+def _json_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if not is_storable(name) or (isinstance(value, str) and not is_storable(value)):
+            raise UnreadableFile(f"The file is not text: {name!a} is or holds what is no character.")
+        found[name] = REPEATED if name in found and found[name] != value else value
+    return found
 
 
 def decimal_of(value: Any, name: str) -> Decimal:
@@ -87,18 +109,20 @@ def decimal_of(value: Any, name: str) -> Decimal:
         amount = None
     if amount is None or not amount.is_finite():
         raise NotImported(f"{name} is {str(value)[:40]!r}, which is no amount.")
+    if amount and not (len(amount.as_tuple().digits) <= MOST_DIGITS and -MOST_DIGITS <= amount.adjusted() <= MOST_DIGITS):
+        raise NotImported(f"{name} is {str(value)[:40]!r}: an amount has at most {MOST_DIGITS} digits.")
     if amount < 0:
         raise NotImported(f"{name} is {amount}: a price below zero is none.")
-    return amount.copy_abs()
+    return amount.copy_abs() if amount else Decimal(0)
 
 
 def whole_number(value: Any) -> int | None:
     """A limit that the tables can hold, such as a context window; None where the file has none that makes sense."""
     try:
-        number = int(Decimal(str(value)))
-    except (InvalidOperation, ValueError, OverflowError):
+        number = Decimal(str(value))
+    except InvalidOperation:
         return None
-    return number if 0 < number < 2**31 else None
+    return int(number) if number.is_finite() and 1 <= number < MOST_TOKENS else None  # bounded first: 1e999999999 is long
 
 
 class RateReader:
@@ -150,19 +174,18 @@ def parse_markup(text: str | None) -> Decimal:
     body = text.strip()
     percent = body.endswith("%")
     try:
-        markup = Decimal(body.removesuffix("%").strip())
+        stated = Decimal(body.removesuffix("%").strip())
     except InvalidOperation:
-        markup = Decimal("NaN")
-    if not markup.is_finite():
+        stated = Decimal("NaN")
+    if not stated.is_finite():
         raise InvalidPrice(f"The markup {text!r} is not a number: write it as 20%.", param="markup")
-    if not percent and abs(markup) > 1:
+    if not percent and not -1 <= stated <= 1:
         raise InvalidPrice(f"The markup {text!r} could be a factor or per cent: write it as {body}%.", param="markup")
-    markup = markup.scaleb(-2) if percent else markup
-    if not -1 <= markup <= 100 or markup.normalize().as_tuple().exponent < -8:  # type: ignore[operator]
+    if not -100 <= stated <= 10_000 or stated != rounded(stated, 6 if percent else 8):
         raise InvalidPrice(
             f"The markup {text!r} is out of bounds: from -100% to 10000%, with at most six decimals.", param="markup"
         )
-    return markup
+    return stated.scaleb(-2) if percent else stated
 
 
 def distinct_cards(cards: Iterable[Card]) -> tuple[Card, ...]:

@@ -8,6 +8,7 @@ import io
 from decimal import Decimal
 
 from metering.catalogue.imports.cards import (
+    MOST_TOKENS,
     Card,
     NotImported,
     Page,
@@ -25,7 +26,7 @@ from metering.errors import InvalidPrice
 SCOPE_COLUMNS = ("model", "service_tier", "above_input_tokens")
 PROVIDER_COLUMNS = ("provider", "route")
 # What an export says as well. It is no part of a price.
-PASSED_OVER = ("price_id", "effective_from", "currency")
+PASSED_OVER = ("price_id", "effective_from", "currency", "factor")
 
 
 def read_csv(text: str, markup: Decimal) -> PriceFile:
@@ -88,8 +89,8 @@ def _entries(model: str, lines: list[tuple[int, dict[str, str]]], components: li
 
 def _card(number: int, row: dict[str, str], components: list[str], markup: Decimal) -> Card:
     above = (row.get("above_input_tokens") or "0").strip()
-    if not (above.isascii() and above.isdigit() and int(above) < 2**31):
-        raise NotImported(f"Line {number}: above_input_tokens is {above!r}, which is no number of tokens.")
+    if not (above.isascii() and above.isdigit() and Decimal(above) < MOST_TOKENS):
+        raise NotImported(f"Line {number}: above_input_tokens is {above[:40]!r}, which is no number of tokens.")
     rates = {name: _rate(number, name, row[name].strip(), markup) for name in components if row[name].strip()}
     missing = [name for name in ("input", "output") if name not in rates]
     if missing:

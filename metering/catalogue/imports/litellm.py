@@ -10,12 +10,15 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from metering.catalogue.imports.cards import (
+    MOST_TOKENS,
+    REPEATED,
     Card,
     NotImported,
     Page,
     PriceEntry,
     PriceFile,
     RateReader,
+    Repeated,
     UnreadableFile,
     decimal_of,
     distinct_cards,
@@ -40,6 +43,7 @@ from metering.catalogue.imports.litellm_fields import (
 )
 from metering.catalogue.providers.models import LONGEST_PROVIDER
 from metering.catalogue.set_price import DEFAULT_TIER
+from metering.money import WIDE
 
 # Entries that are about no model.
 EXPLANATIONS = frozenset({"sample_spec", "fallback_generalizations"})
@@ -69,13 +73,15 @@ BASE = CardPlace(DEFAULT_TIER, 0)
 def read_litellm(text: str, markup: Decimal) -> PriceFile:
     """Raises UnreadableFile."""
     document = read_json(text)
-    if not isinstance(document, dict) or not all(isinstance(each, dict) for each in document.values()):
+    if not isinstance(document, dict) or not all(isinstance(each, dict | Repeated) for each in document.values()):
         raise UnreadableFile("The file is not LiteLLM's price map: an object of models by name.")
     read = PriceFile([], {})
     for model, fields in document.items():
         if model in EXPLANATIONS:
             continue
         try:
+            if fields is REPEATED:
+                raise NotImported("It is in the file twice.")
             read.entries.append(_Model(model, fields, markup).entry())
         except NotImported as refused:
             read.refused[model] = str(refused)
@@ -138,7 +144,7 @@ class _Model:
 
     def _own_place(self, place: CardPlace) -> CardPlace:
         """Its thresholds are ours but for those who bill the higher rate one token earlier."""
-        inclusive = self.fields.get("litellm_provider") in FROM_THE_THRESHOLD_ON
+        inclusive = str(self.fields.get("litellm_provider")) in FROM_THE_THRESHOLD_ON
         return CardPlace(place.tier, place.above - 1) if inclusive and place.above else place
 
     def _put(self, place: CardPlace, component: str, usd: Decimal, source: str) -> None:
@@ -155,7 +161,7 @@ class _Model:
         size = PIXELS.search(self.model)
         if size is None:
             raise NotImported(f"It is priced by the pixel ({name}), and its name does not say how many an image has.")
-        self._put(BASE, "image", usd * int(size[1]) * int(size[2]), name)
+        self._put(BASE, "image", WIDE.multiply(usd, Decimal(int(size[1]) * int(size[2]))), name)
 
     def _read_web_search(self, by_size: Any) -> None:
         if not isinstance(by_size, dict) or not by_size.keys() <= set(WEB_SEARCH_SIZES.values()):
@@ -272,4 +278,5 @@ def placed(name: str) -> tuple[str, CardPlace]:
 
 
 def _is_range(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(isinstance(each, int | Decimal) and each >= 0 for each in value)
+    bounds = value if isinstance(value, list) else []
+    return len(bounds) == 2 and all(isinstance(each, int | Decimal) for each in bounds) and 0 <= bounds[0] < MOST_TOKENS

@@ -68,7 +68,7 @@ TIER_OF = {
     "_decisions": "decisions",
     "_ultrafast": "ultrafast",
 }
-THRESHOLD = re.compile(r"_above_(\d+)(k?)_tokens")
+THRESHOLD = re.compile(r"_above_(\d{1,10})(k?)_tokens")
 
 # Prices of what no response of these models is counted by, or is counted by another price of the same entry.
 NOT_COUNTED = {

@@ -73,7 +73,10 @@ def _entry(model: Mapping[str, Any], markup: Decimal) -> PriceEntry:
     missing = [name for name in ("prompt", "completion") if COMPONENT_OF[name] not in base]
     if missing:
         raise NotImported(f"It has no price of its {missing[0]}.")
-    cards = [Card(base), *(_override(each, base, reader) for each in pricing.get(OVERRIDES) or [])]
+    overrides = pricing.get(OVERRIDES) or []
+    if not isinstance(overrides, list):
+        raise NotImported(f"Its {OVERRIDES} are no list.")
+    cards = [Card(base), *(_override(each, base, reader) for each in overrides)]
     left_out = [f"{name}: {reason}." for name, reason in NOT_COUNTED.items() if decimal_of(pricing.get(name) or 0, name)]
     return PriceEntry(str(model["id"]), distinct_cards(cards), _page(model), (*dict.fromkeys(reader.remarks), *left_out))
 
@@ -100,17 +103,18 @@ def _amount(value: Any, name: str) -> Decimal:
 
 
 def _override(override: Any, base: Mapping[str, Decimal], reader: RateReader) -> Card:
-    if not isinstance(override, dict) or override.keys() & BY_THE_CLOCK or not whole_number(override.get(THRESHOLD)):
+    threshold = whole_number(override.get(THRESHOLD)) if isinstance(override, dict) else None
+    if threshold is None or override.keys() & BY_THE_CLOCK:
         raise NotImported("It costs less or more at some hours of the day: set its price by hand.")
     rates = _rates({name: value for name, value in override.items() if name != THRESHOLD}, reader)
-    return Card({**base, **rates}, DEFAULT_TIER, int(override[THRESHOLD]) - 1)
+    return Card({**base, **rates}, DEFAULT_TIER, threshold - 1)
 
 
 def _page(model: Mapping[str, Any]) -> Page:
     top = model.get("top_provider")
     top = top if isinstance(top, dict) else {}
     return Page(
-        name=str(model.get("name", ""))[:200],
+        name=str(model.get("name") or "")[:200],
         provider=str(model["id"]).partition("/")[0][:100],
         context_window=whole_number(model.get("context_length")),
         max_output_tokens=whole_number(top.get("max_completion_tokens")),

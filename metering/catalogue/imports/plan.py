@@ -1,7 +1,7 @@
 """What an import would do, and nothing done: each model new, changed, unchanged or refused, and what is withdrawn."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -9,20 +9,22 @@ from fnmatch import fnmatchcase
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from metering.catalogue.imports.books import InForce, ListPrices, ProviderCosts, Rates, Scope
-from metering.catalogue.imports.cards import NotImported, PriceEntry, PriceFile, bare_rate
+from metering.catalogue.imports.books import ListPrices, ProviderCosts, Rates, Scope
+from metering.catalogue.imports.cards import MOST_TOKENS, NotImported, PriceEntry, PriceFile, UnreadableFile, bare_rate
 from metering.catalogue.imports.csv_file import read_csv
 from metering.catalogue.imports.litellm import read_litellm
 from metering.catalogue.imports.models import PriceImport
 from metering.catalogue.imports.openrouter import read_openrouter
 from metering.catalogue.models import LONGEST_TIER, LanguageModel
 from metering.catalogue.providers.models import LONGEST_PROVIDER, LONGEST_ROUTE
-from metering.catalogue.set_price import LONGEST_NAME
+from metering.catalogue.set_price import DEFAULT_TIER, LONGEST_NAME
 from metering.components import sorted_components
 from metering.errors import InvalidPrice
+from omixa_billing.instants import instant_text
 from workspaces.names import is_storable
 
 Format = PriceImport.Format
+MOST_MODELS = 20_000  # of a file; the largest known has 4,000. While they are set, no request is rated
 READERS = {Format.LITELLM: read_litellm, Format.OPENROUTER: read_openrouter, Format.CSV: read_csv}
 
 
@@ -59,9 +61,9 @@ class Plan:
         return {name: len(getattr(self, name)) for name in names}
 
     def digest(self) -> str:
-        """A hash of what would be set and of what it replaces: another one is another plan."""
+        """A hash of what would be set, of what it replaces, and of what was said of it: another one is another plan."""
         said = [[*each.scope, _texts(each.rates), _texts(each.before or {})] for each in self.changes]
-        return sha256(json.dumps(said).encode()).hexdigest()
+        return sha256(json.dumps([said, sorted(self.remarks.items())]).encode()).hexdigest()
 
 
 def _texts(rates: Mapping[str, Decimal]) -> list[list[str]]:
@@ -101,62 +103,122 @@ def matches(model: str, only: str) -> bool:
     return not patterns or any(fnmatchcase(model, each) for each in patterns)
 
 
-def plan_import(asked: PriceImport, now: datetime) -> Plan:
-    """What applying it would do. Raises UnreadableFile."""
-    return _Planner(asked, asked.effective_from or now).plan()
+def read_import(asked: PriceImport) -> PriceFile:
+    """Its file as models and prices. It takes seconds for a long one, and depends on nothing else. Raises UnreadableFile."""
+    read = read_file(asked.text, asked.file_format, asked.markup, asked.only)
+    if len(read.entries) + len(read.refused) > MOST_MODELS:
+        raise UnreadableFile(f"The file has more than {MOST_MODELS:,} models: import a part of them.")
+    return read
+
+
+def plan_import(asked: PriceImport, now: datetime, read: PriceFile | None = None) -> Plan:
+    """What applying it would do. `read` is its file, where it was read before. Raises UnreadableFile."""
+    return _Planner(asked, asked.effective_from or now, read_import(asked) if read is None else read).plan()
 
 
 class _Planner:
-    def __init__(self, asked: PriceImport, beginning: datetime) -> None:
+    def __init__(self, asked: PriceImport, beginning: datetime, read: PriceFile) -> None:
         self.asked = asked
+        self.read = read
         self.book: ListPrices | ProviderCosts = ProviderCosts() if asked.provider_cost else ListPrices()
         self.beginning = beginning
         self.in_force = self.book.in_force(beginning, asked.file_format)
+        self.to_come = self.book.to_come(beginning)
         self.parts: dict[tuple[str, str, str, str], list[Scope]] = {}
         for scope in self.in_force:
             self.parts.setdefault(scope.part, []).append(scope)
         self.aliases = dict(LanguageModel.objects.filter(alias_of__isnull=False).values_list("slug", "alias_of__slug"))
-        self.named: dict[Scope, Rates] = {}
-        self.priced: dict[str, bool] = {}
         self.made = Plan()
 
     def plan(self) -> Plan:
-        asked, made = self.asked, self.made
-        read = read_file(asked.text, asked.file_format, asked.markup, asked.only)
-        made.refused.update(read.refused)
-        planned: dict[str, list[PriceChange]] = {}
-        for entry in read.entries:
+        self.made.refused.update(self.read.refused)
+        wanted: dict[str, dict[Scope, Rates]] = {}
+        for entry in self.read.entries:
             try:
-                planned.setdefault(entry.model, []).extend(self._changes(entry))
-                made.entries[entry.model] = entry
-                if entry.remarks:
-                    made.remarks[entry.model] = entry.remarks
+                self._add(wanted.setdefault(entry.model, {}), entry)
             except NotImported as refused:
-                made.refused[entry.model] = str(refused)
-        self._sort({model: changes for model, changes in planned.items() if model not in made.refused})
-        made.withdrawn = self._withdrawn()
-        return made
+                self.made.refused[entry.model] = str(refused)
+        self._refuse_contradictions({model: rates for model, rates in wanted.items() if model not in self.made.refused})
+        wanted = {model: rates for model, rates in wanted.items() if model not in self.made.refused}
+        named: set[Scope] = set()
+        for model, rates_by_scope in wanted.items():
+            self._sort(model, {scope: rates for scope, rates in rates_by_scope.items() if scope not in named}, rates_by_scope)
+            if model not in self.made.refused:
+                named |= rates_by_scope.keys()
+        self.made.withdrawn = self._withdrawn(named)
+        self.made.remarks = {name: said for name, said in self.made.remarks.items() if name not in self.made.refused}
+        return self.made
 
-    def _sort(self, planned: Mapping[str, list[PriceChange]]) -> None:
-        for model, changes in planned.items():
-            kind = self.made.unchanged if not changes else self.made.changed if self.priced[model] else self.made.new
-            kind.append(model)
-            self.made.changes.extend(changes)
-
-    def _changes(self, entry: PriceEntry) -> list[PriceChange]:
+    def _add(self, wanted: dict[Scope, Rates], entry: PriceEntry) -> None:
+        """What one entry says of each scope. Raises NotImported."""
         rates_by_scope = {self.book.scope(entry, card): card.rates for card in entry.cards}
-        self.priced[entry.model] = any(scope.part in self.parts for scope in rates_by_scope)
-        changes = []
-        for scope, rates in {**rates_by_scope, **self._thresholds_that_ended(rates_by_scope)}.items():
+        if len(rates_by_scope) < len(entry.cards):
+            raise NotImported("It has two prices of one tier and threshold.")
+        for scope, rates in (rates_by_scope | self._thresholds_that_ended(rates_by_scope)).items():
             self._check(scope)
-            standing = self.in_force.get(scope)
-            earlier = self.named.get(scope)
-            if earlier is not None and dict(earlier) != dict(rates):
-                raise NotImported("Another entry of the file has another price of the same model.")
-            self.named[scope] = rates
-            if earlier is None and (standing is None or dict(standing.rates) != dict(rates)):
-                changes.append(self._change(scope, rates, standing))
-        return changes
+            wanted[scope] = rates
+        self.made.entries[entry.model] = entry
+        if entry.remarks:
+            self.made.remarks[entry.model] = entry.remarks
+
+    def _refuse_contradictions(self, wanted: Mapping[str, Mapping[Scope, Rates]]) -> None:
+        """Of models that name one scope and price it differently, none is imported: which of them is right, a person knows."""
+        by_scope: dict[Scope, list[str]] = {}
+        for model, rates_by_scope in wanted.items():
+            for scope in rates_by_scope:
+                by_scope.setdefault(scope, []).append(model)
+        for scope, models in by_scope.items():
+            if any(dict(wanted[each][scope]) != dict(wanted[models[0]][scope]) for each in models):
+                for model in models:
+                    others = ", ".join(each for each in models if each != model)
+                    self.made.refused[model] = f"Another entry of the file has another price of the same model: {others}."
+
+    def _sort(self, model: str, own: Mapping[Scope, Rates], named: Mapping[Scope, Rates]) -> None:
+        """`own` are those of the scopes it names that no model before it named alike."""
+        try:
+            changes = [self._change(scope, rates) for scope, rates in own.items() if not self._holds(scope, rates)]
+            changes += self._no_longer_following(own, changes)
+        except NotImported as refused:
+            self.made.refused[model] = str(refused)
+            return
+        priced = any(scope.part in self.parts for scope in named)
+        kind = self.made.unchanged if not changes else self.made.changed if priced else self.made.new
+        kind.append(model)
+        self.made.changes.extend(changes)
+        if said := (*self._followers(named, changes), *self._succeeded(changes)):
+            self.made.remarks[model] = (*self.made.remarks.get(model, ()), *said)
+
+    def _holds(self, scope: Scope, rates: Rates) -> bool:
+        standing = self.in_force.get(scope)
+        return standing is not None and dict(standing.rates) == dict(rates)
+
+    def _no_longer_following(self, own: Mapping[Scope, Rates], changes: Sequence[PriceChange]) -> list[PriceChange]:
+        """Prices of the file that hold already as a factor of the default tier's, which changes: they have to be said."""
+        changed = {change.scope for change in changes}
+        if not any(scope.service_tier == DEFAULT_TIER for scope in changed):
+            return []
+        following = [scope for scope in own if scope not in changed and self.in_force[scope].factor is not None]
+        return [self._change(scope, own[scope]) for scope in following]
+
+    def _followers(self, named: Mapping[Scope, Rates], changes: Sequence[PriceChange]) -> list[str]:
+        """What changes as well, though the file says nothing of it."""
+        models = {change.scope.model for change in changes if change.scope.service_tier == DEFAULT_TIER}
+        parts = {scope.part for scope in named}
+        factors = {
+            scope.service_tier: standing.factor
+            for scope, standing in self.in_force.items()
+            if scope.model in models and standing.factor is not None and scope.part not in parts
+        }
+        return [f"{tier} follows it, at {factor.normalize():f} times its rates." for tier, factor in sorted(factors.items())]
+
+    def _succeeded(self, changes: Sequence[PriceChange]) -> list[str]:
+        """A price that was set for later is not touched: it ends what is imported."""
+        later = {change.scope.service_tier: self.to_come.get(change.scope) for change in changes}
+        return [
+            f"A price of {tier} that begins {instant_text(start)} is set already, and succeeds it then."
+            for tier, start in sorted(later.items())
+            if start is not None
+        ]
 
     def _check(self, scope: Scope) -> None:
         """Raises NotImported."""
@@ -168,10 +230,13 @@ class _Planner:
         ):
             if not 0 < len(text) <= longest or not is_storable(text):
                 raise NotImported(f"Its {name} is not 1 to {longest} characters of text.")
+        if not 0 <= scope.above_input_tokens < MOST_TOKENS:
+            raise NotImported(f"It has a threshold of {scope.above_input_tokens} tokens, which no request reaches.")
         if scope.model in self.aliases:
             raise NotImported(f"It is an alias of {self.aliases[scope.model]}, whose price it has.")
 
-    def _change(self, scope: Scope, rates: Mapping[str, Decimal], standing: InForce | None) -> PriceChange:
+    def _change(self, scope: Scope, rates: Rates) -> PriceChange:
+        standing = self.in_force.get(scope)
         if standing is not None and standing.effective_from == self.beginning and self.asked.effective_from:
             raise NotImported("It has another price that begins at the same time: choose a later one.")
         return PriceChange(scope, rates, standing and standing.rates)
@@ -186,9 +251,9 @@ class _Planner:
                     ended[scope] = rates_by_scope[max(below)]
         return ended
 
-    def _withdrawn(self) -> list[Scope]:
+    def _withdrawn(self, named: Iterable[Scope]) -> list[Scope]:
         """Set by an import and in force, and no longer in the file: said, and left as they are."""
-        parts = {each.part for each in self.named}
+        parts = {each.part for each in named}
         return sorted(
             scope
             for scope, standing in self.in_force.items()

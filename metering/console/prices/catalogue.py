@@ -34,7 +34,7 @@ def current_prices(now: datetime) -> QuerySet[PriceVersion]:
         workspace__isnull=True,
         above_input_tokens=0,
         effective_from__lte=now,
-    ).order_by("-effective_from")
+    ).order_by("-effective_from", "-revision")
 
 
 class PriceFilter(DropdownFilter):

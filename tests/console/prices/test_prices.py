@@ -174,3 +174,10 @@ def test_a_models_page_is_edited_and_its_name_is_not(console: Client, world: Wor
     model.refresh_from_db()
     assert (model.slug, model.name, model.service_tiers) == ("codex-mini", "Codex Mini", ["default", "priority"])
     assert acts_on("codex-mini") == [(OPERATOR, "languagemodel.changed")]
+
+
+def test_the_list_of_models_shows_the_correction_of_a_price(console: Client, world: World) -> None:
+    for rate in ("7", "8", "9"):
+        set_price("codex-mini", input=Decimal(rate), output=Decimal(6), actor="test", now=NOW, effective_from=NOW, correct=True)
+    listed = console.get(reverse("admin:metering_languagemodel_changelist")).context["cl"].result_list
+    assert [each.current_input for each in listed if each.slug == "codex-mini"] == [Decimal(9)]
