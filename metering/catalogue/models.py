@@ -155,3 +155,8 @@ class PriceVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model} {self.service_tier} from {self.effective_from:%Y-%m-%d %H:%M}"
+
+    @property
+    def in_words(self) -> str:
+        """Such as `0.5 times the default tier's rates`; empty where it has rates of its own."""
+        return "" if self.factor is None else f"{self.factor.normalize():f} times the default tier's rates"

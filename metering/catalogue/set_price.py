@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection, models, transaction
 
 from metering.catalogue.models import LONGEST_TIER, LanguageModel, PriceVersion, PriceVersionQuerySet
 from metering.catalogue.tiers import DEFAULT_TIER, normal_tier
@@ -32,6 +32,7 @@ PRICES_LOCK = 7_239_001
 HIGHEST_RATE = Decimal("1000000")  # USD per million tokens: a dollar a token is a typing error
 HIGHEST_SINGLE_RATE = Decimal("1000")  # of what is not counted by the million: as a request, or a second
 HIGHEST_FACTOR = 100
+OF_ITS_OWN: dict[str, Any] = {"base": None, "factor": None}  # columns of a version that is no factor of another
 LONGEST_NAME = 300  # characters of a model's name, as its column has them
 
 
@@ -104,7 +105,7 @@ def set_price(
     With `correct`, a version of the same beginning with other rates is corrected: the next revision takes its place.
     Raises InvalidPrice, PriceAlreadySet.
     """
-    rates = rate_columns(rates_of_components)
+    rates = rate_columns(rates_of_components) | OF_ITS_OWN
     check_price_names(model, service_tier, above_input_tokens)
     with transaction.atomic():
         lock_prices()
@@ -212,12 +213,12 @@ def known_models(slugs: Collection[str]) -> dict[str, LanguageModel]:
         ],
         ignore_conflicts=True,
     )
-    models = LanguageModel.objects.filter(slug__in=slugs, alias_of__isnull=True)
-    models.filter(status=LanguageModel.Status.DISCOVERED).update(status=LanguageModel.Status.UNLISTED)
-    return {each.slug: each for each in models}
+    found = LanguageModel.objects.filter(slug__in=slugs, alias_of__isnull=True)
+    found.filter(status=LanguageModel.Status.DISCOVERED).update(status=LanguageModel.Status.UNLISTED)
+    return {each.slug: each for each in found}
 
 
-def has_rates(version: PriceVersion, rates: Mapping[str, Any]) -> bool:
+def has_rates(version: models.Model, rates: Mapping[str, Any]) -> bool:
     return all(getattr(version, name) == rate for name, rate in rates.items())
 
 
@@ -274,22 +275,39 @@ def set_factor(
     Explicit versions with the rates worked out. Whenever the default tier of the same scope gets another version, so does the
     tier, until it is given rates of its own. Raises InvalidPrice, PriceAlreadySet.
     """
-    check_price_names(model, service_tier)
     tier, start = normal_tier(service_tier), effective_from or now
-    if tier == DEFAULT_TIER:
+    with transaction.atomic():
+        lock_prices()
+        in_force = bases_of_factor(model, service_tier, factor, workspace, start)
+        found = [_derive(base, tier, factor, start, False, actor, now) for base in in_force]
+        later = PriceVersion.objects.filter(model=found[0].model, service_tier=DEFAULT_TIER, workspace=workspace)
+        for base in later.filter(effective_from__gt=start).order_by("effective_from", "revision"):
+            follow_base(base, actor, now, (tier,))
+    return found
+
+
+def factored_rates(
+    model: str, service_tier: str, factor: Decimal, *, at: datetime, workspace: Workspace | None = None
+) -> list[tuple[PriceVersion, dict[str, Decimal]]]:
+    """What `set_factor` would set then: each version of the default tier, and its rates so many times. Raises InvalidPrice."""
+    bases = bases_of_factor(model, service_tier, factor, workspace, at)
+    return [(base, {name: rate for name, rate in _rates_times(base, factor).items() if rate is not None}) for base in bases]
+
+
+def bases_of_factor(
+    model: str, service_tier: str, factor: Decimal, workspace: Workspace | None, at: datetime
+) -> list[PriceVersion]:
+    """The versions of the default tier that a factor is of then, one for each threshold. Raises InvalidPrice."""
+    check_price_names(model, service_tier)
+    if normal_tier(service_tier) == DEFAULT_TIER:
         raise InvalidPrice("A factor is of the default tier's price: name another tier.", param="service_tier")
     if not factor.is_finite() or not 0 <= factor <= HIGHEST_FACTOR or factor != factor.quantize(ONE_MICRO):
         raise InvalidPrice(f"The factor must be 0 to {HIGHEST_FACTOR}, with at most six decimals.", param="factor")
-    with transaction.atomic():
-        lock_prices()
-        bases = PriceVersion.objects.filter(model=known_model(model), service_tier=DEFAULT_TIER, workspace=workspace)
-        in_force = list(bases.in_force(start).select_related("model", "workspace"))
-        if not any(base.above_input_tokens == 0 for base in in_force):
-            raise InvalidPrice(f"{model} has no default price at that time that a factor could be of.", param="model")
-        found = [_derive(base, tier, factor, start, False, actor, now) for base in in_force]
-        for base in bases.filter(effective_from__gt=start).order_by("effective_from", "revision"):
-            follow_base(base, actor, now, (tier,))
-    return found
+    versions = PriceVersion.objects.filter(model__slug=model, service_tier=DEFAULT_TIER, workspace=workspace)
+    in_force = list(versions.in_force(at).select_related("model", "workspace"))
+    if not any(base.above_input_tokens == 0 for base in in_force):
+        raise InvalidPrice(f"{model} has no default price at that time that a factor could be of.", param="model")
+    return in_force
 
 
 def follow_base(base: PriceVersion, actor: str, now: datetime, tiers: Iterable[str] | None = None) -> None:
@@ -333,10 +351,15 @@ def _derive(
         "above_input_tokens": base.above_input_tokens,
         "effective_from": start,
     }
-    own = {name: _times(rate, factor, BY_NAME[name]) for name, rate in own_rates(base).items()}
-    others = {name: _times(Decimal(rate), factor, component_named(name)) for name, rate in base.open_rates.items()}
-    version, _ = add_version(beginning, rate_columns(own | others) | {"base": base, "factor": factor}, correct, actor, now)
+    rates = rate_columns(_rates_times(base, factor)) | {"base": base, "factor": factor}
+    version, _ = add_version(beginning, rates, correct, actor, now)
     return version
+
+
+def _rates_times(base: PriceVersion, factor: Decimal) -> dict[str, Decimal | None]:
+    """By component."""
+    own = {name: _times(rate, factor, BY_NAME[name]) for name, rate in own_rates(base).items()}
+    return own | {name: _times(Decimal(rate), factor, component_named(name)) for name, rate in base.open_rates.items()}
 
 
 def _times(rate: Decimal | None, factor: Decimal, component: Component) -> Decimal | None:

@@ -25,7 +25,7 @@ from workspaces.console.kit import fields
 from workspaces.models import Workspace
 
 MOST_ROWS = 500  # on the page; the file has all
-SCOPE = ("model", "service_tier", "above_input_tokens", "effective_from", "price_id")
+SCOPE = ("model", "service_tier", "above_input_tokens", "effective_from", "price_id", "factor")
 INTRO = "Prices as they hold at the end of a day. Choose a second day to see what changed between the two."
 
 Scope = tuple[str, str, int]
@@ -68,7 +68,7 @@ def _tables(asked: dict[str, Any]) -> list[Table]:
     for scope in scopes:
         rates, old = _rates(now.get(scope)), None if then is None else _rates(then.get(scope))
         if old is None or rates != old or not asked["changed"]:
-            rows.append([_what(scope), _begins(now.get(scope)), rates_html(rates, old)])
+            rows.append([_what(scope, now.get(scope)), _begins(now.get(scope)), rates_html(rates, old)])
     title = f"{len(rows):,} price{'' if len(rows) == 1 else 's'} at the end of {asked['day']}"
     note = "USD; for a million tokens, or for one of what is counted."
     if len(rows) > MOST_ROWS:
@@ -86,10 +86,11 @@ def _rates(version: PriceVersion | None) -> Rates:
     return {} if version is None else stated_rates(version)
 
 
-def _what(scope: Scope) -> SafeString:
+def _what(scope: Scope, version: PriceVersion | None) -> SafeString:
     model, tier, above = scope
     more = f", above {above:,} tokens" if above else ""
-    return figures.two_lines(model, f"{tier}{more}")
+    factor = f", {version.in_words}" if version is not None and version.in_words else ""
+    return figures.two_lines(model, f"{tier}{more}{factor}")
 
 
 def _begins(version: PriceVersion | None) -> SafeString:
@@ -134,6 +135,7 @@ def _lines(versions: dict[Scope, PriceVersion], names: list[str]) -> Iterator[di
             "above_input_tokens": above,
             "effective_from": instant_text(version.effective_from),
             "price_id": version.public_id,
+            "factor": "" if version.factor is None else bare_rate(version.factor),
             **{name: bare_rate(rates[name]) if name in rates else "" for name in names},
         }
 

@@ -20,14 +20,23 @@ from django.utils.safestring import SafeString, mark_safe
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
-from unfold.widgets import UnfoldAdminTextareaWidget
 
 from metering.catalogue.models import PriceVersion
 from metering.catalogue.set_price import parse_open_rates, set_price
 from metering.catalogue.withdraw_price import withdraw_price
 from metering.components import COMPONENTS, NAMES, component_named, open_rates, own_rates
+from metering.console import figures
+from metering.console.prices.factors import FactorForm, factor_page
 from metering.console.prices.price_list import PRICE_LIST
-from metering.console.prices.rates import RATE_COLUMNS, rate_column_pairs, rate_field, with_rate_columns
+from metering.console.prices.rates import (
+    RATE_COLUMNS,
+    open_rates_field,
+    open_rates_text,
+    rate_column_pairs,
+    rate_field,
+    stated_lines,
+    with_rate_columns,
+)
 from metering.console.prices.rerating import rerating_link
 from metering.dollars import usd_component_rate
 from metering.revisions.rerating.rated import rated_since
@@ -49,13 +58,7 @@ class PriceForm(RatesForm):  # type: ignore[valid-type,misc]  # its fields follo
     above_input_tokens = fields.number_field(
         "above input tokens", "Reprices the whole request above this many input tokens. 0: always.", min_value=0
     )
-    open_rates = forms.CharField(
-        label="Other rates",
-        required=False,
-        strip=False,
-        help_text="One in a line, USD: web_search = 0.01, audio_input = 40, image/high = 0.167. Tokens by the million.",
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-    )
+    open_rates = open_rates_field()
     workspace = fields.workspace(required=False, help_text="Only for this workspace. Empty: for all.")
     effective_from = fields.instant_field("effective from (UTC)", "Empty: now.", required=False)
     correct = fields.switch_field("correct", "Replace a wrong version that begins at the same time.")
@@ -110,14 +113,26 @@ class PriceVersionAdmin(OperatorAdmin):
         "kept",
     )
     readonly_fields = tuple(name for row in fields for name in ([row] if isinstance(row, str) else row))
+    actions_list = ("set_factor",)
     actions_detail = ("succeed", "withdraw")
 
     def get_urls(self) -> list[Any]:
-        page = self.admin_site.admin_view(self.price_list)
-        return [path("list/", page, name="metering_priceversion_list"), *super().get_urls()]
+        price_list, factor = (self.admin_site.admin_view(view) for view in (self.price_list, self.factor))
+        return [
+            path("list/", price_list, name="metering_priceversion_list"),
+            path("factor/", factor, name="metering_priceversion_factor"),
+            *super().get_urls(),
+        ]
 
     def price_list(self, request: HttpRequest) -> HttpResponseBase:
         return PRICE_LIST.respond(request, self)
+
+    def factor(self, request: HttpRequest) -> HttpResponse:
+        return factor_page(request, given_in_query(request, FactorForm), self.list_link).respond(request, self)
+
+    @action(description="Set a tier by a factor", url_path="set-factor", icon="percent")
+    def set_factor(self, request: HttpRequest) -> HttpResponse:
+        return redirect(reverse("admin:metering_priceversion_factor"))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PriceVersion]:
         """With `is_corrected`, and `has_successor`: a later version is in force, or this one was corrected."""
@@ -152,7 +167,7 @@ class PriceVersionAdmin(OperatorAdmin):
     @display(description="made as")
     def derived(self, price: PriceVersion) -> str:
         """Whether its rates are a factor of the default tier's, which they follow."""
-        return "rates of its own" if price.factor is None else f"{price.factor.normalize():f} times the default tier's rates"
+        return price.in_words or "rates of its own"
 
     @display(description="workspace", ordering="workspace__name")
     def for_whom(self, price: PriceVersion) -> str:
@@ -161,7 +176,8 @@ class PriceVersionAdmin(OperatorAdmin):
     @display(description="model and tier")
     def what(self, price: PriceVersion) -> SafeString:
         above = f", above {price.above_input_tokens:,} tokens" if price.above_input_tokens else ""
-        return format_html('<span>{}<br><span class="console-note">{}{}</span></span>', price.model, price.service_tier, above)
+        factor = f", {price.in_words}" if price.in_words else ""
+        return figures.two_lines(str(price.model), f"{price.service_tier}{above}{factor}")
 
     @display(description="from (UTC)")
     def begins(self, price: PriceVersion) -> SafeString:
@@ -188,7 +204,7 @@ class PriceVersionAdmin(OperatorAdmin):
             price = set_price(
                 asked["model"],
                 **{name: asked[name] for name in NAMES},
-                **parse_open_rates(line for line in asked["open_rates"].splitlines() if line.strip()),
+                **parse_open_rates(stated_lines(asked["open_rates"])),
                 service_tier=asked["service_tier"],
                 above_input_tokens=asked["above_input_tokens"],
                 workspace=asked["workspace"],
@@ -201,9 +217,6 @@ class PriceVersionAdmin(OperatorAdmin):
             warn_of_rated(request, price)
             return redirect(reverse("admin:metering_priceversion_change", args=[price.pk]))
 
-        given: dict[str, Any] = {name: request.GET[name] for name in PriceForm.base_fields if name in request.GET}
-        if "effective_from" in given:
-            given["effective_from"] = as_instant(given["effective_from"])
         return FormPage(
             title="Set a price",
             act=act,
@@ -211,7 +224,7 @@ class PriceVersionAdmin(OperatorAdmin):
             form_class=PriceForm,
             intro="A price in force is never edited: a new version succeeds it, from its own time on.",
             submit="Set the price",
-            initial={"service_tier": "default", "above_input_tokens": 0} | given,
+            initial={"service_tier": "default", "above_input_tokens": 0} | given_in_query(request, PriceForm),
         ).respond(request, self)
 
     @action(description="Succeed it", url_path="succeed", icon="upgrade")
@@ -222,7 +235,7 @@ class PriceVersionAdmin(OperatorAdmin):
             "model": price.model.slug,
             "service_tier": price.service_tier,
             **own_rates(price),
-            "open_rates": "\n".join(f"{name} = {rate}" for name, rate in price.open_rates.items()) or None,
+            "open_rates": open_rates_text(price.open_rates),
             "above_input_tokens": price.above_input_tokens,
             "workspace": price.workspace_id,
         }
@@ -262,6 +275,14 @@ def as_instant(text: str) -> datetime | None:
         return parse_instant(text)
     except ValueError:
         return None
+
+
+def given_in_query(request: HttpRequest, form_class: type[forms.Form]) -> dict[str, Any]:
+    """What the address already fills in of a form."""
+    given: dict[str, Any] = {name: request.GET[name] for name in form_class.base_fields if name in request.GET}
+    if "effective_from" in given:
+        given["effective_from"] = as_instant(given["effective_from"])
+    return given
 
 
 def query_of(given: dict[str, Any]) -> str:

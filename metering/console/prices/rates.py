@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from django import forms
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminDecimalFieldWidget
+from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWidget
 
 from metering.catalogue.models import PriceVersion
 from metering.components import COMPONENTS, Component
@@ -60,3 +60,23 @@ def rate_field(component: Component) -> forms.DecimalField:
         required=not component.fallback,
         widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any", "inputmode": "decimal"}),
     )
+
+
+def open_rates_field() -> forms.CharField:
+    """Rates of components without a field of their own."""
+    return forms.CharField(
+        label="Other rates",
+        required=False,
+        strip=False,
+        help_text="One in a line, USD: web_search = 0.01, audio_input = 40, image/high = 0.167. Tokens by the million.",
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+    )
+
+
+def open_rates_text(rates: Mapping[str, str]) -> str | None:
+    """As the field has them; None where there are none."""
+    return "\n".join(f"{name} = {rate}" for name, rate in rates.items()) or None
+
+
+def stated_lines(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.strip()]

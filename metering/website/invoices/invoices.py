@@ -6,6 +6,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 
+from metering.catalogue.models import PriceVersion
 from metering.components import component_named
 from metering.invoicing.api import annex_response, line_events_csv
 from metering.invoicing.documents.annex import annex_csv
@@ -84,6 +85,7 @@ def line_page(request: HttpRequest, caller: Caller, invoice_id: str, line_id: st
         "line": line,
         "unit": component_named(line.component) if line.component else None,
         "invoice": line.invoice,
+        "factor": price.in_words if (price := PriceVersion.objects.filter(public_id=line.price).first()) else "",
         "billed": [(each, displayed_event(each.event, names)) for each in billed],
         "more": last and more.links("", event_cursor(last)),
         "aligned": places(billed, "amount_exact"),

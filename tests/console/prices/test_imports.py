@@ -110,7 +110,7 @@ def test_the_price_list_searches_compares_two_days_and_is_a_file_that_can_be_imp
     answer = console.get(page, {"day": "2026-10-15", "format": "csv"})
     text = b"".join(answer.streaming_content).decode()
     lines = text.removeprefix("\ufeff").splitlines()
-    assert lines[0] == "model,service_tier,above_input_tokens,effective_from,price_id,input,output,web_search"
+    assert lines[0] == "model,service_tier,above_input_tokens,effective_from,price_id,factor,input,output,web_search"
     assert lines[2].endswith(",3,15,0.01")
     again = previewed(console, file=file(text))
     assert again.context["counts"][2] == ("Unchanged", "2")
