@@ -2,15 +2,16 @@
 
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from metering.catalogue.models import PriceVersion
-from metering.catalogue.set_price import PRICES_LOCK, describe
+from metering.catalogue.set_price import describe, lock_prices
 from metering.errors import PriceInForce
 from workspaces import audit
 
 # Events may be dated this far ahead of the clock, and are rated at their own time; a margin for clocks that disagree.
 NOTICE = timedelta(minutes=15)
+STANDS = f"This price is in force, or is within {NOTICE // timedelta(minutes=1)} minutes: it stands. Succeed it instead."
 
 
 @transaction.atomic
@@ -21,8 +22,7 @@ def withdraw_price(version: PriceVersion, actor: str, now: datetime) -> None:
 
     Raises PriceInForce.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [PRICES_LOCK])
+    lock_prices()
     same_beginning = PriceVersion.objects.of_scope(version).filter(
         effective_from=version.effective_from, revision__lte=version.revision
     )
@@ -32,8 +32,6 @@ def withdraw_price(version: PriceVersion, actor: str, now: datetime) -> None:
     derived.delete()
     to_come.delete()
     if version.public_id not in dict(described):
-        raise PriceInForce(
-            f"This price is in force, or is within {NOTICE // timedelta(minutes=1)} minutes: it stands. Succeed it instead."
-        )
+        raise PriceInForce(STANDS)
     for public_id, detail in described:
         audit.record(actor, "price.withdrawn", public_id, version.workspace, now=now, **detail)

@@ -5,16 +5,18 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
+from django.db.models import Q, Sum
 
+from metering.catalogue.providers.models import ProviderPrice
 from metering.ingest.models import EventStatus
 from metering.money import from_pico
-from metering.periods import floor_day
+from metering.periods import floor_day, floor_hour
 from metering.pricing.current import current_rates
 from metering.pricing.provider_costs import ProviderTable
 from metering.pricing.rates import event_cost
 from metering.revisions.stored_events import COLUMNS, EventState, Stored, look_up_by_key, read, to_pico
 from metering.rollups.margins import MarginKey, MarginSums, add_margin, apply_margins
-from metering.rollups.models import DailyRollup
+from metering.rollups.models import DailyRollup, HourlyRollup
 
 EVENTS_PER_TRANSACTION = 5_000
 
@@ -120,6 +122,23 @@ def rerate_provider_costs(start: datetime, end: datetime, models: Iterable[int] 
     for workspace_id in used.order_by("workspace_id").values_list("workspace_id", flat=True).distinct():
         _rerate_workspace(asked | {"workspace": workspace_id, "at": start, "id": 0}, done)
     return done
+
+
+def recorded_since(version: ProviderPrice) -> int:
+    """Requests of the version's time, to the hour, that were recorded: they keep the cost that they have, or have none.
+
+    Of its provider, model with aliases and tier, by whatever route: it is the most that working them out again can change.
+    """
+    recorded = HourlyRollup.objects.filter(
+        Q(model=version.model_id) | Q(model__alias_of=version.model_id),
+        provider__name=version.provider,
+        service_tier__name=version.service_tier,
+        hour__gte=floor_hour(version.effective_from),
+    )
+    successor = ProviderPrice.objects.succeeding(version).order_by("effective_from").first()
+    if successor is not None:
+        recorded = recorded.filter(hour__lt=successor.effective_from)
+    return int(recorded.aggregate(requests=Sum("requests"))["requests"] or 0)
 
 
 def _rerate_workspace(asked: dict[str, Any], done: dict[str, int]) -> None:

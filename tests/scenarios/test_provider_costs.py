@@ -239,3 +239,37 @@ def test_a_card_names_its_provider_and_has_one_price_at_a_time() -> None:
         card(input=Decimal(5))
     with pytest.raises(InvalidPrice, match="The provider must be 1 to 100 characters"):
         card(provider="")
+
+
+def test_a_corrected_card_reaches_what_was_recorded_once_it_is_worked_out_again() -> None:
+    card(effective_from=LONG_AGO)
+    event = recorded()
+    out, err = StringIO(), StringIO()
+    given = ["azure", "codex-mini", "--input=2", "--output=4", "--cached-input=0.25", "--effective-from=2025-01-01T00:00:00Z"]
+    with pytest.raises(CommandError, match="or ask for it to be corrected"):
+        call_command("set_provider_cost", *given, stdout=out, stderr=err)
+    call_command("set_provider_cost", *given, "--correct", stdout=out, stderr=err)
+    said = json.loads(out.getvalue())
+    assert (said["revision"], said["input"], said["provider"]) == (1, "2.000000", "azure")
+    command = "manage.py rerate_provider_costs codex-mini --from 2025-01-01T00:00:00Z"
+    assert command in err.getvalue()
+    event.refresh_from_db()
+    assert event.provider_cost == OUR_COST, "what was recorded keeps its cost until it is worked out again"
+    assert differences() == []
+    call_command("rerate_provider_costs", "codex-mini", "--from", "2025-01-01T00:00:00Z", stdout=StringIO())
+    event.refresh_from_db()
+    assert event.provider_cost == OUR_COST + Decimal("0.000086")
+    assert event.provider_price.public_id == said["provider_price_id"]
+    assert DailyMargin.objects.get().provider_cost == event.provider_cost
+    assert differences() == []
+
+
+def test_new_requests_have_the_cost_of_the_correction() -> None:
+    card(input=Decimal(7))
+    card(correct=True)
+    assert recorded().provider_cost == OUR_COST
+
+
+def test_the_command_says_what_it_lacks() -> None:
+    with pytest.raises(CommandError, match="the following arguments are required: --input, --output"):
+        call_command("set_provider_cost", "azure", "codex-mini")

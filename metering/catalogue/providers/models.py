@@ -18,6 +18,20 @@ def provider_price_id() -> str:
 
 
 class ProviderPriceQuerySet(models.QuerySet["ProviderPrice"]):
+    def of_scope(self, version: "ProviderPrice") -> Self:
+        """Those that say what the same costs: provider, route or every one, model, tier and threshold."""
+        return self.filter(
+            provider=version.provider,
+            route=version.route,
+            model=version.model_id,
+            service_tier=version.service_tier,
+            above_input_tokens=version.above_input_tokens,
+        )
+
+    def succeeding(self, version: "ProviderPrice") -> Self:
+        """Later versions of its scope."""
+        return self.of_scope(version).filter(effective_from__gt=version.effective_from)
+
     def in_force(self, at: datetime) -> Self:
         """The one of each scope that holds at this instant."""
         scope = ("provider", "route", "model_id", "service_tier", "above_input_tokens")
