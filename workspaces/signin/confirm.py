@@ -1,8 +1,9 @@
 """Before money moves, prices change or keys are made, a person confirms again who they are.
 
 Every POST of a signed-in person asks, in the console, on the customers' pages and in the API, but for the short list in
-`settings.ACTS_WITHOUT_CONFIRMATION`: so a page that is added later asks by itself. What was typed stays in the page that
-asks, and nowhere else; once confirmed, the same request continues, once. A key in a header is no person and is not asked.
+`settings.ACTS_WITHOUT_CONFIRMATION`: so a page that is added later asks by itself. What was typed or uploaded stays in the
+page that asks, and nowhere else; once confirmed, the same request continues, once. A key in a header is no person and is
+not asked.
 """
 
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from omixa_billing.api.errors import error_response, speaks_json
 from omixa_billing.http.addresses import SAFE
 from workspaces.keys.presented import secret_of
+from workspaces.signin.kept_files import packed_files, unpacked_files
 
 PREFIX = "confirm"
 OWN_FIELDS = ("csrfmiddlewaretoken", f"{PREFIX}-")
@@ -70,6 +72,8 @@ def _ask(request: HttpRequest) -> HttpResponse | None:
     kept = _kept(request.POST)
     if sent and sent[0].is_valid():
         _record(request, sent[0])
+        if not request.FILES:
+            request._files = unpacked_files(request.POST.items())  # type: ignore[attr-defined]
         request.POST = kept  # type: ignore[assignment]
         return None
     return _page(request, asked, kept)
@@ -114,9 +118,12 @@ def _kept(sent: QueryDict) -> QueryDict:
 
 def _page(request: HttpRequest, asked: dict[str, forms.Form], kept: QueryDict) -> HttpResponse:
     back = request.headers.get("Referer", "")
+    files, too_long = packed_files(request.FILES, request.POST.dict())
+    typed = [(name, value) for name, values in kept.lists() for value in values if name != OWN_FIELDS[0]]
     context = {
         "asked": asked,
-        "kept": [(name, value) for name, values in kept.lists() for value in values if name != OWN_FIELDS[0]],
+        "kept": [*typed, *files.items()],
+        "too_long": too_long,
         "back": back if url_has_allowed_host_and_scheme(back, {request.get_host()}) else "/",
         "tried": f"{PREFIX}-password" in request.POST,
     }

@@ -1,6 +1,9 @@
 """Before an act a person confirms who they are. What was typed is kept meanwhile, and acts once."""
 
+import os
 import re
+import zlib
+from base64 import urlsafe_b64encode
 from datetime import timedelta
 from decimal import Decimal
 from html import unescape
@@ -10,15 +13,18 @@ import pytest
 import time_machine
 from django.conf import settings as project
 from django.core.cache import cache
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from metering.catalogue.imports.models import PriceImport
 from metering.credits.models import CreditGrant
 from tests.kit.factories import NOW, make_key, make_workspace
 from tests.workspaces.signin.conftest import PASSWORD, code, refusals, set_up_app, show_code, sign_in
 from workspaces.keys import issue
 from workspaces.models import APIKey, Membership, User, Workspace
 
+IMPORT = "/admin/metering/priceimport/add/"
 ASKED = "<h1>Confirm that it is you</h1>"
 
 
@@ -201,3 +207,50 @@ def test_a_wrong_code_and_a_wrong_password_that_should_confirm_are_entries(acme:
         assert client.post("/accounts/2fa/reauthenticate/", {"code": "000000"}).status_code == 200
         assert client.post("/accounts/reauthenticate/", {"password": "wrong"}).status_code == 200
     assert refusals() == expected * 2
+
+
+def import_of(content: bytes, name: str = "prices.csv") -> dict[str, Any]:
+    return {"file": SimpleUploadedFile(name, content, "text/csv")}
+
+
+def ask_to_import(client: Client, content: bytes, name: str = "prices.csv") -> Any:
+    page = client.get(IMPORT)
+    return client.post(IMPORT, {"form_token": page.context["form_token"], "markup": "10%", **import_of(content, name)})
+
+
+def test_an_uploaded_file_is_kept_in_the_page_that_asks_also_after_a_wrong_password(operator: User) -> None:
+    content = "model,input,output\nfür-alle,1,2\n".encode()
+    client = sign_in(operator)
+    asked = ask_to_import(client, content, 'pri"ces & co.csv')
+    assert asks(asked)
+    assert not PriceImport.objects.exists()
+    again = confirmed(client, IMPORT, asked, password="wrong")
+    assert asks(again)
+    assert confirmed(client, IMPORT, again, password=PASSWORD).status_code == 302
+    kept = PriceImport.objects.get()
+    assert (kept.name, kept.text.encode(), kept.markup) == ('pri"ces & co.csv', content, Decimal("0.1"))
+
+
+def test_a_file_that_is_too_large_for_the_page_is_asked_for_again(operator: User, settings: Any) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 4_000
+    asked = ask_to_import(sign_in(operator), os.urandom(3_000))
+    assert asks(asked)
+    assert "prices.csv is too large to come along" in asked.content.decode()
+    assert "confirm-file-" not in asked.content.decode()
+
+
+@pytest.mark.parametrize("sent", ["", ".", "x.y", "eA==.eA==", "é.é"])
+def test_what_is_no_kept_file_is_no_file(operator: User, sent: str) -> None:
+    client = sign_in(operator)
+    token = client.get(IMPORT).context["form_token"]
+    answer = client.post(IMPORT, {"form_token": token, "confirm-file-file": sent, "confirm-password": PASSWORD})
+    assert "Choose a file, or paste its text" in answer.content.decode()
+
+
+def test_a_kept_file_unpacks_to_no_more_than_an_upload_may_be(operator: User, settings: Any) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100_000
+    client = sign_in(operator)
+    token = client.get(IMPORT).context["form_token"]
+    bomb = f"eA==.{urlsafe_b64encode(zlib.compress(b'x' * 1_000_000)).decode()}"
+    answer = client.post(IMPORT, {"form_token": token, "confirm-file-file": bomb, "confirm-password": PASSWORD})
+    assert "Choose a file, or paste its text" in answer.content.decode()
