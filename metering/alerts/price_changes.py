@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from metering.alerts.models import AlertSettings
+from metering.alerts.withdrawn_changes import announce_withdrawn_changes
 from metering.catalogue.coming_prices import ComingPrice, OwnPrices, coming_prices
 from metering.notifications.announce import announce
 from metering.payments.mails.outbox import add_notice, send_soon
@@ -26,13 +27,15 @@ MOST_IN_A_MAIL = 20  # prices; the models' pages have all
 
 
 def announce_price_changes(now: datetime) -> dict[str, int]:
-    """How many prices begin within NOTICE, and how many times one was announced to a workspace for the first time."""
+    """How many prices begin within NOTICE, how many times one was announced to a workspace for the first time, and how many
+    times it was announced that one does not come.
+    """
     coming = coming_prices(now, until=now + NOTICE)
     by_workspace = _by_workspace(coming, now)
     workspaces = Workspace.objects.filter(sandbox=False).in_bulk(by_workspace)
     wished = set(AlertSettings.objects.filter(price_changes=True, pk__in=workspaces).values_list("pk", flat=True))
     announced = sum(_announce(workspaces[pk], by_workspace[pk], pk in wished, now) for pk in sorted(workspaces))
-    return {"coming": len(coming), "announced": announced}
+    return {"coming": len(coming), "announced": announced, "withdrawn": announce_withdrawn_changes(coming, now)}
 
 
 def _by_workspace(coming: Sequence[ComingPrice], now: datetime) -> dict[int, list[ComingPrice]]:

@@ -14,6 +14,7 @@ NOTIFICATION_TYPES = {
     "key.frozen": "A key was frozen: it is refused until a person lets it work again.",
     "usage.unaccounted": "Requests were allowed whose usage was never reported.",
     "price.changing": "A price that concerns the workspace changes within a month.",
+    "price.change_withdrawn": "A price change that was announced does not happen.",
     "invoice.finalized": "An invoice got its number and is to be paid.",
     "invoice.paid": "An invoice is paid in full.",
     "invoice.past_due": "An invoice was not paid in time, and no attempt to collect it is left.",

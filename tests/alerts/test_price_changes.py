@@ -1,6 +1,6 @@
 """Workspaces hear of prices that change before they do, once each, and by mail if they wish."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +14,7 @@ from metering.alerts.price_changes import announce_price_changes
 from metering.catalogue.coming_prices import coming_for
 from metering.catalogue.models import LanguageModel, PriceVersion
 from metering.catalogue.set_price import set_price
+from metering.catalogue.withdraw_price import withdraw_price
 from metering.notifications.models import Notification
 from metering.payments.mails.models import Notice
 from metering.payments.mails.texts import build_mail
@@ -46,8 +47,8 @@ def test_a_price_that_changes_is_announced_once_and_mailed_to_who_wishes_so() ->
     make_workspace("Uses nothing")
     wish(mailed)
     version = dearer()
-    assert announce_price_changes(NOW) == {"coming": 1, "announced": 2}
-    assert announce_price_changes(NOW + timedelta(hours=1)) == {"coming": 1, "announced": 0}
+    assert announce_price_changes(NOW) == {"coming": 1, "announced": 2, "withdrawn": 0}
+    assert announce_price_changes(NOW + timedelta(hours=1)) == {"coming": 1, "announced": 0, "withdrawn": 0}
     assert set(Notification.objects.values_list("workspace", "type")) == {
         (told.pk, "price.changing"),
         (mailed.pk, "price.changing"),
@@ -84,7 +85,7 @@ def test_a_price_of_its_own_above_a_threshold_leaves_shorter_requests_to_the_lis
     workspace = user_of_the_model()
     make_price(workspace=workspace, above_input_tokens=200_000)
     dearer()
-    assert announce_price_changes(NOW) == {"coming": 1, "announced": 1}
+    assert announce_price_changes(NOW) == {"coming": 1, "announced": 1, "withdrawn": 0}
 
 
 def test_what_is_set_later_for_the_same_day_is_a_mail_of_its_own_and_repeats_nothing() -> None:
@@ -96,7 +97,7 @@ def test_what_is_set_later_for_the_same_day_is_a_mail_of_its_own_and_repeats_not
     dearer()
     announce_price_changes(NOW)
     set_price("grok-3", input=Decimal(2), output=Decimal(6), actor="test", now=NOW, effective_from=BEGINS)
-    assert announce_price_changes(NOW) == {"coming": 2, "announced": 1}
+    assert announce_price_changes(NOW) == {"coming": 2, "announced": 1, "withdrawn": 0}
     lines = [each.context["lines"] for each in Notice.objects.filter(kind="price_changing").order_by("id")]
     assert lines[0].startswith("codex-mini, input|")
     assert lines[1].startswith("grok-3, input|")
@@ -106,16 +107,16 @@ def test_nobody_hears_of_what_is_far_off_or_does_not_concern_them() -> None:
     make_price()
     workspace = user_of_the_model()
     dearer(effective_from=NOW + timedelta(days=31))
-    assert announce_price_changes(NOW) == {"coming": 0, "announced": 0}
+    assert announce_price_changes(NOW) == {"coming": 0, "announced": 0, "withdrawn": 0}
     make_price(input="1", workspace=workspace)
-    assert announce_price_changes(NOW + timedelta(days=2)) == {"coming": 1, "announced": 0}
+    assert announce_price_changes(NOW + timedelta(days=2)) == {"coming": 1, "announced": 0, "withdrawn": 0}
 
 
 def test_a_price_of_ones_own_concerns_that_workspace_alone() -> None:
     make_price()
     workspace, _other = user_of_the_model("Mine"), user_of_the_model("Other")
     dearer(workspace=workspace)
-    assert announce_price_changes(NOW) == {"coming": 1, "announced": 1}
+    assert announce_price_changes(NOW) == {"coming": 1, "announced": 1, "withdrawn": 0}
     assert Notification.objects.get().workspace == workspace
 
 
@@ -133,7 +134,7 @@ def test_of_a_version_that_was_corrected_before_it_began_the_correction_is_told(
         actor="test",
         now=NOW,
     )
-    assert announce_price_changes(NOW) == {"coming": 1, "announced": 1}
+    assert announce_price_changes(NOW) == {"coming": 1, "announced": 1, "withdrawn": 0}
     assert Notification.objects.get().data["price_id"] == right.public_id != same.public_id
 
 
@@ -156,3 +157,40 @@ def test_a_workspace_with_its_own_price_is_shown_its_own_change_and_not_the_list
     mine = dearer(workspace=workspace, input=Decimal("1.1"), effective_from=BEGINS + timedelta(days=1))
     assert [each.version for each in coming_for([model], NOW, workspace)[model.pk]] == [mine]
     assert len(coming_for([model], NOW, None)[model.pk]) == 1
+
+
+def withdrawals() -> list[tuple[int | None, str]]:
+    told = Notification.objects.filter(type="price.change_withdrawn").order_by("id")
+    return list(told.values_list("workspace_id", "data__price_id"))
+
+
+def test_a_change_that_was_announced_and_is_withdrawn_is_told_once_and_mailed_to_who_wishes_so() -> None:
+    begins = datetime(2127, 1, 1, tzinfo=UTC)  # far ahead of the database's own clock
+    now = begins - timedelta(days=10)
+    make_price()
+    told, mailed = make_workspace("Told"), make_workspace("Mailed")
+    wish(mailed)
+    withdrawn, also, stays = (dearer(workspace=each, effective_from=begins) for each in (told, mailed, make_workspace()))
+    assert announce_price_changes(now)["announced"] == 3
+    ids = [(each.workspace_id, each.public_id) for each in (withdrawn, also)]
+    withdraw_price(withdrawn, "test", now)
+    withdraw_price(also, "test", now)
+    assert announce_price_changes(now) == {"coming": 1, "announced": 0, "withdrawn": 2}
+    assert announce_price_changes(now + timedelta(hours=1))["withdrawn"] == 0
+    assert withdrawals() == ids
+    assert announce_price_changes(begins)["withdrawn"] == 0, f"{stays} has begun"
+    (notice,) = Notice.objects.filter(kind="price_change_withdrawn")
+    assert notice.workspace == mailed
+    assert build_mail(notice.kind, notice.context).facts == [("codex-mini", "was to change from 2127-01-01T00:00:00Z on")]
+
+
+def test_a_correction_to_what_holds_already_is_a_withdrawal_and_another_price_is_news_of_its_own() -> None:
+    make_price()
+    workspace = user_of_the_model()
+    first = dearer()
+    announce_price_changes(NOW)
+    dearer(input=Decimal("1.7"), correct=True)
+    assert announce_price_changes(NOW) == {"coming": 1, "announced": 1, "withdrawn": 0}
+    dearer(input=Decimal("1.5"), correct=True)
+    assert announce_price_changes(NOW)["withdrawn"] == 2
+    assert withdrawals()[0] == (workspace.pk, first.public_id)

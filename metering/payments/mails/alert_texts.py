@@ -57,6 +57,15 @@ def price_changing(about: dict[str, str]) -> Mail:
     return Mail(f"Prices change on {about['effective_from'][:10]}", sentences, facts, "/models", "See the prices")
 
 
+def price_change_withdrawn(about: dict[str, str]) -> Mail:
+    facts = [
+        (name, f"was to change from {start} on")
+        for name, _, start in (each.partition("|") for each in about["lines"].split("\n"))
+    ]
+    sentences = ["We announced prices that would change. These do not: what holds now stays."]
+    return Mail("Prices do not change as announced", sentences, facts, "/models", "See the prices")
+
+
 def _budget_facts(about: dict[str, str]) -> Facts:
     covered = [(about["scope"].capitalize(), about["scope_value"])] if about["scope_value"] else []
     return [
@@ -143,5 +152,5 @@ def _found(about: dict[str, str]) -> Facts:
 
 ALL = (
     *(budget_threshold, budget_forecast, balance_low, key_spend_spike, key_leaked, gateway_leaked, usage_unaccounted),
-    price_changing,
+    *(price_changing, price_change_withdrawn),
 )

@@ -213,6 +213,7 @@ def test_every_kind_has_its_text() -> None:
         "gateway_leaked",
         "usage_unaccounted",
         "price_changing",
+        "price_change_withdrawn",
     }
 
 
