@@ -229,7 +229,8 @@ class UsageEvent(models.Model):
     time_to_first_token_ms = models.IntegerField(null=True)
     # What else the gateway said, as a JSON object: endpoint, route, user, metadata. Null when it said nothing.
     detail = models.TextField(null=True)
-    # The usage object as it was sent, where it says more than the counts: what is learnt later can be read from it.
+    # The usage object as it was sent, where it says more than the counts: what is learnt later can be read from it. Before it
+    # stands the dialect that the event named, if any.
     usage = CompressedField(null=True)
 
     class Meta:

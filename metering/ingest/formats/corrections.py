@@ -93,4 +93,4 @@ def _counted(sent: SentCorrection, received_at: datetime) -> tuple[Counts | None
     understood = understood_usage(sent.usage, sent.dialect, received_at)
     # The tier of the event is known later; that this one could not be stored is known now.
     tier_of(None, understood.served)
-    return (*read_of(understood.counted), understood.served, kept_usage(sent.usage, understood))
+    return (*read_of(understood.counted), understood.served, kept_usage(sent.usage, sent.dialect, understood))

@@ -52,12 +52,18 @@ def read_usage(sent: Any, received_at: datetime) -> UsageRead:
     understood = understood_usage(sent.usage, sent.dialect, received_at)
     tier = tier_of(sent.service_tier, understood.served)
     counts, others = read_of(understood.counted)
-    return UsageRead(counts, tier, others, kept_usage(sent.usage, understood))
+    return UsageRead(counts, tier, others, kept_usage(sent.usage, sent.dialect, understood))
 
 
-def kept_usage(usage: msgspec.Raw, understood: Understood) -> bytes | None:
-    """The object as it was sent, compressed, where it says more than the counts."""
-    return compressed(bytes(usage)) if understood.says_more else None
+def kept_usage(usage: msgspec.Raw, dialect: str | None, understood: Understood) -> bytes | None:
+    """The object as it was sent, compressed, where it says more than the counts; behind the dialect that its event named."""
+    return compressed((dialect or "").encode() + bytes(usage).lstrip()) if understood.says_more else None
+
+
+def opened_usage(kept: bytes) -> tuple[str | None, bytes]:
+    """What was kept, as the dialect that its event named, and the object."""
+    dialect, brace, rest = kept.partition(b"{")
+    return dialect.decode() or None, brace + rest
 
 
 def tier_of(stated: str | None, served: Served) -> str:

@@ -1,0 +1,155 @@
+"""What is learnt of usage later is read from what was kept, and corrected once, on the way on which every event changes."""
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from metering.ingest.models import EventCorrection, QuarantinedEvent, UsageEvent
+from metering.ingest.quarantine.not_understood import release_held
+from metering.ingest.understanding.decide import LAST_READS, end_rule, make_rule
+from metering.ingest.understanding.models import UsageRule
+from metering.reconcile.everything import everything
+from tests.kit.corrections import correct, replace
+from tests.kit.factories import GOLDEN_COST, GOLDEN_USAGE, NOW, an_event, make_price, send, work
+from workspaces.models import APIKey, AuditEntry, Gateway
+
+pytestmark = pytest.mark.django_db
+
+SEARCHED = GOLDEN_USAGE | {"searches": 3}
+FROM = "2026-10-01T00:00:00Z"
+WHY = "searches were counted as nothing"
+
+
+@pytest.fixture(autouse=True)
+def a_day(time_machine: Any) -> None:
+    time_machine.move_to(NOW + timedelta(hours=2), tick=False)
+
+
+def run(*arguments: str) -> dict[str, Any]:
+    out: list[str] = []
+
+    class Out:
+        def write(self, text: str) -> None:
+            out.append(text)
+
+    call_command("reread_usage", *arguments, stdout=Out())
+    return dict(json.loads("".join(out)))
+
+
+def rule(meaning: str, of: str = "", minutes: int = 0) -> UsageRule:
+    return make_rule("openai.chat", "searches", meaning, of, "documentation", "ops@a.example", NOW + timedelta(minutes=minutes))
+
+
+@pytest.fixture
+def learnt(gateway: Gateway, key: APIKey) -> Decimal:
+    """Events whose searches were said to be informational, and then to be searches. What one costs then."""
+    made = rule("information")
+    send(gateway, [an_event(key, request_id=f"r{at}", usage=SEARCHED) for at in range(2)])
+    send(gateway, [an_event(key, request_id="plain")])
+    assert set(UsageEvent.objects.values_list("cost", flat=True)) == {GOLDEN_COST}
+    end_rule(made.pk, "ops@a.example", NOW + timedelta(minutes=1))
+    rule("component", "web_search", 2)
+    make_price("codex-mini", effective_from=NOW - timedelta(days=1), web_search="0.01")
+    return GOLDEN_COST + Decimal("0.03")
+
+
+def costs() -> list[Decimal | None]:
+    return list(UsageEvent.objects.order_by("request_id").values_list("cost", flat=True))
+
+
+def test_a_dry_run_says_what_would_change_and_changes_nothing(learnt: Decimal) -> None:
+    answer = run("--from", FROM)
+    before, after = f"{GOLDEN_COST * 2:.12f}", f"{learnt * 2:.12f}"
+    assert (answer["applied"], answer["examined"], answer["changed"], answer["batches"]) == (False, 2, 2, [])
+    assert answer["models"] == [{"model": "codex-mini", "requests": 2, "cost_before": before, "cost_after": after}]
+    assert answer["refused"] == {}
+    work()
+    assert set(costs()) == {GOLDEN_COST}
+    assert not EventCorrection.objects.exists()
+
+
+def test_what_was_learnt_is_corrected_once_and_audited(learnt: Decimal) -> None:
+    answer = run("--from", FROM, "--apply", "--reason", WHY)
+    again = run("--from", FROM, "--apply", "--reason", WHY)  # before the workers came to it
+    work()
+    assert costs() == [GOLDEN_COST, learnt, learnt]
+    assert (answer["changed"], len(answer["batches"]), again["changed"]) == (2, 1, 2)
+    trail = EventCorrection.objects.values_list("action", "reason", "before_cost", "after_cost", "after_others")
+    assert list(trail) == [("replace", WHY, GOLDEN_COST, learnt, {"web_search": 3})] * 2
+    after = run("--from", FROM, "--apply", "--reason", WHY)
+    assert (after["examined"], after["changed"], after["batches"]) == (2, 0, [])
+    audited = AuditEntry.objects.filter(action="usage.reread").order_by("id")
+    assert [(entry.detail["changed"], entry.detail["reason"]) for entry in audited] == [(2, WHY), (2, WHY), (0, WHY)]
+    assert everything()["differences"] == []
+
+
+def test_only_what_is_asked_for_is_read(learnt: Decimal, key: APIKey) -> None:
+    assert run("codex-mini", "--from", FROM)["changed"] == 2
+    assert run("--from", FROM, "--workspace", key.workspace.public_id)["changed"] == 2
+    assert run("--from", FROM, "--to", "2026-10-02T00:00:00Z")["examined"] == 0
+    make_price("grok-3")
+    assert run("grok-3", "--from", FROM)["examined"] == 0
+
+
+def test_an_event_is_read_by_the_dialect_that_it_named(gateway: Gateway, key: APIKey) -> None:
+    """Without a total, only a gateway that says xAI has reasoning beside the completion."""
+    usage = {"prompt_tokens": 10, "completion_tokens": 20, "cost": 0.5, "completion_tokens_details": {"reasoning_tokens": 5}}
+    send(gateway, [an_event(key, usage=usage, dialect="xai")])
+    assert UsageEvent.objects.get().output_tokens == 25
+    answer = run("--from", FROM)
+    assert (answer["examined"], answer["changed"]) == (1, 0)
+
+
+def test_what_was_corrected_is_read_from_the_correction(gateway: Gateway, key: APIKey) -> None:
+    send(gateway, [an_event(key, usage=GOLDEN_USAGE | {"cost": 0.5})])
+    correct(gateway, replace(key, {"prompt_tokens": 7, "completion_tokens": 1, "cost": 0.1}))
+    answer = run("--from", FROM)
+    assert (answer["examined"], answer["changed"]) == (1, 0)
+
+
+def test_what_nobody_understands_any_more_is_said_and_stays(gateway: Gateway, key: APIKey) -> None:
+    made = rule("information")
+    send(gateway, [an_event(key, usage=SEARCHED)])
+    end_rule(made.pk, "ops@a.example", NOW)
+    answer = run("--from", FROM, "--apply", "--reason", WHY)
+    assert (answer["changed"], answer["refused"], answer["batches"]) == (0, {"usage_not_understood": 1}, [])
+    assert costs() == [GOLDEN_COST]
+
+
+def test_what_a_gateway_estimated_and_what_failed_is_left_alone(gateway: Gateway, key: APIKey) -> None:
+    usage = GOLDEN_USAGE | {"cost": 0.5}
+    events = [
+        an_event(key, request_id="a", usage=usage, usage_source="estimated"),
+        an_event(key, request_id="b", usage=usage, status="failed"),
+    ]
+    send(gateway, events)
+    assert run("--from", FROM)["examined"] == 0
+
+
+@pytest.mark.parametrize("arguments", [["--apply"], ["--apply", "--reason", " "], ["--to", FROM], ["nobody-1"]])
+def test_what_makes_no_sense_is_refused(arguments: list[str]) -> None:
+    with pytest.raises(CommandError):
+        run("--from", FROM, *arguments)
+
+
+def test_many_events_are_read_in_portions(learnt: Decimal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("metering.revisions.read_again.AT_ONCE", 1)
+    answer = run("--from", FROM, "--apply", "--reason", WHY)
+    work()
+    assert (answer["examined"], answer["changed"], len(answer["batches"])) == (2, 2, 2)
+    assert costs() == [GOLDEN_COST, learnt, learnt]
+
+
+def test_what_a_rule_set_free_keeps_its_usage_too(gateway: Gateway, key: APIKey) -> None:
+    send(gateway, [an_event(key, usage=SEARCHED)])
+    assert QuarantinedEvent.objects.open().exists()
+    made = rule("information", minutes=1)
+    list(release_held(made, "ops@a.example", NOW + timedelta(minutes=2), 10))
+    work(NOW + timedelta(minutes=2))
+    end_rule(made.pk, "ops@a.example", NOW + timedelta(minutes=3) - LAST_READS)
+    rule("component", "web_search", 4)
+    assert run("--from", FROM)["changed"] == 1
