@@ -6,8 +6,8 @@ from django.utils import timezone
 from metering.catalogue.models import LanguageModel
 from metering.ingest.formats.events import MAX_AHEAD
 from metering.money import exact_text, from_pico
-from metering.revisions.read_again import Outcome, Scope, read_again
 from metering.revisions.rerating.plan import with_aliases
+from metering.revisions.reread_usage import Rereading, RereadScope, reread_usage
 from omixa_billing.api.errors import InvalidParameter
 from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
@@ -39,15 +39,15 @@ class Command(JsonCommand):
         if apply and (not reason or len(reason) > LONGEST_REASON or not is_storable(reason)):
             raise InvalidParameter("Say why usage is read again, in at most 512 characters.", param="reason")
         scope = _scope(model, options, now)
-        outcome = read_again(scope, now, reason if apply else None)
-        answer = {"applied": apply, "from": instant_text(scope.start), "to": instant_text(scope.end), **_told(outcome)}
+        outcome = reread_usage(scope, now, reason if apply else None)
+        answer = {"applied": apply, "from": instant_text(scope.start), "to": instant_text(scope.end), **_as_json(outcome)}
         if apply:
             asked = {"model": model, "workspace_id": options["workspace"], "reason": reason}
             audit.record(ACTOR, "usage.reread", "usage", now=now, **asked, **answer)
         return answer
 
 
-def _scope(model: str | None, options: dict[str, Any], now: Any) -> Scope:
+def _scope(model: str | None, options: dict[str, Any], now: Any) -> RereadScope:
     found = None if model is None else LanguageModel.objects.filter(slug=model).first()
     if model is not None and found is None:
         raise InvalidParameter(f"There is no model {model!r}.", param="model")
@@ -56,10 +56,10 @@ def _scope(model: str | None, options: dict[str, Any], now: Any) -> Scope:
     end = now + MAX_AHEAD if options["end"] is None else parse_instant(options["end"])
     if start >= end:
         raise InvalidParameter("--to is not after --from.", param="to")
-    return Scope(start, end, None if found is None else list(with_aliases(found)), workspace and workspace.pk)
+    return RereadScope(start, end, None if found is None else list(with_aliases(found)), workspace and workspace.pk)
 
 
-def _told(outcome: Outcome) -> dict[str, Any]:
+def _as_json(outcome: Rereading) -> dict[str, Any]:
     models = [
         {
             "model": model,

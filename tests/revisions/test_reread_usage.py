@@ -137,7 +137,7 @@ def test_what_makes_no_sense_is_refused(arguments: list[str]) -> None:
 
 
 def test_many_events_are_read_in_portions(learnt: Decimal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("metering.revisions.read_again.AT_ONCE", 1)
+    monkeypatch.setattr("metering.revisions.reread_usage.AT_ONCE", 1)
     answer = run("--from", FROM, "--apply", "--reason", WHY)
     work()
     assert (answer["examined"], answer["changed"], len(answer["batches"])) == (2, 2, 2)

@@ -42,7 +42,7 @@ ORDER BY event.occurred_at, event.id LIMIT %(limit)s
 """  # noqa: S608  # constants
 
 
-class Scope(NamedTuple):
+class RereadScope(NamedTuple):
     """Which events to read again: [start, end), of these models and this workspace (None: all)."""
 
     start: datetime
@@ -70,7 +70,7 @@ class Changes:
 
 
 @dataclass(slots=True)
-class Outcome:
+class Rereading:
     """What reading again comes to: by model, and how many are refused by which code; `batches` are those that were sent."""
 
     examined: int = 0
@@ -79,12 +79,12 @@ class Outcome:
     batches: list[str] = field(default_factory=list)
 
 
-def read_again(scope: Scope, now: datetime, reason: str | None = None) -> Outcome:
+def reread_usage(scope: RereadScope, now: datetime, reason: str | None = None) -> Rereading:
     """Reads all events of the scope again, in bounded memory; with a `reason` what changes is sent to be corrected.
 
     Raises InboxFull: what was sent before that stays, and the same call sends the rest.
     """
-    outcome = Outcome()
+    outcome = Rereading()
     for events in _portions(scope):
         with transaction.atomic():
             rates = current_rates()
@@ -94,7 +94,7 @@ def read_again(scope: Scope, now: datetime, reason: str | None = None) -> Outcom
     return outcome
 
 
-def _portions(scope: Scope) -> Iterator[list[Kept]]:
+def _portions(scope: RereadScope) -> Iterator[list[Kept]]:
     at, number = FIRST_INSTANT, 0
     while True:
         with connection.cursor() as cursor:
@@ -107,12 +107,12 @@ def _portions(scope: Scope) -> Iterator[list[Kept]]:
         at, number = stored[-1].occurred_at, stored[-1].id
 
 
-def _parameters(scope: Scope) -> dict[str, Any]:
+def _parameters(scope: RereadScope) -> dict[str, Any]:
     models = None if scope.models is None else list(scope.models)
     return {"start": scope.start, "end": scope.end, "models": models, "workspace": scope.workspace_id, "limit": AT_ONCE}
 
 
-def _is_changed(kept: Kept, rates: RateTable, now: datetime, outcome: Outcome) -> bool:
+def _is_changed(kept: Kept, rates: RateTable, now: datetime, outcome: Rereading) -> bool:
     """Whether it is read otherwise now. Notes it, or why it cannot be read any more."""
     outcome.examined += 1
     before = kept.event.state
