@@ -77,7 +77,8 @@ def taxed(parts: Sequence[MonthPart], charged: Charged) -> tuple[list[Tax], dict
     """The taxes on the parts of a subtotal, the invoice's own month first; and the same by month.
 
     A subtotal below zero, which only a preview has, is not taxed. Months taxed like the invoice's own are one sum with it:
-    what they take back lowers what is taxed now. From another month no more is taken back than was taxed for it.
+    what they take back lowers what is taxed now. Beyond that, and of other months, no more is taken back than was taxed for it:
+    nothing of a tax where a line gives back what was not taxed by it.
     """
     untaxed = sum((part.amount for part in parts), NOTHING) < 0
     own = parts[0].rates if parts else ()
@@ -85,10 +86,12 @@ def taxed(parts: Sequence[MonthPart], charged: Charged) -> tuple[list[Tax], dict
     for rate in dict.fromkeys(rate for part in parts for rate in part.rates):
         of_rate = [part for part in parts if rate in part.rates]
         bases = {part.month: base_of(part, rate, own, charged) for part in of_rate}
+        if sum(bases.values(), NOTHING) < 0:
+            bases = {part.month: base_of(part, rate, (), charged) for part in of_rate}
         if untaxed:
             bases = dict.fromkeys(bases, NOTHING)
         tax = tax_on(sum(bases.values(), NOTHING), rate)
-        if rate not in own:
+        if tax.amount < 0:
             back = sum((charged(part.month, rate)[1] for part in of_rate if bases[part.month] < 0), NOTHING)
             tax = replace(tax, amount=max(tax.amount, -max(back, NOTHING)))
         if rate in own or tax.taxable or tax.amount:

@@ -6,6 +6,7 @@ import pytest
 
 from metering.credits import ledger
 from metering.invoicing.credit_notes.issue import issue
+from metering.invoicing.fees.change import add_line
 from metering.invoicing.lifecycle.amount_due import lower_amount_due
 from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
@@ -123,3 +124,18 @@ def test_rounding_gives_back_no_cent_that_was_not_charged(use: Meter, key: APIKe
     correct(use.gateway, void(key, "req-1"), void(key, "req-2"), now=at("10-20T00:00"))
     invoice = october(use, key)
     assert (invoice.subtotal, invoice.tax) == (Decimal("299.96"), Decimal(0))
+
+
+@pytest.mark.parametrize(("given_back", "levy"), [("-40.00", "0.00"), ("10.00", "0.50")])
+def test_a_line_of_its_own_month_gives_back_nothing_of_a_tax_that_was_never_charged(
+    use: Meter, key: APIKey, acme: Workspace, vat: TaxRate, given_back: str, levy: str
+) -> None:
+    """Late usage of September is taxed as September was, by VAT alone; a line of October by a levy as well."""
+    september(use, key)
+    save_terms(acme, {}, [vat, TaxRate.objects.create(name="Levy", percent=Decimal(5))], OPS, at("10-01T00:00"))
+    use(key, "09-20T10:00", usage=HUNDRED_MILLION)
+    add_line(acme, OCTOBER, Decimal(given_back), "A promise", OPS, at("10-02T00:00"))
+    (invoice,) = finalized(OCTOBER, IN_NOVEMBER)
+    taxes = {each["name"]: each["amount"] for each in invoice.taxes}
+    assert taxes == {"VAT": f"{(150 + Decimal(given_back)) / 5:.2f}", "Levy": levy}
+    assert invoice_differences() == []
