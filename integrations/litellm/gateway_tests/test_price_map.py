@@ -29,6 +29,7 @@ from world import REPOSITORY, World
 
 sys.path.append(str(REPOSITORY))
 from metering.breakdown import all_quantities, cost_of, pico_rates
+from metering.catalogue.imports.litellm_images import SizedImage, sized_image
 from metering.components import component_named, new_counts, other_counts
 
 MAP = Path(litellm.__file__).parent / "model_prices_and_context_window_backup.json"
@@ -78,6 +79,11 @@ def cards(imported: dict[str, Any]) -> dict[str, dict[str, dict[int, Rates]]]:
     return found
 
 
+def priced_as(name: str) -> SizedImage | None:
+    """Where an entry's price of an image is, unless it is a model of its own."""
+    return sized_image(name, litellm.model_cost[name].get("litellm_provider", ""))
+
+
 def cost(rates: Rates, quantities: dict[str, int] | None = None, **counts: int) -> float:
     """What our own arithmetic says, in USD."""
     own = {"cached_input": rates["input"], "cache_write": rates["input"]} | rates
@@ -93,7 +99,11 @@ def test_more_than_95_of_100_entries_of_the_map_import_and_the_rest_says_why(imp
     in_scope = {model for model, mode in mode_of.items() if mode in IN_SCOPE}
     refused = {each["model"]: each["reason"] for each in imported["refused"] if each["model"] in in_scope}
     assert len(refused) < 0.05 * len(in_scope), (len(refused), len(in_scope))
-    assert imported["new"] + imported["changed"] + imported["unchanged"] + len(imported["refused"]) == len(mode_of) - 2
+    sized = {name: image.model for name in mode_of if (image := priced_as(name))}
+    models = (mode_of.keys() - sized.keys()) | set(sized.values())
+    assert imported["new"] + imported["changed"] + imported["unchanged"] + len(imported["refused"]) == len(models) - 2
+    assert len(sized) > 250
+    assert {each["model"] for each in imported["refused"]} & set(sized.values()) == {"azure/dall-e-2"}, "it costs 0 there"
     without = [model for model, reason in refused.items() if reason == "It has no price."]
     for model in without:
         assert not [name for name in litellm.model_cost[model] if "cost" in name], model
@@ -154,7 +164,7 @@ def test_tokens_cost_what_litellm_says_of_every_imported_model_tier_and_threshol
 ) -> None:
     rng, compared = random.Random("prices"), Compared()  # noqa: S311 - the same usages in every run
     for model, tiers in cards.items():
-        entry = litellm.model_cost[model]
+        entry = litellm.model_cost.get(model, {})
         if entry.get("mode") not in TEXT:
             continue
         for tier in tiers.keys() - OTHERWISE_BILLED:
@@ -219,10 +229,10 @@ def test_images_seconds_and_characters_cost_what_litellm_says(
     least: int,
 ) -> None:
     rng, compared = random.Random(component), Compared()  # noqa: S311 - the same numbers in every run
-    for model, tiers in cards.items():
-        entry = litellm.model_cost[model]
-        rates = tiers["default"][0]
-        if entry.get("mode") not in modes or component not in rates or rates[component] != exact(entry, component):
+    for model, entry in litellm.model_cost.items():
+        priced, what = priced_as(model) or (model, component)
+        rates = cards[priced]["default"][0] if priced in cards else {}
+        if entry.get("mode") not in modes or what not in rates or rates[what] != exact(entry, component):
             continue
         number = rng.randint(1, 5)
         try:
@@ -231,7 +241,7 @@ def test_images_seconds_and_characters_cost_what_litellm_says(
             if "isn't mapped yet" not in str(unknown):
                 raise
             continue  # it makes another name of an image's size, and then does not know it
-        compared.note(model, "default", cost(rates, {component: number * units}), said)
+        compared.note(model, "default", cost(rates, {what: number * units}), said)
     assert compared.agreed > least
     assert {each for each in compared.differ if not explained(*each)} == set()
 

@@ -6,6 +6,7 @@ LiteLLM works it out.
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -41,6 +42,7 @@ from metering.catalogue.imports.litellm_fields import (
     WEB_SEARCH,
     WEB_SEARCH_SIZES,
 )
+from metering.catalogue.imports.litellm_images import sized_image
 from metering.catalogue.providers.models import LONGEST_PROVIDER
 from metering.catalogue.set_price import DEFAULT_TIER
 from metering.money import WIDE
@@ -75,9 +77,9 @@ def read_litellm(text: str, markup: Decimal) -> PriceFile:
     document = read_json(text)
     if not isinstance(document, dict) or not all(isinstance(each, dict | Repeated) for each in document.values()):
         raise UnreadableFile("The file is not LiteLLM's price map: an object of models by name.")
-    read = PriceFile([], {})
+    read, images = PriceFile([], {}), _Images(markup)
     for model, fields in document.items():
-        if model in EXPLANATIONS:
+        if model in EXPLANATIONS or images.keep(model, fields):
             continue
         try:
             if fields is REPEATED:
@@ -85,7 +87,69 @@ def read_litellm(text: str, markup: Decimal) -> PriceFile:
             read.entries.append(_Model(model, fields, markup).entry())
         except NotImported as refused:
             read.refused[model] = str(refused)
+    images.add_to(read)
     return read
+
+
+class _Images:
+    """Entries that are one quality and size of a model's images, until the models are read."""
+
+    def __init__(self, markup: Decimal) -> None:
+        self._markup = markup
+        self._entries: dict[str, dict[str, tuple[str, Any]]] = {}
+
+    def keep(self, name: str, fields: Any) -> bool:
+        """Whether the entry is one of them."""
+        provider = fields.get("litellm_provider") if isinstance(fields, dict) else None
+        image = sized_image(name, str(provider or ""))
+        if image is not None:
+            self._entries.setdefault(image.model, {})[name] = image.component, fields
+        return image is not None
+
+    def add_to(self, read: PriceFile) -> None:
+        """As rates of their models, which the file may have entries of or not."""
+        at = {entry.model: place for place, entry in enumerate(read.entries)}
+        refused = []
+        for model in [each for each in self._entries if each not in read.refused]:
+            try:
+                if model in at:
+                    read.entries[at[model]] = self._with_images(read.entries[at[model]])
+                else:
+                    read.entries.append(self._model(model))
+            except NotImported as reason:
+                read.refused[model] = str(reason)
+                refused.append(model)
+        read.entries[:] = [entry for entry in read.entries if entry.model not in refused]
+
+    def _with_images(self, entry: PriceEntry) -> PriceEntry:
+        """A model whose images are billed by tokens has no rate of an image beside them."""
+        if any(card.rates.get("image_output") or card.rates["output"] for card in entry.cards):
+            names = ", ".join(sorted(self._entries[entry.model]))
+            return replace(entry, remarks=(*entry.remarks, f"{names}: what it answers with is billed by its tokens."))
+        rates, _, remarks = self._read(entry.model)
+        cards = tuple(replace(card, rates={**card.rates, **rates}) for card in entry.cards)
+        return replace(entry, cards=cards, remarks=(*entry.remarks, *remarks))
+
+    def _model(self, model: str) -> PriceEntry:
+        rates, page, remarks = self._read(model)
+        return PriceEntry(model, (Card({"input": Decimal(0), "output": Decimal(0)} | rates),), page, remarks)
+
+    def _read(self, model: str) -> tuple[dict[str, Decimal], Page, tuple[str, ...]]:
+        """Rates by component, what the entries say of the model, and remarks. Raises NotImported, naming the entry."""
+        rates: dict[str, Decimal] = {}
+        remarks: list[str] = []
+        for name, (component, fields) in self._entries[model].items():
+            try:
+                entry = _Model(name, {} if fields is REPEATED else fields, self._markup).entry()
+                (card,) = entry.cards
+                if set(card.rates) != {"input", "output", "image"} or card.rates["input"] or card.rates["output"]:
+                    raise NotImported("It has a price beside that of an image.")
+                if rates.setdefault(component, card.rates["image"]) != card.rates["image"]:
+                    raise NotImported(f"Another entry has another price of {component}.")
+            except (NotImported, ValueError) as refused:
+                raise NotImported(f"{name}: {refused}") from None
+            remarks += (f"{name}: {remark}" for remark in entry.remarks)
+        return rates, entry.page, tuple(remarks)
 
 
 class _Model:
