@@ -52,7 +52,9 @@ def read_csv(text: str, markup: Decimal) -> PriceFile:
 def _checked_header(names: object) -> list[str]:
     header = list(names) if isinstance(names, list | tuple) else []
     if "model" not in header or len(set(header)) != len(header):
-        raise UnreadableFile("The first line of the CSV names its columns, each once; `model` is one of them.")
+        raise UnreadableFile(
+            "The first line of the CSV names its columns, each once, with commas between them; `model` is one of them."
+        )
     for name in header:
         if name not in (*SCOPE_COLUMNS, *PROVIDER_COLUMNS, *PASSED_OVER) and not _is_component(name):
             raise UnreadableFile(f"The CSV has a column that is not known here: {name!r}.")

@@ -20,7 +20,7 @@ from metering.catalogue.imports.cards import parse_markup
 from metering.catalogue.imports.models import PriceImport
 from metering.catalogue.imports.plan import Plan, PriceChange, plan_import
 from metering.console import figures
-from metering.console.prices.price_list import rate_change
+from metering.console.prices.price_list import in_lines, rate_change
 from metering.errors import InvalidPrice
 from workspaces.console.kit import fields
 from workspaces.console.kit.base import OperatorAdmin, actor_of
@@ -229,7 +229,7 @@ def _change(change: PriceChange) -> list[Any]:
     where = " ".join(each for each in (scope.provider, scope.route) if each)
     what = figures.two_lines(scope.model, f"{scope.service_tier}{more}{', ' if where else ''}{where}")
     rates = [rate_change(name, old, new, compared=change.before is not None) for name, old, new in change.steps()]
-    return [what, SafeString("<br>".join(rates))]
+    return [what, in_lines(rates)]
 
 
 admin.site.register(PriceImport, PriceImportAdmin)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -105,7 +105,12 @@ def rates_html(rates: Rates, old: Rates | None = None) -> SafeString:
         rate_change(name, None if old is None else old.get(name), rates.get(name), compared=old is not None)
         for name in sorted_components({*rates, *(old or {})})
     ]
-    return SafeString("<br>".join(parts))
+    return in_lines(parts)
+
+
+def in_lines(parts: Iterable[SafeString]) -> SafeString:
+    """One below the other in one element, which a narrow page's cell keeps together."""
+    return format_html("<span>{}</span>", SafeString("<br>".join(parts)))
 
 
 def rate_change(name: str, old: Decimal | None, new: Decimal | None, *, compared: bool = True) -> SafeString:

@@ -54,11 +54,11 @@ def test_a_factor_is_named_on_the_price_its_lists_and_the_customers_page(console
     said = "0.5 times the default tier&#x27;s rates"
     for page in (
         reverse("admin:metering_priceversion_change", args=[batch.pk]),
-        reverse("admin:metering_priceversion_changelist"),
         reverse("admin:metering_priceversion_list"),
         "/models/codex-mini",
     ):
         assert said in console.get(page).content.decode(), page
+    assert "batch, 0.5 x default" in console.get(reverse("admin:metering_priceversion_changelist")).content.decode()
     assert "batch (0.5 times the default tier's rates)" in console.get("/models/codex-mini?format=md").content.decode()
     answer = console.get(reverse("admin:metering_priceversion_list"), {"day": "2026-10-15", "format": "csv"})
     lines = b"".join(answer.streaming_content).decode().splitlines()
