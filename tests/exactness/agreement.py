@@ -13,8 +13,9 @@ from rest_framework.test import APIClient
 
 from metering.ingest.models import Batch, EventCorrection, UsageEvent
 from metering.rollups.models import DailyQuantity, DailyRollup, HourlyQuantity, HourlyRollup
+from tests.exactness.facts import Recorded, State
 from tests.exactness.history import BEGINNING, Look, Operation
-from tests.exactness.oracle import Oracle, Recorded, State
+from tests.exactness.oracle import Oracle
 from tests.exactness.product import Product
 from tests.exactness.reading import Tokens
 from tests.scenarios.oracle import Rated, exact, grouped
@@ -95,7 +96,15 @@ class Both:
     def state(self, state: State) -> Row:
         """As the product has it: the price by its own number, tokens as its tables count them."""
         price = None if state.price is None else self.product.prices[state.price].pk
-        return state.status, state.source, counts(state.tokens), dict(state.tokens.others) or None, price, state.cost
+        return (
+            state.tier,
+            state.status,
+            state.source,
+            counts(state.tokens),
+            dict(state.tokens.others) or None,
+            price,
+            state.cost,
+        )
 
     def product_events(self) -> dict[Row, Row]:
         rows = UsageEvent.objects.filter(workspace__in=self.product.workspaces)
@@ -104,6 +113,7 @@ class Both:
             (row.workspace_id, row.request_id, row.attempt): (
                 (row.model.slug, row.service_tier.name, row.provider.name, row.key_id, row.occurred_at),
                 (
+                    row.service_tier.name,
                     row.get_status_display(),
                     row.get_usage_source_display(),
                     tuple(getattr(row, name) for name in TOKENS),
@@ -117,7 +127,11 @@ class Both:
 
     def product_trails(self) -> dict[Row, list[Row]]:
         trails: dict[Row, list[Row]] = {}
-        for row in EventCorrection.objects.filter(workspace__in=self.product.workspaces).order_by("id"):
+        for row in (
+            EventCorrection.objects.filter(workspace__in=self.product.workspaces)
+            .select_related("before_tier", "after_tier")
+            .order_by("id")
+        ):
             before, after = (trail_state(row, name) for name in ("before", "after"))
             entry = (row.action, row.took_effect, before, after)
             trails.setdefault((row.workspace_id, row.request_id, row.attempt), []).append(entry)
@@ -260,7 +274,15 @@ def trail_state(row: EventCorrection, name: str) -> Row:
     status, source, tokens, others, price, cost = (
         getattr(row, f"{name}_{column}") for column in ("status", "source", "tokens", "others", "price_id", "cost")
     )
-    return STATUSES[status], ("provider", "estimated")[source], tuple(tokens), others, price, cost
+    return (
+        getattr(row, f"{name}_tier").name,
+        STATUSES[status],
+        ("provider", "estimated")[source],
+        tuple(tokens),
+        others,
+        price,
+        cost,
+    )
 
 
 def client_of(workspace: Workspace) -> APIClient:

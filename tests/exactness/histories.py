@@ -21,10 +21,12 @@ from tests.exactness.history import (
     Order,
     PriceWaiting,
     Rebuild,
+    Reread,
     Send,
     SetPrice,
     Stumble,
     Sweep,
+    Understand,
     Withdraw,
     Work,
 )
@@ -175,6 +177,7 @@ def set_prices(draw: st.DrawFn) -> SetPrice:
 
 
 OF_TOKENS = ["audio_input", "audio_output", "cache_write_1h", "reasoning"]
+BY_SECONDS = [Decimal(text) for text in ("0.0001", "0", "0.000000001", "999.999999999")]
 SINGLE = [Decimal(text) for text in ("0.01", "0", "0.000000000001", "999.999999999999")]
 
 
@@ -186,6 +189,11 @@ def open_rates(draw: st.DrawFn) -> tuple[tuple[str, Decimal], ...]:
         found["web_search"] = draw(st.sampled_from(SINGLE))
     if draw(st.sampled_from([False, False, False, True])):
         found["request"] = draw(st.sampled_from(SINGLE))
+    for name in ("page", "image"):
+        if draw(st.booleans()):
+            found[name] = draw(st.sampled_from(SINGLE))
+    if draw(st.booleans()):
+        found["audio_duration"] = draw(st.sampled_from(BY_SECONDS))
     return tuple(sorted(found.items()))
 
 
@@ -210,6 +218,7 @@ def price_lists(draw: st.DrawFn) -> list[SetPrice]:
     ]
 
 
+later_rules = st.sampled_from([Understand("web_search"), Understand("image"), Understand("cached_input"), Understand("")])
 everything = st.sampled_from([Order(None, None, FIRST), Order("base", None, FIRST), Order(None, None, FIRST)])
 
 
@@ -251,7 +260,11 @@ def histories(draw: st.DrawFn, most: int = 16) -> list[Operation]:
     names = st.builds(Name, st.just("late"), st.sampled_from(["base", "long", None]))
     renamed = st.tuples(names, everything).map(list)
     stumbled = st.tuples(corrects, st.just(Stumble()), corrects, st.just(Sweep())).map(list)
+    understood = st.builds(Understand, st.sampled_from(["", "image", "web_search", "cached_input", None, None]))
+    learnt = st.tuples(st.just(Understand(None)), later_rules, st.builds(Reread, st.booleans())).map(list)
     rare = st.one_of(
+        understood,
+        st.builds(Reread, st.booleans()),
         st.just(Work()),
         st.just(Stumble()),
         st.just(Sweep()),
@@ -266,13 +279,14 @@ def histories(draw: st.DrawFn, most: int = 16) -> list[Operation]:
         + [corrects] * 4
         + [set_prices()] * 2
         + [repriced()] * 2
-        + [stumbled, renamed, repriced()]
+        + [stumbled, renamed, repriced(), learnt, learnt]
         + [orders()]
         + [st.just(PriceWaiting())]
         + [rare] * 4
     )
     anything = st.sampled_from(often).flatmap(lambda kind: kind)
-    steps = [*draw(price_lists()), draw(sends)]
+    first = draw(st.sampled_from([[], [Understand("")], [Understand("image")]]))
+    steps = [*draw(price_lists()), *first, draw(sends)]
     for drawn in draw(st.lists(anything, min_size=4, max_size=most)):
         steps += drawn if isinstance(drawn, list) else [drawn]
     return [*timed(draw, steps), *THE_END]

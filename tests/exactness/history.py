@@ -110,6 +110,20 @@ class Continue(Operation):
 
 
 @dataclass(frozen=True)
+class Understand(Operation):
+    """Says what the strange number in chats is: a component, or informational where it is empty; None ends what was said."""
+
+    component: str | None
+
+
+@dataclass(frozen=True)
+class Reread(Operation):
+    """Reads kept usage again, and corrects what comes out otherwise; whether workers take it up at once."""
+
+    work: bool = True
+
+
+@dataclass(frozen=True)
 class Rebuild(Operation):
     """Makes the rollups of the months with usage again."""
 

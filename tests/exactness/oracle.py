@@ -1,33 +1,35 @@
 """Counts, corrects and bills a history a second time: plain Decimal, one step after the other. No project code."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
+from tests.exactness.facts import LAST_READS, Batch, Change, Correction, Identity, Recorded, Rule
 from tests.exactness.history import (
     MOST_AHEAD,
-    MOST_BEHIND,
     NICKNAMES,
     NOTICE,
-    OWNERS,
     Continue,
     Correct,
     Name,
     Operation,
     Order,
     PriceWaiting,
+    Reread,
     Send,
     SetPrice,
     Stumble,
     Sweep,
+    Understand,
     Withdraw,
     Work,
 )
 from tests.exactness.reading import Tokens, read
+from tests.exactness.sent import NOTHING, normal_tier, read_correction, read_event, served, tier_in
 from tests.scenarios.facts import Happened, Price
-from tests.scenarios.oracle import Rated, cost_of, price_of
+from tests.scenarios.oracle import cost_of, price_of
 
 REJECTED = ("rejected", "")
 RECORDED = ("recorded", "")
@@ -37,72 +39,6 @@ VOIDED = ("conflict", "event_voided")
 UNPRICED = ("unpriced", "no_price")
 UNKNOWN = ("rejected", "unknown_event")
 WRONG_KEY = ("rejected", "wrong_key")
-NOTHING = Tokens(0, 0, 0, 0, 0, ())
-
-Identity = tuple[int, str, int]
-
-
-class State(NamedTuple):
-    """Of an event, all that may change."""
-
-    status: str
-    source: str
-    tokens: Tokens
-    price: str | None
-    cost: Decimal | None
-
-
-class Change(NamedTuple):
-    """An entry of an event's trail."""
-
-    action: str
-    took_effect: bool
-    before: State
-    after: State
-
-
-@dataclass
-class Recorded:
-    """An event that counts, and all that became of it."""
-
-    event: Happened
-    key: int
-    content: tuple[Any, ...]
-    source: str
-    price: Price | None = None
-    cost: Decimal | None = None
-    trail: list[Change] = field(default_factory=list)
-    corrected: set[tuple[Any, ...]] = field(default_factory=set)
-    replaced_by: tuple[int, int] = (-1, -1)
-
-    @property
-    def state(self) -> State:
-        event, price = self.event, self.price
-        tokens = Tokens(event.uncached, event.cached, event.cache_write, event.output, event.reasoning, event.others)
-        return State(event.status, self.source, tokens, None if price is None else price.price_id, self.cost)
-
-    @property
-    def rated(self) -> Rated:
-        return Rated(self.event, self.price, self.cost)
-
-
-@dataclass
-class Batch:
-    """Whatever was sent together. `parts` is what the door let through; `outcomes` is complete once it was taken up."""
-
-    number: int
-    kind: str
-    parts: dict[int, Any]
-    outcomes: dict[int, tuple[str, str]]
-    taken_up: bool = False
-    stumbled: bool = False
-
-
-class Correction(NamedTuple):
-    rank: tuple[int, int]
-    identity: Identity
-    key: int
-    content: tuple[Any, ...]  # action, tokens, reason
 
 
 class Oracle:
@@ -116,6 +52,7 @@ class Oracle:
         self.batches: list[Batch] = []
         self.waiting: list[Correction] = []
         self.orders: list[tuple[Order, datetime]] = []
+        self.rules: list[Rule] = []
 
     def do(self, operation: Operation) -> Any:
         """What it answers: a batch, a price or None where it is refused, the number of events that an order changed."""
@@ -147,7 +84,46 @@ class Oracle:
                 return self.work_off() if operation.work else None
             case Continue():
                 return self.work_off()
+            case Understand(component=component):
+                return self.understand(component, now)
+            case Reread():
+                return self.reread(now, operation.work)
         return None
+
+    # What the strange number is
+
+    def understand(self, component: str | None, now: datetime) -> bool:
+        last = self.rules[-1] if self.rules else None
+        if component is None:
+            if last is None or last.end is not None:
+                return False
+            last.end = now + LAST_READS
+            return True
+        if last is not None and (last.end is None or last.end > now):
+            return False
+        self.rules.append(Rule(now, component))
+        return True
+
+    def rule_at(self, now: datetime) -> str | None:
+        holding = [each for each in self.rules if each.begin <= now and (each.end is None or each.end > now)]
+        return holding[-1].component if holding else None
+
+    def reread(self, now: datetime, work: bool) -> int:
+        """What is read otherwise now is corrected in a batch of its own."""
+        parts = []
+        for each in sorted(self.recorded.values(), key=lambda each: each.event.at):
+            if each.kept is None or each.source != "provider" or each.event.status in ("failed", "voided"):
+                continue
+            usage, dialect = each.kept
+            tokens, said = read(usage, dialect, self.rule_at(now)), tier_in(usage)
+            tier = served(each.event.tier, said)
+            if tokens is not None and tier is not None and (tokens, tier) != (each.state.tokens, each.event.tier):
+                parts.append((each.event.identity, each.key, ("replace", tokens, "reread", said), each.kept))
+        if parts:
+            self.batches.append(Batch(len(self.batches), "corrections", dict(enumerate(parts)), {}))
+        if work:
+            self.work()
+        return len(parts)
 
     # Prices
 
@@ -232,7 +208,7 @@ class Oracle:
 
     def take_in(self, kind: str, contents: list[dict[str, Any]], now: datetime, work: bool) -> Batch:
         reader = read_event if kind == "events" else read_correction
-        parts = {index: reader(content, now) for index, content in enumerate(contents)}
+        parts = {index: reader(content, now, self.rule_at(now)) for index, content in enumerate(contents)}
         refused = {index: REJECTED for index, part in parts.items() if part is None}
         admitted = {index: part for index, part in parts.items() if part is not None}
         batch = Batch(len(self.batches), kind, admitted, refused)
@@ -274,7 +250,7 @@ class Oracle:
         standing = self.recorded.get(sent.event.identity)
         if standing is not None:
             return DUPLICATE if standing.content == sent.content else CONFLICT
-        fresh = self.recorded[sent.event.identity] = replace(sent, trail=[], corrected=set())
+        fresh = self.recorded[sent.event.identity] = replace(sent, trail=[], corrected=set(), recorded_as=sent.event.tier)
         self.rate(fresh)
         return UNPRICED if fresh.cost is None else RECORDED
 
@@ -285,19 +261,25 @@ class Oracle:
             return UNKNOWN
         if event.key != sent.key:
             return WRONG_KEY
+        action, tokens, _, said = sent.content
+        tier = served(event.recorded_as, said)
+        if tier is None:
+            return REJECTED
         if sent.content in event.corrected:
             return DUPLICATE
         event.corrected.add(sent.content)
-        before, (action, tokens, _) = event.state, sent.content
+        before = event.state
         was_voided, is_latest = before.status == "voided", sent.rank > event.replaced_by
         if action == "void":
             event.event, event.price, event.cost = with_tokens(event.event, NOTHING, "voided"), None, Decimal(0)
             event.trail.append(Change("void", not was_voided, before, event.state))
+            event.kept = None
             return RECORDED
         event.replaced_by = max(sent.rank, event.replaced_by)
         takes_effect = is_latest and not was_voided
         if takes_effect:
-            event.event, event.source = with_tokens(event.event, tokens, before.status), "provider"
+            event.event, event.source = with_tokens(replace(event.event, tier=tier), tokens, before.status), "provider"
+            event.kept = sent.kept
             self.rate(event)
         event.trail.append(Change("replace", takes_effect, before, event.state))
         if was_voided:
@@ -311,50 +293,3 @@ def begins_as(price: Price) -> tuple[Any, ...]:
 
 def with_tokens(event: Happened, tokens: Tokens, status: str) -> Happened:
     return replace(event, **tokens._asdict(), status=status)
-
-
-def normal_tier(name: str | None) -> str:
-    """Nothing, `auto` and `standard` are the default tier, and case says nothing."""
-    name = (name or "").strip().lower()
-    return "default" if name in ("", "auto", "standard", "default") else name
-
-
-def read_event(sent: dict[str, Any], now: datetime) -> Recorded | None:
-    """The event as it is meant, or None where it cannot be recorded."""
-    said = {name: value for name, value in sent.items() if value is not None}
-    status, source = said.get("status", "succeeded"), said.get("usage_source", "provider")
-    at = datetime.fromisoformat(said["occurred_at"])
-    if at.tzinfo is None or not now - MOST_BEHIND <= at <= now + MOST_AHEAD or said["key"] not in OWNERS:
-        return None
-    tokens = NOTHING if status == "failed" else None
-    if "usage" in said:
-        tokens = read(said["usage"], said.get("dialect"))
-    if tokens is None:
-        return None
-    tier, provider = normal_tier(said.get("service_tier")), said.get("provider", "")
-    event = Happened(
-        said["request_id"],
-        said.get("attempt", 0),
-        OWNERS[said["key"]],
-        str(said["key"]),
-        said["model"],
-        tier,
-        provider,
-        status,
-        at,
-        **tokens._asdict(),
-    )
-    content = (said["key"], event.model, status, source, tier, provider, tokens, said.get("user"))
-    return Recorded(event, said["key"], content, source)
-
-
-def read_correction(sent: dict[str, Any], _now: datetime) -> tuple[Any, ...] | None:
-    """Identity, key and content, or None where it cannot be meant."""
-    said = {name: value for name, value in sent.items() if value is not None}
-    if said["key"] not in OWNERS or (said["action"] == "void") == ("usage" in said):
-        return None
-    tokens = read(said["usage"], said.get("dialect")) if "usage" in said else NOTHING
-    if tokens is None:
-        return None
-    identity = (OWNERS[said["key"]], said["request_id"], said.get("attempt", 0))
-    return identity, said["key"], (said["action"], tokens, said.get("reason", ""))

@@ -10,18 +10,23 @@ from metering import tasks
 from metering.catalogue.models import LanguageModel, PriceVersion
 from metering.catalogue.set_price import set_price
 from metering.catalogue.withdraw_price import withdraw_price
-from metering.errors import InvalidPrice, PriceAlreadySet, PriceInForce
+from metering.errors import InvalidPrice, PriceAlreadySet, PriceInForce, RuleExists
 from metering.ingest.formats.payloads import of_corrections, of_events
 from metering.ingest.intake.receive import receive
 from metering.ingest.models import Batch
+from metering.ingest.understanding.decide import end_rule, make_rule
+from metering.ingest.understanding.models import UsageRule
+from metering.ingest.understanding.rules import forget_rules
 from metering.revisions.rerating.jobs import continue_orders, order_rerating
 from metering.revisions.rerating.plan import plan_rerating, scope_for
 from metering.revisions.rerating.reprice import price_waiting
+from metering.revisions.reread_usage import RereadScope, reread_usage
 from metering.rollups.compare import months_with_usage
 from metering.rollups.models import Rerating
 from metering.rollups.rebuild import rebuild
 from tests.exactness import history
-from tests.exactness.history import NICKNAMES, NOBODY, OWNERS
+from tests.exactness.history import MOST_BEHIND, NICKNAMES, NOBODY, OWNERS
+from tests.exactness.reading import STRANGE
 from tests.kit.factories import make_gateway, make_key, make_model, make_workspace, work
 from workspaces.models import Workspace
 
@@ -30,6 +35,7 @@ class Product:
     """A world of its own: two workspaces with their keys. `prices` are the versions by the numbers that the oracle gives."""
 
     def __init__(self, suffix: str = "") -> None:
+        forget_rules()
         self.suffix = suffix  # of models' names, where other histories have left theirs
         self.gateway = make_gateway(f"exact{suffix}")
         self.workspaces: list[Workspace] = [make_workspace("first"), make_workspace("second")]
@@ -75,6 +81,13 @@ class Product:
                 return self.rate_again(operation)
             case history.Continue():
                 return continue_orders(now)
+            case history.Understand(component=component):
+                return understand(component, now)
+            case history.Reread():
+                changes = reread_usage(RereadScope(now - MOST_BEHIND, now + MOST_BEHIND), now, "reread").changes
+                if operation.work:
+                    work(now)
+                return sum(each.requests for each in changes.values())
             case history.Rebuild():
                 assert [rebuild(month)["changed"] for month in months_with_usage()] == [0] * len(months_with_usage())
         return None
@@ -139,6 +152,19 @@ class Product:
             expected = [sum(column) for column in zip(*(vars_of(each) for each in planned.values()), strict=True)]
             assert (expected or [0, 0, 0, 0]) == [order.changed, order.priced, pico(order.cost_before), pico(order.cost_after)]
         return changed
+
+
+def understand(component: str | None, now: datetime) -> bool:
+    """Whether the rule is made; None ends the one that is."""
+    if component is None:
+        current = UsageRule.objects.current().first()
+        return current is not None and end_rule(current.pk, "a test", now) == current
+    meaning = UsageRule.Meaning.COMPONENT if component else UsageRule.Meaning.INFORMATION
+    try:
+        make_rule("openai.chat", STRANGE, meaning, component, "a test", "a test", now)
+    except RuleExists:
+        return False
+    return True
 
 
 def vars_of(planned: Any) -> tuple[int, int, int, int]:

@@ -1,8 +1,11 @@
 """What a provider's usage object says, by the table of dialects alone: the second opinion. No project code."""
 
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, NamedTuple
 
 MOST = 2**31 - 1
+TEXTS = ("type", "service_tier")  # what is said in words
+STRANGE = "strange"  # a number in chats that nobody knows until a rule says what it is
 ANTHROPICS_OWN = ("cache_read_input_tokens", "cache_creation_input_tokens", "cache_creation")
 
 
@@ -14,20 +17,29 @@ class Tokens(NamedTuple):
     cache_write: int
     output: int
     reasoning: int
-    # Further components and how much of each, in the order in which they are listed; each within its whole.
+    # Further components and how much of each, by name; each within its whole.
     others: tuple[tuple[str, int], ...] = ()
 
 
 def used(**others: int) -> tuple[tuple[str, int], ...]:
-    return tuple((name, quantity) for name, quantity in others.items() if quantity)
+    return tuple(sorted((name, quantity) for name, quantity in others.items() if quantity))
 
 
-def read(usage: dict[str, Any], dialect: str | None) -> Tokens | None:
-    """The tokens, or None where nobody can tell: a count that is none, or parts that contradict each other."""
-    said = leaves(usage)
-    if any(type(count) is not int or not 0 <= count <= MOST for count in said.values()):
+def read(usage: dict[str, Any], dialect: str | None, rule: str | None = None) -> Tokens | None:
+    """The tokens, or None where nobody can tell: a count that is none, or parts that contradict each other.
+
+    `rule` is the component that the strange number is, empty where it is none; None while nobody knows.
+    """
+    said = leaves({name: value for name, value in usage.items() if name not in TEXTS})
+    strange = said.pop(STRANGE, 0)
+    if any(not is_count(name, count) for name, count in said.items()):
         return None
-    tokens = DIALECTS[dialect or inferred(usage, said)](said)
+    dialect = dialect or inferred(usage, said)
+    if strange and (rule is None or dialect != "openai.chat"):
+        return None
+    tokens = DIALECTS[dialect](said)
+    if tokens is not None and strange and rule:
+        tokens = ruled(tokens, rule, strange)
     if tokens is None or min(tokens[:5]) < 0 or tokens.reasoning > tokens.output:
         return None
     others = dict(tokens.others)
@@ -36,6 +48,19 @@ def read(usage: dict[str, Any], dialect: str | None) -> Tokens | None:
     if others.get("audio_output", 0) > tokens.output - tokens.reasoning:
         return None
     return tokens if sum(tokens[:3]) <= MOST and tokens.output <= MOST else None
+
+
+def is_count(name: str, count: Any) -> bool:
+    """Only seconds have a fraction."""
+    return type(count) in ((int, float) if name == "seconds" else (int,)) and 0 <= count <= MOST
+
+
+def ruled(tokens: Tokens, component: str, number: int) -> Tokens:
+    """With what a rule says that a number is: cached tokens are within the input, others are beside everything."""
+    if component == "cached_input":
+        return tokens._replace(uncached=tokens.uncached - number, cached=tokens.cached + number)
+    others = dict(tokens.others)
+    return tokens._replace(others=used(**others | {component: others.get(component, 0) + number}))
 
 
 def leaves(usage: dict[str, Any], under: str = "") -> dict[str, Any]:
@@ -51,6 +76,10 @@ def leaves(usage: dict[str, Any], under: str = "") -> dict[str, Any]:
 
 def inferred(usage: dict[str, Any], said: dict[str, int]) -> str:
     """The dialect of a shape that names none."""
+    if usage.get("type") == "duration":
+        return "openai.transcription"
+    if "pages_processed" in said:
+        return "mistral"
     if "promptTokenCount" in said or "prompt_token_count" in said:
         return "gemini"
     if "prompt_tokens" in said:
@@ -139,7 +168,22 @@ def xai(said: dict[str, int]) -> Tokens | None:
     return Tokens(prompt - cached - written, cached, written, outputs[total], reasoning)
 
 
+def pages(said: dict[str, int]) -> Tokens | None:
+    return Tokens(0, 0, 0, 0, 0, used(page=said["pages_processed"])) if "pages_processed" in said else None
+
+
+def duration(said: dict[str, int]) -> Tokens | None:
+    """In whole milliseconds."""
+    if "seconds" not in said:
+        return None
+    exact = Decimal(str(said["seconds"])) * 1000
+    milliseconds = int(exact.quantize(Decimal(1), rounding=ROUND_HALF_UP))
+    return Tokens(0, 0, 0, 0, 0, used(audio_duration=milliseconds)) if milliseconds <= MOST else None
+
+
 DIALECTS = {
+    "mistral": pages,
+    "openai.transcription": duration,
     "openai.chat": chat,
     "openai.responses": responses,
     "anthropic": anthropic,

@@ -4,10 +4,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.exactness.reading import MOST, Tokens, used
+from tests.exactness.reading import MOST, STRANGE, TEXTS, Tokens, used
 
 SIZES = [10, 0, 1, 2, 9, 11, 1_000, 199_999, 200_001, 200_000]  # thresholds at the ends, which are drawn more often
-DIALECTS = ["openai.chat", "openai.responses", "anthropic", "gemini", "xai"]
+DIALECTS = ["openai.chat", "openai.responses", "anthropic", "gemini", "xai", "mistral", "openai.transcription", "openai.chat"]
 WRONG = [-1, MOST, MOST + 1, 2**53 + 1, 2**63, 1.5, "7", True, None]
 
 
@@ -24,6 +24,8 @@ def tokens(draw: st.DrawFn) -> Tokens:
         audio_input=min(draw(st.sampled_from([0, 0, 1, 9])), whole - cached - written),
         audio_output=min(draw(st.sampled_from([0, 0, 1, 10])), output - reasoning),
         web_search=draw(st.sampled_from([0, 0, 1, 3])),
+        page=draw(st.sampled_from([0, 1, 3])),
+        audio_duration=draw(st.sampled_from([0, 1, 1_500, MOST])),
     )
     return Tokens(whole - cached - written, cached, written, output, reasoning, others)
 
@@ -38,6 +40,8 @@ def manners(draw: st.DrawFn) -> dict[str, Any]:
         "total": draw(st.sampled_from([True, True, False])),
         "zeros": draw(st.sampled_from(["stated", "left out", "null"])),
         "variant": draw(st.booleans()),
+        "tier": draw(st.sampled_from([*[None] * 6, "standard", "priority", "Flex"])),
+        "strange": draw(st.sampled_from([*[0] * 4, 1, 7])),
         "fault": draw(st.sampled_from([*[False] * 8, True, *[False] * 8])),
         "where": draw(st.integers(0, 7)),
         "wrong": draw(st.sampled_from([*WRONG, "+1", "+1", "-1", "-1"])),
@@ -85,7 +89,17 @@ def audio(others: dict[str, int], name: str) -> dict[str, int]:
 
 
 def chat(counts: Tokens, manner: dict[str, Any]) -> dict[str, Any]:
-    return openai(counts, manner, "prompt_tokens", "completion_tokens")
+    usage = openai(counts, manner, "prompt_tokens", "completion_tokens")
+    return usage | {STRANGE: manner["strange"]} if manner["strange"] else usage
+
+
+def pages(counts: Tokens, manner: dict[str, Any]) -> dict[str, Any]:
+    return {"pages_processed": dict(counts.others).get("page", 0)}
+
+
+def duration(counts: Tokens, manner: dict[str, Any]) -> dict[str, Any]:
+    milliseconds = dict(counts.others).get("audio_duration", 0)
+    return {"type": "duration", "seconds": milliseconds // 1000 if milliseconds % 1000 == 0 else milliseconds / 1000}
 
 
 def responses(counts: Tokens, manner: dict[str, Any]) -> dict[str, Any]:
@@ -103,7 +117,7 @@ def anthropic(counts: Tokens, manner: dict[str, Any]) -> dict[str, Any]:
     if searches:
         # With a count of the cache beside it, which no other shape has.
         usage |= {"cache_read_input_tokens": counts.cached, "server_tool_use": {"web_search_requests": searches}}
-    return usage
+    return usage | {"service_tier": manner["tier"]} if manner["tier"] else usage
 
 
 def gemini(counts: Tokens, manner: dict[str, Any]) -> dict[str, Any]:
@@ -150,12 +164,15 @@ SHAPES = {
     "anthropic": anthropic,
     "gemini": gemini,
     "xai": xai,
+    "mistral": pages,
+    "openai.transcription": duration,
 }
 
 
 def spoilt(usage: dict[str, Any], where: int, wrong: Any) -> dict[str, Any]:
     """With one of its counts replaced, or off by one."""
-    counted = {name: value for name, value in usage.items() if not isinstance(value, dict) and not name.endswith("details")}
+    said = {name: value for name, value in usage.items() if name not in (*TEXTS, STRANGE)}
+    counted = {name: value for name, value in said.items() if not isinstance(value, dict) and not name.endswith("details")}
     paths = [("", name) for name in counted]
     paths += [(name, part) for name, value in usage.items() if isinstance(value, dict) for part in value]
     above, name = paths[where % len(paths)]

@@ -11,9 +11,9 @@ from metering.revisions.rerating.plan import scope_for
 from metering.revisions.rerating.reprice import price_waiting
 from tests.exactness.agreement import Both
 from tests.exactness.arrangements import LAST, Traffic, traffic, two_arrangements
+from tests.exactness.facts import Identity, Recorded
 from tests.exactness.histories import FIRST
 from tests.exactness.history import BEGINNING, Correct, Look, Operation, Send
-from tests.exactness.oracle import Identity, Recorded
 from tests.kit.concurrent import all_succeed_at_once
 from tests.kit.depth import in_rounds, rounds
 from tests.kit.factories import forget_names, work
