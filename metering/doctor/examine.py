@@ -45,6 +45,7 @@ def _database(now: datetime, expected: bool, started_at: datetime | None) -> Ite
             yield from work.waiting_found(now, expected)
             yield from work.unaccounted_found(now)
             yield from work.not_understood_found()
+            yield from work.provider_costs_found(now)
             yield from work.webhooks_found(now, expected)
             if expected:
                 yield from work.schedule_found(now, started_at)

@@ -15,6 +15,7 @@ from metering.limits.gateway.unaccounted import unaccounted_since
 from metering.notifications.delivery.queue import deliveries_due
 from metering.notifications.models import WebhookEndpoint
 from metering.periods import DAY
+from metering.reports.stated_costs import stated_costs
 from omixa_billing.celery import app
 
 WAITS_LONG = 60.0  # seconds; a batch is processed within one
@@ -54,6 +55,17 @@ def not_understood_found() -> Iterator[Finding]:
     named = ", ".join(f"{each.path} ({each.dialect})" for each in paths[:MOST_NAMED])
     message = f"Events wait because nobody knows what a number in their usage is: {named}."
     yield Finding("not_understood", WARNING, message, "Say what they are in the console: Quarantine, Numbers not understood.")
+
+
+def provider_costs_found(now: datetime) -> Iterator[Finding]:
+    """Cards that differ from what their providers say they charged in the last day."""
+    for each in stated_costs(now - DAY, now):
+        if each.differs:
+            message = (
+                f"{each.provider} says it charged {usd_text(each.stated)} for {each.requests:,} requests of {each.model}, and "
+                f"its card comes to {usd_text(each.by_card)}."
+            )
+            yield Finding("provider_cost", WARNING, message, "Compare the card in the console with its prices: Provider costs.")
 
 
 def webhooks_found(now: datetime, runs: bool) -> Iterator[Finding]:

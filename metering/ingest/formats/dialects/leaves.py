@@ -32,7 +32,7 @@ class Usage:
     def __init__(self, stated: dict[str, Any]) -> None:
         self.numbers: dict[str, Number] = {}
         self.texts: dict[str, str] = {}
-        self.flags: set[str] = set()
+        self.flags: dict[str, bool] = {}
         self.lists: set[str] = set()
         self.stated: set[str] = set()  # paths of all of these
         self.objects: set[str] = set()  # with a dot at their end, those that hold a number
@@ -88,7 +88,7 @@ class Usage:
                 self.texts[path] = value
             self.stated.add(path)
         elif kind is bool:
-            self.flags.add(path)
+            self.flags[path] = value
             self.stated.add(path)
 
     def _together(self, path: str, number: Number) -> Number:

@@ -13,7 +13,7 @@ from metering.components import (
     new_counts,
     other_counts,
 )
-from metering.ingest.formats.dialects.leaves import Usage
+from metering.ingest.formats.dialects.leaves import Number, Usage
 
 MAX_TOKENS = 2**31 - 1
 
@@ -79,6 +79,10 @@ WEB_SEARCH, AUDIO_DURATION = BY_NAME["web_search"], BY_NAME["audio_duration"]
 CITATION, SEARCH_UNIT, PAGE = BY_NAME["citation"], BY_NAME["search_unit"], BY_NAME["page"]
 
 
+def no_cost(usage: Usage) -> None:
+    """Of a dialect that says nothing of what it charged."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """How one provider states usage.
@@ -94,6 +98,7 @@ class Dialect:
     leaves: Mapping[str, Meaning]
     precedence: int = 0
     whole_floats: bool = False  # whether it writes whole numbers as 30.0
+    stated_cost: Callable[[Usage], Number | None] = no_cost  # USD that it says it charged, for a cross-check
     objects: frozenset[str] = field(init=False)  # paths at which it has objects
     lists: frozenset[str] = field(init=False)  # and lists
 

@@ -76,6 +76,13 @@ def count_known(stated: bytes | msgspec.Raw, named: DialectName | None) -> tuple
     return dialect.count(usage), served_as_stated(usage.texts)
 
 
+def stated_cost(stated: bytes, named: DialectName | None) -> Decimal | None:
+    """USD that the provider says it charged; None where it says nothing of it. Raises UsageRefused."""
+    usage = leaves_of(stated)
+    cost = dialect_of(usage, named).stated_cost(usage)
+    return None if cost is None else Decimal(cost)
+
+
 def leaves_of(stated: bytes | msgspec.Raw) -> Usage:
     try:
         return Usage(_decode(stated))

@@ -1,7 +1,7 @@
 """OpenRouter: a chat or a response with what OpenRouter charged for it, which is a cross-check and never a price."""
 
 from metering.components import Counts, Reading
-from metering.ingest.formats.dialects.leaves import Usage
+from metering.ingest.formats.dialects.leaves import Number, Usage
 from metering.ingest.formats.dialects.openai.chat import LEAVES as CHAT_LEAVES
 from metering.ingest.formats.dialects.openai.chat import count_chat
 from metering.ingest.formats.dialects.openai.inclusive import CACHE_LEAVES, count_inclusive
@@ -33,4 +33,9 @@ def _count(usage: Usage) -> Counts | Reading:
     return count_chat(usage)
 
 
-DIALECT = Dialect("openrouter", _recognises, _count, LEAVES, precedence=40)
+def _stated_cost(usage: Usage) -> Number | None:
+    """With a key of the caller's own it is OpenRouter's fee alone."""
+    return None if usage.flags.get("is_byok") else usage.numbers.get("cost")
+
+
+DIALECT = Dialect("openrouter", _recognises, _count, LEAVES, precedence=40, stated_cost=_stated_cost)

@@ -1,7 +1,7 @@
 """Perplexity: a chat with reasoning beside the completion, and searches and citations that are billed as well."""
 
 from metering.components import Counts, Reading
-from metering.ingest.formats.dialects.leaves import Usage
+from metering.ingest.formats.dialects.leaves import Number, Usage
 from metering.ingest.formats.dialects.shape import (
     CHECK,
     CITATION,
@@ -67,4 +67,8 @@ def _count(usage: Usage) -> Counts | Reading:
     )
 
 
-DIALECT = Dialect("perplexity", _recognises, _count, LEAVES, precedence=50)
+def _stated_cost(usage: Usage) -> Number | None:
+    return usage.numbers.get("cost.total_cost")
+
+
+DIALECT = Dialect("perplexity", _recognises, _count, LEAVES, precedence=50, stated_cost=_stated_cost)

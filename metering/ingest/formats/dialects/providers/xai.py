@@ -4,8 +4,10 @@ Without a total, a chat's reasoning is beside the completion, as xAI documents i
 alone does not tell. Searches are billed by the call; before they were calls, by the source.
 """
 
+from decimal import Decimal
+
 from metering.components import Counts, Reading
-from metering.ingest.formats.dialects.leaves import Usage
+from metering.ingest.formats.dialects.leaves import Number, Usage
 from metering.ingest.formats.dialects.openai.chat import LEAVES as CHAT_LEAVES
 from metering.ingest.formats.dialects.openai.chat import count_chat
 from metering.ingest.formats.dialects.openai.inclusive import count_inclusive
@@ -16,7 +18,7 @@ from metering.ingest.formats.dialects.shape import CHECK, INFORMATION, PART, WEB
 SOURCES = "num_sources_used"
 TOOLS = "server_side_tool_usage_details."
 CALLS, ALL_CALLS = f"{TOOLS}web_search_calls", "num_server_side_tools_used"
-COST = "cost_in_usd_ticks"
+COST, TICKS = "cost_in_usd_ticks", 10  # decimals of a dollar
 TEXT = ("prompt_tokens_details", "completion_tokens_details", "input_tokens_details", "output_tokens_details")
 LEAVES: dict[str, Meaning] = {
     **RESPONSES.leaves,
@@ -61,4 +63,9 @@ def _searches(usage: Usage) -> str:
     return CALLS
 
 
-DIALECT = Dialect("xai", _recognises, _count, LEAVES, precedence=30)
+def _stated_cost(usage: Usage) -> Number | None:
+    ticks = usage.numbers.get(COST)
+    return None if ticks is None else Decimal(ticks).scaleb(-TICKS)
+
+
+DIALECT = Dialect("xai", _recognises, _count, LEAVES, precedence=30, stated_cost=_stated_cost)
