@@ -31,13 +31,13 @@ def prices_in_force(
         pk: [
             price
             for tier in sorted(by_tier[rated], key=lambda name: (name != "default", name))
-            for price in _reachable(by_tier[rated][tier])
+            for price in reachable(by_tier[rated][tier])
         ]
         for pk, rated in rated_as.items()
     }
 
 
-def _reachable(prices: list[PriceVersion]) -> list[PriceVersion]:
+def reachable(prices: list[PriceVersion]) -> list[PriceVersion]:
     """Those of one model and tier that some request can meet, by ascending threshold."""
     own = [price.above_input_tokens for price in prices if price.workspace_id is not None]
     reached = [price for price in prices if price.workspace_id is not None or not own or price.above_input_tokens < min(own)]

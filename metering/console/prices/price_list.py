@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -15,6 +17,7 @@ from django.utils.safestring import SafeString
 from metering.catalogue.imports.cards import bare_rate
 from metering.catalogue.imports.plan import percent_change
 from metering.catalogue.models import PriceVersion
+from metering.catalogue.price_list import reachable
 from metering.catalogue.stated_rates import stated_rates
 from metering.components import sorted_components
 from metering.console import figures
@@ -50,14 +53,17 @@ def end_of(day: date) -> datetime:
 
 
 def versions_at(at: datetime, part_of_name: str = "", workspace: Workspace | None = None) -> dict[Scope, PriceVersion]:
-    """In the order of the list. A workspace's own price takes the place of the list's of its scope."""
-    versions = PriceVersion.objects.filter(workspace__isnull=True).in_force(at)
-    found = [*versions.filter(model__slug__icontains=part_of_name).select_related("model")]
-    if workspace is not None:
-        own = PriceVersion.objects.filter(workspace=workspace, model__slug__icontains=part_of_name).in_force(at)
-        found += own.select_related("model")
-    by_scope = {(each.model.slug, each.service_tier, each.above_input_tokens): each for each in found}
-    return dict(sorted(by_scope.items(), key=lambda each: (each[0][0], each[0][1] != "default", *each[0][1:])))
+    """In the order of the list. With a workspace, its own prices in place of the list's that it does not reach."""
+    whose = Q(workspace__isnull=True) if workspace is None else Q(workspace__isnull=True) | Q(workspace=workspace)
+    versions = PriceVersion.objects.filter(whose, model__slug__icontains=part_of_name).in_force(at).select_related("model")
+    by_tier: dict[tuple[str, str], list[PriceVersion]] = defaultdict(list)
+    for version in versions:
+        by_tier[version.model.slug, version.service_tier].append(version)
+    return {
+        (model, tier, version.above_input_tokens): version
+        for model, tier in sorted(by_tier, key=lambda each: (each[0], each[1] != "default", each[1]))
+        for version in reachable(by_tier[model, tier])
+    }
 
 
 def _tables(asked: dict[str, Any]) -> list[Table]:

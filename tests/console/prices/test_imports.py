@@ -14,7 +14,7 @@ from metering.catalogue.models import PriceVersion
 from metering.catalogue.providers.models import ProviderPrice
 from metering.catalogue.set_price import set_price
 from tests.console.conftest import OPERATOR, World
-from tests.kit.factories import NOW, an_event, make_key, send
+from tests.kit.factories import NOW, an_event, make_key, make_price, send
 from tests.kit.operator import acts_on, submit
 
 ADD = "admin:metering_priceimport_add"
@@ -121,6 +121,21 @@ def test_the_list_as_a_workspace_pays_it_has_its_own_prices(console: Client, wor
     page = reverse("admin:metering_priceversion_list")
     assert "input 1<" in console.get(page, {"day": "2026-10-15", "workspace": world.acme.pk}).content.decode()
     assert "input 1.5<" in console.get(page, {"day": "2026-10-15"}).content.decode()
+
+
+def test_a_price_of_the_list_that_a_workspace_does_not_reach_is_not_in_its_list(console: Client, world: World) -> None:
+    """Its own price holds for requests of any length, whatever the list has above a threshold."""
+    make_price(input="3", above_input_tokens=200_000)
+    make_price(input="5", tier="priority", above_input_tokens=200_000)
+    page, own = reverse("admin:metering_priceversion_list"), {"day": "2026-10-15", "workspace": world.acme.pk}
+    assert "3 prices at the end" in console.get(page, own).content.decode()
+    set_price("codex-mini", input=Decimal(1), output=Decimal(6), actor="test", now=NOW, workspace=world.acme)
+    content = console.get(page, own).content.decode()
+    assert "2 prices at the end" in content
+    assert "priority, above 200,000 tokens" in content
+    assert "default, above 200,000 tokens" not in content
+    lines = b"".join(console.get(page, own | {"format": "csv"}).streaming_content).decode().splitlines()
+    assert [line.split(",")[1:3] for line in lines[1:]] == [["default", "0"], ["priority", "200000"]]
 
 
 def test_margin_is_on_the_overview_and_in_a_report_once_a_provider_has_a_card(console: Client, world: World) -> None:
