@@ -1,7 +1,7 @@
 """Sets a price: adds the version that succeeds the one in force. Nothing that is in force is ever edited."""
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
@@ -32,6 +32,7 @@ PRICES_LOCK = 7_239_001
 HIGHEST_RATE = Decimal("1000000")  # USD per million tokens: a dollar a token is a typing error
 HIGHEST_SINGLE_RATE = Decimal("1000")  # of what is not counted by the million: as a request, or a second
 HIGHEST_FACTOR = 100
+ANNOUNCED_EVERY = timedelta(hours=1)  # as the timetable of jobs has it
 OF_ITS_OWN: dict[str, Any] = {"base": None, "factor": None}  # columns of a version that is no factor of another
 LONGEST_NAME = 300  # characters of a model's name, as its column has them
 
@@ -148,7 +149,7 @@ def add_version(
     revision = 0 if standing is None else standing.revision + 1
     version = PriceVersion.objects.create(**beginning, **rates, revision=revision)
     audit.record(actor, "price.set", version.public_id, workspace=version.workspace, now=now, **describe(version))
-    transaction.on_commit(lambda: remind("metering.price_waiting_events"))
+    _remind_workers(version.effective_from, now)
     return version, True
 
 
@@ -161,8 +162,16 @@ def add_versions(
     """
     versions = PriceVersion.objects.bulk_create(PriceVersion(**beginning, **rates) for beginning, rates in prices)
     audit.record_many(actor, "price.set", ((each.public_id, each.workspace, describe(each)) for each in versions), now=now)
-    transaction.on_commit(lambda: remind("metering.price_waiting_events"))
+    for begins in {each.effective_from for each in versions}:
+        _remind_workers(begins, now)
     return versions
+
+
+def _remind_workers(begins: datetime, now: datetime) -> None:
+    """Events may wait for the price; and who is concerned hears of one that begins before the job that announces looks next."""
+    transaction.on_commit(lambda: remind("metering.price_waiting_events"))
+    if now < begins <= now + ANNOUNCED_EVERY:
+        transaction.on_commit(lambda: remind("metering.announce_prices"))
 
 
 def rate_columns(rates: Mapping[str, Decimal | None]) -> dict[str, Any]:

@@ -10,11 +10,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
+from metering.catalogue import set_price as module
 from metering.catalogue.models import LanguageModel, PriceVersion
 from metering.catalogue.seeds import load_catalogue
 from metering.catalogue.set_price import set_price
 from metering.errors import InvalidPrice, PriceAlreadySet
 from metering.ingest.models import UsageEvent
+from metering.jobs.timetable import TIMETABLE
 from metering.revisions.rerating.reprice import price_waiting
 from tests.kit.factories import (
     GOLDEN_COST,
@@ -240,3 +242,22 @@ def test_a_rate_of_no_component_is_refused() -> None:
     with pytest.raises(InvalidPrice, match="audio is no component"):
         set_price("codex-mini", input=Decimal(1), output=Decimal(1), audio=None, actor="test", now=NOW)
     assert not PriceVersion.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("begins", "announced"),
+    [(timedelta(minutes=50), True), (timedelta(hours=2), False), (timedelta(0), False), (-timedelta(days=1), False)],
+)
+def test_a_price_that_begins_before_coming_prices_are_looked_at_is_announced_at_once(
+    begins: timedelta, announced: bool, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr(module, "remind", sent.append)
+    with django_capture_on_commit_callbacks(execute=True):
+        price(effective_from=NOW + begins)
+    assert ("metering.announce_prices" in sent) is announced
+    assert "metering.price_waiting_events" in sent
+
+
+def test_coming_prices_are_looked_at_as_often_as_the_timetable_says() -> None:
+    assert {job.task: job.when for job in TIMETABLE}["metering.announce_prices"] == module.ANNOUNCED_EVERY.total_seconds()
