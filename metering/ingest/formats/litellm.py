@@ -18,6 +18,7 @@ import msgspec
 
 from metering.catalogue.tiers import DEFAULT_TIER, normal_tier
 from metering.ingest.formats.bodies import body_text, check_number
+from metering.ingest.formats.dialects.leaves import Usage
 from metering.ingest.formats.litellm_usage import usage_of_contract
 from metering.ingest.formats.translated import NotInference, Unopenable, Untranslatable
 
@@ -35,6 +36,9 @@ NO_INFERENCE = re.compile(
 )
 
 
+MAKES_IMAGES = re.compile(r"a?image_(generation|edit|variation)", re.ASCII)
+
+
 class AuthMetadata(msgspec.Struct, gc=False):
     omx_key_id: Any = None
 
@@ -49,6 +53,7 @@ class Metadata(msgspec.Struct, gc=False):
 class Response(msgspec.Struct, gc=False):
     object: Any = None
     service_tier: Any = None
+    data: msgspec.Raw = msgspec.Raw()  # of images: what they are in Base64 stays closed
 
 
 class ModelParameters(msgspec.Struct, gc=False):
@@ -178,7 +183,7 @@ def _translated(payload: Payload) -> bytes | Untranslatable | NotInference:
     auth = metadata.user_api_key_auth_metadata or AuthMetadata()
     parameters = payload.model_parameters or ModelParameters()
     stream = payload.stream if isinstance(payload.stream, bool) else parameters.stream
-    usage = usage_of_contract(metadata.usage_object)
+    usage = _usage(payload, metadata)
     status = _status(payload, usage)
     started, ended = _micros(payload.startTime), _micros(payload.endTime)
     tier, tier_known = _served_tier(payload, metadata.usage_object, parameters, stream)
@@ -212,6 +217,25 @@ def _translated(payload: Payload) -> bytes | Untranslatable | NotInference:
         "A tier was asked for, and LiteLLM does not say which one was served: set service_tier and replay.",
         content,
     )
+
+
+def _usage(payload: Payload, metadata: Metadata) -> dict[str, Any] | None:
+    """LiteLLM states no tokens of an image that is billed by the piece, as zeros: then it is the images that count."""
+    usage = usage_of_contract(metadata.usage_object)
+    if not (isinstance(payload.call_type, str) and MAKES_IMAGES.fullmatch(payload.call_type)):
+        return usage
+    if usage is not None and Usage(usage).states_any():
+        return usage
+    images = _number_of_images(payload.response)
+    return {"images": images} if images else None
+
+
+def _number_of_images(response: Any) -> int:
+    """0 where the answer was redacted: nobody knows how many there were."""
+    try:
+        return len(_payloads.decode(response.data)) if isinstance(response, Response) else 0
+    except UNREADABLE:
+        return 0
 
 
 def _status(payload: Payload, usage: dict[str, Any] | None) -> str:

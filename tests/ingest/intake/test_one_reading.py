@@ -274,3 +274,38 @@ def test_odd_usage_is_held_and_its_neighbours_count(post: Post, key: APIKey, usa
     held = QuarantinedEvent.objects.get()
     assert (held.request_id, held.code) == ("odd", code)
     assert fill_estimates() in (0, 1)
+
+
+NO_TOKENS = {
+    "input_tokens": 0,
+    "output_tokens": 0,
+    "total_tokens": 0,
+    "input_tokens_details": {"text_tokens": 0, "image_tokens": 0},
+}
+
+
+def images(key: APIKey, usage: dict[str, Any] | None, response: Any) -> bytes:
+    payload = payload_of(call_type="aimage_generation", metadata__usage_object=usage) | {"response": response}
+    return json.dumps(changed(payload, metadata__user_api_key_auth_metadata__omx_key_id=key.public_id)).encode()
+
+
+@pytest.mark.parametrize("usage", [NO_TOKENS, None, {}])
+def test_images_without_tokens_are_counted_by_the_piece(gateway: Gateway, key: APIKey, usage: dict[str, Any] | None) -> None:
+    price("up-codex", CLAUDE | {"image": "0.04"})
+    receive(of_litellm(images(key, usage, {"data": [{"b64_json": "aGk="}, {"url": None}]})), gateway, CAPTURED)
+    work(CAPTURED)
+    assert UsageEvent.objects.get().others == {"image": 2}
+    assert costs() == [Decimal("0.08")]
+
+
+def test_images_with_tokens_are_counted_by_these(gateway: Gateway, key: APIKey) -> None:
+    usage = NO_TOKENS | {"output_tokens": 100, "total_tokens": 100}
+    receive(of_litellm(images(key, usage, {"data": [{}, {}]})), gateway, CAPTURED)
+    work(CAPTURED)
+    assert UsageEvent.objects.get().others == {"image_output": 100}
+
+
+@pytest.mark.parametrize("response", ["redacted by LiteLLM", {"data": []}, {"data": "x"}, {}, None])
+def test_images_of_which_nobody_knows_how_many_wait(gateway: Gateway, key: APIKey, response: Any) -> None:
+    receive(of_litellm(images(key, NO_TOKENS, response)), gateway, CAPTURED)
+    assert QuarantinedEvent.objects.get().code == "usage_missing"

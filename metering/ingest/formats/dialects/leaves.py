@@ -55,6 +55,10 @@ class Usage:
         self.asked.add(path)
         return self.numbers.get(path, 0)
 
+    def states_any(self) -> bool:
+        """Whether any number is above zero."""
+        return any(self.numbers.values()) or any(map(is_number_above_zero, self.texts.values()))
+
     def states(self, *paths: str) -> bool:
         """Whether any of these is there, be it 0."""
         return not self.stated.isdisjoint(paths)

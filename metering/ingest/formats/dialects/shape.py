@@ -76,7 +76,7 @@ AUDIO_INPUT, IMAGE_INPUT, VIDEO_INPUT = BY_NAME["audio_input"], BY_NAME["image_i
 CACHED_AUDIO, CACHED_IMAGE = BY_NAME["cached_audio_input"], BY_NAME["cached_image_input"]
 AUDIO_OUTPUT, IMAGE_OUTPUT = BY_NAME["audio_output"], BY_NAME["image_output"]
 WEB_SEARCH, AUDIO_DURATION = BY_NAME["web_search"], BY_NAME["audio_duration"]
-CITATION, SEARCH_UNIT, PAGE = BY_NAME["citation"], BY_NAME["search_unit"], BY_NAME["page"]
+CITATION, SEARCH_UNIT, PAGE, IMAGE = (BY_NAME[name] for name in ("citation", "search_unit", "page", "image"))
 
 
 def no_cost(usage: Usage) -> None:

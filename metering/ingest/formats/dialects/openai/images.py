@@ -1,4 +1,7 @@
-"""OpenAI's images: text and images in the input, and what was made is image unless the details say that some is text."""
+"""OpenAI's images: text and images in the input, and what was made is image unless the details say that some is text.
+
+Models that are billed by the image have no tokens: then `images` says how many were made.
+"""
 
 from metering.components import Counts, Reading
 from metering.ingest.formats.dialects.leaves import Usage
@@ -6,6 +9,7 @@ from metering.ingest.formats.dialects.shape import (
     CACHED_IMAGE,
     CACHED_INPUT,
     CHECK,
+    IMAGE,
     IMAGE_INPUT,
     IMAGE_OUTPUT,
     INPUT,
@@ -18,8 +22,10 @@ from metering.ingest.formats.dialects.shape import (
     tally,
 )
 
+MADE = "images"
 CACHED = "input_tokens_details.cached_tokens_details."
 LEAVES: dict[str, Meaning] = {
+    MADE: IMAGE,
     "input_tokens": INPUT,
     "output_tokens": OUTPUT,
     "total_tokens": CHECK,
@@ -35,12 +41,16 @@ LEAVES: dict[str, Meaning] = {
 
 def _recognises(usage: Usage) -> bool:
     """By parts of the input that responses do not have, and none that those have."""
+    if usage.states(MADE):
+        return True
     stated = usage.states("input_tokens_details.image_tokens") and usage.states("input_tokens_details.text_tokens")
     return stated and usage.states("input_tokens") and not usage.states("output_tokens_details.reasoning_tokens")
 
 
 def _count(usage: Usage) -> Counts | Reading:
     input, output = usage.get("input_tokens"), usage.get("output_tokens")
+    if usage.states(MADE) and input is None and output is None:
+        return tally(0, 0, image=usage.of(MADE))
     if input is None:
         raise missing("input_tokens")
     if output is None:
