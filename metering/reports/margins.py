@@ -1,7 +1,8 @@
 """What is left of what customers pay after what providers charge, for operators: by model, provider, route, workspace, key.
 
 Revenue is what requests cost customers, before invoices change it. Margin is only of requests whose provider cost is known;
-the others are counted beside it, with their revenue. A request of unknown cost is never one that cost nothing.
+the others are counted beside it, with their revenue. A request of unknown cost is never one that cost nothing. What requests
+that still wait for a price bring is not known either: of those whose cost is known they are counted.
 """
 
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ CSV_COLUMNS = (
     *MARGIN_GROUPS,
     "requests",
     "unknown_requests",
+    "unpriced_requests",
     "revenue",
     "unknown_revenue",
     "provider_cost",
@@ -40,21 +42,23 @@ WITH total AS (
     WHERE day >= %(start)s AND day < %(end)s AND {is_billed} AND {without_sandboxes}
     GROUP BY {places}
 ), known AS (
-    SELECT {columns}{route}, sum(requests)::bigint AS requests, sum(cost) AS revenue, sum(provider_cost) AS provider_cost
+    SELECT {columns}{route}, sum(requests)::bigint AS requests, sum(unpriced_requests)::bigint AS unpriced,
+        sum(cost) AS revenue, sum(provider_cost) AS provider_cost
     FROM (SELECT *, true AS every FROM metering_dailymargin) s
     WHERE day >= %(start)s AND day < %(end)s AND {without_sandboxes}
     GROUP BY {known_places}
 ), s AS (
-    SELECT {columns}{route}, requests, revenue, provider_cost FROM known
+    SELECT {columns}{route}, requests, unpriced, revenue, provider_cost FROM known
     UNION ALL
-    SELECT {columns}{no_route}, total.requests - coalesce(costed.requests, 0), total.revenue - coalesce(costed.revenue, 0), NULL
+    SELECT {columns}{no_route}, total.requests - coalesce(costed.requests, 0), 0,
+        total.revenue - coalesce(costed.revenue, 0), NULL
     FROM total LEFT JOIN (
         SELECT {columns}, sum(requests)::bigint AS requests, sum(revenue) AS revenue FROM known GROUP BY {places}
     ) costed USING ({columns})
     WHERE total.requests > coalesce(costed.requests, 0)
 )
 SELECT {names}, coalesce(sum(s.requests) FILTER (WHERE s.provider_cost IS NOT NULL), 0)::bigint,
-    coalesce(sum(s.requests) FILTER (WHERE s.provider_cost IS NULL), 0)::bigint,
+    coalesce(sum(s.requests) FILTER (WHERE s.provider_cost IS NULL), 0)::bigint, sum(s.unpriced)::bigint,
     coalesce(sum(s.revenue) FILTER (WHERE s.provider_cost IS NOT NULL), 0),
     coalesce(sum(s.revenue) FILTER (WHERE s.provider_cost IS NULL), 0), sum(s.provider_cost)
 FROM s {joins} GROUP BY {name_places}
@@ -63,10 +67,14 @@ FROM s {joins} GROUP BY {name_places}
 
 @dataclass(frozen=True, slots=True)
 class MarginRow:
-    """Exact USD. `provider_cost` is None where no request's is known; a route is None where it is not known."""
+    """Exact USD. `provider_cost` is None where no request's is known; a route is None where it is not known.
+
+    `unpriced_requests` are those of the known ones that have no price yet: they cost us, and bring nothing so far.
+    """
 
     known_requests: int
     unknown_requests: int
+    unpriced_requests: int
     known_revenue: Decimal
     unknown_revenue: Decimal
     provider_cost: Decimal | None
@@ -104,9 +112,9 @@ def margins(period: Period, group_by: Sequence[str] = ()) -> list[MarginRow]:
 
 def _row(group_by: Sequence[str], columns: Sequence[Any]) -> MarginRow:
     names, sums = columns[1 : len(group_by) + 1], columns[len(group_by) + 1 :]
-    known, unknown, known_revenue, unknown_revenue, cost = sums
+    known, unknown, unpriced, known_revenue, unknown_revenue, cost = sums
     groups = dict(zip(group_by, names, strict=True))
-    return MarginRow(known, unknown, known_revenue, unknown_revenue, cost, groups)
+    return MarginRow(known, unknown, unpriced, known_revenue, unknown_revenue, cost, groups)
 
 
 def _statement(group_by: Sequence[str]) -> str:
@@ -139,6 +147,7 @@ def total_of(rows: Sequence[MarginRow]) -> MarginRow:
     return MarginRow(
         sum(row.known_requests for row in rows),
         sum(row.unknown_requests for row in rows),
+        sum(row.unpriced_requests for row in rows),
         sum((row.known_revenue for row in rows), Decimal(0)),
         sum((row.unknown_revenue for row in rows), Decimal(0)),
         sum(known, Decimal(0)) if known else None,
@@ -151,6 +160,7 @@ def margin_json(row: MarginRow) -> dict[str, Any]:
         **row.groups,
         "requests": row.requests,
         "unknown_requests": row.unknown_requests,
+        "unpriced_requests": row.unpriced_requests,
         "revenue": exact_text(row.revenue),
         "unknown_revenue": exact_text(row.unknown_revenue),
         "provider_cost": None if row.provider_cost is None else exact_text(row.provider_cost),

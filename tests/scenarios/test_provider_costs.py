@@ -198,6 +198,7 @@ def test_margins_add_up_by_any_group_and_count_what_is_unknown_beside_it() -> No
     assert margin_json(total) == {
         "requests": 3,
         "unknown_requests": 1,
+        "unpriced_requests": 0,
         "revenue": "0.007947000000",
         "unknown_revenue": "0.002649000000",
         "provider_cost": "0.003618000000",
@@ -273,3 +274,16 @@ def test_new_requests_have_the_cost_of_the_correction() -> None:
 def test_the_command_says_what_it_lacks() -> None:
     with pytest.raises(CommandError, match="the following arguments are required: --input, --output"):
         call_command("set_provider_cost", "azure", "codex-mini")
+
+
+def test_a_request_that_waits_for_a_price_is_counted_beside_the_margin_that_its_cost_lowers() -> None:
+    card(effective_from=LONG_AGO)
+    send(make_gateway(), [an_event(make_key(make_workspace()), provider="azure")])
+    (row,) = margins(OCTOBER, ["model"])
+    assert (row.requests, row.unknown_requests, row.unpriced_requests) == (1, 0, 1)
+    assert (row.known_revenue, row.margin, row.margin_percent) == (0, -OUR_COST, None)
+    make_price()
+    assert price_waiting() == 1
+    (row,) = margins(OCTOBER, ["model"])
+    assert (row.unpriced_requests, row.margin) == (0, GOLDEN_COST - OUR_COST)
+    assert total_of([row, row]).unpriced_requests == 0

@@ -20,10 +20,11 @@ from workspaces.console.kit import fields
 
 INTRO = (
     "What customers pay for their usage beside what providers charge us for it, by the provider costs that were set. "
-    "A request that no provider's card covers has an unknown cost: it is counted, and is in no margin."
+    "A request that no provider's card covers has an unknown cost: it is counted, and is in no margin. One that still waits "
+    "for a price is counted as unpriced: what it costs us is in the margin, and what it brings is not yet."
 )
 LABELS = {"model": "Model", "provider": "Provider", "route": "Route", "workspace": "Workspace", "key_id": "API key"}
-FIGURES = ["#Requests", "#Of unknown cost", "#Revenue", "#Provider cost", "#Margin", "#Margin %"]
+FIGURES = ["#Requests", "#Of unknown cost", "#Unpriced", "#Revenue", "#Provider cost", "#Margin", "#Margin %"]
 UNKNOWN = "unknown"
 ON_OVERVIEW = 5  # models
 
@@ -56,6 +57,7 @@ def _cells(name: str, row: MarginRow) -> Cells:
         name,
         figures.count_html(row.requests),
         figures.count_html(row.unknown_requests),
+        figures.count_html(row.unpriced_requests),
         amount_cell(row.revenue, "USD"),
         _known(row.provider_cost),
         _known(row.margin),
