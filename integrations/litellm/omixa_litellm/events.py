@@ -16,6 +16,7 @@ TELLING = frozenset(
 )
 LARGEST = 2**53
 WORD = re.compile(r"[A-Za-z0-9_.+-]{1,64}", re.ASCII)
+NUMBER = re.compile(r"\s*[+-]?[0-9]{1,40}(\.[0-9]{0,40})?([eE][+-]?[0-9]{1,3})?\s*", re.ASCII)  # as some proxies write one
 DEFAULT_TIERS = (None, "", "auto", "default", "standard")
 
 
@@ -65,17 +66,22 @@ def counts(usage: Any) -> dict[str, Any] | None:
 
 
 def _numbers(stated: dict[str, Any]) -> dict[str, Any]:
-    named = ((str(name), _kept(str(name), value)) for name, value in stated.items())
-    return {name: value for name, value in named if value is not None and WORD.fullmatch(name)}
+    """A number counts whatever its name is, and a name that may be a person's is not passed on."""
+    named = ((_name(str(name), at), _kept(str(name), value)) for at, (name, value) in enumerate(stated.items()))
+    return {name: value for name, value in named if value is not None}
+
+
+def _name(name: str, at: int) -> str:
+    return name if WORD.fullmatch(name) else f"unreadable_{at}"
 
 
 def _kept(name: str, value: Any) -> Any:
     if isinstance(value, bool):
-        return None
+        return value
     if isinstance(value, int | float):
         return value if abs(value) < LARGEST else LARGEST  # which no count may be: it is refused, not passed over
     if isinstance(value, str):
-        return value if name in TELLING and WORD.fullmatch(value) else None
+        return value if NUMBER.fullmatch(value) or (name in TELLING and WORD.fullmatch(value)) else None
     if isinstance(value, list):
         return [each for each in (_kept(name, inside) for inside in value) if each is not None] or None
     return _numbers(_mapping(value)) or None
@@ -84,7 +90,7 @@ def _kept(name: str, value: Any) -> Any:
 def _counts_something(kept: Any) -> bool:
     if isinstance(kept, dict | list):
         return any(map(_counts_something, kept.values() if isinstance(kept, dict) else kept))
-    return isinstance(kept, int)
+    return isinstance(kept, int | float) and not isinstance(kept, bool)
 
 
 def estimate(call: Call, output_tokens: int) -> dict[str, Any]:
@@ -94,7 +100,8 @@ def estimate(call: Call, output_tokens: int) -> dict[str, Any]:
     """
     stated = counts(call.delivered.usage) or {}
     if "input_tokens" in stated:
-        return {**stated, "output_tokens": max(output_tokens, stated.get("output_tokens", 0))}
+        so_far = stated.get("output_tokens")
+        return {**stated, "output_tokens": max(output_tokens, so_far if isinstance(so_far, int) else 0)}
     return {
         "prompt_tokens": call.input_tokens,
         "completion_tokens": output_tokens,
