@@ -14,6 +14,11 @@ ALIASES = {
 }
 
 
+def leaves_open(name: str | None) -> bool:
+    """Whether a name says nothing of the tier that served: `auto` is what was asked for."""
+    return (name or "").strip().lower() in ("", "auto")
+
+
 def normal_tier(name: str | None) -> str:
     """The billable tier a name stands for, in events and prices alike; case, and space around it, say nothing."""
     plain = (name or "").strip().lower()

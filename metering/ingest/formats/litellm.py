@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from metering.catalogue.tiers import DEFAULT_TIER, normal_tier
+from metering.catalogue.tiers import DEFAULT_TIER, leaves_open, normal_tier
 from metering.ingest.formats.bodies import body_text, check_number
 from metering.ingest.formats.dialects.leaves import Usage
 from metering.ingest.formats.litellm_usage import usage_of_contract
@@ -269,13 +269,17 @@ def _served_tier(
     everything: then a tier that was asked for may have been served or not.
     """
     answer = payload.response if isinstance(payload.response, Response) else Response()
-    if answer.service_tier:
+    if answer.service_tier and not _leaves_open(answer.service_tier):
         return _text_or_list(answer.service_tier), True
-    if usage is not None and usage.get("service_tier"):
+    if usage is not None and usage.get("service_tier") and not _leaves_open(usage["service_tier"]):
         return None, True  # it is read with the rest of the usage
     whole = stream is not True and answer.object is not None
     asked = parameters.service_tier
     return None, whole or asked is None or (isinstance(asked, str) and normal_tier(asked) == DEFAULT_TIER)
+
+
+def _leaves_open(tier: Any) -> bool:
+    return isinstance(tier, str) and leaves_open(tier)
 
 
 def _text_or_list(value: Any) -> Any:

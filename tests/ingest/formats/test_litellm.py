@@ -220,6 +220,9 @@ def test_the_default_tier_needs_no_confirmation(requested: str | None) -> None:
 def test_a_stream_that_says_nothing_of_its_tier_leaves_it_unknown_unless_it_failed() -> None:
     assert untranslatable(payload_of("chat_stream_usage", model_parameters__service_tier="flex")).code == "served_tier_unknown"
     assert read(payload_of("midstream_failure", model_parameters__service_tier="flex")).service_tier == "default"
+    open_still = {"response__service_tier": "auto", "metadata__usage_object__service_tier": "AUTO"}
+    asked = payload_of("chat_stream_usage", model_parameters__service_tier="flex", **open_still)
+    assert untranslatable(asked).code == "served_tier_unknown"
     spoken = payload_of("chat_stream_usage", model_parameters__service_tier="flex", response__service_tier="flex")
     assert read(spoken).service_tier == "flex"
 

@@ -55,6 +55,8 @@ def test_what_the_event_leaves_open_its_usage_says(stated: str | None, texts: di
     ("stated", "texts", "tier"),
     [
         ("priority", {}, "priority"),
+        ("priority", {"service_tier": "auto"}, "priority"),
+        ("priority", {"service_tier": "Auto", "trafficType": "ON_DEMAND_PRIORITY", "speed": "fast"}, "priority+fast"),
         ("PRIORITY", {"service_tier": "priority"}, "priority"),
         ("priority", {"speed": "fast"}, "priority+fast"),
         ("priority+fast", {"speed": "fast"}, "priority+fast"),

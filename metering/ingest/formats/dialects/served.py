@@ -7,7 +7,7 @@ traffic stays `default`; a name that no price has is unpriced, and so never bill
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from metering.catalogue.tiers import DEFAULT_TIER, normal_tier
+from metering.catalogue.tiers import DEFAULT_TIER, leaves_open, normal_tier
 from metering.ingest.formats.dialects.shape import UsageRefused
 
 TIER_PATHS = ("service_tier", "serviceTier", "trafficType", "traffic_type")
@@ -31,7 +31,7 @@ def served_as_stated(texts: Mapping[str, str]) -> Served:
     """From the texts of a usage object by their path. Raises UsageRefused where it names two tiers."""
     if not texts:
         return AS_USUAL
-    tiers = {normal_tier(texts[path]) for path in TIER_PATHS if texts.get(path, "").strip()}
+    tiers = {normal_tier(texts[path]) for path in TIER_PATHS if not leaves_open(texts.get(path))}
     if len(tiers) > 1:
         raise UsageRefused("service_tiers_differ", f"The usage names several service tiers: {', '.join(sorted(tiers))}.")
     speed, place = _name(texts.get("speed", "")), _name(texts.get("inference_geo", ""))
@@ -47,8 +47,7 @@ def billed_tier(stated: str | None, served: Served) -> str:
 
     `auto`, nothing and empty leave the tier open; then the usage counts.
     """
-    is_open = stated is None or stated.strip().lower() in ("", "auto")
-    own = None if is_open else normal_tier(stated)
+    own = None if leaves_open(stated) else normal_tier(stated)
     if served == AS_USUAL:
         return own or DEFAULT_TIER
     said = _composed(served.tier or DEFAULT_TIER, served.speed, served.place)
