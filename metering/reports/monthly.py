@@ -12,15 +12,14 @@ from metering.journal.entries import Kind
 from metering.periods import Period, floor_month, next_month
 
 MOVEMENTS = """
-SELECT date_trunc('month', happened_at, 'UTC'), CASE WHEN %(by_workspace)s THEN posting.workspace_id END, account,
-       CASE WHEN %(by_part)s THEN part ELSE '' END, currency, kind,
+SELECT date_trunc('month', happened_at, 'UTC'), account, CASE WHEN %(by_part)s THEN part ELSE '' END, currency, kind,
        kind = ANY(%(with_invoices)s) AND EXISTS (
            SELECT FROM metering_journalposting other WHERE other.entry_id = entry.id AND other.account = 'receivable'
        ) AS touches_invoice,
        sum(amount)::bigint
 FROM metering_journalentry entry JOIN metering_journalposting posting ON posting.entry_id = entry.id
 WHERE happened_at >= %(start)s AND happened_at < %(end)s AND account = ANY(%(accounts)s)
-GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 1, 2, 3, 4, 5, 6, 7
+GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6
 """
 # Credit that an invoice uses, and that it gives back. What comes back otherwise is of a refund that failed.
 WITH_INVOICES = (Kind.CREDIT_USED, Kind.CREDIT_RETURNED)
@@ -30,11 +29,10 @@ WITH_INVOICES = (Kind.CREDIT_USED, Kind.CREDIT_RETURNED)
 class MonthlyMovement:
     """The sum of what acts of one kind moved in a month: `units` of the currency's smallest, above zero as a debit.
 
-    Of all workspaces, and of the whole account, where neither was asked for.
+    Of all workspaces, and of the whole account where its parts were not asked for.
     """
 
     month: datetime
-    workspace_id: int | None
     account: JournalAccount
     part: str
     currency: str
@@ -43,23 +41,20 @@ class MonthlyMovement:
     units: int
 
 
-def monthly_movements(
-    period: Period, accounts: Iterable[JournalAccount], by_workspace: bool = False, by_part: bool = False
-) -> list[MonthlyMovement]:
+def monthly_movements(period: Period, accounts: Iterable[JournalAccount], by_part: bool = False) -> list[MonthlyMovement]:
     """The earliest month first. One statement, whose rows do not grow with what is not asked for."""
     asked: dict[str, Any] = {
         "start": period.start,
         "end": period.end,
         "accounts": [each.value for each in accounts],
-        "by_workspace": by_workspace,
         "by_part": by_part,
         "with_invoices": [each.value for each in WITH_INVOICES],
     }
     with connection.cursor() as cursor:
         cursor.execute(MOVEMENTS, asked)
         return [
-            MonthlyMovement(month, whose, JournalAccount(account), part, currency, Kind(kind), touches, units)
-            for month, whose, account, part, currency, kind, touches, units in cursor.fetchall()
+            MonthlyMovement(month, JournalAccount(account), part, currency, Kind(kind), touches, units)
+            for month, account, part, currency, kind, touches, units in cursor.fetchall()
         ]
 
 
