@@ -13,13 +13,15 @@ import pytest
 from beancount import loader
 from beancount.core.data import Transaction
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from metering.credits import ledger
 from metering.errors import PeriodLocked, PeriodNotLockable
 from metering.invoicing.models import Invoice
 from metering.journal.accounts import JournalAccount
 from metering.journal.balances import trial_balance
-from metering.journal.export import HEADER, beancount_name, exported
+from metering.journal.export import HEADER, beancount_name, exported, journal_rows
 from metering.journal.lock import changed_since_locked, lock_period
 from metering.journal.models import LockedPeriod
 from metering.payments.collecting.manual import mark_paid
@@ -89,6 +91,17 @@ def test_a_month_has_only_what_happened_in_it_and_months_add_up(story: Invoice) 
     october, november = ("".join(exported(month, "csv")) for month in (OCTOBER, NOVEMBER))
     assert (len(read(october)), len(read(november))) == (7, 7)
     assert october + november.partition("\n")[2] == "".join(exported(EVER, "csv"))
+
+
+def test_it_is_read_day_by_day(story: Invoice) -> None:
+    """What is read of later days is not held in memory while earlier ones are sent."""
+    both = list(journal_rows(Period(OCTOBER.start, NOVEMBER.end)))
+    with CaptureQueriesContext(connection) as asked:
+        rows = journal_rows(Period(OCTOBER.start, NOVEMBER.end))
+        assert next(rows) == both[0]
+        first_day = len(asked)
+        assert list(rows) == both[1:]
+    assert (first_day, len(asked)) == (both[0][3].day, 61)
 
 
 def test_an_operators_own_numbers_of_accounts_stand_beside_ours(story: Invoice, settings: Any) -> None:
