@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from metering.alerts.models import AlertSettings
 from metering.alerts.preferences import LARGEST_AMOUNT, LARGEST_FACTOR, LEAST_FACTOR, MOST_LEVELS
+from omixa_billing.api.fields import StrictDecimal
 from omixa_billing.api.requests import StrictBody
 
 ON_LEAK = "What becomes of a key whose secret was found in public."
@@ -17,7 +18,7 @@ PRICES = "Whether a mail is sent before a price changes that concerns the worksp
 
 
 def _amount(**extra: Any) -> serializers.DecimalField:
-    return serializers.DecimalField(max_digits=20, decimal_places=2, min_value=0, max_value=LARGEST_AMOUNT, **extra)
+    return StrictDecimal(max_digits=20, decimal_places=2, min_value=0, max_value=LARGEST_AMOUNT, **extra)
 
 
 class AlertSettingsChanges(StrictBody):
@@ -25,7 +26,7 @@ class AlertSettingsChanges(StrictBody):
 
     on_leaked_key = serializers.ChoiceField(choices=AlertSettings.OnLeak.values, required=False, help_text=ON_LEAK)
     balance_levels = serializers.ListField(child=_amount(), max_length=MOST_LEVELS, required=False, help_text=LEVELS)
-    spike_factor = serializers.DecimalField(
+    spike_factor = StrictDecimal(
         max_digits=7,
         decimal_places=2,
         min_value=LEAST_FACTOR,

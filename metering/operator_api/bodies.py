@@ -10,7 +10,7 @@ from metering.invoicing.credit_notes.models import CreditNote
 from metering.offboarding.models import ClosedWorkspace
 from metering.periods import parse_month
 from metering.reports.margins import MARGIN_GROUPS
-from omixa_billing.api.fields import InstantField, StrictInteger, StrictText, WordsField
+from omixa_billing.api.fields import InstantField, StrictDecimal, StrictInteger, StrictText, WordsField
 from omixa_billing.api.requests import StrictBody
 
 REFERENCE = "Where the money is found, such as the reference of a transfer."
@@ -19,7 +19,7 @@ REFERENCE = "Where the money is found, such as the reference of a transfer."
 def usd_field(
     help_text: str = "USD, in whole cents.", least: Decimal | None = Decimal("0.01"), **extra: Any
 ) -> serializers.DecimalField:
-    return serializers.DecimalField(max_digits=14, decimal_places=2, min_value=least, help_text=help_text, **extra)
+    return StrictDecimal(max_digits=14, decimal_places=2, min_value=least, help_text=help_text, **extra)
 
 
 def text_of_reason(**extra: Any) -> serializers.CharField:

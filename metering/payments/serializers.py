@@ -11,7 +11,7 @@ from metering.invoicing.serializers import CentsField
 from metering.payments.models import TopUp
 from metering.payments.top_ups.purchase import PAGE, SAVED
 from metering.usage.serializers import AmountField
-from omixa_billing.api.fields import InstantField
+from omixa_billing.api.fields import InstantField, StrictDecimal
 from omixa_billing.api.lists import CursorQuery, limit_field, list_serializer
 
 MAX_PAGE = 100
@@ -74,7 +74,7 @@ CreditEntryListSerializer = list_serializer("CreditEntryListSerializer", CreditE
 
 
 class TopUpToMake(serializers.Serializer[Any]):
-    amount = serializers.DecimalField(max_digits=12, decimal_places=2, min_value=Decimal("0.01"), help_text="USD.")
+    amount = StrictDecimal(max_digits=12, decimal_places=2, min_value=Decimal("0.01"), help_text="USD.")
     method = serializers.ChoiceField(choices=[PAGE, SAVED], default=PAGE, help_text="`saved` charges the saved method.")
 
 

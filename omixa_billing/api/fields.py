@@ -1,5 +1,6 @@
 """Values as queries and bodies give them: strict, so that another type is an error and no guess."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -10,6 +11,7 @@ from rest_framework import serializers
 from metering.money import WIDE
 from omixa_billing.instants import FIRST_INSTANT, LAST_INSTANT, parse_instant
 
+PLAIN_DECIMAL = re.compile(r"-?\d{1,60}(\.\d{1,60})?", re.ASCII)
 WHOLE_CALENDAR = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 
@@ -55,6 +57,17 @@ class StrictText(serializers.CharField):
 class StrictInteger(serializers.IntegerField):
     def to_internal_value(self, data: Any) -> int:
         if type(data) is not int:
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class StrictDecimal(serializers.DecimalField):
+    """Digits as this documentation writes them, as text or as a number: no exponent, separator or other script's digits, which
+    Python would take.
+    """
+
+    def to_internal_value(self, data: Any) -> Any:
+        if PLAIN_DECIMAL.fullmatch(str(data)) is None:
             self.fail("invalid")
         return super().to_internal_value(data)
 

@@ -15,6 +15,7 @@ from metering.limits.changed import note_change
 from metering.money import ONE_CENT, WIDE, cents_text
 from metering.periods import Period, floor_day
 from omixa_billing.api.errors import InvalidParameter
+from omixa_billing.instants import FIRST_INSTANT, LAST_INSTANT
 from workspaces import audit
 from workspaces.closed import refuse_closed
 from workspaces.locks import lock_workspace
@@ -154,3 +155,5 @@ def _check_cents(amount: Decimal, param: str) -> None:
 def _check_day(instant: datetime, param: str) -> None:
     if instant != floor_day(instant):
         raise InvalidParameter(f"{param.capitalize()} is the beginning of a day in UTC.", param=param)
+    if not FIRST_INSTANT <= instant < LAST_INSTANT:
+        raise InvalidParameter(f"{param.capitalize()} is a day from 1970 to 2199.", param=param)

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from metering.limits.budgets.change import LARGEST_THRESHOLD, MOST_THRESHOLDS, USUAL_THRESHOLDS
 from metering.limits.models import EACH, Budget
 from metering.money import PICO_PLACES
-from omixa_billing.api.fields import StrictInteger, StrictText
+from omixa_billing.api.fields import StrictDecimal, StrictInteger, StrictText
 from omixa_billing.api.lists import CursorQuery, limit_field, list_serializer
 from omixa_billing.api.requests import StrictBody
 
@@ -26,7 +26,7 @@ def _limit(**extra: Any) -> serializers.DecimalField:
         "min_value": 0,
         "help_text": "USD that a window may cost, such as `100.00`.",
     }
-    return serializers.DecimalField(max_digits=13 + PICO_PLACES, decimal_places=PICO_PLACES, **about, **extra)
+    return StrictDecimal(max_digits=13 + PICO_PLACES, decimal_places=PICO_PLACES, **about, **extra)
 
 
 def _thresholds(**extra: Any) -> serializers.ListField:

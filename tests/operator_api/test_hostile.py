@@ -1,0 +1,95 @@
+"""What no program should send to the operators' API: it is refused in the common shape, and does nothing."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from metering.invoicing.fees.models import AgreedFee, ManualLine
+from metering.invoicing.models import Invoice
+from metering.operator_api.models import OperatorRequest
+from metering.payments.models import Payment
+from tests.operator_api.test_operator_api import Program, a_key
+from workspaces.models import Workspace
+
+pytestmark = pytest.mark.django_db
+
+AMOUNTS = [
+    *(
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "sNaN",
+        "1e400",
+        "1E+12",
+        "0",
+        "0.00",
+        "-1.00",
+        "0.001",
+        "",
+        " ",
+        "1_0.00",
+        "٣.00",
+        "+5.00",
+    ),
+    *(True, None, [], {}, ["1.00"], 1e300, -0.01, "99999999999999.00", "1,00", "0x10", "1" * 5000),
+]
+
+
+@pytest.fixture
+def program(db: None) -> Program:
+    return Program(a_key()[1])
+
+
+@pytest.mark.parametrize("amount", AMOUNTS, ids=lambda each: repr(each)[:20])
+def test_an_odd_amount_is_refused_everywhere(program: Program, acme: Workspace, invoice: Invoice, amount: Any) -> None:
+    acts: list[tuple[str, dict[str, Any]]] = [
+        (f"invoices/{invoice.public_id}/payments", {"reference": "t 1"}),
+        (f"invoices/{invoice.public_id}/credit-notes", {"reason": "x"}),
+        (f"workspaces/{acme.public_id}/payouts", {"reference": "t 1"}),
+        ("credit-transfers", {"from_workspace_id": acme.public_id, "to_workspace_id": "ws_1", "reference": "t 1"}),
+        ("chargebacks", {"invoice": invoice.public_id, "reference": "t 1"}),
+    ]
+    for path, body in acts:
+        answer = program.post(path, **body, amount=amount)
+        assert answer.status_code in (400, 404, 422), (path, amount, answer.status_code, answer.content[:300])
+    assert (Payment.objects.count(), OperatorRequest.objects.count()) == (0, 0)
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "1969-12-31", "2200-01-01"])
+def test_a_fee_begins_and_ends_in_years_that_invoices_know(program: Program, acme: Workspace, day: str) -> None:
+    path = f"workspaces/{acme.public_id}/fees"
+    assert program.post(path, name="Seats", monthly="1.00", first_day=day).status_code in (400, 422)
+    later = program.post(path, name="Seats", monthly="1.00", first_day="2026-10-01", until=day)
+    assert later.status_code in (400, 422)
+    assert AgreedFee.objects.count() == 0
+
+
+@pytest.mark.parametrize("month", ["0001-01", "9999-12", "2200-01", "1969-12", "2026-13", "2026-1", "", None, 202610])
+def test_a_line_is_of_a_month_that_invoices_know(program: Program, acme: Workspace, month: Any) -> None:
+    answer = program.post(f"workspaces/{acme.public_id}/lines", month=month, amount="1.00", text="x")
+    assert (answer.status_code, ManualLine.objects.count()) == (400, 0)
+
+
+def test_an_idempotency_key_is_its_owners(program: Program, acme: Workspace, invoice: Invoice) -> None:
+    """Another program's key of the same name is another act, which the reference keeps from happening twice."""
+    other = Program(a_key()[1])
+    path = f"invoices/{invoice.public_id}/payments"
+    first = program.post(path, "shared", amount="10.00", reference="t 1")
+    again = other.post(path, "shared", amount="10.00", reference="t 1")
+    assert (first.status_code, again.status_code) == (200, 400)
+    assert other.post(path, "shared", amount="20.00", reference="t 2").json()["amount"] == "20.00"
+    assert program.post(path, "shared", amount="10.00", reference="t 1").json() == first.json()
+    assert sum(each.amount for each in Payment.objects.all()) == Decimal("30.00")
+
+
+@pytest.mark.parametrize("text", ["\x00", "a\x00b", "\ud800", "x" * 5000, "\u202e" * 10])
+def test_odd_texts_are_no_failure(program: Program, acme: Workspace, invoice: Invoice, text: str) -> None:
+    for path, body in (
+        (f"invoices/{invoice.public_id}/void", {"reason": text}),
+        (f"invoices/{invoice.public_id}/payments", {"reference": text, "amount": "1.00"}),
+        (f"invoices/{invoice.public_id}/payments", {"reference": "t", "amount": "1.00", "also_for": [text]}),
+        ("chargebacks", {"payment_id": text, "amount": "1.00", "reference": "t"}),
+        (f"workspaces/{acme.public_id}/lines", {"month": "2026-10", "amount": "1.00", "text": text}),
+    ):
+        assert program.post(path, **body).status_code < 500, path
