@@ -152,6 +152,6 @@ def test_a_surplus_becomes_credit_once(acme: Workspace, invoice: Invoice) -> Non
     surplus = Payment.objects.surplus().get()
     grant = keep_surplus_as_credit(surplus.pk, "they want it so", "ops", NOW)
     assert (grant.kind, grant.amount, Payment.objects.surplus().count()) == ("purchased", Decimal("10.00"), 0)
-    with pytest.raises(Exception, match="Nothing of this payment is a surplus"):
+    with pytest.raises(Exception, match="Nothing of this payment can be kept as credit"):
         keep_surplus_as_credit(surplus.pk, "again", "ops", NOW)
     assert money_differences() == []
