@@ -1,9 +1,11 @@
-"""Money that goes back: refunds at both ends, disputes and returned debits, surpluses, payouts."""
+"""Money that goes back: refunds at both ends, disputes, returned debits and chargebacks, surpluses, payouts."""
 
+from decimal import Decimal
 from typing import Any
 
-from metering.payments.models import Payment, Refund
+from metering.payments.models import Dispute, Payment, Refund
 from metering.payments.refunds import refunds
+from metering.payments.refunds.chargebacks import charge_back, reverse_chargeback
 from metering.payments.refunds.payouts import owed_to, pay_out
 from metering.payments.refunds.surplus import keep_surplus_as_credit
 from tests.bookkeeping.world import OPS, Act, World, cents
@@ -18,6 +20,8 @@ class Banking(World):
             *[self.dispute] * 2,
             *[self.decide_a_dispute] * 3,
             self.return_a_debit,
+            *[self.charge_back_by_hand] * 2,
+            self.reverse_a_chargeback,
             self.keep_a_surplus,
             self.pay_out,
         ]
@@ -97,13 +101,34 @@ class Banking(World):
         self.happens("payment_intent.payment_failed", intent)
         return str(intent["id"])
 
+    def charge_back_by_hand(self) -> str:
+        """The bank takes back what came by transfer, as far as it is still there, and a fee."""
+        payment = self.one_of(Payment.objects.filter(workspace=self.workspace, method="by_hand"))
+        if payment is None or (left := refunds.left_of(payment) + payment.kept) <= 0:
+            return "nothing"
+        amount, fee = self.amount(left), Decimal(self.random.choice(["0.00", "12.50"]))
+        charge_back([payment], amount, f"return {self.number()}", fee, OPS, self.now)
+        self.at_hand.move(amount, "customer", "bank")
+        self.at_hand.move(fee, "stripe", "bank")  # where all fees are
+        return f"{payment.public_id} {amount}"
+
+    def reverse_a_chargeback(self) -> str:
+        lost = Dispute.objects.exclude(reference="").filter(payment__workspace=self.workspace, reinstated_at=None)
+        dispute = self.one_of(lost)
+        if dispute is None:
+            return "nothing"
+        reverse_chargeback(dispute.pk, "paid again", OPS, self.now)
+        self.at_hand.move(dispute.charged_back, "bank", "customer")
+        return f"{dispute.reference} {dispute.charged_back}"
+
     def keep_a_surplus(self) -> str:
         payment = self.one_of(Payment.objects.surplus().filter(workspace=self.workspace))
         return "nothing" if payment is None else str(keep_surplus_as_credit(payment.pk, "asked for", OPS, self.now))
 
     def pay_out(self) -> str:
+        """By a person who has heard of what banks ask back."""
         owed = owed_to(self.workspace)
-        if owed.total <= 0:
+        if not self.has_heard_all() or owed.total <= 0:
             return "nothing"
         amount = owed.total if self.chance(60) else cents(self.amount(owed.total))
         return str(pay_out(self.workspace, amount, f"payout {self.number()}", OPS, self.now))

@@ -37,7 +37,8 @@ def after_every_act(world: World) -> None:
         cursor.execute("SET CONSTRAINTS ALL DEFERRED")
     found = trial_balance()
     assert found["ok"]
-    differences = list(journal_differences())
+    missing = set() if world.has_heard_all() else {"no_more_goes_out_than_came_in"}  # a refund that failed, and is not heard of
+    differences = [each for each in journal_differences() if each["check"] not in missing]
     assert differences == [], differences
     accounts = {each["account"]: Decimal(each["balance"]) for each in found["accounts"]}
     no_account_is_on_the_wrong_side(accounts)
@@ -84,7 +85,7 @@ def not_given_back_yet(note: CreditNote) -> Decimal:
 
 
 def what_is_billed_is_what_was_used(world: World) -> None:
-    """By month and rate: what invoices bill, what credit notes settled, what waits for a reissue, and what comes next."""
+    """By month and rate: what invoices bill, what credit notes settled or settle next, what waits, and what comes next."""
     workspace = world.workspace
     drafts = workspace.invoices.filter(status="draft")
     if drafts.exists():
@@ -99,9 +100,13 @@ def what_is_billed_is_what_was_used(world: World) -> None:
     used = world.usage.tokens()
     for key, tokens in waiting(world).items():
         found[key] += min(tokens, used.get(key, 0)) if tokens > 0 else tokens
-    for coming in compose(workspace, month_of(world.now)).lines:
-        if coming.kind in ("usage", "adjustment"):
-            found[f"{coming.period.start:%Y-%m}", coming.rate_per_million] += coming.quantity
+    coming = compose(workspace, month_of(world.now))
+    for each in coming.lines:
+        if each.kind in ("usage", "adjustment"):
+            found[f"{each.period.start:%Y-%m}", each.rate_per_million] += each.quantity
+    for item in (item for settlement in coming.settlements for item in settlement.items):
+        if item.kind in ("usage", "adjustment"):
+            found[f"{item.key.month:%Y-%m}", rates[item.key.price]] += item.quantity
     found = Counter({key: tokens for key, tokens in found.items() if tokens})
     assert found == used, (found, used)
 
@@ -127,13 +132,13 @@ def once_all_news_has_arrived(world: World) -> None:
     money, book = parts_of("money_stripe"), Book()
     for intent in paid:
         payment = ours[intent["id"]]
-        there = Decimal(left_at_stripe(world, intent)) / 100 - paid_again(world, intent)
+        there = Decimal(left_at_stripe(world, intent)) / 100
         assert payment.amount == Decimal(intent.get("_returned") or intent["amount_received"]) / 100
         assert money.get(payment.public_id, ZERO) == there, payment
         book.move(there, "stripe", "customer")
-        book.move(paid_again(world, intent), "bank", "customer")
     by_hand = Refund.objects.exclude(reference="").exclude(status="failed")
-    book.move(world.at_hand.accounts["bank"], "bank", "customer")  # type: ignore[arg-type]
+    for at_hand in ("bank", "stripe"):
+        book.move(world.at_hand.accounts[at_hand], at_hand, "customer")  # type: ignore[arg-type]
     book.move(total(each.amount for each in by_hand), "customer", "bank")
     for invoice in Invoice.objects.filter(status__in=STANDING):
         book.move(total(line.amount for line in invoice.lines.all()), "customer", "sales")
@@ -151,13 +156,6 @@ def left_at_stripe(world: World, intent: dict[str, object]) -> int:
     taken = [each for each in world.stripe.of("dispute") if is_taken(each, intent)]
     came = 0 if intent.get("_returned") else intent["amount_received"]
     return int(came) - sum(each["amount"] for each in arrived) - sum(each["amount"] for each in taken)  # type: ignore[call-overload, no-any-return]
-
-
-def paid_again(world: World, intent: dict[str, object]) -> Decimal:
-    """What a bank paid again after its invoice was paid otherwise is a payment of its own, given back by hand."""
-    disputes = [each["id"] for each in world.stripe.of("dispute") if each["payment_intent"] == intent["id"]]
-    again = Payment.objects.filter(method="by_hand", reference__in=disputes)
-    return total(again.values_list("amount", flat=True))
 
 
 def in_own_words(world: World) -> dict[str, str]:

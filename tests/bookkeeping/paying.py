@@ -7,6 +7,7 @@ from typing import Any
 from metering.credits import ledger
 from metering.payments.balance.expiry import expire_due_credits
 from metering.payments.balance.suspension import update_suspensions
+from metering.payments.balance.transfer import transfer_credit
 from metering.payments.collecting import attempts
 from metering.payments.collecting.collect import charge_now, collect_due, collect_invoice, payment_page
 from metering.payments.collecting.dunning import dun
@@ -38,6 +39,7 @@ class Paying(World):
             self.prefer_top_ups,
             *[self.grant] * 3,
             self.withdraw,
+            *[self.transfer_credit] * 3,
             *[self.jobs] * 5,
             self.hear_and_handle,
         ]
@@ -141,6 +143,14 @@ class Paying(World):
         if bought_elsewhere:
             self.at_hand.move(taken, "customer", "other")
         return f"{each.grant.public_id} {taken}"
+
+    def transfer_credit(self) -> str:
+        """To another workspace of the customer, or from there."""
+        ends = [self.workspace, self.elsewhere]
+        self.random.shuffle(ends)
+        amount, kind = self.amount(), self.random.choice([None, None, "purchased"])
+        transfer_credit(*ends, amount, f"split {self.number()}", OPS, self.now, kind=kind)
+        return f"{amount} from {ends[0]}"
 
     # --- What runs by itself -------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from metering.invoicing.lifecycle.write_off import reverse_write_off
 from metering.invoicing.terms.change import save_terms
 from metering.invoicing.terms.models import TaxRate
 from metering.journal.lock import lock_period
+from metering.offboarding.close import close_for_good
 from metering.payments.refunds.reversals import issue_credit_note, retry_refund, void_invoice
 from metering.periods import Period, month_of, previous_month
 from metering.revisions.rerating.jobs import continue_orders, order_rerating
@@ -48,6 +49,7 @@ class Selling(World):
             *[self.credit_an_invoice] * 3,
             self.send_a_refund_again,
             self.lock_a_month,
+            self.close_for_good,
         ]
 
     def month(self, back: int = 3) -> Period:
@@ -191,6 +193,8 @@ class Selling(World):
             line, left = self.random.choice(lines)
             chosen = {line.public_id: self.amount(left)}
         settlement = self.random.choice(["refund", "balance", "outside"])
+        if settlement == "outside" and not self.has_heard_all():  # a person has, of what banks ask back
+            return "nothing"
         reference = f"transfer {self.number()}"
         note = issue_credit_note(invoice.pk, chosen, "an outage", settlement, OPS, self.now, reference=reference)
         return f"{invoice} {note.total} {note.settlement}, {note.off_due} off what is due"
@@ -202,3 +206,10 @@ class Selling(World):
     def lock_a_month(self) -> str:
         month = previous_month(previous_month(month_of(self.now)))
         return str(lock_period(month, OPS, self.now)) if self.chance(30) else "nothing"
+
+    def close_for_good(self) -> str:
+        """Seldom: whatever comes afterwards comes late."""
+        if not self.chance(15):
+            return "nothing"
+        closed = close_for_good(self.workspace, "moves away", self.random.choice(["refund", "refund", "expire"]), OPS, self.now)
+        return f"{closed.invoices} {closed.refunded} refunded, {closed.owed} owed"

@@ -11,9 +11,10 @@ from django.db.models import Model, QuerySet
 from metering.invoicing.models import Invoice
 from metering.payments.models import PaymentAccount
 from metering.payments.webhooks.inbox import store_webhook
+from metering.payments.webhooks.models import WebhookEvent
 from tests.bookkeeping.book import Book, Meterings
 from tests.kit.billing import Meter
-from tests.kit.factories import LONG_AGO
+from tests.kit.factories import LONG_AGO, make_workspace
 from tests.kit.stripe_server import StripeServer
 from workspaces.models import APIKey
 
@@ -33,6 +34,7 @@ class World:
     def __init__(self, key: APIKey, use: Meter, stripe: StripeServer, account: PaymentAccount, random: Random) -> None:
         self.key, self.meter, self.stripe, self.account, self.random = key, use, stripe, account, random
         self.workspace = key.workspace
+        self.elsewhere = make_workspace("Elsewhere", email=key.workspace.email)
         self.now = BEGINS
         self.usage = Meterings(prices=[(LONG_AGO, Decimal("1.5"))])
         self.at_hand = Book()
@@ -65,6 +67,10 @@ class World:
     def happens(self, kind: str, about: dict[str, Any]) -> None:
         """Stripe will tell of it: now, late, more than once, or after what came later."""
         self.untold.append((kind, about["id"]))
+
+    def has_heard_all(self) -> bool:
+        """Whether no news of Stripe's is missing, or waits to be handled."""
+        return not self.untold and not WebhookEvent.objects.unhandled().exists()
 
     def hear(self, all_of_it: bool = False) -> None:
         """Some of Stripe's news arrives in any order, and old news again."""
