@@ -49,7 +49,7 @@ class RevenueMonth:
 
 def revenue_by_customer(period: Period) -> list[RevenueMonth]:
     """The earliest month first, and in it by the customer's name. Two statements."""
-    asked = {"start": period.start, "end": period.end, "accounts": [each.value for each in COLUMNS.values()]}
+    asked: dict[str, Any] = {"start": period.start, "end": period.end, "accounts": [each.value for each in COLUMNS.values()]}
     with connection.cursor() as cursor:
         cursor.execute(BY_CUSTOMER, asked)
         found = cursor.fetchall()
