@@ -5,6 +5,7 @@ What the console exports can be imported again. docs/prices.md documents the col
 
 import csv
 import io
+import re
 from decimal import Decimal
 
 from metering.catalogue.imports.cards import (
@@ -25,6 +26,7 @@ from metering.errors import InvalidPrice
 
 SCOPE_COLUMNS = ("model", "service_tier", "above_input_tokens")
 PROVIDER_COLUMNS = ("provider", "route")
+DEFUSED = re.compile(r"'(?=[=+\-@|])")  # an export begins so what a spreadsheet would run as a formula
 # What an export says as well. It is no part of a price.
 PASSED_OVER = ("price_id", "effective_from", "currency", "factor")
 
@@ -40,7 +42,8 @@ def read_csv(text: str, markup: Decimal) -> PriceFile:
     read = PriceFile([], {})
     lines_of: dict[str, list[tuple[int, dict[str, str]]]] = {}
     for number, row in rows:
-        lines_of.setdefault((row.get("model") or "").strip(), []).append((number, row))
+        model = (row.get("model") or "").strip()
+        lines_of.setdefault(model[1:] if DEFUSED.match(model) else model, []).append((number, row))
     for model, own in lines_of.items():
         try:
             read.entries.extend(_entries(model, own, header, markup))

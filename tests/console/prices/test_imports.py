@@ -116,6 +116,15 @@ def test_the_price_list_searches_compares_two_days_and_is_a_file_that_can_be_imp
     assert again.context["counts"][2] == ("Unchanged", "2")
 
 
+def test_names_that_begin_as_formulas_do_come_back_from_the_file_as_they_were(console: Client, world: World) -> None:
+    for name in ("@cf/meta/llama", "=1+1", "-m"):
+        set_price(name, input=Decimal(3), output=Decimal(15), actor="test", now=NOW)
+    answer = console.get(reverse("admin:metering_priceversion_list"), {"day": "2026-10-15", "format": "csv"})
+    text = b"".join(answer.streaming_content).decode()
+    assert "'@cf/meta/llama" in text
+    assert previewed(console, file=file(text)).context["counts"][:3] == [("New", "0"), ("Changed", "0"), ("Unchanged", "4")]
+
+
 def test_the_list_as_a_workspace_pays_it_has_its_own_prices(console: Client, world: World) -> None:
     set_price("codex-mini", input=Decimal(1), output=Decimal(6), actor="test", now=NOW, workspace=world.acme)
     page = reverse("admin:metering_priceversion_list")

@@ -7,6 +7,7 @@ import pytest
 import time_machine
 from django.test import Client
 
+from metering.catalogue.set_price import set_factor
 from metering.credits import ledger
 from metering.invoicing.lifecycle import void
 from metering.invoicing.lifecycle.finalize import finalize
@@ -90,6 +91,14 @@ def test_a_line_does_not_show_the_prices_id(invoice: Invoice, owner: Client) -> 
     answer = owner.get(f"/invoices/{invoice.public_id}/lines/{line.public_id}")
     assert "USD per 1M tokens $1.500000 Exact amount" in words_of(answer)
     assert line.price not in text_of(answer)
+
+
+def test_a_line_of_a_tier_that_is_a_factor_names_it(acme: Tenant, meter: Meter, owner: Client) -> None:
+    set_factor("codex-mini", "batch", Decimal("0.5"), actor="ops", now=NOW, effective_from=AUGUST.start)
+    meter(acme.key, "09-14T10:00", usage=tokens(input=100_000_000), service_tier="batch")
+    line = an_invoice(acme.workspace, meter).lines.get(service_tier="batch")
+    words = words_of(owner.get(f"/invoices/{line.invoice.public_id}/lines/{line.public_id}"))
+    assert "USD per 1M tokens $0.750000 0.5 times the default tier's rates Exact amount" in words
 
 
 # --- Where it stands -------------------------------------------------------------------------------------------------
