@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -13,14 +14,20 @@ from metering.errors import NotFound
 from metering.invoicing.credit_notes.issue import chosen_amounts
 from metering.invoicing.lifecycle.void import mark_uncollectible, reissue_month
 from metering.invoicing.lifecycle.write_off import reverse_write_off
+from metering.invoicing.models import Invoice
 from metering.operator_api import answers, bodies, documents
 from metering.operator_api.once import Answer
 from metering.operator_api.views import ERRORS, KEY, TAG, OperatorAct, chargeback_with, invoice_with, workspace_with
-from metering.payments.collecting.in_progress import cancel_payment_in_progress
-from metering.payments.collecting.manual import record_transfer
+from metering.payments.collecting.manual import prepare_transfer, record_transfer
 from metering.payments.models import Payment
 from metering.payments.refunds.chargebacks import charge_back, payments_to_charge_back, reverse_chargeback
-from metering.payments.refunds.reversals import issue_credit_note, usual_settlement, void_invoice
+from metering.payments.refunds.reversals import (
+    issue_credit_note,
+    prepare_credit_note,
+    prepare_void,
+    usual_settlement,
+    void_invoice,
+)
 from workspaces.names import is_storable
 
 
@@ -39,8 +46,7 @@ class RecordPaymentView(OperatorAct):
         return self.once(request, invoice_id=invoice_id)
 
     def prepare(self, asked: dict[str, Any], now: datetime) -> None:
-        for invoice in _paid_by(asked):
-            cancel_payment_in_progress(invoice.pk, now)
+        prepare_transfer([each.pk for each in _paid_by(asked)], now)
 
     def act(self, asked: dict[str, Any], actor: str, now: datetime) -> Answer:
         invoices = [each.pk for each in _paid_by(asked)]
@@ -63,7 +69,7 @@ class VoidInvoiceView(OperatorAct):
         return self.once(request, invoice_id=invoice_id)
 
     def prepare(self, asked: dict[str, Any], now: datetime) -> None:
-        cancel_payment_in_progress(invoice_with(asked["invoice_id"]).pk, now)
+        prepare_void(invoice_with(asked["invoice_id"]).pk, asked["reason"], now)
 
     def act(self, asked: dict[str, Any], actor: str, now: datetime) -> Answer:
         voided = void_invoice(invoice_with(asked["invoice_id"]).pk, asked["reason"], actor, now)
@@ -85,13 +91,14 @@ class CreditInvoiceView(OperatorAct):
         return self.once(request, invoice_id=invoice_id)
 
     def prepare(self, asked: dict[str, Any], now: datetime) -> None:
-        cancel_payment_in_progress(invoice_with(asked["invoice_id"]).pk, now)
+        invoice = invoice_with(asked["invoice_id"])
+        prepare_credit_note(invoice.pk, _credited(invoice, asked), asked["reason"], now)
 
     def act(self, asked: dict[str, Any], actor: str, now: datetime) -> Answer:
         invoice = invoice_with(asked["invoice_id"])
         note = issue_credit_note(
             invoice.pk,
-            chosen_amounts(invoice, asked.get("line_id"), asked.get("amount")),
+            _credited(invoice, asked),
             asked["reason"],
             asked.get("settlement") or usual_settlement(invoice),
             actor,
@@ -198,6 +205,10 @@ class ChargebackReversalView(OperatorAct):
 
 def _paid_by(asked: dict[str, Any]) -> list[Any]:
     return [invoice_with(each) for each in (asked["invoice_id"], *asked.get("also_for", ()))]
+
+
+def _credited(invoice: Invoice, asked: dict[str, Any]) -> dict[str, Decimal] | None:
+    return chosen_amounts(invoice, asked.get("line_id"), asked.get("amount"))
 
 
 def _charged_back(asked: dict[str, Any]) -> list[Payment]:

@@ -8,7 +8,11 @@ import pytest
 from metering.invoicing.fees.models import AgreedFee, ManualLine
 from metering.invoicing.models import Invoice
 from metering.operator_api.models import OperatorRequest
+from metering.payments.collecting.collect import payment_page
 from metering.payments.models import Payment
+from tests.kit.billing import Meter, an_invoice
+from tests.kit.factories import NOW, make_workspace
+from tests.kit.stripe_server import StripeServer
 from tests.operator_api.test_operator_api import Program, a_key
 from workspaces.models import Workspace
 
@@ -93,3 +97,21 @@ def test_odd_texts_are_no_failure(program: Program, acme: Workspace, invoice: In
         (f"workspaces/{acme.public_id}/lines", {"month": "2026-10", "amount": "1.00", "text": text}),
     ):
         assert program.post(path, **body).status_code < 500, path
+
+
+def test_what_is_refused_closes_no_payment_page(stripe: StripeServer, program: Program, use: Meter, invoice: Invoice) -> None:
+    """The customer is about to pay there."""
+    elsewhere = an_invoice(make_workspace("Rival"), use)
+    payment_page(invoice, NOW)
+    named = f"invoices/{invoice.public_id}"
+    refused: list[tuple[str, dict[str, Any]]] = [
+        (f"{named}/credit-notes", {"reason": "x", "amount": "150.01"}),
+        (f"{named}/payments", {"reference": "t", "amount": "1.00", "also_for": [elsewhere.public_id]}),
+        (f"{named}/payments", {"reference": "t", "amount": "1.00", "also_for": [invoice.public_id]}),
+        (f"{named}/void", {"reason": " "}),
+    ]
+    for path, body in refused:
+        assert program.post(path, **body).status_code in (400, 409, 422), path
+        assert [each["status"] for each in stripe.of("checkout.session")] == ["open"], path
+    assert program.post(f"{named}/void", reason="wrong").status_code == 200
+    assert [each["status"] for each in stripe.of("checkout.session")] == ["expired"]

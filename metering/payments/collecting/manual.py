@@ -70,12 +70,7 @@ def record_transfer(
     reference, received_at = checked_reference(reference), _value_date(arrived_on, now)
     if not amount.is_finite() or amount != amount.quantize(ONE_CENT) or amount <= 0:
         raise InvalidParameter("The amount is whole cents above zero.", param="amount")
-    found = {each.pk: each for each in Invoice.objects.filter(pk__in=invoice_ids)}
-    if len({each.workspace_id for each in found.values()}) != 1 or len(found) != len(invoice_ids):
-        raise InvalidParameter("A transfer is for one or more invoices of one workspace, each named once.", param="invoice")
-    for invoice in found.values():
-        check_mark_paid(invoice)
-        cancel_payment_in_progress(invoice.pk, now)
+    prepare_transfer(invoice_ids, now)
     with transaction.atomic():
         invoices, payments, rest = [_locked(pk) for pk in invoice_ids], [], amount
         for invoice in invoices:
@@ -87,6 +82,17 @@ def record_transfer(
         if rest > 0:
             payments.append(_keep_surplus(invoices[0].workspace, rest, reference, invoices, actor, now, received_at))
         return Receipt(invoices, payments)
+
+
+def prepare_transfer(invoice_ids: Sequence[int], now: datetime) -> None:
+    """Closes open payment pages of invoices that a transfer may pay. Raises InvoiceNotOpen and InvalidParameter."""
+    found = list(Invoice.objects.filter(pk__in=invoice_ids))
+    if len({each.workspace_id for each in found}) != 1 or len(found) != len(invoice_ids):
+        raise InvalidParameter("A transfer is for one or more invoices of one workspace, each named once.", param="invoice")
+    for invoice in found:
+        check_mark_paid(invoice)
+    for invoice in found:
+        cancel_payment_in_progress(invoice.pk, now)
 
 
 def checked_reference(reference: str) -> str:

@@ -68,15 +68,27 @@ def void_invoice(invoice_id: int, reason: str, actor: str, now: datetime) -> Inv
 
     Raises PaymentInProgress beside what `void.void` raises.
     """
-    issue.checked_reason(reason)
-    check_void(Invoice.objects.get(pk=invoice_id))
-    cancel_payment_in_progress(invoice_id, now)
+    prepare_void(invoice_id, reason, now)
     with transaction.atomic():
         refuse_payment_in_progress(lock_invoice(invoice_id))
         invoice = void.void(invoice_id, reason, actor, now)
         after_payment(invoice, now)
         mail_void(invoice, now)
     return invoice
+
+
+def prepare_void(invoice_id: int, reason: str, now: datetime) -> None:
+    """Closes an open payment page of what may be voided. Raises what `void.void` raises."""
+    issue.checked_reason(reason)
+    check_void(Invoice.objects.get(pk=invoice_id))
+    cancel_payment_in_progress(invoice_id, now)
+
+
+def prepare_credit_note(invoice_id: int, amounts: Mapping[str, Decimal] | None, reason: str, now: datetime) -> None:
+    """Closes an open payment page of what a credit note takes off. Raises what `plan_credit_note` raises."""
+    issue.checked_reason(reason)
+    if issue.plan_credit_note(Invoice.objects.get(pk=invoice_id), amounts).off_due:
+        cancel_payment_in_progress(invoice_id, now)
 
 
 def issue_credit_note(
@@ -94,10 +106,7 @@ def issue_credit_note(
     hand, with a `reference` to where. Raises what `plan_credit_note` raises, PaymentInProgress, and NothingToCredit when less
     money was paid than would go back.
     """
-    issue.checked_reason(reason)
-    planned = issue.plan_credit_note(Invoice.objects.get(pk=invoice_id), amounts)
-    if planned.off_due:
-        cancel_payment_in_progress(invoice_id, now)
+    prepare_credit_note(invoice_id, amounts, reason, now)
     with transaction.atomic():
         invoice = lock_invoice(invoice_id)
         if invoice.status in Invoice.OWED:
