@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import Q, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from metering.catalogue.providers.models import ProviderPrice
 from metering.ingest.models import EventStatus
@@ -129,16 +129,25 @@ def recorded_since(version: ProviderPrice) -> int:
 
     Of its provider, model with aliases and tier, by whatever route: it is the most that working them out again can change.
     """
-    recorded = HourlyRollup.objects.filter(
-        Q(model=version.model_id) | Q(model__alias_of=version.model_id),
-        provider__name=version.provider,
-        service_tier__name=version.service_tier,
-        hour__gte=floor_hour(version.effective_from),
-    )
+    recorded = _since(version).filter(provider__name=version.provider, service_tier__name=version.service_tier)
     successor = ProviderPrice.objects.succeeding(version).order_by("effective_from").first()
     if successor is not None:
         recorded = recorded.filter(hour__lt=successor.effective_from)
-    return int(recorded.aggregate(requests=Sum("requests"))["requests"] or 0)
+    return _requests(recorded)
+
+
+def looked_at_since(version: ProviderPrice) -> int:
+    """Requests of its model since then, whatever their provider: those that working its costs out again looks at."""
+    return _requests(_since(version))
+
+
+def _since(version: ProviderPrice) -> QuerySet[HourlyRollup]:
+    of_model = Q(model=version.model_id) | Q(model__alias_of=version.model_id)
+    return HourlyRollup.objects.filter(of_model, hour__gte=floor_hour(version.effective_from))
+
+
+def _requests(rollups: QuerySet[HourlyRollup]) -> int:
+    return int(rollups.aggregate(requests=Sum("requests"))["requests"] or 0)
 
 
 def _rerate_workspace(asked: dict[str, Any], done: dict[str, int]) -> None:

@@ -25,11 +25,16 @@ from metering.console import figures
 from metering.console.prices.price_list import rates_html
 from metering.console.prices.prices import STATE_LABELS, RatesForm, given_in_query, query_of
 from metering.console.prices.rates import open_rates_field, open_rates_text, stated_lines
-from metering.revisions.provider_costs import recorded_since
+from metering.ingest.formats.events import MAX_AHEAD
+from metering.revisions.provider_costs import looked_at_since, recorded_since
+from metering.revisions.work_out_costs import work_out_costs
+from omixa_billing.api.errors import InvalidParameter
 from omixa_billing.instants import instant_text
 from workspaces.console.kit import fields
 from workspaces.console.kit.base import OperatorAdmin, actor_of
 from workspaces.console.kit.pages import FormPage
+
+MOST_AT_ONCE = 20_000  # requests whose cost is worked out while a person waits
 
 
 class ProviderPriceForm(RatesForm):
@@ -63,7 +68,7 @@ class ProviderPriceAdmin(OperatorAdmin):
         ("state", "public_id"),
     )
     readonly_fields = tuple(name for row in fields for name in ([row] if isinstance(row, str) else row))
-    actions_detail = ("succeed", "withdraw")
+    actions_detail = ("succeed", "work_out", "withdraw")
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         actions = super().get_actions_detail(request, object_id)
@@ -147,6 +152,27 @@ class ProviderPriceAdmin(OperatorAdmin):
         }
         return redirect(f"{reverse('admin:metering_providerprice_add')}?{query_of(given)}")
 
+    @action(description="Work out costs again", url_path="work-out", icon="calculate")
+    def work_out(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Of the requests of its time, by all cards as they are set now. What takes long is for the command."""
+        price = get_object_or_404(ProviderPrice.objects.select_related("model"), pk=object_id)
+        many = looked_at_since(price)
+
+        def act(asked: dict[str, Any]) -> HttpResponse:
+            if many > MOST_AT_ONCE:
+                raise InvalidParameter(f"That is more than {MOST_AT_ONCE:,} requests: {_command(price)} does it.")
+            now = timezone.now()
+            done = work_out_costs(price.model, price.effective_from, now + MAX_AHEAD, actor_of(request), now)
+            messages.success(request, f"{done['events']:,} requests were looked at, and {done['changed']:,} have another cost.")
+            return redirect(reverse("admin:metering_providerprice_change", args=[price.pk]))
+
+        back = reverse("admin:metering_providerprice_change", args=[price.pk])
+        intro = (
+            f"What requests of {price.model} cost us since {figures.moment(price.effective_from)} is worked out again, by what "
+            f"all providers' cards say now. {many:,} are looked at. What customers pay stays."
+        )
+        return FormPage("Work out costs again", act, back, intro=intro).respond(request, self, price)
+
     @action(description="Withdraw", url_path="withdraw", icon="undo", variant=ActionVariant.DANGER)
     def withdraw(self, request: HttpRequest, object_id: str) -> HttpResponse:
         price = get_object_or_404(ProviderPrice.objects.select_related("model"), pk=object_id)
@@ -167,8 +193,13 @@ def _warn_of_recorded(request: HttpRequest, price: ProviderPrice) -> None:
     """Says how to reach the requests that a card from the past does not reach by itself, if there are any."""
     if price.effective_from < timezone.now() and (recorded := recorded_since(price)):
         was = "request of its time was" if recorded == 1 else "requests of its time were"
-        command = f"manage.py rerate_provider_costs {price.model} --from {instant_text(price.effective_from)}"
-        messages.warning(request, f"{recorded:,} {was} recorded before, with another cost or none. To work it out: {command}")
+        messages.warning(
+            request, f"{recorded:,} {was} recorded before, with another cost or none. Work it out here, or by {_command(price)}"
+        )
+
+
+def _command(price: ProviderPrice) -> str:
+    return f"manage.py rerate_provider_costs {price.model} --from {instant_text(price.effective_from)}"
 
 
 admin.site.register(ProviderPrice, ProviderPriceAdmin)

@@ -5,13 +5,11 @@ from django.utils import timezone
 
 from metering.catalogue.models import LanguageModel
 from metering.ingest.formats.events import MAX_AHEAD
-from metering.revisions.provider_costs import rerate_provider_costs
-from metering.revisions.rerating.plan import with_aliases
+from metering.revisions.work_out_costs import work_out_costs
 from omixa_billing.api.errors import InvalidParameter
 from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
-from omixa_billing.instants import instant_text, parse_instant
-from workspaces import audit
+from omixa_billing.instants import parse_instant
 
 
 class Command(JsonCommand):
@@ -30,7 +28,4 @@ class Command(JsonCommand):
         begin, until = parse_instant(start), now + MAX_AHEAD if end is None else parse_instant(end)
         if begin >= until:
             raise InvalidParameter("The end is not after the beginning.", param="--to")
-        done = rerate_provider_costs(begin, until, None if found is None else with_aliases(found))
-        what: dict[str, Any] = {"model": model, "start": instant_text(begin), "end": instant_text(until)}
-        audit.record(command_actor("rerate_provider_costs"), "provider_costs.rerated", "usage", now=now, **what | done)
-        return done
+        return work_out_costs(found, begin, until, command_actor("rerate_provider_costs"), now)

@@ -4,11 +4,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from django.test import Client
 from django.urls import reverse
 
 from metering.catalogue.providers.models import ProviderPrice
 from metering.catalogue.providers.set_provider_price import set_provider_price
+from metering.console.prices import provider_prices
+from metering.ingest.models import UsageEvent
 from tests.console.conftest import OPERATOR, World
 from tests.kit.factories import LONG_AGO, NOW, an_event, make_key, send
 from tests.kit.operator import acts_on, submit
@@ -70,7 +73,7 @@ def test_a_card_for_the_past_says_what_it_does_not_reach(console: Client, world:
     said = [str(each) for each in console.get(answer["Location"]).context["messages"]]
     assert said[0] == "What openai charges for codex-mini is set. New requests have their cost."
     assert said[1:] == [
-        "1 request of its time was recorded before, with another cost or none. To work it out: "
+        "1 request of its time was recorded before, with another cost or none. Work it out here, or by "
         "manage.py rerate_provider_costs codex-mini --from 2025-01-01T00:00:00Z"
     ]
 
@@ -80,3 +83,20 @@ def test_a_threshold_that_no_table_can_hold_is_refused_on_the_form(console: Clie
     assert answer.status_code == 200
     assert "must be a token count" in answer.content.decode()
     assert not ProviderPrice.objects.exists()
+
+
+def test_costs_are_worked_out_again_for_a_card_from_the_past(
+    console: Client, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(world.gateway, [an_event(make_key(world.acme), request_id="ours", provider="azure")])
+    page = reverse("admin:metering_providerprice_work_out", args=[card(effective_from=LONG_AGO).pk])
+    many = UsageEvent.objects.filter(model__slug="codex-mini").count()
+    assert f"{many} are looked at" in console.get(page).content.decode()
+    monkeypatch.setattr(provider_prices, "MOST_AT_ONCE", 0)
+    refused = submit(console, page).content.decode()
+    assert "more than 0 requests: manage.py rerate_provider_costs codex-mini --from 2025-01-01T00:00:00Z does it." in refused
+    assert UsageEvent.objects.get(request_id="ours").provider_cost is None
+    monkeypatch.undo()
+    assert submit(console, page).status_code == 302
+    assert UsageEvent.objects.get(request_id="ours").provider_cost == Decimal("0.003206")  # 2006 x 1 + 300 x 4 per million
+    assert acts_on("usage") == [(OPERATOR, "provider_costs.rerated")]
