@@ -1,5 +1,6 @@
 """What people may call things, and where they may be written to."""
 
+import re
 import unicodedata
 
 from django.core.exceptions import ValidationError
@@ -11,12 +12,13 @@ from workspaces.redaction import holds_secret
 
 MAX_NAME = 200
 MAX_EMAIL = 254
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 UNPRINTABLE = {"Cc", "Cs"}  # control characters, and halves of characters that no database can store
 
 
 def is_storable(text: str) -> bool:
     """Whether the database can hold it: it takes no NUL and no half of a character, as a wrong byte on a command line is."""
-    return not any(character == "\x00" or "\ud800" <= character <= "\udfff" for character in text)
+    return UNSTORABLE.search(text) is None
 
 
 def clean_name(name: str) -> str:

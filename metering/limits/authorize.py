@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
+from psycopg import Cursor
+from psycopg.types.numeric import Int4
 
 from metering.ingest.formats.events import request_hash
 from metering.limits.changed import want_balance
@@ -21,9 +23,11 @@ from metering.limits.gateway.answers import allowed_json, refused_json
 from metering.limits.gateway.requests import Authorize, Extend
 from metering.limits.known import KnownKey, key_of_id, key_of_secret
 from omixa_billing.api.errors import InvalidParameter
+from omixa_billing.embedded.home import uses_embedded_postgres
 from workspaces.ids import new_id
 from workspaces.keys.secrets import Kind, secret_kind, sha256
 from workspaces.models import Gateway
+from workspaces.redaction import redact
 
 AUTHORIZE = """
 SELECT metering_authorize(%s, %s, %s::bytea, %s, %s::bytea, %s::bytea, %s, %s, %s, %s::numeric, %s::numeric, %s, %s, %s,
@@ -31,6 +35,8 @@ SELECT metering_authorize(%s, %s, %s::bytea, %s, %s::bytea, %s::bytea, %s, %s, %
 """
 EXTEND = "SELECT metering_extend(%s, %s, %s, %s, %s, %s, %s::timestamptz)"
 RELEASE = "SELECT metering_release(%s, %s, %s::timestamptz)"
+
+KEEP_AFTER = 5 if uses_embedded_postgres() else None  # executions
 
 # Refused by the form of the secret alone.
 OF_OTHER_KINDS = (Kind.ADMIN, Kind.GATEWAY, Kind.OPERATOR)
@@ -132,9 +138,13 @@ def _called(statement: str, parameters: list[Any], now: datetime | None) -> dict
 
 
 def _call(statement: str, parameters: list[Any]) -> dict[str, Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        (verdict,) = cursor.fetchone()
+    """As a statement that the embedded server keeps: read and planned once. What pools a user's server might mix them up."""
+    connection.ensure_connection()
+    raw = connection.connection
+    raw.prepare_threshold = KEEP_AFTER
+    with connection.wrap_database_errors, Cursor(raw) as cursor:
+        cursor.execute(statement, [Int4(each) if type(each) is int else each for each in parameters])
+        verdict = cursor.fetchone()[0]
     return verdict if isinstance(verdict, dict) else json.loads(verdict)
 
 
@@ -156,7 +166,7 @@ def extend(hold_id: str, asked: Extend, gateway: Gateway, now: datetime | None =
     """A longer stream, in the same shape as the decision. Raises HoldUnknown, HoldEnded."""
     parameters = [
         gateway.pk,
-        hold_id,
+        redact(hold_id),
         asked.output_tokens_so_far,
         settings.AUTHORIZE_OUTPUT_TOKENS,
         settings.AUTHORIZE_LEAST_OUTPUT_TOKENS,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, connections
-from django.test.utils import CaptureQueriesContext
+from psycopg import Cursor
 
 from omixa_billing.front.decisions import asks_for_a_decision, decision
 from omixa_billing.front.head import RequestHead
@@ -32,10 +32,32 @@ def test_a_decision_is_one_statement(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[bool] = []
     server = type(connections["default"])
     monkeypatch.setattr(server, "is_usable", lambda _: looked.append(True) or True)
-    with CaptureQueriesContext(connection) as asked:
-        assert ask("second").status == 200
-    assert [each["sql"].split("(")[0].strip() for each in asked] == ["SELECT metering_authorize"]
+    said: list[str] = []
+    execute = Cursor.execute
+    monkeypatch.setattr(
+        Cursor, "execute", lambda self, sql, *more, **named: said.append(sql) or execute(self, sql, *more, **named)
+    )
+    assert ask("second").status == 200
+    assert [sql.split("(")[0].strip() for sql in said] == ["SELECT metering_authorize"]
     assert looked == []
+
+
+def test_the_embedded_server_keeps_the_statement_whatever_the_numbers_and_the_key() -> None:
+    make_price()
+    workspace = make_workspace()
+    keys, gateway = [make_key(workspace, name=name) for name in ("one", "two")], make_gateway()
+    for number in range(30):
+        tokens = 10 ** (number % 9)
+        asked = {
+            "request_id": f"r{number}",
+            "key_id": keys[number % 2].public_id,
+            "model": "codex-mini",
+            "input_tokens": tokens,
+        }
+        assert decision(head(), json.dumps(asked).encode(), gateway).status == 200
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%metering_authorize%'")
+        assert cursor.fetchone() == (1,)
 
 
 @pytest.mark.parametrize(
