@@ -144,7 +144,7 @@ def _call(statement: str, parameters: list[Any]) -> dict[str, Any]:
     raw.prepare_threshold = KEEP_AFTER
     with connection.wrap_database_errors, Cursor(raw) as cursor:
         cursor.execute(statement, [Int4(each) if type(each) is int else each for each in parameters])
-        verdict = cursor.fetchone()[0]
+        [(verdict,)] = cursor.fetchall()
     return verdict if isinstance(verdict, dict) else json.loads(verdict)
 
 
