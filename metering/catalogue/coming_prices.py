@@ -42,14 +42,35 @@ def coming_prices(now: datetime, until: datetime | None = None, models: Collecti
     to_come = versions.filter(effective_from__gt=now).select_related("model", "workspace").order_by("effective_from", "id")
     if until is not None:
         to_come = to_come.filter(effective_from__lte=until)
-    standing = {_scope(each): each for each in versions.in_force(now)} if to_come.exists() else {}
+    standing = _Standing(versions.in_force(now) if to_come.exists() else ())
     found: list[ComingPrice] = []
     for version in _last_revisions(to_come):
-        coming = ComingPrice(version, standing.get(_scope(version)))
-        standing[_scope(version)] = version
+        coming = ComingPrice(version, standing.until(version))
+        standing.add(version)
         if coming.steps:
             found.append(coming)
     return found
+
+
+class _Standing:
+    """What holds, by model, tier and workspace or all, and in each by threshold."""
+
+    def __init__(self, versions: Iterable[PriceVersion]) -> None:
+        self._of: dict[tuple[int, str, int | None], dict[int, PriceVersion]] = defaultdict(dict)
+        for each in versions:
+            self.add(each)
+
+    def add(self, version: PriceVersion) -> None:
+        self._of[version.model_id, version.service_tier, version.workspace_id][version.above_input_tokens] = version
+
+    def until(self, version: PriceVersion) -> PriceVersion | None:
+        """What its requests are rated by before it: of those for its workspace, else of the list's, the highest threshold."""
+        for whose in (version.workspace_id, None):
+            part = self._of.get((version.model_id, version.service_tier, whose), {})
+            reached = [above for above in part if above <= version.above_input_tokens]
+            if reached:
+                return part[max(reached)]
+        return None
 
 
 def coming_for(models: Iterable[LanguageModel], now: datetime, workspace: Workspace | None) -> dict[int, list[ComingPrice]]:

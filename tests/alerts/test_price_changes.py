@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from metering.alerts.preferences import change_alert_settings
 from metering.alerts.price_changes import announce_price_changes
-from metering.catalogue.coming_prices import coming_for
+from metering.catalogue.coming_prices import coming_for, coming_prices
 from metering.catalogue.models import LanguageModel, PriceVersion
 from metering.catalogue.set_price import set_price
 from metering.catalogue.withdraw_price import withdraw_price
@@ -194,3 +194,17 @@ def test_a_correction_to_what_holds_already_is_a_withdrawal_and_another_price_is
     dearer(input=Decimal("1.5"), correct=True)
     assert announce_price_changes(NOW)["withdrawn"] == 2
     assert withdrawals()[0] == (workspace.pk, first.public_id)
+
+
+def test_what_a_price_changes_is_what_its_requests_are_rated_by_until_then() -> None:
+    """A first price of a workspace's own succeeds the list's; one above a new threshold succeeds the one below it."""
+    model = make_price(input="1.5").model
+    workspace = make_workspace()
+    long = dearer(input=Decimal(3), above_input_tokens=200_000)
+    own = dearer(workspace=workspace, input=Decimal(1), effective_from=BEGINS + timedelta(days=1))
+    then = dearer(workspace=workspace, input=Decimal(2), effective_from=BEGINS + timedelta(days=2), above_input_tokens=100_000)
+    coming = {each.version: each for each in coming_prices(NOW)}
+    old = {version: None if each.before is None else each.before.input_rate for version, each in coming.items()}
+    assert old == {long: Decimal("1.5"), own: Decimal("1.5"), then: Decimal(1)}
+    assert [(name.name, before, after) for name, before, after in coming[own].steps] == [("input", Decimal("1.5"), Decimal(1))]
+    assert [each.version for each in coming_for([model], NOW, workspace)[model.pk]] == [long, own, then]
