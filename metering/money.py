@@ -13,6 +13,7 @@ ONE_PICO = Decimal("0.000000000001")
 ONE_MICRO = Decimal("0.000001")
 # Wide enough for any sum the tables can hold: nothing is ever rounded by the context.
 WIDE = Context(prec=60)
+BEYOND_AMOUNTS = Decimal(10) ** 12
 # How many places a currency has after its point, where they are not two (ISO 4217).
 NO_PLACES = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 THREE_PLACES = "BHD IQD JOD KWD LYD OMR TND"
@@ -53,6 +54,11 @@ def rate_text(rate: Decimal | None) -> str | None:
 def round_to_cents(amount: Decimal) -> Decimal:
     """Half up, away from zero: 0.005 is 0.01 and -0.005 is -0.01."""
     return amount.quantize(ONE_CENT, rounding=ROUND_HALF_UP, context=WIDE)
+
+
+def is_whole_cents(amount: Decimal) -> bool:
+    """Whether a person can mean it as an amount of money: a number, without fractions of a cent, that the tables can hold."""
+    return amount.is_finite() and abs(amount) < BEYOND_AMOUNTS and amount == amount.quantize(ONE_CENT, context=WIDE)
 
 
 def places_of_currency(currency: str) -> int:

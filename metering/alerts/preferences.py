@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from metering.alerts.models import AlertSettings
-from metering.money import ONE_CENT, cents_text
+from metering.money import ONE_CENT, cents_text, is_whole_cents
 from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
 from workspaces.access.still_allowed import check_still_allowed
@@ -65,7 +65,7 @@ def check_alert_settings(settings: AlertSettings) -> None:
     settings.balance_levels = levels
     settings.spike_least = _amount(settings.spike_least, "spike_least")
     factor = settings.spike_factor
-    if not factor.is_finite() or not LEAST_FACTOR <= factor <= LARGEST_FACTOR or factor != factor.quantize(ONE_CENT):
+    if not is_whole_cents(factor) or not LEAST_FACTOR <= factor <= LARGEST_FACTOR:
         raise InvalidParameter(
             f"The factor of a spike is from {LEAST_FACTOR} to {LARGEST_FACTOR}, with at most two decimals.",
             param="spike_factor",
@@ -74,7 +74,7 @@ def check_alert_settings(settings: AlertSettings) -> None:
 
 
 def _amount(amount: Decimal, param: str) -> Decimal:
-    if not amount.is_finite() or not 0 <= amount <= LARGEST_AMOUNT or amount != amount.quantize(ONE_CENT):
+    if not is_whole_cents(amount) or not 0 <= amount <= LARGEST_AMOUNT:
         raise InvalidParameter(f"Amounts are from 0 to {LARGEST_AMOUNT:,} USD, in whole cents.", param=param)
     return amount.quantize(ONE_CENT)
 

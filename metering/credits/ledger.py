@@ -21,7 +21,7 @@ from metering.journal.balances import balance_of_account
 from metering.journal.entries import Subaccount
 from metering.journal.post import post, post_many
 from metering.limits.changed import note_change
-from metering.money import ONE_CENT, cents_text, from_smallest_unit
+from metering.money import cents_text, from_smallest_unit, is_whole_cents
 from metering.rows import columns_of, fetch_together, instances_of
 from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
@@ -82,7 +82,7 @@ def grant(
     """
     if kind not in CreditGrant.Kind.values:
         raise InvalidParameter(f"A credit is one of {', '.join(CreditGrant.Kind.values)}.", param="kind")
-    if not amount.is_finite() or amount != amount.quantize(ONE_CENT) or not 0 < amount <= MOST:
+    if not is_whole_cents(amount) or not 0 < amount <= MOST:
         raise InvalidParameter(f"The amount is whole cents above zero, at most {MOST}.", param="amount")
     if expires_at is not None and expires_at <= now:
         raise InvalidParameter("The credit would have expired already.", param="expires_at")

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from metering.money import WIDE
 from omixa_billing.instants import FIRST_INSTANT, LAST_INSTANT, parse_instant
 
-PLAIN_DECIMAL = re.compile(r"-?\d{1,60}(\.\d{1,60})?", re.ASCII)
+PLAIN_DECIMAL = re.compile(r"-?\d{1,40}(\.\d{1,40})?", re.ASCII)
 WHOLE_CALENDAR = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 

@@ -16,7 +16,7 @@ from metering.payments.models import Payment
 from metering.payments.refunds.surplus import keep_surplus_as_credit
 from metering.reconcile.everything import money_differences
 from tests.kit.billing import Meter, an_invoice
-from tests.kit.factories import NOW
+from tests.kit.factories import NOW, make_workspace
 from tests.kit.paying import with_method
 from tests.kit.stripe_server import StripeServer
 from workspaces.models import AuditEntry, Workspace
@@ -155,3 +155,22 @@ def test_a_surplus_becomes_credit_once(acme: Workspace, invoice: Invoice) -> Non
     with pytest.raises(Exception, match="Nothing of this payment can be kept as credit"):
         keep_surplus_as_credit(surplus.pk, "again", "ops", NOW)
     assert money_differences() == []
+
+
+@pytest.mark.parametrize("amount", ["1" * 40, "9" * 13, "1e30", "NaN", "Infinity", "1_0", "٣", "0.001", "0"])
+def test_an_odd_amount_is_refused_in_a_sentence(acme: Workspace, invoice: Invoice, amount: str) -> None:
+    other = make_workspace("Labs", email=acme.email)
+    commands: list[list[str]] = [
+        ["record_payment", invoice.public_id, amount, "--reference", "t"],
+        ["charge_back", invoice.public_id, amount, "--reference", "t"],
+        ["pay_out", acme.public_id, amount, "--reference", "t"],
+        ["transfer_credit", acme.public_id, other.public_id, amount, "--reference", "t"],
+        ["credit_invoice", invoice.public_id, "--amount", amount, "--reason", "x"],
+        ["add_line", acme.public_id, "2026-10", amount, "--text", "Set-up"],
+        ["grant_credit", acme.public_id, amount],
+    ]
+    for command, *arguments in commands:
+        with pytest.raises(CommandError) as refused:
+            call_command(command, *arguments, stdout=StringIO())
+        assert "Error" not in str(refused.value), command
+    assert Payment.objects.count() == 0

@@ -21,7 +21,7 @@ from metering.invoicing.lifecycle.amount_due import lower_due
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.numbering import next_credit_note_number
 from metering.journal.post import post
-from metering.money import ONE_CENT, WIDE, cents_text, share_out
+from metering.money import ONE_CENT, WIDE, cents_text, is_whole_cents, share_out
 from metering.notifications.announce import announce
 from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
@@ -88,7 +88,7 @@ def chosen_amounts(invoice: Invoice, line_id: str | None, amount: Decimal | None
         lefts = {line.public_id: rest for line, rest in left.lines}
         return {line_id: amount if amount is not None else min(lefts.get(line_id, NOTHING), left.net)}
     assert amount is not None  # noqa: S101 - one of the two
-    if not amount.is_finite() or amount != amount.quantize(ONE_CENT, context=WIDE) or not 0 < amount <= left.net:
+    if not is_whole_cents(amount) or not 0 < amount <= left.net:
         raise NothingToCredit(f"The amount is whole cents above zero, and {cents_text(left.net)} are left of {invoice}.")
     return {line.public_id: share for line, share in spread(left, amount)}
 
@@ -106,7 +106,7 @@ def chosen(left: Creditable, amounts: Mapping[str, Decimal]) -> list[tuple[Invoi
     """The asked amounts, each at most what is left of its line. Raises InvalidParameter and NothingToCredit."""
     left_of = {line.public_id: amount for line, amount in left.lines}
     for line_id, amount in amounts.items():
-        if not amount.is_finite() or amount != amount.quantize(ONE_CENT, context=WIDE) or amount <= 0:
+        if not is_whole_cents(amount) or amount <= 0:
             raise InvalidParameter("An amount is whole cents above zero.", param=line_id)
         if amount > left_of.get(line_id, NOTHING):
             most = cents_text(left_of.get(line_id, NOTHING))

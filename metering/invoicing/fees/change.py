@@ -12,7 +12,7 @@ from django.db.models import Q
 
 from metering.invoicing.fees.models import AgreedFee, ManualLine, RecurringFee
 from metering.limits.changed import note_change
-from metering.money import ONE_CENT, WIDE, cents_text
+from metering.money import cents_text, is_whole_cents
 from metering.periods import Period, floor_day
 from omixa_billing.api.errors import InvalidParameter
 from omixa_billing.instants import FIRST_INSTANT, LAST_INSTANT
@@ -148,7 +148,7 @@ def _checked_text(text: str, param: str, most: int) -> str:
 
 
 def _check_cents(amount: Decimal, param: str) -> None:
-    if not amount.is_finite() or abs(amount) > MOST or amount != amount.quantize(ONE_CENT, context=WIDE):
+    if not is_whole_cents(amount) or abs(amount) > MOST:
         raise InvalidParameter(f"{param.capitalize()} is an amount in whole cents, such as 100.00.", param=param)
 
 

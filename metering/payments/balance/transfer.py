@@ -16,7 +16,7 @@ from metering.credits.transfers import movable, move_credit
 from metering.errors import NothingToCredit, NotOnePayer
 from metering.invoicing.terms.in_force import terms_of
 from metering.limits.changed import note_change
-from metering.money import ONE_CENT, cents_text
+from metering.money import ONE_CENT, cents_text, is_whole_cents
 from metering.payments.balance.balance import balance_of
 from metering.payments.balance.spendable import is_prepaid
 from omixa_billing.api.errors import InvalidParameter
@@ -106,7 +106,7 @@ def _check(source: Workspace, target: Workspace, amount: Decimal, reference: str
         raise InvalidParameter("Nothing in a sandbox costs money: it has no credit.", param="to")
     if source.currency != target.currency:
         raise InvalidParameter(f"{source} pays in {source.currency} and {target} in {target.currency}.", param="to")
-    if not amount.is_finite() or amount != amount.quantize(ONE_CENT) or amount <= 0:
+    if not is_whole_cents(amount) or amount <= 0:
         raise InvalidParameter("The amount is whole cents above zero.", param="amount")
     if not 0 < len(reference) <= LONGEST_REFERENCE:
         raise InvalidParameter(f"Give the transfer a reference of at most {LONGEST_REFERENCE} characters.", param="reference")

@@ -12,7 +12,7 @@ from metering.invoicing.allowed import check_mark_paid
 from metering.invoicing.lifecycle.amount_due import lower_amount_due
 from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
-from metering.money import ONE_CENT, cents_text
+from metering.money import cents_text, is_whole_cents
 from metering.payments.announced import announce_payment
 from metering.payments.booked import book_payment
 from metering.payments.collecting.in_progress import cancel_payment_in_progress, refuse_payment_in_progress
@@ -68,7 +68,7 @@ def record_transfer(
     InvoiceNotOpen, InvalidParameter, and PaymentInProgress while Stripe may still collect one.
     """
     reference, received_at = checked_reference(reference), _value_date(arrived_on, now)
-    if not amount.is_finite() or amount != amount.quantize(ONE_CENT) or amount <= 0:
+    if not is_whole_cents(amount) or amount <= 0:
         raise InvalidParameter("The amount is whole cents above zero.", param="amount")
     prepare_transfer(invoice_ids, now)
     with transaction.atomic():

@@ -14,7 +14,7 @@ from django.db import transaction
 from metering.errors import NothingToCredit
 from metering.invoicing.credit_notes.issue import checked_reason
 from metering.invoicing.models import Invoice
-from metering.money import ONE_CENT, cents_text, places_of_currency
+from metering.money import ONE_CENT, cents_text, is_whole_cents, places_of_currency
 from metering.payments.locks import lock_credit_of, lock_payment, lock_payment_with_credit
 from metering.payments.models import Dispute, Payment
 from metering.payments.refunds.disputes import LOST, WON, lose, reinstate
@@ -109,5 +109,5 @@ def _record(payment: Payment, amount: Decimal, reference: str, fee: Decimal, act
 
 
 def _check_amount(amount: Decimal, name: str, least: Decimal = ONE_CENT) -> None:
-    if not amount.is_finite() or amount != amount.quantize(ONE_CENT) or amount < least:
+    if not is_whole_cents(amount) or amount < least:
         raise InvalidParameter(f"The {name} is whole cents{' above zero' if least else ''}.", param=name)

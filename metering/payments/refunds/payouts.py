@@ -27,7 +27,7 @@ from metering.invoicing.lifecycle.draft import line_key
 from metering.invoicing.models import Invoice
 from metering.journal.accounts import JournalAccount
 from metering.journal.models import JournalBalance
-from metering.money import ONE_CENT, WIDE, cents_text, share_out
+from metering.money import ONE_CENT, WIDE, cents_text, is_whole_cents, share_out
 from metering.payments.booked import left_of_surplus, left_owed_for
 from metering.payments.models import Payment, Refund
 from metering.payments.refunds.credit_refunds import owed_credit, pay_out_credit
@@ -148,7 +148,7 @@ def pay_out(workspace: Workspace, amount: Decimal, reference: str, actor: str, n
         raise InvalidParameter(
             f"Say where the transfer can be found, in at most {LONGEST_REFERENCE} characters.", param="reference"
         )
-    if not amount.is_finite() or amount != amount.quantize(ONE_CENT) or amount <= 0:
+    if not is_whole_cents(amount) or amount <= 0:
         raise InvalidParameter("The amount is whole cents above zero.", param="amount")
     with transaction.atomic():
         workspace = lock_workspace(workspace.pk)

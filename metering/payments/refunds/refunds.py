@@ -13,7 +13,7 @@ from django.db.models import F, Sum
 from metering.credits import ledger
 from metering.errors import NothingToCredit
 from metering.invoicing.credit_notes.models import CreditNote
-from metering.money import ONE_CENT, cents_text, places_of_currency
+from metering.money import cents_text, is_whole_cents, places_of_currency
 from metering.payments.announced import announce_refund
 from metering.payments.booked import (
     book_refund_begun,
@@ -64,7 +64,7 @@ def begin_refund(
     """
     if not reason.strip():
         raise InvalidParameter("Say why the money goes back.", param="reason")
-    if not amount.is_finite() or amount <= 0 or amount != amount.quantize(ONE_CENT):
+    if not is_whole_cents(amount) or amount <= 0:
         raise InvalidParameter("The amount is whole cents above zero.", param="amount")
     with transaction.atomic():
         payment = lock_payment(payment_id)

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import transaction
 
 from metering.errors import NoPaymentMethod, SandboxBuysNothing
-from metering.money import ONE_CENT, cents_text
+from metering.money import cents_text, is_whole_cents
 from metering.payments.accounts.customers import account_of, ensure_customer
 from metering.payments.collecting.attempts import begin_for_top_up, sync_attempt
 from metering.payments.idempotency import once, remembered
@@ -38,7 +38,7 @@ def check_purchase(workspace: Workspace, amount: Decimal, method: str) -> None:
     refuse_closed(workspace)
     provider()
     least, most = settings.TOP_UP_MINIMUM, settings.TOP_UP_MAXIMUM
-    if not amount.is_finite() or amount != amount.quantize(ONE_CENT) or not least <= amount <= most:
+    if not is_whole_cents(amount) or not least <= amount <= most:
         raise InvalidParameter(f"A top-up is {cents_text(least)} to {cents_text(most)} USD, in whole cents.", param="amount")
     if method == SAVED and not account_of(workspace).method_id:
         raise NoPaymentMethod("No payment method is saved: save one, or pay on a page.")
