@@ -8,7 +8,20 @@ import pytest
 
 from tests.exactness.agreement import Both
 from tests.exactness.histories import EDGES, FIRST
-from tests.exactness.history import Correct, Look, Name, Operation, Order, Send, SetPrice, Stumble, Sweep
+from tests.exactness.history import (
+    BEGINNING,
+    Correct,
+    Look,
+    Name,
+    Operation,
+    Order,
+    Reread,
+    Send,
+    SetPrice,
+    Stumble,
+    Sweep,
+    Understand,
+)
 
 WITHIN_AN_HOUR = EDGES[0]
 CHEAP, DEAR = ((Decimal(input), None, None, Decimal(output)) for input, output in (("1.5", "6"), ("2.000001", "9")))
@@ -21,8 +34,12 @@ SENT = {
 }
 
 
-def replaced_by(output: int) -> dict[str, Any]:
-    usage = {"prompt_tokens": 1_000, "completion_tokens": output}
+STRANGE = SENT | {"usage": {"prompt_tokens": 1_000, "completion_tokens": 100, "strange": 7}}
+LATER = BEGINNING + timedelta(minutes=1)
+
+
+def replaced_by(output: int, **more: str) -> dict[str, Any]:
+    usage = {"prompt_tokens": 1_000, "completion_tokens": output} | more
     return {"key": 0, "request_id": "a", "action": "replace", "usage": usage}
 
 
@@ -68,6 +85,37 @@ def replaced_by(output: int) -> dict[str, Any]:
                 Send([SENT, SENT | {"attempt": 1, "usage": {"prompt_tokens": 1_001, "completion_tokens": 0}}]),
             ],
             id="at a threshold and one above it",
+        ),
+        pytest.param(
+            [Understand("image"), Send([STRANGE]), Understand(None), Understand("web_search", now=LATER), Reread(now=LATER)],
+            id="a rule holds from its very instant, and what it said is read again by the next one",
+        ),
+        pytest.param(
+            [
+                Understand("image"),
+                Send([STRANGE]),
+                Correct([replaced_by(7)]),
+                Understand(None),
+                Understand("web_search", now=LATER),
+                Reread(now=LATER),
+            ],
+            id="what was corrected is read again as it was corrected",
+        ),
+        pytest.param(
+            [Send([SENT]), Correct([replaced_by(7, service_tier="priority")]), Correct([replaced_by(8)])],
+            id="a correction that says nothing goes back to the tier of the event",
+        ),
+        pytest.param(
+            [
+                Send([SENT]),
+                Correct([replaced_by(7, service_tier="priority")]),
+                Correct([replaced_by(8, service_tier="flex"), replaced_by(8, service_tier="flex"), replaced_by(8)]),
+            ],
+            id="a correction is read against its event, and not against another correction",
+        ),
+        pytest.param(
+            [Send([SENT | {"service_tier": "priority"}]), Correct([replaced_by(7, service_tier="standard")])],
+            id="a correction that contradicts its event",
         ),
     ],
 )
