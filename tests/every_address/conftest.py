@@ -53,6 +53,7 @@ def given() -> dict[str, dict[str, str]]:
         "admin:metering_invoice_export": {"first": "2026-09", "last": "2026-09"},
         "admin:metering_invoice_credit": {"what": "whole", "reason": "wrong"},
         "admin:metering_priceversion_add": {"model": "codex-mini", "input": "1", "output": "2", "service_tier": "flex"},
+        "admin:metering_priceversion_factor": {"model": "codex-mini", "service_tier": "batch", "factor": "0.5"},
         "admin:metering_priceimport_add": {"pasted": "model,input,output\nimported,1,2\n"},
         "admin:metering_quarantinedevent_edit_and_replay": {"reason": "wrong"},
         "admin:workspaces_apikey_add": {"workspace": str(acme.pk), "name": "Another", "kind": "live"},
