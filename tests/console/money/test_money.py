@@ -14,11 +14,13 @@ from metering.credits.models import CreditGrant
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms, TaxRate
 from metering.payments.balance.suspension import update_suspension
+from metering.payments.booked import book_payment
 from metering.payments.collecting.manual import mark_paid
 from metering.payments.mails.models import Notice
 from metering.payments.mails.outbox import add_notice
 from metering.payments.mails.sending import send_waiting
 from metering.payments.models import Dispute, Payment, Refund
+from metering.payments.refunds.refunds import begin_refund
 from metering.payments.webhooks.models import WebhookEvent
 from tests.kit.factories import NOW
 from tests.kit.operator import send_form
@@ -188,6 +190,7 @@ def test_the_overview_shows_what_a_person_must_decide_until_it_is_over(console: 
     running = {"status": "needs_response", "opened_at": NOW, "updated_at": NOW}
     made = {"workspace": acme, "method": "stripe", "received_at": NOW, "recorded_by": "stripe"}
     surplus = Payment.objects.create(amount=Decimal(5), intent_id="pi_1", surplus="0.00 were due", **made)
+    book_payment(surplus, None, NOW)
     grant = ledger.grant(acme, "purchased", Decimal(5), "stripe", NOW)
     Payment.objects.create(amount=Decimal(5), intent_id="pi_2", grant=grant, **made)
     dispute = Dispute.objects.create(payment=surplus, stripe_id="dp_1", amount=Decimal(5), reason="fraudulent", **running)
@@ -204,9 +207,9 @@ def test_the_overview_shows_what_a_person_must_decide_until_it_is_over(console: 
         return {title: alerts[title]["value"] for title in titles}
 
     assert shown() == {"Disputes": "1", "Surplus payments": "1", "Mails not sent": "1"}
-    dispute.status, surplus.refunded = "lost", Decimal(5)
+    dispute.status = "lost"
     dispute.save()
-    surplus.save()
+    begin_refund(surplus.pk, Decimal(5), "it came twice", "ops", NOW, reference="wire 1", outside=True)
     Notice.objects.update(sent_at=NOW)
     assert shown() == {"Disputes": "0", "Surplus payments": "0", "Mails not sent": "0"}
 
