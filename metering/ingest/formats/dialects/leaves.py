@@ -72,7 +72,12 @@ class Usage:
             raise Implausible("usage is nested deeper than any provider's.")
         before = len(self.numbers)
         for name, value in stated.items():
-            self._value(value, prefix + in_path(name), depth)
+            path = prefix + (name if name.isidentifier() else in_path(name))
+            if type(value) is int and path not in self.numbers:  # as most are
+                self.numbers[path] = value
+                self.stated.add(path)
+            else:
+                self._value(value, path, depth)
         if len(self.numbers) > before:
             self.objects.add(prefix)
 
