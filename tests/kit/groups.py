@@ -1,7 +1,8 @@
 """Which tests one process runs together, and which begin first, when several share the work.
 
-What takes long to start is started once: the tests of a running product stay together in one process. They wait more than
-they compute, so they begin among the first, beside what fills the processors.
+What takes long to start or to ask for is made once: the tests of a running product stay together in one process, and so do
+those that walk through the same pages. Products wait more than they compute, so they begin among the first, beside what fills
+the processors.
 """
 
 from pathlib import PurePosixPath
@@ -11,7 +12,10 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 # Folders whose tests share one running product. What needs RabbitMQ has another product than the rest of its folder.
-SHARED = {"tests/chaos", "tests/front"}
+PRODUCTS = {"tests/chaos", "tests/front"}
+# Folders whose tests share what every page answered.
+WALKS = {"tests/every_address", "tests/fuzz"}
+SHARED = PRODUCTS | WALKS
 # Folders of tests that take long, in the order in which they begin: begun last they would keep one process busy alone.
 LONG = (
     *("chaos", "scenarios", "front", "embedded", "browser", "fuzz", "every_address", "openapi", "rate_limits", "exactness"),
@@ -40,7 +44,7 @@ def group_of(nodeid: str) -> str:
 
 
 def turn_of(nodeid: str) -> tuple[int, str]:
-    """By which tests are ordered: long ones first, those that share a product beside each other. Others keep their order."""
+    """By which tests are ordered: long ones first, those that share something beside each other. Others keep their order."""
     folder = nodeid.split("/")[1] if nodeid.startswith("tests/") else ""
     place = LONG.index(folder) if folder in LONG else len(LONG)
     return (place, group_of(nodeid) if f"tests/{folder}" in SHARED else "")

@@ -57,11 +57,12 @@ def test_without_deep_every_caller_comes_as_often_as_every_other(
     assert asked == dict.fromkeys(range(callers), at_one)
 
 
-def test_tests_of_one_running_product_share_a_process_and_others_only_with_their_file() -> None:
+def test_tests_of_one_product_or_one_walk_share_a_process_and_others_only_with_their_file() -> None:
     assert groups.group_of("tests/chaos/test_kills.py::test_a") == groups.group_of("tests/chaos/test_orders.py::test_b[1]")
     assert groups.group_of("tests/chaos/test_rabbitmq.py::test_a") == "tests/chaos on RabbitMQ"
     assert groups.group_of("tests/chaos/test_celery_door_on_rabbitmq.py::test_a") == "tests/chaos on RabbitMQ"
     assert groups.group_of("tests/front/test_half_sent.py::test_a[/a::b]") == "tests/front"
+    assert groups.group_of("tests/fuzz/test_forms.py::test_a") == groups.group_of("tests/fuzz/test_shapes.py::test_b")
     assert groups.group_of("tests/gateways/test_rabbitmq.py::test_a") == "tests/gateways/test_rabbitmq.py"
 
 
@@ -79,5 +80,5 @@ def test_what_takes_long_begins_first_and_others_keep_their_order() -> None:
 
 
 def test_every_fixture_that_starts_a_product_for_a_folder_belongs_to_one_that_shares_a_process() -> None:
-    for folder in groups.SHARED:
+    for folder in groups.PRODUCTS:
         assert needs.starts_processes(import_module(f"{folder.replace('/', '.')}.conftest"))

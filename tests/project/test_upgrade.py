@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -35,7 +36,7 @@ from workspaces.models import APIKey, Gateway, Workspace
 pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).resolve().parents[2]
 FORMER = gzip.decompress((ROOT / "tests" / "project" / "former_database.sql.gz").read_bytes()).decode()
-OTHER = "omixa_other"
+OTHER, UPGRADED = "omixa_other", "omixa_upgraded"
 NOW = datetime(2026, 10, 20, tzinfo=UTC)
 # What a start may add to: its own history, and jobs that the schedule lacks.
 GROWING = {
@@ -64,32 +65,78 @@ INSERT INTO public.metering_invoice SELECT (jsonb_populate_record(kept, jsonb_bu
     FROM public.metering_invoice AS kept ORDER BY id LIMIT 1;
 """
 
-Another = Callable[[str], AbstractContextManager[None]]
+Another = Callable[..., AbstractContextManager[None]]
+
+
+@contextmanager
+def connected_to(name: str) -> Iterator[None]:
+    """The product's database is this one, for as long as the block."""
+    tests, settings = str(connection.settings_dict["NAME"]), connection.settings_dict
+    connection.close()
+    settings["NAME"] = name
+    try:
+        yield
+    finally:
+        connection.close()
+        settings["NAME"] = tests
+
+
+@contextmanager
+def a_database(sql: str = "", template: str = "template0") -> Iterator[None]:
+    """Beside that of the tests, and the product's for as long as the block: a copy of a template, with what `sql` makes."""
+    make_database(OTHER, template)
+    try:
+        with connected_to(OTHER):
+            fill(sql)
+            yield
+    finally:
+        drop_database(OTHER)
+
+
+def make_database(name: str, template: str = "template0") -> None:
+    run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    run(f"CREATE DATABASE {name} TEMPLATE {template}")
+
+
+def drop_database(name: str) -> None:
+    run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def fill(sql: str) -> None:
+    if sql:
+        run(sql)
+        connection.close()  # with the settings that the dump made
 
 
 @pytest.fixture
 def another_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Another]:
-    """Beside that of the tests: for as long as it is entered, the product's is this one, made by the given statements."""
-
-    @contextmanager
-    def made(sql: str) -> Iterator[None]:
-        tests, settings = str(connection.settings_dict["NAME"]), connection.settings_dict
-        run(f"DROP DATABASE IF EXISTS {OTHER} WITH (FORCE)")
-        run(f"CREATE DATABASE {OTHER} TEMPLATE template0")
-        connection.close()
-        settings["NAME"] = OTHER
-        try:
-            if sql:
-                run(sql)
-                connection.close()  # with the settings that the dump made
-            yield
-        finally:
-            connection.close()
-            settings["NAME"] = tests
-            run(f"DROP DATABASE {OTHER} WITH (FORCE)")
-
     with django_db_blocker.unblock():
-        yield made
+        yield a_database
+
+
+@dataclass(frozen=True)
+class Former:
+    """What was in a database of before, and what of it was wrong."""
+
+    columns: dict[str, set[str]]
+    rows: dict[str, list[str]]
+    tasks: set[str]
+    faults: list[str]
+
+
+@pytest.fixture(scope="module")
+def former(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Former]:
+    """Of the one that UPGRADED was. It is upgraded once, and each test that goes on from there takes a copy."""
+    with django_db_blocker.unblock():
+        make_database(UPGRADED)
+        with connected_to(UPGRADED):
+            fill(FORMER)
+            tasks = set(PeriodicTask.objects.values_list("task", flat=True))
+            found = Former(columns(), contents(columns()), tasks, shape_faults())
+            database.bring_up_to_date()
+    yield found
+    with django_db_blocker.unblock():
+        drop_database(UPGRADED)
 
 
 def run(sql: str) -> None:
@@ -118,19 +165,17 @@ def recorded() -> set[tuple[str, str]]:
     return set(MigrationRecorder(connection).applied_migrations())
 
 
-def test_a_database_of_before_becomes_as_a_new_one_and_keeps_every_row(another_database: Another) -> None:
+def test_a_database_of_before_becomes_as_a_new_one_and_keeps_every_row(another_database: Another, former: Former) -> None:
     new, todays = schema(), recorded()
-    with another_database(FORMER):
-        assert shape_faults() == [
-            "metering_eventcorrection_pkey is unique without a workspace_id that is not null",
-            "metering_eventcorrection has a foreign key to metering_rerating",
-        ]
-        of_before = columns()
-        before = contents(of_before)
-        assert (len(before["metering_usageevent"]), len(before["metering_eventcorrection"])) == (41, 30)
-        database.bring_up_to_date()
+    assert former.faults == [
+        "metering_eventcorrection_pkey is unique without a workspace_id that is not null",
+        "metering_eventcorrection has a foreign key to metering_rerating",
+    ]
+    before = former.rows
+    assert (len(before["metering_usageevent"]), len(before["metering_eventcorrection"])) == (41, 30)
+    with another_database(template=UPGRADED):
         assert differences(new, schema()) == {}
-        after = contents(of_before)
+        after = contents(former.columns)
         assert all(set(before[table]) < set(after[table]) for table in TIMES)
         kept = before.keys() - TIMES
         assert differences({table: before[table] for table in kept}, {table: after[table] for table in kept}) == {}
@@ -146,11 +191,10 @@ def test_a_database_of_before_becomes_as_a_new_one_and_keeps_every_row(another_d
 
 
 def test_what_an_operator_changed_in_the_schedule_survives_and_a_missing_job_comes_back(
-    another_database: Another,
+    another_database: Another, former: Former
 ) -> None:
-    with another_database(FORMER):
-        assert not PeriodicTask.objects.filter(task="metering.tell_expiring_keys").exists()
-        database.bring_up_to_date()
+    assert "metering.tell_expiring_keys" not in former.tasks
+    with another_database(template=UPGRADED):
         tasks = {task.task: task for task in PeriodicTask.objects.select_related("interval", "crontab")}
         assert len(tasks) == PeriodicTask.objects.count()
         assert set(tasks) == {job.task for job in TIMETABLE}
@@ -169,9 +213,8 @@ def test_what_was_only_a_sentence_gets_its_code(another_database: Another) -> No
         assert PaymentAccount.objects.filter(top_ups_stopped_at__isnull=False).count() == 2
 
 
-def test_usage_goes_on_where_it_was(another_database: Another) -> None:
-    with another_database(FORMER):
-        database.bring_up_to_date()
+def test_usage_goes_on_where_it_was(another_database: Another, former: Former) -> None:
+    with another_database(template=UPGRADED):
         key, gateway = APIKey.objects.order_by("pk").first(), Gateway.objects.get(name="eu-1")
         assert key is not None
         batch = send(gateway, [an_event(key, request_id="req_1"), an_event(key, request_id="after")], NOW)
@@ -231,11 +274,10 @@ def test_manage_py_migrate_does_the_same(
         assert (differences(new, schema()) == {}) == (code == 0)
 
 
-def test_the_migrations_can_be_taken_back_and_applied_again(another_database: Another) -> None:
+def test_the_migrations_can_be_taken_back_and_applied_again(another_database: Another, former: Former) -> None:
+    """With rows in the tables, as an operator would."""
     new = schema()
-    with another_database(""):
-        call_command("migrate", verbosity=0)
-        assert differences(new, schema()) == {}
+    with another_database(template=UPGRADED):
         call_command("migrate", "metering", "zero", verbosity=0)
         assert [name for name in schema() if name.split()[1].startswith("metering")] == []
         call_command("migrate", "workspaces", "0001", verbosity=0)
