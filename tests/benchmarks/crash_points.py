@@ -1,4 +1,4 @@
-"""The points that tests/payments/collecting/test_crash_points.py dies at, or has Stripe fail at, as its deep run counted them."""
+"""The points that tests/payments/collecting/test_crash_points.py dies or has Stripe fail at, as its deep run counted them."""
 
 import os
 import subprocess

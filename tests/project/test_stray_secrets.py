@@ -83,7 +83,7 @@ def callers(key: str) -> list[tuple[Client, dict[str, str]]]:
 
 
 def requests_with(key: str, address: str) -> list[tuple[str, dict[str, Any]]]:
-    """Every position in which a request to this address can carry it: how, and with what. Of any three at least one reads, of two mostly."""
+    """Every position in which a request to this address can carry it: how, and with what. Most pairs have one that reads."""
     path, plain = address.replace("{}", key), address.replace("{}", "1")
     escaped = key.replace("_", "%5f")
     query = f"q={key}&{key}=1&start={escaped}&cursor={key[:5]}%6{ord(key[5]) & 15:x}{key[6:]}"
