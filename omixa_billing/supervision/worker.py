@@ -13,9 +13,7 @@ from .memory import collect_rarely
 
 __all__ = ["app"]
 
-POLITENESS = (
-    5  # where there are too few processors for all, gateways come first; what they sent is safe, and recorded a little later
-)
+POLITENESS = 5  # where there are too few processors for all, gateways come first: what they sent is safe, and recorded later
 
 os.nice(POLITENESS)
 
