@@ -26,6 +26,7 @@ from tests.kit.factories import (
     make_workspace,
     send,
 )
+from tests.operator_api.cast import BASE, BOTH, Program, a_key
 from workspaces.errors import InvalidExpiry, NotAllowed
 from workspaces.keys.issue import create_key
 from workspaces.models import AuditEntry, OperatorKey, User, Workspace
@@ -33,32 +34,6 @@ from workspaces.operators.authentication import OperatorMay
 from workspaces.operators.keys import create_operator_key, revoke_operator_key
 
 pytestmark = pytest.mark.django_db
-BASE = "/api/v1/operator"
-BOTH = ("read", "money")
-
-
-def a_key(*scopes: str, **more: Any) -> tuple[OperatorKey, str]:
-    return create_operator_key("books", scopes or BOTH, None, OPS, timezone.now(), **more)
-
-
-class Program:
-    """Calls with a key; each act under a new `Idempotency-Key` unless it says which."""
-
-    def __init__(self, secret: str) -> None:
-        self.secret, self.acts = secret, 0
-
-    def post(self, path: str, key: str | None = None, **body: Any) -> Any:
-        self.acts += 1
-        headers = {"Authorization": f"Bearer {self.secret}", "Idempotency-Key": key or f"act-{self.acts}"}
-        return Client().post(f"{BASE}/{path}", body, content_type="application/json", headers=headers)
-
-    def get(self, path: str, **query: str) -> Any:
-        return Client().get(f"{BASE}/{path}", query, headers={"Authorization": f"Bearer {self.secret}"})
-
-
-@pytest.fixture
-def program(db: None) -> Program:
-    return Program(a_key()[1])
 
 
 def error(answer: Any) -> tuple[int, str]:
