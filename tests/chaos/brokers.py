@@ -65,18 +65,27 @@ class PrivateRabbitMQ:
     def __init__(self, server: RabbitMQ) -> None:
         self.server = server
         self.environment = {"CELERY_BROKER_URL": server.url}
+        self._is_new = False
 
     def kill(self, instance: Instance) -> int:
-        self.server.kill()
+        self._end()
         self.server.start()
         return 1
 
     def forget(self, instance: Instance) -> int:
         """Its data are gone too, queues and all: as a broker that was replaced by an empty one."""
-        self.server.kill()
+        self._end()
         shutil.rmtree(self.server.folder / "data", ignore_errors=True)
         self.server.start()
+        self._is_new = True
         return 1
+
+    def _end(self) -> None:
+        """Not in the first start of a new node: what it has not enabled by then, quorum queues too, stays disabled for ever."""
+        if self._is_new:
+            self.server.wait_until_up()
+            self._is_new = False
+        self.server.kill()
 
     def remind(self, instance: Instance, times: int) -> None:
         send(self.server.url, times)
