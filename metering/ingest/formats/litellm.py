@@ -18,7 +18,7 @@ import msgspec
 
 from metering.catalogue.tiers import DEFAULT_TIER, leaves_open, normal_tier
 from metering.ingest.formats.bodies import body_text, check_number
-from metering.ingest.formats.dialects.leaves import Usage
+from metering.ingest.formats.dialects.leaves import Implausible, Usage
 from metering.ingest.formats.litellm_usage import usage_of_contract
 from metering.ingest.formats.translated import NotInference, Unopenable, Untranslatable
 
@@ -224,10 +224,18 @@ def _usage(payload: Payload, metadata: Metadata) -> dict[str, Any] | None:
     usage = usage_of_contract(metadata.usage_object)
     if not (isinstance(payload.call_type, str) and MAKES_IMAGES.fullmatch(payload.call_type)):
         return usage
-    if usage is not None and Usage(usage).states_any():
+    if usage is not None and _states_any(usage):
         return usage
     images = _number_of_images(payload.response)
     return {"images": images} if images else None
+
+
+def _states_any(usage: dict[str, Any]) -> bool:
+    """Whether any number is above zero. What no provider states is passed on too: where every usage is read it is refused."""
+    try:
+        return Usage(usage).states_any()
+    except Implausible:
+        return True
 
 
 def _number_of_images(response: Any) -> int:

@@ -151,6 +151,17 @@ def test_a_bad_payload_is_quarantined_and_its_neighbours_are_recorded(send: Send
     assert list(QuarantinedEvent.objects.order_by("index").values_list("index", "code")) == refused
 
 
+@pytest.mark.parametrize("call_type", ["aimage_generation", "image_edit", "acompletion"])
+@pytest.mark.parametrize("more", ['{"a":' * 20 + "1" + "}" * 20, "[" * 20 + "1" + "]" * 20, "1e70", "1e999"])
+def test_usage_that_no_provider_states_is_refused_alone(send: Send, key: APIKey, call_type: str, more: str) -> None:
+    good = with_key(payload_of(), key)
+    odd = as_json({**with_key(payload_of(metadata__usage_object={"x": "MORE"}), key), "call_type": call_type})
+    response = send(b"[%s,%s]" % (odd.replace(b'"MORE"', more.encode()), as_json({**good, "litellm_call_id": "good"})))
+    assert response.status_code == 202
+    assert (response.json()["accepted"], [item["code"] for item in response.json()["rejected"]]) == (1, ["invalid_event"])
+    assert counts(process()) == {"recorded": 1, "rejected": 1}
+
+
 @pytest.mark.parametrize("secret", [LIVE, FOREIGN])
 def test_a_plaintext_key_is_in_no_table_log_or_answer(
     send: Send, key: APIKey, secret: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], client: Client
