@@ -168,8 +168,13 @@ def add_versions(
 
 
 def _remind_workers(begins: datetime, now: datetime) -> None:
-    """Events may wait for the price; and who is concerned hears of one that begins before the job that announces looks next."""
+    """Events may wait for the price, and who is concerned is to hear of it."""
     transaction.on_commit(lambda: remind("metering.price_waiting_events"))
+    announce_in_time(begins, now)
+
+
+def announce_in_time(begins: datetime, now: datetime) -> None:
+    """Reminds of a coming price that was set or withdrawn, if it begins before the job that announces looks next."""
     if now < begins <= now + ANNOUNCED_EVERY:
         transaction.on_commit(lambda: remind("metering.announce_prices"))
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from metering.catalogue.models import PriceVersion
-from metering.catalogue.set_price import describe, lock_prices
+from metering.catalogue.set_price import announce_in_time, describe, lock_prices
 from metering.errors import PriceInForce
 from workspaces import audit
 
@@ -35,3 +35,4 @@ def withdraw_price(version: PriceVersion, actor: str, now: datetime) -> None:
         raise PriceInForce(STANDS)
     for public_id, detail in described:
         audit.record(actor, "price.withdrawn", public_id, version.workspace, now=now, **detail)
+    announce_in_time(version.effective_from, now)

@@ -14,6 +14,7 @@ from metering.catalogue import set_price as module
 from metering.catalogue.models import LanguageModel, PriceVersion
 from metering.catalogue.seeds import load_catalogue
 from metering.catalogue.set_price import set_price
+from metering.catalogue.withdraw_price import withdraw_price
 from metering.errors import InvalidPrice, PriceAlreadySet
 from metering.ingest.models import UsageEvent
 from metering.jobs.timetable import TIMETABLE
@@ -261,3 +262,16 @@ def test_a_price_that_begins_before_coming_prices_are_looked_at_is_announced_at_
 
 def test_coming_prices_are_looked_at_as_often_as_the_timetable_says() -> None:
     assert {job.task: job.when for job in TIMETABLE}["metering.announce_prices"] == module.ANNOUNCED_EVERY.total_seconds()
+
+
+@pytest.mark.parametrize(("begins", "announced"), [(20, True), (50, True), (120, False)])
+def test_a_price_that_is_withdrawn_before_coming_prices_are_looked_at_is_announced_so_at_once(
+    begins: int, announced: bool, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    ahead = NOW + timedelta(days=36500)  # of the database's own clock
+    version = price(effective_from=ahead + timedelta(minutes=begins), now=ahead)
+    sent: list[str] = []
+    monkeypatch.setattr(module, "remind", sent.append)
+    with django_capture_on_commit_callbacks(execute=True):
+        withdraw_price(version, "test", ahead)
+    assert sent == ["metering.announce_prices"] * announced
