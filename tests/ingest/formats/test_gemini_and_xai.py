@@ -195,3 +195,25 @@ def test_without_a_total_only_a_gateway_that_says_xai_gets_reasoning_added() -> 
     assert counted(chat(10, 20, **reasoning(5)), "xai") == (10, 0, 0, 25, 5)
     assert counted(chat(10, 20, **reasoning(5))) == (10, 0, 0, 20, 5)
     assert refusal(chat(10, 20, **reasoning(30)))[0] == "usage_inconsistent"
+
+
+CALLED = "num_server_side_tools_used"
+
+
+@pytest.mark.parametrize(
+    ("said", "searches"),
+    [
+        ({"num_sources_used": 10, "server_side_tool_usage_details": {"web_search_calls": 0}}, 10),
+        ({"num_sources_used": 10, "server_side_tool_usage_details": {"web_search_calls": 2}}, 2),
+        ({CALLED: 2, "server_side_tool_usage_details": {"web_search_calls": 2, "x_search_calls": 0}}, 2),
+        ({CALLED: 0, "server_side_tool_usage_details": {"web_search_calls": 0}, "num_sources_used": 0}, 0),
+    ],
+)
+def test_xais_searches_count_where_they_are_stated(said: dict[str, Any], searches: int) -> None:
+    assert others_in(chat(10, 20, **said), "xai") == ({"web_search": searches} if searches else {})
+
+
+@pytest.mark.parametrize("calls", [{"web_search_calls": 2}, {"web_search_calls": 0}, {}])
+def test_calls_of_xais_tools_that_are_of_no_kind_are_held(calls: dict[str, int]) -> None:
+    code, message = refusal(chat(10, 20, **{CALLED: 5, "server_side_tool_usage_details": calls}), "xai")
+    assert (code, CALLED in message) == ("usage_not_understood", True)

@@ -56,10 +56,15 @@ def _count(usage: Usage) -> Counts | Reading:
 
 
 def _searches(usage: Usage) -> str:
-    """Where the searches stand. Where calls are stated by their kind, how many there are and what they found is said again."""
-    if not usage.states(CALLS):
+    """Where the searches stand. Where there were calls, what they found is said again.
+
+    So is the number of all calls, if it is the sum of those by their kind: another one waits for a decision.
+    """
+    if usage.numbers.get(ALL_CALLS) == sum(number for path, number in usage.numbers.items() if path.startswith(TOOLS)):
+        usage.asked.add(ALL_CALLS)
+    if not usage.of(CALLS):
         return SOURCES
-    usage.asked |= {SOURCES, ALL_CALLS}
+    usage.asked.add(SOURCES)
     return CALLS
 
 
