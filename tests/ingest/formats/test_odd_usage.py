@@ -99,3 +99,18 @@ def test_what_told_the_shape_is_not_taken_for_counted() -> None:
 def test_a_count_that_is_an_object_or_a_list_is_none() -> None:
     assert refusal({"prompt_tokens": {"n": 5}, "completion_tokens": 1})[0] == "usage_missing"
     assert refusal({"prompt_tokens": [5], "completion_tokens": 1})[0] == "usage_missing"
+
+
+@pytest.mark.parametrize(
+    "stated", [b'["5","7"]', b'[5,"7"]', b'["5",7]', b"[5,7]", b'["5","a","7"]', b'["a",5,"7.0",0,"0"]', b'[" 5 ","7e0",null]']
+)
+def test_numbers_of_a_list_are_added_up_however_they_are_written(stated: bytes) -> None:
+    counted = read(b'"x":%s' % stated, {("openai.chat", "x[]"): "web_search"}).counted
+    assert dict(counted.others) == {"web_search": 12}
+
+
+@pytest.mark.parametrize("stated", [b'["5","-7"]', b'[-7,"9"]', b'["9",-7]', b'["9e999","1"]', b'["1","9e999","9e999"]'])
+def test_a_number_that_is_none_is_not_hidden_by_another(stated: bytes) -> None:
+    with pytest.raises(UsageRefused) as refused:
+        read(b'"x":%s' % stated, {("openai.chat", "x[]"): "web_search"})
+    assert refused.value.code == "invalid_event"

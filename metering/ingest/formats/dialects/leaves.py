@@ -86,26 +86,30 @@ class Usage:
         if kind is int or kind is Decimal:
             if kind is Decimal and value and abs(value.adjusted()) > LARGEST_EXPONENT:
                 raise Implausible(f"usage.{path} is a number that no usage comes to.")
-            self.numbers[path] = self._together(path, value)
+            self.numbers[path] = together(self.numbers.get(path), value)
             self.stated.add(path)
         elif kind is dict:
             self._object(value, f"{path}.", depth + 1)
         elif kind is list:
             self._list(value, path, depth + 1)
         elif kind is str:
-            if path not in self.texts or is_number_above_zero(value):
-                self.texts[path] = value
+            self._text(value, path)
             self.stated.add(path)
         elif kind is bool:
             self.flags[path] = value
             self.stated.add(path)
 
-    def _together(self, path: str, number: Number) -> Number:
-        """Equal paths of a list are added up, and a number below zero is not hidden by another."""
-        other = self.numbers.get(path)
-        if other is None:
-            return number
-        return min(other, number) if other < 0 or number < 0 else other + number
+    def _text(self, text: str, path: str) -> None:
+        """Numbers that are written as texts are added up as others are."""
+        other = number_of(self.texts.get(path, ""))
+        number = number_of(text)
+        if number is None or other is None:
+            if number is not None or path not in self.texts:
+                self.texts[path] = text
+            return
+        if max(abs(number.adjusted()), abs(other.adjusted())) > LARGEST_EXPONENT:
+            raise Implausible(f"usage.{path} is a number that no usage comes to.")
+        self.texts[path] = str(together(other, number))
 
     def _list(self, stated: list[Any], path: str, depth: int) -> None:
         if depth > DEEPEST:
@@ -121,6 +125,13 @@ class Usage:
                 self._value(value, f"{path}[]", depth)
 
 
+def together(other: Number | None, number: Number) -> Number:
+    """Equal paths of a list are added up, and a number below zero is not hidden by another."""
+    if other is None:
+        return number
+    return min(other, number) if other < 0 or number < 0 else other + number
+
+
 def in_path(name: str) -> str:
     return json.dumps(name, ensure_ascii=False) if STRANGE.search(name) else name
 
@@ -131,3 +142,8 @@ NUMBER = re.compile(r"\s*[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})([eE][+-]?\d{1,3
 def is_number_above_zero(text: str) -> bool:
     """Whether a text is a number, as some proxies write them, and not 0."""
     return NUMBER.fullmatch(text) is not None and any(digit in "123456789" for digit in re.split("[eE]", text)[0])
+
+
+def number_of(text: str) -> Decimal | None:
+    """The number that a text is; None where it is 0 or none."""
+    return Decimal(text.strip()) if is_number_above_zero(text) else None

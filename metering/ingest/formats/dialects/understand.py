@@ -12,7 +12,15 @@ from typing import Any, NamedTuple
 import msgspec
 
 from metering.components import Counts, Reading, read_of
-from metering.ingest.formats.dialects.leaves import LONGEST_PATH, Implausible, Number, Usage, is_number_above_zero
+from metering.ingest.formats.dialects.leaves import (
+    LONGEST_PATH,
+    Implausible,
+    Number,
+    Usage,
+    is_number_above_zero,
+    number_of,
+    together,
+)
 from metering.ingest.formats.dialects.registry import DialectName, dialect_of
 from metering.ingest.formats.dialects.served import Served, served_as_stated
 from metering.ingest.formats.dialects.shape import (
@@ -129,7 +137,7 @@ def _check_leaves(usage: Usage, dialect: Dialect) -> list[str]:
             raise wrong_kind(path, "int | null", "array")
         if path in dialect.objects:
             raise inconsistent(f"{path} is a list, which {dialect.name}'s usage does not have")
-    return sorted(unknown)
+    return sorted({*unknown})  # a list may hold a number and a text that is one
 
 
 def _check_number(usage: Usage, path: str, number: Number, fraction: bool) -> None:
@@ -174,7 +182,8 @@ def _with_rules(counted: Counts | Reading, ruled: Mapping[str, str], usage: Usag
     for path, component in ruled.items():
         if not component:
             continue
-        number = _whole(usage.numbers[path] if path in usage.numbers else Decimal(usage.texts[path].strip()))
+        text = number_of(usage.texts.get(path, ""))
+        number = _whole(usage.numbers[path] if text is None else together(usage.numbers.get(path), text))
         if number is None or number < 0:
             raise wrong_kind(path, "int | null", "float")
         into = quantities if component in quantities else more
