@@ -47,12 +47,20 @@ class CanonicalCorrection(msgspec.Struct, gc=False):
 
     def fingerprint(self) -> UUID:
         """What tells a retry of the same correction from another correction of the same event."""
-        content: tuple[object, ...] = (self.action, self.counts, self.reason)
-        if self.others:
-            content = (*content, self.others)
-        if self.served != AS_USUAL:
-            content = (*content, self.served)
-        return UUID(bytes=blake2b(msgspec.msgpack.encode(content), digest_size=16).digest())
+        content = self._content()
+        return _hash(content if self.served == AS_USUAL else (*content, self.served))
+
+    def fingerprint_before_tiers(self) -> UUID:
+        """The same as it was while a correction could change no tier. A retry of one from then is no other correction."""
+        return _hash(self._content())
+
+    def _content(self) -> tuple[object, ...]:
+        content = (self.action, self.counts, self.reason)
+        return (*content, self.others) if self.others else content
+
+
+def _hash(content: tuple[object, ...]) -> UUID:
+    return UUID(bytes=blake2b(msgspec.msgpack.encode(content), digest_size=16).digest())
 
 
 _sent = msgspec.json.Decoder(SentCorrection)

@@ -147,7 +147,7 @@ def _weigh(
 ) -> tuple[Verdict, EventState, bool]:
     """The verdict on one correction, the event's state after it, and whether it took effect. Notes it as standing."""
     correction, fingerprint = sent.correction, sent.correction.fingerprint()
-    if fingerprint in standing.fingerprints:
+    if fingerprint in standing.fingerprints or correction.fingerprint_before_tiers() in standing.before_tiers:
         return DUPLICATE, before, False
     was_voided, replaced = standing.voided, standing.replaced
     standing.note(correction.action, fingerprint, sent.rank)

@@ -21,7 +21,7 @@ COPY metering_eventcorrection (
 """
 
 STANDING = """
-SELECT workspace_id, request_id, attempt, action, fingerprint, batch_id, index, tier.name
+SELECT workspace_id, request_id, attempt, action, fingerprint, batch_id, index, tier.name, after_tier_id IS NULL
 FROM unnest(%s::int[], %s::text[], %s::int[]) AS event (workspace_id, request_id, attempt)
 JOIN metering_eventcorrection correction USING (workspace_id, request_id, attempt)
 LEFT JOIN metering_servicetier tier ON tier.id = correction.before_tier_id
@@ -53,6 +53,7 @@ class CorrectionsSoFar:
     def __init__(self, tier: str) -> None:
         self.tier = tier  # as which the event was recorded
         self.fingerprints: set[UUID] = set()
+        self.before_tiers: set[UUID] = set()  # of corrections that were recorded before the trail had tiers
         self.voided = False
         self.replaced: Rank = (-1, -1)
 
@@ -69,14 +70,16 @@ def corrections_so_far(events: Sequence[Stored]) -> dict[tuple[int, str, int], C
     found = {event.identity: CorrectionsSoFar(event.state.tier) for event in events}
     if not found:
         return found
-    seen = set()
+    seen = set()  # older corrections say no tier: none of them changed it
     with connection.cursor() as cursor:
         cursor.execute(STANDING, [*map(list, zip(*found, strict=True))])
-        for *identity, action, fingerprint, batch_id, index, tier_before in cursor.fetchall():
+        for *identity, action, fingerprint, batch_id, index, tier_before, before_tiers in cursor.fetchall():
             so_far = found[tuple(identity)]
             if tier_before is not None and tuple(identity) not in seen:
                 so_far.tier = tier_before
-            seen.add(tuple(identity))
+                seen.add(tuple(identity))
+            if before_tiers:
+                so_far.before_tiers.add(fingerprint)
             so_far.note(action, fingerprint, (batch_id, index))
     return found
 

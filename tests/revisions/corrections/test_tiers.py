@@ -5,6 +5,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from metering.ingest.models import EventCorrection, QuarantinedEvent, UsageEvent
 from metering.reconcile.everything import everything
@@ -126,3 +127,31 @@ def test_what_came_too_late_to_count_is_not_kept(gateway: Gateway, key: APIKey) 
     correct(gateway, void(key))
     correct(gateway, replace(key, PLAIN | {"cost": 0.5}))
     assert UsageEvent.objects.get().usage is None
+
+
+def as_before_tiers() -> None:
+    """What is on the trail, as it was recorded before the trail had tiers."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")  # the trail is only ever appended to
+        EventCorrection.objects.update(before_tier=None, after_tier=None)
+        cursor.execute("SET LOCAL session_replication_role = DEFAULT")
+
+
+def test_the_tier_as_which_an_event_was_recorded_is_known_behind_older_corrections(gateway: Gateway, key: APIKey) -> None:
+    recorded(gateway, key)
+    correct(gateway, replace(key, PLAIN | {"output_tokens": 300}))
+    as_before_tiers()
+    correct(gateway, replace(key, FAST))
+    correct(gateway, replace(key, PLAIN | {"output_tokens": 200}))
+    assert event() == ("default", "0.006000")
+
+
+def test_a_retry_of_a_correction_from_before_tiers_is_a_duplicate(gateway: Gateway, key: APIKey) -> None:
+    recorded(gateway, key)
+    correct(gateway, replace(key, PLAIN | {"output_tokens": 200}))
+    as_before_tiers()
+    batch = correct(
+        gateway, replace(key, FAST | {"output_tokens": 200}), replace(key, FAST | {"output_tokens": 200}, reason="a")
+    )
+    assert (batch.duplicate, batch.recorded) == (1, 1)
+    assert event() == ("fast", "0.018000")
