@@ -88,6 +88,8 @@ def taxed(parts: Sequence[MonthPart], charged: Charged) -> tuple[list[Tax], dict
         bases = {part.month: base_of(part, rate, own, charged) for part in of_rate}
         if sum(bases.values(), NOTHING) < 0:
             bases = {part.month: base_of(part, rate, (), charged) for part in of_rate}
+            if sum(bases.values(), NOTHING) > 0:  # together they give back: at most nothing is taxed
+                bases = dict.fromkeys(bases, NOTHING)
         if untaxed:
             bases = dict.fromkeys(bases, NOTHING)
         tax = tax_on(sum(bases.values(), NOTHING), rate)

@@ -36,6 +36,12 @@ def restore_bought(grant: CreditGrant, payment: Payment, amount: Decimal, cause:
     send_back(grant, amount, cause, now)
 
 
+def reclaim_kept(payment: Payment, most: Decimal, cause: Cause, now: datetime) -> Decimal:
+    """The same of what credit notes made credit of it."""
+    withdrawn = min(left_owed_for(payment), most)
+    return withdrawn + return_kept(payment, most - withdrawn, cause, now)
+
+
 def return_kept(payment: Payment, most: Decimal, cause: Cause, now: datetime) -> Decimal:
     """Takes back what credit notes made credit of this payment, the latest first, as far as that is left; how much."""
     returned = NOTHING

@@ -14,7 +14,7 @@ from django.db.models import F, Sum
 from metering.journal.balances import left_of_payment
 from metering.money import cents_text
 from metering.payments.announced import announce_chargeback, announce_dispute, announce_dispute_won
-from metering.payments.booked import left_of_surplus, surplus_of
+from metering.payments.booked import left_of_surplus, left_owed_for, surplus_of
 from metering.payments.locks import lock_payment_with_credit
 from metering.payments.models import Dispute, Payment, Refund
 from metering.payments.provider.objects import Claim
@@ -27,7 +27,7 @@ from metering.payments.refunds.booked import (
     borne_by_surplus,
     held_by,
 )
-from metering.payments.refunds.bought import cause_of, reclaim, restore_bought, restore_kept, return_kept
+from metering.payments.refunds.bought import cause_of, reclaim, reclaim_kept, restore_bought, restore_kept
 from metering.payments.refunds.reopened import lift, reopen_for
 from workspaces import audit
 
@@ -106,7 +106,7 @@ def _block(dispute: Dispute, payment: Payment, most: Decimal, now: datetime, act
     change = max(NOTHING, min(most, payment.amount) - _borne_before(dispute, payment)) - dispute.credit_blocked
     if change > 0:
         dispute.credit_blocked += (
-            return_kept(payment, change, cause, now) if grant is None else reclaim(grant, payment, change, cause, now)
+            reclaim_kept(payment, change, cause, now) if grant is None else reclaim(grant, payment, change, cause, now)
         )
     elif change < 0:
         dispute.credit_blocked += change
@@ -118,11 +118,11 @@ def _block(dispute: Dispute, payment: Payment, most: Decimal, now: datetime, act
 
 
 def _borne_before(dispute: Dispute, payment: Payment) -> Decimal:
-    """What is disputed before credit is: what settles nothing, or, where credit notes kept a part as credit, all but that."""
+    """What is disputed before credit is: what settles nothing, or, where credit notes made credit of a part, all but that."""
     if payment.grant is not None:
         return left_of_surplus(payment)
     left = left_of_payment(payment.workspace_id, payment.public_id, payment.currency) + held_by(dispute, payment)
-    return max(NOTHING, left - payment.kept - dispute.credit_blocked)
+    return max(NOTHING, left - payment.kept - left_owed_for(payment) - dispute.credit_blocked)
 
 
 def lose(dispute: Dispute, payment: Payment, now: datetime) -> None:
@@ -171,12 +171,12 @@ def reinstate(dispute: Dispute, payment: Payment, actor: str, now: datetime, **w
     lifted = lift(dispute, f"The bank paid again: {dispute.reference or dispute.stripe_id}", now, actor)
     spare = on_invoices - sum((each for _, each in lifted), NOTHING)
     book_reinstated(dispute, payment, [*lifted, (surplus_of(payment), of_surplus + spare)], actor, now)
-    _block(dispute, payment, NOTHING, now, actor)
     Payment.objects.filter(pk=payment.pk).update(
         charged_back=F("charged_back") - dispute.charged_back,
         reopened=F("reopened") - owed,
         surplus=PAID_OTHERWISE if spare else F("surplus"),
     )
+    _block(dispute, payment, NOTHING, now, actor)  # only now: no more of a payment is kept and gone than came in
     dispute.reinstated_at = now
     dispute.save(update_fields=["reinstated_at"])
     details = {"amount": cents_text(dispute.charged_back), "dispute": dispute.stripe_id, **why}

@@ -9,6 +9,7 @@ import pytest
 from django.core import mail
 
 from metering.credits import ledger
+from metering.credits.models import CreditGrant
 from metering.errors import NothingToCredit
 from metering.invoicing.credit_notes.issue import chosen_amounts
 from metering.invoicing.lifecycle.close import close_workspaces
@@ -34,6 +35,7 @@ from metering.payments.refunds.disputes import keep_dispute
 from metering.payments.refunds.payouts import owed_to, pay_out
 from metering.payments.refunds.reversals import issue_credit_note, usual_settlement
 from metering.payments.refunds.surplus import keep_surplus_as_credit
+from metering.payments.refunds.withdrawals import withdraw_credit
 from metering.payments.top_ups import purchase
 from metering.payments.webhooks.inbox import handle_waiting
 from metering.periods import parse_month
@@ -275,27 +277,48 @@ def test_once_it_is_won_its_dunning_ends(stripe: StripeServer, acme: Workspace, 
     assert Dunning.objects.get().state == "settled"
 
 
-@pytest.mark.parametrize(("millions", "spent"), [(0, NOTHING), (20, Decimal("30.00"))])
+@pytest.mark.parametrize(
+    ("noted", "millions", "spent"),
+    [("60.00", 0, NOTHING), ("60.00", 20, Decimal("30.00")), ("100.00", 0, NOTHING), ("150.00", 0, NOTHING)],
+)
 def test_credit_that_a_credit_note_kept_goes_with_the_money(
-    stripe: StripeServer, acme: Workspace, paid: Payment, use: Meter, millions: int, spent: Decimal
+    stripe: StripeServer, acme: Workspace, paid: Payment, use: Meter, noted: str, millions: int, spent: Decimal
 ) -> None:
-    """60.00 of the invoice are credit of its customer, and the bank asks for all 150.00."""
-    invoice = Invoice.objects.get()
-    issue_credit_note(invoice.pk, chosen_amounts(invoice, None, Decimal("60.00")), "an outage", "balance", OPS, NOW)
+    """So much of the invoice is credit of its customer, and the bank asks for all 150.00."""
+    invoice, all_kept = Invoice.objects.get(), Decimal(noted)
+    issue_credit_note(invoice.pk, chosen_amounts(invoice, None, all_kept), "an outage", "balance", OPS, NOW)
     if millions:
         use(make_key(acme), "08-14T10:00", usage=tokens(input=millions * 1_000_000))
         (august,) = close_workspaces(parse_month("2026-08"), NOW, finalize=True)
         assert august.credits_applied == spent
-    kept = Decimal("60.00") - spent
+    kept = all_kept - spent
     dispute = disputed(stripe, paid)
     assert (left(acme), Dispute.objects.get().credit_blocked) == (NOTHING, kept)
     ends(stripe, dispute, "lost")
     invoice.refresh_from_db()
-    assert (invoice.status, invoice.amount_due, money_differences()) == ("open", ALL - kept, [])
+    assert (invoice.status, invoice.amount_due, money_differences()) == ("open" if kept < ALL else "paid", ALL - kept, [])
     ends(stripe, dispute, "won")
     invoice.refresh_from_db()
     paid.refresh_from_db()
-    assert (invoice.status, left(acme), paid.kept) == ("paid", kept, Decimal("60.00"))
+    assert (invoice.status, left(acme), paid.kept) == ("paid", kept, all_kept)
+    assert (money_differences(), surplus_and_chargebacks(acme)) == ([], (NOTHING, NOTHING))
+
+
+def test_credit_of_a_credit_note_that_was_withdrawn_goes_with_the_money_first(
+    stripe: StripeServer, acme: Workspace, paid: Payment
+) -> None:
+    """It is owed to the customer, until the bank takes it: then it is owed no more, and the invoice for the rest."""
+    invoice = Invoice.objects.get()
+    issue_credit_note(invoice.pk, chosen_amounts(invoice, None, Decimal("50.00")), "an outage", "balance", OPS, NOW)
+    withdraw_credit(CreditGrant.objects.get(), "by mistake", OPS, NOW)
+    assert owed_to(acme).withdrawn == Decimal("50.00")
+    dispute = disputed(stripe, paid)
+    assert (Dispute.objects.get().credit_blocked, owed_to(acme).withdrawn) == (Decimal("50.00"), NOTHING)
+    ends(stripe, dispute, "lost")
+    assert (invoice_now()[:2], money_differences()) == (("open", Decimal("100.00")), [])
+    ends(stripe, dispute, "won")
+    paid.refresh_from_db()
+    assert (invoice_now()[0], left(acme), paid.kept) == ("paid", Decimal("50.00"), Decimal("50.00"))
     assert (money_differences(), surplus_and_chargebacks(acme)) == ([], (NOTHING, NOTHING))
 
 
