@@ -18,7 +18,7 @@ from metering.catalogue.tiers import DEFAULT_TIER
 from metering.components import read_of
 from metering.ingest.formats.payloads import of_corrections
 from metering.ingest.formats.rejected import Rejected
-from metering.ingest.formats.usage import opened_usage, tier_of, understood_usage
+from metering.ingest.formats.usage import opened_usage, tells_dialect, tier_of, understood_usage
 from metering.ingest.intake.receive import receive
 from metering.ingest.models import IS_BILLED, Batch, UsageSource, decompressed
 from metering.pricing.current import current_rates
@@ -29,9 +29,17 @@ from workspaces.models import Gateway
 
 AT_ONCE = 500  # events that are read together, and at most the corrections of a batch
 
+KEPT = 4  # columns beside those of the event
+OLD = Rejected("kept_before_dialects", "What was kept may be of another usage or dialect than the one that is counted.")
+
 # Who has no gateway can be corrected by none, and what a gateway estimated was not said by a provider.
 NEXT = f"""
-SELECT {COLUMNS}, event.usage, key.public_id, model.slug
+SELECT {COLUMNS}, event.usage, key.public_id, model.slug, (
+    SELECT correction.after_tier_id IS NULL FROM metering_eventcorrection correction
+    WHERE (correction.workspace_id, correction.request_id, correction.attempt)
+        = (event.workspace_id, event.request_id, event.attempt) AND correction.action = 'replace' AND correction.took_effect
+    ORDER BY correction.id DESC LIMIT 1
+) IS TRUE
 FROM metering_usageevent event JOIN metering_servicetier tier ON tier.id = event.service_tier_id
 JOIN workspaces_apikey key ON key.id = event.key_id JOIN metering_languagemodel model ON model.id = event.model_id
 WHERE event.occurred_at >= %(start)s AND event.occurred_at < %(end)s AND (event.occurred_at, event.id) > (%(at)s, %(id)s)
@@ -58,6 +66,7 @@ class Kept(NamedTuple):
     usage: bytes
     key_id: str
     model: str
+    outdated: bool  # the event was replaced while a correction did not change what is kept
 
 
 @dataclass(slots=True)
@@ -100,8 +109,8 @@ def _portions(scope: RereadScope) -> Iterator[list[Kept]]:
         with connection.cursor() as cursor:
             cursor.execute(NEXT, {**_parameters(scope), "at": at, "id": number})
             rows = cursor.fetchall()
-        stored = read(row[:-3] for row in rows)
-        yield [Kept(event, bytes(row[-3]), row[-2], row[-1]) for event, row in zip(stored, rows, strict=True)]
+        stored = read(row[:-KEPT] for row in rows)
+        yield [Kept(event, *row[-KEPT:]) for event, row in zip(stored, rows, strict=True)]
         if len(rows) < AT_ONCE:
             return
         at, number = stored[-1].occurred_at, stored[-1].id
@@ -132,7 +141,10 @@ def _is_changed(kept: Kept, rates: RateTable, now: datetime, outcome: Rereading)
 
 def _state_now(kept: Kept, now: datetime) -> EventState:
     """As the worker will correct it: its price follows there. Raises Rejected."""
-    dialect, usage = opened_usage(decompressed(kept.usage))
+    stated = decompressed(kept.usage)
+    if kept.outdated or not tells_dialect(stated):
+        raise OLD
+    dialect, usage = opened_usage(stated)
     understood = understood_usage(msgspec.Raw(usage), dialect, now)
     counts, others = read_of(understood.counted)
     state = kept.event.state

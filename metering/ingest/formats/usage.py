@@ -16,6 +16,7 @@ from metering.ingest.formats.rejected import Rejected, UnknownPaths
 from metering.ingest.models import compressed
 from metering.ingest.understanding.rules import rules_at
 
+NO_DIALECT = "-"  # before the usage of an event that named none
 _plain = msgspec.json.Decoder(PlainUsage)
 
 
@@ -57,13 +58,19 @@ def read_usage(sent: Any, received_at: datetime) -> UsageRead:
 
 def kept_usage(usage: msgspec.Raw, dialect: str | None, understood: Understood) -> bytes | None:
     """The object as it was sent, compressed, where it says more than the counts; behind the dialect that its event named."""
-    return compressed((dialect or "").encode() + bytes(usage).lstrip()) if understood.says_more else None
+    return compressed((dialect or NO_DIALECT).encode() + bytes(usage).lstrip()) if understood.says_more else None
 
 
 def opened_usage(kept: bytes) -> tuple[str | None, bytes]:
     """What was kept, as the dialect that its event named, and the object."""
     dialect, brace, rest = kept.partition(b"{")
-    return dialect.decode() or None, brace + rest
+    named = dialect.decode().strip()
+    return named if named != NO_DIALECT and named else None, brace + rest
+
+
+def tells_dialect(kept: bytes) -> bool:
+    """Whether what was kept says which dialect its event named, or that it named none. What was kept first does not."""
+    return not kept.lstrip().startswith(b"{")
 
 
 def tier_of(stated: str | None, served: Served) -> str:

@@ -23,7 +23,8 @@ LONGEST_REASON = 512
 class Command(JsonCommand):
     help = (
         "Reads the usage that events kept again, by what dialects and rules know of it now, and corrects what comes out "
-        "otherwise. Without --apply it only says what would change."
+        "otherwise. Without --apply it only says what would change. Usage that was kept before its dialect was kept with it is "
+        "counted as refused with kept_before_dialects, and stays as it is."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
