@@ -18,7 +18,7 @@ from metering.catalogue.tiers import DEFAULT_TIER
 from metering.components import read_of
 from metering.ingest.formats.payloads import of_corrections
 from metering.ingest.formats.rejected import Rejected
-from metering.ingest.formats.usage import opened_usage, tells_dialect, tier_of, understood_usage
+from metering.ingest.formats.usage import kept_hash, opened_usage, tells_dialect, tier_of, understood_usage
 from metering.ingest.intake.receive import receive
 from metering.ingest.models import IS_BILLED, Batch, UsageSource, decompressed
 from metering.pricing.current import current_rates
@@ -29,7 +29,7 @@ from workspaces.models import Gateway
 
 AT_ONCE = 500  # events that are read together, and at most the corrections of a batch
 
-KEPT = 4  # columns beside those of the event
+KEPT = 5  # columns beside those of the event
 OLD = Rejected("kept_before_dialects", "What was kept may be of another usage or dialect than the one that is counted.")
 
 # Who has no gateway can be corrected by none, and what a gateway estimated was not said by a provider.
@@ -39,7 +39,11 @@ SELECT {COLUMNS}, event.usage, key.public_id, model.slug, (
     WHERE (correction.workspace_id, correction.request_id, correction.attempt)
         = (event.workspace_id, event.request_id, event.attempt) AND correction.action = 'replace' AND correction.took_effect
     ORDER BY correction.id DESC LIMIT 1
-) IS TRUE
+) IS TRUE, (
+    SELECT max(correction.id) FROM metering_eventcorrection correction
+    WHERE (correction.workspace_id, correction.request_id, correction.attempt)
+        = (event.workspace_id, event.request_id, event.attempt) AND correction.action <> 'rerate'
+)
 FROM metering_usageevent event JOIN metering_servicetier tier ON tier.id = event.service_tier_id
 JOIN workspaces_apikey key ON key.id = event.key_id JOIN metering_languagemodel model ON model.id = event.model_id
 WHERE event.occurred_at >= %(start)s AND event.occurred_at < %(end)s AND (event.occurred_at, event.id) > (%(at)s, %(id)s)
@@ -67,6 +71,7 @@ class Kept(NamedTuple):
     key_id: str
     model: str
     outdated: bool  # the event was replaced while a correction did not change what is kept
+    last_correction: int | None
 
 
 @dataclass(slots=True)
@@ -172,4 +177,5 @@ def _correction(kept: Kept, reason: str) -> dict[str, Any]:
         "usage": msgspec.Raw(usage),
         "dialect": dialect,
         "reason": reason,
+        "read_from": f"{kept_hash(kept.usage)}.{kept.last_correction or 0}",
     }

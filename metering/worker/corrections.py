@@ -28,6 +28,7 @@ from metering.revisions.corrections.sent import (
     Place,
     SentCorrectionRow,
     find_arrived,
+    kept_under_lock,
     locate,
     lock_events,
     lock_waiting,
@@ -131,7 +132,7 @@ def _correct(sent: Iterable[SentCorrectionRow], places: set[Place], rates: RateT
     """Applies corrections in the order they were sent, in the transaction that holds their batches or rows."""
     sent = sorted(sent, key=lambda each: each.rank)
     events = lock_events(places)
-    decided = decide(sent, events, corrections_so_far(list(events.values())), rates)
+    decided = decide(sent, events, corrections_so_far(list(events.values())), rates, kept_under_lock(sent, events))
     append(decided.entries, now)
     change_events(decided.changes, now)
     keep_usage({events[identity]: usage for identity, usage in decided.kept.items()})

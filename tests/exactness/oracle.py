@@ -1,5 +1,6 @@
 """Counts, corrects and bills a history a second time: plain Decimal, one step after the other. No project code."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
@@ -118,7 +119,8 @@ class Oracle:
             tokens, said = read(usage, dialect, self.rule_at(now)), tier_in(usage)
             tier = served(each.event.tier, said)
             if tokens is not None and tier is not None and (tokens, tier) != (each.state.tokens, each.event.tier):
-                parts.append((each.event.identity, each.key, ("replace", tokens, "reread", said), each.kept))
+                read_from = json.dumps(each.kept), sum(change.action != "rerate" for change in each.trail)
+                parts.append((each.event.identity, each.key, ("replace", tokens, "reread", said, read_from), each.kept))
         if parts:
             self.batches.append(Batch(len(self.batches), "corrections", dict(enumerate(parts)), {}))
         if work:
@@ -261,7 +263,7 @@ class Oracle:
             return UNKNOWN
         if event.key != sent.key:
             return WRONG_KEY
-        action, tokens, _, said = sent.content
+        action, tokens, _, said, *read_from = sent.content
         tier = served(event.recorded_as, said)
         if tier is None:
             return REJECTED
@@ -275,8 +277,9 @@ class Oracle:
             event.trail.append(Change("void", not was_voided, before, event.state))
             event.kept = None
             return RECORDED
-        event.replaced_by = max(sent.rank, event.replaced_by)
-        takes_effect = is_latest and not was_voided
+        takes_effect = is_latest and not was_voided and (not read_from or read_from[0][0] == json.dumps(event.kept))
+        if takes_effect:
+            event.replaced_by = sent.rank
         if takes_effect:
             event.event, event.source = with_tokens(replace(event.event, tier=tier), tokens, before.status), "provider"
             event.kept = sent.kept

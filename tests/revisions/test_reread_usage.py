@@ -13,7 +13,7 @@ from metering.ingest.quarantine.not_understood import release_held
 from metering.ingest.understanding.decide import LAST_READS, end_rule, make_rule
 from metering.ingest.understanding.models import UsageRule
 from metering.reconcile.everything import everything
-from tests.kit.corrections import correct, replace
+from tests.kit.corrections import SMALL_COST, SMALL_USAGE, correct, hand_in, replace, state, trail
 from tests.kit.factories import GOLDEN_COST, GOLDEN_USAGE, NOW, an_event, make_price, send, work
 from tests.kit.spoiled import spoil
 from workspaces.models import APIKey, AuditEntry, Gateway
@@ -176,3 +176,44 @@ def test_what_a_correction_did_not_bring_up_to_date_stays_until_one_does(gateway
     assert (answer["examined"], answer["changed"], answer["refused"]) == (1, 0, OLD)
     correct(gateway, replace(key, {"prompt_tokens": 8, "completion_tokens": 1, "cost": 0.1}))
     assert run("--from", FROM)["refused"] == {}
+
+
+def test_what_a_gateway_replaced_meanwhile_stays(learnt: Decimal, gateway: Gateway, key: APIKey) -> None:
+    """It said so after the usage was read again, or before and its correction is processed first."""
+    hand_in(gateway, replace(key, SMALL_USAGE, "r0"), now=NOW + timedelta(hours=2))
+    run("--from", FROM, "--apply", "--reason", WHY)
+    work()
+    assert state("r0")[-1] == SMALL_COST
+    assert state("r1")[-1] == f"{learnt:.12f}"
+    assert [took_effect for _, took_effect, *_ in trail("r0")] == [True, False]
+    assert run("--from", FROM)["changed"] == 0
+    assert everything()["differences"] == []
+
+
+def test_a_correction_that_changed_nothing_stands_in_no_ones_way(learnt: Decimal, gateway: Gateway, key: APIKey) -> None:
+    later, usage = NOW + timedelta(hours=2), SMALL_USAGE | {"cost": 0.5}
+    hand_in(gateway, replace(key, usage, "r0"), now=later)
+    run("--from", FROM, "--apply", "--reason", WHY)
+    hand_in(gateway, replace(key, GOLDEN_USAGE, "r0"), now=later)
+    work()
+    assert [took_effect for _, took_effect, *_ in trail("r0")] == [True, False, True]
+    assert state("r0")[-1] == f"{GOLDEN_COST:.12f}"
+
+
+def test_what_goes_back_and_forth_is_read_again_each_time(learnt: Decimal, time_machine: Any) -> None:
+    """With one reason, which customers read."""
+    for times, (ended, begun) in enumerate([("", ""), ("component", "information"), ("information", "component")]):
+        if ended:
+            at = NOW + timedelta(hours=2 + times)
+            time_machine.move_to(at, tick=False)
+            end_rule(UsageRule.objects.latest("id").pk, "ops@a.example", at)
+            time_machine.move_to(at + timedelta(minutes=5), tick=False)
+            rule(begun, "web_search" if begun == "component" else "", 125 + times * 60)
+        assert run("--from", FROM, "--apply", "--reason", WHY)["changed"] == 2
+        work()
+        assert costs()[1:] == [GOLDEN_COST if begun == "information" else learnt] * 2
+
+
+def test_a_gateway_does_not_say_what_its_correction_was_read_from(learnt: Decimal, gateway: Gateway, key: APIKey) -> None:
+    correct(gateway, replace(key, SMALL_USAGE, "r0", read_from="another.0"))
+    assert state("r0")[-1] == SMALL_COST

@@ -28,6 +28,8 @@ class SentCorrection(msgspec.Struct, gc=False):
     usage: msgspec.Raw = msgspec.Raw()
     dialect: DialectName | None = None
     reason: Annotated[str, msgspec.Meta(max_length=512)] | None = None
+    # Only of what is read again, which no gateway does.
+    read_from: Annotated[str, msgspec.Meta(max_length=100)] | None = None
 
 
 class CanonicalCorrection(msgspec.Struct, gc=False):
@@ -44,6 +46,12 @@ class CanonicalCorrection(msgspec.Struct, gc=False):
     # How its usage says that the response was served, and the object itself where it says more than the counts.
     served: Served = AS_USUAL
     usage: bytes | None = None
+    # Of usage that is read again: the hash of the object that was kept then, a point, and the last correction there was.
+    read_from: str | None = None
+
+    def reads_another_than(self, kept_now: str | None) -> bool:
+        """Whether what it was read from is not kept any more: then it changes nothing."""
+        return self.read_from is not None and self.read_from.partition(".")[0] != kept_now
 
     def fingerprint(self) -> UUID:
         """What tells a retry of the same correction from another correction of the same event."""
@@ -55,8 +63,10 @@ class CanonicalCorrection(msgspec.Struct, gc=False):
         return _hash(self._content())
 
     def _content(self) -> tuple[object, ...]:
-        content = (self.action, self.counts, self.reason)
-        return (*content, self.others) if self.others else content
+        content: tuple[object, ...] = (self.action, self.counts, self.reason)
+        if self.others:
+            content = (*content, self.others)
+        return content if self.read_from is None else (*content, self.read_from)
 
 
 def _hash(content: tuple[object, ...]) -> UUID:
@@ -85,6 +95,7 @@ def read_correction(raw: bytes | memoryview, index: int, received_at: datetime) 
             others=others,
             served=served,
             usage=usage,
+            read_from=sent.read_from,
         )
     except Rejected as rejected:
         known = Known(sent.request_id, sent.attempt or 0, sent.key_id)

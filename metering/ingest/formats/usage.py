@@ -1,6 +1,7 @@
 """The usage of an event: what it counts, and by which tier it is billed. Every endpoint, and corrections, read it here."""
 
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,7 +14,7 @@ from metering.ingest.formats.dialects.served import AS_USUAL, Served, billed_tie
 from metering.ingest.formats.dialects.shape import NotUnderstood, UsageRefused
 from metering.ingest.formats.dialects.understand import Understood, understand
 from metering.ingest.formats.rejected import Rejected, UnknownPaths
-from metering.ingest.models import compressed
+from metering.ingest.models import compressed, decompressed
 from metering.ingest.understanding.rules import rules_at
 
 NO_DIALECT = "-"  # before the usage of an event that named none
@@ -71,6 +72,11 @@ def opened_usage(kept: bytes) -> tuple[str | None, bytes]:
 def tells_dialect(kept: bytes) -> bool:
     """Whether what was kept says which dialect its event named, or that it named none. What was kept first does not."""
     return not kept.lstrip().startswith(b"{")
+
+
+def kept_hash(kept: bytes) -> str:
+    """What tells one kept object, as it is stored, from another."""
+    return sha256(decompressed(kept)).hexdigest()[:32]
 
 
 def tier_of(stated: str | None, served: Served) -> str:

@@ -1,7 +1,8 @@
 """What corrections make of their events. The outcome depends on which corrections there are, not on who came first:
 
 a void stands for ever; else, of the replacements, the one that was sent last (by batch, then by position). One that is
-processed late but was sent earlier is on the trail and changes nothing.
+processed late but was sent earlier is on the trail and changes nothing. Nor does one that an operator read again from usage
+which the event does not keep any more: what replaced it meanwhile counts.
 """
 
 from collections.abc import Iterable
@@ -10,12 +11,12 @@ from typing import NamedTuple
 from metering.catalogue.tiers import DEFAULT_TIER
 from metering.ingest.directory import directory
 from metering.ingest.formats.rejected import Rejected
-from metering.ingest.formats.usage import tier_of
+from metering.ingest.formats.usage import kept_hash, tier_of
 from metering.ingest.models import EventCorrection, EventStatus, UsageSource
 from metering.pricing.rates import RateTable
 from metering.revisions.change_events import EventChange
 from metering.revisions.corrections.sent import UNKNOWN_EVENT, Identity, SentCorrectionRow
-from metering.revisions.corrections.trail import CorrectionsSoFar, Entry, Rank
+from metering.revisions.corrections.trail import NEVER, CorrectionsSoFar, Entry, Rank
 from metering.revisions.stored_events import EventState, Stored, rated, voided
 
 
@@ -73,8 +74,12 @@ def decide(
     events: dict[Identity, Stored],
     standing: dict[Identity, CorrectionsSoFar],
     rates: RateTable,
+    kept: dict[Identity, bytes],
 ) -> Decided:
-    """Weighs corrections, in the order they were sent, against the events and what stands already, which it adds to."""
+    """Weighs corrections, in the order they were sent, against the events and what stands already, which it adds to.
+
+    `kept` is what the events of corrections that were read again keep.
+    """
     sent = list(sent)
     decided = Decided([], [], [], {})
     tiers, differing = _tiers([each for each in sent if each.identity in events], standing)
@@ -88,7 +93,9 @@ def decide(
             decided.verdicts.append(refused)
             continue
         before = states.get(each.identity, event.state)
-        verdict, after, took_effect = _weigh(each, event, before, tiers[each.rank], standing[each.identity], rates)
+        kept_now = decided.kept[each.identity] if each.identity in decided.kept else kept.get(each.identity)
+        weighed = each, event, before, tiers[each.rank], standing[each.identity], rates, kept_now
+        verdict, after, took_effect = _weigh(*weighed)
         decided.verdicts.append(verdict)
         if verdict is DUPLICATE:
             continue
@@ -143,19 +150,26 @@ def _tiers(
 
 
 def _weigh(
-    sent: SentCorrectionRow, event: Stored, before: EventState, tier: ServedTier, standing: CorrectionsSoFar, rates: RateTable
+    sent: SentCorrectionRow,
+    event: Stored,
+    before: EventState,
+    tier: ServedTier,
+    standing: CorrectionsSoFar,
+    rates: RateTable,
+    kept_now: bytes | None,
 ) -> tuple[Verdict, EventState, bool]:
     """The verdict on one correction, the event's state after it, and whether it took effect. Notes it as standing."""
     correction, fingerprint = sent.correction, sent.correction.fingerprint()
     if fingerprint in standing.fingerprints or correction.fingerprint_before_tiers() in standing.before_tiers:
         return DUPLICATE, before, False
     was_voided, replaced = standing.voided, standing.replaced
-    standing.note(correction.action, fingerprint, sent.rank)
+    overtaken = correction.reads_another_than(None if kept_now is None else kept_hash(kept_now))
+    standing.note(correction.action, fingerprint, NEVER if overtaken else sent.rank)
     if correction.action == EventCorrection.Action.VOID:
         return RECORDED, voided(before), not was_voided
     if was_voided:
         return VOIDED, before, False
-    if sent.rank < replaced or correction.counts is None:
+    if overtaken or sent.rank < replaced or correction.counts is None:
         return RECORDED, before, False
     counted = before._replace(
         tier_id=tier.id,

@@ -56,6 +56,15 @@ ORDER BY event.occurred_at, event.id FOR UPDATE OF event
 """  # noqa: S608  # constants of this module only
 
 
+KEPT = """
+SELECT event.workspace_id, event.request_id, event.attempt, event.usage
+FROM unnest(%s::int[], %s::timestamptz[], %s::bigint[]) AS held (workspace_id, occurred_at, id)
+JOIN metering_usageevent event ON event.workspace_id = held.workspace_id AND event.occurred_at = held.occurred_at
+    AND event.id = held.id
+WHERE event.occurred_at BETWEEN %s AND %s AND event.usage IS NOT NULL
+"""
+
+
 class Sender(NamedTuple):
     """Whose correction it is, and whether it may change what others sent."""
 
@@ -94,6 +103,8 @@ def of_batches(batches: Sequence[Claimed]) -> list[SentCorrectionRow]:
             sender = sender._replace(may_correct_all=True)
         for index, raw in batch.admitted():
             correction = read_correction(raw, index, batch.received_at)
+            if batch.source != Batch.Source.REPLAY:
+                correction.read_from = None
             sent.append((correction, batch.id, sender, bytes(raw), None))
     return _owned(sent)
 
@@ -161,6 +172,18 @@ def lock_events(places: Iterable[Place]) -> dict[Identity, Stored]:
             cursor.execute(HOLD, [instants, *names, workspace_id, min(instants), max(instants)])
             events += read(cursor.fetchall())
     return {event.identity: event for event in _with_senders(events)}
+
+
+def kept_under_lock(sent: Iterable[SentCorrectionRow], events: dict[Identity, Stored]) -> dict[Identity, bytes]:
+    """What the events of corrections that were read again keep, compressed. The caller holds their rows."""
+    read_again = {each.identity for each in sent if each.correction.read_from is not None} & events.keys()
+    places = [(events[each].workspace_id, events[each].occurred_at, events[each].id) for each in read_again]
+    if not places:
+        return {}
+    columns = [*map(list, zip(*places, strict=True))]
+    with connection.cursor() as cursor:
+        cursor.execute(KEPT, [*columns, min(columns[1]), max(columns[1])])
+        return {tuple(identity): bytes(usage) for *identity, usage in cursor.fetchall()}
 
 
 def _with_senders(events: list[Stored]) -> list[Stored]:

@@ -21,7 +21,8 @@ COPY metering_eventcorrection (
 """
 
 STANDING = """
-SELECT workspace_id, request_id, attempt, action, fingerprint, batch_id, index, tier.name, after_tier_id IS NULL
+SELECT workspace_id, request_id, attempt, action, fingerprint, batch_id, index, tier.name, after_tier_id IS NULL,
+    took_effect
 FROM unnest(%s::int[], %s::text[], %s::int[]) AS event (workspace_id, request_id, attempt)
 JOIN metering_eventcorrection correction USING (workspace_id, request_id, attempt)
 LEFT JOIN metering_servicetier tier ON tier.id = correction.before_tier_id
@@ -30,6 +31,7 @@ ORDER BY correction.id
 """
 
 Rank = tuple[int, int]  # batch and position: the order in which corrections were sent
+NEVER: Rank = (-1, -1)
 
 
 class Entry(NamedTuple):
@@ -55,7 +57,7 @@ class CorrectionsSoFar:
         self.fingerprints: set[UUID] = set()
         self.before_tiers: set[UUID] = set()  # of corrections that were recorded before the trail had tiers
         self.voided = False
-        self.replaced: Rank = (-1, -1)
+        self.replaced = NEVER
 
     def note(self, action: str, fingerprint: UUID, rank: Rank) -> None:
         self.fingerprints.add(fingerprint)
@@ -73,14 +75,14 @@ def corrections_so_far(events: Sequence[Stored]) -> dict[tuple[int, str, int], C
     seen = set()  # older corrections say no tier: none of them changed it
     with connection.cursor() as cursor:
         cursor.execute(STANDING, [*map(list, zip(*found, strict=True))])
-        for *identity, action, fingerprint, batch_id, index, tier_before, before_tiers in cursor.fetchall():
+        for *identity, action, fingerprint, batch_id, index, tier_before, before_tiers, took_effect in cursor.fetchall():
             so_far = found[tuple(identity)]
             if tier_before is not None and tuple(identity) not in seen:
                 so_far.tier = tier_before
                 seen.add(tuple(identity))
             if before_tiers:
                 so_far.before_tiers.add(fingerprint)
-            so_far.note(action, fingerprint, (batch_id, index))
+            so_far.note(action, fingerprint, (batch_id, index) if took_effect else NEVER)
     return found
 
 
