@@ -54,7 +54,7 @@ def recall(grant: CreditGrant, most: Decimal, cause: Cause, now: datetime) -> De
 def send_back(grant: CreditGrant, most: Decimal, cause: Cause, now: datetime) -> None:
     """Moves what was recalled for this cause back to where it was, as far as `most` goes."""
     for child in _transferred_from(grant):
-        part = min(_recalled(child, cause), most, remaining_of_grant(grant))
+        part = min(_recalled(child), most, remaining_of_grant(grant))
         if part > 0:
             _move(grant, child, part, child, cause, now)
             send_back(child, part, cause, now)
@@ -80,8 +80,9 @@ def _available(child: CreditGrant, wanted: Decimal, cause: Cause, now: datetime)
     return left + recall(child, wanted - left, cause, now) if left < wanted else left
 
 
-def _recalled(child: CreditGrant, cause: Cause) -> Decimal:
-    moved = CreditTransfer.objects.filter(recalled=child, cause=cause.document)
+def _recalled(child: CreditGrant) -> Decimal:
+    """What was taken back from there and did not return, whatever for: a dispute may have got what a refund had taken."""
+    moved = CreditTransfer.objects.filter(recalled=child)
     out = moved.filter(from_workspace=child.workspace_id).aggregate(sum=Sum("amount"))["sum"] or NOTHING
     back = moved.filter(to_workspace=child.workspace_id).aggregate(sum=Sum("amount"))["sum"] or NOTHING
     return out - back

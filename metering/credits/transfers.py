@@ -52,7 +52,12 @@ def enter_and_post(transfer: CreditTransfer, moves: Sequence[Move], actor: str, 
 
 def source_of_transferred(transfer_id: str, grant: CreditGrant) -> str:
     """Of what a grant became: both by their public ids."""
-    return f"transfer:{transfer_id}:{grant.public_id}"
+    return sources_of(transfer_id) + grant.public_id
+
+
+def sources_of(transfer_id: str) -> str:
+    """What the sources of all that a transfer moved begin with."""
+    return f"transfer:{transfer_id}:"
 
 
 def _grant_like(grant: CreditGrant, amount: Decimal, transfer: CreditTransfer, actor: str, now: datetime) -> CreditGrant:

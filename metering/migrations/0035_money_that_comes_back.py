@@ -6,6 +6,11 @@ import django.db.models.deletion
 from django.db import migrations, models
 from django.db.models import F, Q
 
+# What a bank paid again before and no invoice took became a payment of its own.
+PAID_OTHERWISE = """
+UPDATE metering_reopenedamount AS reopened SET paid_otherwise = reopened.amount - reopened.lifted
+FROM metering_dispute AS dispute WHERE dispute.id = reopened.dispute_id AND dispute.reinstated_at IS NOT NULL
+"""
 NAME = "no_more_is_lifted_than_was_owed"
 
 
@@ -26,6 +31,7 @@ class Migration(migrations.Migration):
             "paid_otherwise",
             models.DecimalField(decimal_places=2, default=Decimal("0.00"), max_digits=20),
         ),
+        migrations.RunSQL(PAID_OTHERWISE, migrations.RunSQL.noop),
         migrations.RemoveConstraint("reopenedamount", NAME),
         migrations.AddConstraint(
             "reopenedamount",

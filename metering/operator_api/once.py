@@ -1,6 +1,7 @@
 """Acts of operators' programs, once for each `Idempotency-Key`: the act and what it is answered are one transaction."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.db import connection, transaction
 from metering.errors import IdempotencyKeyReused
 from metering.operator_api.models import OperatorRequest
 from metering.payments.idempotency import HEADER, digest_of
+from omixa_billing.api.errors import Refusal
 from workspaces.operators.authentication import OperatorCaller, check_still_works
 
 Answer = dict[str, Any]
@@ -30,17 +32,29 @@ def answered_once(
     asked_as = digest_of(asked)
     if (before := _remembered(caller, key, asked_as)) is not None:
         return before
-    if prepare is not None:
-        prepare()
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))", [key, caller.key.pk])
+    try:
+        if prepare is not None:
+            prepare()
+    except Refusal:
+        with _one_at_a_time(caller, key):  # the same act may have been done meanwhile, which is why it is refused now
+            if (before := _remembered(caller, key, asked_as)) is not None:
+                return before
+        raise
+    with _one_at_a_time(caller, key):
         if (before := _remembered(caller, key, asked_as)) is not None:
             return before
         check_still_works(caller, now)
         answer = act()
         OperatorRequest.objects.create(operator_key=caller.key, key=key, asked=asked_as, answer=answer, created_at=now)
         return answer
+
+
+@contextmanager
+def _one_at_a_time(caller: OperatorCaller, key: str) -> Iterator[None]:
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))", [key, caller.key.pk])
+        yield
 
 
 def _remembered(caller: OperatorCaller, key: str, asked: str) -> Answer | None:

@@ -5,12 +5,15 @@ from typing import Any
 
 import pytest
 
+from metering.credits import ledger
 from metering.invoicing.fees.models import AgreedFee, ManualLine
 from metering.invoicing.models import Invoice
 from metering.operator_api.models import OperatorRequest
 from metering.payments.collecting.collect import payment_page
+from metering.payments.collecting.manual import record_transfer
 from metering.payments.models import Payment
-from tests.kit.billing import Meter, an_invoice
+from metering.payments.refunds.withdrawals import withdraw_credit
+from tests.kit.billing import OPS, Meter, an_invoice, credit
 from tests.kit.factories import NOW, make_workspace
 from tests.kit.stripe_server import StripeServer
 from tests.operator_api.cast import Program, a_key
@@ -27,17 +30,24 @@ AMOUNTS = [
 
 @pytest.mark.parametrize("amount", AMOUNTS, ids=lambda each: repr(each)[:20])
 def test_an_odd_amount_is_refused_everywhere(program: Program, acme: Workspace, invoice: Invoice, amount: Any) -> None:
+    """Each of these acts would be possible with an amount such as 1.00."""
+    other = make_workspace("Labs", email=acme.email)
+    record_transfer([invoice.pk], invoice.amount_due - 20, "a wire", OPS, NOW)
+    bought = credit(acme, "40.00", "purchased")
+    withdraw_credit(credit(acme, "10.00", "purchased"), "by mistake", OPS, NOW)
+    before = Payment.objects.count()
     acts: list[tuple[str, dict[str, Any]]] = [
         (f"invoices/{invoice.public_id}/payments", {"reference": "t 1"}),
         (f"invoices/{invoice.public_id}/credit-notes", {"reason": "x"}),
         (f"workspaces/{acme.public_id}/payouts", {"reference": "t 1"}),
-        ("credit-transfers", {"from_workspace_id": acme.public_id, "to_workspace_id": "ws_1", "reference": "t 1"}),
+        ("credit-transfers", {"from_workspace_id": acme.public_id, "to_workspace_id": other.public_id, "reference": "t 1"}),
         ("chargebacks", {"invoice": invoice.public_id, "reference": "t 1"}),
     ]
     for path, body in acts:
         answer = program.post(path, **body, amount=amount)
-        assert answer.status_code in (400, 404, 422), (path, amount, answer.status_code, answer.content[:300])
-    assert (Payment.objects.count(), OperatorRequest.objects.count()) == (0, 0)
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, "amount"), (path, amount, answer.content[:300])
+    assert (Payment.objects.count(), OperatorRequest.objects.count()) == (before, 0)
+    assert ledger.remaining_of_grant(bought) == Decimal("40.00")
 
 
 @pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "1969-12-31", "2200-01-01"])

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from metering.catalogue.providers.set_provider_price import set_provider_price
 from metering.invoicing.models import Invoice
+from metering.operator_api import invoices
 from metering.operator_api.models import OperatorRequest
 from metering.payments.models import Payment
 from metering.reconcile.everything import money_differences
@@ -142,6 +143,25 @@ def test_the_same_key_twice_at_once_acts_once(acme: Workspace, program: Program)
     answers = at_once(*[lambda: program.post("credit-transfers", "a-key", **body).json()] * 4)
     assert [each["amount"] for each in answers] == ["10.00"] * 4
     assert len({each["id"] for each in answers}) == 1
+
+
+def test_a_retry_is_answered_as_the_act_was_though_that_left_nothing_to_do(
+    program: Program, invoice: Invoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first request comes to its end while the second asks whether the invoice is open."""
+    path, body = f"invoices/{invoice.public_id}/payments", {"amount": str(invoice.amount_due), "reference": "t 1"}
+    prepare, first = invoices.prepare_transfer, []
+
+    def meanwhile(invoice_ids: Any, now: Any) -> None:
+        monkeypatch.setattr(invoices, "prepare_transfer", prepare)
+        first.append(program.post(path, "a-key", **body))
+        prepare(invoice_ids, now)
+
+    monkeypatch.setattr(invoices, "prepare_transfer", meanwhile)
+    retry = program.post(path, "a-key", **body)
+    assert (retry.status_code, retry.json()) == (first[0].status_code, first[0].json())
+    assert Payment.objects.count() == 1
+    assert error(program.post(path, "another-key", **body | {"reference": "t 2"})) == (409, "invoice_not_open")
 
 
 def test_every_verb_leaves_an_entry(program: Program, acme: Workspace, use: Meter) -> None:

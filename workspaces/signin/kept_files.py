@@ -30,7 +30,7 @@ def packed_files(files: Mapping[str, Any], sent: Mapping[str, Any]) -> tuple[dic
 
 
 def unpacked_files(sent: Iterable[tuple[str, Any]]) -> "MultiValueDict[str, UploadedFile]":
-    """The files as they were first sent. What is no packed file is none."""
+    """The files as they were first sent. A field that is not a packed file is left out."""
     found: MultiValueDict[str, UploadedFile] = MultiValueDict()
     for name, value in sent:
         if name.startswith(PREFIX) and (file := _unpacked(value)) is not None:

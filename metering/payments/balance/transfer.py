@@ -12,7 +12,7 @@ from django.db import transaction
 
 from metering.credits.ledger import remaining_grants
 from metering.credits.models import CreditGrant, CreditTransfer
-from metering.credits.transfers import movable, move_credit
+from metering.credits.transfers import movable, move_credit, sources_of
 from metering.errors import NothingToCredit, NotOnePayer
 from metering.invoicing.terms.in_force import terms_of
 from metering.limits.changed import note_change
@@ -134,5 +134,5 @@ def _same(texts: list[str]) -> bool:
 
 def grants_of_transfer(transfer: CreditTransfer) -> list[CreditGrant]:
     """What it became in the other workspace."""
-    source = f"transfer:{transfer.public_id}:"
-    return list(CreditGrant.objects.filter(workspace=transfer.to_workspace, source__startswith=source).order_by("pk"))
+    sources = CreditGrant.objects.filter(workspace=transfer.to_workspace, source__startswith=sources_of(transfer.public_id))
+    return list(sources.order_by("pk"))

@@ -294,6 +294,31 @@ def test_a_refund_at_stripe_takes_it_back_elsewhere_and_returns_it_when_it_fails
     assert (credit_of(acme, labs), money_differences()) == (["0.00", "40.00"], [])
 
 
+def test_a_won_dispute_returns_elsewhere_what_a_failed_refund_had_taken(stripe: StripeServer, acme: Workspace) -> None:
+    with_method(acme, stripe)
+    purchase.buy_credit(acme, Decimal("40.00"), purchase.SAVED, "a-key", OPS, NOW)
+    labs = make_workspace("Labs", email=acme.email)
+    moved(acme, labs, "40.00")
+
+    def happens(kind: str, about: Any) -> None:
+        send_event(stripe, kind, about)
+        handle_waiting(NOW)
+
+    intent = str(Payment.objects.get().intent_id)
+    refund = stripe.make("refund", "re_", payment_intent=intent, amount=2500, status="succeeded", currency="usd")
+    happens("refund.created", refund)
+    dispute = stripe.dispute(intent)
+    happens("charge.dispute.created", dispute)
+    dispute["status"] = "lost"
+    happens("charge.dispute.closed", dispute)
+    assert credit_of(acme, labs) == ["0.00", "0.00"]
+    refund.update(status="failed")
+    happens("refund.updated", refund)
+    dispute["status"] = "won"
+    happens("charge.dispute.closed", dispute)
+    assert (credit_of(acme, labs), money_differences()) == (["0.00", "40.00"], [])
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_chargeback_and_transfers_at_once_wait_for_each_other(acme: Workspace, bought: Payment) -> None:
     labs = make_workspace("Labs", email=acme.email)
