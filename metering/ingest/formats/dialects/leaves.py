@@ -86,7 +86,7 @@ class Usage:
         if kind is int or kind is Decimal:
             if kind is Decimal and value and abs(value.adjusted()) > LARGEST_EXPONENT:
                 raise Implausible(f"usage.{path} is a number that no usage comes to.")
-            self.numbers[path] = together(self.numbers.get(path), value)
+            self.numbers[path] = added_up(self.numbers.get(path), value)
             self.stated.add(path)
         elif kind is dict:
             self._object(value, f"{path}.", depth + 1)
@@ -109,7 +109,7 @@ class Usage:
             return
         if max(abs(number.adjusted()), abs(other.adjusted())) > LARGEST_EXPONENT:
             raise Implausible(f"usage.{path} is a number that no usage comes to.")
-        self.texts[path] = str(together(other, number))
+        self.texts[path] = str(added_up(other, number))
 
     def _list(self, stated: list[Any], path: str, depth: int) -> None:
         if depth > DEEPEST:
@@ -125,7 +125,7 @@ class Usage:
                 self._value(value, f"{path}[]", depth)
 
 
-def together(other: Number | None, number: Number) -> Number:
+def added_up(other: Number | None, number: Number) -> Number:
     """Equal paths of a list are added up, and a number below zero is not hidden by another."""
     if other is None:
         return number

@@ -17,9 +17,9 @@ from metering.ingest.formats.dialects.leaves import (
     Implausible,
     Number,
     Usage,
+    added_up,
     is_number_above_zero,
     number_of,
-    together,
 )
 from metering.ingest.formats.dialects.registry import DialectName, dialect_of
 from metering.ingest.formats.dialects.served import Served, served_as_stated
@@ -183,7 +183,7 @@ def _with_rules(counted: Counts | Reading, ruled: Mapping[str, str], usage: Usag
         if not component:
             continue
         text = number_of(usage.texts.get(path, ""))
-        number = _whole(usage.numbers[path] if text is None else together(usage.numbers.get(path), text))
+        number = _whole(usage.numbers[path] if text is None else added_up(usage.numbers.get(path), text))
         if number is None or number < 0:
             raise wrong_kind(path, "int | null", "float")
         into = quantities if component in quantities else more
