@@ -215,5 +215,9 @@ def test_what_goes_back_and_forth_is_read_again_each_time(learnt: Decimal, time_
 
 
 def test_a_gateway_does_not_say_what_its_correction_was_read_from(learnt: Decimal, gateway: Gateway, key: APIKey) -> None:
-    correct(gateway, replace(key, SMALL_USAGE, "r0", read_from="another.0"))
-    assert state("r0")[-1] == SMALL_COST
+    for request_id in ("r0", "late"):
+        correct(gateway, replace(key, SMALL_USAGE, request_id, read_from="another.0"))
+    send(gateway, [an_event(key, request_id="late", usage=GOLDEN_USAGE)])
+    work()
+    assert (state("r0")[-1], state("late")[-1]) == (SMALL_COST, SMALL_COST)
+    assert correct(gateway, replace(key, SMALL_USAGE, "late")).duplicate == 1

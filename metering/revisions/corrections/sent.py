@@ -1,6 +1,7 @@
 """Corrections as they were sent: those of claimed batches, and those that came before their event and wait for it."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -102,9 +103,7 @@ def of_batches(batches: Sequence[Claimed]) -> list[SentCorrectionRow]:
         if batch.source == Batch.Source.REPLAY:
             sender = sender._replace(may_correct_all=True)
         for index, raw in batch.admitted():
-            correction = read_correction(raw, index, batch.received_at)
-            if batch.source != Batch.Source.REPLAY:
-                correction.read_from = None
+            correction = _read(raw, index, batch.received_at, by_operator=batch.source == Batch.Source.REPLAY)
             sent.append((correction, batch.id, sender, bytes(raw), None))
     return _owned(sent)
 
@@ -128,7 +127,7 @@ def of_waiting(pks: Sequence[int]) -> list[SentCorrectionRow]:
     rows = QuarantinedEvent.objects.filter(pk__in=pks).select_related("gateway").order_by("batch_id", "index")
     return _owned(
         (
-            read_correction(bytes(row.content), row.index, row.created_at),
+            _read(bytes(row.content), row.index, row.created_at, by_operator=row.by_operator),
             row.batch_id,
             Sender(row.gateway_id, row.gateway.name, row.by_operator or row.gateway.may_correct_all),
             bytes(row.content),
@@ -136,6 +135,14 @@ def of_waiting(pks: Sequence[int]) -> list[SentCorrectionRow]:
         )
         for row in rows
     )
+
+
+def _read(raw: bytes | memoryview, index: int, at: datetime, *, by_operator: bool) -> CanonicalCorrection:
+    """What a gateway says that its correction was read from is passed over."""
+    correction = read_correction(raw, index, at)
+    if not by_operator:
+        correction.read_from = None
+    return correction
 
 
 def _owned(sent: Iterable[tuple[CanonicalCorrection, int, Sender, bytes, int | None]]) -> list[SentCorrectionRow]:
