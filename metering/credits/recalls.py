@@ -52,7 +52,7 @@ def recall(grant: CreditGrant, most: Decimal, cause: Cause, now: datetime) -> De
 
 
 def send_back(grant: CreditGrant, most: Decimal, cause: Cause, now: datetime) -> None:
-    """Moves what was recalled for this cause back to where it was, as far as `most` goes."""
+    """Moves what was recalled back to where it was, as far as `most` goes."""
     for child in _transferred_from(grant):
         part = min(_recalled(child), most, remaining_of_grant(grant))
         if part > 0:
