@@ -33,7 +33,10 @@ def owed_for(document: CreditNote | Payment) -> Subaccount:
 
 
 def left_owed_for(payment: Payment) -> Decimal:
-    """What of credit that the payment bought was withdrawn and did not go back yet; without what disputes block."""
+    """What of credit that the payment bought, or that a credit note made of it, was withdrawn and did not go back yet.
+
+    Without what disputes block.
+    """
     blocking = payment.disputes.filter(Q(lost_at=None) | Q(reinstated_at__isnull=False))
     blocked = blocking.aggregate(sum=Sum("credit_blocked"))["sum"] or NOTHING
     return _left(payment, owed_for(payment)) - blocked

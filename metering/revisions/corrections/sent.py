@@ -183,8 +183,8 @@ def lock_events(places: Iterable[Place]) -> dict[Identity, Stored]:
 
 def kept_under_lock(sent: Iterable[SentCorrectionRow], events: dict[Identity, Stored]) -> dict[Identity, bytes]:
     """What the events of corrections that were read again keep, compressed. The caller holds their rows."""
-    read_again = {each.identity for each in sent if each.correction.read_from is not None} & events.keys()
-    places = [(events[each].workspace_id, events[each].occurred_at, events[each].id) for each in read_again]
+    reread = {each.identity for each in sent if each.correction.read_from is not None} & events.keys()
+    places = [(events[each].workspace_id, events[each].occurred_at, events[each].id) for each in reread]
     if not places:
         return {}
     columns = [*map(list, zip(*places, strict=True))]
