@@ -126,7 +126,7 @@ class Former:
 
 @pytest.fixture(scope="module")
 def former(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Former]:
-    """Of the one that UPGRADED was. It is upgraded once, and each test that goes on from there takes a copy."""
+    """UPGRADED before its upgrade, which happens once: a test that needs the result takes a copy."""
     with django_db_blocker.unblock():
         make_database(UPGRADED)
         with connected_to(UPGRADED):

@@ -84,8 +84,18 @@ def test_what_was_learnt_is_corrected_once_and_audited(learnt: Decimal) -> None:
     after = run("--from", FROM, "--apply", "--reason", WHY)
     assert (after["examined"], after["changed"], after["batches"]) == (2, 0, [])
     audited = AuditEntry.objects.filter(action="usage.reread").order_by("id")
-    assert [(entry.detail["changed"], entry.detail["reason"]) for entry in audited] == [(2, WHY), (2, WHY), (0, WHY)]
+    assert [(entry.detail["from"], entry.detail["reason"]) for entry in audited] == [(FROM, WHY)] * 3
     assert everything()["differences"] == []
+
+
+def test_who_had_it_read_is_known_also_where_it_ends_early(learnt: Decimal, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dies(*_: Any) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr("metering.management.commands.reread_usage.reread_usage", dies)
+    with pytest.raises(SystemExit):
+        run("--from", FROM, "--apply", "--reason", WHY)
+    assert AuditEntry.objects.get(action="usage.reread").detail["reason"] == WHY
 
 
 def test_only_what_is_asked_for_is_read(learnt: Decimal, key: APIKey) -> None:

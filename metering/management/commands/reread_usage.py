@@ -40,12 +40,12 @@ class Command(JsonCommand):
         if apply and (not reason or len(reason) > LONGEST_REASON or not is_storable(reason)):
             raise InvalidParameter("Say why usage is read again, in at most 512 characters.", param="reason")
         scope = _scope(model, options, now)
+        asked: dict[str, Any] = {"from": instant_text(scope.start), "to": instant_text(scope.end)}
+        if apply:  # first: what is sent before a process dies or the inbox is full has an entry too
+            about: dict[str, Any] = {"model": model, "workspace_id": options["workspace"], "reason": reason}
+            audit.record(ACTOR, "usage.reread", "usage", now=now, **about, **asked)
         outcome = reread_usage(scope, now, reason if apply else None)
-        answer = {"applied": apply, "from": instant_text(scope.start), "to": instant_text(scope.end), **_as_json(outcome)}
-        if apply:
-            asked = {"model": model, "workspace_id": options["workspace"], "reason": reason}
-            audit.record(ACTOR, "usage.reread", "usage", now=now, **asked, **answer)
-        return answer
+        return {"applied": apply, **asked, **_as_json(outcome)}
 
 
 def _scope(model: str | None, options: dict[str, Any], now: Any) -> RereadScope:
