@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.ingest.formats.usages import MOST, chat, counted, inferred, others_in, reasoning, responses
+from tests.ingest.formats.usages import MOST, chat, counted, inferred, others_in, reasoning, refusal, responses
 
 OPENAI_CHAT = [
     ("with prompt, completion and total only", chat(2006, 300, total_tokens=2306), (2006, 0, 0, 300, 0)),
@@ -245,6 +245,51 @@ MORE_OF_ANTHROPIC = [
 def test_what_else_anthropic_bills(said: dict[str, Any], counts: tuple[int, ...], beside: dict[str, int]) -> None:
     assert inferred(said) == "anthropic"
     assert (counted(said), others_in(said)) == (counts, beside)
+
+
+SERVED = {"type": "fallback_message", "input_tokens": 412, "output_tokens": 264}
+DECLINED = {"type": "message", "input_tokens": 408, "output_tokens": 0}
+
+
+@pytest.mark.parametrize(
+    ("said", "counts"),
+    [
+        # Anthropic's top level is the attempt that served; LiteLLM writes the sum of all.
+        (responses(412, 264, cache_read_input_tokens=0, iterations=[DECLINED, SERVED]), (412, 0, 0, 264, 0)),
+        (chat(820, 264, total_tokens=1084, iterations=[DECLINED, SERVED]), (412, 0, 0, 264, 0)),
+        (chat(412, 264, total_tokens=676, iterations=[DECLINED, SERVED]), (412, 0, 0, 264, 0)),
+        (chat(412, 264, total_tokens=676, iterations=[SERVED]), (412, 0, 0, 264, 0)),
+        (
+            chat(
+                831,
+                271,
+                prompt_tokens_details={"cached_tokens": 6, "cache_creation_tokens": 5},
+                iterations=[
+                    DECLINED | {"cache_read_input_tokens": 2, "cache_creation_input_tokens": 5},
+                    SERVED | {"cache_read_input_tokens": 1},
+                    {"type": "compaction", "input_tokens": 0, "output_tokens": 7, "cache_read_input_tokens": 3},
+                ],
+            ),
+            (416, 4, 0, 271, 0),
+        ),
+    ],
+)
+def test_a_declined_fallback_is_billed_at_no_endpoint(said: dict[str, Any], counts: tuple[int, ...]) -> None:
+    assert counted(said) == counts
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        chat(820, 270, iterations=[DECLINED | {"output_tokens": 6}, SERVED]),
+        chat(830, 264, iterations=[DECLINED | {"cache_read_input_tokens": 10}, SERVED]),
+    ],
+)
+def test_a_sum_that_does_not_tell_what_was_declined_is_held(said: dict[str, Any]) -> None:
+    assert refusal(said) == (
+        "usage_inconsistent",
+        "The usage contradicts itself: it adds up all iterations, and does not say which of them a fallback replaced.",
+    )
 
 
 def test_without_cache_names_anthropic_and_responses_count_the_same() -> None:

@@ -7,12 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from metering.components import Counts, Reading
 from metering.ingest.formats.dialects.leaves import Usage
-from metering.ingest.formats.dialects.providers.compaction import (
-    COMPACTION_LEAVES,
-    compaction_of,
-    is_inside,
-    with_compaction,
-)
+from metering.ingest.formats.dialects.providers.compaction import COMPACTION_LEAVES, with_iterations
 from metering.ingest.formats.dialects.shape import (
     AUDIO_INPUT,
     AUDIO_OUTPUT,
@@ -128,9 +123,7 @@ def count_inclusive(
         "web_search": agreed(usage, SEARCHES, details + "web_search_requests", *also.get("web_search", ())) or 0,
     }
     names = (input_name, output_name)
-    read = tally(input, output + beside, cached, written, reasoning, names, **counted)
-    compaction = compaction_of(usage)
-    return read if is_inside(usage, compaction, read) else with_compaction(read, compaction)
+    return with_iterations(usage, tally(input, output + beside, cached, written, reasoning, names, **counted))
 
 
 def _written(usage: Usage, details: str, own_names: Sequence[str]) -> int | None:

@@ -1,7 +1,10 @@
 """Anthropic's iterations: what one response took in several steps.
 
-The top level leaves out what compaction used, which is billed too. Iterations of messages are what the top level adds up;
-a fallback that was declined is not billed. What an advisor used costs another model's rates, so it is not understood here.
+The top level leaves out what compaction used, which is billed too. Iterations of messages are what the top level adds up. Where
+a fallback served, the top level is its attempt alone: the attempts that were declined are messages beside it, and not billed.
+What an advisor used costs another model's rates, so it is not understood here.
+
+Some proxies write the sum of all iterations at the top. What the iterations say by themselves tells which.
 """
 
 from typing import NamedTuple
@@ -30,19 +33,16 @@ STEP: dict[str, Meaning] = {
     "cache_creation.ephemeral_5m_input_tokens": CACHE_WRITE,
     "cache_creation.ephemeral_1h_input_tokens": CACHE_WRITE_1H,
 }
-COMPACTION = "iterations[compaction]."
+COMPACTION, MESSAGES, FALLBACK = "iterations[compaction].", "iterations[message].", "iterations[fallback_message]."
 COMPACTION_LEAVES: dict[str, Meaning] = {
     **{COMPACTION + path: meaning for path, meaning in STEP.items()},
-    **{f"iterations[message].{path}": PART for path in STEP},
-    **{f"iterations[{declined}].{path}": INFORMATION for declined in ("fallback", "fallback_message") for path in STEP},
+    **{f"{served}{path}": PART for served in (MESSAGES, FALLBACK) for path in STEP},
+    **{f"iterations[fallback].{path}": INFORMATION for path in STEP},
 }
 
 
-MESSAGES = "iterations[message]."
-
-
-class Compaction(NamedTuple):
-    """What compaction used; cached and written tokens are in the input."""
+class Steps(NamedTuple):
+    """What iterations of one kind used; cached and written tokens are in the input."""
 
     input: int
     output: int
@@ -51,38 +51,62 @@ class Compaction(NamedTuple):
     written_1h: int
 
 
-def compaction_of(usage: Usage) -> Compaction | None:
+def compaction_of(usage: Usage) -> Steps | None:
     """None where there was none."""
     if not usage.under(COMPACTION):
         return None
-    own = {path: usage.of(COMPACTION + path) for path in STEP}
-    short, long = own["cache_creation.ephemeral_5m_input_tokens"], own["cache_creation.ephemeral_1h_input_tokens"]
-    written = own["cache_creation_input_tokens"]
-    if (short or long) and short + long != written:
-        raise inconsistent(f"the cache writes of compaction are {written}, but their parts add up to {short + long}")
-    cached = own["cache_read_input_tokens"]
-    return Compaction(own["input_tokens"] + cached + written, own["output_tokens"], cached, written, long)
+    used = _steps(usage, COMPACTION)
+    short = usage.of(f"{COMPACTION}cache_creation.ephemeral_5m_input_tokens")
+    if (short or used.written_1h) and short + used.written_1h != used.written:
+        raise inconsistent(
+            f"the cache writes of compaction are {used.written}, but their parts add up to {short + used.written_1h}"
+        )
+    return used
 
 
-def is_inside(usage: Usage, compaction: Compaction | None, read: Counts | Reading) -> bool:
-    """Whether counts that have the cached tokens inside have what compaction used inside as well.
+def _steps(usage: Usage, kind: str) -> Steps:
+    own = {path: usage.of(kind + path) for path in STEP}
+    cached, written = own["cache_read_input_tokens"], own["cache_creation_input_tokens"]
+    input = own["input_tokens"] + cached + written
+    return Steps(input, own["output_tokens"], cached, written, own["cache_creation.ephemeral_1h_input_tokens"])
 
-    Some proxies write the sum of all iterations at the top, where Anthropic leaves compaction out. What the messages used by
-    themselves tells which.
+
+def with_iterations(usage: Usage, read: Counts | Reading) -> Counts | Reading:
+    """Counts that have the cached tokens inside, with what compaction used and without attempts that were declined.
+
+    Raises UsageRefused where the iterations do not tell what was declined.
     """
-    if compaction is None or not usage.under(MESSAGES):
-        return False
+    if not usage.under(COMPACTION, FALLBACK):
+        return read
+    compaction, messages, fallback = compaction_of(usage), _steps(usage, MESSAGES), _steps(usage, FALLBACK)
+    everything = _sum(messages, fallback, compaction or NO_STEPS)
+    if not usage.under(MESSAGES, FALLBACK) or not _is_added_up(read, everything):
+        return with_compaction(read, compaction)
+    if not usage.under(FALLBACK) or messages == NO_STEPS:
+        return read
+    counts, others = read_of(read)
+    if messages.output or (counts.cached_input, counts.cache_write) != (everything.cached, everything.written):
+        raise inconsistent("it adds up all iterations, and does not say which of them a fallback replaced")
+    served = _sum(fallback, compaction or NO_STEPS)
+    more = dict(others) | {"cache_write_1h": served.written_1h}
+    return tally(served.input, served.output, served.cached, served.written, counts.reasoning, NO_NAMES, **more)
+
+
+NO_STEPS = Steps(0, 0, 0, 0, 0)
+
+
+def _sum(*steps: Steps) -> Steps:
+    return Steps(*map(sum, zip(*steps, strict=True)))
+
+
+def _is_added_up(read: Counts | Reading, everything: Steps) -> bool:
+    """Whether these are the sum of all iterations; some leave the cached tokens out of it."""
     counts = read_of(read).counts
-    own = {path: usage.numbers.get(MESSAGES + path, 0) for path in STEP}
-    uncached, output = own["input_tokens"], own["output_tokens"]
-    cached = own["cache_read_input_tokens"] + own["cache_creation_input_tokens"]
-    if counts.output != output + compaction.output:
-        return False
-    apart = compaction.input - compaction.cached - compaction.written
-    return counts.input in (uncached + cached + compaction.input, uncached + apart)
+    apart = everything.input - everything.cached - everything.written
+    return counts.output == everything.output and counts.input in (everything.input, apart)
 
 
-def with_compaction(read: Counts | Reading, compaction: Compaction | None) -> Counts | Reading:
+def with_compaction(read: Counts | Reading, compaction: Steps | None) -> Counts | Reading:
     """What the top level states and compaction used beside it."""
     if compaction is None:
         return read
