@@ -19,6 +19,8 @@ import msgspec
 from metering.catalogue.tiers import DEFAULT_TIER, leaves_open, normal_tier
 from metering.ingest.formats.bodies import body_text, check_number
 from metering.ingest.formats.dialects.leaves import Implausible, Usage
+from metering.ingest.formats.dialects.served import served_as_stated
+from metering.ingest.formats.dialects.shape import UsageRefused
 from metering.ingest.formats.litellm_usage import usage_of_contract
 from metering.ingest.formats.translated import NotInference, Unopenable, Untranslatable
 
@@ -186,7 +188,7 @@ def _translated(payload: Payload) -> bytes | Untranslatable | NotInference:
     usage = _usage(payload, metadata)
     status = _status(payload, usage)
     started, ended = _micros(payload.startTime), _micros(payload.endTime)
-    tier, tier_known = _served_tier(payload, metadata.usage_object, parameters, stream)
+    tier, tier_known = _served_tier(payload, usage, parameters, stream)
     event = {
         "request_id": _text_or_list(payload.litellm_call_id),
         "attempt": _attempt(payload, status, started),
@@ -279,11 +281,18 @@ def _served_tier(
     answer = payload.response if isinstance(payload.response, Response) else Response()
     if answer.service_tier and not _leaves_open(answer.service_tier):
         return _text_or_list(answer.service_tier), True
-    if usage is not None and usage.get("service_tier") and not _leaves_open(usage["service_tier"]):
-        return None, True  # it is read with the rest of the usage
     whole = stream is not True and answer.object is not None
     asked = parameters.service_tier
-    return None, whole or asked is None or (isinstance(asked, str) and normal_tier(asked) == DEFAULT_TIER)
+    as_asked = asked is None or (isinstance(asked, str) and normal_tier(asked) == DEFAULT_TIER)
+    return None, whole or as_asked or _says_tier(usage)
+
+
+def _says_tier(usage: dict[str, Any] | None) -> bool:
+    """Whether the tier is read with the rest of the usage. What nobody can read is passed on too, and refused there."""
+    try:
+        return usage is not None and served_as_stated(Usage(usage).texts).tier is not None
+    except (Implausible, UsageRefused):
+        return True
 
 
 def _leaves_open(tier: Any) -> bool:

@@ -228,6 +228,20 @@ def test_a_stream_that_says_nothing_of_its_tier_leaves_it_unknown_unless_it_fail
 
 
 @pytest.mark.parametrize(
+    "said",
+    [
+        {"traffic_type": "ON_DEMAND_PRIORITY"},
+        {"trafficType": "ON_DEMAND_PRIORITY"},
+        {"extra_properties": {"google": {"traffic_type": "ON_DEMAND_PRIORITY"}}},
+    ],
+)
+def test_a_stream_whose_usage_says_by_another_name_which_tier_served_is_billed_by_it(said: dict[str, Any]) -> None:
+    payload = payload_of("chat_stream_usage", model_parameters__service_tier="priority")
+    payload["metadata"]["usage_object"] |= said
+    assert read(payload).service_tier == "priority"
+
+
+@pytest.mark.parametrize(
     ("digits", "instant"),
     [
         ("1795187036.088684", "2026-11-20T15:03:56.088684Z"),

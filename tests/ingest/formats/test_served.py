@@ -44,6 +44,8 @@ def test_one_tier_has_one_name(name: str | None, tier: str) -> None:
         ({"speed": "fast", "inference_geo": "global"}, "fast"),
         ({"trafficType": "ON_DEMAND"}, "default"),
         ({"traffic_type": "PROVISIONED_THROUGHPUT"}, "provisioned_throughput"),
+        ({"extra_properties.google.traffic_type": "PROVISIONED_THROUGHPUT"}, "provisioned_throughput"),
+        ({"extra_properties.google.traffic_type": "ON_DEMAND_PRIORITY"}, "priority"),
         ({"service_tier": "auto"}, "default"),
     ],
 )

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from metering.catalogue.tiers import DEFAULT_TIER, leaves_open, normal_tier
 from metering.ingest.formats.dialects.shape import UsageRefused
 
-TIER_PATHS = ("service_tier", "serviceTier", "trafficType", "traffic_type")
+# By Google's own name as well, at the top and where its endpoint in OpenAI's shape has it.
+TIER_PATHS = ("service_tier", "serviceTier", "trafficType", "traffic_type", "extra_properties.google.traffic_type")
 # Of these, what is as usual.
 USUAL_SPEEDS = frozenset({"", "standard", "normal", "default"})
 USUAL_PLACES = frozenset({"", "global", "not_available", "default", "none", "unknown"})
