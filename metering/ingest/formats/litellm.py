@@ -19,9 +19,10 @@ import msgspec
 from metering.catalogue.tiers import DEFAULT_TIER, leaves_open, normal_tier
 from metering.ingest.formats.bodies import body_text, check_number
 from metering.ingest.formats.dialects.leaves import Implausible, Usage
+from metering.ingest.formats.dialects.openai import images
 from metering.ingest.formats.dialects.served import served_as_stated
 from metering.ingest.formats.dialects.shape import UsageRefused
-from metering.ingest.formats.litellm_usage import usage_of_contract
+from metering.ingest.formats.litellm_usage import NO_IMAGES, ImagesMade, usage_of_contract, usage_of_images
 from metering.ingest.formats.translated import NotInference, Unopenable, Untranslatable
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,8 +37,6 @@ NO_INFERENCE = re.compile(
     r"|\w+_(get|retrieve|fetch|list|cancel|delete|poll|status)(_\w+)?|\w*(file|video)_content",
     re.ASCII,
 )
-
-
 MAKES_IMAGES = re.compile(r"a?image_(generation|edit|variation)", re.ASCII)
 
 
@@ -56,11 +55,14 @@ class Response(msgspec.Struct, gc=False):
     object: Any = None
     service_tier: Any = None
     data: msgspec.Raw = msgspec.Raw()  # of images: what they are in Base64 stays closed
+    quality: Any = None
+    size: Any = None
 
 
 class ModelParameters(msgspec.Struct, gc=False):
     stream: Any = None
     service_tier: Any = None
+    quality: Any = None
 
 
 class ErrorInformation(msgspec.Struct, gc=False):
@@ -185,7 +187,10 @@ def _translated(payload: Payload) -> bytes | Untranslatable | NotInference:
     auth = metadata.user_api_key_auth_metadata or AuthMetadata()
     parameters = payload.model_parameters or ModelParameters()
     stream = payload.stream if isinstance(payload.stream, bool) else parameters.stream
-    usage = _usage(payload, metadata)
+    usage = usage_of_contract(metadata.usage_object)
+    of_images = isinstance(payload.call_type, str) and MAKES_IMAGES.fullmatch(payload.call_type)
+    if of_images:
+        usage = usage_of_images(usage, _images_made(payload.response, parameters))
     status = _status(payload, usage)
     started, ended = _micros(payload.startTime), _micros(payload.endTime)
     tier, tier_known = _served_tier(payload, usage, parameters, stream)
@@ -196,6 +201,7 @@ def _translated(payload: Payload) -> bytes | Untranslatable | NotInference:
         "model": _text_or_list(payload.model_group or payload.model),
         "occurred_at": None if ended is None else _instant(ended),
         "usage": usage,
+        "dialect": images.DIALECT.name if usage is not None and of_images else None,
         # An aborted or broken stream never sent its usage: LiteLLM counted what it had seen.
         "usage_source": "estimated" if usage is not None and status != "succeeded" else None,
         "status": status,
@@ -221,31 +227,23 @@ def _translated(payload: Payload) -> bytes | Untranslatable | NotInference:
     )
 
 
-def _usage(payload: Payload, metadata: Metadata) -> dict[str, Any] | None:
-    """LiteLLM states no tokens of an image that is billed by the piece, as zeros: then it is the images that count."""
-    usage = usage_of_contract(metadata.usage_object)
-    if not (isinstance(payload.call_type, str) and MAKES_IMAGES.fullmatch(payload.call_type)):
-        return usage
-    if usage is not None and _states_any(usage):
-        return usage
-    images = _number_of_images(payload.response)
-    return {"images": images} if images else None
+def _images_made(response: Any, parameters: ModelParameters) -> ImagesMade:
+    """Of an answer that was redacted nothing is known.
 
-
-def _states_any(usage: dict[str, Any]) -> bool:
-    """Whether any number is above zero. What no provider states is passed on too: where every usage is read it is refused."""
+    LiteLLM says `hd` of every image of DALL-E 3 for which nobody asked for a quality, where OpenAI makes standard ones.
+    """
+    if not isinstance(response, Response):
+        return NO_IMAGES
     try:
-        return Usage(usage).states_any()
-    except Implausible:
-        return True
-
-
-def _number_of_images(response: Any) -> int:
-    """0 where the answer was redacted: nobody knows how many there were."""
-    try:
-        return len(_payloads.decode(response.data)) if isinstance(response, Response) else 0
+        number = len(_payloads.decode(response.data))
     except UNREADABLE:
-        return 0
+        return NO_IMAGES
+    quality = "standard" if response.quality == "hd" and parameters.quality is None else response.quality
+    return ImagesMade(number, _text(quality), _text(response.size))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _status(payload: Payload, usage: dict[str, Any] | None) -> str:

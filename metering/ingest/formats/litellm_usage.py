@@ -6,7 +6,7 @@ the answer was served: anything else may be a person's.
 
 import re
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 TELLING = frozenset(
     {"type", "modality", "ttl", "service_tier", "serviceTier", "traffic_type", "trafficType", "speed", "inference_geo"}
@@ -17,11 +17,48 @@ WHOLE = re.compile(r"[+-]?[0-9]{1,40}", re.ASCII)
 # What a patient decoder made of a number, so that it keeps its digits.
 FRACTION = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
 LARGEST = 2**53
+# LiteLLM states the tokens of images by a chat's names, and how many images there are beside them.
+MADE = "output_image_count"
+TOKENS = {
+    "prompt_tokens": "input_tokens",
+    "completion_tokens": "output_tokens",
+    "prompt_tokens_details": "input_tokens_details",
+    "completion_tokens_details": "output_tokens_details",
+}
+SUMS = ("input_tokens", "output_tokens", "total_tokens")
+
+
+class ImagesMade(NamedTuple):
+    """What an answer says of its images; the texts are empty where it says nothing."""
+
+    number: int = 0
+    quality: str = ""
+    size: str = ""
+
+
+NO_IMAGES = ImagesMade()
 
 
 def usage_of_contract(stated: dict[str, Any] | None) -> dict[str, Any] | None:
     """The numbers by their names, or None where there are none: zero is a count, and nothing is not."""
     return None if stated is None else _object(stated) or None
+
+
+def usage_of_images(stated: dict[str, Any] | None, made: ImagesMade) -> dict[str, Any] | None:
+    """The usage of images in OpenAI's own shape: their tokens, or where none are stated their number, quality and size.
+
+    None where nobody knows how many there were.
+    """
+    said = dict(stated or {})
+    number = said.pop(MADE, None) or made.number
+    if not said.keys() & TOKENS.values():  # which some state themselves
+        said = {TOKENS.get(name, name): value for name, value in said.items()}
+    if any(said.get(name) for name in SUMS):
+        return said
+    if not number:
+        return None
+    beside = {name: value for name, value in said.items() if name not in SUMS}
+    return beside | {"images": number, "quality": made.quality, "size": made.size}
 
 
 def _object(stated: dict[str, Any]) -> dict[str, Any]:

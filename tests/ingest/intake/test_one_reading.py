@@ -276,36 +276,105 @@ def test_odd_usage_is_held_and_its_neighbours_count(post: Post, key: APIKey, usa
     assert fill_estimates() in (0, 1)
 
 
-NO_TOKENS = {
-    "input_tokens": 0,
-    "output_tokens": 0,
-    "total_tokens": 0,
-    "input_tokens_details": {"text_tokens": 0, "image_tokens": 0},
+ZEROS = {"text_tokens": 0, "image_tokens": 0}
+NO_TOKENS = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0, "input_tokens_details": ZEROS}
+# As LiteLLM logs them: a chat's names, and how many images there are.
+IN_CHAT_NAMES = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0, "prompt_tokens_details": ZEROS}
+GPT_IMAGE = {
+    "prompt_tokens": 50,
+    "completion_tokens": 4160,
+    "total_tokens": 4210,
+    "prompt_tokens_details": {"text_tokens": 10, "image_tokens": 40, "cached_tokens": None},
+    "completion_tokens_details": None,
+    "output_image_count": 1,
 }
+TWO = {"data": [{"b64_json": "aGk="}, {"url": None}]}
 
 
-def images(key: APIKey, usage: dict[str, Any] | None, response: Any) -> bytes:
-    payload = payload_of(call_type="aimage_generation", metadata__usage_object=usage) | {"response": response}
+def images(key: APIKey, usage: dict[str, Any] | None, response: Any, **asked: Any) -> bytes:
+    payload = payload_of(call_type="aimage_generation", metadata__usage_object=usage)
+    payload |= {"response": response, "model_parameters": asked}
     return json.dumps(changed(payload, metadata__user_api_key_auth_metadata__omx_key_id=key.public_id)).encode()
 
 
-@pytest.mark.parametrize("usage", [NO_TOKENS, None, {}])
-def test_images_without_tokens_are_counted_by_the_piece(gateway: Gateway, key: APIKey, usage: dict[str, Any] | None) -> None:
+@pytest.mark.parametrize(
+    ("usage", "response"),
+    [
+        (NO_TOKENS, TWO),
+        (None, TWO),
+        ({}, TWO),
+        (IN_CHAT_NAMES | {"output_image_count": 2}, TWO),
+        (IN_CHAT_NAMES | {"output_image_count": 2}, "redacted by LiteLLM"),
+    ],
+)
+def test_images_without_tokens_are_counted_by_the_piece(
+    gateway: Gateway, key: APIKey, usage: dict[str, Any] | None, response: Any
+) -> None:
     price("up-codex", CLAUDE | {"image": "0.04"})
-    receive(of_litellm(images(key, usage, {"data": [{"b64_json": "aGk="}, {"url": None}]})), gateway, CAPTURED)
+    receive(of_litellm(images(key, usage, response)), gateway, CAPTURED)
     work(CAPTURED)
     assert UsageEvent.objects.get().others == {"image": 2}
     assert costs() == [Decimal("0.08")]
 
 
-def test_images_with_tokens_are_counted_by_these(gateway: Gateway, key: APIKey) -> None:
-    usage = NO_TOKENS | {"output_tokens": 100, "total_tokens": 100}
-    receive(of_litellm(images(key, usage, {"data": [{}, {}]})), gateway, CAPTURED)
+@pytest.mark.parametrize(
+    ("usage", "counts", "others"),
+    [
+        (NO_TOKENS | {"output_tokens": 100, "total_tokens": 100}, (0, 100), {"image_output": 100}),
+        (GPT_IMAGE, (50, 4160), {"image_input": 40, "image_output": 4160}),
+        (
+            GPT_IMAGE | {"completion_tokens_details": {"text_tokens": 160, "image_tokens": 4000}},
+            (50, 4160),
+            {"image_input": 40, "image_output": 4000},
+        ),
+        (
+            GPT_IMAGE | {"completion_tokens_details": {"reasoning_tokens": 60}},
+            (50, 4160),
+            {"image_input": 40, "image_output": 4100},
+        ),
+    ],
+)
+def test_images_with_tokens_are_counted_by_these(
+    gateway: Gateway, key: APIKey, usage: dict[str, Any], counts: tuple[int, int], others: dict[str, int]
+) -> None:
+    receive(of_litellm(images(key, usage, {"data": [{}, {}], "quality": "low", "size": "1024x1024"})), gateway, CAPTURED)
     work(CAPTURED)
-    assert UsageEvent.objects.get().others == {"image_output": 100}
+    event = UsageEvent.objects.get()
+    assert (event.input_tokens, event.output_tokens, event.others) == (*counts, others)
 
 
 @pytest.mark.parametrize("response", ["redacted by LiteLLM", {"data": []}, {"data": "x"}, {}, None])
-def test_images_of_which_nobody_knows_how_many_wait(gateway: Gateway, key: APIKey, response: Any) -> None:
-    receive(of_litellm(images(key, NO_TOKENS, response)), gateway, CAPTURED)
+@pytest.mark.parametrize("usage", [NO_TOKENS, IN_CHAT_NAMES])
+def test_images_of_which_nobody_knows_how_many_wait(
+    gateway: Gateway, key: APIKey, usage: dict[str, Any], response: Any
+) -> None:
+    receive(of_litellm(images(key, usage, response)), gateway, CAPTURED)
     assert QuarantinedEvent.objects.get().code == "usage_missing"
+
+
+def test_a_number_beside_images_that_nobody_knows_holds_them(gateway: Gateway, key: APIKey) -> None:
+    receive(of_litellm(images(key, IN_CHAT_NAMES | {"megapixels": 3}, TWO)), gateway, CAPTURED)
+    assert QuarantinedEvent.objects.get().message == (
+        "usage.megapixels is a number that is not understood in openai.images's usage."
+    )
+
+
+@pytest.mark.parametrize(
+    ("rates", "said", "asked", "cost"),
+    [
+        ({"image": "0.02", "image/low/1024x1024": "0.01"}, {"quality": "low", "size": "1024x1024"}, {}, "0.02"),
+        ({"image": "0.02", "image/low/1024x1024": "0.01"}, {"quality": "high", "size": "1024x1024"}, {}, "0.04"),
+        ({"image": "0.02", "image/low": "0.01"}, {"quality": "Low", "size": "auto"}, {}, "0.02"),
+        ({"image": "0.02"}, {"quality": "as good as it gets", "size": None}, {}, "0.04"),
+        ({"image/hd/1024x1792": "0.0917504"}, {"quality": "hd", "size": "1024x1792"}, {"quality": "hd"}, "0.1835008"),
+        ({"image/standard/1024x1024": "0.04"}, {"quality": "hd", "size": "1024x1024"}, {}, "0.08"),
+        ({"image/hd/1024x1792": "0.0917504"}, {"quality": "hd", "size": "1024x1024"}, {"quality": "hd"}, None),
+    ],
+)
+def test_an_image_costs_the_rate_of_its_quality_and_size(
+    gateway: Gateway, key: APIKey, rates: dict[str, str], said: dict[str, Any], asked: dict[str, str], cost: str | None
+) -> None:
+    price("up-codex", {"input": "0", "output": "0"} | rates)
+    receive(of_litellm(images(key, IN_CHAT_NAMES | {"output_image_count": 2}, TWO | said, **asked)), gateway, CAPTURED)
+    work(CAPTURED)
+    assert costs() == [cost and Decimal(cost)]

@@ -1,9 +1,9 @@
-"""OpenAI's images: text and images in the input, and what was made is image unless the details say that some is text.
+"""OpenAI's images: text and images in the input, and what was made is image unless the details tell text or reasoning of it.
 
-Models that are billed by the image have no tokens: then `images` says how many were made.
+Models that are billed by the image have no tokens: then `images` says how many were made, `quality` and `size` which ones.
 """
 
-from metering.components import Counts, Reading
+from metering.components import Counts, Reading, component_named
 from metering.ingest.formats.dialects.leaves import Usage
 from metering.ingest.formats.dialects.shape import (
     CACHED_IMAGE,
@@ -12,9 +12,12 @@ from metering.ingest.formats.dialects.shape import (
     IMAGE,
     IMAGE_INPUT,
     IMAGE_OUTPUT,
+    INFORMATION,
     INPUT,
+    NO_NAMES,
     OUTPUT,
     PART,
+    REASONING,
     Dialect,
     Meaning,
     inconsistent,
@@ -23,6 +26,7 @@ from metering.ingest.formats.dialects.shape import (
 )
 
 MADE = "images"
+REASONED = "output_tokens_details.reasoning_tokens"
 CACHED = "input_tokens_details.cached_tokens_details."
 LEAVES: dict[str, Meaning] = {
     MADE: IMAGE,
@@ -36,6 +40,8 @@ LEAVES: dict[str, Meaning] = {
     f"{CACHED}image_tokens": CACHED_IMAGE,
     "output_tokens_details.text_tokens": PART,
     "output_tokens_details.image_tokens": IMAGE_OUTPUT,
+    REASONED: REASONING,
+    "cost": INFORMATION,
 }
 
 
@@ -44,13 +50,13 @@ def _recognises(usage: Usage) -> bool:
     if usage.states(MADE):
         return True
     stated = usage.states("input_tokens_details.image_tokens") and usage.states("input_tokens_details.text_tokens")
-    return stated and usage.states("input_tokens") and not usage.states("output_tokens_details.reasoning_tokens")
+    return stated and usage.states("input_tokens") and not usage.states(REASONED)
 
 
 def _count(usage: Usage) -> Counts | Reading:
     input, output = usage.get("input_tokens"), usage.get("output_tokens")
     if usage.states(MADE) and input is None and output is None:
-        return tally(0, 0, image=usage.of(MADE))
+        return tally(0, 0, 0, 0, 0, NO_NAMES, image=usage.of(MADE), **_of_one_kind(usage))
     if input is None:
         raise missing("input_tokens")
     if output is None:
@@ -64,18 +70,29 @@ def _count(usage: Usage) -> Counts | Reading:
     cached_image = usage.of(f"{CACHED}image_tokens")
     if cached and image and not usage.under(CACHED):
         raise inconsistent(f"it does not say which of {cached} cached tokens are image")
-    made = usage.get("output_tokens_details.image_tokens")
+    made, reasoning = usage.get("output_tokens_details.image_tokens"), usage.of(REASONED)
     if made is None:
-        made = output - usage.of("output_tokens_details.text_tokens")
+        made = output - usage.of("output_tokens_details.text_tokens") - reasoning
     return tally(
         input,
         output,
         cached,
+        reasoning=reasoning,
         names=("input_tokens", "output_tokens"),
         image_input=image - cached_image,
         cached_image_input=cached_image,
         image_output=made,
     )
+
+
+def _of_one_kind(usage: Usage) -> dict[str, int]:
+    """All of them once more as the component of their quality and size; none where the texts make no name of one."""
+    said = [usage.texts.get(name, "").strip().lower() for name in ("quality", "size")]
+    name = "/".join((IMAGE.name, *(part for part in said if part not in ("", "auto"))))
+    try:
+        return {name: usage.of(MADE)} if component_named(name) is not IMAGE else {}
+    except KeyError:
+        return {}
 
 
 DIALECT = Dialect("openai.images", _recognises, _count, LEAVES, precedence=20)
