@@ -116,3 +116,18 @@ def test_6_answers_name_neither_addresses_nor_costs_of_the_operator(world: World
         named = {name.lower() for name in answer.headers}
         assert [name for name in named if "litellm" in name or "llm_provider" in name or "api-base" in name] == []
         assert "x-omixa-request-id" in named
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+@pytest.mark.parametrize("more", [{"metadata": {"team": "\ud800"}}, {"metadata": {"\ud800": "red"}}, {"user": "\ud800"}])
+def test_7_an_event_that_nobody_could_read_is_never_written(
+    world: World, workspace: Workspace, path: str, more: dict[str, Any]
+) -> None:
+    body = {"model": MODEL, "messages": said("one two three"), "max_tokens": 9, **more}
+    answer = ask(world, workspace.live_key, path, body)
+    assert (answer.status, answer.json["error"]["code"]) == (400, "invalid_json")
+
+
+def test_7_what_no_database_keeps_is_left_out_of_the_event(world: World, workspace: Workspace) -> None:
+    answer = chat(world, workspace, user="u\0", metadata={"team": "red", "a": "\0", "\0": "b"})
+    assert world.settled(answer.request_id, workspace)["metadata"] == {"team": "red"}

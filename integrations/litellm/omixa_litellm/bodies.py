@@ -53,6 +53,7 @@ TOKENS_OF_PART = 1_500  # an image, a sound or a file whose size in tokens only 
 TOKENS_OF_MESSAGE = 4
 COUNTED_CHARACTERS = 20_000  # of longer texts the rest is counted by proportion
 METADATA_BYTES = 2_048
+NUL = "\x00"  # which PostgreSQL keeps in no text: an event with one would never be stored
 
 
 @dataclass
@@ -90,11 +91,11 @@ def read_body(endpoint: str, content: bytes, also_pass: frozenset[str] = frozens
     if not isinstance(stated, dict):
         raise refusal(400, "invalid_json", "The body must be a JSON object.")
     model = stated.get("model")
-    if not isinstance(model, str) or not 0 < len(model) <= 300:
+    if not isinstance(model, str) or not 0 < len(model) <= 300 or NUL in model:
         raise refusal(400, "model_missing", "model must name the model as a text.", "model")
-    body = {name: value for name, value in stated.items() if name in FIELDS[endpoint] or name in also_pass}
     if b"\\u" in content:
-        _check_encodable(body)
+        _check_encodable(stated)
+    body = {name: value for name, value in stated.items() if name in FIELDS[endpoint] or name in also_pass}
     tier = body.get("service_tier")
     return Asked(
         endpoint=endpoint,
@@ -157,9 +158,10 @@ def _no_number(name: str) -> None:
     raise ValueError(f"{name} is no number in JSON")
 
 
-def _check_encodable(body: dict[str, Any]) -> None:
+def _check_encodable(stated: dict[str, Any]) -> None:
+    """All that was sent, as what is kept back from LiteLLM may be part of the event: nobody could read that one."""
     try:
-        json.dumps(body, ensure_ascii=False).encode()
+        json.dumps(stated, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise refusal(400, "invalid_json", "The body holds half of a surrogate pair, which is no text.") from None
 
@@ -193,12 +195,16 @@ def _most(endpoint: str, body: dict[str, Any]) -> int | None:
 def _user(stated: dict[str, Any]) -> str | None:
     metadata = stated.get("metadata")
     user = stated.get("user") or stated.get("safety_identifier") or (isinstance(metadata, dict) and metadata.get("user_id"))
-    return user if isinstance(user, str) and 0 < len(user) <= 512 and "\x00" not in user else None
+    return user if isinstance(user, str) and 0 < len(user) <= 512 and NUL not in user else None
 
 
 def _labels(metadata: Any) -> dict[str, str]:
     """The customer's own labels: kept with the usage, never given to LiteLLM, which reads orders in them."""
     if not isinstance(metadata, dict):
         return {}
-    labels = {name: value for name, value in metadata.items() if isinstance(value, str) and name != "user_id"}
+    labels = {name: value for name, value in metadata.items() if isinstance(value, str) and _is_label(name, value)}
     return labels if len(json.dumps(labels)) <= METADATA_BYTES else {}
+
+
+def _is_label(name: str, value: str) -> bool:
+    return name != "user_id" and NUL not in name + value

@@ -49,6 +49,11 @@ def test_orders_to_litellm_are_taken_out() -> None:
     assert (asked.user, asked.metadata) == ("u-1", {"team": "red"})
 
 
+def test_a_label_that_no_database_could_keep_is_left_out_alone() -> None:
+    asked = body(metadata={"team": "red", "a": "\0", "\0": "b", "user_id": "u\0"})
+    assert (asked.metadata, asked.user) == ({"team": "red"}, None)
+
+
 def test_of_a_name_that_comes_twice_litellm_reads_what_was_checked() -> None:
     asked = read_body("chat/completions", b'{"model":"cheap","model":"dear","messages":[]}')
     assert (asked.model, json.loads(asked.content())["model"]) == ("dear", "dear")
@@ -67,6 +72,10 @@ def test_an_operator_may_let_a_field_through() -> None:
         (b'{"model": "m", "temperature": NaN}', "invalid_json"),
         (b'{"model": "m", "messages": "\\ud83d"}', "invalid_json"),
         (b'{"model": "\xff"}', "invalid_json"),
+        (b'{"model": "m", "messages": [], "metadata": {"team": "\\ud83d"}}', "invalid_json"),
+        (b'{"model": "m", "messages": [], "metadata": {"\\udc00": "red"}}', "invalid_json"),
+        (b'{"model": "m", "messages": [], "user": "\\ud800"}', "invalid_json"),
+        (b'{"model": "m\\u0000"}', "model_missing"),
         (b'{"messages": []}', "model_missing"),
         (b'{"model": ["m"]}', "model_missing"),
         (b'{"model": "m", "max_tokens": -1}', "invalid_value"),
