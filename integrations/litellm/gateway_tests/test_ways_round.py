@@ -4,6 +4,7 @@ import http.client
 import json
 from typing import Any
 
+import litellm
 import pytest
 from test_clients import MODEL, said
 from world import Workspace, World
@@ -102,12 +103,28 @@ def test_4_a_client_cannot_tell_litellm_what_to_do(world: World, workspace: Work
 
 def test_5_names_of_models_nobody_has_make_no_rows_and_hold_nothing(world: World, workspace: Workspace) -> None:
     answer = chat(world, workspace, model="nobody-has-this")
-    assert answer.status in (400, 403, 404)
+    assert (answer.status, answer.json["error"]["code"]) == (404, "model_not_found")
     listed = ask(world, workspace.live_key, "/v1/models", method="GET").json["data"]
     assert "nobody-has-this" not in {model["id"] for model in listed}
     catalogue = {model["id"] for model in world.ask("/api/v1/models", workspace.live_key)["data"]}
     assert "nobody-has-this" not in catalogue
-    assert world.attempts(answer.headers.get("x-omixa-request-id") or "none", workspace) == []
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/messages"])
+@pytest.mark.parametrize("name", ["openai/{}", "{},echo-other", "{},{}", " {}", "*", ""])
+def test_5_a_model_has_one_name_and_deployments_have_none(world: World, workspace: Workspace, path: str, name: str) -> None:
+    before = {model["id"] for model in world.ask("/api/v1/models", workspace.live_key)["data"]}
+    body = {"model": name.format(MODEL, MODEL), "messages": said("a b c"), "input": "a b c", "max_tokens": 9}
+    answer = ask(world, workspace.live_key, path, body)
+    assert answer.status == (404 if name else 400)
+    assert "x-omixa-request-id" not in answer.headers
+    assert {model["id"] for model in world.ask("/api/v1/models", workspace.live_key)["data"]} == before
+
+
+def test_5_the_id_of_a_deployment_is_no_name_of_a_model(world: World, workspace: Workspace) -> None:
+    models = json.loads((world.folder / "home" / "gateway" / "litellm.yaml").read_text())["model_list"]
+    ids = litellm.Router(model_list=[model for model in models if model["model_name"] == MODEL]).get_model_ids()
+    assert [chat(world, workspace, model=name).status for name in ids] == [404]
 
 
 def test_6_answers_name_neither_addresses_nor_costs_of_the_operator(world: World, workspace: Workspace) -> None:

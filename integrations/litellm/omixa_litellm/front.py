@@ -48,12 +48,13 @@ class Front:
         count: Callable[[str], int],
         body_bytes: int,
         also_pass: frozenset[str],
+        is_public: Callable[[str], bool],
         start: Callable[[], None],
     ) -> None:
         self.application = application
         self.keys, self.holds, self.calls, self.settlement, self.spool = keys, holds, calls, settlement, spool
         self.count, self.body_bytes, self.also_pass = count, body_bytes, also_pass
-        self.start = start
+        self.is_public, self.start = is_public, start
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -94,6 +95,9 @@ class Front:
     async def _post(self, scope: Scope, endpoint: str, receive: Receive, send: Send) -> None:
         key = await self._key(scope)
         asked = read_body(endpoint, await self._body(receive), self.also_pass)
+        if not self.is_public(asked.model):
+            message = f"There is no model {asked.model!r} here. GET /v1/models lists those there are."
+            raise refusal(404, "model_not_found", message, "model")
         if not key.may_use(asked.model):
             raise refusal(403, "model_not_allowed", f"This API key may not use the model {asked.model!r}.", "model")
         self._refuse_without_spool()

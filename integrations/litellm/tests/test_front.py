@@ -79,7 +79,7 @@ class World:
 
         self.front = Front(
             behind, Keys(), holds, self.calls, self.settlement, self.spool,  # type: ignore[arg-type]
-            lambda text: len(text.split()), 1_000, frozenset(), lambda: None,
+            lambda text: len(text.split()), 1_000, frozenset(), lambda name: name != "openai/m", lambda: None,
         )  # fmt: skip
 
     def post(self, path: str = "/v1/chat/completions", method: str = "POST", kind: str = "http", **body: Any) -> Seen:
@@ -223,6 +223,12 @@ def test_a_model_that_the_key_may_not_use_asks_nobody() -> None:
     world = World(answers)
     seen = world.post(model="other")
     assert (seen.status, seen.code, world.product.asked) == (403, "model_not_allowed", [])
+
+
+def test_a_name_that_is_no_public_model_asks_nobody() -> None:
+    world = World(answers)
+    seen = world.post(model="openai/m")
+    assert (seen.status, seen.code, world.product.asked, world.scope) == (404, "model_not_found", [], {})
 
 
 def test_what_the_rest_pays_for_is_what_the_provider_is_asked_for() -> None:
