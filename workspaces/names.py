@@ -21,6 +21,11 @@ def is_storable(text: str) -> bool:
     return UNSTORABLE.search(text) is None
 
 
+def storable_text(text: str) -> str:
+    """The text with a replacement character in place of each that the database cannot hold."""
+    return UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def clean_name(name: str) -> str:
     """The name without surrounding space. Raises InvalidName when empty, too long or not text on one line."""
     name = name.strip()

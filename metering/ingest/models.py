@@ -5,6 +5,7 @@ rows they point at are never deleted, and a check per row would cost more than t
 """
 
 import json
+from collections.abc import Sequence
 from typing import Any, Self
 
 import zstandard
@@ -110,6 +111,8 @@ class Batch(models.Model):
     # What was not recorded: [{index, request_id, attempt, outcome, code, message}]. The endpoint writes what it refused,
     # the worker passes over those positions and adds the rest.
     items = models.JSONField(default=list)
+    # What its sender is told of events that are accepted; not stored.
+    warnings: Sequence[dict[str, Any]] = ()
 
     objects = BatchQuerySet.as_manager()
 

@@ -12,7 +12,7 @@ from metering.ingest.formats.events import Event
 from metering.ingest.formats.rejected import Known, Rejected
 from metering.ingest.intake.inbox import Claimed
 from metering.ingest.intake.receive import Refused, check_each, quarantine
-from metering.ingest.recording.arrivals import Arrival, Outcome, last_uses, resolve_names
+from metering.ingest.recording.arrivals import Outcome, last_uses, resolve_names
 from metering.ingest.recording.mark import mark_processed
 from metering.ingest.recording.record import record_events
 from metering.limits.settle import settle_recorded
@@ -27,11 +27,10 @@ OF_THE_VALUE = ("22", "23", "54")
 
 
 def record_one_by_one(batches: list[Claimed], rates: RateTable, now: datetime) -> None:
-    """Records each event behind a savepoint of its own.
+    """Records and settles each event behind a savepoint of its own.
 
     Locks are taken event by event here, so two of these can deadlock: the one that loses is tried again.
     """
-    recorded: list[Arrival] = []
     for claimed in batches:
         batch = _revalidated(claimed, now)
         total = Outcome([], [], [])
@@ -43,6 +42,7 @@ def record_one_by_one(batches: list[Claimed], rates: RateTable, now: datetime) -
                     outcome = record_events(resolve_names([(origin, event)]), rates, now)
                     fold_events(outcome.recorded)
                     fold_others(outcome.recorded)
+                    settle_recorded(outcome.recorded, now)
             except DatabaseError as error:
                 directory.forget()  # what was learnt behind the savepoint is gone with it
                 if not blames_the_event(error):
@@ -54,9 +54,7 @@ def record_one_by_one(batches: list[Claimed], rates: RateTable, now: datetime) -
                 for sums, part in zip(total, outcome, strict=True):
                     sums += part
         mark_processed([batch._replace(items=items)], total, now)
-        recorded += total.recorded
         note_uses(last_uses(total.recorded, now))
-    settle_recorded(recorded, now)
 
 
 def _revalidated(batch: Claimed, now: datetime) -> Claimed:

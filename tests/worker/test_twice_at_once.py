@@ -21,6 +21,7 @@ from metering.worker import events, one_by_one
 from metering.worker.events import process_failed, process_waiting
 from tests.kit.concurrent import all_succeed_at_once
 from tests.kit.factories import GOLDEN_COST, NOW, an_event, send, work
+from tests.limits.cast import a_budget
 from workspaces.models import APIKey, Gateway
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -144,6 +145,21 @@ def test_a_poison_event_is_quarantined_and_holds_up_nobody(gateway: Gateway, key
     assert quarantined.workspace == key.workspace
     assert set(UsageEvent.objects.values_list("request_id", flat=True)) == {"other batch", "a", "b"}
     assert HourlyRollup.objects.get().requests == 3
+
+
+def test_an_event_that_no_limit_can_take_is_quarantined_and_holds_up_nobody(gateway: Gateway, key: APIKey) -> None:
+    budget = a_budget(key.workspace, "5", "user", "*")
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE metering_budgetwindow ADD CONSTRAINT unforeseen CHECK (scope_value <> 'poison')")
+    try:
+        batch = send(gateway, [an_event(key, request_id=name, user=name) for name in ("a", "poison", "b")])
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE metering_budgetwindow DROP CONSTRAINT unforeseen")
+    assert (batch.status, batch.failures, batch.recorded, batch.rejected) == ("processed", 0, 2, 1)
+    assert QuarantinedEvent.objects.get().request_id == "poison"
+    assert set(UsageEvent.objects.values_list("request_id", flat=True)) == {"a", "b"}
+    assert {row.scope_value: row.spent for row in budget.windows.all()} == {"a": GOLDEN_COST, "b": GOLDEN_COST}
 
 
 @pytest.mark.usefixtures("_poison")

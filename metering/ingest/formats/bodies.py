@@ -113,7 +113,7 @@ def open_envelope(body: bytes, kind: str = "events") -> Sequence[bytes | msgspec
     try:
         events: Sequence[bytes | msgspec.Raw] = getattr(_envelopes[kind].decode(body), kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        events = _open_patiently(body, kind, error)
+        events = _events_patiently(body, kind, error)
     check_number(len(events), kind)
     return events
 
@@ -126,19 +126,24 @@ def check_number(count: int, kind: str) -> None:
         raise BatchTooLarge(f"{count} {kind} are more than 1,000: send them in several batches.")
 
 
-def _open_patiently(body: bytes, kind: str, error: Exception) -> list[bytes]:
-    """The events of a body in which some text is no Unicode, such as half an emoji that JavaScript cut in two.
-
-    That is still JSON by its grammar, so only the event that holds it may be refused; the strict decoder refuses all.
-    """
+def _events_patiently(body: bytes, kind: str, error: Exception) -> list[bytes]:
+    """The events of a body that the strict decoder refuses as a whole, so that only the event at fault may be."""
     try:
-        events = json.loads(body_text(body), parse_constant=_refuse_constant)[kind]
+        events = open_patiently(body)[kind]
         if not isinstance(events, list):
             raise TypeError
         check_number(len(events), kind)  # before each is written again, which costs a hundred times as much
         return [json.dumps(event).encode() for event in events]
     except (ValueError, TypeError, KeyError, RecursionError):
         raise MalformedBody(f'The body must be JSON of the form {{"{kind}": [...]}}: {error}.') from None
+
+
+def open_patiently(body: bytes) -> Any:
+    """JSON in which some text is no Unicode, such as half an emoji that JavaScript cut in two: by its grammar it is JSON still.
+
+    Raises ValueError, RecursionError.
+    """
+    return json.loads(body_text(body), parse_constant=_refuse_constant)
 
 
 def body_text(body: bytes) -> str:

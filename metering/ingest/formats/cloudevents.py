@@ -13,7 +13,8 @@ from typing import Any
 
 import msgspec
 
-from metering.ingest.formats.bodies import body_text, check_number, redact_json
+from metering.ingest.formats.bodies import check_number, open_patiently, redact_json
+from metering.ingest.formats.labels import storable_labels, with_storable_labels
 from metering.ingest.formats.translated import Unopenable, Untranslatable
 
 STRUCTURED = "application/cloudevents+json"
@@ -76,17 +77,24 @@ def unwrap(body: bytes, content_type: str) -> list[bytes | Untranslatable]:
 def _split(body: bytes) -> list[bytes]:
     """The envelopes of an array, still closed.
 
-    Text that is no Unicode is JSON by its grammar: then a patient decoder splits, and only the one that holds it is refused.
+    Text that is no Unicode is JSON by its grammar: then a patient decoder splits, and only the one that holds it is refused,
+    unless it is a label of the event inside.
     """
     try:
         return [bytes(envelope) for envelope in _counted(_events.decode(body))]
     except UNREADABLE as refusal:
         error = refusal
     try:
-        envelopes = _counted(json.loads(body_text(body), parse_constant=_refuse_constant))
-        return [json.dumps(envelope).encode() for envelope in envelopes]
+        envelopes = _counted(open_patiently(body))
+        return [json.dumps(_with_storable_data(envelope)).encode() for envelope in envelopes]
     except (ValueError, RecursionError):
         raise Unopenable(f"The body must be CloudEvents in JSON: {error}.") from None
+
+
+def _with_storable_data(envelope: Any) -> Any:
+    if not isinstance(envelope, dict) or "data" not in envelope:
+        return envelope
+    return envelope | {"data": storable_labels(envelope["data"])}
 
 
 def _counted(envelopes: list[Any]) -> list[Any]:
@@ -94,10 +102,6 @@ def _counted(envelopes: list[Any]) -> list[Any]:
     if envelopes:
         check_number(len(envelopes), "events")
     return envelopes
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _media_type(content_type: str) -> tuple[str, str]:
@@ -159,7 +163,10 @@ def _complete(data: bytes, envelope: CloudEvent) -> bytes:
             return data
         fields: dict[str, Any] = dict(_fields.decode(data))
     except UNREADABLE as error:
-        raise _Invalid(f"The data of a CloudEvent must be an event, a JSON object: {error}.") from None
+        cleaned = with_storable_labels(data)
+        if cleaned is None:
+            raise _Invalid(f"The data of a CloudEvent must be an event, a JSON object: {error}.") from None
+        return _complete(cleaned, envelope)
     if own.request_id is None and isinstance(envelope.id, str):
         fields["request_id"] = envelope.id
     if own.occurred_at is None and isinstance(envelope.time, str):

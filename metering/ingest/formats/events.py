@@ -10,14 +10,13 @@ import msgspec
 from metering.components import NO_OTHERS, Counts, OtherCounts
 from metering.ingest.formats.dialects.plain import PlainUsage
 from metering.ingest.formats.dialects.registry import DialectName
+from metering.ingest.formats.labels import detail_of, with_storable_labels
 from metering.ingest.formats.rejected import Known, Rejected
 from metering.ingest.formats.usage import NotPlain, UsageRead, read_plain, read_usage
 from metering.ingest.models import EventStatus, UsageSource
-from workspaces.redaction import redact
 
 MAX_AHEAD = timedelta(minutes=10)
 MAX_BEHIND = timedelta(days=400)
-MAX_METADATA_BYTES = 4096
 
 # RFC 3339. A leap second is not an instant that a computer's calendar has.
 INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
@@ -90,6 +89,8 @@ class Event(msgspec.Struct, gc=False):
     others: OtherCounts = NO_OTHERS
     # The usage object as it was sent, compressed, where it says more than the counts.
     usage: bytes | None = None
+    # Whether text in its labels was replaced, of which its sender hears.
+    replaced: bool = False
 
     def fingerprint(self) -> bytes:
         """16 bytes that tell a retry of the same event from another event under its name.
@@ -123,15 +124,28 @@ _packed = msgspec.msgpack.Encoder().encode
 
 def read_event(raw: bytes | memoryview, index: int, received_at: datetime) -> Event:
     """The event at position `index` of a batch received then. Raises Rejected."""
+    sent, replaced = _opened(raw)
     try:
-        sent = _sent.decode(raw)
-    except UNREADABLE as error:
-        raise unreadable(raw, str(error)) from None
-    try:
-        return _canonical(sent, index, _plausible_times(received_at), read_usage(sent, received_at))
+        event = _canonical(sent, index, _plausible_times(received_at), read_usage(sent, received_at))
     except Rejected as rejected:
         known = Known(sent.request_id, sent.attempt or 0, sent.key_id)
         raise Rejected(rejected.code, rejected.message, known, rejected.not_understood) from None
+    event.replaced |= replaced
+    return event
+
+
+def _opened(raw: bytes | memoryview) -> tuple[SentEvent[msgspec.Raw], bool]:
+    """What was sent, and whether half characters in its labels were replaced. Raises Rejected."""
+    try:
+        return _sent.decode(raw), False
+    except UNREADABLE as error:
+        cleaned = with_storable_labels(raw)
+        if cleaned is None:
+            raise unreadable(raw, str(error)) from None
+    try:
+        return _sent.decode(cleaned), True
+    except UNREADABLE as error:
+        raise unreadable(raw, str(error)) from None
 
 
 def read_all(body: bytes, received_at: datetime) -> list[Event] | None:
@@ -155,6 +169,7 @@ def _canonical(sent: SentEvent[Any], index: int, times: tuple[datetime, datetime
         _refuse_nul(sent)
     status = sent.status or "succeeded"
     counts, billed, others, usage = read
+    detail, replaced = detail_of(sent)
     return Event(  # in the order of its fields: names would cost more than all the rest
         index,
         sent.request_id,
@@ -170,9 +185,10 @@ def _canonical(sent: SentEvent[Any], index: int, times: tuple[datetime, datetime
         sent.stream,
         sent.latency_ms,
         sent.time_to_first_token_ms,
-        _detail(sent),
+        detail,
         others,
         usage,
+        replaced,
     )
 
 
@@ -210,24 +226,6 @@ def storable(text: str, name: str) -> str:
     if "\x00" in text:
         raise Rejected("invalid_event", f"{name} contains a NUL character, which cannot be stored.")
     return text
-
-
-def _detail(sent: SentEvent[Any]) -> str | None:
-    """What is kept beside the counts, as one JSON object in a fixed key order, or None."""
-    if sent.endpoint is None and sent.route is None and sent.user is None and not sent.metadata:
-        return None
-    said: dict[str, Any] = {}
-    if sent.endpoint is not None:
-        said["endpoint"] = sent.endpoint
-    if sent.route is not None:
-        said["route"] = sent.route
-    if sent.user is not None:
-        said["user"] = sent.user
-    if sent.metadata:
-        if len(msgspec.json.encode(sent.metadata)) > MAX_METADATA_BYTES:
-            raise Rejected("metadata_too_large", "metadata has more than 4 KiB.")
-        said["metadata"] = sent.metadata
-    return redact(msgspec.json.encode(said, order="sorted").decode())
 
 
 def unreadable(raw: bytes | memoryview, message: str, code: str = "invalid_event") -> Rejected:

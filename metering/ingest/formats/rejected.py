@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from workspaces.names import storable_text
+
 
 class Known(msgspec.Struct, gc=False):
     """What can still be said of an event that is rejected."""
@@ -21,19 +23,17 @@ class UnknownPaths(NamedTuple):
 
 
 class Rejected(Exception):
-    """The event cannot be recorded. It goes to the quarantine with this code, message and, where known, identity."""
+    """The event cannot be recorded. It goes to the quarantine with this code, message and, where known, identity.
+
+    What these cannot say in storable text is still in the quarantined content.
+    """
 
     def __init__(self, code: str, message: str, known: Known | None = None, not_understood: UnknownPaths | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.not_understood = not_understood
-        self.message = without_nul(message)
+        self.message = storable_text(message)
         known = known or Known(attempt=None)
-        self.request_id = known.request_id and without_nul(known.request_id[:512])
+        self.request_id = known.request_id and storable_text(known.request_id[:512])
         self.attempt = known.attempt if known.attempt is not None and 0 <= known.attempt < 2**31 else None
-        self.key_id = known.key_id and without_nul(known.key_id[:512])
-
-
-def without_nul(text: str) -> str:
-    """Text that the database can store; what it replaces is still in the quarantined content."""
-    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+        self.key_id = known.key_id and storable_text(known.key_id[:512])

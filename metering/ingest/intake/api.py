@@ -123,7 +123,8 @@ class IntakeView(GatewayView):
 def receipt(batch: Batch) -> dict[str, Any]:
     """Of a batch that is committed."""
     rejected = [{name: item[name] for name in ("index", "request_id", "code", "message")} for item in batch.items]
-    return {"batch_id": batch.public_id, "accepted": batch.event_count - len(rejected), "rejected": rejected}
+    answer = {"batch_id": batch.public_id, "accepted": batch.event_count - len(rejected), "rejected": rejected}
+    return answer | {"warnings": batch.warnings} if batch.warnings else answer
 
 
 class EventsView(IntakeView):

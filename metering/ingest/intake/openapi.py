@@ -97,6 +97,7 @@ class ReceiptSerializer(serializers.Serializer[Any]):
     batch_id = serializers.CharField()
     accepted = serializers.IntegerField()
     rejected = RejectedSerializer(many=True, help_text="Kept in the quarantine; the others are accepted all the same.")
+    warnings = RejectedSerializer(many=True, required=False, help_text="Accepted, and not kept in every word.")
 
 
 class BatchCountsSerializer(serializers.Serializer[Any]):

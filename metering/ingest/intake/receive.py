@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
+import structlog
 from django.conf import settings
 from django.db import transaction
 
@@ -19,7 +20,7 @@ from metering.ingest.formats.corrections import CanonicalCorrection, read_correc
 from metering.ingest.formats.dialects.leaves import LONGEST_PATH
 from metering.ingest.formats.events import UNREADABLE, Event, known_of, read_all, read_event
 from metering.ingest.formats.payloads import NOT_EVENTS, Content, InboxPayload
-from metering.ingest.formats.rejected import Known, Rejected, without_nul
+from metering.ingest.formats.rejected import Known, Rejected
 from metering.ingest.formats.translated import NotInference, Untranslatable
 from metering.ingest.intake.backpressure import make_room
 from metering.ingest.intake.inbox import put
@@ -27,6 +28,9 @@ from metering.ingest.models import Batch, QuarantinedEvent
 from metering.ingest.understanding.models import UnknownPath
 from omixa_billing.reminders import remind_soon
 from workspaces.models import Gateway
+from workspaces.names import storable_text
+
+log = structlog.get_logger(__name__)
 
 
 class _Model(msgspec.Struct, gc=False):
@@ -89,12 +93,20 @@ class Passed:
         known = known_of(self.content) or Known(attempt=None)
         return {
             "index": self.index,
-            "request_id": known.request_id,
+            "request_id": known.request_id and storable_text(known.request_id),
             "attempt": known.attempt,
             "outcome": "duplicate",
             "code": NOT_INFERENCE,
             "message": "A call that fetches, lists, cancels or deletes is no inference, and is not counted.",
         }
+
+
+class Checked(NamedTuple):
+    """How much is in a payload, what of it cannot be recorded, in order, and in which events text was replaced."""
+
+    number: int
+    refused: list[Refused]
+    replaced: list[Event]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +144,11 @@ def admit(payload: InboxPayload, gateway: Gateway, now: datetime, reason: Refusa
         reason = REVOKED
     passed: list[Passed] = []
     if reason is None:
-        count, refused = check_payload(payload, now, _bounds(payload, gateway))
+        count, refused, replaced = check_payload(payload, now, _bounds(payload, gateway))
         passed = _passed(payload)
     else:
         count, refused = len(payload.contents), [refuse(*each, reason) for each in enumerate(payload.contents)]
+        replaced = []
     listed: list[Refused | Passed] = [*refused, *passed]
     batch = Batch(
         gateway=gateway,
@@ -147,6 +160,9 @@ def admit(payload: InboxPayload, gateway: Gateway, now: datetime, reason: Refusa
         rejected=len(refused),
         items=[each.item() for each in sorted(listed, key=lambda each: each.index)],
     )
+    batch.warnings = [text_replaced(event) for event in replaced]
+    if replaced:
+        log.warning("text_replaced", batch=batch.public_id, events=len(replaced))
     return Admitted(batch, refused)
 
 
@@ -165,13 +181,19 @@ def refuse(index: int, content: Content, reason: RefusalReason) -> Refused:
     return Refused(index, Rejected(reason.code, reason.message, known_of(inside)), inside)
 
 
-def check_payload(payload: InboxPayload, received_at: datetime, bounds: Bounds = EVERYWHERE) -> tuple[int, list[Refused]]:
-    """How much is in a payload, and what of it cannot be recorded, in order. Raises MalformedBody, BatchTooLarge."""
+def text_replaced(event: Event) -> dict[str, Any]:
+    """As the receipt warns of it."""
+    message = "A text beside the usage cannot be stored as it was: what is no character of it was replaced by U+FFFD."
+    return {"index": event.index, "request_id": event.request_id, "code": "text_replaced", "message": message}
+
+
+def check_payload(payload: InboxPayload, received_at: datetime, bounds: Bounds = EVERYWHERE) -> Checked:
+    """Raises MalformedBody, BatchTooLarge."""
     if payload.kind == Batch.Kind.EVENTS:
         events = read_all(payload.body, received_at)
         if events is not None and 0 < len(events) <= settings.INGEST_MAX_EVENTS and _are_on_keys(events, bounds):
-            return len(events), []
-    return len(payload.contents), check_each(payload.contents, payload.kind, received_at, bounds)
+            return Checked(len(events), [], [event for event in events if event.replaced])
+    return _checked(payload.contents, payload.kind, received_at, bounds)
 
 
 def _are_on_keys(events: list[Event], bounds: Bounds) -> bool:
@@ -187,6 +209,10 @@ def _may_book(owner: KeyOwner | None, bounds: Bounds) -> bool:
 
 def check_each(contents: Sequence[Content], kind: str, received_at: datetime, bounds: Bounds = EVERYWHERE) -> list[Refused]:
     """What cannot be recorded, in order."""
+    return _checked(contents, kind, received_at, bounds).refused
+
+
+def _checked(contents: Sequence[Content], kind: str, received_at: datetime, bounds: Bounds) -> Checked:
     reader = READERS[kind]
     read: list[Event | CanonicalCorrection] = []
     refused = []
@@ -205,7 +231,8 @@ def check_each(contents: Sequence[Content], kind: str, received_at: datetime, bo
     for each in read:
         if not _may_book(keys.get(each.key_id), bounds):
             refused.append(Refused(each.index, _unbookable(each), bytes(contents[each.index])))  # type: ignore[arg-type]
-    return sorted(refused, key=lambda each: each.index)
+    replaced = [each for each in read if isinstance(each, Event) and each.replaced]
+    return Checked(len(contents), sorted(refused, key=lambda each: each.index), replaced)
 
 
 def _unbookable(read: Event | CanonicalCorrection) -> Rejected:
@@ -253,12 +280,12 @@ def _note_unknown_paths(quarantined: Sequence[tuple[QuarantinedEvent, Refused]])
         UnknownPath(event=row, dialect=paths.dialect, path=path, model=_model_of(each.content))
         for row, each in unknown
         if (paths := each.rejection.not_understood) is not None
-        for path in dict.fromkeys(without_nul(path)[:LONGEST_PATH] for path in paths.paths[:MOST_PATHS])
+        for path in dict.fromkeys(storable_text(path)[:LONGEST_PATH] for path in paths.paths[:MOST_PATHS])
     )
 
 
 def _model_of(content: bytes) -> str:
     try:
-        return without_nul(_model.decode(content).model)[:300]
+        return storable_text(_model.decode(content).model)[:300]
     except UNREADABLE:
         return ""

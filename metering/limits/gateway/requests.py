@@ -5,9 +5,10 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from metering.errors import MalformedBody
-from metering.ingest.formats.events import Count
+from metering.ingest.formats.events import UNREADABLE, Count
+from metering.ingest.formats.labels import LABELS, with_storable_labels
 from omixa_billing.api.errors import InvalidParameter
-from workspaces.names import is_storable
+from workspaces.names import is_storable, storable_text
 from workspaces.redaction import redact
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
@@ -57,23 +58,38 @@ OF_SECRETS = "key"  # the one field in which a secret belongs
 
 
 def read_request(body: bytes, kind: type[T]) -> T:
-    """Secrets in other fields than their own are removed.
+    """Secrets in other fields than their own are removed. Labels are read as an event's, so that both name one end user.
 
     Raises MalformedBody for what is no JSON, and InvalidParameter for what is not as the contract has it.
     """
     try:
-        asked = msgspec.json.decode(body or b"{}", type=kind)
+        asked = _decoded(body or b"{}", kind)
     except msgspec.ValidationError as error:
         raise InvalidParameter(str(error), param=_param(str(error))) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise MalformedBody(f"The body is not JSON: {error}.") from None
     for name in kind.__struct_fields__:  # type: ignore[attr-defined]
         value = getattr(asked, name)
-        if isinstance(value, str) and not is_storable(value):
+        if not isinstance(value, str):
+            continue
+        value = storable_text(value) if name in LABELS else value
+        if not is_storable(value):
             raise InvalidParameter(f"{name} has a character in it that no text has.", param=name)
-        if isinstance(value, str) and name != OF_SECRETS:
+        if name != OF_SECRETS:
             setattr(asked, name, redact(value))
     return asked
+
+
+def _decoded(body: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError:
+        raise
+    except UNREADABLE:
+        cleaned = with_storable_labels(body)
+        if cleaned is None:
+            raise
+        return msgspec.json.decode(cleaned, type=kind)
 
 
 def _param(message: str) -> str | None:

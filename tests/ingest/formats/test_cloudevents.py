@@ -164,7 +164,7 @@ def test_a_bad_envelope_is_refused_and_its_neighbours_are_not() -> None:
 
 
 def test_half_an_emoji_spoils_only_the_event_that_holds_it() -> None:
-    broken = envelope(data=EVENT | {"user": "half an emoji: \ud83d"})
+    broken = envelope(data=EVENT | {"model": "half an emoji: \ud83d"})
     first, second, third = unwrap(json.dumps([envelope(), broken, envelope()]).encode(), BATCH)
     assert json.loads(first) == json.loads(third) == EVENT
     assert isinstance(second, Untranslatable)

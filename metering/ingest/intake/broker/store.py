@@ -14,12 +14,12 @@ from django.db import transaction
 
 from metering.ingest.formats.bodies import redact_json
 from metering.ingest.formats.payloads import packed
-from metering.ingest.formats.rejected import without_nul
 from metering.ingest.formats.translated import Untranslatable
 from metering.ingest.intake.receive import RefusalReason, receive
 from metering.ingest.models import Batch
 from workspaces import audit
 from workspaces.models import Gateway
+from workspaces.names import storable_text
 
 log = structlog.get_logger(__name__)
 
@@ -103,7 +103,7 @@ def _sender(sender: Gateway, gateway_id: Any) -> tuple[Gateway, RefusalReason | 
 
 def _named(gateway_id: Any, now: datetime) -> tuple[Gateway, RefusalReason | None]:
     """The gateway that the message names, from a publisher who may use the product's own queue, and so is trusted with all."""
-    named = None if gateway_id is None else Gateway.objects.filter(public_id=without_nul(str(gateway_id))).first()
+    named = None if gateway_id is None else Gateway.objects.filter(public_id=storable_text(str(gateway_id))).first()
     if named is not None:
         return named, None
     log.warning("unknown_gateway", gateway_id=gateway_id)
