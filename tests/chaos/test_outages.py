@@ -3,6 +3,7 @@
 import signal
 import time
 
+from tests.chaos.checks import wait_until_settled
 from tests.chaos.instance import Instance, signal_all
 from tests.chaos.stage import Stage
 
@@ -65,3 +66,19 @@ def test_a_full_inbox_asks_for_patience_until_the_workers_have_caught_up(redis_s
         before = gateway.notes.answers["202"]
     assert gateway.notes.answers["202"] > before
     redis_stage.reckon()
+
+
+def test_usage_is_recorded_while_the_broker_is_up_and_carries_nothing(redis_stage: Stage) -> None:
+    """Longer than workers and sweeps are waited for; nothing else is done for it."""
+    instance = redis_stage.instance
+    running = redis_stage.programs_at_work()
+    broker = [instance.program("redis")]
+    signal_all(broker, signal.SIGSTOP)
+    try:
+        with redis_stage.gateway() as gateway:
+            gateway.hand_over(redis_stage.some(FEW))
+        wait_until_settled(instance)
+    finally:
+        signal_all(broker, signal.SIGCONT)
+    redis_stage.reckon()
+    assert instance.programs() == running
