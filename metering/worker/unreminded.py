@@ -24,7 +24,7 @@ class Unreminded:
         self._oldest: tuple[int, datetime] | None = None
 
     def process(self, now: Clock) -> int:
-        """Processes all that waits if the oldest has waited too long and was the oldest at the look before. How many batches."""
+        """Processes what waits, if the oldest waits too long and was the oldest at the look before. How many batches."""
         before, self._oldest = self._oldest, Batch.objects.fresh().order_by("id").values_list("id", "received_at").first()
         if self._oldest is None or self._oldest != before or self._oldest[1] > now() - PATIENCE:
             return 0

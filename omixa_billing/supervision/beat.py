@@ -1,4 +1,4 @@
-"""The Celery application as `make run` starts beat: it sends what is due, and looks after the inbox while no broker carries it."""
+"""The Celery application as `make run` starts beat: it also looks after the inbox, since a broker may carry nothing."""
 
 import threading
 import time
