@@ -213,6 +213,16 @@ class Payment(models.Model):
         return f"{self.amount} {self.currency}, {self.intent_id or self.reference}"
 
 
+class RefundQuerySet(models.QuerySet["Refund"]):
+    def unsettled(self) -> Self:
+        """Those whose money may still be on its way."""
+        return self.filter(status__in=Refund.UNSETTLED)
+
+    def external(self) -> Self:
+        """Those that a person made at Stripe itself."""
+        return self.filter(idempotency_key__startswith=Refund.KEY_OF_EXTERNAL)
+
+
 class Refund(StripeCall):
     """Money on its way back. Written before Stripe is asked."""
 
@@ -222,14 +232,19 @@ class Refund(StripeCall):
         SUCCEEDED = "succeeded", "Succeeded"
         FAILED = "failed", "Failed"
 
+    UNSETTLED = (Status.STARTED, Status.PENDING)
+    KEY_OF_EXTERNAL = "stripe-"
+
     id = models.BigAutoField(primary_key=True)
     public_id = models.CharField(max_length=32, unique=True, default=refund_id, editable=False)
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
     credit_note = models.ForeignKey(CreditNote, on_delete=models.PROTECT, null=True, related_name="refunds")
     amount = money_field()
     currency = models.CharField(max_length=3, default="USD")
-    # What of the credit that the payment bought was taken back with it; given back again should the refund fail.
+    # What of the credit that the payment paid for was taken back with it; given back again should the refund fail.
     credit_taken = money_field(default=Decimal("0.00"))
+    # What of it `Payment.reopened` counts: neither what was left of the payment nor credit was behind it.
+    excess = money_field(default=Decimal("0.00"))
     reason = models.CharField(max_length=300, default="")
     # Where the outgoing money is found when a person sent it; empty at Stripe, where `stripe_id` names it.
     reference = models.CharField(max_length=200, default="")
@@ -241,6 +256,8 @@ class Refund(StripeCall):
     started_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True)
     started_by = models.CharField(max_length=300)
+
+    objects = RefundQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]
@@ -264,7 +281,7 @@ class Dispute(models.Model):
     status = models.CharField(max_length=40)
     # What Stripe takes for it, whatever comes of it.
     fee = money_field(default=Decimal("0.00"))
-    # What of the credit that the payment bought cannot be spent meanwhile; once it is lost, for good.
+    # What of the credit that the payment paid for cannot be spent meanwhile; once it is lost, for good.
     credit_blocked = money_field(default=Decimal("0.00"))
     # Booked when it was lost: this much is gone. Given back since `reinstated_at`, if that is set.
     charged_back = money_field(default=Decimal("0.00"))

@@ -8,6 +8,7 @@ from metering.payments.refunds import refunds
 from metering.payments.refunds.chargebacks import charge_back, reverse_chargeback
 from metering.payments.refunds.payouts import owed_to, pay_out
 from metering.payments.refunds.surplus import keep_surplus_as_credit
+from metering.payments.webhooks.inbox import handle_waiting
 from tests.bookkeeping.world import OPS, Act, World, cents
 
 
@@ -19,6 +20,7 @@ class Banking(World):
             *[self.end_a_refund] * 2,
             *[self.dispute] * 2,
             *[self.decide_a_dispute] * 3,
+            self.refund_a_won_dispute,
             self.return_a_debit,
             *[self.charge_back_by_hand] * 2,
             self.reverse_a_chargeback,
@@ -88,6 +90,22 @@ class Banking(World):
             dispute["amount"] = min(dispute["amount"], max(left, 1))
         self.happens("charge.dispute.closed", dispute)
         return f"{dispute['id']} {dispute['status']}"
+
+    def refund_a_won_dispute(self) -> str:
+        """The bank decides, a person gives the money back there at once, and of that the news comes first."""
+        running = [each for each in self.stripe.of("dispute") if each["status"] in ("needs_response", "under_review")]
+        if not running:
+            return "nothing"
+        dispute = self.random.choice(running)
+        intent = self.stripe.objects[dispute["payment_intent"]]
+        dispute["status"] = "won"
+        self.happens("charge.dispute.closed", dispute)
+        amount = self.random.choice([self.left_there(intent), dispute["amount"]])
+        made = self.stripe.make("refund", "re_", payment_intent=intent["id"], amount=amount, status="succeeded", currency="usd")
+        self.happens("refund.created", made)
+        self.hear_of("refund.created", made["id"])
+        handle_waiting(self.now)
+        return f"{dispute['id']} {amount}"
 
     def return_a_debit(self) -> str:
         """Of a payment by bank debit that had succeeded, and of which nothing went back."""

@@ -79,8 +79,10 @@ class World:
             self.random.shuffle(news)
             news = news[: self.random.randint(0, len(news))] + self.random.sample(self.told, min(len(self.told), 1))
         for each in news:
-            kind, about = each
-            store_webhook(*self.stripe.signed(self.stripe.event(kind, self.stripe.objects[about])), self.now)
-            if each in self.untold:
-                self.untold.remove(each)
-                self.told.append(each)
+            self.hear_of(*each)
+
+    def hear_of(self, kind: str, about: str) -> None:
+        store_webhook(*self.stripe.signed(self.stripe.event(kind, self.stripe.objects[about])), self.now)
+        if (kind, about) in self.untold:
+            self.untold.remove((kind, about))
+            self.told.append((kind, about))

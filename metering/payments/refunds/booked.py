@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
+from django.db.models import Q
+
 from metering.invoicing.booked import receivable_of
 from metering.invoicing.models import Invoice
 from metering.journal.accounts import JournalAccount
@@ -64,7 +66,8 @@ def book_lost(dispute: Dispute, payment: Payment, owed: Sequence[tuple[Subaccoun
 
 def borne_by_surplus(dispute: Dispute) -> Decimal:
     """What of a payment that settled nothing was lost with the dispute when it was lost last."""
-    lost = JournalEntry.objects.filter(document=dispute.stripe_id, kind=Kind.DISPUTE_LOST).order_by("pk").last()
+    of_money = Q(document=dispute.stripe_id, kind=Kind.DISPUTE_LOST, postings__account=JournalAccount.IN_DISPUTE)
+    lost = JournalEntry.objects.filter(of_money).order_by("pk").last()
     found = posted_under(lost.key) if lost else []
     return sum((each.amount for each in found if each.account == JournalAccount.SURPLUS), NOTHING)
 
@@ -104,12 +107,26 @@ def book_refund_lifted(refund: Refund, lifted: Sequence[tuple[Subaccount, Decima
     _post_of_refund(refund, postings, "lifted", now)
 
 
-def book_absorbed(refund: Refund, amount: Decimal, by: Refund | Dispute, now: datetime) -> None:
-    """Credit of a refund that failed does not come back: another refund, or a bank, had its money."""
-    owed = owed_for(refund.payment)
-    borne = debit(owed.account, amount, owed.part)
-    other = _ahead(refund.payment, -amount) if isinstance(by, Refund) else credit(JournalAccount.CHARGEBACKS, amount)
-    _post_of_refund(refund, [borne, other], f"absorbed:{by.stripe_id}", now)
+def book_released_to_refund(by: Refund | Dispute, refund: Refund, amount: Decimal, now: datetime) -> None:
+    """Credit that a refund or a dispute does not take any more has no money: this other refund had it."""
+    payment = refund.payment
+    postings = [posting_on(owed_for(payment), amount), _ahead(payment, -amount)]
+    if isinstance(by, Refund):
+        _post_of_refund(by, postings, f"absorbed:{refund.stripe_id}", now)
+    else:
+        _post(by, payment, Kind.DISPUTE_WON, postings, now)
+
+
+def book_released_to_dispute(dispute: Dispute, payment: Payment, amount: Decimal, now: datetime) -> None:
+    """The same of what a bank had in this dispute: less of it is borne by us."""
+    postings = [posting_on(owed_for(payment), amount), credit(JournalAccount.CHARGEBACKS, amount)]
+    _post(dispute, payment, Kind.DISPUTE_LOST, postings, now)
+
+
+def ahead_for(payment: Payment) -> Decimal:
+    """What was refunded ahead of a credit note of the invoice that the payment paid, else of the payment."""
+    ahead = _ahead(payment, NOTHING)
+    return balance_of_account(payment.workspace_id, ahead.account, payment.currency, ahead.part)
 
 
 def _ahead(payment: Payment, amount: Decimal) -> Posting:

@@ -16,18 +16,18 @@ from metering.money import cents_text
 from metering.payments.announced import announce_chargeback, announce_dispute, announce_dispute_won
 from metering.payments.booked import left_of_surplus, left_owed_for, surplus_of
 from metering.payments.locks import lock_payment_with_credit
-from metering.payments.models import Dispute, Payment, Refund
+from metering.payments.models import Dispute, Payment
 from metering.payments.provider.objects import Claim
 from metering.payments.refunds.attention import OVER, notify_of_dispute, notify_of_dispute_end
 from metering.payments.refunds.booked import (
-    book_absorbed,
     book_in_dispute,
     book_lost,
     book_reinstated,
     borne_by_surplus,
     held_by,
 )
-from metering.payments.refunds.bought import cause_of, reclaim, reclaim_kept, restore_bought, restore_kept
+from metering.payments.refunds.bought import cause_of, reclaim, reclaim_kept
+from metering.payments.refunds.released import release_credit
 from metering.payments.refunds.reopened import lift, reopen_for
 from workspaces import audit
 
@@ -70,19 +70,6 @@ def in_dispute(payment: Payment) -> Decimal:
     return running
 
 
-def absorb(payment: Payment, refund: Refund, credit: Decimal, now: datetime) -> Decimal:
-    """What is left of credit that a failed refund would give back, once lost disputes have what they lack of it."""
-    for dispute in payment.disputes.filter(lost_at__isnull=False, reinstated_at__isnull=True).order_by("pk"):
-        placed = sum((each.rest for each in dispute.reopened.all()), NOTHING)
-        lacking = min(credit, dispute.charged_back - dispute.credit_blocked - placed)
-        if lacking > 0:
-            book_absorbed(refund, lacking, dispute, now)
-            Dispute.objects.filter(pk=dispute.pk).update(credit_blocked=F("credit_blocked") + lacking)
-            Payment.objects.filter(pk=payment.pk).update(reopened=F("reopened") - lacking)
-            credit -= lacking
-    return credit
-
-
 def block_running(payment: Payment, now: datetime) -> None:
     """Credit that came back to a payment which is in dispute cannot be spent either."""
     for dispute in payment.disputes.filter(status__in=RUNNING).order_by("pk"):
@@ -110,10 +97,7 @@ def _block(dispute: Dispute, payment: Payment, most: Decimal, now: datetime, act
         )
     elif change < 0:
         dispute.credit_blocked += change
-        if grant is None:
-            restore_kept(payment, -change, cause, now)
-        else:
-            restore_bought(grant, payment, -change, cause, now)
+        release_credit(dispute, payment, -change, cause, now)
     dispute.save(update_fields=["credit_blocked"])
 
 
@@ -139,9 +123,8 @@ def lose(dispute: Dispute, payment: Payment, now: datetime) -> None:
     why = f"The bank took the payment back: {dispute.reason}"
     owed = max(NOTHING, amount - dispute.credit_blocked - left_of_surplus(payment))
     book_lost(dispute, payment, reopen_for(payment, dispute, owed, why, now), now)
-    payment.charged_back += amount
-    payment.reopened += owed
-    payment.save(update_fields=["charged_back", "reopened"])
+    Payment.objects.filter(pk=payment.pk).update(charged_back=F("charged_back") + amount, reopened=F("reopened") + owed)
+    payment.refresh_from_db(fields=["charged_back", "reopened"])
     details = {"amount": cents_text(amount), "fee": cents_text(dispute.fee), "dispute": dispute.stripe_id}
     if dispute.reference:
         details["reference"] = dispute.reference

@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import F, Q, Sum
+from django.db.models import F, Sum
 
 from metering.money import cents_text
 from metering.payments.booked import book_refund_begun, left_of_surplus
@@ -44,43 +44,43 @@ def _keep(payment: Payment, found: ProviderRefund, now: datetime) -> Refund:
         amount=found.amount,
         currency=payment.currency,
         reason=REASON,
-        idempotency_key=f"stripe-{found.id}",
+        idempotency_key=f"{Refund.KEY_OF_EXTERNAL}{found.id}",
         stripe_id=found.id,
         started_at=now,
         started_by=STRIPE,
     )
     amount = cents_text(found.amount)
     audit.record(STRIPE, "payment.refund", refund.public_id, payment.workspace, now=now, amount=amount, reason=REASON)
-    owed = NOTHING if refund_status(found) == Refund.Status.FAILED else _reclaim_bought(refund, payment, now)
+    due = NOTHING if refund_status(found) == Refund.Status.FAILED else _reclaim_bought(refund, payment, now)
     book_refund_begun(refund, now)
-    if owed > 0:
-        book_owed_for_refund(refund, reopen_for(payment, refund, owed, REASON, now), now)
-        Payment.objects.filter(pk=payment.pk).update(reopened=F("reopened") + owed)
+    if due > 0:
+        book_owed_for_refund(refund, reopen_for(payment, refund, due, REASON, now), now)
+    Payment.objects.filter(pk=payment.pk).update(reopened=F("reopened") + refund.excess)
     return refund
 
 
 def _reclaim_bought(refund: Refund, payment: Payment, now: datetime) -> Decimal:
-    """What the payment had bought goes with its money; what is missing of that, to be owed again."""
+    """What the payment had bought goes with its money. What is missing of that is owed again: how much of it to be due now."""
+    by_ours = NOTHING
     if payment.grant is not None:
-        bought = refund.amount - min(refund.amount, left_of_surplus(payment))
-        refund.credit_taken = reclaim(payment.grant, payment, bought, cause_of(refund), now)
-        owed = bought - refund.credit_taken - _reclaimed_by_ours(refund, payment, bought)
+        excess = refund.amount - min(refund.amount, left_of_surplus(payment))
+        refund.credit_taken = reclaim(payment.grant, payment, excess, cause_of(refund), now)
+        by_ours = _reclaimed_by_ours(refund, payment, excess)
     else:
         beyond = payment.refunded + _unsettled_external(payment) + payment.kept + payment.charged_back
         excess = max(beyond - payment.reopened - payment.amount, NOTHING)
         refund.credit_taken = return_kept(payment, excess, cause_of(refund), now)
-        owed = excess - refund.credit_taken
-    refund.save(update_fields=["credit_taken"])
-    return owed
+    refund.excess = excess - refund.credit_taken
+    refund.save(update_fields=["credit_taken", "excess"])
+    return refund.excess - by_ours
 
 
 def _reclaimed_by_ours(refund: Refund, payment: Payment, most: Decimal) -> Decimal:
-    """Credit that a refund of ours holds, which Stripe has not made yet: if it fails, this one has it (`restored.py`)."""
+    """Credit that a refund of ours holds, which Stripe has not made yet: if it fails, this one has it (`released.py`)."""
     ours = payment.refunds.filter(status=Refund.Status.STARTED, stripe_id__isnull=True).exclude(pk=refund.pk)
     return min(ours.aggregate(sum=Sum("credit_taken"))["sum"] or NOTHING, most - refund.credit_taken)
 
 
 def _unsettled_external(payment: Payment) -> Decimal:
     """Refunds at Stripe that are not in `refunded` yet, this one among them."""
-    external = Q(idempotency_key__startswith="stripe-", status__in=[Refund.Status.STARTED, Refund.Status.PENDING])
-    return payment.refunds.filter(external).aggregate(sum=Sum("amount"))["sum"] or NOTHING
+    return payment.refunds.external().unsettled().aggregate(sum=Sum("amount"))["sum"] or NOTHING

@@ -31,15 +31,17 @@ from metering.payments.provider.calls import end_turn, is_final, recover_rows, r
 from metering.payments.provider.current import provider
 from metering.payments.provider.errors import ProviderRefused, ProviderUnavailable, RefundImpossible
 from metering.payments.provider.objects import ProviderRefund
-from metering.payments.refunds.disputes import in_dispute
-from metering.payments.refunds.restored import lift_reopened, restore_credit
+from metering.payments.refunds.booked import book_refund_lifted
+from metering.payments.refunds.bought import cause_of
+from metering.payments.refunds.disputes import block_running, in_dispute
+from metering.payments.refunds.released import due_on_invoices, release_credit
+from metering.payments.refunds.reopened import lift
 from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
 
 log = structlog.get_logger(__name__)
 
 STATUSES = {"succeeded": Refund.Status.SUCCEEDED, "failed": Refund.Status.FAILED, "canceled": Refund.Status.FAILED}
-UNSETTLED = (Refund.Status.STARTED, Refund.Status.PENDING)
 NOTHING = Decimal("0.00")
 LONGEST_REFERENCE = 200
 
@@ -131,7 +133,7 @@ def refundable_amount(payment: Payment) -> Decimal:
 
 def left_of(payment: Payment) -> Decimal:
     """The same, below zero where more went back than came."""
-    in_progress: Decimal = payment.refunds.filter(status__in=UNSETTLED).aggregate(sum=Sum("amount"))["sum"] or NOTHING
+    in_progress: Decimal = payment.refunds.unsettled().aggregate(sum=Sum("amount"))["sum"] or NOTHING
     gone = payment.refunded + payment.kept + payment.charged_back + in_progress + in_dispute(payment)
     return payment.amount - gone
 
@@ -142,7 +144,7 @@ def sync_refund(begun: Refund, now: datetime) -> Refund:
     Raises ProviderUnavailable and ProviderRefused, which settle nothing.
     """
     begun = Refund.objects.select_related("payment__workspace").get(pk=begun.pk)
-    if begun.status in UNSETTLED:
+    if begun.status in Refund.UNSETTLED:
         if begun.stripe_id:
             apply_refund(begun, provider().look_up_refund(begun.stripe_id), now)
         else:
@@ -210,12 +212,12 @@ def apply_refund(begun: Refund, found: ProviderRefund, now: datetime) -> None:
 
 def recover_refunds(now: datetime | Clock) -> dict[str, int]:
     """Takes up every refund that is not settled. Counts of outcomes."""
-    unsettled = Refund.objects.filter(status__in=UNSETTLED).order_by("pk")
+    unsettled = Refund.objects.unsettled().order_by("pk")
     return recover_rows(list(unsettled.values_list("pk", flat=True)), _sync_one, now)
 
 
 def _sync_one(pk: int, now: datetime) -> bool:
-    return sync_refund(Refund(pk=pk), now).status not in UNSETTLED
+    return sync_refund(Refund(pk=pk), now).status not in Refund.UNSETTLED
 
 
 def refund_metadata(begun: Refund) -> dict[str, str]:
@@ -242,11 +244,29 @@ def _finish(begun: Refund, status: str, message: str, now: datetime) -> None:
         if status == Refund.Status.SUCCEEDED:
             book_refund_made(current, now)
         elif status == Refund.Status.FAILED:
-            lift_reopened(current, payment, now)
+            _lift_reopened(current, payment, now)
             book_refund_failed(current, current.status == Refund.Status.SUCCEEDED, now)
-            restore_credit(current, payment, now)
+            _restore_credit(current, payment, now)
         current.status, current.message, current.settled_at = status, message, now
         current.save(update_fields=["status", "message", "settled_at"])
         if status == Refund.Status.SUCCEEDED:
             announce_refund(current, now)
             mail_refund(current, now)
+
+
+def _lift_reopened(refund: Refund, payment: Payment, now: datetime) -> None:
+    """Before it is booked as failed: what was owed because of it is not any more."""
+    if owed := due_on_invoices(refund):
+        book_refund_lifted(refund, lift(refund, _why_of(refund), now), owed, now)
+    Payment.objects.filter(pk=payment.pk).update(reopened=F("reopened") - refund.excess)
+
+
+def _restore_credit(refund: Refund, payment: Payment, now: datetime) -> None:
+    """Once it is booked as failed: the credit that went with it comes back."""
+    if refund.credit_taken:
+        release_credit(refund, payment, refund.credit_taken, cause_of(refund)._replace(why=_why_of(refund)), now)
+    block_running(payment, now)
+
+
+def _why_of(refund: Refund) -> str:
+    return f"The refund {refund.public_id} failed"
