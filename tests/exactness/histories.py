@@ -176,7 +176,7 @@ def set_prices(draw: st.DrawFn) -> SetPrice:
     )
 
 
-OF_TOKENS = ["audio_input", "audio_output", "cache_write_1h", "reasoning"]
+OF_TOKENS = ["audio_input", "cached_audio_input", "audio_output", "cache_write_1h", "reasoning"]
 BY_SECONDS = [Decimal(text) for text in ("0.0001", "0", "0.000000001", "999.999999999")]
 SINGLE = [Decimal(text) for text in ("0.01", "0", "0.000000000001", "999.999999999999")]
 

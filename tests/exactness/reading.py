@@ -111,7 +111,18 @@ def inclusive(said: dict[str, int], input_name: str, output_name: str) -> Tokens
     written = said.get(f"{input_name}_details.cache_write_tokens", 0)
     reasoning = said.get(f"{output_name}_details.reasoning_tokens", 0)
     audio = [said.get(f"{name}_details.audio_tokens", 0) for name in (input_name, output_name)]
-    others = used(audio_input=audio[0], audio_output=audio[1])
+    text, split = said.get(f"{input_name}_details.text_tokens", 0), f"{input_name}_details.cached_tokens_details."
+    beside = text + audio[0] + cached == whole  # the cached tokens are in no modality
+    cached_audio, cached_text = said.get(f"{split}audio_tokens", 0), said.get(f"{split}text_tokens")
+    if cached_text is not None or f"{split}audio_tokens" in said:
+        if cached_audio + (cached_text or 0) > cached or cached_text not in (None, cached - cached_audio):
+            return None
+    elif cached and audio[0] and not beside:
+        return None  # nobody knows which of them were cached
+    uncached_audio = audio[0] - (0 if beside else cached_audio)
+    if uncached_audio < 0:
+        return None
+    others = used(audio_input=uncached_audio, cached_audio_input=cached_audio, audio_output=audio[1])
     return Tokens(whole - cached - written, cached, written, output, reasoning, others)
 
 

@@ -22,6 +22,7 @@ def tokens(draw: st.DrawFn) -> Tokens:
     reasoning = min(draw(st.sampled_from([0, 0, 1, 10, MOST])), output)
     others = used(
         audio_input=min(draw(st.sampled_from([0, 0, 1, 9])), whole - cached - written),
+        cached_audio_input=min(draw(st.sampled_from([0, 0, 1, 9])), cached),
         audio_output=min(draw(st.sampled_from([0, 0, 1, 10])), output - reasoning),
         web_search=draw(st.sampled_from([0, 0, 1, 3])),
         page=draw(st.sampled_from([0, 1, 3])),
@@ -80,8 +81,18 @@ def openai(counts: Tokens, manner: dict[str, Any], input: str, output: str) -> d
     others = dict(counts.others) if has_audio else {}
     parts = {"cached_tokens": counts.cached, "cache_write_tokens": counts.cache_write}
     usage[f"{input}_details"] = details(manner, **parts, **audio(others, "audio_input"))
+    if "audio_input" in others and manner["variant"]:
+        usage[f"{input}_details"] = (usage[f"{input}_details"] or {}) | by_modality(counts, others)
     usage[f"{output}_details"] = details(manner, reasoning_tokens=counts.reasoning, **audio(others, "audio_output"))
     return usage
+
+
+def by_modality(counts: Tokens, others: dict[str, int]) -> dict[str, Any]:
+    """What of the input, and of the cached tokens in it, was audio."""
+    kept = others.get("cached_audio_input", 0)
+    heard = others["audio_input"] + kept
+    split = {"text_tokens": counts.cached - kept, "audio_tokens": kept}
+    return {"text_tokens": sum(counts[:3]) - heard, "audio_tokens": heard, "cached_tokens_details": split}
 
 
 def audio(others: dict[str, int], name: str) -> dict[str, int]:
@@ -169,12 +180,16 @@ SHAPES = {
 }
 
 
+def simple(inside: dict[str, Any]) -> list[str]:
+    return [name for name, value in inside.items() if not isinstance(value, dict)]
+
+
 def spoilt(usage: dict[str, Any], where: int, wrong: Any) -> dict[str, Any]:
     """With one of its counts replaced, or off by one."""
     said = {name: value for name, value in usage.items() if name not in (*TEXTS, STRANGE)}
     counted = {name: value for name, value in said.items() if not isinstance(value, dict) and not name.endswith("details")}
     paths = [("", name) for name in counted]
-    paths += [(name, part) for name, value in usage.items() if isinstance(value, dict) for part in value]
+    paths += [(name, part) for name, value in usage.items() if isinstance(value, dict) for part in simple(value)]
     above, name = paths[where % len(paths)]
     spoilt = {each: dict(value) if isinstance(value, dict) else value for each, value in usage.items()}
     place: dict[str, Any] = spoilt[above] if above else spoilt

@@ -77,7 +77,7 @@ NOT_COUNTED = {
     "output_dbu_cost_per_token": "the same price in Databricks' own unit",
     "explicit_cache_read_input_token_cost": "reads of named caches are not distinguished from other cached input",
     "cache_creation_input_audio_token_cost": "audio is never written to a cache by itself",
-    "google_maps_grounding_cost_per_query": "no usage says how often Google Maps was asked",
+    "google_maps_grounding_cost_per_query": "how often Google Maps was asked is not counted",
     "input_cost_per_text_message": "no usage says how many text messages there were",
     "input_cost_per_image": "images of the input are billed as tokens",
     "input_cost_per_audio_per_second": "audio of the input is billed as tokens",

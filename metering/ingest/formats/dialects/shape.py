@@ -159,6 +159,13 @@ def tally(
     return reading(counts, used)
 
 
+def check_modalities(usage: Usage, prefix: str, whole: int) -> None:
+    """The modalities at that path are all of it, where text is among them, and never more. Raises UsageRefused."""
+    parts = sum(usage.of(f"{prefix}{modality}_tokens") for modality in ("text", "audio", "image"))
+    if parts > whole or (parts != whole and usage.states(f"{prefix}text_tokens")):
+        raise inconsistent(f"the modalities in {prefix.rstrip('.')} add up to {parts}, not to {whole}")
+
+
 def agreed(usage: Usage, *paths: str) -> int | None:
     """One count that an object may state under several names. Raises UsageRefused where they differ."""
     found, at = None, ""

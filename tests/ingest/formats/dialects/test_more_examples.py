@@ -134,6 +134,76 @@ EXAMPLES: list[Example] = [
     ),
 ]
 
+AZURE_TIMES = {
+    "engine_tbt_ms": 12,
+    "engine_ttft_ms": 113,
+    "engine_ttlt_ms": 268,
+    "pre_inference_ms": 43,
+    "service_tbt_ms": 12,
+    "service_ttft_ms": 235,
+    "service_ttlt_ms": 380,
+    "total_duration_ms": 348,
+    "user_visible_ttft_ms": 191,
+}
+BY_LIFE = {"ttl_30m_tokens": 4000, "ttl_12h_tokens": 0}
+IN_PARTS: list[Example] = [
+    ("of Azure, with its times", "openai.chat", chat(17, 13, latency_checkpoint=AZURE_TIMES), (17, 0, 0, 13, 0), {}),
+    (
+        "of a response that wrote the cache",
+        "openai.responses",
+        responses(5000, 10, input_tokens_details={"cache_write_tokens": 4000, "cache_write_tokens_details": BY_LIFE}),
+        (5000, 0, 4000, 10, 0),
+        {},
+    ),
+    (
+        "of a transcription, as LiteLLM writes it",
+        "openai.chat",
+        chat(14, 45, total_tokens=59, type="tokens", prompt_tokens_details={"audio_tokens": 14, "text_tokens": 0}),
+        (14, 0, 0, 45, 0),
+        {"audio_input": 14},
+    ),
+    (
+        "of a realtime session, as LiteLLM writes it",
+        "openai.chat",
+        chat(
+            1200,
+            300,
+            total_tokens=1500,
+            prompt_tokens_details={
+                "text_tokens": 200,
+                "audio_tokens": 1000,
+                "cached_tokens": 800,
+                "cached_tokens_details": {"text_tokens": 100, "audio_tokens": 700},
+            },
+            completion_tokens_details={"text_tokens": 50, "audio_tokens": 250},
+        ),
+        (1200, 800, 0, 300, 0),
+        {"audio_input": 300, "cached_audio_input": 700, "audio_output": 250},
+    ),
+    (
+        "of Gemini, as LiteLLM writes it, with the cached tokens beside the modalities",
+        "openai.chat",
+        chat(1000, 5, prompt_tokens_details={"text_tokens": 100, "audio_tokens": 700, "cached_tokens": 200}),
+        (1000, 200, 0, 5, 0),
+        {"audio_input": 700},
+    ),
+    (
+        "of Gemini, as LiteLLM writes it, with pages that it read",
+        "openai.chat",
+        chat(140, 10, total_tokens=150, prompt_tokens_details={"text_tokens": 100, "tool_use_tokens": 40}),
+        (140, 0, 0, 10, 0),
+        {},
+    ),
+    (
+        "of Gemini, as LiteLLM writes it, with a search, whose results Google does not bill",
+        "openai.chat",
+        chat(100, 10, total_tokens=150, prompt_tokens_details={"text_tokens": 100, "tool_use_tokens": 40}),
+        (100, 0, 0, 10, 0),
+        {},
+    ),
+]
+EXAMPLES += IN_PARTS
+
 
 @pytest.mark.parametrize(
     ("dialect", "said", "counts", "beside"), [each[1:] for each in EXAMPLES], ids=[f"{each[1]} {each[0]}" for each in EXAMPLES]
@@ -183,6 +253,18 @@ def test_compaction_counts_once_whether_or_not_a_proxy_added_it_up(said: dict[st
             "xai",
             "server_side_tool_usage_details.x_search_calls",
         ),
+        (
+            responses(
+                5000,
+                10,
+                input_tokens_details={
+                    "cache_write_tokens": 4000,
+                    "cache_write_tokens_details": {"ttl_30m_tokens": 3000, "ttl_12h_tokens": 1000},
+                },
+            ),
+            "openai.responses",
+            "input_tokens_details.cache_write_tokens_details.ttl_12h_tokens",
+        ),
         ({"pages_processed": 3, "pages_annotated": 3}, "mistral", "pages_annotated"),
         (chat(10, 5, total_tokens=15, pages_processed=3), "mistral", "pages_processed"),
         (chat(10, 5, image_tokens=3, plugins={"search": {"count": 1}}), "qwen", "image_tokens"),
@@ -210,6 +292,23 @@ def test_a_number_that_nothing_else_counts_is_held(said: dict[str, Any], dialect
             },
         ),
         {"inputTokens": 12, "inputTokenCount": 13, "outputTokens": 1},
+        responses(
+            5000,
+            10,
+            input_tokens_details={"cache_write_tokens": 4000, "cache_write_tokens_details": {"ttl_30m_tokens": 3000}},
+        ),
+        chat(1000, 5, prompt_tokens_details={"text_tokens": 200, "audio_tokens": 800, "cached_tokens": 200}),
+        chat(1000, 5, prompt_tokens_details={"audio_tokens": 800, "cached_tokens": 100}),
+        chat(
+            1200,
+            3,
+            prompt_tokens_details={
+                "audio_tokens": 1000,
+                "cached_tokens": 800,
+                "cached_tokens_details": {"text_tokens": 100, "audio_tokens": 600},
+            },
+        ),
+        chat(100, 10, total_tokens=151, prompt_tokens_details={"tool_use_tokens": 40}),
     ],
 )
 def test_what_is_said_twice_must_agree(said: dict[str, Any]) -> None:

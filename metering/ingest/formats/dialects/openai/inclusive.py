@@ -13,6 +13,8 @@ from metering.ingest.formats.dialects.shape import (
     AUDIO_OUTPUT,
     CACHE_WRITE,
     CACHE_WRITE_1H,
+    CACHED_AUDIO,
+    CACHED_IMAGE,
     CACHED_INPUT,
     CHECK,
     IMAGE_INPUT,
@@ -26,6 +28,7 @@ from metering.ingest.formats.dialects.shape import (
     WEB_SEARCH,
     Meaning,
     agreed,
+    check_modalities,
     inconsistent,
     missing,
     tally,
@@ -46,11 +49,20 @@ TOOL_LEAVES: dict[str, Meaning] = {
     "server_tool_use.web_fetch_requests": INFORMATION,
     "server_tool_use.tool_search_requests": INFORMATION,
 }
+# Times that Azure and GitHub Models state beside the tokens.
+LATENCIES = (
+    *("engine_tbt_ms", "engine_ttft_ms", "engine_ttlt_ms", "pre_inference_ms", "service_tbt_ms", "service_ttft_ms"),
+    *("service_ttlt_ms", "total_duration_ms", "user_visible_ttft_ms"),
+)
+MEDIA = ("audio", "image", "video")
 
 
 def inclusive_leaves(input: str, output: str) -> dict[str, Meaning]:
-    """What each number is in OpenAI's shape with these names of input and output."""
-    written = f"{input}_details.cache_creation_token_details"
+    """What each number is in OpenAI's shape with these names of input and output.
+
+    What is written for twelve hours has no documented price, and no name here.
+    """
+    written, cached = f"{input}_details.cache_creation_token_details", f"{input}_details.cached_tokens_details"
     return {
         input: INPUT,
         output: OUTPUT,
@@ -60,10 +72,15 @@ def inclusive_leaves(input: str, output: str) -> dict[str, Meaning]:
         f"{input}_details.cache_creation_tokens": CACHE_WRITE,
         f"{written}.ephemeral_5m_input_tokens": CACHE_WRITE,
         f"{written}.ephemeral_1h_input_tokens": CACHE_WRITE_1H,
+        f"{input}_details.cache_write_tokens_details.ttl_30m_tokens": CHECK,
+        f"{cached}.text_tokens": PART,
+        f"{cached}.audio_tokens": CACHED_AUDIO,
+        f"{cached}.image_tokens": CACHED_IMAGE,
         f"{input}_details.text_tokens": PART,
         f"{input}_details.audio_tokens": AUDIO_INPUT,
         f"{input}_details.image_tokens": IMAGE_INPUT,
         f"{input}_details.video_tokens": VIDEO_INPUT,
+        f"{input}_details.tool_use_tokens": PART,
         f"{input}_details.web_search_requests": WEB_SEARCH,
         f"{output}_details.reasoning_tokens": REASONING,
         f"{output}_details.text_tokens": PART,
@@ -75,6 +92,7 @@ def inclusive_leaves(input: str, output: str) -> dict[str, Meaning]:
         **TOOL_LEAVES,
         **COMPACTION_LEAVES,
         "cost": INFORMATION,
+        **dict.fromkeys((f"latency_checkpoint.{name}" for name in LATENCIES), INFORMATION),
     }
 
 
@@ -104,7 +122,9 @@ def count_inclusive(
             raise missing(output_name)
         output = 0
     beside = reasoning if reasoning_beside and total in (None, input + output + reasoning) else 0
-    if total is not None and total != input + output + beside:
+    # What tools of a search that Google does not bill brought is in LiteLLM's total alone.
+    tool_use = usage.of(f"{details}tool_use_tokens")
+    if total not in (None, input + output + beside, input + output + beside + tool_use):
         more = f" and {reasoning} reasoning tokens" if reasoning_beside else ""
         raise inconsistent(
             f"total_tokens is {total}, but {input_name} {input} and {output_name} {output}{more} add up to "
@@ -115,9 +135,7 @@ def count_inclusive(
     cached, written = _with_anthropics_names(usage, details, cached, written, total is not None)
     counted = {
         "cache_write_1h": one_hour_of(usage, details, written),
-        "audio_input": 0 if all_is_text else agreed(usage, details + "audio_tokens", *also.get("audio_input", ())) or 0,
-        "image_input": 0 if all_is_text else agreed(usage, details + "image_tokens", *also.get("image_input", ())) or 0,
-        "video_input": agreed(usage, details + "video_tokens", *also.get("video_input", ())) or 0,
+        **({} if all_is_text else _media(usage, details, input, cached, also)),
         "audio_output": 0 if all_is_text else usage.of(f"{output_name}_details.audio_tokens"),
         "image_output": usage.of(f"{output_name}_details.image_tokens"),
         "web_search": agreed(usage, SEARCHES, details + "web_search_requests", *also.get("web_search", ())) or 0,
@@ -126,12 +144,38 @@ def count_inclusive(
     return with_iterations(usage, tally(input, output + beside, cached, written, reasoning, names, **counted))
 
 
+def _media(usage: Usage, details: str, input: int, cached: int, also: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """What of the input was audio, image or video, without what was cached of it, which is stated by itself or by nobody.
+
+    LiteLLM writes Gemini's usage with the cached tokens in no modality: they are beside the parts, which make the rest.
+    """
+    media = {kind: agreed(usage, f"{details}{kind}_tokens", *also.get(f"{kind}_input", ())) or 0 for kind in MEDIA}
+    split = f"{details}cached_tokens_details."
+    kept = {kind: usage.of(f"{split}{kind}_tokens") for kind in ("audio", "image")}
+    beside = usage.of(f"{details}text_tokens") + sum(media.values()) + cached == input
+    if usage.under(split):
+        check_modalities(usage, split, cached)
+    elif cached and any(media.values()) and not beside:
+        raise inconsistent(f"it does not say which of {cached} cached tokens are audio, image or video")
+    inside = {} if beside else kept
+    return {
+        **{f"{kind}_input": media[kind] - inside.get(kind, 0) for kind in MEDIA},
+        **{f"cached_{kind}_input": kept[kind] for kind in kept},
+    }
+
+
 def _written(usage: Usage, details: str, own_names: Sequence[str]) -> int | None:
     """The cache writes among the details of the input, by their sum or by their parts; None where nothing is said of them."""
     whole = agreed(usage, details + "cache_write_tokens", details + "cache_creation_tokens", *own_names)
     parts = [usage.get(f"{details}cache_creation_token_details.ephemeral_{life}_input_tokens") for life in ("5m", "1h")]
     if whole is None and parts != [None, None]:
         return sum(part or 0 for part in parts)
+    kept = f"{details}cache_write_tokens_details."
+    if usage.states(f"{kept}ttl_30m_tokens"):
+        split = usage.of(f"{kept}ttl_30m_tokens") + usage.of(f"{kept}ttl_12h_tokens")
+        if whole not in (None, split):
+            raise inconsistent(f"the parts of the cache writes add up to {split}, but these are {whole}")
+        return split
     return whole
 
 

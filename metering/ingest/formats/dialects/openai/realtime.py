@@ -18,6 +18,7 @@ from metering.ingest.formats.dialects.shape import (
     PART,
     Dialect,
     Meaning,
+    check_modalities,
     inconsistent,
     missing,
     tally,
@@ -55,15 +56,15 @@ def _count(usage: Usage) -> Counts | Reading:
             f"total_tokens is {usage.of('total_tokens')}, but input_tokens {input} and output_tokens {output} "
             f"add up to {input + output}"
         )
-    _check_modalities(usage, "input_token_details.", input)
-    _check_modalities(usage, "output_token_details.", output)
+    check_modalities(usage, "input_token_details.", input)
+    check_modalities(usage, "output_token_details.", output)
     cached = usage.of("input_token_details.cached_tokens")
     audio, image = usage.of("input_token_details.audio_tokens"), usage.of("input_token_details.image_tokens")
     cached_audio, cached_image = usage.of(f"{CACHED}audio_tokens"), usage.of(f"{CACHED}image_tokens")
     if cached and (audio or image) and not usage.under(CACHED):
         raise inconsistent(f"it does not say which of {cached} cached tokens are audio or image")
     if usage.under(CACHED):
-        _check_modalities(usage, CACHED, cached)
+        check_modalities(usage, CACHED, cached)
     return tally(
         input,
         output,
@@ -75,13 +76,6 @@ def _count(usage: Usage) -> Counts | Reading:
         cached_image_input=cached_image,
         audio_output=usage.of("output_token_details.audio_tokens"),
     )
-
-
-def _check_modalities(usage: Usage, prefix: str, whole: int) -> None:
-    """The modalities are all of it, where text is among them."""
-    parts = sum(usage.of(f"{prefix}{modality}_tokens") for modality in ("text", "audio", "image"))
-    if parts > whole or (parts != whole and usage.states(f"{prefix}text_tokens")):
-        raise inconsistent(f"the modalities in {prefix.rstrip('.')} add up to {parts}, not to {whole}")
 
 
 DIALECT = Dialect("openai.realtime", _recognises, _count, LEAVES, precedence=60)

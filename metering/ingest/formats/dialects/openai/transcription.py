@@ -30,7 +30,8 @@ LEAVES: dict[str, Meaning] = {
 
 
 def _recognises(usage: Usage) -> bool:
-    return usage.texts.get("type") in ("tokens", "duration")
+    """LiteLLM writes such usage in a chat's names, with the type beside them: then it is a chat's."""
+    return usage.texts.get("type") in ("tokens", "duration") and usage.states("input_tokens", "seconds")
 
 
 def _count(usage: Usage) -> Counts | Reading:
