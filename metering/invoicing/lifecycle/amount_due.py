@@ -7,6 +7,7 @@ from metering.errors import InvoiceNotOpen
 from metering.invoicing.lifecycle.announced import announce_invoice
 from metering.invoicing.models import Invoice
 from metering.money import cents_text
+from omixa_billing.instants import instant_text
 from workspaces import audit
 
 
@@ -55,7 +56,8 @@ def _note_if_paid(invoice: Invoice, reference: str, actor: str, now: datetime) -
     if invoice.status == Invoice.Status.PAID:
         total = cents_text(invoice.total)
         audit.record(actor, "invoice.paid", invoice.public_id, invoice.workspace, now=now, reference=reference, total=total)
-        announce_invoice(invoice, "invoice.paid", now)
+        # What is taken back and owed again is paid more than once.
+        announce_invoice(invoice, "invoice.paid", now, f":{instant_text(now)}")
 
 
 def _lower(invoice: Invoice, amount: Decimal, now: datetime) -> None:

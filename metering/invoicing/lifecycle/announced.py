@@ -10,14 +10,13 @@ from metering.invoicing.models import Invoice
 from metering.notifications.announce import News, announce_all
 
 
-def announce_invoice(invoice: Invoice, type: str, now: datetime) -> None:
-    """Each type once for each invoice."""
-    announce_invoices([(invoice, type)], now)
+def announce_invoice(invoice: Invoice, type: str, now: datetime, occasion: str = "") -> None:
+    """Each type once for each invoice, or for each occasion of what may happen to it more than once."""
+    announce_invoices([(invoice, type)], now, occasion)
 
 
-def announce_invoices(news: Iterable[tuple[Invoice, str]], now: datetime) -> None:
+def announce_invoices(news: Iterable[tuple[Invoice, str]], now: datetime, occasion: str = "") -> None:
     found = list(news)
     prefetch_related_objects([invoice for invoice, _ in found], "credit_notes")
-    announce_all(
-        [News(each.workspace, type, f"{type}:{each.public_id}", invoice_summary_json(each)) for each, type in found], now
-    )
+    of_one = [(invoice, type, f"{type}:{invoice.public_id}{occasion}") for invoice, type in found]
+    announce_all([News(each.workspace, type, key, invoice_summary_json(each)) for each, type, key in of_one], now)

@@ -172,7 +172,7 @@ def _step(dunning: Dunning, invoice: Invoice, kind: str, number: str, message: s
     dunning.save()
     add_notice(invoice.workspace, "past_due", f"past_due:{invoice.public_id}{dunning_round(invoice)}", context, now)
     audit.record(ACTOR, "invoice.past_due", invoice.public_id, invoice.workspace, now=now, number=invoice.number)
-    announce_invoice(invoice, "invoice.past_due", now)
+    announce_invoice(invoice, "invoice.past_due", now, dunning_round(invoice))
     note_change(invoice.workspace_id, now)
 
 
@@ -184,8 +184,9 @@ def _notify_failure(dunning: Dunning, invoice: Invoice, attempt: PaymentAttempt,
 
 
 def dunning_round(invoice: Invoice) -> str:
-    """In the keys of mails: an invoice that is owed again is dunned a second time."""
-    return f":{cents_text(invoice.charged_back)}" if invoice.charged_back else ""
+    """In the keys of news: an invoice that is owed again is dunned another time, as often as that happens."""
+    times = invoice.reopened.count()
+    return f":{times}" if times else ""
 
 
 def _next_try(dunning: Dunning, invoice: Invoice) -> str:

@@ -1,5 +1,7 @@
 """A bank that pays again what it had taken: what credit notes made credit of it comes back, and rows from before say so too."""
 
+from collections import Counter
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -9,7 +11,11 @@ from django.db.migrations.executor import MigrationExecutor
 from metering.credits.models import CreditGrant
 from metering.invoicing.credit_notes.issue import chosen_amounts
 from metering.invoicing.models import Invoice
+from metering.notifications.models import Notification
+from metering.payments.collecting.collect import collect_invoice
+from metering.payments.collecting.dunning import dun
 from metering.payments.collecting.manual import mark_paid
+from metering.payments.mails.models import Notice
 from metering.payments.models import Payment
 from metering.payments.refunds.chargebacks import charge_back, reverse_chargeback
 from metering.payments.refunds.models import ReopenedAmount
@@ -85,3 +91,17 @@ def test_a_row_from_before_says_what_was_paid_otherwise(acme: Workspace, invoice
     for name in ("0034_faster_decisions", "0036_tiers_of_corrections"):
         MigrationExecutor(connection).migrate([("metering", name)])
     assert list(rows.all()) == expected
+
+
+def test_an_invoice_that_is_owed_a_second_time_is_dunned_as_the_first_time(acme: Workspace, invoice: Invoice) -> None:
+    mark_paid(invoice.pk, "cheque 7", OPS, NOW)
+    for reference in ("return 3", "return 4"):
+        (dispute,) = charge_back([Payment.objects.get()], Decimal("150.00"), reference, NOTHING, OPS, NOW)
+        for day in range(40):
+            dun(NOW + timedelta(days=day), collect_invoice)
+        if reference == "return 3":
+            reverse_chargeback(dispute.pk, "paid again", OPS, NOW + timedelta(days=39))
+    mails = Counter(Notice.objects.values_list("kind", flat=True))
+    assert (mails["payment_reminder"], mails["past_due"]) == (2 * 3, 2)
+    announced = Counter(Notification.objects.values_list("type", flat=True))
+    assert (announced["invoice.past_due"], announced["invoice.paid"]) == (2, 2)
