@@ -200,7 +200,7 @@ class ChargebackReversalView(OperatorAct):
 
     def act(self, asked: dict[str, Any], actor: str, now: datetime) -> Answer:
         dispute = chargeback_with(asked["chargeback_id"])
-        return answers.chargebacks_json([reverse_chargeback(dispute.pk, asked["reason"], actor, now)])
+        return answers.chargebacks_json(reverse_chargeback(dispute.pk, asked["reason"], actor, now))
 
 
 def _paid_by(asked: dict[str, Any]) -> list[Any]:

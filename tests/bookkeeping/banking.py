@@ -121,23 +121,34 @@ class Banking(World):
 
     def charge_back_by_hand(self) -> str:
         """The bank takes back what came by transfer, as far as it is still there, and a fee."""
-        payment = self.one_of(Payment.objects.filter(workspace=self.workspace, method="by_hand"))
-        if payment is None or (left := refunds.left_of(payment) + payment.kept) <= 0:
+        there = {
+            each: refunds.left_of(each) + each.kept
+            for each in Payment.objects.filter(workspace=self.workspace, method="by_hand").order_by("-pk")
+        }
+        payment = self.random.choice([each for each in there if there[each] > 0] or [None])
+        if payment is None:
             return "nothing"
-        amount, fee = self.amount(left), Decimal(self.random.choice(["0.00", "12.50"]))
-        charge_back([payment], amount, f"return {self.number()}", fee, OPS, self.now)
+        # All of others before it, of which nothing else went back.
+        whole = [each for each in there if each != payment and there[each] == each.amount - each.charged_back > 0]
+        payments = [*self.random.sample(whole, min(len(whole), self.random.choice([0, 0, 1]))), payment]
+        amount = self.amount(there[payment]) + sum((there[each] for each in payments[:-1]), Decimal("0.00"))
+        fee = Decimal(self.random.choice(["0.00", "12.50"]))
+        charge_back(payments, amount, f"return {self.number()}", fee, OPS, self.now)
         self.at_hand.move(amount, "customer", "bank")
         self.at_hand.move(fee, "stripe", "bank")  # where all fees are
-        return f"{payment.public_id} {amount}"
+        return f"{payments} {amount}"
 
     def reverse_a_chargeback(self) -> str:
         lost = Dispute.objects.exclude(reference="").filter(payment__workspace=self.workspace, reinstated_at=None)
         dispute = self.one_of(lost)
         if dispute is None:
             return "nothing"
-        reverse_chargeback(dispute.pk, "paid again", OPS, self.now)
-        self.at_hand.move(dispute.charged_back, "bank", "customer")
-        return f"{dispute.reference} {dispute.charged_back}"
+        amount = sum((each.charged_back for each in reverse_chargeback(dispute.pk, "paid again", OPS, self.now)), Decimal(0))
+        self.at_hand.move(amount, "bank", "customer")
+        if self.chance(40):  # and takes it once more
+            charge_back([dispute.payment], dispute.charged_back, f"return {self.number()}", Decimal("0.00"), OPS, self.now)
+            self.at_hand.move(dispute.charged_back, "customer", "bank")
+        return f"{dispute.reference} {amount}"
 
     def keep_a_surplus(self) -> str:
         payment = self.one_of(Payment.objects.surplus().filter(workspace=self.workspace))

@@ -128,7 +128,8 @@ class DisputeAdmin(OperatorAdmin):
 
         def act(asked: dict[str, Any]) -> HttpResponse:
             done = reverse_chargeback(dispute.pk, asked["reason"], actor_of(request), timezone.now())
-            messages.success(request, f"{dollars.usd_text(done.charged_back)} are recorded as paid again.")
+            amount = sum((each.charged_back for each in done), Decimal("0.00"))
+            messages.success(request, f"{dollars.usd_text(amount)} are recorded as paid again.")
             return redirect(back)
 
         intro = "The bank paid again what it had taken: what it paid is owed no more, and credit that it bought can be spent."

@@ -19,4 +19,4 @@ class Command(JsonCommand):
 
     def act(self, *, chargeback: str, reason: str, **options: Any) -> dict[str, Any]:
         found = chargeback_with(chargeback)
-        return chargebacks_json([reverse_chargeback(found.pk, reason, command_actor("reverse_chargeback"), timezone.now())])
+        return chargebacks_json(reverse_chargeback(found.pk, reason, command_actor("reverse_chargeback"), timezone.now()))

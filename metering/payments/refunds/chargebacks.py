@@ -15,7 +15,7 @@ from metering.errors import NothingToCredit
 from metering.invoicing.credit_notes.issue import checked_reason
 from metering.invoicing.models import Invoice
 from metering.money import ONE_CENT, cents_text, is_whole_cents, places_of_currency
-from metering.payments.locks import lock_credit_of, lock_payment, lock_payment_with_credit
+from metering.payments.locks import lock_credit_of, lock_payment
 from metering.payments.models import Dispute, Payment
 from metering.payments.refunds.disputes import LOST, WON, lose, reinstate
 from metering.payments.refunds.refunds import LONGEST_REFERENCE
@@ -69,23 +69,28 @@ def charge_back(
         return made
 
 
-def reverse_chargeback(dispute_id: int, reason: str, actor: str, now: datetime) -> Dispute:
-    """The bank paid again what a person had recorded as charged back: all of it. Its fee stays.
+def reverse_chargeback(dispute_id: int, reason: str, actor: str, now: datetime) -> list[Dispute]:
+    """The bank paid again what a person had recorded as charged back under one reference: all of it, whichever payments it was
+    of. Its fee stays.
 
     Raises InvalidParameter, and NothingToCredit where it was reversed before.
     """
     reason = checked_reason(reason)
+    one = Dispute.objects.select_related("payment").get(pk=dispute_id)
+    if not one.reference:
+        raise InvalidParameter("Only a chargeback outside Stripe is reversed here: Stripe reports its own.", param="id")
+    recorded = Dispute.objects.filter(payment__workspace=one.payment.workspace_id, reference=one.reference).order_by("pk")
     with transaction.atomic():
-        payment = lock_payment_with_credit(Dispute.objects.values_list("payment", flat=True).get(pk=dispute_id))
-        dispute = Dispute.objects.get(pk=dispute_id)
-        if not dispute.reference:
-            raise InvalidParameter("Only a chargeback outside Stripe is reversed here: Stripe reports its own.", param="id")
-        if not dispute.is_booked:
-            raise NothingToCredit(f"The chargeback {dispute.reference!r} was reversed before.")
-        dispute.status, dispute.updated_at = WON, now
-        dispute.save(update_fields=["status", "updated_at"])
-        reinstate(dispute, payment, actor, now, reference=dispute.reference, reason=reason)
-    return dispute
+        lock_credit_of(Payment.objects.filter(disputes__in=recorded))
+        booked = [each for each in recorded if each.is_booked]
+        if not booked:
+            raise NothingToCredit(f"The chargeback {one.reference!r} was reversed before.")
+        for dispute in booked:
+            dispute.status, dispute.updated_at = WON, now
+            dispute.save(update_fields=["status", "updated_at"])
+            payment = lock_payment(dispute.payment_id)
+            reinstate(dispute, payment, actor, now, reference=dispute.reference, reason=reason)
+    return booked
 
 
 def _record(payment: Payment, amount: Decimal, reference: str, fee: Decimal, actor: str, now: datetime) -> Dispute:

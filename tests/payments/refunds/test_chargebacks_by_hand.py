@@ -187,6 +187,25 @@ def test_a_chargeback_is_reversed_once_and_its_fee_stays(acme: Workspace, invoic
     assert Invoice.objects.get().amount_due == Decimal("150.00")
 
 
+def test_one_of_several_payments_is_reversed_as_a_whole(acme: Workspace, invoice: Invoice) -> None:
+    record_transfer([invoice.pk], Decimal("100.00"), "part 1", OPS, NOW)
+    record_transfer([invoice.pk], Decimal("50.00"), "part 2", OPS, NOW)
+    taken = run(invoice.public_id, "150.00", "--reference", "return 3")
+    assert taken["chargebacks"] == list(Dispute.objects.order_by("pk").values_list("stripe_id", flat=True))
+    printed = reverse(Dispute.objects.get(stripe_id=taken["id"]))
+    assert {name: printed[name] for name in ("id", "amount", "chargebacks", "invoice_status", "amount_due")} == {
+        "id": taken["id"],
+        "amount": "150.00",
+        "chargebacks": taken["chargebacks"],
+        "invoice_status": "paid",
+        "amount_due": "0.00",
+    }
+    for each in Dispute.objects.all():
+        with pytest.raises(CommandError, match="'return 3' was reversed before"):
+            reverse(each)
+    assert money_differences() == []
+
+
 def test_what_was_paid_otherwise_meanwhile_is_a_surplus(acme: Workspace, invoice: Invoice) -> None:
     mark_paid(invoice.pk, "cheque 7", OPS, NOW)
     run(invoice.public_id, "150.00", "--reference", "return 3")
