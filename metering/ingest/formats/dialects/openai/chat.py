@@ -4,6 +4,7 @@ from typing import Any
 
 from metering.components import Counts, Reading
 from metering.ingest.formats.dialects.leaves import Usage
+from metering.ingest.formats.dialects.openai import responses
 from metering.ingest.formats.dialects.openai.inclusive import count_inclusive, inclusive_leaves
 from metering.ingest.formats.dialects.shape import CHECK, PART, Dialect, Meaning, inconsistent
 
@@ -25,6 +26,8 @@ LEAVES: dict[str, Meaning] = {
     "input_tokens_details.text_tokens": PART,
     "output_tokens_details.text_tokens": PART,
 }
+# Of a provider that answers in both of OpenAI's shapes.
+EITHER_LEAVES: dict[str, Meaning] = {**responses.LEAVES, **LEAVES}
 
 
 def recognises_chat(usage: Usage) -> bool:
@@ -36,6 +39,13 @@ def count_chat(usage: Usage, **more: Any) -> Counts | Reading:
     if usage.states("prompt_tokens"):
         refuse_two_answers(usage)
     return count_inclusive(usage, *NAMES, **more)
+
+
+def count_either(usage: Usage, **more: Any) -> Counts | Reading:
+    """A response's counts where that is what is stated, and else a chat's, with what `count_inclusive` takes."""
+    if usage.states("input_tokens") and not usage.states("prompt_tokens"):
+        return count_inclusive(usage, *responses.NAMES, **more)
+    return count_chat(usage, **more)
 
 
 def refuse_two_answers(usage: Usage) -> None:

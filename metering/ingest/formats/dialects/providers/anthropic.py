@@ -19,7 +19,8 @@ from metering.ingest.formats.dialects.shape import (
     tally,
 )
 
-REASONING_PATHS = ("output_tokens_details.reasoning_tokens", "output_tokens_details.thinking_tokens")
+THINKING = "output_tokens_details.thinking_tokens"
+REASONING_PATHS = ("output_tokens_details.reasoning_tokens", THINKING)
 LEAVES: dict[str, Meaning] = {
     "input_tokens": INPUT,
     "output_tokens": OUTPUT,

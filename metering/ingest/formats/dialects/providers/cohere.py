@@ -26,6 +26,7 @@ LEAVES: dict[str, Meaning] = {
     "tokens.input_tokens": PART,
     "tokens.output_tokens": PART,
     "tokens.image_tokens": PART,
+    "cached_tokens": PART,
     "api_version.version": INFORMATION,
 }
 

@@ -1,21 +1,27 @@
-"""OpenRouter: a chat or a response with what OpenRouter charged for it, which is a cross-check and never a price."""
+"""OpenRouter: a chat, a response or Anthropic's messages with what was charged, which is a cross-check and never a price.
+
+Of the tools of its server a search costs something by itself. Its calls are counted among all calls once more; a call that is
+no search waits for a decision.
+"""
 
 from metering.components import Counts, Reading
 from metering.ingest.formats.dialects.leaves import Number, Usage
-from metering.ingest.formats.dialects.openai.chat import LEAVES as CHAT_LEAVES
-from metering.ingest.formats.dialects.openai.chat import count_chat
-from metering.ingest.formats.dialects.openai.inclusive import CACHE_LEAVES, count_inclusive
-from metering.ingest.formats.dialects.openai.responses import DIALECT as RESPONSES
-from metering.ingest.formats.dialects.openai.responses import NAMES
-from metering.ingest.formats.dialects.shape import INFORMATION, Dialect, Meaning
+from metering.ingest.formats.dialects.openai.chat import EITHER_LEAVES, count_either
+from metering.ingest.formats.dialects.providers import anthropic
+from metering.ingest.formats.dialects.shape import CHECK, INFORMATION, WEB_SEARCH, Dialect, Meaning
 
 COSTS = (
     *("upstream_inference_cost", "upstream_inference_prompt_cost", "upstream_inference_completions_cost"),
     *("upstream_inference_input_cost", "upstream_inference_output_cost", "server_tool_cost", "cache_discount"),
 )
+TOOLS = ("server_tool_use", "server_tool_use_details")
+SEARCHES = tuple(f"{tools}.web_search_requests" for tools in TOOLS)
+CALLS = tuple(f"{tools}.tool_calls_{done}" for tools in TOOLS for done in ("requested", "executed"))
 LEAVES: dict[str, Meaning] = {
-    **RESPONSES.leaves,
-    **CHAT_LEAVES,
+    **anthropic.LEAVES,
+    **EITHER_LEAVES,
+    **dict.fromkeys(SEARCHES, WEB_SEARCH),
+    **dict.fromkeys(CALLS, CHECK),
     **dict.fromkeys((f"cost_details.{name}" for name in COSTS), INFORMATION),
 }
 
@@ -23,14 +29,16 @@ LEAVES: dict[str, Meaning] = {
 def _recognises(usage: Usage) -> bool:
     if not usage.states("is_byok") and not usage.under("cost_details."):
         return False
-    # With Anthropic's names it is Anthropic's shape, in which cached tokens are beside the input.
-    return usage.states("prompt_tokens") or (usage.states("input_tokens") and not usage.states(*CACHE_LEAVES))
+    return usage.states("prompt_tokens", "input_tokens")
 
 
 def _count(usage: Usage) -> Counts | Reading:
-    if usage.states("input_tokens") and not usage.states("prompt_tokens"):
-        return count_inclusive(usage, *NAMES)
-    return count_chat(usage)
+    """With Anthropic's names it is Anthropic's shape, in which cached tokens are beside the input."""
+    searches = max(usage.numbers.get(path, 0) for path in SEARCHES)
+    usage.asked.update(path for path in CALLS if usage.numbers.get(path, 0) <= searches)
+    if anthropic.DIALECT.recognises(usage) or usage.states(anthropic.THINKING):
+        return anthropic.DIALECT.count(usage)
+    return count_either(usage, also={"web_search": SEARCHES})
 
 
 def _stated_cost(usage: Usage) -> Number | None:

@@ -1,8 +1,15 @@
-"""Perplexity: a chat with reasoning beside the completion, and searches and citations that are billed as well."""
+"""Perplexity: responses with what they cost and which tools they called, of which searches are counted.
+
+Its chats, which ended in September 2026, have reasoning beside the completion, and searches and citations that are billed too.
+"""
 
 from metering.components import Counts, Reading
 from metering.ingest.formats.dialects.leaves import Number, Usage
+from metering.ingest.formats.dialects.openai import responses
+from metering.ingest.formats.dialects.openai.inclusive import count_inclusive
 from metering.ingest.formats.dialects.shape import (
+    CACHE_WRITE,
+    CACHED_INPUT,
     CHECK,
     CITATION,
     INFORMATION,
@@ -21,13 +28,20 @@ from metering.ingest.formats.dialects.shape import (
 )
 
 COSTS = (
+    *("input_cost", "output_cost", "cache_creation_cost", "cache_read_cost", "tool_calls_cost"),
     *("input_tokens_cost", "output_tokens_cost", "reasoning_tokens_cost", "citation_tokens_cost"),
     *("search_queries_cost", "request_cost", "total_cost"),
 )
 # By its own name, and as LiteLLM says it again.
 REASONING_PATHS = ("reasoning_tokens", "completion_tokens_details.reasoning_tokens")
 SEARCHES = ("num_search_queries", "prompt_tokens_details.web_search_requests")
+CALLED = tuple(f"tool_calls_details.{tool}.invocation" for tool in ("search_web", "web_search"))
+READ, WRITTEN = "input_tokens_details.cache_read_input_tokens", "input_tokens_details.cache_creation_input_tokens"
 LEAVES: dict[str, Meaning] = {
+    **responses.LEAVES,
+    READ: CACHED_INPUT,
+    WRITTEN: CACHE_WRITE,
+    **dict.fromkeys(CALLED, WEB_SEARCH),
     "prompt_tokens": INPUT,
     "completion_tokens": OUTPUT,
     "total_tokens": CHECK,
@@ -41,10 +55,19 @@ LEAVES: dict[str, Meaning] = {
 
 def _recognises(usage: Usage) -> bool:
     own = ("citation_tokens", "num_search_queries", "search_context_size")
-    return usage.states("prompt_tokens") and (usage.states(*own) or usage.under("cost."))
+    if usage.states("prompt_tokens"):
+        return usage.states(*own) or usage.under("cost.")
+    return usage.states("input_tokens") and usage.under("cost.")
 
 
 def _count(usage: Usage) -> Counts | Reading:
+    if usage.states("input_tokens") and not usage.states("prompt_tokens"):
+        also = {"cached_input": (READ,), "cache_write": (WRITTEN,), "web_search": CALLED}
+        return count_inclusive(usage, *responses.NAMES, also=also)
+    return _count_chat(usage)
+
+
+def _count_chat(usage: Usage) -> Counts | Reading:
     prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
     if prompt is None:
         raise missing("prompt_tokens")

@@ -2,11 +2,7 @@
 
 from metering.components import Counts, Reading
 from metering.ingest.formats.dialects.leaves import Usage
-from metering.ingest.formats.dialects.openai.chat import LEAVES as CHAT_LEAVES
-from metering.ingest.formats.dialects.openai.chat import count_chat
-from metering.ingest.formats.dialects.openai.inclusive import count_inclusive
-from metering.ingest.formats.dialects.openai.responses import DIALECT as RESPONSES
-from metering.ingest.formats.dialects.openai.responses import NAMES
+from metering.ingest.formats.dialects.openai.chat import EITHER_LEAVES, count_either
 from metering.ingest.formats.dialects.shape import (
     AUDIO_INPUT,
     CACHE_WRITE,
@@ -21,19 +17,19 @@ from metering.ingest.formats.dialects.shape import (
 
 DETAILS = "prompt_tokens_details."
 WRITTEN, SHORT = f"{DETAILS}cache_creation_input_tokens", f"{DETAILS}cache_creation.ephemeral_5m_input_tokens"
-SEARCHES = "plugins.search.count"
+# Of its own shape, and of the responses endpoint; that has other tools, of which nothing is known.
+SEARCHES = ("plugins.search.count", "x_tools.web_search.count")
 # In DashScope's own shape, at the top and inside the input.
 MEDIA = {"audio_tokens": AUDIO_INPUT, "image_tokens": IMAGE_INPUT, "video_tokens": VIDEO_INPUT}
 BILLED = "x_details[]."  # the same once more, by kind of billing
 LEAVES: dict[str, Meaning] = {
-    **RESPONSES.leaves,
-    **CHAT_LEAVES,
+    **EITHER_LEAVES,
     "prompt_tokens_details.cached_tokens": CACHED_INPUT,
     WRITTEN: CACHE_WRITE,
     SHORT: CACHE_WRITE,
-    SEARCHES: WEB_SEARCH,
+    **dict.fromkeys(SEARCHES, WEB_SEARCH),
     **MEDIA,
-    **dict.fromkeys((f"{BILLED}{path}" for path in (*RESPONSES.leaves, *CHAT_LEAVES)), PART),
+    **dict.fromkeys((f"{BILLED}{path}" for path in EITHER_LEAVES), PART),
     **dict.fromkeys((f"{BILLED}{path}" for path in (WRITTEN, SHORT)), PART),
 }
 
@@ -41,17 +37,17 @@ LEAVES: dict[str, Meaning] = {
 def _recognises(usage: Usage) -> bool:
     if not usage.states("prompt_tokens", "input_tokens"):
         return False
-    if usage.states(WRITTEN, SHORT, f"{DETAILS}cache_type", SEARCHES) or usage.under(BILLED):
+    if usage.states(WRITTEN, SHORT, f"{DETAILS}cache_type", *SEARCHES) or usage.under(BILLED):
         return True
     return not usage.states("prompt_tokens") and (usage.under(DETAILS) or usage.states(*MEDIA))
 
 
 def _count(usage: Usage) -> Counts | Reading:
-    also: dict[str, tuple[str, ...]] = {"cache_write": (WRITTEN, SHORT), "web_search": (SEARCHES,)}
-    if usage.states("prompt_tokens"):
-        return count_chat(usage, also=also)
-    also |= {"cached_input": (f"{DETAILS}cached_tokens",)} | {component.name: (name,) for name, component in MEDIA.items()}
-    return count_inclusive(usage, *NAMES, also=also)
+    also: dict[str, tuple[str, ...]] = {"cache_write": (WRITTEN, SHORT), "web_search": SEARCHES}
+    if not usage.states("prompt_tokens"):
+        also["cached_input"] = (f"{DETAILS}cached_tokens",)
+        also |= {component.name: (name,) for name, component in MEDIA.items()}
+    return count_either(usage, also=also)
 
 
 DIALECT = Dialect("qwen", _recognises, _count, LEAVES, precedence=50)

@@ -8,11 +8,7 @@ from decimal import Decimal
 
 from metering.components import Counts, Reading
 from metering.ingest.formats.dialects.leaves import Number, Usage
-from metering.ingest.formats.dialects.openai.chat import LEAVES as CHAT_LEAVES
-from metering.ingest.formats.dialects.openai.chat import count_chat
-from metering.ingest.formats.dialects.openai.inclusive import count_inclusive
-from metering.ingest.formats.dialects.openai.responses import DIALECT as RESPONSES
-from metering.ingest.formats.dialects.openai.responses import NAMES
+from metering.ingest.formats.dialects.openai.chat import EITHER_LEAVES, count_either
 from metering.ingest.formats.dialects.shape import CHECK, INFORMATION, PART, WEB_SEARCH, Dialect, Meaning, missing
 
 SOURCES = "num_sources_used"
@@ -21,8 +17,7 @@ CALLS, ALL_CALLS = f"{TOOLS}web_search_calls", "num_server_side_tools_used"
 COST, TICKS = "cost_in_usd_ticks", 10  # decimals of a dollar
 TEXT = ("prompt_tokens_details", "completion_tokens_details", "input_tokens_details", "output_tokens_details")
 LEAVES: dict[str, Meaning] = {
-    **RESPONSES.leaves,
-    **CHAT_LEAVES,
+    **EITHER_LEAVES,
     # All of these cost what its text does.
     **dict.fromkeys((f"{details}.audio_tokens" for details in TEXT), PART),
     "prompt_tokens_details.image_tokens": PART,
@@ -46,13 +41,11 @@ def _recognises(usage: Usage) -> bool:
 
 
 def _count(usage: Usage) -> Counts | Reading:
-    also = {"web_search": (_searches(usage),)}
-    if not usage.states("prompt_tokens") and usage.states("input_tokens"):
-        beside = usage.states("total_tokens")
-        return count_inclusive(usage, *NAMES, also=also, reasoning_beside=beside, all_is_text=True)
-    if usage.states("prompt_tokens") and not usage.states("completion_tokens"):
+    is_chat = usage.states("prompt_tokens")
+    if is_chat and not usage.states("completion_tokens"):
         raise missing("completion_tokens")
-    return count_chat(usage, also=also, reasoning_beside=True, all_is_text=True)
+    beside = is_chat or usage.states("total_tokens")
+    return count_either(usage, also={"web_search": (_searches(usage),)}, reasoning_beside=beside, all_is_text=True)
 
 
 def _searches(usage: Usage) -> str:
