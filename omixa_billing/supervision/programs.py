@@ -81,18 +81,10 @@ def celery_worker() -> list[str]:
 
 
 def celery_beat() -> list[str]:
-    scheduler = "django_celery_beat.schedulers:DatabaseScheduler"
-    return python(
-        "celery",
-        "--app",
-        "omixa_billing.supervision.beat",
-        "beat",
-        "--loglevel",
-        "INFO",
-        "--pidfile=",
-        "--scheduler",
-        scheduler,
-    )
+    return [
+        *python("celery", "--app", "omixa_billing.supervision.beat", "beat", "--loglevel", "INFO", "--pidfile="),
+        *("--scheduler", "django_celery_beat.schedulers:DatabaseScheduler"),
+    ]
 
 
 def python(module: str, *arguments: str) -> list[str]:
