@@ -1,10 +1,14 @@
 """The world of the API's tests, with an owner and an operator who look at its pages."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.http import HttpResponse
 from django.test import Client
 from django_celery_beat.models import IntervalSchedule
 
@@ -34,6 +38,28 @@ __all__ = ["fixed_day", "lasting_world", "operator"]
 @pytest.fixture
 def world(lasting_world: World, db: None) -> World:
     return lasting_world
+
+
+Look = Callable[[Client, str], HttpResponse]
+
+
+@pytest.fixture(scope="package")
+def answered() -> dict[tuple[str, str], HttpResponse]:
+    """By who asked and the path. The world is the same in each test, and so is what it answers to a GET."""
+    return {}
+
+
+@pytest.fixture
+def look(answered: dict[tuple[str, str], HttpResponse]) -> Look:
+    """What an address answers to somebody: asked once for all tests that do no more than look at it."""
+
+    def look_at(client: Client, path: str) -> HttpResponse:
+        who = client.session[SESSION_KEY] if settings.SESSION_COOKIE_NAME in client.cookies else "nobody"
+        if (who, path) not in answered:
+            answered[who, path] = client.get(path)
+        return answered[who, path]
+
+    return look_at
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django_celery_beat.models import PeriodicTask
 
 from tests.every_address.addresses import every_address
+from tests.every_address.conftest import Look
 from tests.kit.world import World
 from workspaces.console.kit.pages import FormPage, names_an_act
 
@@ -59,11 +60,13 @@ def test_a_page_of_the_console_whose_button_says_nothing_cannot_be_made(label: s
         FormPage(label, lambda _: None, "/", submit=label)  # type: ignore[arg-type, return-value]
 
 
-def test_no_button_of_any_page_that_ends_something_says_only_save_or_yes(world: World, owner: Client, operator: Client) -> None:
+def test_no_button_of_any_page_that_ends_something_says_only_save_or_yes(
+    world: World, owner: Client, operator: Client, look: Look
+) -> None:
     dangerous, of_forms = set(), set()
     for path in every_address(world):
         if "logout" not in path:
-            answer = (operator if path.startswith("/admin/") else owner).get(path)
+            answer = look(operator if path.startswith("/admin/") else owner, path)
             if answer.status_code == 200 and answer.headers["Content-Type"].startswith("text/html"):
                 found = Buttons(answer.content.decode())
                 dangerous |= {(path, label) for label in found.dangerous}

@@ -12,6 +12,7 @@ from django.test import Client, override_settings
 
 from omixa_billing.http.addresses import API
 from tests.every_address.addresses import every_address
+from tests.every_address.conftest import Look
 from tests.kit.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,23 +62,23 @@ def check(path: str, answer: HttpResponse, may_be_kept: bool) -> None:
     assert (kept == "no-cache") if may_be_kept else ("no-store" in kept), (path, kept)
 
 
-def test_every_address_says_so_to_strangers(world: World, stranger: Client) -> None:
+def test_every_address_says_so_to_strangers(world: World, stranger: Client, look: Look) -> None:
     for path in every_address(world):
-        check(path, stranger.get(path), may_be_kept=path in PUBLIC)
+        check(path, look(stranger, path), may_be_kept=path in PUBLIC)
 
 
-def test_every_address_says_so_to_members_and_nothing_is_kept(world: World, owner: Client) -> None:
+def test_every_address_says_so_to_members_and_nothing_is_kept(world: World, owner: Client, look: Look) -> None:
     for path in every_address(world):
         if "logout" not in path:
-            check(path, owner.get(path), may_be_kept=False)
+            check(path, look(owner, path), may_be_kept=False)
 
 
-def test_every_address_says_so_to_operators_and_nothing_is_kept(world: World, operator: Client) -> None:
+def test_every_address_says_so_to_operators_and_nothing_is_kept(world: World, operator: Client, look: Look) -> None:
     addresses = every_address(world)
     assert len([path for path in addresses if path.startswith("/admin/")]) > 100
     for path in addresses:
         if "logout" not in path:
-            check(path, operator.get(path), may_be_kept=False)
+            check(path, look(operator, path), may_be_kept=False)
 
 
 def test_answers_to_a_key_are_not_kept(world: World) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, InternalError, connection, transaction
-from django.db.migrations.executor import MigrationExecutor
 
 from metering.credits import ledger
 from metering.credits.models import CreditEntry, CreditGrant
@@ -184,26 +183,3 @@ NEVER_EMPTIED = import_module("metering.migrations.0008_guards").FROZEN
 def test_frozen_tables_are_not_emptied(table: str, setting: str) -> None:
     run("SELECT set_config('omixa.may_truncate', %s, true)", setting)
     refused(f"TRUNCATE {table} CASCADE", "is never emptied")
-
-
-# --- Taken off and put on again --------------------------------------------------------------------------------------
-
-
-def migrate(name: str) -> None:
-    """In the test's own transaction."""
-    run("SET CONSTRAINTS ALL IMMEDIATE")  # a table with checks still to come cannot be altered
-    MigrationExecutor(connection).migrate([("metering", name)])
-
-
-def test_the_guards_can_be_taken_off_and_put_on_again(invoice: Invoice) -> None:
-    migrate("0007_jobs")
-    with transaction.atomic():
-        run("UPDATE metering_invoice SET number = 'OMX-1'")
-        run(
-            "INSERT INTO metering_creditentry (public_id, kind, amount, reason, at, grant_id, workspace_id)"
-            " SELECT 'centry_x', 'reversal', -1000, '', now(), id, workspace_id FROM metering_creditgrant"
-        )
-        run("TRUNCATE metering_issuedpdf")
-        transaction.set_rollback(True)
-    migrate("0008_guards")
-    refused("UPDATE metering_invoice SET number = 'OMX-1'", "what it prints never changes")

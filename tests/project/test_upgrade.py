@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 from django.db import DataError, connection
+from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django_celery_beat.models import PeriodicTask
 from pytest_django.plugin import DjangoDbBlocker
@@ -26,6 +27,7 @@ from metering.jobs.timetable import TIMETABLE
 from metering.models import EventCorrection, Invoice, PaymentAccount, UsageEvent
 from metering.reconcile.everything import everything
 from omixa_billing.supervision import database, history
+from tests.kit.depth import DEEP
 from tests.kit.factories import an_event, send
 from tests.kit.schema import differences, schema
 from tests.kit.shape import shape_faults
@@ -275,15 +277,22 @@ def test_manage_py_migrate_does_the_same(
 
 
 def test_the_migrations_can_be_taken_back_and_applied_again(another_database: Another, former: Former) -> None:
-    """With rows in the tables, as an operator would."""
+    """With rows in the tables, as an operator would. With DEEP all of them: the older ones were among the newest once."""
     new = schema()
     with another_database(template=UPGRADED):
-        call_command("migrate", "metering", "zero", verbosity=0)
-        assert [name for name in schema() if name.split()[1].startswith("metering")] == []
-        call_command("migrate", "workspaces", "0001", verbosity=0)
-        assert [name for name in schema() if name.split()[1].startswith("workspaces_audit")] == []
+        call_command("migrate", "metering", "zero" if DEEP else before_the_newest(5), verbosity=0)
+        assert differences(new, schema()) != {}
+        if DEEP:
+            assert [name for name in schema() if name.split()[1].startswith("metering")] == []
+            call_command("migrate", "workspaces", "0001", verbosity=0)
+            assert [name for name in schema() if name.split()[1].startswith("workspaces_audit")] == []
         call_command("migrate", verbosity=0)
         assert differences(new, schema()) == {}
+
+
+def before_the_newest(several: int) -> str:
+    names = sorted(name for app, name in MigrationLoader(connection).disk_migrations if app == "metering")
+    return names[-several - 1]
 
 
 def test_no_migration_of_today_has_the_name_of_one_of_before() -> None:
