@@ -119,11 +119,15 @@ def _still_ahead(back: Posting, payment: Payment) -> list[Posting]:
     return [credit(back.account, ahead, back.part), credit(owed.account, -back.amount - ahead, owed.part)]
 
 
+def refunded_ahead_of(invoice: Invoice) -> Decimal:
+    """What went back of its payments, and no credit note says for what."""
+    return balance_of_account(invoice.workspace_id, JournalAccount.REFUNDED_AHEAD, invoice.currency, invoice.public_id)
+
+
 def book_settled_outside(note: CreditNote, amount: Decimal, actor: str, now: datetime) -> None:
     """What a person gave back of a credit note without a refund here: refunded ahead of it, or sent in another way."""
     invoice = note.invoice
-    ahead = balance_of_account(invoice.workspace_id, JournalAccount.REFUNDED_AHEAD, note.currency, invoice.public_id)
-    settled = min(ahead, amount)
+    settled = min(refunded_ahead_of(invoice), amount)
     postings = [
         debit(JournalAccount.OWED_TO_CUSTOMER, amount, note.public_id),
         credit(JournalAccount.REFUNDED_AHEAD, settled, invoice.public_id),

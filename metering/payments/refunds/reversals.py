@@ -24,7 +24,7 @@ from metering.invoicing.lifecycle import void
 from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
 from metering.money import cents_text
-from metering.payments.booked import book_settled_outside, left_of_surplus, of_surplus, owed_for
+from metering.payments.booked import book_settled_outside, left_of_surplus, owed_for, refunded_ahead_of
 from metering.payments.collecting.dunning import after_payment
 from metering.payments.collecting.in_progress import cancel_payment_in_progress, refuse_payment_in_progress
 from metering.payments.mails.money import mail_credit_note, mail_void
@@ -199,7 +199,7 @@ def _return_money(note: CreditNote, returnable: Returnable, reference: str, acto
         _keep_as_credit(note, returnable, actor, now)
         return []
     # By hand also what was refunded before without a credit note: that refund is the reference.
-    noted = _refunded_without_note(note) if note.settlement == outside else NOTHING
+    noted = refunded_ahead_of(note.invoice) if note.settlement == outside else NOTHING
     most = min(returnable.unpromised, returnable.money + noted)
     money = min(note.given_back, most)
     _check_returnable(note, money, returnable)
@@ -249,16 +249,6 @@ def _grant(note: CreditNote, amount: Decimal, actor: str, now: datetime) -> Cred
         source=source_of(note),
         against=owed_for(note),
     )
-
-
-def _refunded_without_note(note: CreditNote) -> Decimal:
-    """What was refunded of the invoice's payments without a credit note, less what earlier ones settled outside stand for."""
-    without = Refund.objects.filter(payment__invoice=note.invoice, credit_note__isnull=True)
-    went = without.exclude(status=Refund.Status.FAILED)
-    went_for_it = sum((each.amount - of_surplus(each) for each in went.select_related("payment")), NOTHING)
-    earlier = note.invoice.credit_notes.filter(settlement=CreditNote.Settlement.OUTSIDE, pk__lt=note.pk)
-    noted = sum((each.given_back - returned_as_credit(each) - refunded(each) for each in earlier), NOTHING)
-    return max(NOTHING, went_for_it - noted)
 
 
 def _return_outside(

@@ -11,6 +11,7 @@ from metering.errors import NothingToCredit
 from metering.invoicing.models import Invoice
 from metering.journal.accounts import JournalAccount
 from metering.journal.balances import balance_of_account
+from metering.payments.collecting.manual import mark_paid
 from metering.payments.models import Payment
 from metering.payments.refunds import refunds
 from metering.payments.refunds.payouts import owed_to, owed_to_customers, pay_out
@@ -146,6 +147,21 @@ def test_credit_of_a_credit_note_is_money_of_its_payment_again(paid: Payment, ac
     refunds.refund(paid.pk, Decimal("50.00"), "asked for", OPS, NOW)
     assert (owed_to_customers(), account(paid, JournalAccount.OWED_TO_CUSTOMER)) == ([], NOTHING)
     assert account(paid, JournalAccount.REFUNDED_AHEAD) == NOTHING
+
+
+def test_what_was_paid_out_of_withdrawn_credit_is_no_refund_ahead_of_another_credit_note(
+    acme: Workspace, invoice: Invoice
+) -> None:
+    mark_paid(invoice.pk, "cheque 7", OPS, NOW)
+    line = invoice.lines.get().public_id
+    issue_credit_note(invoice.pk, {line: Decimal("60.00")}, "an outage", "balance", OPS, NOW)
+    withdraw_credit(CreditGrant.objects.get(), "by mistake", OPS, NOW)
+    pay_out(acme, Decimal("60.00"), "wire 1", OPS, NOW)
+    issue_credit_note(invoice.pk, {line: Decimal("50.00")}, "an outage", "outside", OPS, NOW, reference="wire 2")
+    payment = Payment.objects.get()
+    assert (payment.refunded, refunds.refundable_amount(payment)) == (Decimal("110.00"), Decimal("40.00"))
+    assert account(payment, JournalAccount.MONEY_OTHER) == account(payment, JournalAccount.REFUNDED_AHEAD) == NOTHING
+    assert money_differences() == []
 
 
 def test_credit_that_nobody_paid_for_is_owed_to_nobody(acme: Workspace) -> None:
