@@ -60,22 +60,20 @@ def grants_of(workspace: Workspace) -> QuerySet[CreditGrant]:
         used=Sum("entries__amount", filter=used),
         expired=Sum("entries__amount", filter=Q(entries__kind=kinds.EXPIRY)),
         taken_back=Sum("entries__amount", filter=reversed_grants),
-        transferred=Sum("entries__amount", filter=Q(entries__kind=kinds.TRANSFER, entries__amount__lt=0)),
     )
 
 
 def grant_json(grant: Any) -> dict[str, Any]:
-    """Of `grants_of`: amount = left + used + expired + reversed + transferred."""
+    """Of `grants_of`: amount = left + used + expired + reversed + transferred, less what of that came back."""
+    moved = [each or NOTHING for each in (grant.used, grant.expired, grant.taken_back)]
     return {
         "object": "credit",
         "id": grant.public_id,
         "kind": grant.kind,
         "amount": cents_text(grant.amount),
         "left": cents_text(grant.left or NOTHING),
-        "used": cents_text(-(grant.used or NOTHING)),
-        "expired": cents_text(-(grant.expired or NOTHING)),
-        "reversed": cents_text(-(grant.taken_back or NOTHING)),
-        "transferred": cents_text(-(grant.transferred or NOTHING)),
+        **{name: cents_text(-amount) for name, amount in zip(("used", "expired", "reversed"), moved, strict=True)},
+        "transferred": cents_text(grant.amount + sum(moved, NOTHING) - (grant.left or NOTHING)),
         "currency": grant.currency,
         "priority": grant.priority,
         "note": grant.note,

@@ -16,6 +16,7 @@ from metering.journal.accounts import JournalAccount
 from metering.journal.balances import balance_of_account
 from metering.notifications.models import Notification
 from metering.offboarding.close import close_for_good
+from metering.payments.as_json import grant_json, grants_of
 from metering.payments.balance.transfer import transfer_credit
 from metering.payments.collecting.collect import collect_invoice
 from metering.payments.collecting.manual import mark_paid, record_transfer
@@ -249,6 +250,12 @@ def credit_of(*workspaces: Workspace) -> list[str]:
     return [str(sum((each.left for each in ledger.remaining_grants(one)), NOTHING)) for one in workspaces]
 
 
+def parts_of_credit(*workspaces: Workspace) -> list[tuple[str, ...]]:
+    """Of each one's only credit: its amount, and what of it is left, reversed and transferred, which are all of it."""
+    found = [grant_json(grants_of(one).get()) for one in workspaces]
+    return [tuple(each[name] for name in ("amount", "left", "reversed", "transferred")) for each in found]
+
+
 def moved(source: Workspace, target: Workspace, amount: str, reference: str = "split 1") -> None:
     transfer_credit(source, target, Decimal(amount), reference, OPS, NOW)
 
@@ -265,8 +272,18 @@ def test_credit_is_taken_back_where_it_was_transferred_to_and_returns_there(acme
     assert balance(acme, JournalAccount.OWED_TO_CUSTOMER) == NOTHING
     actions = AuditEntry.objects.filter(workspace=shop, action="credit.transferred").order_by("-pk")
     assert [each.detail["reason"] for each in actions][:1] == ["In dispute: return 3"]
+    assert parts_of_credit(acme, labs, shop) == [
+        ("40.00", "0.00", "35.00", "5.00"),
+        ("30.00", "0.00", "0.00", "30.00"),
+        ("20.00", "5.00", "0.00", "15.00"),
+    ]
     reverse(Dispute.objects.get())
     assert credit_of(acme, labs, shop) == ["10.00", "10.00", "20.00"]
+    assert parts_of_credit(acme, labs, shop) == [
+        ("40.00", "10.00", "0.00", "30.00"),
+        ("30.00", "10.00", "0.00", "20.00"),
+        ("20.00", "20.00", "0.00", "0.00"),
+    ]
     assert money_differences() == []
 
 
