@@ -148,3 +148,20 @@ def test_7_an_event_that_nobody_could_read_is_never_written(
 def test_7_what_no_database_keeps_is_left_out_of_the_event(world: World, workspace: Workspace) -> None:
     answer = chat(world, workspace, user="u\0", metadata={"team": "red", "a": "\0", "\0": "b"})
     assert world.settled(answer.request_id, workspace)["metadata"] == {"team": "red"}
+
+
+@pytest.mark.own_workspace
+@pytest.mark.parametrize(
+    ("more", "status", "code"),
+    [
+        ({"max_tokens": 100, "max_completion_tokens": 2**31 - 1, "n": 2}, 429, "budget_reached"),
+        ({"service_tier": "x" * 5_000, "stream": True}, 400, "invalid_value"),
+        ({"service_tier": "flex\0"}, 400, "invalid_value"),
+    ],
+)
+def test_8_no_question_that_the_product_refuses_runs_without_its_answer(
+    world: World, workspace: Workspace, more: dict[str, Any], status: int, code: str
+) -> None:
+    world.manage("set_budget", workspace.id, "--scope=workspace", "--window=day", "--limit=0.000001")
+    answer = chat(world, workspace, **more)
+    assert (answer.status, answer.json["error"]["code"]) == (status, code)

@@ -6,6 +6,7 @@ cannot read in the same bytes something other than what was checked.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,6 +54,7 @@ TOKENS_OF_PART = 1_500  # an image, a sound or a file whose size in tokens only 
 TOKENS_OF_MESSAGE = 4
 COUNTED_CHARACTERS = 20_000  # of longer texts the rest is counted by proportion
 METADATA_BYTES = 2_048
+WORD = re.compile(r"[A-Za-z0-9_.+-]{1,64}", re.ASCII)
 NUL = "\x00"  # which PostgreSQL keeps in no text: an event with one would never be stored
 
 
@@ -96,13 +98,12 @@ def read_body(endpoint: str, content: bytes, also_pass: frozenset[str] = frozens
     if b"\\u" in content:
         _check_encodable(stated)
     body = {name: value for name, value in stated.items() if name in FIELDS[endpoint] or name in also_pass}
-    tier = body.get("service_tier")
     return Asked(
         endpoint=endpoint,
         body=body,
         model=model,
         stream=_flag(body, "stream"),
-        service_tier=tier if isinstance(tier, str) else None,
+        service_tier=_tier(body),
         user=_user(stated),
         max_output_tokens=_most(endpoint, body),
         choices=_count(body, "n") or 1,
@@ -182,6 +183,15 @@ def _count(body: dict[str, Any], name: str) -> int | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**31:
         raise refusal(400, "invalid_value", f"{name} must be a positive whole number.", name)
+    return value
+
+
+def _tier(body: dict[str, Any]) -> str | None:
+    """A word of the length that the product keeps: it stands in the question about the request, and may in its event."""
+    value = body.get("service_tier")
+    if value is not None and (not isinstance(value, str) or WORD.fullmatch(value) is None):
+        message = "service_tier must be one word of at most 64 letters, digits and dashes."
+        raise refusal(400, "invalid_value", message, "service_tier")
     return value
 
 

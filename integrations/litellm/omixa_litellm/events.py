@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from .bodies import WORD
 from .calls import Call
 
 # Texts of a usage object that say of what kind a number is, or how the answer was served. No other is passed on: it may be
@@ -15,7 +16,6 @@ TELLING = frozenset(
     | {"service_tier", "serviceTier", "traffic_type", "trafficType", "speed", "inference_geo"}
 )
 LARGEST = 2**53
-WORD = re.compile(r"[A-Za-z0-9_.+-]{1,64}", re.ASCII)
 NUMBER = re.compile(r"\s*[+-]?[0-9]{1,40}(\.[0-9]{0,40})?([eE][+-]?[0-9]{1,3})?\s*", re.ASCII)  # as some proxies write one
 DEFAULT_TIERS = (None, "", "auto", "default", "standard")
 
@@ -43,7 +43,7 @@ def event_of(
         "usage": usage,
         "usage_source": "estimated" if estimated else None,
         "status": status,
-        "service_tier": service_tier,
+        "service_tier": service_tier if service_tier and WORD.fullmatch(service_tier) else None,
         "endpoint": f"/v1/{call.asked.endpoint}",
         "provider": call.provider,
         "route": call.route,

@@ -9,12 +9,13 @@ from typing import Any
 from .calls import Call
 from .keys import Key
 from .product import Product
-from .refusals import NoDecision, as_decided, refusal
+from .refusals import NoDecision, NotUnderstood, as_decided, refusal
 
 log = logging.getLogger("omixa_litellm.holds")
 
 TTL_SECONDS = 900
 EXTEND_BEFORE = 0.4  # of the time that it has left at most
+MOST_TOKENS = 2**31 - 1  # that the product counts in one request
 
 
 class Holds:
@@ -30,6 +31,10 @@ class Holds:
             decision = await self._product.authorize(_question(call))
             if not decision["allowed"]:
                 raise as_decided(decision)
+        except NotUnderstood as error:
+            log.error("The product does not understand what it is asked about %s: %s", call.request_id, error)
+            message = "What this request may cost cannot be worked out from it. Check its numbers and names."
+            raise refusal(400, "request_not_understood", message) from None
         except NoDecision as error:
             self.without_decision(call.key, str(error))
             return
@@ -92,8 +97,8 @@ def _question(call: Call) -> dict[str, Any]:
         "key_id": call.key.key_id,
         "model": asked.model,
         "service_tier": asked.service_tier,
-        "input_tokens": call.input_tokens,
-        "max_output_tokens": None if stated is None else stated * asked.choices,
+        "input_tokens": min(call.input_tokens, MOST_TOKENS),
+        "max_output_tokens": None if stated is None else min(stated * asked.choices, MOST_TOKENS),
         "endpoint": f"/v1/{asked.endpoint}",
         "user": asked.user,
         "stream": asked.stream,

@@ -1,6 +1,7 @@
 """The product's endpoints for gateways, over connections that stay open.
 
-Whatever is not a decision raises NoDecision, and the caller's policy for "unavailable" speaks. After a failure the product
+Whatever is not a decision raises NoDecision, and the caller's policy for "unavailable" speaks, unless it was the question that
+was at fault (NotUnderstood). After a failure the product
 is left alone for a moment, so that its absence costs one request its timeout and not all of them.
 """
 
@@ -10,13 +11,14 @@ from typing import Any
 
 import aiohttp
 
-from .refusals import NoDecision
+from .refusals import NoDecision, NotUnderstood
 
 log = logging.getLogger("omixa_litellm.product")
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.25, 5.0
 CONNECTIONS = 64
 LONG_POLL_SECONDS = 40.0
+NOT_UNDERSTOOD = (400, 409, 413, 415, 422)
 
 
 class Product:
@@ -74,6 +76,8 @@ class Product:
             self._failed(f"{path}: status {status}")
         else:
             self._failures = 0
+        if status in NOT_UNDERSTOOD:
+            raise NotUnderstood(f"{path}: status {status}")
         if status != 200:
             raise NoDecision(f"{path}: status {status}")
         return answer

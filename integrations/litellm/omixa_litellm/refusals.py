@@ -11,6 +11,10 @@ class NoDecision(Exception):
     """The product did not decide: it is away, or it answered with something else than a decision."""
 
 
+class NotUnderstood(NoDecision):
+    """The product refuses the question itself, as it would each time. It is not away, and no policy for that applies."""
+
+
 @dataclass
 class Refusal(Exception):
     """Ready to send."""

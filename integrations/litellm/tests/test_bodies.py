@@ -82,6 +82,10 @@ def test_an_operator_may_let_a_field_through() -> None:
         (b'{"model": "m", "max_tokens": 1.5}', "invalid_value"),
         (b'{"model": "m", "stream": "yes"}', "invalid_value"),
         (b'{"model": "m", "n": 0}', "invalid_value"),
+        (b'{"model": "m", "service_tier": 1}', "invalid_value"),
+        (b'{"model": "m", "service_tier": ""}', "invalid_value"),
+        (b'{"model": "m", "service_tier": "flex\\u0000"}', "invalid_value"),
+        (b'{"model": "m", "service_tier": "' + b"x" * 65 + b'"}', "invalid_value"),
     ],
 )
 def test_bad_input_gets_a_clear_error(content: bytes, code: str) -> None:

@@ -12,7 +12,7 @@ from omixa_litellm.calls import Calls, Logged
 from omixa_litellm.front import Front
 from omixa_litellm.holds import Holds
 from omixa_litellm.keys import Key
-from omixa_litellm.refusals import NoDecision
+from omixa_litellm.refusals import NoDecision, NotUnderstood
 from omixa_litellm.settle import Settlement
 
 USAGE = {"prompt_tokens": 4, "completion_tokens": 3, "total_tokens": 7}
@@ -23,14 +23,14 @@ BODY = {"error": {"message": "Buy credit.", "type": "insufficient_quota", "code"
 
 class Product:
     def __init__(self) -> None:
-        self.decision: dict[str, Any] | None = ALLOWED
+        self.decision: dict[str, Any] | NoDecision = ALLOWED
         self.asked: list[dict[str, Any]] = []
         self.released: list[tuple[str, str]] = []
 
     async def authorize(self, asked: dict[str, Any]) -> dict[str, Any]:
         self.asked.append(asked)
-        if self.decision is None:
-            raise NoDecision("away")
+        if isinstance(self.decision, NoDecision):
+            raise self.decision
         return self.decision
 
     async def release(self, hold_id: str, reason: str) -> None:
@@ -243,9 +243,23 @@ def test_what_the_rest_pays_for_is_what_the_provider_is_asked_for() -> None:
 @pytest.mark.parametrize(("policy", "status"), [("postpaid", 200), ("allow", 200), ("refuse", 503)])
 def test_without_a_decision_the_operators_policy_speaks(policy: str, status: int) -> None:
     world = World(answers, when_unavailable=policy)
-    world.product.decision = None
+    world.product.decision = NoDecision("away")
     assert world.post().status == status
     assert len(world.events) == (status == 200)
+
+
+@pytest.mark.parametrize("policy", ["postpaid", "allow", "refuse"])
+def test_a_question_that_the_product_refuses_is_no_absence_of_the_product(policy: str) -> None:
+    world = World(answers, when_unavailable=policy)
+    world.product.decision = NotUnderstood("authorize: status 400")
+    seen = world.post()
+    assert (seen.status, seen.code, world.scope, world.events) == (400, "request_not_understood", {}, [])
+
+
+def test_numbers_are_asked_about_as_far_as_the_product_counts() -> None:
+    world = World(answers)
+    world.post(max_completion_tokens=2**31 - 1, n=2)
+    assert world.product.asked[0]["max_output_tokens"] == 2**31 - 1
 
 
 def test_nothing_runs_that_could_not_be_recorded() -> None:
@@ -288,6 +302,13 @@ def test_a_stream_that_ends_is_billed_as_its_provider_says_and_in_the_tier_that_
     (event,) = world.events
     assert (event["status"], event["usage"], event["service_tier"]) == ("succeeded", USAGE, "priority")
     assert "usage_source" not in event
+
+
+def test_a_tier_that_is_no_word_is_not_passed_on() -> None:
+    world = World(stream(word("a"), {"service_tier": "x" * 65, "choices": []}))
+    world.post(stream=True)
+    (event,) = world.events
+    assert (event["status"], event.get("service_tier")) == ("succeeded", None)
 
 
 @pytest.mark.parametrize("after", ["failure", "left"])
