@@ -165,3 +165,12 @@ def test_8_no_question_that_the_product_refuses_runs_without_its_answer(
     world.manage("set_budget", workspace.id, "--scope=workspace", "--window=day", "--limit=0.000001")
     answer = chat(world, workspace, **more)
     assert (answer.status, answer.json["error"]["code"]) == (status, code)
+
+
+@pytest.mark.own_workspace
+@pytest.mark.parametrize(("more", "tokens"), [({}, 4096), ({"n": 4}, 1024), ({"n": 2, "max_tokens": 4000}, 4000)])
+def test_9_no_more_is_written_than_what_is_held(world: World, workspace: Workspace, more: dict[str, Any], tokens: int) -> None:
+    """Nothing is known of how much the echo writes at most, so the product holds 4,096 tokens where none are stated."""
+    world.manage("set_budget", workspace.id, "--scope=workspace", "--window=day", "--limit=1.00")
+    answer = chat(world, workspace, messages=said("word [tokens 5000]"), **more)
+    assert answer.json["usage"]["completion_tokens"] == tokens

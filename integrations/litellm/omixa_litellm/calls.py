@@ -12,6 +12,7 @@ from typing import Any
 from .bodies import Asked
 from .delivered import Delivered
 from .keys import Key
+from .models import Model
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Call:
     request_id: str
     key: Key
     asked: Asked
+    model: Model
     input_tokens: int
     started_at: float = field(default_factory=time.time)
     hold_id: str | None = None

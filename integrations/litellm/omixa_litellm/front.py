@@ -15,6 +15,7 @@ from .bodies import count_input, read_body
 from .calls import Call, Calls
 from .holds import Holds
 from .keys import Key, Keys
+from .models import Model
 from .refusals import NoDecision, Refusal, refusal
 from .settle import Settlement
 from .spool import Spool
@@ -48,13 +49,13 @@ class Front:
         count: Callable[[str], int],
         body_bytes: int,
         also_pass: frozenset[str],
-        is_public: Callable[[str], bool],
+        public_model: Callable[[str], Model | None],
         start: Callable[[], None],
     ) -> None:
         self.application = application
         self.keys, self.holds, self.calls, self.settlement, self.spool = keys, holds, calls, settlement, spool
         self.count, self.body_bytes, self.also_pass = count, body_bytes, also_pass
-        self.is_public, self.start = is_public, start
+        self.public_model, self.start = public_model, start
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -95,13 +96,14 @@ class Front:
     async def _post(self, scope: Scope, endpoint: str, receive: Receive, send: Send) -> None:
         key = await self._key(scope)
         asked = read_body(endpoint, await self._body(receive), self.also_pass)
-        if not self.is_public(asked.model):
+        model = self.public_model(asked.model)
+        if model is None:
             message = f"There is no model {asked.model!r} here. GET /v1/models lists those there are."
             raise refusal(404, "model_not_found", message, "model")
         if not key.may_use(asked.model):
             raise refusal(403, "model_not_allowed", f"This API key may not use the model {asked.model!r}.", "model")
         self._refuse_without_spool()
-        call = Call(f"req_{secrets.token_hex(16)}", key, asked, count_input(asked, self.count))
+        call = Call(f"req_{secrets.token_hex(16)}", key, asked, model, count_input(asked, self.count))
         await self.holds.authorize(call)
         self.calls.add(call)
         watched = _Watched(call, receive, asked.content(), send)

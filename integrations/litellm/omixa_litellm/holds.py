@@ -81,11 +81,16 @@ class Holds:
             log.info("A hold was not released and will expire: %s", error)
 
     def _lower(self, call: Call, decision: dict[str, Any]) -> None:
+        """Where the provider could write more than is held, and a limit could be exceeded by it, it is told how much it may."""
         held_for, asked = decision.get("max_output_tokens"), call.asked
         if not isinstance(held_for, int) or asked.endpoint == "embeddings":
             return
-        stated = asked.max_output_tokens
-        if decision.get("lowered") or (stated is not None and held_for < stated * asked.choices):
+        most = asked.max_output_tokens
+        if most is None and decision.get("binding") is None:
+            return
+        if most is None:
+            most = call.model.output
+        if most is None or held_for < most * asked.choices:
             asked.lower_output(held_for)
 
 

@@ -9,6 +9,7 @@ from .calls import Calls
 from .front import Front
 from .holds import Holds
 from .keys import Keys
+from .models import public_model
 from .product import Product
 from .settings import read_settings
 from .settle import Settlement
@@ -44,7 +45,7 @@ class Plugin:
             count_tokens,
             self.settings.body_bytes,
             self.settings.also_pass,
-            is_public,
+            public_model,
             self.start,
         )
         app.middleware_stack = front
@@ -77,17 +78,6 @@ def count_tokens(text: str) -> int:
     from litellm.litellm_core_utils.default_encoding import encoding
 
     return len(encoding.encode(text, disallowed_special=()))
-
-
-def is_public(model: str) -> bool:
-    """Whether it is a name of `model_list` or an alias of one, as /v1/models lists them.
-
-    LiteLLM also answers to the names and ids of deployments behind them, to whatever a wildcard matches, and to several names
-    at once, divided by commas. The catalogue has no price of any of these, and they would run without a hold.
-    """
-    from litellm.proxy.proxy_server import llm_router
-
-    return llm_router is not None and not {"*", ","} & set(model) and model in llm_router.get_model_names()
 
 
 plugin = Plugin()

@@ -1,0 +1,94 @@
+"""Which event each attempt of a request gets."""
+
+import json
+from typing import Any
+
+import pytest
+from omixa_litellm.calls import Logged
+from through_front import USAGE, World, stream, word
+
+
+def test_failed_attempts_are_counted_and_the_hold_is_released_when_all_failed() -> None:
+    async def application(world: World, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        for _ in range(3):
+            world.settlement.dispatched(world.call, "anthropic_messages", "openai", "openai/m")
+            world.settlement.dispatched(world.call, "acompletion", "openai", "openai/m")  # within the other
+            world.settlement.attempt_failed(world.call, "acompletion")
+            world.settlement.attempt_failed(world.call, "anthropic_messages")
+        await send({"type": "http.response.start", "status": 500, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    world = World(application)
+    world.post()
+    assert [(event["attempt"], event["status"]) for event in world.events] == [(0, "failed"), (1, "failed"), (2, "failed")]
+    assert world.product.released == [("hold_1", "every attempt failed")]
+
+
+def test_a_stream_that_ends_is_billed_as_its_provider_says_and_in_the_tier_that_it_named() -> None:
+    world = World(stream(word("a"), word("b", "stop")))
+    world.post(stream=True)
+    (event,) = world.events
+    assert (event["status"], event["usage"], event["service_tier"]) == ("succeeded", USAGE, "priority")
+    assert "usage_source" not in event
+
+
+def test_a_tier_that_is_no_word_is_not_passed_on() -> None:
+    world = World(stream(word("a"), {"service_tier": "x" * 65, "choices": []}))
+    world.post(stream=True)
+    (event,) = world.events
+    assert (event["status"], event.get("service_tier")) == ("succeeded", None)
+
+
+@pytest.mark.parametrize("after", ["failure", "left"])
+def test_a_stream_that_breaks_is_billed_for_what_was_delivered(after: str) -> None:
+    world = World(stream(word("one "), word("two "), word("three"), after=after))
+    world.post(stream=True)
+    if after == "left":  # LiteLLM never logs it
+        call = world.call
+        call.ended_at -= 60
+        world.settlement.overdue(call)
+        world.settlement.logged_success(call, Logged(USAGE, None, False))  # too late: it is settled
+    (event,) = world.events
+    held_for = world.product.asked[0]["input_tokens"]
+    assert (event["status"], event["usage_source"]) == ("aborted", "estimated")
+    assert event["usage"] == {"prompt_tokens": held_for, "completion_tokens": 3, "total_tokens": held_for + 3}
+    assert (list(world.calls), world.product.released) == ([], [])
+
+
+def test_a_stream_that_breaks_before_any_content_failed() -> None:
+    world = World(stream(after="failure"))
+    world.post(stream=True)
+    assert [event["status"] for event in world.events] == ["failed"]
+    assert world.product.released == [("hold_1", "every attempt failed")]
+
+
+def test_an_answer_that_litellm_never_logs_is_billed_by_the_usage_in_it() -> None:
+    async def application(world: World, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        world.settlement.dispatched(world.call, "acompletion", "openai", "openai/m")
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+        await send({"type": "http.response.body", "body": json.dumps({"usage": USAGE}).encode()})
+
+    world = World(application)
+    world.post()
+    world.settlement.overdue(world.call)
+    assert world.events == []
+    world.call.ended_at -= 60
+    world.settlement.overdue(world.call)
+    assert [(event["status"], event["usage"]) for event in world.events] == [("succeeded", USAGE)]
+
+
+def test_a_stream_that_another_deployment_continues_is_two_attempts() -> None:
+    async def application(world: World, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        call = world.call
+        world.settlement.dispatched(call, "acompletion", "openai", "openai/m")
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
+        first = f"data: {json.dumps(word('a b'))}\n\n".encode()
+        await send({"type": "http.response.body", "body": first, "more_body": True})
+        world.settlement.dispatched(call, "acompletion", "openai", "openai/m")
+        await send({"type": "http.response.body", "body": b"data: [DONE]\n\n", "more_body": False})
+        world.settlement.logged_success(call, Logged(USAGE, None, False))
+
+    world = World(application)
+    world.post(stream=True)
+    assert [(event["attempt"], event["status"]) for event in world.events] == [(0, "aborted"), (1, "succeeded")]
+    assert world.product.released == []
