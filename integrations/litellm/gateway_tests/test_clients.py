@@ -17,7 +17,7 @@ TOOL = {
 }
 
 
-def said(text: str) -> list[Any]:
+def said(text: Any) -> list[Any]:
     return [{"role": "user", "content": text}]
 
 

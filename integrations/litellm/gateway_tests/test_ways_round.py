@@ -174,3 +174,21 @@ def test_9_no_more_is_written_than_what_is_held(world: World, workspace: Workspa
     world.manage("set_budget", workspace.id, "--scope=workspace", "--window=day", "--limit=1.00")
     answer = chat(world, workspace, messages=said("word [tokens 5000]"), **more)
     assert answer.json["usage"]["completion_tokens"] == tokens
+
+
+@pytest.mark.own_workspace
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [
+        ("/v1/responses", {"previous_response_id": "resp_1"}),
+        ("/v1/messages", {"messages": said([{"type": "tool_use", "id": "t", "name": "n", "input": {"url": "a b " * 50_000}}])}),
+        ("/v1/messages", {"messages": said([{"type": "document", "source": {"type": "text", "data": "a b " * 50_000}}])}),
+        ("/v1/chat/completions", {"messages": said(" " * 20_000 + "a b " * 50_000)}),
+    ],
+)
+def test_10_no_input_looks_smaller_than_it_is(world: World, workspace: Workspace, path: str, more: dict[str, Any]) -> None:
+    """100,000 tokens and more, of which the budget pays for 40,000."""
+    world.manage("set_budget", workspace.id, "--scope=workspace", "--window=day", "--limit=0.12")
+    body = {"model": MODEL, "input": "a", "messages": said("a"), "max_tokens": 9, **more}
+    answer = ask(world, workspace.live_key, path, body)
+    assert (answer.status, answer.json["error"]["code"]) == (429, "budget_reached")

@@ -7,7 +7,6 @@ cannot read in the same bytes something other than what was checked.
 
 import json
 import re
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,11 +47,6 @@ OUTPUT_FIELDS = {
     "embeddings": (),
 }
 
-PART = "\x00part"
-PART_FIELDS = ("url", "image_url", "data", "file_data", "file_id")  # of a message's part that is no text
-TOKENS_OF_PART = 1_500  # an image, a sound or a file whose size in tokens only the provider knows
-TOKENS_OF_MESSAGE = 4
-COUNTED_CHARACTERS = 20_000  # of longer texts the rest is counted by proportion
 METADATA_BYTES = 2_048
 WORD = re.compile(r"[A-Za-z0-9_.+-]{1,64}", re.ASCII)
 NUL = "\x00"  # which PostgreSQL keeps in no text: an event with one would never be stored
@@ -109,50 +103,6 @@ def read_body(endpoint: str, content: bytes, also_pass: frozenset[str] = frozens
         choices=_count(body, "n") or 1,
         metadata=_labels(stated.get("metadata")),
     )
-
-
-def count_input(asked: Asked, count: Callable[[str], int]) -> int:
-    """Tokens of what is sent to the provider: as good as `count` for texts of a usual length, by proportion beyond that."""
-    texts: list[str] = []
-    parts = messages = 0
-    for name in ("messages", "input", "system", "instructions", "tools", "functions", "prompt", "response_format", "text"):
-        value = asked.body.get(name)
-        if isinstance(value, list):
-            messages += len(value)
-        for text in _strings(value):
-            if text is PART:
-                parts += 1
-            else:
-                texts.append(text)
-    joined = "\n".join(texts)
-    tokens = count(joined[:COUNTED_CHARACTERS])
-    if len(joined) > COUNTED_CHARACTERS:
-        tokens = tokens * len(joined) // COUNTED_CHARACTERS + 1
-    return tokens + parts * TOKENS_OF_PART + messages * TOKENS_OF_MESSAGE + _numbers(asked.body.get("input"))
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
-        for each in value:
-            yield from _strings(each)
-    elif isinstance(value, dict):
-        for name, each in value.items():
-            if isinstance(each, str) and name in ("type", "role", "id", "detail"):
-                continue
-            if isinstance(each, str) and name in PART_FIELDS:
-                yield PART
-                continue
-            yield name
-            yield from _strings(each)
-
-
-def _numbers(value: Any) -> int:
-    """Embeddings take tokens as such: a list of numbers, or a list of such lists."""
-    if isinstance(value, list):
-        return sum(1 if isinstance(each, int) else _numbers(each) for each in value if not isinstance(each, str | dict))
-    return 0
 
 
 def _no_number(name: str) -> None:

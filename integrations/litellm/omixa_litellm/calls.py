@@ -13,6 +13,7 @@ from .bodies import Asked
 from .delivered import Delivered
 from .keys import Key
 from .models import Model
+from .prompt import Input
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Call:
     key: Key
     asked: Asked
     model: Model
-    input_tokens: int
+    input: Input
     started_at: float = field(default_factory=time.time)
     hold_id: str | None = None
     hold_ends_at: float = 0.0  # by the monotonic clock

@@ -93,27 +93,28 @@ def _counts_something(kept: Any) -> bool:
     return isinstance(kept, int | float) and not isinstance(kept, bool)
 
 
-def estimate(call: Call, output_tokens: int) -> dict[str, Any]:
-    """What an answer that never stated its usage comes to: the prompt as it was held for, and what was delivered.
+def estimate(call: Call, output_tokens: int, input_tokens: int | None = None) -> dict[str, Any]:
+    """What an answer that never stated its usage comes to: the prompt as it was counted, and what was delivered.
 
+    `input_tokens` as LiteLLM counted them; where that is more, it is taken.
     Anthropic's streams state the prompt in their first event.
     """
     stated = counts(call.delivered.usage) or {}
     if "input_tokens" in stated:
         so_far = stated.get("output_tokens")
         return {**stated, "output_tokens": max(output_tokens, so_far if isinstance(so_far, int) else 0)}
-    return {
-        "prompt_tokens": call.input_tokens,
-        "completion_tokens": output_tokens,
-        "total_tokens": call.input_tokens + output_tokens,
-    }
+    prompt = max(call.input.tokens, input_tokens or 0)
+    return {"prompt_tokens": prompt, "completion_tokens": output_tokens, "total_tokens": prompt + output_tokens}
 
 
-def output_tokens(usage: dict[str, Any] | None) -> int | None:
-    if usage is None:
-        return None
-    value = usage.get("completion_tokens", usage.get("output_tokens"))
-    return value if isinstance(value, int) else None
+def input_and_output(usage: dict[str, Any] | None) -> tuple[int | None, int | None]:
+    """As any dialect that LiteLLM writes names them."""
+    return _count(usage, "prompt_tokens", "input_tokens"), _count(usage, "completion_tokens", "output_tokens")
+
+
+def _count(usage: dict[str, Any] | None, *names: str) -> int | None:
+    found = [usage[name] for name in names if usage and isinstance(usage.get(name), int)]
+    return found[0] if found else None
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -11,11 +11,12 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from .bodies import count_input, read_body
+from .bodies import read_body
 from .calls import Call, Calls
 from .holds import Holds
 from .keys import Key, Keys
 from .models import Model
+from .prompt import count_input
 from .refusals import NoDecision, Refusal, refusal
 from .settle import Settlement
 from .spool import Spool

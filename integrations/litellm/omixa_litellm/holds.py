@@ -16,6 +16,7 @@ log = logging.getLogger("omixa_litellm.holds")
 TTL_SECONDS = 900
 EXTEND_BEFORE = 0.4  # of the time that it has left at most
 MOST_TOKENS = 2**31 - 1  # that the product counts in one request
+UNKNOWN_INPUT = 128_000  # tokens that a model may read of which LiteLLM does not know it
 
 
 class Holds:
@@ -102,7 +103,7 @@ def _question(call: Call) -> dict[str, Any]:
         "key_id": call.key.key_id,
         "model": asked.model,
         "service_tier": asked.service_tier,
-        "input_tokens": min(call.input_tokens, MOST_TOKENS),
+        "input_tokens": min(_input_tokens(call), MOST_TOKENS),
         "max_output_tokens": None if stated is None else min(stated * asked.choices, MOST_TOKENS),
         "endpoint": f"/v1/{asked.endpoint}",
         "user": asked.user,
@@ -110,6 +111,13 @@ def _question(call: Call) -> dict[str, Any]:
         "ttl_seconds": TTL_SECONDS,
     }
     return {name: value for name, value in question.items() if value is not None or name == "max_output_tokens"}
+
+
+def _input_tokens(call: Call) -> int:
+    """What the provider keeps of an earlier response or a file may be as long as its model reads."""
+    if not call.input.is_elsewhere:
+        return call.input.tokens
+    return max(call.input.tokens, call.model.input or UNKNOWN_INPUT)
 
 
 def _seconds_left(expires_at: Any) -> float:

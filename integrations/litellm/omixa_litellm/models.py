@@ -7,6 +7,7 @@ from dataclasses import dataclass
 class Model:
     """Tokens; None where LiteLLM does not know it."""
 
+    input: int | None = None  # that it reads at most
     output: int | None = None  # that an answer has at most
 
 
@@ -21,7 +22,7 @@ def public_model(name: str) -> Model | None:
     if llm_router is None or {"*", ","} & set(name) or name not in llm_router.get_model_names():
         return None
     known = llm_router.cached_model_group_info(name)
-    return Model() if known is None else Model(output=_whole(known.max_output_tokens))
+    return Model() if known is None else Model(_whole(known.max_input_tokens), _whole(known.max_output_tokens))
 
 
 def _whole(number: float | None) -> int | None:

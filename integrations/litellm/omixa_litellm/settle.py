@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .calls import Append, Call, Calls, Logged
-from .events import DEFAULT_TIERS, counts, estimate, event_of, output_tokens
+from .events import DEFAULT_TIERS, counts, estimate, event_of, input_and_output
 
 log = logging.getLogger("omixa_litellm.calls")
 
@@ -49,9 +49,9 @@ class Settlement:
     def _settle(self, call: Call, logged: Logged) -> None:
         usage = logged.usage
         if call.asked.stream and call.left:
-            seen = output_tokens(usage)
+            read, seen = input_and_output(usage)
             if usage is None or call.delivered.usage is None:  # the provider stated nothing: the prompt is as it was held for
-                usage = estimate(call, self._delivered(call) if seen is None else seen)
+                usage = estimate(call, self._delivered(call) if seen is None else seen, read)
             self._write(call, "aborted", usage, estimated=True, service_tier=logged.service_tier or call.delivered.service_tier)
         elif usage is None:
             self._close_by_delivery(call)

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from omixa_litellm.bodies import Asked, count_input, read_body
+from omixa_litellm.bodies import Asked, read_body
 from omixa_litellm.refusals import Refusal
 
 HELLO = [{"role": "user", "content": "one two three"}]
@@ -37,10 +37,6 @@ ORDERS = {
 
 def body(endpoint: str = "chat/completions", **more: Any) -> Asked:
     return read_body(endpoint, json.dumps({"model": "m", "messages": HELLO, **more}).encode())
-
-
-def words(text: str) -> int:
-    return len(text.split())
 
 
 def test_orders_to_litellm_are_taken_out() -> None:
@@ -110,16 +106,3 @@ def test_what_is_asked_for_can_be_lowered(endpoint: str, stated: dict[str, Any],
     asked.lower_output(40)
     passed_on = json.loads(asked.content())
     assert {name: passed_on[name] for name in passed_on if name not in ("model", "messages")} == lowered
-
-
-def test_the_prompt_is_counted_with_its_tools_and_pictures() -> None:
-    plain = count_input(body(), words)
-    tools = [{"type": "function", "function": {"name": "find", "description": "find a thing", "parameters": {}}}]
-    assert count_input(body(tools=tools), words) > plain + 3
-    picture = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]}]
-    assert count_input(body(messages=picture), words) > 1_500
-
-
-def test_a_long_prompt_is_counted_by_proportion() -> None:
-    asked = body(messages=[{"role": "user", "content": "word " * 100_000}])
-    assert count_input(asked, words) == pytest.approx(100_000, rel=0.01)

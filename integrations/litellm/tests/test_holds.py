@@ -82,3 +82,13 @@ def test_a_hold_for_nothing_is_released() -> None:
     world.post()
     assert world.product.released == [("hold_1", "nothing was sent to a provider")]
     assert world.events == []
+
+
+@pytest.mark.parametrize(("reads_at_most", "tokens"), [(None, 128_000), (272_000, 272_000)])
+def test_what_the_provider_keeps_of_an_earlier_response_is_held_for_as_all_that_its_model_reads(
+    reads_at_most: int | None, tokens: int
+) -> None:
+    world = World(answers)
+    world.reads_at_most = reads_at_most
+    world.post("/v1/responses", input="a", previous_response_id="resp_1")
+    assert world.product.asked[0]["input_tokens"] == tokens

@@ -55,6 +55,16 @@ def test_a_stream_that_breaks_is_billed_for_what_was_delivered(after: str) -> No
     assert (list(world.calls), world.product.released) == ([], [])
 
 
+@pytest.mark.parametrize("read", [1, 900])
+def test_the_prompt_of_a_stream_that_was_left_is_the_larger_of_both_counts(read: int) -> None:
+    world = World(stream(word("one "), word("two"), after="left"))
+    world.post(stream=True)
+    world.settlement.logged_success(world.call, Logged({"prompt_tokens": read, "completion_tokens": 2}, None, False))
+    (event,) = world.events
+    counted = world.product.asked[0]["input_tokens"]
+    assert event["usage"]["prompt_tokens"] == max(read, counted)
+
+
 def test_a_stream_that_breaks_before_any_content_failed() -> None:
     world = World(stream(after="failure"))
     world.post(stream=True)

@@ -70,6 +70,7 @@ class World:
         self.product, self.spool, self.events = Product(), Spool(), list[dict[str, Any]]()
         self.calls = Calls()
         self.scope: dict[str, Any] = {}
+        self.reads_at_most: int | None = None
         self.writes_at_most: int | None = None
         holds = Holds(self.product, hold, when_unavailable)  # type: ignore[arg-type]
         self.settlement = Settlement(self.calls, self.events.append, holds.release, lambda text: len(text.split()))
@@ -84,7 +85,7 @@ class World:
         )  # fmt: skip
 
     def _model(self, name: str) -> Model | None:
-        return None if name == "openai/m" else Model(self.writes_at_most)
+        return None if name == "openai/m" else Model(self.reads_at_most, self.writes_at_most)
 
     def post(self, path: str = "/v1/chat/completions", method: str = "POST", kind: str = "http", **body: Any) -> Seen:
         sent = json.dumps({"model": "m", "messages": [{"role": "user", "content": "a b c"}], **body}).encode()
