@@ -192,3 +192,20 @@ def test_10_no_input_looks_smaller_than_it_is(world: World, workspace: Workspace
     body = {"model": MODEL, "input": "a", "messages": said("a"), "max_tokens": 9, **more}
     answer = ask(world, workspace.live_key, path, body)
     assert (answer.status, answer.json["error"]["code"]) == (429, "budget_reached")
+
+
+@pytest.mark.parametrize(("more", "status", "tokens"), [({}, "aborted", 20), ({"reasoning_effort": "low"}, "succeeded", 520)])
+def test_11_thoughts_are_billed_though_the_stream_is_left_before_its_end(
+    world: World, workspace: Workspace, more: dict[str, Any], status: str, tokens: int
+) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", world.gateway_port, timeout=60)
+    body = {"model": MODEL, "messages": said("[tokens 20] [slow 0.2] [reasoning 500]"), "stream": True, **more}
+    headers = {"Authorization": f"Bearer {workspace.live_key}", "Content-Type": "application/json"}
+    connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
+    answer = connection.getresponse()
+    while b"something" not in answer.readline():
+        pass
+    connection.close()
+    event = world.settled(answer.headers["x-omixa-request-id"], workspace, 60)
+    assert event["status"] == status
+    assert event["output_tokens"] == tokens or (status == "aborted" and 1 < event["output_tokens"] < tokens)

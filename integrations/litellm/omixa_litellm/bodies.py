@@ -47,6 +47,7 @@ OUTPUT_FIELDS = {
     "embeddings": (),
 }
 
+THOUGHTS = ("reasoning_effort", "reasoning", "thinking")
 METADATA_BYTES = 2_048
 WORD = re.compile(r"[A-Za-z0-9_.+-]{1,64}", re.ASCII)
 NUL = "\x00"  # which PostgreSQL keeps in no text: an event with one would never be stored
@@ -65,6 +66,12 @@ class Asked:
     max_output_tokens: int | None  # for one choice
     choices: int
     metadata: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def hides_output(self) -> bool:
+        """It asks for thoughts, of which a client sees a summary at most, or for sound, whose tokens nobody sees."""
+        modalities = self.body.get("modalities")
+        return any(self.body.get(name) for name in THOUGHTS) or (isinstance(modalities, list) and "audio" in modalities)
 
     def lower_output(self, tokens: int) -> None:
         """Ask the provider for no more than this, over all choices."""

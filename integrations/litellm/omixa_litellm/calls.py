@@ -53,6 +53,11 @@ class Call:
     delivered: Delivered = field(default_factory=Delivered)
 
     @property
+    def hides_output(self) -> bool:
+        """Only the provider can say what the answer comes to, and does so at its end."""
+        return self.model.reasons or self.asked.hides_output
+
+    @property
     def open_attempt(self) -> bool:
         return self.attempts > self.closed
 

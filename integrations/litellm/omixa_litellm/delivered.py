@@ -8,13 +8,16 @@ from collections.abc import Callable
 from typing import Any
 
 ENDS = ("message_stop", "response.completed", "response.incomplete")
+AUDIO_BYTES_A_TOKEN = 2_400  # streams are 16 bits at 24 kHz, and a token is 50 ms of it
+TOKENS_OF_IMAGE = 1_290
 USAGE_BYTES = 8 * 1024 * 1024  # of a whole answer that is kept until its usage is written down
 
 
 class Delivered:
     def __init__(self) -> None:
         self.texts: list[str] = []
-        self.events = 0
+        self.audio_bytes = 0
+        self.images = 0
         self.usage: dict[str, Any] | None = None  # as the last chunk that had one stated it
         self.service_tier: str | None = None
         self.finished = False  # the provider said that its answer ends here
@@ -42,8 +45,26 @@ class Delivered:
             self._event(b"".join(self._body))
         self._body.clear()
 
+    def forget(self) -> None:
+        """What was delivered so far was billed, and the answer goes on."""
+        self.texts.clear()
+        self.audio_bytes = self.images = 0
+
     def tokens(self, count: Callable[[str], int]) -> int:
-        return count("".join(self.texts)) if self.texts else 0
+        text = count("".join(self.texts)) if self.texts else 0
+        return text + self.audio_tokens + self.image_tokens
+
+    @property
+    def audio_tokens(self) -> int:
+        return -(-self.audio_bytes // AUDIO_BYTES_A_TOKEN)
+
+    @property
+    def image_tokens(self) -> int:
+        return self.images * TOKENS_OF_IMAGE
+
+    @property
+    def anything(self) -> bool:
+        return bool(self.texts or self.audio_bytes or self.images)
 
     def _event(self, content: bytes) -> None:
         try:
@@ -52,7 +73,6 @@ class Delivered:
             return  # a comment or a ping
         if not isinstance(event, dict):
             return
-        self.events += 1
         inner = event.get("response") or event.get("message")  # of the Responses API, and of Anthropic's first event
         for each in (inner, event):
             if isinstance(each, dict):
@@ -80,8 +100,18 @@ class Delivered:
             said = choice.get("delta")
             if isinstance(said, dict):
                 self._add(said, ("content", "reasoning_content", "refusal"))
+                self._add_media(said)
                 for call in said.get("tool_calls") or ():
                     self._add(call.get("function") or {}, ("name", "arguments"))
+
+    def _add_media(self, said: dict[str, Any]) -> None:
+        audio, images = said.get("audio"), said.get("images")
+        if isinstance(audio, dict):
+            self._add(audio, ("transcript",))
+            data = audio.get("data")
+            self.audio_bytes += len(data) * 3 // 4 if isinstance(data, str) else 0
+        if isinstance(images, list):
+            self.images += len(images)
 
     def _add(self, said: dict[str, Any], names: tuple[str, ...]) -> None:
         self.texts += [said[name] for name in names if isinstance(said.get(name), str)]

@@ -104,7 +104,15 @@ def estimate(call: Call, output_tokens: int, input_tokens: int | None = None) ->
         so_far = stated.get("output_tokens")
         return {**stated, "output_tokens": max(output_tokens, so_far if isinstance(so_far, int) else 0)}
     prompt = max(call.input.tokens, input_tokens or 0)
-    return {"prompt_tokens": prompt, "completion_tokens": output_tokens, "total_tokens": prompt + output_tokens}
+    usage: dict[str, Any] = {
+        "prompt_tokens": prompt,
+        "completion_tokens": output_tokens,
+        "total_tokens": prompt + output_tokens,
+    }
+    parts = {"audio_tokens": call.delivered.audio_tokens, "image_tokens": call.delivered.image_tokens}
+    if any(parts.values()):
+        usage["completion_tokens_details"] = {name: tokens for name, tokens in parts.items() if tokens}
+    return usage
 
 
 def input_and_output(usage: dict[str, Any] | None) -> tuple[int | None, int | None]:

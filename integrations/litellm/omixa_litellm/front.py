@@ -4,6 +4,7 @@ The plug-in puts this around LiteLLM's application when its configuration is rea
 rarely for this: some routes ask no authentication, a refusal from a hook loses its shape, and no hook can take a header away.
 """
 
+import asyncio
 import logging
 import re
 import secrets
@@ -141,8 +142,9 @@ class _Watched:
 
     def __init__(self, call: Call, receive: Receive, body: bytes, send: Send) -> None:
         self.call, self.body = call, body
-        self.whole = False  # the last byte of the answer was taken
+        self.whole = False  # LiteLLM has given the last byte of the answer
         self._receive, self._given = receive, False
+        self._gone = False  # its client is
         self._streams = False
         ours = {"x-omixa-request-id": call.request_id}
         if call.remaining is not None:
@@ -154,7 +156,12 @@ class _Watched:
         if not self._given:
             self._given = True
             return {"type": "http.request", "body": self.body, "more_body": False}
-        return await self._receive()
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self._gone = True
+            if self.call.asked.stream and self.call.hides_output:  # LiteLLM reads on, and logs what the provider then says
+                await asyncio.get_running_loop().create_future()
+        return message
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -166,7 +173,8 @@ class _Watched:
                 self.call.first_byte_at = time.time()
             if self.call.status == 200:
                 (self.call.delivered.stream if self._streams else self.call.delivered.whole)(message.get("body", b""))
-        await self._send(message)
+        if not self._gone:
+            await self._send(message)
         if message["type"] == "http.response.body" and not message.get("more_body", False):
             self.whole = True
 

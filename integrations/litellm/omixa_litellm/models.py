@@ -9,6 +9,7 @@ class Model:
 
     input: int | None = None  # that it reads at most
     output: int | None = None  # that an answer has at most
+    reasons: bool = False  # and may not show what it thinks
 
 
 def public_model(name: str) -> Model | None:
@@ -22,7 +23,11 @@ def public_model(name: str) -> Model | None:
     if llm_router is None or {"*", ","} & set(name) or name not in llm_router.get_model_names():
         return None
     known = llm_router.cached_model_group_info(name)
-    return Model() if known is None else Model(_whole(known.max_input_tokens), _whole(known.max_output_tokens))
+    return (
+        Model()
+        if known is None
+        else Model(_whole(known.max_input_tokens), _whole(known.max_output_tokens), known.supports_reasoning)
+    )
 
 
 def _whole(number: float | None) -> int | None:

@@ -49,10 +49,12 @@ class Settlement:
     def _settle(self, call: Call, logged: Logged) -> None:
         usage = logged.usage
         if call.asked.stream and call.left:
-            read, seen = input_and_output(usage)
-            if usage is None or call.delivered.usage is None:  # the provider stated nothing: the prompt is as it was held for
-                usage = estimate(call, self._delivered(call) if seen is None else seen, read)
-            self._write(call, "aborted", usage, estimated=True, service_tier=logged.service_tier or call.delivered.service_tier)
+            stated = _is_final(call, usage)
+            if not stated:
+                read, seen = input_and_output(usage)
+                usage = estimate(call, max(self._delivered(call), seen or 0), read)
+            tier = logged.service_tier or call.delivered.service_tier
+            self._write(call, "aborted", usage, estimated=not stated, service_tier=tier)
         elif usage is None:
             self._close_by_delivery(call)
         else:
@@ -103,11 +105,11 @@ class Settlement:
         whole = call.delivered.finished or not call.asked.stream
         if stated is not None and whole and call.status == 200:
             self._write(call, "succeeded", stated, service_tier=tier)
-        elif call.delivered.texts or (call.left and not call.broken):
+        elif call.delivered.anything or (call.left and not call.broken):
             self._write(call, "aborted", estimate(call, self._delivered(call)), estimated=True, service_tier=tier)
         else:
             self._write(call, "failed", None)
-        call.delivered.texts.clear()
+        call.delivered.forget()
 
     def _delivered(self, call: Call) -> int:
         return call.delivered.tokens(self._count)
@@ -116,3 +118,10 @@ class Settlement:
         self._append(event_of(call, call.attempts - 1, status, usage, **more))
         call.closed = call.attempts
         call.settled = status != "failed"
+
+
+def _is_final(call: Call, usage: dict[str, Any] | None) -> bool:
+    """Whether the provider stated it of a whole answer: where it stated nothing, LiteLLM counts, and knows no details."""
+    if usage is None or not call.delivered.finished:
+        return False
+    return call.delivered.usage is not None or "prompt_tokens_details" in usage

@@ -1,5 +1,6 @@
 """Which event each attempt of a request gets."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -63,6 +64,70 @@ def test_the_prompt_of_a_stream_that_was_left_is_the_larger_of_both_counts(read:
     (event,) = world.events
     counted = world.product.asked[0]["input_tokens"]
     assert event["usage"]["prompt_tokens"] == max(read, counted)
+
+
+@pytest.mark.parametrize(
+    ("reasons", "asked", "status"),
+    [
+        (False, {}, "aborted"),
+        (True, {}, "succeeded"),
+        (False, {"reasoning_effort": "low"}, "succeeded"),
+        (False, {"modalities": ["text", "audio"]}, "succeeded"),
+    ],
+)
+def test_a_stream_with_hidden_output_is_read_to_its_end_though_its_client_has_left(
+    reasons: bool, asked: dict[str, Any], status: str
+) -> None:
+    """As LiteLLM does it: whoever waits for the end of a connection ends the stream."""
+    begun = asyncio.Event()
+    whole = stream(word("one "), word("two", "stop"))
+
+    async def waits(receive: Any) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            begun.set()
+
+    async def application(world: World, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        leaving = asyncio.ensure_future(waits(receive))
+        await begun.wait()
+        await asyncio.sleep(0)
+        answer = stream(word("one "), after="left") if leaving.done() else whole
+        await answer(world, scope, receive, send)
+        leaving.cancel()
+
+    world = World(application)
+    world.reasons = reasons
+    seen = world.post(stream=True, **asked)
+    for call in world.calls:
+        call.ended_at -= 60
+        world.settlement.overdue(call)
+    (event,) = world.events
+    assert (event["status"], seen.body) == (status, b"")
+    assert (event["usage"] == USAGE) == (status == "succeeded")
+
+
+def test_sound_and_pictures_of_a_stream_that_breaks_are_billed() -> None:
+    sound = {"data": "A" * 6_400, "transcript": " one two"}  # 4,800 bytes
+    delta = {"content": "three", "audio": sound, "images": [{"image_url": {"url": "data:image/png;base64,AAAA"}}]}
+    world = World(stream({"choices": [{"index": 0, "delta": delta}]}, after="failure"))
+    world.post(stream=True)
+    (event,) = world.events
+    assert (event["status"], event["usage"]["completion_tokens"]) == ("aborted", 3 + 2 + 1_290)
+    assert event["usage"]["completion_tokens_details"] == {"audio_tokens": 2, "image_tokens": 1_290}
+
+
+@pytest.mark.parametrize(
+    ("details", "source"), [({}, "estimated"), ({"prompt_tokens_details": {"cached_tokens": 2}}, "provider")]
+)
+def test_what_the_provider_stated_of_a_whole_answer_is_billed_though_its_client_left(
+    details: dict[str, Any], source: str
+) -> None:
+    usage = {"prompt_tokens": 4, "completion_tokens": 30_000, "total_tokens": 30_004, **details}
+    world = World(stream(word("one "), word("two", "stop"), after="left"))
+    world.post(stream=True)
+    world.settlement.logged_success(world.call, Logged(usage, None, False))
+    (event,) = world.events
+    assert (event["status"], event.get("usage_source", "provider")) == ("aborted", source)
+    assert (event["usage"] == usage) == (source == "provider")
 
 
 def test_a_stream_that_breaks_before_any_content_failed() -> None:

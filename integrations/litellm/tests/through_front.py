@@ -72,6 +72,7 @@ class World:
         self.scope: dict[str, Any] = {}
         self.reads_at_most: int | None = None
         self.writes_at_most: int | None = None
+        self.reasons = False
         holds = Holds(self.product, hold, when_unavailable)  # type: ignore[arg-type]
         self.settlement = Settlement(self.calls, self.events.append, holds.release, lambda text: len(text.split()))
 
@@ -85,14 +86,16 @@ class World:
         )  # fmt: skip
 
     def _model(self, name: str) -> Model | None:
-        return None if name == "openai/m" else Model(self.reads_at_most, self.writes_at_most)
+        return None if name == "openai/m" else Model(self.reads_at_most, self.writes_at_most, self.reasons)
 
     def post(self, path: str = "/v1/chat/completions", method: str = "POST", kind: str = "http", **body: Any) -> Seen:
         sent = json.dumps({"model": "m", "messages": [{"role": "user", "content": "a b c"}], **body}).encode()
         seen = Seen()
 
+        messages = iter([{"type": "http.request", "body": sent, "more_body": False}])
+
         async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": sent, "more_body": False}
+            return next(messages, {"type": "http.disconnect"})
 
         async def send(message: dict[str, Any]) -> None:
             if message["type"] == "http.response.start":
