@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from omixa_litellm.form import checksum
 
-Answer = tuple[int, dict[str, Any]]
+Answer = tuple[int, Any]  # bytes are sent as they are
 
 
 def in_a_loop(work: Coroutine[Any, Any, Any]) -> Any:
@@ -58,7 +58,7 @@ class Product:
                 status, said = answer(body) if callable(answer) else answer
                 if status < 300:
                     product.heard.append((self.path, body))
-                sent = json.dumps(said).encode()
+                sent = said if isinstance(said, bytes) else json.dumps(said).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(sent)))
                 self.end_headers()

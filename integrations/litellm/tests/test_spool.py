@@ -121,6 +121,95 @@ def test_a_body_that_is_refused_for_good_does_not_stop_those_after_it(product: P
     assert [path.read_text() for path in (tmp_path / "rejected").iterdir()] == ['{"number":0}\n']
 
 
+@pytest.mark.parametrize(
+    "answer", [b"ok", b"", [], {}, {"rejected": None}, {"rejected": ["r1"]}, {"rejected": [{"index": 1}]}, {"rejected": [{}]}]
+)
+def test_a_202_that_is_not_the_products_answers_for_nothing(product: Product, tmp_path: Path, answer: Any) -> None:
+    product.answers["/gateway/v1/events"] = (202, answer)
+    spool = spool_at(tmp_path, product.url)
+    spool.append({"number": 0})
+    until(lambda: spool.sender._failures)
+    del product.answers["/gateway/v1/events"]
+    product.heard.clear()
+    spool.append({"number": 1})
+    until(lambda: len(product.events()) == 2)
+    spool.close()
+    assert numbers(product.events()) == [0, 1]
+
+
+def test_a_name_that_cannot_be_given_is_given_later_and_no_file_is_written_that_is_not_ours(
+    product: Product, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = {"is": True}
+    rename = Path.rename
+
+    def failing(path: Path, target: Path) -> Path:
+        if broken["is"] and path.suffix == ".part":
+            raise OSError(5, "Input/output error")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    spool = spool_at(tmp_path, product.url)
+    spool.append({"number": 0})
+    assert "Input/output error" in until(spool.refusal)
+    (descriptor,) = [each for each in descriptors() if each[1].endswith(".part")]
+    spool.append({"number": 1})
+    until(lambda: b'{"number":1}' in b"".join(path.read_bytes() for path in tmp_path.rglob("*.part")))
+    assert descriptor in descriptors()  # still open, and still this file
+    broken["is"] = False
+    until(lambda: len(product.events()) == 2)
+    until(lambda: spool.refusal() is None)
+    spool.close()
+    assert numbers(product.events()) == [0, 1]
+
+
+def descriptors() -> list[tuple[str, str]]:
+    """Number and file of each that this process has open."""
+    found = []
+    for path in Path("/proc/self/fd").iterdir():
+        try:
+            found.append((path.name, os.readlink(path)))
+        except FileNotFoundError:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("name", ["waiting", "adopt", "bytes_used"])
+def test_no_fault_ends_the_thread_that_sends(
+    product: Product, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    spool = Spool(tmp_path, MANY, product.url, "omx_gateway_x")
+    with monkeypatch.context() as patched:
+        patched.setattr(spool.folder, name, lambda: 1 / 0)
+        spool.start()
+        assert "division" in until(spool.refusal)
+    spool.append({"number": 0})
+    until(product.events)
+    until(lambda: spool.refusal() is None)
+    spool.close()
+
+
+@pytest.mark.parametrize("thread", ["writer", "sender"])
+def test_a_thread_that_ended_refuses_new_requests(product: Product, tmp_path: Path, thread: str) -> None:
+    spool = spool_at(tmp_path, product.url)
+    assert spool.refusal() is None
+    getattr(spool, thread).finish(5)
+    assert f"omixa-spool-{thread} ended" in str(spool.refusal())
+    spool.close(0.5)
+
+
+def test_what_was_rejected_counts_as_well(product: Product, tmp_path: Path) -> None:
+    refused = {"index": 0, "request_id": "r1", "code": "unknown_key", "message": "No such key."}
+    product.answers["/gateway/v1/events"] = (202, {"rejected": [refused]})
+    spool = spool_at(tmp_path, product.url, most_bytes=200)
+    assert spool.refusal() is None
+    for number in range(3):
+        spool.append({"number": number})
+        until(lambda number=number: spool.sender.rejected == number + 1)
+    assert "or looked at" in until(spool.refusal)
+    spool.close()
+
+
 def test_a_full_disk_refuses_new_requests_and_loses_none_of_the_old(
     product: Product, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

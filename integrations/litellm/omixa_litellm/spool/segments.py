@@ -46,10 +46,10 @@ class Folder:
         return sorted(self.path.glob(f"*{WHOLE}"))
 
     def bytes_used(self) -> int:
-        """Of this process and of the dead ones: all that waits to be sent."""
+        """Of this process, of the others and of what was rejected: all that waits to be sent, or for a person."""
         used = 0
         for path in self.root.glob("*/*"):
-            if path.parent != self.rejected and path.suffix in (PART, WHOLE):
+            if path.suffix in (PART, WHOLE):
                 with suppress(FileNotFoundError):
                     used += path.stat().st_size
         return used

@@ -31,6 +31,7 @@ class Sender(threading.Thread):
         self.used = folder.bytes_used()
         self.sent = 0  # events that the product accepted
         self.rejected = 0
+        self.failing: str | None = None  # why nothing can be sent just now that has nothing to do with the product
         self._address = urlsplit(f"{url}/gateway/v1/events")
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         self._written = on_written
@@ -41,15 +42,18 @@ class Sender(threading.Thread):
 
     def run(self) -> None:
         while not self._ending.is_set():
-            until = time.monotonic() + self._work()
+            until = time.monotonic() + self._round()
             while (left := until - time.monotonic()) > 0 and not self._ending.wait(min(left, LOOK_SECONDS)):
-                self.used = self.folder.bytes_used()  # it grows while the product is away
+                self._measure()  # it grows while the product is away
 
     def finish(self, seconds: float) -> None:
         """Send what is there as long as the product takes it, then end."""
         deadline = time.monotonic() + seconds
-        while self._anything_to_send() and not self._failures and time.monotonic() < deadline:
-            time.sleep(0.02)
+        try:
+            while not (self.failing or self._failures) and self._anything_to_send() and time.monotonic() < deadline:
+                time.sleep(0.02)
+        except OSError as error:
+            self._failed(error)
         self._ending.set()
         self._written.set()
         self.join(max(0.1, deadline - time.monotonic()))
@@ -57,24 +61,45 @@ class Sender(threading.Thread):
     def _anything_to_send(self) -> bool:
         return self.writer.cut() or bool(self.folder.waiting())
 
-    def _work(self) -> float:
-        """One round. Returns for how long to wait before the next."""
+    def _measure(self) -> None:
         try:
-            if time.monotonic() - self._adopted_at > ADOPT_SECONDS:
-                self._adopted_at = time.monotonic()
-                self.folder.adopt()
-            self._written.clear()
-            waiting = self.folder.waiting()
-            if not waiting and self.writer.cut():
-                waiting = self.folder.waiting()
             self.used = self.folder.bytes_used()
-            if not waiting:
-                self._written.wait(LOOK_SECONDS)
-                return 0
-            return self._send(waiting[0])
-        except OSError as error:  # of the disk; the network's are met in _send
-            log.error("The spool at %s cannot be read: %s", self.folder.root, error)
+        except OSError as error:
+            self._failed(error)
+
+    def _round(self) -> float:
+        """One round, whatever comes of it. Returns for how long to wait before the next."""
+        try:
+            pause = self._work()
+        except Exception as error:  # of the disk, or a fault of ours: without this thread events wait for ever
+            self._failed(error)
+            self._connection = None
             return LOOK_SECONDS
+        if self.failing is not None:
+            log.error("The spool at %s is sent again.", self.folder.root)
+            self.failing = None
+        return pause
+
+    def _failed(self, error: Exception) -> None:
+        if self.failing is None:
+            log.error(
+                "The spool at %s cannot be sent. New requests are refused until it can.", self.folder.root, exc_info=error
+            )
+        self.failing = f"{type(error).__name__}: {error}"
+
+    def _work(self) -> float:
+        if time.monotonic() - self._adopted_at > ADOPT_SECONDS:
+            self._adopted_at = time.monotonic()
+            self.folder.adopt()
+        self._written.clear()
+        waiting = self.folder.waiting()
+        if not waiting and self.writer.cut():
+            waiting = self.folder.waiting()
+        self.used = self.folder.bytes_used()
+        if not waiting:
+            self._written.wait(LOOK_SECONDS)
+            return 0
+        return self._send(waiting[0])
 
     def _send(self, segment: Path) -> float:
         content = segment.read_bytes()
@@ -88,7 +113,10 @@ class Sender(threading.Thread):
             self._connection = None
             return self._later(f"{type(error).__name__}: {error}", None)
         if status == 202:
-            self._done(segment, lines, answer)
+            refused = _refused(answer, len(lines))
+            if refused is None:  # of something between us and the product, which may have none of it
+                return self._later("status 202 without the product's answer", retry_after)
+            self._done(segment, lines, refused)
             return 0
         if status in REFUSED_FOR_GOOD:
             log.error(
@@ -113,8 +141,7 @@ class Sender(threading.Thread):
         response = self._connection.getresponse()
         return response.status, response.read(), response.headers.get("Retry-After")
 
-    def _done(self, segment: Path, lines: list[bytes], answer: bytes) -> None:
-        refused: list[dict[str, Any]] = json.loads(answer).get("rejected") or []
+    def _done(self, segment: Path, lines: list[bytes], refused: list[dict[str, Any]]) -> None:
         if refused:
             log.error("The product rejected %d of %d events: %s", len(refused), len(lines), refused[:3])
             kept = [json.dumps({**each, "event": json.loads(lines[each["index"]])}).encode() for each in refused]
@@ -134,3 +161,15 @@ class Sender(threading.Thread):
         if retry_after is not None and retry_after.isdigit():
             pause = min(max(pause, float(retry_after)), LONGEST_PAUSE)
         return pause
+
+
+def _refused(answer: bytes, events: int) -> list[dict[str, Any]] | None:
+    """What the product rejected of so many events; None if this is no answer of its."""
+    try:
+        stated = json.loads(answer)
+    except ValueError:
+        return None
+    refused = stated.get("rejected") if isinstance(stated, dict) else None
+    if not isinstance(refused, list) or not all(isinstance(each, dict) for each in refused):
+        return None
+    return refused if all(isinstance(each.get("index"), int) and 0 <= each["index"] < events for each in refused) else None

@@ -76,7 +76,7 @@ class Writer(threading.Thread):
         try:
             with self._open:
                 self._write(lines)
-        except OSError as error:
+        except Exception as error:  # whatever it is: without this thread no event is ever written
             if self.failing is None:
                 log.error(
                     "Events cannot be written to %s: %s. New requests are refused until they can.", self.folder.path, error
@@ -100,13 +100,13 @@ class Writer(threading.Thread):
             self._file = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             sync_folder(self.folder.path)
         try:
+            os.lseek(self._file, self._size, os.SEEK_SET)
             left = memoryview(content)
             while left:
                 left = left[os.write(self._file, left) :]
             os.fdatasync(self._file)
         except OSError:
             os.ftruncate(self._file, self._size)
-            os.lseek(self._file, self._size, os.SEEK_SET)
             raise
         self._events += len(lines)
         self._size += len(content)
@@ -114,8 +114,8 @@ class Writer(threading.Thread):
     def _cut(self) -> bool:
         if self._file is None or self._part is None or not self._events:
             return False
-        os.close(self._file)
         self._part.rename(self._part.with_suffix(WHOLE))
-        self._file = self._part = None
+        file, self._file, self._part = self._file, None, None
         self._events = self._size = 0
+        os.close(file)  # its number may be a client's connection the next moment
         return True
