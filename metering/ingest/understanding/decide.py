@@ -8,7 +8,8 @@ from django.db import IntegrityError, transaction
 from metering.components import REQUEST, component_named
 from metering.errors import RuleExists
 from metering.ingest.formats.dialects.registry import BY_NAME
-from metering.ingest.understanding.models import UsageRule
+from metering.ingest.models import QuarantinedEvent
+from metering.ingest.understanding.models import UnknownPath, UsageRule
 from metering.ingest.understanding.rules import forget_rules
 from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
@@ -22,7 +23,7 @@ def make_rule(dialect: str, path: str, meaning: str, of: str, reason: str, actor
     of = of.strip()
     if dialect not in BY_NAME or not path:
         raise InvalidParameter("Name a dialect and the path of a number.", param="path")
-    if path in BY_NAME[dialect].leaves:
+    if path in BY_NAME[dialect].leaves and not _is_waited_for(dialect, path):
         raise InvalidParameter(f"{dialect} knows {path} by itself.", param="path")
     _check_meaning(dialect, path, meaning, of)
     if not reason.strip():
@@ -48,6 +49,11 @@ def make_rule(dialect: str, path: str, meaning: str, of: str, reason: str, actor
         raise RuleExists(f"Another rule for {path} of {dialect} was made at the same moment.") from None
     forget_rules()
     return rule
+
+
+def _is_waited_for(dialect: str, path: str) -> bool:
+    """A dialect may know a number and not count it in an object of another shape."""
+    return UnknownPath.objects.filter(dialect=dialect, path=path, event__in=QuarantinedEvent.objects.open()).exists()
 
 
 def _check_meaning(dialect: str, path: str, meaning: str, of: str) -> None:

@@ -87,6 +87,58 @@ def test_a_component_is_counted_and_billed(gateway: Gateway, key: APIKey) -> Non
     assert (event.output_tokens, event.cost) == (307, GOLDEN_COST + Decimal("0.000042"))
 
 
+@pytest.mark.parametrize(
+    ("dialect", "path", "usage", "component", "others", "tokens"),
+    [
+        ("cohere", "billed_units.images", {"billed_units": {"images": 3}}, "image", {"image": 3}, (0, 0)),
+        (
+            "mistral",
+            "pages_processed",
+            {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "pages_processed": 3},
+            "page",
+            {"page": 3},
+            (10, 5),
+        ),
+        (
+            "xai",
+            "num_server_side_tools_used",
+            {"prompt_tokens": 10, "completion_tokens": 5, "num_server_side_tools_used": 2},
+            "",
+            None,
+            (10, 5),
+        ),
+    ],
+)
+def test_a_number_that_a_dialect_did_not_look_at_is_released_by_a_rule(
+    gateway: Gateway,
+    key: APIKey,
+    dialect: str,
+    path: str,
+    usage: dict[str, Any],
+    component: str,
+    others: dict[str, int] | None,
+    tokens: tuple[int, int],
+) -> None:
+    send(gateway, [an_event(key, usage=usage)])
+    assert UnknownPath.objects.values_list("dialect", "path").get() == (dialect, path)
+    meaning = "component" if component else "information"
+    made = make_rule(dialect, path, meaning, component, "the provider's documentation", WHO, LATER)
+    assert sum(batch.event_count for batch in release_held(made, WHO, LATER, 1_000)) == 1
+    work(LATER)
+    event = UsageEvent.objects.get()
+    assert (event.input_tokens, event.output_tokens, event.others) == (*tokens, others)
+    assert not QuarantinedEvent.objects.open().exists()
+    end_rule(made.pk, WHO, LATER)
+    with pytest.raises(InvalidParameter, match="by itself"):
+        make_rule(dialect, path, meaning, component, "again", WHO, LATER + timedelta(days=1))
+
+
+def test_all_numbers_that_hold_an_event_are_named_together(gateway: Gateway, key: APIKey) -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "pages_processed": 3, "tool_tokens": 7}
+    send(gateway, [an_event(key, usage=usage)])
+    assert list(UnknownPath.objects.order_by("path").values_list("path", flat=True)) == ["pages_processed", "tool_tokens"]
+
+
 def test_a_part_is_counted_by_its_whole(gateway: Gateway, key: APIKey) -> None:
     send(gateway, [an_event(key, usage=STRANGE)])
     assert released(rule(meaning="part", of="completion_tokens")) == 1

@@ -62,18 +62,18 @@ def understand(stated: bytes | msgspec.Raw, named: DialectName | None, rules: Ca
     usage = leaves_of(stated)
     dialect = dialect_of(usage, named)
     unknown = _check_leaves(usage, dialect)
-    if unknown:
-        made = rules()
-        left = [path for path in map(rule_path, unknown) if (dialect.name, path) not in made]
-        if left:
-            _refuse_without_counts(usage, dialect)
-            raise NotUnderstood(dialect.name, left)
     usage.asked.clear()  # what was looked at to tell the shape
-    counted = dialect.count(usage)
-    _refuse_uncounted(usage, dialect)
-    if unknown:
-        counted = _with_rules(counted, {path: made[dialect.name, rule_path(path)] for path in unknown}, usage)
-    return Understood(dialect.name, counted, served_as_stated(usage.texts), bool(unknown) or _says_more(usage, dialect))
+    try:
+        counted = dialect.count(usage)
+    except UsageRefused as refused:
+        # An object without the counts that the dialect has is of another one, whatever else is in it.
+        if refused.code != "usage_missing":
+            _ruled(dialect, unknown, rules)
+        raise
+    ruled = _ruled(dialect, unknown + _uncounted(usage, dialect), rules)
+    if ruled:
+        counted = _with_rules(counted, ruled, usage)
+    return Understood(dialect.name, counted, served_as_stated(usage.texts), bool(ruled) or _says_more(usage, dialect))
 
 
 def count_known(stated: bytes | msgspec.Raw, named: DialectName | None) -> tuple[Counts | Reading, Served]:
@@ -155,24 +155,24 @@ def _check_number(usage: Usage, path: str, number: Number, fraction: bool) -> No
             raise wrong_kind(path, "int | null", "float")
 
 
-def _refuse_without_counts(usage: Usage, dialect: Dialect) -> None:
-    """An object without the counts that the dialect has is of another one, whatever else is in it."""
-    try:
-        dialect.count(usage)
-    except UsageRefused as refused:
-        if refused.code == "usage_missing":
-            raise
-
-
-def _refuse_uncounted(usage: Usage, dialect: Dialect) -> None:
+def _uncounted(usage: Usage, dialect: Dialect) -> list[str]:
     """What a dialect says it counts or compares, and did not look at in an object like this one."""
-    uncounted = [
+    return [
         path
         for path, number in usage.numbers.items()
         if number and path not in usage.asked and dialect.leaves.get(path, PART) not in (PART, INFORMATION)
     ]
-    if uncounted:
-        raise NotUnderstood(dialect.name, sorted(uncounted))
+
+
+def _ruled(dialect: Dialect, paths: list[str], rules: Callable[[], Rules]) -> dict[str, str]:
+    """What operators said that these numbers are. Raises NotUnderstood with those of which they said nothing."""
+    if not paths:
+        return {}
+    made = rules()
+    left = sorted(path for path in map(rule_path, paths) if (dialect.name, path) not in made)
+    if left:
+        raise NotUnderstood(dialect.name, left)
+    return {path: made[dialect.name, rule_path(path)] for path in paths}
 
 
 def _with_rules(counted: Counts | Reading, ruled: Mapping[str, str], usage: Usage) -> Counts | Reading:
