@@ -23,8 +23,20 @@ from tests.kit import groups, needs, statements, static_files
 from tests.kit.cast import acme, codex_mini, gateway, invoice, key, stopped_clock, stripe, use
 from tests.kit.commits import done_on_commit
 from tests.kit.prepared import TEST_DATABASE
+from tests.kit.tally import pytest_terminal_summary, tally
 
-__all__ = ["acme", "codex_mini", "gateway", "invoice", "key", "stopped_clock", "stripe", "use"]
+__all__ = [
+    "acme",
+    "codex_mini",
+    "gateway",
+    "invoice",
+    "key",
+    "pytest_terminal_summary",
+    "stopped_clock",
+    "stripe",
+    "tally",
+    "use",
+]
 
 # What failed in another run is told by that run; it must not decide what this one tries.
 hypothesis.settings.register_profile("omixa", database=None, print_blob=True)

@@ -4,13 +4,13 @@ What a document should have posted is asked of the documents alone, so that an e
 has no document, is named.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from metering.journal.balances import unlike_their_postings
 from metering.journal.lock import changed_since_locked
 from metering.money import cents_text, currency_text, from_smallest_unit
-from metering.reconcile.query import fetch_rows
+from metering.rows import fetch_together
 
 UNBALANCED = """
 SELECT entry.public_id, entry.key, currency, coalesce(sum(amount), 0)::bigint, count(amount)
@@ -89,7 +89,8 @@ GROUP BY 1, 2 HAVING sum(balance) < 0 ORDER BY 1
 
 def journal_differences() -> Iterator[dict[str, Any]]:
     """As `everything`: one object for each contradiction, of all months: what is left of an account has no month."""
-    for entry, key, currency, rest, postings in fetch_rows(UNBALANCED, {}):
+    unbalanced, documents, parts, overdrawn = fetch_together([UNBALANCED, UNLIKE_DOCUMENTS, PARTS, OVERDRAWN], {})
+    for entry, key, currency, rest, postings in unbalanced:
         found = f"{currency_text(rest, currency)} {currency}" if postings else "no amounts"
         yield {"check": "entries_add_up_to_nothing", "entry_id": entry, "key": key, "expected": "0", "found": found}
     for workspace, account, part, currency, posted, kept in unlike_their_postings():
@@ -101,20 +102,20 @@ def journal_differences() -> Iterator[dict[str, Any]]:
             "expected": f"{currency_text(posted, currency)} {currency}",
             "found": f"{currency_text(kept, currency)} {currency}",
         }
-    yield from _unlike_documents()
-    for account, part, currency, expected, kept in fetch_rows(PARTS, {}):
+    yield from _unlike_documents(documents)
+    for account, part, currency, expected, kept in parts:
         if expected != from_smallest_unit(kept, currency):
             amounts = {"expected": cents_text(expected), "found": currency_text(kept, currency)}
             yield {"check": "accounts_are_what_documents_leave", "account": account, "part": part, **amounts}
     for month, expected, found in changed_since_locked():
         yield {"check": "locked_months_stay_as_they_are", "month": month, "expected": expected, "found": found}
-    for payment, currency, left in fetch_rows(OVERDRAWN, {}):
+    for payment, currency, left in overdrawn:
         text = f"{currency_text(left, currency)} {currency}"
         yield {"check": "no_more_goes_out_than_came_in", "payment_id": payment, "expected": "at least 0", "found": text}
 
 
-def _unlike_documents() -> Iterator[dict[str, Any]]:
-    for kind, document, currency, expected, posted in fetch_rows(UNLIKE_DOCUMENTS, {}):
+def _unlike_documents(rows: Iterable[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
+    for kind, document, currency, expected, posted in rows:
         units = None if posted is None else from_smallest_unit(posted, currency)
         if (expected or 0) != (units or 0) or expected is None:
             yield {

@@ -1,7 +1,6 @@
 """The same acts by several workers at the same moment, about one customer: after each the books are right."""
 
 from collections.abc import Callable
-from random import Random
 from typing import Any
 
 import pytest
@@ -16,10 +15,11 @@ from tests.bookkeeping.swallowed import Swallowed
 from tests.bookkeeping.walk import Walk, told
 from tests.kit.billing import Meter, agree
 from tests.kit.concurrent import at_once
-from tests.kit.depth import DEEP, examples
+from tests.kit.depth import DEEP, dice, examples
 from tests.kit.factories import forget_names
 from tests.kit.paying import with_method
 from tests.kit.stripe_server import StripeServer
+from tests.kit.tally import Tally
 from workspaces.models import APIKey
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -51,18 +51,22 @@ class Crowd(Walk):
 
 
 @pytest.mark.parametrize("seed", range(examples(1, 50)))
-def test_several_workers_at_once_leave_the_books_right(seed: int, key: APIKey, use: Meter, stripe: StripeServer) -> None:
+def test_several_workers_at_once_leave_the_books_right(
+    seed: int, key: APIKey, use: Meter, stripe: StripeServer, tally: Tally, pytestconfig: pytest.Config
+) -> None:
     forget_names()
     current.forget_rates()
     agree(key.workspace, {"VAT": "19"})
-    crowd = Crowd(key, use, stripe, with_method(key.workspace, stripe), Random(seed))  # noqa: S311
+    crowd = Crowd(key, use, stripe, with_method(key.workspace, stripe), dice(seed, pytestconfig))
     done: list[str] = []
+    tally["histories"] = 1
     with told(done):
         for number in range(1, ROUNDS + 1):
             with Swallowed() as swallowed:
                 done += crowd.round()
             assert swallowed.errors == []
             after_every_act(crowd)
+            tally["acts"] = len(done)
             if number == ROUNDS or number == 10:
                 crowd.come_to_rest()
                 after_every_act(crowd)

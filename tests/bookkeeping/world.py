@@ -41,6 +41,7 @@ class World:
         self.untold: list[tuple[str, str]] = []  # kinds of events of Stripe's, and what they are about
         self.told: list[tuple[str, str]] = []
         self.numbers = 0
+        self.checked: object = None  # what was last found right
 
     def number(self) -> int:
         self.numbers += 1

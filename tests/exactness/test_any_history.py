@@ -13,15 +13,18 @@ from tests.exactness.histories import histories
 from tests.exactness.history import Operation
 from tests.kit.depth import in_rounds, rounds_of
 from tests.kit.factories import forget_names
+from tests.kit.tally import Tally
 
 
 @pytest.mark.django_db
-@rounds_of(8)
+@rounds_of(16)
 @given(history=histories())
 @in_rounds(15)
-def test_the_product_agrees_with_the_oracle(shared: None, round: int, history: list[Operation]) -> None:
+def test_the_product_agrees_with_the_oracle(shared: None, tally: Tally, round: int, history: list[Operation]) -> None:
     with transaction.atomic():
         forget_names()
         current.forget_rates()
         Both().play(history)
         transaction.set_rollback(True)
+    tally["histories"] += 1
+    tally["acts"] += len(history)

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from decimal import Decimal
 from importlib import import_module
-from random import Random
 
 import pytest
 from django.db import connection
@@ -16,10 +15,11 @@ from metering.payments.refunds.models import ReopenedAmount
 from metering.reconcile.everything import everything
 from tests.journal.history import History
 from tests.kit.billing import Meter, agree
-from tests.kit.depth import DEEP, examples
+from tests.kit.depth import DEEP, dice, examples
 from tests.kit.factories import forget_names
 from tests.kit.paying import with_method
 from tests.kit.stripe_server import StripeServer
+from tests.kit.tally import Tally
 from workspaces.models import APIKey
 
 pytestmark = pytest.mark.django_db
@@ -76,14 +76,18 @@ def all_balances() -> dict[tuple[str, str], int]:
 
 
 @pytest.mark.parametrize("seed", range(examples(8, 400)))
-def test_every_history_balances(seed: int, key: APIKey, use: Meter, stripe: StripeServer) -> None:
+def test_every_history_balances(
+    seed: int, key: APIKey, use: Meter, stripe: StripeServer, tally: Tally, pytestconfig: pytest.Config
+) -> None:
     agree(key.workspace, {"VAT": "19"})
-    history = History(key, use, stripe, with_method(key.workspace, stripe), Random(seed))  # noqa: S311
+    history = History(key, use, stripe, with_method(key.workspace, stripe), dice(seed, pytestconfig))
+    tally["histories"] = 1
     done = []
     for _ in range(ACTS):
         done.append(history.step())
         assert journal() == history.book.balances(), "\n".join(done)
         documents_agree()
+        tally["acts"] += 1
     assert everything()["differences"] == [], "\n".join(done)
     if ReopenedAmount.objects.exists():  # which no document of before the journal knows of
         return

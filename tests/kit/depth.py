@@ -5,6 +5,7 @@ Without DEEP a search tries the same examples each time; with it, others each ti
 
 import os
 from collections.abc import Sequence
+from random import Random
 from typing import TypeVar
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, Phase, settings
 
 T = TypeVar("T")
 DEEP = int(os.environ.get("DEEP") or "0")
-ROUND = 250  # examples per transaction: what they leave behind makes the next ones slower
+ROUND = 125  # examples per transaction: what they leave behind makes the next ones slower
 
 
 def examples(usual: int, deep: int) -> int:
@@ -47,6 +48,11 @@ def rounds_of(deep: int) -> pytest.MarkDecorator:
 
 
 rounds = pytest.mark.parametrize("round", range(max(1, DEEP)))
+
+
+def dice(number: int, config: pytest.Config) -> Random:
+    """Of the history with this number; a run with DEEP is repeated by its `--randomly-seed`."""
+    return Random(f"{config.getoption('randomly_seed', 0)}, {number}" if DEEP else number)  # noqa: S311 - to be told again
 
 
 def some(of: Sequence[T], turn: int, usual: int = 1) -> Sequence[T]:

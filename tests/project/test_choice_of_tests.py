@@ -6,6 +6,7 @@ from importlib import import_module
 import pytest
 
 from tests.kit import depth, groups, needs
+from tests.project.layers import ROOT
 
 
 def test_one_that_uses_no_server_is_checked(request: pytest.FixtureRequest) -> None:
@@ -64,6 +65,30 @@ def test_tests_of_one_product_or_one_walk_share_a_process_and_others_only_with_t
     assert groups.group_of("tests/front/test_half_sent.py::test_a[/a::b]") == "tests/front"
     assert groups.group_of("tests/fuzz/test_forms.py::test_a") == groups.group_of("tests/fuzz/test_shapes.py::test_b")
     assert groups.group_of("tests/gateways/test_rabbitmq.py::test_a") == "tests/gateways/test_rabbitmq.py"
+
+
+def test_numbered_histories_are_shared_by_all_processes() -> None:
+    walks = [groups.group_of(f"tests/bookkeeping/test_walks.py::test_a[{number}]") for number in range(2_000)]
+    assert len(set(walks)) == 16
+    assert (walks[3], walks[1_603]) == ("tests/bookkeeping/test_walks.py, part 3",) * 2
+    assert groups.group_of("tests/gateways/test_rabbitmq.py::test_a[3]") == "tests/gateways/test_rabbitmq.py"
+
+
+def test_every_file_of_histories_is_there() -> None:
+    assert [file for file in groups.HISTORIES if not (ROOT / file).is_file()] == []
+
+
+def test_with_deep_each_run_tells_other_histories_until_its_seed_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
+) -> None:
+    def thrown(deep: int, run: int, number: int) -> float:
+        monkeypatch.setattr(depth, "DEEP", deep)
+        monkeypatch.setattr(pytestconfig.option, "randomly_seed", run, raising=False)
+        return depth.dice(number, pytestconfig).random()
+
+    assert thrown(0, run=1, number=3) == thrown(0, run=2, number=3)
+    assert thrown(1, run=1, number=3) == thrown(1, run=1, number=3)
+    assert len({thrown(1, run=1, number=3), thrown(1, run=2, number=3), thrown(1, run=1, number=4)}) == 3
 
 
 def test_what_takes_long_begins_first_and_others_keep_their_order() -> None:
