@@ -4,8 +4,9 @@ import secrets as randomness
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import connection, transaction
+from django.db import transaction
 
+from omixa_billing.advisory_locks import AdvisoryLock, lock
 from omixa_billing.command_actor import command_actor
 from omixa_billing.http.addresses import CONSOLE
 from workspaces import audit
@@ -15,7 +16,6 @@ from workspaces.members import members
 from workspaces.models import APIKey, Membership, User, Workspace
 
 ACTOR = command_actor("create_demo")
-ONE_AT_A_TIME = 0x6F6D7864656D6F  # any number of our own: the advisory lock's name
 OPERATOR = "operator@omixa.example"
 OWNER = "owner@demo.example"
 PASSWORD_LENGTH = 16
@@ -78,8 +78,7 @@ class Demo:
 @transaction.atomic
 def create_demo(now: datetime) -> Demo | None:
     """The demo of a first start; None, and nothing done, when there is any workspace. Of two at once one makes it."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ONE_AT_A_TIME])
+    lock(AdvisoryLock.DEMO)
     if Workspace.objects.exists():
         return None
     workspace = issue.create_workspace("Demo", OWNER, ACTOR, now)

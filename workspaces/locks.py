@@ -5,11 +5,8 @@ Both end with the transaction. What is locked after the workspace, in which orde
 
 from collections.abc import Iterable
 
-from django.db import connection
-
+from omixa_billing.advisory_locks import LockClass, lock_text
 from workspaces.models import Workspace
-
-ADDRESSES = 0x6F6D7861  # any number of our own: the class of the advisory locks
 
 
 def lock_workspace(workspace_id: int) -> Workspace:
@@ -27,5 +24,4 @@ def lock_workspaces(workspace_ids: Iterable[int]) -> list[Workspace]:
 
 def lock_address(email: str) -> None:
     """Of people and of invitations alike, whether the address has an account or not."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [ADDRESSES, email])
+    lock_text(LockClass.ADDRESS, email)

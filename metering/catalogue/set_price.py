@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
-from django.db import connection, models, transaction
+from django.db import models, transaction
 
 from metering.catalogue.models import LONGEST_TIER, LanguageModel, PriceVersion, PriceVersionQuerySet
 from metering.catalogue.tiers import DEFAULT_TIER, normal_tier
@@ -21,14 +21,13 @@ from metering.components import (
 )
 from metering.errors import InvalidPrice, PriceAlreadySet
 from metering.money import ONE_MICRO, WIDE, rate_text
+from omixa_billing.advisory_locks import AdvisoryLock, lock
 from omixa_billing.instants import instant_text
 from omixa_billing.reminders import remind
 from workspaces import audit
 from workspaces.models import Workspace
 from workspaces.names import is_storable
 
-# Held alone while a price is set, shared while events are rated; any fixed number will do.
-PRICES_LOCK = 7_239_001
 HIGHEST_RATE = Decimal("1000000")  # USD per million tokens: a dollar a token is a typing error
 HIGHEST_SINGLE_RATE = Decimal("1000")  # of what is not counted by the million: as a request, or a second
 HIGHEST_FACTOR = 100
@@ -135,8 +134,7 @@ def check_price_names(model: str, service_tier: str, above_input_tokens: int = 0
 
 def lock_prices() -> None:
     """Alone until the commit: no event is rated meanwhile."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [PRICES_LOCK])
+    lock(AdvisoryLock.PRICES)
 
 
 def add_version(

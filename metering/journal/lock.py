@@ -2,16 +2,15 @@
 
 from datetime import datetime
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from metering.errors import PeriodNotLockable
 from metering.journal.export import digest_of_month
 from metering.journal.models import LockedPeriod
 from metering.periods import Period
+from omixa_billing.advisory_locks import AdvisoryLock, lock
 from omixa_billing.instants import instant_text
 from workspaces import audit
-
-LOCK = 7239004  # what postings share until their commit (migrations/_journal.py)
 
 
 def lock_period(period: Period, actor: str, now: datetime) -> LockedPeriod:
@@ -20,8 +19,7 @@ def lock_period(period: Period, actor: str, now: datetime) -> LockedPeriod:
     if now < period.end:
         raise PeriodNotLockable(f"The month {month} ends at {instant_text(period.end)}: it can be locked then.")
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        lock(AdvisoryLock.JOURNAL)
         locked = LockedPeriod.objects.filter(ends_at__gte=period.end).first()
         if locked is not None:
             raise PeriodNotLockable(f"The month {month} is locked: {locked} was locked at {instant_text(locked.locked_at)}.")

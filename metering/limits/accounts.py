@@ -1,8 +1,8 @@
 """The row that is a workspace's lock for all its limits, and what of a prepaid balance is free.
 
 What changes what is spent or held has it locked until the commit: authorising, settling, expiry, a new budget. A workspace
-without the row has no limits and waits for nothing. The row is made once, alone: decisions and settlements hold LIMITS_LOCK
-shared, so that none of them is under way in the belief that there are no limits.
+without the row has no limits and waits for nothing. The row is made once, alone: decisions and settlements hold the lock of
+limits shared, so that none of them is under way in the belief that there are no limits.
 """
 
 from dataclasses import dataclass
@@ -12,8 +12,7 @@ from decimal import ROUND_CEILING, Decimal
 from django.db import connection, transaction
 
 from metering.limits.models import IS_LIVE, LimitAccount
-
-LIMITS_LOCK = 7_239_003
+from omixa_billing.advisory_locks import AdvisoryLock, lock, share
 
 
 def ensure_account(workspace_id: int) -> None:
@@ -21,15 +20,13 @@ def ensure_account(workspace_id: int) -> None:
     if LimitAccount.objects.filter(pk=workspace_id).exists():
         return
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LIMITS_LOCK])
+        lock(AdvisoryLock.LIMITS)
         LimitAccount.objects.get_or_create(workspace_id=workspace_id)
 
 
 def lock_account(workspace_id: int) -> LimitAccount | None:
     """As it is under the lock; None for a workspace without limits, which gets none until the transaction ends."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [LIMITS_LOCK])
+    share(AdvisoryLock.LIMITS)
     return LimitAccount.objects.select_for_update().filter(pk=workspace_id).first()
 
 

@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from metering.errors import IdempotencyKeyReused
 from metering.operator_api.models import OperatorRequest
 from metering.payments.idempotency import HEADER, digest_of
+from omixa_billing.advisory_locks import LockClass, lock_text
 from omixa_billing.api.errors import Refusal
 from workspaces.operators.authentication import OperatorCaller, check_still_works
 
@@ -52,8 +53,7 @@ def answered_once(
 @contextmanager
 def _one_at_a_time(caller: OperatorCaller, key: str) -> Iterator[None]:
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))", [key, caller.key.pk])
+        lock_text(LockClass.IDEMPOTENCY_KEY, f"{caller.key.pk} {key}")
         yield
 
 

@@ -6,9 +6,9 @@ event it covers is being rated by its predecessor, and a rate table read under t
 
 from django.db import connection
 
-from metering.catalogue.set_price import PRICES_LOCK
 from metering.pricing.provider_costs import load_providers
 from metering.pricing.rates import RateTable, load_aliases, load_rates
+from omixa_billing.advisory_locks import AdvisoryLock, share
 
 # Versions are only added or withdrawn and aliases are few, so these tell whether anything changed.
 STAMP = """
@@ -23,8 +23,8 @@ _kept: tuple[object, RateTable] | None = None
 def current_rates() -> RateTable:
     """The rate table as of now, valid until the calling transaction ends. Must be called inside one."""
     global _kept
+    share(AdvisoryLock.PRICES)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [PRICES_LOCK])
         cursor.execute(STAMP)
         stamp = cursor.fetchone()
     if _kept is None or _kept[0] != stamp:

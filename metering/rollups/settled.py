@@ -16,15 +16,14 @@ from django.utils import timezone
 from metering.periods import DAY, HOUR, floor_day
 from metering.rollups.models import SettledUsage
 from metering.rows import columns_of, fetch_together, instances_of
+from omixa_billing.advisory_locks import LockClass, share_each, try_lock_number
 
-LOCK = 7_239_020
 # A day is settled when it ended a day ago; what is younger than half of that no worker has to take back, whatever the clocks.
 SETTLED_AFTER = DAY
 NEVER_SETTLED = timedelta(hours=12)
 CLOCKS_AGREE = HOUR
 WHOLE = ("until", "through", "sums", "basis")
 
-SHARE = "SELECT pg_advisory_xact_lock_shared(%s, id) FROM unnest(%s::int[]) AS changed (id)"
 # What is before `until` is as billed: a change there leaves nothing that could be built upon.
 UNSETTLE = """
 WITH changed AS (
@@ -64,10 +63,8 @@ def settled_through(now: datetime) -> datetime | None:
 @transaction.atomic
 def store_settled(workspace_id: int, add_up: Callable[[], Mapping[str, Any]]) -> bool:
     """Stores what `add_up()` reads of {"until", "through", "sums", "basis"}; False while a worker changes old days."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [LOCK, workspace_id])
-        if not cursor.fetchone()[0]:
-            return False
+    if not try_lock_number(LockClass.SETTLED_USAGE, workspace_id):
+        return False
     found = add_up()
     if len(found) == len(WHOLE):
         SettledUsage.objects.update_or_create(pk=workspace_id, defaults=found)
@@ -89,6 +86,6 @@ def unsettle(changed: Iterable[tuple[int, datetime]]) -> None:
         oldest[workspace] = min(oldest.get(workspace, day), day)
     if oldest:
         workspaces = sorted(oldest)
+        share_each(LockClass.SETTLED_USAGE, workspaces)
         with connection.cursor() as cursor:
-            cursor.execute(SHARE, [LOCK, workspaces])
             cursor.execute(UNSETTLE, [workspaces, [oldest[each] for each in workspaces]])

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 
 from metering.ingest.directory import directory
 from metering.ingest.formats.rejected import Known, Rejected
@@ -39,12 +39,11 @@ from metering.revisions.corrections.trail import append, corrections_so_far
 from metering.revisions.stored_events import look_up_by_key
 from metering.worker.attempts import Clock, process_alone, process_failing, try_together
 from metering.worker.one_by_one import blames_the_event
+from omixa_billing.advisory_locks import AdvisoryLock, lock
 from omixa_billing.outage import is_outage
 
 log = structlog.get_logger(__name__)
 
-# Held while corrections are decided; any fixed number will do.
-CORRECTIONS_LOCK = 7_239_002
 WAITING_PER_TRANSACTION = 5_000
 NEWEST_WAITING = 1_000
 ALL_WAITING = 2**31
@@ -118,8 +117,7 @@ def _process_some(now: Clock, among: int) -> tuple[int, int]:
 def _begin() -> RateTable:
     """Takes the locks that come before any row's."""
     rates = current_rates()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CORRECTIONS_LOCK])
+    lock(AdvisoryLock.CORRECTIONS)
     look_up_by_key()
     return rates
 

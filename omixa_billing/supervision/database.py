@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from zlib import crc32
 
 from django.core.management import call_command
 from django.db import OperationalError, connection
@@ -13,10 +12,9 @@ from django.utils import timezone
 
 from metering.ingest.recording.months import make_months_ahead
 from metering.jobs.timetable import apply_timetable
+from omixa_billing.advisory_locks import AdvisoryLock, try_lock_for_session, unlock_for_session
 
 from .history import bring_history_up_to_date
-
-LOCK = crc32(b"omixa_billing.supervision.database")
 
 
 def bring_up_to_date() -> None:
@@ -61,14 +59,9 @@ def wait_until_it_answers(seconds: float) -> None:
 @contextmanager
 def only_one_at_a_time() -> Iterator[None]:
     """Waits by asking again: one waiting inside PostgreSQL would hold up a concurrent index of the one it waits for."""
-    with connection.cursor() as cursor:
-        while True:
-            cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
-            if cursor.fetchone()[0]:
-                break
-            time.sleep(0.1)
+    while not try_lock_for_session(AdvisoryLock.PREPARATION):
+        time.sleep(0.1)
     try:
         yield
     finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+        unlock_for_session(AdvisoryLock.PREPARATION)
