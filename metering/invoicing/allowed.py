@@ -93,8 +93,8 @@ def _check_month_of(invoice: Invoice, now: datetime) -> None:
         check_month_ended(invoice.period, now)
 
 
-def allowed_acts(invoice: Invoice, now: datetime) -> set[Act]:
-    """What the invoice's status and sums allow. What a draft comes to is decided by its figures of when it was composed."""
+def refusal_of(act: Act, invoice: Invoice, now: datetime) -> Refusal | None:
+    """What the act would be refused with by the invoice's status and sums; None where it is allowed."""
     checks: dict[Act, Callable[[], None]] = {
         Act.FINALIZE: lambda: check_finalize(invoice, now),
         Act.ACCEPT: lambda: check_accept(invoice),
@@ -105,7 +105,16 @@ def allowed_acts(invoice: Invoice, now: datetime) -> set[Act]:
         Act.VOID: lambda: check_void(invoice),
         Act.REISSUE: lambda: check_reissue(invoice, now),
     }
-    allowed = {act for act, check in checks.items() if _passes(check)}
+    try:
+        checks[act]()
+    except Refusal as refusal:
+        return refusal
+    return None
+
+
+def allowed_acts(invoice: Invoice, now: datetime) -> set[Act]:
+    """What the invoice's status and sums allow. What a draft comes to is decided by its figures of when it was composed."""
+    allowed = {act for act in Act if refusal_of(act, invoice, now) is None}
     if invoice.subtotal_exact <= 0:
         allowed.discard(Act.FINALIZE)
     if not needs_acceptance(invoice):
@@ -122,11 +131,3 @@ def current_invoice_of(invoice: Invoice) -> Invoice | None:
     """The invoice of the same workspace and month that is not void: itself, unless it is void."""
     of_month = Invoice.objects.current().filter(workspace=invoice.workspace_id, period_start=invoice.period_start)
     return of_month.first()
-
-
-def _passes(check: Callable[[], None]) -> bool:
-    try:
-        check()
-    except Refusal:
-        return False
-    return True

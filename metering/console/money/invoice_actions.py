@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +16,8 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from metering import dollars
-from metering.invoicing.allowed import current_invoice_of, needs_acceptance
+from metering.errors import MonthNotEnded
+from metering.invoicing.allowed import Act, allowed_acts, current_invoice_of, refusal_of
 from metering.invoicing.composing.taxes import tax_label
 from metering.invoicing.credit_notes.creditable import Creditable, creditable
 from metering.invoicing.credit_notes.issue import LONGEST_REASON, plan_credit_note
@@ -40,6 +42,14 @@ SETTLEMENTS = {
     CreditNote.Settlement.REFUND: "refunded through Stripe",
     CreditNote.Settlement.BALANCE: "kept as credit for later invoices",
     CreditNote.Settlement.OUTSIDE: "given back by hand",
+}
+
+
+# What an operator does next where it is allowed: the first of these.
+STEPS = {
+    Act.FINALIZE: "finalize it",
+    Act.REISSUE: "reissue its month, if it is to be billed",
+    Act.MARK_PAID: "record the payment when the money has arrived",
 }
 
 
@@ -87,30 +97,32 @@ class CreditNoteForm(forms.Form):
         return asked | {"amounts": amounts if asked.get("what") == BY_LINE else None}
 
 
-def next_step(invoice: Invoice) -> str:
-    if invoice.status == Invoice.Status.DRAFT and is_running(invoice):
+def next_step(invoice: Invoice, now: datetime) -> str:
+    if is_too_early(invoice, now):
         return f"can be finalized from {invoice.period_end:%Y-%m-%d %H:%M} UTC on, when the month has ended"
-    if invoice.status == Invoice.Status.VOID:
-        state = current_invoice_of(invoice)
-        return "reissue its month, if it is to be billed" if state is None else f"none: its month has {state}"
+    if invoice.status == Invoice.Status.VOID and (current := current_invoice_of(invoice)) is not None:
+        return f"none: its month has {current}"
     if invoice.is_on_hold:
-        return how_to_continue(invoice)
-    steps = {"draft": "finalize it", "open": "record the payment when the money has arrived"}
-    return steps.get(invoice.status, "none")
+        return how_to_continue(invoice, now)
+    allowed = allowed_acts(invoice, now)
+    return next((step for act, step in STEPS.items() if act in allowed), "none")
 
 
-def how_to_continue(invoice: Invoice) -> str:
+def how_to_continue(invoice: Invoice, now: datetime) -> str:
     """What ends the wait of a draft on hold."""
-    if invoice.subtotal_exact > 0:
+    if is_too_early(invoice, now):
+        return "It waits for the end of its month first."
+    allowed = allowed_acts(invoice, now)
+    if Act.FINALIZE in allowed:
         return "Finalizing it releases it."
-    if needs_acceptance(invoice):
+    if Act.ACCEPT in allowed:
         return "Accepting it lets the next invoice take it back."
     return "It continues automatically once these events are priced or settled."
 
 
-def is_running(invoice: Invoice) -> bool:
-    """Whether usage of the invoice's month can still happen, so that it cannot be finalized yet."""
-    return timezone.now() < invoice.period_end
+def is_too_early(invoice: Invoice, now: datetime) -> bool:
+    """Whether it is a draft that cannot be finalized only because usage of its month can still happen."""
+    return isinstance(refusal_of(Act.FINALIZE, invoice, now), MonthNotEnded)
 
 
 def invoice_admin_url(invoice: Invoice) -> str:

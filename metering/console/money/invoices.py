@@ -227,7 +227,7 @@ class InvoiceAdmin(OperatorAdmin):
 
     @display(description="waits for a person")
     def hold_reason_text(self, invoice: Invoice) -> str:
-        return f"{invoice.held} {invoice_actions.how_to_continue(invoice)}" if invoice.is_on_hold else "no"
+        return f"{invoice.held} {invoice_actions.how_to_continue(invoice, timezone.now())}" if invoice.is_on_hold else "no"
 
     @display(description="warnings")
     def warnings_text(self, invoice: Invoice) -> str:
@@ -251,7 +251,7 @@ class InvoiceAdmin(OperatorAdmin):
 
     @display(description="next step")
     def next_step(self, invoice: Invoice) -> str:
-        return invoice_actions.next_step(invoice)
+        return invoice_actions.next_step(invoice, timezone.now())
 
     @display(description="subtotal, exact")
     def subtotal_exact_text(self, invoice: Invoice) -> SafeString:

@@ -5,12 +5,16 @@ import re
 from django.test import Client
 from django.urls import reverse
 
+from metering.console.money.invoice_actions import next_step
+from metering.invoicing.lifecycle.finalize import finalize
+from metering.invoicing.lifecycle.void import reissue, void
 from metering.invoicing.models import Invoice
 from metering.periods import parse_month
 from tests.console.conftest import OPERATOR, World
 from tests.kit.billing import Meter, tokens
 from tests.kit.factories import NOW
 from tests.kit.operator import act_on_invoice, acts_on
+from workspaces.models import Workspace
 
 
 def use_a_million(world: World) -> None:
@@ -70,6 +74,32 @@ def test_the_draft_of_a_running_month_is_not_offered_to_be_finalized(console: Cl
     assert "ends at 2026-11-01T00:00:00Z and can be closed then: it is 2026-10-15T12:00:00Z now." in refused
     assert "Please correct" not in refused
     assert world.invoice.status == "draft"
+
+
+def test_the_draft_of_a_closed_workspace_can_be_finalized_at_once(console: Client, world: World) -> None:
+    """Its last month ended when it was closed."""
+    month = parse_month("2026-10")
+    use_a_million(world)
+    Workspace.objects.filter(pk=world.invoice.workspace_id).update(closed_at=NOW)
+    Invoice.objects.filter(pk=world.invoice.pk).update(period_start=month.start, period_end=month.end)
+    page = console.get(reverse("admin:metering_invoice_change", args=[world.invoice.pk])).content.decode()
+    assert reverse("admin:metering_invoice_finalize", args=[world.invoice.pk]) in page
+    assert "finalize it" in page
+    assert "can be finalized from" not in page
+
+
+def test_the_next_step_is_what_may_be_done(world: World) -> None:
+    invoice = world.invoice
+    use_a_million(world)
+    assert next_step(invoice, NOW) == "finalize it"
+    finalize(invoice.pk, OPERATOR, NOW)
+    invoice.refresh_from_db()
+    assert next_step(invoice, NOW) == "record the payment when the money has arrived"
+    void(invoice.pk, "a mistake", OPERATOR, NOW)
+    invoice.refresh_from_db()
+    assert next_step(invoice, NOW) == "reissue its month, if it is to be billed"
+    draft = reissue(invoice.pk, OPERATOR, NOW)
+    assert next_step(invoice, NOW) == f"none: its month has {draft}"
 
 
 def test_invoices_are_filtered_by_month_and_status(console: Client, world: World) -> None:
