@@ -12,7 +12,8 @@ from workspaces.models import Workspace
 def lock_workspace(workspace_id: int) -> Workspace:
     """As it is under the lock: one act about its members, terms, credits, invoices or payments at a time.
 
-    A NO KEY lock, so that rows which point to it, such as new keys and usage, can still be inserted.
+    A NO KEY lock, so that rows which point to it, such as usage, can still be inserted. What a person or a key asks for, such
+    as a new key, waits: `check_still_allowed` shares the row.
     """
     return Workspace.objects.select_for_update(no_key=True).get(pk=workspace_id)
 

@@ -1,11 +1,25 @@
-"""Locks of payments: the workspace first, then the invoice or the payment, until the transaction ends."""
+"""Locks of payments, until the transaction ends: the workspace, then an invoice or top-up and its attempt, or the payment."""
 
 from collections.abc import Iterable, Iterator
 
+from django.db import transaction
+
 from metering.credits.models import CreditGrant
 from metering.credits.recalls import grants_with
-from metering.payments.models import Payment
+from metering.invoicing.locks import lock_invoice
+from metering.payments.models import Payment, PaymentAttempt, TopUp
 from workspaces.locks import lock_workspace, lock_workspaces
+
+
+def lock_attempt(attempt_id: int) -> PaymentAttempt:
+    """The attempt with this primary key, its workspace and its invoice or top-up, as they are under the lock."""
+    found = PaymentAttempt.objects.get(pk=attempt_id)
+    invoice = None if found.invoice_id is None else lock_invoice(found.invoice_id)
+    workspace = lock_workspace(found.workspace_id) if invoice is None else invoice.workspace
+    top_up = None if found.top_up_id is None else TopUp.objects.select_for_update().get(pk=found.top_up_id)
+    attempt = PaymentAttempt.objects.select_for_update().get(pk=attempt_id)
+    attempt.workspace, attempt.invoice, attempt.top_up = workspace, invoice, top_up
+    return attempt
 
 
 def lock_payment(payment_id: int) -> Payment:
@@ -23,14 +37,29 @@ def lock_payment_with_credit(payment_id: int) -> Payment:
 
 
 def lock_credit_of(payments: Iterable[Payment]) -> None:
-    """Their workspaces and those with their credit, in the order of their keys, but for what is transferred in this moment."""
-    found, locked = list(payments), set[int]()
-    while missing := {pk for payment in found for pk in _workspaces_of(payment)} - locked:
-        lock_workspaces(missing)
-        locked |= missing
+    """Their workspaces and those with their credit, all of them in the order of their keys.
+
+    Where credit was transferred on meanwhile, the locks are given back and taken again together with those of the workspaces
+    that have it now. To lock one of a lower key after the others could end in a circle.
+    """
+    found = list(payments)
+    wanted = _workspaces_of(found)
+    while True:
+        before = transaction.savepoint()
+        lock_workspaces(wanted)
+        by_now = _workspaces_of(found)
+        if by_now <= wanted:
+            transaction.savepoint_commit(before)
+            return
+        transaction.savepoint_rollback(before)
+        wanted |= by_now
 
 
-def _workspaces_of(payment: Payment) -> Iterator[int]:
+def _workspaces_of(payments: Iterable[Payment]) -> set[int]:
+    return {pk for payment in payments for pk in _workspaces_of_one(payment)}
+
+
+def _workspaces_of_one(payment: Payment) -> Iterator[int]:
     yield payment.workspace_id
     bought = [payment.grant_id, *payment.kept_parts.values_list("grant", flat=True)]
     for grant in CreditGrant.objects.filter(pk__in=[each for each in bought if each is not None]):

@@ -52,3 +52,17 @@ def all_succeed_at_once(*acts: Callable[[], Any]) -> None:
         assert not thread.is_alive()
     if raised:
         raise raised[0]
+
+
+BLOCKED = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+
+
+def wait_until_blocking(sessions: int = 1) -> None:
+    """Until so many sessions wait for locks of this one's transaction."""
+    for _ in range(3000):
+        with connection.cursor() as cursor:
+            cursor.execute(BLOCKED)
+            if cursor.fetchone()[0] >= sessions:
+                return
+        threading.Event().wait(0.01)
+    raise AssertionError("nobody waits")

@@ -95,6 +95,33 @@ def test_a_folder_lists_few_enough_files_to_choose_from() -> None:
     assert {str(folder): count for folder, count in folders.items() if count > 16} == {}
 
 
+LOCK_HOMES = {
+    "Workspace": "workspaces/locks.py",
+    "Invoice": "metering/invoicing/locks.py",
+    "Payment": "metering/payments/locks.py",
+    "PaymentAttempt": "metering/payments/locks.py",
+    "TopUp": "metering/payments/locks.py",
+}
+
+
+def locked_tables(source: str) -> set[str]:
+    """Of which of these a statement locks rows: `Invoice` for `Invoice.objects.filter(...).select_for_update()`."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute) and node.attr == "select_for_update":
+            root: ast.expr = node
+            while isinstance(root, ast.Attribute | ast.Call):
+                root = root.value if isinstance(root, ast.Attribute) else root.func
+            found |= {root.id} & LOCK_HOMES.keys() if isinstance(root, ast.Name) else set()
+    return found
+
+
+def test_a_lock_has_one_spelling() -> None:
+    spelled = {(table, str(file.relative_to(ROOT))) for file in source_files() for table in locked_tables(file.read_text())}
+    assert spelled == set(LOCK_HOMES.items())
+    assert locked_tables("Invoice.objects.filter(pk=1).order_by('pk').select_for_update(of=('self',)).first()") == {"Invoice"}
+
+
 API_BASICS = {"ErrorSerializer", "InvalidParameter", "InstantField", "DateTimeField"}
 
 

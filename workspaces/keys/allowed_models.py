@@ -11,6 +11,7 @@ from django.db import transaction
 
 from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
+from workspaces.locks import lock_workspace
 from workspaces.models import APIKey, Workspace
 from workspaces.names import is_storable
 
@@ -59,11 +60,11 @@ def models_text(models: Models) -> str:
 def change_workspace_models(workspace: Workspace, models: Models, refuses_unpriced: bool, actor: str, now: datetime) -> None:
     """What bounds all of its keys: the models, and whether one without a price is refused. Raises InvalidParameter."""
     models = clean_models(models)
-    held = Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
+    current = lock_workspace(workspace.pk)
     changed: dict[str, Any] = {}
-    if held.allowed_models != models:
-        changed |= {"models_before": models_text(held.allowed_models), "models": models_text(models)}
-    if held.refuses_unpriced != refuses_unpriced:
+    if current.allowed_models != models:
+        changed |= {"models_before": models_text(current.allowed_models), "models": models_text(models)}
+    if current.refuses_unpriced != refuses_unpriced:
         changed["refuses_unpriced"] = refuses_unpriced
     if not changed:
         return

@@ -9,6 +9,7 @@ from metering.invoicing.models import Invoice
 from metering.payments.announced import announce_decline
 from metering.payments.collecting.dunning import after_decline
 from metering.payments.collecting.record import record_payment
+from metering.payments.locks import lock_attempt
 from metering.payments.mails.outbox import add_notice
 from metering.payments.models import Dispute, Payment, PaymentAccount, PaymentAttempt, TopUp
 from metering.payments.provider.calls import is_final
@@ -16,8 +17,6 @@ from metering.payments.provider.current import provider
 from metering.payments.provider.errors import ProviderRefused
 from metering.payments.provider.objects import Claim, Intent
 from metering.payments.refunds.disputes import LOST, keep_dispute
-from workspaces.locks import lock_workspace
-from workspaces.models import Workspace
 
 # What a payment that had succeeded is once its debit was returned.
 RETURNED = ("declined", "canceled")
@@ -74,15 +73,15 @@ def end_attempt(attempt: PaymentAttempt, status: str, code: str, message: str, n
     `still`: what else has to be so when it is written.
     """
     with transaction.atomic():
-        workspace = lock_workspace(attempt.workspace_id)
-        invoice = Invoice.objects.select_for_update().filter(attempts=attempt).first()
+        locked = lock_attempt(attempt.pk)
+        invoice = locked.invoice
         unsettled = PaymentAttempt.objects.unsettled().filter(pk=attempt.pk)
         if not unsettled.filter(**still).update(
             status=status, code=code[:100], message=message, session_url="", busy_until=None, settled_at=now
         ):
             return False
         if invoice is None:
-            _fail_top_up(workspace, attempt, status, message, now)
+            _fail_top_up(locked, status, message, now)
         elif status == DECLINED and invoice.status == Invoice.Status.OPEN:
             attempt.message = message
             after_decline(invoice, attempt, now)
@@ -125,13 +124,13 @@ def _cancel_intent(attempt: PaymentAttempt, intent: Intent) -> Intent:
         return provider().look_up_payment(intent.id)
 
 
-def _fail_top_up(workspace: Workspace, attempt: PaymentAttempt, status: str, message: str, now: datetime) -> None:
+def _fail_top_up(attempt: PaymentAttempt, status: str, message: str, now: datetime) -> None:
     top_up = TopUp.objects.get(attempts=attempt)
     TopUp.objects.filter(pk=top_up.pk, status=TopUp.Status.PENDING).update(
         status=TopUp.Status.FAILED, message=message, settled_at=now
     )
     if top_up.automatic and status == DECLINED:
-        account = PaymentAccount.objects.filter(workspace=workspace)
+        account = PaymentAccount.objects.filter(workspace=attempt.workspace)
         account.update(top_ups_stopped_at=now, top_up_stopped=message[:300])
         context = {"amount": f"{top_up.amount:.2f}", "message": message}
-        add_notice(workspace, "top_up_failed", f"top_up_failed:{top_up.public_id}", context, now)
+        add_notice(attempt.workspace, "top_up_failed", f"top_up_failed:{top_up.public_id}", context, now)

@@ -13,13 +13,13 @@ from metering.money import cents_text
 from metering.payments.announced import announce_payment, announce_top_up
 from metering.payments.booked import book_payment, surplus_of
 from metering.payments.collecting.dunning import after_payment, dunning_round
+from metering.payments.locks import lock_attempt
 from metering.payments.mails.money import mail_receipt, mail_top_up_receipt
 from metering.payments.mails.outbox import add_notice
 from metering.payments.models import Payment, PaymentAttempt, TopUp
 from metering.payments.provider.objects import Intent
 from metering.payments.webhooks.models import WebhookEvent
 from workspaces import audit
-from workspaces.locks import lock_workspace
 
 ACTOR = "stripe"
 
@@ -31,14 +31,13 @@ def record_payment(attempt: PaymentAttempt, intent: Intent, now: datetime) -> Pa
     another currency, is kept as a surplus, for a person to give back.
     """
     with transaction.atomic():
-        workspace = lock_workspace(attempt.workspace_id)
-        attempt = PaymentAttempt.objects.select_for_update().get(pk=attempt.pk)
+        attempt = lock_attempt(attempt.pk)
         payment = Payment.objects.filter(intent_id=intent.id).first()
         if payment is not None:
             return payment
         amount = intent.received or intent.amount
         payment = Payment(
-            workspace=workspace,
+            workspace=attempt.workspace,
             amount=amount,
             currency=intent.currency,
             method=Payment.Method.STRIPE,
@@ -48,10 +47,10 @@ def record_payment(attempt: PaymentAttempt, intent: Intent, now: datetime) -> Pa
         )
         if intent.currency != attempt.currency:
             _keep_other_currency(attempt, payment, now)
-        elif attempt.top_up_id is not None:
-            _pay_top_up(attempt.top_up_id, payment, now)
-        else:
-            _pay_invoice(Invoice.objects.select_for_update().get(attempts=attempt), payment, now)
+        elif attempt.top_up is not None:
+            _pay_top_up(attempt.top_up, payment, now)
+        elif attempt.invoice is not None:
+            _pay_invoice(attempt.invoice, payment, now)
         if attempt.status in PaymentAttempt.UNSETTLED or attempt.intent_id == intent.id:
             attempt.status, attempt.intent_id, attempt.settled_at = PaymentAttempt.Status.SUCCEEDED, intent.id, now
             attempt.code = attempt.message = attempt.session_url = attempt.trouble = ""
@@ -125,8 +124,7 @@ def note_received(invoice: Invoice, payment: Payment | None, now: datetime) -> N
     add_notice(invoice.workspace, "invoice_paid", key, context, now)
 
 
-def _pay_top_up(top_up_id: int, payment: Payment, now: datetime) -> None:
-    top_up = TopUp.objects.select_for_update().get(pk=top_up_id)
+def _pay_top_up(top_up: TopUp, payment: Payment, now: datetime) -> None:
     if payment.workspace.closed_at is not None:
         _keep_for_closed(top_up, payment, now)
         return
