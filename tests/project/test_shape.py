@@ -1,11 +1,14 @@
 """The tables that grow with usage can be distributed by workspace, whenever one server is outgrown."""
 
+import re
+
 import pytest
 from django.db import connection
 
 from metering.ingest.directory import directory
 from tests.kit.factories import NOW
 from tests.kit.shape import DISTRIBUTED, shape_faults
+from tests.project.layers import ROOT
 
 pytestmark = pytest.mark.django_db
 
@@ -18,6 +21,11 @@ def run(sql: str) -> None:
 def test_the_large_tables_have_the_shape_with_their_partitions() -> None:
     directory.ensure_months({(NOW.year, NOW.month)})
     assert shape_faults() == []
+
+
+def test_the_architecture_page_names_the_large_tables() -> None:
+    tables = (ROOT / "docs" / "architecture.md").read_text().partition("## Tables\n")[2].partition("\n## ")[0]
+    assert sorted(re.findall(r"`(metering_\w+)`", tables)) == sorted(DISTRIBUTED)
 
 
 @pytest.mark.parametrize(
