@@ -45,16 +45,28 @@ def check_accept(invoice: Invoice) -> None:
         raise InvoiceNotDraft(f"The invoice {invoice} is {invoice.status}: only a draft waits for a decision.")
 
 
-def check_mark_paid(invoice: Invoice) -> None:
-    """Raises InvoiceNotOpen."""
+def check_pay(invoice: Invoice) -> None:
+    """Of money however it comes. Raises InvoiceNotOpen."""
     if invoice.status not in Invoice.OWED:
-        raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open one is marked as paid.")
+        raise _not_open(invoice, "only an open or uncollectible invoice can be paid")
+
+
+def check_collect(invoice: Invoice) -> None:
+    """Of money that its customer is not asked for each time. Raises InvoiceNotOpen."""
+    if invoice.status != Invoice.Status.OPEN:
+        raise _not_open(invoice, "only an open invoice is collected")
+
+
+def check_reopen(invoice: Invoice) -> None:
+    """Of money that is taken back. Raises InvoiceNotOpen."""
+    if invoice.status not in Invoice.FINALIZED:
+        raise _not_open(invoice, "nothing can be owed on it again")
 
 
 def check_credit(invoice: Invoice) -> None:
     """Raises InvoiceNotOpen and NothingToCredit."""
     if invoice.status not in Invoice.FINALIZED:
-        raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open or paid one is credited.")
+        raise _not_open(invoice, "only an open, paid or uncollectible invoice can be credited")
     if net_left(invoice) <= 0:
         raise NothingToCredit(f"Nothing is left of {invoice} to credit.")
 
@@ -62,13 +74,13 @@ def check_credit(invoice: Invoice) -> None:
 def check_mark_uncollectible(invoice: Invoice) -> None:
     """Raises InvoiceNotOpen."""
     if invoice.status != Invoice.Status.OPEN:
-        raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open one is marked as uncollectible.")
+        raise _not_open(invoice, "only an open invoice can be marked as uncollectible")
 
 
 def check_reverse_write_off(invoice: Invoice) -> None:
     """Raises InvoiceNotOpen."""
     if invoice.status != Invoice.Status.UNCOLLECTIBLE:
-        raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an uncollectible one is made open again.")
+        raise _not_open(invoice, "only an uncollectible invoice can be made open again")
 
 
 def check_void(invoice: Invoice) -> None:
@@ -76,7 +88,7 @@ def check_void(invoice: Invoice) -> None:
     if invoice.amount_paid or invoice.charged_back or invoice.credit_notes.exists():
         raise InvoiceHasPayments(f"Something was paid or credited on {invoice}: issue a credit note instead.")
     if invoice.status not in Invoice.OWED:
-        raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open one is voided.")
+        raise _not_open(invoice, "only an open or uncollectible invoice can be voided")
 
 
 def check_reissue(invoice: Invoice, now: datetime) -> None:
@@ -85,6 +97,10 @@ def check_reissue(invoice: Invoice, now: datetime) -> None:
     if current is not None:
         raise InvoiceNotVoid(f"The month of {invoice} has an invoice: {current} is {current.status}.")
     _check_month_of(invoice, now)
+
+
+def _not_open(invoice: Invoice, rule: str) -> InvoiceNotOpen:
+    return InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: {rule}.")
 
 
 def _check_month_of(invoice: Invoice, now: datetime) -> None:
@@ -98,7 +114,7 @@ def refusal_of(act: Act, invoice: Invoice, now: datetime) -> Refusal | None:
     checks: dict[Act, Callable[[], None]] = {
         Act.FINALIZE: lambda: check_finalize(invoice, now),
         Act.ACCEPT: lambda: check_accept(invoice),
-        Act.MARK_PAID: lambda: check_mark_paid(invoice),
+        Act.MARK_PAID: lambda: check_pay(invoice),
         Act.CREDIT: lambda: check_credit(invoice),
         Act.MARK_UNCOLLECTIBLE: lambda: check_mark_uncollectible(invoice),
         Act.REVERSE_WRITE_OFF: lambda: check_reverse_write_off(invoice),

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from metering.errors import NothingToBill
-from metering.invoicing.allowed import Act, allowed_acts
+from metering.errors import InvoiceNotOpen, NothingToBill
+from metering.invoicing.allowed import Act, allowed_acts, refusal_of
 from metering.invoicing.credit_notes.issue import issue, plan_credit_note
 from metering.invoicing.lifecycle.accept import accept_withdrawal
 from metering.invoicing.lifecycle.amount_due import lower_amount_due
@@ -113,6 +113,27 @@ def test_a_verb_does_what_is_offered_and_refuses_the_rest(state: Callable[[], In
     else:
         with pytest.raises(Refusal):
             VERBS[act](invoice)
+
+
+NAMED = {
+    Act.MARK_PAID: "an open or uncollectible",
+    Act.CREDIT: "an open, paid or uncollectible",
+    Act.MARK_UNCOLLECTIBLE: "an open",
+    Act.REVERSE_WRITE_OFF: "an uncollectible",
+    Act.VOID: "an open or uncollectible",
+}
+
+
+@pytest.mark.usefixtures("_usage")
+@pytest.mark.parametrize("act", NAMED)
+def test_a_refusal_names_the_statuses_in_which_the_act_is_allowed(act: Act) -> None:
+    invoice = opened()
+    for status in Invoice.Status:
+        invoice.status = status
+        refusal = refusal_of(act, invoice, NOW)
+        assert isinstance(refusal, InvoiceNotOpen) == (status not in NAMED[act])
+        if refusal is not None:
+            assert f"is {status}: only {NAMED[act]} invoice can be " in refusal.message
 
 
 @pytest.mark.usefixtures("_usage")

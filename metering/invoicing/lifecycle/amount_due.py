@@ -4,6 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from metering.errors import InvoiceNotOpen
+from metering.invoicing.allowed import check_pay, check_reopen
 from metering.invoicing.lifecycle.announced import announce_invoice
 from metering.invoicing.models import Invoice
 from metering.money import cents_text
@@ -30,8 +31,7 @@ def lower_due(invoice: Invoice, amount: Decimal, actor: str, now: datetime) -> N
 
 def reopen_due(invoice: Invoice, amount: Decimal, why: str, actor: str, now: datetime) -> None:
     """`amount` of what paid the locked invoice was taken back. A paid one is open again. Raises InvoiceNotOpen."""
-    if invoice.status not in Invoice.FINALIZED:
-        raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: nothing is owed on it again.")
+    check_reopen(invoice)
     invoice.charged_back += amount
     invoice.amount_due += amount
     if invoice.status == Invoice.Status.PAID:
@@ -61,8 +61,7 @@ def _note_if_paid(invoice: Invoice, reference: str, actor: str, now: datetime) -
 
 
 def _lower(invoice: Invoice, amount: Decimal, now: datetime) -> None:
-    if invoice.status not in Invoice.OWED:
-        raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: nothing is due on it.")
+    check_pay(invoice)
     if not 0 <= amount <= invoice.amount_due:
         raise InvoiceNotOpen(f"{cents_text(invoice.amount_due)} are due on {invoice}, not {cents_text(amount)}.")
     invoice.amount_due -= amount

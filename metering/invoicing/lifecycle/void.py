@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from metering.credits import ledger
-from metering.errors import InvoiceNotOpen, InvoiceNotVoid
+from metering.errors import InvoiceNotVoid
 from metering.invoicing.allowed import check_mark_uncollectible, check_reissue, check_void
 from metering.invoicing.booked import invoice_voided, invoice_written_off, write_off_reversed
 from metering.invoicing.credit_notes.issue import checked_reason
@@ -34,7 +34,7 @@ def void(invoice_id: int, reason: str, actor: str, now: datetime) -> Invoice:
         check_void(invoice)
         if invoice.status == Invoice.Status.UNCOLLECTIBLE:
             post(write_off_reversed(invoice, invoice.amount_due, invoice.public_id, actor, now), now)
-        _move(invoice, Invoice.OWED, status=Invoice.Status.VOID, status_reason=reason, voided_at=now)
+        _move(invoice, status=Invoice.Status.VOID, status_reason=reason, voided_at=now)
         given_back = ledger.reverse_uses(invoice.pk, f"{invoice} was voided", actor, now)
         post(invoice_voided(invoice, actor, now), now)
         details = {"reason": reason, "total": cents_text(invoice.total), "credits_given_back": cents_text(given_back)}
@@ -52,7 +52,7 @@ def mark_uncollectible(invoice_id: int, reason: str, actor: str, now: datetime) 
     with transaction.atomic():
         invoice = lock_invoice(invoice_id)
         check_mark_uncollectible(invoice)
-        _move(invoice, (Invoice.Status.OPEN,), status=Invoice.Status.UNCOLLECTIBLE, status_reason=reason)
+        _move(invoice, status=Invoice.Status.UNCOLLECTIBLE, status_reason=reason)
         post(invoice_written_off(invoice, actor, now), now)
         due = cents_text(invoice.amount_due)
         audit.record(
@@ -93,9 +93,8 @@ def reissue_month(workspace: Workspace, period: Period, finalized: bool, actor: 
         return finalize(draft.pk, actor, now) if finalized and draft is not None else draft
 
 
-def _move(invoice: Invoice, before: tuple[Invoice.Status, ...], **fields: Any) -> None:
-    """A guarded update of a locked invoice. Raises InvoiceNotOpen."""
-    if not Invoice.objects.filter(pk=invoice.pk, status__in=before).update(**fields):
-        raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open one is written off as uncollectible.")
+def _move(invoice: Invoice, **fields: Any) -> None:
+    """Of an invoice that is locked, and was checked under the lock."""
     for name, value in fields.items():
         setattr(invoice, name, value)
+    invoice.save(update_fields=list(fields))

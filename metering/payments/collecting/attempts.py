@@ -4,12 +4,13 @@ An invoice has one unsettled attempt at most, the database sees to it, and a new
 come to nothing. Every step reads the row again and writes only what still holds: a run may be hours old.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable
 from datetime import datetime
 
 from django.db import transaction
 
 from metering.errors import InvoiceNotOpen
+from metering.invoicing.allowed import check_pay
 from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
 from metering.payments.clock import Clock
@@ -20,18 +21,19 @@ from metering.payments.provider.objects import Intent
 
 
 def begin_for_invoice(
-    invoice_id: int, channel: str, account: PaymentAccount, now: datetime, statuses: Collection[str] = Invoice.OWED
+    invoice_id: int, channel: str, account: PaymentAccount, now: datetime, check: Callable[[Invoice], None] = check_pay
 ) -> PaymentAttempt:
     """The invoice's unsettled attempt, or a new one over all that is due. Committed before Stripe hears of it.
 
-    Raises InvoiceNotOpen, also when the invoice has none of the statuses.
+    Raises what `check` raises, and InvoiceNotOpen when nothing is due.
     """
     with transaction.atomic():
         invoice = lock_invoice(invoice_id)
         current = invoice.attempts.unsettled().first()
         if current is not None:
             return current
-        if invoice.status not in statuses or invoice.amount_due <= 0:
+        check(invoice)
+        if invoice.amount_due <= 0:
             raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: there is nothing to pay.")
         number = invoice.attempts.count() + 1
         return PaymentAttempt.objects.create(

@@ -1,6 +1,6 @@
 """Collecting what invoices owe: from the saved method, by itself or when its customer asks, or on a payment page."""
 
-from collections.abc import Collection
+from collections.abc import Callable
 from datetime import datetime
 
 import structlog
@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from metering.errors import InvoiceNotOpen, NoPaymentMethod, PaymentInProgress
+from metering.invoicing.allowed import check_collect, check_pay
 from metering.invoicing.models import Invoice
 from metering.jobs.progress import Progress, unheard
 from metering.payments.accounts.customers import ensure_customer
@@ -43,7 +44,7 @@ def collect_invoice(invoice_id: int, now: datetime) -> PaymentAttempt | None:
     if invoice.charged_back:
         return None
     try:
-        return _charge(invoice_id, account, now, (Invoice.Status.OPEN,))
+        return _charge(invoice_id, account, now, check_collect)
     except InvoiceNotOpen:  # another person was faster
         return None
 
@@ -71,7 +72,7 @@ def charge_now(invoice: Invoice, actor: str, now: datetime, user: User | None = 
         raise NoPaymentMethod("No payment method is saved: save one, or pay on a page.")
     refuse_below_minimum(invoice)
     note_request(invoice, SAVED, actor, now, user)
-    return _charge(invoice.pk, account, now, Invoice.OWED)
+    return _charge(invoice.pk, account, now, check_pay)
 
 
 def collect_due(now: datetime | Clock, progress: Progress = unheard) -> dict[str, int]:
@@ -118,9 +119,9 @@ def payment_page(invoice: Invoice, now: datetime) -> str:
     raise ProviderUnavailable(f"Stripe opens no page for {invoice}")
 
 
-def _charge(invoice_id: int, account: PaymentAccount, now: datetime, statuses: Collection[str]) -> PaymentAttempt:
+def _charge(invoice_id: int, account: PaymentAccount, now: datetime, check: Callable[[Invoice], None]) -> PaymentAttempt:
     for _ in range(TRIES):
-        attempt = begin_for_invoice(invoice_id, PaymentAttempt.Channel.SAVED_METHOD, account, now, statuses)
+        attempt = begin_for_invoice(invoice_id, PaymentAttempt.Channel.SAVED_METHOD, account, now, check)
         on_page = attempt.channel == PaymentAttempt.Channel.PAYMENT_PAGE
         attempt = cancel_attempt(attempt, now) if on_page else sync_attempt(attempt, now)
         declined_there = on_page and attempt.status == PaymentAttempt.Status.DECLINED

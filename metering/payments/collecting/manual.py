@@ -8,7 +8,7 @@ from decimal import Decimal
 from django.db import transaction
 
 from metering.errors import InvoiceNotOpen
-from metering.invoicing.allowed import check_mark_paid
+from metering.invoicing.allowed import check_pay
 from metering.invoicing.lifecycle.amount_due import lower_amount_due
 from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
@@ -45,7 +45,7 @@ def mark_paid(invoice_id: int, reference: str, actor: str, now: datetime, arrive
     Raises what `record_transfer` raises.
     """
     reference, received_at = checked_reference(reference), _value_date(arrived_on, now)
-    check_mark_paid(Invoice.objects.get(pk=invoice_id))
+    check_pay(Invoice.objects.get(pk=invoice_id))
     cancel_payment_in_progress(invoice_id, now)
     with transaction.atomic():
         invoice = _locked(invoice_id)
@@ -90,7 +90,7 @@ def prepare_transfer(invoice_ids: Sequence[int], now: datetime) -> None:
     if len({each.workspace_id for each in found}) != 1 or len(found) != len(invoice_ids):
         raise InvalidParameter("A transfer is for one or more invoices of one workspace, each named once.", param="invoice")
     for invoice in found:
-        check_mark_paid(invoice)
+        check_pay(invoice)
     for invoice in found:
         cancel_payment_in_progress(invoice.pk, now)
 
@@ -108,7 +108,7 @@ def checked_reference(reference: str) -> str:
 def _locked(invoice_id: int) -> Invoice:
     """Raises InvoiceNotOpen and PaymentInProgress."""
     invoice = lock_invoice(invoice_id)
-    check_mark_paid(invoice)
+    check_pay(invoice)
     refuse_payment_in_progress(invoice)
     if invoice.currency != "USD":
         raise InvoiceNotOpen(f"The invoice {invoice} is in {invoice.currency}, and money is recorded in USD.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from metering.errors import InvoiceNotOpen, NoPaymentMethod, PaymentInProgress
+from metering.invoicing.allowed import check_pay
 from metering.invoicing.models import Invoice
 from metering.payments.accounts.customers import account_of
 from metering.payments.collecting.attempts import begin_for_invoice, cancel_attempt, sync_attempt
@@ -54,8 +55,7 @@ def _begin(invoice: Invoice, method: str, caller: Caller, now: datetime) -> str:
     invoice.refresh_from_db()
     if invoice.status == Invoice.Status.PAID:
         return NOTHING_DUE
-    if invoice.status not in Invoice.OWED:
-        raise InvoiceNotOpen(f"The invoice {invoice} is {invoice.status}: only an open one is paid.")
+    check_pay(invoice)
     refuse_below_minimum(invoice)
     note_request(invoice, method, caller.actor, now, caller.user, caller.key)
     if method == PAGE:

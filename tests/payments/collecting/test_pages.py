@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from metering.errors import InvoiceNotOpen, PaymentInProgress
+from metering.invoicing.allowed import check_collect
 from metering.invoicing.lifecycle.void import mark_uncollectible
 from metering.invoicing.models import Invoice
 from metering.payments.collecting import attempts
@@ -183,4 +184,4 @@ def test_a_charge_begun_while_open_goes_no_further_by_itself_than_its_attempt(
     account = with_method(acme, stripe)
     mark_uncollectible(invoice.pk, "gave up", "ops", NOW)
     with pytest.raises(InvoiceNotOpen):
-        begin_for_invoice(invoice.pk, PaymentAttempt.Channel.SAVED_METHOD, account, NOW, statuses=["open"])
+        begin_for_invoice(invoice.pk, PaymentAttempt.Channel.SAVED_METHOD, account, NOW, check=check_collect)
