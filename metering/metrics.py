@@ -11,7 +11,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from metering.health import is_monitoring, waiting
-from metering.ingest.models import IS_BILLED
+from metering.ingest.models import IS_BILLED, QuarantinedEvent
 from metering.ingest.quarantine.not_understood import count_held
 from metering.limits.gateway.unaccounted import unaccounted_since
 from metering.notifications.delivery.queue import deliveries_due, failing_webhooks
@@ -30,9 +30,8 @@ class BacklogCollector(Collector):
         unaccounted, unaccounted_usd = unaccounted_since(now - DAY)
         due, due_for = deliveries_due(now)
         unknown_paths, held_by_them = count_held()
+        quarantined = QuarantinedEvent.objects.open().count()
         with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM metering_quarantinedevent WHERE settled_at IS NULL")
-            (quarantined,) = cursor.fetchone()
             cursor.execute(UNPRICED)
             (unpriced,) = cursor.fetchone()
         gauges = {

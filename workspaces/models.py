@@ -18,8 +18,10 @@ from workspaces.audit.models import AuditFold as AuditFold
 from workspaces.audit.models import AuditHead as AuditHead
 from workspaces.audit.models import AuditSeal as AuditSeal
 from workspaces.audit.models import KnownSetting as KnownSetting
+from workspaces.console.kit.models import SentForm as SentForm
 from workspaces.ids import new_id
 from workspaces.operators.models import OperatorKey as OperatorKey
+from workspaces.querysets import APIKeyQuerySet, CredentialQuerySet
 
 EXPIRES_SOON = timedelta(days=14)
 
@@ -226,6 +228,8 @@ class APIKey(models.Model):
     # Which models it may ask for, beside what its workspace may; null: all of those.
     allowed_models = ArrayField(models.CharField(max_length=300), null=True, editable=False)
 
+    objects = APIKeyQuerySet.as_manager()
+
     class Meta:
         verbose_name = "API key"
         ordering = ["-id"]
@@ -343,6 +347,8 @@ class Credential(models.Model):
     given_to = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     given_to_key = models.ForeignKey(APIKey, on_delete=models.SET_NULL, null=True, related_name="+")
 
+    objects = CredentialQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.CheckConstraint(
@@ -353,6 +359,10 @@ class Credential(models.Model):
 
     def __str__(self) -> str:
         return f"{self.prefix}…{self.last_four}"
+
+    def has_expired(self, now: datetime) -> bool:
+        """Whether it was replaced and its grace is over."""
+        return self.expires_at is not None and self.expires_at <= now
 
 
 class AccessChange(models.Model):
@@ -372,16 +382,6 @@ class AccessChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.id}: {self.key or self.workspace}"
-
-
-class SentForm(models.Model):
-    """A form of the console that was sent, so that it acts once however often it comes."""
-
-    token = models.CharField(max_length=32, primary_key=True)
-    sent_at = models.DateTimeField(db_index=True)
-
-    def __str__(self) -> str:
-        return self.token
 
 
 class SharedValue(models.Model):

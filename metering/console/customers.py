@@ -42,7 +42,7 @@ def with_figures(workspaces: list[Workspace]) -> list[Workspace]:
     month = month_of(timezone.now())
     spend = DailyRollup.objects.filter(workspace_id__in=ids, day__gte=month.start, day__lt=month.end)
     by_spend = dict(spend.values_list("workspace_id").annotate(total=Sum("cost")))
-    keys = APIKey.objects.filter(workspace_id__in=ids, revoked_at__isnull=True).order_by()
+    keys = APIKey.objects.unrevoked().filter(workspace_id__in=ids).order_by()
     by_keys = dict(keys.values_list("workspace_id").annotate(total=Count("id")))
     for workspace in workspaces:
         workspace.spend = by_spend.get(workspace.pk, Decimal(0))  # type: ignore[attr-defined]

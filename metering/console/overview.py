@@ -20,6 +20,7 @@ from metering.console.money import receivables
 from metering.console.money.revenue import Comparison, Revenue, revenue
 from metering.console.reports.margin import margin_panel
 from metering.payments.mails.models import Notice
+from metering.payments.models import Dispute
 from metering.payments.refunds import attention
 from metering.usage.query import UsageRow
 from workspaces.models import AuditEntry, Workspace
@@ -144,7 +145,7 @@ def _alerts(now: datetime) -> list[dict[str, Any]]:
 
 def _money_alerts() -> list[dict[str, Any]]:
     found = [
-        ("Disputes", "dispute", attention.running_disputes(), "not over: answer them at Stripe", "none runs"),
+        ("Disputes", "dispute", Dispute.objects.unresolved(), "not over: answer them at Stripe", "none runs"),
         (
             "Surplus payments",
             "payment",

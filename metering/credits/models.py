@@ -1,5 +1,7 @@
 """Credits: what was granted, and the append-only ledger of what became of it. The database refuses changes."""
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -52,6 +54,9 @@ class CreditGrant(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} credit of {self.amount} {self.currency}"
+
+    def has_expired(self, now: datetime) -> bool:
+        return self.expires_at is not None and self.expires_at <= now
 
 
 class CreditEntry(models.Model):

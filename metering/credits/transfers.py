@@ -17,7 +17,7 @@ Move = tuple[CreditGrant, CreditGrant, Decimal]
 
 def movable(lefts: Sequence[Remaining], kind: str | None, now: datetime) -> list[Remaining]:
     """What of a workspace's credit can be transferred, in the order of use: what has not expired, of one kind or of all."""
-    return [each for each in lefts if kind in (None, each.grant.kind) and not _has_expired(each.grant, now)]
+    return [each for each in lefts if kind in (None, each.grant.kind) and not each.grant.has_expired(now)]
 
 
 def move_credit(transfer: CreditTransfer, lefts: Sequence[Remaining], actor: str, now: datetime) -> list[CreditGrant]:
@@ -84,7 +84,3 @@ def _enter(grant: CreditGrant, amount: Decimal, transfer: CreditTransfer, now: d
         reason=f"Transfer {transfer.reference}"[:300],
         at=now,
     )
-
-
-def _has_expired(grant: CreditGrant, now: datetime) -> bool:
-    return grant.expires_at is not None and grant.expires_at <= now

@@ -252,6 +252,10 @@ class UsageEvent(models.Model):
         return self.cost is None
 
 
+# Of quarantined events about which nobody has decided, in SQL: as `open` asks.
+IS_OPEN = "settled_at IS NULL"
+
+
 class QuarantinedEventQuerySet(models.QuerySet["QuarantinedEvent"]):
     def open(self) -> Self:
         """Those about which nobody has decided."""

@@ -31,6 +31,10 @@ def cents_field(**extra: object) -> models.DecimalField:
     return models.DecimalField(max_digits=20, decimal_places=2, default=Decimal("0.00"), **extra)  # type: ignore[arg-type]
 
 
+# Of drafts that wait for a person.
+ON_HOLD = Q(status="draft") & ~Q(holds=[])
+
+
 class InvoiceQuerySet(models.QuerySet["Invoice"]):
     def finalized(self) -> Self:
         """Those that bill their month: numbered, and not void."""
@@ -40,8 +44,15 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
         """Those on which money that arrives is entered, uncollectible ones too."""
         return self.filter(status__in=Invoice.OWED)
 
+    def drafts(self) -> Self:
+        return self.filter(status=Invoice.Status.DRAFT)
+
+    def open(self) -> Self:
+        """Those that are collected."""
+        return self.filter(status=Invoice.Status.OPEN)
+
     def on_hold(self) -> Self:
-        return self.filter(status=Invoice.Status.DRAFT).exclude(holds=[])
+        return self.filter(ON_HOLD)
 
     def current(self) -> Self:
         """Those that are not void: at most one for each workspace and month."""

@@ -44,7 +44,7 @@ from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
 from workspaces.keys.issue import revoke_key
 from workspaces.locks import lock_workspace
-from workspaces.models import APIKey, Workspace
+from workspaces.models import Workspace
 
 log = structlog.get_logger(__name__)
 
@@ -132,7 +132,7 @@ def _end_agreements(workspace: Workspace, actor: str, now: datetime) -> int:
         save_preferences(workspace, None, None, None, account.top_ups_per_day, actor, now)
     if AlertSettings.objects.filter(workspace=workspace).exists():
         change_alert_settings(workspace, {"balance_levels": [], "spike_freezes": False}, actor, now)
-    working = workspace.api_keys.filter(kind__in=[APIKey.Kind.LIVE, APIKey.Kind.TEST], revoked_at__isnull=True)
+    working = workspace.api_keys.unrevoked().for_calls()
     return sum(revoke_key(key, actor, now) for key in working.order_by("pk"))
 
 

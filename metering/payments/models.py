@@ -1,7 +1,6 @@
 """Money that moves: attempts to collect, payments, refunds, disputes, top-ups, and what Stripe tells of them."""
 
 from decimal import Decimal
-from typing import Self
 
 from django.db import models
 from django.db.models import Q
@@ -10,6 +9,7 @@ from django.utils import timezone
 from metering.credits.models import CreditGrant
 from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.models import Invoice
+from metering.payments.querysets import DisputeQuerySet, PaymentAttemptQuerySet, PaymentQuerySet, RefundQuerySet
 from workspaces.ids import new_id
 from workspaces.models import Workspace
 
@@ -80,12 +80,6 @@ class StripeCall(models.Model):
         abstract = True
 
 
-class PaymentAttemptQuerySet(models.QuerySet["PaymentAttempt"]):
-    def unsettled(self) -> Self:
-        """Those that may still collect money."""
-        return self.filter(status__in=PaymentAttempt.UNSETTLED)
-
-
 class PaymentAttempt(StripeCall):
     """One try to collect one amount. Written before Stripe is asked; its key makes asking again the same try."""
 
@@ -148,12 +142,6 @@ class PaymentAttempt(StripeCall):
         return self.idempotency_key
 
 
-class PaymentQuerySet(models.QuerySet["Payment"]):
-    def surplus(self) -> Self:
-        """Those that settle nothing: worded as the partial index is, so that it answers."""
-        return self.filter(invoice__isnull=True, grant__isnull=True)
-
-
 class Payment(models.Model):
     """Money that arrived, by Stripe or by hand, and how much of it went back in which way: never more than came."""
 
@@ -213,16 +201,6 @@ class Payment(models.Model):
         return f"{self.amount} {self.currency}, {self.intent_id or self.reference}"
 
 
-class RefundQuerySet(models.QuerySet["Refund"]):
-    def unsettled(self) -> Self:
-        """Those whose money may still be on its way."""
-        return self.filter(status__in=Refund.UNSETTLED)
-
-    def external(self) -> Self:
-        """Those that a person made at Stripe itself."""
-        return self.filter(idempotency_key__startswith=Refund.KEY_OF_EXTERNAL)
-
-
 class Refund(StripeCall):
     """Money on its way back. Written before Stripe is asked."""
 
@@ -270,6 +248,10 @@ class Refund(StripeCall):
 class Dispute(models.Model):
     """A payment that the customer's bank asks back, as Stripe tells it; or took back, as a person recorded it."""
 
+    # In Stripe's words: it is asked back now, and it is over.
+    RUNNING = ("needs_response", "under_review")
+    OVER = ("won", "lost", "warning_closed", "prevented")
+
     id = models.BigAutoField(primary_key=True)
     # Of what a person recorded, an id of ours.
     stripe_id = models.CharField(max_length=255, unique=True)
@@ -292,6 +274,8 @@ class Dispute(models.Model):
     recorded_by = models.CharField(max_length=300, default="stripe")
     opened_at = models.DateTimeField()
     updated_at = models.DateTimeField()
+
+    objects = DisputeQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]

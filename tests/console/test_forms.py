@@ -13,8 +13,9 @@ from metering.credits import ledger
 from metering.credits.models import CreditGrant
 from tests.console.conftest import World
 from tests.kit.factories import NOW
+from workspaces.console.kit.models import SentForm
 from workspaces.console.kit.sent_forms import LIVES, forget_old
-from workspaces.models import SentForm, User, Workspace
+from workspaces.models import User, Workspace
 
 SENT_BEFORE = "This form was already sent. Check whether it took effect before you open it again."
 OUT_OF_DATE = "This form is out of date, and nothing was done. Send it again."

@@ -33,7 +33,7 @@ def check_still_allowed(
             if (found := cursor.fetchone()) is None:
                 raise Unauthenticated("Your account is switched off.")
     if maker is not None:
-        by_now = APIKey.objects.filter(pk=maker.pk, revoked_at__isnull=True).first()
+        by_now = APIKey.objects.unrevoked().filter(pk=maker.pk).first()
         if by_now is None:
             raise Unauthenticated("This key was revoked: use another one.")
         if by_now.frozen_at is not None:

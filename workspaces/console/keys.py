@@ -6,7 +6,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -25,6 +24,7 @@ from workspaces.keys.allowed_models import asks_models, models_text
 from workspaces.keys.credentials import USUAL_GRACE
 from workspaces.keys.limits import NO_SCOPES, SCOPES_OF_KEY, SCOPES_OF_NEW_KEY, USUAL, changeable, has_scopes
 from workspaces.models import APIKey, Credential
+from workspaces.querysets import APIKeyQuerySet
 
 STATUS_LABELS = {"active": "success", "frozen": "info", "expired": "warning", "revoked": "danger"}
 KIND_LABELS = {"live": "primary", "test": "info", "admin": "warning"}
@@ -75,18 +75,9 @@ class StatusFilter(DropdownFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(status, status.capitalize()) for status in STATUS_LABELS]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[APIKey]) -> QuerySet[APIKey]:
-        now = timezone.now()
-        match self.value():
-            case "revoked":
-                return queryset.filter(revoked_at__isnull=False)
-            case "frozen":
-                return queryset.filter(revoked_at__isnull=True, frozen_at__isnull=False)
-            case "expired":
-                return queryset.filter(revoked_at__isnull=True, frozen_at__isnull=True, expires_at__lte=now)
-            case "active":
-                return queryset.filter(revoked_at__isnull=True, frozen_at__isnull=True).exclude(expires_at__lte=now)
-        return queryset
+    def queryset(self, request: HttpRequest, queryset: APIKeyQuerySet) -> APIKeyQuerySet:
+        chosen = self.value()
+        return queryset.with_status(chosen, timezone.now()) if chosen in STATUS_LABELS else queryset
 
 
 class SecretsOfAKey(ReadOnlyInline):

@@ -3,11 +3,10 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q, QuerySet
-
 from workspaces.errors import InvalidGrace
 from workspaces.keys import secrets
 from workspaces.models import APIKey, Credential, Gateway, User
+from workspaces.querysets import CredentialQuerySet
 
 MAX_GRACE = timedelta(days=30)
 NO_GRACE = timedelta(0)
@@ -42,7 +41,7 @@ def give_secret(
 
 
 def replace_secret(
-    older: QuerySet[Credential],
+    older: CredentialQuerySet,
     kind: str,
     grace: timedelta,
     now: datetime,
@@ -51,7 +50,7 @@ def replace_secret(
     to: User | APIKey | None = None,
 ) -> str:
     end = now + grace
-    older.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=end)).update(expires_at=end)
+    older.working(end).update(expires_at=end)
     return give_secret(kind, now, api_key, gateway, to)
 
 

@@ -227,7 +227,7 @@ def revoke_key(key: APIKey, actor: str, now: datetime, user: User | None = None,
     Raises what `check_still_allowed` raises.
     """
     check_still_allowed(key.workspace, user, maker)
-    moved = APIKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=now)
+    moved = APIKey.objects.unrevoked().filter(pk=key.pk).update(revoked_at=now)
     if moved:
         audit.record(actor, "key.revoked", key.public_id, key.workspace, now=now)
     return bool(moved)

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from workspaces.models import APIKey, User, Workspace
+from workspaces.models import APIKey, Credential, User, Workspace
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,11 @@ def keys_of_person(workspace: Workspace | None, user: User, now: datetime) -> li
     An admin key of theirs makes and rotates keys for them, so its keys are theirs too, however often removed.
     """
     keys = APIKey.objects.all() if workspace is None else APIKey.objects.filter(workspace=workspace)
-    works = Q(credentials__expires_at__isnull=True) | Q(credentials__expires_at__gt=now)
-    level = set(keys.filter(Q(created_by=user) | Q(works, credentials__given_to=user)).values_list("pk", flat=True))
+    working = Credential.objects.working(now)
+    level = set(keys.filter(Q(created_by=user) | Q(credentials__in=working.filter(given_to=user))).values_list("pk", flat=True))
     found: set[int] = set()
     while level:
         found |= level
-        made = Q(created_by_key__in=level) | Q(works, credentials__given_to_key__in=level)
+        made = Q(created_by_key__in=level) | Q(credentials__in=working.filter(given_to_key__in=level))
         level = set(keys.filter(made).values_list("pk", flat=True)) - found
-    return list(keys.filter(pk__in=found, revoked_at__isnull=True).select_related("workspace").order_by("-pk"))
+    return list(keys.unrevoked().filter(pk__in=found).select_related("workspace").order_by("-pk"))

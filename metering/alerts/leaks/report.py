@@ -52,7 +52,7 @@ def report_leaks(matches: Sequence[FoundSecret], now: datetime) -> list[LeakAnsw
 
 def act_on_leak(credential: Credential, match: FoundSecret, now: datetime) -> bool:
     """Whether anything was done. A secret that was replaced and is past its grace opens nothing any more."""
-    if credential.expires_at is not None and credential.expires_at <= now:
+    if credential.has_expired(now):
         return False
     if credential.api_key is not None:
         return _act_on_key(credential.api_key, str(credential), match, now)

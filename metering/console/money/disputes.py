@@ -52,7 +52,7 @@ class WaitingFilter(DropdownFilter):
 
 class DisputeFilter(WaitingFilter):
     called = "not over"
-    waiting = staticmethod(attention.running_disputes)
+    waiting = staticmethod(Dispute.objects.unresolved)
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [*super().lookups(request, model_admin), ("unplaced", "lost, and owed by nobody")]

@@ -14,7 +14,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 from unfold.views import ChangeList
 
 from metering import dollars
-from metering.invoicing.models import Invoice
+from metering.invoicing.models import ON_HOLD, Invoice
 from metering.payments.collecting.minimum import enough_due
 from metering.payments.models import Dunning, PaymentAttempt
 from workspaces.models import Workspace
@@ -55,7 +55,7 @@ def condition(name: str, now: datetime) -> Q:
         "overdue": is_open & enough_due() & Q(due_at__lt=now),
         "past_due": is_open & Q(dunning__state=Dunning.State.PAST_DUE),
         "failed": is_open & Q(dunning__state=Dunning.State.RETRYING) & Q(declined),
-        "held": Q(status=Invoice.Status.DRAFT) & ~Q(holds=[]),
+        "held": ON_HOLD,
         "warned": ~Q(warnings=[]),
     }[name]
 

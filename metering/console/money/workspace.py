@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Sum
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -114,8 +114,8 @@ def _owed(workspace: Workspace, now: datetime) -> SafeString:
 
 def _dunning(workspace: Workspace) -> SafeString:
     """Of the oldest invoices that were not paid when they should."""
-    open_ones = Q(invoice__workspace=workspace, invoice__status=Invoice.Status.OPEN)
-    rows = Dunning.objects.filter(open_ones).exclude(state=Dunning.State.SETTLED).select_related("invoice")
+    of_open = Dunning.objects.filter(invoice__in=workspace.invoices.open())
+    rows = of_open.exclude(state=Dunning.State.SETTLED).select_related("invoice")
     is_charged = PaymentAccount.objects.filter(workspace=workspace).exclude(method_id="").exists()
     steps = [
         (_page("metering_invoice_change", each.invoice_id), each.invoice, _step(each, is_charged))

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 from django.db.models import Count, Max
 
-from metering.ingest.models import QuarantinedEventQuerySet
+from metering.ingest.models import IS_OPEN, QuarantinedEventQuerySet
 from metering.periods import DAY, floor_day
 
 MOST = 100_000
@@ -22,14 +22,14 @@ DAYS = 30
 CHARTED = 5
 OTHERS = "other reasons"
 
-BY_REASON = """
+BY_REASON = f"""
 SELECT code, outcome, count(*), count(estimated_cost), coalesce(sum(estimated_cost), 0), min(created_at)
 FROM (
     SELECT code, outcome, estimated_cost, created_at FROM metering_quarantinedevent
-    WHERE settled_at IS NULL ORDER BY id DESC LIMIT %s
+    WHERE {IS_OPEN} ORDER BY id DESC LIMIT %s
 ) AS newest
 GROUP BY code, outcome ORDER BY count(*) DESC, code, outcome
-"""
+"""  # noqa: S608 - a constant
 BY_DAY = """
 SELECT date_trunc('day', created_at, 'UTC') AS day, code, count(*)
 FROM (

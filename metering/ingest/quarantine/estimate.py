@@ -21,7 +21,7 @@ from metering.ingest.formats.dialects.served import AS_USUAL, Served, billed_tie
 from metering.ingest.formats.dialects.shape import MAX_TOKENS, UsageRefused
 from metering.ingest.formats.dialects.understand import count_known
 from metering.ingest.formats.events import INSTANT, UNREADABLE
-from metering.ingest.models import Batch, QuarantinedEvent
+from metering.ingest.models import IS_OPEN, Batch, QuarantinedEvent
 from metering.money import from_pico
 from metering.pricing.current import current_rates
 from metering.pricing.rates import LIST_PRICE, RateTable, event_cost
@@ -35,14 +35,14 @@ DETAILS = ("prompt_tokens_details", "input_tokens_details")
 _after = 0
 
 # What an operator is settling at this moment is left to him: to wait for it in any other order than his would be a deadlock.
-WRITE = """
+WRITE = f"""
 WITH still_open AS MATERIALIZED (
     SELECT event.id, estimated.cost
     FROM metering_quarantinedevent event JOIN unnest(%s::bigint[], %s::numeric[]) AS estimated (id, cost) USING (id)
-    WHERE event.settled_at IS NULL FOR UPDATE OF event SKIP LOCKED
+    WHERE event.{IS_OPEN} FOR UPDATE OF event SKIP LOCKED
 )
 UPDATE metering_quarantinedevent event SET estimated_cost = still_open.cost FROM still_open WHERE event.id = still_open.id
-"""
+"""  # noqa: S608 - a constant
 
 
 class Estimable(msgspec.Struct, gc=False):

@@ -9,22 +9,22 @@ from django.db import connection
 from django.db.models import Count, Exists, OuterRef, Value
 from django.db.models.functions import Concat
 
-from metering.ingest.models import Batch, QuarantinedEvent, QuarantinedEventQuerySet
+from metering.ingest.models import IS_OPEN, Batch, QuarantinedEvent, QuarantinedEventQuerySet
 from metering.ingest.quarantine.replay import replay_matching
 from metering.ingest.understanding.models import UnknownPath, UsageRule
 
 MOST = 100_000  # of the newest rows; more are not looked at for a page
 MOST_NAMED = 20
 
-HELD = """
+HELD = f"""
 SELECT unknown.dialect, unknown.path, count(*), count(event.estimated_cost), coalesce(sum(event.estimated_cost), 0),
        max(event.created_at), (array_agg(DISTINCT gateway.name))[:%(named)s], (array_agg(DISTINCT unknown.model))[:%(named)s]
 FROM (SELECT id, event_id, dialect, path, model FROM metering_unknownpath ORDER BY id DESC LIMIT %(most)s) unknown
-JOIN metering_quarantinedevent event ON event.id = unknown.event_id AND event.settled_at IS NULL
+JOIN metering_quarantinedevent event ON event.id = unknown.event_id AND event.{IS_OPEN}
 JOIN workspaces_gateway gateway ON gateway.id = event.gateway_id
 GROUP BY unknown.dialect, unknown.path
 ORDER BY count(*) DESC, unknown.dialect, unknown.path
-"""
+"""  # noqa: S608 - a constant
 
 
 class HeldPath(NamedTuple):
@@ -49,7 +49,7 @@ def held_paths() -> list[HeldPath]:
 
 def count_held() -> tuple[int, int]:
     """How many paths are waited for, and by how many open events."""
-    waiting = UnknownPath.objects.filter(event__settled_at__isnull=True)
+    waiting = UnknownPath.objects.filter(event__in=QuarantinedEvent.objects.open())
     number = Concat("dialect", Value(" "), "path")
     found = waiting.aggregate(paths=Count(number, distinct=True), events=Count("event", distinct=True))
     return found["paths"], found["events"]

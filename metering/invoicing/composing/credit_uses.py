@@ -18,7 +18,7 @@ NOTHING = Decimal("0.00")
 def pays_for(grant: CreditGrant, month: datetime) -> bool:
     """Whether the grant may pay for lines of the month that begins then."""
     begun = grant.kind != CreditGrant.Kind.PROMOTIONAL or grant.granted_at < next_month(month)
-    return begun and (grant.expires_at is None or grant.expires_at > month)
+    return begun and not grant.has_expired(month)
 
 
 def draw_by_month(

@@ -153,7 +153,7 @@ def _close(
 def _refresh_later_drafts(workspaces: Iterable[Workspace], period: Period) -> None:
     """After drafts of a month were written: those of later months show neither its usage nor the credit that it uses."""
     written = {each.pk: each for each in workspaces}
-    later = Invoice.objects.filter(workspace__in=written, status=Invoice.Status.DRAFT, period_start__gt=period.start)
+    later = Invoice.objects.drafts().filter(workspace__in=written, period_start__gt=period.start)
     for draft in later.order_by("workspace", "period_start"):
         workspace = written[draft.workspace_id]
         preview = compose(workspace, draft.period)

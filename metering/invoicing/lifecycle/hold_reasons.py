@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import Avg, Sum
 
 from metering.components import component_named
-from metering.ingest.models import EventStatus
+from metering.ingest.models import IS_OPEN, EventStatus
 from metering.invoicing.composing.compose import InvoicePreview
 from metering.invoicing.composing.lines import DraftLine
 from metering.invoicing.composing.withdrawn import explained_tokens, last_billed
@@ -22,13 +22,13 @@ from metering.rollups.models import DailyRollup
 from workspaces.models import Workspace
 
 MONTHS_OF_MEAN = 6
-QUARANTINED = r"""
+QUARANTINED = rf"""
 SELECT workspace_id, count(*) FROM metering_quarantinedevent
-WHERE workspace_id = ANY(%s) AND settled_at IS NULL AND coalesce(
-    substring(encode(content, 'escape') FROM '"occurred_at"\s*:\s*"(\d{4}-\d{2})-\d{2}'),
+WHERE workspace_id = ANY(%s) AND {IS_OPEN} AND coalesce(
+    substring(encode(content, 'escape') FROM '"occurred_at"\s*:\s*"(\d{{4}}-\d{{2}})-\d{{2}}'),
     to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM')) = %s
 GROUP BY 1
-"""
+"""  # noqa: S608 - a constant
 
 
 def warnings_of(workspace: Workspace, period: Period) -> list[str]:

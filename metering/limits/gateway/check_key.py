@@ -56,7 +56,7 @@ def _reason(key: APIKey, credential: Credential, now: datetime) -> str | None:
         return "key_revoked"
     if key.frozen_at is not None:
         return "key_frozen"
-    if key.has_expired(now) or (credential.expires_at is not None and credential.expires_at <= now):
+    if key.has_expired(now) or credential.has_expired(now):
         return "key_expired"
     if Workspace.Suspension.PAST_DUE in key.workspace.suspensions:
         return "workspace_suspended"

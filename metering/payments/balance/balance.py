@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from metering.credits.ledger import Remaining
 from metering.credits.models import CreditGrant
 from metering.invoicing.composing.books import Books
 from metering.invoicing.composing.compose import InvoicePreview, composed
@@ -40,7 +39,7 @@ def balance_of(workspace: Workspace, now: datetime) -> Balance:
     """Credit that has expired counts only as far as unbilled usage of its own time still uses it up."""
     books = books_until_now(workspace, now).as_reissued()
     lefts = books.credit
-    valid = [each for each in lefts if not _is_expired(each, now)]
+    valid = [each for each in lefts if not each.grant.has_expired(now)]
     kinds = {kind: sum((each.left for each in valid if each.grant.kind == kind), NOTHING) for kind in CreditGrant.Kind.values}
     unbilled, tax, lapsed = NOTHING, NOTHING, NOTHING
     for preview in invoices_to_come(books, now):
@@ -48,7 +47,7 @@ def balance_of(workspace: Workspace, now: datetime) -> Balance:
         tax_on_it = _tax_on(usage, preview)
         unbilled, tax = WIDE.add(unbilled, usage), tax + tax_on_it
         uses = [*preview.promotional_uses, *preview.credit_uses]
-        expired = sum((use.amount for use in uses if _is_expired(Remaining(use.grant, use.amount), now)), NOTHING)
+        expired = sum((use.amount for use in uses if use.grant.has_expired(now)), NOTHING)
         lapsed += max(NOTHING, min(expired, round_to_cents(usage) + tax_on_it))
     return Balance(workspace, sum(kinds.values(), NOTHING) + lapsed, kinds, unbilled, tax, now)
 
@@ -86,7 +85,3 @@ def _tax_on(usage: Decimal, preview: InvoicePreview) -> Decimal:
         return NOTHING
     part = WIDE.divide(WIDE.multiply(preview.tax, usage), preview.subtotal_exact)
     return round_to_cents(part)
-
-
-def _is_expired(each: Remaining, now: datetime) -> bool:
-    return each.grant.expires_at is not None and each.grant.expires_at <= now

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import structlog
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 
 from metering.errors import InvoiceNotOpen, NoPaymentMethod, PaymentInProgress
 from metering.invoicing.allowed import check_collect, check_pay
@@ -14,7 +14,7 @@ from metering.jobs.progress import Progress, unheard
 from metering.payments.accounts.customers import ensure_customer
 from metering.payments.clock import Clock, ticking
 from metering.payments.collecting.attempts import begin_for_invoice, cancel_attempt, sync_attempt
-from metering.payments.collecting.minimum import enough_due, is_below_minimum, refuse_below_minimum
+from metering.payments.collecting.minimum import collectable_invoices, is_below_minimum, refuse_below_minimum
 from metering.payments.models import PaymentAccount, PaymentAttempt
 from metering.payments.provider.calls import AFTER_REFUSAL
 from metering.payments.provider.current import is_configured, provider
@@ -139,13 +139,13 @@ def _untried(now: datetime) -> list[int]:
 
     What Stripe refused to us just now is left for a while.
     """
-    invoices = Invoice.objects.filter(enough_due(), status=Invoice.Status.OPEN, dunning__isnull=True, charged_back=0)
+    invoices = collectable_invoices().filter(dunning__isnull=True, charged_back=0)
     with_method = invoices.filter(workspace__payment_account__isnull=False).exclude(workspace__payment_account__method_id="")
-    tried = Q(attempts__status__in=["started", "processing", "declined", "succeeded"])
+    tried = PaymentAttempt.objects.filter(invoice=OuterRef("pk")).exclude(status=PaymentAttempt.Status.CANCELED)
     refused = PaymentAttempt.objects.filter(
         invoice=OuterRef("pk"),
         channel=PaymentAttempt.Channel.SAVED_METHOD,
         status=PaymentAttempt.Status.CANCELED,
         settled_at__gt=now - AFTER_REFUSAL,
     ).exclude(code="")
-    return list(with_method.exclude(tried).exclude(Exists(refused)).order_by("pk").values_list("pk", flat=True))
+    return list(with_method.exclude(Exists(tried)).exclude(Exists(refused)).order_by("pk").values_list("pk", flat=True))

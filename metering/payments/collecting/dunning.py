@@ -23,7 +23,7 @@ from metering.jobs.progress import Progress, unheard
 from metering.limits.changed import note_change
 from metering.money import cents_text
 from metering.payments.clock import Clock, ticking
-from metering.payments.collecting.minimum import enough_due, is_below_minimum
+from metering.payments.collecting.minimum import collectable_invoices, enough_due, is_below_minimum
 from metering.payments.mails.outbox import add_notice
 from metering.payments.models import Dunning, PaymentAccount, PaymentAttempt
 from metering.payments.provider.errors import ProviderRefused
@@ -102,7 +102,7 @@ def _due(now: datetime) -> list[int]:
 
     While a payment is on its way, which may take days, its outcome is awaited.
     """
-    invoices = Invoice.objects.filter(enough_due(), status=Invoice.Status.OPEN)
+    invoices = collectable_invoices()
     step = Q(dunning__next_retry_at__lte=now)
     unnoticed = Q(dunning__isnull=True, due_at__lte=now)
     on_its_way = PaymentAttempt.objects.filter(invoice=OuterRef("pk"), status=PaymentAttempt.Status.PROCESSING)

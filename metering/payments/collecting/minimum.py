@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from metering.errors import AmountTooSmall
-from metering.invoicing.models import Invoice
+from metering.invoicing.models import Invoice, InvoiceQuerySet
 from metering.money import cents_text
 
 
@@ -17,6 +17,11 @@ def is_below_minimum(amount: Decimal) -> bool:
 def enough_due(prefix: str = "") -> Q:
     """Of invoices: what can be charged is due. `prefix` leads to the invoice, such as "invoice__"."""
     return Q(**{f"{prefix}amount_due__gt": 0, f"{prefix}amount_due__gte": settings.INVOICE_MINIMUM})
+
+
+def collectable_invoices() -> InvoiceQuerySet:
+    """Open ones on which enough is due to be charged."""
+    return Invoice.objects.open().filter(enough_due())
 
 
 def refuse_below_minimum(invoice: Invoice) -> None:

@@ -9,7 +9,7 @@ from workspaces.models import EXPIRES_SOON, APIKey
 
 def tell_of_expiring_keys(now: datetime) -> int:
     """A key whose expiry is moved gets another notice before the new one. How many keys expire soon."""
-    soon = APIKey.objects.filter(revoked_at__isnull=True, expires_at__gt=now, expires_at__lte=now + EXPIRES_SOON)
+    soon = APIKey.objects.unrevoked().filter(expires_at__gt=now, expires_at__lte=now + EXPIRES_SOON)
     found = list(soon.select_related("workspace").order_by("expires_at", "pk"))
     for key in found:
         ends = instant_text(key.expires_at) or ""

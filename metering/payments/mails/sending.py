@@ -82,7 +82,8 @@ def resend_notice(notice: Notice, actor: str, now: datetime) -> Notice:
 def add_finalized_notices(now: datetime) -> None:
     """A notice for each finalized invoice that has none; one that credits paid is announced as ready, too."""
     announced = Notice.objects.filter(key=Concat(Value("invoice_ready:"), OuterRef("public_id")))
-    invoices = Invoice.objects.filter(finalized_at__gte=now - NEWS_FOR, status__in=["open", "paid"]).exclude(Exists(announced))
+    finalized = Invoice.objects.finalized().exclude(status=Invoice.Status.UNCOLLECTIBLE)
+    invoices = finalized.filter(finalized_at__gte=now - NEWS_FOR).exclude(Exists(announced))
     for invoice in invoices.select_related("workspace", "workspace__payment_account").order_by("pk"):
         account = getattr(invoice.workspace, "payment_account", None)
         context = {

@@ -17,12 +17,6 @@ from metering.payments.mails.outbox import add_operator_notices
 from metering.payments.models import Dispute, Payment
 
 OF_DISPUTES = (Kind.DISPUTE_LOST, Kind.DISPUTE_WON)
-# Stripe's words for a dispute that is over.
-OVER = ("won", "lost", "warning_closed", "prevented")
-
-
-def running_disputes() -> QuerySet[Dispute]:
-    return Dispute.objects.exclude(status__in=OVER)
 
 
 def unplaced_disputes() -> QuerySet[Dispute]:

@@ -18,7 +18,7 @@ from metering.payments.booked import left_of_surplus, left_owed_for, surplus_of
 from metering.payments.locks import lock_payment_with_credit
 from metering.payments.models import Dispute, Payment
 from metering.payments.provider.objects import Claim
-from metering.payments.refunds.attention import OVER, notify_of_dispute, notify_of_dispute_end
+from metering.payments.refunds.attention import notify_of_dispute, notify_of_dispute_end
 from metering.payments.refunds.booked import (
     book_in_dispute,
     book_lost,
@@ -34,7 +34,7 @@ from workspaces import audit
 NOTHING = Decimal("0.00")
 ACTOR = "stripe"
 # Stripe's words. Of an inquiry, whose begin with "warning_", no money is taken.
-RUNNING, WON, LOST = ("needs_response", "under_review"), "won", "lost"
+WON, LOST = "won", "lost"
 # Ends that operators get a mail of: one that is over when it is first heard of gets no other.
 ENDS_NOTIFIED = (WON, LOST)
 PAID_OTHERWISE = "The bank paid it again, and what it had paid for was paid otherwise."
@@ -46,7 +46,7 @@ def keep_dispute(claim: Claim, payment_id: int, now: datetime) -> None:
         payment = lock_payment_with_credit(payment_id)
         dispute = Dispute.objects.filter(stripe_id=claim.id).first()
         is_new = dispute is None
-        if dispute is not None and dispute.status in OVER and claim.status not in OVER:
+        if dispute is not None and dispute.status in Dispute.OVER and claim.status not in Dispute.OVER:
             return  # asked before it was over, and kept by another worker meanwhile
         dispute = dispute or Dispute(stripe_id=claim.id, payment=payment, opened_at=claim.opened_at, updated_at=now)
         if not is_new and _facts_of(dispute) == _facts_of(claim):
@@ -66,18 +66,18 @@ def keep_dispute(claim: Claim, payment_id: int, now: datetime) -> None:
 
 def in_dispute(payment: Payment) -> Decimal:
     """What of the payment banks ask back now."""
-    running: Decimal = payment.disputes.filter(status__in=RUNNING).aggregate(sum=Sum("amount"))["sum"] or NOTHING
+    running: Decimal = payment.disputes.running().aggregate(sum=Sum("amount"))["sum"] or NOTHING
     return running
 
 
 def block_running(payment: Payment, now: datetime) -> None:
     """Credit that came back to a payment which is in dispute cannot be spent either."""
-    for dispute in payment.disputes.filter(status__in=RUNNING).order_by("pk"):
+    for dispute in payment.disputes.running().order_by("pk"):
         _block(dispute, payment, dispute.amount, now)
 
 
 def _follow(dispute: Dispute, payment: Payment, now: datetime) -> None:
-    if dispute.status in RUNNING:
+    if dispute.status in Dispute.RUNNING:
         book_in_dispute(dispute, payment, min(dispute.amount, payment.amount), now)
         _block(dispute, payment, dispute.amount, now)
     elif dispute.status == LOST:

@@ -11,7 +11,7 @@ from django.db import connection
 from metering.ingest.directory import directory
 from metering.ingest.formats.corrections import CanonicalCorrection, read_correction
 from metering.ingest.intake.inbox import Claimed
-from metering.ingest.models import Batch, QuarantinedEvent
+from metering.ingest.models import IS_OPEN, Batch, QuarantinedEvent
 from metering.revisions.corrections.trail import Rank
 from metering.revisions.stored_events import COLUMNS, Stored, read
 from workspaces.models import Gateway
@@ -31,13 +31,13 @@ CLAIM = (
 ARRIVED = f"""
 SELECT waiting.id FROM (
     SELECT id, workspace_id, request_id, attempt FROM metering_quarantinedevent
-    WHERE settled_at IS NULL AND kind = 'corrections' AND code = '{UNKNOWN_EVENT}' ORDER BY id DESC LIMIT %s
+    WHERE {IS_OPEN} AND kind = 'corrections' AND code = '{UNKNOWN_EVENT}' ORDER BY id DESC LIMIT %s
 ) waiting JOIN {CLAIM.format(of="waiting")} LIMIT %s
-"""  # noqa: S608  # constants of this module only
+"""  # noqa: S608  # constants
 LOCK = f"""
-SELECT id FROM metering_quarantinedevent WHERE id = ANY(%s) AND settled_at IS NULL AND code = '{UNKNOWN_EVENT}'
+SELECT id FROM metering_quarantinedevent WHERE id = ANY(%s) AND {IS_OPEN} AND code = '{UNKNOWN_EVENT}'
 ORDER BY id FOR UPDATE SKIP LOCKED
-"""  # noqa: S608  # constants of this module only
+"""  # noqa: S608  # constants
 
 # In two steps, so that the rows are locked in their order and not in that of the corrections; and for one workspace at a time,
 # whose events lie on one node wherever they are distributed.
@@ -45,7 +45,7 @@ LOCATE = f"""
 SELECT wanted.workspace_id, claim.occurred_at, wanted.request_id, wanted.attempt
 FROM unnest(%s::int[], %s::text[], %s::int[]) AS wanted (workspace_id, request_id, attempt)
 JOIN {CLAIM.format(of="wanted")}
-"""  # noqa: S608  # constants of this module only
+"""  # noqa: S608  # constants
 HOLD = f"""
 SELECT {COLUMNS}
 FROM unnest(%s::timestamptz[], %s::text[], %s::int[]) AS wanted (occurred_at, request_id, attempt)
@@ -54,7 +54,7 @@ JOIN metering_usageevent event ON event.occurred_at = wanted.occurred_at
 JOIN metering_servicetier tier ON tier.id = event.service_tier_id
 WHERE event.workspace_id = %s AND event.occurred_at BETWEEN %s AND %s
 ORDER BY event.occurred_at, event.id FOR UPDATE OF event
-"""  # noqa: S608  # constants of this module only
+"""  # noqa: S608  # constants
 
 
 KEPT = """

@@ -44,10 +44,8 @@ def report_outcome(request: HttpRequest, workspace: Workspace, now: datetime) ->
 
 def _paid(request: HttpRequest, workspace: Workspace, now: datetime) -> None:
     just_paid = Q(status=PaymentAttempt.Status.SUCCEEDED, settled_at__gt=now - JUST_NOW)
-    in_progress = Q(status__in=PaymentAttempt.UNSETTLED)
-    attempts = PaymentAttempt.objects.filter(
-        just_paid | in_progress, workspace=workspace, channel=PaymentAttempt.Channel.PAYMENT_PAGE
-    )
+    on_page = PaymentAttempt.objects.filter(workspace=workspace, channel=PaymentAttempt.Channel.PAYMENT_PAGE)
+    attempts = on_page.unsettled() | on_page.filter(just_paid)
     for attempt in attempts.exclude(session_id="").select_related("invoice", "top_up")[:ASKED]:
         _report(request, sync_attempt(attempt, now))
 

@@ -9,7 +9,7 @@ from metering.limits.budgets.change import USUAL_THRESHOLDS
 from metering.limits.models import EACH, Budget
 from metering.website.budgets.rows import MODES
 from metering.website.forms import RefusableForm
-from workspaces.models import APIKey, Workspace
+from workspaces.models import Workspace
 
 WINDOWS = {
     Budget.Window.HOUR: "An hour",
@@ -66,7 +66,7 @@ class NewBudgetForm(BudgetForm):
 
     def __init__(self, sent: Any, workspace: Workspace, initial: dict[str, Any]) -> None:
         super().__init__(sent, initial={"thresholds": _listed(USUAL_THRESHOLDS)} | initial)
-        keys = APIKey.objects.filter(workspace=workspace, revoked_at__isnull=True).exclude(kind=APIKey.Kind.ADMIN)
+        keys = workspace.api_keys.unrevoked().for_calls()
         each = {f"model:{EACH}": "Each model for itself", f"user:{EACH}": "Each end user for themselves"}
         choices: list[Any] = [("workspace", "Whole workspace")]
         if found := [(f"key:{key.public_id}", key.name) for key in keys]:

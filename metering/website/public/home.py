@@ -105,7 +105,7 @@ def spend_change(now: Decimal, before: Decimal) -> SpendChange | None:
 def first_steps(workspace: Workspace, now: datetime) -> dict[str, object]:
     """What a workspace without usage is shown instead of empty figures."""
     model = public_models().order_by("slug").first()
-    keys = APIKey.objects.filter(workspace=workspace, revoked_at__isnull=True).exclude(kind=APIKey.Kind.ADMIN)
+    keys = workspace.api_keys.unrevoked().for_calls()
     return {
         "first_steps": True,
         "has_key": any(key.status(now) == "active" for key in keys),

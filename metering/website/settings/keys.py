@@ -79,12 +79,11 @@ def key_page(request: HttpRequest, caller: Caller, key_id: str) -> HttpResponse:
             return show_refusal(request, refusal, "pages:key", key_id)
         messages.success(request, "The key is saved.")
         return redirect("pages:key", key_id)
-    good = [each for each in key.credentials.order_by("-pk") if each.expires_at is None or each.expires_at > now]
     context = {
         "key": key,
         "status": status_text(key, caller.workspace, now),
         "expires_soon": key.expires_in_words(now),
-        "secrets": good,
+        "secrets": key.credentials.working(now).order_by("-pk"),
         "spend": month_spend(caller.workspace, now, key),
         "models": models_of(key),
         "rows": budget_rows(list(budgets_of_key(key)), now) if asks_models(key.kind) else [],

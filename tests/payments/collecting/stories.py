@@ -278,7 +278,7 @@ STORIES: list[type[Story]] = [
 def unsettled() -> bool:
     """Whether anything is still on its way."""
     attempts_left = PaymentAttempt.objects.unsettled()
-    refunds_left = Refund.objects.filter(status__in=refunds.UNSETTLED)
+    refunds_left = Refund.objects.unsettled()
     events_left = WebhookEvent.objects.filter(status__in=["waiting", "failed"])
     return attempts_left.exists() or refunds_left.exists() or events_left.exists()
 

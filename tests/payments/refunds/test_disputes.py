@@ -107,11 +107,11 @@ def test_operators_are_told_of_a_dispute_once(stripe: StripeServer, debit: dict[
     body = next(each.body for each in mail.outbox if each.to == OPERATORS)
     assert "The bank of Acme asks 150.00 USD of a payment back. It says: fraudulent." in body
     assert f"/admin/metering/payment/{Payment.objects.get().pk}/change/" in body
-    assert attention.running_disputes().count() == 1
+    assert Dispute.objects.unresolved().count() == 1
     dispute["status"] = "won"
     send_event(stripe, "charge.dispute.closed", dispute)
     handle(LATER)
-    assert (attention.running_disputes().count(), told()[1:]) == (0, [("A dispute of Acme is won", OPERATORS)])
+    assert (Dispute.objects.unresolved().count(), told()[1:]) == (0, [("A dispute of Acme is won", OPERATORS)])
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_which_disputes_run(stripe: StripeServer, debit: dict[str, Any], status:
     stripe.settle(debit["id"])
     send_event(stripe, "charge.dispute.created", stripe.dispute(debit["id"], status))
     handle()
-    assert (attention.running_disputes().count(), len(told())) == (running, 1)
+    assert (Dispute.objects.unresolved().count(), len(told())) == (running, 1)
 
 
 def a_surplus(stripe: StripeServer, acme: Workspace, invoice: Invoice) -> Payment:

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from workspaces.models import SentForm
+from workspaces.console.kit.models import SentForm
 
 # How long an open form may wait for its person.
 LIVES = timedelta(days=7)
