@@ -1,10 +1,8 @@
 """Language models, and the versions of their prices."""
 
-from datetime import datetime
 from decimal import Decimal
 from functools import reduce
 from operator import and_
-from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MinValueValidator
@@ -12,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from metering.catalogue.versions import VersionQuerySet
 from metering.components import COMPONENTS
 from workspaces.ids import new_id
 from workspaces.models import Workspace
@@ -77,29 +76,8 @@ def rates_are_not_negative() -> Q:
     return reduce(and_, optional, needed)
 
 
-class PriceVersionQuerySet(models.QuerySet["PriceVersion"]):
-    def of_scope(self, version: "PriceVersion") -> Self:
-        """Those that price the same: model, tier, workspace or all, and threshold."""
-        return self.filter(
-            model=version.model_id,
-            service_tier=version.service_tier,
-            workspace=version.workspace_id,
-            above_input_tokens=version.above_input_tokens,
-        )
-
-    def succeeding(self, version: "PriceVersion") -> Self:
-        """Later versions of its scope."""
-        return self.of_scope(version).filter(effective_from__gt=version.effective_from)
-
-    def correcting(self, version: "PriceVersion") -> Self:
-        """Versions that took its place from its very beginning."""
-        return self.of_scope(version).filter(effective_from=version.effective_from, revision__gt=version.revision)
-
-    def in_force(self, at: datetime) -> Self:
-        """The one of each scope that holds at this instant."""
-        scope = ("model_id", "service_tier", "workspace_id", "above_input_tokens")
-        begun = self.filter(effective_from__lte=at)
-        return begun.order_by(*scope, "-effective_from", "-revision").distinct(*scope)
+class PriceVersionQuerySet(VersionQuerySet["PriceVersion"]):
+    SCOPE = ("model_id", "service_tier", "workspace_id", "above_input_tokens")
 
 
 class PriceVersion(models.Model):

@@ -1,12 +1,10 @@
 """What providers charge us: cards beside our prices, of the same shape, by provider and route."""
 
-from datetime import datetime
-from typing import Self
-
 from django.db import models
 from django.utils import timezone
 
 from metering.catalogue.models import LONGEST_TIER, LanguageModel, rates_are_not_negative, usd_rate_field
+from metering.catalogue.versions import VersionQuerySet
 from workspaces.ids import new_id
 
 LONGEST_PROVIDER = 100  # characters, as events have them
@@ -17,26 +15,8 @@ def provider_price_id() -> str:
     return new_id("ppr")
 
 
-class ProviderPriceQuerySet(models.QuerySet["ProviderPrice"]):
-    def of_scope(self, version: "ProviderPrice") -> Self:
-        """Those that say what the same costs: provider, route or every one, model, tier and threshold."""
-        return self.filter(
-            provider=version.provider,
-            route=version.route,
-            model=version.model_id,
-            service_tier=version.service_tier,
-            above_input_tokens=version.above_input_tokens,
-        )
-
-    def succeeding(self, version: "ProviderPrice") -> Self:
-        """Later versions of its scope."""
-        return self.of_scope(version).filter(effective_from__gt=version.effective_from)
-
-    def in_force(self, at: datetime) -> Self:
-        """The one of each scope that holds at this instant."""
-        scope = ("provider", "route", "model_id", "service_tier", "above_input_tokens")
-        begun = self.filter(effective_from__lte=at)
-        return begun.order_by(*scope, "-effective_from", "-revision").distinct(*scope)
+class ProviderPriceQuerySet(VersionQuerySet["ProviderPrice"]):
+    SCOPE = ("provider", "route", "model_id", "service_tier", "above_input_tokens")
 
 
 class ProviderPrice(models.Model):

@@ -28,13 +28,10 @@ STATUS_LABELS = {"listed": "success", "unlisted": "info", "discovered": "warning
 
 def current_prices(now: datetime) -> QuerySet[PriceVersion]:
     """The version of each outer model that everybody pays in the default tier, for a Subquery."""
-    return PriceVersion.objects.filter(
-        model=OuterRef("pk"),
-        service_tier="default",
-        workspace__isnull=True,
-        above_input_tokens=0,
-        effective_from__lte=now,
-    ).order_by("-effective_from", "-revision")
+    of_everybody = PriceVersion.objects.filter(
+        model=OuterRef("pk"), service_tier="default", workspace__isnull=True, above_input_tokens=0
+    )
+    return of_everybody.in_force(now)
 
 
 class PriceFilter(DropdownFilter):

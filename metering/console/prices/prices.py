@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
@@ -21,7 +20,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilte
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
-from metering.catalogue.models import PriceVersion
+from metering.catalogue.models import PriceVersion, PriceVersionQuerySet
 from metering.catalogue.set_price import parse_open_rates, set_price
 from metering.catalogue.withdraw_price import withdraw_price
 from metering.components import COMPONENTS, NAMES, component_named, open_rates, own_rates
@@ -136,20 +135,8 @@ class PriceVersionAdmin(OperatorAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PriceVersion]:
         """With `is_corrected`, and `has_successor`: a later version is in force, or this one was corrected."""
-        # For everybody is a scope of its own: null is not comparable, 0 is.
-        same = PriceVersion.objects.alias(scope=Coalesce("workspace_id", 0)).filter(
-            scope=Coalesce(OuterRef("workspace_id"), 0),
-            model=OuterRef("model"),
-            service_tier=OuterRef("service_tier"),
-            above_input_tokens=OuterRef("above_input_tokens"),
-        )
-        correction = Q(effective_from=OuterRef("effective_from"), revision__gt=OuterRef("revision"))
-        later = Q(effective_from__gt=OuterRef("effective_from"), effective_from__lte=timezone.now())
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(has_successor=Exists(same.filter(later | correction)), is_corrected=Exists(same.filter(correction)))
-        )
+        versions = cast(PriceVersionQuerySet, super().get_queryset(request))
+        return versions.with_succession(timezone.now())
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         actions = super().get_actions_detail(request, object_id)

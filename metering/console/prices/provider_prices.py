@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -15,7 +15,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
-from metering.catalogue.providers.models import LONGEST_PROVIDER, LONGEST_ROUTE, ProviderPrice
+from metering.catalogue.providers.models import LONGEST_PROVIDER, LONGEST_ROUTE, ProviderPrice, ProviderPriceQuerySet
 from metering.catalogue.providers.set_provider_price import set_provider_price
 from metering.catalogue.providers.withdraw_provider_price import withdraw_provider_price
 from metering.catalogue.set_price import parse_open_rates
@@ -78,16 +78,8 @@ class ProviderPriceAdmin(OperatorAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ProviderPrice]:
         """With `is_corrected`, and `has_successor`: a later version is in force, or this one was corrected."""
-        same = ProviderPrice.objects.filter(
-            **{name: OuterRef(name) for name in ("provider", "route", "model", "service_tier", "above_input_tokens")}
-        )
-        correction = Q(effective_from=OuterRef("effective_from"), revision__gt=OuterRef("revision"))
-        later = Q(effective_from__gt=OuterRef("effective_from"), effective_from__lte=timezone.now())
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(has_successor=Exists(same.filter(later | correction)), is_corrected=Exists(same.filter(correction)))
-        )
+        versions = cast(ProviderPriceQuerySet, super().get_queryset(request))
+        return versions.with_succession(timezone.now())
 
     @display(description="model and tier")
     def what(self, price: ProviderPrice) -> SafeString:
