@@ -210,8 +210,13 @@ class Refund(StripeCall):
         SUCCEEDED = "succeeded", "Succeeded"
         FAILED = "failed", "Failed"
 
+    class Origin(models.TextChoices):
+        """What was made at the provider is a fact, and may be more than was left to give back."""
+
+        REQUESTED = "requested", "Requested here"
+        PROVIDER = "provider", "Made at the provider"
+
     UNSETTLED = (Status.STARTED, Status.PENDING)
-    KEY_OF_EXTERNAL = "stripe-"
 
     id = models.BigAutoField(primary_key=True)
     public_id = models.CharField(max_length=32, unique=True, default=refund_id, editable=False)
@@ -223,6 +228,7 @@ class Refund(StripeCall):
     credit_taken = money_field(default=Decimal("0.00"))
     # What of it `Payment.reopened` counts: neither what was left of the payment nor credit was behind it.
     excess = money_field(default=Decimal("0.00"))
+    origin = models.CharField(max_length=16, choices=Origin.choices, default=Origin.REQUESTED)
     reason = models.CharField(max_length=300, default="")
     # Where the outgoing money is found when a person sent it; empty at Stripe, where `stripe_id` names it.
     reference = models.CharField(max_length=200, default="")

@@ -28,8 +28,8 @@ class RefundQuerySet(models.QuerySet["Refund"]):
         return self.filter(status__in=self.model.UNSETTLED)
 
     def external(self) -> Self:
-        """Those that a person made at Stripe itself."""
-        return self.filter(idempotency_key__startswith=self.model.KEY_OF_EXTERNAL)
+        """Those that were made at the provider, and not asked for here."""
+        return self.filter(origin=self.model.Origin.PROVIDER)
 
 
 class DisputeQuerySet(models.QuerySet["Dispute"]):

@@ -4,7 +4,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.db.migrations.executor import MigrationExecutor
 
 from metering.credits import ledger
 from metering.errors import NothingToCredit
@@ -140,6 +141,26 @@ def test_the_database_refuses_a_second_refund(stripe: StripeServer, acme: Worksp
         Refund.objects.create(payment=paid, amount=Decimal("60.00"), idempotency_key="second", started_at=NOW, started_by="x")
     with pytest.raises(IntegrityError, match="no_more_goes_back_than_came"), transaction.atomic():
         Payment.objects.update(refunded=Decimal("100.00"), kept=Decimal("50.01"))
+
+
+def test_a_refund_says_whether_it_was_made_at_the_provider(stripe: StripeServer, paid: Payment) -> None:
+    refunds.begin_refund(paid.pk, Decimal("100.00"), "x", OPS, NOW)
+    refund_at_stripe(stripe, paid, 15000)
+    assert list(Refund.objects.order_by("pk").values_list("origin", "amount")) == [
+        ("requested", Decimal("100.00")),
+        ("provider", Decimal("150.00")),
+    ]
+    assert [each.amount for each in Refund.objects.external()] == [Decimal("150.00")]
+
+
+def test_refunds_of_before_say_it_too(stripe: StripeServer, paid: Payment) -> None:
+    refunds.refund(paid.pk, Decimal("10.00"), "x", OPS, NOW)
+    refund_at_stripe(stripe, paid, 15000)
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # a table with checks still to come cannot be altered
+    for name in ("0038_excess_of_refunds", "0039_origin_of_refunds"):
+        MigrationExecutor(connection).migrate([("metering", name)])
+    assert list(Refund.objects.order_by("pk").values_list("origin", flat=True)) == ["requested", "provider"]
 
 
 @pytest.mark.django_db(transaction=True)
