@@ -12,6 +12,9 @@ ALIASES = {
     "on_demand_priority": "priority",
     "on_demand_flex": "flex",
 }
+# What a tier's name can say beside the tier, or instead of the default one: `priority+fast+us`.
+SPEEDS = frozenset({"fast"})
+PLACES = frozenset({"us", "eu", "uk", "ca", "in", "jp", "kr", "au", "br", "apac"})
 
 
 def leaves_open(name: str | None) -> bool:

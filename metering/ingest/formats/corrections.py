@@ -56,7 +56,8 @@ class CanonicalCorrection(msgspec.Struct, gc=False):
     def fingerprint(self) -> UUID:
         """What tells a retry of the same correction from another correction of the same event."""
         content = self._content()
-        return _hash(content if self.served == AS_USUAL else (*content, self.served))
+        billed = self.served.billed
+        return _hash(content if billed == AS_USUAL.billed else (*content, billed))
 
     def fingerprint_before_tiers(self) -> UUID:
         """The same as it was while a correction could change no tier. A retry of one from then is no other correction."""

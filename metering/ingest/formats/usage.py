@@ -31,6 +31,11 @@ class UsageRead(NamedTuple):
     usage: bytes | None = None
 
 
+def _says_how_served(usage: PlainUsage) -> bool:
+    """Whether it says so at all: what it says is as usual, which an event may contradict."""
+    return usage.service_tier is not None or usage.speed is not None or usage.inference_geo is not None
+
+
 class NotPlain(Exception):
     """An object that has to be read by its leaves."""
 
@@ -41,7 +46,7 @@ def read_plain(sent: Any) -> UsageRead:
     if usage is None:
         return UsageRead(_without_usage(sent.status), normal_tier(tier))
     counts = plain_counts(usage, sent.dialect)
-    if counts is None or (tier is not None and usage.service_tier is not None):
+    if counts is None or (tier is not None and _says_how_served(usage)):
         raise NotPlain
     # Every event makes one: its constructor would take three times as long.
     return tuple.__new__(UsageRead, (counts, DEFAULT_TIER if tier is None else normal_tier(tier), NO_OTHERS, None))
@@ -107,7 +112,7 @@ def _plainly(usage: msgspec.Raw, dialect: str | None) -> Understood | None:
         plain = _plain.decode(usage)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    counts = None if plain.service_tier is not None else plain_counts(plain, dialect)
+    counts = None if _says_how_served(plain) else plain_counts(plain, dialect)
     return None if counts is None else Understood(dialect or "", counts, AS_USUAL, False)
 
 

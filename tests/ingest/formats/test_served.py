@@ -66,6 +66,14 @@ def test_what_the_event_leaves_open_its_usage_says(stated: str | None, texts: di
         ("default", {"service_tier": "standard", "speed": "fast"}, "fast"),
         ("standard", {"service_tier": "on_demand"}, "default"),
         ("fast", {"service_tier": "standard", "speed": "fast"}, "fast"),
+        ("us", {"service_tier": "standard"}, "us"),
+        ("fast+us", {"service_tier": "standard"}, "fast+us"),
+        ("priority+us", {"service_tier": "priority"}, "priority+us"),
+        ("us", {"speed": "fast"}, "fast+us"),
+        ("priority+us", {"inference_geo": "not_available", "speed": "standard"}, "priority+us"),
+        ("priority+turbo", {"service_tier": "priority"}, "priority+turbo"),
+        ("turbo", {"speed": "turbo"}, "turbo"),
+        ("priority", {"inference_geo": "global", "speed": "standard"}, "priority"),
     ],
 )
 def test_what_both_say_alike_counts(stated: str, texts: dict[str, str], tier: str) -> None:
@@ -79,6 +87,11 @@ def test_what_both_say_alike_counts(stated: str, texts: dict[str, str], tier: st
         ("default", {"service_tier": "priority"}),
         ("flex", {"trafficType": "ON_DEMAND_PRIORITY"}),
         ("priority", {"service_tier": "batch", "speed": "fast"}),
+        ("us", {"service_tier": "priority"}),
+        ("fast", {"speed": "standard"}),
+        ("us", {"inference_geo": "global"}),
+        ("priority+us", {"service_tier": "priority", "inference_geo": "eu"}),
+        ("priority+turbo", {"speed": "standard"}),
     ],
 )
 def test_what_they_say_differently_is_held(stated: str, texts: dict[str, str]) -> None:

@@ -174,6 +174,16 @@ def test_an_event_and_its_usage_that_name_different_tiers_are_held(gateway: Gate
     assert UsageEvent.objects.get().service_tier.name == "default"
 
 
+@pytest.mark.parametrize("usual", [{"speed": "standard"}, {"inference_geo": "global"}])
+def test_a_speed_or_place_that_the_usage_says_is_as_usual_contradicts_the_event(
+    gateway: Gateway, key: APIKey, usual: dict[str, str]
+) -> None:
+    usage = {"input_tokens": 1, "output_tokens": 1, "cache_read_input_tokens": 0} | usual
+    send(gateway, [an_event(key, usage=usage, service_tier="fast+us"), an_event(key, request_id="b", usage=usage)])
+    assert QuarantinedEvent.objects.get().code == "service_tiers_differ"
+    assert UsageEvent.objects.get().service_tier.name == "default"
+
+
 def test_tiers_are_compared_without_case(gateway: Gateway, key: APIKey) -> None:
     price("m", CLAUDE, service_tier="Priority")
     usage = {"input_tokens": 0, "output_tokens": 1_000_000}

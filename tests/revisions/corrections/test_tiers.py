@@ -59,6 +59,17 @@ def test_a_correction_that_says_nothing_keeps_the_events_tier(gateway: Gateway, 
     assert everything()["differences"] == []
 
 
+def test_a_correction_leaves_the_geography_of_its_event_open(gateway: Gateway, key: APIKey) -> None:
+    make_price("claude", "6", "0.6", "30", tier="us")
+    in_us = PLAIN | {"service_tier": "standard", "inference_geo": "us"}
+    send(gateway, [an_event(key, model="claude", usage=in_us)])
+    correct(gateway, replace(key, PLAIN | {"output_tokens": 200, "service_tier": "standard"}))
+    assert event() == ("us", "0.012000")
+    correct(gateway, replace(key, PLAIN | {"inference_geo": "global"}))
+    assert event() == ("us", "0.012000")
+    assert QuarantinedEvent.objects.get().code == "service_tiers_differ"
+
+
 def test_a_correction_that_contradicts_its_event_is_held(gateway: Gateway, key: APIKey) -> None:
     recorded(gateway, key, service_tier="priority")
     batch = correct(gateway, replace(key, PLAIN | {"service_tier": "standard"}))

@@ -7,22 +7,34 @@ traffic stays `default`; a name that no price has is unpriced, and so never bill
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from metering.catalogue.tiers import DEFAULT_TIER, leaves_open, normal_tier
+from metering.catalogue.tiers import DEFAULT_TIER, PLACES, SPEEDS, leaves_open, normal_tier
 from metering.ingest.formats.dialects.shape import UsageRefused
 
 # By Google's own name as well, at the top and where its endpoint in OpenAI's shape has it.
 TIER_PATHS = ("service_tier", "serviceTier", "trafficType", "traffic_type", "extra_properties.google.traffic_type")
-# Of these, what is as usual.
-USUAL_SPEEDS = frozenset({"", "standard", "normal", "default"})
-USUAL_PLACES = frozenset({"", "global", "not_available", "default", "none", "unknown"})
+# Of these, what is as usual, and what leaves it open.
+USUAL_SPEEDS = frozenset({"standard", "normal", "default"})
+USUAL_PLACES = frozenset({"global", "default"})
+UNKNOWN = frozenset({"", "not_available", "none", "unknown"})
 
 
 class Served(NamedTuple):
-    """None and empty where the usage leaves it open or says that it was as usual."""
+    """None where the usage leaves it open; speed and place are empty where it says that they are as usual."""
 
     tier: str | None = None
-    speed: str = ""
-    place: str = ""
+    speed: str | None = None
+    place: str | None = None
+
+    @property
+    def billed(self) -> "Served":
+        """What of it changes the price: what is as usual is as if it was left open."""
+        return Served(self.tier, self.speed or "", self.place or "")
+
+    @property
+    def name(self) -> str:
+        """The name of the tier that it comes to."""
+        named = [self.tier or DEFAULT_TIER, *(part for part in (self.speed, self.place) if part)]
+        return "+".join(named[1:] if named[0] == DEFAULT_TIER and len(named) > 1 else named)
 
 
 AS_USUAL = Served()
@@ -35,38 +47,42 @@ def served_as_stated(texts: Mapping[str, str]) -> Served:
     tiers = {normal_tier(texts[path]) for path in TIER_PATHS if not leaves_open(texts.get(path))}
     if len(tiers) > 1:
         raise UsageRefused("service_tiers_differ", f"The usage names several service tiers: {', '.join(sorted(tiers))}.")
-    speed, place = _name(texts.get("speed", "")), _name(texts.get("inference_geo", ""))
-    return Served(
-        tiers.pop() if tiers else None,
-        "" if speed in USUAL_SPEEDS else speed,
-        "" if place in USUAL_PLACES else place,
-    )
+    speed, place = _stated(texts.get("speed", ""), USUAL_SPEEDS), _stated(texts.get("inference_geo", ""), USUAL_PLACES)
+    return Served(tiers.pop() if tiers else None, speed, place)
+
+
+def _stated(text: str, usual: frozenset[str]) -> str | None:
+    name = text.strip().lower()
+    if name in UNKNOWN:
+        return None
+    return "" if name in usual else name
 
 
 def billed_tier(stated: str | None, served: Served) -> str:
     """The name of the tier that an event is billed by. Raises UsageRefused where the event and its usage differ.
 
-    `auto`, nothing and empty leave the tier open; then the usage counts.
+    `auto`, nothing and empty leave the tier open; then the usage counts. What one of both leaves open the other one says.
     """
     own = None if leaves_open(stated) else normal_tier(stated)
-    if served == AS_USUAL:
-        return own or DEFAULT_TIER
-    said = _composed(served.tier or DEFAULT_TIER, served.speed, served.place)
-    if own is None or own == said:
-        return said
-    if served.tier not in (None, own.partition("+")[0]):
+    if own is None or served == AS_USUAL:
+        return own or served.name
+    named = _parts(own, served)
+    if any(None not in both and both[0] != both[1] for both in zip(named, served, strict=True)):
         raise UsageRefused(
             "service_tiers_differ",
-            f"service_tier is {own}, but the usage says {said}: correct the one that is wrong.",
+            f"service_tier is {own}, but the usage says {served.name}: correct the one that is wrong.",
         )
-    parts = own.split("+")
-    return _composed(own, *(part for part in (served.speed, served.place) if part not in parts))
+    return Served(*(said if part is None else part for part, said in zip(named, served, strict=True))).name
 
 
-def _composed(tier: str, *more: str) -> str:
-    named = [tier, *(part for part in more if part)]
-    return "+".join(named[1:] if tier == DEFAULT_TIER and len(named) > 1 else named)
-
-
-def _name(text: str) -> str:
-    return text.strip().lower()
+def _parts(name: str, served: Served) -> Served:
+    """The parts of a tier's name. The default tier is left out of it; a speed or place, known or the usage's, is no tier."""
+    tier, speed, place = None, None, None
+    for part in name.split("+"):
+        if place is None and (part in PLACES or part == served.place):
+            place = part
+        elif speed is None and (part in SPEEDS or part == served.speed or tier is not None):
+            speed = part
+        else:
+            tier = part if tier is None else f"{tier}+{part}"
+    return Served(tier or DEFAULT_TIER, speed, place)
