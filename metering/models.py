@@ -44,9 +44,9 @@ from metering.payments.models import (
     PaymentAccount,
     PaymentAttempt,
     Refund,
-    StripeKey,
     TopUp,
 )
+from metering.payments.provider.models import StripeKey
 from metering.payments.refunds.models import KeptPayment, Payout, ReopenedAmount
 from metering.payments.webhooks.models import WebhookEvent
 from metering.rollups.models import (

@@ -22,11 +22,12 @@ from metering.money import cents_text
 from workspaces import audit
 
 NOTHING = Decimal("0.00")
-ONE_PAYER = "its money was taken back"
+MONEY_GONE = "its money was taken back"
+SAME_MONEY = "the same payment bought it"
 
 
 class Cause(NamedTuple):
-    """The dispute or refund that takes the money, by its id, and what the trail says."""
+    """The dispute or refund that takes the money or does not take it any more, by its id, and what the trail says."""
 
     document: str
     why: str
@@ -46,7 +47,7 @@ def recall(grant: CreditGrant, most: Decimal, cause: Cause, now: datetime) -> De
     for child in _transferred_from(grant):
         part = min(_available(child, rest, cause, now), rest)
         if part > 0:
-            _move(child, grant, part, child, cause, now)
+            _move(child, grant, part, child, cause, MONEY_GONE, now)
             rest -= part
     return most - rest
 
@@ -56,7 +57,7 @@ def send_back(grant: CreditGrant, most: Decimal, cause: Cause, now: datetime) ->
     for child in _transferred_from(grant):
         part = min(_recalled(child), most, remaining_of_grant(grant))
         if part > 0:
-            _move(grant, child, part, child, cause, now)
+            _move(grant, child, part, child, cause, SAME_MONEY, now)
             send_back(child, part, cause, now)
             most -= part
 
@@ -89,7 +90,13 @@ def _recalled(child: CreditGrant) -> Decimal:
 
 
 def _move(
-    source: CreditGrant, target: CreditGrant, amount: Decimal, recalled: CreditGrant, cause: Cause, now: datetime
+    source: CreditGrant,
+    target: CreditGrant,
+    amount: Decimal,
+    recalled: CreditGrant,
+    cause: Cause,
+    one_payer: str,
+    now: datetime,
 ) -> None:
     number = CreditTransfer.objects.filter(cause=cause.document, recalled__isnull=False).count() + 1
     made = CreditTransfer.objects.create(
@@ -99,7 +106,7 @@ def _move(
         currency=source.currency,
         reference=f"{cause.document[:180]}:{number}",
         reason=cause.why[:300],
-        one_payer=ONE_PAYER,
+        one_payer=one_payer,
         recalled=recalled,
         cause=cause.document,
         at=now,

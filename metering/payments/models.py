@@ -226,6 +226,8 @@ class Refund(StripeCall):
     currency = models.CharField(max_length=3, default="USD")
     # What of the credit that the payment paid for was taken back with it; given back again should the refund fail.
     credit_taken = money_field(default=Decimal("0.00"))
+    # What of that had been withdrawn before: should the refund fail it is owed to the customer, and is no credit.
+    of_withdrawn = money_field(default=Decimal("0.00"))
     # What of it `Payment.reopened` counts: neither what was left of the payment nor credit was behind it.
     excess = money_field(default=Decimal("0.00"))
     origin = models.CharField(max_length=16, choices=Origin.choices, default=Origin.REQUESTED)
@@ -271,6 +273,8 @@ class Dispute(models.Model):
     fee = money_field(default=Decimal("0.00"))
     # What of the credit that the payment paid for cannot be spent meanwhile; once it is lost, for good.
     credit_blocked = money_field(default=Decimal("0.00"))
+    # What of that had been withdrawn before: once it is not blocked any more it is owed to the customer, and is no credit.
+    of_withdrawn = money_field(default=Decimal("0.00"))
     # Booked when it was lost: this much is gone. Given back since `reinstated_at`, if that is set.
     charged_back = money_field(default=Decimal("0.00"))
     lost_at = models.DateTimeField(null=True)
@@ -288,6 +292,11 @@ class Dispute(models.Model):
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.status}"
+
+    @property
+    def found_as(self) -> str:
+        """For people: where it is found, at the bank or at Stripe."""
+        return self.reference or self.stripe_id
 
     @property
     def is_booked(self) -> bool:
@@ -369,19 +378,3 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return self.key
-
-
-class StripeKey(models.Model):
-    """An idempotency key of ours under which Stripe failed: it repeats the failure for a day, so the key moves on."""
-
-    id = models.BigAutoField(primary_key=True)
-    # What is asked for, such as "customer-of-ws_…".
-    name = models.CharField(max_length=255, unique=True)
-    # How often the key moved on.
-    number = models.IntegerField(default=0)
-    # The first failure ever, and the first under the present number; null while there was none.
-    began_at = models.DateTimeField()
-    failed_at = models.DateTimeField(null=True)
-
-    def __str__(self) -> str:
-        return f"{self.name}-again-{self.number}" if self.number else self.name

@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from django.db.models import F
 
-from metering.payments.models import StripeKey
 from metering.payments.provider.calls import FINISHES_WITHIN
 from metering.payments.provider.errors import ProviderUnavailable
+from metering.payments.provider.models import StripeKey
 
 Made = TypeVar("Made")
 

@@ -19,27 +19,26 @@ NOTHING = Decimal("0.00")
 
 
 def cause_of(about: Dispute | Refund) -> Cause:
+    """Why credit is taken."""
     if isinstance(about, Dispute):
-        return Cause(about.stripe_id, f"In dispute: {about.reference or about.stripe_id}", about.recorded_by)
+        return Cause(about.stripe_id, f"In dispute: {about.found_as}", about.recorded_by)
     return Cause(about.public_id, about.reason, about.started_by)
 
 
-def reclaim(grant: CreditGrant, payment: Payment, most: Decimal, cause: Cause, now: datetime) -> Decimal:
-    """Takes back at most so much of what the payment bought; how much. What was withdrawn of it before goes first."""
+def reclaim(payment: Payment, most: Decimal, cause: Cause, now: datetime) -> tuple[Decimal, Decimal]:
+    """Takes back at most so much of what the payment paid for: what of it had been withdrawn before, which goes first, and how
+    much credit.
+    """
     withdrawn = min(left_owed_for(payment), most)
-    return withdrawn + _withdraw_left(grant, payment, most - withdrawn, cause, now)
+    if payment.grant is None:
+        return withdrawn, return_kept(payment, most - withdrawn, cause, now)
+    return withdrawn, _withdraw_left(payment.grant, payment, most - withdrawn, cause, now)
 
 
 def restore_bought(grant: CreditGrant, payment: Payment, amount: Decimal, cause: Cause, now: datetime) -> None:
     """So much of it comes back, and what was transferred goes to where it was."""
     ledger.restore(grant, amount, cause.why, cause.actor, now, owed_for(payment))
     send_back(grant, amount, cause, now)
-
-
-def reclaim_kept(payment: Payment, most: Decimal, cause: Cause, now: datetime) -> Decimal:
-    """The same of what credit notes made credit of it."""
-    withdrawn = min(left_owed_for(payment), most)
-    return withdrawn + return_kept(payment, most - withdrawn, cause, now)
 
 
 def return_kept(payment: Payment, most: Decimal, cause: Cause, now: datetime) -> Decimal:

@@ -26,7 +26,7 @@ from metering.payments.refunds.booked import (
     borne_by_surplus,
     held_by,
 )
-from metering.payments.refunds.bought import cause_of, reclaim, reclaim_kept
+from metering.payments.refunds.bought import Cause, cause_of, reclaim
 from metering.payments.refunds.released import release_credit
 from metering.payments.refunds.reopened import lift, reopen_for
 from workspaces import audit
@@ -86,19 +86,24 @@ def _follow(dispute: Dispute, payment: Payment, now: datetime) -> None:
         _release(dispute, payment, now)
 
 
-def _block(dispute: Dispute, payment: Payment, most: Decimal, now: datetime, actor: str = "") -> None:
-    """Credit that the payment paid for is out of reach, as far as it is left, up to the amount that is in dispute."""
-    grant, cause = payment.grant, cause_of(dispute)
-    cause = cause._replace(actor=actor or cause.actor)
+def _block(dispute: Dispute, payment: Payment, most: Decimal, now: datetime, back: Cause | None = None) -> None:
+    """Credit that the payment paid for is out of reach, as far as it is left, up to the amount that is in dispute.
+
+    `back` says why credit comes back, if it does for another reason than that it is not in dispute any more.
+    """
+    cause = cause_of(dispute)
     change = max(NOTHING, min(most, payment.amount) - _borne_before(dispute, payment)) - dispute.credit_blocked
     if change > 0:
-        dispute.credit_blocked += (
-            reclaim_kept(payment, change, cause, now) if grant is None else reclaim(grant, payment, change, cause, now)
-        )
+        withdrawn, credit = reclaim(payment, change, cause, now)
+        dispute.credit_blocked += withdrawn + credit
+        dispute.of_withdrawn += withdrawn
     elif change < 0:
         dispute.credit_blocked += change
-        release_credit(dispute, payment, -change, cause, now)
-    dispute.save(update_fields=["credit_blocked"])
+        withdrawn = max(NOTHING, dispute.of_withdrawn - dispute.credit_blocked)
+        dispute.of_withdrawn -= withdrawn
+        back = back or cause._replace(why=f"Not in dispute any more: {dispute.found_as}")
+        release_credit(dispute, payment, -change, withdrawn, back, now)
+    dispute.save(update_fields=["credit_blocked", "of_withdrawn"])
 
 
 def _borne_before(dispute: Dispute, payment: Payment) -> Decimal:
@@ -151,7 +156,8 @@ def reinstate(dispute: Dispute, payment: Payment, actor: str, now: datetime, **w
     of_surplus = borne_by_surplus(dispute)
     owed = dispute.charged_back - dispute.credit_blocked - of_surplus
     on_invoices = sum((each.rest for each in dispute.reopened.all()), NOTHING)
-    lifted = lift(dispute, f"The bank paid again: {dispute.reference or dispute.stripe_id}", now, actor)
+    back = Cause(dispute.stripe_id, f"The bank paid again: {dispute.found_as}", actor)
+    lifted = lift(dispute, back.why, now, actor)
     spare = on_invoices - sum((each for _, each in lifted), NOTHING)
     book_reinstated(dispute, payment, [*lifted, (surplus_of(payment), of_surplus + spare)], actor, now)
     Payment.objects.filter(pk=payment.pk).update(
@@ -159,7 +165,7 @@ def reinstate(dispute: Dispute, payment: Payment, actor: str, now: datetime, **w
         reopened=F("reopened") - owed,
         surplus=PAID_OTHERWISE if spare else F("surplus"),
     )
-    _block(dispute, payment, NOTHING, now, actor)  # only now: no more of a payment is kept and gone than came in
+    _block(dispute, payment, NOTHING, now, back)  # only now: no more of a payment is kept and gone than came in
     dispute.reinstated_at = now
     dispute.save(update_fields=["reinstated_at"])
     details = {"amount": cents_text(dispute.charged_back), "dispute": dispute.stripe_id, **why}

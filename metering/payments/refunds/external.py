@@ -65,14 +65,15 @@ def _reclaim_bought(refund: Refund, payment: Payment, now: datetime) -> Decimal:
     by_ours = NOTHING
     if payment.grant is not None:
         excess = refund.amount - min(refund.amount, left_of_surplus(payment))
-        refund.credit_taken = reclaim(payment.grant, payment, excess, cause_of(refund), now)
+        refund.of_withdrawn, credit = reclaim(payment, excess, cause_of(refund), now)
+        refund.credit_taken = refund.of_withdrawn + credit
         by_ours = _reclaimed_by_ours(refund, payment, excess)
     else:
         beyond = payment.refunded + _unsettled_external(payment) + payment.kept + payment.charged_back
         excess = max(beyond - payment.reopened - payment.amount, NOTHING)
         refund.credit_taken = return_kept(payment, excess, cause_of(refund), now)
     refund.excess = excess - refund.credit_taken
-    refund.save(update_fields=["credit_taken", "excess"])
+    refund.save(update_fields=["credit_taken", "of_withdrawn", "excess"])
     return refund.excess - by_ours
 
 

@@ -93,11 +93,11 @@ def begin_refund(
         )
         refund.idempotency_key = f"refund-{refund.public_id}"
         if payment.grant is not None:
-            withdrawn = min(amount, left_owed_for(payment))
-            rest = max(NOTHING, amount - withdrawn - left_of_surplus(payment))
+            refund.of_withdrawn = min(amount, left_owed_for(payment))
+            rest = max(NOTHING, amount - refund.of_withdrawn - left_of_surplus(payment))
             if rest > 0:
                 ledger.reverse(payment.grant, refund.reason, actor, now, rest, owed_for(payment))
-            refund.credit_taken = withdrawn + rest
+            refund.credit_taken = refund.of_withdrawn + rest
         if by_hand:
             refund.status, refund.settled_at = Refund.Status.SUCCEEDED, now
             payment.refunded += amount
@@ -264,7 +264,8 @@ def _lift_reopened(refund: Refund, payment: Payment, now: datetime) -> None:
 def _restore_credit(refund: Refund, payment: Payment, now: datetime) -> None:
     """Once it is booked as failed: the credit that went with it comes back."""
     if refund.credit_taken:
-        release_credit(refund, payment, refund.credit_taken, cause_of(refund)._replace(why=_why_of(refund)), now)
+        cause = cause_of(refund)._replace(why=_why_of(refund))
+        release_credit(refund, payment, refund.credit_taken, refund.of_withdrawn, cause, now)
     block_running(payment, now)
 
 

@@ -4,6 +4,7 @@ It comes back only as far as its money is still there. What refunds at Stripe to
 that are lost, has its credit from then on. The transaction holds the payment and the workspaces that have this credit.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
@@ -17,10 +18,31 @@ from metering.payments.refunds.bought import Cause, restore_bought, restore_kept
 NOTHING = Decimal("0.00")
 
 
-def release_credit(by: Dispute | Refund, payment: Payment, amount: Decimal, cause: Cause, now: datetime) -> None:
-    """So much of what the payment paid for is not taken by `by` any more."""
-    rest = amount - _give_to_refunds(by, payment, min(amount, _without_money(by, payment, amount)), now)
-    rest -= _give_to_disputes(by, payment, rest, now)
+@dataclass(slots=True)
+class Released:
+    """Credit that is not taken any more, of which so much had been withdrawn before: that is handed on first."""
+
+    amount: Decimal
+    withdrawn: Decimal
+
+    def hand_on(self, part: Decimal) -> Decimal:
+        """`part` of it is another's; what of that had been withdrawn."""
+        withdrawn = min(part, self.withdrawn)
+        self.amount -= part
+        self.withdrawn -= withdrawn
+        return withdrawn
+
+
+def release_credit(
+    by: Dispute | Refund, payment: Payment, amount: Decimal, withdrawn: Decimal, cause: Cause, now: datetime
+) -> None:
+    """So much of what the payment paid for is not taken by `by` any more. What of it had been `withdrawn` goes to others first,
+    and what is left of that is owed to the customer as before: it is credit only by an act of its own.
+    """
+    credit = Released(amount, withdrawn)
+    _give_to_refunds(by, payment, credit, now)
+    _give_to_disputes(by, payment, credit, now)
+    rest = credit.amount - credit.withdrawn
     if payment.grant is None:
         restore_kept(payment, rest, cause, now)
     elif rest > 0:
@@ -45,35 +67,39 @@ def _without_money(by: Dispute | Refund, payment: Payment, amount: Decimal) -> D
     return max(NOTHING, amount - max(NOTHING, there))
 
 
-def _give_to_refunds(by: Dispute | Refund, payment: Payment, most: Decimal, now: datetime) -> Decimal:
-    """What refunds at Stripe lack of it is theirs; how much."""
-    rest = most
+def _give_to_refunds(by: Dispute | Refund, payment: Payment, credit: Released, now: datetime) -> None:
+    """What refunds at Stripe lack of it is theirs."""
     others = payment.refunds.external().exclude(status=Refund.Status.FAILED)
     if isinstance(by, Refund):
         others = others.exclude(pk=by.pk)
+    most = _without_money(by, payment, credit.amount)
     for each in others.order_by("pk") if most > 0 else []:
-        part = min(rest, each.amount - each.credit_taken - of_surplus(each) - due_on_invoices(each), ahead_for(payment))
+        on_invoices = due_on_invoices(each)
+        part = min(most, each.amount - each.credit_taken - of_surplus(each) - on_invoices, ahead_for(payment))
         if part > 0:
             book_released_to_refund(by, each, part, now)
-            counted = min(part, each.excess - due_on_invoices(each))
-            Refund.objects.filter(pk=each.pk).update(credit_taken=F("credit_taken") + part, excess=F("excess") - counted)
+            counted = min(part, each.excess - on_invoices)
+            payment.refunds.filter(pk=each.pk).update(
+                credit_taken=F("credit_taken") + part,
+                of_withdrawn=F("of_withdrawn") + credit.hand_on(part),
+                excess=F("excess") - counted,
+            )
             Payment.objects.filter(pk=payment.pk).update(reopened=F("reopened") - counted)
-            rest -= part
-    return most - rest
+            most -= part
 
 
-def _give_to_disputes(by: Dispute | Refund, payment: Payment, most: Decimal, now: datetime) -> Decimal:
-    """What lost disputes lack of it is theirs; how much."""
-    rest = most
+def _give_to_disputes(by: Dispute | Refund, payment: Payment, credit: Released, now: datetime) -> None:
+    """What lost disputes lack of it is theirs."""
     lost = payment.disputes.filter(lost_at__isnull=False, reinstated_at__isnull=True)
     if isinstance(by, Dispute):
         lost = lost.exclude(pk=by.pk)
-    for dispute in lost.order_by("pk") if most > 0 else []:
-        placed = sum((each.rest for each in dispute.reopened.all()), NOTHING)
-        part = min(rest, dispute.charged_back - dispute.credit_blocked - placed - borne_by_surplus(dispute))
+    for dispute in lost.order_by("pk") if credit.amount > 0 else []:
+        on_invoices = sum((each.rest for each in dispute.reopened.all()), NOTHING)
+        lacking = dispute.charged_back - dispute.credit_blocked - on_invoices - borne_by_surplus(dispute)
+        part = min(credit.amount, lacking)
         if part > 0:
             book_released_to_dispute(dispute, payment, part, now)
-            Dispute.objects.filter(pk=dispute.pk).update(credit_blocked=F("credit_blocked") + part)
+            payment.disputes.filter(pk=dispute.pk).update(
+                credit_blocked=F("credit_blocked") + part, of_withdrawn=F("of_withdrawn") + credit.hand_on(part)
+            )
             Payment.objects.filter(pk=payment.pk).update(reopened=F("reopened") - part)
-            rest -= part
-    return most - rest

@@ -8,8 +8,9 @@ import pytest
 
 from metering.payments.accounts.customers import account_of, ensure_customer
 from metering.payments.accounts.methods import refresh_method, setup_page
-from metering.payments.models import PaymentAccount, StripeKey
+from metering.payments.models import PaymentAccount
 from metering.payments.provider.errors import ProviderUnavailable
+from metering.payments.provider.models import StripeKey
 from metering.payments.webhooks.inbox import handle_waiting
 from metering.payments.webhooks.models import WebhookEvent
 from tests.kit.factories import NOW

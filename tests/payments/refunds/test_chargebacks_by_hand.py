@@ -9,6 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from metering.credits import ledger
+from metering.credits.models import CreditEntry, CreditTransfer
 from metering.invoicing.lifecycle.close import close_workspaces
 from metering.invoicing.lifecycle.void import mark_uncollectible
 from metering.invoicing.models import Invoice
@@ -278,6 +279,11 @@ def test_credit_is_taken_back_where_it_was_transferred_to_and_returns_there(acme
         ("20.00", "5.00", "0.00", "15.00"),
     ]
     reverse(Dispute.objects.get())
+    assert [each.detail["reason"] for each in actions.all()][:1] == ["The bank paid again: return 3"]
+    assert CreditTransfer.objects.order_by("pk").last().one_payer == "the same payment bought it"  # type: ignore[union-attr]
+    assert CreditEntry.objects.filter(workspace=acme, kind="reversal", amount__gt=0).last().reason == (  # type: ignore[union-attr]
+        "The bank paid again: return 3"
+    )
     assert credit_of(acme, labs, shop) == ["10.00", "10.00", "20.00"]
     assert parts_of_credit(acme, labs, shop) == [
         ("40.00", "10.00", "0.00", "30.00"),

@@ -56,7 +56,9 @@ def test_a_transfer_is_taken_and_paid_again_however_much_of_it_is_credit(
     for reference in ("return 3", "return 4"):
         taken_and_paid_again(invoice.amount_due, reference, invoice.amount_due - kept)
         payment = Payment.objects.get()
-        assert (payment.kept, payment.charged_back, payment.reopened) == (kept, NOTHING, NOTHING)
+        as_credit, owed = (NOTHING, kept) if withdrawn else (kept, NOTHING)
+        assert (payment.kept, owed_to(acme).withdrawn) == (as_credit, owed)
+        assert (payment.charged_back, payment.reopened) == (NOTHING, NOTHING)
         assert (Invoice.objects.get().status, money_differences()) == ("paid", [])
 
 

@@ -113,8 +113,47 @@ def test_what_its_bank_takes_back_is_owed_no_more(bought: Payment, stripe: Strip
     assert account(bought, JournalAccount.OWED_TO_CUSTOMER) == account(bought, JournalAccount.CHARGEBACKS) == NOTHING
     dispute["status"] = "won"
     tell(stripe, "charge.dispute.closed", dispute)
-    assert (due(), ledger.remaining_of_grant(grant_of(bought))) == (NOTHING, Decimal("50.00"))
-    assert account(bought, JournalAccount.OWED_TO_CUSTOMER) == account(bought, JournalAccount.CHARGEBACKS) == NOTHING
+    # What was withdrawn is no credit, but owed as before.
+    assert (due(), ledger.remaining_of_grant(grant_of(bought)), owed_to(bought.workspace).withdrawn) == (
+        NOTHING,
+        NOTHING,
+        Decimal("50.00"),
+    )
+    assert account(bought, JournalAccount.CHARGEBACKS) == NOTHING
+
+
+def test_a_dispute_that_is_won_leaves_it_owed(bought: Payment, stripe: StripeServer) -> None:
+    withdrawn(bought)
+    dispute = stripe.dispute(str(bought.intent_id))
+    tell(stripe, "charge.dispute.created", dispute)
+    dispute["status"] = "won"
+    tell(stripe, "charge.dispute.closed", dispute)
+    assert ledger.remaining_of_grant(grant_of(bought)) == NOTHING
+    assert owed_to(bought.workspace).withdrawn == account(bought, JournalAccount.OWED_TO_CUSTOMER) == Decimal("50.00")
+
+
+def test_a_refund_that_fails_leaves_it_owed(bought: Payment, stripe: StripeServer) -> None:
+    withdrawn(bought)
+    made = refunds.refund(bought.pk, Decimal("50.00"), "asked for", OPS, NOW)
+    failed = stripe.objects[str(made.stripe_id)]
+    failed.update(status="failed", failure_reason="closed account")
+    tell(stripe, "refund.updated", failed)
+    assert ledger.remaining_of_grant(grant_of(bought)) == NOTHING
+    assert owed_to(bought.workspace).withdrawn == account(bought, JournalAccount.OWED_TO_CUSTOMER) == Decimal("50.00")
+
+
+def test_what_was_refunded_at_stripe_of_a_won_dispute_is_not_owed(bought: Payment, stripe: StripeServer) -> None:
+    withdrawn(bought)
+    dispute = stripe.dispute(str(bought.intent_id))
+    dispute["amount"] = 5000
+    tell(stripe, "charge.dispute.created", dispute)
+    refunded_at_stripe(stripe, bought, 20000)
+    assert due() == Decimal("150.00")
+    dispute["status"] = "won"
+    tell(stripe, "charge.dispute.closed", dispute)
+    assert (ledger.remaining_of_grant(grant_of(bought)), owed_to_customers(), due()) == (NOTHING, [], Decimal("150.00"))
+    assert account(bought, JournalAccount.OWED_TO_CUSTOMER) == account(bought, JournalAccount.REFUNDED_AHEAD) == NOTHING
+    assert money_differences() == []
 
 
 def test_a_refund_at_stripe_leaves_alone_what_a_dispute_blocks(bought: Payment, stripe: StripeServer) -> None:
