@@ -49,7 +49,7 @@ STEPS = [timedelta(0), timedelta(0), MICRO, MINUTE, 20 * MINUTE, HOUR, DAY]  # f
 ZONES = ["Z", "+05:30", "nanoseconds"]
 NAMES = ["a", "A", "ü" * 465]
 MODELS = ["base", "long", "late", "new", "nick", "long", "base"]
-TIERS = [None, "auto", "", "priority", "flex", "Priority", "standard", "default", None]
+TIERS = [None, "auto", "", "priority", "flex", "Priority", "fast", "Priority+Fast", "standard", "default", None]
 RATES = [Decimal(text) for text in ("1.5", "0.375", "0", "0.000001", "999999.999999", "6", "12.345678")]
 
 # The odd ones in the middle: the ends are drawn more often.
@@ -161,7 +161,7 @@ def corrections(draw: st.DrawFn, pool: list[Draft], replacements: list[tuple[Tok
 def set_prices(draw: st.DrawFn) -> SetPrice:
     input, output = draw(st.sampled_from(RATES)), draw(st.sampled_from(RATES))
     cached, written = draw(st.sampled_from([None, *RATES])), draw(st.sampled_from([None, None, *RATES]))
-    tier = draw(st.sampled_from(["default", "default", "auto", "priority", "default"]))
+    tier = draw(st.sampled_from(["default", "default", "auto", "priority", "fast", "default"]))
     later = st.sampled_from([BEGINNING + HOUR, BEGINNING + DAY])
     since = draw(st.one_of(st.just(FIRST), edges, st.none(), later, st.just(FIRST)))
     return SetPrice(

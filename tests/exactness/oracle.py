@@ -28,7 +28,7 @@ from tests.exactness.history import (
     Work,
 )
 from tests.exactness.reading import Tokens, read
-from tests.exactness.sent import NOTHING, normal_tier, read_correction, read_event, served, tier_in
+from tests.exactness.sent import NOTHING, normal_tier, read_correction, read_event, said_in, served
 from tests.scenarios.facts import Happened, Price
 from tests.scenarios.oracle import cost_of, price_of
 
@@ -116,7 +116,7 @@ class Oracle:
             if each.kept is None or each.source != "provider" or each.event.status in ("failed", "voided"):
                 continue
             usage, dialect = each.kept
-            tokens, said = read(usage, dialect, self.rule_at(now)), tier_in(usage)
+            tokens, said = read(usage, dialect, self.rule_at(now)), said_in(usage)
             tier = served(each.event.tier, said)
             if tokens is not None and tier is not None and (tokens, tier) != (each.state.tokens, each.event.tier):
                 read_from = json.dumps(each.kept), sum(change.action != "rerate" for change in each.trail)
@@ -267,9 +267,10 @@ class Oracle:
         tier = served(event.recorded_as, said)
         if tier is None:
             return REJECTED
-        if sent.content in event.corrected:
+        content = action, tokens, sent.content[2], (said[0], said[1] or ""), *read_from  # as usual is as left open
+        if content in event.corrected:
             return DUPLICATE
-        event.corrected.add(sent.content)
+        event.corrected.add(content)
         before = event.state
         was_voided, is_latest = before.status == "voided", sent.rank > event.replaced_by
         if action == "void":

@@ -4,9 +4,9 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, NamedTuple
 
 MOST = 2**31 - 1
-TEXTS = ("type", "service_tier")  # what is said in words
+TEXTS = ("type", "service_tier", "speed")  # what is said in words
 STRANGE = "strange"  # a number in chats that nobody knows until a rule says what it is
-ANTHROPICS_OWN = ("cache_read_input_tokens", "cache_creation_input_tokens", "cache_creation")
+ANTHROPICS_OWN = ("speed", "cache_read_input_tokens", "cache_creation_input_tokens", "cache_creation")
 
 
 class Tokens(NamedTuple):

@@ -17,17 +17,33 @@ def normal_tier(name: str | None) -> str:
     return "default" if name in ("", "auto", "standard", "default") else name
 
 
-def tier_in(usage: dict[str, Any]) -> str | None:
-    """What a usage object says of the tier; None where it says nothing."""
-    said = usage.get("service_tier")
-    return None if said is None else normal_tier(said)
+Said = tuple[str | None, str | None]  # tier and speed; None where it is left open, and an empty speed is as usual
 
 
-def served(stated: str, said: str | None) -> str | None:
-    """The tier of an event that states one, whose usage says another or the same; None where they contradict each other."""
-    if said is None or said == stated:
-        return stated
-    return said if stated == "default" else None
+def said_in(usage: dict[str, Any]) -> Said:
+    """What a usage object says of how it was served."""
+    tier, speed = usage.get("service_tier"), usage.get("speed")
+    return None if tier is None else normal_tier(tier), "" if speed == "standard" else speed
+
+
+def served(stated: str, said: Said) -> str | None:
+    """The tier of an event that was recorded with one, whose usage says what it says; None where they contradict each other."""
+    return named(*said) if stated == "default" else agreed(stated, said)
+
+
+def agreed(stated: str, said: Said) -> str | None:
+    """A name has a tier, which is left out where it is the default one, and may have a speed."""
+    tier, _, speed = stated.partition("+")
+    own: Said = ("default", tier) if tier == "fast" else (tier, speed or None)
+    if any(None not in both and both[0] != both[1] for both in zip(own, said, strict=True)):
+        return None
+    return named(*(other if part is None else part for part, other in zip(own, said, strict=True)))
+
+
+def named(tier: str | None, speed: str | None) -> str:
+    if not speed:
+        return tier or "default"
+    return speed if tier in (None, "default") else f"{tier}+{speed}"
 
 
 def kept(usage: dict[str, Any], dialect: str | None) -> Kept | None:
@@ -46,7 +62,7 @@ def read_event(sent: dict[str, Any], now: datetime, rule: str | None) -> Recorde
     if "usage" in said:
         tokens = read(said["usage"], said.get("dialect"), rule)
     usage = said.get("usage", {})
-    tier = tier_of_event(said.get("service_tier"), tier_in(usage))
+    tier = tier_of_event(said.get("service_tier"), said_in(usage))
     if tokens is None or tier is None:
         return None
     provider = said.get("provider", "")
@@ -66,12 +82,11 @@ def read_event(sent: dict[str, Any], now: datetime, rule: str | None) -> Recorde
     return Recorded(event, said["key"], content, source, kept=kept(usage, said.get("dialect")))
 
 
-def tier_of_event(stated: str | None, said: str | None) -> str | None:
+def tier_of_event(stated: str | None, said: Said) -> str | None:
     """Unlike one that is recorded already, an event says whether it leaves its tier open."""
     if (stated or "").strip().lower() in ("", "auto"):
-        return said or "default"
-    own = normal_tier(stated)
-    return own if said in (None, own) else None
+        return named(*said)
+    return agreed(normal_tier(stated), said)
 
 
 def read_correction(sent: dict[str, Any], _now: datetime, rule: str | None) -> tuple[Any, ...] | None:
@@ -84,5 +99,5 @@ def read_correction(sent: dict[str, Any], _now: datetime, rule: str | None) -> t
     if tokens is None:
         return None
     identity = (OWNERS[said["key"]], said["request_id"], said.get("attempt", 0))
-    content = (said["action"], tokens, said.get("reason", ""), tier_in(usage))
+    content = (said["action"], tokens, said.get("reason", ""), said_in(usage))
     return identity, said["key"], content, kept(usage, dialect)

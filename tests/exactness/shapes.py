@@ -42,6 +42,7 @@ def manners(draw: st.DrawFn) -> dict[str, Any]:
         "zeros": draw(st.sampled_from(["stated", "left out", "null"])),
         "variant": draw(st.booleans()),
         "tier": draw(st.sampled_from([*[None] * 6, "standard", "priority", "Flex"])),
+        "speed": draw(st.sampled_from([*[None] * 5, "standard", "fast"])),
         "strange": draw(st.sampled_from([*[0] * 4, 1, 7])),
         "fault": draw(st.sampled_from([*[False] * 8, True, *[False] * 8])),
         "where": draw(st.integers(0, 7)),
@@ -128,7 +129,8 @@ def anthropic(counts: Tokens, manner: dict[str, Any]) -> dict[str, Any]:
     if searches:
         # With a count of the cache beside it, which no other shape has.
         usage |= {"cache_read_input_tokens": counts.cached, "server_tool_use": {"web_search_requests": searches}}
-    return usage | {"service_tier": manner["tier"]} if manner["tier"] else usage
+    served = {"service_tier": manner["tier"], "speed": manner["speed"]}
+    return usage | {name: said for name, said in served.items() if said}
 
 
 def gemini(counts: Tokens, manner: dict[str, Any]) -> dict[str, Any]:
