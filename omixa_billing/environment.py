@@ -110,7 +110,7 @@ def _public_url_fault(public_url: str) -> Fault | None:
         parts, host = urlsplit(""), None
     if parts.scheme not in ("http", "https") or not host:
         fix = "Set it to the https:// address at which people reach the product."
-        return Fault(f"PUBLIC_URL is {public_url!r}, which is no web address.", fix)
+        return Fault(f"PUBLIC_URL is {public_url!r}, which is not a web address.", fix)
     if parts.scheme == "http" and not is_loopback(host):
         fix = "Put a proxy that ends TLS in front, and set PUBLIC_URL to its https:// address."
         return Fault(f"PUBLIC_URL is {public_url}: passwords and sessions would cross the network in the clear.", fix)

@@ -23,7 +23,7 @@ class AlertSettingsView(APIView):
 
     @extend_schema(
         operation_id="get_alert_settings",
-        summary="What the workspace is alerted to, and what is done by itself",
+        summary="What the workspace is alerted to, and what happens automatically",
         tags=["alerts"],
         responses={200: AlertSettingsSerializer, **REFUSED},
     )
@@ -33,7 +33,7 @@ class AlertSettingsView(APIView):
 
     @extend_schema(
         operation_id="change_alert_settings",
-        summary="Change them; whatever is absent stays",
+        summary="Change them; fields that are absent stay as they are",
         tags=["alerts"],
         request=AlertSettingsChanges,
         responses={200: AlertSettingsSerializer, **REFUSED},

@@ -61,7 +61,7 @@ def check_alert_settings(settings: AlertSettings) -> None:
         raise InvalidParameter(f"on_leaked_key is one of {', '.join(AlertSettings.OnLeak.values)}.", param="on_leaked_key")
     levels = sorted({_amount(level, "balance_levels") for level in settings.balance_levels}, reverse=True)
     if len(levels) > MOST_LEVELS:
-        raise InvalidParameter(f"At most {MOST_LEVELS} levels of the balance are alerted to.", param="balance_levels")
+        raise InvalidParameter(f"At most {MOST_LEVELS} levels of the balance can have alerts.", param="balance_levels")
     settings.balance_levels = levels
     settings.spike_least = _amount(settings.spike_least, "spike_least")
     factor = settings.spike_factor

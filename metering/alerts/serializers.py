@@ -10,9 +10,9 @@ from omixa_billing.api.fields import StrictDecimal
 from omixa_billing.api.requests import StrictBody
 
 ON_LEAK = "What becomes of a key whose secret was found in public."
-LEVELS = "USD: an alert is sent when a prepaid balance falls to one of them, once until credit comes."
+LEVELS = "USD: an alert is sent when a prepaid balance falls to one of them, once until credit is added."
 FACTOR = "An hour of a key is a spike above so many times its usual hour."
-LEAST = "USD: an hour that costs less is no spike."
+LEAST = "USD: an hour that costs less is not a spike."
 FREEZES = "Whether a spike freezes the key."
 PRICES = "Whether a mail is sent before a price changes that concerns the workspace."
 

@@ -53,7 +53,9 @@ def parse_open_rates(stated: Iterable[str]) -> dict[str, Decimal]:
     for text in stated:
         name, equals, rate = (part.strip() for part in text.partition("="))
         if not equals:
-            raise InvalidPrice(f"{text.strip()!r} is no rate of a component: write its name and rate, as web_search=0.01.")
+            raise InvalidPrice(
+                f"{text.strip()!r} is not the rate of a component: write its name and rate, such as web_search=0.01."
+            )
         component = rateable(name)
         if component.rate or name in found:
             raise InvalidPrice(f"{name} is stated twice, or has an option of its own.", param=name)
@@ -198,7 +200,7 @@ def rateable(name: str) -> Component:
         return component_named(name)
     except KeyError:
         raise InvalidPrice(
-            f"{name} is no component: known are {', '.join(each.name for each in LISTED)}, and variants such as image/high.",
+            f"{name} is not a component: choose {', '.join(each.name for each in LISTED)}, or a variant such as image/high.",
             param=name,
         ) from None
 
@@ -312,13 +314,13 @@ def bases_of_factor(
     """The versions of the default tier that a factor is of then, one for each threshold. Raises InvalidPrice."""
     check_price_names(model, service_tier)
     if normal_tier(service_tier) == DEFAULT_TIER:
-        raise InvalidPrice("A factor is of the default tier's price: name another tier.", param="service_tier")
+        raise InvalidPrice("A factor multiplies the default tier's price: choose another tier.", param="service_tier")
     if not factor.is_finite() or not 0 <= factor <= HIGHEST_FACTOR or factor != factor.quantize(ONE_MICRO):
         raise InvalidPrice(f"The factor must be 0 to {HIGHEST_FACTOR}, with at most six decimals.", param="factor")
     versions = PriceVersion.objects.filter(model__slug=model, service_tier=DEFAULT_TIER, workspace=workspace)
     in_force = list(versions.in_force(at).select_related("model", "workspace"))
     if not any(base.above_input_tokens == 0 for base in in_force):
-        raise InvalidPrice(f"{model} has no default price at that time that a factor could be of.", param="model")
+        raise InvalidPrice(f"{model} has no default price at that time for a factor to multiply.", param="model")
     return in_force
 
 

@@ -11,7 +11,10 @@ from workspaces import audit
 
 # Events may be dated this far ahead of the clock, and are rated at their own time; a margin for clocks that disagree.
 NOTICE = timedelta(minutes=15)
-STANDS = f"This price is in force, or is within {NOTICE // timedelta(minutes=1)} minutes: it stands. Succeed it instead."
+STANDS = (
+    f"This price is in force, or is within {NOTICE // timedelta(minutes=1)} minutes: it cannot be withdrawn. Set a price that "
+    "succeeds it instead."
+)
 
 
 @transaction.atomic

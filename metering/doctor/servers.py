@@ -40,7 +40,7 @@ def database_found() -> Iterator[Finding]:
         yield Finding("database", ERROR, message, "Upgrade it, or point DATABASE_URL at a newer server.")
     if is_superuser:
         message = "The product is the database's superuser, so a fault in it could read files and run programs there."
-        yield Finding("database", WARNING, message, "Give DATABASE_URL a role that owns the database and is no superuser.")
+        yield Finding("database", WARNING, message, "Give DATABASE_URL a role that owns the database and is not a superuser.")
     yield from clock_found(asked_at, theirs, answered_at)
 
 

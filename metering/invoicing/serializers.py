@@ -56,7 +56,7 @@ class InvoiceLineSerializer(serializers.Serializer[Any]):
         help_text="`adjustment` bills an earlier month; `fee` recurs, and `manual` was added by hand.",
     )
     description = serializers.CharField()
-    model = serializers.CharField(allow_null=True, help_text="null, as what follows, on whatever bills no tokens.")
+    model = serializers.CharField(allow_null=True, help_text="null, like the fields that follow, on lines that bill no tokens.")
     service_tier = serializers.CharField(allow_null=True)
     component = serializers.CharField(allow_null=True, help_text="`input` is the uncached input.")
     quantity = serializers.IntegerField(help_text="In units; below zero where an adjustment takes them back. Else 1.")
@@ -85,12 +85,14 @@ class BuyerSerializer(PartySerializer):
 class TaxSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     percent = serializers.CharField(help_text="Such as `19` or `8.875`.")
-    taxable = CentsField(help_text="What it is on: all that is not a credit, or the lines of months that it was agreed for.")
+    taxable = CentsField(
+        help_text="What it applies to: all that is not a credit, or the lines of months that it was agreed for."
+    )
     amount = CentsField()
 
 
 class NotesSerializer(serializers.Serializer[Any]):
-    tax_note = serializers.CharField(required=False, help_text="Why no tax is on it.")
+    tax_note = serializers.CharField(required=False, help_text="Why no tax is charged.")
     purchase_order = serializers.CharField(required=False, help_text="The customer's own text.")
     carried = serializers.CharField(required=False, help_text="Which earlier months had no invoice of their own.")
 
@@ -116,7 +118,7 @@ class InvoiceSummarySerializer(serializers.Serializer[Any]):
     credits_applied = CentsField(help_text="Purchased and goodwill credits, applied as payments are.")
     amount_paid = CentsField()
     credited = CentsField(help_text="Taken off by credit notes.")
-    charged_back = CentsField(help_text="Of what paid it, taken back by a bank or at Stripe: due again.")
+    charged_back = CentsField(help_text="Payments of it that a bank or Stripe took back: due again.")
     amount_due = CentsField(help_text="Total less credits applied, paid and credited; 0.00 on a void invoice.")
     credit_notes = serializers.ListField(child=serializers.CharField(), help_text="Ids, newest first.")
     notes = NotesSerializer()

@@ -16,7 +16,7 @@ from workspaces import audit
 def order_job(job: str, actor: str, now: datetime, **arguments: Any) -> JobOrder:
     """Starts the job in this person's name. Raises what the broker raises; the order is withdrawn then. Raises JobUnknown."""
     if job not in known_jobs():
-        raise JobUnknown(f"“{job}” is no job that can be ordered: it starts by its schedule or by a message only.")
+        raise JobUnknown(f"“{job}” is not a job that can be ordered: it starts only by its schedule or by a message.")
     with transaction.atomic():
         order = JobOrder.objects.create(
             job=job, ordered_by=actor, ordered_at=now, arguments=arguments, send_again_at=now + LOST_AFTER

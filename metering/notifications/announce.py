@@ -72,7 +72,7 @@ def _add(news: list[News], now: datetime) -> dict[str, int]:
     """The numbers of those whose keys were new."""
     for each in news:
         if each.type not in NOTIFICATION_TYPES:
-            raise ValueError(f"{each.type!r} is no type of notification: add it to NOTIFICATION_TYPES.")
+            raise ValueError(f"{each.type!r} is not a type of notification: add it to NOTIFICATION_TYPES.")
     if not news:
         return {}
     rows = [(notification_id(), each.workspace_id, each.type, each.key, json.dumps(each.data), now) for each in news]

@@ -23,9 +23,9 @@ NOTIFICATION_TYPES = {
     "payment.succeeded": "A payment arrived.",
     "payment.failed": "An attempt to collect an invoice or a top-up was declined.",
     "payment.refunded": "A payment was refunded, in part or in full.",
-    "payment.disputed": "A bank asks a payment back.",
+    "payment.disputed": "A bank asks for a payment back.",
     "payment.charged_back": "A bank took a payment back: a dispute was lost, or a debit was returned.",
-    "payment.dispute_won": "A dispute was won: the bank pays, or has paid again.",
+    "payment.dispute_won": "A dispute was won: the money stays, or the bank has returned it.",
     "top_up.succeeded": "Credit was bought and can be spent.",
     TEST: "A test that a person or a program asked for.",
 }

@@ -78,7 +78,7 @@ class ChargebackToRecord(StrictBody):
     payment_id = StrictText(required=False, max_length=64)
     amount = usd_field()
     reference = text_of_reference("Where the chargeback is found, at the bank.")
-    fee = usd_field("What the bank takes for it.", least=Decimal(0), default=Decimal("0.00"))
+    fee = usd_field("The bank's fee for it.", least=Decimal(0), default=Decimal("0.00"))
 
     def validate(self, asked: dict[str, Any]) -> dict[str, Any]:
         if ("invoice" in asked) == ("payment_id" in asked):
@@ -95,7 +95,7 @@ class TransferToMake(StrictBody):
     from_workspace_id = StrictText(max_length=64)
     to_workspace_id = StrictText(max_length=64)
     amount = usd_field()
-    reference = text_of_reference("The same reference transfers once.")
+    reference = text_of_reference("A reference can be used only once.")
     reason = text_of_reason(required=False, default="", allow_blank=True)
     kind = serializers.ChoiceField(
         choices=CreditGrant.Kind.values, required=False, help_text="Of this kind only; absent: in the order of use."
@@ -124,7 +124,7 @@ class LineToAdd(StrictBody):
 
 
 class FeeToSet(StrictBody):
-    name = StrictText(max_length=100, help_text="As invoices print it; a known name changes that fee.")
+    name = StrictText(max_length=100, help_text="As invoices print it; an existing name changes that fee.")
     monthly = usd_field("USD for a whole month, of one seat where there are seats; 0 ends it.", least=Decimal(0))
     seats = StrictInteger(required=False, allow_null=True, min_value=0, max_value=1_000_000)
     first_day = serializers.DateField(help_text="The first day with it, in UTC.")

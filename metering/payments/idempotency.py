@@ -23,7 +23,7 @@ def idempotency_key_of(headers: Any) -> str:
     if not key or len(key) > LONGEST or not key.isascii() or not key.isprintable():
         raise IdempotencyKeyRequired(
             f"This moves money: send an {HEADER} header of 1 to {LONGEST} printable ASCII characters, a new one for each "
-            "new thing and the same one when you repeat a request.",
+            "new act and the same one when you repeat a request.",
             param=HEADER,
         )
     return key

@@ -103,7 +103,7 @@ class MarginRow:
 def margins(period: Period, group_by: Sequence[str] = ()) -> list[MarginRow]:
     """Of whole days, without sandboxes: the most revenue first. Raises InvalidParameter."""
     if unknown := set(group_by) - set(MARGIN_GROUPS):
-        raise InvalidParameter(f"{min(unknown)} is none of {', '.join(MARGIN_GROUPS)}.", param="group_by")
+        raise InvalidParameter(f"{min(unknown)} is not one of {', '.join(MARGIN_GROUPS)}.", param="group_by")
     with connection.cursor() as cursor:
         cursor.execute(_statement(group_by), {"start": period.start, "end": period.end})
         rows = [_row(group_by, columns) for columns in cursor.fetchall()]

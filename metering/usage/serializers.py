@@ -137,7 +137,7 @@ class CorrectionSerializer(serializers.Serializer[Any]):
     )
     reason = serializers.CharField(allow_blank=True)
     recorded_at = serializers.DateTimeField()
-    took_effect = serializers.BooleanField(help_text="False where a void, or a count sent later, stood already.")
+    took_effect = serializers.BooleanField(help_text="False where a void, or a count sent later, was in force already.")
     before = PastStateSerializer()
     after = PastStateSerializer()
 

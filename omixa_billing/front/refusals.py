@@ -20,7 +20,7 @@ def cut_off(head: RequestHead) -> Answer:
 
 
 def no_path(head: RequestHead) -> Answer:
-    return _refusal(head, 400, "malformed_request", "The request names no path: it has to begin with a slash.")
+    return _refusal(head, 400, "malformed_request", "The request has no path: it has to begin with a slash.")
 
 
 def too_slow(head: RequestHead) -> Answer:

@@ -34,7 +34,7 @@ def refuse_unreadable(get_response: Callable[[HttpRequest], HttpResponse]) -> Ca
         if not BYTES.fullmatch(request.META.get("CONTENT_LENGTH", "")):
             raise BadRequest("Content-Length is not a number of bytes.")
         if NUL in request.path_info:
-            return not_found(request, Http404("No path has a NUL character in it."))
+            return not_found(request, Http404("A path cannot contain a NUL character."))
         _refuse_nul(request.GET)
         return get_response(request)
 

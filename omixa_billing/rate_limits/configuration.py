@@ -43,7 +43,9 @@ def rate_limits(env: Environment) -> dict[str, str]:
 def redis_url(own: str, broker: str) -> str:
     """Where all processes count: REDIS_URL, else the broker when it is one Redis, else the embedded Redis of this machine."""
     if own and not own.startswith(PLAIN):
-        raise ImproperlyConfigured("REDIS_URL is no address of a Redis: write redis://host:6379/0, rediss:// or unix:///path.")
+        raise ImproperlyConfigured(
+            "REDIS_URL is not the address of a Redis server: write redis://host:6379/0, rediss:// or unix:///path."
+        )
     return own or broker_as_redis(broker) or f"unix://{quote(str(redis.socket_path()))}"
 
 

@@ -26,7 +26,7 @@ def journal_accounts() -> dict[str, str]:
     unknown = sorted(set(numbers) - set(JournalAccount))
     if unknown:
         raise ImproperlyConfigured(
-            f"JOURNAL_ACCOUNTS names {unknown[0]}, which is no account: there are {', '.join(JournalAccount)}."
+            f"JOURNAL_ACCOUNTS names {unknown[0]}, which is not an account: there are {', '.join(JournalAccount)}."
         )
     return numbers
 

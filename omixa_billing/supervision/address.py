@@ -41,5 +41,5 @@ def _url(host: str, port: int) -> str:
 
 def _port(name: str, stated: str) -> int:
     if not stated.isdigit() or not 1 <= int(stated) <= 65535:
-        sys.exit(f"{name} is {stated!r}, which is no port number between 1 and 65535.")
+        sys.exit(f"{name} is {stated!r}, which is not a port number between 1 and 65535.")
     return int(stated)

@@ -49,7 +49,7 @@ def test_a_day_that_is_to_end_above_its_limit_is_alerted_to_once(acme: Workspace
     send_waiting(now)
     (sent,) = mail.outbox
     assert (sent.subject, sent.to) == ("A budget will not last", ["owner@acme.example"])
-    assert "It would come to 120.00 USD." in sent.body
+    assert "The forecast is 120.00 USD." in sent.body
 
 
 @pytest.mark.parametrize(

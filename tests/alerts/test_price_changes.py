@@ -181,7 +181,7 @@ def test_a_change_that_was_announced_and_is_withdrawn_is_told_once_and_mailed_to
     assert announce_price_changes(begins)["withdrawn"] == 0, f"{stays} has begun"
     (notice,) = Notice.objects.filter(kind="price_change_withdrawn")
     assert notice.workspace == mailed
-    assert build_mail(notice.kind, notice.context).facts == [("codex-mini", "was to change from 2127-01-01T00:00:00Z on")]
+    assert build_mail(notice.kind, notice.context).facts == [("codex-mini", "would have changed on 2127-01-01T00:00:00Z")]
 
 
 def test_a_correction_to_what_holds_already_is_a_withdrawal_and_another_price_is_news_of_its_own() -> None:

@@ -39,7 +39,7 @@ def test_a_day_is_reported_once_to_the_operators_alone(key: APIKey, gateway: Gat
     assert Notification.objects.get().workspace is None
     send_waiting(NOW + DAY)
     (sent,) = mail.outbox
-    assert (sent.subject, sent.to) == ("3 requests of 2026-10-15 are unaccounted", ["ops@omixa.example"])
+    assert (sent.subject, sent.to) == ("3 requests of 2026-10-15 are unaccounted for", ["ops@omixa.example"])
     assert f"Gateways: {gateway.public_id} (3)" in sent.body
     assert "/admin/metering/hold/unaccounted/" in sent.body
 

@@ -154,7 +154,7 @@ def test_a_factor_of_nothing_or_of_itself_is_refused() -> None:
     with pytest.raises(InvalidPrice, match="has no default price at that time"):
         half()
     base()
-    with pytest.raises(InvalidPrice, match="name another tier"):
+    with pytest.raises(InvalidPrice, match="choose another tier"):
         half("standard")
 
 

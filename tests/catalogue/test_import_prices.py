@@ -53,7 +53,7 @@ def test_a_dry_run_says_what_is_new_and_what_changes_and_changes_nothing(tmp_pat
         "new": 1,
         "changed": 1,
         "unchanged": 1,
-        "refused": [{"model": "broken", "reason": "line 5: input is 'x', which is no amount."}],
+        "refused": [{"model": "broken", "reason": "line 5: input is 'x', which is not an amount."}],
         "withdrawn": [],
         "applied": False,
     }
@@ -140,7 +140,7 @@ def test_an_alias_and_a_second_price_of_the_same_beginning_are_refused_and_the_r
     make_price("grok-3", effective_from=LATER)
     plan = applied("short,,,1,,2\ngrok-3,,,1,,2\nfine,,,1,,2\n", effective_from=LATER)
     assert plan.refused == {
-        "short": "It is an alias of codex-mini, whose price it has.",
+        "short": "It is an alias of codex-mini, and has its price.",
         "grok-3": "It has another price that begins at the same time: choose a later one.",
     }
     assert plan.new == ["fine"]
@@ -220,8 +220,8 @@ def test_two_names_of_one_model_at_one_provider_must_agree() -> None:
     other = plan_import(new_import(file(3e-06), actor="test", now=NOW, provider_cost=True), NOW)
     assert other.changes == []
     assert other.refused == {
-        "gpt-4": "Another entry of the file has another price of the same model: azure/gpt-4.",
-        "azure/gpt-4": "Another entry of the file has another price of the same model: gpt-4.",
+        "gpt-4": "Another entry of the file has a different price for the same model: azure/gpt-4.",
+        "azure/gpt-4": "Another entry of the file has a different price for the same model: gpt-4.",
     }
 
 
@@ -305,7 +305,7 @@ def test_a_provider_card_is_succeeded_and_never_changed() -> None:
     [
         (["--format=xml"], "The format is one of litellm, openrouter, csv."),
         (["--markup=20"], "The markup '20' could be a factor or per cent: write it as 20%."),
-        (["--provider-cost", "--markup=20%"], "A markup is on what customers pay"),
+        (["--provider-cost", "--markup=20%"], "A markup applies to what customers pay"),
         (["--format=litellm"], "The file is not JSON"),
     ],
 )

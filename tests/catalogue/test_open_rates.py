@@ -57,8 +57,8 @@ def test_the_same_rates_are_the_same_version_and_others_need_a_correction() -> N
 @pytest.mark.parametrize(
     ("name", "rate", "why"),
     [
-        ("imagine", "1", "imagine is no component: known are input, cached_input"),
-        ("image/High", "1", "image/High is no component"),
+        ("imagine", "1", "imagine is not a component: choose input, cached_input"),
+        ("image/High", "1", "image/High is not a component"),
         ("web_search", "-0.01", "web_search -0.01 is not a rate: it must be 0 or more."),
         ("web_search", "1000.000001", "web_search 1000.000001 is more than 1000 USD per search."),
         ("audio_input", "1000001", "audio_input 1000001 is more than 1000000 USD per million tokens."),

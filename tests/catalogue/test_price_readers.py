@@ -165,11 +165,11 @@ def test_a_price_by_the_pixel_is_a_price_by_the_image_of_its_name() -> None:
         ({}, "It has no price."),
         ({**CHAT, "cost_per_moon": 1}, "It has a price that is not known here: cost_per_moon."),
         ({**CHAT, "off_peak_pricing": {}}, "It costs less at some hours of the day: set its price by hand (off_peak_pricing)."),
-        ({"mode": "chat", "input_cost_per_token": 1e-06}, "It has no rate of output tokens."),
-        ({"mode": "chat", "output_cost_per_token": 1e-06}, "It has no rate of input tokens."),
-        ({**CHAT, "input_cost_per_token": -1}, "input_cost_per_token is -1: a price below zero is none."),
-        ({**CHAT, "input_cost_per_token": "dear"}, "input_cost_per_token is 'dear', which is no amount."),
-        ({**CHAT, "input_cost_per_token": True}, "input_cost_per_token is 'True', which is no amount."),
+        ({"mode": "chat", "input_cost_per_token": 1e-06}, "It has no rate for output tokens."),
+        ({"mode": "chat", "output_cost_per_token": 1e-06}, "It has no rate for input tokens."),
+        ({**CHAT, "input_cost_per_token": -1}, "input_cost_per_token is -1: a price cannot be negative."),
+        ({**CHAT, "input_cost_per_token": "dear"}, "input_cost_per_token is 'dear', which is not an amount."),
+        ({**CHAT, "input_cost_per_token": True}, "input_cost_per_token is 'True', which is not an amount."),
         ({**CHAT, "input_cost_per_token": 1.5}, "input 1500000.000000 is more than 1000000 USD per million tokens."),
         (
             {**CHAT, "input_cost_per_token": 1.23456789e-09},
@@ -259,8 +259,8 @@ def test_openrouters_longer_requests_cost_more_from_their_length_on() -> None:
 @pytest.mark.parametrize(
     ("pricing", "said"),
     [
-        ({"prompt": "-1", "completion": "-1"}, "Its price is that of the model which it chooses for each request."),
-        ({"prompt": "0.1"}, "It has no price of its completion."),
+        ({"prompt": "-1", "completion": "-1"}, "Its price is that of the model that it chooses for each request."),
+        ({"prompt": "0.1"}, "It has no price for its completion."),
         ({"prompt": "0", "completion": "0", "seats": "1"}, "It has a price that is not known here: seats."),
         (
             {"prompt": "0", "completion": "0", "overrides": [{"utc_start": 1, "prompt": "0"}]},
@@ -292,14 +292,14 @@ def test_csv_has_a_line_for_each_tier_and_threshold_and_a_column_for_each_compon
     ("text", "said"),
     [
         ("model,input,output\na,1.5,\n", "Line 2 has no output rate: write 0 where it costs nothing."),
-        ("model,input,output\na,1,2\na,1,2\n", "Line 3 prices again what a line above it prices."),
+        ("model,input,output\na,1,2\na,1,2\n", "Line 3 has the same tier and threshold as a line above it."),
         ("model,input,output\na,1.0000001,2\n", "Line 2: input 1.0000001 has more than 6 decimals."),
-        ("model,input,output\na,1\n", "Line 2 has not as many values as there are columns."),
+        ("model,input,output\na,1\n", "Line 2 has a different number of values than the header."),
         (
             "model,above_input_tokens,input,output\na,-1,1,2\n",
-            "Line 2: above_input_tokens is '-1', which is no number of tokens.",
+            "Line 2: above_input_tokens is '-1', which is not a whole number of tokens.",
         ),
-        ("model,input,output\n,1,2\n", "Line 2 names no model."),
+        ("model,input,output\n,1,2\n", "Line 2 has no model."),
     ],
 )
 def test_a_line_that_prices_nothing_for_sure_refuses_its_model(text: str, said: str) -> None:
@@ -354,7 +354,7 @@ def test_a_limit_or_threshold_that_no_request_reaches_is_none_or_refuses_its_mod
         listed = {"id": "m", "pricing": {"prompt": "1e-6", "completion": "1e-6", "overrides": [override]}}
         assert read_openrouter(json.dumps({"data": [listed]}), NONE)  # read or refused, never an error of ours
     whole = {"id": "m", "pricing": {"prompt": "1e-6", "completion": "1e-6", "overrides": 7}}
-    assert reason(read_openrouter(json.dumps({"data": [whole]}), NONE)) == "Its overrides are no list."
+    assert reason(read_openrouter(json.dumps({"data": [whole]}), NONE)) == "Its overrides are not a list."
 
 
 def test_what_a_json_file_says_twice_is_not_chosen_from() -> None:
@@ -424,9 +424,9 @@ def test_images_that_are_billed_by_their_tokens_have_no_rate_by_size_and_that_is
 @pytest.mark.parametrize(
     ("other", "said"),
     [
-        ({"output_cost_per_image": 0.02}, "Another entry has another price of image/low/1024x1024."),
+        ({"output_cost_per_image": 0.02}, "Another entry has a different price for image/low/1024x1024."),
         ({}, "It has no price."),
-        ({"output_cost_per_image": 0.01, "input_cost_per_token": 1e-06}, "It has a price beside that of an image."),
+        ({"output_cost_per_image": 0.01, "input_cost_per_token": 1e-06}, "It has another price besides the one for an image."),
         ({"output_cost_per_image": 0.01, "strange_cost": 1}, "It has a price that is not known here: strange_cost."),
     ],
 )

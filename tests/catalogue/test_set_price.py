@@ -240,7 +240,7 @@ def test_a_rate_that_is_needed_and_left_out_is_a_mistake_of_the_caller() -> None
 
 
 def test_a_rate_of_no_component_is_refused() -> None:
-    with pytest.raises(InvalidPrice, match="audio is no component"):
+    with pytest.raises(InvalidPrice, match="audio is not a component"):
         set_price("codex-mini", input=Decimal(1), output=Decimal(1), audio=None, actor="test", now=NOW)
     assert not PriceVersion.objects.exists()
 

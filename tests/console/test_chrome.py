@@ -58,7 +58,7 @@ def test_an_empty_list_that_can_be_filled_offers_it(console: Client) -> None:
 def test_a_filter_that_finds_nothing_says_so(console: Client, world: World) -> None:
     listing = reverse("admin:metering_invoice_changelist")
     for asked in ("?q=nobody", "?month=2020-01", "?receivable=overdue"):
-        assert "Nothing matches No invoice is like what was asked for. Show all" in words(console, f"{listing}{asked}")
+        assert "Nothing matches No invoice matches the search and filters. Show all" in words(console, f"{listing}{asked}")
 
 
 def test_only_a_schedule_that_a_person_made_is_deleted(console: Client) -> None:

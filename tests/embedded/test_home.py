@@ -91,7 +91,7 @@ def test_a_taken_port_is_refused_before_anything_starts(base: Path, environment:
 
 def test_an_impossible_port_is_named(environment: dict[str, str]) -> None:
     refused = run_instance({**environment, "PORT": "eighty"})
-    assert refused.stderr == "PORT is 'eighty', which is no port number between 1 and 65535.\n"
+    assert refused.stderr == "PORT is 'eighty', which is not a port number between 1 and 65535.\n"
 
 
 def run_instance(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:

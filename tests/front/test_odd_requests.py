@@ -15,7 +15,7 @@ CUT_OFF = {
     "code": "malformed_body",
     "param": None,
 }
-NO_PATH = "The request names no path: it has to begin with a slash."
+NO_PATH = "The request has no path: it has to begin with a slash."
 PIECES = {
     "a size below nothing": b"-1\r\n{}\r\n0\r\n\r\n",
     "a size as Python writes it": b"0x2\r\n{}\r\n0\r\n\r\n",

@@ -36,7 +36,7 @@ def test_events_of_another_workspace_go_to_the_quarantine_and_their_neighbours_c
 ) -> None:
     batch = send(bound, [an_event(key), an_event(birch), an_event(key, request_id="second")])
     assert (batch.recorded, batch.rejected, outcomes_of(batch)) == (2, 1, [(1, "rejected", "wrong_workspace")])
-    assert batch.items[0]["message"] == "key_id names a key of a workspace that this gateway is not bound to."
+    assert batch.items[0]["message"] == "key_id is the id of a key of a workspace that this gateway is not bound to."
     assert refused() == [("wrong_workspace", "Birch")]
     assert {event.workspace for event in UsageEvent.objects.all()} == {key.workspace}
 

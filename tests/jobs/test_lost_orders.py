@@ -119,7 +119,7 @@ def test_an_order_whose_run_was_killed_half_way_is_carried_out_by_another(sent: 
 
 @pytest.mark.parametrize("name", ["metering.gone_for_good", "metering.ingest_events", "celery.backend_cleanup", ""])
 def test_what_is_no_job_is_refused_when_it_is_ordered(sent: Sent, now: datetime, name: str) -> None:
-    with pytest.raises(JobUnknown, match=r"is no job that can be ordered"):
+    with pytest.raises(JobUnknown, match=r"is not a job that can be ordered"):
         order_job(name, OPERATOR, now)
     assert (sent, JobOrder.objects.count(), AuditEntry.objects.count()) == ([], 0, 0)
 

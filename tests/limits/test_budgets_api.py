@@ -139,7 +139,7 @@ def test_budgets_are_for_those_who_manage_keys_and_a_stranger_s_is_not_there(acm
     path = ONE.format(budget_id=made)
     for answer in (acme.live.get(LIST), acme.live.post(LIST, MONTHLY, format="json"), acme.live.delete(path)):
         assert (answer.status_code, answer.json()["error"]["code"]) == (403, "permission_denied")
-        assert answer.json()["error"]["message"] == "Budgets take an omx_admin_ key, or an owner or admin of the workspace."
+        assert answer.json()["error"]["message"] == "Budgets need an omx_admin_ key, or an owner or admin of the workspace."
     change = rival.admin.patch(path, {"limit": "1"}, format="json")
     assert [rival.admin.get(path).status_code, rival.admin.delete(path).status_code, change.status_code] == [404, 404, 404]
     assert rival.admin.get(LIST).json()["data"] == []

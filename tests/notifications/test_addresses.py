@@ -25,7 +25,7 @@ from tests.kit.receiver import receiving
 from tests.notifications.cast import a_hook, tell, the_delivery
 from workspaces.models import Workspace
 
-NOT_PUBLIC = "This is no public address: webhooks are not sent into private networks."
+NOT_PUBLIC = "This is not a public address: webhooks are not sent into private networks."
 
 PRIVATE = (
     *("10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "127.0.0.1", "127.8.8.8", "100.64.0.1", "100.127.255.255"),
@@ -47,7 +47,7 @@ PUBLIC_HIDDEN = ("::ffff:8.8.8.8", "64:ff9b::808:808")
 @pytest.mark.parametrize("address", [*PRIVATE, *NEVER, *HIDDEN, *HIDDEN_NEVER])
 def test_what_is_not_public_is_refused(address: str, settings: Any) -> None:
     settings.WEBHOOKS_PRIVATE_ADDRESSES = False
-    with pytest.raises(AddressRefused, match="no public address"):
+    with pytest.raises(AddressRefused, match="not a public address"):
         check_address(address, "https")
 
 
@@ -93,13 +93,13 @@ REFUSED_URLS = {
     "https://localhost/hooks": "This is a name of this machine: webhooks are not sent into private networks.",
     "https://LOCALHOST./hooks": "This is a name of this machine: webhooks are not sent into private networks.",
     "https://ada:secret@acme.example/": "The URL has a user or a password: the receiver knows us by the signature instead.",
-    "https://acme.example/#part": "The URL has a part behind #, which no server receives.",
+    "https://acme.example/#part": "The URL has a part behind #, which is never sent to a server.",
     "ftp://acme.example/": "The URL begins with https:// and names a server, such as https://example.com/webhooks.",
     "acme.example/hooks": "The URL begins with https:// and names a server, such as https://example.com/webhooks.",
     "https:///hooks": "The URL begins with https:// and names a server, such as https://example.com/webhooks.",
     "https://acme.example:0/": "The URL begins with https:// and names a server, such as https://example.com/webhooks.",
-    "https://acme.example:99999/": "This is no URL: write it as https://example.com/webhooks.",
-    "https://[::1/": "This is no URL: write it as https://example.com/webhooks.",
+    "https://acme.example:99999/": "This is not a URL: write it as https://example.com/webhooks.",
+    "https://[::1/": "This is not a URL: write it as https://example.com/webhooks.",
     "": "The URL is from 1 to 2,048 characters, without spaces.",
     "https://acme.example/a b": "The URL is from 1 to 2,048 characters, without spaces.",
     "https://acme.example/\x00": "The URL is from 1 to 2,048 characters, without spaces.",

@@ -48,7 +48,7 @@ def test_what_is_rolled_back_was_never_announced(acme: Workspace) -> None:
 
 
 def test_an_unknown_type_is_a_bug(acme: Workspace) -> None:
-    with pytest.raises(ValueError, match=r"'invoice\.payed' is no type of notification"):
+    with pytest.raises(ValueError, match=r"'invoice\.payed' is not a type of notification"):
         announce(acme, "invoice.payed", "x", {}, NOW)
 
 

@@ -194,6 +194,6 @@ def test_it_takes_a_key_that_manages_keys(acme: Tenant, client: Any) -> None:
     live = client.get(LIST, headers={"Authorization": f"Bearer {acme.secret}"})
     assert (live.status_code, live.json()["error"]["message"]) == (
         403,
-        "Webhooks take an omx_admin_ key, or an owner or admin of the workspace.",
+        "Webhooks need an omx_admin_ key, or an owner or admin of the workspace.",
     )
     assert limited.pk

@@ -277,10 +277,10 @@ def test_the_mail_says_what_becomes_of_credit(stripe: StripeServer, acme: Worksp
     send_waiting(NOW)
     (mailed,) = [each for each in mail.outbox if each.subject == "Your workspace Acme is closed"]
     for text in (
-        "100.00 USD of credit go back as you paid",
+        "100.00 USD of credit go back to the method that you paid with",
         "40.00 USD of credit go back to you by transfer",
         "10.00 USD of credit expired",
-        "Nothing is left to be billed.",
+        "There is nothing left to bill.",
     ):
         assert text in mailed.body, mailed.body
 

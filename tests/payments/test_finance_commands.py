@@ -143,7 +143,7 @@ def test_credit_by_line_by_amount_and_of_all(stripe: StripeServer, acme: Workspa
         f"Credit note {each['number']} for invoice {invoice.number}" for each in (first, second, third)
     ]
     assert [name for name, _, _ in notes[1].attachments] == [f"{second['number']}.pdf"]
-    assert "30.00 USD go back to you as you paid." in notes[1].body
+    assert "30.00 USD go back to the method that you paid with." in notes[1].body
     assert [each.subject for each in mail.outbox].count("We refunded 30.00 USD") == 1
 
 

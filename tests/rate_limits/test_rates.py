@@ -239,5 +239,5 @@ def test_another_redis_can_be_named_and_the_embedded_one_is_the_last_resort() ->
     assert redis_url("redis://own", "redis://broker") == "redis://own"
     assert redis_url("", "redis://broker") == "redis://broker"
     assert redis_url("", "amqp://mq").endswith("/redis.sock")
-    with pytest.raises(ImproperlyConfigured, match="REDIS_URL is no address of a Redis"):
+    with pytest.raises(ImproperlyConfigured, match="REDIS_URL is not the address of a Redis server"):
         redis_url("http://cache", "")

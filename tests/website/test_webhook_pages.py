@@ -63,7 +63,7 @@ def test_types_are_chosen_one_by_one(acme: Tenant, admin: Client) -> None:
     ("fields", "error"),
     [
         ({"url": "http://hooks.acme.example/"}, "Webhooks are sent by https only."),
-        ({"url": "https://10.0.0.1/"}, "This is no public address: webhooks are not sent into private networks."),
+        ({"url": "https://10.0.0.1/"}, "This is not a public address: webhooks are not sent into private networks."),
         ({"url": ""}, "This field is required."),
         ({"which": "chosen"}, "Tick at least one, or choose everything."),
         ({"which": "chosen", "types": ["webhook.test"]}, "Select a valid choice."),
@@ -147,8 +147,8 @@ def test_a_rotated_secret_is_on_its_page_once_and_the_old_one_signs_for_a_day(ac
     one = f"{PAGE}/{webhook.public_id}"
     answer = admin.post(f"{one}/rotate", {"grace": "86400"})
     assert len(set(SECRET.findall(text_of(answer)))) == 1
-    assert "signs too until 16 Oct 2026, 12:00 UTC" in words_of(answer)
-    assert "an older one signs too until 16 Oct 2026, 12:00 UTC" in words_of(admin.get(one))
+    assert "requests are also signed with it until 16 Oct 2026, 12:00 UTC" in words_of(answer)
+    assert "requests are also signed with an older one until 16 Oct 2026, 12:00 UTC" in words_of(admin.get(one))
 
 
 def test_a_deleted_webhook_is_gone(acme: Tenant, admin: Client) -> None:

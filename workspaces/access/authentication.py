@@ -168,7 +168,7 @@ def _caller_of_key(secret: str, now: datetime) -> Caller:
     if kind == secrets.Kind.GATEWAY:
         raise WrongKindOfCredential("This is a gateway's token: use an omx_live_ or omx_admin_ key here.")
     if kind == secrets.Kind.OPERATOR:
-        raise WrongKindOfCredential("This is an operator's key: it opens /api/v1/operator/ and nothing else.")
+        raise WrongKindOfCredential("This is an operator's key: it works only at /api/v1/operator/.")
     key, expires_at = _stored_key(secret)
     if key.revoked_at is not None:
         raise Unauthenticated("This key was revoked: use another one.")

@@ -55,7 +55,7 @@ def check_scope_of(key: APIKey, scope: str | None) -> None:
 
 
 class SeesWholeWorkspace(SeesAWorkspace):
-    message = "This takes an omx_admin_ key: another sees its own usage only, at /api/v1/usage."
+    message = "This needs an omx_admin_ key: other keys see only their own usage, at /api/v1/usage."
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return super().has_permission(request, view) and not caller_of(request).own_key_only
@@ -71,13 +71,13 @@ class ManagesKeys(SeesAWorkspace):
 class ManagesBudgets(ManagesKeys):
     """Budgets bound what keys may cost: who manages keys sets them."""
 
-    message = "Budgets take an omx_admin_ key, or an owner or admin of the workspace."
+    message = "Budgets need an omx_admin_ key, or an owner or admin of the workspace."
 
 
 class ManagesWebhooks(ManagesKeys):
     """A webhook hands out what happens in the workspace: who manages keys decides to whom."""
 
-    message = "Webhooks take an omx_admin_ key, or an owner or admin of the workspace."
+    message = "Webhooks need an omx_admin_ key, or an owner or admin of the workspace."
 
 
 class SeesInvoices(SeesAWorkspace):

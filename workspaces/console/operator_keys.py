@@ -92,7 +92,7 @@ class OperatorKeyAdmin(OperatorAdmin):
             messages.success(request, "The key is revoked." if revoked else "The key was revoked before.")
             return redirect(self._page_of(key))
 
-        intro = f"{key.name} opens nothing any more from now on. What it did stays."
+        intro = f"{key.name} stops working at once. What it did stays."
         return FormPage("Revoke the key", act, self._page_of(key), intro=intro, danger=True).respond(request, self, key)
 
     def _page_of(self, key: OperatorKey) -> str:

@@ -25,7 +25,7 @@ def clean_models(models: Iterable[str] | None) -> Models:
         return None
     found = sorted({model.strip() for model in models})
     if len(found) > MOST_MODELS:
-        raise InvalidParameter(f"At most {MOST_MODELS} models are named, or all are allowed.", param="models")
+        raise InvalidParameter(f"At most {MOST_MODELS} models can be named, or all are allowed.", param="models")
     for model in found:
         if not model or len(model) > LONGEST_MODEL or not is_storable(model):
             raise InvalidParameter(f"A model's name has from 1 to {LONGEST_MODEL} characters.", param="models")
@@ -35,7 +35,9 @@ def clean_models(models: Iterable[str] | None) -> Models:
 def check_kind_asks_models(kind: str, models: Models) -> None:
     """Raises InvalidParameter when models are given to a key that never asks for any."""
     if models is not None and not asks_models(kind):
-        raise InvalidParameter(f"Models are for live and test keys: a key of the kind {kind} calls none.", param="models")
+        raise InvalidParameter(
+            f"Only live and test keys have models: a key of the kind {kind} cannot call models.", param="models"
+        )
 
 
 def asks_models(kind: str) -> bool:

@@ -55,14 +55,14 @@ class OperatorAuthentication(BaseAuthentication):
 class OperatorMay(BasePermission):
     """A key of operators with the scope that the view names for the method: `scopes`, by method."""
 
-    message = "This takes an omx_operator_ key."
+    message = "This needs an omx_operator_ key."
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         if not isinstance(request.auth, OperatorCaller):
             return False
         needed = view.scope  # type: ignore[attr-defined]
         if needed not in request.auth.key.scopes:
-            raise KeyIsLimited(f"This key may only: {request.auth.key.scopes_in_words}. This takes the scope {needed}.")
+            raise KeyIsLimited(f"This key may only: {request.auth.key.scopes_in_words}. This needs the scope {needed}.")
         return True
 
 
@@ -75,7 +75,7 @@ def authenticate_operator(secret: str, now: datetime) -> OperatorCaller:
     """Raises Unauthenticated, WrongKindOfCredential. A refusal is in the audit trail."""
     with refusals_recorded(secret, now):
         if issued_kind(secret) != secrets.Kind.OPERATOR:
-            raise WrongKindOfCredential("This is no operator's key: use an omx_operator_ key here.")
+            raise WrongKindOfCredential("This is not an operator's key: use an omx_operator_ key here.")
         key = OperatorKey.objects.select_related("created_by").filter(sha256=secrets.sha256(secret)).first()
         if key is None:
             raise Unauthenticated("This key is unknown: it may belong to another installation.")
@@ -91,7 +91,7 @@ def check_works(key: OperatorKey, now: datetime) -> None:
     if key.expires_at <= now:
         raise Unauthenticated("This key has expired: use another one.")
     if key.created_by is not None and not is_superuser(key.created_by):
-        raise Unauthenticated("Who made this key is no superuser any more: use another one.")
+        raise Unauthenticated("The person who created this key is no longer a superuser: use another one.")
 
 
 def check_still_works(caller: OperatorCaller, now: datetime) -> None:

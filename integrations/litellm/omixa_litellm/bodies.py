@@ -113,7 +113,7 @@ def read_body(endpoint: str, content: bytes, also_pass: frozenset[str] = frozens
 
 
 def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is no number in JSON")
+    raise ValueError(f"{name} is not a number in JSON")
 
 
 def _check_encodable(stated: dict[str, Any]) -> None:
@@ -121,7 +121,7 @@ def _check_encodable(stated: dict[str, Any]) -> None:
     try:
         json.dumps(stated, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise refusal(400, "invalid_json", "The body holds half of a surrogate pair, which is no text.") from None
+        raise refusal(400, "invalid_json", "The body holds half of a surrogate pair, which is not valid text.") from None
 
 
 def _flag(body: dict[str, Any], name: str) -> bool:

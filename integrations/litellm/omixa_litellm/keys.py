@@ -55,7 +55,7 @@ class Keys:
     async def check(self, secret: str) -> Key:
         """Raises Refusal, ready to send, or NoDecision for a key that nothing is known of while the product is away."""
         if kind_of_key(secret) is None:
-            raise refusal(401, "unknown_key", "This is no API key of ours: it is mistyped or cut off.")
+            raise refusal(401, "unknown_key", "This is not an API key of ours: it is mistyped or incomplete.")
         digest = hashlib.sha256(secret.encode()).digest()
         known = self._known.get(digest)
         age = time.monotonic() - known.asked_at if known is not None else 0.0

@@ -54,7 +54,7 @@ def _number(environment: "os._Environ[str] | dict[str, str]", name: str, default
     try:
         number = float(stated)
     except ValueError:
-        raise SettingsRefused(f"{name} is {stated!r}, which is no number.") from None
+        raise SettingsRefused(f"{name} is {stated!r}, which is not a number.") from None
     if not 0 < number < 1e9:
         raise SettingsRefused(f"{name} is {stated}; it must be more than 0.")
     return number

@@ -46,12 +46,14 @@ class PublishedKeys:
 def check_signature(body: bytes, identifier: str, signature: str, now: datetime) -> None:
     """Raises LeakReportForged for what GitHub did not sign, and ScanningKeysUnavailable where that cannot be said now."""
     if not IDENTIFIER.fullmatch(identifier) or not 0 < len(signature) <= LONGEST_SIGNATURE:
-        raise LeakReportForged("The headers Github-Public-Key-Identifier and Github-Public-Key-Signature are missing or odd.")
+        raise LeakReportForged(
+            "The headers Github-Public-Key-Identifier and Github-Public-Key-Signature are missing or malformed."
+        )
     key = key_named(identifier, now)
     try:
         key.verify(base64.b64decode(signature, validate=True), body, ECDSA(SHA256()))
     except (InvalidSignature, ValueError):  # or no base64
-        raise LeakReportForged("The signature is not one of this body by this key.") from None
+        raise LeakReportForged("The signature does not match this body and this key.") from None
 
 
 def key_named(identifier: str, now: datetime) -> EllipticCurvePublicKey:
@@ -65,9 +67,9 @@ def key_named(identifier: str, now: datetime) -> EllipticCurvePublicKey:
         return _loaded(known.keys[identifier])
     if fetched is None:  # it may be newer than what is kept
         raise ScanningKeysUnavailable(
-            "GitHub's public keys cannot be fetched just now: send the report again.", retry_after=LEAST_SECONDS_BETWEEN
+            "GitHub's public keys could not be fetched: send the report again.", retry_after=LEAST_SECONDS_BETWEEN
         )
-    raise LeakReportForged("GitHub publishes no key of this identifier.")
+    raise LeakReportForged("GitHub does not publish a key with this identifier.")
 
 
 def _kept() -> PublishedKeys | None:

@@ -26,7 +26,7 @@ def file_text(content: bytes) -> str:
     except UnicodeDecodeError:
         raise InvalidPrice("The file is not text in UTF-8.", param="file") from None
     if "\x00" in text:
-        raise InvalidPrice("The file is not text: it has a character of value 0.", param="file")
+        raise InvalidPrice("The file is not text: it contains a NUL character.", param="file")
     return text
 
 
@@ -44,7 +44,7 @@ def new_import(
 ) -> PriceImport:
     """What is asked, not saved yet. Without a format the text says which it is. Raises InvalidPrice."""
     if provider_cost and markup:
-        raise InvalidPrice("A markup is on what customers pay: what a provider charges is imported as it is.", param="markup")
+        raise InvalidPrice("A markup applies to what customers pay: provider costs are imported unchanged.", param="markup")
     return PriceImport(
         actor=actor,
         name=name[:200],
@@ -83,7 +83,7 @@ def apply_import(asked: PriceImport, now: datetime, seen: str = "") -> Plan:
                 raise PriceImportChanged("This import is applied already, or was deleted.")
         plan = plan_import(asked, now, read)
         if seen not in ("", plan.digest()):
-            raise PriceImportChanged("Prices have changed since this preview was made: look at a new one.")
+            raise PriceImportChanged("Prices have changed since this preview was made: preview the file again.")
         asked.digest, asked.applied_at, asked.counts = plan.digest(), now, plan.counts
         asked.save()
         _add(plan, asked, now)

@@ -50,7 +50,7 @@ class ListPrices:
 
     def scope(self, entry: PriceEntry, card: Card) -> Scope:
         if entry.route:
-            raise NotImported("It names a route: what customers pay is the same by every route.")
+            raise NotImported("It names a route: customer prices do not depend on the route.")
         return Scope(entry.model, card.service_tier, card.above_input_tokens)
 
     def in_force(self, at: datetime, file_format: str) -> dict[Scope, InForce]:

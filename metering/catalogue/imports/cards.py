@@ -89,14 +89,14 @@ def read_json(text: str) -> Any:
 
 
 def _no_number(text: str) -> None:
-    raise ValueError(f"{text} is no number")
+    raise ValueError(f"{text} is not a number")
 
 
 def _json_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if not is_storable(name) or (isinstance(value, str) and not is_storable(value)):
-            raise UnreadableFile(f"The file is not text: {name!a} is or holds what is no character.")
+            raise UnreadableFile(f"The file is not text: {name!a} contains an invalid character.")
         found[name] = REPEATED if name in found and found[name] != value else value
     return found
 
@@ -108,11 +108,11 @@ def decimal_of(value: Any, name: str) -> Decimal:
     except InvalidOperation:
         amount = None
     if amount is None or not amount.is_finite():
-        raise NotImported(f"{name} is {str(value)[:40]!r}, which is no amount.")
+        raise NotImported(f"{name} is {str(value)[:40]!r}, which is not an amount.")
     if amount and not (len(amount.as_tuple().digits) <= MOST_DIGITS and -MOST_DIGITS <= amount.adjusted() <= MOST_DIGITS):
         raise NotImported(f"{name} is {str(value)[:40]!r}: an amount has at most {MOST_DIGITS} digits.")
     if amount < 0:
-        raise NotImported(f"{name} is {amount}: a price below zero is none.")
+        raise NotImported(f"{name} is {amount}: a price cannot be negative.")
     return amount.copy_abs() if amount else Decimal(0)
 
 

@@ -75,16 +75,16 @@ def _is_component(name: str) -> bool:
 def _entries(model: str, lines: list[tuple[int, dict[str, str]]], components: list[str], markup: Decimal) -> list[PriceEntry]:
     """One for each provider that the lines name, or one where they name none."""
     if not model:
-        raise NotImported(f"Line {lines[0][0]} names no model.")
+        raise NotImported(f"Line {lines[0][0]} has no model.")
     by_provider: dict[tuple[str, str], dict[tuple[str, int], Card]] = {}
     for number, row in lines:
         if None in row or None in row.values():
-            raise NotImported(f"Line {number} has not as many values as there are columns.")
+            raise NotImported(f"Line {number} has a different number of values than the header.")
         provider, route = ((row.get(name) or "").strip() for name in PROVIDER_COLUMNS)
         cards = by_provider.setdefault((provider, route), {})
         card = _card(number, row, components, markup)
         if (card.service_tier, card.above_input_tokens) in cards:
-            raise NotImported(f"Line {number} prices again what a line above it prices.")
+            raise NotImported(f"Line {number} has the same tier and threshold as a line above it.")
         cards[card.service_tier, card.above_input_tokens] = card
     return [
         PriceEntry(model, tuple(cards.values()), Page(provider=provider), route=route)
@@ -95,7 +95,7 @@ def _entries(model: str, lines: list[tuple[int, dict[str, str]]], components: li
 def _card(number: int, row: dict[str, str], components: list[str], markup: Decimal) -> Card:
     above = (row.get("above_input_tokens") or "0").strip()
     if not (above.isascii() and above.isdigit() and Decimal(above) < MOST_TOKENS):
-        raise NotImported(f"Line {number}: above_input_tokens is {above[:40]!r}, which is no number of tokens.")
+        raise NotImported(f"Line {number}: above_input_tokens is {above[:40]!r}, which is not a whole number of tokens.")
     rates = {name: _rate(number, name, row[name].strip(), markup) for name in components if row[name].strip()}
     missing = [name for name in ("input", "output") if name not in rates]
     if missing:

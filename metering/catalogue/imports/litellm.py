@@ -143,9 +143,9 @@ class _Images:
                 entry = _Model(name, {} if fields is REPEATED else fields, self._markup).entry()
                 (card,) = entry.cards
                 if set(card.rates) != {"input", "output", "image"} or card.rates["input"] or card.rates["output"]:
-                    raise NotImported("It has a price beside that of an image.")
+                    raise NotImported("It has another price besides the one for an image.")
                 if rates.setdefault(component, card.rates["image"]) != card.rates["image"]:
-                    raise NotImported(f"Another entry has another price of {component}.")
+                    raise NotImported(f"Another entry has a different price for {component}.")
             except (NotImported, ValueError) as refused:
                 raise NotImported(f"{name}: {refused}") from None
             remarks += (f"{name}: {remark}" for remark in entry.remarks)
@@ -171,7 +171,7 @@ class _Model:
         self._leave_out_what_tokens_say()
         if not self.rates:
             named = ", ".join(self.left_out)
-            raise NotImported(f"It has no price of what its usage counts, only {named}." if named else "It has no price.")
+            raise NotImported(f"It has no price for what its usage counts, only {named}." if named else "It has no price.")
         cards = distinct_cards(Card(self._complete(place), *place) for place in self._places())
         return PriceEntry(self.model, cards, self._page(), self._remarks())
 
@@ -216,7 +216,7 @@ class _Model:
         rates = self.rates.setdefault(place, {})
         rate = self.reader.rate(component, usd, source)
         if rates.get(component) and rate and rates[component] != rate:
-            raise NotImported(f"It has two prices of {component}: {source} is the second.")
+            raise NotImported(f"It has two prices for {component}: {source} is the second.")
         rates[component] = rate or rates.get(component, rate)
 
     def _read_pixels(self, name: str, usd: Decimal) -> None:
@@ -224,12 +224,12 @@ class _Model:
             return
         size = PIXELS.search(self.model)
         if size is None:
-            raise NotImported(f"It is priced by the pixel ({name}), and its name does not say how many an image has.")
+            raise NotImported(f"It is priced by the pixel ({name}), and its name does not say how many pixels an image has.")
         self._put(BASE, "image", WIDE.multiply(usd, Decimal(int(size[1]) * int(size[2]))), name)
 
     def _read_web_search(self, by_size: Any) -> None:
         if not isinstance(by_size, dict) or not by_size.keys() <= set(WEB_SEARCH_SIZES.values()):
-            raise NotImported(f"{WEB_SEARCH} is not a price by size of context.")
+            raise NotImported(f"{WEB_SEARCH} is not a price by context size.")
         amounts = {size: decimal_of(by_size[key], key) for size, key in WEB_SEARCH_SIZES.items() if key in by_size}
         usual = amounts.get("medium", max(amounts.values(), default=None))
         if usual is None:
@@ -245,7 +245,7 @@ class _Model:
         A step says all: what it has no rate for costs as its input or its output does, whatever other fields say.
         """
         if not isinstance(steps, list) or not all(isinstance(step, dict) and _is_range(step.get("range")) for step in steps):
-            raise NotImported("Its tiered_pricing is not by length of the input.")
+            raise NotImported("Its tiered_pricing is not by input length.")
         names = {name for step in steps for name in step} - {"range"} | {"cache_read_input_token_cost"} & self.fields.keys()
         for name in ("input_cost_per_token", "output_cost_per_token", *names):
             self.rates.get(BASE, {}).pop(COMPONENT_OF.get(name, ""), None)
@@ -299,9 +299,9 @@ class _Model:
             rates["output"] = rates["image_output"]  # all that it answers with are images
         by_something_else = any(name.partition("/")[0] in WITHOUT_TOKENS for name in rates)
         if "input" not in rates and (rates.get("output") or not by_something_else):
-            raise NotImported("It has no rate of input tokens.")
+            raise NotImported("It has no rate for input tokens.")
         if "output" not in rates and self.mode not in WITHOUT_OUTPUT and not by_something_else:
-            raise NotImported("It has no rate of output tokens.")
+            raise NotImported("It has no rate for output tokens.")
         return {"input": Decimal(0), "output": Decimal(0)} | rates
 
     def _page(self) -> Page:

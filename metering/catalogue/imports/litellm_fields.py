@@ -72,13 +72,13 @@ THRESHOLD = re.compile(r"_above_(\d{1,10})(k?)_tokens")
 
 # Prices of what no response of these models is counted by, or is counted by another price of the same entry.
 NOT_COUNTED = {
-    "output_cost_per_video_token": "no usage tells video of the output apart",
+    "output_cost_per_video_token": "no usage counts video output separately",
     "input_dbu_cost_per_token": "the same price in Databricks' own unit",
     "output_dbu_cost_per_token": "the same price in Databricks' own unit",
     "explicit_cache_read_input_token_cost": "reads of named caches are not distinguished from other cached input",
     "cache_creation_input_audio_token_cost": "audio is never written to a cache by itself",
-    "google_maps_grounding_cost_per_query": "how often Google Maps was asked is not counted",
-    "input_cost_per_text_message": "no usage says how many text messages there were",
+    "google_maps_grounding_cost_per_query": "how often Google Maps was queried is not counted",
+    "input_cost_per_text_message": "no usage reports how many text messages there were",
     "input_cost_per_image": "images of the input are billed as tokens",
     "input_cost_per_audio_per_second": "audio of the input is billed as tokens",
     "input_cost_per_video_per_second": "video of the input is billed as tokens",

@@ -72,10 +72,10 @@ def _entry(model: Mapping[str, Any], markup: Decimal) -> PriceEntry:
     base = _rates({name: value for name, value in pricing.items() if name not in (OVERRIDES, DISCOUNT)}, reader)
     missing = [name for name in ("prompt", "completion") if COMPONENT_OF[name] not in base]
     if missing:
-        raise NotImported(f"It has no price of its {missing[0]}.")
+        raise NotImported(f"It has no price for its {missing[0]}.")
     overrides = pricing.get(OVERRIDES) or []
     if not isinstance(overrides, list):
-        raise NotImported(f"Its {OVERRIDES} are no list.")
+        raise NotImported(f"Its {OVERRIDES} are not a list.")
     cards = [Card(base), *(_override(each, base, reader) for each in overrides)]
     left_out = [f"{name}: {reason}." for name, reason in NOT_COUNTED.items() if decimal_of(pricing.get(name) or 0, name)]
     return PriceEntry(str(model["id"]), distinct_cards(cards), _page(model), (*dict.fromkeys(reader.remarks), *left_out))
@@ -98,7 +98,7 @@ def _rates(pricing: Mapping[str, Any], reader: RateReader) -> dict[str, Decimal]
 def _amount(value: Any, name: str) -> Decimal:
     """OpenRouter writes -1 where the price is that of whichever model it chooses."""
     if str(value).startswith("-1"):
-        raise NotImported("Its price is that of the model which it chooses for each request.")
+        raise NotImported("Its price is that of the model that it chooses for each request.")
     return decimal_of(value, name)
 
 

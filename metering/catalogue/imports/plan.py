@@ -153,7 +153,7 @@ class _Planner:
         """What one entry says of each scope. Raises NotImported."""
         rates_by_scope = {self.book.scope(entry, card): card.rates for card in entry.cards}
         if len(rates_by_scope) < len(entry.cards):
-            raise NotImported("It has two prices of one tier and threshold.")
+            raise NotImported("It has two prices for one tier and threshold.")
         for scope, rates in (rates_by_scope | self._thresholds_that_ended(rates_by_scope)).items():
             self._check(scope)
             wanted[scope] = rates
@@ -171,7 +171,7 @@ class _Planner:
             if any(dict(wanted[each][scope]) != dict(wanted[models[0]][scope]) for each in models):
                 for model in models:
                     others = ", ".join(each for each in models if each != model)
-                    self.made.refused[model] = f"Another entry of the file has another price of the same model: {others}."
+                    self.made.refused[model] = f"Another entry of the file has a different price for the same model: {others}."
 
     def _sort(self, model: str, own: Mapping[Scope, Rates], named: Mapping[Scope, Rates]) -> None:
         """`own` are those of the scopes it names that no model before it named alike."""
@@ -233,7 +233,7 @@ class _Planner:
         if not 0 <= scope.above_input_tokens < MOST_TOKENS:
             raise NotImported(f"It has a threshold of {scope.above_input_tokens} tokens, which no request reaches.")
         if scope.model in self.aliases:
-            raise NotImported(f"It is an alias of {self.aliases[scope.model]}, whose price it has.")
+            raise NotImported(f"It is an alias of {self.aliases[scope.model]}, and has its price.")
 
     def _change(self, scope: Scope, rates: Rates) -> PriceChange:
         standing = self.in_force.get(scope)

@@ -42,5 +42,5 @@ class AnthropicView(AdminKeyView):
         asked = parse_foreign_query(request.query_params, kind)
         for name in kind.not_kept:
             if name in asked:
-                raise InvalidParameter(f"{name}: usage is not kept by this here, so it cannot be narrowed by it.", param=name)
+                raise InvalidParameter(f"{name}: filtering by it is not supported here.", param=name)
         return asked

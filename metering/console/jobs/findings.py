@@ -43,11 +43,13 @@ CHECKS = {
         "What the payment says went back is not the sum of its refunds.", "payment", "refunds"
     ),
     "reopened_amounts_were_charged_back": Sides("What is owed again is not what was taken back.", "taken back", "invoice"),
-    "what_was_kept_as_credit_adds_up": Sides("The payment says that other credit was kept of it.", "credit notes", "payment"),
+    "what_was_kept_as_credit_adds_up": Sides(
+        "What the payment says was kept as credit is not what was kept.", "credit notes", "payment"
+    ),
     "lost_disputes_are_what_was_charged_back": Sides(
         "What banks took back is not that of lost disputes.", "disputes", "payment"
     ),
-    "disputes_are_stripes": Sides("A dispute is other than at Stripe.", "Stripe", "here"),
+    "disputes_are_stripes": Sides("A dispute differs from Stripe's.", "Stripe", "here"),
     "exact_lines_add_up": Sides("The exact subtotal is not the sum of the lines.", "invoice", "lines"),
     "subtotal_is_rounded_once": Sides("The subtotal is not the exact one, rounded.", "invoice", "exact, rounded"),
     "displayed_lines_add_up": Sides("The displayed amounts of the lines are not the subtotal.", "lines", "invoice"),
@@ -61,8 +63,10 @@ CHECKS = {
     "credited_lines_add_up": Sides("The credit note's lines are not its subtotal.", "lines", "credit note"),
     "credited_tax_is_the_sum_of_taxes": Sides("The credit note's tax is not the sum of its taxes.", "credit note", "taxes"),
     "credit_note_is_subtotal_and_tax": Sides("The credit note's total is not subtotal and tax.", "credit note", "its parts"),
-    "credit_note_is_off_due_or_given_back": Sides("Something of the credit note is not settled.", "settled", "credit note"),
-    "credited_is_what_credit_notes_took_off": Sides("The invoice was credited other than it says.", "invoice", "credit notes"),
+    "credit_note_is_off_due_or_given_back": Sides("A part of the credit note is not settled.", "settled", "credit note"),
+    "credited_is_what_credit_notes_took_off": Sides(
+        "What the invoice says was credited is not the sum of its credit notes.", "invoice", "credit notes"
+    ),
     "no_line_is_credited_beyond_itself": Sides("Lines were credited beyond their amount.", "credit notes", "lines"),
     "no_more_credited_than_billed": Sides("More was credited than billed.", "credit notes", "invoice"),
     "rollup_by_hour_is_its_events": Sides("An hourly sum is not that of its events.", "hourly sums", "events"),
@@ -78,7 +82,7 @@ CHECKS = {
     "voided_by_a_correction": Sides("A request is voided, and no correction did it.", "corrections", "request"),
     "event_is_as_last_corrected": Sides("A request is not as it was last corrected.", "request", "corrections"),
     "corrections_follow_each_other": Sides("A correction does not begin where the last one ended.", "this one", "the last one"),
-    "audit_trail_is_untouched": Sides("The audit trail was touched: see manage.py verify_audit.", "trail", "its chain"),
+    "audit_trail_is_untouched": Sides("The audit trail was changed: see manage.py verify_audit.", "trail", "its chain"),
     "without_effect_nothing_changes": Sides("A correction without effect changed something.", "after", "before"),
 }
 # Ids by the name under which a finding carries them: whose they are, and by which field they are found.

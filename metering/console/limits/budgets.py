@@ -180,10 +180,10 @@ class BudgetAdmin(OperatorAdmin):
 
         def act(asked: dict[str, Any]) -> HttpResponse:
             delete_budget(budget, actor=actor_of(request), now=timezone.now(), user=operator_of(request))
-            messages.success(request, "The budget is deleted: it limits nothing any more.")
+            messages.success(request, "The budget is deleted: it no longer limits requests.")
             return redirect(back)
 
-        intro = f"{budget} of {budget.workspace} limits nothing from then on."
+        intro = f"{budget} of {budget.workspace} will no longer limit requests."
         page = FormPage("Delete the budget", act, self._page_of(budget), intro=intro, danger=True)
         return page.respond(request, self, budget)
 

@@ -36,7 +36,7 @@ class HoldAdmin(OperatorAdmin):
     """Those that run now. What became of the others is summed up on the page of unaccounted requests."""
 
     called = "Held now"
-    when_empty = "Nothing is held: no gateway has a request running that it asked about."
+    when_empty = "Nothing is held: no gateway has asked about a request that still runs."
     list_display = ("request_text", "workspace", "key", "model_text", "held", "made", "until")
     list_display_links = ("request_text",)
     list_filter = (("workspace", AutocompleteSelectFilter), ("gateway", AutocompleteSelectFilter))
@@ -105,7 +105,7 @@ class HoldAdmin(OperatorAdmin):
 
 class RefusedRequestsAdmin(OperatorAdmin):
     called = "Refused requests"
-    when_empty = "Requests that a gateway asked about and was refused appear here, by hour and reason, for 30 days."
+    when_empty = "Requests that were refused when a gateway asked about them appear here, by hour and reason, for 30 days."
     list_display = ("why", "workspace", "key", "model_text", "many", "hour_text", "last_text")
     list_display_links = ("why",)
     list_filter = (("workspace", AutocompleteSelectFilter),)

@@ -72,14 +72,14 @@ def _outcome(workspace: Workspace, month: Period, invoice: Invoice | None, stood
     """What came of closing the month; `stood`: it was finalized before."""
     about = f"{workspace} for {month.start:%B %Y}"
     if invoice is None:
-        why = "it used nothing that has a price, or less than the least, or its invoice is void and not reissued"
+        why = "it has no priced usage, its total is below the minimum, or its invoice is void and not reissued"
         return f"There is no invoice of {about}: {'a sandbox is never invoiced' if workspace.sandbox else why}."
     if stood:
         return f"{invoice} of {about} was finalized before, and stays as it is."
     if invoice.is_on_hold:
-        return f"The draft of {about}, {dollars.usd_text(invoice.total)}, waits for a person. {invoice.held}"
+        return f"The draft of {about}, {dollars.usd_text(invoice.total)}, waits for review. {invoice.held}"
     if invoice.status == Invoice.Status.DRAFT:
-        return f"The draft of {about} is worked out: {dollars.usd_text(invoice.total)}."
+        return f"The draft of {about} is ready: {dollars.usd_text(invoice.total)}."
     return f"{invoice} of {about} is finalized: {dollars.usd_text(invoice.total)}. It never changes again."
 
 

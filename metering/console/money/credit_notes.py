@@ -142,7 +142,7 @@ class CreditNoteAdmin(OperatorAdmin):
             messages.success(request, f"{dollars.usd_text(amount)} are being refunded again.")
             return redirect(back)
 
-        intro = f"Refunds of {dollars.usd_text(missing_of(note))} failed. They are asked of Stripe once more."
+        intro = f"Refunds of {dollars.usd_text(missing_of(note))} failed. They are requested from Stripe once more."
         page = FormPage(
             "Refund again", act, back, intro=intro, submit=f"Refund {dollars.usd_text(missing_of(note))} again", danger=True
         )

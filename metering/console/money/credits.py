@@ -34,7 +34,7 @@ class TransferForm(forms.Form):
     to = fields.workspace(help_text="Of the same payer.")
     amount = fields.amount("amount (USD)", min_value=Decimal("0.01"), decimal_places=2, max_digits=12)
     kind = fields.choice("kind", [(ANY_KIND, "In the order of use"), *CreditGrant.Kind.choices])
-    reference = fields.text("reference", "The same reference transfers once.", max_length=LONGEST_REFERENCE)
+    reference = fields.text("reference", "A reference can be used only once.", max_length=LONGEST_REFERENCE)
     reason = fields.text("reason", required=False, max_length=300)
     statement = fields.text(
         "why both are one payer", "Needed where their billing profiles have nothing in common.", required=False, max_length=300
@@ -56,7 +56,10 @@ class TransfersOfAWorkspace:
             messages.success(request, f"{dollars.usd_text(made.amount)} are credit of {to} now.")
             return redirect(f"{reverse('admin:metering_creditgrant_changelist')}?workspace__id__exact={to.pk}")
 
-        intro = "It becomes credit of another workspace: bought credit stays bought, and given credit keeps its end."
+        intro = (
+            "It becomes credit of another workspace. Purchased credit stays refundable; promotional credit keeps its expiry "
+            "date."
+        )
         back = reverse("admin:workspaces_workspace_change", args=[workspace.pk])
         page = FormPage("Transfer credit", act, back, TransferForm, intro, "Transfer the credit")
         return page.respond(request, self, workspace)

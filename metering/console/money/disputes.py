@@ -40,7 +40,7 @@ class WaitingFilter(DropdownFilter):
 
     title = "state"
     parameter_name = "state"
-    called = "waits for a person"
+    called = "waits for review"
     waiting: Any = None
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -65,7 +65,7 @@ class DisputeFilter(WaitingFilter):
 
 class ChargebackForm(forms.Form):
     amount = fields.amount("amount (USD)", min_value=Decimal("0.01"), decimal_places=2, max_digits=12)
-    fee = fields.amount("fee (USD)", "What the bank takes for it.", min_value=0, decimal_places=2, max_digits=12)
+    fee = fields.amount("fee (USD)", "The bank's fee for it.", min_value=0, decimal_places=2, max_digits=12)
     reference = fields.text("reference", "Where to find the chargeback, at the bank.", max_length=LONGEST_REFERENCE)
 
 
@@ -79,7 +79,7 @@ def chargeback_page(request: HttpRequest, of: Any, pk: str) -> HttpResponse:
         messages.success(request, f"The chargeback of {dollars.usd_text(made.charged_back)} is recorded.")
         return redirect(reverse("admin:metering_dispute_change", args=[made.pk]))
 
-    intro = "The bank took this money back. What it paid is owed again, and credit that it bought is taken back."
+    intro = "The bank took this money back. What it paid is due again, and credit bought with it is removed."
     initial = {"amount": payment.amount - payment.charged_back, "fee": Decimal("0.00")}
     page = FormPage(
         "Record a chargeback", act, back, ChargebackForm, intro, "Record the chargeback", danger=True, initial=initial
@@ -132,7 +132,7 @@ class DisputeAdmin(OperatorAdmin):
             messages.success(request, f"{dollars.usd_text(amount)} are recorded as paid again.")
             return redirect(back)
 
-        intro = "The bank paid again what it had taken: what it paid is owed no more, and credit that it bought can be spent."
+        intro = "The bank returned the money: what it paid is no longer due, and credit bought with it can be spent."
         page = FormPage("Record that the bank paid again", act, back, ReversalForm, intro, "Record it")
         return page.respond(request, self, dispute)
 

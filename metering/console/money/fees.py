@@ -26,7 +26,7 @@ from workspaces.models import Workspace
 
 class FeeForm(forms.Form):
     name = fields.text(
-        "name", "As invoices print it, such as “Platform fee” or “Seats”. A known name changes that fee.", max_length=100
+        "name", "As invoices print it, such as “Platform fee” or “Seats”. An existing name changes that fee.", max_length=100
     )
     monthly = fields.amount(
         "per month (USD)", "Of one seat, if there are seats. 0 ends the fee.", min_value=0, decimal_places=2, max_digits=12

@@ -198,7 +198,7 @@ def _receipt_message(invoice: Invoice, surplus: Decimal) -> str:
 def collectible_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResponse:
     intro = "It is open again, and collected and dunned as before."
     submit = "Make {invoice} open again"
-    return _give_up(request, admin, pk, "Take the write-off back", submit, reverse_write_off, intro)
+    return _give_up(request, admin, pk, "Reverse the write-off", submit, reverse_write_off, intro)
 
 
 def void_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResponse:
@@ -222,7 +222,7 @@ def reissue_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpRes
     def act(asked: dict[str, Any]) -> HttpResponse:
         draft = reissue(invoice.pk, actor_of(request), timezone.now())
         if draft is None:
-            text = f"{invoice.period_start:%B %Y} comes to nothing by itself: what is left of it goes to the next invoice."
+            text = f"No invoice is needed for {invoice.period_start:%B %Y}: the rest of it is carried over to the next invoice."
             return _done(request, invoice, text)
         text = f"The draft for {invoice.period_start:%B %Y} is here. Finalize it, or leave it to the next run of the schedule."
         return _done(request, draft, text)

@@ -225,7 +225,7 @@ class InvoiceAdmin(OperatorAdmin):
     def name(self, invoice: Invoice) -> str:
         return invoice.number or "draft"
 
-    @display(description="waits for a person")
+    @display(description="waits for review")
     def hold_reason_text(self, invoice: Invoice) -> str:
         return f"{invoice.held} {invoice_actions.how_to_continue(invoice, timezone.now())}" if invoice.is_on_hold else "no"
 

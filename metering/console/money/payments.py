@@ -286,7 +286,7 @@ class NoticeAdmin(MailPages):
         def act(asked: dict[str, Any]) -> HttpResponse:
             done = sending.resend_notice(notice, actor_of(request), timezone.now())
             tell = messages.success if done.sent_at else messages.error
-            fate = "can never arrive like this" if done.undeliverable else "is tried again"
+            fate = "cannot be delivered like this" if done.undeliverable else "is tried again"
             tell(request, "The mail is sent." if done.sent_at else f"The mail is not sent, and {fate}. {done.error}")
             return redirect(back)
 

@@ -27,7 +27,7 @@ LABELS = {
     "overdue": "Overdue",
     "past_due": "Retries used up",
     "failed": "Payment failed",
-    "held": "Held for a person",
+    "held": "Held for review",
     "warned": "With warnings",
 }
 
@@ -81,7 +81,7 @@ def cards(now: datetime) -> list[dict[str, Any]]:
         _card("Overdue", "overdue", owed["overdue"], "nothing is overdue", "after the due day"),
         _card("Retries used up", "past_due", owed["past_due"], "none has used up its retries", "overdue, with no retry left"),
         _card("Failed payments", "failed", owed["failed"], "nothing failed", "retried automatically"),
-        _card("Held drafts", "held", owed["held"], "no draft is held", "waiting for a person", "draft"),
+        _card("Held drafts", "held", owed["held"], "no draft is held", "waiting for review", "draft"),
         {
             "title": "Suspended workspaces",
             "value": f"{found.suspended:,}",

@@ -37,7 +37,7 @@ class TermsForm(forms.Form):
     purchase_order = fields.text("purchase order", "Printed on every invoice.", required=False, max_length=200)
     tax_treatment = fields.choice("tax", list(BillingTerms.TaxTreatment.choices))
     tax_rates = fields.choices_of("tax rates", TaxRate.objects.all(), "Those that are ticked are printed and added up.")
-    tax_note = fields.text("note where no tax is", "Empty: the standard text.", required=False, max_length=300)
+    tax_note = fields.text("note when no tax is charged", "Empty: the standard text.", required=False, max_length=300)
     payment_days = fields.number_field("days until due", "Empty: the setting's.", required=False, min_value=0, max_value=365)
     discount_percent = fields.amount(
         "discount in percent", "On list prices; not on the workspace's own.", min_value=0, max_value=100, decimal_places=2
@@ -80,7 +80,7 @@ class TaxRateForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         asked = super().clean() or {}
         if not self.errors and TaxRate.objects.filter(**asked).exists():
-            self.add_error("name", "There is this rate already, by this name and percentage.")
+            self.add_error("name", "A rate with this name and percentage exists already.")
         return asked
 
 

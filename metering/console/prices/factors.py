@@ -31,7 +31,7 @@ class FactorForm(forms.Form):
     model = fields.text("model", "As clients send it.", max_length=300)
     service_tier = fields.text(
         "service tier",
-        "As usage names it: batch, flex, priority; a speed or a region such as fast or us; and together, as priority+fast+us.",
+        "As usage names it: batch, flex, priority; a speed or a region such as fast or us; or several, as priority+fast+us.",
         max_length=64,
     )
     factor = fields.amount("times the default tier's rates", "0.5 is half of every rate. At most six decimals.")

@@ -79,7 +79,7 @@ def _tables(asked: dict[str, Any]) -> list[Table]:
     note = "USD; for a million tokens, or for one of what is counted."
     if len(rows) > MOST_ROWS:
         note += f" The first {MOST_ROWS} are shown: search by name, or take the file, which has all."
-    return [Table(title, note, ["Model and tier", "Since (UTC)", "Rates"], rows[:MOST_ROWS], "No price is like that.")]
+    return [Table(title, note, ["Model and tier", "Since (UTC)", "Rates"], rows[:MOST_ROWS], "No price matches.")]
 
 
 def _compared(asked: dict[str, Any]) -> dict[Scope, PriceVersion] | None:

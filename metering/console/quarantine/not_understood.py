@@ -127,8 +127,8 @@ class UsageRuleAdmin(OperatorAdmin):
 
         waiting = waiting_for(dialect, number).count()
         intro = (
-            f"{number} is a number in {dialect}'s usage that nobody knows. {_events(waiting)} wait for it, and are replayed "
-            "at once if nothing else in them is unknown. The rule holds for what is received from now on."
+            f"{number} is a number in {dialect}'s usage that is not understood. {_events(waiting)} wait for it, and are "
+            "replayed at once if nothing else in them is unknown. The rule holds for what is received from now on."
         )
         page = FormPage("Say what the number is", act, reverse(LISTING), form_class, intro)
         return page.respond(request, self)

@@ -53,7 +53,9 @@ REASONS = {
         "Replay it as it is once the key exists here. If the gateway sent a wrong id, edit key_id; "
         "if nobody owns it, dismiss it.",
     ),
-    "admin_key": ReasonText("An admin key calls no model", "Edit key_id to the live key that made the request, and replay it."),
+    "admin_key": ReasonText(
+        "An admin key cannot call models", "Edit key_id to the live key that made the request, and replay it."
+    ),
     "occurred_at_in_the_future": ReasonText(
         "Its time is in the future",
         "Correct the gateway's clock. Once the time it names has come, the event can be replayed as it is; "
@@ -100,7 +102,7 @@ REASONS = {
         "revoked because its token was lost.",
     ),
     "unknown_gateway": ReasonText(
-        "It names no gateway of this installation",
+        "It does not name a gateway of this installation",
         "Have the gateway publish to a queue of its own, which says who it is. Replay it if it is known whose usage it is.",
     ),
     "wrong_gateway": ReasonText(

@@ -124,7 +124,7 @@ def _usage(period: Period, bucket: str, *groups: str) -> Table:
 DEFERRED_REVENUE = FinanceReport(
     "deferred-revenue",
     "Deferred revenue",
-    "Credit that customers bought: what stood at the beginning of each month, what moved it, and what stood at its end.",
+    "Credit that customers bought: the balance at the beginning of each month, what changed it, and the balance at its end.",
     MonthsForm,
     _this_year,
     _deferred,

@@ -39,9 +39,9 @@ KEPT = "Copy the secret now: it is kept sealed, to sign with, and is not shown a
 
 
 class OperatorsWebhookForm(forms.Form):
-    url = fields.text("URL", "An https address. It is notified of what concerns any workspace.")
+    url = fields.text("URL", "An https address. It is notified of what happens in any workspace.")
     description = fields.text("description", required=False, max_length=MAX_NAME)
-    types = fields.choices_field("notified of", [(name, name) for name in CHOICES_OF_TYPES], "None ticked: of everything.")
+    types = fields.choices_field("notified of", [(name, name) for name in CHOICES_OF_TYPES], "None ticked: everything.")
 
     def clean_types(self) -> list[str] | None:
         return self.cleaned_data["types"] or None
@@ -145,7 +145,7 @@ class WebhookEndpointAdmin(OperatorAdmin):
 
         def act(asked: dict[str, Any]) -> HttpResponse:
             delivery = send_test(webhook, actor=actor_of(request), now=timezone.now())
-            messages.success(request, "A test is on its way: load this page again to see what comes of it.")
+            messages.success(request, "A test is on its way: load this page again to see its outcome.")
             return redirect(reverse("admin:metering_webhookdelivery_change", args=[delivery.pk]))
 
         intro = "A webhook.test is sent to it, and to no other."

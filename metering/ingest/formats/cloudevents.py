@@ -115,7 +115,7 @@ def _unwrapped(raw: bytes) -> bytes | Untranslatable:
     try:
         envelope = _event.decode(raw)
     except UNREADABLE as error:
-        return Untranslatable("invalid_cloudevent", f"This is no CloudEvent: {error}.", _without_hidden(raw))
+        return Untranslatable("invalid_cloudevent", f"This is not a CloudEvent: {error}.", _without_hidden(raw))
     try:
         event = _complete(_data(envelope), envelope)
     except _Invalid as invalid:

@@ -167,7 +167,7 @@ def _event(raw: bytes | msgspec.Raw) -> bytes | Untranslatable | NotInference:
         raw = _reopened(bytes(raw))
         return _translated(_payload.decode(raw))
     except (*UNREADABLE, Unopenable) as error:
-        return Untranslatable("invalid_litellm_payload", f"This is no LiteLLM payload: {error}.", _identity(raw))
+        return Untranslatable("invalid_litellm_payload", f"This is not a LiteLLM payload: {error}.", _identity(raw))
 
 
 def _identity(raw: bytes | msgspec.Raw) -> bytes:

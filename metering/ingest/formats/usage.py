@@ -91,7 +91,10 @@ def tier_of(stated: str | None, served: Served) -> str:
     except UsageRefused as refused:
         raise Rejected(refused.code, str(refused)) from None
     if len(tier) > LONGEST_TIER or "\x00" in tier:
-        raise Rejected("invalid_event", f"The usage names a tier that is none: {tier[:LONGEST_TIER]}.")
+        raise Rejected(
+            "invalid_event",
+            f"The usage names a service tier that is not 1 to {LONGEST_TIER} characters of text: {tier[:LONGEST_TIER]}.",
+        )
     return tier
 
 

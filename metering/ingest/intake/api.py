@@ -101,7 +101,7 @@ class GatewayView(View):
 
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         allowed = ", ".join(name.upper() for name in self.http_method_names if hasattr(self, name))
-        response = error_response(405, "method_not_allowed", f"{request.method} is not answered here. What is: {allowed}.")
+        response = error_response(405, "method_not_allowed", f"{request.method} is not supported here. Supported: {allowed}.")
         response["Allow"] = allowed
         return response
 
@@ -158,7 +158,7 @@ class BatchView(GatewayView):
         gateway = self.gateway_of(request, timezone.now())
         batch = Batch.objects.filter(gateway=gateway, public_id=batch_id).defer("body").first()
         if batch is None:
-            raise NotFound(f"This gateway has sent no batch {batch_id}.")
+            raise NotFound(f"This gateway did not send a batch {batch_id}.")
         return JsonResponse(
             {
                 "batch_id": batch.public_id,

@@ -97,7 +97,7 @@ class Passed:
             "attempt": known.attempt,
             "outcome": "duplicate",
             "code": NOT_INFERENCE,
-            "message": "A call that fetches, lists, cancels or deletes is no inference, and is not counted.",
+            "message": "A call that fetches, lists, cancels or deletes is not inference, and is not counted.",
         }
 
 
@@ -239,10 +239,10 @@ def _unbookable(read: Event | CanonicalCorrection) -> Rejected:
     known = Known(read.request_id, read.attempt, read.key_id)
     owner = directory.keys.get(read.key_id)
     if owner is None:
-        return Rejected("unknown_key", "key_id names no key of any workspace.", known)
+        return Rejected("unknown_key", "key_id is not the id of a key of any workspace.", known)
     if not owner.may_have_usage:
-        return Rejected("admin_key", "key_id names an admin key, which calls no model.", known)
-    return Rejected("wrong_workspace", "key_id names a key of a workspace that this gateway is not bound to.", known)
+        return Rejected("admin_key", "key_id is the id of an admin key, which cannot call models.", known)
+    return Rejected("wrong_workspace", "key_id is the id of a key of a workspace that this gateway is not bound to.", known)
 
 
 def quarantine(batch: Batch, refused: list[Refused], now: datetime) -> None:

@@ -60,12 +60,12 @@ def _check_meaning(dialect: str, path: str, meaning: str, of: str) -> None:
     if meaning not in UsageRule.Meaning.values:
         raise InvalidParameter("Say whether it is informational, a part, or a component.", param="meaning")
     if meaning == UsageRule.Meaning.PART and (of == path or of not in BY_NAME[dialect].leaves):
-        raise InvalidParameter(f"{of or 'Nothing'} is no number that {dialect} counts.", param="of")
+        raise InvalidParameter(f"Choose one of the numbers that {dialect} counts.", param="of")
     if meaning == UsageRule.Meaning.COMPONENT:
         try:
             component = component_named(of)
         except KeyError:
-            raise InvalidParameter(f"{of or 'Nothing'} is no component.", param="of") from None
+            raise InvalidParameter("Choose one of the components that are counted and priced.", param="of") from None
         if component.name == REQUEST:
             raise InvalidParameter("Each response is one request: no number of its usage counts them.", param="of")
 

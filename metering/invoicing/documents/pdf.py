@@ -110,7 +110,7 @@ def logo() -> str:
         return ""
     path = Path(settings.INVOICE_LOGO).resolve()
     if not path.is_file():
-        raise ImproperlyConfigured(f"INVOICE_LOGO names no file: {path}.")
+        raise ImproperlyConfigured(f"INVOICE_LOGO is not a file: {path}.")
     return str(path)
 
 

@@ -79,7 +79,7 @@ def add_line(workspace: Workspace, month: Period, amount: Decimal, text: str, ac
     text = _checked_text(text, "text", LONGEST_TEXT)
     _check_cents(amount, "amount")
     if not amount:
-        raise InvalidParameter("A line comes to at least a cent, above or below zero.", param="amount")
+        raise InvalidParameter("A line amounts to at least one cent, above or below zero.", param="amount")
     if ManualLine.objects.filter(workspace=held, month=month.start, text=text, amount=amount).exists():
         raise InvalidParameter("This line was added before: say in the text of another one what it is for.", param="text")
     line = _add(held, month.start, amount, text, actor, now)

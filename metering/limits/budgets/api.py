@@ -48,7 +48,7 @@ class BudgetsView(APIView):
 
     @extend_schema(
         operation_id="create_budget",
-        summary="Create a budget; usage of the present window counts",
+        summary="Create a budget; usage of the current window counts",
         tags=["budgets"],
         request=BudgetToCreate,
         responses={201: BudgetSerializer, **REFUSED},
@@ -90,7 +90,7 @@ class BudgetView(APIView):
 
     @extend_schema(
         operation_id="change_budget",
-        summary="Change a budget; requests that run now count on",
+        summary="Change a budget; requests already running still count",
         tags=["budgets"],
         request=BudgetChanges,
         responses={200: BudgetSerializer, **REFUSED, **NOT_FOUND},
@@ -104,7 +104,7 @@ class BudgetView(APIView):
 
     @extend_schema(
         operation_id="delete_budget",
-        summary="Delete a budget: it limits nothing any more",
+        summary="Delete a budget: it no longer limits requests",
         tags=["budgets"],
         responses={200: DeletedBudgetSerializer, **REFUSED, **NOT_FOUND},
     )

@@ -27,7 +27,7 @@ REASONS = {
         403, "permission_error", "This API key is frozen. An owner or admin of its workspace can unfreeze it."
     ),
     "key_expired": Relayed(401, "authentication_error", "This API key has expired. Use another one."),
-    "wrong_kind_of_key": Relayed(401, "authentication_error", "This is no key for requests. Use an omx_live_ key."),
+    "wrong_kind_of_key": Relayed(401, "authentication_error", "This key cannot be used for requests. Use an omx_live_ key."),
     "workspace_suspended": Relayed(403, "permission_error", "This workspace is suspended until its invoice is paid."),
     "model_not_allowed": Relayed(403, "permission_error", "This API key may not use this model."),
     "unpriced": Relayed(403, "permission_error", "This model has no price yet, and this workspace does not use such models."),

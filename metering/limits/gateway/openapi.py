@@ -27,7 +27,7 @@ class AuthorizeInput(serializers.Serializer[Any]):
     key_id = serializers.CharField(required=False, allow_null=True, max_length=512)
     model = serializers.CharField(min_length=1, max_length=300, help_text="As the client asked for it.")
     service_tier = serializers.CharField(
-        required=False, allow_null=True, max_length=64, help_text="The dearest tier it may be served in counts."
+        required=False, allow_null=True, max_length=64, help_text="The most expensive tier it may be served in counts."
     )
     input_tokens = serializers.IntegerField(**COUNT, help_text="The gateway's count or estimate.")
     max_output_tokens = serializers.IntegerField(

@@ -74,7 +74,7 @@ def read_request(body: bytes, kind: type[T]) -> T:
             continue
         value = storable_text(value) if name in LABELS else value
         if not is_storable(value):
-            raise InvalidParameter(f"{name} has a character in it that no text has.", param=name)
+            raise InvalidParameter(f"{name} contains an invalid character.", param=name)
         if name != OF_SECRETS:
             setattr(asked, name, redact(value))
     return asked

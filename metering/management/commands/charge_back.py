@@ -19,7 +19,7 @@ class Command(JsonCommand):
         parser.add_argument("document", metavar="INVOICE_OR_PAYMENT", help="an invoice's id or number, or a payment's id")
         parser.add_argument("amount", metavar="USD", help="whole cents, such as 50.00")
         parser.add_argument("--reference", required=True, metavar="R", help="where the chargeback is found")
-        parser.add_argument("--fee", default="0.00", metavar="USD", help="what the bank takes for it")
+        parser.add_argument("--fee", default="0.00", metavar="USD", help="the bank's fee for it")
 
     def act(self, *, document: str, amount: str, reference: str, fee: str, **options: Any) -> dict[str, Any]:
         payments = list(Payment.objects.filter(public_id=document)) if document.startswith("pay_") else None

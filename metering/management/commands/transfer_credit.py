@@ -13,13 +13,16 @@ from workspaces.management.named import workspace_named
 
 
 class Command(JsonCommand):
-    help = "Transfers credit between two workspaces of one payer. Bought credit stays bought; given credit keeps its end."
+    help = (
+        "Transfers credit between two workspaces of one payer. Purchased credit stays refundable; promotional credit keeps "
+        "its expiry date."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("source", metavar="FROM", help="a workspace")
         parser.add_argument("target", metavar="TO", help="a workspace")
         parser.add_argument("amount", metavar="USD", help="whole cents, such as 50.00")
-        parser.add_argument("--reference", required=True, metavar="R", help="the same reference transfers once")
+        parser.add_argument("--reference", required=True, metavar="R", help="a reference can be used only once")
         parser.add_argument("--reason", default="", metavar="R")
         parser.add_argument("--kind", choices=CreditGrant.Kind.values, help="of this kind only; default: in the order of use")
         parser.add_argument("--statement", default="", metavar="S", help="why both are one payer, where nothing else says so")

@@ -32,7 +32,7 @@ def check_address(address: str, scheme: str) -> None:
             raise AddressRefused("A public address is notified by https only.")
         return
     if not settings.WEBHOOKS_PRIVATE_ADDRESSES:
-        raise AddressRefused("This is no public address: webhooks are not sent into private networks.")
+        raise AddressRefused("This is not a public address: webhooks are not sent into private networks.")
     if not _is_in(found, PRIVATE):
         raise AddressRefused("This address is not one of a server: webhooks are not sent to it.")
 

@@ -132,7 +132,7 @@ class OneWebhookView(WebhookView):
 class RotateWebhook(WebhookView):
     @extend_schema(
         operation_id="rotate_webhook",
-        summary="A new secret; it is in this answer only, and the older ones sign too for a while",
+        summary="A new secret; it is in this answer only, and requests are also signed with the older ones for a while",
         tags=["webhooks"],
         request=WebhookRotation,
         responses={200: WebhookWithSecretSerializer, **REFUSED, **NOT_FOUND},
@@ -148,7 +148,7 @@ class RotateWebhook(WebhookView):
 class SendTest(WebhookView):
     @extend_schema(
         operation_id="test_webhook",
-        summary="Send a webhook.test; look at the delivery for what comes of it",
+        summary="Send a webhook.test; look at the delivery for its outcome",
         tags=["webhooks"],
         request=Nothing,
         responses={202: WebhookDeliverySerializer, **REFUSED, **NOT_FOUND, **CONFLICT},

@@ -159,7 +159,7 @@ def replay_delivery(
         if waiting is None:
             raise WebhookDeleted("This delivery is not kept any more.")
         if waiting.is_being_sent(now):
-            raise DeliveryBeingSent("This delivery is being sent: look at what comes of it first.")
+            raise DeliveryBeingSent("This delivery is being sent: wait for its outcome first.")
         waiting.status, waiting.tries, waiting.next_try_at = WebhookDelivery.Status.WAITING, 0, None
         waiting.sending_since, waiting.finished_at, waiting.error = None, None, ""
         waiting.save()
@@ -195,7 +195,7 @@ def _clean_types(types: list[str] | None) -> list[str] | None:
     if types is None:
         return None
     if unknown := [each for each in types if each not in CHOICES_OF_TYPES]:
-        raise InvalidParameter(f"{unknown[0]} is no type that a webhook can choose: see docs/webhooks.md.", param="types")
+        raise InvalidParameter(f"{unknown[0]} is not a type that a webhook can choose: see docs/webhooks.md.", param="types")
     if not types:
         raise InvalidParameter("Choose at least one type, or null for all.", param="types")
     return [each for each in CHOICES_OF_TYPES if each in types]

@@ -59,7 +59,7 @@ class WebhookRotation(StrictBody):
         min_value=0,
         max_value=int(MAX_GRACE.total_seconds()),
         default=int(USUAL_GRACE.total_seconds()),
-        help_text="For how long the older secrets sign too.",
+        help_text="For how long requests are also signed with the older secrets.",
     )
 
 

@@ -18,12 +18,12 @@ def clean_url(text: str) -> str:
     if not text or len(text) > LONGEST_URL or any(unicodedata.category(each)[0] in "CZ" for each in text):
         raise _refused(f"The URL is from 1 to {LONGEST_URL:,} characters, without spaces.")
     if holds_secret(text):
-        raise _refused("The URL contains a whole omx_ key or token: what signs webhooks is a secret of their own.")
+        raise _refused("The URL contains a whole omx_ key or token: webhooks are signed with a secret of their own.")
     try:
         url = URL(text)
         host, port = url.host, url.explicit_port
     except ValueError:
-        raise _refused("This is no URL: write it as https://example.com/webhooks.") from None
+        raise _refused("This is not a URL: write it as https://example.com/webhooks.") from None
     if url.scheme == HTTP and not settings.WEBHOOKS_PRIVATE_ADDRESSES:
         raise _refused("Webhooks are sent by https only.")
     if url.scheme not in (HTTPS, HTTP) or not host or port == 0:
@@ -31,7 +31,7 @@ def clean_url(text: str) -> str:
     if url.user is not None or url.password is not None:
         raise _refused("The URL has a user or a password: the receiver knows us by the signature instead.")
     if url.raw_fragment:
-        raise _refused("The URL has a part behind #, which no server receives.")
+        raise _refused("The URL has a part behind #, which is never sent to a server.")
     _check_host(host, url.scheme)
     return text
 

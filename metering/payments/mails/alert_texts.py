@@ -21,11 +21,13 @@ def budget_threshold(about: dict[str, str]) -> Mail:
     used_up = int(percent) >= 100
     sentences = [f"{percent} % of a budget of {SUBJECTS[about['scope']]} is spent."]
     if used_up and mode == "hard":
-        sentences.append("Requests that it covers are refused until it begins again, or until its limit is raised.")
+        sentences.append("Requests that it covers are refused until its next window begins, or until its limit is raised.")
     elif used_up:
-        sentences.append("It refuses nothing: requests that it covers still run.")
+        sentences.append("It only alerts: requests that it covers still run.")
     if about.get("last"):
-        sentences.append("More of those it covers may follow in this window: webhooks tell of each, and no more mails come.")
+        sentences.append(
+            "Others that it covers may follow in this window: webhooks report each one, and we send no further mails."
+        )
     return Mail(
         f"{percent} % of a budget is spent",
         sentences,
@@ -40,7 +42,7 @@ def budget_forecast(about: dict[str, str]) -> Mail:
         "A budget will not last",
         [
             f"At the pace so far, a budget of {SUBJECTS[about['scope']]} is used up before its {about['window']} ends.",
-            f"It would come to {about['forecast']} USD.",
+            f"The forecast is {about['forecast']} USD.",
         ],
         [*_budget_facts(about), ("Ends", about["resets_at"])],
         f"/budgets/{about['budget_id']}",
@@ -49,20 +51,21 @@ def budget_forecast(about: dict[str, str]) -> Mail:
 
 
 def price_changing(about: dict[str, str]) -> Mail:
-    models = "A model that you use costs" if about["models"] == "1" else f"{about['models']} models that you use cost"
-    sentences = [f"{models} something else from {about['effective_from']} on."]
+    one = about["models"] == "1"
+    models = "The price of a model that you use changes" if one else f"Prices of {about['models']} models that you use change"
+    sentences = [f"{models} on {about['effective_from']}."]
     if about["more"]:
-        sentences.append(f"{about['more']} more rates change then: the pages of the models show all of them.")
+        sentences.append(f"{about['more']} more rates change then. The models' pages show all of them.")
     facts = [(name, change) for name, _, change in (line.partition("|") for line in about["lines"].split("\n"))]
     return Mail(f"Prices change on {about['effective_from'][:10]}", sentences, facts, "/models", "See the prices")
 
 
 def price_change_withdrawn(about: dict[str, str]) -> Mail:
     facts = [
-        (name, f"was to change from {start} on")
+        (name, f"would have changed on {start}")
         for name, _, start in (each.partition("|") for each in about["lines"].split("\n"))
     ]
-    sentences = ["We announced prices that would change. These do not: what holds now stays."]
+    sentences = ["We announced price changes that will not happen: the current prices stay in force."]
     return Mail("Prices do not change as announced", sentences, facts, "/models", "See the prices")
 
 
@@ -119,7 +122,7 @@ def gateway_leaked(about: dict[str, str]) -> Mail:
     return Mail(
         f"The token of gateway {about['name']} was found in public",
         [
-            "GitHub found the token of a gateway where everyone can read it. Who has it can send usage in its name.",
+            "GitHub found the token of a gateway where everyone can read it. Anyone who has it can send usage in its name.",
             revoked if about["outcome"] == "revoked" else "It still works, so that no customer is cut off: rotate it now.",
         ],
         [("Gateway", about["gateway_id"]), ("Token", about["secret"]), *_found(about)],
@@ -130,11 +133,11 @@ def gateway_leaked(about: dict[str, str]) -> Mail:
 
 def usage_unaccounted(about: dict[str, str]) -> Mail:
     return Mail(
-        f"{about['requests']} requests of {about['day']} are unaccounted",
+        f"{about['requests']} requests of {about['day']} are unaccounted for",
         [
-            f"{about['requests']} requests were allowed on {about['day']}, and nobody said what became of them. They held "
-            f"{about['usd']} USD at most.",
-            "A gateway that was killed or that lost its spool is the usual reason. Events that still come are billed.",
+            f"{about['requests']} requests were allowed on {about['day']}, and no gateway reported what became of them. They "
+            f"may have cost up to {about['usd']} USD.",
+            "A gateway that was killed or that lost its spool is the usual reason. Events that arrive later are still billed.",
         ],
         [("Gateways", about["gateways"])],
         reverse("admin:metering_hold_unaccounted"),

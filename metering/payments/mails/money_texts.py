@@ -22,7 +22,7 @@ def how_to_pay() -> str:
     if is_configured():
         page = "You can pay it on its page, by card or bank account, and save the method for the next ones."
         return f"{page}\nOr as follows: {settings.PAYMENT_INSTRUCTIONS}" if settings.PAYMENT_INSTRUCTIONS else page
-    return settings.PAYMENT_INSTRUCTIONS or f"{settings.SELLER_NAME} tells you how to pay it: answer this mail."
+    return settings.PAYMENT_INSTRUCTIONS or f"{settings.SELLER_NAME} tells you how to pay it: reply to this mail."
 
 
 def payment_received(about: dict[str, str]) -> Mail:
@@ -67,16 +67,16 @@ def credit_note_ready(about: dict[str, str]) -> Mail:
 
 
 GIVEN_BACK = {
-    "refund": "{given_back} USD go back to you as you paid. You get a mail when we have sent them.",
-    "balance": "{given_back} USD are on your balance as credit, and later invoices use them.",
-    "outside": "{given_back} USD go back to you by transfer, or did already.",
+    "refund": "{given_back} USD go back to the method that you paid with. We send you a mail about the refund.",
+    "balance": "{given_back} USD were added to your balance as credit, which pays later invoices.",
+    "outside": "{given_back} USD are returned to you by transfer, if they were not already.",
 }
 
 
 def refund_sent(about: dict[str, str]) -> Mail:
     amount = _with_currency(about)
     what = f"of your payment for invoice {about['number']}" if about["number"] else "of your payment"
-    bought = "" if about["credit"] == "0.00" else f" Credit of {about['credit']} USD that it had bought was taken back."
+    bought = "" if about["credit"] == "0.00" else f" {about['credit']} USD of credit bought with it were removed."
     return Mail(
         f"We refunded {amount}",
         [f"We sent {amount} {what} back to you. Your bank may need some days to show it.{bought}"],
@@ -107,8 +107,8 @@ def payment_reversed(about: dict[str, str]) -> Mail:
     return Mail(
         f"Invoice {about['number']} is due again",
         [
-            f"A payment that invoice {about['number']} was paid by was taken back: {about['amount']} USD are due again.",
-            "If this was a mistake, tell your bank and us.",
+            f"A payment of invoice {about['number']} was reversed: {about['amount']} USD are due again.",
+            "If this is a mistake, contact your bank and us.",
             how_to_pay(),
         ],
         [("Invoice", about["number"]), ("Amount due", f"{about['amount_due']} USD"), ("Due", about["due_at"][:10])],
@@ -122,8 +122,8 @@ def payment_disputed(about: dict[str, str]) -> Mail:
     return Mail(
         f"A payment of {about['workspace']} is disputed",
         [
-            f"The bank of {about['workspace']} asks {amount} of a payment back. It says: {about['reason']}.",
-            "Answer it at Stripe: without an answer in time the money is lost.",
+            f"The bank of {about['workspace']} asks for {amount} of a payment back. It says: {about['reason']}.",
+            "Respond to it at Stripe: without a response in time the money is lost.",
         ],
         [("Payment", about["payment_id"]), ("Disputed", amount), ("Status", about["status"])],
         payment_in_console(about),
@@ -135,7 +135,7 @@ def payment_surplus(about: dict[str, str]) -> Mail:
     amount = _with_currency(about)
     return Mail(
         f"A payment of {about['workspace']} has no open invoice",
-        [f"{amount} arrived, and nothing is due for it. {about['why']}", "Refund the payment, or keep it as credit."],
+        [f"{amount} arrived, and nothing was due. {about['why']}", "Refund the payment, or keep it as credit."],
         [("Payment", about["payment_id"]), ("Amount", amount)],
         payment_in_console(about),
         "See the payment",
@@ -148,9 +148,9 @@ def dispute_lost(about: dict[str, str]) -> Mail:
         f"A dispute of {about['workspace']} is lost",
         [
             f"The bank took {amount} of a payment back. It says: {about['reason']}.",
-            "Credit that it bought is taken back, and what it paid is owed again: write that off if it is not to be collected.",
+            "Credit bought with it is removed, and what it paid is due again: write that off if it is not to be collected.",
         ],
-        [("Payment", about["payment_id"]), ("Taken back", amount), ("Fee of Stripe's", f"{about['fee']} USD")],
+        [("Payment", about["payment_id"]), ("Taken back", amount), ("Stripe fee", f"{about['fee']} USD")],
         payment_in_console(about),
         "See the payment",
     )
@@ -160,7 +160,7 @@ def dispute_won(about: dict[str, str]) -> Mail:
     amount = _with_currency(about)
     return Mail(
         f"A dispute of {about['workspace']} is won",
-        [f"The payment of {amount} stays, and credit that it bought can be spent again."],
+        [f"We keep the payment of {amount}, and credit bought with it can be spent again."],
         [("Payment", about["payment_id"]), ("Disputed", amount)],
         payment_in_console(about),
         "See the payment",
@@ -170,15 +170,15 @@ def dispute_won(about: dict[str, str]) -> Mail:
 def workspace_closed(about: dict[str, Any]) -> Mail:
     """With what became of its credit only where something did."""
     credit = {
-        "refunded": "{} USD of credit go back as you paid for it.",
-        "owed": "{} USD of credit go back to you by transfer: we ask you where to if we do not know.",
+        "refunded": "{} USD of credit go back to the method that you paid with.",
+        "owed": "{} USD of credit go back to you by transfer. We will ask for your bank details if we do not have them.",
         "expired": "{} USD of credit expired.",
     }
     invoices = [
         (f"Invoice {each['number']}", f"{each['total']} USD, of which {each['amount_due']} USD are due")
         for each in about["invoices"]
     ]
-    last = "What was used until then is on your last invoices." if invoices else "Nothing is left to be billed."
+    last = "Usage until then is on your last invoices." if invoices else "There is nothing left to bill."
     return Mail(
         f"Your workspace {about['workspace']} is closed",
         [

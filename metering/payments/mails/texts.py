@@ -43,7 +43,7 @@ def payment_reminder(about: dict[str, str]) -> Mail:
     """Nothing was tried, since there is nothing to charge: how to pay is what the customer needs."""
     return Mail(
         f"Reminder: invoice {about['number']} was due on {about['due_at'][:10]}",
-        [f"We have received no payment of invoice {about['number']} yet.", how_to_pay()],
+        [f"We have not received a payment for invoice {about['number']} yet.", how_to_pay()],
         [("Invoice", about["number"]), ("Amount due", f"{about['amount_due']} USD"), ("Due", about["due_at"][:10])],
         invoice_url(about),
         "Pay the invoice" if is_configured() else "See the invoice",
@@ -92,7 +92,7 @@ def top_up_failed(about: dict[str, str]) -> Mail:
         "Your automatic top-up failed",
         [
             f"Buying {about['amount']} USD of credit did not succeed: {about['message']}",
-            "Automatic top-ups have stopped until you save another payment method, or their settings.",
+            "Automatic top-ups have stopped until you save another payment method, or save their settings again.",
         ],
         path=BILLING,
         button="Save a payment method",
@@ -105,7 +105,7 @@ def key_expiring(about: dict[str, str]) -> Mail:
         f"An API key expires on {day}",
         [
             f"A key of your workspace expires on {day}. Requests with it are refused from then on.",
-            "Move its expiry, or make a new key and use that one in time.",
+            "Move its expiry, or create a new key and switch to it in time.",
         ],
         [("Key", about["name"]), ("Kind", about["kind"]), ("Key id", about["key_id"]), ("Expires", about["expires_at"])],
         f"/keys/{about['key_id']}",

@@ -3,7 +3,7 @@
 from metering.errors import PaymentRefused
 
 # What callers read; the provider's own words are for those who run this.
-OURS = "The payment service did not accept this, which is for us to put right. Nothing was charged: try again later."
+OURS = "The payment service did not accept this, because of a problem on our side. Nothing was charged: try again later."
 SENTENCES = {
     "amount_too_small": "The amount is less than can be paid by card.",
     "amount_too_large": "The amount is more than can be paid at once.",

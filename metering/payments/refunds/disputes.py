@@ -37,7 +37,7 @@ ACTOR = "stripe"
 WON, LOST = "won", "lost"
 # Ends that operators get a mail of: one that is over when it is first heard of gets no other.
 ENDS_NOTIFIED = (WON, LOST)
-PAID_OTHERWISE = "The bank paid it again, and what it had paid for was paid otherwise."
+PAID_OTHERWISE = "The bank returned the money, and what it had paid for was paid in another way."
 
 
 def keep_dispute(claim: Claim, payment_id: int, now: datetime) -> None:

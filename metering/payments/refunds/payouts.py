@@ -246,8 +246,8 @@ def _part_of(each: OwedCorrection, gross: Decimal) -> dict[str, Decimal]:
         if amounts and plan_credit_note(each.invoice, amounts).given_back == gross:
             return amounts
     raise NothingToCredit(
-        f"{cents_text(gross)} cannot be paid out of {each.invoice}: with its tax no whole cents come to that. Pay out "
-        f"{cents_text(each.gross)}.",
+        f"{cents_text(gross)} cannot be paid out of {each.invoice}: no amount in whole cents comes to that with its tax. Pay "
+        f"out {cents_text(each.gross)}.",
         param="amount",
     )
 

@@ -78,7 +78,7 @@ def verify_webhook(payload: bytes, signature: str) -> dict[str, Any]:
     except stripe.SignatureVerificationError as error:
         raise ForgedWebhook(_why_refused(str(error), signature)) from None
     except ValueError:
-        raise ForgedWebhook("the body is no JSON.") from None
+        raise ForgedWebhook("the body is not JSON.") from None
     sent: dict[str, Any] = event.to_dict()
     return sent
 

@@ -21,7 +21,7 @@ def store_webhook(payload: bytes, signature: str, now: datetime) -> bool:
     """Stores the event, and says whether it was new. Raises ForgedWebhook, and InvalidParameter for what is no event."""
     event = verify_webhook(payload, signature)
     if not isinstance(event.get("id"), str) or not isinstance(event.get("type"), str):
-        raise InvalidParameter("The body is no event of Stripe's.", param="id")
+        raise InvalidParameter("The body is not a Stripe event.", param="id")
     about = (event.get("data") or {}).get("object") or {}
     _, new = WebhookEvent.objects.get_or_create(
         event_id=event["id"],

@@ -48,7 +48,7 @@ class OpenRouterKeySerializer(serializers.Serializer[Any]):
     limit_reset = serializers.ChoiceField(choices=["daily", "weekly", "monthly"], allow_null=True)
     limit_remaining = serializers.FloatField(allow_null=True)
     include_byok_in_limit = serializers.BooleanField()
-    usage = serializers.FloatField(help_text="Since ever; the others since their day, week or month began in UTC.")
+    usage = serializers.FloatField(help_text="Since the beginning; the others since their day, week or month began in UTC.")
     usage_daily = serializers.FloatField()
     usage_weekly = serializers.FloatField()
     usage_monthly = serializers.FloatField()

@@ -86,7 +86,7 @@ def budget_delete(request: HttpRequest, caller: Caller, budget_id: str) -> HttpR
             delete_budget(budget, actor=caller.actor, now=now, user=caller.user)
         except Refusal as refusal:
             return show_refusal(request, refusal, "pages:budgets")
-        messages.success(request, f"The budget “{row.name}” is deleted. It limits nothing any more.")
+        messages.success(request, f"The budget “{row.name}” is deleted. It no longer limits requests.")
         return redirect("pages:budgets")
     return render(request, "website/budgets/budget_delete.html", {"row": row})
 

@@ -29,7 +29,7 @@ class AlertsForm(RefusableForm):
     )
     spike_least = forms.DecimalField(max_digits=20, decimal_places=2, label="Spike: at least, in USD an hour")
     spike_freezes = forms.BooleanField(required=False, label="Freeze a key that spikes")
-    price_changes = forms.BooleanField(required=False, label="Mail us before a price changes that we pay")
+    price_changes = forms.BooleanField(required=False, label="Mail us before a price that we pay changes")
     balance_levels = forms.CharField(
         required=False,
         max_length=200,

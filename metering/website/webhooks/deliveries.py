@@ -42,7 +42,7 @@ def delivery_replay(request: HttpRequest, caller: Caller, webhook_id: str, deliv
         replay_delivery(delivery, actor=caller.actor, now=timezone.now(), user=caller.user)
     except Refusal as refusal:
         return show_refusal(request, refusal, "pages:webhook_delivery", webhook_id, delivery_id)
-    messages.success(request, "It is sent again. Load this page again to see what comes of it.")
+    messages.success(request, "It is sent again. Load this page again to see its outcome.")
     return redirect("pages:webhook_delivery", webhook_id, delivery_id)
 
 
@@ -53,7 +53,7 @@ def webhook_test(request: HttpRequest, caller: Caller, webhook_id: str) -> HttpR
         delivery = send_test(webhook_of(caller, webhook_id), actor=caller.actor, now=timezone.now(), user=caller.user)
     except Refusal as refusal:
         return show_refusal(request, refusal, "pages:webhook", webhook_id)
-    messages.success(request, "A test is on its way. Load this page again to see what comes of it.")
+    messages.success(request, "A test is on its way. Load this page again to see its outcome.")
     return redirect("pages:webhook_delivery", webhook_id, delivery.public_id)
 
 

@@ -36,7 +36,7 @@ class WebhookForm(RefusableForm):
         label = '<code class="inline-code">{}</code> <span class="muted">{}</span>'
         choices = [(name, format_html(label, name, NOTIFICATION_TYPES[name])) for name in CHOICES_OF_TYPES]
         field = forms.MultipleChoiceField(choices=choices, required=False, widget=forms.CheckboxSelectMultiple)
-        field.label, field.help_text = "Notifications", f"They count with “{WHICH[CHOSEN]}”."
+        field.label, field.help_text = "Notifications", f"They apply with “{WHICH[CHOSEN]}”."
         self.fields["types"] = field
 
     def clean(self) -> dict[str, Any]:
@@ -59,4 +59,4 @@ class WebhookForm(RefusableForm):
 
 
 class WebhookRotateForm(forms.Form):
-    grace = forms.ChoiceField(choices=GRACES, initial=USUAL_GRACE, label="The old secret signs too")
+    grace = forms.ChoiceField(choices=GRACES, initial=USUAL_GRACE, label="Sign with the old secret as well")

@@ -82,7 +82,7 @@ def test_the_history_names_jobs_as_the_schedule_does(console: Client) -> None:
     history = page(console).partition('id="result_list"')[2]
     assert [name in history for name in ("Close ended months", "Close a month", "Gone for good")] == [True] * 3
     assert "metering." not in re.sub(r"<[^>]+>", "", history.partition("</table>")[0])
-    assert "no ended month is in its grace: “Finalize invoices” numbers what is past it" in history
+    assert "no ended month is in its grace period: “Finalize invoices” finalizes older ones" in history
     assert len(console.get(URL, {"job": "metering.close_month"}).context["cl"].result_list) == 1
 
 

@@ -45,7 +45,7 @@ def test_the_list_offers_it_and_the_form_begins_with_the_last_month(console: Cli
 def test_one_workspace_is_drafted_then_finalized_then_left_as_it_is(console: Client, world: World) -> None:
     birch = make_workspace("Birch")
     use(world, birch)
-    assert "The draft of Birch for September 2026 is worked out: $3.00." in close(console, workspace=birch.pk)
+    assert "The draft of Birch for September 2026 is ready: $3.00." in close(console, workspace=birch.pk)
     final = close(console, workspace=birch.pk, how="final")
     assert "OMX-2026-00001 of Birch for September 2026 is finalized: $3.00. It never changes again." in final
     invoice = Invoice.objects.get(workspace=birch)
@@ -64,10 +64,10 @@ def test_what_waits_for_a_person_and_what_there_is_nothing_of_is_said(console: C
     unpriced = an_event(make_key(birch), request_id="m", model="mystery-2", occurred_at="2026-09-04T10:00:00Z")
     send(world.gateway, [unpriced])
     said = close(console, workspace=birch.pk, how="final")
-    assert "The draft of Birch for September 2026, $3.00, waits for a person." in said
+    assert "The draft of Birch for September 2026, $3.00, waits for review." in said
     assert Invoice.objects.get(workspace=birch).held in said
     nothing = close(console, workspace=idle.pk, how="final")
-    assert "There is no invoice of Idle for September 2026: it used nothing that has a price, or less than the least" in nothing
+    assert "There is no invoice of Idle for September 2026: it has no priced usage, its total is below the minimum" in nothing
     sandbox = close(console, workspace=world.sandbox.pk, month="2026-09")
     assert "There is no invoice of Playground for September 2026: a sandbox is never invoiced." in sandbox
 

@@ -55,7 +55,7 @@ def test_a_line_is_added_once_however_often_its_form_is_sent(console: Client, ac
         ("set-fee", {"name": "Fee", "monthly": "-1", "first": "2026-09-02"}, "greater than or equal to 0"),
         ("set-fee", {"name": "Fee", "monthly": "1", "first": "soon"}, "Enter a valid date."),
         ("add-line", {"month": "May", "text": "Setup", "amount": "1"}, "is not a month"),
-        ("add-line", {"month": "2026-09", "text": "Setup", "amount": "0"}, "at least a cent"),
+        ("add-line", {"month": "2026-09", "text": "Setup", "amount": "0"}, "at least one cent"),
         ("add-line", {"month": "2026-09", "text": "Setup", "amount": "1.001"}, "no more than 2 decimal places"),
     ],
 )

@@ -219,7 +219,10 @@ def test_tax_rates_are_added_and_never_edited(console: Client) -> None:
     assert "VAT 19 % can be chosen in billing terms." in send_form(console, add, name="VAT", percent="19").content.decode()
     rate = TaxRate.objects.get()
     assert AuditEntry.objects.get(action="taxrate.created").target == "VAT 19 %"
-    assert "There is this rate already" in send_form(console, add, name="VAT", percent="19.000").content.decode()
+    assert (
+        "A rate with this name and percentage exists already"
+        in send_form(console, add, name="VAT", percent="19.000").content.decode()
+    )
     assert "less than or equal to 100" in send_form(console, add, name="VAT", percent="101").content.decode()
     console.post(f"/admin/metering/taxrate/{rate.pk}/change/", {"name": "VAT", "percent": "20"})
     rate.refresh_from_db()

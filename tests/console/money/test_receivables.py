@@ -112,7 +112,7 @@ def test_the_overview_says_what_is_owed_and_leads_to_it(console: Client, books: 
         "Overdue": ("$9.00", "2 invoices, after the due day"),
         "Retries used up": ("$6.00", "1 invoice, overdue, with no retry left"),
         "Failed payments": ("$12.00", "1 invoice, retried automatically"),
-        "Held drafts": ("$500.00", "1 draft, waiting for a person"),
+        "Held drafts": ("$500.00", "1 draft, waiting for review"),
         "Suspended workspaces": ("1", "their live keys are refused"),
     }
     assert listed(console, cards["Open invoices"][2]) == {"Fresh", "Overdue", "Past due", "Declined", "Held"}

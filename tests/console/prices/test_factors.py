@@ -34,7 +34,7 @@ def test_the_rates_are_shown_before_they_are_set(console: Client, world: World) 
 
 def test_what_no_factor_can_be_of_is_said_on_the_form(console: Client, world: World) -> None:
     for given, said in (
-        ({"service_tier": "standard"}, "name another tier"),
+        ({"service_tier": "standard"}, "choose another tier"),
         ({"model": "nothing"}, "nothing has no default price at that time"),
         ({"factor": "-1"}, "The factor must be 0 to 100"),
         ({"factor": "0.0000001"}, "The factor must be 0 to 100"),

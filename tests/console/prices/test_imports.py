@@ -65,7 +65,7 @@ def test_prices_that_changed_after_they_were_looked_at_are_not_applied(console: 
     page = previewed(console, pasted=TEXT)
     set_price("codex-mini", input=Decimal(9), output=Decimal(9), actor="test", now=NOW)
     answer = submit(console, page.context["apply_link"], seen=page.context["plan"].digest())
-    assert "Prices have changed since this preview was made: look at a new one." in answer.content.decode()
+    assert "Prices have changed since this preview was made: preview the file again." in answer.content.decode()
     assert not ImportedPrice.objects.exists()
 
 
@@ -76,7 +76,7 @@ def test_one_of_a_file_and_its_text_is_imported_and_what_is_wrong_is_said_on_the
         ({"pasted": "{"}, "The file is not JSON"),
         ({"pasted": TEXT, "markup": "twice"}, "is not a number: write it as 20%."),
         ({"file": SimpleUploadedFile("a.csv", b"\xff\xfe")}, "The file is not text in UTF-8."),
-        ({"pasted": TEXT, "book": "provider", "markup": "5%"}, "A markup is on what customers pay"),
+        ({"pasted": TEXT, "book": "provider", "markup": "5%"}, "A markup applies to what customers pay"),
     ):
         answer = submit(console, reverse(ADD), **given)
         assert answer.status_code == 200

@@ -118,7 +118,7 @@ def test_a_price_between_two_others_leads_to_what_the_first_has_rated(console: C
 def test_a_price_in_force_stands(console: Client, world: World) -> None:
     price = PriceVersion.objects.get(effective_from=LONG_AGO)
     answer = submit(console, reverse("admin:metering_priceversion_withdraw", args=[price.pk]))
-    assert "it stands. Succeed it instead." in answer.content.decode()
+    assert "it cannot be withdrawn. Set a price that succeeds it instead." in answer.content.decode()
     assert PriceVersion.objects.filter(pk=price.pk).exists()
     assert acts_on(price.public_id) == []
     page = reverse("admin:metering_priceversion_change", args=[price.pk])

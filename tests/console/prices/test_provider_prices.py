@@ -45,7 +45,7 @@ def test_a_card_to_come_is_withdrawn_with_what_it_corrects_and_one_in_force_stan
     card(effective_from=begins, input=Decimal(8))
     last = card(effective_from=begins, input=Decimal(9), correct=True)
     page = reverse("admin:metering_providerprice_withdraw", args=[stands.pk])
-    assert "it stands. Succeed it instead." in submit(console, page).content.decode()
+    assert "it cannot be withdrawn. Set a price that succeeds it instead." in submit(console, page).content.decode()
     assert "withdraw" not in console.get(reverse("admin:metering_providerprice_change", args=[stands.pk])).content.decode()
     answer = submit(console, reverse("admin:metering_providerprice_withdraw", args=[last.pk]))
     assert answer.status_code == 302

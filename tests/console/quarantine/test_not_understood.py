@@ -35,7 +35,7 @@ def test_a_path_is_listed_with_what_waits_for_it(console: Client, world: World) 
     strange_events(world, 3)
     fill_estimates()
     page = shown(console, LISTING)
-    assert "1 number that nobody knows" in page
+    assert "1 number that is not understood" in page
     assert f"tool_tokens openai.chat 3 <$0.01 {world.gateway.name} codex-mini 2026-10-15 12:00:00" in page
     assert html.escape(DECIDE) in console.get(LISTING).content.decode()
 

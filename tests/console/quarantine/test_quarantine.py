@@ -183,7 +183,9 @@ def test_large_and_deep_content_is_shown_without_secrets_too(console: Client, wo
 
 def test_an_event_is_replayed_once_its_key_is_there(console: Client, world: World) -> None:
     event = held_back(world.key, "early", key_id="key_of_tomorrow", usage=GOLDEN_USAGE)
-    assert "it would be refused again: key_id names no key of any workspace." in shown(console, page_of(event, "replay"))
+    assert "it would be refused again: key_id is not the id of a key of any workspace." in shown(
+        console, page_of(event, "replay")
+    )
     APIKey.objects.create(workspace=world.acme, kind="live", name="tomorrow", public_id="key_of_tomorrow")
     assert "It would be accepted now" in shown(console, page_of(event, "replay"))
     assert submit(console, page_of(event, "replay"), reason="").status_code == 302
@@ -383,5 +385,5 @@ def test_unpriced_usage_is_estimated_by_the_nearest_price(console: Client, world
         "mystery-1": None,
     }
     page = shown(console, reverse("admin:metering_usageevent_unpriced"))
-    assert "they might cost $0.007947; of 1 request nothing can be said" in page
+    assert "they might cost $0.007947; the cost of 1 request cannot be estimated" in page
     assert UsageEvent.objects.filter(cost__isnull=True).count() == 3

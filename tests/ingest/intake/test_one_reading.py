@@ -225,7 +225,7 @@ def test_a_call_that_makes_no_answer_is_accepted_and_counted_nowhere(gateway: Ga
         "attempt": 0,
         "outcome": "duplicate",
         "code": "not_inference",
-        "message": "A call that fetches, lists, cancels or deletes is no inference, and is not counted.",
+        "message": "A call that fetches, lists, cancels or deletes is not inference, and is not counted.",
     }
 
 

@@ -121,7 +121,7 @@ def test_an_edit_that_the_door_would_refuse_changes_nothing(gateway: Gateway, ke
         (b'{"request_id": "a"}], "events": [{}', "not one JSON value"),
         (b"[]", "Expected `object`"),
         (json.dumps(an_event(key, usage=BAD)).encode(), "The usage contradicts itself"),
-        (json.dumps({**an_event(key), "key_id": "key_nobody"}).encode(), "key_id names no key"),
+        (json.dumps({**an_event(key), "key_id": "key_nobody"}).encode(), "key_id is not the id of a key"),
         (b'"' + b"x" * 5 * 1024 * 1024 + b'"', "more than one batch may hold"),
     ):
         with pytest.raises(InvalidParameter, match=message) as refused:

@@ -195,7 +195,7 @@ def test_what_cannot_be_used_is_said(invoice: Invoice, settings: Any, tmp_path: 
     with pytest.raises(ImproperlyConfigured, match="INVOICE_PAPER is one of a4, us-letter"):
         invoice_pdf(invoice)
     settings.INVOICE_PAPER, settings.INVOICE_LOGO = "a4", str(tmp_path / "none.svg")
-    with pytest.raises(ImproperlyConfigured, match="INVOICE_LOGO names no file"):
+    with pytest.raises(ImproperlyConfigured, match="INVOICE_LOGO is not a file"):
         invoice_pdf(invoice)
     broken = tmp_path / "logo.png"
     broken.write_bytes(b"no picture")

@@ -323,7 +323,7 @@ def test_an_amount_above_stripes_limit_is_dunned_by_mail_until_past_due(
     assert [kind for kind, _ in notices()] == ["payment_reminder"] * 3 + ["past_due"]
     assert (Dunning.objects.get().state, asks(acme, "live").status_code) == ("past_due", 403)
     said = build_mail("payment_reminder", Notice.objects.order_by("id")[0].context).sentences
-    assert said[0] == f"We have received no payment of invoice {invoice.number} yet."
+    assert said[0] == f"We have not received a payment for invoice {invoice.number} yet."
     assert said[1].endswith("Or as follows: IBAN DE00 1234")
     stripe.refusals.clear()
     mark_paid(invoice.pk, "transfer", "ops", on_day(22))

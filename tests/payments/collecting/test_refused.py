@@ -264,7 +264,9 @@ def test_callers_hear_a_sentence_and_never_stripes_words(
     with_method(acme, stripe)
     stripe.refuse(lambda verb, path, _: verb == "POST", 401, **EXPIRED_KEY)
     asking = client(acme)
-    sentence = "The payment service did not accept this, which is for us to put right. Nothing was charged: try again later."
+    sentence = (
+        "The payment service did not accept this, because of a problem on our side. Nothing was charged: try again later."
+    )
     for number, (url, body) in enumerate(
         [
             (f"/api/v1/invoices/{invoice.public_id}/pay", {"method": method}),

@@ -307,5 +307,5 @@ def test_the_last_reminder_speaks_of_no_charge(acme: Workspace, invoice: Invoice
     overdue = Notice.objects.get(kind="past_due")
     said = " ".join(build_mail(overdue.kind, overdue.context).sentences)
     assert build_mail(overdue.kind, overdue.context).subject == f"Invoice {invoice.number} is overdue"
-    assert "is not paid. Omixa Cloud tells you how to pay it: answer this mail." in said
+    assert "is not paid. Omixa Cloud tells you how to pay it: reply to this mail." in said
     assert "charge" not in said

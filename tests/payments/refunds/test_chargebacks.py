@@ -202,7 +202,7 @@ def test_what_a_bank_pays_again_beside_another_payment_is_a_surplus_at_stripe(
     assert money_at(acme) == (ALL, ALL)
     assert surplus_and_chargebacks(acme) == (ALL, NOTHING)
     assert (list(surpluses()), owed_to(acme).total) == ([paid_twice], ALL)
-    assert paid_twice.surplus == "The bank paid it again, and what it had paid for was paid otherwise."
+    assert paid_twice.surplus == "The bank returned the money, and what it had paid for was paid in another way."
     settings.OPERATOR_EMAILS = [OPS]
     notify_of_surpluses(NOW)
     assert Notice.objects.get(kind="payment_surplus").context["amount"] == "150.00"

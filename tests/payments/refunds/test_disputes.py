@@ -105,7 +105,7 @@ def test_operators_are_told_of_a_dispute_once(stripe: StripeServer, debit: dict[
     handle()
     assert told() == [("A payment of Acme is disputed", OPERATORS)]
     body = next(each.body for each in mail.outbox if each.to == OPERATORS)
-    assert "The bank of Acme asks 150.00 USD of a payment back. It says: fraudulent." in body
+    assert "The bank of Acme asks for 150.00 USD of a payment back. It says: fraudulent." in body
     assert f"/admin/metering/payment/{Payment.objects.get().pk}/change/" in body
     assert Dispute.objects.unresolved().count() == 1
     dispute["status"] = "won"

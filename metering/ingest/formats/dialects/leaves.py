@@ -85,7 +85,7 @@ class Usage:
         kind = type(value)
         if kind is int or kind is Decimal:
             if kind is Decimal and value and abs(value.adjusted()) > LARGEST_EXPONENT:
-                raise Implausible(f"usage.{path} is a number that no usage comes to.")
+                raise Implausible(f"usage.{path} is too large or too small to be a count.")
             self.numbers[path] = added_up(self.numbers.get(path), value)
             self.stated.add(path)
         elif kind is dict:
@@ -108,7 +108,7 @@ class Usage:
                 self.texts[path] = text
             return
         if max(abs(number.adjusted()), abs(other.adjusted())) > LARGEST_EXPONENT:
-            raise Implausible(f"usage.{path} is a number that no usage comes to.")
+            raise Implausible(f"usage.{path} is too large or too small to be a count.")
         self.texts[path] = str(added_up(other, number))
 
     def _list(self, stated: list[Any], path: str, depth: int) -> None:

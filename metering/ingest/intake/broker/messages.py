@@ -46,7 +46,7 @@ def read_redis(item: bytes) -> Message | Untranslatable:
         body = b64decode(envelope["body"]) if _encoding(envelope) == "base64" else envelope["body"].encode()
         return Message(dict(envelope.get("headers") or {}), envelope.get("content-type"), body)
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError, binascii.Error):
-        return _refused("malformed_message", "This is no message of Celery's: publish it with Celery.", item)
+        return _refused("malformed_message", "This is not a Celery message: publish it with Celery.", item)
 
 
 def read_call(message: Message) -> Call | Untranslatable:

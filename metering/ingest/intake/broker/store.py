@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 # In whose name the quarantine keeps what names no gateway of ours. It has no token, so nobody can send as it.
 NAMELESS = "Celery"
-NO_GATEWAY = RefusalReason("unknown_gateway", "The message names no gateway of this installation, so nobody answers for it.")
+NO_GATEWAY = RefusalReason("unknown_gateway", "The message does not name a gateway of this installation.")
 OTHER_GATEWAY = RefusalReason("wrong_gateway", "The message names another gateway than the one whose queue it came through.")
 
 Content = bytes | Untranslatable
@@ -66,7 +66,7 @@ def _content(event: Any) -> Content:
     try:
         content = redact_json(json.dumps(event, allow_nan=False, default=_text).encode())
     except ValueError:
-        return Untranslatable("invalid_event", "NaN and Infinity are no JSON numbers.", readable_message(event))
+        return Untranslatable("invalid_event", "NaN and Infinity are not JSON numbers.", readable_message(event))
     if len(content) > settings.INGEST_MAX_BYTES:
         return Untranslatable("event_too_large", "The event has more than 5 MiB.", content)
     return content
