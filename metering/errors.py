@@ -124,6 +124,9 @@ class NoPaymentMethod(Refusal):
     code = "no_payment_method"
     status = 409
 
+    def __init__(self) -> None:
+        super().__init__("No payment method is saved: save one, or pay on a page.")
+
 
 class SandboxBuysNothing(Refusal):
     code = "sandbox_buys_nothing"

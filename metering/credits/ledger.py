@@ -14,6 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Sum
 
+from metering.checked_inputs import checked_amount
 from metering.credits.booked import HELD_AS, credit_movement
 from metering.credits.models import CreditEntry, CreditGrant
 from metering.journal.accounts import CREDITS
@@ -21,7 +22,7 @@ from metering.journal.balances import balance_of_account
 from metering.journal.entries import Subaccount
 from metering.journal.post import post, post_many
 from metering.limits.changed import note_change
-from metering.money import cents_text, from_smallest_unit, is_whole_cents
+from metering.money import cents_text, from_smallest_unit
 from metering.rows import columns_of, fetch_together, instances_of
 from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
@@ -82,8 +83,7 @@ def grant(
     """
     if kind not in CreditGrant.Kind.values:
         raise InvalidParameter(f"A credit is one of {', '.join(CreditGrant.Kind.values)}.", param="kind")
-    if not is_whole_cents(amount) or not 0 < amount <= MOST:
-        raise InvalidParameter(f"The amount is whole cents above zero, at most {MOST}.", param="amount")
+    checked_amount(amount, most=MOST)
     if expires_at is not None and expires_at <= now:
         raise InvalidParameter("The credit would have expired already.", param="expires_at")
     with transaction.atomic():

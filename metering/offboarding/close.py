@@ -16,8 +16,8 @@ from django.db import transaction
 
 from metering.alerts.models import AlertSettings
 from metering.alerts.preferences import change_alert_settings
+from metering.checked_inputs import checked_reason
 from metering.invoicing.composing.compose import compose
-from metering.invoicing.credit_notes.issue import checked_reason
 from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.fees.change import bring_lines_forward, end_fees
 from metering.invoicing.lifecycle.last import last_invoice

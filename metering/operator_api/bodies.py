@@ -5,6 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from metering.checked_inputs import LONGEST_REASON, LONGEST_REFERENCE
 from metering.credits.models import CreditGrant
 from metering.invoicing.credit_notes.models import CreditNote
 from metering.offboarding.models import ClosedWorkspace
@@ -23,11 +24,11 @@ def usd_field(
 
 
 def text_of_reason(**extra: Any) -> serializers.CharField:
-    return StrictText(max_length=300, **extra)
+    return StrictText(max_length=LONGEST_REASON, **extra)
 
 
 def text_of_reference(help_text: str = REFERENCE, **extra: Any) -> serializers.CharField:
-    return StrictText(max_length=200, help_text=help_text, **extra)
+    return StrictText(max_length=LONGEST_REFERENCE, help_text=help_text, **extra)
 
 
 class MonthField(serializers.CharField):

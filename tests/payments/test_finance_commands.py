@@ -79,7 +79,7 @@ def test_one_transfer_pays_several_invoices_in_their_order(acme: Workspace, invo
     [
         (["0.00", "--reference", "r"], "whole cents above zero"),
         (["1.005", "--reference", "r"], "whole cents above zero"),
-        (["1.00", "--reference", " "], "Say where the payment can be found"),
+        (["1.00", "--reference", " "], "Give a reference by which the payment can be found"),
         (["1.00", "--reference", "r", "--arrived-on", "2026-10-16"], "cannot have arrived on a day to come"),
         (["1.00", "--reference", "r", "--arrived-on", "soon"], "--arrived-on is a day such as"),
     ],

@@ -15,8 +15,8 @@ from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
 from metering import dollars
+from metering.checked_inputs import LONGEST_REASON
 from metering.console import figures
-from metering.invoicing.credit_notes.issue import LONGEST_REASON
 from metering.offboarding.close import close_for_good, late_usage, what_closing_does
 from metering.offboarding.models import ClosedWorkspace
 from workspaces.console.kit import fields

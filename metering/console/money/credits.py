@@ -17,9 +17,10 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import action, display
 
 from metering import dollars
+from metering.checked_inputs import LONGEST_REFERENCE
 from metering.console import figures
 from metering.credits.models import CreditEntry, CreditGrant
-from metering.payments.balance.transfer import LONGEST_REFERENCE, transfer_credit
+from metering.payments.balance.transfer import transfer_credit
 from metering.payments.refunds.withdrawals import withdraw_credit
 from workspaces.console.kit import fields
 from workspaces.console.kit.base import OperatorAdmin, ReadOnlyInline, actor_of

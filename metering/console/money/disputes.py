@@ -18,11 +18,11 @@ from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import action, display
 
 from metering import dollars
+from metering.checked_inputs import LONGEST_REFERENCE
 from metering.console import figures
 from metering.payments.models import Dispute, Payment
 from metering.payments.refunds import attention
 from metering.payments.refunds.chargebacks import charge_back, reverse_chargeback
-from metering.payments.refunds.refunds import LONGEST_REFERENCE
 from workspaces.console.kit import fields
 from workspaces.console.kit.base import OperatorAdmin, actor_of
 from workspaces.console.kit.pages import FormPage

@@ -16,11 +16,12 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from metering import dollars
+from metering.checked_inputs import LONGEST_REASON, LONGEST_REFERENCE
 from metering.errors import MonthNotEnded
 from metering.invoicing.allowed import Act, allowed_acts, current_invoice_of, refusal_of
 from metering.invoicing.composing.taxes import tax_label
 from metering.invoicing.credit_notes.creditable import Creditable, creditable
-from metering.invoicing.credit_notes.issue import LONGEST_REASON, plan_credit_note
+from metering.invoicing.credit_notes.issue import plan_credit_note
 from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.lifecycle.accept import accept_withdrawal
 from metering.invoicing.lifecycle.finalize import finalize
@@ -28,7 +29,7 @@ from metering.invoicing.lifecycle.void import mark_uncollectible, reissue
 from metering.invoicing.lifecycle.write_off import reverse_write_off
 from metering.invoicing.models import Invoice
 from metering.payments.collecting.manual import mark_paid, record_transfer
-from metering.payments.refunds.reversals import LONGEST_REFERENCE, Returnable, issue_credit_note, returnable_of, void_invoice
+from metering.payments.refunds.reversals import Returnable, issue_credit_note, returnable_of, void_invoice
 from workspaces.console.kit import fields
 from workspaces.console.kit.base import OperatorAdmin, actor_of
 from workspaces.console.kit.pages import FormPage, Preview

@@ -18,6 +18,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import action, display
 
 from metering import dollars
+from metering.checked_inputs import LONGEST_REFERENCE
 from metering.console import figures
 from metering.console.money.disputes import LABELS, WaitingFilter, chargeback_page
 from metering.console.money.mails import KindFilter, MailPages
@@ -57,7 +58,7 @@ class RefundByHandForm(RefundForm):
     reference = fields.text(
         "reference",
         "Where to find the refund, such as your bank transfer's reference.",
-        max_length=refunds.LONGEST_REFERENCE,
+        max_length=LONGEST_REFERENCE,
     )
 
 

@@ -17,10 +17,10 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 
 from metering import dollars
+from metering.checked_inputs import LONGEST_REFERENCE
 from metering.console import figures
 from metering.payments.refunds.models import Payout
 from metering.payments.refunds.payouts import OwedToCustomer, owed_to, owed_to_customers, pay_out
-from metering.payments.refunds.reversals import LONGEST_REFERENCE
 from workspaces.console.kit import fields
 from workspaces.console.kit.base import OperatorAdmin, actor_of
 from workspaces.console.kit.pages import FormPage

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from metering.checked_inputs import checked_amount, checked_reason
 from metering.errors import NothingToCredit
 from metering.invoicing.allowed import check_credit
 from metering.invoicing.booked import credit_note_issued, write_off_reversed
@@ -21,13 +22,12 @@ from metering.invoicing.lifecycle.amount_due import lower_due
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.numbering import next_credit_note_number
 from metering.journal.post import post
-from metering.money import ONE_CENT, WIDE, cents_text, is_whole_cents, share_out
+from metering.money import ONE_CENT, WIDE, cents_text, share_out
 from metering.notifications.announce import announce
 from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
 
 NOTHING = Decimal("0.00")
-LONGEST_REASON = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +88,8 @@ def chosen_amounts(invoice: Invoice, line_id: str | None, amount: Decimal | None
         lefts = {line.public_id: rest for line, rest in left.lines}
         return {line_id: amount if amount is not None else min(lefts.get(line_id, NOTHING), left.net)}
     assert amount is not None  # noqa: S101 - one of the two
-    if not is_whole_cents(amount) or not 0 < amount <= left.net:
-        raise NothingToCredit(f"The amount is whole cents above zero, and {cents_text(left.net)} are left of {invoice}.")
+    if checked_amount(amount) > left.net:
+        raise NothingToCredit(f"{cents_text(left.net)} are left of {invoice}, not {cents_text(amount)}.", param="amount")
     return {line.public_id: share for line, share in spread(left, amount)}
 
 
@@ -106,9 +106,7 @@ def chosen(left: Creditable, amounts: Mapping[str, Decimal]) -> list[tuple[Invoi
     """The asked amounts, each at most what is left of its line. Raises InvalidParameter and NothingToCredit."""
     left_of = {line.public_id: amount for line, amount in left.lines}
     for line_id, amount in amounts.items():
-        if not is_whole_cents(amount) or amount <= 0:
-            raise InvalidParameter("An amount is whole cents above zero.", param=line_id)
-        if amount > left_of.get(line_id, NOTHING):
+        if checked_amount(amount, param=line_id) > left_of.get(line_id, NOTHING):
             most = cents_text(left_of.get(line_id, NOTHING))
             raise NothingToCredit(f"{most} are left of the line {line_id}, not {cents_text(amount)}.", param=line_id)
     if not amounts:
@@ -194,11 +192,3 @@ def issue(
     shown = credit_note_summary_json(note)
     announce(invoice.workspace, "credit_note.issued", f"credit_note.issued:{note.public_id}", shown, now)
     return note
-
-
-def checked_reason(reason: str) -> str:
-    """Raises InvalidParameter."""
-    reason = reason.strip()
-    if not 0 < len(reason) <= LONGEST_REASON:
-        raise InvalidParameter(f"Say why, in at most {LONGEST_REASON} characters.", param="reason")
-    return reason

@@ -4,10 +4,10 @@ from datetime import datetime
 
 from django.db import transaction
 
+from metering.checked_inputs import checked_reason
 from metering.errors import NothingToAccept
 from metering.invoicing.allowed import check_accept
 from metering.invoicing.composing.compose import compose
-from metering.invoicing.credit_notes.issue import checked_reason
 from metering.invoicing.lifecycle.close import close_workspace
 from metering.invoicing.lifecycle.hold_reasons import unexplained
 from metering.invoicing.lifecycle.models import AcceptedTakeBack

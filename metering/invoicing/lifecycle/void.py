@@ -5,11 +5,11 @@ from typing import Any
 
 from django.db import transaction
 
+from metering.checked_inputs import checked_reason
 from metering.credits import ledger
 from metering.errors import InvoiceNotVoid
 from metering.invoicing.allowed import check_mark_uncollectible, check_reissue, check_void
 from metering.invoicing.booked import invoice_voided, invoice_written_off, write_off_reversed
-from metering.invoicing.credit_notes.issue import checked_reason
 from metering.invoicing.lifecycle.announced import announce_invoice
 from metering.invoicing.lifecycle.close import close_workspace
 from metering.invoicing.lifecycle.finalize import finalize

@@ -4,9 +4,9 @@ from datetime import datetime
 
 from django.db import transaction
 
+from metering.checked_inputs import checked_reason
 from metering.invoicing.allowed import check_reverse_write_off
 from metering.invoicing.booked import write_off_reversed
-from metering.invoicing.credit_notes.issue import checked_reason
 from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
 from metering.journal.post import post

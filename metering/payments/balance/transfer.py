@@ -10,13 +10,14 @@ from decimal import Decimal
 
 from django.db import transaction
 
+from metering.checked_inputs import LONGEST_REASON, checked_amount, checked_reference, refuse_repeated_reference
 from metering.credits.ledger import remaining_grants
 from metering.credits.models import CreditGrant, CreditTransfer
 from metering.credits.transfers import movable, move_credit, sources_of
 from metering.errors import NothingToCredit, NotOnePayer
 from metering.invoicing.terms.in_force import terms_of
 from metering.limits.changed import note_change
-from metering.money import ONE_CENT, cents_text, is_whole_cents
+from metering.money import ONE_CENT, cents_text
 from metering.payments.balance.balance import balance_of
 from metering.payments.balance.spendable import is_prepaid
 from omixa_billing.api.errors import InvalidParameter
@@ -26,7 +27,6 @@ from workspaces.locks import lock_workspaces
 from workspaces.models import Workspace
 
 NOTHING = Decimal("0.00")
-LONGEST_REFERENCE, LONGEST_REASON = 200, 300
 
 
 def transfer_credit(
@@ -46,15 +46,15 @@ def transfer_credit(
     Raises InvalidParameter, NotOnePayer, WorkspaceClosed, and NothingToCredit for more than is left, of a prepaid workspace
     more than its balance, or for a transfer that was recorded before.
     """
-    reference, reason, statement = reference.strip(), reason.strip(), statement.strip()
-    _check(source, target, amount, reference, reason, statement)
+    reason, statement = reason.strip(), statement.strip()
+    _check(source, target, amount, reason, statement)
+    reference = checked_reference(reference, "transfer")
     with transaction.atomic():
         held = {each.pk: each for each in lock_workspaces([source.pk, target.pk])}
         source, target = held[source.pk], held[target.pk]
         for each in (source, target):
             refuse_closed(each)
-        if CreditTransfer.objects.filter(from_workspace=source, reference=reference).exists():
-            raise NothingToCredit(f"A transfer with the reference {reference!r} was recorded before.", param="reference")
+        refuse_repeated_reference(CreditTransfer.objects.filter(from_workspace=source), reference, "transfer")
         because = why_one_payer(source, target) or statement
         if not because:
             raise NotOnePayer(
@@ -99,17 +99,14 @@ def why_one_payer(one: Workspace, other: Workspace) -> str:
     return ""
 
 
-def _check(source: Workspace, target: Workspace, amount: Decimal, reference: str, reason: str, statement: str) -> None:
+def _check(source: Workspace, target: Workspace, amount: Decimal, reason: str, statement: str) -> None:
     if source.pk == target.pk:
         raise InvalidParameter("Credit is transferred from one workspace to another.", param="to")
     if source.sandbox or target.sandbox:
         raise InvalidParameter("Nothing in a sandbox costs money: it has no credit.", param="to")
     if source.currency != target.currency:
         raise InvalidParameter(f"{source} pays in {source.currency} and {target} in {target.currency}.", param="to")
-    if not is_whole_cents(amount) or amount <= 0:
-        raise InvalidParameter("The amount is whole cents above zero.", param="amount")
-    if not 0 < len(reference) <= LONGEST_REFERENCE:
-        raise InvalidParameter(f"Give the transfer a reference of at most {LONGEST_REFERENCE} characters.", param="reference")
+    checked_amount(amount)
     for name, text in (("reason", reason), ("statement", statement)):
         if len(text) > LONGEST_REASON:
             raise InvalidParameter(f"The {name} has at most {LONGEST_REASON} characters.", param=name)

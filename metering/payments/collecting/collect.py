@@ -69,7 +69,7 @@ def charge_now(invoice: Invoice, actor: str, now: datetime, user: User | None = 
     provider()
     account = _account_with_method(invoice)
     if account is None:
-        raise NoPaymentMethod("No payment method is saved: save one, or pay on a page.")
+        raise NoPaymentMethod()
     refuse_below_minimum(invoice)
     note_request(invoice, SAVED, actor, now, user)
     return _charge(invoice.pk, account, now, check_pay)

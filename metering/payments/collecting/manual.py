@@ -7,12 +7,13 @@ from decimal import Decimal
 
 from django.db import transaction
 
+from metering.checked_inputs import checked_amount, checked_reference
 from metering.errors import InvoiceNotOpen
 from metering.invoicing.allowed import check_pay
 from metering.invoicing.lifecycle.amount_due import lower_amount_due
 from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
-from metering.money import cents_text, is_whole_cents
+from metering.money import cents_text
 from metering.payments.announced import announce_payment
 from metering.payments.booked import book_payment
 from metering.payments.collecting.in_progress import cancel_payment_in_progress, refuse_payment_in_progress
@@ -23,7 +24,6 @@ from workspaces import audit
 from workspaces.models import Workspace
 
 NOTHING = Decimal("0.00")
-LONGEST_REFERENCE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def mark_paid(invoice_id: int, reference: str, actor: str, now: datetime, arrive
 
     Raises what `record_transfer` raises.
     """
-    reference, received_at = checked_reference(reference), _value_date(arrived_on, now)
+    reference, received_at = checked_reference(reference, "payment"), _value_date(arrived_on, now)
     check_pay(Invoice.objects.get(pk=invoice_id))
     cancel_payment_in_progress(invoice_id, now)
     with transaction.atomic():
@@ -67,9 +67,8 @@ def record_transfer(
     The same part of an invoice under the same reference is recorded once. Open payment pages are closed first. Raises
     InvoiceNotOpen, InvalidParameter, and PaymentInProgress while Stripe may still collect one.
     """
-    reference, received_at = checked_reference(reference), _value_date(arrived_on, now)
-    if not is_whole_cents(amount) or amount <= 0:
-        raise InvalidParameter("The amount is whole cents above zero.", param="amount")
+    reference, received_at = checked_reference(reference, "payment"), _value_date(arrived_on, now)
+    checked_amount(amount)
     prepare_transfer(invoice_ids, now)
     with transaction.atomic():
         invoices, payments, rest = [_locked(pk) for pk in invoice_ids], [], amount
@@ -93,16 +92,6 @@ def prepare_transfer(invoice_ids: Sequence[int], now: datetime) -> None:
         check_pay(invoice)
     for invoice in found:
         cancel_payment_in_progress(invoice.pk, now)
-
-
-def checked_reference(reference: str) -> str:
-    """Raises InvalidParameter."""
-    reference = reference.strip()
-    if not 0 < len(reference) <= LONGEST_REFERENCE:
-        raise InvalidParameter(
-            f"Say where the payment can be found, in at most {LONGEST_REFERENCE} characters.", param="reference"
-        )
-    return reference
 
 
 def _locked(invoice_id: int) -> Invoice:

@@ -62,7 +62,7 @@ def _begin(invoice: Invoice, method: str, caller: Caller, now: datetime) -> str:
         return A_PAGE
     account = account_of(invoice.workspace)
     if not account.method_id:
-        raise NoPaymentMethod("No payment method is saved: save one, or pay on a page.")
+        raise NoPaymentMethod()
     attempt = begin_for_invoice(invoice.pk, PaymentAttempt.Channel.SAVED_METHOD, account, now)
     if attempt.channel == PaymentAttempt.Channel.PAYMENT_PAGE:
         raise PaymentInProgress(f"The invoice {invoice} is being paid on a page: wait for the outcome, or repeat this.")

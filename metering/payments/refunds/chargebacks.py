@@ -11,14 +11,19 @@ from decimal import Decimal
 
 from django.db import transaction
 
+from metering.checked_inputs import (
+    check_fraction,
+    checked_amount,
+    checked_reason,
+    checked_reference,
+    refuse_repeated_reference,
+)
 from metering.errors import NothingToCredit
-from metering.invoicing.credit_notes.issue import checked_reason
 from metering.invoicing.models import Invoice
-from metering.money import ONE_CENT, cents_text, is_whole_cents, places_of_currency
+from metering.money import cents_text
 from metering.payments.locks import lock_credit_of, lock_payment
 from metering.payments.models import Dispute, Payment
 from metering.payments.refunds.disputes import LOST, WON, lose, reinstate
-from metering.payments.refunds.refunds import LONGEST_REFERENCE
 from omixa_billing.api.errors import InvalidParameter
 from workspaces.ids import new_id
 from workspaces.locks import lock_workspace
@@ -39,13 +44,9 @@ def charge_back(
 
     Raises InvalidParameter, and NothingToCredit for more than they are or for a chargeback that was recorded before.
     """
-    reference = reference.strip()
-    if not 0 < len(reference) <= LONGEST_REFERENCE:
-        raise InvalidParameter(
-            f"Say where the chargeback is found, in at most {LONGEST_REFERENCE} characters.", param="reference"
-        )
-    _check_amount(amount, "amount")
-    _check_amount(fee, "fee", least=NOTHING)
+    reference = checked_reference(reference, "chargeback")
+    checked_amount(amount)
+    checked_amount(fee, "fee", least=NOTHING)
     if not payments or any(each.method != Payment.Method.BY_HAND for each in payments):
         raise InvalidParameter(
             "Only money that came outside Stripe is charged back here: Stripe reports its own.", param="payment"
@@ -53,8 +54,7 @@ def charge_back(
     with transaction.atomic():
         lock_credit_of(payments)
         workspace = lock_workspace(payments[0].workspace_id)
-        if Dispute.objects.filter(payment__workspace=workspace, reference=reference).exists():
-            raise NothingToCredit(f"A chargeback with the reference {reference!r} was recorded before.", param="reference")
+        refuse_repeated_reference(Dispute.objects.filter(payment__workspace=workspace), reference, "chargeback")
         made: list[Dispute] = []
         rest = amount
         for payment in [lock_payment(each.pk) for each in payments]:
@@ -94,8 +94,7 @@ def reverse_chargeback(dispute_id: int, reason: str, actor: str, now: datetime) 
 
 
 def _record(payment: Payment, amount: Decimal, reference: str, fee: Decimal, actor: str, now: datetime) -> Dispute:
-    if amount != round(amount, places_of_currency(payment.currency)):
-        raise InvalidParameter(f"{payment.currency} has no such fraction: {amount}.", param="amount")
+    check_fraction(amount, payment.currency)
     dispute = Dispute.objects.create(
         stripe_id=new_id("cb"),
         payment=payment,
@@ -111,8 +110,3 @@ def _record(payment: Payment, amount: Decimal, reference: str, fee: Decimal, act
     )
     lose(dispute, payment, now)
     return dispute
-
-
-def _check_amount(amount: Decimal, name: str, least: Decimal = ONE_CENT) -> None:
-    if not is_whole_cents(amount) or amount < least:
-        raise InvalidParameter(f"The {name} is whole cents{' above zero' if least else ''}.", param=name)

@@ -14,6 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
+from metering.checked_inputs import checked_amount, checked_reference, refuse_repeated_reference
 from metering.credits.models import CreditGrant
 from metering.errors import NothingToCredit
 from metering.ingest.models import EventCorrection
@@ -27,14 +28,14 @@ from metering.invoicing.lifecycle.draft import line_key
 from metering.invoicing.models import Invoice
 from metering.journal.accounts import JournalAccount
 from metering.journal.models import JournalBalance
-from metering.money import ONE_CENT, WIDE, cents_text, is_whole_cents, share_out
+from metering.money import ONE_CENT, WIDE, cents_text, share_out
 from metering.payments.booked import left_of_surplus, left_owed_for
 from metering.payments.models import Payment, Refund
 from metering.payments.refunds.credit_refunds import owed_credit, pay_out_credit
 from metering.payments.refunds.models import Payout
 from metering.payments.refunds.refunds import begin_refund, refundable_amount
-from metering.payments.refunds.reversals import LONGEST_REFERENCE, issue_credit_note, missing_of, returnable_of
-from omixa_billing.api.errors import InvalidParameter, Refusal
+from metering.payments.refunds.reversals import issue_credit_note, missing_of, returnable_of
+from omixa_billing.api.errors import Refusal
 from workspaces import audit
 from workspaces.locks import lock_workspace
 from workspaces.models import Workspace
@@ -143,17 +144,11 @@ def pay_out(workspace: Workspace, amount: Decimal, reference: str, actor: str, n
     credit notes that settle them. Raises InvalidParameter, and NothingToCredit for more than is owed or for a transfer that
     was recorded before.
     """
-    reference = reference.strip()
-    if not 0 < len(reference) <= LONGEST_REFERENCE:
-        raise InvalidParameter(
-            f"Say where the transfer can be found, in at most {LONGEST_REFERENCE} characters.", param="reference"
-        )
-    if not is_whole_cents(amount) or amount <= 0:
-        raise InvalidParameter("The amount is whole cents above zero.", param="amount")
+    reference = checked_reference(reference, "transfer")
+    checked_amount(amount)
     with transaction.atomic():
         workspace = lock_workspace(workspace.pk)
-        if Payout.objects.filter(workspace=workspace, reference=reference).exists():
-            raise NothingToCredit(f"A payout with the reference {reference!r} was recorded before.", param="reference")
+        refuse_repeated_reference(Payout.objects.filter(workspace=workspace), reference, "payout")
         owed = owed_to(workspace)
         if amount > owed.total:
             raise NothingToCredit(

@@ -10,10 +10,11 @@ import structlog
 from django.db import transaction
 from django.db.models import F, Sum
 
+from metering.checked_inputs import check_fraction, checked_amount, checked_reference
 from metering.credits import ledger
 from metering.errors import NothingToCredit
 from metering.invoicing.credit_notes.models import CreditNote
-from metering.money import cents_text, is_whole_cents, places_of_currency
+from metering.money import cents_text
 from metering.payments.announced import announce_refund
 from metering.payments.booked import (
     book_refund_begun,
@@ -43,7 +44,6 @@ log = structlog.get_logger(__name__)
 
 STATUSES = {"succeeded": Refund.Status.SUCCEEDED, "failed": Refund.Status.FAILED, "canceled": Refund.Status.FAILED}
 NOTHING = Decimal("0.00")
-LONGEST_REFERENCE = 200
 
 
 def begin_refund(
@@ -66,18 +66,12 @@ def begin_refund(
     """
     if not reason.strip():
         raise InvalidParameter("Say why the money goes back.", param="reason")
-    if not is_whole_cents(amount) or amount <= 0:
-        raise InvalidParameter("The amount is whole cents above zero.", param="amount")
+    checked_amount(amount)
     with transaction.atomic():
         payment = lock_payment(payment_id)
-        if amount != round(amount, places_of_currency(payment.currency)):
-            raise InvalidParameter(f"{payment.currency} has no such fraction: {amount}.", param="amount")
+        check_fraction(amount, payment.currency)
         by_hand = outside or payment.method == Payment.Method.BY_HAND
-        if by_hand and not 0 < len(reference.strip()) <= LONGEST_REFERENCE:
-            raise InvalidParameter(
-                f"Say where the refund can be found, in at most {LONGEST_REFERENCE} characters.",
-                param="reference",
-            )
+        reference = checked_reference(reference, "refund") if by_hand else ""
         left = refundable_amount(payment)
         if amount > left:
             raise NothingToCredit(f"{cents_text(left)} of this payment are left to give back.", param="amount")
@@ -87,7 +81,7 @@ def begin_refund(
             amount=amount,
             currency=payment.currency,
             reason=reason.strip()[:300],
-            reference=reference.strip() if by_hand else "",
+            reference=reference,
             started_at=now,
             started_by=actor,
         )

@@ -14,6 +14,7 @@ import structlog
 from django.db import transaction
 from django.db.models import F, Q, Sum
 
+from metering.checked_inputs import checked_reason, checked_reference
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
 from metering.errors import NothingToCredit
@@ -32,12 +33,10 @@ from metering.payments.models import Payment, Refund
 from metering.payments.provider.errors import ProviderRefused, ProviderUnavailable
 from metering.payments.refunds import refunds
 from metering.payments.refunds.models import KeptPayment
-from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
 
 log = structlog.get_logger(__name__)
 NOTHING = Decimal("0.00")
-LONGEST_REFERENCE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +78,14 @@ def void_invoice(invoice_id: int, reason: str, actor: str, now: datetime) -> Inv
 
 def prepare_void(invoice_id: int, reason: str, now: datetime) -> None:
     """Closes an open payment page of what may be voided. Raises what `void.void` raises."""
-    issue.checked_reason(reason)
+    checked_reason(reason)
     check_void(Invoice.objects.get(pk=invoice_id))
     cancel_payment_in_progress(invoice_id, now)
 
 
 def prepare_credit_note(invoice_id: int, amounts: Mapping[str, Decimal] | None, reason: str, now: datetime) -> None:
     """Closes an open payment page of what a credit note takes off. Raises what `plan_credit_note` raises."""
-    issue.checked_reason(reason)
+    checked_reason(reason)
     if issue.plan_credit_note(Invoice.objects.get(pk=invoice_id), amounts).off_due:
         cancel_payment_in_progress(invoice_id, now)
 
@@ -255,10 +254,8 @@ def _return_outside(
     note: CreditNote, money: Decimal, noted: Decimal, returnable: Returnable, reference: str, actor: str, now: datetime
 ) -> None:
     """Money that a person gives back by a transfer, however it came; `noted` of it went before. Raises InvalidParameter."""
-    if money and not 0 < len(reference) <= LONGEST_REFERENCE:
-        raise InvalidParameter(
-            f"Say where the refund can be found, in at most {LONGEST_REFERENCE} characters.", param="reference"
-        )
+    if money:
+        reference = checked_reference(reference, "refund")
     payments = [*returnable.by_hand, *returnable.by_stripe]
     begun = _begin(note, payments, money - noted, note.reason, actor, now, reference, outside=True)
     book_settled_outside(note, money - sum((refund.amount for refund in begun), NOTHING), actor, now)

@@ -4,10 +4,10 @@ from datetime import datetime
 
 from django.db import transaction
 
+from metering.checked_inputs import checked_reason
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
 from metering.errors import NothingToCredit
-from metering.invoicing.credit_notes.issue import checked_reason
 from metering.money import cents_text
 from metering.payments.booked import surplus_of
 from metering.payments.locks import lock_payment

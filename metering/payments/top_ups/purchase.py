@@ -41,7 +41,7 @@ def check_purchase(workspace: Workspace, amount: Decimal, method: str) -> None:
     if not is_whole_cents(amount) or not least <= amount <= most:
         raise InvalidParameter(f"A top-up is {cents_text(least)} to {cents_text(most)} USD, in whole cents.", param="amount")
     if method == SAVED and not account_of(workspace).method_id:
-        raise NoPaymentMethod("No payment method is saved: save one, or pay on a page.")
+        raise NoPaymentMethod()
 
 
 def refuse_sandbox(workspace: Workspace) -> None:

@@ -119,7 +119,7 @@ def test_how_money_goes_back_is_asked_only_where_some_came(console: Client, invo
     asked = console.get(form).content.decode()
     assert ("kept as credit" in asked, "given back by hand" in asked, "through Stripe" in asked) == (True, True, False)
     without = act_on_invoice(console, "credit", invoice, what="whole", reason="an outage", settlement="outside", reference="")
-    assert "Say where the refund can be found" in without.content.decode()
+    assert "Give a reference by which the refund can be found" in without.content.decode()
     act_on_invoice(console, "credit", invoice, what="whole", reason="an outage", settlement="balance", reference="")
     note = CreditNote.objects.get()
     assert (note.settlement, note.given_back) == ("balance", Decimal("7.50"))

@@ -140,7 +140,7 @@ def test_money_that_came_by_stripe_is_not_charged_back_here(stripe: StripeServer
 @pytest.mark.parametrize(("amount", "fee"), [("0.00", "0.00"), ("10.001", "0.00"), ("-1.00", "0.00"), ("10.00", "-1.00")])
 def test_amounts_are_whole_cents(acme: Workspace, invoice: Invoice, amount: str, fee: str) -> None:
     mark_paid(invoice.pk, "cheque 7", OPS, NOW)
-    with pytest.raises(CommandError, match="is whole cents"):
+    with pytest.raises(CommandError, match="must be whole cents"):
         run(invoice.public_id, "--reference", "return 3", "--fee", fee, "--", amount) if amount.startswith("-") else run(
             invoice.public_id, amount, "--reference", "return 3", f"--fee={fee}"
         )
