@@ -8,7 +8,7 @@
         request.succeeded(answer["usage"])                                     # as the provider sent it
 
 `Refused` carries a status and a body to send on to the client unchanged. What the product does not answer is `Unavailable`: let
-the request run or refuse it, as you please, but do one of them on purpose. Whoever leaves the block without having said how
+the request run or refuse it, as you please, but do one of them on purpose. Leaving the block without having said how
 the request ended releases the hold, since then nothing was sent to a provider.
 
 This is one process with one thread that sends. LiteLLM's plug-in (integrations/litellm) does the same with care for more:

@@ -38,7 +38,7 @@ __all__ = [
     "use",
 ]
 
-# What failed in another run is told by that run; it must not decide what this one tries.
+# What failed in another run is reported by that run; it must not decide what this one tries.
 hypothesis.settings.register_profile("omixa", database=None, print_blob=True)
 hypothesis.settings.load_profile("omixa")
 

@@ -158,7 +158,7 @@ def story(instance: Instance) -> dict[str, Any]:
 
 
 def send(instance: Instance, token: str, key_id: str, batch: str) -> None:
-    """One batch through the gateway's door, and wait until every event of it is recorded."""
+    """One batch through the gateway's endpoint, and wait until every event of it is recorded."""
     events = [
         {
             "request_id": f"first-run-{batch}-{number}",
@@ -171,7 +171,7 @@ def send(instance: Instance, token: str, key_id: str, batch: str) -> None:
     ]
     answer = instance.call("/gateway/v1/events", token, {"events": events})
     if answer["accepted"] != EVENTS:
-        sys.exit(f"The gateway's door did not accept every event: {answer}")
+        sys.exit(f"The gateway's endpoint did not accept every event: {answer}")
     address = f"/gateway/v1/batches/{answer['batch_id']}"
     wait_until(
         lambda: instance.call(address, token)["status"] == "processed",

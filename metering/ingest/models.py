@@ -111,7 +111,7 @@ class Batch(models.Model):
     # What was not recorded: [{index, request_id, attempt, outcome, code, message}]. The endpoint writes what it refused,
     # the worker passes over those positions and adds the rest.
     items = models.JSONField(default=list)
-    # What its sender is told of events that are accepted; not stored.
+    # What its sender reads of events that are accepted; not stored.
     warnings: Sequence[dict[str, Any]] = ()
 
     objects = BatchQuerySet.as_manager()

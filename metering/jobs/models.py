@@ -20,7 +20,7 @@ def order_id() -> str:
 
 class JobRuns(models.QuerySet["JobRun"]):
     def alive(self, now: datetime) -> JobRuns:
-        """Those under way at `now`: begun, not ended, and heard of lately."""
+        """Those in progress at `now`: begun, not ended, and heard of lately."""
         running = self.filter(outcome=JobRun.Outcome.RUNNING)
         return running.alias(heard_at=Coalesce("seen_at", "started_at")).filter(heard_at__gte=now - SILENT_FOR)
 

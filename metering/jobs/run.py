@@ -25,7 +25,7 @@ IDLE_ROWS_MOVE_ON_WITHIN = timedelta(hours=1)
 
 
 class Run:
-    """One run under way. `result` is what it says it did; zeros in it count as nothing done."""
+    """One run in progress. `result` is what it says it did; zeros in it count as nothing done."""
 
     def __init__(self, row: JobRun, order: JobOrder | None = None) -> None:
         self.row = row

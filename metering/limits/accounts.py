@@ -2,7 +2,7 @@
 
 What changes what is spent or held has it locked until the commit: authorising, settling, expiry, a new budget. A workspace
 without the row has no limits and waits for nothing. The row is made once, alone: decisions and settlements hold the lock of
-limits shared, so that none of them is under way in the belief that there are no limits.
+limits shared, so that none of them is in progress in the belief that there are no limits.
 """
 
 from dataclasses import dataclass

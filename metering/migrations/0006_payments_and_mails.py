@@ -1,4 +1,4 @@
-"""Payments and everything on the way to one, what Stripe told, and the mails that tell customers."""
+"""Payments and everything on the way to one, what Stripe reported, and the mails that tell customers."""
 
 from django.db import migrations, models
 from django.utils import timezone

@@ -1,7 +1,7 @@
 """The functions that decide about a request in one call, and that move what is spent and held.
 
 A workspace's row in metering_limitaccount is the lock: its windows, its balance and its holds change only under it. A workspace
-that has no such row has no limits, and its requests wait for nothing; so that one can be made without missing anything under way,
+that has no such row has no limits, and its requests wait for nothing; so that one can be made without missing anything in progress,
 each decision and each settlement holds the advisory lock shared, and what makes the row holds it alone.
 """
 

@@ -1,4 +1,4 @@
-/* What a person is told when their browser or their passkey does not go along. */
+/* What a person reads when their browser or their passkey does not work. */
 (() => {
   "use strict";
 

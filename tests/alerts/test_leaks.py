@@ -1,4 +1,4 @@
-"""Secrets that GitHub finds in public: revoked or frozen at once, once, and those told who can do something about it."""
+"""Secrets that GitHub finds in public: revoked or frozen at once, once, and those notified who can do something about it."""
 
 import hashlib
 import json
@@ -38,7 +38,7 @@ def freezes(workspace: Workspace) -> None:
     change_alert_settings(workspace, {"on_leaked_key": "freeze"}, TESTS, NOW)
 
 
-def told(kind: str = "key.leaked") -> list[dict[str, Any]]:
+def announced(kind: str = "key.leaked") -> list[dict[str, Any]]:
     return list(Notification.objects.filter(type=kind).order_by("pk").values_list("data", flat=True))
 
 
@@ -55,7 +55,7 @@ def test_a_leaked_key_is_revoked_and_its_people_are_told(acme: Workspace, github
     assert key.status(NOW) == "revoked"
     assert with_key(secret).get("/api/v1/key").status_code == 401
     shown = str(Credential.objects.get(api_key=key))
-    assert told() == [
+    assert announced() == [
         {
             "key_id": key.public_id,
             "name": "Server",
@@ -84,8 +84,8 @@ def test_a_workspace_may_have_it_frozen_instead(acme: Workspace, github: GitHub)
     assert github.report(secret).json()[0]["label"] == "true_positive"
     key.refresh_from_db()
     assert (key.status(NOW), key.frozen_reason) == ("frozen", "leaked")
-    assert [each["outcome"] for each in told()] == ["frozen"]
-    assert [(each["key_id"], each["reason"]) for each in told("key.frozen")] == [(key.public_id, "leaked")]
+    assert [each["outcome"] for each in announced()] == ["frozen"]
+    assert [(each["key_id"], each["reason"]) for each in announced("key.frozen")] == [(key.public_id, "leaked")]
     send_waiting(NOW)
     assert "We froze it: requests with it are refused until an owner or admin unfreezes it." in mail.outbox[0].body
 
@@ -97,7 +97,7 @@ def test_told_twice_or_twice_in_one_report_it_is_one_act(acme: Workspace, github
         freezes(acme)
     for _ in range(3):
         assert [each["label"] for each in github.report(secret, secret).json()] == ["true_positive"]
-    assert (len(told()), Notice.objects.filter(kind="key_leaked").count()) == (1, 1)
+    assert (len(announced()), Notice.objects.filter(kind="key_leaked").count()) == (1, 1)
     assert AuditEntry.objects.filter(action="key.leaked", target=key.public_id).count() == 1
 
 
@@ -110,7 +110,7 @@ def test_a_frozen_key_that_a_person_let_work_again_is_frozen_again(acme: Workspa
         later.setattr("metering.alerts.leaks.view.timezone.now", lambda: NOW.replace(hour=13))
         github.report(secret)
     key.refresh_from_db()
-    assert (key.frozen_reason, len(told())) == ("leaked", 2)
+    assert (key.frozen_reason, len(announced())) == ("leaked", 2)
 
 
 def test_a_key_that_was_frozen_for_another_reason_is_told_of(acme: Workspace, github: GitHub) -> None:
@@ -119,7 +119,7 @@ def test_a_key_that_was_frozen_for_another_reason_is_told_of(acme: Workspace, gi
     freeze_key(key, TESTS, NOW)
     github.report(secret)
     key.refresh_from_db()
-    assert (key.frozen_reason, len(told())) == ("leaked", 1)
+    assert (key.frozen_reason, len(announced())) == ("leaked", 1)
 
 
 def test_a_key_that_has_expired_is_revoked_too_since_its_expiry_can_be_moved(acme: Workspace, github: GitHub) -> None:
@@ -136,7 +136,7 @@ def test_a_secret_that_opens_nothing_any_more_harms_no_key(acme: Workspace, gith
     revoked, gone = a_key(acme)
     revoke_key(revoked, TESTS, NOW)
     assert [each["label"] for each in github.report(old, gone).json()] == ["true_positive"] * 2
-    assert told() == []
+    assert announced() == []
     rotated.refresh_from_db()
     assert rotated.status(NOW) == "active"
 
@@ -147,7 +147,7 @@ def test_what_is_not_ours_is_a_false_positive(acme: Workspace, github: GitHub) -
     assert [(each["token_hash"], each["label"]) for each in answer.json()] == [
         (hashed(token), "false_positive") for token in (unknown, "omx_live_nonsense", "ghp_something")
     ]
-    assert told() == []
+    assert announced() == []
 
 
 def test_operators_are_told_of_a_gateways_token_which_still_works(github: GitHub, settings: Any) -> None:
@@ -156,7 +156,7 @@ def test_operators_are_told_of_a_gateways_token_which_still_works(github: GitHub
     for _ in range(2):
         assert [each["label"] for each in github.report(token).json()] == ["true_positive"]
     assert Gateway.objects.get(pk=gateway.pk).revoked_at is None
-    (about,) = told()
+    (about,) = announced()
     assert (about["gateway_id"], about["outcome"]) == (gateway.public_id, "none")
     assert Notification.objects.get(type="key.leaked").workspace is None
     send_waiting(NOW)
@@ -183,9 +183,9 @@ def test_the_secret_is_neither_stored_nor_logged_nor_answered(
         answer = github.report(secret, url=f"https://github.com/octocat/{secret}")
         github.send(json.dumps([{"token": secret}]).encode())
         seen += [each["sql"] for each in queries.captured_queries]
-    seen += [answer.content.decode(), caplog.text, json.dumps(told()), json.dumps(list(Notice.objects.values("context")))]
+    seen += [answer.content.decode(), caplog.text, json.dumps(announced()), json.dumps(list(Notice.objects.values("context")))]
     assert not [text for text in seen if secret in text]
-    assert told()[0]["url"] == "https://github.com/octocat/omx_live_[removed]"
+    assert announced()[0]["url"] == "https://github.com/octocat/omx_live_[removed]"
     assert Credential.objects.filter(sha256=sha256(secret)).exists()
 
 
@@ -195,7 +195,7 @@ def test_reports_of_one_key_at_once_are_one_act(acme: Workspace, github: GitHub)
     for choice in ("revoke", "freeze"):
         change_alert_settings(acme, {"on_leaked_key": choice}, TESTS, NOW)
         _, secret = a_key(acme)
-        before = len(told())
+        before = len(announced())
         answers = at_once(*[lambda secret=secret: github.report(secret)] * 8)  # type: ignore[misc]
         assert [each.status_code for each in answers] == [200] * 8
-        assert len(told()) == before + 1
+        assert len(announced()) == before + 1

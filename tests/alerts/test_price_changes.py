@@ -43,14 +43,14 @@ def wish(workspace: Workspace) -> None:
 
 def test_a_price_that_changes_is_announced_once_and_mailed_to_who_wishes_so() -> None:
     make_price()
-    told, mailed = user_of_the_model("Told"), user_of_the_model("Mailed")
+    notified, mailed = user_of_the_model("Notified"), user_of_the_model("Mailed")
     make_workspace("Uses nothing")
     wish(mailed)
     version = dearer()
     assert announce_price_changes(NOW) == {"coming": 1, "announced": 2, "withdrawn": 0}
     assert announce_price_changes(NOW + timedelta(hours=1)) == {"coming": 1, "announced": 0, "withdrawn": 0}
     assert set(Notification.objects.values_list("workspace", "type")) == {
-        (told.pk, "price.changing"),
+        (notified.pk, "price.changing"),
         (mailed.pk, "price.changing"),
     }
     notice = Notice.objects.get(kind="price_changing")
@@ -160,17 +160,17 @@ def test_a_workspace_with_its_own_price_is_shown_its_own_change_and_not_the_list
 
 
 def withdrawals() -> list[tuple[int | None, str]]:
-    told = Notification.objects.filter(type="price.change_withdrawn").order_by("id")
-    return list(told.values_list("workspace_id", "data__price_id"))
+    notified = Notification.objects.filter(type="price.change_withdrawn").order_by("id")
+    return list(notified.values_list("workspace_id", "data__price_id"))
 
 
 def test_a_change_that_was_announced_and_is_withdrawn_is_told_once_and_mailed_to_who_wishes_so() -> None:
     begins = datetime(2127, 1, 1, tzinfo=UTC)  # far ahead of the database's own clock
     now = begins - timedelta(days=10)
     make_price()
-    told, mailed = make_workspace("Told"), make_workspace("Mailed")
+    notified, mailed = make_workspace("Notified"), make_workspace("Mailed")
     wish(mailed)
-    withdrawn, also, stays = (dearer(workspace=each, effective_from=begins) for each in (told, mailed, make_workspace()))
+    withdrawn, also, stays = (dearer(workspace=each, effective_from=begins) for each in (notified, mailed, make_workspace()))
     assert announce_price_changes(now)["announced"] == 3
     ids = [(each.workspace_id, each.public_id) for each in (withdrawn, also)]
     withdraw_price(withdrawn, "test", now)

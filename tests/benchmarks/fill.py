@@ -41,7 +41,7 @@ def bodies(keys: list[str], events: int, start: datetime, end: datetime, part: i
 
 
 def store(made: list[bytes]) -> None:
-    """As the door does, without its checks and its reminder."""
+    """As the endpoint does, without its checks and its reminder."""
     from django.utils import timezone
 
     from metering.ingest.directory import directory

@@ -75,7 +75,7 @@ def post(connection: Connection, prepared: bytes) -> dict[str, Any]:
     """Sends events of which none may be refused."""
     answer: dict[str, Any] = json.loads(connection.ask(prepared, 202))
     if answer["rejected"]:
-        sys.exit(f"The door refused what it should take: {answer['rejected'][0]}")
+        sys.exit(f"The endpoint refused what it should take: {answer['rejected'][0]}")
     return answer
 
 

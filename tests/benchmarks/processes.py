@@ -56,7 +56,7 @@ class Machine:
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit() and (fields := _stat(int(entry.name))):
                 children[int(fields[1])].append(int(entry.name))
-        # The server may be nobody's child: whoever needed it first has started it.
+        # The server may be nobody's child: the first to need it has started it.
         postmaster = Cluster(self.product.home).postmaster()
         found = {"postgres": _descendants(postmaster, children) if postmaster else []} | {group: [] for group in GROUPS}
         for child in children[self.product.supervisor.pid]:

@@ -29,7 +29,7 @@ def measure(options: Options) -> Iterator[dict[str, Any]]:
 
 
 def measure_store(options: Options, million: int, millions: int) -> dict[str, Any]:
-    """Ingest is the workers' alone, from inbox to commit; it and the largest worker's memory are told for every million."""
+    """Ingest is the workers' alone, from inbox to commit; it and the largest worker's memory are printed for every million."""
     with running_product() as product, product.database() as database:
         store, machine = Store(product), Machine(product, database)
         seconds: dict[int, float] = defaultdict(float)

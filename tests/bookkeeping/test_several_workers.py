@@ -12,7 +12,7 @@ from metering.reconcile.everything import everything
 from omixa_billing.api.errors import Refusal
 from tests.bookkeeping.checks import after_every_act, once_all_news_has_arrived
 from tests.bookkeeping.swallowed import Swallowed
-from tests.bookkeeping.walk import Walk, told
+from tests.bookkeeping.walk import Walk, reporting
 from tests.kit.billing import Meter, agree
 from tests.kit.concurrent import at_once
 from tests.kit.depth import DEEP, dice, examples
@@ -60,7 +60,7 @@ def test_several_workers_at_once_leave_the_books_right(
     crowd = Crowd(key, use, stripe, with_method(key.workspace, stripe), dice(seed, pytestconfig))
     done: list[str] = []
     tally["histories"] = 1
-    with told(done):
+    with reporting(done):
         for number in range(1, ROUNDS + 1):
             with Swallowed() as swallowed:
                 done += crowd.round()

@@ -11,7 +11,7 @@ from metering.reconcile.everything import everything
 from metering.reconcile.with_stripe import against_stripe
 from tests.bookkeeping.checks import after_every_act, once_all_news_has_arrived
 from tests.bookkeeping.swallowed import Swallowed
-from tests.bookkeeping.walk import Walk, told
+from tests.bookkeeping.walk import Walk, reporting
 from tests.kit.billing import Meter, agree
 from tests.kit.depth import DEEP, dice, examples
 from tests.kit.factories import forget_names
@@ -26,7 +26,7 @@ ACTS = 60 if DEEP else 30
 
 def tell(walk: Walk, tally: Tally) -> None:
     done: list[str] = []
-    with told(done):
+    with reporting(done):
         for number in range(1, ACTS + 1):
             with Swallowed() as swallowed:
                 done.append(walk.step())

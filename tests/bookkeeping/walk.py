@@ -75,7 +75,7 @@ class Walk(Selling, Paying, Banking):
 
 
 @contextmanager
-def told(done: list[str]) -> Iterator[None]:
+def reporting(done: list[str]) -> Iterator[None]:
     try:
         yield
     except Exception as error:

@@ -39,7 +39,7 @@ class World:
         self.usage = Meterings(prices=[(LONG_AGO, Decimal("1.5"))])
         self.at_hand = Book()
         self.untold: list[tuple[str, str]] = []  # kinds of events of Stripe's, and what they are about
-        self.told: list[tuple[str, str]] = []
+        self.delivered: list[tuple[str, str]] = []
         self.numbers = 0
         self.checked: object = None  # what was last found right
 
@@ -78,7 +78,7 @@ class World:
         news = list(self.untold)
         if not all_of_it:
             self.random.shuffle(news)
-            news = news[: self.random.randint(0, len(news))] + self.random.sample(self.told, min(len(self.told), 1))
+            news = news[: self.random.randint(0, len(news))] + self.random.sample(self.delivered, min(len(self.delivered), 1))
         for each in news:
             self.hear_of(*each)
 
@@ -86,4 +86,4 @@ class World:
         store_webhook(*self.stripe.signed(self.stripe.event(kind, self.stripe.objects[about])), self.now)
         if (kind, about) in self.untold:
             self.untold.remove((kind, about))
-            self.told.append((kind, about))
+            self.delivered.append((kind, about))

@@ -90,7 +90,7 @@ def watch(visit: Visit) -> None:
             visit.trouble.append(f"{response.status} from {response.url}")
 
     def failed(request: Any) -> None:
-        if request.failure != "net::ERR_ABORTED":  # given up by us: the next page was opened meanwhile
+        if request.failure != "net::ERR_ABORTED":  # aborted by us: the next page was opened meanwhile
             visit.trouble.append(f"failed: {request.url}")
 
     page = visit.page

@@ -84,7 +84,7 @@ class Controller:
         return signal_all(pids, signal.SIGKILL)
 
     def kill_at(self, program: str, moment: str) -> int:
-        """Waits until a process has died there; the traffic under way, or a little more of it, brings one there."""
+        """Waits until a process has died there; the traffic in progress, or a little more of it, brings one there."""
         order = self.instance.order_death(program, moment)
         deadline = time.monotonic() + SECONDS_TO_REACH_A_POINT
         while order.exists():

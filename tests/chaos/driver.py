@@ -71,7 +71,7 @@ class Gateway:
             self.changed.notify_all()
 
     def wait_until_delivered(self, seconds: float = SECONDS_PER_BATCH) -> bool:
-        """Whether every batch has been acknowledged or given up in that time."""
+        """Whether every batch has been acknowledged or abandoned in that time."""
         with self.changed:
             return self.changed.wait_for(lambda: not self.waiting and not self.under_way, seconds)
 
@@ -100,7 +100,7 @@ class Sender:
         self.connection = gateway.connect()
 
     def deliver(self, batch: list[Sent]) -> None:
-        """Until it is acknowledged. After a lost answer the events may go in another order, or be given up."""
+        """Until it is acknowledged. After a lost answer the events may go in another order, or be abandoned."""
         deadline = time.monotonic() + SECONDS_PER_BATCH
         reached = False
         while time.monotonic() < deadline:

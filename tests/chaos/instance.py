@@ -132,7 +132,7 @@ class Instance:
 
     @contextmanager
     def without_database(self) -> Iterator[None]:
-        """PostgreSQL is killed, and whoever would start it again stands still until the block's end."""
+        """PostgreSQL is killed, and what would start it again stands still until the block's end."""
         launcher = self.program("postgres")
         os.kill(launcher, signal.SIGSTOP)
         try:
@@ -169,7 +169,7 @@ class Instance:
         return json.loads(done.stdout)
 
     def errors(self) -> str:
-        """What the programs themselves held for a bug, for whoever looks into a failure: a database away is none."""
+        """What the programs themselves held for a bug, for those who look into a failure: a database away is none."""
         found = []
         for log in sorted((self.home / "log").glob("*.log")):
             for line in log.read_text(errors="replace").splitlines():
@@ -221,7 +221,7 @@ def stop_at_once(instance: Instance) -> None:
         with instance.unsupervised():
             programs = [pid for pid in children(supervisor.pid) if MARKS["postgres"][0] not in words(pid)]
             signal_all(programs, signal.SIGKILL)
-            supervisor.send_signal(signal.SIGTERM)  # heard when it goes on
+            supervisor.send_signal(signal.SIGTERM)  # heard when it continues
     stop(supervisor)
     signal_all([pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if belongs(pid, instance)], signal.SIGKILL)
 

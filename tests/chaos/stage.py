@@ -32,7 +32,7 @@ class Stage:
 
     @contextmanager
     def gateway(self) -> Iterator[Gateway]:
-        """One that goes on until everything it was handed is delivered."""
+        """One that continues until everything it was handed is delivered."""
         with Gateway(self.instance.connect, self.world.token, CONNECTIONS, self.world.seed, self.notes) as gateway:
             yield gateway
             assert gateway.wait_until_delivered()

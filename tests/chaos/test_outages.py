@@ -1,4 +1,4 @@
-"""What the product needs is away for a while, and it goes on by itself once that is back: nothing of it is started again."""
+"""What the product needs is away for a while, and it continues by itself once that is back: nothing of it is started again."""
 
 import signal
 import time
@@ -26,7 +26,7 @@ def waiting(instance: Instance) -> int:
     return batches
 
 
-def test_without_its_database_the_door_asks_for_patience_at_once(redis_stage: Stage) -> None:
+def test_without_its_database_the_endpoint_asks_for_patience_at_once(redis_stage: Stage) -> None:
     running = redis_stage.programs_at_work()
     with redis_stage.gateway() as gateway:
         with redis_stage.instance.without_database():
@@ -39,7 +39,7 @@ def test_without_its_database_the_door_asks_for_patience_at_once(redis_stage: St
     assert redis_stage.instance.programs() == running
 
 
-def test_without_its_broker_the_door_goes_on_and_the_work_is_done_later(redis_stage: Stage) -> None:
+def test_without_its_broker_the_endpoint_answers_and_the_work_is_done_later(redis_stage: Stage) -> None:
     instance = redis_stage.instance
     running = redis_stage.programs_at_work()
     with redis_stage.gateway() as gateway:

@@ -20,7 +20,7 @@ def test_a_customer_is_refused_on_every_page(customer: Client, world: World) -> 
         assert customer.get(page, follow=True).status_code == 403, page
 
 
-def test_a_stranger_is_sent_to_the_door_everybody_uses(client: Client, world: World) -> None:
+def test_a_stranger_is_sent_to_the_page_everybody_uses(client: Client, world: World) -> None:
     for page in every_page(world):
         answer = client.get(page, follow=True)
         assert answer.redirect_chain[-1][0].startswith("/accounts/login/?next="), page

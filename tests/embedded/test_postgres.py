@@ -15,7 +15,7 @@ from omixa_billing.embedded.cluster import CannotStart, Cluster
 
 from .conftest import REPOSITORY
 
-# Uses the server until it is told to go on, as a command does.
+# Uses the server until it is asked to continue, as a command does.
 COMMAND = """
 import sys
 from omixa_billing.embedded import postgres

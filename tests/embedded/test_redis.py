@@ -22,5 +22,5 @@ def test_it_runs_scripts_and_listens_on_no_network_address(tmp_path: Path, monke
     monkeypatch.setenv("OMIXA_HOME", str(tmp_path / "home"))
     with redis.running_redis(home.home_folder()) as socket, client.Redis(unix_socket_path=str(socket)) as connection:
         assert connection.eval("return redis.call('INCR', KEYS[1])", 1, "counted") == 1
-        told = connection.config_get("port", "save", "maxmemory-policy", "unixsocketperm")
-    assert told == {"port": "0", "save": "", "maxmemory-policy": "noeviction", "unixsocketperm": "700"}
+        configured = connection.config_get("port", "save", "maxmemory-policy", "unixsocketperm")
+    assert configured == {"port": "0", "save": "", "maxmemory-policy": "noeviction", "unixsocketperm": "700"}

@@ -51,7 +51,7 @@ def answered() -> dict[tuple[str, str], HttpResponse]:
 
 @pytest.fixture
 def look(answered: dict[tuple[str, str], HttpResponse]) -> Look:
-    """What an address answers to somebody: asked once for all tests that do no more than look at it."""
+    """What an address answers to a caller: asked once for all tests that do no more than look at it."""
 
     def look_at(client: Client, path: str) -> HttpResponse:
         who = client.session[SESSION_KEY] if settings.SESSION_COOKIE_NAME in client.cookies else "nobody"

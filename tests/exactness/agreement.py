@@ -148,7 +148,7 @@ class Both:
         }
 
     def product_batches(self) -> list[dict[int, tuple[str, str]] | None]:
-        """By batch what became of each part; the door's reasons are left out, and counts must agree with it."""
+        """By batch what became of each part; the endpoint's reasons are left out, and counts must agree with it."""
         found: list[dict[int, tuple[str, str]] | None] = []
         for batch in Batch.objects.filter(gateway=self.product.gateway).order_by("id"):
             if batch.status == "pending":

@@ -63,7 +63,7 @@ class Recorded:
 
 @dataclass
 class Batch:
-    """Whatever was sent together. `parts` is what the door let through; `outcomes` is complete once it was taken up."""
+    """Whatever was sent together. `parts` is what the endpoint let through; `outcomes` is complete once it was taken up."""
 
     number: int
     kind: str

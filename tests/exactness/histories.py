@@ -132,7 +132,7 @@ def absolute(moment: Moment, now: datetime) -> datetime:
 
 
 def text_of(instant: datetime, zone: str) -> str:
-    """RFC 3339; nanoseconds are cut off by whoever counts microseconds."""
+    """RFC 3339; nanoseconds are cut off where microseconds are counted."""
     plain = instant.replace(tzinfo=None)
     if zone == "+05:30":
         return (plain + timedelta(hours=5, minutes=30)).isoformat() + zone

@@ -1,4 +1,4 @@
-"""The product's side of a history: its own doors and workers on PostgreSQL, and what they say afterwards."""
+"""The product's side of a history: its own endpoints and workers on PostgreSQL, and what they say afterwards."""
 
 import json
 from datetime import datetime

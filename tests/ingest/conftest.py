@@ -1,4 +1,4 @@
-"""A gateway, a customer's key, and the door between them, on the fixed day."""
+"""A gateway, a customer's key, and the endpoint between them, on the fixed day."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the database refuses whoever asks: invoices that do not add up, credit used twice, emptied tables."""
+"""What the database refuses, no matter who asks: invoices that do not add up, credit used twice, emptied tables."""
 
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal

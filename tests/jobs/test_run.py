@@ -116,7 +116,7 @@ def test_a_run_is_heard_while_a_step_of_it_takes_long(monkeypatch: Any) -> None:
         if not any(thread.name.startswith("heartbeat") for thread in threading.enumerate()):
             return
         time.sleep(0.01)
-    raise AssertionError("it goes on after the run")
+    raise AssertionError("it continues after the run")
 
 
 def _next_beat(pk: int, last: datetime | None) -> datetime:

@@ -30,12 +30,12 @@ def replace(key: APIKey, usage: dict[str, Any] = GOLDEN_USAGE, request_id: str =
 
 
 def hand_in(gateway: Gateway, *corrections: Any, now: datetime = NOW) -> Batch:
-    """Through the door, and not processed yet."""
+    """Through the endpoint, and not processed yet."""
     return receive(of_corrections(json.dumps({"corrections": corrections}).encode()), gateway, now)
 
 
 def correct(gateway: Gateway, *corrections: Any, now: datetime = NOW) -> Batch:
-    """Through the door and the worker's transaction; the batch as it is then."""
+    """Through the endpoint and the worker's transaction; the batch as it is then."""
     batch = hand_in(gateway, *corrections, now=now)
     work(now)
     batch.refresh_from_db()

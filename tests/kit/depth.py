@@ -52,7 +52,7 @@ rounds = pytest.mark.parametrize("round", range(max(1, DEEP)))
 
 def dice(number: int, config: pytest.Config) -> Random:
     """Of the history with this number; a run with DEEP is repeated by its `--randomly-seed`."""
-    return Random(f"{config.getoption('randomly_seed', 0)}, {number}" if DEEP else number)  # noqa: S311 - to be told again
+    return Random(f"{config.getoption('randomly_seed', 0)}, {number}" if DEEP else number)  # noqa: S311 - to be repeated
 
 
 def some(of: Sequence[T], turn: int, usual: int = 1) -> Sequence[T]:

@@ -1,4 +1,4 @@
-"""What tests are made of: real rows, and events that go through the real door and the real worker."""
+"""What tests are made of: real rows, and events that go through the real endpoint and the real worker."""
 
 import json
 from datetime import UTC, datetime
@@ -89,7 +89,7 @@ def body_of(events: list[Any]) -> bytes:
 
 
 def send(gateway: Gateway, events: list[Any], now: datetime = NOW, process: bool = True) -> Batch:
-    """Through the real door, and then, unless told otherwise, the real worker's transaction; the batch as it is then."""
+    """Through the real endpoint, and then, unless stated otherwise, the real worker's transaction; the batch as it is then."""
     batch = receive(of_events(body_of(events)), gateway, now)
     if process:
         work(now)

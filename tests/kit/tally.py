@@ -1,4 +1,4 @@
-"""How many histories a run told, and how many acts they had: said at its end, whichever processes they ran in."""
+"""How many histories a run played, and how many acts they had: said at its end, whichever processes they ran in."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable

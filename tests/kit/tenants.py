@@ -49,7 +49,7 @@ def another_key(tenant: Tenant) -> tuple[APIKey, str]:
 
 
 class Sender:
-    """Sends golden events of a key, numbered requests unless told otherwise."""
+    """Sends golden events of a key, numbered requests unless stated otherwise."""
 
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway

@@ -39,7 +39,7 @@ MOST_OPEN = 30
 class Actor:
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self.dice = random.Random(seed)  # noqa: S311 - a story to be told again
+        self.dice = random.Random(seed)  # noqa: S311 - a story that can be repeated
         self.workspaces = list(Workspace.objects.filter(name__startswith="Acts").order_by("pk"))
         self.keys = {each.pk: list(APIKey.objects.filter(workspace=each).order_by("pk")) for each in self.workspaces}
         self.gateway = Gateway.objects.get(name="acts")

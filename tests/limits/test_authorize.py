@@ -1,4 +1,4 @@
-"""What a gateway is told before a request runs, and what is held for it."""
+"""What a gateway is answered before a request runs, and what is held for it."""
 
 from datetime import timedelta
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""`/api/v1/budgets`, the models of keys, and what a key is told of both."""
+"""`/api/v1/budgets`, the models of keys, and what a key reads of both."""
 
 from decimal import Decimal
 from typing import Any
@@ -226,8 +226,8 @@ def test_a_key_is_told_the_budgets_that_cover_all_its_requests_and_what_they_hav
     create(acme, scope="key", scope_id=APIKey.objects.get(kind="admin").public_id)
     create(acme, scope="workspace", window="hour", limit="0.000001", mode="soft")
     answer = check(acme.live.get("/api/v1/key"), "/api/v1/key")
-    told = {each["id"]: (each["spent"], each["remaining"]) for each in answer["budgets"][:2]}
-    assert told == {ours: ("0.007947000000", "99.992053000000"), own: ("0.002649000000", "0.007351000000")}
+    stated = {each["id"]: (each["spent"], each["remaining"]) for each in answer["budgets"][:2]}
+    assert stated == {ours: ("0.007947000000", "99.992053000000"), own: ("0.002649000000", "0.007351000000")}
     assert [each["mode"] for each in answer["budgets"]] == ["hard", "hard", "soft"]
     shown = acme.key.credentials.get()
     own_budget = {

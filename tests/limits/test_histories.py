@@ -82,7 +82,7 @@ class Oracle:
 
 @pytest.mark.parametrize("seed", range(HISTORIES))
 def test_decisions_agree_with_plain_arithmetic(seed: int) -> None:
-    dice = random.Random(seed)  # noqa: S311 - a story to be told again
+    dice = random.Random(seed)  # noqa: S311 - a story that can be repeated
     for model in MODELS:
         make_price(model=model, input="1", output="10")
     workspace, gateway = make_workspace(), make_gateway()

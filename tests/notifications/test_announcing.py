@@ -27,10 +27,10 @@ def queued() -> list[tuple[str, str]]:
 def test_the_same_key_is_announced_once(acme: Workspace) -> None:
     assert [tell(acme), tell(acme), tell(acme, 2)] == [True, False, True]
     assert Notification.objects.count() == 2
-    told = Notification.objects.get(key="invoice.paid:1")
-    assert (told.workspace, told.type, told.data) == (acme, "invoice.paid", {"object": "invoice", "id": "inv_1"})
-    assert told.public_id.startswith("evt_")
-    assert told.created_at == NOW
+    notified = Notification.objects.get(key="invoice.paid:1")
+    assert (notified.workspace, notified.type, notified.data) == (acme, "invoice.paid", {"object": "invoice", "id": "inv_1"})
+    assert notified.public_id.startswith("evt_")
+    assert notified.created_at == NOW
 
 
 def test_what_is_rolled_back_was_never_announced(acme: Workspace) -> None:

@@ -53,10 +53,10 @@ def listed(workspace: Workspace, path: str) -> Any:
 
 def test_a_finalized_invoice_is_announced_as_the_api_lists_it(acme: Workspace, invoice: Invoice) -> None:
     assert announced() == ["invoice.finalized"]
-    told = Notification.objects.get()
-    assert (told.workspace, told.key) == (acme, f"invoice.finalized:{invoice.public_id}")
-    assert told.data == listed(acme, f"invoices/{invoice.public_id}")
-    assert (told.data["status"], told.data["amount_due"], told.data["line_count"]) == ("open", "150.00", 1)
+    notified = Notification.objects.get()
+    assert (notified.workspace, notified.key) == (acme, f"invoice.finalized:{invoice.public_id}")
+    assert notified.data == listed(acme, f"invoices/{invoice.public_id}")
+    assert (notified.data["status"], notified.data["amount_due"], notified.data["line_count"]) == ("open", "150.00", 1)
 
 
 def test_closing_a_month_twice_announces_once(acme: Workspace, invoice: Invoice) -> None:
@@ -216,8 +216,8 @@ def test_what_became_of_a_dispute_is_announced_once(
         send_event(stripe, "charge.dispute.closed", disputed)
         handle_waiting(NOW)
     assert [each for each in announced() if each in ("payment.charged_back", "payment.dispute_won")] == [announced_as]
-    told = data_of(announced_as)
-    assert (told["status"], told["charged_back"], told["amount"]) == (ended, charged_back, "150.00")
+    notified = data_of(announced_as)
+    assert (notified["status"], notified["charged_back"], notified["amount"]) == (ended, charged_back, "150.00")
 
 
 def test_a_top_up_is_announced_as_the_api_lists_it(stripe: StripeServer, acme: Workspace) -> None:

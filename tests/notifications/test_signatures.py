@@ -40,8 +40,8 @@ def test_a_request_is_what_the_specification_says(acme: Workspace, receiver: Rec
     tell(acme, now=now)
     assert send(now) == {"delivered": 1, "failed": 0}
     [request] = receiver.received
-    told = Notification.objects.get()
-    assert request.id == told.public_id
+    notified = Notification.objects.get()
+    assert request.id == notified.public_id
     assert request.headers["webhook-timestamp"] == str(int(now.timestamp()))
     assert request.headers["content-type"] == "application/json"
     assert (

@@ -61,7 +61,7 @@ def test_without_deep_every_caller_comes_as_often_as_every_other(
 def test_tests_of_one_product_or_one_walk_share_a_process_and_others_only_with_their_file() -> None:
     assert groups.group_of("tests/chaos/test_kills.py::test_a") == groups.group_of("tests/chaos/test_orders.py::test_b[1]")
     assert groups.group_of("tests/chaos/test_rabbitmq.py::test_a") == "tests/chaos on RabbitMQ"
-    assert groups.group_of("tests/chaos/test_celery_door_on_rabbitmq.py::test_a") == "tests/chaos on RabbitMQ"
+    assert groups.group_of("tests/chaos/test_celery_intake_on_rabbitmq.py::test_a") == "tests/chaos on RabbitMQ"
     assert groups.group_of("tests/front/test_half_sent.py::test_a[/a::b]") == "tests/front"
     assert groups.group_of("tests/fuzz/test_forms.py::test_a") == groups.group_of("tests/fuzz/test_shapes.py::test_b")
     assert groups.group_of("tests/gateways/test_rabbitmq.py::test_a") == "tests/gateways/test_rabbitmq.py"

@@ -1,4 +1,4 @@
-"""Pages, JSON and CSV are sent compressed to whoever takes that, and a stranger's copy is asked about instead of sent again."""
+"""Pages, JSON and CSV are compressed for those who accept that, and a stranger's copy is asked about instead of sent again."""
 
 import gzip
 from typing import Any

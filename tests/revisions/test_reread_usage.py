@@ -167,21 +167,21 @@ def test_what_a_rule_set_free_keeps_its_usage_too(gateway: Gateway, key: APIKey)
 
 
 OLD = {"kept_before_dialects": 1}
-TOLD = {"prompt_tokens": 10, "completion_tokens": 20, "cost": 0.5, "completion_tokens_details": {"reasoning_tokens": 5}}
+STATED = {"prompt_tokens": 10, "completion_tokens": 20, "cost": 0.5, "completion_tokens_details": {"reasoning_tokens": 5}}
 
 
 def test_what_was_kept_without_its_dialect_stays(gateway: Gateway, key: APIKey) -> None:
-    send(gateway, [an_event(key, usage=TOLD, dialect="xai")])
-    UsageEvent.objects.update(usage=json.dumps(TOLD).encode())
+    send(gateway, [an_event(key, usage=STATED, dialect="xai")])
+    UsageEvent.objects.update(usage=json.dumps(STATED).encode())
     answer = run("--from", FROM, "--apply", "--reason", WHY)
     assert (answer["examined"], answer["changed"], answer["refused"], answer["batches"]) == (1, 0, OLD, [])
 
 
 def test_what_a_correction_did_not_bring_up_to_date_stays_until_one_does(gateway: Gateway, key: APIKey) -> None:
-    send(gateway, [an_event(key, usage=TOLD)])
+    send(gateway, [an_event(key, usage=STATED)])
     correct(gateway, replace(key, {"prompt_tokens": 7, "completion_tokens": 1, "cost": 0.1}))
     spoil("UPDATE metering_eventcorrection SET before_tier_id = NULL, after_tier_id = NULL")
-    UsageEvent.objects.update(usage=b"-" + json.dumps(TOLD).encode())
+    UsageEvent.objects.update(usage=b"-" + json.dumps(STATED).encode())
     answer = run("--from", FROM, "--apply", "--reason", WHY)
     assert (answer["examined"], answer["changed"], answer["refused"]) == (1, 0, OLD)
     correct(gateway, replace(key, {"prompt_tokens": 8, "completion_tokens": 1, "cost": 0.1}))

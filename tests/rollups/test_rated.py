@@ -1,4 +1,4 @@
-"""A price for the past leaves alone what is rated; whoever sets it is told how much that is."""
+"""A price for the past leaves alone what is rated; the person who sets it reads how much that is."""
 
 from datetime import UTC, datetime
 from decimal import Decimal

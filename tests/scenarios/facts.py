@@ -1,4 +1,4 @@
-"""What is true of a scenario, whoever counts it: events as they happened and prices as they were set. No project code."""
+"""What is true of a scenario, no matter who counts it: events as they happened and prices as they were set. No project code."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime

@@ -90,7 +90,7 @@ def test_a_month_agrees_with_an_independent_count_to_the_last_digit(story: Story
 
 
 def price_the_unknown_model(story: Story) -> None:
-    """Backdated to the 8th: what happened before it goes on waiting, and is never free."""
+    """Backdated to the 8th: what happened before it still waits, and is never free."""
     story.set_price(
         UNKNOWN_MODEL, datetime(2026, 9, 8, tzinfo=UTC), input="0.123457", cached_input="0.012346", output="1.987654"
     )

@@ -1,6 +1,6 @@
 """A year of one customer, July 2027 to June 2028: everything that can happen to a bill happens, and every cent is explained.
 
-The oracle is plain arithmetic on what was told to it. It knows nothing of rollups, lines or ledgers.
+The oracle is plain arithmetic on what it was given. It knows nothing of rollups, lines or ledgers.
 """
 
 from dataclasses import dataclass, field
@@ -127,7 +127,7 @@ class Oracle:
 
 
 class Year:
-    """The product and the oracle, told the same."""
+    """The product and the oracle, given the same."""
 
     def __init__(self, server: StripeServer) -> None:
         self.server, self.oracle = server, Oracle()

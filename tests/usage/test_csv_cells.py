@@ -1,4 +1,4 @@
-"""What stands in a CSV runs nowhere, whichever separator the spreadsheet that opens it was told, and numbers stay numbers."""
+"""What stands in a CSV runs nowhere, whichever separator the spreadsheet that opens it uses, and numbers stay numbers."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ SEPARATORS = [",", ";", "\t", "|", " "]
 
 
 def cells_of(text: str, separator: str) -> list[str]:
-    """As a spreadsheet reads the file, told this separator: with its quotes, and by a reader that knows none."""
+    """As a spreadsheet reads the file, with this separator: with its quotes, and by a reader that knows none."""
     read = list(csv.reader(io.StringIO(text), delimiter=separator))
     plain = [line.split(separator) for line in re.split(r"[\r\n\v\f\x85\u2028\u2029]", text)]
     return [cell for row in read + plain for cell in row]

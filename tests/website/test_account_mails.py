@@ -109,7 +109,7 @@ def test_the_mail_to_set_a_new_password(db: None, client: Client) -> None:
     assert f"{PUBLIC_URL}/accounts/password/reset/key/" in letter.body
 
 
-def test_the_mail_to_an_unknown_address_leads_to_no_closed_door(db: None, client: Client) -> None:
+def test_the_mail_to_an_unknown_address_leads_to_no_closed_page(db: None, client: Client) -> None:
     client.post("/accounts/password/reset/", {"email": "nobody@acme.example"})
     letter = only_letter()
     assert letter.subject == "No account at Omixa billing with this address"
@@ -117,7 +117,7 @@ def test_the_mail_to_an_unknown_address_leads_to_no_closed_door(db: None, client
     assert "signup" not in letter.body + letter.alternatives[0][0]
 
 
-def test_the_mail_to_an_unknown_address_leads_to_an_open_door(db: None, client: Client, settings: Any) -> None:
+def test_the_mail_to_an_unknown_address_leads_to_an_open_page(db: None, client: Client, settings: Any) -> None:
     settings.OPEN_SIGNUP = True
     client.post("/accounts/password/reset/", {"email": "nobody@acme.example"})
     assert f"{PUBLIC_URL}/accounts/signup/" in only_letter().body

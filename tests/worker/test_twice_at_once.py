@@ -49,7 +49,7 @@ def test_two_workers_share_the_inbox_and_count_every_event_once(gateway: Gateway
     assert HourlyRollup.objects.get().cost == GOLDEN_COST * 500
 
 
-def test_the_same_event_through_two_doors_at_once_counts_once(gateway: Gateway, key: APIKey) -> None:
+def test_the_same_event_through_two_endpoints_at_once_counts_once(gateway: Gateway, key: APIKey) -> None:
     def post() -> None:
         send(gateway, [an_event(key)], process=False)
         work()

@@ -20,7 +20,7 @@ LOGIN, SIGNUP, RESET = "/accounts/login/", "/accounts/signup/", "/accounts/passw
 
 
 def who(client: Client) -> str | None:
-    """The address of whoever the browser is signed in as."""
+    """The address that the browser is signed in as."""
     pk = client.session.get("_auth_user_id")
     return None if pk is None else User.objects.get(pk=pk).email
 

@@ -22,7 +22,7 @@ CREATE TABLE workspaces_auditcommit (
 COMMENT ON TABLE workspaces_auditcommit IS 'Transactions whose entries want a seal at their commit; empty between them.';
 """
 
-# docs/running.md, "The audit trail", gives the same to whoever checks an export with a program of their own.
+# docs/running.md, "The audit trail", gives the same to those who check an export with a program of their own.
 TEXT = """
 CREATE FUNCTION workspaces_audit_text(entry workspaces_auditentry, place bigint, previous bytea) RETURNS text
 LANGUAGE sql STABLE AS $$

@@ -1,6 +1,6 @@
 """Everything is killed while requests run, and every answer that a client got is billed once, or visibly unaccounted.
 
-The short form of it: some hundred requests. `OMIXA_CHAOS_REQUESTS` makes it longer; it is the least, as clients go on asking
+The short form of it: some hundred requests. `OMIXA_CHAOS_REQUESTS` makes it longer; it is the least, as clients keep asking
 while something is away. So does `OMIXA_CHAOS_SECONDS_AWAY`, for how long the product is away in the middle of it.
 """
 

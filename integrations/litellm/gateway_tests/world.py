@@ -62,7 +62,7 @@ class World:
         self.wait_for_product()
 
     def wait_for_product(self) -> None:
-        """Both of its halves: the doors of gateways, and the pages, which start by themselves."""
+        """Both of its halves: the endpoints of gateways, and the pages, which start by themselves."""
         for path in ("/readyz", "/accounts/login/"):
             until(partial(self.answers, self.url + path), SECONDS_TO_START, self.tail("product"))
 

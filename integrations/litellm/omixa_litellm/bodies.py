@@ -1,4 +1,4 @@
-"""What a request asks for, and what of it may go on to LiteLLM.
+"""What a request asks for, and what of it is passed on to LiteLLM.
 
 Fields are let through by name: LiteLLM takes orders from the body (another address, invented answers, fallbacks, no
 logging), so whatever is not in a provider's own reference stays here. What is passed on is written out again, so that LiteLLM

@@ -46,7 +46,7 @@ class Delivered:
         self._body.clear()
 
     def forget(self) -> None:
-        """What was delivered so far was billed, and the answer goes on."""
+        """What was delivered so far was billed, and the answer continues."""
         self.texts.clear()
         self.audio_bytes = self.images = 0
 

@@ -82,7 +82,7 @@ class Holds:
             log.info("A hold was not released and will expire: %s", error)
 
     def _lower(self, call: Call, decision: dict[str, Any]) -> None:
-        """Where the provider could write more than is held, and a limit could be exceeded by it, it is told how much it may."""
+        """Where the provider could write more than is held, and a limit could be exceeded by it, its output is bounded."""
         held_for, asked = decision.get("max_output_tokens"), call.asked
         if not isinstance(held_for, int) or asked.endpoint == "embeddings":
             return

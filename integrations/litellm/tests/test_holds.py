@@ -1,4 +1,4 @@
-"""What is asked before a provider is called, what it is told, and what runs without an answer."""
+"""What is asked before a provider is called, how much it may write, and what runs without an answer."""
 
 import json
 from typing import Any

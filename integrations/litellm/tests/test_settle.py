@@ -78,7 +78,7 @@ def test_the_prompt_of_a_stream_that_was_left_is_the_larger_of_both_counts(read:
 def test_a_stream_with_hidden_output_is_read_to_its_end_though_its_client_has_left(
     reasons: bool, asked: dict[str, Any], status: str
 ) -> None:
-    """As LiteLLM does it: whoever waits for the end of a connection ends the stream."""
+    """As LiteLLM does it: the one that waits for the end of a connection ends the stream."""
     begun = asyncio.Event()
     whole = stream(word("one "), word("two", "stop"))
 

@@ -1,6 +1,6 @@
 """What comes for a revoked gateway is not counted: it goes to the quarantine whole, until an operator has looked at it.
 
-The endpoints see to that themselves. A request that was under way while its gateway was revoked may pass them a moment too
+The endpoints see to that themselves. A request that was in progress while its gateway was revoked may pass them a moment too
 late; the worker knows both times. What was received before the revocation is counted whenever it is processed.
 """
 

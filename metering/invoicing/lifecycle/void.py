@@ -25,7 +25,7 @@ from workspaces.models import Workspace
 def void(invoice_id: int, reason: str, actor: str, now: datetime) -> Invoice:
     """The open or uncollectible invoice with this primary key, void; the credits it used are given back.
 
-    What it billed of its month then waits to be reissued by a person. Payments under way are not looked at:
+    What it billed of its month then waits to be reissued by a person. Payments in progress are not looked at:
     payments/refunds/reversals.py does. Raises InvoiceNotOpen, InvoiceHasPayments and InvalidParameter.
     """
     reason = checked_reason(reason)

@@ -32,7 +32,7 @@ def prepare_account(workspace_id: int) -> None:
 
 def update_spendable(workspace: Workspace, terms: BillingTerms, now: datetime) -> Balance | None:
     """The balance of a prepaid workspace, which decisions use from the commit on; None for another. The workspace is locked."""
-    account = lock_account(workspace.pk)  # before the balance is read: usage under way is then in it, or comes after it
+    account = lock_account(workspace.pk)  # before the balance is read: usage in progress is then in it, or comes after it
     if not is_prepaid(workspace, terms):
         if account is not None and account.balance is not None:
             set_balance(account, None, now)

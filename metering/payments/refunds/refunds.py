@@ -59,7 +59,7 @@ def begin_refund(
     """A refund of a payment, written and not yet sent: `sync_refund` sends it, or the next run does.
 
     What came by hand a person sends back, or all that is settled `outside`, and `reference` says where that money is found.
-    Never more than is left of the payment, refunds under way, disputes and what was kept as credit included, nor than is left
+    Never more than is left of the payment, refunds in progress, disputes and what was kept as credit included, nor than is left
     of the credit that it bought, with what of that was withdrawn.
 
     Raises NothingToCredit and InvalidParameter.

@@ -1,4 +1,4 @@
-"""Voiding and crediting invoices that money may have been paid for: nothing under way is overtaken, nothing goes back twice.
+"""Voiding and crediting invoices that money may have been paid for: nothing in progress is overtaken, nothing goes back twice.
 
 What is given back goes as it came: money as a refund or by hand, credits as credit. `balance` gives all of it as credit.
 Everything is written in one transaction; Stripe is asked afterwards, and again by the refunds' own recovery.

@@ -39,7 +39,7 @@ class OwedInvoice:
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """A top-up that is not paid yet: under way `since`, or to be paid on `page`."""
+    """A top-up that is not paid yet: in progress `since`, or to be paid on `page`."""
 
     top_up: TopUp
     since: datetime | None

@@ -50,7 +50,7 @@ class Movement:
     amount: Decimal
 
 
-REFUNDS = {Refund.Status.STARTED: "Under way", Refund.Status.PENDING: "Under way", Refund.Status.FAILED: "Failed"}
+REFUNDS = {Refund.Status.STARTED: "In progress", Refund.Status.PENDING: "In progress", Refund.Status.FAILED: "Failed"}
 
 
 def lines_of(bill: Invoice | InvoicePreview, query: QueryDict) -> dict[str, Any]:

@@ -21,5 +21,5 @@ def claude(acme: Tenant) -> anthropic.Anthropic:
 
 @pytest.fixture
 def plain(acme: Tenant) -> Any:
-    """As curl is told to do it."""
+    """As curl does it."""
     return APIClient(headers={"x-api-key": acme.admin_secret, "anthropic-version": "2023-06-01"})

@@ -1,4 +1,4 @@
-"""Anthropic's reports in buckets. Their client has no methods for them, so it is told the address."""
+"""Anthropic's reports in buckets. Their client has no methods for them, so the address is given to it."""
 
 from __future__ import annotations
 

@@ -153,11 +153,11 @@ def test_progress_and_death(console: Client) -> None:
     run = JobRun.objects.create(job="metering.collect_invoices", started_at=NOW, done=25, total=100)
     assert 'value="25"' in page(console)
     assert "25 of 100" in page(console)
-    told = page(console).count("died")
+    died = page(console).count("died")
     JobRun.objects.filter(pk=run.pk).update(started_at=NOW - timedelta(hours=2), seen_at=NOW - timedelta(minutes=2))
-    assert page(console).count("died") == told
+    assert page(console).count("died") == died
     JobRun.objects.filter(pk=run.pk).update(seen_at=NOW - timedelta(seconds=121))
-    assert page(console).count("died") > told
+    assert page(console).count("died") > died
     assert "Collect invoices: 25 of 100" in page(console, reverse("admin:index"))
 
 

@@ -50,20 +50,20 @@ def dun(invoice: Invoice, state: str, declined: bool) -> None:
 
 @pytest.fixture
 def books(use: Meter) -> dict[str, Invoice]:
-    """One of each, with different amounts: 1.50, 3.00, 6.00, 12.00 due; 24.00 held; 48.00 given up; 96.00 paid."""
+    """One of each, with different amounts: 1.50, 3.00, 6.00, 12.00 due; 24.00 held; 48.00 written off; 96.00 paid."""
     made = {
         "fresh": bill(use, "Fresh", "09", 1),
         "overdue": bill(use, "Overdue", "08", 2, SEPTEMBER),
         "past due": bill(use, "Past due", "08", 4, SEPTEMBER),
         "declined": bill(use, "Declined", "09", 8),
         "held": bill(use, "Held", "09", 16),
-        "given up": bill(use, "Given up", "09", 32),
+        "written off": bill(use, "Written off", "09", 32),
         "paid": bill(use, "Paid", "09", 64),
     }
     dun(made["past due"], "past_due", declined=True)
     dun(made["declined"], "retrying", declined=True)
     dun(made["overdue"], "retrying", declined=False)
-    mark_uncollectible(made["given up"].pk, "insolvent", OPERATOR, NOW)
+    mark_uncollectible(made["written off"].pk, "insolvent", OPERATOR, NOW)
     mark_paid(made["paid"].pk, "transfer 1", OPERATOR, NOW)
     Workspace.objects.filter(pk=made["past due"].workspace_id).update(
         suspended_at=NOW, suspensions=["past_due"], suspended_because="It is past due."

@@ -1,4 +1,4 @@
-"""Prices are set through the same door as everywhere, stand once in force, and are withdrawn only while to come."""
+"""Prices are set by the same function as everywhere, stand once in force, and are withdrawn only while to come."""
 
 from datetime import UTC, datetime
 from decimal import Decimal

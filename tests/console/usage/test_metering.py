@@ -137,7 +137,7 @@ def test_the_workers_are_reminded_of_what_waits(console: Client, world: World) -
     with current_app.connection_for_write() as broker, broker.channel() as channel:
 
         def sweeps() -> int:
-            """How often the sweep is on the queue, beside what the door reminds of whenever it gets to it."""
+            """How often the sweep is on the queue, beside what the endpoint reminds of whenever it gets to it."""
             sent = [json.loads(each)["headers"]["task"] for each in channel.client.lrange("celery", 0, -1)]
             return sent.count("metering.sweep_inbox")
 

@@ -64,7 +64,7 @@ def test_the_data_is_the_event_byte_for_byte() -> None:
     assert unwrap(b"[" + body + b"," + body + b"]", BATCH) == [data, data]
 
 
-def test_the_door_reads_what_was_inside() -> None:
+def test_the_endpoint_reads_what_was_inside() -> None:
     event = read_event(unwrapped(), 0, NOW)
     assert (event.request_id, event.counts) == ("req_1", (2006, 1920, 0, 300, 192))
     assert event.occurred_at.isoformat() == "2026-10-15T11:55:00+00:00"

@@ -79,14 +79,14 @@ def test_a_body_without_such_labels_is_answered_without_warnings(post: Any, key:
 
 
 @pytest.mark.parametrize("labels", [LABELS, HALVES], ids=["NUL", "halves"])
-@pytest.mark.parametrize("door", ["celery", "cloudevents", "base64"])
-def test_so_it_does_at_every_other_door(gateway: Gateway, key: APIKey, labels: dict[str, Any], door: str) -> None:
+@pytest.mark.parametrize("endpoint", ["celery", "cloudevents", "base64"])
+def test_so_it_does_at_every_other_endpoint(gateway: Gateway, key: APIKey, labels: dict[str, Any], endpoint: str) -> None:
     event = an_event(key, **labels)
-    if door == "celery":
+    if endpoint == "celery":
         store_call([[event]], {"gateway_id": gateway.public_id}, NOW)
     else:
         data = {"data": event}
-        if door == "base64":
+        if endpoint == "base64":
             data = {"data_base64": base64.b64encode(json.dumps(event).encode()).decode()}
         envelope = {"specversion": "1.0", "id": "e", "source": "s", "type": "t"} | data
         receive(of_cloudevents(json.dumps([envelope]).encode(), BATCH), gateway, NOW)

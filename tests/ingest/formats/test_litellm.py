@@ -18,14 +18,14 @@ PROVIDER = UsageSource.PROVIDER
 
 
 def sent(payload: Payload) -> dict[str, Any]:
-    """Our event, as the door gets it."""
+    """Our event, as the endpoint gets it."""
     [event] = translate(as_json(payload))
     assert isinstance(event, bytes)
     return json.loads(event)
 
 
 def read(payload: Payload) -> Event:
-    """Our event, as the door reads it."""
+    """Our event, as the endpoint reads it."""
     [event] = translate(as_json(payload))
     assert isinstance(event, bytes)
     return read_event(event, 0, CAPTURED)

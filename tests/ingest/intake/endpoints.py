@@ -1,4 +1,4 @@
-"""What tests at the gateway's door have in common."""
+"""What tests at the gateway's endpoint have in common."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What bad events get: recorded, or quarantined with their reason, while their neighbours go on."""
+"""What bad events get: recorded, or quarantined with their reason, while their neighbours are recorded."""
 
 import json
 from typing import Any
@@ -257,7 +257,7 @@ def test_a_get_where_only_a_post_is_answered(client: Client) -> None:
 
 
 def test_when_nothing_can_be_stored_the_gateway_is_asked_to_come_again(post: Post, key: APIKey) -> None:
-    """The database going away in the middle; that it is away from the start is told by the tests of the running product."""
+    """The database going away in the middle; that it is away from the start is tested on the running product."""
 
     def away(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         if "metering_batch" in sql:

@@ -202,7 +202,7 @@ def test_payloads_may_come_compressed(send: Send, key: APIKey) -> None:
     assert counts(process()) == {"recorded": 1}
 
 
-def test_litellms_door_asks_for_a_gateways_token(client: Client) -> None:
+def test_litellms_endpoint_asks_for_a_gateways_token(client: Client) -> None:
     assert client.post(LITELLM, b"[]", content_type="application/json").status_code == 401
     assert client.get(LITELLM).status_code == 405
 

@@ -1,4 +1,4 @@
-"""What a quarantined event would bill: exact where it can be told, the least it says where it contradicts itself."""
+"""What a quarantined event would bill: exact where it can be known, the least it says where it contradicts itself."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What was refused goes through the door again: as it was, edited, or in bulk; once, whatever happens meanwhile."""
+"""What was refused goes through the endpoint again: as it was, edited, or in bulk; once, whatever happens meanwhile."""
 
 import json
 from collections.abc import Callable
@@ -111,7 +111,7 @@ def test_an_edited_event_is_recorded_and_the_edit_is_in_the_trail(gateway: Gatew
     }
 
 
-def test_an_edit_that_the_door_would_refuse_changes_nothing(gateway: Gateway, key: APIKey) -> None:
+def test_an_edit_that_the_endpoint_would_refuse_changes_nothing(gateway: Gateway, key: APIKey) -> None:
     send(gateway, [an_event(key, usage=BAD)])
     event = held()
     for content, message in (

@@ -1,4 +1,4 @@
-"""The inbox's partitions by day, at midnight: whoever comes first makes the new one, and the others find it."""
+"""The inbox's partitions by day, at midnight: the first to come makes the new one, and the others find it."""
 
 import threading
 import time

@@ -85,13 +85,13 @@ def rows_of(model: Any, order: list[str], *left_out: str) -> list[dict[str, Any]
 def written() -> dict[str, Any]:
     """All that closing writes, but for ids made at random."""
     entries = AuditEntry.objects.filter(action="invoice.finalized").order_by("workspace", "detail")
-    told = Notification.objects.order_by("workspace", "type", "data__period_start")
+    notified = Notification.objects.order_by("workspace", "type", "data__period_start")
     return {
         "invoices": rows_of(Invoice, ["workspace", "period_start"]),
         "lines": rows_of(InvoiceLine, ["invoice__workspace", "invoice__period_start", "position"]),
         "credit": rows_of(CreditEntry, ["workspace", "grant", "at", "kind", "amount"]),
         "audit": [(each.actor, each.workspace_id, each.at, each.detail) for each in entries],
-        "news": [(each.workspace_id, each.type, each.data | {"id": ""}, each.created_at) for each in told],
+        "news": [(each.workspace_id, each.type, each.data | {"id": ""}, each.created_at) for each in notified],
     }
 
 

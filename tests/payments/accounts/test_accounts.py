@@ -1,4 +1,4 @@
-"""A workspace at Stripe: one customer whatever fails, and the latest method that was saved, whatever is told late."""
+"""A workspace at Stripe: one customer whatever fails, and the latest method that was saved, whatever is reported late."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -122,7 +122,7 @@ def setup_of(stripe: StripeServer, session: dict[str, Any]) -> dict[str, Any]:
     return stripe.objects[session["setup_intent"]]
 
 
-def told(stripe: StripeServer, kind: str, about: dict[str, Any]) -> tuple[str, str]:
+def deliver(stripe: StripeServer, kind: str, about: dict[str, Any]) -> tuple[str, str]:
     """The event's outcome, and the method that is saved then."""
     event = send_event(stripe, kind, about)
     handle_waiting(NOW)
@@ -132,31 +132,31 @@ def told(stripe: StripeServer, kind: str, about: dict[str, Any]) -> tuple[str, s
 def test_news_of_an_older_page_does_not_bring_its_card_back(stripe: StripeServer, acme: Workspace) -> None:
     one = completed(stripe, acme, 0)
     old = setup_of(stripe, one)["payment_method"]
-    assert told(stripe, "checkout.session.completed", one) == ("handled", old)
+    assert deliver(stripe, "checkout.session.completed", one) == ("handled", old)
     two = completed(stripe, acme, 1)
     new = setup_of(stripe, two)["payment_method"]
-    assert told(stripe, "checkout.session.completed", two) == ("handled", new)
-    assert told(stripe, "checkout.session.completed", one) == ("handled", new)
-    assert told(stripe, "setup_intent.succeeded", setup_of(stripe, one)) == ("handled", new)
+    assert deliver(stripe, "checkout.session.completed", two) == ("handled", new)
+    assert deliver(stripe, "checkout.session.completed", one) == ("handled", new)
+    assert deliver(stripe, "setup_intent.succeeded", setup_of(stripe, one)) == ("handled", new)
     assert AuditEntry.objects.filter(action="payment_method.saved").count() == 2
     customer = stripe.objects[str(account_of(acme).customer_id)]
     assert customer["invoice_settings"] == {"default_payment_method": new}
 
 
 def test_a_completed_page_counts_though_another_was_opened_since(stripe: StripeServer, acme: Workspace) -> None:
-    told(stripe, "checkout.session.completed", completed(stripe, acme, 0))
+    deliver(stripe, "checkout.session.completed", completed(stripe, acme, 0))
     two = completed(stripe, acme, 1)
     PaymentAccount.objects.update(setup_session_id="")  # another page is being made
     setup_page(acme, NOW + DAY)
-    assert told(stripe, "checkout.session.completed", two)[1] == setup_of(stripe, two)["payment_method"]
+    assert deliver(stripe, "checkout.session.completed", two)[1] == setup_of(stripe, two)["payment_method"]
 
 
 def test_a_card_that_was_removed_is_not_brought_back_by_its_page(stripe: StripeServer, acme: Workspace) -> None:
     one = completed(stripe, acme, 0)
-    _, saved = told(stripe, "checkout.session.completed", one)
+    _, saved = deliver(stripe, "checkout.session.completed", one)
     stripe.objects[saved]["customer"] = None
-    assert told(stripe, "payment_method.detached", stripe.objects[saved]) == ("handled", "")
-    assert told(stripe, "checkout.session.completed", one) == ("handled", "")
+    assert deliver(stripe, "payment_method.detached", stripe.objects[saved]) == ("handled", "")
+    assert deliver(stripe, "checkout.session.completed", one) == ("handled", "")
 
 
 def test_a_method_of_before_setups_were_dated_yields_to_the_latest_page_only(stripe: StripeServer, acme: Workspace) -> None:
@@ -164,17 +164,17 @@ def test_a_method_of_before_setups_were_dated_yields_to_the_latest_page_only(str
     two = completed(stripe, acme, 1)
     kept = with_method(acme, stripe).method_id
     PaymentAccount.objects.update(method_set_up_at=None)
-    assert told(stripe, "checkout.session.completed", one) == ("handled", kept)
-    assert told(stripe, "checkout.session.completed", two)[1] == setup_of(stripe, two)["payment_method"]
+    assert deliver(stripe, "checkout.session.completed", one) == ("handled", kept)
+    assert deliver(stripe, "checkout.session.completed", two)[1] == setup_of(stripe, two)["payment_method"]
 
 
 def test_a_bank_account_that_is_verified_days_later_is_saved(stripe: StripeServer, acme: Workspace) -> None:
     page = completed(stripe, acme, 0, BANK)
     setup = setup_of(stripe, page)
     setup["status"] = "requires_action"  # two small deposits are on their way
-    assert told(stripe, "checkout.session.completed", page) == ("handled", "")
+    assert deliver(stripe, "checkout.session.completed", page) == ("handled", "")
     setup["status"] = "succeeded"
-    assert told(stripe, "setup_intent.succeeded", setup) == ("handled", setup["payment_method"])
+    assert deliver(stripe, "setup_intent.succeeded", setup) == ("handled", setup["payment_method"])
 
 
 def test_a_bank_account_verified_after_a_card_was_saved_does_not_replace_it(stripe: StripeServer, acme: Workspace) -> None:
@@ -182,16 +182,16 @@ def test_a_bank_account_verified_after_a_card_was_saved_does_not_replace_it(stri
     setup = setup_of(stripe, page)
     setup["status"] = "requires_action"
     card = completed(stripe, acme, 1)
-    _, saved = told(stripe, "checkout.session.completed", card)
+    _, saved = deliver(stripe, "checkout.session.completed", card)
     setup["status"] = "succeeded"
-    assert told(stripe, "setup_intent.succeeded", setup) == ("handled", saved)
+    assert deliver(stripe, "setup_intent.succeeded", setup) == ("handled", saved)
 
 
 def test_a_strangers_setup_is_ignored(stripe: StripeServer, acme: Workspace) -> None:
     account_of(acme)
     theirs = stripe.save_method("cus_stranger")
     setup = stripe.make("setup_intent", "seti_", status="succeeded", payment_method=theirs)
-    assert told(stripe, "setup_intent.succeeded", setup) == ("ignored", "")
+    assert deliver(stripe, "setup_intent.succeeded", setup) == ("ignored", "")
 
 
 def test_news_of_a_method_that_was_just_replaced_does_not_bring_it_back(

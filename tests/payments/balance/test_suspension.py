@@ -1,4 +1,4 @@
-"""Live keys are refused for every reason that stands, and work again when none does: judged in one place, from what is so."""
+"""Live keys are refused for every reason that stands, and work again when none does: decided in one place, from what is so."""
 
 import threading
 import time

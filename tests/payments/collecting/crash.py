@@ -1,7 +1,7 @@
-"""A process that dies where it is told to, and stays dead: as kill -9 does, between any two things that it does for good.
+"""A process that dies where it should, and stays dead: as kill -9 does, between any two things that it does for good.
 
 What it does for good are its calls to Stripe, before and after each of which it may die, and its commits, after each of which.
-A fault-free run of a story counts them; then the story is told again for each of them.
+A fault-free run of a story counts them; then the story is repeated for each of them.
 """
 
 from collections.abc import Iterator

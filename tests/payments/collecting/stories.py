@@ -1,4 +1,4 @@
-"""Stories of money, told in acts that are repeated until all is done: what jobs, people and Stripe's events do meanwhile."""
+"""Stories of money, in acts that are repeated until all is done: what jobs, people and Stripe's events do meanwhile."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ FORGOTTEN = timedelta(hours=25)
 
 @dataclass
 class World:
-    """What a story is told of. `act` is a process that may fail or be killed, and is started again by the next."""
+    """What a story is about. `act` is a process that may fail or be killed, and is started again by the next."""
 
     stripe: StripeServer
     acme: Workspace
@@ -57,9 +57,9 @@ class World:
         self.act(store_webhook, *self.stripe.signed(event), now)
 
     def open_session(self) -> dict[str, Any] | None:
-        """A page whose address a person was told."""
-        told = PaymentAttempt.objects.exclude(session_url="").values_list("session_id", flat=True)
-        found = [self.stripe.objects[each] for each in told if self.stripe.objects[each]["status"] == "open"]
+        """A page whose address a person was given."""
+        opened = PaymentAttempt.objects.exclude(session_url="").values_list("session_id", flat=True)
+        found = [self.stripe.objects[each] for each in opened if self.stripe.objects[each]["status"] == "open"]
         return found[0] if found else None
 
     def pay_on_page(self) -> None:
@@ -69,7 +69,7 @@ class World:
 
 
 class Story:
-    """`round` is what goes on at one time; a story is over when it is `done`, and then is `checked`."""
+    """`round` is what happens at one time; a story is over when it is `done`, and then is `checked`."""
 
     def prepare(self, world: World) -> None:
         with_method(world.acme, world.stripe)
@@ -174,8 +174,8 @@ class VoidedPage(Story):
 
     def check(self, world: World) -> None:
         assert (Payment.objects.count(), world.stripe.succeeded(), unsettled()) == (0, [], False)
-        told = PaymentAttempt.objects.exclude(session_id="").values_list("session_id", flat=True)
-        assert {world.stripe.objects[each]["status"] for each in told} == {"expired"}
+        opened = PaymentAttempt.objects.exclude(session_id="").values_list("session_id", flat=True)
+        assert {world.stripe.objects[each]["status"] for each in opened} == {"expired"}
 
 
 class Bought(Story):

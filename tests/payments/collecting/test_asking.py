@@ -1,4 +1,4 @@
-"""When Stripe is asked, and asked again, and given up: counted from the call that was made, decided by what is stored then."""
+"""When Stripe is asked, and asked again, and no longer: counted from the call that was made, decided by what is stored then."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -95,7 +95,7 @@ def test_a_run_that_began_long_ago_charges_nothing_that_was_given_up(
     seen = PaymentAttempt.objects.get()
     stripe.fail_at(1, "error_500_before")
     recover_attempts(NOW)
-    recover_attempts(NOW + 10 * MINUTE)  # given up
+    recover_attempts(NOW + 10 * MINUTE)  # not asked any more
     collect_due(NOW + 10 * MINUTE)  # and paid by the next
     stripe.prune_keys()
     assert sync_attempt(seen, NOW + 5 * MINUTE).status == "canceled"
@@ -215,7 +215,7 @@ def test_a_payment_left_half_way_is_canceled_and_another_begun(stripe: StripeSer
     account = with_method(acme, stripe, HALF_WAY)
     stripe.fail_at(1, "error_500_after")
     collect_due(NOW)
-    assert recover_attempts(NOW + 5 * MINUTE)["waiting"] == 1  # it may still be under way there
+    assert recover_attempts(NOW + 5 * MINUTE)["waiting"] == 1  # it may still be in progress there
     assert recover_attempts(NOW + 10 * MINUTE)["settled"] == 1
     assert [each["status"] for each in stripe.of("payment_intent")] == ["canceled"]
     account.method_id = stripe.save_method(str(account.customer_id))

@@ -44,8 +44,8 @@ def test_yen_do_not_pay_an_invoice_in_dollars(stripe: StripeServer, invoice: Inv
     assert payment.surplus == f"It came in JPY, and the invoice {invoice.number} is in USD."
     assert list(attention.surpluses()) == [payment]
     send_waiting(NOW)
-    (told,) = [each for each in mail.outbox if each.to == ["ops@omixa.example"]]
-    assert "150.00 JPY arrived, and nothing was due." in told.body
+    (sent,) = [each for each in mail.outbox if each.to == ["ops@omixa.example"]]
+    assert "150.00 JPY arrived, and nothing was due." in sent.body
 
 
 def test_they_go_back_in_yen(stripe: StripeServer, invoice: Invoice) -> None:

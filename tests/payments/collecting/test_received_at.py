@@ -17,23 +17,23 @@ from workspaces.models import Workspace
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("by_webhook", [True, False])
 def test_a_debit_is_booked_when_it_came_and_not_when_it_was_begun(
-    stripe: StripeServer, acme: Workspace, invoice: Invoice, told: bool
+    stripe: StripeServer, acme: Workspace, invoice: Invoice, by_webhook: bool
 ) -> None:
     with_method(acme, stripe, BANK)
     collect_due(at("10-27T00:00"))
     (intent,) = stripe.of("payment_intent")
     intent["created"] = stripe.objects[intent["latest_charge"]["id"]]["created"] = stamp(at("10-27T00:00"))
     stripe.settle(intent["id"])
-    if told:
+    if by_webhook:
         event = stripe.event("payment_intent.succeeded", intent)
         event["created"] = stamp(at("10-31T23:00"))
         store_webhook(*stripe.signed(event), at("11-03T00:00"))
         handle_waiting(at("11-03T00:00"))
     else:
         recover_attempts(at("11-03T00:00"))
-    assert Payment.objects.get().received_at == at("10-31T23:00" if told else "11-03T00:00")
+    assert Payment.objects.get().received_at == at("10-31T23:00" if by_webhook else "11-03T00:00")
 
 
 def test_a_card_is_booked_when_it_was_charged(stripe: StripeServer, acme: Workspace, invoice: Invoice) -> None:

@@ -221,7 +221,7 @@ def test_more_than_is_left_at_stripe_fails_whatever_stripe_says(
     with_method(acme, stripe)
     collect_due(NOW)
     payment = Payment.objects.get()
-    stripe.make("refund", "re_", payment_intent=payment.intent_id, amount=14000, status="succeeded")  # made there, not told yet
+    stripe.make("refund", "re_", payment_intent=payment.intent_id, amount=14000, status="succeeded")  # not reported yet
     stripe.refuse(
         lambda method, path, _: path == "/v1/refunds" and method == "POST",
         400,

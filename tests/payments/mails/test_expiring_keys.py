@@ -1,4 +1,4 @@
-"""Keys that expire: their owners and admins are told in time, once, and the pages count the days."""
+"""Keys that expire: their owners and admins are notified in time, once, and the pages count the days."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Mails: one per thing told, as text and HTML, to whom the terms say, and none lost."""
+"""Mails: one per event, as text and HTML, to whom the terms say, and none lost."""
 
 import itertools
 import re

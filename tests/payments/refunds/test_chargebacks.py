@@ -53,7 +53,7 @@ NOTHING, FIFTY, ALL = Decimal("0.00"), Decimal("50.00"), Decimal("150.00")
 WEEKS = timedelta(weeks=3)
 
 
-def told(stripe: StripeServer, kind: str, about: dict[str, Any], moment: Any = NOW) -> None:
+def deliver(stripe: StripeServer, kind: str, about: dict[str, Any], moment: Any = NOW) -> None:
     send_event(stripe, kind, about)
     assert handle_waiting(moment)["failed"] == 0
 
@@ -61,13 +61,13 @@ def told(stripe: StripeServer, kind: str, about: dict[str, Any], moment: Any = N
 def disputed(stripe: StripeServer, payment: Payment, cents: int | None = None) -> dict[str, Any]:
     dispute = stripe.dispute(str(payment.intent_id))
     dispute.update({"amount": cents or dispute["amount"], "balance_transactions": [{"fee": 1500, "currency": "usd"}]})
-    told(stripe, "charge.dispute.created", dispute)
+    deliver(stripe, "charge.dispute.created", dispute)
     return dispute
 
 
 def ends(stripe: StripeServer, dispute: dict[str, Any], status: str, kind: str = "charge.dispute.closed") -> None:
     dispute["status"] = status
-    told(stripe, kind, dispute)
+    deliver(stripe, kind, dispute)
 
 
 def left(workspace: Workspace) -> Decimal:
@@ -231,7 +231,7 @@ def test_a_refund_that_a_person_makes_at_stripe_takes_the_surplus(
     stripe: StripeServer, acme: Workspace, paid_twice: Payment
 ) -> None:
     made = stripe.make("refund", "re_", payment_intent=paid_twice.intent_id, amount=15000, status="succeeded", currency="usd")
-    told(stripe, "refund.created", made)
+    deliver(stripe, "refund.created", made)
     assert (owed_to(acme).total, invoice_now()[0], money_at(acme)) == (NOTHING, "paid", (NOTHING, ALL))
     assert balance_of_account(acme.pk, JournalAccount.REFUNDED_AHEAD, "USD") == NOTHING
 
@@ -350,7 +350,7 @@ def test_a_dispute_of_a_part_takes_that_part(stripe: StripeServer, acme: Workspa
 
 def test_an_inquiry_moves_nothing(stripe: StripeServer, acme: Workspace, credit: Payment) -> None:
     dispute = stripe.dispute(str(credit.intent_id), "warning_needs_response")
-    told(stripe, "charge.dispute.created", dispute)
+    deliver(stripe, "charge.dispute.created", dispute)
     assert left(acme) == FIFTY
     ends(stripe, dispute, "needs_response", "charge.dispute.updated")
     assert left(acme) == NOTHING
@@ -361,13 +361,13 @@ def test_an_inquiry_moves_nothing(stripe: StripeServer, acme: Workspace, credit:
 @pytest.mark.parametrize("kind", ["payment_intent.payment_failed", "charge.failed"])
 def test_a_bank_debit_that_is_returned_weeks_later_is_reopened(stripe: StripeServer, debit: dict[str, Any], kind: str) -> None:
     stripe.settle(debit["id"])
-    told(stripe, "payment_intent.succeeded", debit)
+    deliver(stripe, "payment_intent.succeeded", debit)
     assert invoice_now() == ("paid", NOTHING, ALL)
     error = {"code": "insufficient_funds", "message": "The bank returned the debit."}
     stripe.objects[debit["id"]].update(status="requires_payment_method", last_payment_error=error)
     about = debit if kind.startswith("payment_intent") else {"id": "ch_1", "payment_intent": debit["id"]}
     for _ in range(2):
-        told(stripe, kind, about, NOW + WEEKS)
+        deliver(stripe, kind, about, NOW + WEEKS)
     assert invoice_now() == ("open", ALL, ALL)
     assert Dispute.objects.values_list("reason", "status", "charged_back").get() == ("insufficient_funds", "lost", ALL)
     assert Payment.objects.get().charged_back == ALL
@@ -377,11 +377,11 @@ def test_a_bank_debit_that_is_returned_weeks_later_is_reopened(stripe: StripeSer
 
 def test_a_returned_debit_that_is_also_a_dispute_is_taken_back_once(stripe: StripeServer, debit: dict[str, Any]) -> None:
     stripe.settle(debit["id"])
-    told(stripe, "payment_intent.succeeded", debit)
+    deliver(stripe, "payment_intent.succeeded", debit)
     dispute = stripe.dispute(debit["id"], "lost")
-    told(stripe, "charge.dispute.created", dispute)
+    deliver(stripe, "charge.dispute.created", dispute)
     stripe.objects[debit["id"]].update(status="requires_payment_method", last_payment_error={"code": "x", "message": "x"})
-    told(stripe, "charge.failed", {"id": "ch_1", "payment_intent": debit["id"]})
+    deliver(stripe, "charge.failed", {"id": "ch_1", "payment_intent": debit["id"]})
     assert (invoice_now(), Payment.objects.get().charged_back) == (("open", ALL, ALL), ALL)
 
 

@@ -78,8 +78,8 @@ def test_what_it_paid_is_owed_again_and_the_fee_is_booked(acme: Workspace, invoi
     assert Payment.objects.get().charged_back == Decimal("150.00")
     entry = AuditEntry.objects.get(action="payment.charged_back")
     assert (entry.actor.startswith("command:charge_back"), entry.detail["reference"]) == (True, "return 3")
-    told = Notification.objects.get(type="payment.charged_back")
-    assert (told.data["charged_back"], told.data["reference"]) == ("150.00", "return 3")
+    notified = Notification.objects.get(type="payment.charged_back")
+    assert (notified.data["charged_back"], notified.data["reference"]) == ("150.00", "return 3")
     assert not Notification.objects.filter(type="payment.disputed").exists()
     with pytest.raises(CommandError, match="'return 3' was recorded before"):
         run(invoice.public_id, "150.00", "--reference", "return 3")

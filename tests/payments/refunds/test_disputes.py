@@ -1,4 +1,4 @@
-"""What a person must decide: disputes and surplus money are kept, told of once, and shown until they are over."""
+"""What a person must decide: disputes and surplus money are kept, notified once, and shown until they are over."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -38,8 +38,8 @@ def kept() -> list[tuple[Decimal, str, str]]:
     return [(each.amount, each.reason, each.status) for each in Dispute.objects.all()]
 
 
-def told() -> list[tuple[str, list[str]]]:
-    """What the operators were told, once all mails are sent."""
+def operator_mails() -> list[tuple[str, list[str]]]:
+    """What the operators were sent, once all mails are sent."""
     for _ in range(2):
         send_waiting(LATER)
     return [(each.subject, each.to) for each in mail.outbox if each.to == OPERATORS]
@@ -77,7 +77,7 @@ def test_one_of_a_stranger_is_ignored(stripe: StripeServer, invoice: Invoice) ->
     nobodys["payment_intent"] = None
     send_event(stripe, "charge.dispute.created", nobodys)
     assert handle() == {"handled": 0, "ignored": 2, "failed": 0}
-    assert (kept(), Payment.objects.count(), told()) == ([], 0, [])
+    assert (kept(), Payment.objects.count(), operator_mails()) == ([], 0, [])
 
 
 def test_another_amount_or_reason_is_kept_as_well(stripe: StripeServer, debit: dict[str, Any]) -> None:
@@ -103,7 +103,7 @@ def test_operators_are_told_of_a_dispute_once(stripe: StripeServer, debit: dict[
     for _ in range(3):
         send_event(stripe, "charge.dispute.created", dispute)
     handle()
-    assert told() == [("A payment of Acme is disputed", OPERATORS)]
+    assert operator_mails() == [("A payment of Acme is disputed", OPERATORS)]
     body = next(each.body for each in mail.outbox if each.to == OPERATORS)
     assert "The bank of Acme asks for 150.00 USD of a payment back. It says: fraudulent." in body
     assert f"/admin/metering/payment/{Payment.objects.get().pk}/change/" in body
@@ -111,7 +111,7 @@ def test_operators_are_told_of_a_dispute_once(stripe: StripeServer, debit: dict[
     dispute["status"] = "won"
     send_event(stripe, "charge.dispute.closed", dispute)
     handle(LATER)
-    assert (Dispute.objects.unresolved().count(), told()[1:]) == (0, [("A dispute of Acme is won", OPERATORS)])
+    assert (Dispute.objects.unresolved().count(), operator_mails()[1:]) == (0, [("A dispute of Acme is won", OPERATORS)])
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_which_disputes_run(stripe: StripeServer, debit: dict[str, Any], status:
     stripe.settle(debit["id"])
     send_event(stripe, "charge.dispute.created", stripe.dispute(debit["id"], status))
     handle()
-    assert (Dispute.objects.unresolved().count(), len(told())) == (running, 1)
+    assert (Dispute.objects.unresolved().count(), len(operator_mails())) == (running, 1)
 
 
 def a_surplus(stripe: StripeServer, acme: Workspace, invoice: Invoice) -> Payment:
@@ -144,11 +144,11 @@ def test_operators_are_told_of_a_surplus_once_and_see_it_until_it_is_given_back(
         f"150.00 were due on the void invoice {invoice.number}.",
         [payment],
     )
-    assert told() == [("A payment of Acme has no open invoice", OPERATORS)]
+    assert operator_mails() == [("A payment of Acme has no open invoice", OPERATORS)]
     refunds.refund(payment.pk, Decimal("100.00"), "twice", "ops", NOW)
     assert list(attention.surpluses()) == [payment]
     refunds.refund(payment.pk, Decimal("50.00"), "twice", "ops", NOW)
-    assert (list(attention.surpluses()), len(told())) == ([], 1)
+    assert (list(attention.surpluses()), len(operator_mails())) == ([], 1)
 
 
 def test_without_operators_nobody_is_told(stripe: StripeServer, acme: Workspace, invoice: Invoice, settings: Any) -> None:

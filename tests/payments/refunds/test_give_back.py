@@ -234,7 +234,7 @@ def test_what_is_collected_and_credited_at_once_is_no_more_than_is_due(
     notes = list(CreditNote.objects.values_list("total", flat=True))
     assert (invoice.status, taken, notes) in (
         ("paid", 10_000, [Decimal("50.00")]),
-        ("paid", 15_000, []),  # the payment was under way
+        ("paid", 15_000, []),  # the payment was in progress
     )
     assert invoice_differences() == []
 

@@ -1,4 +1,4 @@
-"""Credit that buys itself: once, within its bounds, never after a decline, and whoever dies over it."""
+"""Credit that buys itself: once, within its bounds, never after a decline, whichever process dies over it."""
 
 from datetime import timedelta
 from decimal import Decimal

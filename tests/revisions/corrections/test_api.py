@@ -1,4 +1,4 @@
-"""Corrections over HTTP: at the gateway's door, and what a customer reads of them afterwards."""
+"""Corrections over HTTP: at the gateway's endpoint, and what a customer reads of them afterwards."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ from workspaces.keys.credentials import give_secret
 from workspaces.models import Gateway
 
 pytestmark = pytest.mark.django_db
-DOOR = "/gateway/v1/corrections"
+ENDPOINT = "/gateway/v1/corrections"
 EVENTS = "/api/v1/usage/events"
 
 
@@ -50,10 +50,10 @@ def send(gateway: Gateway) -> Sender:
 
 def post(client: Client, token: str, corrections: Any) -> Any:
     headers = {"Authorization": f"Bearer {token}"}
-    return client.post(DOOR, json.dumps({"corrections": corrections}), content_type="application/json", headers=headers)
+    return client.post(ENDPOINT, json.dumps({"corrections": corrections}), content_type="application/json", headers=headers)
 
 
-def test_the_door_answers_once_they_are_stored_and_the_batch_tells_what_became_of_them(
+def test_the_endpoint_answers_once_they_are_stored_and_the_batch_tells_what_became_of_them(
     client: Client,
     token: str,
     acme: Tenant,
@@ -65,9 +65,9 @@ def test_the_door_answers_once_they_are_stored_and_the_batch_tells_what_became_o
     answer = post(client, token, [void(acme.key, "req-1"), wrong, with_usage, replace(acme.key, SMALL_USAGE, "req-2")])
     assert answer.status_code == 202
     batch = Batch.objects.get(kind="corrections")
-    told = answer.json()
-    assert (told["batch_id"], told["accepted"]) == (batch.public_id, 2)
-    assert [(each["index"], each["request_id"], each["code"]) for each in told["rejected"]] == [
+    answered = answer.json()
+    assert (answered["batch_id"], answered["accepted"]) == (batch.public_id, 2)
+    assert [(each["index"], each["request_id"], each["code"]) for each in answered["rejected"]] == [
         (1, "req-1", "invalid_correction"),
         (2, "req-2", "invalid_correction"),
     ]
@@ -81,9 +81,9 @@ def test_the_door_answers_once_they_are_stored_and_the_batch_tells_what_became_o
 def test_what_is_no_list_of_corrections_is_refused_whole(client: Client, token: str) -> None:
     headers = {"Authorization": f"Bearer {token}"}
     for body in (b"{", b'{"events": []}', b'{"corrections": []}'):
-        answer = client.post(DOOR, body, content_type="application/json", headers=headers)
+        answer = client.post(ENDPOINT, body, content_type="application/json", headers=headers)
         assert (answer.status_code, error_of(answer)["code"]) == (400, "malformed_body")
-    answer = client.post(DOOR, b"{}", content_type="application/json")
+    answer = client.post(ENDPOINT, b"{}", content_type="application/json")
     assert answer.status_code == 401
     assert not Batch.objects.exists()
 

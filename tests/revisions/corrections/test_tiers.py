@@ -79,7 +79,7 @@ def test_a_correction_that_contradicts_its_event_is_held(gateway: Gateway, key: 
     assert not EventCorrection.objects.exists()
 
 
-def test_a_tier_that_no_name_can_be_is_refused_at_the_door(gateway: Gateway, key: APIKey) -> None:
+def test_a_tier_that_no_name_can_be_is_refused_at_once(gateway: Gateway, key: APIKey) -> None:
     recorded(gateway, key)
     batch = correct(gateway, replace(key, PLAIN | {"service_tier": "t" * 65}))
     assert [item["code"] for item in batch.items] == ["invalid_event"]

@@ -303,7 +303,7 @@ def test_the_command_tells_and_then_does(gateway: Gateway, key: APIKey) -> None:
             "invoiced": False,
         }
     ]
-    told = {
+    reported = {
         "applied": False,
         "model": "codex-mini",
         "workspace_id": None,
@@ -312,13 +312,13 @@ def test_the_command_tells_and_then_does(gateway: Gateway, key: APIKey) -> None:
         "months": months,
         "total": {name: months[0][name] for name in ("requests", "first_priced", "cost_before", "cost_after", "difference")},
     }
-    assert run(*arguments) == told
+    assert run(*arguments) == reported
     assert not Rerating.objects.exists()
     with pytest.raises(CommandError, match="Say why"):
         run(*arguments, "--apply")
     done = run(*arguments, "--apply", "--reason", "a wrong price")
     order = Rerating.objects.get()
-    assert done == told | {
+    assert done == reported | {
         "applied": True,
         "rerating_id": order.public_id,
         "status": "finished",

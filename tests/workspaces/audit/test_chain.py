@@ -1,4 +1,4 @@
-"""The trail is a chain: whoever touches it as the tables' owner, with every trigger off, is found out."""
+"""The trail is a chain: who changes it as the tables' owner, with every trigger off, is found out."""
 
 import json
 import subprocess

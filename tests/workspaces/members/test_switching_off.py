@@ -63,8 +63,8 @@ def test_switched_on_again_the_keys_stay_revoked(ada: User, acme: Workspace) -> 
     assert [switch_on(ada, TESTS, NOW), switch_on(ada, TESTS, NOW)] == [True, False]
     assert User.objects.get(pk=ada.pk).is_active
     assert revoked() == {"here"}
-    told = [action for _, action, _ in trail("ada@acme.example")[-4:]]  # in each of two workspaces
-    assert told == ["user.switched_off", "user.switched_off", "user.switched_on", "user.switched_on"]
+    recorded = [action for _, action, _ in trail("ada@acme.example")[-4:]]  # in each of two workspaces
+    assert recorded == ["user.switched_off", "user.switched_off", "user.switched_on", "user.switched_on"]
 
 
 def test_what_is_chosen_otherwise_is_done_otherwise(ada: User, acme: Workspace) -> None:

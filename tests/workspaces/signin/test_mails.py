@@ -1,4 +1,4 @@
-"""Each change of how a person signs in is told to them by mail, with what they need to know whether it was them."""
+"""Each change of how a person signs in is mailed to them, with what they need to know whether it was them."""
 
 from typing import Any
 

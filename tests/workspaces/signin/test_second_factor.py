@@ -82,8 +82,8 @@ def test_the_next_sign_in_asks_for_it_before_the_console(operator: User) -> None
     set_up_app(operator)
     client = Client()
     assert client.get("/admin/")["Location"] == "/admin/login/?next=/admin/"
-    door = client.get("/admin/login/?next=/admin/")
-    assert door["Location"] == "/accounts/login/?next=%2Fadmin%2F"
+    redirect = client.get("/admin/login/?next=/admin/")
+    assert redirect["Location"] == "/accounts/login/?next=%2Fadmin%2F"
     sign_in(operator, client, next="/admin/")
     assert client.get("/admin/").status_code == 302
     assert show_code(client)["Location"] == "/admin/"

@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from tests.chaos.celery_door import SECONDS_TO_ARRIVE, publish, wait_until_recorded
+from tests.chaos.celery_intake import SECONDS_TO_ARRIVE, publish, wait_until_recorded
 from tests.chaos.stage import Stage
 
 

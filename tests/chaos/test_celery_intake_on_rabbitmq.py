@@ -4,7 +4,7 @@ import signal
 import time
 from pathlib import Path
 
-from tests.chaos.celery_door import PUBLISH, publish, wait_until_recorded
+from tests.chaos.celery_intake import PUBLISH, publish, wait_until_recorded
 from tests.chaos.instance import signal_all
 from tests.chaos.stage import Stage
 
