@@ -20,9 +20,11 @@ pytestmark = pytest.mark.django_db
 OPS = "ops"
 
 
-def run(statement: str, *parameters: Any) -> None:
+def run(statement: str, *parameters: Any) -> int:
+    """How many rows it changed."""
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters or None)
+        return cursor.rowcount
 
 
 def refused(statement: str, why: str, *parameters: Any) -> None:
@@ -81,7 +83,7 @@ def test_an_open_invoice_moves_only_by_what_was_paid_or_credited(invoice: Invoic
     ],
 )
 def test_what_adds_up_is_taken(invoice: Invoice, change: str) -> None:
-    run(f"UPDATE metering_invoice SET {change}")
+    assert run(f"UPDATE metering_invoice SET {change}") == 1
 
 
 @pytest.mark.parametrize(
