@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -9,6 +10,7 @@ from typing import Any, TypeVar
 from django.db import connection, connections
 
 T = TypeVar("T")
+SECONDS_TO_WAIT = 30
 
 
 def awaited(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -30,6 +32,23 @@ def at_once(*acts: Callable[[], Any]) -> list[Any]:
 
     with ThreadPoolExecutor(len(acts)) as pool:
         return list(pool.map(run, acts))
+
+
+WAITING_FOR_ME = "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
+
+
+def wait_until_another_waits() -> None:
+    """Until another transaction waits for a lock that this connection's holds."""
+    deadline = time.monotonic() + SECONDS_TO_WAIT
+    while not _answer(WAITING_FOR_ME):
+        assert time.monotonic() < deadline, "no transaction waits"
+        time.sleep(0.01)
+
+
+def _answer(question: str) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(question)
+        return cursor.fetchone()[0]
 
 
 def all_succeed_at_once(*acts: Callable[[], Any]) -> None:

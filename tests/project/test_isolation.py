@@ -19,6 +19,7 @@ from tests.isolation import Surroundings
 
 def test_what_was_asked_for_is_not_sent_after_it_was_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[str] = []
+    order: list[str] = []
     began, may_end = threading.Event(), threading.Event()
 
     def send(task: str, _expires: float | None = None) -> None:
@@ -26,17 +27,24 @@ def test_what_was_asked_for_is_not_sent_after_it_was_forgotten(monkeypatch: pyte
         if task == "first":
             began.set()
             may_end.wait(30)
+            order.append("sent")
+
+    def forget() -> None:
+        reminders.forget_asked()
+        order.append("forgotten")
 
     monkeypatch.setattr(reminders, "remind", send)
     reminders.remind_soon("first")
     assert began.wait(30)
     reminders.remind_soon("left behind")
-    forgetting = threading.Thread(target=reminders.forget_asked)
+    assert reminders._reminder is not None
+    forgetting = threading.Thread(target=forget)
     forgetting.start()
-    forgetting.join(0.05)
-    assert forgetting.is_alive()  # while the first is being sent
+    while reminders._reminder._asked:  # until it has begun to forget
+        threading.Event().wait(0.001)
     may_end.set()
     forgetting.join(30)
+    assert order == ["sent", "forgotten"]
     reminders.remind_soon("next")
     for _ in range(3_000):
         if sent[-1] == "next":

@@ -8,8 +8,9 @@ import psycopg
 import pytest
 from django.db import connection
 
+from tests.kit.concurrent import WAITING_FOR_ME
+
 ENSURE = "SELECT metering_ensure_day('2031-03-01T00:00:00Z')"
-WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def test_a_day_that_two_make_at_once_is_made_once(first_and_second: list[psycopg
     first.execute(ENSURE)
     thread = threading.Thread(target=come_second)
     thread.start()
-    while first.execute(WAITING).fetchall() == [(0,)] and thread.is_alive():
+    while first.execute(WAITING_FOR_ME).fetchall() == [(False,)] and thread.is_alive():
         time.sleep(0.01)
     first.commit()
     thread.join(30)

@@ -1,7 +1,6 @@
 """Live keys are refused for every reason that stands, and work again when none does: decided in one place, from what is so."""
 
 import threading
-import time
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -21,6 +20,7 @@ from metering.payments.collecting.dunning import dun
 from metering.payments.collecting.manual import mark_paid
 from metering.payments.refunds.reversals import void_invoice
 from tests.kit.billing import Meter, an_invoice
+from tests.kit.concurrent import wait_until_another_waits
 from tests.kit.factories import NOW, make_workspace
 from workspaces.locks import lock_workspace
 from workspaces.models import AuditEntry, Workspace
@@ -195,18 +195,7 @@ def test_credit_bought_meanwhile_is_not_overlooked(acme: Workspace) -> None:
     with transaction.atomic():
         lock_workspace(acme.pk)
         thread.start()
-        _until_it_waits()
+        wait_until_another_waits()
         ledger.grant(acme, "purchased", Decimal("50.00"), "ops", NOW)
     thread.join()
     assert (said, why(acme), trail()) == ([""], "", [])
-
-
-def _until_it_waits() -> None:
-    """Until a person waits for a lock of this transaction's."""
-    for _ in range(500):
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            if cursor.fetchone()[0]:
-                return
-        time.sleep(0.01)
-    raise AssertionError("nobody waits")

@@ -13,7 +13,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
-from tests.kit.concurrent import at_once
+from tests.kit.concurrent import at_once, wait_until_another_waits
 from tests.kit.factories import NOW
 from tests.kit.people import a_key
 from workspaces import audit
@@ -293,7 +293,7 @@ def test_the_lock_of_the_head_is_held_by_nobody_who_waits(acme: Workspace) -> No
             Workspace.objects.select_for_update().get(pk=acme.pk)
             locked.set()
             assert recorded.wait(30)
-            _wait_until_somebody_waits_for_a_lock()
+            wait_until_another_waits()
             audit.record("one@acme.example", "key.renamed", key.public_id, now=NOW)
 
     def waiter() -> None:
@@ -305,14 +305,3 @@ def test_the_lock_of_the_head_is_held_by_nobody_who_waits(acme: Workspace) -> No
 
     assert at_once(holder, waiter) == [None, None]
     assert chain.verify()["ok"]
-
-
-def _wait_until_somebody_waits_for_a_lock() -> None:
-    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-    for _ in range(600):
-        with connection.cursor() as cursor:
-            cursor.execute(waiting)
-            if cursor.fetchone()[0]:
-                return
-            cursor.execute("SELECT pg_sleep(0.05)")
-    raise AssertionError("nobody came to wait")
