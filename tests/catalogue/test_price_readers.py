@@ -1,40 +1,15 @@
 """What files of prices say: LiteLLM's map, OpenRouter's list, CSV. Exact, or refused with a reason."""
 
-import json
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from metering.catalogue.imports.cards import Card, PriceFile, UnreadableFile, parse_markup
+from metering.catalogue.imports.cards import parse_markup
 from metering.catalogue.imports.csv_file import read_csv
 from metering.catalogue.imports.litellm import provider_name, read_litellm
-from metering.catalogue.imports.openrouter import read_openrouter
 from metering.errors import InvalidPrice
-
-NONE = Decimal(0)
-CHAT = {"mode": "chat", "litellm_provider": "openai", "input_cost_per_token": 1.25e-06, "output_cost_per_token": 1e-05}
-
-
-def litellm(markup: Decimal = NONE, **fields: Any) -> PriceFile:
-    return read_litellm(json.dumps({"sample_spec": {"mode": "a"}, "m": fields}), markup)
-
-
-def cards(read: PriceFile) -> dict[tuple[str, int], dict[str, str]]:
-    """The only model's cards: rates as text, by tier and threshold."""
-    assert read.refused == {}
-    (entry,) = read.entries
-    return {(card.service_tier, card.above_input_tokens): as_text(card) for card in entry.cards}
-
-
-def as_text(card: Card) -> dict[str, str]:
-    return {name: format(rate.normalize(), "f") for name, rate in card.rates.items()}
-
-
-def reason(read: PriceFile) -> str:
-    assert read.entries == []
-    (said,) = read.refused.values()
-    return said
+from tests.catalogue.readers import CHAT, NONE, cards, litellm, openrouter, reason
 
 
 def test_a_price_for_one_token_is_read_as_it_is_written_and_never_through_a_binary_float() -> None:
@@ -218,10 +193,6 @@ def test_a_family_of_a_providers_models_is_that_provider(name: str, provider: st
     assert provider_name(name) == provider
 
 
-def openrouter(**pricing: Any) -> PriceFile:
-    return read_openrouter(json.dumps({"data": [{"id": "a/b", "name": "B", "context_length": 8192, "pricing": pricing}]}), NONE)
-
-
 def test_openrouters_list_is_read_with_its_caches_searches_and_requests() -> None:
     read = openrouter(
         prompt="0.000003",
@@ -304,134 +275,3 @@ def test_csv_has_a_line_for_each_tier_and_threshold_and_a_column_for_each_compon
 )
 def test_a_line_that_prices_nothing_for_sure_refuses_its_model(text: str, said: str) -> None:
     assert reason(read_csv(text, NONE)) == said
-
-
-@pytest.mark.parametrize(
-    ("reader", "text"),
-    [
-        (read_litellm, "[1"),
-        (read_litellm, '{"m": 1}'),
-        (read_litellm, '{"m": {"input_cost_per_token": NaN}}'),
-        (read_openrouter, '{"data": [{}]}'),
-        (read_csv, "name,input\n"),
-        (read_csv, "model,moons\n"),
-        (read_csv, 'model,input,output\n"a,1,2\n'),
-        (read_csv, ""),
-    ],
-)
-def test_a_file_that_is_not_of_its_format_is_refused_as_a_whole(reader: Any, text: str) -> None:
-    with pytest.raises(UnreadableFile):
-        reader(text, NONE)
-
-
-HUGE = "1e999999999"  # a whole number of a thousand million digits
-
-
-@pytest.mark.parametrize("amount", [HUGE, "1e-400", "1e60", f'"{HUGE}"', '"-1e9999999"', '"0.1' + "1" * 5000 + '"', '"sNaN"'])
-def test_an_amount_that_cannot_be_computed_with_refuses_its_model_and_nothing_else(amount: str) -> None:
-    good = '"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6'
-    bad = f'"mode": "chat", "output_cost_per_token": 2e-6, "input_cost_per_token": {amount}'
-    read = read_litellm(f'{{"good": {{"mode": "chat", {good}}}, "bad": {{{bad}}}}}', Decimal("0.2"))
-    assert ([each.model for each in read.entries], list(read.refused)) == (["good"], ["bad"])
-    plain = amount.strip('"')
-    csv_read = read_csv(f"model,input,output\ngood,1,2\nbad,{plain},2\n", Decimal("0.2"))
-    assert ([each.model for each in csv_read.entries], list(csv_read.refused)) == (["good"], ["bad"])
-    text = f'{{"data": [{{"id": "bad", "pricing": {{"prompt": "{plain}", "completion": "0.1"}}}}]}}'
-    assert list(read_openrouter(text, NONE).refused) == ["bad"]
-
-
-def test_a_limit_or_threshold_that_no_request_reaches_is_none_or_refuses_its_model() -> None:
-    rates = '"mode": "chat", "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6'
-    (entry,) = read_litellm(f'{{"m": {{{rates}, "max_input_tokens": {HUGE}}}}}', NONE).entries
-    assert entry.page.context_window is None
-    for field in (
-        f'"input_cost_per_token_above_{"9" * 5000}k_tokens": 2e-6',
-        f'"tiered_pricing": [{{"range": [{HUGE}, {HUGE}], "input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6}}]',
-    ):
-        assert list(read_litellm(f'{{"m": {{{rates}, {field}}}}}', NONE).refused) == ["m"]
-    assert "no number of tokens" in reason(read_csv(f"model,above_input_tokens,input,output\nm,{'9' * 5000},1,2\n", NONE))
-    for override in ({"min_prompt_tokens": "1e3", "prompt": "2"}, {"min_prompt_tokens": HUGE}, 7):
-        listed = {"id": "m", "pricing": {"prompt": "1e-6", "completion": "1e-6", "overrides": [override]}}
-        assert read_openrouter(json.dumps({"data": [listed]}), NONE)  # read or refused, never an error of ours
-    whole = {"id": "m", "pricing": {"prompt": "1e-6", "completion": "1e-6", "overrides": 7}}
-    assert reason(read_openrouter(json.dumps({"data": [whole]}), NONE)) == "Its overrides are not a list."
-
-
-def test_what_a_json_file_says_twice_is_not_chosen_from() -> None:
-    one = '{"mode": "chat", "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6}'
-    other = one.replace("1e-6", "3e-6")
-    assert reason(read_litellm(f'{{"m": {one}, "m": {other}}}', NONE)) == "It is in the file twice."
-    assert len(read_litellm(f'{{"m": {one}, "m": {one}}}', NONE).entries) == 1
-    twice = one.replace("}", ', "input_cost_per_token": 5e-6}')
-    assert "input_cost_per_token is 'two values'" in reason(read_litellm(f'{{"m": {twice}}}', NONE))
-
-
-@pytest.mark.parametrize("letter", ["\\u0000", "\\ud800"])
-def test_a_json_file_with_what_is_no_character_is_refused(letter: str) -> None:
-    model = '{"mode": "chat", "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6}'
-    for text in (f'{{"m{letter}": {model}}}', f'{{"m": {model.replace("chat", letter)}}}'):
-        with pytest.raises(UnreadableFile, match="The file is not text"):
-            read_litellm(text, NONE)
-
-
-def test_a_provider_that_is_no_text_refuses_no_more_than_it_has_to() -> None:
-    assert litellm(**{**CHAT, "litellm_provider": ["xai"]}).entries
-
-
-DALLE = {"mode": "image_generation", "litellm_provider": "azure"}
-
-
-def of_images(**entries: Any) -> PriceFile:
-    return read_litellm(json.dumps(entries), NONE)
-
-
-def test_sizes_and_qualities_of_images_are_components_of_one_model() -> None:
-    read = of_images(
-        **{
-            "azure/hd/1024-x-1792/dall-e-3": {**DALLE, "input_cost_per_pixel": 5e-08, "output_cost_per_token": 0.0},
-            "azure/standard/1024x1024/dall-e-3": {**DALLE, "output_cost_per_image": 0.04},
-            "1024-x-1024/50-steps/bedrock/canvas": {**DALLE, "litellm_provider": "bedrock", "output_cost_per_image": 0.06},
-            "max-x-max/max-steps/xl": {**DALLE, "litellm_provider": "bedrock", "output_cost_per_image": 0.07},
-        }
-    )
-    assert read.refused == {}
-    assert {entry.model: as_text(entry.cards[0]) for entry in read.entries} == {
-        "azure/dall-e-3": {"input": "0", "output": "0", "image/hd/1024x1792": "0.0917504", "image/standard/1024x1024": "0.04"},
-        "bedrock/canvas": {"input": "0", "output": "0", "image/1024x1024/50-steps": "0.06"},
-        "xl": {"input": "0", "output": "0", "image/max/max-steps": "0.07"},
-    }
-    assert {entry.model: entry.page.provider for entry in read.entries}["azure/dall-e-3"] == "azure"
-
-
-def test_an_entry_of_the_model_has_the_rates_of_its_sizes_beside_its_own() -> None:
-    read = of_images(
-        **{
-            "low/1024-x-1024/m": {"mode": "image_generation", "output_cost_per_image": 0.01},
-            "m": {"mode": "image_generation", "output_cost_per_image": 0.02},
-        }
-    )
-    assert cards(read)[("default", 0)] == {"input": "0", "output": "0", "image": "0.02", "image/low/1024x1024": "0.01"}
-
-
-def test_images_that_are_billed_by_their_tokens_have_no_rate_by_size_and_that_is_said() -> None:
-    tokens = {"mode": "image_generation", "input_cost_per_token": 5e-06, "output_cost_per_image_token": 4e-05}
-    read = of_images(**{"m": tokens, "low/1024-x-1024/m": {"mode": "image_generation", "input_cost_per_image": 0.011}})
-    (entry,) = read.entries
-    assert not [name for name in entry.cards[0].rates if name.startswith("image/")]
-    assert entry.remarks[-1] == "low/1024-x-1024/m: what it answers with is billed by its tokens."
-
-
-@pytest.mark.parametrize(
-    ("other", "said"),
-    [
-        ({"output_cost_per_image": 0.02}, "Another entry has a different price for image/low/1024x1024."),
-        ({}, "It has no price."),
-        ({"output_cost_per_image": 0.01, "input_cost_per_token": 1e-06}, "It has another price besides the one for an image."),
-        ({"output_cost_per_image": 0.01, "strange_cost": 1}, "It has a price that is not known here: strange_cost."),
-    ],
-)
-def test_a_size_that_cannot_be_read_refuses_its_model_and_is_named(other: dict[str, Any], said: str) -> None:
-    good = {"mode": "image_generation", "output_cost_per_image": 0.01}
-    read = of_images(**{"low/1024x1024/m": good, "low/1024-x-1024/m": {"mode": "image_generation"} | other, "n": good})
-    assert read.refused == {"m": f"low/1024-x-1024/m: {said}"}
-    assert [each.model for each in read.entries] == ["n"]

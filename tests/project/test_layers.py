@@ -148,9 +148,10 @@ def test_each_table_is_in_the_models_of_its_room() -> None:
 
 
 def test_files_stay_small_enough_to_read() -> None:
-    long = {
-        str(file.relative_to(ROOT)): count for file in source_files() if (count := len(file.read_text().splitlines())) > 400
-    }
+    """Tests and migrations as well."""
+    files = [file for folder in (*PACKAGES, "tests", "integrations") for file in (ROOT / folder).rglob("*.py")]
+    assert len(files) > 1000
+    long = {str(file.relative_to(ROOT)): count for file in files if (count := len(file.read_text().splitlines())) > 400}
     assert long == {}
 
 

@@ -4,7 +4,7 @@ from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from metering.invoicing.fees.change import add_line
-from metering.management.amounts import usd
+from metering.management.arguments import usd
 from metering.operator_api.answers import manual_line_json
 from metering.periods import parse_month
 from omixa_billing.command_actor import command_actor

@@ -3,8 +3,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from metering.management.amounts import usd
-from metering.management.documents import invoice_named
+from metering.management.arguments import invoice_named, usd
 from metering.operator_api.answers import chargebacks_json
 from metering.payments.models import Payment
 from metering.payments.refunds import chargebacks

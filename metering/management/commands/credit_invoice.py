@@ -5,8 +5,7 @@ from django.utils import timezone
 
 from metering.invoicing.credit_notes.issue import chosen_amounts
 from metering.invoicing.credit_notes.models import CreditNote
-from metering.management.amounts import usd
-from metering.management.documents import invoice_named
+from metering.management.arguments import invoice_named, usd
 from metering.operator_api.answers import issued_note_json
 from metering.payments.refunds.reversals import issue_credit_note, usual_settlement
 from omixa_billing.command_actor import command_actor

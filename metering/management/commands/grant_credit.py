@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
-from metering.management.amounts import usd
+from metering.management.arguments import usd
 from metering.money import cents_text
 from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand

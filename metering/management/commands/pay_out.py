@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from metering.management.amounts import usd
+from metering.management.arguments import usd
 from metering.operator_api.answers import payout_json
 from metering.payments.refunds import payouts
 from omixa_billing.command_actor import command_actor

@@ -4,8 +4,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from metering.management.amounts import usd
-from metering.management.documents import invoice_named
+from metering.management.arguments import invoice_named, usd
 from metering.operator_api.answers import receipt_json
 from metering.payments.collecting.manual import record_transfer
 from omixa_billing.api.errors import InvalidParameter

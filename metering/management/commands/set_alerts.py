@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from metering.alerts.models import AlertSettings
 from metering.alerts.preferences import alert_settings_json, change_alert_settings
-from metering.management.amounts import usd
+from metering.management.arguments import usd
 from omixa_billing.api.errors import InvalidParameter
 from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand

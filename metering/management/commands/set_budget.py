@@ -6,7 +6,7 @@ from django.utils import timezone
 from metering.limits.budgets.as_json import budget_json
 from metering.limits.budgets.change import set_budget
 from metering.limits.models import Budget
-from metering.management.amounts import usd
+from metering.management.arguments import usd
 from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
 from workspaces.management.named import workspace_named

@@ -4,8 +4,7 @@ from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from metering.invoicing.fees.change import set_fee
-from metering.management.amounts import usd
-from metering.management.days import day_in_utc
+from metering.management.arguments import day_in_utc, usd
 from metering.operator_api.answers import agreed_fee_json
 from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand

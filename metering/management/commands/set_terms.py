@@ -6,7 +6,7 @@ from django.utils import timezone
 from metering.invoicing.terms.change import save_terms
 from metering.invoicing.terms.in_force import in_force, pricing_of
 from metering.invoicing.terms.models import BillingTerms
-from metering.management.amounts import usd
+from metering.management.arguments import usd
 from metering.money import cents_text
 from metering.periods import month_of
 from omixa_billing.command_actor import command_actor

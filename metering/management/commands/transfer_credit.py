@@ -4,7 +4,7 @@ from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from metering.credits.models import CreditGrant
-from metering.management.amounts import usd
+from metering.management.arguments import usd
 from metering.payments.as_json import transfer_json
 from metering.payments.balance.transfer import transfer_credit
 from omixa_billing.command_actor import command_actor

@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from metering.management.documents import invoice_named
+from metering.management.arguments import invoice_named
 from metering.operator_api.answers import invoice_outcome
 from metering.payments.refunds import reversals
 from omixa_billing.command_actor import command_actor

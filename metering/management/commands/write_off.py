@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from metering.invoicing.lifecycle.void import mark_uncollectible
 from metering.invoicing.lifecycle.write_off import reverse_write_off
-from metering.management.documents import invoice_named
+from metering.management.arguments import invoice_named
 from metering.operator_api.answers import invoice_outcome
 from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
