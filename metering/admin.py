@@ -3,7 +3,8 @@
 from metering.console import customers, signin
 from metering.console.jobs import runs, schedule
 from metering.console.limits import budgets, holds
-from metering.console.money import credit_notes, credits, disputes, invoices, journal, payments, payouts
+from metering.console.money import credit_notes, disputes, invoices, journal, payments
+from metering.console.money.workspaces import credits, payouts
 from metering.console.prices import catalogue, imports, prices, provider_prices, rerating
 from metering.console.quarantine import events as quarantine
 from metering.console.quarantine import not_understood

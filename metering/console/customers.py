@@ -17,11 +17,11 @@ from unfold.decorators import action, display
 from unfold.views import ChangeList
 
 from metering.console import figures
-from metering.console.money.closed import ClosingOfAWorkspace
-from metering.console.money.credits import TransfersOfAWorkspace
-from metering.console.money.fees import FeesOfAWorkspace
-from metering.console.money.terms import MoneyOfAWorkspace
-from metering.console.money.workspace import billing_mode_label, money_facts
+from metering.console.money.workspaces.closed import ClosingOfAWorkspace
+from metering.console.money.workspaces.credits import TransfersOfAWorkspace
+from metering.console.money.workspaces.fees import FeesOfAWorkspace
+from metering.console.money.workspaces.terms import MoneyOfAWorkspace
+from metering.console.money.workspaces.workspace import billing_mode_label, money_facts
 from metering.periods import month_of
 from metering.rollups.models import DailyRollup
 from workspaces.console.workspaces import WorkspaceAdmin

@@ -34,8 +34,8 @@ from metering.invoicing.serializers import (
     InvoicesQuery,
     LineEventsQuery,
 )
-from metering.usage.cursors import event_cursor, event_position
-from metering.usage.events import EventPosition
+from metering.usage.events.cursors import event_cursor, event_position
+from metering.usage.events.events import EventPosition
 from metering.usage.exports import csv_download
 from metering.usage.rows import EVENT_COLUMNS
 from omixa_billing.api.documented_errors import NOT_FOUND, REFUSED

@@ -16,10 +16,10 @@ from rest_framework.views import APIView
 from metering.errors import NotFound
 from metering.usage.calling_key.as_json import calling_key_json
 from metering.usage.calling_key.serializers import CallingKeySerializer
-from metering.usage.cursors import attempts_page, event_cursor, event_position, page_of_usage
-from metering.usage.events import EventQuestion, EventRow, all_events, events_page, request_attempts
+from metering.usage.events.cursors import attempts_page, event_cursor, event_position, page_of_usage
+from metering.usage.events.events import EventQuestion, EventRow, all_events, events_page, request_attempts
+from metering.usage.events.history import request_corrections
 from metering.usage.exports import csv_download, download, ndjson_lines
-from metering.usage.history import request_corrections
 from metering.usage.parameters import AttemptsQuery, EventsQuery, RequestQuery, UsageQuery, filters_of
 from metering.usage.query import UsageQuestion, UsageRow, usage
 from metering.usage.rows import EVENT_COLUMNS, attempt_json, event_json, usage_columns, usage_json

@@ -10,7 +10,7 @@ from metering.components import COUNTED, Component, Counts, component_named, rat
 from metering.dollars import usd_component_rate
 from metering.ingest.models import EventStatus
 from metering.money import PICO_PLACES, WIDE
-from metering.usage.events import EventRow
+from metering.usage.events.events import EventRow
 from metering.usage.query import UsageQuestion, UsageRow, usage
 
 PRICE = "price"  # the group

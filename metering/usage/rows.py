@@ -11,9 +11,9 @@ from metering.components import QUANTITIES, component_named
 from metering.ingest.models import UsageSource
 from metering.money import exact_text, rate_text
 from metering.usage.component_costs import component_costs
-from metering.usage.events import EventRow
+from metering.usage.events.events import EventRow
+from metering.usage.events.history import CorrectionRow, PastState
 from metering.usage.filters import STATUS_WORDS
-from metering.usage.history import CorrectionRow, PastState
 from metering.usage.query import UsageRow
 from metering.usage.statement import COUNTS
 from omixa_billing.instants import instant_text

@@ -3,9 +3,9 @@
 from decimal import Decimal
 from typing import Any
 
+from metering.payments.disputes.chargebacks import charge_back, reverse_chargeback
 from metering.payments.models import Dispute, Payment, Refund
 from metering.payments.refunds import refunds
-from metering.payments.refunds.chargebacks import charge_back, reverse_chargeback
 from metering.payments.refunds.payouts import owed_to, pay_out
 from metering.payments.refunds.surplus import keep_surplus_as_credit
 from metering.payments.webhooks.inbox import handle_waiting

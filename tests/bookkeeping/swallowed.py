@@ -6,8 +6,8 @@ from typing import Any, Self
 
 import structlog
 
+from metering.payments.disputes.claims import DisputeTooEarly
 from metering.payments.provider.errors import ProviderRefused, ProviderUnavailable
-from metering.payments.refunds.claims import DisputeTooEarly
 
 EXPECTED = (ProviderUnavailable, ProviderRefused, DisputeTooEarly)
 

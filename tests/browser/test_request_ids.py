@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from metering.usage.events import request_attempts
+from metering.usage.events.events import request_attempts
 from tests.browser.conftest import Visit, World, sign_in
 from tests.kit.factories import an_event, make_key, send
 

@@ -56,7 +56,9 @@ def test_a_limit_or_threshold_that_no_request_reaches_is_none_or_refuses_its_mod
         f'"tiered_pricing": [{{"range": [{HUGE}, {HUGE}], "input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6}}]',
     ):
         assert list(read_litellm(f'{{"m": {{{rates}, {field}}}}}', NONE).refused) == ["m"]
-    assert "not a whole number of tokens" in reason(read_csv(f"model,above_input_tokens,input,output\nm,{'9' * 5000},1,2\n", NONE))
+    assert "not a whole number of tokens" in reason(
+        read_csv(f"model,above_input_tokens,input,output\nm,{'9' * 5000},1,2\n", NONE)
+    )
     for override in ({"min_prompt_tokens": "1e3", "prompt": "2"}, {"min_prompt_tokens": HUGE}, 7):
         listed = {"id": "m", "pricing": {"prompt": "1e-6", "completion": "1e-6", "overrides": [override]}}
         assert read_openrouter(json.dumps({"data": [listed]}), NONE)  # read or refused, never an error of ours

@@ -8,7 +8,7 @@ import pytest
 import time_machine
 from django.test import Client
 
-from metering.console.money import terms
+from metering.console.money.workspaces import terms
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
 from tests.console.conftest import World

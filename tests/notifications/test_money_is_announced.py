@@ -241,5 +241,5 @@ def test_what_is_announced_here_is_all_that_money_has_to_tell(acme: Workspace) -
     assert money == {
         *("invoice.finalized", "invoice.paid", "invoice.past_due", "invoice.voided", "credit_note.issued"),
         *("payment.succeeded", "payment.failed", "payment.refunded", "payment.disputed", "top_up.succeeded"),
-        *("payment.charged_back", "payment.dispute_won"),  # tests/payments/refunds/test_chargebacks.py and ..._by_hand.py
+        *("payment.charged_back", "payment.dispute_won"),  # tests/payments/disputes/test_chargebacks.py and ..._by_hand.py
     }

@@ -8,8 +8,8 @@ import pytest
 from django.test import Client
 
 from metering.credits.models import CreditGrant
-from metering.usage.cursors import EPOCH, MICROSECOND
-from metering.usage.events import EventQuestion, events_page
+from metering.usage.events.cursors import EPOCH, MICROSECOND
+from metering.usage.events.events import EventQuestion, events_page
 from tests.kit.days import fixed_day
 from tests.kit.world import IN_PATH, World
 from workspaces.ids import audit_id

@@ -29,8 +29,8 @@ from metering.ingest.models import UsageEvent
 from metering.pricing.rates import Rates, event_cost
 from metering.reconcile import rule
 from metering.rollups.models import DailyRollup
-from metering.usage.events import EventRow
-from metering.usage.history import PastState
+from metering.usage.events.events import EventRow
+from metering.usage.events.history import PastState
 from metering.usage.query import Measures
 from tests.kit.factories import make_price
 
@@ -135,8 +135,8 @@ def test_a_component_is_named_only_where_it_has_to_be() -> None:
         "ingest/models.py",
         "rollups/models.py",
         "pricing/rates.py",
-        "usage/events.py",
-        "usage/history.py",
+        "usage/events/events.py",
+        "usage/events/history.py",
         "usage/query.py",
         "reconcile/rule.py",
     }

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from metering.catalogue.models import PriceVersion
-from metering.usage import events
+from metering.usage.events import events
 from tests.kit.billing import at
 from tests.kit.factories import make_price
 from tests.kit.tenants import Sender, Tenant, another_key, refusal, usage_of

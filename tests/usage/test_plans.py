@@ -9,7 +9,7 @@ from metering.catalogue.models import PriceVersion
 from metering.ingest.models import UsageEvent
 from metering.periods import parse_month
 from metering.rollups.rebuild import rebuild
-from metering.usage.events import EventQuestion, events_page, request_attempts
+from metering.usage.events.events import EventQuestion, events_page, request_attempts
 from metering.usage.filters import Filters
 from metering.usage.query import BUCKETS, GROUPS, UsageQuestion, usage
 from tests.kit.billing import at

@@ -15,7 +15,7 @@ from metering.errors import NotFound
 from metering.ingest.models import EventStatus
 from metering.money import WIDE
 from metering.usage.api import own_key_of
-from metering.usage.events import EventRow, request_attempts
+from metering.usage.events.events import EventRow, request_attempts
 from metering.usage.rows import event_json
 from omixa_billing.api.fields import json_number
 from omixa_billing.instants import instant_text

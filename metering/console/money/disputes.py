@@ -20,9 +20,9 @@ from unfold.decorators import action, display
 from metering import dollars
 from metering.checked_inputs import LONGEST_REFERENCE
 from metering.console import figures
+from metering.payments.disputes.chargebacks import charge_back, reverse_chargeback
 from metering.payments.models import Dispute, Payment
 from metering.payments.refunds import attention
-from metering.payments.refunds.chargebacks import charge_back, reverse_chargeback
 from workspaces.console.kit import fields
 from workspaces.console.kit.base import OperatorAdmin, actor_of
 from workspaces.console.kit.pages import FormPage

@@ -22,11 +22,11 @@ from metering.checked_inputs import LONGEST_REFERENCE
 from metering.console import figures
 from metering.console.money.disputes import LABELS, WaitingFilter, chargeback_page
 from metering.console.money.mails import KindFilter, MailPages
+from metering.payments.disputes.disputes import in_dispute
 from metering.payments.mails import sending
 from metering.payments.mails.models import Notice
 from metering.payments.models import Dispute, Payment, PaymentAttempt, Refund, TopUp
 from metering.payments.refunds import attention, refunds
-from metering.payments.refunds.disputes import in_dispute
 from metering.payments.refunds.surplus import keep_surplus_as_credit
 from metering.payments.webhooks import inbox
 from metering.payments.webhooks.models import WebhookEvent

@@ -16,7 +16,7 @@ from metering.components import Counts, component_named
 from metering.console import figures
 from metering.ingest.models import Batch, EventCorrection, EventStatus, UsageEvent, UsageSource
 from metering.usage.component_costs import ComponentCost, component_costs
-from metering.usage.events import EventRow
+from metering.usage.events.events import EventRow
 
 ACTIONS = {
     EventCorrection.Action.VOID: "Voided",

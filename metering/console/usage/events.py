@@ -24,8 +24,8 @@ from metering.console.usage.unpriced import unpriced_page
 from metering.ingest.models import EventStatus, UsageEvent
 from metering.periods import DAY, floor_day
 from metering.rollups.models import DailyRollup
-from metering.usage.cursors import event_cursor, event_position
-from metering.usage.events import EventQuestion, EventRow, events_page, request_attempts
+from metering.usage.events.cursors import event_cursor, event_position
+from metering.usage.events.events import EventQuestion, EventRow, events_page, request_attempts
 from metering.usage.filters import Filters
 from omixa_billing.api.errors import Refusal
 from workspaces.console.kit import fields

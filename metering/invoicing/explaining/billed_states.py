@@ -21,7 +21,7 @@ from metering.components import component_named, rates_per_million
 from metering.ingest.models import EventCorrection
 from metering.invoicing.explaining.line_states import BilledState
 from metering.invoicing.models import InvoiceLine
-from metering.usage.events import EventRow
+from metering.usage.events.events import EventRow
 from metering.usage.filters import UsageConditions
 
 # Tokens of the line's component under the line's price: an event's as they are, and by how much an entry changed them.

@@ -28,7 +28,7 @@ from metering.invoicing.explaining.line_states import BilledState, states_of
 from metering.invoicing.lifecycle.draft import line_key
 from metering.invoicing.models import InvoiceLine
 from metering.money import WIDE
-from metering.usage.events import EventPosition, EventQuestion, EventRow, page_in_scope
+from metering.usage.events.events import EventPosition, EventQuestion, EventRow, page_in_scope
 from metering.usage.filters import UsageConditions
 
 # Of a month in which something was corrected, an event may have had the line's tier and have another one now.

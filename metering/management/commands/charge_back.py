@@ -5,8 +5,8 @@ from django.utils import timezone
 
 from metering.management.arguments import invoice_named, usd
 from metering.operator_api.answers import chargebacks_json
+from metering.payments.disputes import chargebacks
 from metering.payments.models import Payment
-from metering.payments.refunds import chargebacks
 from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
 

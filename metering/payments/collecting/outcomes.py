@@ -9,6 +9,7 @@ from metering.invoicing.models import Invoice
 from metering.payments.announced import announce_decline
 from metering.payments.collecting.dunning import after_decline
 from metering.payments.collecting.record import record_payment
+from metering.payments.disputes.disputes import LOST, keep_dispute
 from metering.payments.locks import lock_attempt
 from metering.payments.mails.outbox import add_notice
 from metering.payments.models import Dispute, Payment, PaymentAccount, PaymentAttempt, TopUp
@@ -16,7 +17,6 @@ from metering.payments.provider.calls import is_final
 from metering.payments.provider.current import provider
 from metering.payments.provider.errors import ProviderRefused
 from metering.payments.provider.objects import Claim, Intent
-from metering.payments.refunds.disputes import LOST, keep_dispute
 
 # What a payment that had succeeded is once its debit was returned.
 RETURNED = ("declined", "canceled")

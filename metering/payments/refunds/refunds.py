@@ -25,6 +25,7 @@ from metering.payments.booked import (
     owed_for,
 )
 from metering.payments.clock import Clock
+from metering.payments.disputes.disputes import block_running, in_dispute
 from metering.payments.locks import lock_payment, lock_payment_with_credit
 from metering.payments.mails.money import mail_refund
 from metering.payments.models import Payment, Refund
@@ -34,7 +35,6 @@ from metering.payments.provider.errors import ProviderRefused, ProviderUnavailab
 from metering.payments.provider.objects import ProviderRefund
 from metering.payments.refunds.booked import book_refund_lifted
 from metering.payments.refunds.bought import cause_of
-from metering.payments.refunds.disputes import block_running, in_dispute
 from metering.payments.refunds.released import due_on_invoices, release_credit
 from metering.payments.refunds.reopened import lift
 from omixa_billing.api.errors import InvalidParameter

@@ -6,10 +6,10 @@ from typing import Any
 
 from metering.payments.accounts.methods import refresh_method, save_method_of_session, save_method_of_setup
 from metering.payments.collecting.attempts import apply_intent_event, sync_attempt
+from metering.payments.disputes.claims import sync_dispute
 from metering.payments.models import Payment, PaymentAttempt, Refund
 from metering.payments.provider.current import provider
 from metering.payments.refunds import refunds
-from metering.payments.refunds.claims import sync_dispute
 from metering.payments.refunds.external import record_external_refund
 
 

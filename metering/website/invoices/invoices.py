@@ -16,7 +16,7 @@ from metering.invoicing.lifecycle.upcoming import carried_over, upcoming
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.payments.collecting.status_label import invoices_with_status, status_label_of
 from metering.templatetags.omixa import places
-from metering.usage.cursors import event_cursor, event_position
+from metering.usage.events.cursors import event_cursor, event_position
 from metering.website.invoices.parts import invoice_page_context, lines_of
 from metering.website.member import member_page
 from metering.website.more import more_of

@@ -12,10 +12,10 @@ from django.utils import timezone
 from metering.errors import NotFound
 from metering.usage.api import each_event, events_csv
 from metering.usage.component_costs import ComponentCost, component_costs
-from metering.usage.cursors import event_cursor, event_position
-from metering.usage.events import EventQuestion, EventRow, all_events, events_page, request_attempts
+from metering.usage.events.cursors import event_cursor, event_position
+from metering.usage.events.events import EventQuestion, EventRow, all_events, events_page, request_attempts
+from metering.usage.events.history import CorrectionRow, request_corrections
 from metering.usage.filters import STATUS_WORDS
-from metering.usage.history import CorrectionRow, request_corrections
 from metering.website.member import member_page
 from metering.website.more import more_of
 from metering.website.usage import ranges

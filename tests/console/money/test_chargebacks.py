@@ -8,8 +8,8 @@ from django.urls import reverse
 
 from metering.invoicing.models import Invoice
 from metering.payments.collecting.manual import mark_paid
+from metering.payments.disputes.chargebacks import charge_back
 from metering.payments.models import Dispute, Payment
-from metering.payments.refunds.chargebacks import charge_back
 from tests.kit.factories import NOW
 from tests.kit.operator import submit
 

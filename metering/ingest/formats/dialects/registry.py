@@ -1,6 +1,6 @@
 """The dialects that are understood, in the order in which the API's document lists them, and how one of them is found.
 
-A dialect is a file of this folder and its line in DIALECTS.
+A dialect is a file in a room of this folder and its line in DIALECTS.
 """
 
 from typing import TYPE_CHECKING, Literal
@@ -16,14 +16,13 @@ from metering.ingest.formats.dialects.providers import (
     groq,
     mistral,
     moonshot,
-    ollama,
     openrouter,
     perplexity,
     qwen,
-    vllm,
     voyage,
     xai,
 )
+from metering.ingest.formats.dialects.self_hosted import ollama, vllm
 from metering.ingest.formats.dialects.shape import Dialect, UsageRefused
 
 DIALECTS = (

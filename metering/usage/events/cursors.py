@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from metering.usage.events import EventPosition, EventRow
+from metering.usage.events.events import EventPosition, EventRow
 from metering.usage.query import UsageAnswer, UsageRow
 from omixa_billing.api.cursors import decode_cursor, encode_cursor, invalid_cursor
 from omixa_billing.api.lists import cut_page

@@ -33,7 +33,7 @@ from tests.kit.billing import OCTOBER, Meter, tokens
 from tests.kit.factories import NOW, make_key
 from tests.kit.paying import with_method
 from tests.kit.stripe_server import StripeServer
-from tests.payments.refunds.acts import deliver, disputed, ends, invoice_now, left, surplus_and_chargebacks
+from tests.payments.disputes.acts import deliver, disputed, ends, invoice_now, left, surplus_and_chargebacks
 from workspaces.models import Workspace
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("journal_agrees")]

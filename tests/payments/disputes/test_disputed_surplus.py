@@ -13,20 +13,20 @@ from metering.journal.accounts import JournalAccount
 from metering.journal.balances import balance_of_account
 from metering.payments.collecting.manual import mark_paid
 from metering.payments.collecting.record import record_payment
+from metering.payments.disputes.disputes import keep_dispute
 from metering.payments.mails.models import Notice
 from metering.payments.models import Dispute, Payment, PaymentAttempt
 from metering.payments.provider.current import provider
 from metering.payments.provider.objects import Intent
 from metering.payments.refunds import refunds
 from metering.payments.refunds.attention import notify_of_surpluses, surpluses
-from metering.payments.refunds.disputes import keep_dispute
 from metering.payments.refunds.payouts import owed_to, pay_out
 from metering.payments.refunds.reversals import issue_credit_note, usual_settlement
 from metering.payments.refunds.surplus import keep_surplus_as_credit
 from metering.reconcile.everything import money_differences
 from tests.kit.factories import NOW
 from tests.kit.stripe_server import StripeServer
-from tests.payments.refunds.acts import deliver, disputed, ends, invoice_now, surplus_and_chargebacks
+from tests.payments.disputes.acts import deliver, disputed, ends, invoice_now, surplus_and_chargebacks
 from workspaces.models import Workspace
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("journal_agrees")]

@@ -16,7 +16,7 @@ from django.utils import timezone
 from unfold.decorators import action
 
 from metering import dollars
-from metering.console.money import payouts
+from metering.console.money.workspaces import payouts
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
 from metering.invoicing.terms.change import AGREED, PROFILE, save_terms

@@ -21,10 +21,10 @@ from metering.payments.as_json import grant_json, grants_of
 from metering.payments.balance.transfer import transfer_credit
 from metering.payments.collecting.collect import collect_invoice
 from metering.payments.collecting.manual import mark_paid, record_transfer
+from metering.payments.disputes.chargebacks import charge_back
 from metering.payments.mails.models import Notice
 from metering.payments.models import Dispute, Payment
 from metering.payments.refunds.attention import surpluses, unplaced_amounts, unplaced_disputes
-from metering.payments.refunds.chargebacks import charge_back
 from metering.payments.refunds.payouts import owed_to, pay_out
 from metering.payments.refunds.surplus import keep_surplus_as_credit
 from metering.payments.top_ups import purchase

@@ -21,7 +21,7 @@ from metering.errors import NotFound
 from metering.ingest.formats.events import request_hash
 from metering.ingest.models import IS_COUNTED, EventIdentity, EventStatus
 from metering.periods import HOUR, floor_hour
-from metering.usage import events_sql
+from metering.usage.events import events_sql
 from metering.usage.filters import STATUS_WORDS, Filters, UsageConditions, scope_of
 from omixa_billing.api.lists import cut_page
 from workspaces.models import APIKey, Workspace

@@ -21,9 +21,9 @@ from metering.checked_inputs import (
 from metering.errors import NothingToCredit
 from metering.invoicing.models import Invoice
 from metering.money import cents_text
+from metering.payments.disputes.disputes import LOST, WON, lose, reinstate
 from metering.payments.locks import lock_credit_of, lock_payment
 from metering.payments.models import Dispute, Payment
-from metering.payments.refunds.disputes import LOST, WON, lose, reinstate
 from omixa_billing.api.errors import InvalidParameter
 from workspaces.ids import new_id
 from workspaces.locks import lock_workspace

@@ -3,10 +3,10 @@
 from datetime import datetime
 
 from metering.payments.collecting.attempts import apply_intent_event
+from metering.payments.disputes.disputes import keep_dispute
 from metering.payments.models import Payment, PaymentAttempt
 from metering.payments.provider.current import provider
 from metering.payments.provider.objects import Claim
-from metering.payments.refunds.disputes import keep_dispute
 
 
 class DisputeTooEarly(Exception):

@@ -15,9 +15,9 @@ from metering.notifications.models import Notification
 from metering.payments.collecting.collect import collect_invoice
 from metering.payments.collecting.dunning import dun
 from metering.payments.collecting.manual import mark_paid
+from metering.payments.disputes.chargebacks import charge_back, reverse_chargeback
 from metering.payments.mails.models import Notice
 from metering.payments.models import Payment
-from metering.payments.refunds.chargebacks import charge_back, reverse_chargeback
 from metering.payments.refunds.models import ReopenedAmount
 from metering.payments.refunds.payouts import owed_to
 from metering.payments.refunds.reversals import issue_credit_note

@@ -13,9 +13,9 @@ from django.utils.safestring import SafeString
 
 from metering import dollars
 from metering.console import figures
-from metering.console.money.fees import fees_in_words
 from metering.console.money.receivables import condition, invoices_url
-from metering.console.money.terms import pricing_in_words
+from metering.console.money.workspaces.fees import fees_in_words
+from metering.console.money.workspaces.terms import pricing_in_words
 from metering.invoicing.composing.taxes import tax_label
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.in_force import days_until_due, pricing_of, tax_rates_of, terms_of
