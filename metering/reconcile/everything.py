@@ -14,7 +14,7 @@ from metering.reconcile.corrections import correction_differences
 from metering.reconcile.events import event_differences
 from metering.reconcile.journal import journal_differences
 from metering.reconcile.query import fetch_rows
-from metering.reconcile.settled import settled_differences
+from metering.reconcile.settled_usage import settled_differences
 from metering.rollups.compare import GRAINS, event_totals, months_with_usage, quantity_differences, rollup_totals
 from metering.rollups.compare import rollup_differences as rollup_differences
 from metering.rollups.fold import SUMS

@@ -9,7 +9,7 @@ from django.db import connection
 from metering.components import QUANTITIES
 from metering.ingest.recording.arrivals import Arrival
 from metering.rollups.margins import fold_margins
-from metering.rollups.settled import oldest_unsettled, unsettle
+from metering.rollups.settled_usage import oldest_unsettled, unsettle
 
 NO_PRICE = 0
 

@@ -120,7 +120,7 @@ class DailyMargin(models.Model):
 
 
 class SettledUsage(models.Model):
-    """What a workspace used from `until` up to `through`, added up; see settled.py. Derived: without a row it is read again.
+    """What a workspace used from `until` up to `through`, added up (settled_usage.py). Derived: without a row it is read again.
 
     Before `until` all that was used is billed, as things stood when they were as `basis` says.
     """

@@ -13,7 +13,7 @@ from django.db import connection
 from metering.ingest.recording.arrivals import Arrival
 from metering.periods import floor_day, floor_hour
 from metering.rollups.fold import KEY, NO_PRICE, RollupKey
-from metering.rollups.settled import oldest_unsettled, unsettle
+from metering.rollups.settled_usage import oldest_unsettled, unsettle
 
 TABLES = {"hour": "metering_hourlyquantity", "day": "metering_dailyquantity"}
 OF = f"unnest(%s::int[], %s::timestamptz[], {'%s::int[], ' * 2}{'%s::smallint[], ' * 3}%s::int[], %s::text[], %s::bigint[])"

@@ -50,6 +50,7 @@ RETIRED_PHRASES = (
     "by_itself",
     "call_off",
     "give_back",
+    "give_up",
     "given_up",
     "go_on",
     "let_go",

@@ -199,7 +199,7 @@ def _receipt_message(invoice: Invoice, surplus: Decimal) -> str:
 def collectible_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResponse:
     intro = "It is open again, and collected and dunned as before."
     submit = "Make {invoice} open again"
-    return _give_up(request, admin, pk, "Reverse the write-off", submit, reverse_write_off, intro)
+    return _status_page(request, admin, pk, "Reverse the write-off", submit, reverse_write_off, intro)
 
 
 def void_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResponse:
@@ -207,12 +207,12 @@ def void_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpRespon
         "Nothing is owed on it any more, and the credits it used are given back. Its number stays. Its month is billed again "
         "only when you reissue it. What was paid or credited in part cannot be voided: credit the rest."
     )
-    return _give_up(request, admin, pk, "Void the invoice", "Void {invoice}", void_invoice, intro)
+    return _status_page(request, admin, pk, "Void the invoice", "Void {invoice}", void_invoice, intro)
 
 
 def uncollectible_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResponse:
     intro = "It stays owed, but is not collected any more. Money that arrives for it still pays it."
-    return _give_up(
+    return _status_page(
         request, admin, pk, "Mark the invoice as uncollectible", "Mark {invoice} as uncollectible", mark_uncollectible, intro
     )
 
@@ -318,7 +318,7 @@ def amount_field(label: str, most: Decimal) -> forms.DecimalField:
     )
 
 
-def _give_up(
+def _status_page(
     request: HttpRequest, admin: OperatorAdmin, pk: str, title: str, submit: str, act_on: Callable[..., Invoice], intro: str
 ) -> HttpResponse:
     invoice = _invoice(pk)

@@ -1,7 +1,7 @@
 """Credit notes: what is taken back of a finalized invoice, never more than is left of a line, of the net or of the total.
 
 They move money. What was billed in tokens stays billed, so a later invoice does not bill it again; but a correction of the same
-lines that waits for the next invoice is settled by them (settled.py), so that it is given back once.
+lines that waits for the next invoice is settled by them (settled_adjustments.py), so that it is given back once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from metering.invoicing.composing.taxes import Tax, TaxShare, rates_from, tax_on
 from metering.invoicing.credit_notes.as_json import credit_note_summary_json
 from metering.invoicing.credit_notes.creditable import Creditable, creditable
 from metering.invoicing.credit_notes.models import CreditNote, CreditNoteLine
-from metering.invoicing.credit_notes.settled import settle_adjustment
+from metering.invoicing.credit_notes.settled_adjustments import settle_adjustment
 from metering.invoicing.lifecycle.amount_due import lower_due
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.invoicing.numbering import next_credit_note_number

@@ -12,7 +12,7 @@ from metering.credits import ledger
 from metering.errors import InvoiceNotDraft
 from metering.invoicing.booked import invoice_finalized
 from metering.invoicing.composing.compose import InvoicePreview
-from metering.invoicing.credit_notes.settled import store_settlements
+from metering.invoicing.credit_notes.settled_adjustments import store_settlements
 from metering.invoicing.documents.parties import buyer_by, seller
 from metering.invoicing.lifecycle.announced import announce_invoices
 from metering.invoicing.models import Invoice

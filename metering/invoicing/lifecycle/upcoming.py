@@ -8,7 +8,7 @@ from decimal import Decimal
 from metering.credits.ledger import Remaining
 from metering.invoicing.composing.books import Books
 from metering.invoicing.composing.compose import NOTHING, InvoicePreview, composed
-from metering.invoicing.lifecycle.settled import books_until_now, months_to_close
+from metering.invoicing.lifecycle.current_books import books_until_now, months_to_close
 from metering.periods import month_of
 from workspaces.models import Workspace
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from metering.credits.models import CreditGrant
 from metering.invoicing.composing.books import Books
 from metering.invoicing.composing.compose import InvoicePreview, composed
-from metering.invoicing.lifecycle.settled import books_until_now, months_to_close
+from metering.invoicing.lifecycle.current_books import books_until_now, months_to_close
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.money import WIDE, round_to_cents
 from metering.periods import month_of

@@ -9,7 +9,7 @@ from django.db.models import Sum
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
 from metering.invoicing.composing.compose import InvoicePreview
-from metering.invoicing.lifecycle.settled import books_until_now
+from metering.invoicing.lifecycle.current_books import books_until_now
 from metering.payments.balance.balance import invoices_to_come
 from metering.periods import month_of
 from workspaces.locks import lock_workspace

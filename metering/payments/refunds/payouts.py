@@ -23,7 +23,7 @@ from metering.invoicing.composing.lines import DraftLine
 from metering.invoicing.credit_notes.creditable import creditable
 from metering.invoicing.credit_notes.issue import plan_credit_note
 from metering.invoicing.credit_notes.models import CreditNote
-from metering.invoicing.credit_notes.settled import pending_adjustment, pending_lines
+from metering.invoicing.credit_notes.settled_adjustments import pending_adjustment, pending_lines
 from metering.invoicing.lifecycle.draft import line_key
 from metering.invoicing.models import Invoice
 from metering.journal.accounts import JournalAccount

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from metering.invoicing.composing.lines import used
-from metering.invoicing.lifecycle.settled import parsed
+from metering.invoicing.lifecycle.current_books import parsed
 from metering.rollups.models import SettledUsage
 
 

@@ -17,7 +17,7 @@ from metering.invoicing.composing.read import Basis, books_on, read_basis_and
 from metering.invoicing.models import Invoice
 from metering.periods import Period, month_of, previous_month
 from metering.rollups.models import SettledUsage
-from metering.rollups.settled import SETTLED, settled_from, settled_of, settled_through, store_settled
+from metering.rollups.settled_usage import SETTLED, settled_from, settled_of, settled_through, store_settled
 from workspaces.models import Workspace
 
 

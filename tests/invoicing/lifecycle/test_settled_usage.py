@@ -9,15 +9,15 @@ import time_machine
 from django.db import transaction
 
 from metering.invoicing.composing.read import read_books
-from metering.invoicing.lifecycle import settled
-from metering.invoicing.lifecycle.settled import books_until_now
+from metering.invoicing.lifecycle import current_books
+from metering.invoicing.lifecycle.current_books import books_until_now
 from metering.invoicing.lifecycle.upcoming import upcoming
 from metering.invoicing.lifecycle.void import reissue, void
 from metering.payments.balance.balance import balance_of
-from metering.reconcile.settled import settled_differences
+from metering.reconcile.settled_usage import settled_differences
 from metering.rollups.models import DailyRollup, SettledUsage
 from metering.rollups.rebuild import rebuild
-from metering.rollups.settled import unsettle
+from metering.rollups.settled_usage import unsettle
 from tests.kit.billing import AUGUST, OCTOBER, SEPTEMBER, Meter, agree, at, finalized, tokens
 from tests.kit.concurrent import at_once
 from tests.kit.corrections import correct, replace
@@ -52,7 +52,7 @@ def both(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, now: Any = NOW) 
     """Unbilled usage and the preview's subtotal: as settled, which are those of all rollups."""
     found = [(balance_of(workspace, now).unbilled, upcoming(workspace, now).subtotal_exact) for _ in range(2)]
     with monkeypatch.context() as patch:
-        patch.setattr(settled, "settled_through", lambda _: None)
+        patch.setattr(current_books, "settled_through", lambda _: None)
         found.append((balance_of(workspace, now).unbilled, upcoming(workspace, now).subtotal_exact))
     assert found[0] == found[1] == found[2]
     return found[0]
