@@ -46,19 +46,19 @@ def check_accept(invoice: Invoice) -> None:
 
 
 def check_pay(invoice: Invoice) -> None:
-    """Of money however it comes. Raises InvoiceNotOpen."""
+    """Whether it can be paid, however the money comes. Raises InvoiceNotOpen."""
     if invoice.status not in Invoice.OWED:
         raise _not_open(invoice, "only an open or uncollectible invoice can be paid")
 
 
 def check_collect(invoice: Invoice) -> None:
-    """Of money that its customer is not asked for each time. Raises InvoiceNotOpen."""
+    """Whether it is collected without asking its customer each time. Raises InvoiceNotOpen."""
     if invoice.status != Invoice.Status.OPEN:
         raise _not_open(invoice, "only an open invoice is collected")
 
 
 def check_reopen(invoice: Invoice) -> None:
-    """Of money that is taken back. Raises InvoiceNotOpen."""
+    """Whether money that is taken back can be owed on it again. Raises InvoiceNotOpen."""
     if invoice.status not in Invoice.FINALIZED:
         raise _not_open(invoice, "nothing can be owed on it again")
 

@@ -74,7 +74,7 @@ class InvoiceView(APIView):
         responses={200: InvoiceSerializer, **REFUSED, **NOT_FOUND},
     )
     def get(self, request: Request, invoice_id: str) -> HttpResponseBase:
-        """Of thousands of lines you may want pages instead: `/{id}/lines`."""
+        """An invoice of thousands of lines can be read in pages instead: `/{id}/lines`."""
         parse_query(request.query_params, NoQuery)
         invoice = invoice_of(caller_of(request).workspace, invoice_id)
         return limited_answer(request, caller_of(request), invoice.line_count or 0, lambda: invoice_json(invoice))
@@ -116,7 +116,7 @@ class InvoiceAnnexView(APIView):
         responses={(200, "application/pdf"): OpenApiTypes.BINARY, **REFUSED, **NOT_FOUND},
     )
     def get(self, request: Request, invoice_id: str) -> HttpResponseBase:
-        """For an invoice whose own PDF only sums them up, as it does where there are hundreds."""
+        """An invoice of hundreds of lines sums them up in its own PDF; this annex lists each."""
         asked = parse_query(request.query_params, AnnexQuery)
         invoice = invoice_of(caller_of(request).workspace, invoice_id)
         return limited_download(request, caller_of(request), lambda: annex_response(invoice, asked["part"]))

@@ -59,7 +59,7 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
         return self.exclude(status=Invoice.Status.VOID)
 
     def with_line_count(self) -> Self:
-        """By one look into an index for each: lines are numbered from 0 without gaps."""
+        """The invoices with `line_count`, by one look into an index for each: lines are numbered from 0 without gaps."""
         last = InvoiceLine.objects.filter(invoice=OuterRef("pk")).order_by("-position").values("position")[:1]
         return self.annotate(line_count=Coalesce(Subquery(last), -1) + 1)
 

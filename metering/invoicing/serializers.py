@@ -129,7 +129,7 @@ class InvoiceSummarySerializer(serializers.Serializer[Any]):
 
 
 class InvoiceSerializer(InvoiceSummarySerializer):
-    """With all its lines, however many."""
+    """An invoice with all its lines, however many."""
 
     lines = InvoiceLineSerializer(many=True)
 

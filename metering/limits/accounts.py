@@ -25,7 +25,7 @@ def ensure_account(workspace_id: int) -> None:
 
 
 def lock_account(workspace_id: int) -> LimitAccount | None:
-    """As it is under the lock; None for a workspace without limits, which gets none until the transaction ends."""
+    """The account, read under the lock; None for a workspace without limits, which gets none until the transaction ends."""
     share(AdvisoryLock.LIMITS)
     return LimitAccount.objects.select_for_update().filter(pk=workspace_id).first()
 

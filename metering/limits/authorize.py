@@ -138,7 +138,7 @@ def _called(statement: str, parameters: list[Any], now: datetime | None) -> dict
 
 
 def _call(statement: str, parameters: list[Any]) -> dict[str, Any]:
-    """As a statement that the embedded server keeps: read and planned once. What pools a user's server might mix them up."""
+    """The verdict of a statement that the embedded server keeps prepared. A pooler before a user's server might mix them up."""
     connection.ensure_connection()
     raw = connection.connection
     raw.prepare_threshold = KEEP_AFTER

@@ -32,8 +32,8 @@ class Estimate:
 def cost_estimate(
     model: str, workspace_id: int, tier: str | None, input_tokens: int, max_output_tokens: int | None, at: datetime
 ) -> Estimate:
-    """In the dearest tier that it may be served in, with every token of its input in the dearest part of the input, and what
-    a request itself costs. Searches, images and the like are not known before it runs.
+    """What a request may cost at most: in the most expensive tier that it may be served in, with every input token at the
+    highest input rate, and what a request itself costs. Searches, images and the like are not known before it runs.
 
     A request that says nothing of its output may write as much as the model can; of a model that does not say, a setting's.
     """

@@ -51,7 +51,7 @@ def held_now(workspace: Workspace) -> HeldNow:
 
 
 def refused_lately(workspace: Workspace, now: datetime, key: str | None = None) -> list[RefusedKind]:
-    """Of so long as they are kept, the latest first, at most MOST_REFUSED kinds."""
+    """Refused requests that are still kept, the latest first, at most MOST_REFUSED kinds."""
     kinds = ("key__public_id", "key__name", "model", "reason", "budget")
     found = RefusedRequests.objects.filter(workspace=workspace, hour__gte=now - REFUSED_FOR)
     if key is not None:

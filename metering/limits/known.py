@@ -28,7 +28,7 @@ class KnownKey(NamedTuple):
 
 
 class KnownModel(NamedTuple):
-    """Its primary key, and the most tokens of output that it writes; None where the catalogue does not say."""
+    """A model's primary key, and the most tokens of output that it writes; None where the catalogue does not say."""
 
     model_id: int
     max_output_tokens: int | None

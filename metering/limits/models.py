@@ -231,7 +231,7 @@ class RefusedRequests(models.Model):
 
 
 class ThresholdCrossing(models.Model):
-    """That spending went over a threshold of a budget within a window: once, however many workers saw it."""
+    """Spending that went over a threshold of a budget within a window: once, however many workers saw it."""
 
     id = models.BigAutoField(primary_key=True)
     budget = models.ForeignKey(Budget, on_delete=models.CASCADE, related_name="crossings", db_index=False)
@@ -257,7 +257,7 @@ class ThresholdCrossing(models.Model):
 
 
 class BalanceCrossing(models.Model):
-    """That a prepaid balance fell to a level at which the workspace wants an alert.
+    """A prepaid balance that fell to a level at which the workspace wants an alert.
 
     A trigger writes it with the fall. Once for each level and grant of credit: corrections around a level are one crossing, and
     only credit that came since makes room for the next.

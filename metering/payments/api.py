@@ -177,7 +177,7 @@ class ExportView(APIView):
         responses={(200, "text/csv"): OpenApiTypes.STR, **REFUSED, **NOT_FOUND},
     )
     def get(self, request: Request, kind: str) -> HttpResponseBase:
-        """By the day on which each was issued, received or moved. Credit notes and refunds have amounts below zero."""
+        """Rows have the day on which each was issued, received or moved. Credit notes and refunds have amounts below zero."""
         asked = parse_query(request.query_params, ExportQuery)
         if kind not in EXPORTS:
             raise NotFound(f"There are exports of {', '.join(EXPORTS)}.")

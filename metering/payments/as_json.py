@@ -30,7 +30,7 @@ def balance_json(balance: Balance) -> dict[str, Any]:
 
 
 def transfer_json(transfer: CreditTransfer) -> dict[str, Any]:
-    """With the credits that it became."""
+    """The transfer with the credits that it became."""
     return {
         "object": "credit_transfer",
         "id": transfer.public_id,
@@ -64,7 +64,7 @@ def grants_of(workspace: Workspace) -> QuerySet[CreditGrant]:
 
 
 def grant_json(grant: Any) -> dict[str, Any]:
-    """Of `grants_of`: amount = left + used + expired + reversed + transferred, less what of that came back."""
+    """A grant of `grants_of`: amount = left + used + expired + reversed + transferred, less what of that came back."""
     moved = [each or NOTHING for each in (grant.used, grant.expired, grant.taken_back)]
     return {
         "object": "credit",

@@ -111,7 +111,7 @@ def book_refund_failed(refund: Refund, was_made: bool, now: datetime) -> None:
 
 
 def _still_ahead(back: Posting, payment: Payment) -> list[Posting]:
-    """Of what was refunded ahead of a credit note, credit notes settled a part since: it is owed to the customer again."""
+    """What is still refunded ahead of a credit note; what credit notes settled of it since is owed to the customer again."""
     if back.account != JournalAccount.REFUNDED_AHEAD:
         return [back]
     there, owed = _left(payment, Subaccount(back.account, back.part)), owed_for(payment)

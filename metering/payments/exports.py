@@ -90,7 +90,7 @@ def invoices(period: Period, workspace: Workspace | None) -> Iterator[Row]:
 
 
 def lines(period: Period, workspace: Workspace | None) -> Iterator[Row]:
-    """Of the invoices finalized in the period, then below zero those of invoices voided in it; neither where both were.
+    """Lines of the invoices finalized in the period, then below zero those of invoices voided in it; neither where both were.
 
     So lines of a void invoice come to nothing, and what was exported of an ended month stays.
     """

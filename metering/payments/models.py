@@ -295,7 +295,7 @@ class Dispute(models.Model):
 
     @property
     def found_as(self) -> str:
-        """For people: where it is found, at the bank or at Stripe."""
+        """Where people find it, at the bank or at Stripe."""
         return self.reference or self.stripe_id
 
     @property

@@ -27,7 +27,7 @@ class ProviderTable:
         self._tables = {provider: RateTable(own, dict(aliases)) for provider, own in by_provider.items()}
 
     def _as_scoped(self, price: Any) -> Any:
-        """With its route where a price has its workspace: both narrow a version that is otherwise for all."""
+        """The price with its route in place of a workspace: both narrow a version that is otherwise for all."""
         price.workspace_id = self._routes.setdefault(price.route, len(self._routes) + 1) if price.route else None
         return price
 

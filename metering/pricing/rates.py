@@ -100,7 +100,7 @@ class RateTable:
         return None
 
     def _bands_for(self, model_id: int, tier: str, workspace_id: int) -> list[_Band]:
-        """In the order of their say: the workspace's own, then the list's, each by falling threshold."""
+        """The bands in order of precedence: the workspace's own, then the list's, each by falling threshold."""
         tier = normal_tier(tier)
         model_id = self._aliases.get(model_id, model_id)
         return [band for scope in (workspace_id, LIST_PRICE) for band in self._bands.get((model_id, tier, scope), ())]

@@ -16,7 +16,7 @@ _kept: tuple[int, object, RateTable] | None = None
 
 
 def recent_rates() -> RateTable:
-    """At most SECONDS old. Threads may share it: it never changes."""
+    """The rates, at most SECONDS old. Threads may share them: they never change."""
     global _kept
     kept, now = _kept, time.monotonic_ns()
     if kept is not None and now - kept[0] < SECONDS * 1_000_000_000:

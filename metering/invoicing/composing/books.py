@@ -95,7 +95,7 @@ class Billed:
             self.charges[charge] = WIDE.add(self.charges.get(charge, NOTHING), amount)
 
     def plus(self, items: Iterable[SettledItem], invoice: int) -> "Billed":
-        """With these as well, as if the invoice billed them."""
+        """The same with these items as well, as if the invoice billed them."""
         found = Billed(dict(self.tokens), dict(self.charges), defaultdict(set))
         for month, ids in self.invoices.items():
             found.invoices[month] |= ids
@@ -106,7 +106,7 @@ class Billed:
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """Of the months from `start` (None: from the first) up to `end`. `taxes` are today's."""
+    """What invoices are composed of, for the months from `start` (None: from the first) up to `end`. `taxes` are today's."""
 
     workspace: Workspace
     terms: BillingTerms
@@ -138,7 +138,7 @@ class Books:
         return {each.month for each in waiting_invoices(self.invoices)}
 
     def as_reissued(self) -> "Books":
-        """As if every month that waits for its reissue were billed by whichever invoice comes next."""
+        """The same books as if the next invoice billed every month that waits for its reissue."""
         released = [replace(each, reissued_at=each.reissued_at or each.finalized_at) for each in self.invoices]
         return replace(self, invoices=released, waiting=Billed())
 

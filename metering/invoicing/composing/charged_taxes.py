@@ -28,7 +28,7 @@ class ChargedTaxes:
         self.sums[month, rate] = (before[0] + taxable, before[1] + amount)
 
     def add_invoice(self, terms: Terms, taxes: Iterable[Mapping[str, Any]]) -> None:
-        """From `Invoice.terms` and `Invoice.taxes`: an older invoice may have charged all its tax for any of its months."""
+        """Adds what an invoice charged, from its `terms` and `taxes`: an older one may have charged all of it for any month."""
         for month, kept in terms.items():
             for each in kept.get("taxed", taxes):
                 rate = TaxShare(each["name"], Decimal(each["percent"]))

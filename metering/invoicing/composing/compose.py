@@ -96,7 +96,7 @@ class InvoicePreview:
 
     @property
     def comes_to_something(self) -> bool:
-        """At least a cent, as every invoice with a number does."""
+        """Whether it comes to at least a cent, as every invoice with a number does."""
         return self.subtotal > 0 and self.total >= 0
 
     @property

@@ -24,7 +24,7 @@ def pays_for(grant: CreditGrant, month: datetime) -> bool:
 def draw_by_month(
     lefts: Iterable[Remaining], amounts: Mapping[datetime, Decimal], most: Decimal
 ) -> tuple[list[Use], dict[datetime, Decimal]]:
-    """At most `most` out of what is left, in its order, for months that come to `amounts`; and how much for which month.
+    """Draws at most `most` from what is left, in its order, for months that come to `amounts`; and how much for which month.
 
     Each grant pays for the oldest month first. Writes nothing.
     """

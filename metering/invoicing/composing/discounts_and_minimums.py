@@ -131,13 +131,13 @@ def committed_months(pricing: Sequence[AgreedPricing], start: datetime | None, o
 
 
 def agreed_on(month: datetime, pricing: Sequence[AgreedPricing], taxes: tuple[TaxShare, ...]) -> Agreed:
-    """Of a month that was never invoiced: what was agreed for it, and today's taxes."""
+    """What was agreed for a month that was never invoiced, and today's taxes."""
     found = in_force(pricing, month)
     return Agreed(found.discount_percent, found.minimum_commitment or Decimal("0.00"), taxes)
 
 
 def agreed_then(month: datetime, invoice: BookedInvoice) -> Agreed:
-    """As an invoice that billed the month keeps it: the older ones tax all their months alike."""
+    """What was agreed as an invoice that billed the month keeps it: older ones tax all their months alike."""
     found = invoice.terms.get(f"{month:%Y-%m}", {})
     return Agreed(
         Decimal(found.get("discount_percent", "0")),
@@ -147,7 +147,7 @@ def agreed_then(month: datetime, invoice: BookedInvoice) -> Agreed:
 
 
 def agreed_json(agreed: Mapping[datetime, Agreed], taxed: Mapping[datetime, Sequence[Tax]]) -> dict[str, dict[str, Any]]:
-    """As an invoice keeps it, by month, with what of its taxes is for that month: {"2026-10": {"discount_percent",
+    """What an invoice keeps by month, with what of its taxes is for that month: {"2026-10": {"discount_percent",
     "minimum_commitment", "taxes": [{name, percent}], "taxed": [{name, percent, taxable, amount}]}}.
     """
     return {

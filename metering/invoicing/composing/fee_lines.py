@@ -27,7 +27,7 @@ def months_with_fees(fees: Sequence[FeeHistory], manual: Sequence[ManualLine], e
 
 
 def fee_lines(books: Books, start: datetime | None, own: Period) -> list[DraftLine]:
-    """Of the months from `start` (None: from the first) to the invoice's own. A line's key has the id of what it bills."""
+    """Lines of fees from `start` (None: from the first month) to the invoice's own. A key has the id of what is billed."""
     owed = _owed(books, own)
     billed, waiting = (_charges(each, own) for each in (books.billed.charges, books.waiting.charges))
     texts = _texts(books)

@@ -37,7 +37,7 @@ NOTHING = Decimal("0.00")
 
 
 def read_books(workspace: Workspace, end: datetime, start: datetime | None = None) -> Books:
-    """Of the months from `start` (None: from the first) up to `end`. Raises LedgerMismatch."""
+    """The books of the months from `start` (None: from the first) up to `end`. Raises LedgerMismatch."""
     return books_by_workspace([workspace], end, start)[workspace.pk]
 
 
@@ -133,7 +133,7 @@ def books_on(
 
 
 def booked_from(rows: Iterable[Sequence[Any]], workspaces: Sequence[Workspace]) -> dict[int, list[BookedInvoice]]:
-    """By month and age; their terms and taxes are read with the lines."""
+    """Invoices by workspace, in the order of month and age; their terms and taxes are read with the lines."""
     found: dict[int, list[BookedInvoice]] = {each.pk: [] for each in workspaces}
     for owner, pk, month, status, finalized_at, reissued_at, *figures in rows:
         found[owner].append(BookedInvoice(pk, month, status, finalized_at, reissued_at, {}, [], will_stand(status, *figures)))
@@ -143,7 +143,7 @@ def booked_from(rows: Iterable[Sequence[Any]], workspaces: Sequence[Workspace]) 
 def with_terms(
     invoices: Mapping[int, Sequence[BookedInvoice]], rows: Iterable[Sequence[Any]]
 ) -> dict[int, list[BookedInvoice]]:
-    """With the terms and taxes of AGREED: those before the first month that is looked at have none."""
+    """The invoices with the terms and taxes of AGREED: those before the first month that is looked at have none."""
     kept = {pk: (json.loads(terms), json.loads(taxes)) for pk, terms, taxes in rows}
     return {
         owner: [replace(each, terms=kept[each.id][0], taxes=kept[each.id][1]) if each.id in kept else each for each in of_one]
@@ -191,7 +191,7 @@ def credited_months(
 def charged_taxes(
     invoices: Mapping[int, Iterable[BookedInvoice]], notes: Iterable[Sequence[Any]], credited: Iterable[Sequence[Any]]
 ) -> dict[int, ChargedTaxes]:
-    """By invoices that stand, less what credit notes took back of each month, in whole cents before tax."""
+    """What current invoices charged, less what credit notes took back of each month, in whole cents before tax."""
     found: dict[int, ChargedTaxes] = {}
     terms: dict[int, tuple[int, Any]] = {}
     for pk, of_one in invoices.items():

@@ -69,7 +69,7 @@ Charged = Callable[[datetime, TaxShare], tuple[Decimal, Decimal]]
 
 
 def rates_from(kept: Iterable[Mapping[str, Any]]) -> tuple[TaxShare, ...]:
-    """As an invoice keeps them."""
+    """The rates as an invoice keeps them."""
     return tuple(TaxShare(each["name"], Decimal(each["percent"])) for each in kept)
 
 

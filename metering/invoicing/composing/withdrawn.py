@@ -90,7 +90,7 @@ class LastBilled(NamedTuple):
 
 
 def last_billed(items: Iterable[BilledItem]) -> dict[BilledItem, LastBilled]:
-    """Of those that an invoice ever billed."""
+    """When those of the items that an invoice ever billed were billed last."""
     rows = list(items)
     if not rows:
         return {}
@@ -100,7 +100,7 @@ def last_billed(items: Iterable[BilledItem]) -> dict[BilledItem, LastBilled]:
 
 
 def explained_tokens(items: Iterable[BilledItem]) -> dict[BilledItem, int]:
-    """By how much an item may be billed beyond its usage: by what was withdrawn or undone since it was billed last."""
+    """How much an item may be billed beyond its usage: what was withdrawn or undone since it was billed last."""
     last = last_billed(items)
     withdrawn = withdrawn_tokens((item, billed.at) for item, billed in last.items())
     return {item: withdrawn.get(item, 0) + billed.undone for item, billed in last.items()}

@@ -8,13 +8,13 @@ from omixa_billing.instants import instant_text
 
 
 def credit_note_json(note: CreditNote) -> dict[str, Any]:
-    """With all its lines."""
+    """The credit note with all its lines."""
     lines = note.lines.select_related("invoice_line").order_by("position")
     return credit_note_summary_json(note) | {"lines": [credit_note_line_json(line) for line in lines]}
 
 
 def credit_note_summary_json(note: CreditNote) -> dict[str, Any]:
-    """Without its lines, as lists and notifications have it."""
+    """The credit note without its lines, as lists and notifications have it."""
     return {
         "object": "credit_note",
         "id": note.public_id,

@@ -55,5 +55,5 @@ def creditable(invoice: Invoice) -> Creditable:
 
 
 def credited_of_tax(notes: Sequence[CreditNote], at: int, what: str) -> Decimal:
-    """Of the invoice's tax at this place in its list: a credit note lists the same taxes in the same order."""
+    """What was credited of the invoice's tax at this place in its list: credit notes list the same taxes in the same order."""
     return sum((Decimal(note.taxes[at][what]) for note in notes), NOTHING)

@@ -39,7 +39,7 @@ def pending_lines(workspace: Workspace, after: datetime) -> Sequence[DraftLine]:
 
 
 def pending_adjustment(invoice: Invoice, pending: Sequence[DraftLine]) -> PendingAdjustment | None:
-    """Of a finalized invoice's own month, out of `pending_lines`; None where nothing is to be given back.
+    """What is pending of a finalized invoice's own month, out of `pending_lines`; None where nothing is to be given back.
 
     Manual lines wait for their next invoice: no line of an invoice is corrected by them.
     """
@@ -62,7 +62,7 @@ def settle_adjustment(note: CreditNote) -> Decimal:
 
 
 def store_settlements(settlements: Iterable[Settlement]) -> None:
-    """From now on they count as billed. The transaction holds the workspace under whose lock they were worked out."""
+    """Makes them count as billed from now on. The transaction holds the workspace under whose lock they were worked out."""
     SettledAdjustment.objects.bulk_create(
         SettledAdjustment(
             credit_note_id=each.note_id,

@@ -31,7 +31,7 @@ def issued_credit_note(note: CreditNote) -> bytes:
 
 
 def _kept(make: Callable[[], bytes], **of: Any) -> bytes:
-    """Of two that make it at once the first one's stands, for both."""
+    """The kept PDF, or a new one. If two make it at once, the first one's stands for both."""
     kept = IssuedPdf.objects.filter(**of).values_list("pdf", flat=True)
     found = kept.first()
     if found is None:

@@ -41,7 +41,7 @@ PrintedLine = InvoiceLine | SummedLine
 
 
 def printed_lines(invoice: Invoice) -> Sequence[PrintedLine]:
-    """In the order of the invoice, and never many more than MOST_LINES_PRINTED of them."""
+    """Lines in the order of the invoice, never many more than MOST_LINES_PRINTED."""
     lines = list(invoice.lines.all()[: MOST_LINES_PRINTED + 1])
     return lines if len(lines) <= MOST_LINES_PRINTED else summed_lines(invoice)
 

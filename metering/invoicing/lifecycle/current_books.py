@@ -98,7 +98,7 @@ def _as_json(quantities: Quantities) -> list[list[Any]]:
 
 
 def parsed(sums: list[list[Any]]) -> Quantities:
-    """As `SettledUsage` keeps them."""
+    """Quantities as `SettledUsage` keeps them."""
     months: dict[str, datetime] = {}
     return {
         LineKey(months.setdefault(month, datetime.fromisoformat(month).astimezone(UTC)), *what): tokens

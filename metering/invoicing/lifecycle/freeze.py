@@ -1,4 +1,4 @@
-"""From draft to open: the number, the copies of what is printed, the due date. Then the database refuses changes."""
+"""Opening a draft: the number, the copies of what is printed, the due date. Then the database refuses changes."""
 
 import json
 from collections.abc import Sequence

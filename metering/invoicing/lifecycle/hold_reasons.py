@@ -108,7 +108,7 @@ def above_ceiling(subtotal: Decimal) -> str:
 
 
 def mean_of_last(preview: InvoicePreview) -> Decimal | None:
-    """Of the subtotals of the workspace's last finalized invoices before this month; None: there is none."""
+    """The mean subtotal of the workspace's last finalized invoices before this month; None: there is none."""
     last = preview.workspace.invoices.finalized().filter(period_start__lt=preview.period.start)
     newest = Invoice.objects.filter(pk__in=last.order_by("-period_start").values("pk")[:MONTHS_OF_MEAN])
     mean: Decimal | None = newest.aggregate(mean=Avg("subtotal"))["mean"]

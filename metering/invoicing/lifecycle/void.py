@@ -94,7 +94,7 @@ def reissue_month(workspace: Workspace, period: Period, finalized: bool, actor: 
 
 
 def _move(invoice: Invoice, **fields: Any) -> None:
-    """Of an invoice that is locked, and was checked under the lock."""
+    """Sets fields of an invoice that is locked, and was checked under the lock."""
     for name, value in fields.items():
         setattr(invoice, name, value)
     invoice.save(update_fields=list(fields))

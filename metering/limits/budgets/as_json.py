@@ -11,13 +11,13 @@ from omixa_billing.instants import instant_text
 
 
 def budget_json(budget: Budget, now: datetime) -> dict[str, Any]:
-    """As `budgets_json` has it."""
+    """One budget as `budgets_json` has it."""
     [found] = budgets_json([budget], now)
     return found
 
 
 def budgets_json(budgets: Iterable[Budget], now: datetime) -> list[dict[str, Any]]:
-    """With what is spent and held in the present window. A budget of each shows the one that has least left, as `nearest`."""
+    """Budgets with what is spent and held in the current window; a budget of each also with the one that has least left."""
     found = list(budgets)
     standing = standings(found, now)
     return [_as_json(budget, standing[budget.pk]) for budget in found]

@@ -182,7 +182,7 @@ def _check_scope(budget: Budget) -> None:
 
 
 def described(budget: Budget) -> dict[str, Any]:
-    """As the audit trail shows it."""
+    """The budget as the audit trail shows it."""
     return {
         "scope": f"{budget.scope} {budget.scope_id}".strip(),
         "window": budget.window,

@@ -77,7 +77,7 @@ def window_at(budget: Budget, at: datetime) -> Period:
 
 
 def recounted(budget: Budget, window: Period) -> dict[str, Recounted]:
-    """By what it covers (a key's id, a model, an end user; empty for the workspace), from usage and live holds."""
+    """What was spent and held, by key, model or end user (empty: the workspace), from usage and live holds."""
     asked: dict[str, Any] = {
         "workspace": budget.workspace_id,
         "scope": budget.scope,

@@ -1,4 +1,4 @@
-"""Where budgets stand in their present windows: of a budget of each, the one of them that has least left."""
+"""What budgets have spent and held in their current windows. A budget of each model or user shows the one with least left."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -42,7 +42,7 @@ class Standing(NamedTuple):
 
 
 def standings(budgets: Collection[Budget], now: datetime) -> dict[int, Standing]:
-    """By primary key, in one query."""
+    """Each budget's standing by its primary key, in one query."""
     with connection.cursor() as cursor:
         cursor.execute(STANDINGS, {"at": now, "budgets": [budget.pk for budget in budgets]})
         return {row[0]: Standing(*row[1:]) for row in cursor.fetchall()}

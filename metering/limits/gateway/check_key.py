@@ -13,7 +13,7 @@ from workspaces.models import APIKey, Credential, Gateway, Workspace
 
 
 def check_key(asked: CheckKey, gateway: Gateway, now: datetime) -> dict[str, Any]:
-    """Of a key that works `allowed` is true and `reason` null."""
+    """The answer about a key; of one that works `allowed` is true and `reason` null."""
     credential = _credential(asked.key)
     key = None if credential is None else credential.api_key
     if credential is None or key is None:

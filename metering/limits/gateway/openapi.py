@@ -173,7 +173,7 @@ class AuthorizeDocument(APIView):
 class ExtendDocument(APIView):
     @gateway_schema("extend_hold", "Hold for longer, and for more output", DECISION, request=ExtendInput, parameters=[HOLD])
     def post(self) -> None:
-        """For long streams; the same shape of answer."""
+        """Long streams ask for more; the answer has the same shape."""
 
 
 class ReleaseDocument(APIView):
@@ -185,7 +185,7 @@ class ReleaseDocument(APIView):
         parameters=[HOLD],
     )
     def post(self) -> None:
-        """For a request that cost nothing. One that was settled cannot be released."""
+        """The request cost nothing. One that was settled cannot be released."""
 
 
 class CheckKeyDocument(APIView):
@@ -193,7 +193,7 @@ class CheckKeyDocument(APIView):
         "check_key", "What a key may do", {200: CheckedKeySerializer, **errors_with(413, 503)}, request=CheckKeyInput
     )
     def post(self) -> None:
-        """Without holding anything. It may be remembered for `cache_seconds`."""
+        """Nothing is held. The answer may be remembered for `cache_seconds`."""
 
 
 class RevocationsDocument(APIView):
@@ -204,8 +204,8 @@ class RevocationsDocument(APIView):
         parameters=[OpenApiParameter("since", str, description="The cursor of the answer before.")],
     )
     def get(self) -> None:
-        """Without `since` at once, with the cursor of now; with it as soon as something changes, after 25 seconds at the
-        latest."""
+        """Without `since` the answer comes at once, with the current cursor; with it as soon as something changes, after 25
+        seconds at the latest."""
 
 
 class UnaccountedDocument(APIView):
@@ -216,4 +216,4 @@ class UnaccountedDocument(APIView):
         parameters=[OpenApiParameter(name, str, required=True) for name in ("start", "end")],
     )
     def get(self) -> None:
-        """Of the calling gateway, by the day they were authorised."""
+        """Requests of the calling gateway, by the day they were authorised."""

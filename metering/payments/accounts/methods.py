@@ -85,7 +85,7 @@ def _is_of_latest_page(account: PaymentAccount, setup: Setup) -> bool:
 
 
 def store_method(account: PaymentAccount, method: Method, now: datetime, set_up_at: datetime | None = None) -> None:
-    """From now on invoices are collected from it; automatic top-ups that a decline stopped may continue.
+    """Makes invoices be collected from the method; automatic top-ups that a decline stopped may continue.
 
     With `set_up_at` it is a new one, unless a newer one came in meanwhile; without, it is news of the one in place. What only
     says the same again, as Stripe's events may, changes nothing. What is dunned is charged by the next run.

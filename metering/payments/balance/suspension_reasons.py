@@ -31,7 +31,7 @@ class Suspension:
 
     @property
     def can_pay(self) -> bool:
-        """By Stripe; without it the invoice's page says how it is paid."""
+        """Whether it can be paid by Stripe; without it the invoice's page says how it is paid."""
         return is_configured()
 
 

@@ -113,7 +113,7 @@ def _check(source: Workspace, target: Workspace, amount: Decimal, reason: str, s
 
 
 def _check_left(source: Workspace, amount: Decimal, left: Decimal, now: datetime) -> None:
-    """Of a prepaid workspace what it has used already is not transferred."""
+    """Refuses more than is left; what a prepaid workspace has used already is not transferred either."""
     if is_prepaid(source, terms_of(source)):
         left = min(left, max(balance_of(source, now).left, NOTHING))
     if amount > left:

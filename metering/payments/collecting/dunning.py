@@ -111,7 +111,7 @@ def _due(now: datetime) -> list[int]:
 
 
 def _has_new_method() -> Q:
-    """Of invoices under dunning: the method saved by now was never tried on it. What Stripe refused was tried."""
+    """Invoices under dunning on which the method saved by now was never tried. What Stripe refused was tried."""
     method = "workspace__payment_account__method_id"
     tried = PaymentAttempt.objects.filter(invoice=OuterRef("pk"), method_id=OuterRef(method))
     untried = ~Exists(tried.exclude(status=PaymentAttempt.Status.CANCELED, code=""))
@@ -177,14 +177,14 @@ def _step(dunning: Dunning, invoice: Invoice, kind: str, number: str, message: s
 
 
 def _notify_failure(dunning: Dunning, invoice: Invoice, attempt: PaymentAttempt, now: datetime) -> None:
-    """That a payment in between failed; when the next try is, or that there is none, stays as it was."""
+    """Mails that a payment in between failed; when the next try is, or that there is none, stays as it was."""
     kind = "past_due" if dunning.state == Dunning.State.PAST_DUE else "payment_failed"
     context = _context(invoice) | {"message": attempt.message, "next_try": _next_try(dunning, invoice)}
     add_notice(invoice.workspace, kind, f"{kind}:{invoice.public_id}:{attempt.number}", context, now)
 
 
 def dunning_round(invoice: Invoice) -> str:
-    """In the keys of news: an invoice that is owed again is dunned another time, as often as that happens."""
+    """A suffix for keys of notices: an invoice that is owed again is dunned another time, as often as that happens."""
     times = invoice.reopened.count()
     return f":{times}" if times else ""
 

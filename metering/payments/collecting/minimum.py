@@ -15,7 +15,7 @@ def is_below_minimum(amount: Decimal) -> bool:
 
 
 def enough_due(prefix: str = "") -> Q:
-    """Of invoices: what can be charged is due. `prefix` leads to the invoice, such as "invoice__"."""
+    """Invoices on which an amount that can be charged is due. `prefix` leads to the invoice, such as "invoice__"."""
     return Q(**{f"{prefix}amount_due__gt": 0, f"{prefix}amount_due__gte": settings.INVOICE_MINIMUM})
 
 

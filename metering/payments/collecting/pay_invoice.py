@@ -34,7 +34,7 @@ class PaymentRequest:
 
 
 def pay_invoice(invoice: Invoice, method: str, key: str, caller: Caller, now: datetime) -> PaymentRequest:
-    """On a page, or from the saved method. A decline is an answer, and stays this key's.
+    """Pays the invoice on a page, or from the saved method. A decline is an answer, and stays this key's.
 
     Raises what `check_may_still_pay` raises, InvoiceNotOpen, AmountTooSmall, NoPaymentMethod, PaymentInProgress,
     StripeNotConfigured, IdempotencyKeyReused, and ProviderUnavailable while the outcome is not known.

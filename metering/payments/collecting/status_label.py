@@ -21,7 +21,7 @@ class StatusLabel:
 
 
 def invoices_with_status(workspace: Workspace) -> InvoiceQuerySet:
-    """With what `status_label_of` looks at."""
+    """The workspace's invoices with what `status_label_of` looks at."""
     found = Invoice.objects.filter(workspace=workspace).select_related("dunning")
     return found.prefetch_related("attempts", "payments", "credit_notes")
 

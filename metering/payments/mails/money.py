@@ -10,7 +10,7 @@ from metering.payments.models import Payment, Refund, TopUp
 
 
 def mail_receipt(payment: Payment, invoice: Invoice, now: datetime) -> None:
-    """Of what pays a part. Of the whole, `invoice_paid` is the receipt."""
+    """The receipt of what pays a part. For the whole, `invoice_paid` is the receipt."""
     context = _of_invoice(invoice) | {"amount": cents_text(payment.amount), "reference": payment.reference}
     add_notice(invoice.workspace, "payment_received", f"payment_received:{payment.public_id}", context, now)
 
@@ -21,7 +21,7 @@ def mail_top_up_receipt(top_up: TopUp, payment: Payment, now: datetime) -> None:
 
 
 def mail_credit_note(note: CreditNote, now: datetime) -> None:
-    """With the credit note's PDF."""
+    """The mail has the credit note's PDF."""
     context = _of_invoice(note.invoice) | {
         "credit_note_id": note.public_id,
         "credit_note": note.number,

@@ -18,7 +18,7 @@ def payment_in_console(about: dict[str, str]) -> str:
 
 
 def how_to_pay() -> str:
-    """On its page, and as the operator's instructions say; where there is neither, whom to ask."""
+    """How to pay an invoice: on its page, and as the operator's instructions say; where there is neither, whom to ask."""
     if is_configured():
         page = "You can pay it on its page, by card or bank account, and save the method for the next ones."
         return f"{page}\nOr as follows: {settings.PAYMENT_INSTRUCTIONS}" if settings.PAYMENT_INSTRUCTIONS else page
@@ -168,7 +168,7 @@ def dispute_won(about: dict[str, str]) -> Mail:
 
 
 def workspace_closed(about: dict[str, Any]) -> Mail:
-    """With what became of its credit only where something did."""
+    """The mail about a closed workspace, with what became of its credit only where there was some."""
     credit = {
         "refunded": "{} USD of credit go back to the method that you paid with.",
         "owed": "{} USD of credit go back to you by transfer. We will ask for your bank details if we do not have them.",

@@ -143,7 +143,7 @@ def _send(notice: Notice, now: datetime) -> Exception | None:
 
 
 def addresses_of(notice: Notice) -> tuple[list[str], str]:
-    """To whom it goes today, and what to do where that is nobody."""
+    """The addresses that it goes to today, and what to do where there are none."""
     if notice.kind in FOR_OPERATORS:
         return list(settings.OPERATOR_EMAILS), "The operators have no address: set OPERATOR_EMAILS."
     workspace = _workspace_of(notice)
@@ -154,7 +154,7 @@ def addresses_of(notice: Notice) -> tuple[list[str], str]:
 
 
 def _workspace_of(notice: Notice) -> Workspace:
-    """Of what goes to a workspace; only mails to operators are about none."""
+    """The workspace of a notice; only mails to operators are about none."""
     if notice.workspace is None:
         raise LookupError(f"A mail of the kind {notice.kind} is about a workspace.")
     return notice.workspace

@@ -25,7 +25,7 @@ class PaymentProvider(Protocol):
         """Ids of the customers made for the workspace; what is a minute old may be missing."""
 
     def list_customers(self, workspace_id: str, since: datetime) -> list[str]:
-        """As `find_customers`, of those made since, and complete."""
+        """Ids as of `find_customers`, of those made since, and complete."""
 
     def knows_customer(self, customer: str) -> bool: ...
 

@@ -130,7 +130,7 @@ def ahead_for(payment: Payment) -> Decimal:
 
 
 def _ahead(payment: Payment, amount: Decimal) -> Posting:
-    """As refunds are begun: of the invoice that the payment paid, else of the payment. A debit above zero."""
+    """What is refunded ahead as refunds begin, of the payment's invoice or else of the payment. A debit above zero."""
     part = payment.invoice.public_id if payment.invoice else payment.public_id
     return debit(JournalAccount.REFUNDED_AHEAD, amount, part)
 

@@ -56,8 +56,8 @@ class OwedCorrection:
 
 @dataclass(frozen=True, slots=True)
 class OwedToCustomer:
-    """In whole cents: surplus payments, payments of which credit was withdrawn, credit notes whose refunds failed, bought
-    credit that no payment is behind or that is left in a closed workspace, and corrections of months that were paid.
+    """What is owed, in whole cents: surplus payments, payments of which credit was withdrawn, credit notes whose refunds
+    failed, bought credit that no payment is behind or that is left in a closed workspace, and corrections of paid months.
     """
 
     workspace: Workspace
@@ -121,7 +121,7 @@ def _owed_payments(workspace: Workspace) -> Iterator[tuple[Payment, Decimal, Dec
 
 
 def owed_to_customers() -> list[OwedToCustomer]:
-    """Of every workspace to which something is owed, in their order."""
+    """What is owed to every workspace that is owed something, in their order."""
     failed = Refund.objects.filter(status=Refund.Status.FAILED, credit_note__isnull=False)
     paid = set(_owners(Invoice.objects.filter(status=Invoice.Status.PAID)))
     corrected = paid.intersection(_owners(EventCorrection.objects.all()))

@@ -146,7 +146,7 @@ def missing_of(note: CreditNote) -> Decimal:
 
 
 def usual_settlement(invoice: Invoice) -> str:
-    """As the money came: through Stripe where all of it can be refunded there, else kept as credit."""
+    """How money goes back as it came: through Stripe where all of it can be refunded there, else kept as credit."""
     returnable = returnable_of(invoice)
     refundable = returnable.money and returnable.refundable == returnable.money
     return CreditNote.Settlement.REFUND if refundable else CreditNote.Settlement.BALANCE

@@ -84,7 +84,7 @@ def verify_webhook(payload: bytes, signature: str) -> dict[str, Any]:
 
 
 def _why_refused(provider_message: str, signature: str) -> str:
-    """In our words: the library's end in advice to skip the check."""
+    """Why a webhook was refused, in our words: the library's messages advise to skip the check."""
     if not signature:
         return "the header Stripe-Signature is missing."
     if "tolerance" in provider_message:
@@ -128,7 +128,7 @@ class StripeEdge:
         return [str(each.id) for each in self._ask(lambda v1: v1.customers.search(query)).data]
 
     def list_customers(self, workspace_id: str, since: datetime) -> list[str]:
-        """As `find_customers`, of those made since: complete at once, a page of everybody's a call."""
+        """Ids as of `find_customers`, of those made since: complete at once, a page of all customers a call."""
         made = self._pages("customers", {"created": {"gte": int(since.timestamp())}})
         return [str(each.id) for each in made if object_metadata(each).get("omixa_workspace") == workspace_id]
 

@@ -126,6 +126,6 @@ def claim_of(found: Any) -> Claim:
 
 
 def _fee_of(dispute: Any) -> Decimal:
-    """Of its balance transactions, which are in the account's currency: less what Stripe gave back of it."""
+    """The fee by the balance transactions, which are in the account's currency, less what Stripe gave back of it."""
     moved = getattr(dispute, "balance_transactions", None) or []
     return sum((ours(each.fee, each.currency) for each in moved), Decimal("0.00"))

@@ -57,7 +57,7 @@ def _unwanted(top_up: TopUp, account: PaymentAccount, now: datetime) -> str:
 
 
 def _may_still_buy(top_up: TopUp, account: PaymentAccount) -> bool:
-    """Of the key or the person that the top-up names; a command and a job are neither."""
+    """Whether the key or the person that the top-up names may still buy; a command and a job are neither."""
     maker = APIKey.objects.filter(workspace=account.workspace, public_id=top_up.created_by).first()
     user = None if maker else User.objects.filter(email=top_up.created_by).first()
     try:

@@ -65,7 +65,7 @@ def _refund(object_id: str, about: dict[str, Any], now: datetime) -> bool:
 
 
 def _charge_failed(object_id: str, about: dict[str, Any], now: datetime) -> bool:
-    """Of a payment that had succeeded too: a bank debit that was returned."""
+    """A charge that failed, also of a payment that had succeeded: a bank debit that was returned."""
     intent = id_in(about.get("payment_intent"))
     return bool(intent) and _intent(intent, about, now)
 
