@@ -104,6 +104,7 @@ class JournalBalance(models.Model):
     balance = models.BigIntegerField()
 
     class Meta:
+        indexes = [models.Index(fields=["part"], condition=Q(account="surplus", balance__lt=0), name="surpluses_that_are_left")]
         constraints = [
             models.CheckConstraint(
                 condition=~Q(account__in=NOT_BELOW_ZERO) | Q(balance__gte=0), name="no_claim_falls_below_zero"

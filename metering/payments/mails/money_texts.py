@@ -117,6 +117,21 @@ def payment_reversed(about: dict[str, str]) -> Mail:
     )
 
 
+def payment_reinstated(about: dict[str, str]) -> Mail:
+    number, due = about["number"], about["amount_due"]
+    rest = f"Nothing is due on invoice {number} now." if due == "0.00" else f"{due} USD of invoice {number} are still due."
+    return Mail(
+        f"{about['amount']} USD of invoice {about['number']} are not due any more",
+        [
+            f"We have the money again that had been taken back: {about['amount']} USD are not due any more.",
+            rest,
+        ],
+        [("Invoice", about["number"]), ("Amount due", f"{about['amount_due']} USD")],
+        invoice_url(about),
+        "See the invoice",
+    )
+
+
 def payment_disputed(about: dict[str, str]) -> Mail:
     amount = _with_currency(about)
     return Mail(
@@ -133,9 +148,10 @@ def payment_disputed(about: dict[str, str]) -> Mail:
 
 def payment_surplus(about: dict[str, str]) -> Mail:
     amount = _with_currency(about)
+    or_keep = ", or keep it as credit" if about.get("can_be_kept") else ""
     return Mail(
-        f"A payment of {about['workspace']} has no open invoice",
-        [f"{amount} arrived, and nothing was due. {about['why']}", "Refund the payment, or keep it as credit."],
+        f"{amount} of a payment of {about['workspace']} settle nothing",
+        [f"Nothing is due for {amount} of the payment. {about['why']}", f"Refund {amount} of it{or_keep}."],
         [("Payment", about["payment_id"]), ("Amount", amount)],
         payment_in_console(about),
         "See the payment",
@@ -198,5 +214,5 @@ def _with_currency(about: dict[str, str]) -> str:
 
 ALL = (
     *(payment_received, top_up_paid, credit_note_ready, refund_sent, invoice_void),
-    *(payment_reversed, payment_disputed, dispute_lost, dispute_won, payment_surplus, workspace_closed),
+    *(payment_reversed, payment_reinstated, payment_disputed, dispute_lost, dispute_won, payment_surplus, workspace_closed),
 )

@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet, Sum, Value
+from django.db.models import Exists, OuterRef, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Concat
 
 from metering.journal.accounts import JournalAccount
@@ -36,19 +36,32 @@ def _borne_by_us() -> QuerySet[Any, Any]:
 
 
 def surpluses() -> QuerySet[Payment]:
-    """Payments of which something settles nothing and did not go back, those among them that a bank paid again."""
-    kept = JournalBalance.objects.filter(account=JournalAccount.SURPLUS, balance__lt=0)
-    of_it = kept.filter(workspace=OuterRef("workspace"), part=OuterRef("public_id"), currency=OuterRef("currency"))
-    reinstated = Dispute.objects.filter(reinstated_at__isnull=False).order_by().values("payment_id")
-    return Payment.objects.filter(Exists(of_it), pk__in=Payment.objects.surplus().order_by().values("pk").union(reinstated))
+    """Payments of which something settles nothing and did not go back."""
+    kept = JournalBalance.objects.filter(account=JournalAccount.SURPLUS, balance__lt=0).exclude(part="")
+    return Payment.objects.filter(public_id__in=kept.values("part"))
 
 
 def notify_of_surpluses(now: datetime) -> None:
-    """A mail to the operators for each without one yet: found by search, so that none can be missed."""
-    announced = Notice.objects.filter(key=Concat(Value("payment_surplus:"), OuterRef("public_id")))
-    for payment in surpluses().exclude(Exists(announced)).select_related("workspace").order_by("pk"):
-        context = payment_context(payment) | {"amount": cents_text(left_of_surplus(payment)), "why": payment.surplus}
-        add_operator_notices(payment.workspace, "payment_surplus", f"payment_surplus:{payment.public_id}", context, now)
+    """A mail to the operators each time that something of a payment settles nothing: found by search, so that none can be
+    missed.
+    """
+    came = JournalPosting.objects.filter(account=JournalAccount.SURPLUS, part=OuterRef("public_id"), amount__lt=0)
+    last = came.filter(workspace=OuterRef("workspace")).order_by("-pk").values("entry__public_id")[:1]
+    found = surpluses().annotate(key=Concat(Value("payment_surplus:"), "public_id", Value(":"), Subquery(last)))
+    announced = Notice.objects.filter(key=OuterRef("key"))
+    for payment in found.exclude(Exists(announced)).select_related("workspace").order_by("pk"):
+        context: dict[str, Any] = payment_context(payment) | {
+            "amount": cents_text(left_of_surplus(payment)),
+            "why": payment.surplus,
+            "can_be_kept": can_be_kept(payment),
+        }
+        add_operator_notices(payment.workspace, "payment_surplus", payment.key, context, now)
+
+
+def can_be_kept(payment: Payment) -> bool:
+    """Whether a surplus of it may become credit: it paid nothing, and credit is in its currency."""
+    in_currency = payment.currency == payment.workspace.currency
+    return payment.invoice_id is None and payment.grant_id is None and in_currency
 
 
 def notify_of_dispute(dispute: Dispute, now: datetime) -> None:

@@ -58,6 +58,9 @@ def lift(cause: Dispute | Refund, why: str, now: datetime, actor: str = ACTOR) -
         each.paid_otherwise += rest - part
         each.save(update_fields=["lifted", "paid_otherwise"])
         lifted.append((due, part))
+        if part > 0:
+            key = f"payment_reinstated:{invoice.public_id}:{each.pk}"
+            add_notice(invoice.workspace, "payment_reinstated", key, _context(invoice, part, why), now)
         if invoice.status == Invoice.Status.PAID:
             after_payment(invoice, now)
     return lifted
@@ -87,7 +90,13 @@ def _owe(invoice: Invoice, payment: Payment, cause: Dispute | Refund, amount: De
     of_dispute = {"dispute": cause} if isinstance(cause, Dispute) else {"refund": cause}
     reopened = ReopenedAmount.objects.create(invoice=invoice, payment=payment, amount=amount, at=now, **of_dispute)
     restart_dunning(invoice)
-    context = {
+    key = f"payment_reversed:{invoice.public_id}:{reopened.pk}"  # a dispute may be lost, won and lost again
+    add_notice(invoice.workspace, "payment_reversed", key, _context(invoice, amount, why), now)
+
+
+def _context(invoice: Invoice, amount: Decimal, why: str) -> dict[str, str]:
+    """What the mails say of it: how much of the invoice is owed again, or is not any more."""
+    return {
         "invoice_id": invoice.public_id,
         "number": str(invoice.number),
         "amount": cents_text(amount),
@@ -95,5 +104,3 @@ def _owe(invoice: Invoice, payment: Payment, cause: Dispute | Refund, amount: De
         "due_at": instant_text(invoice.due_at) or "",
         "why": why,
     }
-    key = f"payment_reversed:{invoice.public_id}:{reopened.pk}"  # a dispute may be lost, won and lost again
-    add_notice(invoice.workspace, "payment_reversed", key, context, now)

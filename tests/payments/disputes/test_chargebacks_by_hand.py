@@ -23,6 +23,7 @@ from metering.payments.collecting.collect import collect_invoice
 from metering.payments.collecting.manual import mark_paid, record_transfer
 from metering.payments.disputes.chargebacks import charge_back
 from metering.payments.mails.models import Notice
+from metering.payments.mails.texts import build_mail
 from metering.payments.models import Dispute, Payment
 from metering.payments.refunds.attention import surpluses, unplaced_amounts, unplaced_disputes
 from metering.payments.refunds.payouts import owed_to, pay_out
@@ -171,6 +172,9 @@ def test_a_chargeback_is_reversed_once_and_its_fee_stays(acme: Workspace, invoic
     dispute = Dispute.objects.get()
     printed = reverse(dispute)
     assert (printed["status"], printed["invoice_status"], printed["amount_due"]) == ("won", "paid", "0.00")
+    lifted = build_mail("payment_reinstated", Notice.objects.get(kind="payment_reinstated").context)
+    assert lifted.subject == "150.00 USD of invoice OMX-2026-00001 are not due any more"
+    assert lifted.sentences[1] == "Nothing is due on invoice OMX-2026-00001 now."
     assert balance(acme, JournalAccount.RECEIVABLE) == NOTHING
     assert (balance(acme, JournalAccount.MONEY_BANK), balance(acme, JournalAccount.PROVIDER_FEES)) == (
         Decimal("137.50"),
@@ -213,6 +217,7 @@ def test_what_was_paid_otherwise_meanwhile_is_a_surplus(acme: Workspace, invoice
     run(invoice.public_id, "150.00", "--reference", "return 3")
     mark_paid(invoice.pk, "transfer 8", OPS, NOW)
     reverse(Dispute.objects.get())
+    assert not Notice.objects.filter(kind="payment_reinstated").exists()
     assert (balance(acme, JournalAccount.SURPLUS), balance(acme, JournalAccount.MONEY_BANK)) == (
         Decimal("150.00"),
         Decimal("300.00"),
@@ -306,6 +311,8 @@ def test_what_another_workspace_used_of_it_is_owed_on_its_invoice(acme: Workspac
     assert unplaced_amounts() == {}
     assert Notice.objects.get(kind="payment_reversed").workspace == labs
     reverse(Dispute.objects.get())
+    lifted = Notice.objects.get(kind="payment_reinstated")
+    assert (lifted.workspace, lifted.context["amount"], lifted.context["amount_due"]) == (labs, "30.00", "0.00")
     other.refresh_from_db()
     assert (other.status, credit_of(labs), money_differences()) == ("paid", ["10.00"], [])
 

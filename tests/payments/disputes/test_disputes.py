@@ -13,6 +13,7 @@ from metering.payments.mails.models import Notice
 from metering.payments.mails.sending import send_waiting
 from metering.payments.models import Dispute, Payment, PaymentAttempt
 from metering.payments.refunds import attention, refunds
+from metering.payments.refunds.surplus import keep_surplus_as_credit
 from metering.payments.webhooks.inbox import handle_waiting
 from metering.payments.webhooks.models import WebhookEvent
 from tests.kit.factories import NOW
@@ -144,11 +145,31 @@ def test_operators_are_told_of_a_surplus_once_and_see_it_until_it_is_given_back(
         f"150.00 were due on the void invoice {invoice.number}.",
         [payment],
     )
-    assert operator_mails() == [("A payment of Acme has no open invoice", OPERATORS)]
+    assert operator_mails() == [("150.00 USD of a payment of Acme settle nothing", OPERATORS)]
+    body = next(each.body for each in mail.outbox if each.to == OPERATORS)
+    assert "Refund 150.00 USD of it, or keep it as credit." in body
     refunds.refund(payment.pk, Decimal("100.00"), "twice", "ops", NOW)
     assert list(attention.surpluses()) == [payment]
     refunds.refund(payment.pk, Decimal("50.00"), "twice", "ops", NOW)
     assert (list(attention.surpluses()), len(operator_mails())) == ([], 1)
+
+
+def test_operators_are_told_of_a_surplus_that_comes_back_though_the_rest_is_credit(
+    stripe: StripeServer, acme: Workspace, invoice: Invoice
+) -> None:
+    payment = a_surplus(stripe, acme, invoice)
+    assert len(operator_mails()) == 1
+    made = refunds.refund(payment.pk, Decimal("40.00"), "twice", "ops", NOW)
+    keep_surplus_as_credit(payment.pk, "they asked", "ops", NOW)
+    assert (list(attention.surpluses()), len(operator_mails())) == ([], 1)
+    failed = stripe.objects[str(made.stripe_id)]
+    failed.update(status="failed", failure_reason="closed account")
+    send_event(stripe, "refund.updated", failed)
+    handle()
+    assert list(attention.surpluses()) == [payment]
+    assert [subject for subject, _ in operator_mails()][1:] == ["40.00 USD of a payment of Acme settle nothing"]
+    body = [each.body for each in mail.outbox if each.to == OPERATORS][-1]
+    assert "Refund 40.00 USD of it.\n" in body
 
 
 def test_without_operators_nobody_is_told(stripe: StripeServer, acme: Workspace, invoice: Invoice, settings: Any) -> None:

@@ -197,6 +197,7 @@ def test_every_kind_has_its_text() -> None:
         "webhook_disabled",
         "payment_disputed",
         "payment_reversed",
+        "payment_reinstated",
         "payment_received",
         "top_up_paid",
         "credit_note_ready",
