@@ -187,6 +187,17 @@ def test_only_the_room_of_a_provider_imports_its_library() -> None:
     assert {str(file) for file in importing if not file.is_relative_to(home)} == set()
 
 
+def test_openais_shapes_know_nothing_of_other_providers() -> None:
+    """Providers are told by what they add to these; what proxies repeat in them has a home beside both."""
+    found = {
+        (file.name, name)
+        for file in (ROOT / "metering/ingest/formats/dialects/openai").glob("*.py")
+        for name in imports(file)
+        if name.startswith("metering.ingest.formats.dialects.providers")
+    }
+    assert found == set()
+
+
 def test_what_collects_money_asks_the_provider_by_its_protocol() -> None:
     """One module says which provider it is; the inbox of Stripe's webhooks checks Stripe's signatures."""
     payments = ROOT / "metering" / "payments"

@@ -15,8 +15,9 @@ from metering.catalogue.imports.models import ImportedPrice, PriceImport
 from metering.catalogue.models import LanguageModel, PriceVersion
 from metering.catalogue.providers.models import ProviderPrice
 from metering.catalogue.providers.set_provider_price import add_provider_versions, set_provider_price
-from metering.catalogue.set_price import DEFAULT_TIER, add_versions, known_models, normal_tier, rate_columns, set_price
+from metering.catalogue.set_price import add_versions, known_models, rate_columns, set_price
 from metering.catalogue.stated_rates import stated_rates
+from metering.catalogue.tiers import DEFAULT_TIER, normal_tier
 
 Rates = Mapping[str, Any]  # decimals by component
 

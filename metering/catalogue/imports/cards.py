@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
-from metering.catalogue.set_price import DEFAULT_TIER, check_rate
+from metering.catalogue.set_price import check_rate
+from metering.catalogue.tiers import DEFAULT_TIER
 from metering.components import component_named
 from metering.errors import InvalidPrice
 from metering.money import WIDE

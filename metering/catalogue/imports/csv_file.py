@@ -20,7 +20,8 @@ from metering.catalogue.imports.cards import (
     rounded,
     with_markup,
 )
-from metering.catalogue.set_price import DEFAULT_TIER, check_rate, normal_tier
+from metering.catalogue.set_price import check_rate
+from metering.catalogue.tiers import DEFAULT_TIER, normal_tier
 from metering.components import component_named
 from metering.errors import InvalidPrice
 

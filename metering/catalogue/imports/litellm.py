@@ -44,7 +44,7 @@ from metering.catalogue.imports.litellm_fields import (
 )
 from metering.catalogue.imports.litellm_images import sized_image
 from metering.catalogue.providers.models import LONGEST_PROVIDER
-from metering.catalogue.set_price import DEFAULT_TIER
+from metering.catalogue.tiers import DEFAULT_TIER
 from metering.money import WIDE
 
 # Entries that are about no model.

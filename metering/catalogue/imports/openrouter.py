@@ -17,7 +17,7 @@ from metering.catalogue.imports.cards import (
     read_json,
     whole_number,
 )
-from metering.catalogue.set_price import DEFAULT_TIER
+from metering.catalogue.tiers import DEFAULT_TIER
 
 COMPONENT_OF = {
     "prompt": "input",

@@ -17,7 +17,8 @@ from metering.catalogue.imports.models import PriceImport
 from metering.catalogue.imports.openrouter import read_openrouter
 from metering.catalogue.models import LONGEST_TIER, LanguageModel
 from metering.catalogue.providers.models import LONGEST_PROVIDER, LONGEST_ROUTE
-from metering.catalogue.set_price import DEFAULT_TIER, LONGEST_NAME
+from metering.catalogue.set_price import LONGEST_NAME
+from metering.catalogue.tiers import DEFAULT_TIER
 from metering.components import sorted_components
 from metering.errors import InvalidPrice
 from omixa_billing.instants import instant_text

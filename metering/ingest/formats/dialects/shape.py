@@ -159,6 +159,13 @@ def tally(
     return reading(counts, used)
 
 
+def check_total(usage: Usage, path: str, parts: str, *sums: int) -> None:
+    """The total, where one is stated, is what the parts add up to: the first sum, or another way. Raises UsageRefused."""
+    total = usage.get(path)
+    if total is not None and total not in sums:
+        raise inconsistent(f"{path} is {total}, but {parts} add up to {sums[0]}")
+
+
 def check_modalities(usage: Usage, prefix: str, whole: int) -> None:
     """The modalities at that path are all of it, where text is among them, and never more. Raises UsageRefused."""
     parts = sum(usage.of(f"{prefix}{modality}_tokens") for modality in ("text", "audio", "image"))

@@ -222,6 +222,10 @@ def test_a_number_that_nothing_else_counts_is_held(said: dict[str, Any], dialect
             },
         ),
         {"inputTokens": 12, "inputTokenCount": 13, "outputTokens": 1},
+        responses(50, 5, input_tokens_details={"text_tokens": 10, "image_tokens": 20}),
+        responses(
+            50, 5, input_tokens_details={"text_tokens": 10, "image_tokens": 40}, output_tokens_details={"image_tokens": 6}
+        ),
         responses(
             5000,
             10,

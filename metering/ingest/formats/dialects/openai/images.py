@@ -20,6 +20,8 @@ from metering.ingest.formats.dialects.shape import (
     REASONING,
     Dialect,
     Meaning,
+    check_modalities,
+    check_total,
     inconsistent,
     missing,
     tally,
@@ -61,18 +63,19 @@ def _count(usage: Usage) -> Counts | Reading:
         raise missing("input_tokens")
     if output is None:
         raise missing("output_tokens")
-    if usage.get("total_tokens") not in (None, input + output):
-        raise inconsistent(
-            f"total_tokens is {usage.of('total_tokens')}, but input_tokens {input} and output_tokens {output} "
-            f"add up to {input + output}"
-        )
+    check_total(usage, "total_tokens", f"input_tokens {input} and output_tokens {output}", input + output)
     cached, image = usage.of("input_tokens_details.cached_tokens"), usage.of("input_tokens_details.image_tokens")
     cached_image = usage.of(f"{CACHED}image_tokens")
-    if cached and image and not usage.under(CACHED):
+    check_modalities(usage, "input_tokens_details.", input)
+    if usage.under(CACHED):
+        check_modalities(usage, CACHED, cached)
+    elif cached and image:
         raise inconsistent(f"it does not say which of {cached} cached tokens are image")
     made, reasoning = usage.get("output_tokens_details.image_tokens"), usage.of(REASONED)
     if made is None:
         made = output - usage.of("output_tokens_details.text_tokens") - reasoning
+    else:
+        check_modalities(usage, "output_tokens_details.", output - reasoning)
     return tally(
         input,
         output,

@@ -6,8 +6,18 @@ Proxies put more into them: cached tokens under Anthropic's names, LiteLLM's own
 from collections.abc import Mapping, Sequence
 
 from metering.components import Counts, Reading
+from metering.ingest.formats.dialects.anthropics_names import (
+    CACHE_LEAVES,
+    LONG_WRITES,
+    READS,
+    SEARCHES,
+    SHORT_WRITES,
+    TOOL_LEAVES,
+    check_writes,
+    written_tokens,
+)
+from metering.ingest.formats.dialects.iterations import COMPACTION_LEAVES, with_iterations
 from metering.ingest.formats.dialects.leaves import Usage
-from metering.ingest.formats.dialects.providers.compaction import COMPACTION_LEAVES, with_iterations
 from metering.ingest.formats.dialects.shape import (
     AUDIO_INPUT,
     AUDIO_OUTPUT,
@@ -29,26 +39,13 @@ from metering.ingest.formats.dialects.shape import (
     Meaning,
     agreed,
     check_modalities,
+    check_total,
     inconsistent,
     missing,
     tally,
 )
 
-# The sum of the cache writes, and each of its parts, count them; where both are stated they must agree.
-CACHE_LEAVES: dict[str, Meaning] = {
-    "cache_read_input_tokens": CACHED_INPUT,
-    "cache_creation_input_tokens": CACHE_WRITE,
-    "cache_creation.ephemeral_5m_input_tokens": CACHE_WRITE,
-    "cache_creation.ephemeral_1h_input_tokens": CACHE_WRITE_1H,
-}
-SEARCHES = "server_tool_use.web_search_requests"
 NOWHERE: Mapping[str, Sequence[str]] = {}
-# What is used beside tokens. Fetching pages and searching for tools cost nothing but the tokens that they bring.
-TOOL_LEAVES: dict[str, Meaning] = {
-    SEARCHES: WEB_SEARCH,
-    "server_tool_use.web_fetch_requests": INFORMATION,
-    "server_tool_use.tool_search_requests": INFORMATION,
-}
 # Times that Azure and GitHub Models state beside the tokens.
 LATENCIES = (
     *("engine_tbt_ms", "engine_ttft_ms", "engine_ttlt_ms", "pre_inference_ms", "service_tbt_ms", "service_ttft_ms"),
@@ -122,14 +119,11 @@ def count_inclusive(
             raise missing(output_name)
         output = 0
     beside = reasoning if reasoning_beside and total in (None, input + output + reasoning) else 0
+    more = f" and {reasoning} reasoning tokens" if reasoning_beside else ""
+    everything = input + output + (reasoning if reasoning_beside else 0)
     # What tools of a search that Google does not bill brought is in LiteLLM's total alone.
-    tool_use = usage.of(f"{details}tool_use_tokens")
-    if total not in (None, input + output + beside, input + output + beside + tool_use):
-        more = f" and {reasoning} reasoning tokens" if reasoning_beside else ""
-        raise inconsistent(
-            f"total_tokens is {total}, but {input_name} {input} and {output_name} {output}{more} add up to "
-            f"{input + output + (reasoning if reasoning_beside else 0)}"
-        )
+    inside = input + output, input + output + beside + usage.of(f"{details}tool_use_tokens")
+    check_total(usage, "total_tokens", f"{input_name} {input} and {output_name} {output}{more}", everything, *inside)
     cached = agreed(usage, details + "cached_tokens", *also.get("cached_input", ()))
     written = _written(usage, details, also.get("cache_write", ()))
     cached, written = _with_anthropics_names(usage, details, cached, written, total is not None)
@@ -173,20 +167,16 @@ def _written(usage: Usage, details: str, own_names: Sequence[str]) -> int | None
     kept = f"{details}cache_write_tokens_details."
     if usage.states(f"{kept}ttl_30m_tokens"):
         split = usage.of(f"{kept}ttl_30m_tokens") + usage.of(f"{kept}ttl_12h_tokens")
-        if whole not in (None, split):
-            raise inconsistent(f"the parts of the cache writes add up to {split}, but these are {whole}")
+        check_writes(split if whole is None else whole, split)
         return split
     return whole
 
 
 def one_hour_of(usage: Usage, details: str, written: int) -> int:
     """The part of the cache writes that lives for an hour, wherever it is stated."""
-    places = ("cache_creation.", f"{details}cache_creation_token_details.")
-    short = agreed(usage, *(f"{place}ephemeral_5m_input_tokens" for place in places))
-    long = agreed(usage, *(f"{place}ephemeral_1h_input_tokens" for place in places))
-    parts = (short or 0) + (long or 0)
-    if parts > written or (short is not None and long is not None and parts != written):
-        raise inconsistent(f"the parts of the cache writes add up to {parts}, but these are {written}")
+    short = agreed(usage, SHORT_WRITES, f"{details}cache_creation_token_details.ephemeral_5m_input_tokens")
+    long = agreed(usage, LONG_WRITES, f"{details}cache_creation_token_details.ephemeral_1h_input_tokens")
+    check_writes(written, short, long, partly=True)
     return long or 0
 
 
@@ -198,7 +188,7 @@ def _with_anthropics_names(
     Under Anthropic's names alone, only a total that fits, which was checked before, shows that they are inside the input. Some
     say 0 in OpenAI's place and the truth in Anthropic's: with such a total, the larger one counts.
     """
-    read, wrote = usage.of("cache_read_input_tokens"), written_tokens(usage)
+    read, wrote = usage.of(READS), written_tokens(usage)
     if not read and not wrote:
         return cached or 0, written or 0
     both_stated = (cached == read or not read) and (written == wrote or not wrote)
@@ -211,15 +201,3 @@ def _with_anthropics_names(
         f"{cached or 0} cached and {written or 0} cache-write tokens stand beside "
         f"cache_read_input_tokens {read} and cache_creation_input_tokens {wrote}"
     )
-
-
-def written_tokens(usage: Usage) -> int:
-    """Anthropic's cache writes, by their sum, their parts, or both where these agree."""
-    whole = usage.get("cache_creation_input_tokens")
-    parts = ("cache_creation.ephemeral_5m_input_tokens", "cache_creation.ephemeral_1h_input_tokens")
-    if not usage.states(*parts):
-        return whole or 0
-    split = sum(usage.of(part) for part in parts)
-    if whole not in (None, split):
-        raise inconsistent(f"cache_creation_input_tokens is {whole}, but the parts in cache_creation add up to {split}")
-    return split

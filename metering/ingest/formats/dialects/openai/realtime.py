@@ -19,6 +19,7 @@ from metering.ingest.formats.dialects.shape import (
     Dialect,
     Meaning,
     check_modalities,
+    check_total,
     inconsistent,
     missing,
     tally,
@@ -51,11 +52,7 @@ def _count(usage: Usage) -> Counts | Reading:
         raise missing("input_tokens")
     if output is None:
         raise missing("output_tokens")
-    if usage.get("total_tokens") not in (None, input + output):
-        raise inconsistent(
-            f"total_tokens is {usage.of('total_tokens')}, but input_tokens {input} and output_tokens {output} "
-            f"add up to {input + output}"
-        )
+    check_total(usage, "total_tokens", f"input_tokens {input} and output_tokens {output}", input + output)
     check_modalities(usage, "input_token_details.", input)
     check_modalities(usage, "output_token_details.", output)
     cached = usage.of("input_token_details.cached_tokens")

@@ -1,9 +1,18 @@
 """Anthropic's messages: cached tokens, read and written, are beside the input; writes for an hour are a part of the writes."""
 
 from metering.components import Counts, Reading
+from metering.ingest.formats.dialects.anthropics_names import (
+    CACHE_LEAVES,
+    LONG_WRITES,
+    READS,
+    SEARCHES,
+    SHORT_WRITES,
+    TOOL_LEAVES,
+    WRITES,
+    written_tokens,
+)
+from metering.ingest.formats.dialects.iterations import COMPACTION_LEAVES, compaction_of, with_compaction
 from metering.ingest.formats.dialects.leaves import Usage
-from metering.ingest.formats.dialects.openai.inclusive import CACHE_LEAVES, TOOL_LEAVES, written_tokens
-from metering.ingest.formats.dialects.providers.compaction import COMPACTION_LEAVES, compaction_of, with_compaction
 from metering.ingest.formats.dialects.shape import (
     CHECK,
     INFORMATION,
@@ -14,6 +23,7 @@ from metering.ingest.formats.dialects.shape import (
     Meaning,
     agreed,
     bounded,
+    check_total,
     inconsistent,
     missing,
     tally,
@@ -33,8 +43,7 @@ LEAVES: dict[str, Meaning] = {
     "total_tokens": CHECK,
     "cost": INFORMATION,
 }
-PARTS = ("cache_creation.ephemeral_5m_input_tokens", "cache_creation.ephemeral_1h_input_tokens")
-OWN = ("cache_read_input_tokens", "cache_creation_input_tokens", "speed", "inference_geo", *PARTS)
+OWN = (*CACHE_LEAVES, "speed", "inference_geo")
 
 
 def _recognises(usage: Usage) -> bool:
@@ -45,7 +54,7 @@ def _recognises(usage: Usage) -> bool:
         return False
     if not usage.under("input_tokens_details."):
         return True
-    beside = usage.of("cache_read_input_tokens") + _written(usage)
+    beside = usage.of(READS) + _written(usage)
     if not beside:
         return False
     # Both shapes' details, and tokens in the cache: only the total tells whether those are inside input_tokens.
@@ -61,8 +70,8 @@ def _recognises(usage: Usage) -> bool:
 
 def _written(usage: Usage) -> int:
     """What is stated as written, before it is seen whether all of that agrees."""
-    whole = usage.get("cache_creation_input_tokens")
-    return sum(usage.of(part) for part in PARTS) if whole is None else whole
+    whole = usage.get(WRITES)
+    return usage.of(SHORT_WRITES) + usage.of(LONG_WRITES) if whole is None else whole
 
 
 def _count(usage: Usage) -> Counts | Reading:
@@ -71,13 +80,10 @@ def _count(usage: Usage) -> Counts | Reading:
         raise missing("input_tokens")
     if output is None:
         raise missing("output_tokens")
-    cached, written = usage.of("cache_read_input_tokens"), written_tokens(usage)
+    cached, written = usage.of(READS), written_tokens(usage)
     input = bounded(uncached + cached + written, "input tokens")
-    if usage.get("total_tokens") not in (None, input + output):
-        raise inconsistent(
-            f"total_tokens is {usage.of('total_tokens')}, but input_tokens {uncached}, {cached} cached, "
-            f"{written} cache-write and output_tokens {output} add up to {input + output}"
-        )
+    parts = f"input_tokens {uncached}, {cached} cached, {written} cache-write and output_tokens {output}"
+    check_total(usage, "total_tokens", parts, input + output)
     if usage.of("input_tokens_details.cached_tokens") not in (0, cached):
         raise inconsistent(f"cache_read_input_tokens is {cached}, but input_tokens_details has other cached tokens")
     if usage.of("input_tokens_details.cache_write_tokens") not in (0, written):
@@ -89,8 +95,8 @@ def _count(usage: Usage) -> Counts | Reading:
         written,
         agreed(usage, *REASONING_PATHS) or 0,
         names=("input", "output_tokens"),
-        cache_write_1h=usage.of(PARTS[1]),
-        web_search=usage.of("server_tool_use.web_search_requests"),
+        cache_write_1h=usage.of(LONG_WRITES),
+        web_search=usage.of(SEARCHES),
     )
     return with_compaction(read, compaction_of(usage))
 

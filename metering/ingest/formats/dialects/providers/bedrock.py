@@ -4,6 +4,7 @@ Converse has a usage object; the metrics of what is invoked count the same by ot
 """
 
 from metering.components import Counts, Reading
+from metering.ingest.formats.dialects.anthropics_names import check_writes
 from metering.ingest.formats.dialects.leaves import Usage
 from metering.ingest.formats.dialects.shape import (
     CACHE_WRITE,
@@ -17,7 +18,7 @@ from metering.ingest.formats.dialects.shape import (
     Meaning,
     agreed,
     bounded,
-    inconsistent,
+    check_total,
     missing,
     tally,
 )
@@ -52,15 +53,12 @@ def _count(usage: Usage) -> Counts | Reading:
             raise missing("outputTokens")
         output = 0
     cached, written, split = agreed(usage, *READ) or 0, agreed(usage, *WRITTEN), usage.of(SHORT) + usage.of(LONG)
-    if usage.states(SHORT, LONG) and written not in (None, split):
-        raise inconsistent(f"cacheWriteInputTokens is {written}, but the parts in cacheDetails add up to {split}")
+    if usage.states(SHORT, LONG):
+        check_writes(split if written is None else written, split)
     written = split if written is None else written
     input = bounded(uncached + cached + written, "input tokens")
-    if usage.get("totalTokens") not in (None, uncached + output, input + output):
-        raise inconsistent(
-            f"totalTokens is {usage.of('totalTokens')}, but inputTokens {uncached}, {cached} cached, {written} cache-write and "
-            f"outputTokens {output} add up to {input + output}"
-        )
+    parts = f"inputTokens {uncached}, {cached} cached, {written} cache-write and outputTokens {output}"
+    check_total(usage, "totalTokens", parts, input + output, uncached + output)
     return tally(input, output, cached, written, cache_write_1h=usage.of(LONG))
 
 

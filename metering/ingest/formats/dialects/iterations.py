@@ -10,11 +10,16 @@ Some proxies write the sum of all iterations at the top. What the iterations say
 from typing import NamedTuple
 
 from metering.components import Counts, Reading, read_of
+from metering.ingest.formats.dialects.anthropics_names import (
+    CACHE_LEAVES,
+    LONG_WRITES,
+    READS,
+    SHORT_WRITES,
+    WRITES,
+    check_writes,
+)
 from metering.ingest.formats.dialects.leaves import Usage
 from metering.ingest.formats.dialects.shape import (
-    CACHE_WRITE,
-    CACHE_WRITE_1H,
-    CACHED_INPUT,
     INFORMATION,
     INPUT,
     NO_NAMES,
@@ -25,14 +30,7 @@ from metering.ingest.formats.dialects.shape import (
     tally,
 )
 
-STEP: dict[str, Meaning] = {
-    "input_tokens": INPUT,
-    "output_tokens": OUTPUT,
-    "cache_read_input_tokens": CACHED_INPUT,
-    "cache_creation_input_tokens": CACHE_WRITE,
-    "cache_creation.ephemeral_5m_input_tokens": CACHE_WRITE,
-    "cache_creation.ephemeral_1h_input_tokens": CACHE_WRITE_1H,
-}
+STEP: dict[str, Meaning] = {"input_tokens": INPUT, "output_tokens": OUTPUT, **CACHE_LEAVES}
 COMPACTION, MESSAGES, FALLBACK = "iterations[compaction].", "iterations[message].", "iterations[fallback_message]."
 COMPACTION_LEAVES: dict[str, Meaning] = {
     **{COMPACTION + path: meaning for path, meaning in STEP.items()},
@@ -56,19 +54,17 @@ def compaction_of(usage: Usage) -> Steps | None:
     if not usage.under(COMPACTION):
         return None
     used = _steps(usage, COMPACTION)
-    short = usage.of(f"{COMPACTION}cache_creation.ephemeral_5m_input_tokens")
-    if (short or used.written_1h) and short + used.written_1h != used.written:
-        raise inconsistent(
-            f"the cache writes of compaction are {used.written}, but their parts add up to {short + used.written_1h}"
-        )
+    short = usage.of(COMPACTION + SHORT_WRITES)
+    if short or used.written_1h:
+        check_writes(used.written, short, used.written_1h)
     return used
 
 
 def _steps(usage: Usage, kind: str) -> Steps:
     own = {path: usage.of(kind + path) for path in STEP}
-    cached, written = own["cache_read_input_tokens"], own["cache_creation_input_tokens"]
+    cached, written = own[READS], own[WRITES]
     input = own["input_tokens"] + cached + written
-    return Steps(input, own["output_tokens"], cached, written, own["cache_creation.ephemeral_1h_input_tokens"])
+    return Steps(input, own["output_tokens"], cached, written, own[LONG_WRITES])
 
 
 def with_iterations(usage: Usage, read: Counts | Reading) -> Counts | Reading:
