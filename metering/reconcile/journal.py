@@ -78,12 +78,19 @@ WITH left_over AS (
 SELECT account, part, currency, coalesce(amount, 0), coalesce(balance, 0)
 FROM left_over FULL JOIN kept USING (workspace_id, account, part, currency) ORDER BY 1, 2
 """
-# More went out for a payment, or is on its way, than came in.
+# More went out for a payment, or is on its way, than came in. A refund that was not made yet will be refused where the bank or
+# another refund took the money meanwhile.
 OVERDRAWN = """
-SELECT part, balance.currency, sum(balance)::bigint
-FROM metering_journalbalance balance JOIN metering_payment payment ON payment.public_id = part
-WHERE account IN ('money_stripe', 'money_bank', 'refunds_in_progress')
-GROUP BY 1, 2 HAVING sum(balance) < 0 ORDER BY 1
+SELECT part, moved.currency, sum(moved.amount)::bigint FROM (
+    SELECT part, currency, balance AS amount FROM metering_journalbalance
+    WHERE account IN ('money_stripe', 'money_bank', 'refunds_in_progress')
+    UNION ALL
+    SELECT posting.part, posting.currency, -posting.amount FROM metering_refund refund
+    JOIN metering_journalentry entry ON entry.key = 'refund_begun:' || refund.public_id
+    JOIN metering_journalposting posting ON posting.entry_id = entry.id AND account = 'refunds_in_progress'
+    WHERE refund.status = 'started' AND refund.stripe_id IS NULL
+) AS moved JOIN metering_payment payment ON payment.public_id = part
+GROUP BY 1, 2 HAVING sum(moved.amount) < 0 ORDER BY 1
 """
 
 

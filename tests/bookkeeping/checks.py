@@ -76,6 +76,7 @@ def accounts_are_what_documents_say(accounts: dict[str, Decimal], tables: Tables
     for pk, note, given_back in tables.notes:
         back = tables.granted_for(f"credit_note:{note}") + tables.refunded(note=pk)
         assert -owed.get(note, ZERO) == given_back - back, note
+    assert tables.asked_twice == []
     for pk, payment, amount, charged_back in tables.surpluses:
         gone = tables.refunded(payment=pk) + charged_back
         assert -surplus.get(payment, ZERO) == max(amount - gone, ZERO), payment

@@ -75,7 +75,8 @@ class Selling(World):
         if not name:
             return "nothing"
         size = self.random.randint(1, 60) * 1_000_000
-        correct(self.meter.gateway, replace(self.key, tokens(input=size), name), now=self.now)
+        again = replace(self.key, tokens(input=size), name, reason=f"count {self.number()}")  # without, the same one is a retry
+        correct(self.meter.gateway, again, now=self.now)
         self.usage.replace(name, size)
         return f"{name} {size}"
 

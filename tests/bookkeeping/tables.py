@@ -34,7 +34,13 @@ NOTES = "SELECT id, public_id, given_back FROM metering_creditnote WHERE settlem
 SURPLUSES = """
 SELECT id, public_id, amount, charged_back FROM metering_payment WHERE invoice_id IS NULL AND grant_id IS NULL
 """
-ALL = [BALANCES, INVOICES, LINES, SETTLED, RATES, CREDIT, REFUNDS, DISPUTED, NOTES, SURPLUSES]
+# Payments of which we asked to give back, or kept as credit, more than they are.
+ASKED_TWICE = """
+SELECT payment.public_id FROM metering_payment payment JOIN metering_refund refund ON refund.payment_id = payment.id
+WHERE refund.origin = 'requested' AND refund.status <> 'failed'
+GROUP BY payment.id HAVING sum(refund.amount) + payment.kept > payment.amount
+"""
+ALL = [BALANCES, INVOICES, LINES, SETTLED, RATES, CREDIT, REFUNDS, DISPUTED, NOTES, SURPLUSES, ASKED_TWICE]
 
 
 class InvoiceRow(NamedTuple):
@@ -51,14 +57,15 @@ class Tables:
     """`invoices` in the order in which they were made; the rest as the statements say."""
 
     def __init__(self) -> None:
-        balances, invoices, lines, self.settled, rates, credit, refunds, disputed, notes, surpluses = fetch_together(ALL, {})
+        balances, invoices, lines, self.settled, rates, credit, refunds, disputed, *others = fetch_together(ALL, {})
         self.balances = [(account, part, Decimal(units) / 100) for account, part, units in balances]
         self.invoices = [InvoiceRow(*each) for each in invoices]
         self.lines: dict[int, list[tuple[datetime, Decimal, int]]] = defaultdict(list)
         for invoice, *line in lines:
             self.lines[invoice].append(tuple(line))
         self.rates: dict[str, Decimal] = dict(rates)  # type: ignore[arg-type]
-        self.credit, self.refunds, self.notes, self.surpluses = credit, refunds, notes, surpluses
+        self.credit, self.refunds = credit, refunds
+        self.notes, self.surpluses, self.asked_twice = others
         self.disputed = total(amount for (amount,) in disputed)
 
     def parts_of(self, *accounts: str) -> dict[str, Decimal]:

@@ -18,6 +18,7 @@ from metering.payments.refunds.reversals import issue_credit_note
 from metering.payments.top_ups import purchase
 from metering.payments.webhooks.inbox import handle_waiting
 from metering.reconcile.everything import money_differences
+from metering.reconcile.journal import journal_differences
 from tests.kit.concurrent import at_once
 from tests.kit.factories import NOW
 from tests.kit.paying import send_event, with_method
@@ -50,6 +51,23 @@ def noted(payment: Payment, settlement: str, amount: str = "150.00", **more: Any
     assert invoice is not None
     amounts = {invoice.lines.get().public_id: Decimal(amount)}
     return issue_credit_note(invoice.pk, amounts, "an outage", settlement, OPS, NOW, **more)
+
+
+@pytest.mark.parametrize("by", ["bank", "refund"])
+def test_a_refund_that_was_not_made_yet_is_no_money_out_where_it_went_otherwise(
+    stripe: StripeServer, paid: Payment, by: str
+) -> None:
+    stripe.fail_at(1, "error_500_before")
+    waiting = refunds.refund(paid.pk, Decimal("100.00"), "an outage", OPS, NOW)
+    if by == "bank":
+        send_event(stripe, "charge.dispute.created", stripe.dispute(str(paid.intent_id)))
+        handle_waiting(NOW)
+    else:
+        refund_at_stripe(stripe, paid, 15000)
+    assert (waiting.status, list(journal_differences())) == ("started", [])
+    assert refunds.recover_refunds(NOW) == {"settled": 1, "waiting": 0, "unavailable": 0, "failed": 0}
+    waiting.refresh_from_db()
+    assert (waiting.status, list(journal_differences())) == ("failed", [])
 
 
 def test_a_top_up_refunded_at_stripe_while_ours_waits_gives_money_back_and_no_credit(
