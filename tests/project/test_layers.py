@@ -188,7 +188,7 @@ def test_only_the_room_of_a_provider_imports_its_library() -> None:
 
 
 def test_openais_shapes_know_nothing_of_other_providers() -> None:
-    """Providers are told by what they add to these; what proxies repeat in them has a home beside both."""
+    """Other providers are recognised by what they add to these; what proxies repeat in them has a home beside both."""
     found = {
         (file.name, name)
         for file in (ROOT / "metering/ingest/formats/dialects/openai").glob("*.py")

@@ -212,7 +212,7 @@ def test_margins_add_up_by_any_group_and_count_what_is_unknown_beside_it() -> No
     assert by_workspace == {acme.public_id: Decimal("0.00168"), other.public_id: None}
     for groups in (["model"], ["provider"], ["key_id"], ["provider", "route", "workspace", "key_id", "model"]):
         assert total_of(margins(OCTOBER, groups)) == total
-    with pytest.raises(InvalidParameter, match=r"moon is none of"):
+    with pytest.raises(InvalidParameter, match=r"moon is not one of"):
         margins(OCTOBER, ["moon"])
 
 
@@ -229,7 +229,7 @@ def test_the_command_prints_margins_of_a_month() -> None:
     said = run("margins", "--month=2026-10", "--by=provider,route")
     assert said["rows"][0]["provider"] == "azure"
     assert said["total"]["margin"] == "0.000883000000"
-    with pytest.raises(CommandError, match="planet is none of"):
+    with pytest.raises(CommandError, match="planet is not one of"):
         run("margins", "--by=planet")
 
 

@@ -151,14 +151,17 @@ def test_a_bad_payload_is_quarantined_and_its_neighbours_are_recorded(send: Send
     assert list(QuarantinedEvent.objects.order_by("index").values_list("index", "code")) == refused
 
 
-@pytest.mark.parametrize("call_type", ["aimage_generation", "image_edit", "acompletion"])
+@pytest.mark.parametrize(
+    ("call_type", "code"),
+    [("aimage_generation", "usage_missing"), ("image_edit", "usage_missing"), ("acompletion", "invalid_event")],
+)
 @pytest.mark.parametrize("more", ['{"a":' * 20 + "1" + "}" * 20, "[" * 20 + "1" + "]" * 20, "1e70", "1e999"])
-def test_usage_that_no_provider_states_is_refused_alone(send: Send, key: APIKey, call_type: str, more: str) -> None:
+def test_usage_that_no_provider_states_is_refused_alone(send: Send, key: APIKey, call_type: str, code: str, more: str) -> None:
     good = with_key(payload_of(), key)
     odd = as_json({**with_key(payload_of(metadata__usage_object={"x": "MORE"}), key), "call_type": call_type})
     response = send(b"[%s,%s]" % (odd.replace(b'"MORE"', more.encode()), as_json({**good, "litellm_call_id": "good"})))
     assert response.status_code == 202
-    assert (response.json()["accepted"], [item["code"] for item in response.json()["rejected"]]) == (1, ["invalid_event"])
+    assert (response.json()["accepted"], [item["code"] for item in response.json()["rejected"]]) == (1, [code])
     assert counts(process()) == {"recorded": 1, "rejected": 1}
 
 

@@ -341,7 +341,7 @@ def test_a_wrong_fee_is_refused(
 
 
 def test_a_wrong_line_and_one_of_a_sandbox_are_refused(acme: Workspace) -> None:
-    for amount, text, message in [("0.00", "Setup", "at least a cent"), ("1.001", "Setup", "cents"), ("1.00", "", "empty")]:
+    for amount, text, message in [("0.00", "Setup", "at least one cent"), ("1.001", "Setup", "cents"), ("1.00", "", "empty")]:
         with pytest.raises(InvalidParameter, match=message):
             line(acme, amount, text)
     with pytest.raises(InvalidParameter, match="never invoiced"):

@@ -45,7 +45,7 @@ def test_yen_do_not_pay_an_invoice_in_dollars(stripe: StripeServer, invoice: Inv
     assert list(attention.surpluses()) == [payment]
     send_waiting(NOW)
     (sent,) = [each for each in mail.outbox if each.to == ["ops@omixa.example"]]
-    assert "150.00 JPY arrived, and nothing was due." in sent.body
+    assert "Nothing is due for 150.00 JPY of the payment. It came in JPY, and the invoice" in sent.body
 
 
 def test_they_go_back_in_yen(stripe: StripeServer, invoice: Invoice) -> None:
