@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import structlog
-from django.db import transaction
 from django.db.models import F
 
 from metering.ingest.directory import directory
@@ -16,6 +15,7 @@ from metering.ingest.models import Batch
 from metering.ingest.quarantine.revoked import quarantine_late
 from metering.ingest.recording.months import MonthMissing, make_missing
 from metering.pricing.rates import RateTable
+from omixa_billing.asynchronous_commit import asynchronous_commit
 from omixa_billing.outage import is_outage
 
 log = structlog.get_logger(__name__)
@@ -69,10 +69,14 @@ def process_failing(kind: str, alone: Callable[[int], bool]) -> tuple[int, int]:
 
 
 def _in_one_transaction(work: Callable[[], object]) -> None:
-    """Once more when an event lies in a month without a partition, which is made in between."""
+    """Once more when an event lies in a month without a partition, which is made in between.
+
+    Its commit does not wait for the disk, with accounts and rollups locked: the batch itself is on the disk, and waits again
+    where a power cut takes what became of it.
+    """
     while True:
         try:
-            with transaction.atomic():
+            with asynchronous_commit():
                 work()
             return
         except MonthMissing as missing:

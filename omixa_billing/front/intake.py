@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 VIEWS = {"gateway_events": EventsView, "gateway_litellm": LiteLLMView, "gateway_corrections": CorrectionsView}
 # Of one transaction: a small batch does not wait until many large ones are read.
 MOST_REQUESTS, MOST_BYTES = 64, 1024 * 1024
-# Clients that were answered together send their next requests together. These are waited for, for less than a commit takes.
+# Clients that were answered together send their next requests together. As many are waited for, for less than a commit takes.
 GATHER_SECONDS = 0.0015
 
 ACCEPTED = 202
@@ -61,7 +61,8 @@ class Intake:
         self._threads = ThreadPoolExecutor(settings.INTAKE_THREADS, "intake")
         self._free = settings.INTAKE_THREADS
         self._waiting: deque[Waiting] = deque()
-        self._gathering = False
+        self._gathering: asyncio.TimerHandle | None = None
+        self._expected = 0  # requests, while they are gathered
 
     async def receipt(self, head: RequestHead, body: bytes, gateway: Gateway) -> Answer | None:
         """Of a batch that is committed; None when a view has to answer."""
@@ -76,7 +77,11 @@ class Intake:
     async def _receive(self, posted: Posted) -> Batch | None:
         future: asyncio.Future[Batch | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((posted, future))
-        self._start()
+        if self._gathering and len(self._waiting) >= self._expected:
+            self._gathering.cancel()
+            self._gathered()
+        else:
+            self._start()
         return await future
 
     def close(self) -> None:
@@ -91,8 +96,14 @@ class Intake:
         work = asyncio.get_running_loop().run_in_executor(self._threads, receive_group, [posted for posted, _ in group])
         work.add_done_callback(partial(self._finish, group))
 
+    def _gather(self, expected: int) -> None:
+        if self._gathering:
+            self._gathering.cancel()
+        self._expected = min(expected, MOST_REQUESTS)
+        self._gathering = asyncio.get_running_loop().call_later(GATHER_SECONDS, self._gathered)
+
     def _gathered(self) -> None:
-        self._gathering = False
+        self._gathering = None
         self._start()
 
     def _next_group(self) -> list[Waiting]:
@@ -106,8 +117,7 @@ class Intake:
     def _finish(self, group: list[Waiting], work: asyncio.Future[list[Batch | None]]) -> None:
         self._free += 1
         if len(group) > 1 or self._waiting:
-            self._gathering = True
-            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._gathered)
+            self._gather(len(group) + len(self._waiting))
         try:
             batches = work.result()
         except Exception:  # a fault of ours: the views find and report it

@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import Any
 
 from tests.benchmarks.gateway import Connection, post, post_of, request
-from tests.benchmarks.ingest_end_to_end import LIMITED, SIZES, Ingest
+from tests.benchmarks.ingest_end_to_end import LARGE, Ingest
 from tests.benchmarks.options import Options, medians, percentiles, say
 from tests.benchmarks.product import Product, running_product, season
 from tests.benchmarks.tenants import Tenants, tenants_of
@@ -143,13 +143,13 @@ def with_and_without_holds(options: Options) -> dict[str, Any]:
         set_budgets(product, held.tenants)
         plain.warm_up()
         season(database)
-        events, connections = options.scaled(SIZES[LIMITED][0], LIMITED), SIZES[LIMITED][1]
+        events = options.scaled(LARGE.events, LARGE.size)
         runs = []
         for _ in range(options.runs):
-            without = plain.run(plain.prepare(events, LIMITED), connections)
-            prepared = held.prepare(events, LIMITED)
+            without = plain.run(plain.prepare(events, LARGE.size), LARGE.connections)
+            prepared = held.prepare(events, LARGE.size)
             hold_all(product, prepared)
-            runs.append({"without_per_s": events / without, "with_per_s": events / held.run(prepared, connections)})
+            runs.append({"without_per_s": events / without, "with_per_s": events / held.run(prepared, LARGE.connections)})
         found = medians(runs)
     return found | {"ratio": round(found["with_per_s"] / found["without_per_s"], 3)}
 

@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.benchmarks.copy_limit import CopyLimits
 from tests.benchmarks.customers import wait_until_visible
@@ -18,10 +18,19 @@ from tests.benchmarks.traffic import DAY, MINUTE, batches
 
 # Of plain COPY into the same shape of table, for batches of 500.
 LEAST_RATIO = 0.45
-LIMITED = 500
-# For each size of a batch how many events make a run of some seconds, and over how many connections they are sent: the server
-# took no more over more of them. It has 32 threads.
-SIZES = {500: (200_000, 4), 100: (150_000, 16), 50: (100_000, 16), 10: (30_000, 32), 1: (3_000, 32)}
+
+
+class Load(NamedTuple):
+    """The size of batches, how many events make a run of some seconds, and over how many connections they are sent."""
+
+    size: int
+    events: int
+    connections: int
+
+
+LARGE = Load(500, 200_000, 4)
+# The server, which has 32 threads, took no more over more connections. The last is a gateway that sends each event by itself.
+LOADS = (LARGE, Load(100, 150_000, 16), Load(50, 100_000, 16), Load(10, 150_000, 32), Load(1, 12_000, 32), Load(1, 4_000, 4))
 WARM_UP_EVENTS = 20_000
 
 
@@ -55,7 +64,7 @@ class Ingest:
         return seconds
 
     def warm_up(self) -> None:
-        self.run(self.prepare(WARM_UP_EVENTS, LIMITED), SIZES[LIMITED][1])
+        self.run(self.prepare(WARM_UP_EVENTS, LARGE.size), LARGE.connections)
 
 
 def measure(options: Options) -> Iterator[dict[str, Any]]:
@@ -64,25 +73,28 @@ def measure(options: Options) -> Iterator[dict[str, Any]]:
         ingest, machine = Ingest(product, options.disorder), Machine(product, database)
         ingest.warm_up()
         season(database)
-        limits = CopyLimits(database, LIMITED)
+        limits = CopyLimits(database, LARGE.size)
         limits.rates()  # so that these tables, too, have grown a little
-        for size, (events, connections) in SIZES.items():
-            count = options.scaled(events, size)
-            runs = []
+        for each in LOADS:
+            load, runs = each._replace(events=options.scaled(each.events, each.size)), []
             for _ in range(options.runs):
-                run = measure_run(ingest, machine, count, size)
-                runs.append(compare(run, limits) if size == LIMITED else run)
-            least = {"least_ratio": LEAST_RATIO} if size == LIMITED else {}
-            yield {"batch": size, "events": count, "connections": connections} | medians(runs) | least
+                run = measure_run(ingest, machine, load)
+                runs.append(compare(run, limits) if each == LARGE else run)
+            least = {"least_ratio": LEAST_RATIO} if each == LARGE else {}
+            said = {"batch": load.size, "events": load.events, "connections": load.connections}
+            yield said | medians(runs) | least
 
 
-def measure_run(ingest: Ingest, machine: Machine, events: int, size: int) -> dict[str, Any]:
+def measure_run(ingest: Ingest, machine: Machine, load: Load) -> dict[str, Any]:
     """Events per second, and microseconds per event: of the clock, and of CPU by group of processes."""
-    prepared = ingest.prepare(events, size)
+    prepared = ingest.prepare(load.events, load.size)
     before = machine.cpu()
-    wall = ingest.run(prepared, SIZES[size][1])
+    wall = ingest.run(prepared, load.connections)
     used = {"wall": wall} | since(before, machine.cpu())
-    return {"events_per_s": events / wall, "us_per_event": {name: seconds / events * 1e6 for name, seconds in used.items()}}
+    return {
+        "events_per_s": load.events / wall,
+        "us_per_event": {name: seconds / load.events * 1e6 for name, seconds in used.items()},
+    }
 
 
 def compare(run: dict[str, Any], limits: CopyLimits) -> dict[str, Any]:

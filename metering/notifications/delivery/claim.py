@@ -3,13 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
-
 from metering.notifications.models import WebhookDelivery
+from omixa_billing.asynchronous_commit import asynchronous_commit
 
 AT_ONCE_TO_ONE = 5
-# What a power cut takes of the last milliseconds is sent again, with the same id: nobody waits for the disk.
-UNHURRIED = "SET LOCAL synchronous_commit = off"
 BEING_SENT = """(
   SELECT count(*) FROM metering_webhookdelivery
   WHERE endpoint_id = endpoint.id AND sending_since IS NOT NULL AND status = 'waiting' AND next_try_at > %(now)s
@@ -40,8 +37,7 @@ def claim_deliveries(now: datetime, most: int) -> list[WebhookDelivery]:
     if most <= 0:
         return []
     values: dict[str, Any] = {"now": now, "until": now + WebhookDelivery.LEASE, "at_once": AT_ONCE_TO_ONE, "most": most}
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(UNHURRIED)
+    with asynchronous_commit() as cursor:  # what a power cut takes of it is sent again, with the same id
         cursor.execute(ENDPOINTS, values)
         endpoints = [pk for (pk,) in cursor.fetchall()]
         if not endpoints:

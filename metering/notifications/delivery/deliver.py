@@ -16,13 +16,13 @@ from queue import SimpleQueue
 
 import structlog
 from aiohttp.abc import AbstractResolver
-from django.db import connection, transaction
 
-from metering.notifications.delivery.claim import UNHURRIED, claim_deliveries
+from metering.notifications.delivery.claim import claim_deliveries
 from metering.notifications.delivery.outcome import record_attempt
 from metering.notifications.delivery.send import WebhookAnswer, WebhookRequest, send_webhook
 from metering.notifications.delivery.signing import body_of, signed_headers
 from metering.notifications.models import WebhookDelivery
+from omixa_billing.asynchronous_commit import asynchronous_commit
 from workspaces.sealed import SealBroken, unseal
 
 log = structlog.get_logger(__name__)
@@ -77,8 +77,7 @@ def _record(answers: list[Sent], now: datetime) -> None:
 
     What cannot be recorded is sent again when its lease runs out, and does not stop the others.
     """
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(UNHURRIED)
+    with asynchronous_commit():
         for sent in sorted(answers, key=lambda each: (each.delivery.endpoint_id, each.delivery.pk)):
             try:
                 record_attempt(sent.delivery, sent.request, sent.answer, sent.at, now)
