@@ -20,6 +20,7 @@ log = logging.getLogger("omixa_litellm.keys")
 MOST_KEYS = 50_000
 SHORTEST_LIFE, LONGEST_LIFE_OF_REFUSAL = 1.0, 30.0
 PAUSE_AFTER_FAILURE = 1.0
+ASKED_AGAIN = 3  # times that a key is asked for while others are revoked
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Known:
     asked_at: float  # by the monotonic clock
     life: float
     stale: bool = False
+    changed: bool = False  # the product said that it answers otherwise now: no grace
     refreshing: bool = False
 
 
@@ -50,6 +52,7 @@ class Keys:
         self._known: OrderedDict[bytes, Known] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
         self._cursor: str | None = None
+        self._epoch = 0  # counts the revocations that were heard
         self.watching = False  # whether the last look at the revocations was answered
 
     async def check(self, secret: str) -> Key:
@@ -86,25 +89,36 @@ class Keys:
         self._cursor = news.get("cursor")
         if not (changes or everything):
             return
+        self._epoch += 1
         for known in self._known.values():
-            if everything or known.answer.get("key_id") in keys or known.answer.get("workspace_id") in workspaces:
-                known.stale = True
+            named = known.answer.get("key_id") in keys or known.answer.get("workspace_id") in workspaces
+            known.stale = known.stale or everything or named
+            known.changed = known.changed or named
 
     async def _ask(self, digest: bytes, secret: str, before: Known | None) -> Known:
         try:
-            answer = await self._product.check_key(secret)
+            answer, overtaken = await self._answer(secret)
         except NoDecision:
-            if before is not None and time.monotonic() - before.asked_at < self._grace:
+            if before is not None and not before.changed and time.monotonic() - before.asked_at < self._grace:
                 return before
             raise
         life = max(float(answer.get("cache_seconds") or 0), SHORTEST_LIFE)
         if not answer["allowed"]:
             life = min(life, LONGEST_LIFE_OF_REFUSAL)
-        known = self._known[digest] = Known(answer, time.monotonic(), life)
+        known = self._known[digest] = Known(answer, time.monotonic(), life, stale=overtaken)
         self._known.move_to_end(digest)
         if len(self._known) > MOST_KEYS:
             self._known.popitem(last=False)
         return known
+
+    async def _answer(self, secret: str) -> tuple[dict[str, Any], bool]:
+        """With it, whether a revocation came while it was on its way: it may be an answer of before, and is not remembered."""
+        for _ in range(ASKED_AGAIN):
+            epoch = self._epoch
+            answer = await self._product.check_key(secret)
+            if self._epoch == epoch:
+                return answer, False
+        return answer, True
 
     async def _refresh(self, digest: bytes, secret: str, known: Known) -> None:
         try:

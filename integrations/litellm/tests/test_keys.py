@@ -108,6 +108,79 @@ def test_a_change_of_the_key_or_its_workspace_asks_again(product: Stub, secret: 
     run(work, product)
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["unknown before", "known before"])
+@pytest.mark.parametrize("change", [{"key_id": "key_1", "workspace_id": "ws_1"}, None], ids=["this key", "a reset"])
+def test_an_answer_that_a_revocation_overtakes_is_not_remembered(
+    product: Stub, secret: str, first: bool, change: dict[str, Any] | None
+) -> None:
+    product.answers[CHECK] = (200, GOOD)
+    arrived, told = threading.Event(), threading.Event()
+
+    def decided_before(_: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        arrived.set()
+        told.wait(30)
+        product.answers[CHECK] = (200, REVOKED)
+        return 200, GOOD
+
+    async def work(keys: Keys) -> None:
+        keys._forget({"cursor": "1", "changes": []})
+        if not first:
+            await keys.check(secret)
+            (known,) = keys._known.values()
+            known.asked_at -= 200  # so that it is refreshed
+        product.answers[CHECK] = decided_before
+        asked = asyncio.ensure_future(keys.check(secret))
+        await asyncio.to_thread(arrived.wait, 30)
+        keys._forget({"cursor": "2", "changes": [change]} if change else {"cursor": "2", "changes": [], "reset": True})
+        told.set()
+        await asyncio.gather(asked, *keys._tasks, return_exceptions=True)
+        with pytest.raises(Refusal) as refused:
+            await keys.check(secret)
+        assert refused.value.body == BODY
+
+    run(work, product)
+
+
+def test_a_key_that_is_asked_for_while_others_are_revoked_without_end_is_answered_and_not_remembered(
+    product: Stub, secret: str
+) -> None:
+    async def work(keys: Keys) -> None:
+        keys._forget({"cursor": "1", "changes": []})
+
+        def overtaken(_: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+            keys._forget({"cursor": "2", "changes": [{"key_id": "key_9", "workspace_id": "ws_9"}]})
+            return 200, GOOD
+
+        product.answers[CHECK] = overtaken
+        assert (await keys.check(secret)).key_id == "key_1"
+        assert len(product.asked(CHECK)) == 3
+        product.answers[CHECK] = (200, REVOKED)
+        with pytest.raises(Refusal):
+            await keys.check(secret)
+
+    run(work, product)
+
+
+@pytest.mark.parametrize(("named", "runs"), [(True, False), (False, True)])
+def test_a_key_of_which_a_change_was_told_has_no_grace(product: Stub, secret: str, named: bool, runs: bool) -> None:
+    """A reset names nobody: without the product all keys would stop."""
+    product.answers[CHECK] = (200, GOOD)
+
+    async def work(keys: Keys) -> None:
+        keys._forget({"cursor": "1", "changes": []})
+        await keys.check(secret)
+        changes = [{"key_id": "key_1", "workspace_id": "ws_1"}] if named else []
+        keys._forget({"cursor": "2", "changes": changes, "reset": not named})
+        product.answers[CHECK] = (503, {})
+        if runs:
+            assert (await keys.check(secret)).key_id == "key_1"
+        else:
+            with pytest.raises(NoDecision):
+                await keys.check(secret)
+
+    run(work, product)
+
+
 def test_a_known_key_works_on_while_the_product_is_away_and_an_unknown_one_has_no_decision(product: Stub, secret: str) -> None:
     product.answers[CHECK] = (200, GOOD)
 
