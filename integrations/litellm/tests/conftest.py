@@ -28,6 +28,7 @@ class Product:
     def __init__(self) -> None:
         self.heard: list[tuple[str, dict[str, Any]]] = []
         self.answers: dict[str, Answer | Callable[[dict[str, Any]], Answer]] = {}
+        self.breaks_off = False  # in the middle of each answer
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
@@ -53,21 +54,30 @@ class Product:
                 content = self.rfile.read(int(self.headers["Content-Length"]))
                 if self.headers.get("Content-Encoding") == "gzip":
                     content = gzip.decompress(content)
-                body = json.loads(content)
+                body = _read(content)
                 answer = product.answers.get(self.path, (202, {"accepted": 0, "rejected": []}))
                 status, said = answer(body) if callable(answer) else answer
                 if status < 300:
                     product.heard.append((self.path, body))
                 sent = said if isinstance(said, bytes) else json.dumps(said).encode()
                 self.send_response(status)
-                self.send_header("Content-Length", str(len(sent)))
+                self.send_header("Content-Length", str(len(sent) + product.breaks_off))
                 self.end_headers()
                 self.wfile.write(sent)
+                self.close_connection = self.close_connection or product.breaks_off
 
             def log_message(self, *_: Any) -> None:
                 """Nothing on the terminal."""
 
         return Handler
+
+
+def _read(content: bytes) -> Any:
+    """The bytes themselves where they are no JSON."""
+    try:
+        return json.loads(content)
+    except ValueError:
+        return content
 
 
 @pytest.fixture

@@ -118,7 +118,31 @@ def test_a_body_that_is_refused_for_good_does_not_stop_those_after_it(product: P
     until(product.events)
     spool.close()
     assert numbers(product.events()) == [1]
-    assert [path.read_text() for path in (tmp_path / "rejected").iterdir()] == ['{"number":0}\n']
+    (aside,) = (tmp_path / "rejected").iterdir()
+    assert json.loads(aside.read_text()) == {"code": "status_400", "event": {"number": 0}}
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_body_that_is_refused_whole_arrives_in_halves_and_the_line_at_fault_is_put_aside(
+    product: Product, tmp_path: Path, status: int
+) -> None:
+    def takes(body: bytes | dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        fits = isinstance(body, dict) and len(body["events"]) <= 30
+        return (202 if fits else status), {"rejected": []}
+
+    product.answers["/gateway/v1/events"] = takes
+    dead = Folder(tmp_path)
+    lines = [b'{"number":%d}' % number for number in range(100)]
+    lines[40] = b'{"number":\x00\x00\xff'
+    (dead.path / "000000000001.ndjson").write_bytes(b"\n".join(lines) + b"\n")
+    os.close(dead._lock)
+    spool = spool_at(tmp_path, product.url)
+    until(lambda: spool.sender.rejected)
+    spool.close()
+    assert numbers(product.events()) == [number for number in range(100) if number != 40]
+    (aside,) = (tmp_path / "rejected").iterdir()
+    assert json.loads(aside.read_text()) == {"code": f"status_{status}", "event": '{"number":\x00\x00\ufffd'}
+    assert (spool.sender.sent, spool.sender.rejected) == (99, 1)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,14 @@ GZIP_ABOVE = 64 * 1024
 REFUSED_FOR_GOOD = {400, 413, 415, 422}  # the same body would hear the same again
 
 
+class NotTaken(Exception):
+    """The product does not take events now. `retry_after` as it was stated."""
+
+    def __init__(self, why: str, retry_after: str | None = None) -> None:
+        super().__init__(why)
+        self.retry_after = retry_after
+
+
 class Sender(threading.Thread):
     """Retries for ever, with growing pauses; a duplicate that a lost answer causes is the product's to notice, and it does."""
 
@@ -108,25 +116,33 @@ class Sender(threading.Thread):
             segment.unlink()
             return 0
         try:
+            refused = self._deliver(lines)
+        except NotTaken as error:
+            return self._later(str(error), error.retry_after)
+        self._done(segment, len(lines), refused)
+        return 0
+
+    def _deliver(self, lines: list[bytes]) -> list[dict[str, Any]]:
+        """What the product rejected of them, each with its reason. Raises NotTaken.
+
+        A body that it refuses whole is sent in halves, down to the one event that is at fault.
+        """
+        try:
             status, answer, retry_after = self._post(b'{"events":[' + b",".join(lines) + b"]}")
         except (OSError, http.client.HTTPException) as error:
             self._connection = None
-            return self._later(f"{type(error).__name__}: {error}", None)
+            raise NotTaken(f"{type(error).__name__}: {error}") from None
         if status == 202:
             refused = _refused(answer, len(lines))
             if refused is None:  # of something between us and the product, which may have none of it
-                return self._later("status 202 without the product's answer", retry_after)
-            self._done(segment, lines, refused)
-            return 0
-        if status in REFUSED_FOR_GOOD:
-            log.error(
-                "The product refuses a body of %d events with status %d; it is in %s.", len(lines), status, self.folder.rejected
-            )
-            self.rejected += len(lines)
-            self.folder.put_aside(segment.name, content)
-            segment.unlink()
-            return 0
-        return self._later(f"status {status}", retry_after)
+                raise NotTaken("status 202 without the product's answer", retry_after)
+            return [{**each, "event": _read(lines[each["index"]])} for each in refused]
+        if status not in REFUSED_FOR_GOOD:
+            raise NotTaken(f"status {status}", retry_after)
+        if len(lines) == 1:
+            return [{"code": f"status_{status}", "event": _read(lines[0])}]
+        half = len(lines) // 2
+        return self._deliver(lines[:half]) + self._deliver(lines[half:])
 
     def _post(self, body: bytes) -> tuple[int, bytes, str | None]:
         headers = dict(self._headers)
@@ -141,13 +157,12 @@ class Sender(threading.Thread):
         response = self._connection.getresponse()
         return response.status, response.read(), response.headers.get("Retry-After")
 
-    def _done(self, segment: Path, lines: list[bytes], refused: list[dict[str, Any]]) -> None:
+    def _done(self, segment: Path, events: int, refused: list[dict[str, Any]]) -> None:
         if refused:
-            log.error("The product rejected %d of %d events: %s", len(refused), len(lines), refused[:3])
-            kept = [json.dumps({**each, "event": json.loads(lines[each["index"]])}).encode() for each in refused]
-            self.folder.put_aside(segment.name, b"\n".join(kept) + b"\n")
+            log.error("The product rejected %d of %d events; they are in %s.", len(refused), events, self.folder.rejected)
+            self.folder.put_aside(segment.name, b"".join(json.dumps(each).encode() + b"\n" for each in refused))
         segment.unlink()
-        self.sent += len(lines) - len(refused)
+        self.sent += events - len(refused)
         self.rejected += len(refused)
         if self._failures:
             log.warning("The product takes events again.")
@@ -161,6 +176,14 @@ class Sender(threading.Thread):
         if retry_after is not None and retry_after.isdigit():
             pause = min(max(pause, float(retry_after)), LONGEST_PAUSE)
         return pause
+
+
+def _read(line: bytes) -> Any:
+    """As text where a disk has made something else of it."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return line.decode(errors="replace")
 
 
 def _refused(answer: bytes, events: int) -> list[dict[str, Any]] | None:
