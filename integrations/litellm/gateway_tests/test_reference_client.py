@@ -9,7 +9,7 @@ from world import REPOSITORY, Workspace, World, cost, until
 
 sys.path.insert(0, str(REPOSITORY / "integrations"))
 
-from reference_client import Billing, Refused, Unavailable
+from reference_client import Billing, NotUnderstood, Refused, Unavailable
 
 USAGE = {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150}
 
@@ -27,15 +27,23 @@ def ask(billing: Billing, workspace: Workspace, **more: Any) -> Any:
 
 def test_an_answer_settles_its_hold(world: World, workspace: Workspace, billing: Billing, tmp_path: Path) -> None:
     with ask(billing, workspace) as request:
+        request.begin_attempt()
         request.failed()
+        request.begin_attempt()
         request.extend(10)
         request.succeeded(USAGE)
     event = world.settled(request.request_id, workspace)
     assert (event["attempt"], float(event["cost"])) == (1, float(cost(USAGE)))
     until(lambda: not list(tmp_path.glob("*")), 10)
     assert billing.rejected == []
-    with pytest.raises(Unavailable):  # it has ended
+    with pytest.raises(NotUnderstood):  # it has ended
         request.extend(20)
+
+
+def test_a_question_at_fault_is_the_clients_own_and_never_taken_for_an_absence(workspace: Workspace, billing: Billing) -> None:
+    with pytest.raises(NotUnderstood) as refused:
+        ask(billing, workspace, input_tokens=-1)
+    assert (refused.value.status, refused.value.body["error"]["code"]) == (400, "request_not_understood")
 
 
 @pytest.mark.own_workspace
@@ -46,6 +54,21 @@ def test_what_came_to_nothing_lets_go(world: World, workspace: Workspace, billin
         held = first.remaining
     with ask(billing, workspace) as second:
         assert second.remaining == held
+
+
+@pytest.mark.own_workspace
+@pytest.mark.parametrize(("failed", "released"), [(True, True), (False, False)])
+def test_a_hold_is_kept_while_nobody_said_how_its_attempt_ended(
+    world: World, workspace: Workspace, billing: Billing, failed: bool, released: bool
+) -> None:
+    world.manage("set_terms", workspace.id, "--prepaid")
+    world.manage("grant_credit", workspace.id, "1.00")
+    with ask(billing, workspace) as first:
+        first.begin_attempt()
+        if failed:
+            first.failed()
+    with ask(billing, workspace) as second:
+        assert (second.remaining == first.remaining) == released
 
 
 @pytest.mark.own_workspace
