@@ -114,11 +114,11 @@ def test_an_answer_that_a_revocation_overtakes_is_not_remembered(
     product: Stub, secret: str, first: bool, change: dict[str, Any] | None
 ) -> None:
     product.answers[CHECK] = (200, GOOD)
-    arrived, told = threading.Event(), threading.Event()
+    arrived, revoked = threading.Event(), threading.Event()
 
     def decided_before(_: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         arrived.set()
-        told.wait(30)
+        revoked.wait(30)
         product.answers[CHECK] = (200, REVOKED)
         return 200, GOOD
 
@@ -132,7 +132,7 @@ def test_an_answer_that_a_revocation_overtakes_is_not_remembered(
         asked = asyncio.ensure_future(keys.check(secret))
         await asyncio.to_thread(arrived.wait, 30)
         keys._forget({"cursor": "2", "changes": [change]} if change else {"cursor": "2", "changes": [], "reset": True})
-        told.set()
+        revoked.set()
         await asyncio.gather(asked, *keys._tasks, return_exceptions=True)
         with pytest.raises(Refusal) as refused:
             await keys.check(secret)
@@ -162,7 +162,7 @@ def test_a_key_that_is_asked_for_while_others_are_revoked_without_end_is_answere
 
 
 @pytest.mark.parametrize(("named", "runs"), [(True, False), (False, True)])
-def test_a_key_of_which_a_change_was_told_has_no_grace(product: Stub, secret: str, named: bool, runs: bool) -> None:
+def test_a_key_that_a_change_names_has_no_grace(product: Stub, secret: str, named: bool, runs: bool) -> None:
     """A reset names nobody: without the product all keys would stop."""
     product.answers[CHECK] = (200, GOOD)
 
