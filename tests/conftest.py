@@ -13,13 +13,14 @@ from allauth.account.internal.userkit import user_id_to_str
 from django.contrib.auth.signals import user_logged_in
 from django.core.management.sql import emit_post_migrate_signal
 from django.db import connection
+from django.db.backends.signals import connection_created
 from django.test import TransactionTestCase
 from psycopg import sql
 from pytest_django.plugin import DjangoDbBlocker
 
 from omixa_billing.embedded import home
 from tests import isolation
-from tests.kit import groups, needs, statements, static_files
+from tests.kit import groups, needs, staged, statements, static_files
 from tests.kit.cast import acme, codex_mini, gateway, invoice, key, stopped_clock, stripe, use
 from tests.kit.commits import done_on_commit
 from tests.kit.prepared import TEST_DATABASE
@@ -86,6 +87,7 @@ def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: DjangoDbB
             cursor.execute(sql.SQL("ALTER DATABASE {} SET omixa.may_truncate = 'on'").format(name))
         migrated = isolation.Migrated()
         connection.close()
+    connection_created.connect(staged.make_tables)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _: migrated.put_back())
         yield

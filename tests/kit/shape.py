@@ -25,7 +25,8 @@ WHERE indisunique AND (indrelid = ANY(%(distributed)s::regclass[])
 ORDER BY 1
 """
 FOREIGN_KEYS = """
-SELECT conrelid::regclass::text, confrelid::regclass::text FROM pg_constraint WHERE contype = 'f' AND (
+SELECT conrelid::regclass::text, confrelid::regclass::text FROM pg_constraint
+WHERE contype = 'f' AND conparentid = 0 AND (
     confrelid = ANY(%(distributed)s::regclass[])
     OR conrelid = ANY(%(distributed)s::regclass[]) AND confrelid <> ALL(%(everywhere)s::regclass[])
     OR confrelid = ANY(%(everywhere)s::regclass[]) AND conrelid <> ALL(%(distributed)s::regclass[]))

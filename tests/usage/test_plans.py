@@ -114,7 +114,7 @@ def test_a_rare_keys_page_reads_only_the_hours_it_was_used_in(acme: Tenant, rare
         assert (len(found), more) == (8, None)
         nodes = reads_of(plans(lambda asked=question: events_page(asked, 50)), "usageevent")  # type: ignore[misc]
         assert rows_read(nodes) < 8 * 40
-        assert "Seq Scan" not in {node["Node Type"] for node in nodes}
+        assert "Seq Scan" not in {node["Node Type"] for node in nodes if rows_read([node])}  # but of an empty month
 
 
 def test_a_common_keys_page_stops_when_it_is_full(acme: Tenant, rare: APIKey) -> None:
