@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from metering.ingest.formats.repeated import as_written
 from metering.ingest.formats.secrets import content_without_secrets, text_without_secrets
 
 PREVIEW_BYTES = 64 * 1024
@@ -55,7 +56,7 @@ def _laid_out(content: bytes, *, ascii_only: bool = False) -> str | None:
 def _read(content: bytes) -> tuple[Any, Any] | None:
     """The JSON as it is, and without secrets; None where it is none, or nested deeper than a person could read."""
     try:
-        decoded = json.loads(content)
+        decoded = json.loads(content, object_pairs_hook=as_written)
         return decoded, content_without_secrets(decoded)
     except (ValueError, RecursionError):
         return None

@@ -36,6 +36,10 @@ REASONS = {
         "Its token counts contradict each other",
         "Find out from the provider which count is right, or name the dialect, and correct it with “Edit and replay”.",
     ),
+    "usage_name_repeated": ReasonText(
+        "A name that stands twice in its usage",
+        "Find out from the provider which one is right, and state it once with “Edit and replay”.",
+    ),
     "usage_not_understood": ReasonText(
         "Numbers in its usage that are not understood",
         "Say once what such a number is, under Quarantine, Numbers not understood: that sets free all events that wait for it. "

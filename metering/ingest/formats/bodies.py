@@ -12,6 +12,7 @@ from django.http import HttpRequest, RawPostDataException
 from django.http.request import UnreadablePostError
 
 from metering.errors import BatchTooLarge, MalformedBody
+from metering.ingest.formats.repeated import as_written
 from omixa_billing.api.errors import Refusal
 from workspaces.redaction import redact_bytes
 
@@ -143,7 +144,7 @@ def open_patiently(body: bytes) -> Any:
 
     Raises ValueError, RecursionError.
     """
-    return json.loads(body_text(body), parse_constant=_refuse_constant)
+    return json.loads(body_text(body), parse_constant=_refuse_constant, object_pairs_hook=as_written)
 
 
 def body_text(body: bytes) -> str:

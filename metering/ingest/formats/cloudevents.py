@@ -15,6 +15,7 @@ import msgspec
 
 from metering.ingest.formats.bodies import check_number, open_patiently, redact_json
 from metering.ingest.formats.labels import storable_labels, with_storable_labels
+from metering.ingest.formats.repeated import REPEATED, message_of, repeated_name
 from metering.ingest.formats.translated import Unopenable, Untranslatable
 
 STRUCTURED = "application/cloudevents+json"
@@ -117,7 +118,10 @@ def _unwrapped(raw: bytes) -> bytes | Untranslatable:
     except UNREADABLE as error:
         return Untranslatable("invalid_cloudevent", f"This is not a CloudEvent: {error}.", _without_hidden(raw))
     try:
-        event = _complete(_data(envelope), envelope)
+        data = _data(envelope)
+        if (path := _repeated(raw, data)) is not None:
+            return Untranslatable(REPEATED, message_of(path), _without_hidden(raw))
+        event = _complete(data, envelope)
     except _Invalid as invalid:
         return Untranslatable("invalid_cloudevent", str(invalid), _without_hidden(raw))
     try:
@@ -125,6 +129,15 @@ def _unwrapped(raw: bytes) -> bytes | Untranslatable:
     except _Invalid as invalid:
         return Untranslatable("invalid_cloudevent", str(invalid), event)
     return event
+
+
+def _repeated(raw: bytes, data: bytes) -> str | None:
+    """What the envelope states twice of its data, or that of its usage: completed, an event would state it once."""
+    try:
+        path = repeated_name(raw, "data", "usage") if raw.count(b'"data"') > 1 else None
+        return repeated_name(data, "usage") if path is None and data.count(b'"usage"') > 1 else path
+    except (ValueError, RecursionError):
+        return None  # it is no event, of which others say why
 
 
 def _check(envelope: CloudEvent) -> None:

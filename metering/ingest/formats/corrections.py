@@ -12,7 +12,7 @@ from metering.ingest.formats.dialects.registry import DialectName
 from metering.ingest.formats.dialects.served import AS_USUAL, Served
 from metering.ingest.formats.events import UNREADABLE, Count, storable, unreadable
 from metering.ingest.formats.rejected import Known, Rejected
-from metering.ingest.formats.usage import is_stated, kept_usage, tier_of, understood_usage
+from metering.ingest.formats.usage import check_usage_once, is_stated, kept_usage, tier_of, understood_usage
 from workspaces.redaction import redact
 
 Action = Literal["void", "replace"]
@@ -84,6 +84,7 @@ def read_correction(raw: bytes | memoryview, index: int, received_at: datetime) 
     except UNREADABLE as error:
         raise unreadable(raw, str(error), "invalid_correction") from None
     try:
+        check_usage_once(raw)
         counts, others, served, usage = _counted(sent, received_at)
         return CanonicalCorrection(
             index=index,

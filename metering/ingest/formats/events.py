@@ -12,7 +12,8 @@ from metering.ingest.formats.dialects.plain import PlainUsage
 from metering.ingest.formats.dialects.registry import DialectName
 from metering.ingest.formats.labels import detail_of, with_storable_labels
 from metering.ingest.formats.rejected import Known, Rejected
-from metering.ingest.formats.usage import NotPlain, UsageRead, read_plain, read_usage
+from metering.ingest.formats.repeated import plainly_repeats
+from metering.ingest.formats.usage import USAGE, NotPlain, UsageRead, check_usage_once, read_plain, read_usage
 from metering.ingest.models import EventStatus, UsageSource
 
 MAX_AHEAD = timedelta(minutes=10)
@@ -126,6 +127,7 @@ def read_event(raw: bytes | memoryview, index: int, received_at: datetime) -> Ev
     """The event at position `index` of a batch received then. Raises Rejected."""
     sent, replaced = _opened(raw)
     try:
+        check_usage_once(raw)
         event = _canonical(sent, index, _plausible_times(received_at), read_usage(sent, received_at))
     except Rejected as rejected:
         known = Known(sent.request_id, sent.attempt or 0, sent.key_id)
@@ -148,16 +150,23 @@ def _opened(raw: bytes | memoryview) -> tuple[SentEvent[msgspec.Raw], bool]:
         raise unreadable(raw, str(error)) from None
 
 
-def read_all(body: bytes, received_at: datetime) -> list[Event] | None:
-    """The events of a whole body, if nothing is wrong with any of them; else None, and only one by one tells with which."""
+def read_all(body: bytes, received_at: datetime, *, checked: bool = False) -> list[Event] | None:
+    """The events of a whole body, if nothing is wrong with any of them; else None, and only one by one tells with which.
+
+    A body that was `checked` when it came repeats no name: the worker need not look for any.
+    """
     times = _plausible_times(received_at)
     try:
         plain = _plain_batch.decode(body).events
+        if not checked and plainly_repeats(body, [sent.usage for sent in plain]):
+            raise NotPlain
         return [_canonical(sent, index, times, read_plain(sent)) for index, sent in enumerate(plain)]
     except (Rejected, NotPlain, *UNREADABLE):
         pass
     try:
         sent_raw = _batch.decode(body).events
+        if not checked and body.count(USAGE) > len(sent_raw):
+            return None
         return [_canonical(sent, index, times, read_usage(sent, received_at)) for index, sent in enumerate(sent_raw)]
     except (Rejected, *UNREADABLE):
         return None

@@ -22,7 +22,8 @@ from metering.ingest.formats.dialects.leaves import Implausible, Usage
 from metering.ingest.formats.dialects.openai import images
 from metering.ingest.formats.dialects.served import served_as_stated
 from metering.ingest.formats.dialects.shape import UsageRefused
-from metering.ingest.formats.litellm_usage import NO_IMAGES, ImagesMade, usage_of_contract, usage_of_images
+from metering.ingest.formats.litellm_usage import NO_IMAGES, ImagesMade, opened_usage_object, usage_of_contract, usage_of_images
+from metering.ingest.formats.repeated import REPEATED, as_written, message_of
 from metering.ingest.formats.translated import NotInference, Unopenable, Untranslatable
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -47,7 +48,7 @@ class AuthMetadata(msgspec.Struct, gc=False):
 class Metadata(msgspec.Struct, gc=False):
     user_api_key_end_user_id: Any = None
     user_api_key_request_route: Any = None
-    usage_object: dict[str, Any] | None = None
+    usage_object: msgspec.Raw = msgspec.Raw()
     user_api_key_auth_metadata: AuthMetadata | None = None
 
 
@@ -152,7 +153,7 @@ def _reopened(text: bytes) -> bytes:
     that there is none. Fractions become text too, and so keep the digits with which they came.
     """
     try:
-        opened = json.loads(body_text(text), parse_constant=str, parse_float=str)
+        opened = json.loads(body_text(text), parse_constant=str, parse_float=str, object_pairs_hook=as_written)
         return json.dumps(opened, ensure_ascii=False).encode("utf-8", "replace")
     except (ValueError, RecursionError) as error:
         raise Unopenable(f"The body must be LiteLLM payloads in JSON: {error}.") from None
@@ -160,12 +161,12 @@ def _reopened(text: bytes) -> bytes:
 
 def _event(raw: bytes | msgspec.Raw) -> bytes | Untranslatable | NotInference:
     try:
-        return _translated(_payload.decode(raw))
+        return _translated(_payload.decode(raw), raw)
     except UNREADABLE:
         pass
     try:
         raw = _reopened(bytes(raw))
-        return _translated(_payload.decode(raw))
+        return _translated(_payload.decode(raw), raw)
     except (*UNREADABLE, Unopenable) as error:
         return Untranslatable("invalid_litellm_payload", f"This is not a LiteLLM payload: {error}.", _identity(raw))
 
@@ -179,7 +180,7 @@ def _identity(raw: bytes | msgspec.Raw) -> bytes:
     return msgspec.json.encode({"request_id": call_id} if isinstance(call_id, str) else {})
 
 
-def _translated(payload: Payload) -> bytes | Untranslatable | NotInference:
+def _translated(payload: Payload, raw: bytes | msgspec.Raw) -> bytes | Untranslatable | NotInference:
     if isinstance(payload.call_type, str) and NO_INFERENCE.fullmatch(payload.call_type):
         named = {"request_id": payload.litellm_call_id} if isinstance(payload.litellm_call_id, str) else {}
         return NotInference(msgspec.json.encode(named))
@@ -187,7 +188,8 @@ def _translated(payload: Payload) -> bytes | Untranslatable | NotInference:
     auth = metadata.user_api_key_auth_metadata or AuthMetadata()
     parameters = payload.model_parameters or ModelParameters()
     stream = payload.stream if isinstance(payload.stream, bool) else parameters.stream
-    usage = usage_of_contract(metadata.usage_object)
+    usage_object, repeated = opened_usage_object(metadata.usage_object, raw)
+    usage = None if repeated else usage_of_contract(usage_object)
     of_images = isinstance(payload.call_type, str) and MAKES_IMAGES.fullmatch(payload.call_type)
     if of_images:
         usage = usage_of_images(usage, _images_made(payload.response, parameters))
@@ -218,6 +220,8 @@ def _translated(payload: Payload) -> bytes | Untranslatable | NotInference:
         "metadata": {"litellm_cache_hit": True} if payload.cache_hit is True else None,
     }
     content = _encode({name: value for name, value in event.items() if value is not None})
+    if repeated is not None:
+        return Untranslatable(REPEATED, message_of(repeated), content)
     if tier_known or status == "failed":
         return content
     return Untranslatable(

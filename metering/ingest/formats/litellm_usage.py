@@ -8,6 +8,10 @@ import re
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+import msgspec
+
+from metering.ingest.formats.repeated import may_repeat, repeated_name
+
 TELLING = frozenset(
     {"type", "modality", "ttl", "service_tier", "serviceTier", "traffic_type", "trafficType", "speed", "inference_geo"}
     | {"cache_type", "search_context_size"}
@@ -25,6 +29,7 @@ TOKENS = {
     "prompt_tokens_details": "input_tokens_details",
     "completion_tokens_details": "output_tokens_details",
 }
+_decode = msgspec.json.Decoder(dict[str, Any] | None, float_hook=Decimal).decode
 SUMS = ("input_tokens", "output_tokens", "total_tokens")
 
 
@@ -37,6 +42,22 @@ class ImagesMade(NamedTuple):
 
 
 NO_IMAGES = ImagesMade()
+
+
+def opened_usage_object(stated: msgspec.Raw, payload: bytes | msgspec.Raw) -> tuple[dict[str, Any] | None, str | None]:
+    """What LiteLLM states, and the path of a name that it states twice, if there is one. Raises msgspec.ValidationError."""
+    if bytes(payload).count(b'"usage_object"') > 1:
+        path = repeated_name(bytes(payload), "metadata", "usage_object")
+        if path is not None:
+            return None, path.replace("metadata.usage_object", "usage")
+    if not bytes(stated):
+        return None, None
+    try:
+        opened = _decode(stated)
+    except msgspec.ValidationError as error:
+        raise msgspec.ValidationError(str(error).replace("`$", "`$.metadata.usage_object")) from None
+    path = repeated_name(bytes(stated)) if may_repeat(bytes(stated), opened) else None
+    return opened, path and f"usage.{path}"
 
 
 def usage_of_contract(stated: dict[str, Any] | None) -> dict[str, Any] | None:

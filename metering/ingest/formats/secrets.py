@@ -7,6 +7,7 @@ token, a password.
 import re
 from typing import Any
 
+from metering.ingest.formats.repeated import as_written
 from workspaces.redaction import redact
 
 REMOVED = "[removed]"
@@ -73,7 +74,7 @@ def _cleaned(value: Any) -> Any:
     if isinstance(value, list):
         return [_cleaned(each) for each in value]
     if isinstance(value, dict):
-        return {without_secrets(name): _field(name, each) for name, each in value.items()}
+        return as_written([(without_secrets(name), _field(name, each)) for name, each in value.items()])
     return value
 
 

@@ -14,9 +14,11 @@ from metering.ingest.formats.dialects.served import AS_USUAL, Served, billed_tie
 from metering.ingest.formats.dialects.shape import NotUnderstood, UsageRefused
 from metering.ingest.formats.dialects.understand import Understood, understand
 from metering.ingest.formats.rejected import Rejected, UnknownPaths
+from metering.ingest.formats.repeated import REPEATED, message_of, plainly_repeats, repeated_name
 from metering.ingest.models import compressed, decompressed
 from metering.ingest.understanding.rules import rules_at
 
+USAGE = b'"usage"'
 NO_DIALECT = "-"  # before the usage of an event that named none
 _plain = msgspec.json.Decoder(PlainUsage)
 
@@ -115,8 +117,17 @@ def _plainly(usage: msgspec.Raw, dialect: str | None) -> Understood | None:
         plain = _plain.decode(usage)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+    if plainly_repeats(bytes(usage), [plain]):
+        return None
     counts = None if _says_how_served(plain) else plain_counts(plain, dialect)
     return None if counts is None else Understood(dialect or "", counts, AS_USUAL, False)
+
+
+def check_usage_once(raw: bytes | memoryview) -> None:
+    """Refuses an event or a correction that states its usage twice: all that reads it would see the last one alone."""
+    stated = bytes(raw)
+    if stated.count(USAGE) > 1 and (path := repeated_name(stated, "usage")) is not None:
+        raise Rejected(REPEATED, message_of(path))
 
 
 def is_stated(usage: msgspec.Raw | None) -> bool:

@@ -64,7 +64,7 @@ class Claimed(NamedTuple):
 
     def open(self) -> list[Event]:
         """The events that the endpoint accepted, in order."""
-        if not self.items and (events := read_all(self.body, self.received_at)) is not None:
+        if not self.items and (events := read_all(self.body, self.received_at, checked=True)) is not None:
             return events
         return [read_event(raw, index, self.received_at) for index, raw in self.admitted()]
 

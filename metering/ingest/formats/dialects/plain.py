@@ -15,7 +15,7 @@ Tokens = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOKENS)]
 Zero = Literal[0]
 
 
-class PlainInputDetails(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+class PlainInputDetails(msgspec.Struct, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     cached_tokens: Tokens | None = None
     cache_write_tokens: Tokens | None = None
     audio_tokens: Zero | None = None
@@ -23,7 +23,7 @@ class PlainInputDetails(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     image_tokens: Zero | None = None
 
 
-class PlainOutputDetails(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+class PlainOutputDetails(msgspec.Struct, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     reasoning_tokens: Tokens | None = None
     audio_tokens: Zero | None = None
     accepted_prediction_tokens: Zero | None = None
@@ -32,19 +32,19 @@ class PlainOutputDetails(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     image_tokens: Zero | None = None
 
 
-class PlainCacheCreation(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+class PlainCacheCreation(msgspec.Struct, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """Writes for an hour are a component of their own, and none of the plain ones."""
 
     ephemeral_5m_input_tokens: Tokens | None = None
     ephemeral_1h_input_tokens: Zero | None = None
 
 
-class PlainToolUse(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+class PlainToolUse(msgspec.Struct, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     web_search_requests: Zero | None = None
     web_fetch_requests: Zero | None = None
 
 
-class PlainUsage(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+class PlainUsage(msgspec.Struct, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """In the order in which providers send them, chat first: the decoder rewards it."""
 
     prompt_tokens: Tokens | None = None

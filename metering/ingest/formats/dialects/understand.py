@@ -36,6 +36,7 @@ from metering.ingest.formats.dialects.shape import (
     tally,
     wrong_kind,
 )
+from metering.ingest.formats.repeated import REPEATED, may_repeat, message_of, repeated_name
 
 # By (dialect, path): the component that a number is, or "" where it is part of something counted, or only informational.
 Rules = Mapping[tuple[str, str], str]
@@ -93,7 +94,10 @@ def stated_cost(stated: bytes, named: DialectName | None) -> Decimal | None:
 
 def leaves_of(stated: bytes | msgspec.Raw) -> Usage:
     try:
-        return Usage(_decode(stated))
+        decoded = _decode(stated)
+        if may_repeat(bytes(stated), decoded) and (path := repeated_name(bytes(stated))) is not None:
+            raise UsageRefused(REPEATED, message_of(f"usage.{path}"))
+        return Usage(decoded)
     except msgspec.ValidationError as error:
         raise UsageRefused("invalid_event", str(error).replace("`$`", "`$.usage`")) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
