@@ -99,6 +99,7 @@ def read_body(endpoint: str, content: bytes, also_pass: frozenset[str] = frozens
     if b"\\u" in content:
         _check_encodable(stated)
     body = {name: value for name, value in stated.items() if name in FIELDS[endpoint] or name in also_pass}
+    _check_tools(endpoint, body)
     return Asked(
         endpoint=endpoint,
         body=body,
@@ -122,6 +123,16 @@ def _check_encodable(stated: dict[str, Any]) -> None:
         json.dumps(stated, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise refusal(400, "invalid_json", "The body holds half of a surrogate pair, which is not valid text.") from None
+
+
+def _check_tools(endpoint: str, body: dict[str, Any]) -> None:
+    """LiteLLM may run tools of MCP servers itself and ask the model again; nobody states the usage of a stream before that."""
+    tools = body.get("tools")
+    if endpoint != "chat/completions" or not body.get("stream") or not isinstance(tools, list):
+        return
+    if any(isinstance(tool, dict) and "server_url" in tool for tool in tools):
+        message = "Tools of MCP servers work in a chat without stream, or in a response."
+        raise refusal(400, "stream_not_supported", message, "stream")
 
 
 def _flag(body: dict[str, Any], name: str) -> bool:

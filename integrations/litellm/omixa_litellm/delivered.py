@@ -50,6 +50,11 @@ class Delivered:
         self.texts.clear()
         self.audio_bytes = self.images = 0
 
+    def begin_again(self) -> None:
+        """The answer before this one is billed whole."""
+        self.forget()
+        self.usage, self.finished = None, False
+
     def tokens(self, count: Callable[[str], int]) -> int:
         text = count("".join(self.texts)) if self.texts else 0
         return text + self.audio_tokens + self.image_tokens

@@ -34,8 +34,9 @@ def event_of(
     """`usage` as counts() gives it; nothing for a failed attempt."""
     ended = time.time() if now is None else now
     started = call.attempt_started_at or call.started_at
+    part = {"part_of": call.request_id} if call.part else {}
     event = {
-        "request_id": call.request_id,
+        "request_id": call.event_id,
         "attempt": attempt,
         "key_id": call.key.key_id,
         "model": call.asked.model,
@@ -51,7 +52,7 @@ def event_of(
         "stream": call.asked.stream,
         "latency_ms": _millis(started, ended),
         "time_to_first_token_ms": _millis(call.started_at, call.first_byte_at) if call.asked.stream else None,
-        "metadata": {**call.asked.metadata, **(metadata or {})} or None,
+        "metadata": {**call.asked.metadata, **(metadata or {}), **part} or None,
     }
     return {name: value for name, value in event.items() if value is not None}
 

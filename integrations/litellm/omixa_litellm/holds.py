@@ -99,7 +99,7 @@ def _question(call: Call) -> dict[str, Any]:
     asked = call.asked
     stated = asked.max_output_tokens
     question = {
-        "request_id": call.request_id,
+        "request_id": call.event_id,
         "key_id": call.key.key_id,
         "model": asked.model,
         "service_tier": asked.service_tier,

@@ -8,6 +8,7 @@ import logging
 from typing import Any
 
 from fastapi import Request
+from litellm.exceptions import BadRequestError
 from litellm.integrations.custom_logger import CustomLogger
 from litellm.proxy._types import ProxyException, UserAPIKeyAuth
 
@@ -15,8 +16,11 @@ from .calls import Logged
 from .events import counts
 from .front import SCOPE_KEY
 from .plugin import plugin
+from .refusals import Refusal
 
 log = logging.getLogger("omixa_litellm")
+
+WHOLE_RESPONSES = ("response.completed", "response.incomplete")
 
 
 async def auth(request: Request, api_key: str) -> UserAPIKeyAuth:
@@ -27,6 +31,7 @@ async def auth(request: Request, api_key: str) -> UserAPIKeyAuth:
     return UserAPIKeyAuth(
         api_key=key.key_id,
         key_alias=key.key_id,
+        user_id=key.workspace_id or None,
         models=sorted(key.models) if key.models is not None else [],
         metadata={"omx_key_id": key.key_id},
     )
@@ -35,12 +40,33 @@ async def auth(request: Request, api_key: str) -> UserAPIKeyAuth:
 class OmixaLogger(CustomLogger):
     async def async_pre_call_deployment_hook(self, kwargs: dict[str, Any], call_type: Any) -> dict[str, Any] | None:
         call = plugin.calls.get(kwargs.get("litellm_call_id"))
+        if call is None:
+            return None
+        model = kwargs.get("model")
+        route = model if isinstance(model, str) else None
+        provider = kwargs.get("custom_llm_provider") or (route.split("/")[0] if route and "/" in route else None)
+        try:
+            changed = await plugin.parts.before(call, _name(call_type), kwargs)
+        except Refusal as refused:  # a status that neither LiteLLM nor a client's package tries again
+            raise BadRequestError(refused.message, route, provider) from None
+        plugin.settlement.dispatched(call, _name(call_type), provider, route)
+        return changed
+
+    def log_pre_api_call(self, model: Any, messages: Any, kwargs: dict[str, Any]) -> None:
+        call = plugin.calls.get(kwargs.get("litellm_call_id"))
         if call is not None:
-            model = kwargs.get("model")
-            route = model if isinstance(model, str) else None
-            provider = kwargs.get("custom_llm_provider") or (route.split("/")[0] if route and "/" in route else None)
-            plugin.settlement.dispatched(call, _name(call_type), provider, route)
-        return None
+            call.sent = True
+
+    def log_post_api_call(self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any) -> None:
+        call, answer = plugin.calls.get(kwargs.get("litellm_call_id")), kwargs.get("original_response")
+        if call is not None and isinstance(answer, str):
+            call.raw_answer = answer
+
+    async def async_post_call_success_deployment_hook(self, request_data: Any, response: Any, call_type: Any) -> None:
+        call = plugin.calls.get(request_data.get("litellm_call_id"))
+        if call is not None:
+            usage = _of(response, "usage")
+            plugin.settlement.answered(call, Logged(counts(usage), _served_tier(response, usage), whole=True))
 
     async def async_post_call_failure_deployment_hook(
         self, request_data: Any, exception: Exception, call_type: Any, fallback_depth: int | None = None
@@ -48,6 +74,17 @@ class OmixaLogger(CustomLogger):
         call = plugin.calls.get(request_data.get("litellm_call_id"))
         if call is not None:
             plugin.settlement.attempt_failed(call, _name(call_type))
+
+    async def async_post_call_streaming_deployment_hook(self, request_data: Any, response_chunk: Any, call_type: Any) -> None:
+        """Of a chat LiteLLM shows the last chunk here, without its usage; of a response each event, and its end has it."""
+        call = plugin.calls.worked_for()
+        if call is None:
+            return
+        if any(_of(choice, "finish_reason") for choice in _of(response_chunk, "choices") or ()):
+            call.streamed = True
+        if _of(response_chunk, "type") in WHOLE_RESPONSES and (response := _of(response_chunk, "response")) is not None:
+            usage = _of(response, "usage")
+            plugin.settlement.answered(call, Logged(counts(usage), _served_tier(response, usage), whole=True))
 
     async def async_log_success_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
         call = plugin.calls.get(kwargs.get("litellm_call_id"))

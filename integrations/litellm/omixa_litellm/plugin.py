@@ -10,6 +10,7 @@ from .front import Front
 from .holds import Holds
 from .keys import Keys
 from .models import public_model
+from .parts import Parts
 from .product import Product
 from .settings import read_settings
 from .settle import Settlement
@@ -29,6 +30,7 @@ class Plugin:
         self.holds = Holds(self.product, self.settings.hold, self.settings.when_unavailable)
         self.calls = Calls()
         self.settlement = Settlement(self.calls, self.spool.append, self.holds.release, count_tokens)
+        self.parts = Parts(self.holds, self.settlement, count_tokens)
         self._tasks: list[asyncio.Task[Any]] = []
 
     def install(self) -> None:

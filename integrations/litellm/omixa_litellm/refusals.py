@@ -23,6 +23,10 @@ class Refusal(Exception):
     body: dict[str, Any]
     retry_after: float | None = None
 
+    @property
+    def message(self) -> str:
+        return str(self.body.get("error", {}).get("message"))
+
     def content(self, endpoint: str) -> bytes:
         body = self.body
         if endpoint == "messages":

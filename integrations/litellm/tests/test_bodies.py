@@ -106,3 +106,25 @@ def test_what_is_asked_for_can_be_lowered(endpoint: str, stated: dict[str, Any],
     asked.lower_output(40)
     passed_on = json.loads(asked.content())
     assert {name: passed_on[name] for name in passed_on if name not in ("model", "messages")} == lowered
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "stream", "address", "passes"),
+    [
+        ("chat/completions", True, "litellm_proxy/mcp/orders", False),
+        ("chat/completions", False, "litellm_proxy", True),
+        ("chat/completions", True, "https://mcp.example.com/mcp/orders", False),
+        ("chat/completions", False, "https://mcp.example.com/mcp/orders", True),
+        ("responses", True, "litellm_proxy", True),
+        ("messages", True, "litellm_proxy", True),
+    ],
+)
+def test_a_streamed_chat_has_no_tools_of_servers(endpoint: str, stream: bool, address: str, passes: bool) -> None:
+    tools = [{"type": "function", "function": {"name": "f"}}, "no tool", {"type": "mcp", "server_url": address}]
+    content = json.dumps({"model": "m", "messages": HELLO, "stream": stream, "tools": tools}).encode()
+    if passes:
+        assert read_body(endpoint, content).body["tools"] == tools
+    else:
+        with pytest.raises(Refusal) as refused:
+            read_body(endpoint, content)
+        assert (refused.value.status, refused.value.body["error"]["code"]) == (400, "stream_not_supported")

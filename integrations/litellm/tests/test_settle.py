@@ -150,20 +150,3 @@ def test_an_answer_that_litellm_never_logs_is_billed_by_the_usage_in_it() -> Non
     world.call.ended_at -= 60
     world.settlement.overdue(world.call)
     assert [(event["status"], event["usage"]) for event in world.events] == [("succeeded", USAGE)]
-
-
-def test_a_stream_that_another_deployment_continues_is_two_attempts() -> None:
-    async def application(world: World, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        call = world.call
-        world.settlement.dispatched(call, "acompletion", "openai", "openai/m")
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
-        first = f"data: {json.dumps(word('a b'))}\n\n".encode()
-        await send({"type": "http.response.body", "body": first, "more_body": True})
-        world.settlement.dispatched(call, "acompletion", "openai", "openai/m")
-        await send({"type": "http.response.body", "body": b"data: [DONE]\n\n", "more_body": False})
-        world.settlement.logged_success(call, Logged(USAGE, None, False))
-
-    world = World(application)
-    world.post(stream=True)
-    assert [(event["attempt"], event["status"]) for event in world.events] == [(0, "aborted"), (1, "succeeded")]
-    assert world.product.released == []

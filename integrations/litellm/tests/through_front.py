@@ -12,6 +12,7 @@ from omixa_litellm.front import Front
 from omixa_litellm.holds import Holds
 from omixa_litellm.keys import Key
 from omixa_litellm.models import Model
+from omixa_litellm.parts import Parts
 from omixa_litellm.refusals import NoDecision
 from omixa_litellm.settle import Settlement
 
@@ -76,6 +77,8 @@ class World:
         holds = Holds(self.product, hold, when_unavailable)  # type: ignore[arg-type]
         self.settlement = Settlement(self.calls, self.events.append, holds.release, lambda text: len(text.split()))
 
+        self.parts = Parts(holds, self.settlement, lambda text: len(text.split()))
+
         async def behind(scope: dict[str, Any], receive: Any, send: Any) -> None:
             self.scope = scope
             await application(self, scope, receive, send)
@@ -84,6 +87,13 @@ class World:
             behind, Keys(), holds, self.calls, self.settlement, self.spool,  # type: ignore[arg-type]
             lambda text: len(text.split()), 1_000, frozenset(), self._model, lambda: None,
         )  # fmt: skip
+
+    async def dispatch(self, call_type: str = "acompletion", **sent: Any) -> dict[str, Any] | None:
+        """As LiteLLM tells it: an attempt is announced, and goes out. What is sent in place of `sent`, if anything else."""
+        changed = await self.parts.before(self.call, call_type, sent)
+        self.settlement.dispatched(self.call, call_type, "openai", "openai/m")
+        self.call.sent = True
+        return changed
 
     def _model(self, name: str) -> Model | None:
         return None if name == "openai/m" else Model(self.reads_at_most, self.writes_at_most, self.reasons)
