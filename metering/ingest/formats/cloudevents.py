@@ -15,7 +15,7 @@ import msgspec
 
 from metering.ingest.formats.bodies import check_number, open_patiently, redact_json
 from metering.ingest.formats.labels import storable_labels, with_storable_labels
-from metering.ingest.formats.repeated import REPEATED, message_of, repeated_name
+from metering.ingest.formats.repeated import REPEATED, repeated_name, stated_twice
 from metering.ingest.formats.translated import Unopenable, Untranslatable
 
 STRUCTURED = "application/cloudevents+json"
@@ -120,7 +120,7 @@ def _unwrapped(raw: bytes) -> bytes | Untranslatable:
     try:
         data = _data(envelope)
         if (path := _repeated(raw, data)) is not None:
-            return Untranslatable(REPEATED, message_of(path), _without_hidden(raw))
+            return Untranslatable(REPEATED, stated_twice(path), _without_hidden(raw))
         event = _complete(data, envelope)
     except _Invalid as invalid:
         return Untranslatable("invalid_cloudevent", str(invalid), _without_hidden(raw))

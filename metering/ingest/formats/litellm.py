@@ -23,7 +23,7 @@ from metering.ingest.formats.dialects.openai import images
 from metering.ingest.formats.dialects.served import served_as_stated
 from metering.ingest.formats.dialects.shape import UsageRefused
 from metering.ingest.formats.litellm_usage import NO_IMAGES, ImagesMade, opened_usage_object, usage_of_contract, usage_of_images
-from metering.ingest.formats.repeated import REPEATED, as_written, message_of
+from metering.ingest.formats.repeated import REPEATED, as_written, stated_twice
 from metering.ingest.formats.translated import NotInference, Unopenable, Untranslatable
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -221,7 +221,7 @@ def _translated(payload: Payload, raw: bytes | msgspec.Raw) -> bytes | Untransla
     }
     content = _encode({name: value for name, value in event.items() if value is not None})
     if repeated is not None:
-        return Untranslatable(REPEATED, message_of(repeated), content)
+        return Untranslatable(REPEATED, stated_twice(repeated), content)
     if tier_known or status == "failed":
         return content
     return Untranslatable(

@@ -40,7 +40,7 @@ def as_written(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found if len(found) == len(pairs) else AsWritten(pairs)
 
 
-def message_of(path: str) -> str:
+def stated_twice(path: str) -> str:
     return f"{path} is stated more than once, and only one of them can be right: state it once."
 
 

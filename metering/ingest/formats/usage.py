@@ -14,7 +14,7 @@ from metering.ingest.formats.dialects.served import AS_USUAL, Served, billed_tie
 from metering.ingest.formats.dialects.shape import NotUnderstood, UsageRefused
 from metering.ingest.formats.dialects.understand import Understood, understand
 from metering.ingest.formats.rejected import Rejected, UnknownPaths
-from metering.ingest.formats.repeated import REPEATED, message_of, plainly_repeats, repeated_name
+from metering.ingest.formats.repeated import REPEATED, plainly_repeats, repeated_name, stated_twice
 from metering.ingest.models import compressed, decompressed
 from metering.ingest.understanding.rules import rules_at
 
@@ -127,7 +127,7 @@ def check_usage_once(raw: bytes | memoryview) -> None:
     """Refuses an event or a correction that states its usage twice: all that reads it would see the last one alone."""
     stated = bytes(raw)
     if stated.count(USAGE) > 1 and (path := repeated_name(stated, "usage")) is not None:
-        raise Rejected(REPEATED, message_of(path))
+        raise Rejected(REPEATED, stated_twice(path))
 
 
 def is_stated(usage: msgspec.Raw | None) -> bool:

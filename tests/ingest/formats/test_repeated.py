@@ -1,4 +1,4 @@
-"""A name that an object of usage states twice: which one counts nobody can tell, so no door takes either for it."""
+"""A name that an object of usage states twice: which one counts nobody can tell, so no way in takes either for it."""
 
 import base64
 import json
@@ -48,7 +48,7 @@ REPEATED = [
     ),
     ('{"input_tokens": 5, "output_tokens": 1, "output_tokens": 2, "cache_read_input_tokens": 0}', "usage.output_tokens"),
 ]
-Door = Callable[[APIKey, Gateway, str], None]
+WayIn = Callable[[APIKey, Gateway, str], None]
 
 
 def with_usage(sent: dict[str, Any], usage: str) -> str:
@@ -110,33 +110,35 @@ def correction(key: APIKey, gateway: Gateway, usage: str) -> None:
     receive(of_corrections(redact_json(f'{{"corrections": [{sent}]}}'.encode())), gateway, NOW)
 
 
-DOORS = [
+WAYS_IN = [
     *(native, alone_in_its_batch, with_half_a_character, cloud, cloud_in_base64, celery),
     *(litellm, litellm_with_half_a_character, correction),
 ]
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
+@pytest.mark.parametrize("way_in", WAYS_IN, ids=lambda way_in: way_in.__name__)
 @pytest.mark.parametrize(("usage", "path"), REPEATED)
-def test_a_repeated_name_is_refused_at_every_door(key: APIKey, gateway: Gateway, door: Door, usage: str, path: str) -> None:
-    door(key, gateway, usage)
+def test_a_repeated_name_is_refused_at_every_way_in(
+    key: APIKey, gateway: Gateway, way_in: WayIn, usage: str, path: str
+) -> None:
+    way_in(key, gateway, usage)
     work()
     held = QuarantinedEvent.objects.get()
     assert (held.code, held.message) == (
         "usage_name_repeated",
         f"{path} is stated more than once, and only one of them can be right: state it once.",
     )
-    assert UsageEvent.objects.count() == (1 if door is native else 0)
+    assert UsageEvent.objects.count() == (1 if way_in is native else 0)
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
+@pytest.mark.parametrize("way_in", WAYS_IN, ids=lambda way_in: way_in.__name__)
 @pytest.mark.parametrize("first", [PLAIN, '{"prompt_tokens": 7, "completion_tokens": 1, "cost": 1}'])
 @pytest.mark.parametrize("second", [PLAIN, "null", "{}"])
-def test_usage_itself_is_stated_once(key: APIKey, gateway: Gateway, door: Door, first: str, second: str) -> None:
-    name = "usage_object" if door in (litellm, litellm_with_half_a_character) else "usage"
-    door(key, gateway, f'{first}, "{name}": {second}')
+def test_usage_itself_is_stated_once(key: APIKey, gateway: Gateway, way_in: WayIn, first: str, second: str) -> None:
+    name = "usage_object" if way_in in (litellm, litellm_with_half_a_character) else "usage"
+    way_in(key, gateway, f'{first}, "{name}": {second}')
     work()
     held = QuarantinedEvent.objects.get()
     assert (held.code, held.message.split(" ")[0]) == ("usage_name_repeated", "usage")

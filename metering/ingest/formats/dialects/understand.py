@@ -36,7 +36,7 @@ from metering.ingest.formats.dialects.shape import (
     tally,
     wrong_kind,
 )
-from metering.ingest.formats.repeated import REPEATED, may_repeat, message_of, repeated_name
+from metering.ingest.formats.repeated import REPEATED, may_repeat, repeated_name, stated_twice
 
 # By (dialect, path): the component that a number is, or "" where it is part of something counted, or only informational.
 Rules = Mapping[tuple[str, str], str]
@@ -96,7 +96,7 @@ def leaves_of(stated: bytes | msgspec.Raw) -> Usage:
     try:
         decoded = _decode(stated)
         if may_repeat(bytes(stated), decoded) and (path := repeated_name(bytes(stated))) is not None:
-            raise UsageRefused(REPEATED, message_of(f"usage.{path}"))
+            raise UsageRefused(REPEATED, stated_twice(f"usage.{path}"))
         return Usage(decoded)
     except msgspec.ValidationError as error:
         raise UsageRefused("invalid_event", str(error).replace("`$`", "`$.usage`")) from None
