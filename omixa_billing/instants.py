@@ -1,6 +1,10 @@
 """Instants are UTC and aware, and written as RFC 3339."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+
+# Of work that lasts: read again and again.
+Clock = Callable[[], datetime]
 
 # No usage is accepted from outside these, and inside them no arithmetic with months and grace leaves the calendar.
 FIRST_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)

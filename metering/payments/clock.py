@@ -1,9 +1,8 @@
 """The clock of a run that lasts: read for each row, since Stripe may take half a minute over one."""
 
-from collections.abc import Callable
 from datetime import datetime
 
-Clock = Callable[[], datetime]
+from omixa_billing.instants import Clock
 
 
 def ticking(now: datetime | Clock) -> Clock:

@@ -16,11 +16,11 @@ from metering.ingest.quarantine.revoked import quarantine_late
 from metering.ingest.recording.months import MonthMissing, make_missing
 from metering.pricing.rates import RateTable
 from omixa_billing.asynchronous_commit import asynchronous_commit
+from omixa_billing.instants import Clock
 from omixa_billing.outage import is_outage
 
 log = structlog.get_logger(__name__)
 
-Clock = Callable[[], datetime]
 # What is done to claimed batches, in the transaction that claimed them.
 Attempt = Callable[[list[Claimed], RateTable, datetime], None]
 

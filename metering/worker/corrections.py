@@ -37,9 +37,10 @@ from metering.revisions.corrections.sent import (
 )
 from metering.revisions.corrections.trail import append, corrections_so_far
 from metering.revisions.stored_events import look_up_by_key
-from metering.worker.attempts import Clock, process_alone, process_failing, try_together
+from metering.worker.attempts import process_alone, process_failing, try_together
 from metering.worker.one_by_one import blames_the_event
 from omixa_billing.advisory_locks import AdvisoryLock, lock
+from omixa_billing.instants import Clock
 from omixa_billing.outage import is_outage
 
 log = structlog.get_logger(__name__)

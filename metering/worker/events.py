@@ -17,8 +17,9 @@ from metering.pricing.current import current_rates
 from metering.pricing.rates import RateTable
 from metering.rollups.fold import fold_events
 from metering.rollups.quantities import fold_others
-from metering.worker.attempts import Clock, process_alone, process_failing, try_together
+from metering.worker.attempts import process_alone, process_failing, try_together
 from metering.worker.one_by_one import record_one_by_one
+from omixa_billing.instants import Clock
 from omixa_billing.reminders import ENOUGH, remind
 from workspaces.keys.last_used import note_uses
 

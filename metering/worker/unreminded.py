@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 import structlog
 
 from metering.ingest.models import Batch
-from metering.worker.attempts import Clock
 from metering.worker.corrections import process_corrections
 from metering.worker.events import process_waiting
+from omixa_billing.instants import Clock
 
 log = structlog.get_logger(__name__)
 

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections import defaultdict
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,26 @@ def test_a_stage_imports_only_stages_before_it(file: Path) -> None:
 @pytest.mark.parametrize("file", sorted((ROOT / "workspaces").rglob("*.py")), ids=lambda file: str(file.relative_to(ROOT)))
 def test_workspaces_know_nothing_of_metering(file: Path) -> None:
     assert not [name for name in imports(file) if name.split(".")[0] == "metering"]
+
+
+def modules() -> dict[str, Path]:
+    """Every module of ours by its dotted name."""
+    return {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file for file in source_files()}
+
+
+# A person's save is recorded whoever calls it, and what records it reads who the person is: each within a function.
+AROUND_A_SAVE = {("workspaces.models", "workspaces.audit.people"), ("workspaces.audit.people", "workspaces.signin.changed")}
+
+
+def test_no_module_needs_one_that_needs_it() -> None:
+    """Neither while it is loaded nor later; what only a type checker reads is not counted."""
+    known = modules()
+    needs: dict[str, set[str]] = {}
+    for name, file in known.items():
+        found = {each if each in known else each.rpartition(".")[0] for each in imports(file, for_types=False)}
+        needs[name] = {each for each in found & known.keys() - {name} if (name, each) not in AROUND_A_SAVE}
+    assert sum(map(len, needs.values())) > 3000
+    TopologicalSorter(needs).prepare()  # raises CycleError, which names them
 
 
 def test_the_architecture_page_shows_the_stages_in_this_order() -> None:
@@ -234,16 +255,51 @@ def test_no_float_comes_near_money() -> None:
         assert "float" not in names, file
 
 
+# Of events and holds, which have one digit; HTTP's have three.
+TYPED_STATUS = re.compile(
+    r"""\bstatus\b"?(::\w+)?\s*(=|<>|!=|[<>]=?|(not\s+)?in|is\s+(not\s+)?distinct\s+from|between|when)\s*(any)?[\s('{]*\d(?!\d)""",
+    re.IGNORECASE,
+)
+
+
 def test_status_numbers_are_not_typed_into_sql() -> None:
     """`EventStatus` has them, and the conditions that are asked for in SQL beside it."""
-    typed = re.compile(r"status (?:=|<>|<|>|IN) ?\(?\d")
     found = [
         f"{file.relative_to(ROOT)}:{number}"
-        for file in sorted((ROOT / "metering").rglob("*.py"))
+        for file in source_files()
         for number, line in enumerate(file.read_text().splitlines(), 1)
-        if "migrations" not in file.parts and not line.startswith("    status = ") and typed.search(line)
+        if TYPED_STATUS.search(line)
     ]
     assert found == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "WHERE status = 2",
+        "AND event.status<>1",
+        "status not in (0, 3)",
+        "hold.status::int IN ( 1)",
+        'SET "status" = 3 WHERE id = 7',
+        "status = ANY('{0,1}')",
+        "CASE status WHEN 2 THEN",
+        "status IS DISTINCT FROM 1",
+        "status between 0 and 1",
+    ],
+)
+def test_a_status_number_is_recognised_in_every_spelling(line: str) -> None:
+    assert TYPED_STATUS.search(line)
+
+
+def test_what_is_no_status_number_is_none() -> None:
+    lines = [
+        "    status = 200",
+        "status=202, data",
+        "last_status = 0",
+        "WHERE status = %s",
+        "status IN ({SETTLED}, {RELEASED})",
+    ]
+    assert [line for line in lines if TYPED_STATUS.search(line)] == []
 
 
 def test_the_environment_is_read_where_settings_are_made() -> None:

@@ -23,6 +23,7 @@ from metering.notifications.delivery.send import WebhookAnswer, WebhookRequest, 
 from metering.notifications.delivery.signing import body_of, signed_headers
 from metering.notifications.models import WebhookDelivery
 from omixa_billing.asynchronous_commit import asynchronous_commit
+from omixa_billing.instants import Clock
 from workspaces.sealed import SealBroken, unseal
 
 log = structlog.get_logger(__name__)
@@ -30,7 +31,6 @@ log = structlog.get_logger(__name__)
 AT_ONCE = 100  # of one process
 # Names are resolved in threads, and one whose server does not answer keeps its thread for a while after the deadline.
 RESOLVING_AT_ONCE = 64
-Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from metering.invoicing.terms.in_force import terms_of
 from metering.invoicing.terms.models import BillingTerms
 from metering.payments.balance.balance import Balance
 from metering.payments.balance.spendable import prepare_account, update_spendable
-from metering.payments.clock import Clock, ticking
+from metering.payments.clock import ticking
 from metering.payments.models import Dunning
+from omixa_billing.instants import Clock
 from workspaces import audit
 from workspaces.locks import lock_workspace
 from workspaces.models import Workspace

@@ -13,11 +13,11 @@ from metering.errors import InvoiceNotOpen
 from metering.invoicing.allowed import check_pay
 from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
-from metering.payments.clock import Clock
 from metering.payments.collecting import outcomes, payment_page, saved_method
 from metering.payments.models import PaymentAccount, PaymentAttempt, TopUp
 from metering.payments.provider.calls import recover_rows
 from metering.payments.provider.objects import Intent
+from omixa_billing.instants import Clock
 
 
 def begin_for_invoice(

@@ -12,7 +12,7 @@ from metering.invoicing.allowed import check_collect, check_pay
 from metering.invoicing.models import Invoice
 from metering.jobs.progress import Progress, unheard
 from metering.payments.accounts.customers import ensure_customer
-from metering.payments.clock import Clock, ticking
+from metering.payments.clock import ticking
 from metering.payments.collecting.attempts import begin_for_invoice, cancel_attempt, sync_attempt
 from metering.payments.collecting.minimum import collectable_invoices, is_below_minimum, refuse_below_minimum
 from metering.payments.models import PaymentAccount, PaymentAttempt
@@ -20,6 +20,7 @@ from metering.payments.provider.calls import AFTER_REFUSAL
 from metering.payments.provider.current import is_configured, provider
 from metering.payments.provider.errors import ProviderUnavailable
 from metering.payments.top_ups.purchase import PAGE, SAVED
+from omixa_billing.instants import Clock
 from workspaces import audit
 from workspaces.access.still_allowed import check_may_still_pay
 from workspaces.models import APIKey, User

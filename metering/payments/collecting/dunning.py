@@ -22,12 +22,12 @@ from metering.invoicing.models import Invoice
 from metering.jobs.progress import Progress, unheard
 from metering.limits.changed import note_change
 from metering.money import cents_text
-from metering.payments.clock import Clock, ticking
+from metering.payments.clock import ticking
 from metering.payments.collecting.minimum import collectable_invoices, enough_due, is_below_minimum
 from metering.payments.mails.outbox import add_notice
 from metering.payments.models import Dunning, PaymentAccount, PaymentAttempt
 from metering.payments.provider.errors import ProviderRefused
-from omixa_billing.instants import instant_text
+from omixa_billing.instants import Clock, instant_text
 from workspaces import audit
 from workspaces.locks import lock_workspace
 

@@ -20,14 +20,14 @@ from metering.invoicing.models import Invoice
 from metering.invoicing.terms.in_force import terms_of
 from metering.jobs.progress import Progress, unheard
 from metering.money import cents_text
-from metering.payments.clock import Clock, ticking
+from metering.payments.clock import ticking
 from metering.payments.mails.disabled_webhooks import notify_of_disabled_webhooks
 from metering.payments.mails.models import Notice, NoticeQuerySet
 from metering.payments.mails.outbox import FOR_KEY_MANAGERS, FOR_OPERATORS, add_notice
 from metering.payments.mails.texts import build_mail
 from metering.payments.mails.undeliverable import NoAddress, is_server_away, retry_addressed, undeliverable_because
 from metering.payments.refunds.attention import notify_of_surpluses
-from omixa_billing.instants import instant_text
+from omixa_billing.instants import Clock, instant_text
 from workspaces import audit
 from workspaces.access.authentication import KEY_MANAGERS
 from workspaces.mails.outgoing import NO_MAIL_SERVER, NoMailServer, sends_mail

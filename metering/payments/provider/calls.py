@@ -12,9 +12,10 @@ import structlog
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
-from metering.payments.clock import Clock, ticking
+from metering.payments.clock import ticking
 from metering.payments.models import StripeCall
 from metering.payments.provider.errors import ProviderRefused, ProviderUnavailable
+from omixa_billing.instants import Clock
 
 log = structlog.get_logger(__name__)
 # By then a request that was answered with a failure, or whose answer was lost, has come to its end there.

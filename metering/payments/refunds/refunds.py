@@ -24,7 +24,6 @@ from metering.payments.booked import (
     left_owed_for,
     owed_for,
 )
-from metering.payments.clock import Clock
 from metering.payments.disputes.disputes import block_running, in_dispute
 from metering.payments.locks import lock_payment, lock_payment_with_credit
 from metering.payments.mails.money import mail_refund
@@ -38,6 +37,7 @@ from metering.payments.refunds.bought import cause_of
 from metering.payments.refunds.released import due_on_invoices, release_credit
 from metering.payments.refunds.reopened import lift
 from omixa_billing.api.errors import InvalidParameter
+from omixa_billing.instants import Clock
 from workspaces import audit
 
 log = structlog.get_logger(__name__)

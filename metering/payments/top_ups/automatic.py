@@ -10,14 +10,14 @@ from metering.jobs.progress import Progress, unheard
 from metering.limits.models import LimitAccount
 from metering.money import cents_text, exact_text
 from metering.payments.balance.balance import Balance, balance_of
-from metering.payments.clock import Clock, ticking
+from metering.payments.clock import ticking
 from metering.payments.mails.outbox import add_notice
 from metering.payments.models import PaymentAccount, PaymentAttempt, TopUp
 from metering.payments.provider.calls import AFTER_REFUSAL
 from metering.payments.top_ups import purchase
 from metering.payments.top_ups.daily_bound import bought_today
 from metering.payments.top_ups.still_wanted import wants_top_up
-from omixa_billing.instants import instant_text
+from omixa_billing.instants import Clock, instant_text
 from workspaces.locks import lock_workspace
 
 log = structlog.get_logger(__name__)

@@ -7,11 +7,12 @@ import structlog
 from django.db import transaction
 
 from metering.jobs.progress import Progress, unheard
-from metering.payments.clock import Clock, ticking
+from metering.payments.clock import ticking
 from metering.payments.stripe.client import verify_webhook
 from metering.payments.webhooks.handlers import handle
 from metering.payments.webhooks.models import WebhookEvent
 from omixa_billing.api.errors import InvalidParameter
+from omixa_billing.instants import Clock
 from workspaces import audit
 
 log = structlog.get_logger(__name__)

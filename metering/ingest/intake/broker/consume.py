@@ -5,7 +5,6 @@ A process of its own does this, beside the workers: what is in these queues is n
 
 import threading
 import time
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
@@ -18,6 +17,7 @@ from metering.ingest.intake.backpressure import backlog
 from metering.ingest.intake.broker.messages import Message, read_call
 from metering.ingest.intake.broker.queues import AWAY, Delivery, Queues, connected, queue_of
 from metering.ingest.intake.broker.store import store_call, store_refused
+from omixa_billing.instants import Clock
 from omixa_billing.outage import STORAGE_ERRORS
 from workspaces.models import Gateway
 
@@ -28,8 +28,6 @@ SECONDS_WHEN_IDLE = 0.1
 SECONDS_BETWEEN_LOOKS = 3.0  # at which gateways there are
 # Less than RabbitMQ leaves a message with one reader. It is seldom put back: RabbitMQ 4 drops one after twenty deliveries.
 SECONDS_OF_PATIENCE = 480
-
-Clock = Callable[[], datetime]
 
 
 def consume_queues(now: Clock, stop: threading.Event) -> None:
