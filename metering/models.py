@@ -19,6 +19,7 @@ from metering.journal.models import JournalBalance, JournalEntry, JournalPosting
 from metering.limits.models import (
     BalanceCrossing,
     Budget,
+    BudgetHeld,
     BudgetWindow,
     Hold,
     HoldDay,
@@ -68,6 +69,7 @@ __all__ = [
     "Batch",
     "BillingTerms",
     "Budget",
+    "BudgetHeld",
     "BudgetWindow",
     "ClosedWorkspace",
     "CreditEntry",

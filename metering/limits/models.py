@@ -96,7 +96,7 @@ class Budget(models.Model):
 
 
 class BudgetWindow(models.Model):
-    """What is spent and held within one window of a budget, for one of what it covers."""
+    """What is spent within one window of a budget, for one of what it covers."""
 
     id = models.BigAutoField(primary_key=True)
     budget = models.ForeignKey(Budget, on_delete=models.CASCADE, related_name="windows", db_index=False)
@@ -104,7 +104,6 @@ class BudgetWindow(models.Model):
     scope_value = models.CharField(max_length=512, default="", blank=True)
     start = models.DateTimeField()
     spent = exact_usd(default=0)
-    held = exact_usd(default=0)
     # By a budget in shadow: how many requests it would have refused, and what they would have held.
     would_have_refused = models.BigIntegerField(default=0)
     would_have_refused_usd = exact_usd(default=0)
@@ -116,7 +115,25 @@ class BudgetWindow(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.budget} from {self.start:%Y-%m-%d %H:%M}: {self.spent} spent, {self.held} held"
+        return f"{self.budget} from {self.start:%Y-%m-%d %H:%M}: {self.spent} spent"
+
+
+class BudgetHeld(models.Model):
+    """What live holds hold of a budget, for one of what it covers: in whatever window it is, since it may be billed in that."""
+
+    id = models.BigAutoField(primary_key=True)
+    budget = models.ForeignKey(Budget, on_delete=models.CASCADE, related_name="held_amounts", db_index=False)
+    scope_value = models.CharField(max_length=512, default="", blank=True)
+    held = exact_usd(default=0)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["budget", "scope_value"], name="one_row_of_what_a_budget_holds"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.budget}: {self.held} held"
 
 
 class HoldStatus(models.IntegerChoices):

@@ -7,7 +7,7 @@ from typing import Any
 from metering.limits.authorize import authorize
 from metering.limits.budgets.change import set_budget
 from metering.limits.gateway.requests import Authorize
-from metering.limits.models import Budget, BudgetWindow
+from metering.limits.models import Budget, BudgetHeld, BudgetWindow
 from tests.kit.factories import NOW, make_key, make_price, make_workspace
 from workspaces.models import APIKey, Gateway, Workspace
 
@@ -30,6 +30,7 @@ def a_budget(workspace: Workspace, limit: str, scope: str = "workspace", scope_i
 
 
 def kept(budget: Budget, value: str = "") -> tuple[Decimal, Decimal]:
-    """What is spent and held in its latest window."""
-    row = BudgetWindow.objects.filter(budget=budget, scope_value=value).order_by("-start").first()
-    return (Decimal(0), Decimal(0)) if row is None else (row.spent, row.held)
+    """What is spent in its latest window, and what is held."""
+    window = BudgetWindow.objects.filter(budget=budget, scope_value=value).order_by("-start").first()
+    live = BudgetHeld.objects.filter(budget=budget, scope_value=value).first()
+    return Decimal(0) if window is None else window.spent, Decimal(0) if live is None else live.held

@@ -1,6 +1,6 @@
 """What a gateway is answered before a request runs, and what is held for it."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,7 +11,7 @@ from metering.limits.budgets.compare import limit_differences
 from metering.limits.errors import HoldEnded, HoldUnknown, RequestReused
 from metering.limits.gateway.requests import Extend
 from metering.limits.holds import expire_holds
-from metering.limits.models import BudgetWindow, Hold, RefusedRequests, ThresholdCrossing
+from metering.limits.models import BudgetHeld, BudgetWindow, Hold, RefusedRequests, ThresholdCrossing
 from tests.kit.factories import NOW, an_event, make_gateway, make_key, make_price, make_workspace, send
 from tests.limits.cast import a_budget, ask, kept
 from workspaces.models import APIKey, Gateway, Workspace
@@ -128,7 +128,7 @@ def test_output_is_lowered_to_what_is_left_and_never_below_the_floor(acme: Works
     assert (answer["max_output_tokens"], answer["held"], answer["remaining"]) == (256, "0.003560000000", "0.00")
     a_budget(acme, "0.00355999")
     Hold.objects.all().delete()
-    BudgetWindow.objects.all().delete()
+    BudgetHeld.objects.all().delete()
     assert ask(key, gateway, "req_2")["reason"] == "budget_reached"
     assert ask(key, gateway, "req_3", max_output_tokens=200)["allowed"]
 
@@ -162,7 +162,46 @@ def test_a_window_is_a_day_of_the_budgets_own_zone_also_when_clocks_change(
     assert first["binding"]["resets_at"] == "2026-10-25T23:00:00Z"
     assert not ask(key, gateway, "req_2", now=NOW.replace(day=25, hour=22, minute=45))["allowed"]
     assert ask(key, gateway, "req_3", now=NOW.replace(day=25, hour=23))["allowed"]
-    assert BudgetWindow.objects.filter(budget=budget).count() == 2
+    assert kept(budget) == (Decimal(0), Decimal("0.011"))
+
+
+@pytest.mark.parametrize("window", ["hour", "day", "week", "month"])
+def test_requests_on_both_sides_of_a_windows_end_share_the_limit(
+    acme: Workspace, key: APIKey, gateway: Gateway, window: str
+) -> None:
+    """The first may be billed in either window: a second beside it could bring what the new one costs over the limit."""
+    budget = a_budget(acme, "0.012", window=window)
+    end = datetime(2026, 11, 1, tzinfo=UTC) if window == "month" else datetime(2026, 10, 19, tzinfo=UTC)
+    assert ask(key, gateway, "req_1", now=end - timedelta(seconds=1))["allowed"]
+    refused = ask(key, gateway, "req_2", now=end + timedelta(seconds=1))
+    assert (refused["reason"], refused["binding"]["id"]) == ("budget_reached", budget.public_id)
+    cheap = {"prompt_tokens": 1000, "completion_tokens": 0}
+    billed = an_event(key, request_id="req_1", usage=cheap, occurred_at=(end + timedelta(seconds=1)).isoformat())
+    send(gateway, [billed], now=end + timedelta(seconds=2))
+    assert kept(budget) == (Decimal("0.001"), Decimal(0))
+    assert ask(key, gateway, "req_3", now=end + timedelta(seconds=3))["held"] == "0.011000000000"
+    assert not ask(key, gateway, "req_4", now=end + timedelta(seconds=4))["allowed"]
+
+
+def test_a_request_is_held_again_when_its_hold_ran_out_before_it_is_asked_for_again(
+    acme: Workspace, key: APIKey, gateway: Gateway
+) -> None:
+    budget = a_budget(acme, "0.011")
+    first = ask(key, gateway, "req_1", ttl_seconds=60)
+    later = NOW + timedelta(seconds=61)
+    expire_holds(later)
+    assert kept(budget) == (Decimal(0), Decimal(0))
+    again = ask(key, gateway, "req_1", now=later, ttl_seconds=60)
+    assert again == first | {"expires_at": "2026-10-15T12:02:01Z"}
+    assert kept(budget) == (Decimal(0), Decimal("0.011"))
+    assert ask(key, gateway, "req_1", now=later, ttl_seconds=60) == again, "and once"
+    assert kept(budget) == (Decimal(0), Decimal("0.011"))
+    expire_holds(later + timedelta(seconds=60))
+    assert ask(key, gateway, "req_2", now=later + timedelta(seconds=60))["allowed"]
+    assert ask(key, gateway, "req_1", now=later + timedelta(seconds=61))["reason"] == "budget_reached"
+    with pytest.raises(RequestReused):
+        ask(key, gateway, "req_1", now=later + timedelta(seconds=62), input_tokens=2)
+    assert list(limit_differences(later)) == []
 
 
 def test_a_hold_that_runs_out_is_freed_by_the_next_request_and_stays_unaccounted(
@@ -224,6 +263,20 @@ def test_a_long_stream_is_held_for_longer_and_for_more(acme: Workspace, key: API
     assert kept(budget) == (Decimal(0), Decimal("0.05"))
     refused = extend(hold, Extend(output_tokens_so_far=4900), gateway, NOW)
     assert (refused["allowed"], refused["reason"]) == (False, "budget_reached")
+
+
+def test_a_longer_stream_never_holds_less_than_its_provider_may_write(acme: Workspace, key: APIKey, gateway: Gateway) -> None:
+    budget = a_budget(acme, "1")
+    hold = ask(key, gateway, "req_1")["hold_id"]
+    change_budget(budget, {"limit": Decimal("0.004")}, actor="test", now=NOW)
+    longer = extend(hold, Extend(output_tokens_so_far=500, ttl_seconds=1800), gateway, NOW)
+    assert (longer["allowed"], longer["max_output_tokens"], longer["held"]) == (True, 1000, "0.011000000000")
+    assert (longer["remaining"], longer["expires_at"]) == ("0.00", "2026-10-15T12:30:00Z")
+    nearly = extend(hold, Extend(output_tokens_so_far=999), gateway, NOW)
+    assert (nearly["allowed"], nearly["max_output_tokens"]) == (True, 1000)
+    assert kept(budget) == (Decimal(0), Decimal("0.011"))
+    assert extend(hold, Extend(output_tokens_so_far=1000), gateway, NOW)["reason"] == "budget_reached"
+    assert kept(budget) == (Decimal(0), Decimal("0.011"))
 
 
 def test_a_stream_of_as_many_tokens_as_there_can_be_is_answered(key: APIKey, gateway: Gateway) -> None:

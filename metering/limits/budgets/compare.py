@@ -9,7 +9,7 @@ from django.db import connection, transaction
 
 from metering.ingest.models import IS_BILLED
 from metering.limits.accounts import lock_account
-from metering.limits.models import IS_LIVE, Budget, BudgetWindow, LimitAccount, ThresholdCrossing
+from metering.limits.models import IS_LIVE, Budget, BudgetHeld, BudgetWindow, LimitAccount, ThresholdCrossing
 from metering.money import exact_text
 from metering.periods import HOUR, Period, floor_hour
 from omixa_billing.instants import LAST_INSTANT, instant_text
@@ -55,7 +55,6 @@ HELD = f"""
 SELECT metering_budget_value(%(scope)s, key.public_id, hold.model, hold."user"), sum(hold.amount)
 FROM metering_hold hold JOIN workspaces_apikey key ON key.id = hold.key_id
 WHERE hold.workspace_id = %(workspace)s AND hold.{IS_LIVE}
-  AND metering_window_start(%(window)s, %(zone)s, hold.created_at) = %(start)s
   AND metering_budget_covers(%(scope)s, %(scope_id)s, key.public_id, hold.model, hold."user")
 GROUP BY 1
 """  # noqa: S608 - constants
@@ -77,13 +76,11 @@ def window_at(budget: Budget, at: datetime) -> Period:
 
 
 def recounted(budget: Budget, window: Period) -> dict[str, Recounted]:
-    """What was spent and held, by key, model or end user (empty: the workspace), from usage and live holds."""
+    """What was spent in the window and is held, by key, model or end user (empty: the workspace), from usage and live holds."""
     asked: dict[str, Any] = {
         "workspace": budget.workspace_id,
         "scope": budget.scope,
         "scope_id": budget.scope_id,
-        "window": budget.window,
-        "zone": budget.time_zone,
         "start": window.start,
         "end": window.end,
     } | _whole_hours(budget, window)
@@ -115,12 +112,16 @@ def count_budget(budget: Budget, now: datetime) -> None:
         BudgetWindow.objects.filter(budget=budget, start=window.start).exclude(scope_value__in=found).delete()
         BudgetWindow.objects.bulk_create(
             [
-                BudgetWindow(budget=budget, scope_value=value, start=window.start, spent=each.spent, held=each.held)
+                BudgetWindow(budget=budget, scope_value=value, start=window.start, spent=each.spent)
                 for value, each in sorted(found.items())
             ],
             update_conflicts=True,
             unique_fields=["budget", "scope_value", "start"],
-            update_fields=["spent", "held"],
+            update_fields=["spent"],
+        )
+        BudgetHeld.objects.filter(budget=budget).delete()
+        BudgetHeld.objects.bulk_create(
+            [BudgetHeld(budget=budget, scope_value=value, held=each.held) for value, each in sorted(found.items()) if each.held]
         )
         ThresholdCrossing.objects.bulk_create(
             [
@@ -169,12 +170,11 @@ def limit_differences(now: datetime, period: Period | None = None) -> Iterator[d
 def _differences(budget: Budget, now: datetime) -> Iterator[dict[str, Any]]:
     window = window_at(budget, now)
     should = recounted(budget, window)
-    kept = {
-        each.scope_value: Recounted(each.spent, each.held)
-        for each in BudgetWindow.objects.filter(budget=budget, start=window.start)
-    }
-    for value in sorted(should.keys() | kept.keys()):
-        expected, found = should.get(value, Recounted()), kept.get(value, Recounted())
+    spent = dict(BudgetWindow.objects.filter(budget=budget, start=window.start).values_list("scope_value", "spent"))
+    held = dict(BudgetHeld.objects.filter(budget=budget).values_list("scope_value", "held"))
+    for value in sorted(should.keys() | spent.keys() | held.keys()):
+        expected = should.get(value, Recounted())
+        found = Recounted(spent.get(value, NOTHING), held.get(value, NOTHING))
         for check, amount, other in (
             ("budget_spent_is_its_events", expected.spent, found.spent),
             ("budget_held_is_its_live_holds", expected.held, found.held),

@@ -17,9 +17,11 @@ SELECT budget.id, begun.start, metering_window_end(budget."window", budget.time_
 FROM metering_budget budget
 CROSS JOIN LATERAL (SELECT metering_window_start(budget."window", budget.time_zone, %(at)s) AS start) begun
 LEFT JOIN LATERAL (
-    SELECT kept.spent, kept.held, kept.scope_value FROM metering_budgetwindow kept
-    WHERE kept.budget_id = budget.id AND kept.start = begun.start
-    ORDER BY kept.spent + kept.held DESC, kept.scope_value DESC LIMIT 1
+    SELECT scope_value, coalesce(kept.spent, 0) AS spent, coalesce(live.held, 0) AS held
+    FROM (SELECT scope_value, spent FROM metering_budgetwindow WHERE budget_id = budget.id AND start = begun.start) kept
+    FULL JOIN (SELECT scope_value, held FROM metering_budgetheld WHERE budget_id = budget.id AND held <> 0) live
+        USING (scope_value)
+    ORDER BY coalesce(kept.spent, 0) + coalesce(live.held, 0) DESC, scope_value DESC LIMIT 1
 ) nearest ON true
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(kept.would_have_refused), 0)::bigint AS requests, coalesce(sum(kept.would_have_refused_usd), 0) AS usd
