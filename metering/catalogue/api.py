@@ -41,6 +41,9 @@ class RatesSerializer(serializers.Serializer[Any]):
     price_id = serializers.CharField()
     effective_from = serializers.DateTimeField()
     currency = serializers.CharField()
+    factor = serializers.CharField(
+        allow_null=True, help_text="Where the rates are so many times the default tier's, and follow them; else null."
+    )
     components = ComponentRateSerializer(many=True, help_text="Rates of further components that have one of their own.")
 
     def get_fields(self) -> dict[str, Any]:
@@ -184,6 +187,7 @@ def _rates_json(price: PriceVersion | None) -> dict[str, Any]:
         "price_id": price and price.public_id,
         "effective_from": price and instant_text(price.effective_from),
         "currency": "USD" if price is None else price.currency,
+        "factor": price and price.factor_text,
         **{each.name: price and rate_text(getattr(price, each.rate)) for each in COMPONENTS},
         "components": [] if price is None else _components_json(price.open_rates),
     }

@@ -135,6 +135,11 @@ class PriceVersion(models.Model):
         return f"{self.model} {self.service_tier} from {self.effective_from:%Y-%m-%d %H:%M}"
 
     @property
+    def factor_text(self) -> str | None:
+        """Without zeros at its end, as `0.5`."""
+        return None if self.factor is None else f"{self.factor.normalize():f}"
+
+    @property
     def in_words(self) -> str:
         """Such as `0.5 times the default tier's rates`; empty where it has rates of its own."""
-        return "" if self.factor is None else f"{self.factor.normalize():f} times the default tier's rates"
+        return "" if self.factor is None else f"{self.factor_text} times the default tier's rates"

@@ -259,7 +259,7 @@ def describe(version: PriceVersion) -> dict[str, str | int | None]:
         "revision": version.revision,
         **{name: rate_text(rate) for name, rate in own_rates(version).items()},
         **version.open_rates,
-        **({} if version.factor is None else {"factor": f"{version.factor.normalize():f}"}),
+        **({} if version.factor is None else {"factor": version.factor_text}),
     }
 
 

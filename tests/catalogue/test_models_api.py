@@ -1,4 +1,5 @@
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from rest_framework.test import APIClient
 
 from metering.catalogue.models import LanguageModel
 from metering.catalogue.seeds import load_catalogue
+from metering.catalogue.set_price import set_factor
 from tests.kit.factories import LONG_AGO, NOW, make_model, make_price, make_workspace
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fixed_day")]
@@ -53,6 +55,7 @@ def test_a_model_is_listed_with_its_page_and_price() -> None:
                 "price_id": price.public_id,
                 "effective_from": "2025-01-01T00:00:00Z",
                 "currency": "USD",
+                "factor": None,
                 "components": [],
                 "input": "1.500000",
                 "cached_input": "0.375000",
@@ -85,6 +88,21 @@ def test_tiers_and_long_context_are_apart() -> None:
     above = [(each["above_input_tokens"], each["input"]) for each in pricing["default"]["above_input_tokens"]]
     assert above == [(200_000, "4.000000"), (400_000, "3.000000")]
     assert pricing["priority"]["above_input_tokens"] == []
+
+
+def test_a_tier_that_follows_the_default_one_says_by_which_factor() -> None:
+    make_price(input="1", output="6")
+    make_price(input="2", output="12", above_input_tokens=200_000)
+    make_price(input="3", output="18", above_input_tokens=400_000, tier="priority")
+    set_factor("codex-mini", "batch", Decimal("0.50"), effective_from=LONG_AGO, actor="a test", now=NOW)
+    pricing = models()["codex-mini"]["pricing"]
+    assert {tier: (rates["factor"], rates["input"]) for tier, rates in pricing.items()} == {
+        "default": (None, "1.000000"),
+        "batch": ("0.5", "0.500000"),
+        "priority": (None, None),
+    }
+    assert [(each["factor"], each["input"]) for each in pricing["batch"]["above_input_tokens"]] == [("0.5", "1.000000")]
+    assert [each["factor"] for each in pricing["priority"]["above_input_tokens"]] == [None]
 
 
 def test_only_listed_models_are_there() -> None:

@@ -163,7 +163,7 @@ class PriceVersionAdmin(OperatorAdmin):
     @display(description="model and tier")
     def what(self, price: PriceVersion) -> SafeString:
         above = f", above {price.above_input_tokens:,} tokens" if price.above_input_tokens else ""
-        factor = f", {price.factor.normalize():f} x default" if price.factor is not None else ""
+        factor = f", {price.factor_text} x default" if price.factor is not None else ""
         return figures.two_lines(str(price.model), f"{price.service_tier}{above}{factor}")
 
     @display(description="from (UTC)")
