@@ -67,7 +67,7 @@ def modules() -> dict[str, Path]:
     return {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file for file in source_files()}
 
 
-# A person's save is recorded whoever calls it, and what records it reads who the person is: each within a function.
+# A person's save is recorded whatever calls it, and what records it reads who the person is: each within a function.
 AROUND_A_SAVE = {("workspaces.models", "workspaces.audit.people"), ("workspaces.audit.people", "workspaces.signin.changed")}
 
 
