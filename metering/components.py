@@ -301,6 +301,22 @@ def _rate_of(component: Component, own: Mapping[str, Decimal | None]) -> Decimal
     return _rate_of(BY_NAME[component.fallback], own) if rate is None else rate
 
 
+# Of what kind the cached part of each is.
+KIND_OF_CACHED = {"cached_audio_input": "audio_input", "cached_image_input": "image_input"}
+
+
+def with_cached_kinds(rates: Mapping[str, Decimal | None]) -> dict[str, Decimal | None]:
+    """Rates by component, None for one that there is none of, with those that cached parts of audio and images need.
+
+    Where there is no rate of cached input, what is cached costs what it would cost uncached: text the input rate, and so audio
+    that of audio. Where there is one, cached audio without a rate of its own is cached input as any other.
+    """
+    if rates.get("cached_input") is not None:
+        return dict(rates)
+    needed = {cached: rates.get(kind) for cached, kind in KIND_OF_CACHED.items() if rates.get(cached) is None}
+    return {**rates, **{cached: rate for cached, rate in needed.items() if rate is not None}}
+
+
 def own_rates(version: Any) -> dict[str, Decimal | None]:
     """The rates that a price version has of its own, by component; USD per million."""
     return {each.name: getattr(version, each.rate) for each in COMPONENTS}

@@ -18,6 +18,7 @@ from metering.components import (
     component_named,
     own_rates,
     sorted_components,
+    with_cached_kinds,
 )
 from metering.errors import InvalidPrice, PriceAlreadySet
 from metering.money import ONE_MICRO, WIDE, rate_text
@@ -187,6 +188,7 @@ def rate_columns(rates: Mapping[str, Decimal | None]) -> dict[str, Any]:
     needed = {each.name for each in COMPONENTS if not each.fallback}
     if any(rates.get(name) is None for name in needed):
         raise TypeError(f"A price needs rates for {', '.join(sorted(needed))}.")
+    rates = with_cached_kinds(rates)
     known = {name: rateable(name) for name in rates}
     checked = {name: None if rate is None else check_rate(rate, name, known[name]) for name, rate in rates.items()}
     columns: dict[str, Any] = {each.rate: checked.get(each.name) for each in COMPONENTS}

@@ -32,12 +32,14 @@ def test_a_version_has_rates_by_name_with_the_decimals_of_each() -> None:
     version = set_price("omni", **TEXT, **rates, audio_duration=Decimal("0.0001"))
     assert version.open_rates == {
         "audio_input": "40.000000",
+        "cached_audio_input": "40.000000",
         "web_search": "0.010000000000",
         "image/high/1024x1024": "0.167000000000",
         "audio_duration": "0.000100000",
     }
     assert version_rates(version).open == {
         "audio_input": 40_000_000,
+        "cached_audio_input": 40_000_000,
         "web_search": 10_000_000_000,
         "image/high/1024x1024": 167_000_000_000,
         "audio_duration": 100_000,

@@ -87,6 +87,8 @@ def rate_of(price: Price, name: str) -> Decimal | None:
     if name in ("input", "cached_input", "cache_write", "output"):
         return price.rate(name)
     own, whole = dict(price.open).get(name), whole_of(name)
+    if own is None and name == "cached_audio_input" and price.cached_input is None:
+        own = dict(price.open).get("audio_input")
     return rate_of(price, whole) if own is None and whole is not None else own
 
 

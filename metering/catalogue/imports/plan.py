@@ -19,7 +19,7 @@ from metering.catalogue.models import LONGEST_TIER, LanguageModel
 from metering.catalogue.providers.models import LONGEST_PROVIDER, LONGEST_ROUTE
 from metering.catalogue.set_price import LONGEST_NAME
 from metering.catalogue.tiers import DEFAULT_TIER
-from metering.components import sorted_components
+from metering.components import sorted_components, with_cached_kinds
 from metering.errors import InvalidPrice
 from omixa_billing.instants import instant_text
 from workspaces.names import is_storable
@@ -152,7 +152,7 @@ class _Planner:
 
     def _add(self, wanted: dict[Scope, Rates], entry: PriceEntry) -> None:
         """What one entry says of each scope. Raises NotImported."""
-        rates_by_scope = {self.book.scope(entry, card): card.rates for card in entry.cards}
+        rates_by_scope = {self.book.scope(entry, card): _as_set(card.rates) for card in entry.cards}
         if len(rates_by_scope) < len(entry.cards):
             raise NotImported("It has two prices for one tier and threshold.")
         for scope, rates in (rates_by_scope | self._thresholds_that_ended(rates_by_scope)).items():
@@ -274,6 +274,11 @@ def import_json(plan: Plan, applied: bool) -> dict[str, Any]:
         "prices": [_change(each) for each in plan.changes],
         "remarks": [{"model": model, "remarks": list(said)} for model, said in sorted(plan.remarks.items())],
     }
+
+
+def _as_set(rates: Rates) -> Rates:
+    """The rates of a card as a version that is set from it has them."""
+    return {name: rate for name, rate in with_cached_kinds(rates).items() if rate is not None}
 
 
 def _scope(scope: Scope) -> dict[str, Any]:
