@@ -13,6 +13,7 @@ from django.db import connection, transaction
 
 from metering.limits.models import IS_LIVE, LimitAccount
 from omixa_billing.advisory_locks import AdvisoryLock, lock, share
+from workspaces.models import Workspace
 
 
 def ensure_account(workspace_id: int) -> None:
@@ -30,6 +31,12 @@ def lock_account(workspace_id: int) -> LimitAccount | None:
     return LimitAccount.objects.select_for_update().filter(pk=workspace_id).first()
 
 
+def held_of_balance(workspace: Workspace) -> Decimal:
+    """What live holds hold of a prepaid balance, exact USD with tax; nothing of another."""
+    account = LimitAccount.objects.filter(pk=workspace.pk).first()
+    return Decimal(0) if account is None else account.held
+
+
 @dataclass(frozen=True, slots=True)
 class Spendable:
     """What a prepaid workspace has left in exact USD, what a dollar of usage takes of it, and until when that holds."""
@@ -45,10 +52,7 @@ def set_balance(account: LimitAccount, found: Spendable | None, now: datetime) -
     account.factor = Decimal(1) if found is None else _stored(found.factor)
     account.valid_until = None if found is None else found.valid_until
     account.balanced_at = now
-    if found is None:
-        account.held = Decimal(0)
-    else:
-        account.held = _held_of_balance(account)
+    account.held = Decimal(0) if found is None else _count_held(account)
     account.save(update_fields=["balance", "factor", "valid_until", "balanced_at", "held"])
 
 
@@ -62,7 +66,7 @@ SELECT coalesce(sum(amount * %(factor)s), 0) FROM metering_hold WHERE workspace_
 """  # noqa: S608 - constants
 
 
-def _held_of_balance(account: LimitAccount) -> Decimal:
+def _count_held(account: LimitAccount) -> Decimal:
     """What live holds hold of it at today's factor, those of before it was prepaid included."""
     with connection.cursor() as cursor:
         cursor.execute(HELD, {"factor": account.factor, "workspace": account.pk})

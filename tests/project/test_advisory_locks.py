@@ -23,6 +23,7 @@ from workspaces.models import APIKey, Workspace
 IN_THE_DATABASE = {
     "metering_refuse_locked_period": {AdvisoryLock.JOURNAL},
     "workspaces_note_access_change": {AdvisoryLock.ACCESS_CHANGES},
+    "metering_note_billing_mode": {AdvisoryLock.ACCESS_CHANGES},
     "metering_limited": {AdvisoryLock.LIMITS},
     "metering_authorize": {AdvisoryLock.LIMITS},
     "metering_extend": {AdvisoryLock.LIMITS},

@@ -23,6 +23,8 @@ def check_key(asked: CheckKey, gateway: Gateway, now: datetime) -> dict[str, Any
         return _refused("unknown_key")
     reason = _reason(key, credential, now)
     account = LimitAccount.objects.filter(pk=workspace.pk).first()
+    # Of a secret that was rotated, the end of its grace.
+    expires_at = min((at for at in (key.expires_at, credential.expires_at) if at is not None), default=None)
     return _answer(reason) | {
         "key_id": key.public_id,
         "workspace_id": workspace.public_id,
@@ -30,7 +32,7 @@ def check_key(asked: CheckKey, gateway: Gateway, now: datetime) -> dict[str, Any
         "name": key.name,
         "models": models_of(key),
         "billing": "prepaid" if account is not None and account.balance is not None else "postpaid",
-        "expires_at": None if key.expires_at is None else key.expires_at.isoformat(),
+        "expires_at": None if expires_at is None else expires_at.isoformat(),
     }
 
 

@@ -16,10 +16,11 @@ from metering.credits.models import CreditGrant, CreditTransfer
 from metering.credits.transfers import movable, move_credit, sources_of
 from metering.errors import NothingToCredit, NotOnePayer
 from metering.invoicing.terms.in_force import terms_of
+from metering.limits.accounts import held_of_balance
 from metering.limits.changed import note_change
 from metering.money import ONE_CENT, cents_text
 from metering.payments.balance.balance import balance_of
-from metering.payments.balance.spendable import is_prepaid
+from metering.payments.balance.spendable import is_prepaid, update_spendable
 from omixa_billing.api.errors import InvalidParameter
 from workspaces import audit
 from workspaces.closed import refuse_closed
@@ -81,6 +82,10 @@ def transfer_credit(
         for each in (source, target):
             audit.record(actor, "credit.transferred", made.public_id, each, now=now, **details, **ends)
             note_change(each.pk, now)
+        # No request is allowed from here to the commit; one that was allowed since the look above must be paid for as well.
+        balance = update_spendable(source, terms_of(source), now)
+        if balance is not None and balance.left < held_of_balance(source):
+            raise NothingToCredit(f"Requests that just began hold some of the credit of {source}: try again.", param="amount")
         return made
 
 
@@ -113,9 +118,9 @@ def _check(source: Workspace, target: Workspace, amount: Decimal, reason: str, s
 
 
 def _check_left(source: Workspace, amount: Decimal, left: Decimal, now: datetime) -> None:
-    """Refuses more than is left; what a prepaid workspace has used already is not transferred either."""
+    """Refuses more than is left; of a prepaid workspace also what it has used already, or holds for running requests."""
     if is_prepaid(source, terms_of(source)):
-        left = min(left, max(balance_of(source, now).left, NOTHING))
+        left = min(left, max(balance_of(source, now).left - held_of_balance(source), NOTHING))
     if amount > left:
         most = cents_text(left.quantize(ONE_CENT, rounding="ROUND_DOWN"))
         raise NothingToCredit(f"{most} of the credit of {source} can be transferred, not {cents_text(amount)}.", param="amount")

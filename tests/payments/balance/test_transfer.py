@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from metering.catalogue.models import PriceVersion
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
 from metering.invoicing.terms.change import save_profile
 from metering.journal.accounts import JournalAccount
 from metering.journal.balances import balance_of_account
+from metering.limits.authorize import release
+from metering.limits.budgets.compare import limit_differences
+from metering.payments.balance.suspension import update_suspension
 from metering.payments.balance.transfer import transfer_credit, why_one_payer
 from metering.periods import month_of
 from metering.reconcile.everything import money_differences
@@ -22,7 +26,8 @@ from metering.reports.statement import statement_of
 from tests.kit.billing import OPS, Meter, agree, at, credit, tokens
 from tests.kit.concurrent import at_once
 from tests.kit.factories import NOW, make_key, make_workspace
-from workspaces.models import AuditEntry, Workspace
+from tests.limits.cast import ask
+from workspaces.models import AuditEntry, Gateway, Workspace
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stopped_clock", "journal_agrees")]
 NOTHING = Decimal("0.00")
@@ -106,6 +111,22 @@ def test_what_a_prepaid_workspace_has_used_is_not_transferred(acme: Workspace, l
     with pytest.raises(CommandError, match=r"70\.00 of the credit of Acme can be transferred, not 70\.01"):
         run(acme.public_id, labs.public_id, "70.01", "--reference", "split 1")
     run(acme.public_id, labs.public_id, "70.00", "--reference", "split 1")
+
+
+def test_what_is_held_for_running_requests_is_not_transferred(
+    acme: Workspace, labs: Workspace, gateway: Gateway, codex_mini: PriceVersion
+) -> None:
+    agree(acme, mode="prepaid")
+    credit(acme, "100.00", "purchased")
+    update_suspension(acme.pk, NOW)
+    hold = ask(make_key(acme), gateway, input_tokens=20_000_000, max_output_tokens=0)
+    assert hold["held"] == "30.000000000000"
+    with pytest.raises(CommandError, match=r"70\.00 of the credit of Acme can be transferred, not 70\.01"):
+        run(acme.public_id, labs.public_id, "70.01", "--reference", "split 1")
+    run(acme.public_id, labs.public_id, "70.00", "--reference", "split 1")
+    assert list(limit_differences(NOW)) == []
+    release(hold["hold_id"], gateway, NOW)
+    run(acme.public_id, labs.public_id, "30.00", "--reference", "split 2")
 
 
 def test_expired_credit_stays(acme: Workspace, labs: Workspace) -> None:
