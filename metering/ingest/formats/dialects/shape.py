@@ -173,6 +173,20 @@ def check_modalities(usage: Usage, prefix: str, whole: int) -> None:
         raise inconsistent(f"the modalities in {prefix.rstrip('.')} add up to {parts}, not to {whole}")
 
 
+def check_parts(usage: Usage, prefix: str, whole: int, *beside: int) -> None:
+    """Where text is among the modalities at a path, they are all of the whole, or all without some of what may be `beside`.
+
+    Raises UsageRefused. Some say 0 of text where they say nothing of it.
+    """
+    text = usage.of(f"{prefix}text_tokens")
+    parts = text + sum(usage.of(f"{prefix}{kind}_tokens") for kind in ("audio", "image", "video"))
+    sums = {whole}
+    for count in beside:
+        sums |= {each - count for each in sums}
+    if parts > whole or (text and parts not in sums):
+        raise inconsistent(f"the modalities in {prefix.rstrip('.')} add up to {parts}, not to {whole}")
+
+
 def agreed(usage: Usage, *paths: str) -> int | None:
     """One count that an object may state under several names. Raises UsageRefused where they differ."""
     found, at = None, ""

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.ingest.formats.usages import chat, counted, inferred, others_in, refusal, responses
+from tests.ingest.formats.usages import chat, counted, gemini, inferred, others_in, refusal, responses
 
 Example = tuple[str, str, dict[str, Any], tuple[int, ...], dict[str, int]]
 
@@ -243,7 +243,66 @@ def test_a_number_that_nothing_else_counts_is_held(said: dict[str, Any], dialect
             },
         ),
         chat(100, 10, total_tokens=151, prompt_tokens_details={"tool_use_tokens": 40}),
+        # Parts of one count that are not all of it: what is the rest?
+        chat(100, 10, prompt_tokens_details={"text_tokens": 30, "audio_tokens": 20}),
+        chat(100, 10, prompt_tokens_details={"text_tokens": 101}),
+        chat(100, 10, prompt_tokens_details={"text_tokens": 50, "cached_tokens": 40}),
+        chat(100, 10, completion_tokens_details={"text_tokens": 5}),
+        chat(100, 10, completion_tokens_details={"text_tokens": 7, "reasoning_tokens": 4}),
+        responses(100, 10, output_tokens_details={"text_tokens": 5, "audio_tokens": 6}),
+        gemini(
+            100,
+            candidatesTokenCount=5,
+            promptTokensDetails=[{"modality": "TEXT", "tokenCount": 30}, {"modality": "AUDIO", "tokenCount": 20}],
+        ),
+        gemini(100, candidatesTokenCount=5, candidatesTokensDetails=[{"modality": "TEXT", "tokenCount": 6}]),
+        gemini(100, candidatesTokenCount=5, candidatesTokensDetails=[{"modality": "IMAGE", "tokenCount": 6}]),
+        gemini(
+            100,
+            candidatesTokenCount=5,
+            cachedContentTokenCount=9,
+            cacheTokensDetails=[{"modality": "TEXT", "tokenCount": 8}],
+        ),
+        gemini(
+            100,
+            candidatesTokenCount=5,
+            toolUsePromptTokenCount=9,
+            toolUsePromptTokensDetails=[{"modality": "TEXT", "tokenCount": 8}],
+        ),
+        responses(
+            50, 100, input_tokens_details={"text_tokens": 10, "image_tokens": 40}, output_tokens_details={"image_tokens": 40}
+        ),
+        {"total_tokens": 5, "text_tokens": 6},
     ],
 )
 def test_what_is_said_twice_must_agree(said: dict[str, Any]) -> None:
     assert refusal(said)[0] == "usage_inconsistent"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        chat(100, 10, prompt_tokens_details={"text_tokens": 0, "audio_tokens": 20}),
+        chat(100, 10, prompt_tokens_details={"text_tokens": 60, "cached_tokens": 40}),
+        chat(100, 10, prompt_tokens_details={"text_tokens": 50, "cached_tokens": 40, "cache_creation_tokens": 10}),
+        chat(100, 10, prompt_tokens_details={"text_tokens": 90, "cached_tokens": 40, "cache_creation_tokens": 10}),
+        chat(100, 10, completion_tokens_details={"text_tokens": 6, "reasoning_tokens": 4}),
+        chat(100, 10, completion_tokens_details={"text_tokens": 10, "reasoning_tokens": 4}),
+        gemini(
+            100,
+            candidatesTokenCount=5,
+            thoughtsTokenCount=4,
+            candidatesTokensDetails=[{"modality": "TEXT", "tokenCount": 5}],
+        ),
+        gemini(
+            100,
+            candidatesTokenCount=5,
+            promptTokensDetails=[{"modality": "TEXT", "tokenCount": 60}],
+            cachedContentTokenCount=40,
+        ),
+        gemini(100, candidatesTokenCount=5, promptTokensDetails=[{"modality": "IMAGE", "tokenCount": 40}]),
+    ],
+)
+def test_parts_may_leave_out_what_is_stated_beside_them(said: dict[str, Any]) -> None:
+    counts = counted(said)
+    assert (counts.input, counts.output) == (100, 9 if "thoughtsTokenCount" in said else counts.output)

@@ -76,6 +76,8 @@ def _count(usage: Usage) -> Counts | Reading:
         made = output - usage.of("output_tokens_details.text_tokens") - reasoning
     else:
         check_modalities(usage, "output_tokens_details.", output - reasoning)
+        if made != output - reasoning and not usage.states("output_tokens_details.text_tokens"):
+            raise inconsistent(f"it does not say what {output - reasoning - made} of {output} output tokens are")
     return tally(
         input,
         output,

@@ -39,6 +39,7 @@ from metering.ingest.formats.dialects.shape import (
     Meaning,
     agreed,
     check_modalities,
+    check_parts,
     check_total,
     inconsistent,
     missing,
@@ -127,6 +128,8 @@ def count_inclusive(
     cached = agreed(usage, details + "cached_tokens", *also.get("cached_input", ()))
     written = _written(usage, details, also.get("cache_write", ()))
     cached, written = _with_anthropics_names(usage, details, cached, written, total is not None)
+    check_parts(usage, details, input, cached, written, usage.of(f"{details}tool_use_tokens"))
+    check_parts(usage, f"{output_name}_details.", output, reasoning)
     counted = {
         "cache_write_1h": one_hour_of(usage, details, written),
         **({} if all_is_text else _media(usage, details, input, cached, also)),

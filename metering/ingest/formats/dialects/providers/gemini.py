@@ -5,6 +5,7 @@ them. Protocol buffers leave zeros out: without candidates a total that fits sho
 candidates a response. Lists by modality say what of it was audio, image or video.
 """
 
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from metering.components import Counts, Reading
@@ -123,9 +124,23 @@ def _count(usage: Usage) -> Counts | Reading:
             f"totalTokenCount is {total}, but promptTokenCount {prompt}, toolUsePromptTokenCount {tool_use}, "
             f"candidatesTokenCount {said} and thoughtsTokenCount {thoughts} add up to {input + said + thoughts}"
         )
+    _check_lists(usage, {"promptTokensDetails": (prompt, cached), "toolUsePromptTokensDetails": (tool_use,)})
+    _check_lists(usage, {"cacheTokensDetails": (cached,)})
+    _check_lists(usage, dict.fromkeys(("candidatesTokensDetails", "responseTokensDetails"), (said, thoughts)))
     read = tally(input, output, cached, 0, thoughts, NO_NAMES, **_modalities(usage, cached))
     _refuse_other_counts(usage, read)
     return read
+
+
+def _check_lists(usage: Usage, counts: Mapping[str, Sequence[int]]) -> None:
+    """Where text is in a list by modality, that is all of its count, or all without what may be beside. Raises UsageRefused."""
+    if not usage.lists:
+        return
+    for name, (whole, *beside) in counts.items():
+        listed = sum(_listed(usage, modality, name) for modality in LISTS[name])
+        in_text = _listed(usage, "TEXT", name) or _listed(usage, "DOCUMENT", name)
+        if listed > whole or (in_text and listed not in (whole, *(whole - each for each in beside))):
+            raise inconsistent(f"the modalities in {name} add up to {listed}, not to {whole}")
 
 
 def _modalities(usage: Usage, cached: int) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from metering.components import Counts, Reading
 from metering.ingest.formats.dialects.leaves import Usage
-from metering.ingest.formats.dialects.shape import INPUT, PART, Dialect, Meaning, missing, tally
+from metering.ingest.formats.dialects.shape import INPUT, PART, Dialect, Meaning, inconsistent, missing, tally
 
 LEAVES: dict[str, Meaning] = {
     "total_tokens": INPUT,
@@ -21,6 +21,8 @@ def _count(usage: Usage) -> Counts | Reading:
     total = usage.get("total_tokens")
     if total is None:
         raise missing("total_tokens")
+    if usage.of("text_tokens") > total:
+        raise inconsistent(f"text_tokens {usage.of('text_tokens')} do not fit into total_tokens {total}")
     return tally(total, 0)
 
 
