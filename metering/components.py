@@ -154,6 +154,7 @@ OTHERS = (
     _single("video_duration", "video", "milliseconds of video", "ms", per=1000, per_label="second"),
     _single("page", "page", "pages", "page"),
     _single("search_unit", "search unit", "search units", "search unit"),
+    _single("classification", "classification", "classifications", "classification"),
     _single("character", "characters", "characters", "character", per=1_000_000, per_label="1M characters", variants=False),
     replace(_tokens("citation"), label="citation", heading="citations", plural="citation tokens"),
 )

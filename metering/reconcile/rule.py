@@ -42,6 +42,7 @@ WITHIN = {
     "video_duration": ("", 1_000),
     "page": ("", 1_000_000),
     "search_unit": ("", 1_000_000),
+    "classification": ("", 1_000_000),
     "character": ("", 1),
     "citation": ("", 1),
 }

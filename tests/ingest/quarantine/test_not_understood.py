@@ -90,7 +90,6 @@ def test_a_component_is_counted_and_billed(gateway: Gateway, key: APIKey) -> Non
 @pytest.mark.parametrize(
     ("dialect", "path", "usage", "component", "others", "tokens"),
     [
-        ("cohere", "billed_units.images", {"billed_units": {"images": 3}}, "image", {"image": 3}, (0, 0)),
         (
             "mistral",
             "pages_processed",

@@ -21,11 +21,13 @@ CACHE_LEAVES: dict[str, Meaning] = {
     LONG_WRITES: CACHE_WRITE_1H,
 }
 SEARCHES = "server_tool_use.web_search_requests"
-# What is used beside tokens. Fetching pages and searching for tools cost nothing but the tokens that they bring.
+# What is used beside tokens. Fetching pages and searching for tools cost nothing but the tokens that they bring. Code that runs
+# is billed by the hours of its container, which no response states: the number of runs says nothing of what they cost.
 TOOL_LEAVES: dict[str, Meaning] = {
     SEARCHES: WEB_SEARCH,
     "server_tool_use.web_fetch_requests": INFORMATION,
     "server_tool_use.tool_search_requests": INFORMATION,
+    "server_tool_use.code_execution_requests": INFORMATION,
 }
 
 

@@ -77,6 +77,7 @@ CACHED_AUDIO, CACHED_IMAGE = BY_NAME["cached_audio_input"], BY_NAME["cached_imag
 AUDIO_OUTPUT, IMAGE_OUTPUT = BY_NAME["audio_output"], BY_NAME["image_output"]
 WEB_SEARCH, AUDIO_DURATION = BY_NAME["web_search"], BY_NAME["audio_duration"]
 CITATION, SEARCH_UNIT, PAGE, IMAGE = (BY_NAME[name] for name in ("citation", "search_unit", "page", "image"))
+CLASSIFICATION = BY_NAME["classification"]
 
 
 def no_cost(usage: Usage) -> None:

@@ -16,6 +16,17 @@ EXAMPLES: list[Example] = [
     ("of a chat", "ollama", OLLAMA, (26, 0, 0, 298, 0), {}),
     ("with its times", "ollama", OLLAMA | {"prompt_eval_duration": 383_809_000, "eval_duration": 4}, (26, 0, 0, 298, 0), {}),
     ("of an embedding", "ollama", {"prompt_eval_count": 8, "total_duration": 14_143_917}, (8, 0, 0, 0, 0), {}),
+    (
+        "with code that was run, which is billed by the hour",
+        "anthropic",
+        {
+            "input_tokens": 105,
+            "output_tokens": 239,
+            "server_tool_use": {"web_search_requests": 2, "code_execution_requests": 3},
+        },
+        (105, 0, 0, 239, 0),
+        {"web_search": 2},
+    ),
     ("of nothing", "ollama", {"prompt_eval_count": 0, "eval_count": 0}, (0, 0, 0, 0, 0), {}),
     ("with nothing made", "ollama", {"prompt_eval_count": 9, "eval_count": 0}, (9, 0, 0, 0, 0), {}),
     ("with nothing read", "ollama", {"prompt_eval_count": 0, "eval_count": 7}, (0, 0, 0, 7, 0), {}),
@@ -176,7 +187,6 @@ def test_compaction_counts_once_whether_or_not_a_proxy_added_it_up(said: dict[st
 @pytest.mark.parametrize(
     ("said", "dialect", "path"),
     [
-        ({"billed_units": {"images": 3}}, "cohere", "billed_units.images"),
         (chat(10, 5, num_server_side_tools_used=2), "xai", "num_server_side_tools_used"),
         (
             chat(10, 5, server_side_tool_usage_details=SEARCHED | {"x_search_calls": 1}),

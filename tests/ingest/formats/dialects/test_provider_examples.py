@@ -191,6 +191,13 @@ COHERE: list[Example] = [
         (1028, 0, 0, 0, 0),
         {"image_input": 1028},
     ),
+    ("of images that are billed by the piece", {"billed_units": {"images": 3}}, (0, 0, 0, 0, 0), {"image": 3}),
+    (
+        "of a classification",
+        {"api_version": {"version": "1"}, "billed_units": {"classifications": 2}},
+        (0, 0, 0, 0, 0),
+        {"classification": 2},
+    ),
     ("of nothing", {"billed_units": {"input_tokens": 0, "output_tokens": 0}}, (0, 0, 0, 0, 0), {}),
 ]
 MISTRAL: list[Example] = [

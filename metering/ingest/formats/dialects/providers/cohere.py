@@ -3,7 +3,8 @@
 from metering.components import Counts, Reading
 from metering.ingest.formats.dialects.leaves import Usage
 from metering.ingest.formats.dialects.shape import (
-    CHECK,
+    CLASSIFICATION,
+    IMAGE,
     IMAGE_INPUT,
     INFORMATION,
     INPUT,
@@ -22,7 +23,8 @@ LEAVES: dict[str, Meaning] = {
     f"{BILLED}output_tokens": OUTPUT,
     f"{BILLED}search_units": SEARCH_UNIT,
     f"{BILLED}image_tokens": IMAGE_INPUT,
-    f"{BILLED}images": CHECK,
+    f"{BILLED}images": IMAGE,
+    f"{BILLED}classifications": CLASSIFICATION,
     "tokens.input_tokens": PART,
     "tokens.output_tokens": PART,
     "tokens.image_tokens": PART,
@@ -38,14 +40,14 @@ def _recognises(usage: Usage) -> bool:
 def _count(usage: Usage) -> Counts | Reading:
     if not usage.under(BILLED):
         raise UsageRefused("usage_missing", "usage.billed_units is missing.")
-    images = usage.of(f"{BILLED}image_tokens")
-    if images:
-        # How many they were. Where only that is stated, it is what is billed, and no component says what one costs.
-        usage.asked.add(f"{BILLED}images")
+    tokens, images = usage.of(f"{BILLED}image_tokens"), usage.of(f"{BILLED}images")
     return tally(
-        usage.of(f"{BILLED}input_tokens") + images,
+        usage.of(f"{BILLED}input_tokens") + tokens,
         usage.of(f"{BILLED}output_tokens"),
-        image_input=images,
+        image_input=tokens,
+        # With their tokens, it is how many these were of. Older models bill images by their number.
+        image=0 if tokens else images,
+        classification=usage.of(f"{BILLED}classifications"),
         search_unit=usage.of(f"{BILLED}search_units"),
     )
 
