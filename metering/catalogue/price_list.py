@@ -7,6 +7,7 @@ list price, so that wherever its lowest threshold begins, no list price of that 
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Protocol, TypeVar
 
 from django.db.models import Q
 
@@ -37,7 +38,17 @@ def prices_in_force(
     }
 
 
-def reachable(prices: list[PriceVersion]) -> list[PriceVersion]:
+class _OfOneTier(Protocol):
+    @property
+    def above_input_tokens(self) -> int: ...
+    @property
+    def workspace_id(self) -> int | None: ...
+
+
+Price = TypeVar("Price", bound=_OfOneTier)
+
+
+def reachable(prices: list[Price]) -> list[Price]:
     """Those of one model and tier that some request can meet, by ascending threshold."""
     own = [price.above_input_tokens for price in prices if price.workspace_id is not None]
     reached = [price for price in prices if price.workspace_id is not None or not own or price.above_input_tokens < min(own)]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from django import forms
 from django.db.models import Q
@@ -52,44 +52,78 @@ def end_of(day: date) -> datetime:
     return datetime.combine(day, time(), UTC) + DAY - datetime.resolution
 
 
-def versions_at(at: datetime, part_of_name: str = "", workspace: Workspace | None = None) -> dict[Scope, PriceVersion]:
-    """In the order of the list. With a workspace, its own prices in place of the list's that it does not reach."""
+class ListedPrice(NamedTuple):
+    """Where a version stands in the list, and which it is, without what it says."""
+
+    pk: int
+    model: str
+    service_tier: str
+    above_input_tokens: int
+    workspace_id: int | None
+
+
+def listed_at(at: datetime, part_of_name: str = "", workspace: Workspace | None = None) -> dict[Scope, int]:
+    """Keys of versions, in the order of the list. With a workspace, its own in place of those of the list it does not reach."""
     whose = Q(workspace__isnull=True) if workspace is None else Q(workspace__isnull=True) | Q(workspace=workspace)
-    versions = PriceVersion.objects.filter(whose, model__slug__icontains=part_of_name).in_force(at).select_related("model")
-    by_tier: dict[tuple[str, str], list[PriceVersion]] = defaultdict(list)
-    for version in versions:
-        by_tier[version.model.slug, version.service_tier].append(version)
+    versions = PriceVersion.objects.filter(whose, model__slug__icontains=part_of_name).in_force(at)
+    by_tier: dict[tuple[str, str], list[ListedPrice]] = defaultdict(list)
+    for row in versions.values_list("pk", "model__slug", "service_tier", "above_input_tokens", "workspace_id"):
+        place = ListedPrice._make(row)
+        by_tier[place.model, place.service_tier].append(place)
     return {
-        (model, tier, version.above_input_tokens): version
+        (model, tier, place.above_input_tokens): place.pk
         for model, tier in sorted(by_tier, key=lambda each: (each[0], each[1] != "default", each[1]))
-        for version in reachable(by_tier[model, tier])
+        for place in reachable(by_tier[model, tier])
     }
 
 
 def _tables(asked: dict[str, Any]) -> list[Table]:
-    now = versions_at(end_of(asked["day"]), asked["model"], asked["workspace"])
+    """Only what the page shows is read as a whole, and what may have changed where that is asked for."""
+    now = listed_at(end_of(asked["day"]), asked["model"], asked["workspace"])
     then = _compared(asked)
     scopes = list(dict.fromkeys([*now, *(then or {})]))
-    rows = []
-    for scope in scopes:
-        rates, old = _rates(now.get(scope)), None if then is None else _rates(then.get(scope))
-        if old is None or rates != old or not asked["changed"]:
-            rows.append([_what(scope, now.get(scope)), _begins(now.get(scope)), rates_html(rates, old)])
-    title = f"{len(rows):,} price{'' if len(rows) == 1 else 's'} at the end of {asked['day']}"
+    if then is not None and asked["changed"]:
+        scopes = _changed(scopes, now, then)
+    versions = _versions(scopes[:MOST_ROWS], now, then or {})
+    rows = [_row(scope, versions, now, then) for scope in scopes[:MOST_ROWS]]
+    title = f"{len(scopes):,} price{'' if len(scopes) == 1 else 's'} at the end of {asked['day']}"
     note = "USD; for a million tokens, or for one of what is counted."
-    if len(rows) > MOST_ROWS:
+    if len(scopes) > MOST_ROWS:
         note += f" The first {MOST_ROWS} are shown: search by name, or take the file, which has all."
-    return [Table(title, note, ["Model and tier", "Since (UTC)", "Rates"], rows[:MOST_ROWS], "No price matches.")]
+    return [Table(title, note, ["Model and tier", "Since (UTC)", "Rates"], rows, "No price matches.")]
 
 
-def _compared(asked: dict[str, Any]) -> dict[Scope, PriceVersion] | None:
+def _changed(scopes: Iterable[Scope], now: Mapping[Scope, int], then: Mapping[Scope, int]) -> list[Scope]:
+    """Those in which another version holds, with other rates."""
+    others = [scope for scope in scopes if now.get(scope) != then.get(scope)]
+    succeeded = [scope for scope in others if scope in now and scope in then]
+    versions = _versions(succeeded, now, then)
+    same = {scope for scope in succeeded if _rates(versions, now[scope]) == _rates(versions, then[scope])}
+    return [scope for scope in others if scope not in same]
+
+
+def _versions(scopes: Iterable[Scope], *listed: Mapping[Scope, int]) -> dict[int, PriceVersion]:
+    """Those that stand in these places, by key."""
+    keys = {places[scope] for scope in scopes for places in listed if scope in places}
+    return {version.pk: version for version in PriceVersion.objects.filter(pk__in=keys).order_by()}
+
+
+def _row(
+    scope: Scope, versions: Mapping[int, PriceVersion], now: Mapping[Scope, int], then: Mapping[Scope, int] | None
+) -> list[SafeString]:
+    version = versions.get(now.get(scope, 0))
+    old = None if then is None else _rates(versions, then.get(scope))
+    return [_what(scope, version), _begins(version), rates_html(_rates(versions, now.get(scope)), old)]
+
+
+def _compared(asked: dict[str, Any]) -> dict[Scope, int] | None:
     if asked["compared"] is None:
         return None
-    return versions_at(end_of(asked["compared"]), asked["model"], asked["workspace"])
+    return listed_at(end_of(asked["compared"]), asked["model"], asked["workspace"])
 
 
-def _rates(version: PriceVersion | None) -> Rates:
-    return {} if version is None else stated_rates(version)
+def _rates(versions: Mapping[int, PriceVersion], pk: int | None) -> Rates:
+    return {} if pk is None else stated_rates(versions[pk])
 
 
 def _what(scope: Scope, version: PriceVersion | None) -> SafeString:
@@ -131,7 +165,9 @@ def rate_change(name: str, old: Decimal | None, new: Decimal | None, *, compared
 
 
 def _file(asked: dict[str, Any]) -> ReportFile:
-    versions = versions_at(end_of(asked["day"]), asked["model"], asked["workspace"])
+    listed = listed_at(end_of(asked["day"]), asked["model"], asked["workspace"])
+    by_key = _versions(listed, listed)
+    versions = {scope: by_key[pk] for scope, pk in listed.items()}
     names = sorted_components({name for version in versions.values() for name in stated_rates(version)})
     about = {"day": str(asked["day"]), "model": asked["model"]}
     return ReportFile(f"prices-{asked['day']}.csv", [*SCOPE, *names], _lines(versions, names), about)

@@ -4,8 +4,11 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -13,6 +16,7 @@ from metering.catalogue.imports.models import ImportedPrice, PriceImport
 from metering.catalogue.models import PriceVersion
 from metering.catalogue.providers.models import ProviderPrice
 from metering.catalogue.set_price import set_price
+from metering.console.prices.price_list import MOST_ROWS
 from tests.console.conftest import OPERATOR, World
 from tests.kit.factories import NOW, an_event, make_key, make_price, send
 from tests.kit.operator import acts_on, submit
@@ -114,6 +118,29 @@ def test_the_price_list_searches_compares_two_days_and_is_a_file_that_can_be_imp
     assert lines[2].endswith(",3,15,0.01")
     again = previewed(console, file=file(text))
     assert again.context["counts"][2] == ("Unchanged", "2")
+
+
+@pytest.mark.parametrize(
+    ("asked", "keys"),
+    [({}, 500), ({"compared": "2026-10-12"}, 999), ({"compared": "2026-10-12", "changed": "on"}, 40)],
+)
+def test_the_price_list_reads_as_a_whole_what_it_shows_alone(
+    console: Client, world: World, asked: dict[str, str], keys: int
+) -> None:
+    """Of 520 other prices each is succeeded by the same rates, and of 20 by others."""
+    page = reverse("admin:metering_priceversion_list")
+    for at in range(MOST_ROWS + 20):
+        make_price(f"m-{at:04}", input="1")
+        make_price(f"m-{at:04}", input="2" if at < 20 else "1", effective_from=NOW - timedelta(days=2))
+    with CaptureQueriesContext(connection) as captured:
+        [table] = console.get(page, {"day": "2026-10-15"} | asked).context["tables"]
+    whole = [query["sql"] for query in captured if "open_rates" in query["sql"]]
+    shown = 20 if "changed" in asked else MOST_ROWS
+    assert (len(whole), len(table.rows)) == (2 if "changed" in asked else 1, shown)
+    assert whole[-1].partition(" IN (")[2].count(",") + 1 == keys
+    total = 20 if "changed" in asked else MOST_ROWS + 21
+    assert table.title == f"{total} prices at the end of 2026-10-15"
+    assert ("take the file" in table.note) == (total > MOST_ROWS)
 
 
 def test_names_that_begin_as_formulas_do_come_back_from_the_file_as_they_were(console: Client, world: World) -> None:
