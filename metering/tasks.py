@@ -35,6 +35,7 @@ from metering.payments.tasks import (
 from metering.reconcile.tasks import reconcile_nightly
 from metering.revisions.rerating.jobs import continue_orders as work_off_reratings
 from metering.revisions.rerating.reprice import price_waiting
+from metering.revisions.tasks import work_out_ordered_costs
 from metering.worker.corrections import process_corrections, sweep_corrections
 from metering.worker.events import process_failed, process_waiting
 from omixa_billing.outage import STORAGE_ERRORS
@@ -71,6 +72,7 @@ __all__ = [
     "tidy_deliveries",
     "tidy_holds",
     "top_up_balances",
+    "work_out_ordered_costs",
 ]
 
 log = structlog.get_logger(__name__)

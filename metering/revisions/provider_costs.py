@@ -1,6 +1,6 @@
 """Keeps what recorded events cost us true: when they change, and when what providers charge is set for the past."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -9,6 +9,7 @@ from django.db.models import Q, QuerySet, Sum
 
 from metering.catalogue.providers.models import ProviderPrice
 from metering.ingest.models import EventStatus
+from metering.jobs.progress import Progress, unheard
 from metering.money import from_pico
 from metering.periods import floor_day, floor_hour
 from metering.pricing.current import current_rates
@@ -111,16 +112,22 @@ def _update(rows: Sequence[tuple[Stored, int | None, object]]) -> None:
         cursor.execute(UPDATE, [*map(list, zip(*columns, strict=True)), min(instants), max(instants)])
 
 
-def rerate_provider_costs(start: datetime, end: datetime, models: Iterable[int] | None = None) -> dict[str, int]:
+def rerate_provider_costs(
+    start: datetime, end: datetime, models: Iterable[int] | None = None, progress: Progress = unheard
+) -> dict[str, int]:
     """Works out again what recorded events of [start, end) cost us: {"events", "changed"}.
 
     A transaction for some at a time: killed anywhere, it is run again, and changes what is left.
     """
     asked = {"start": start, "end": end, "models": None if models is None else list(models), "limit": EVENTS_PER_TRANSACTION}
     used = DailyRollup.objects.filter(day__gte=floor_day(start), day__lt=end)
-    done = {"events": 0, "changed": 0}
-    for workspace_id in used.order_by("workspace_id").values_list("workspace_id", flat=True).distinct():
-        _rerate_workspace(asked | {"workspace": workspace_id, "at": start, "id": 0}, done)
+    if asked["models"] is not None:
+        used = used.filter(model__in=asked["models"])
+    requests = dict(used.order_by("workspace_id").values_list("workspace_id").annotate(requests=Sum("requests")))
+    done, total = {"events": 0, "changed": 0}, sum(requests.values())
+    for workspace_id in requests:
+        for _ in _rerate_workspace(asked | {"workspace": workspace_id, "at": start, "id": 0}, done):
+            progress(done["events"], total)
     return done
 
 
@@ -150,12 +157,14 @@ def _requests(rollups: QuerySet[HourlyRollup]) -> int:
     return int(rollups.aggregate(requests=Sum("requests"))["requests"] or 0)
 
 
-def _rerate_workspace(asked: dict[str, Any], done: dict[str, int]) -> None:
+def _rerate_workspace(asked: dict[str, Any], done: dict[str, int]) -> Iterator[None]:
+    """A step is a transaction."""
     while True:
         with transaction.atomic():
             events = _next(asked)
             done["changed"] += follow_costs([(event, event.state) for event in events])
         done["events"] += len(events)
+        yield
         if len(events) < EVENTS_PER_TRANSACTION:
             return
         asked |= {"at": events[-1].occurred_at, "id": events[-1].id}

@@ -14,10 +14,11 @@ from metering.jobs.models import JobRun
 from metering.jobs.timetable import TIMETABLE
 
 # Jobs that no schedule names.
-UNSCHEDULED = {"metering.close_month": "Close a month"}
+UNSCHEDULED = {"metering.close_month": "Close a month", "metering.work_out_costs": "Work out costs again"}
 IDLE = {
     **{job.task: job.idle for job in TIMETABLE},
     "metering.close_month": "no workspace has anything to bill for the month",
+    "metering.work_out_costs": "no request of the model was recorded since then",
 }
 SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
 UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))

@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from kombu.exceptions import OperationalError
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
@@ -26,15 +27,13 @@ from metering.console.prices.price_list import rates_html
 from metering.console.prices.prices import STATE_LABELS, RatesForm, given_in_query, query_of
 from metering.console.prices.rates import open_rates_field, open_rates_text, stated_lines
 from metering.ingest.formats.events import MAX_AHEAD
+from metering.jobs.order_job import order_job
 from metering.revisions.provider_costs import looked_at_since, recorded_since
-from metering.revisions.work_out_costs import work_out_costs
-from omixa_billing.api.errors import InvalidParameter
+from metering.revisions.tasks import WORK_OUT_COSTS
 from omixa_billing.instants import instant_text
 from workspaces.console.kit import fields
 from workspaces.console.kit.base import OperatorAdmin, actor_of
 from workspaces.console.kit.pages import FormPage
-
-MOST_AT_ONCE = 20_000  # requests whose cost is worked out while a person waits
 
 
 class ProviderPriceForm(RatesForm):
@@ -146,17 +145,23 @@ class ProviderPriceAdmin(OperatorAdmin):
 
     @action(description="Work out costs again", url_path="work-out", icon="calculate")
     def work_out(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Of the requests of its time, by all cards as they are set now. What takes long is for the command."""
+        """Of the requests of its time, by all cards as they are set now: a job, since there may be millions."""
         price = get_object_or_404(ProviderPrice.objects.select_related("model"), pk=object_id)
         many = looked_at_since(price)
 
         def act(asked: dict[str, Any]) -> HttpResponse:
-            if many > MOST_AT_ONCE:
-                raise InvalidParameter(f"That is more than {MOST_AT_ONCE:,} requests: {_command(price)} does it.")
             now = timezone.now()
-            done = work_out_costs(price.model, price.effective_from, now + MAX_AHEAD, actor_of(request), now)
-            messages.success(request, f"{done['events']:,} requests were looked at, and {done['changed']:,} have another cost.")
-            return redirect(reverse("admin:metering_providerprice_change", args=[price.pk]))
+            begin, end = instant_text(price.effective_from), instant_text(now + MAX_AHEAD)
+            try:
+                order_job(WORK_OUT_COSTS, actor_of(request), now, model=price.model.slug, start=begin, end=end)
+            except (OperationalError, OSError) as error:
+                messages.error(request, f"The broker does not accept the job, and no cost was worked out: {error}")
+                return redirect(back)
+            messages.success(
+                request,
+                f"Costs of {price.model} are being worked out. Their run, “Work out costs again”, shows the result here.",
+            )
+            return redirect(reverse("admin:metering_jobrun_changelist"))
 
         back = reverse("admin:metering_providerprice_change", args=[price.pk])
         intro = (

@@ -10,8 +10,11 @@ from django.urls import reverse
 
 from metering.catalogue.providers.models import ProviderPrice
 from metering.catalogue.providers.set_provider_price import set_provider_price
-from metering.console.prices import provider_prices
+from metering.errors import NotOrdered
 from metering.ingest.models import UsageEvent
+from metering.jobs.models import JobOrder, JobRun
+from metering.revisions.tasks import work_out_ordered_costs
+from omixa_billing.celery import app
 from tests.console.conftest import OPERATOR, World
 from tests.kit.factories import LONG_AGO, NOW, an_event, make_key, send
 from tests.kit.operator import acts_on, submit
@@ -85,18 +88,44 @@ def test_a_threshold_that_no_table_can_hold_is_refused_on_the_form(console: Clie
     assert not ProviderPrice.objects.exists()
 
 
-def test_costs_are_worked_out_again_for_a_card_from_the_past(
+def test_costs_are_worked_out_again_by_a_job_in_the_operators_name(
     console: Client, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    sent: list[Any] = []
+    monkeypatch.setattr(app, "send_task", lambda task, kwargs, retry: sent.append((task, kwargs)))
     send(world.gateway, [an_event(make_key(world.acme), request_id="ours", provider="azure")])
     page = reverse("admin:metering_providerprice_work_out", args=[card(effective_from=LONG_AGO).pk])
     many = UsageEvent.objects.filter(model__slug="codex-mini").count()
     assert f"{many} are looked at" in console.get(page).content.decode()
-    monkeypatch.setattr(provider_prices, "MOST_AT_ONCE", 0)
-    refused = submit(console, page).content.decode()
-    assert "more than 0 requests: manage.py rerate_provider_costs codex-mini --from 2025-01-01T00:00:00Z does it." in refused
+    answer = submit(console, page)
+    assert answer["Location"] == reverse("admin:metering_jobrun_changelist")
+    order = JobOrder.objects.get()
+    assert sent == [("metering.work_out_costs", {"order": order.public_id})]
     assert UsageEvent.objects.get(request_id="ours").provider_cost is None
-    monkeypatch.undo()
-    assert submit(console, page).status_code == 302
+    for _ in range(2):  # messages come twice
+        work_out_ordered_costs.apply(kwargs={"order": order.public_id})
+    run = JobRun.objects.get()
+    assert (run.outcome, run.started_by, run.result) == ("succeeded", OPERATOR, {"events": many, "changed": 2})
     assert UsageEvent.objects.get(request_id="ours").provider_cost == Decimal("0.003206")  # 2006 x 1 + 300 x 4 per million
     assert acts_on("usage") == [(OPERATOR, "provider_costs.rerated")]
+    assert "Work out costs again" in console.get(answer["Location"]).content.decode()
+
+
+def test_a_message_that_names_no_order_works_out_no_cost(world: World) -> None:
+    send(world.gateway, [an_event(make_key(world.acme), request_id="ours", provider="azure")])
+    card(effective_from=LONG_AGO)
+    assert isinstance(work_out_ordered_costs.apply(kwargs={"order": "ord_0"}).result, NotOrdered)
+    assert UsageEvent.objects.get(request_id="ours").provider_cost is None
+
+
+def test_a_broker_that_is_away_is_said_and_no_cost_is_worked_out(
+    console: Client, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any, **__: Any) -> None:
+        raise ConnectionRefusedError("nobody listens")
+
+    monkeypatch.setattr(app, "send_task", away)
+    answer = submit(console, reverse("admin:metering_providerprice_work_out", args=[card(effective_from=LONG_AGO).pk]))
+    said = [str(each) for each in console.get(answer["Location"]).context["messages"]]
+    assert said == ["The broker does not accept the job, and no cost was worked out: nobody listens"]
+    assert JobOrder.objects.get().finished_at is not None
