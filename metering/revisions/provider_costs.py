@@ -119,10 +119,11 @@ def rerate_provider_costs(
 
     A transaction for some at a time: killed anywhere, it is run again, and changes what is left.
     """
-    asked = {"start": start, "end": end, "models": None if models is None else list(models), "limit": EVENTS_PER_TRANSACTION}
+    of_models = None if models is None else list(models)
+    asked = {"start": start, "end": end, "models": of_models, "limit": EVENTS_PER_TRANSACTION}
     used = DailyRollup.objects.filter(day__gte=floor_day(start), day__lt=end)
-    if asked["models"] is not None:
-        used = used.filter(model__in=asked["models"])
+    if of_models is not None:
+        used = used.filter(model__in=of_models)
     requests = dict(used.order_by("workspace_id").values_list("workspace_id").annotate(requests=Sum("requests")))
     done, total = {"events": 0, "changed": 0}, sum(requests.values())
     for workspace_id in requests:

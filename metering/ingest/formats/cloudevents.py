@@ -15,7 +15,7 @@ import msgspec
 
 from metering.ingest.formats.bodies import check_number, open_patiently, redact_json
 from metering.ingest.formats.labels import storable_labels, with_storable_labels
-from metering.ingest.formats.repeated import REPEATED, repeated_name, stated_twice
+from metering.ingest.formats.repeated import REPEATED, repeated_name, stated_twice, with_values
 from metering.ingest.formats.translated import Unopenable, Untranslatable
 
 STRUCTURED = "application/cloudevents+json"
@@ -95,7 +95,7 @@ def _split(body: bytes) -> list[bytes]:
 def _with_storable_data(envelope: Any) -> Any:
     if not isinstance(envelope, dict) or "data" not in envelope:
         return envelope
-    return envelope | {"data": storable_labels(envelope["data"])}
+    return with_values(envelope, {"data": storable_labels(envelope["data"])})
 
 
 def _counted(envelopes: list[Any]) -> list[Any]:

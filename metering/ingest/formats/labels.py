@@ -11,6 +11,7 @@ import msgspec
 
 from metering.ingest.formats.bodies import open_patiently
 from metering.ingest.formats.rejected import Rejected
+from metering.ingest.formats.repeated import with_values
 from workspaces.names import storable_text
 from workspaces.redaction import redact
 
@@ -60,7 +61,7 @@ def storable_labels(event: Any) -> Any:
     """A decoded event, or what stands in its place, with labels that can be stored."""
     if not isinstance(event, dict):
         return event
-    return event | {name: storable_value(event[name]) for name in LABELS if name in event}
+    return with_values(event, {name: storable_value(event[name]) for name in LABELS if name in event})
 
 
 def storable_value(value: Any) -> Any:

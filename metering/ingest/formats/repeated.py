@@ -5,7 +5,7 @@ name in JSON is followed by a colon, and an object that has no more colons than 
 """
 
 import json
-from collections.abc import ItemsView, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -26,10 +26,10 @@ class AsWritten(dict[str, Any]):
         super().__init__(pairs)
         self.pairs = pairs
 
-    def items(self) -> ItemsView[str, Any]:
-        return self.pairs  # type: ignore[return-value]
+    def items(self) -> Any:
+        return self.pairs
 
-    def __or__(self, replaced: Any) -> "AsWritten":
+    def with_values(self, replaced: dict[str, Any]) -> "AsWritten":
         """With other values under names that it has."""
         return AsWritten([(name, replaced.get(name, value)) for name, value in self.pairs])
 
@@ -38,6 +38,11 @@ def as_written(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """For Python's decoder, as its `object_pairs_hook`."""
     found = dict(pairs)
     return found if len(found) == len(pairs) else AsWritten(pairs)
+
+
+def with_values(written: dict[str, Any], replaced: dict[str, Any]) -> dict[str, Any]:
+    """An object with other values under names that it has, each as often as it stood there."""
+    return written.with_values(replaced) if isinstance(written, AsWritten) else written | replaced
 
 
 def stated_twice(path: str) -> str:

@@ -7,7 +7,7 @@ token, a password.
 import re
 from typing import Any
 
-from metering.ingest.formats.repeated import as_written
+from metering.ingest.formats.repeated import as_written, with_values
 from workspaces.redaction import redact
 
 REMOVED = "[removed]"
@@ -65,7 +65,7 @@ def content_without_secrets(value: Any) -> Any:
     if not isinstance(value, dict):
         return _cleaned(value)
     kept = {name: value[name] for name in IDENTITY if name in value}
-    return _cleaned(value) | kept
+    return with_values(_cleaned(value), kept)
 
 
 def _cleaned(value: Any) -> Any:
