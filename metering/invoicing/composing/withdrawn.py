@@ -56,14 +56,15 @@ WITH over AS (
 SELECT workspace_id, month, model_id, service_tier, price, component, max(withdrawn) FROM since GROUP BY 1, 2, 3, 4, 5, 6
 """  # noqa: S608  # constants
 
-# When an invoice, void or not, was last finalized with the item on it: it left the item billed as it was used. And what void
-# invoices took back of it that came to nothing since, so that it stands billed once more.
+# When an invoice, void or not, was last finalized with the item on it: it left the item billed as it was used. Of an item that
+# only credit notes settled, the first of these. And what void invoices took back of it that came to nothing since, so that it
+# stands billed once more.
 LAST_BILLED = """
 WITH item AS (
     SELECT * FROM unnest(%s::int[], %s::timestamptz[], %s::int[], %s::text[], %s::text[], %s::text[])
         AS item (workspace_id, month, model_id, service_tier, price, component)
 ), line AS (
-    SELECT item.*, line.quantity, invoice.finalized_at, CASE
+    SELECT item.*, line.quantity, invoice.finalized_at, NULL::timestamptz AS settled_at, CASE
         WHEN invoice.status <> 'void' THEN NULL
         WHEN invoice.period_start = line.period_start THEN invoice.reissued_at
         ELSE invoice.voided_at END AS undone_at
@@ -72,9 +73,17 @@ WITH item AS (
         AND line.kind IN ('usage', 'adjustment')
     JOIN metering_invoice invoice ON invoice.id = line.invoice_id AND invoice.workspace_id = item.workspace_id
         AND invoice.finalized_at IS NOT NULL
+    UNION ALL
+    SELECT item.*, settled.quantity, NULL, note.issued_at, NULL
+    FROM item JOIN metering_settledadjustment settled ON settled.month = item.month
+        AND settled.language_model_id = item.model_id AND settled.service_tier = item.service_tier
+        AND settled.price = item.price AND settled.component = item.component
+        AND settled.kind IN ('usage', 'adjustment')
+    JOIN metering_creditnote note ON note.id = settled.credit_note_id
+    JOIN metering_invoice invoice ON invoice.id = note.invoice_id AND invoice.workspace_id = item.workspace_id
 ), last AS (
-    SELECT *, max(finalized_at) OVER (PARTITION BY workspace_id, month, model_id, service_tier, price, component) AS since
-    FROM line
+    SELECT *, coalesce(max(finalized_at) OVER of_item, min(settled_at) OVER of_item) AS since
+    FROM line WINDOW of_item AS (PARTITION BY workspace_id, month, model_id, service_tier, price, component)
 )
 SELECT workspace_id, month, model_id, service_tier, price, component, since,
        coalesce(-sum(quantity) FILTER (WHERE quantity < 0 AND undone_at >= since - %s::interval), 0)
@@ -90,7 +99,7 @@ class LastBilled(NamedTuple):
 
 
 def last_billed(items: Iterable[BilledItem]) -> dict[BilledItem, LastBilled]:
-    """When those of the items that an invoice ever billed were billed last."""
+    """When those of the items that an invoice or a credit note ever billed were billed last."""
     rows = list(items)
     if not rows:
         return {}

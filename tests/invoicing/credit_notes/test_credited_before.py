@@ -19,10 +19,12 @@ from metering.invoicing.models import Invoice
 from metering.pricing import current
 from metering.reconcile.everything import money_differences
 from metering.reconcile.invoices import invoice_differences
+from metering.revisions.rerating.jobs import continue_orders
 from tests.kit.billing import NOVEMBER, OCTOBER, OPS, SEPTEMBER, Meter, agree, at, credited, finalized, lines_of, tokens
 from tests.kit.corrections import correct, replace, void
 from tests.kit.depth import in_rounds, rounds
 from tests.kit.factories import NOW, forget_names, make_key, make_workspace
+from tests.kit.rerating import correct_price, ordered
 from workspaces.models import APIKey, Gateway, Workspace
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("usual_minimum")]
@@ -196,3 +198,20 @@ def test_a_note_of_another_workspace_changes_nothing(acme: Workspace, key: APIKe
     credited(bolts, {"input": "100.00"})
     correct(gateway, void(key, "req-1"))
     assert pending(acme) == Decimal("-150.00")
+
+
+def test_usage_that_a_note_settled_at_another_price_can_be_taken_away(
+    acme: Workspace, key: APIKey, use: Meter, gateway: Gateway
+) -> None:
+    """Its price was lowered, a note gave back the difference, then it was void: what was settled at the new price was used."""
+    invoice = september(use, key)
+    correct_price(input="1", effective_from=SEPTEMBER.start)
+    ordered(SEPTEMBER.start)
+    continue_orders(NOW)
+    assert pending(acme) == Decimal("-200.00")
+    credited(invoice, {"input": "200.00"})
+    assert pending(acme) == NOTHING
+    assert invoice_differences() == []
+    correct(gateway, void(key, "req-1"))
+    assert pending(acme) == Decimal("-100.00")
+    assert invoice_differences() == []
