@@ -6,10 +6,10 @@ from typing import Any, Self
 
 import structlog
 
-from metering.payments.disputes.claims import DisputeTooEarly
+from metering.payments.collecting.attempts import PaymentTooEarly
 from metering.payments.provider.errors import ProviderRefused, ProviderUnavailable
 
-EXPECTED = (ProviderUnavailable, ProviderRefused, DisputeTooEarly)
+EXPECTED = (ProviderUnavailable, ProviderRefused, PaymentTooEarly)
 
 
 class Swallowed:

@@ -14,8 +14,9 @@ from metering.invoicing.allowed import check_pay
 from metering.invoicing.locks import lock_invoice
 from metering.invoicing.models import Invoice
 from metering.payments.collecting import outcomes, payment_page, saved_method
-from metering.payments.models import PaymentAccount, PaymentAttempt, TopUp
+from metering.payments.models import Payment, PaymentAccount, PaymentAttempt, TopUp
 from metering.payments.provider.calls import recover_rows
+from metering.payments.provider.current import provider
 from metering.payments.provider.objects import Intent
 from omixa_billing.instants import Clock
 
@@ -107,6 +108,30 @@ def apply_intent_event(attempt: PaymentAttempt, intent: Intent, now: datetime) -
         sync_attempt(attempt, now)
     else:
         outcomes.apply_intent(attempt, intent, now)
+
+
+class PaymentTooEarly(Exception):
+    """News about a payment of ours that Stripe does not call succeeded yet: the webhook is handled again later."""
+
+
+def payment_of_intent(intent_id: str, now: datetime) -> Payment | None:
+    """The payment that came by an intent, None where that is none of ours. One that no other news has brought yet is taken in
+    first. Raises PaymentTooEarly.
+    """
+    if not intent_id:
+        return None
+    payments = Payment.objects.filter(intent_id=intent_id).select_related("workspace")
+    if found := payments.first():
+        return found
+    intent = provider().look_up_payment(intent_id)
+    attempt = PaymentAttempt.objects.filter(idempotency_key=intent.metadata.get("omixa_attempt", "")).first()
+    if attempt is None:
+        return None
+    apply_intent_event(attempt, intent, now)
+    found = payments.first()
+    if found is None:
+        raise PaymentTooEarly(f"The payment {intent.id} is {intent.status}.")
+    return found
 
 
 def recover_attempts(now: datetime | Clock) -> dict[str, int]:

@@ -8,6 +8,7 @@ from django.db.models import F, Sum
 
 from metering.money import cents_text
 from metering.payments.booked import book_refund_begun, left_of_surplus
+from metering.payments.collecting.attempts import payment_of_intent
 from metering.payments.locks import lock_payment_with_credit
 from metering.payments.models import Payment, Refund
 from metering.payments.provider.objects import ProviderRefund
@@ -23,16 +24,16 @@ REASON = "Refunded at Stripe"
 
 
 def record_external_refund(found: ProviderRefund, now: datetime) -> bool:
-    """Keeps the refund beside its payment; False when the payment is none of ours.
+    """Keeps the refund beside its payment; False when the payment is none of ours. Raises PaymentTooEarly.
 
     Credit that the payment bought, or that a credit note kept of it, is taken back as far as it is left: `credit_taken` says
     how far.
     """
-    payment_id = Payment.objects.filter(intent_id=found.intent).values_list("pk", flat=True).first()
-    if payment_id is None:
+    known = payment_of_intent(found.intent, now)
+    if known is None:
         return False
     with transaction.atomic():
-        payment = lock_payment_with_credit(payment_id)
+        payment = lock_payment_with_credit(known.pk)
         refund = Refund.objects.filter(stripe_id=found.id).first() or _keep(payment, found, now)
     apply_refund(refund, found, now)
     return True

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from metering.payments.accounts.methods import refresh_method, save_method_of_session, save_method_of_setup
-from metering.payments.collecting.attempts import apply_intent_event, sync_attempt
+from metering.payments.collecting.attempts import apply_intent_event, payment_of_intent, sync_attempt
 from metering.payments.disputes.claims import sync_dispute
-from metering.payments.models import Payment, PaymentAttempt, Refund
+from metering.payments.models import PaymentAttempt, Refund
 from metering.payments.provider.current import provider
 from metering.payments.refunds import refunds
 from metering.payments.refunds.external import record_external_refund
@@ -73,7 +73,7 @@ def _charge_failed(object_id: str, about: dict[str, Any], now: datetime) -> bool
 def _charge_refunded(object_id: str, about: dict[str, Any], now: datetime) -> bool:
     """A refund of whatever was given back, in case that its own event does not come."""
     intent = id_in(about.get("payment_intent"))
-    if not intent or not Payment.objects.filter(intent_id=intent).exists():
+    if payment_of_intent(intent, now) is None:
         return False
     for found in provider().refunds_of(intent):
         _refund(found.id, about, now)

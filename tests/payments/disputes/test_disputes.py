@@ -65,7 +65,7 @@ def test_one_of_a_payment_under_way_is_tried_again(stripe: StripeServer, debit: 
     event = send_event(stripe, "charge.dispute.created", stripe.dispute(debit["id"]))
     assert handle() == {"handled": 0, "ignored": 0, "failed": 1}
     event.refresh_from_db()
-    assert (event.status, event.error) == ("failed", f"DisputeTooEarly: The payment {debit['id']} is processing.")
+    assert (event.status, event.error) == ("failed", f"PaymentTooEarly: The payment {debit['id']} is processing.")
     stripe.settle(debit["id"])
     assert handle(LATER)["handled"] == 1
     assert len(kept()) == 1

@@ -1,5 +1,6 @@
 """Of one payment never more goes back than came: as refunds here and at Stripe, as credit, and by transfer."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -68,6 +69,32 @@ def test_a_refund_that_was_not_made_yet_is_no_money_out_where_it_went_otherwise(
     assert refunds.recover_refunds(NOW) == {"settled": 1, "waiting": 0, "unavailable": 0, "failed": 0}
     waiting.refresh_from_db()
     assert (waiting.status, list(journal_differences())) == ("failed", [])
+
+
+@pytest.mark.parametrize("kind", ["refund.created", "charge.refunded"])
+def test_a_refund_at_stripe_of_which_is_heard_before_its_payment_brings_the_payment_along(
+    stripe: StripeServer, debit: dict[str, Any], invoice: Invoice, kind: str
+) -> None:
+    made = stripe.make(
+        "refund", "re_", payment_intent=debit["id"], amount=4000, status="succeeded", currency="usd", metadata={}
+    )
+    about = made if kind == "refund.created" else {"id": "ch_1", "object": "charge", "payment_intent": debit["id"]}
+    event = send_event(stripe, kind, about)
+    assert handle_waiting(NOW)["failed"] == 1, "the debit has not come through"
+    stripe.settle(debit["id"])
+    assert handle_waiting(NOW + timedelta(hours=1))["handled"] == 1
+    event.refresh_from_db()
+    payment, refund = Payment.objects.get(), Refund.objects.get()
+    assert (event.status, payment.amount, payment.refunded, refund.amount) == (
+        "handled",
+        Decimal("150.00"),
+        Decimal("40.00"),
+        Decimal("40.00"),
+    )
+    send_event(stripe, "payment_intent.succeeded", debit)
+    handle_waiting(NOW + timedelta(hours=1))
+    assert (Payment.objects.count(), Refund.objects.count()) == (1, 1)
+    assert (list(journal_differences()), money_differences()) == ([], [])
 
 
 def test_a_top_up_refunded_at_stripe_while_ours_waits_gives_money_back_and_no_credit(

@@ -233,7 +233,8 @@ def test_a_refund_made_at_stripe_itself_is_taken_in_once(stripe: StripeServer, a
 
 
 def test_a_refund_of_a_payment_that_is_not_ours_is_ignored(stripe: StripeServer) -> None:
-    made = stripe.make("refund", "re_", payment_intent="pi_of_another_shop", amount=1, status="succeeded", metadata={})
+    strange = stripe.make("payment_intent", "pi_", status="succeeded", amount=100, currency="usd", customer=None)
+    made = stripe.make("refund", "re_", payment_intent=strange["id"], amount=1, status="succeeded", metadata={})
     event = send_event(stripe, "refund.created", made)
     handle_waiting(LATER)
     event.refresh_from_db()
