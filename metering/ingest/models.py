@@ -349,7 +349,7 @@ class EventCorrection(models.Model):
     actor = models.TextField()
     recorded_at = models.DateTimeField()
     # Of a void or replacement: where it was sent, which orders it among others, and a hash of what it says, by which a
-    # retry is known. Of a re-rating: the job.
+    # retry is known. What was read again has no position: whatever a gateway sent stands before it. Of a re-rating: the job.
     batch_id = models.BigIntegerField(null=True)
     index = models.IntegerField(null=True)
     fingerprint = models.UUIDField(null=True)

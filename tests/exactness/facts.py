@@ -47,6 +47,7 @@ class Recorded:
     trail: list[Change] = field(default_factory=list)
     corrected: set[tuple[Any, ...]] = field(default_factory=set)
     replaced_by: tuple[int, int] = (-1, -1)
+    reread_by: tuple[int, int] = (-1, -1)
     recorded_as: str = "default"  # the tier, before any correction
     kept: Kept | None = None
 

@@ -272,14 +272,17 @@ class Oracle:
             return DUPLICATE
         event.corrected.add(content)
         before = event.state
-        was_voided, is_latest = before.status == "voided", sent.rank > event.replaced_by
+        was_voided = before.status == "voided"
+        is_latest = sent.rank > (event.reread_by if read_from else event.replaced_by)
         if action == "void":
             event.event, event.price, event.cost = with_tokens(event.event, NOTHING, "voided"), None, Decimal(0)
             event.trail.append(Change("void", not was_voided, before, event.state))
             event.kept = None
             return RECORDED
         takes_effect = is_latest and not was_voided and (not read_from or read_from[0][0] == json.dumps(event.kept))
-        if takes_effect:
+        if takes_effect and read_from:
+            event.reread_by = sent.rank
+        elif takes_effect:
             event.replaced_by = sent.rank
         if takes_effect:
             event.event, event.source = with_tokens(replace(event.event, tier=tier), tokens, before.status), "provider"

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
-from metering.ingest.models import EventCorrection, QuarantinedEvent, UsageEvent
+from metering.ingest.models import Batch, EventCorrection, QuarantinedEvent, UsageEvent
 from metering.ingest.quarantine.not_understood import release_held
 from metering.ingest.understanding.decide import LAST_READS, end_rule, make_rule
 from metering.ingest.understanding.models import UsageRule
 from metering.reconcile.everything import everything
+from metering.worker.corrections import sweep_corrections
 from tests.kit.corrections import SMALL_COST, SMALL_USAGE, correct, hand_in, replace, state, trail
 from tests.kit.factories import GOLDEN_COST, GOLDEN_USAGE, NOW, an_event, make_price, send, work
 from tests.kit.spoiled import spoil
@@ -198,6 +200,55 @@ def test_what_a_gateway_replaced_meanwhile_stays(learnt: Decimal, gateway: Gatew
     assert [took_effect for _, took_effect, *_ in trail("r0")] == [True, False]
     assert run("--from", FROM)["changed"] == 0
     assert everything()["differences"] == []
+
+
+def test_what_a_gateway_replaced_before_counts_though_its_batch_failed_at_first(
+    learnt: Decimal, gateway: Gateway, key: APIKey
+) -> None:
+    """Processed after the usage was read again, it still is what the gateway said of the response, and that is not."""
+    first = hand_in(gateway, replace(key, SMALL_USAGE, "r0"), now=NOW + timedelta(hours=2))
+    Batch.objects.filter(pk=first.pk).update(failures=1)
+    run("--from", FROM, "--apply", "--reason", WHY)
+    work()
+    assert state("r0")[-1] == f"{learnt:.12f}"
+    sweep_corrections(timezone.now)
+    assert [took_effect for _, took_effect, *_ in trail("r0")] == [True, True]
+    assert state("r0")[-1] == SMALL_COST
+    assert state("r1")[-1] == f"{learnt:.12f}"
+    assert run("--from", FROM)["changed"] == 0
+    assert everything()["differences"] == []
+
+
+def test_of_two_replacements_of_a_gateway_the_later_one_counts_whatever_was_read_again_between(
+    learnt: Decimal, gateway: Gateway, key: APIKey
+) -> None:
+    later = NOW + timedelta(hours=2)
+    failed = hand_in(gateway, replace(key, GOLDEN_USAGE, "r0"), now=later)
+    Batch.objects.filter(pk=failed.pk).update(failures=1)
+    hand_in(gateway, replace(key, SEARCHED | {"completion_tokens": 10, "completion_tokens_details": None}, "r0"), now=later)
+    work()
+    standing = state("r0")[-1]
+    run("--from", FROM, "--apply", "--reason", WHY)
+    work()
+    sweep_corrections(timezone.now)
+    assert state("r0")[-1] == standing
+    assert everything()["differences"] == []
+
+
+def test_of_two_readings_the_later_one_counts_though_its_batch_was_processed_first(learnt: Decimal, time_machine: Any) -> None:
+    run("--from", FROM, "--apply", "--reason", WHY)
+    Batch.objects.filter(status="pending").update(failures=1)
+    at = NOW + timedelta(hours=3)
+    end_rule(UsageRule.objects.latest("id").pk, "ops@a.example", at)
+    time_machine.move_to(at + timedelta(minutes=10), tick=False)
+    rule("component", "file_search_call", 190)
+    make_price("codex-mini", effective_from=NOW - timedelta(hours=12), file_search_call="0.02")
+    assert run("--from", FROM, "--apply", "--reason", WHY)["changed"] == 2
+    work()
+    assert costs()[1:] == [GOLDEN_COST + Decimal("0.06")] * 2
+    sweep_corrections(timezone.now)
+    assert costs()[1:] == [GOLDEN_COST + Decimal("0.06")] * 2
+    assert [took_effect for _, took_effect, *_ in trail("r0")] == [True, False]
 
 
 def test_a_correction_that_changed_nothing_stands_in_no_ones_way(learnt: Decimal, gateway: Gateway, key: APIKey) -> None:

@@ -49,6 +49,11 @@ class CanonicalCorrection(msgspec.Struct, gc=False):
     # Of usage that is read again: the hash of the object that was kept then, a point, and the last correction there was.
     read_from: str | None = None
 
+    @property
+    def is_reread(self) -> bool:
+        """Whether it says what usage that was there before comes to now."""
+        return self.read_from is not None
+
     def reads_another_than(self, kept_now: str | None) -> bool:
         """Whether what it was read from is not kept any more: then it changes nothing."""
         return self.read_from is not None and self.read_from.partition(".")[0] != kept_now

@@ -1,8 +1,9 @@
 """What corrections make of their events. The outcome depends on which corrections there are, not on who came first:
 
 a void stands for ever; else, of the replacements, the one that was sent last (by batch, then by position). One that is
-processed late but was sent earlier is on the trail and changes nothing. Nor does one that an operator read again from usage
-which the event does not keep any more: what replaced it meanwhile counts.
+processed late but was sent earlier is on the trail and changes nothing. What an operator read again has no place in that order,
+since it only says what usage that was there before comes to: any replacement that a gateway sent counts instead, whether it is
+processed before that (then the event keeps other usage) or after it.
 """
 
 from collections.abc import Iterable
@@ -16,7 +17,7 @@ from metering.ingest.models import EventCorrection, EventStatus, UsageSource
 from metering.pricing.rates import RateTable
 from metering.revisions.change_events import EventChange
 from metering.revisions.corrections.sent import UNKNOWN_EVENT, Identity, SentCorrectionRow
-from metering.revisions.corrections.trail import NEVER, CorrectionsSoFar, Entry, Rank
+from metering.revisions.corrections.trail import CorrectionsSoFar, Entry, Rank
 from metering.revisions.stored_events import EventState, Stored, rated, voided
 
 
@@ -112,7 +113,7 @@ def decide(
                 before,
                 after,
                 took_effect,
-                each.rank,
+                each.place,
                 correction.fingerprint(),
             )
         )
@@ -162,14 +163,15 @@ def _weigh(
     correction, fingerprint = sent.correction, sent.correction.fingerprint()
     if fingerprint in standing.fingerprints or correction.fingerprint_before_tiers() in standing.before_tiers:
         return DUPLICATE, before, False
-    was_voided, replaced = standing.voided, standing.replaced
+    was_voided, replaced, reread = standing.voided, standing.replaced, standing.reread
     overtaken = correction.reads_another_than(None if kept_now is None else kept_hash(kept_now))
-    standing.note(correction.action, fingerprint, NEVER if overtaken else sent.rank)
+    standing.note(correction.action, fingerprint, None if overtaken else sent.place)
     if correction.action == EventCorrection.Action.VOID:
         return RECORDED, voided(before), not was_voided
     if was_voided:
         return VOIDED, before, False
-    if overtaken or sent.rank < replaced or correction.counts is None:
+    is_late = sent.batch_id < reread if correction.is_reread else sent.rank < replaced
+    if overtaken or is_late or correction.counts is None:
         return RECORDED, before, False
     counted = before._replace(
         tier_id=tier.id,

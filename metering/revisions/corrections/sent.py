@@ -12,7 +12,7 @@ from metering.ingest.directory import directory
 from metering.ingest.formats.corrections import CanonicalCorrection, read_correction
 from metering.ingest.intake.inbox import Claimed
 from metering.ingest.models import IS_OPEN, Batch, QuarantinedEvent
-from metering.revisions.corrections.trail import Rank
+from metering.revisions.corrections.trail import PlaceInOrder, Rank
 from metering.revisions.stored_events import COLUMNS, Stored, read
 from workspaces.models import Gateway
 
@@ -92,6 +92,11 @@ class SentCorrectionRow(NamedTuple):
     @property
     def rank(self) -> Rank:
         return self.batch_id, self.correction.index
+
+    @property
+    def place(self) -> PlaceInOrder:
+        """That, as the trail keeps it."""
+        return self.batch_id, None if self.correction.is_reread else self.correction.index
 
 
 def of_batches(batches: Sequence[Claimed]) -> list[SentCorrectionRow]:

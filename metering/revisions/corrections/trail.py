@@ -31,6 +31,7 @@ ORDER BY correction.id
 """
 
 Rank = tuple[int, int]  # batch and position: the order in which corrections were sent
+PlaceInOrder = tuple[int, int | None]  # the same as the trail has it: no position of what was read again
 NEVER: Rank = (-1, -1)
 
 
@@ -44,7 +45,7 @@ class Entry(NamedTuple):
     before: EventState
     after: EventState
     took_effect: bool = True
-    rank: Rank | None = None
+    rank: PlaceInOrder | None = None
     fingerprint: UUID | None = None
     rerating_id: int | None = None
 
@@ -58,13 +59,19 @@ class CorrectionsSoFar:
         self.before_tiers: set[UUID] = set()  # of corrections that were recorded before the trail had tiers
         self.voided = False
         self.replaced = NEVER
+        self.reread = -1  # the last batch of what was read again
 
-    def note(self, action: str, fingerprint: UUID, rank: Rank) -> None:
+    def note(self, action: str, fingerprint: UUID, place: PlaceInOrder | None) -> None:
+        """`place` is None of what changed nothing, so that it stands in nobody's way."""
         self.fingerprints.add(fingerprint)
         if action == EventCorrection.Action.VOID:
             self.voided = True
-        else:
-            self.replaced = max(self.replaced, rank)
+        elif place is not None:
+            batch_id, index = place
+            if index is None:
+                self.reread = max(self.reread, batch_id)
+            else:
+                self.replaced = max(self.replaced, (batch_id, index))
 
 
 def corrections_so_far(events: Sequence[Stored]) -> dict[tuple[int, str, int], CorrectionsSoFar]:
@@ -82,7 +89,7 @@ def corrections_so_far(events: Sequence[Stored]) -> dict[tuple[int, str, int], C
                 seen.add(tuple(identity))
             if before_tiers:
                 so_far.before_tiers.add(fingerprint)
-            so_far.note(action, fingerprint, (batch_id, index) if took_effect else NEVER)
+            so_far.note(action, fingerprint, (batch_id, index) if took_effect else None)
     return found
 
 
