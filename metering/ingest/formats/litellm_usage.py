@@ -16,6 +16,8 @@ TELLING = frozenset(
     {"type", "modality", "ttl", "service_tier", "serviceTier", "traffic_type", "trafficType", "speed", "inference_geo"}
     | {"cache_type", "search_context_size"}
 )
+# Of these, a text that is no such word is not passed over: as a list in its place it is refused where usage is read.
+SERVED = TELLING - {"type", "modality", "ttl", "cache_type", "search_context_size"}
 WORD = re.compile(r"[A-Za-z0-9_.+-]{1,64}", re.ASCII)
 WHOLE = re.compile(r"[+-]?[0-9]{1,40}", re.ASCII)
 # What a patient decoder made of a number, so that it keeps its digits.
@@ -96,6 +98,8 @@ def _kept(name: str, value: Any) -> Any:
     if isinstance(value, str):
         if WHOLE.fullmatch(value) or (name in TELLING and WORD.fullmatch(value)):
             return value
+        if name in SERVED and value:
+            return []
         return Decimal(value) if FRACTION.fullmatch(value) else ""
     if isinstance(value, list):
         return [_kept(name, each) for each in value]

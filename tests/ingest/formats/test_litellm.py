@@ -367,3 +367,9 @@ def test_every_part_may_be_null_or_gone() -> None:
             for changed in (payload | {name: None}, {key: value for key, value in payload.items() if key != name}):
                 [event] = translate(as_json(changed))
                 assert isinstance(event, bytes | Untranslatable)
+
+
+@pytest.mark.parametrize("tier", ["my tier", "priority!", "t" * 65, ["priority"], {"name": "priority"}, True])
+def test_a_tier_in_the_usage_that_nobody_can_read_is_refused_and_never_taken_for_none(tier: Any) -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "service_tier": tier}
+    assert "usage.service_tier" in rejection(payload_of(metadata__usage_object=usage)).message

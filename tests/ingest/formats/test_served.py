@@ -1,10 +1,13 @@
 """The tier that an event is billed by: what the event says, what its usage says, and what both come to."""
 
+from typing import Any
+
 import pytest
 
 from metering.catalogue.tiers import normal_tier
-from metering.ingest.formats.dialects.served import billed_tier, served_as_stated
+from metering.ingest.formats.dialects.served import Served, billed_tier, served_as_stated
 from metering.ingest.formats.dialects.shape import UsageRefused
+from tests.ingest.formats.usages import chat, refusal, understood
 
 OPEN = (None, "", " ", "auto", "AUTO")
 
@@ -103,3 +106,15 @@ def test_what_they_say_differently_is_held(stated: str, texts: dict[str, str]) -
 def test_usage_that_names_two_tiers_is_held() -> None:
     with pytest.raises(UsageRefused, match="several service tiers: flex, priority"):
         served_as_stated({"service_tier": "priority", "trafficType": "ON_DEMAND_FLEX"})
+
+
+@pytest.mark.parametrize("name", ["service_tier", "serviceTier", "trafficType", "traffic_type", "speed", "inference_geo"])
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [(["priority"], "array"), ([], "array"), ({"name": "priority"}, "object"), ({"level": 0}, "object"), (True, "bool")],
+)
+def test_what_says_how_a_response_was_served_is_a_text_or_nothing(name: str, value: Any, kind: str) -> None:
+    """Passed over, it would be billed as usual."""
+    said = chat(10, 5) | {name: value}
+    assert refusal(said) == ("invalid_event", f"Expected `str | null`, got `{kind}` - at `$.usage.{name}`")
+    assert understood(chat(10, 5) | {name: None}).served == Served()

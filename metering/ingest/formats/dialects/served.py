@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from metering.catalogue.tiers import DEFAULT_TIER, PLACES, SPEEDS, leaves_open, normal_tier
-from metering.ingest.formats.dialects.shape import UsageRefused
+from metering.ingest.formats.dialects.leaves import Usage
+from metering.ingest.formats.dialects.shape import UsageRefused, wrong_kind
 
 # By Google's own name as well, at the top and where its endpoint in OpenAI's shape has it.
 TIER_PATHS = ("service_tier", "serviceTier", "trafficType", "traffic_type", "extra_properties.google.traffic_type")
+SAID = (*TIER_PATHS, "speed", "inference_geo")  # each is a text, or nothing
+INSIDE = tuple(f"{path}." for path in SAID)
 # Of these, what is as usual, and what leaves it open.
 USUAL_SPEEDS = frozenset({"standard", "normal", "default"})
 USUAL_PLACES = frozenset({"global", "default"})
@@ -38,6 +41,18 @@ class Served(NamedTuple):
 
 
 AS_USUAL = Served()
+
+
+def check_served(usage: Usage) -> None:
+    """Refuses what says how the response was served and is no text: passed over, it would be billed as usual."""
+    for path in SAID:
+        if path in usage.flags:
+            raise wrong_kind(path, "str | null", "bool")
+        if path in usage.lists:
+            raise wrong_kind(path, "str | null", "array")
+    for path in usage.stated:
+        if path.startswith(INSIDE):
+            raise wrong_kind(next(each for each in SAID if path.startswith(f"{each}.")), "str | null", "object")
 
 
 def served_as_stated(texts: Mapping[str, str]) -> Served:

@@ -22,7 +22,7 @@ from metering.ingest.formats.dialects.leaves import (
     number_of,
 )
 from metering.ingest.formats.dialects.registry import DialectName, dialect_of
-from metering.ingest.formats.dialects.served import Served, served_as_stated
+from metering.ingest.formats.dialects.served import Served, check_served, served_as_stated
 from metering.ingest.formats.dialects.shape import (
     AUDIO_DURATION,
     INFORMATION,
@@ -117,6 +117,7 @@ def rule_path(path: str) -> str:
 
 def _check_leaves(usage: Usage, dialect: Dialect) -> list[str]:
     """The paths of numbers above zero that the dialect does not know. Raises UsageRefused where a count is none."""
+    check_served(usage)
     unknown = []
     leaves = dialect.leaves
     for path, number in usage.numbers.items():

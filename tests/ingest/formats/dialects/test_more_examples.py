@@ -316,3 +316,10 @@ def test_what_is_said_twice_must_agree(said: dict[str, Any]) -> None:
 def test_parts_may_leave_out_what_is_stated_beside_them(said: dict[str, Any]) -> None:
     counts = counted(said)
     assert (counts.input, counts.output) == (100, 9 if "thoughtsTokenCount" in said else counts.output)
+
+
+@pytest.mark.parametrize(("accepted", "rejected"), [(11, 0), (0, 11), (6, 5)])
+def test_predictions_are_parts_of_the_output(accepted: int, rejected: int) -> None:
+    details = {"accepted_prediction_tokens": accepted, "rejected_prediction_tokens": rejected}
+    assert refusal(chat(9, 10, completion_tokens_details=details))[0] == "usage_inconsistent"
+    assert counted(chat(9, 11, completion_tokens_details=details)).output == 11

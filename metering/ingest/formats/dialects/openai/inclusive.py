@@ -130,6 +130,9 @@ def count_inclusive(
     cached, written = _with_anthropics_names(usage, details, cached, written, total is not None)
     check_parts(usage, details, input, cached, written, usage.of(f"{details}tool_use_tokens"))
     check_parts(usage, f"{output_name}_details.", output, reasoning)
+    predicted = sum(usage.of(f"{output_name}_details.{kind}_prediction_tokens") for kind in ("accepted", "rejected"))
+    if predicted > output:
+        raise inconsistent(f"{predicted} accepted and rejected prediction tokens do not fit into {output_name} {output}")
     counted = {
         "cache_write_1h": one_hour_of(usage, details, written),
         **({} if all_is_text else _media(usage, details, input, cached, also)),
