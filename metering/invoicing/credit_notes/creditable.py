@@ -1,21 +1,26 @@
 """What is left of an invoice to credit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
+from typing import Any
 
-from django.db.models import Sum
+from django.db.models import F, OuterRef, Subquery, Sum
+from django.db.models.functions import Coalesce
 
-from metering.invoicing.composing.taxes import Tax
+from metering.invoicing.composing.taxes import Tax, TaxShare, rates_from, tax_on
 from metering.invoicing.credit_notes.models import CreditNote, CreditNoteLine
 from metering.invoicing.models import Invoice, InvoiceLine
+from metering.money import ONE_CENT, WIDE
 
 NOTHING = Decimal("0.00")
 
 
 @dataclass(frozen=True, slots=True)
 class Creditable:
-    """What earlier credit notes left of an invoice, in whole cents: of each line, before tax, of each tax, and in all.
+    """What is left of an invoice, in whole cents: of each line, before tax, of each tax, and in all.
+
+    What credit notes gave back is not, nor what later invoices took back of the same usage, with its discount and tax.
 
     Lines below zero, such as a discount, and promotional credits lower what is left before tax, and are not credited.
     """
@@ -30,7 +35,7 @@ class Creditable:
 
 
 def net_left(invoice: Invoice) -> Decimal:
-    """Before tax, without a look at its lines."""
+    """Before tax and after credit notes, without a look at its lines and at later invoices."""
     return invoice.subtotal - invoice.promotional - sum((note.subtotal for note in invoice.credit_notes.all()), NOTHING)
 
 
@@ -39,19 +44,56 @@ def creditable(invoice: Invoice) -> Creditable:
     by_line = CreditNoteLine.objects.filter(credit_note__invoice=invoice).order_by().values("invoice_line")
     credited = {row["invoice_line"]: row["amount"] for row in by_line.annotate(amount=Sum("amount"))}
     lines = [(line, line.amount - credited.get(line.pk, NOTHING)) for line in invoice.lines.order_by("position")]
+    standing = _standing(invoice)
+    left = [(line, min(rest, standing.get(_item(line), rest))) for line, rest in lines if rest > 0]
+    taken = _after_discount(invoice, {line: rest - dict(left)[line] for line, rest in lines if rest > 0})
+    taxes = []
+    for at, tax in enumerate(invoice.taxes):
+        rate = TaxShare(tax["name"], Decimal(tax["percent"]))
+        taxable = sum((amount for line, amount in taken.items() if rate in rates_of_line(invoice, line)), NOTHING)
+        rest = Decimal(tax["taxable"]) - credited_of_tax(notes, at, "taxable") - taxable
+        amount = Decimal(tax["amount"]) - credited_of_tax(notes, at, "amount") - tax_on(taxable, rate).amount
+        taxes.append(Tax(rate.name, rate.percent, rest, max(amount, NOTHING) if taxable else amount))
     return Creditable(
-        lines=[(line, left) for line, left in lines if left > 0],
-        net=net_left(invoice),
-        taxes=[
-            Tax(
-                tax["name"],
-                Decimal(tax["percent"]),
-                Decimal(tax["taxable"]) - credited_of_tax(notes, at, "taxable"),
-                Decimal(tax["amount"]) - credited_of_tax(notes, at, "amount"),
-            )
-            for at, tax in enumerate(invoice.taxes)
-        ],
+        lines=[(line, rest) for line, rest in left if rest > 0],
+        net=net_left(invoice) - sum(taken.values(), NOTHING),
+        taxes=taxes,
     )
+
+
+def rates_of_line(invoice: Invoice, line: InvoiceLine) -> tuple[TaxShare, ...]:
+    """How the line was taxed: as its month was."""
+    return rates_from(invoice.terms[f"{line.period_start:%Y-%m}"]["taxes"])
+
+
+# What a line is about, at whatever price: lines of several invoices about the same bill it, and take it back.
+ITEM = ("period_start", "language_model", "service_tier", "component")
+
+
+def _item(line: InvoiceLine) -> tuple[Any, ...]:
+    return (line.period_start, line.language_model_id, line.service_tier, line.component)
+
+
+def _standing(invoice: Invoice) -> dict[tuple[Any, ...], Decimal]:
+    """Of each item that a later invoice took some of back: what invoices and credit notes leave of it, nothing at least."""
+    usage = InvoiceLine.objects.filter(invoice__workspace=invoice.workspace_id, invoice__status__in=Invoice.FINALIZED)
+    usage = usage.filter(kind__in=(InvoiceLine.Kind.USAGE, InvoiceLine.Kind.ADJUSTMENT))
+    usage = usage.filter(period_start__in=invoice.lines.values("period_start"))
+    taken_back = usage.filter(amount__lt=0, invoice__pk__gt=invoice.pk).values_list(*ITEM)
+    if not taken_back:
+        return {}
+    credited = CreditNoteLine.objects.filter(invoice_line=OuterRef("pk")).order_by().values("invoice_line")
+    back = Coalesce(Subquery(credited.annotate(sum=Sum("amount")).values("sum")), NOTHING)
+    sums = usage.order_by().values_list(*ITEM).annotate(sum=Sum(F("amount") - back))
+    return {tuple(item): max(amount, NOTHING) for *item, amount in sums if tuple(item) in set(taken_back)}
+
+
+def _after_discount(invoice: Invoice, taken: Mapping[InvoiceLine, Decimal]) -> dict[InvoiceLine, Decimal]:
+    """What was taken back of lines, less the invoice's discounts, in whole cents: rounded up, so that not too much is left."""
+    whole = sum((line.amount for line in invoice.lines.all() if line.amount > 0), NOTHING)
+    net = invoice.subtotal - invoice.promotional
+    shares = {line: WIDE.divide(WIDE.multiply(amount, net), whole) for line, amount in taken.items() if amount > 0}
+    return {line: share.quantize(ONE_CENT, rounding=ROUND_CEILING) for line, share in shares.items()}
 
 
 def credited_of_tax(notes: Sequence[CreditNote], at: int, what: str) -> Decimal:

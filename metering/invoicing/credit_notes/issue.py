@@ -13,9 +13,9 @@ from metering.checked_inputs import checked_amount, checked_reason
 from metering.errors import NothingToCredit
 from metering.invoicing.allowed import check_credit
 from metering.invoicing.booked import credit_note_issued, write_off_reversed
-from metering.invoicing.composing.taxes import Tax, TaxShare, rates_from, tax_on
+from metering.invoicing.composing.taxes import Tax, tax_on
 from metering.invoicing.credit_notes.as_json import credit_note_summary_json
-from metering.invoicing.credit_notes.creditable import Creditable, creditable
+from metering.invoicing.credit_notes.creditable import Creditable, creditable, rates_of_line
 from metering.invoicing.credit_notes.models import CreditNote, CreditNoteLine
 from metering.invoicing.credit_notes.settled_adjustments import settle_adjustment
 from metering.invoicing.lifecycle.amount_due import lower_due
@@ -59,6 +59,8 @@ def plan_credit_note(invoice: Invoice, amounts: Mapping[str, Decimal] | None) ->
     """
     check_credit(invoice)
     left = creditable(invoice)
+    if left.net <= 0 or not left.lines:
+        raise NothingToCredit(f"Nothing is left of {invoice} to credit: later invoices took back the rest of it.")
     lines = spread(left) if amounts is None else chosen(left, amounts)
     subtotal = sum((amount for _, amount in lines), NOTHING)
     if subtotal > left.net:
@@ -125,11 +127,6 @@ def taxes_of(invoice: Invoice, left: Creditable, lines: Sequence[tuple[InvoiceLi
         amount = max(NOTHING, min(tax_on(taxable, rest.rate).amount, rest.amount))
         found.append(Tax(rest.name, rest.percent, taxable, amount))
     return found
-
-
-def rates_of_line(invoice: Invoice, line: InvoiceLine) -> tuple[TaxShare, ...]:
-    """How the line was taxed: as its month was."""
-    return rates_from(invoice.terms[f"{line.period_start:%Y-%m}"]["taxes"])
 
 
 def issue(

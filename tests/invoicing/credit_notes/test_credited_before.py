@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metering.catalogue.models import PriceVersion
+from metering.errors import NothingToCredit
 from metering.invoicing.composing.compose import compose
+from metering.invoicing.credit_notes.issue import plan_credit_note
 from metering.invoicing.credit_notes.models import SettledAdjustment
 from metering.invoicing.fees.change import set_fee
 from metering.invoicing.lifecycle.close import close_workspace
@@ -162,7 +164,7 @@ def test_what_goes_back_is_the_larger_of_both_whatever_their_order(
             use(key, f"09-14T{hour:02}:00", usage=tokens(input=100_000_000))
         invoice = close_workspace(key.workspace, SEPTEMBER, NOW, True, OPS).invoice
         assert invoice is not None
-        noted = waits = whole = NOTHING
+        noted = waits = whole = taken = NOTHING
         gone: set[int] = set()
         now = NOW
         for act, what in history:
@@ -171,7 +173,7 @@ def test_what_goes_back_is_the_larger_of_both_whatever_their_order(
                 correct(use.gateway, void(key, f"req-{what}"), now=now)
                 gone.add(what)
                 waits += Decimal("150.00")
-            elif act == "note" and whole + Decimal(what) <= Decimal("1200.00"):
+            elif act == "note" and whole + taken + Decimal(what) <= Decimal("1200.00"):
                 credited(invoice, {"input": what}, now=now)
                 whole += Decimal(what)
                 noted += Decimal(what)
@@ -180,7 +182,8 @@ def test_what_goes_back_is_the_larger_of_both_whatever_their_order(
                 october = close_workspace(key.workspace, OCTOBER, IN_NOVEMBER, True, OPS).invoice
                 assert october is not None
                 assert october.subtotal == Decimal("1500.00") - waits
-                waits = NOTHING
+                taken, waits = waits, NOTHING
+                now = max(now, IN_NOVEMBER)
             settled = min(noted, waits)
             noted, waits = noted - settled, waits - settled
         billed = key.workspace.invoices.filter(period_start=OCTOBER.start).exists()
@@ -215,3 +218,39 @@ def test_usage_that_a_note_settled_at_another_price_can_be_taken_away(
     correct(gateway, void(key, "req-1"))
     assert pending(acme) == Decimal("-100.00")
     assert invoice_differences() == []
+
+
+@pytest.mark.parametrize(("discount", "tax", "left", "whole"), [(0, "19", "21.00", "24.99"), (10, "20", "18.90", "22.68")])
+def test_what_a_later_invoice_took_back_cannot_be_credited_as_well(
+    acme: Workspace, key: APIKey, use: Meter, gateway: Gateway, discount: int, tax: str, left: str, whole: str
+) -> None:
+    """78.00 of input in two requests, of which 57.00 were taken away and are on the invoice of October."""
+    agree(acme, {"VAT": tax}, discount_percent=Decimal(discount))
+    use(key, "09-14T10:00", usage=tokens(input=38_000_000))
+    use(key, "09-14T11:00", usage=tokens(input=14_000_000))
+    (invoice,) = finalized(workspace=acme)
+    use(key, "10-02T10:00", usage=tokens(input=200_000_000))
+    correct(gateway, void(key, "req-1"))
+    finalized(OCTOBER, IN_NOVEMBER)
+    (line,) = invoice.lines.filter(kind="usage")
+    with pytest.raises(NothingToCredit, match=r"21\.00 are left of the line .*, not 21\.01"):
+        plan_credit_note(invoice, {line.public_id: Decimal("21.01")})
+    planned = plan_credit_note(invoice, None)
+    assert (planned.subtotal, planned.total) == (Decimal(left), Decimal(whole))
+    credited(invoice)
+    with pytest.raises(NothingToCredit, match="Nothing is left of OMX-2026-00001 to credit"):
+        credited(invoice)
+    assert (invoice_differences(), money_differences()) == ([], [])
+
+
+def test_usage_that_was_billed_again_at_another_price_is_left_at_that_price(
+    acme: Workspace, key: APIKey, use: Meter, gateway: Gateway
+) -> None:
+    """660.00, of which 600.00 are 400.00 at the new price: on the next invoice 600.00 go back and 400.00 are billed."""
+    invoice = september(use, key)
+    correct_price(input="1", effective_from=SEPTEMBER.start)
+    ordered(SEPTEMBER.start)
+    continue_orders(NOW)
+    use(key, "10-02T10:00", usage=tokens(input=300_000_000))
+    finalized(OCTOBER, IN_NOVEMBER)
+    assert plan_credit_note(invoice, None).total == Decimal("460.00")
