@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 
 from django.db import connection
@@ -94,7 +95,7 @@ def what_is_billed_is_what_was_used(world: World, tables: Tables) -> None:
     for month, price, tokens in tables.settled:
         found[f"{month:%Y-%m}", tables.rates[price]] += tokens
     used = world.usage.tokens()
-    for key, tokens in waiting(invoices, tables).items():
+    for key, tokens in waiting(invoices, tables, month_of(world.now).start).items():
         found[key] += min(tokens, used.get(key, 0)) if tokens > 0 else tokens
     coming = compose(world.workspace, month_of(world.now))
     for each in coming.lines:
@@ -107,13 +108,15 @@ def what_is_billed_is_what_was_used(world: World, tables: Tables) -> None:
     assert found == used, (found, used)
 
 
-def waiting(invoices: Sequence[InvoiceRow], tables: Tables) -> dict[tuple[str, Decimal], int]:
-    """What the last void invoice of a month billed of it, unless a person had the month billed again."""
+def waiting(invoices: Sequence[InvoiceRow], tables: Tables, running: datetime) -> dict[tuple[str, Decimal], int]:
+    """What the last void invoice of a month billed of it, unless a person had the month billed again. The running month, which
+    a closed workspace's last invoice bills, is what comes next anyway.
+    """
     found: Counter[tuple[str, Decimal]] = Counter()
     last = {each.month: each for each in invoices}
     current = {each.month for each in invoices if each.status != "void"}
     for month, invoice in last.items():
-        if month not in current and invoice.reissued_at is None:
+        if month not in current and month != running and invoice.reissued_at is None:
             for of, rate, tokens in tables.lines[invoice.id]:
                 if of == month:
                     found[f"{month:%Y-%m}", rate] += tokens

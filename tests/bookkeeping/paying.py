@@ -158,8 +158,9 @@ class Paying(World):
         self.hear()
         return str(handle_waiting(self.now))
 
-    def jobs(self) -> str:
+    def jobs(self, top_ups: bool = True) -> str:
         done = [handle_waiting(self.now), attempts.recover_attempts(self.now), refunds.recover_refunds(self.now)]
-        done += [top_up_low(self.now), update_suspensions(self.now), collect_due(self.now), dun(self.now, collect_invoice)]
+        done += [top_up_low(self.now)] if top_ups else []
+        done += [update_suspensions(self.now), collect_due(self.now), dun(self.now, collect_invoice)]
         done += [expire_due_credits(self.now)]
         return " ".join(str({name: count for name, count in each.items() if count}) for each in done)

@@ -48,7 +48,7 @@ class Walk(Selling, Paying, Banking):
         return f"[{number} {how}] "
 
     def come_to_rest(self) -> None:
-        """All that was begun ends, and all news arrives."""
+        """All that was begun ends, and all news arrives. No top-up begins: of a low balance each leads to the next."""
         for _ in range(12):
             self.later()
             with time_machine.travel(self.now, tick=False):
@@ -59,7 +59,7 @@ class Walk(Selling, Paying, Banking):
                     refund["status"] = "succeeded"
                     self.happens("refund.updated", refund)
                 self.hear(all_of_it=True)
-                self.jobs()
+                self.jobs(top_ups=False)
             if not self._unsettled():
                 return
         raise AssertionError(f"it does not come to rest: {self._unsettled()}")

@@ -43,20 +43,23 @@ def creditable(invoice: Invoice) -> Creditable:
     notes = list(invoice.credit_notes.all())
     by_line = CreditNoteLine.objects.filter(credit_note__invoice=invoice).order_by().values("invoice_line")
     credited = {row["invoice_line"]: row["amount"] for row in by_line.annotate(amount=Sum("amount"))}
-    lines = [(line, line.amount - credited.get(line.pk, NOTHING)) for line in invoice.lines.order_by("position")]
-    standing = _standing(invoice)
-    left = [(line, min(rest, standing.get(_item(line), rest))) for line, rest in lines if rest > 0]
-    taken = _after_discount(invoice, {line: rest - dict(left)[line] for line, rest in lines if rest > 0})
+    standing, left, gone = _standing(invoice), [], {}
+    for line in invoice.lines.order_by("position"):
+        rest = line.amount - credited.get(line.pk, NOTHING)
+        if rest > 0:
+            left.append((line, min(rest, standing.get(_item(line), rest))))
+            gone[line] = rest - left[-1][1]
+    withdrawn = _after_discount(invoice, gone)
     taxes = []
     for at, tax in enumerate(invoice.taxes):
         rate = TaxShare(tax["name"], Decimal(tax["percent"]))
-        taxable = sum((amount for line, amount in taken.items() if rate in rates_of_line(invoice, line)), NOTHING)
+        taxable = sum((amount for line, amount in withdrawn.items() if rate in rates_of_line(invoice, line)), NOTHING)
         rest = Decimal(tax["taxable"]) - credited_of_tax(notes, at, "taxable") - taxable
         amount = Decimal(tax["amount"]) - credited_of_tax(notes, at, "amount") - tax_on(taxable, rate).amount
         taxes.append(Tax(rate.name, rate.percent, rest, max(amount, NOTHING) if taxable else amount))
     return Creditable(
         lines=[(line, rest) for line, rest in left if rest > 0],
-        net=net_left(invoice) - sum(taken.values(), NOTHING),
+        net=net_left(invoice) - sum(withdrawn.values(), NOTHING),
         taxes=taxes,
     )
 
@@ -79,20 +82,20 @@ def _standing(invoice: Invoice) -> dict[tuple[Any, ...], Decimal]:
     usage = InvoiceLine.objects.filter(invoice__workspace=invoice.workspace_id, invoice__status__in=Invoice.FINALIZED)
     usage = usage.filter(kind__in=(InvoiceLine.Kind.USAGE, InvoiceLine.Kind.ADJUSTMENT))
     usage = usage.filter(period_start__in=invoice.lines.values("period_start"))
-    taken_back = usage.filter(amount__lt=0, invoice__pk__gt=invoice.pk).values_list(*ITEM)
-    if not taken_back:
+    reduced = set(usage.filter(amount__lt=0, invoice__pk__gt=invoice.pk).values_list(*ITEM))
+    if not reduced:
         return {}
     credited = CreditNoteLine.objects.filter(invoice_line=OuterRef("pk")).order_by().values("invoice_line")
     back = Coalesce(Subquery(credited.annotate(sum=Sum("amount")).values("sum")), NOTHING)
     sums = usage.order_by().values_list(*ITEM).annotate(sum=Sum(F("amount") - back))
-    return {tuple(item): max(amount, NOTHING) for *item, amount in sums if tuple(item) in set(taken_back)}
+    return {tuple(item): max(amount, NOTHING) for *item, amount in sums if tuple(item) in reduced}
 
 
-def _after_discount(invoice: Invoice, taken: Mapping[InvoiceLine, Decimal]) -> dict[InvoiceLine, Decimal]:
+def _after_discount(invoice: Invoice, withdrawn: Mapping[InvoiceLine, Decimal]) -> dict[InvoiceLine, Decimal]:
     """What was taken back of lines, less the invoice's discounts, in whole cents: rounded up, so that not too much is left."""
     whole = sum((line.amount for line in invoice.lines.all() if line.amount > 0), NOTHING)
     net = invoice.subtotal - invoice.promotional
-    shares = {line: WIDE.divide(WIDE.multiply(amount, net), whole) for line, amount in taken.items() if amount > 0}
+    shares = {line: WIDE.divide(WIDE.multiply(amount, net), whole) for line, amount in withdrawn.items() if amount > 0}
     return {line: share.quantize(ONE_CENT, rounding=ROUND_CEILING) for line, share in shares.items()}
 
 
