@@ -130,6 +130,8 @@ def anthropic(said: dict[str, int]) -> Tokens | None:
     """The cached are beside the input."""
     if "input_tokens" not in said or "output_tokens" not in said:
         return None
+    if said.get("cache_creation"):
+        return None  # a number where only its parts stand
     parts = [said[name] for name in said if name.startswith("cache_creation.")]
     written = said.get("cache_creation_input_tokens", sum(parts))
     if parts and written != sum(parts):
