@@ -102,6 +102,33 @@ def replaced_by(output: int, **more: str) -> dict[str, Any]:
             id="what was corrected is read again as it was corrected",
         ),
         pytest.param(
+            [
+                Understand("image"),
+                Send([STRANGE]),
+                Correct([replaced_by(7)], work=False),
+                Stumble(),
+                Understand(None),
+                Understand("web_search", now=LATER),
+                Reread(now=LATER),
+                Sweep(now=LATER),
+            ],
+            id="a correction whose batch failed counts though the usage was read again meanwhile",
+        ),
+        pytest.param(
+            [
+                Send(
+                    [
+                        SENT
+                        | {
+                            "dialect": "anthropic",
+                            "usage": {"input_tokens": 10, "output_tokens": 10, "cache_creation": 7, "speed": "standard"},
+                        }
+                    ]
+                )
+            ],
+            id="a number where only parts of cache writes are",
+        ),
+        pytest.param(
             [Send([SENT]), Correct([replaced_by(7, service_tier="priority")]), Correct([replaced_by(8)])],
             id="a correction that says nothing goes back to the tier of the event",
         ),

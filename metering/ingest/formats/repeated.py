@@ -5,7 +5,7 @@ name in JSON is followed by a colon, and an object that has no more colons than 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -38,6 +38,16 @@ def as_written(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """For Python's decoder, as its `object_pairs_hook`."""
     found = dict(pairs)
     return found if len(found) == len(pairs) else AsWritten(pairs)
+
+
+def loads_as_written(text: str, object_hook: Callable[[dict[str, Any]], Any]) -> Any:
+    """JSON with a hook for its objects, as Celery reads it, but that no name is lost of an object that repeats one."""
+
+    def written(pairs: list[tuple[str, Any]]) -> Any:
+        found = as_written(pairs)
+        return found if isinstance(found, AsWritten) else object_hook(found)
+
+    return json.loads(text, object_pairs_hook=written)
 
 
 def with_values(written: dict[str, Any], replaced: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from kombu.serialization import loads
 
+from metering import tasks
 from metering.console.quarantine.content import editable, has_secrets
 from metering.ingest.formats.bodies import redact_json
 from metering.ingest.formats.events import read_all
@@ -94,6 +96,12 @@ def celery(key: APIKey, gateway: Gateway, usage: str) -> None:
     store_call(*call, NOW)
 
 
+def celery_in_our_own_queue(key: APIKey, gateway: Gateway, usage: str) -> None:
+    body = f'[[[{an_event_with(key, usage)}], "{gateway.public_id}"], {{}}, {{}}]'.encode()
+    args, kwargs, _ = loads(body, "application/json", "utf-8")
+    tasks.ingest_events(*args, **kwargs)
+
+
 def litellm(key: APIKey, gateway: Gateway, usage: str) -> None:
     payload = payload_of(metadata__usage_object="USAGE")
     receive(of_litellm(redact_json(json.dumps(payload).replace('"USAGE"', usage).encode())), gateway, CAPTURED)
@@ -111,7 +119,7 @@ def correction(key: APIKey, gateway: Gateway, usage: str) -> None:
 
 
 WAYS_IN = [
-    *(native, alone_in_its_batch, with_half_a_character, cloud, cloud_in_base64, celery),
+    *(native, alone_in_its_batch, with_half_a_character, cloud, cloud_in_base64, celery, celery_in_our_own_queue),
     *(litellm, litellm_with_half_a_character, correction),
 ]
 

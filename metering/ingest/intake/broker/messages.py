@@ -7,14 +7,14 @@ another serializer; here the task's name and the arguments are read, and nothing
 import binascii
 import json
 from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from kombu.utils import json as kombu_json
 
 from metering.ingest.formats.bodies import redact_json
-from metering.ingest.formats.repeated import AsWritten, as_written
+from metering.ingest.formats.repeated import loads_as_written
 from metering.ingest.formats.translated import Untranslatable
 
 TASK = "metering.ingest_events"
@@ -60,22 +60,12 @@ def read_call(message: Message) -> Call | Untranslatable:
     if message.content_type != JSON or message.headers.get("compression"):
         return _refused("malformed_message", "The message must be plain JSON, Celery's default.", message.body)
     try:
-        args, kwargs, *_ = kombu_json.loads(message.body, _loads=_loads)
+        args, kwargs, *_ = kombu_json.loads(message.body, _loads=loads_as_written)
         call = Call(list(args), {str(name): value for name, value in kwargs.items()})
         json.dumps(call, default=repr)  # so deep that it cannot be written again, it could not be stored either
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError, ArithmeticError):
         return _refused("malformed_message", "The message's arguments cannot be read as JSON.", message.body)
     return call
-
-
-def _loads(text: str, object_hook: Callable[[dict[str, Any]], Any]) -> Any:
-    """JSON as Celery reads it, but that no name is lost of an object that repeats one."""
-
-    def written(pairs: list[tuple[str, Any]]) -> Any:
-        found = as_written(pairs)
-        return found if isinstance(found, AsWritten) else object_hook(found)
-
-    return json.loads(text, object_pairs_hook=written)
 
 
 def _encoding(envelope: dict[str, Any]) -> str | None:
