@@ -305,8 +305,10 @@ def create_refund(server: StripeServer, params: Params) -> Any:
     back = sum(
         each["amount"] for each in server.of("refund") if each["payment_intent"] == intent["id"] and each["status"] != "failed"
     )
-    asked_back = [each for each in server.of("dispute") if each["payment_intent"] == intent["id"]]
-    back += sum(each["amount"] for each in asked_back if each["status"] in ("needs_response", "under_review", "lost"))
+    asked_back = [each["status"] for each in server.of("dispute") if each["payment_intent"] == intent["id"]]
+    if {"needs_response", "under_review", "lost"} & set(asked_back):
+        message = "This charge has been charged back; it cannot be refunded."
+        raise Refused(400, type="invalid_request_error", code="charge_disputed", message=message)
     if intent["status"] != "succeeded" or amount > intent["amount"] - back:
         raise Refused(
             400,

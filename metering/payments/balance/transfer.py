@@ -83,7 +83,8 @@ def transfer_credit(
             audit.record(actor, "credit.transferred", made.public_id, each, now=now, **details, **ends)
             note_change(each.pk, now)
         # No request is allowed from here to the commit; one that was allowed since the look above must be paid for as well.
-        balance = update_spendable(source, terms_of(source), now)
+        terms = terms_of(source)
+        balance = update_spendable(source, terms, now) if is_prepaid(source, terms) else None
         if balance is not None and balance.left < held_of_balance(source):
             raise NothingToCredit(f"Requests that just began hold some of the credit of {source}: try again.", param="amount")
         return made
