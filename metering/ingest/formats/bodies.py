@@ -12,7 +12,7 @@ from django.http import HttpRequest, RawPostDataException
 from django.http.request import UnreadablePostError
 
 from metering.errors import BatchTooLarge, MalformedBody
-from metering.ingest.formats.repeated import as_written
+from metering.ingest.formats.repeated import as_written, repeated_name, stated_twice
 from omixa_billing.api.errors import Refusal
 from workspaces.redaction import redact_bytes
 
@@ -115,6 +115,8 @@ def open_envelope(body: bytes, kind: str = "events") -> Sequence[bytes | msgspec
         events: Sequence[bytes | msgspec.Raw] = getattr(_envelopes[kind].decode(body), kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         events = _events_patiently(body, kind, error)
+    if body.count(b'"%s"' % kind.encode()) > 1 and repeated_name(body, kind) is not None:
+        raise MalformedBody(f"{stated_twice(kind)} Of two lists one would be lost.")
     check_number(len(events), kind)
     return events
 

@@ -116,6 +116,7 @@ class Event(msgspec.Struct, gc=False):
         return sha256(_packed(content)).digest()[:16]
 
 
+LIST = b'"events"'
 _sent = msgspec.json.Decoder(SentEvent[msgspec.Raw])
 _batch = msgspec.json.Decoder(SentBatch[msgspec.Raw])
 _plain_batch = msgspec.json.Decoder(SentBatch[PlainUsage | None])
@@ -165,7 +166,7 @@ def read_all(body: bytes, received_at: datetime, *, checked: bool = False) -> li
         pass
     try:
         sent_raw = _batch.decode(body).events
-        if not checked and body.count(USAGE) > len(sent_raw):
+        if not checked and (body.count(USAGE) > len(sent_raw) or body.count(LIST) > 1):
             return None
         return [_canonical(sent, index, times, read_usage(sent, received_at)) for index, sent in enumerate(sent_raw)]
     except (Rejected, *UNREADABLE):

@@ -10,6 +10,7 @@ from kombu.serialization import loads
 
 from metering import tasks
 from metering.console.quarantine.content import editable, has_secrets
+from metering.errors import MalformedBody
 from metering.ingest.formats.bodies import redact_json
 from metering.ingest.formats.events import read_all
 from metering.ingest.formats.payloads import of_cloudevents, of_corrections, of_events, of_litellm
@@ -218,3 +219,36 @@ def test_an_operator_sees_and_edits_both() -> None:
     content = b'{"request_id": "a", "usage": {"prompt_tokens": 5, "prompt_tokens": 5000}}'
     assert editable(content).count('"prompt_tokens"') == 2
     assert not has_secrets(content)
+
+
+@pytest.mark.parametrize("first", ["[]", "null", "[%s]"])
+@pytest.mark.parametrize("kind", ["events", "corrections"])
+def test_a_body_has_one_list(kind: str, first: str) -> None:
+    """Else the events of the first would be lost without a word."""
+    event = with_usage({"request_id": "a", "key_id": "k", "model": "m", "occurred_at": NOW.isoformat()}, PLAIN)
+    if "%s" in first:
+        first = first % event
+    body = f'{{"{kind}": {first}, "{kind}": [{event}]}}'.encode()
+    if kind == "events" and len(first) > 4:
+        assert read_all(body, NOW) is None
+    payload = of_events(body) if kind == "events" else of_corrections(body)
+    if first == "null":
+        assert len(payload.contents) == 1
+        return
+    with pytest.raises(MalformedBody, match=f"{kind} is stated more than once"):
+        payload.contents  # noqa: B018
+
+
+@pytest.mark.django_db
+def test_two_lists_in_one_body_or_message_store_nothing_that_would_lose_one(key: APIKey, gateway: Gateway) -> None:
+    event = an_event_with(key, PLAIN)
+    twice = f'{{"events": [{event}], "events": [{event}]}}'
+    with pytest.raises(MalformedBody):
+        receive(of_events(twice.encode()), gateway, NOW)
+    call = read_call(Message({"task": "metering.ingest_events"}, "application/json", f"[[{twice}], {{}}, {{}}]".encode()))
+    assert isinstance(call, Call)
+    store_call(*call, NOW, gateway)
+    work()
+    held = QuarantinedEvent.objects.get()
+    assert (held.code, bytes(held.content).count(b'"events"')) == ("malformed_batch", 2)
+    assert not UsageEvent.objects.exists()

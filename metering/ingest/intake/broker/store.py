@@ -14,6 +14,7 @@ from django.db import transaction
 
 from metering.ingest.formats.bodies import redact_json
 from metering.ingest.formats.payloads import packed
+from metering.ingest.formats.repeated import AsWritten
 from metering.ingest.formats.translated import Untranslatable
 from metering.ingest.intake.receive import RefusalReason, receive
 from metering.ingest.models import Batch
@@ -47,7 +48,7 @@ def store_events(events: Any, gateway_id: Any, now: datetime, sender: Gateway | 
 
     Sent again, it is stored again, and its events are found to be duplicates.
     """
-    if isinstance(events, dict):
+    if isinstance(events, dict) and not isinstance(events, AsWritten):
         events = events.get("events", events)
     contents = [_content(event) for event in events] if isinstance(events, list) else []
     if not contents:
