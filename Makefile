@@ -13,7 +13,7 @@ LOCK = $(COMPILE) pyproject.toml
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL = help
-.PHONY: help run gateway test test-gateway check lint format bench chaos lock lock-gateway clean
+.PHONY: help run gateway test test-gateway check lint format bench chaos chaos-gateway lock lock-gateway clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -57,6 +57,10 @@ format: ## what ruff can put right
 bench: ## the benchmarks, one JSON line each; choose with ARGS="--only ten_million"
 	@scripts/bootstrap.sh requirements-dev.lock
 	@$(PYTHON_IN_VENV) -m tests.benchmarks $(ARGS)
+
+chaos-gateway: ## the long form of killing everything behind a real LiteLLM: 20,000 requests, the product away for ten minutes
+	@OMIXA_CHAOS_REQUESTS=$(or $(REQUESTS),20000) OMIXA_CHAOS_ROUNDS=$(or $(ROUNDS),4) \
+		OMIXA_CHAOS_SECONDS_AWAY=$(or $(SECONDS_AWAY),600) $(MAKE) test-gateway ARGS="-k everything_is_killed -s"
 
 chaos: ## kill everything for minutes while events arrive, and count them; ARGS="--broker rabbitmq" on RabbitMQ
 	@scripts/bootstrap.sh requirements-dev.lock

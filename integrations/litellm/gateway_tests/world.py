@@ -78,10 +78,13 @@ class World:
 
     def kill(self, words: str) -> int:
         """kill -9 of every process of this world whose command line has these words; returns how many."""
-        found = [pid for pid in self.processes() if words in command_line(pid)]
+        found = self.processes_with(words)
         for pid in found:
             os.kill(pid, signal.SIGKILL)
         return len(found)
+
+    def processes_with(self, words: str) -> list[int]:
+        return [pid for pid in self.processes() if words in command_line(pid)]
 
     def processes(self) -> list[int]:
         """All that descend from what this world started."""
@@ -131,6 +134,13 @@ class World:
         done = subprocess.run(command, cwd=REPOSITORY, env=self.environment, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
         return dict(json.loads(done.stdout))
+
+    def run(self, code: str) -> Any:
+        """What a piece of the product's own Python prints as JSON."""
+        command = [PYTHON, "manage.py", "shell", "--verbosity=0", "--command", code]
+        done = subprocess.run(command, cwd=REPOSITORY, env=self.environment, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
 
     def make_workspace(self, name: str) -> Workspace:
         made = self.manage("create_workspace", name)
