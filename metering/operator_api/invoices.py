@@ -17,9 +17,9 @@ from metering.invoicing.lifecycle.write_off import reverse_write_off
 from metering.invoicing.models import Invoice
 from metering.operator_api import answers, bodies, documents
 from metering.operator_api.once import Answer
-from metering.operator_api.views import ERRORS, KEY, TAG, OperatorAct, chargeback_with, invoice_with, workspace_with
+from metering.operator_api.views import ERRORS, KEY, TAG, OperatorAct, invoice_with, workspace_with
 from metering.payments.collecting.manual import prepare_transfer, record_transfer
-from metering.payments.disputes.chargebacks import charge_back, payments_to_charge_back, reverse_chargeback
+from metering.payments.disputes.chargebacks import charge_back, chargeback_with, payments_to_charge_back, reverse_chargeback
 from metering.payments.models import Payment
 from metering.payments.refunds.reversals import (
     issue_credit_note,

@@ -18,7 +18,6 @@ from metering.invoicing.models import Invoice
 from metering.operator_api.once import Answer, answered_once
 from metering.payments.api import stripe_may_be_away
 from metering.payments.idempotency import HEADER, idempotency_key_of
-from metering.payments.models import Dispute
 from omixa_billing.api.documented_errors import NOT_FOUND, REFUSED, errors_with
 from omixa_billing.api.requests import NoQuery, parse_body, parse_query
 from workspaces.models import Workspace
@@ -86,12 +85,4 @@ def invoice_with(public_id: str) -> Invoice:
     found = Invoice.objects.select_related("workspace").filter(public_id=public_id).first() if is_storable(public_id) else None
     if found is None:
         raise NotFound("There is no such invoice.")
-    return found
-
-
-def chargeback_with(stripe_id: str) -> Dispute:
-    """Raises NotFound."""
-    found = Dispute.objects.filter(stripe_id=stripe_id).first() if is_storable(stripe_id) else None
-    if found is None:
-        raise NotFound("There is no such chargeback.")
     return found

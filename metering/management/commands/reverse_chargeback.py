@@ -4,8 +4,7 @@ from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from metering.operator_api.answers import chargebacks_json
-from metering.operator_api.views import chargeback_with
-from metering.payments.disputes.chargebacks import reverse_chargeback
+from metering.payments.disputes.chargebacks import chargeback_with, reverse_chargeback
 from omixa_billing.command_actor import command_actor
 from omixa_billing.commands import JsonCommand
 

@@ -18,7 +18,7 @@ from metering.checked_inputs import (
     checked_reference,
     refuse_repeated_reference,
 )
-from metering.errors import NothingToCredit
+from metering.errors import NotFound, NothingToCredit
 from metering.invoicing.models import Invoice
 from metering.money import cents_text
 from metering.payments.disputes.disputes import LOST, WON, lose, reinstate
@@ -27,6 +27,7 @@ from metering.payments.models import Dispute, Payment
 from omixa_billing.api.errors import InvalidParameter
 from workspaces.ids import new_id
 from workspaces.locks import lock_workspace
+from workspaces.names import is_storable
 
 NOTHING = Decimal("0.00")
 REASON = "returned"
@@ -67,6 +68,14 @@ def charge_back(
                 f"{cents_text(amount - rest)} of it are left to be charged back, not {cents_text(amount)}.", param="amount"
             )
         return made
+
+
+def chargeback_with(public_id: str) -> Dispute:
+    """The chargeback that `charge_back` answered with under this id, or a dispute that Stripe reported. Raises NotFound."""
+    found = Dispute.objects.filter(stripe_id=public_id).first() if is_storable(public_id) else None
+    if found is None:
+        raise NotFound("There is no such chargeback.")
+    return found
 
 
 def reverse_chargeback(dispute_id: int, reason: str, actor: str, now: datetime) -> list[Dispute]:
