@@ -10,6 +10,7 @@ from typing import Any
 from tests.benchmarks import (
     alerts,
     authorize,
+    behind_litellm,
     closing,
     crash_points,
     hostile,
@@ -26,6 +27,7 @@ BENCHMARKS: dict[str, Callable[[Options], Iterator[dict[str, Any]]]] = {
     "ingest_end_to_end": ingest_end_to_end.measure,
     "steady_load": steady_load.measure,
     "authorize": authorize.measure,
+    "gateway": behind_litellm.measure,
     "alerts": alerts.measure,
     "hostile": hostile.measure,
     "usage_query": usage_query.measure,
@@ -34,8 +36,8 @@ BENCHMARKS: dict[str, Callable[[Options], Iterator[dict[str, Any]]]] = {
     "crash_points": crash_points.measure,
     "ten_million": ten_million.measure,
 }
-# Take many minutes, and so run only when asked for by name.
-LONG = ("ten_million",)
+# Take many minutes, or need what `make gateway` installs, and so run only when asked for by name.
+LONG = ("ten_million", "gateway")
 
 
 def main() -> int:
