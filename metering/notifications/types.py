@@ -27,6 +27,7 @@ NOTIFICATION_TYPES = {
     "payment.charged_back": "A bank took a payment back: a dispute was lost, or a debit was returned.",
     "payment.dispute_won": "A dispute was won: the money stays, or the bank has returned it.",
     "top_up.succeeded": "Credit was bought and can be spent.",
+    "workspace.closed": "A workspace was closed for good: its final invoices are made, and its keys stop.",
     TEST: "A test that a person or a program asked for.",
 }
 

@@ -28,6 +28,7 @@ from metering.limits.budgets.change import delete_budget
 from metering.limits.changed import note_change
 from metering.limits.models import Budget
 from metering.money import cents_text
+from metering.offboarding.announced import announce_closing
 from metering.offboarding.as_json import closed_json
 from metering.offboarding.mail import mail_closing
 from metering.offboarding.models import ClosedWorkspace
@@ -116,6 +117,7 @@ def _close(workspace: Workspace, reason: str, credit: str, actor: str, now: date
     audit.record(actor, "workspace.closed", workspace.public_id, workspace, now=now, **details, **amounts)
     note_change(workspace.pk, now)
     mail_closing(closed, now)
+    announce_closing(closed, now)
     return closed, rest.refunds
 
 

@@ -53,7 +53,7 @@ def test_an_unknown_type_is_a_bug(acme: Workspace) -> None:
 
 
 def test_each_type_has_a_sentence() -> None:
-    assert len(NOTIFICATION_TYPES) == 22
+    assert len(NOTIFICATION_TYPES) == 23
     assert all(text.endswith(".") and text[0].isupper() for text in NOTIFICATION_TYPES.values())
     assert set(NOTIFICATION_TYPES) - set(CHOICES_OF_TYPES) == {"webhook.test"}
 

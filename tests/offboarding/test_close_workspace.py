@@ -22,6 +22,7 @@ from metering.journal.accounts import JournalAccount
 from metering.journal.balances import balance_of_account
 from metering.limits.budgets.change import set_budget
 from metering.limits.models import Budget
+from metering.notifications.models import Notification
 from metering.offboarding.close import close_for_good, late_usage, what_closing_does
 from metering.offboarding.models import ClosedWorkspace
 from metering.payments.collecting.manual import mark_paid
@@ -310,6 +311,17 @@ def test_closing_again_changes_nothing_and_answers_the_same(acme: Workspace, key
     assert (AuditEntry.objects.count(), Invoice.objects.count()) == (entries, 1)
     entry = AuditEntry.objects.get(action="workspace.closed")
     assert (entry.target, entry.detail["reason"]) == (acme.public_id, "moves away")
+
+
+def test_programs_are_notified_once_of_a_closing_and_not_of_a_preview(acme: Workspace, key: APIKey, use: Meter) -> None:
+    use(key, "10-02T10:00", usage=tokens(input=10_000_000))
+    what_closing_does(acme, "does not pay", "refund", OPS, NOW)
+    assert not Notification.objects.filter(type="workspace.closed").exists()
+    done = run(acme.public_id, "--reason", "does not pay")
+    run(acme.public_id, "--reason", "again")
+    notified = Notification.objects.get(type="workspace.closed")
+    expected = {name: done[name] for name in done if name not in ("ok", "reason")}
+    assert (notified.workspace, notified.data, len(expected["invoices"])) == (acme, expected, 1)
 
 
 def test_a_preview_says_the_same_and_changes_nothing(stripe: StripeServer, acme: Workspace, key: APIKey, use: Meter) -> None:

@@ -1,0 +1,13 @@
+"""Notifying programs of a closing, in the transaction that closes the workspace."""
+
+from datetime import datetime
+
+from metering.notifications.announce import announce
+from metering.offboarding.as_json import closed_json
+from metering.offboarding.models import ClosedWorkspace
+
+
+def announce_closing(closed: ClosedWorkspace, now: datetime) -> None:
+    """What operators are answered, without their reason, which the mail to the customer does not state either."""
+    data = {name: value for name, value in closed_json(closed).items() if name != "reason"}
+    announce(closed.workspace, "workspace.closed", f"workspace.closed:{closed.workspace.public_id}", data, now)
