@@ -124,9 +124,12 @@ def waiting(invoices: Sequence[InvoiceRow], tables: Tables, running: datetime) -
 
 
 def once_all_news_has_arrived(world: World) -> None:
-    """Ours is what Stripe has, and the second book says the same."""
-    paid = [each for each in world.stripe.of("payment_intent") if each["status"] == "succeeded" or each.get("_returned")]
+    """Ours is what Stripe has, and the second book says the same. A debit that was returned before anybody heard that it came
+    through was no payment here.
+    """
     ours = {each.intent_id: each for each in Payment.objects.filter(method="stripe")}
+    intents = world.stripe.of("payment_intent")
+    paid = [each for each in intents if each["status"] == "succeeded" or (each.get("_returned") and each["id"] in ours)]
     assert {each["id"] for each in paid} == set(ours), "each payment there is one here"
     money, book = Tables().parts_of("money_stripe"), Book()
     for intent in paid:
