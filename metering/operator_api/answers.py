@@ -50,6 +50,7 @@ def issued_note_json(note: CreditNote) -> dict[str, Any]:
         off_due=cents_text(note.off_due),
         given_back=cents_text(note.given_back),
         settlement=note.settlement or None,
+        reference=note.reference or None,
     )
 
 

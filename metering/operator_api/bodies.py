@@ -64,7 +64,10 @@ class CreditNoteToIssue(StrictBody):
     settlement = serializers.ChoiceField(
         choices=CreditNote.Settlement.values, required=False, help_text="How what was paid goes back; absent: as it came."
     )
-    reference = text_of_reference("Of `outside`: where the transfer is found; absent: the reason.", required=False)
+    reference = text_of_reference(
+        "One credit note per invoice and reference. Of `outside` where the transfer is found; absent: the reason says it.",
+        required=False,
+    )
 
 
 class ReissueToMake(StrictBody):

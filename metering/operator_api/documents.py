@@ -36,6 +36,7 @@ class IssuedNoteSerializer(DocumentSerializer):
     off_due = CentsField()
     given_back = CentsField()
     settlement = serializers.CharField(allow_null=True)
+    reference = serializers.CharField(allow_null=True)
 
 
 class ChargebackSerializer(DocumentSerializer):

@@ -92,7 +92,7 @@ class CreditInvoiceView(OperatorAct):
 
     def prepare(self, asked: dict[str, Any], now: datetime) -> None:
         invoice = invoice_with(asked["invoice_id"])
-        prepare_credit_note(invoice.pk, _credited(invoice, asked), asked["reason"], now)
+        prepare_credit_note(invoice.pk, _credited(invoice, asked), asked["reason"], now, asked.get("reference", ""))
 
     def act(self, asked: dict[str, Any], actor: str, now: datetime) -> Answer:
         invoice = invoice_with(asked["invoice_id"])
@@ -103,7 +103,7 @@ class CreditInvoiceView(OperatorAct):
             asked.get("settlement") or usual_settlement(invoice),
             actor,
             now,
-            asked.get("reference") or asked["reason"],
+            asked.get("reference", ""),
         )
         return answers.issued_note_json(note)
 

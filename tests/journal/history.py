@@ -166,7 +166,9 @@ class History:
         chosen = None if self.random.random() < 0.3 else {line.public_id: self.amount(line.amount)}
         settlement = self.random.choice(["refund", "balance", "outside"])
         ahead = self.refunded_ahead(invoice)
-        note = issue_credit_note(invoice.pk, chosen, "an outage", settlement, OPS, self.now, reference="transfer 9")
+        note = issue_credit_note(
+            invoice.pk, chosen, "an outage", settlement, OPS, self.now, reference=f"transfer {invoice.credit_notes.count()}"
+        )
         if invoice.status == "uncollectible":
             self.book.move(note.off_due, "receivable", "bad_debt")
         self.book.move(note.subtotal, "revenue_usage", "owed_to_customer")

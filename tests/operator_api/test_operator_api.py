@@ -9,6 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from metering.catalogue.providers.set_provider_price import set_provider_price
+from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.models import Invoice
 from metering.operator_api import invoices
 from metering.operator_api.models import OperatorRequest
@@ -197,6 +198,16 @@ def test_a_key_that_is_revoked_while_a_request_waits_does_nothing(
     answer = program.post(f"invoices/{invoice.public_id}/write-off", reason="gone")
     assert error(answer) == (401, "invalid_credential")
     assert (Invoice.objects.get().status, OperatorRequest.objects.count()) == ("open", 0)
+
+
+def test_a_reference_makes_one_credit_note_also_under_another_key(program: Program, invoice: Invoice) -> None:
+    path, asked = f"invoices/{invoice.public_id}/credit-notes", {"reason": "slow", "amount": "30.00", "reference": "ticket 7"}
+    first = program.post(path, "a-key", **asked)
+    assert (first.status_code, first.json()["reference"]) == (200, "ticket 7")
+    assert program.post(path, "a-key", **asked).json() == first.json()
+    second = program.post(path, "another-key", **asked)
+    assert (error(second), second.json()["error"]["param"]) == ((409, "nothing_left"), "reference")
+    assert list(CreditNote.objects.values_list("total", flat=True)) == [Decimal("30.00")]
 
 
 def test_every_verb_answers_with_the_document_that_came_of_it(program: Program, acme: Workspace, use: Meter) -> None:

@@ -65,13 +65,17 @@ class CreditNoteAdmin(OperatorAdmin):
     list_display = ("number", "workspace", "invoice", "issued_at", "total_text", "off_due_text", "given_back_text", "way")
     list_filter = (("settlement", ChoicesDropdownFilter), ("invoice__workspace", AutocompleteSelectFilter))
     list_select_related = ("invoice__workspace",)
-    search_fields = ("public_id__exact", "number__exact", "invoice__number__exact", "invoice__workspace__name__icontains")
-    search_help_text = "A credit note's number or id, its invoice's number, or a part of the workspace's name"
+    search_fields = (
+        *("public_id__exact", "number__exact", "reference__exact"),
+        *("invoice__number__exact", "invoice__workspace__name__icontains"),
+    )
+    search_help_text = "A credit note's number, id or reference, its invoice's number, or a part of the workspace's name"
     ordering = ("-id",)
     sortable_by = ()
     fields = (
         ("number", "invoice_link"),
         ("workspace", "reason"),
+        "reference",
         ("subtotal_text", "tax_text"),
         ("total_text", "off_due_text"),
         ("given_back_text", "way"),

@@ -16,12 +16,12 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from metering import dollars
-from metering.checked_inputs import LONGEST_REASON, LONGEST_REFERENCE
+from metering.checked_inputs import LONGEST_REASON, LONGEST_REFERENCE, checked_reference
 from metering.errors import MonthNotEnded
 from metering.invoicing.allowed import Act, allowed_acts, current_invoice_of, refusal_of
 from metering.invoicing.composing.taxes import tax_label
 from metering.invoicing.credit_notes.creditable import Creditable, creditable
-from metering.invoicing.credit_notes.issue import plan_credit_note
+from metering.invoicing.credit_notes.issue import checked_note_reference, plan_credit_note
 from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.lifecycle.accept import accept_withdrawal
 from metering.invoicing.lifecycle.finalize import finalize
@@ -76,6 +76,12 @@ class CreditNoteForm(forms.Form):
 
     what = fields.choice("credit", [(BY_LINE, "the amounts given below"), (WHOLE, "all that is left")])
     reason = fields.text("reason", "Printed on the credit note.", max_length=LONGEST_REASON)
+    reference = fields.text(
+        "reference",
+        "By which the note is found, and the transfer where money goes back by hand. One note per invoice and reference.",
+        required=False,
+        max_length=LONGEST_REFERENCE,
+    )
     # What is left before tax, in words.
     net = ""
 
@@ -247,10 +253,9 @@ def credit_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResp
     left, returnable = creditable(invoice), returnable_of(invoice)
 
     def act(asked: dict[str, Any]) -> HttpResponse:
-        settlement, reference = asked.get("settlement", CreditNote.Settlement.BALANCE), asked.get("reference", "")
-        note = issue_credit_note(
-            invoice.pk, asked["amounts"], asked["reason"], settlement, actor_of(request), timezone.now(), reference
-        )
+        settlement, now = asked.get("settlement", CreditNote.Settlement.BALANCE), timezone.now()
+        what = asked["amounts"], asked["reason"], settlement
+        note = issue_credit_note(invoice.pk, *what, actor_of(request), now, asked["reference"])
         messages.success(request, _note_message(note))
         return redirect(reverse("admin:metering_creditnote_change", args=[note.pk]))
 
@@ -270,8 +275,13 @@ def credit_page(request: HttpRequest, admin: OperatorAdmin, pk: str) -> HttpResp
 
 
 def preview_of(invoice: Invoice, asked: dict[str, Any]) -> Preview:
-    """What the credit note would say. Raises what `plan` raises."""
+    """What the credit note would say. Raises what `plan_credit_note` and `checked_note_reference` raise, and InvalidParameter
+    for a transfer that nothing finds.
+    """
+    reference = checked_note_reference(invoice, asked["reference"])
     planned = plan_credit_note(invoice, asked["amounts"])
+    if planned.given_back and asked.get("settlement") == CreditNote.Settlement.OUTSIDE:
+        checked_reference(reference, "refund")
     lines = [(line.description, dollars.usd_text(amount)) for line, amount in planned.lines]
     taxes = [(tax_label(tax.name, tax.percent), dollars.usd_text(tax.amount)) for tax in planned.taxes]
     ends = [("Taken off what is due", planned.off_due), ("Goes back to the customer", planned.given_back)]
@@ -282,6 +292,7 @@ def preview_of(invoice: Invoice, asked: dict[str, Any]) -> Preview:
         ("Credited in all", dollars.usd_text(planned.total)),
         *((name, dollars.usd_text(amount)) for name, amount in ends if amount),
         ("Reason", asked["reason"]),
+        *([("Reference", reference)] if reference else []),
     ]
     return Preview(facts, f"Issue the credit note of {dollars.usd_text(planned.total)} for good")
 
@@ -295,9 +306,6 @@ def credit_form(left: Creditable, returnable: Returnable) -> type[forms.Form]:
             "what was paid is",
             [(way, SETTLEMENTS[way]) for way in ways],
             "What was paid with credits comes back as credit either way.",
-        )
-        extra["reference"] = fields.text(
-            "reference", "Refunded by hand: where to find the transfer.", required=False, max_length=LONGEST_REFERENCE
         )
     largest = sorted(left.lines, key=lambda each: -each[1])[:MOST_LINES]
     for line, amount in sorted(largest, key=lambda each: each[0].position):

@@ -22,6 +22,7 @@ def credit_note_summary_json(note: CreditNote) -> dict[str, Any]:
         "invoice_id": note.invoice.public_id,
         "invoice_number": note.invoice.number,
         "reason": note.reason,
+        "reference": note.reference or None,
         "seller": note.seller,
         "buyer": note.buyer,
         "subtotal": cents_text(note.subtotal),

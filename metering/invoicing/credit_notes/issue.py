@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from metering.checked_inputs import checked_amount, checked_reason
+from metering.checked_inputs import checked_amount, checked_reason, checked_reference, refuse_repeated_reference
 from metering.errors import NothingToCredit
 from metering.invoicing.allowed import check_credit
 from metering.invoicing.booked import credit_note_issued, write_off_reversed
@@ -129,15 +129,30 @@ def taxes_of(invoice: Invoice, left: Creditable, lines: Sequence[tuple[InvoiceLi
     return found
 
 
+def checked_note_reference(invoice: Invoice, reference: str) -> str:
+    """A credit note may have none. Raises InvalidParameter, and NothingToCredit where a note of the invoice has the same."""
+    if not reference.strip():
+        return ""
+    reference = checked_reference(reference, "credit note")
+    refuse_repeated_reference(invoice.credit_notes.all(), reference, "credit note")
+    return reference
+
+
 def issue(
-    invoice: Invoice, amounts: Mapping[str, Decimal] | None, reason: str, settlement: str, actor: str, now: datetime
+    invoice: Invoice,
+    amounts: Mapping[str, Decimal] | None,
+    reason: str,
+    settlement: str,
+    actor: str,
+    now: datetime,
+    reference: str = "",
 ) -> CreditNote:
     """A numbered credit note of an invoice that the transaction holds locked, its workspace before it.
 
     `settlement` says how what is given back reaches the customer; the caller does that
-    (payments/refunds/reversals.py). Raises what `plan_credit_note` raises.
+    (payments/refunds/reversals.py). Raises what `plan_credit_note` raises, and what `checked_note_reference` does.
     """
-    reason = checked_reason(reason)
+    reason, reference = checked_reason(reason), checked_note_reference(invoice, reference)
     planned = plan_credit_note(invoice, amounts)
     if planned.given_back and settlement not in CreditNote.Settlement.values:
         raise InvalidParameter(
@@ -149,6 +164,7 @@ def issue(
         invoice=invoice,
         number=next_credit_note_number(now),
         reason=reason,
+        reference=reference,
         currency=invoice.currency,
         subtotal=planned.subtotal,
         taxes=[tax.as_json() for tax in planned.taxes],
@@ -178,6 +194,7 @@ def issue(
         invoice=invoice.number,
         total=total,
         reason=reason,
+        reference=reference,
         settlement=note.settlement,
         settled_adjustment=cents_text(settled),
     )

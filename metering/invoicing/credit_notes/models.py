@@ -24,6 +24,8 @@ class CreditNote(models.Model):
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="credit_notes")
     number = models.CharField(max_length=32, unique=True)
     reason = models.CharField(max_length=300)
+    # By which it is found elsewhere, such as the transfer's that gives the money back; empty where nobody gave one.
+    reference = models.CharField(max_length=200, blank=True, default="")
     currency = models.CharField(max_length=3, default="USD")
     subtotal = cents_field()
     # [{"name", "percent", "amount"}], in the invoice's order.
@@ -42,7 +44,14 @@ class CreditNote(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        constraints = [models.CheckConstraint(condition=Q(total__gt=0), name="a_credit_note_is_above_zero")]
+        constraints = [
+            models.CheckConstraint(condition=Q(total__gt=0), name="a_credit_note_is_above_zero"),
+            models.UniqueConstraint(
+                fields=["invoice", "reference"],
+                condition=~Q(reference=""),
+                name="one_credit_note_per_invoice_and_reference",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.number

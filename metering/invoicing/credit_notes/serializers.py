@@ -36,6 +36,9 @@ class CreditNoteSummarySerializer(serializers.Serializer[Any]):
     invoice_id = serializers.CharField()
     invoice_number = serializers.CharField()
     reason = serializers.CharField()
+    reference = serializers.CharField(
+        allow_null=True, help_text="Where it is found elsewhere, such as the transfer that gives the money back."
+    )
     seller = PartySerializer()
     buyer = BuyerSerializer()
     subtotal = CentsField(help_text="The lines' sum, before tax.")

@@ -63,6 +63,7 @@ def credit_note_facts(note: CreditNote) -> list[tuple[str, str]]:
         ("For invoice", str(invoice.number)),
         ("Invoice issued", day_name(invoice.finalized_at)),
         ("Billing period", str(invoice.period)),
+        *([("Reference", note.reference)] if note.reference else []),
     ]
 
 

@@ -22,7 +22,7 @@ class Command(JsonCommand):
         parser.add_argument("--reason", required=True, metavar="R", help="printed on the credit note")
         ways = CreditNote.Settlement.values
         parser.add_argument("--as", dest="way", choices=ways, help="how what was paid goes back; default: as it came")
-        parser.add_argument("--reference", metavar="R", help="outside: where the transfer is found; default: the reason")
+        parser.add_argument("--reference", metavar="R", default="", help="one note per reference; outside: of the transfer")
 
     def act(self, **options: Any) -> dict[str, Any]:
         invoice = invoice_named(options["invoice"])
@@ -34,6 +34,6 @@ class Command(JsonCommand):
             options["way"] or usual_settlement(invoice),
             command_actor("credit_invoice"),
             timezone.now(),
-            options["reference"] or options["reason"],
+            options["reference"],
         )
         return issued_note_json(note)

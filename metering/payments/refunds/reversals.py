@@ -14,7 +14,7 @@ import structlog
 from django.db import transaction
 from django.db.models import F, Q, Sum
 
-from metering.checked_inputs import checked_reason, checked_reference
+from metering.checked_inputs import LONGEST_REFERENCE, checked_reason
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
 from metering.errors import NothingToCredit
@@ -83,10 +83,14 @@ def prepare_void(invoice_id: int, reason: str, now: datetime) -> None:
     cancel_payment_in_progress(invoice_id, now)
 
 
-def prepare_credit_note(invoice_id: int, amounts: Mapping[str, Decimal] | None, reason: str, now: datetime) -> None:
-    """Closes an open payment page of what a credit note takes off. Raises what `plan_credit_note` raises."""
+def prepare_credit_note(
+    invoice_id: int, amounts: Mapping[str, Decimal] | None, reason: str, now: datetime, reference: str = ""
+) -> None:
+    """Closes an open payment page of what a credit note takes off. Raises what `issue.issue` raises before it."""
     checked_reason(reason)
-    if issue.plan_credit_note(Invoice.objects.get(pk=invoice_id), amounts).off_due:
+    invoice = Invoice.objects.get(pk=invoice_id)
+    issue.checked_note_reference(invoice, reference)
+    if issue.plan_credit_note(invoice, amounts).off_due:
         cancel_payment_in_progress(invoice_id, now)
 
 
@@ -102,10 +106,11 @@ def issue_credit_note(
     """A credit note of `amounts`, whole cents before tax by line id, or of all that is left: None.
 
     It lowers what is due; the rest goes back by `settlement`: "refund" through Stripe, "balance" as credit, "outside" by
-    hand, with a `reference` to where. Raises what `plan_credit_note` raises, PaymentInProgress, and NothingToCredit when less
-    money was paid than would go back.
+    hand. `reference` is where that transfer, or the note itself, is found: one note per invoice and reference; where there is
+    none, the reason says where the transfer is found. Raises what `issue.issue` raises, PaymentInProgress, and NothingToCredit
+    when less money was paid than would go back.
     """
-    prepare_credit_note(invoice_id, amounts, reason, now)
+    prepare_credit_note(invoice_id, amounts, reason, now, reference)
     with transaction.atomic():
         invoice = lock_invoice(invoice_id)
         if invoice.status in Invoice.OWED:
@@ -113,8 +118,8 @@ def issue_credit_note(
         returnable = returnable_of(invoice)
         if settlement in CreditNote.Settlement.values and not returnable.unpromised:
             settlement = CreditNote.Settlement.BALANCE  # only credits were used, and they come back as such
-        note = issue.issue(invoice, amounts, reason, settlement, actor, now)
-        begun = _return_money(note, returnable, reference.strip(), actor, now) if note.given_back else []
+        note = issue.issue(invoice, amounts, reason, settlement, actor, now, reference)
+        begun = _return_money(note, returnable, actor, now) if note.given_back else []
         if invoice.status == Invoice.Status.PAID:
             after_payment(invoice, now)
         mail_credit_note(note, now)
@@ -191,8 +196,8 @@ def source_of(note: CreditNote) -> str:
     return f"credit_note:{note.public_id}"
 
 
-def _return_money(note: CreditNote, returnable: Returnable, reference: str, actor: str, now: datetime) -> list[Refund]:
-    """Enters how the note's `given_back` goes; the refunds to be asked of Stripe. Raises NothingToCredit, InvalidParameter."""
+def _return_money(note: CreditNote, returnable: Returnable, actor: str, now: datetime) -> list[Refund]:
+    """Enters how the note's `given_back` goes; the refunds to be asked of Stripe. Raises NothingToCredit."""
     outside, balance = CreditNote.Settlement.OUTSIDE, CreditNote.Settlement.BALANCE
     if note.settlement == balance:
         _keep_as_credit(note, returnable, actor, now)
@@ -205,7 +210,7 @@ def _return_money(note: CreditNote, returnable: Returnable, reference: str, acto
     if credit := note.given_back - money:
         _grant(note, credit, actor, now)
     if note.settlement == outside:
-        _return_outside(note, money, min(noted, money), returnable, reference, actor, now)
+        _return_outside(note, money, min(noted, money), returnable, actor, now)
         return []
     if money > returnable.refundable:
         raise NothingToCredit(
@@ -251,11 +256,10 @@ def _grant(note: CreditNote, amount: Decimal, actor: str, now: datetime) -> Cred
 
 
 def _return_outside(
-    note: CreditNote, money: Decimal, noted: Decimal, returnable: Returnable, reference: str, actor: str, now: datetime
+    note: CreditNote, money: Decimal, noted: Decimal, returnable: Returnable, actor: str, now: datetime
 ) -> None:
-    """Money that a person gives back by a transfer, however it came; `noted` of it went before. Raises InvalidParameter."""
-    if money:
-        reference = checked_reference(reference, "refund")
+    """Money that a person gives back by a transfer, however it came; `noted` of it went before."""
+    reference = note.reference or note.reason[:LONGEST_REFERENCE]
     payments = [*returnable.by_hand, *returnable.by_stripe]
     begun = _begin(note, payments, money - noted, note.reason, actor, now, reference, outside=True)
     book_settled_outside(note, money - sum((refund.amount for refund in begun), NOTHING), actor, now)

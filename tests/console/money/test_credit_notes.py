@@ -127,6 +127,15 @@ def test_how_money_goes_back_is_asked_only_where_some_came(console: Client, invo
     assert "Kept as credit" in note_page(console, note)
 
 
+def test_a_reference_makes_one_note_and_is_refused_beside_its_field(console: Client, invoice: Invoice) -> None:
+    asked = {"what": "lines", "reason": "an outage", line(invoice, "output"): "1.00", "reference": "ticket 7"}
+    act_on_invoice(console, "credit", invoice, **asked)
+    again = act_on_invoice(console, "credit", invoice, **asked).content.decode()
+    assert "A credit note with the reference &#x27;ticket 7&#x27; was recorded before." in again
+    note = CreditNote.objects.get()
+    assert "ticket 7" in note_page(console, note)
+
+
 def test_an_invoice_paid_with_credits_is_credited_without_asking(console: Client, world: World) -> None:
     ledger.grant(world.acme, "purchased", Decimal("100.00"), "tests", NOW)
     usage = {"prompt_tokens": 1_000_000, "completion_tokens": 0, "total_tokens": 1_000_000}

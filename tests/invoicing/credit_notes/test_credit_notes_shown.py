@@ -44,6 +44,7 @@ def test_a_credit_note_shows_every_field(invoice: Invoice, acme: Workspace, admi
         "invoice_id": invoice.public_id,
         "invoice_number": "OMX-2026-00001",
         "reason": "an outage",
+        "reference": None,
         "seller": {"name": "Omixa Cloud", "address": "", "tax_id": ""},
         "buyer": {
             "name": "Acme",
