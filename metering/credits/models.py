@@ -58,6 +58,12 @@ class CreditGrant(models.Model):
     def has_expired(self, now: datetime) -> bool:
         return self.expires_at is not None and self.expires_at <= now
 
+    def end_in(self, workspace: Workspace) -> datetime | None:
+        """When it ends in its workspace: what was given ends at the closing, what was bought stays its customer's."""
+        if workspace.closed_at is None or self.kind == CreditGrant.Kind.PURCHASED:
+            return self.expires_at
+        return min(workspace.closed_at, self.expires_at or workspace.closed_at)
+
 
 class CreditEntry(models.Model):
     """One movement of a grant: `amount` is above zero where credit comes, below where it goes."""

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
+from metering.payments.balance.expiry import may_still_be_used
 from metering.payments.models import Refund
 from metering.payments.refunds.credit_refunds import owe_credit, refund_credit
 from workspaces.models import Workspace
@@ -28,12 +29,16 @@ class RestOfCredit:
 
 
 def end_credit(workspace: Workspace, is_refunded: bool, actor: str, now: datetime) -> RestOfCredit:
-    """Given credit expires. Bought credit goes back to the payments behind it and else is owed, or it expires too."""
+    """Given credit expires, unless a void month waits for its reissue, which uses it first. Bought credit goes back to the
+    payments behind it and else is owed, or it expires too.
+    """
     rest = RestOfCredit()
     for each in ledger.remaining_grants(workspace):
         grant = each.grant
         if grant.kind != CreditGrant.Kind.PURCHASED:
-            rest.given_expired += ledger.write_off(grant, now)
+            grant.workspace = workspace
+            if not may_still_be_used(grant, now):
+                rest.given_expired += ledger.write_off(grant, now)
         elif is_refunded or (grant.source or "").startswith(OF_CREDIT_NOTES):
             begun = list(refund_credit(grant, each.left, REASON, actor, now))
             rest.refunds += begun

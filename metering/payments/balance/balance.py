@@ -11,7 +11,7 @@ from metering.invoicing.composing.compose import InvoicePreview, composed
 from metering.invoicing.lifecycle.current_books import books_until_now, months_to_close
 from metering.invoicing.models import Invoice, InvoiceLine
 from metering.money import WIDE, round_to_cents
-from metering.periods import month_of
+from metering.periods import Period, month_of
 from workspaces.models import Workspace
 
 NOTHING = Decimal("0.00")
@@ -36,10 +36,11 @@ class Balance:
 
 
 def balance_of(workspace: Workspace, now: datetime) -> Balance:
-    """Credit that has expired counts only as far as unbilled usage of its own time still uses it up."""
-    books = books_until_now(workspace, now).as_reissued()
+    """Credit that has ended counts only as far as unbilled usage of its own time still uses it up."""
+    books = books_until_now(workspace, now)
     lefts = books.credit
-    valid = [each for each in lefts if not each.grant.has_expired(now)]
+    ended = {each.grant.pk for each in lefts if (end := each.grant.end_in(workspace)) is not None and end <= now}
+    valid = [each for each in lefts if each.grant.pk not in ended]
     kinds = {kind: sum((each.left for each in valid if each.grant.kind == kind), NOTHING) for kind in CreditGrant.Kind.values}
     unbilled, tax, lapsed = NOTHING, NOTHING, NOTHING
     for preview in invoices_to_come(books, now):
@@ -47,23 +48,36 @@ def balance_of(workspace: Workspace, now: datetime) -> Balance:
         tax_on_it = _tax_on(usage, preview)
         unbilled, tax = WIDE.add(unbilled, usage), tax + tax_on_it
         uses = [*preview.promotional_uses, *preview.credit_uses]
-        expired = sum((use.amount for use in uses if use.grant.has_expired(now)), NOTHING)
+        expired = sum((use.amount for use in uses if use.grant.pk in ended), NOTHING)
         lapsed += max(NOTHING, min(expired, round_to_cents(usage) + tax_on_it))
     return Balance(workspace, sum(kinds.values(), NOTHING) + lapsed, kinds, unbilled, tax, now)
 
 
 def invoices_to_come(books: Books, now: datetime) -> Iterator[InvoicePreview]:
-    """The invoices to come, as they would be made now: of void months, of those not finalized yet, and of the running one."""
+    """The invoices to come, as they would be made now: of void months, of those not finalized yet, and of the running one.
+
+    A closed workspace gets no other invoice than the reissues of its void months.
+    """
+    reissued, since, credit = books.as_reissued(), None, books.credit
     drafts = {each.month for each in books.invoices if each.status == Invoice.Status.DRAFT}
-    current = {each.month for each in books.invoices if each.status != Invoice.Status.VOID}
-    void = {each.period for each in books.invoices if each.month not in current}
-    since, credit = None, books.credit
-    for month in sorted({*void, *months_to_close(books, now)}):
-        preview = composed(books, month, since, credit)
+    is_over = books.workspace.closed_at is not None
+    for month in sorted(_reissues_of(books, drafts) if is_over else {*_void_months(books), *months_to_close(reissued, now)}):
+        preview = composed(reissued, month, since, credit)
         if preview.is_issuable or month.start in drafts:
             yield preview
             since, credit = month.end, preview.leaves_of(credit)
-    yield composed(books, month_of(now), since, credit)
+    if not is_over:
+        yield composed(reissued, month_of(now), since, credit)
+
+
+def _void_months(books: Books) -> set[Period]:
+    current = {each.month for each in books.invoices if each.status != Invoice.Status.VOID}
+    return {each.period for each in books.invoices if each.month not in current}
+
+
+def _reissues_of(books: Books, drafts: set[datetime]) -> set[Period]:
+    """Months that wait for their reissue, and those of which it is a draft."""
+    return {month_of(month) for month in {*books.waiting_months(), *drafts}}
 
 
 def _usage_on(preview: InvoicePreview, billed: Collection[datetime]) -> Decimal:

@@ -1,10 +1,10 @@
-"""Writing off credits that have expired."""
+"""Writing off credits that have ended: expired, or given to a workspace that is closed."""
 
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
@@ -18,32 +18,39 @@ A_MOMENT = timedelta(microseconds=1)
 
 
 def expire_due_credits(now: datetime) -> dict[str, int]:
-    """Writes off what is left of expired grants, once no invoice can use them any more. Counts of `expired` and `waiting`."""
+    """Writes off what is left of grants that ended, once no invoice can use them any more. Counts of `expired` and `waiting`.
+
+    What was given to a workspace comes back after its closing where an invoice of it is voided: the reissue uses it first.
+    """
     counts = {"expired": 0, "waiting": 0}
-    expired = CreditGrant.objects.filter(expires_at__lte=now)
-    for grant in expired.annotate(left=Sum("entries__amount")).filter(left__gt=0).order_by("pk"):
+    given_to_closed = Q(workspace__closed_at__isnull=False) & ~Q(kind=CreditGrant.Kind.PURCHASED)
+    ended = CreditGrant.objects.filter(Q(expires_at__lte=now) | given_to_closed)
+    for grant in ended.annotate(left=Sum("entries__amount")).filter(left__gt=0).order_by("pk"):
         with transaction.atomic():
-            lock_workspace(grant.workspace_id)
-            if _may_still_be_used(grant, now):
+            grant.workspace = lock_workspace(grant.workspace_id)
+            if may_still_be_used(grant, now):
                 counts["waiting"] += 1
             elif ledger.write_off(grant, now):
                 counts["expired"] += 1
     return counts
 
 
-def _may_still_be_used(grant: CreditGrant, now: datetime) -> bool:
-    """While its last month can be billed in time, and as long as an invoice to come uses it: late, or again for a void one."""
-    assert grant.expires_at is not None  # noqa: S101 - only grants that expire are asked about
-    last = month_of(grant.expires_at - A_MOMENT)
-    if now < last.end + timedelta(days=settings.INVOICE_GRACE_DAYS + 1):
+def may_still_be_used(grant: CreditGrant, now: datetime) -> bool:
+    """While its last month can be billed in time, and as long as an invoice to come uses it: late, or again for a void one.
+
+    Of a grant that ends, in a workspace that is locked. A closed workspace was billed in time.
+    """
+    end = grant.end_in(grant.workspace)
+    assert end is not None  # noqa: S101 - only grants that end are asked about
+    last = month_of(end - A_MOMENT)
+    if grant.workspace.closed_at is None and now < last.end + timedelta(days=settings.INVOICE_GRACE_DAYS + 1):
         return True
-    books = books_until_now(grant.workspace, now).as_reissued()
-    return any(_is_kept_for(grant, preview) for preview in invoices_to_come(books, now))
+    books = books_until_now(grant.workspace, now)
+    return any(_is_kept_for(grant, end, preview) for preview in invoices_to_come(books, now))
 
 
-def _is_kept_for(grant: CreditGrant, preview: InvoicePreview) -> bool:
+def _is_kept_for(grant: CreditGrant, end: datetime, preview: InvoicePreview) -> bool:
     """Whether the invoice would use it, and bills a month in which it was valid."""
-    assert grant.expires_at is not None  # noqa: S101 - only grants that expire are asked about
     uses = {use.grant.pk for use in (*preview.promotional_uses, *preview.credit_uses)}
     months = {line.period for line in preview.lines}
-    return grant.pk in uses and any(grant.granted_at < month.end and month.start < grant.expires_at for month in months)
+    return grant.pk in uses and any(grant.granted_at < month.end and month.start < end for month in months)
