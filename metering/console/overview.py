@@ -140,6 +140,7 @@ def _alerts(now: datetime) -> list[dict[str, Any]]:
         },
         _jobs_alert(now),
         *_money_alerts(),
+        receivables.void_months_alert(),
     ]
 
 

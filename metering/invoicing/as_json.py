@@ -41,6 +41,17 @@ def invoice_summary_json(invoice: Invoice) -> dict[str, Any]:
     }
 
 
+def void_month_json(invoice: Invoice) -> dict[str, Any]:
+    """A void invoice whose month waits for its reissue, as closing names it."""
+    return {
+        "id": invoice.public_id,
+        "number": invoice.number,
+        "workspace_id": invoice.workspace.public_id,
+        "month": f"{invoice.period_start:%Y-%m}",
+        "total": cents_text(invoice.total),
+    }
+
+
 def preview_json(preview: InvoicePreview) -> dict[str, Any]:
     """A preview in the same shape: a draft that has no id yet."""
     return {

@@ -7,7 +7,7 @@ from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -57,6 +57,11 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
     def current(self) -> Self:
         """Those that are not void: at most one for each workspace and month."""
         return self.exclude(status=Invoice.Status.VOID)
+
+    def waiting_for_reissue(self) -> Self:
+        """Void ones that nobody reissued, of months without another: what they billed waits for a person."""
+        of_month = Invoice.objects.current().filter(workspace=OuterRef("workspace"), period_start=OuterRef("period_start"))
+        return self.filter(~Exists(of_month), status=Invoice.Status.VOID, reissued_at=None)
 
     def with_line_count(self) -> Self:
         """The invoices with `line_count`, by one look into an index for each: lines are numbered from 0 without gaps."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from metering.invoicing.as_json import void_month_json
 from metering.invoicing.models import Invoice
 from metering.money import cents_text
 from metering.offboarding.models import ClosedWorkspace
@@ -9,7 +10,8 @@ from omixa_billing.instants import instant_text
 
 
 def closed_json(closed: ClosedWorkspace) -> dict[str, Any]:
-    """With its last invoices as they are now."""
+    """With its last invoices and the months that wait for their reissue, as they are now."""
+    waiting = closed.workspace.invoices.waiting_for_reissue().select_related("workspace").order_by("period_start")
     found = Invoice.objects.filter(public_id__in=closed.invoices).order_by("period_start")
     return {
         "object": "closed_workspace",
@@ -27,6 +29,7 @@ def closed_json(closed: ClosedWorkspace) -> dict[str, Any]:
             }
             for invoice in found
         ],
+        "waiting_for_reissue": [void_month_json(invoice) for invoice in waiting],
         "keys_revoked": closed.keys_revoked,
         "credit_refunded": cents_text(closed.refunded),
         "credit_owed": cents_text(closed.owed),

@@ -103,6 +103,14 @@ class LastInvoiceSerializer(serializers.Serializer[Any]):
     amount_due = CentsField()
 
 
+class VoidMonthSerializer(serializers.Serializer[Any]):
+    id = serializers.CharField()
+    number = serializers.CharField()
+    workspace_id = serializers.CharField()
+    month = serializers.CharField(help_text="YYYY-MM.")
+    total = CentsField()
+
+
 class ClosedSerializer(serializers.Serializer[Any]):
     object = serializers.ChoiceField(choices=["closed_workspace"])
     workspace_id = serializers.CharField()
@@ -110,6 +118,9 @@ class ClosedSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField()
     credit = serializers.ChoiceField(choices=ClosedWorkspace.Credit.values)
     invoices = LastInvoiceSerializer(many=True)
+    waiting_for_reissue = VoidMonthSerializer(
+        many=True, help_text="Void invoices whose months nobody reissued: what they billed is on no other invoice."
+    )
     keys_revoked = serializers.IntegerField()
     credit_refunded = CentsField()
     credit_owed = CentsField()

@@ -32,7 +32,7 @@ LISTS = {
     "metering_creditnote_changelist": 10,
     "metering_journalentry_changelist": 10,
     "metering_journalentry_trial_balance": 8,
-    "index": 24,
+    "index": 25,
 }
 
 

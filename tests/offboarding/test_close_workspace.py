@@ -320,7 +320,7 @@ def test_programs_are_notified_once_of_a_closing_and_not_of_a_preview(acme: Work
     done = run(acme.public_id, "--reason", "does not pay")
     run(acme.public_id, "--reason", "again")
     notified = Notification.objects.get(type="workspace.closed")
-    expected = {name: done[name] for name in done if name not in ("ok", "reason")}
+    expected = {name: done[name] for name in done if name not in ("ok", "reason", "waiting_for_reissue")}
     assert (notified.workspace, notified.data, len(expected["invoices"])) == (acme, expected, 1)
 
 

@@ -12,6 +12,7 @@ from metering.invoicing.lifecycle.void import reissue, void
 from metering.invoicing.models import Invoice
 from metering.journal.accounts import JournalAccount
 from metering.journal.balances import balance_of_account
+from metering.offboarding.as_json import closed_json
 from metering.offboarding.close import close_for_good
 from metering.offboarding.models import ClosedWorkspace
 from metering.payments.balance.balance import balance_of
@@ -122,7 +123,10 @@ def test_a_month_that_waits_when_the_workspace_is_closed_keeps_what_its_reissue_
     close_for_good(acme, "moves away", "refund", OPS, NOW)
     assert (ClosedWorkspace.objects.get().given_expired, ledger.remaining_of_grant(gift)) == (NOTHING, Decimal("100.00"))
     assert expire_due_credits(LATER) == WAITS
+    waiting = {"id": september.public_id, "number": "OMX-2026-00001", "workspace_id": acme.public_id, "month": "2026-09"}
+    assert closed_json(ClosedWorkspace.objects.get())["waiting_for_reissue"] == [waiting | {"total": str(september.total)}]
     assert reissued(september).amount_due == Decimal("21.50")
+    assert closed_json(ClosedWorkspace.objects.get())["waiting_for_reissue"] == []
     assert expire_due_credits(LATER) == NONE
 
 

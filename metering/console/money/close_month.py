@@ -15,7 +15,7 @@ from kombu.exceptions import OperationalError
 from metering import dollars
 from metering.invoicing.allowed import check_month_ended
 from metering.invoicing.lifecycle.close import close_workspace
-from metering.invoicing.models import Invoice
+from metering.invoicing.models import Invoice, InvoiceQuerySet
 from metering.invoicing.tasks import CLOSE_MONTH
 from metering.jobs.order_job import order_job
 from metering.periods import Period, month_of, parse_month, previous_month
@@ -25,6 +25,7 @@ from workspaces.console.kit.pages import FormPage
 from workspaces.models import Workspace
 
 DRAFT, FINAL = "draft", "final"
+NAMED = 5
 INTRO = (
     "Works out what was used in a month that has ended. The schedule does the same automatically: it refreshes drafts while "
     "the month is in its grace, and finalizes them after it. What is finalized already stays as it is."
@@ -53,7 +54,9 @@ def close_page(request: HttpRequest, admin: OperatorAdmin) -> HttpResponse:
 
     back = reverse("admin:metering_invoice_changelist")
     last = f"{previous_month(month_of(timezone.now())).start:%Y-%m}"
-    page = FormPage("Close a month", act, back, CloseForm, INTRO, "Close the month", initial={"month": last, "how": DRAFT})
+    waiting = void_months(Invoice.objects.all())
+    intro = f"{INTRO} There {'is' if waiting.startswith('1 ') else 'are'} {waiting}" if waiting else INTRO
+    page = FormPage("Close a month", act, back, CloseForm, intro, "Close the month", initial={"month": last, "how": DRAFT})
     return page.respond(request, admin)
 
 
@@ -63,9 +66,22 @@ def _close_one(request: HttpRequest, workspace: Workspace, month: Period, final:
     invoice = close_workspace(workspace, month, timezone.now(), final, actor_of(request)).invoice
     tell = messages.warning if invoice is None or invoice.is_on_hold else messages.success
     tell(request, _outcome(workspace, month, invoice, stood))
+    if waiting := void_months(workspace.invoices.filter(period_start__lte=month.start)):
+        messages.warning(request, f"{workspace} has {waiting}")
     if invoice is None:
         return redirect(reverse("admin:metering_invoice_changelist"))
     return redirect(reverse("admin:metering_invoice_change", args=[invoice.pk]))
+
+
+def void_months(invoices: InvoiceQuerySet) -> str:
+    """Which of their months wait for a reissue: the first few by name, oldest first. Empty where none does."""
+    found = invoices.waiting_for_reissue().order_by("period_start", "pk")
+    count, names = found.count(), [f"{each.period_start:%B %Y} ({each})" for each in found[:NAMED]]
+    if not count:
+        return ""
+    more = f" and {count - len(names):,} more" if count > len(names) else ""
+    months = "1 void month" if count == 1 else f"{count:,} void months"
+    return f"{months}, not billed until reissued: {', '.join(names)}{more}."
 
 
 def _outcome(workspace: Workspace, month: Period, invoice: Invoice | None, stood: bool) -> str:

@@ -14,6 +14,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 from unfold.views import ChangeList
 
 from metering import dollars
+from metering.console import backlog
 from metering.invoicing.models import ON_HOLD, Invoice
 from metering.payments.collecting.minimum import enough_due
 from metering.payments.models import Dunning, PaymentAttempt
@@ -21,7 +22,7 @@ from workspaces.models import Workspace
 
 NOTHING = Decimal("0.00")
 PARAMETER = "receivable"
-# What the filter offers, and what the overview counts but for the last.
+# What the filter offers. The overview adds up those on which something is due, and drafts.
 LABELS = {
     "open": "Open",
     "overdue": "Overdue",
@@ -29,6 +30,7 @@ LABELS = {
     "failed": "Payment failed",
     "held": "Held for review",
     "warned": "With warnings",
+    "void": "Void, not reissued",
 }
 
 
@@ -57,12 +59,13 @@ def condition(name: str, now: datetime) -> Q:
         "failed": is_open & Q(dunning__state=Dunning.State.RETRYING) & Q(declined),
         "held": ON_HOLD,
         "warned": ~Q(warnings=[]),
+        "void": Q(pk__in=Invoice.objects.waiting_for_reissue().values("pk")),
     }[name]
 
 
 def receivables(now: datetime) -> Receivables:
     """Of every workspace. Two statements, whatever there is."""
-    names = [name for name in LABELS if name != "warned"]
+    names = [name for name in LABELS if name not in ("warned", "void")]
     asked: dict[str, Any] = {}
     for name in names:
         asked[f"{name}_invoices"] = Count("pk", filter=condition(name, now))
@@ -90,6 +93,18 @@ def cards(now: datetime) -> list[dict[str, Any]]:
             "link": f"{reverse('admin:workspaces_workspace_changelist')}?suspended=yes",
         },
     ]
+
+
+def void_months_alert() -> dict[str, Any]:
+    """For the overview: months that wait for a person, since their invoice is void and nobody reissued it."""
+    waiting = backlog.at_most(Invoice.objects.waiting_for_reissue())
+    return {
+        "title": "Void months",
+        "value": waiting.text,
+        "note": "not billed until they are reissued" if waiting else "none waits for its reissue",
+        "calm": not waiting,
+        "link": invoices_url("void"),
+    }
 
 
 def _card(title: str, name: str, owed: Receivable, nothing: str, more: str = "", what: str = "invoice") -> dict[str, Any]:

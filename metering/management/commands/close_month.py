@@ -3,6 +3,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
+from metering.invoicing.as_json import void_month_json
 from metering.invoicing.lifecycle.close import close_workspaces
 from metering.invoicing.models import Invoice
 from metering.money import cents_text
@@ -14,7 +15,10 @@ from workspaces.management.named import workspace_named
 
 
 class Command(JsonCommand):
-    help = "Create or refresh the drafts of a month that has ended, and print its invoices; run again it changes nothing."
+    help = (
+        "Create or refresh the drafts of a month that has ended, and print its invoices; run again it changes nothing. "
+        "Months up to it whose invoice is void and not reissued are named as waiting_for_reissue, where there are any."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("month", metavar="YYYY-MM")
@@ -24,10 +28,14 @@ class Command(JsonCommand):
 
     def act(self, *, month: str, workspace: str | None, now: str | None, finalize: bool, **options: Any) -> dict[str, Any]:
         instant = timezone.now() if now is None else parse_instant(now)
-        invoices = close_workspaces(
-            parse_month(month), instant, workspace_named(workspace), finalize, command_actor("close_month")
-        )
-        return {"invoices": [closed_invoice(invoice) for invoice in invoices]}
+        period, one = parse_month(month), workspace_named(workspace)
+        invoices = close_workspaces(period, instant, one, finalize, command_actor("close_month"))
+        answer = {"invoices": [closed_invoice(invoice) for invoice in invoices]}
+        waiting = Invoice.objects.waiting_for_reissue().filter(period_start__lte=period.start)
+        if one is not None:
+            waiting = waiting.filter(workspace=one)
+        void_months = [void_month_json(each) for each in waiting.select_related("workspace").order_by("period_start", "pk")]
+        return answer | ({"waiting_for_reissue": void_months} if void_months else {})
 
 
 def closed_invoice(invoice: Invoice) -> dict[str, Any]:

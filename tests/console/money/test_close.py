@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from metering.errors import NotOrdered
+from metering.invoicing.lifecycle.void import reissue, void
 from metering.invoicing.models import Invoice
 from metering.invoicing.tasks import close_month
 from metering.jobs.models import JobOrder, JobRun
@@ -55,6 +56,19 @@ def test_one_workspace_is_drafted_then_finalized_then_left_as_it_is(console: Cli
     # Nobody else's month was touched.
     world.invoice.refresh_from_db()
     assert (Invoice.objects.count(), world.invoice.status) == (2, "draft")
+
+
+def test_void_months_that_wait_are_named_before_and_after(console: Client, world: World) -> None:
+    birch = make_workspace("Birch")
+    use(world, birch)
+    assert "void month" not in close(console, workspace=birch.pk, how="final")
+    void(Invoice.objects.get(workspace=birch).pk, "wrong address", OPERATOR, NOW)
+    named = "1 void month, not billed until reissued: September 2026 (OMX-2026-00001)."
+    assert f"There is {named}" in unescape(console.get(CLOSE).content.decode())
+    assert f"Birch has {named}" in close(console, workspace=birch.pk)
+    assert named not in close(console, workspace=birch.pk, month="2026-08")
+    reissue(Invoice.objects.get(workspace=birch).pk, OPERATOR, NOW)
+    assert "void month" not in console.get(CLOSE).content.decode()
 
 
 def test_what_waits_for_a_person_and_what_there_is_nothing_of_is_said(console: Client, world: World, settings: Any) -> None:

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from metering.invoicing.lifecycle.close import close_workspaces
-from metering.invoicing.lifecycle.void import mark_uncollectible
+from metering.invoicing.lifecycle.void import mark_uncollectible, reissue, void
 from metering.invoicing.models import Invoice
 from metering.payments.collecting.manual import mark_paid
 from metering.payments.models import Dunning, PaymentAttempt
@@ -122,6 +122,18 @@ def test_the_overview_says_what_is_owed_and_leads_to_it(console: Client, books: 
     assert listed(console, cards["Held drafts"][2]) == {"Waiting"}
     suspended = console.get(cards["Suspended workspaces"][2])
     assert [each.name for each in suspended.context["cl"].result_list] == ["Past due"]
+
+
+def test_void_months_wait_until_they_are_reissued(console: Client, books: dict[str, Invoice]) -> None:
+    void(books["fresh"].pk, "wrong address", OPERATOR, NOW)
+    void(books["overdue"].pk, "wrong address", OPERATOR, NOW)
+    card = shown(console)["Void months"]
+    assert card[:2] == ("2", "not billed until they are reissued")
+    assert listed(console, card[2]) == {"Fresh", "Overdue"}
+    reissue(books["fresh"].pk, OPERATOR, NOW)
+    assert listed(console, card[2]) == {"Overdue"}
+    reissue(books["overdue"].pk, OPERATOR, NOW)
+    assert shown(console)["Void months"][:2] == ("0", "none waits for its reissue")
 
 
 def test_nothing_owed_is_calm(console: Client) -> None:

@@ -75,6 +75,7 @@ def test_the_page_shows_what_waits(console: Client, world: World) -> None:
         "Disputes": "0",
         "Surplus payments": "0",
         "Mails not sent": "0",
+        "Void months": "0",
     }
     assert "key.renamed" in page
     chart = json.loads(re.search(r'data-value="(.*?)" ', console.get("/admin/").content.decode())[1].replace("&quot;", '"'))  # type: ignore[index]

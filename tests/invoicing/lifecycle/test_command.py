@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from metering.invoicing.lifecycle.void import reissue, void
 from metering.invoicing.models import Invoice
-from tests.kit.billing import Meter, tokens
+from tests.kit.billing import AUGUST, OPS, Meter, at, finalized, tokens
 from tests.kit.factories import make_key, make_workspace
 from workspaces.models import APIKey, Workspace
 
@@ -17,12 +18,17 @@ MILLION = tokens(input=1_000_000)
 NOW = "2026-10-15T12:00:00Z"
 
 
-def close_month(*arguments: str) -> list[dict[str, Any]]:
+def printed(*arguments: str) -> dict[str, Any]:
     out = StringIO()
     call_command("close_month", *arguments, stdout=out)
-    printed = json.loads(out.getvalue())
-    assert list(printed) == ["invoices"]
-    return list(printed["invoices"])
+    answer: dict[str, Any] = json.loads(out.getvalue())
+    return answer
+
+
+def close_month(*arguments: str) -> list[dict[str, Any]]:
+    answer = printed(*arguments)
+    assert list(answer) == ["invoices"]
+    return list(answer["invoices"])
 
 
 def test_it_prints_the_drafts_it_made(use: Meter, key: APIKey, acme: Workspace) -> None:
@@ -52,6 +58,27 @@ def test_it_closes_one_workspace_alone(use: Meter, key: APIKey, acme: Workspace)
     closed = close_month("2026-09", "--now", NOW, "--workspace", acme.public_id)
     assert [each["workspace_id"] for each in closed] == [acme.public_id]
     assert Invoice.objects.count() == 1
+
+
+def test_it_names_the_months_that_wait_for_their_reissue(use: Meter, key: APIKey, acme: Workspace) -> None:
+    rival = make_key(make_workspace("Rival"))
+    use(key, "08-10T00:00", "09-10T00:00", usage=MILLION)
+    use(rival, "09-10T00:00", usage=MILLION)
+    (august,) = finalized(AUGUST)
+    finalized()
+    void(august.pk, "wrong address", OPS, at("10-15T12:00"))
+    void(Invoice.objects.get(workspace=rival.workspace).pk, "wrong address", OPS, at("10-15T12:00"))
+    named = {"id": august.public_id, "number": "OMX-2026-00001", "workspace_id": acme.public_id, "month": "2026-08"}
+    of_acme = printed("2026-09", "--now", NOW, "--workspace", acme.public_id)["waiting_for_reissue"]
+    assert of_acme == [named | {"total": "1.50"}]
+    every = printed("2026-09", "--now", NOW)["waiting_for_reissue"]
+    assert [(each["month"], each["workspace_id"]) for each in every] == [
+        ("2026-08", acme.public_id),
+        ("2026-09", rival.workspace.public_id),
+    ]
+    assert [each["month"] for each in printed("2026-08", "--now", NOW)["waiting_for_reissue"]] == ["2026-08"]
+    reissue(august.pk, OPS, at("10-15T12:00"))
+    assert "waiting_for_reissue" not in printed("2026-09", "--now", NOW, "--workspace", acme.public_id)
 
 
 def test_a_month_without_usage_has_no_invoices(acme: Workspace) -> None:

@@ -17,6 +17,7 @@ from unfold.decorators import action, display
 from metering import dollars
 from metering.checked_inputs import LONGEST_REASON
 from metering.console import figures
+from metering.console.money.close_month import void_months
 from metering.offboarding.close import close_for_good, late_usage, what_closing_does
 from metering.offboarding.models import ClosedWorkspace
 from workspaces.console.kit import fields
@@ -72,6 +73,8 @@ def preview_of(request: HttpRequest, workspace: Workspace, asked: dict[str, Any]
     found = what_closing_does(workspace, asked["reason"], asked["credit"], actor_of(request), timezone.now())
     invoices = [f"{_usd(each['total'])}, {_usd(each['amount_due'])} due" for each in found["invoices"]]
     facts = [("Workspace", str(workspace)), ("Last invoices", "; ".join(invoices) or "none")]
+    if waiting := void_months(workspace.invoices.all()):
+        facts.append(("Waiting", waiting))
     facts += [(label, _usd(found[name])) for name, label in SUMS.items()]
     facts.append(("Keys that stop", f"{found['keys_revoked']:,}"))
     return Preview(facts, f"Close {workspace} for good")
@@ -93,12 +96,12 @@ class ClosedWorkspaceAdmin(OperatorAdmin):
         ("workspace", "closed_at", "closed_by"),
         "reason",
         ("credit", "refunded_text", "owed_text", "expired_text"),
-        ("invoices_text", "keys_revoked"),
+        ("invoices_text", "keys_revoked", "waiting"),
         ("not_billed_text", "late"),
     )
     readonly_fields = (
         *("workspace", "closed_at", "closed_by", "reason", "credit", "refunded_text", "owed_text", "expired_text"),
-        *("invoices_text", "keys_revoked", "not_billed_text", "late"),
+        *("invoices_text", "keys_revoked", "waiting", "not_billed_text", "late"),
     )
 
     @display(description="used since, not billed")
@@ -108,6 +111,10 @@ class ClosedWorkspaceAdmin(OperatorAdmin):
     @display(description="invoices")
     def invoices_text(self, closed: ClosedWorkspace) -> str:
         return ", ".join(closed.invoices) or "none"
+
+    @display(description="void months")
+    def waiting(self, closed: ClosedWorkspace) -> str:
+        return void_months(closed.workspace.invoices.all()) or "none waits for its reissue"
 
     @display(description="refunded")
     def refunded_text(self, closed: ClosedWorkspace) -> SafeString:
