@@ -17,7 +17,7 @@ from psycopg.types.numeric import Int4
 
 from metering.ingest.formats.events import request_hash
 from metering.limits.changed import want_balance
-from metering.limits.errors import HoldEnded, HoldUnknown, RequestReused
+from metering.limits.errors import BalanceUnknown, HoldEnded, HoldUnknown, RequestReused
 from metering.limits.estimate import Estimate, cost_estimate
 from metering.limits.gateway.answers import allowed_json, refused_json
 from metering.limits.gateway.requests import Authorize, Extend
@@ -53,7 +53,7 @@ class Presented(NamedTuple):
 def authorize(asked: Authorize, gateway: Gateway, now: datetime | None = None) -> dict[str, Any]:
     """The decision as the gateway hears it; `now` is the database's clock, or a test's.
 
-    Raises InvalidParameter, RequestReused, HoldEnded.
+    Raises InvalidParameter, RequestReused, HoldEnded, BalanceUnknown.
     """
     presented = _presented(asked)
     if isinstance(presented, str):
@@ -129,11 +129,13 @@ def _decided(asked: Authorize, gateway: Gateway, presented: Presented, found: Es
 
 
 def _called(statement: str, parameters: list[Any], now: datetime | None) -> dict[str, Any]:
-    """The verdict; where the balance had to be worked out first, the one after that."""
+    """The verdict; where the balance had to be worked out first, the one after that. Raises BalanceUnknown."""
     verdict = _call(statement, parameters)
     if verdict["verdict"] == "stale":
         want_balance(verdict["workspace"], now or timezone.now())
         verdict = _call(statement, parameters)
+    if verdict["verdict"] == "stale":
+        raise BalanceUnknown("The prepaid balance is not known yet, so nothing was decided: ask again.", retry_after=1)
     return verdict
 
 
@@ -163,7 +165,7 @@ def fingerprint(asked: Authorize, key: KnownKey) -> bytes:
 
 
 def extend(hold_id: str, asked: Extend, gateway: Gateway, now: datetime | None = None) -> dict[str, Any]:
-    """A longer stream, in the same shape as the decision. Raises HoldUnknown, HoldEnded."""
+    """A longer stream, in the same shape as the decision. Raises HoldUnknown, HoldEnded, BalanceUnknown."""
     parameters = [
         gateway.pk,
         redact(hold_id),

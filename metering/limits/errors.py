@@ -27,3 +27,10 @@ class BudgetDeleted(Refusal):
 
     code = "not_found"
     status = 404
+
+
+class BalanceUnknown(Refusal):
+    """A prepaid balance that is out of date as soon as it is worked out: the clocks of this process and the database differ."""
+
+    code = "balance_unknown"
+    status = 503

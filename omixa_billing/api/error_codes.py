@@ -24,7 +24,15 @@ CREDENTIALS = (
     "workspace_suspended",
     "wrong_kind_of_credential",
 )
-GATEWAY = ("batch_too_large", "hold_ended", "hold_unknown", "inbox_full", "malformed_body", "request_id_reused")
+GATEWAY = (
+    "balance_unknown",
+    "batch_too_large",
+    "hold_ended",
+    "hold_unknown",
+    "inbox_full",
+    "malformed_body",
+    "request_id_reused",
+)
 CUSTOMERS = (
     "body_too_large",
     "delivery_being_sent",

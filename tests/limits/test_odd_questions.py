@@ -1,16 +1,23 @@
 """Questions of gateways whose clients wrote what no text has, or what cannot be read at all."""
 
 import json
+from decimal import Decimal
 
 import pytest
+import time_machine
 
+from metering.credits import ledger
 from metering.errors import MalformedBody
 from metering.ingest.models import UsageEvent
+from metering.invoicing.terms.models import BillingTerms
 from metering.limits.authorize import authorize
+from metering.limits.errors import BalanceUnknown
 from metering.limits.gateway.requests import Authorize, read_request
+from metering.limits.models import Hold
+from metering.payments.balance.suspension import update_suspension
 from omixa_billing.api.errors import InvalidParameter
 from tests.kit.factories import NOW, an_event, send
-from tests.limits.cast import a_budget, kept
+from tests.limits.cast import a_budget, ask, kept
 from workspaces.models import APIKey, Gateway
 
 pytestmark = pytest.mark.django_db
@@ -40,3 +47,14 @@ def test_a_name_that_decides_is_not_changed_but_refused(name: str) -> None:
         read_request(json.dumps(said | {name: "a\x00"}).encode(), Authorize)
     with pytest.raises(MalformedBody):
         read_request(json.dumps(said | {name: "a\ud800"}).encode(), Authorize)
+
+
+def test_a_clock_behind_the_databases_at_the_end_of_a_month_makes_no_decision(key: APIKey, gateway: Gateway) -> None:
+    BillingTerms.objects.create(workspace=key.workspace, mode="prepaid")
+    ledger.grant(key.workspace, "purchased", Decimal("12.00"), "ops", NOW)
+    update_suspension(key.workspace_id, NOW)
+    with time_machine.travel(NOW, tick=False), pytest.raises(BalanceUnknown) as refused:
+        ask(key, gateway, now=None)
+    assert (refused.value.status, refused.value.retry_after) == (503, 1)
+    assert not Hold.objects.exists()
+    assert ask(key, gateway, now=None)["allowed"]
