@@ -10,13 +10,16 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import DateTimeField, Exists, OuterRef
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
 
 from metering.alerts.models import AlertSettings
 from metering.catalogue.coming_prices import ComingPrice
 from metering.notifications.announce import announce
 from metering.notifications.models import Notification
 from metering.payments.mails.outbox import add_notice, send_soon
-from omixa_billing.instants import instant_text, parse_instant
+from omixa_billing.instants import instant_text
 from workspaces.models import Workspace
 
 WITHDRAWN = "price.change_withdrawn"
@@ -38,13 +41,13 @@ def announce_withdrawn_changes(coming: Sequence[ComingPrice], now: datetime) -> 
 
 def _waiting(now: datetime) -> list[tuple[int, dict[str, Any]]]:
     """What was announced to workspaces, has not begun, and was not announced to be withdrawn."""
-    withdrawn = set(Notification.objects.filter(type=WITHDRAWN).values_list("workspace_id", "data__price_id"))
-    announced = Notification.objects.filter(type="price.changing", workspace__isnull=False).order_by("id")
-    return [
-        (workspace_id, data)
-        for workspace_id, data in announced.values_list("workspace_id", "data")
-        if parse_instant(data["effective_from"]) > now and (workspace_id, data["price_id"]) not in withdrawn
-    ]
+    begins = Cast(KeyTextTransform("effective_from", "data"), DateTimeField())
+    price = KeyTextTransform("price_id", "data")
+    of_workspace = Notification.objects.filter(type=WITHDRAWN, workspace=OuterRef("workspace"))
+    withdrawn = of_workspace.annotate(price=price).filter(price=OuterRef("price"))
+    announced = Notification.objects.filter(type="price.changing", workspace__isnull=False)
+    waiting = announced.annotate(begins=begins, price=price).filter(~Exists(withdrawn), begins__gt=now)
+    return list(waiting.order_by("id").values_list("workspace_id", "data"))
 
 
 def _scope(coming: ComingPrice) -> tuple[Any, ...]:
