@@ -19,7 +19,7 @@ from metering.invoicing.models import Invoice
 from metering.payments.as_json import balance_json, entry_json, grant_json, grants_of, invoice_payment_json
 from metering.payments.balance.balance import balance_of
 from metering.payments.collecting.pay_invoice import pay_invoice
-from metering.payments.exports import EXPORTS, export
+from metering.payments.exports.export import EXPORTS, export
 from metering.payments.idempotency import HEADER, idempotency_key_of
 from metering.payments.models import TopUp
 from metering.payments.provider.errors import ProviderUnavailable
@@ -177,7 +177,9 @@ class ExportView(APIView):
         responses={(200, "text/csv"): OpenApiTypes.STR, **REFUSED, **NOT_FOUND},
     )
     def get(self, request: Request, kind: str) -> HttpResponseBase:
-        """Rows have the day on which each was issued, received or moved. Credit notes and refunds have amounts below zero."""
+        """Rows have the day on which each was issued, received or moved; invoices are as they stood at `end`. Credit notes,
+        voids, refunds and chargebacks have amounts below zero. What happens after `end` changes nothing.
+        """
         asked = parse_query(request.query_params, ExportQuery)
         if kind not in EXPORTS:
             raise NotFound(f"There are exports of {', '.join(EXPORTS)}.")

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import connection
@@ -11,13 +11,15 @@ from metering.invoicing.composing.compose import compose
 from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.models import Invoice
 from metering.journal.balances import trial_balance
+from metering.journal.models import LockedPeriod
 from metering.payments.models import Payment, Refund
-from metering.periods import month_of
+from metering.periods import Period, month_of
 from metering.reconcile.journal import journal_differences
 from tests.bookkeeping.banking import is_out, is_taken
 from tests.bookkeeping.book import ZERO, Book
 from tests.bookkeeping.tables import InvoiceRow, Tables, total
 from tests.bookkeeping.world import World
+from tests.kit.exported import ever, every_export, exports_agree
 
 STANDING = ("open", "paid", "uncollectible")
 # What neither Stripe's side, nor the bank, nor the documents of sales say: what stands between us and the customer.
@@ -121,6 +123,14 @@ def waiting(invoices: Sequence[InvoiceRow], tables: Tables, running: datetime) -
                 if of == month:
                     found[f"{month:%Y-%m}", rate] += tokens
     return found
+
+
+def exports_are_the_books(world: World) -> None:
+    """And those of locked months stay as they are."""
+    exports_agree(ever(world.now + timedelta(days=1)))
+    for locked in LockedPeriod.objects.all():
+        found = every_export(Period(locked.starts_at, locked.ends_at))
+        assert world.exported.setdefault(str(locked), found) == found, locked
 
 
 def once_all_news_has_arrived(world: World) -> None:

@@ -9,7 +9,7 @@ import time_machine
 from metering.pricing import current
 from metering.reconcile.everything import everything
 from metering.reconcile.with_stripe import against_stripe
-from tests.bookkeeping.checks import after_every_act, once_all_news_has_arrived
+from tests.bookkeeping.checks import after_every_act, exports_are_the_books, once_all_news_has_arrived
 from tests.bookkeeping.swallowed import Swallowed
 from tests.bookkeeping.walk import Walk, reporting
 from tests.kit.billing import Meter, agree
@@ -37,6 +37,7 @@ def tell(walk: Walk, tally: Tally) -> None:
                 walk.come_to_rest()
                 after_every_act(walk)
                 once_all_news_has_arrived(walk)
+                exports_are_the_books(walk)
                 with time_machine.travel(walk.now, tick=False):
                     assert against_stripe(walk.now) == []
                 assert everything()["differences"] == []

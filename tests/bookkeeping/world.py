@@ -42,6 +42,7 @@ class World:
         self.delivered: list[tuple[str, str]] = []
         self.numbers = 0
         self.checked: object = None  # what was last found right
+        self.exported: dict[str, object] = {}  # of each locked month, what its exports said when they were first looked at
 
     def number(self) -> int:
         self.numbers += 1

@@ -303,6 +303,7 @@ class History:
         if refund is None:
             return "nothing"
         payment, taken = refund.payment, refund.credit_taken
+        ahead = min(refund.amount, self.refunded_ahead(payment.invoice)) if payment.invoice else ZERO
         back = ProviderRefund(str(refund.stripe_id), "failed", refund.amount, "", "closed account")
         self.stripe.objects[str(refund.stripe_id)].update(status="failed", amount=0)
         refunds.apply_refund(refund, back, self.now)
@@ -315,8 +316,11 @@ class History:
             self.book.move(lifted, "money_stripe", "receivable")
             self.book.move(owed - lifted, "money_stripe", "owed_to_customer")
             self.credit["purchased"] += taken  # type: ignore[assignment]
+        elif payment.invoice:  # what credit notes settled of it since is owed to the customer again
+            self.book.move(ahead, "money_stripe", "refunded_ahead")
+            self.book.move(refund.amount - ahead, "money_stripe", "owed_to_customer")
         else:
-            self.book.move(refund.amount, "money_stripe", "refunded_ahead" if payment.invoice else "surplus")
+            self.book.move(refund.amount, "money_stripe", "surplus")
         return refund.public_id
 
     # --- Credit --------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """After every act of a random history the journal agrees with itself, with the documents, and with a second book."""
 
 from collections import defaultdict
+from datetime import timedelta
 from decimal import Decimal
 from importlib import import_module
 
@@ -16,6 +17,7 @@ from metering.reconcile.everything import everything
 from tests.journal.history import History
 from tests.kit.billing import Meter, agree
 from tests.kit.depth import DEEP, dice, examples
+from tests.kit.exported import ever, exports_agree
 from tests.kit.factories import forget_names
 from tests.kit.paying import with_method
 from tests.kit.stripe_server import StripeServer
@@ -89,6 +91,7 @@ def test_every_history_balances(
         documents_agree()
         tally["acts"] += 1
     assert everything()["differences"] == [], "\n".join(done)
+    exports_agree(ever(history.now + timedelta(days=1)))
     if ReopenedAmount.objects.exists():  # which no document of before the journal knows of
         return
     was = all_balances()

@@ -13,8 +13,8 @@ from metering.credits import ledger
 from metering.invoicing.lifecycle.void import void
 from metering.invoicing.models import Invoice
 from metering.invoicing.terms.models import BillingTerms
-from metering.payments import exports
 from metering.payments.collecting.manual import mark_paid
+from metering.payments.exports.export import export as export_csv
 from metering.payments.models import Payment
 from metering.payments.refunds import refunds
 from metering.payments.refunds.reversals import issue_credit_note
@@ -62,7 +62,7 @@ def test_credit_notes_and_refunds_are_below_zero(acme: Workspace, invoice: Invoi
 
 def test_a_files_name_says_its_first_and_last_day() -> None:
     october = Period(datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC))
-    named = exports.export("lines", october)["Content-Disposition"]
+    named = export_csv("lines", october)["Content-Disposition"]
     assert named == 'attachment; filename="lines-2026-10-01-to-2026-10-31.csv"'
 
 

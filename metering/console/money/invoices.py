@@ -29,7 +29,7 @@ from metering.invoicing.documents.invoice import invoice_document
 from metering.invoicing.documents.issued import issued_invoice
 from metering.invoicing.documents.pdf import pdf_response
 from metering.invoicing.models import Invoice, InvoiceLine
-from metering.payments.exports import EXPORTS, export
+from metering.payments.exports.export import EXPORTS, export
 from metering.periods import Period, month_of, parse_month, previous_month
 from workspaces import audit
 from workspaces.console.kit import fields

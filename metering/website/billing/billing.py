@@ -18,7 +18,7 @@ from metering.payments.accounts.customers import account_of
 from metering.payments.accounts.methods import setup_page
 from metering.payments.collecting.collect import charge_now, requested_page
 from metering.payments.collecting.status_label import attempt_in_progress
-from metering.payments.exports import EXPORTS, export
+from metering.payments.exports.export import EXPORTS, export
 from metering.payments.models import PaymentAccount, PaymentAttempt, TopUp
 from metering.payments.provider.current import is_configured
 from metering.payments.provider.errors import ProviderUnavailable

@@ -18,7 +18,7 @@ from metering.invoicing.terms.models import BillingTerms
 from metering.payments.collecting.collect import collect_due, collect_invoice
 from metering.payments.collecting.dunning import dun
 from metering.payments.collecting.manual import mark_paid
-from metering.payments.exports import payments
+from metering.payments.exports.money import payments
 from metering.payments.mails.sending import send_waiting
 from metering.payments.models import Dispute, Dunning, Payment
 from metering.payments.refunds import refunds
