@@ -10,7 +10,7 @@ from metering.payments.models import Dispute, Payment, Refund
 from metering.payments.provider.current import is_configured, provider
 from metering.payments.provider.errors import ProviderRefused, ProviderUnavailable
 from metering.payments.provider.objects import Intent
-from metering.payments.refunds.refunds import refund_status
+from metering.payments.refunds.outcomes import refund_status
 
 DAYS_COMPARED_WITH_STRIPE = 35
 # What a job may still be about to record.

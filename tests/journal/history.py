@@ -24,6 +24,7 @@ from metering.payments.models import Payment, PaymentAccount, Refund
 from metering.payments.provider.objects import Intent, ProviderRefund
 from metering.payments.refunds import refunds
 from metering.payments.refunds.external import record_external_refund
+from metering.payments.refunds.outcomes import apply_refund
 from metering.payments.refunds.reversals import issue_credit_note, void_invoice
 from metering.payments.top_ups.purchase import SAVED, begin_top_up, pay_top_up
 from metering.periods import parse_month
@@ -306,7 +307,7 @@ class History:
         ahead = min(refund.amount, self.refunded_ahead(payment.invoice)) if payment.invoice else ZERO
         back = ProviderRefund(str(refund.stripe_id), "failed", refund.amount, "", "closed account")
         self.stripe.objects[str(refund.stripe_id)].update(status="failed", amount=0)
-        refunds.apply_refund(refund, back, self.now)
+        apply_refund(refund, back, self.now)
         owed, lifted = self.owed_for(refund), sum(refund.reopened.values_list("lifted", flat=True), ZERO)
         if refund.credit_note:
             self.book.move(refund.amount, "money_stripe", "owed_to_customer")

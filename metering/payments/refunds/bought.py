@@ -7,7 +7,7 @@ have this credit.
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import F
+from django.db.models import F, Q, Sum
 
 from metering.credits import ledger
 from metering.credits.models import CreditGrant
@@ -51,6 +51,20 @@ def return_kept(payment: Payment, most: Decimal, cause: Cause, now: datetime) ->
         returned += reclaimed
     _note_kept(payment, -returned)
     return returned
+
+
+def take_kept_beyond(refund: Refund, payment: Payment, now: datetime) -> Decimal:
+    """How much goes back beyond the payment with this refund; what credit notes made credit of it is taken back for that, as
+    far as that is left: `credit_taken` says how far.
+
+    Refunds at Stripe that are not in `refunded` yet count; those of ours fail where too little is left.
+    """
+    going = payment.refunds.unsettled().filter(Q(pk=refund.pk) | Q(origin=Refund.Origin.PROVIDER))
+    unsettled = going.aggregate(sum=Sum("amount"))["sum"] or NOTHING
+    gone = payment.refunded + unsettled + payment.kept + payment.charged_back
+    beyond = max(gone - payment.reopened - payment.amount, NOTHING)
+    refund.credit_taken = return_kept(payment, beyond, cause_of(refund), now)
+    return beyond
 
 
 def restore_kept(payment: Payment, amount: Decimal, cause: Cause, now: datetime) -> None:

@@ -13,14 +13,23 @@ from metering.payments.locks import lock_payment_with_credit
 from metering.payments.models import Payment, Refund
 from metering.payments.provider.objects import ProviderRefund
 from metering.payments.refunds.booked import book_owed_for_refund
-from metering.payments.refunds.bought import cause_of, reclaim, return_kept
-from metering.payments.refunds.refunds import apply_refund, refund_status
+from metering.payments.refunds.bought import cause_of, reclaim, take_kept_beyond
+from metering.payments.refunds.outcomes import apply_refund, refund_status
 from metering.payments.refunds.reopened import reopen_for
 from workspaces import audit
 
 NOTHING = Decimal("0.00")
 STRIPE = "stripe"
 REASON = "Refunded at Stripe"
+
+
+def record_refund(found: ProviderRefund, now: datetime) -> bool:
+    """What Stripe says of a refund, ours or a person's; False when its payment is none of ours. Raises PaymentTooEarly."""
+    ours = Refund.objects.filter(public_id=found.metadata.get("omixa_refund", "")).first()
+    if ours is None:
+        return record_external_refund(found, now)
+    apply_refund(ours, found, now)
+    return True
 
 
 def record_external_refund(found: ProviderRefund, now: datetime) -> bool:
@@ -70,9 +79,7 @@ def _reclaim_bought(refund: Refund, payment: Payment, now: datetime) -> Decimal:
         refund.credit_taken = refund.of_withdrawn + credit
         by_ours = _reclaimed_by_ours(refund, payment, excess)
     else:
-        beyond = payment.refunded + _unsettled_external(payment) + payment.kept + payment.charged_back
-        excess = max(beyond - payment.reopened - payment.amount, NOTHING)
-        refund.credit_taken = return_kept(payment, excess, cause_of(refund), now)
+        excess = take_kept_beyond(refund, payment, now)
     refund.excess = excess - refund.credit_taken
     refund.save(update_fields=["credit_taken", "of_withdrawn", "excess"])
     return refund.excess - by_ours
@@ -82,8 +89,3 @@ def _reclaimed_by_ours(refund: Refund, payment: Payment, most: Decimal) -> Decim
     """Credit that a refund of ours holds, which Stripe has not made yet: if it fails, this one has it (`released.py`)."""
     ours = payment.refunds.filter(status=Refund.Status.STARTED, stripe_id__isnull=True).exclude(pk=refund.pk)
     return min(ours.aggregate(sum=Sum("credit_taken"))["sum"] or NOTHING, most - refund.credit_taken)
-
-
-def _unsettled_external(payment: Payment) -> Decimal:
-    """Refunds at Stripe that are not in `refunded` yet, this one among them."""
-    return payment.refunds.external().unsettled().aggregate(sum=Sum("amount"))["sum"] or NOTHING

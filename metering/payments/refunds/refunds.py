@@ -1,6 +1,7 @@
 """Money back: written first, asked of Stripe second. What came by hand goes back by hand.
 
-Money that bought credit takes what is left of that credit along. What a person refunds at Stripe itself: see external.py.
+Money that bought credit takes what is left of that credit along. What a person refunds at Stripe itself: see external.py; what
+became of either: outcomes.py.
 """
 
 from datetime import datetime
@@ -8,7 +9,7 @@ from decimal import Decimal
 
 import structlog
 from django.db import transaction
-from django.db.models import F, Sum
+from django.db.models import Sum
 
 from metering.checked_inputs import check_fraction, checked_amount, checked_reference
 from metering.credits import ledger
@@ -18,31 +19,27 @@ from metering.money import cents_text
 from metering.payments.announced import announce_refund
 from metering.payments.booked import (
     book_refund_begun,
-    book_refund_failed,
     book_refund_made,
     left_of_surplus,
     left_owed_for,
     owed_for,
 )
-from metering.payments.disputes.disputes import block_running, in_dispute
-from metering.payments.locks import lock_payment, lock_payment_with_credit
+from metering.payments.disputes.disputes import in_dispute
+from metering.payments.locks import lock_payment
 from metering.payments.mails.money import mail_refund
 from metering.payments.models import Payment, Refund
 from metering.payments.provider.calls import end_turn, is_final, recover_rows, reserve_turn
 from metering.payments.provider.current import provider
 from metering.payments.provider.errors import ProviderRefused, ProviderUnavailable, RefundImpossible
 from metering.payments.provider.objects import ProviderRefund
-from metering.payments.refunds.booked import book_refund_lifted
-from metering.payments.refunds.bought import cause_of
-from metering.payments.refunds.released import due_on_invoices, release_credit
-from metering.payments.refunds.reopened import lift
+from metering.payments.refunds.external import record_refund
+from metering.payments.refunds.outcomes import apply_refund, finish_refund, refund_status
 from omixa_billing.api.errors import InvalidParameter
 from omixa_billing.instants import Clock
 from workspaces import audit
 
 log = structlog.get_logger(__name__)
 
-STATUSES = {"succeeded": Refund.Status.SUCCEEDED, "failed": Refund.Status.FAILED, "canceled": Refund.Status.FAILED}
 NOTHING = Decimal("0.00")
 
 
@@ -148,14 +145,19 @@ def sync_refund(begun: Refund, now: datetime) -> Refund:
 
 
 def _make(begun: Refund, now: datetime) -> None:
-    """Asks for it, unless an earlier call made it; under another key where Stripe only repeats its failure."""
+    """Asks for it, unless an earlier call made it; under another key where Stripe only repeats its failure.
+
+    What Stripe knows of the payment is taken in first, since no more goes back than is left by then.
+    """
     intent = str(begun.payment.intent_id)
     theirs = provider().refunds_of(intent)
-    made = next((each for each in theirs if each.metadata.get("omixa_refund") == begun.public_id), None)
-    if made is not None:
-        apply_refund(begun, made, now)
+    for each in theirs:
+        record_refund(each, now)
+    begun.refresh_from_db()
+    if begun.stripe_id or (begun.key_spent and not is_final(begun, now)):
         return
-    if begun.key_spent and not is_final(begun, now):
+    if missing := _missing(begun.payment):
+        finish_refund(begun, Refund.Status.FAILED, f"{cents_text(missing)} of it went back at Stripe meanwhile", now)
         return
     unmade = Refund.objects.filter(
         pk=begun.pk, status=Refund.Status.STARTED, stripe_id__isnull=True, idempotency_key=begun.idempotency_key
@@ -172,9 +174,16 @@ def _make(begun: Refund, now: datetime) -> None:
         if not _is_final(refused, begun, theirs):
             end_turn(begun, now, refused)
             raise
-        _finish(begun, Refund.Status.FAILED, refused.provider_message, now)
+        finish_refund(begun, Refund.Status.FAILED, refused.provider_message, now)
     else:
         apply_refund(begun, found, now)
+
+
+def _missing(payment: Payment) -> Decimal:
+    """What refunds that are not made yet would give back beyond the payment. While it is in dispute Stripe says whether it
+    makes them.
+    """
+    return max(NOTHING, -left_of(payment) - in_dispute(payment))
 
 
 def _another(key: str) -> str:
@@ -189,21 +198,6 @@ def _is_final(refused: ProviderRefused, begun: Refund, theirs: list[ProviderRefu
     return isinstance(refused, RefundImpossible) or (not refused.reason and begun.amount > begun.payment.amount - back)
 
 
-def refund_status(found: ProviderRefund) -> str:
-    """What we call Stripe's; whatever is neither done nor failed is on its way."""
-    return str(STATUSES.get(found.status, Refund.Status.PENDING))
-
-
-def apply_refund(begun: Refund, found: ProviderRefund, now: datetime) -> None:
-    """Stores the refund's id, then what Stripe says of it."""
-    Refund.objects.filter(pk=begun.pk, stripe_id__isnull=True).update(stripe_id=found.id, busy_until=None, trouble="")
-    status = refund_status(found)
-    if status == Refund.Status.PENDING:
-        Refund.objects.filter(pk=begun.pk, status=Refund.Status.STARTED).update(status=status)
-    else:
-        _finish(begun, status, found.message, now)
-
-
 def recover_refunds(now: datetime | Clock) -> dict[str, int]:
     """Takes up every refund that is not settled. Counts of outcomes."""
     unsettled = Refund.objects.unsettled().order_by("pk")
@@ -216,52 +210,3 @@ def _sync_one(pk: int, now: datetime) -> bool:
 
 def refund_metadata(begun: Refund) -> dict[str, str]:
     return {"omixa_refund": begun.public_id, "omixa_workspace": begun.payment.workspace.public_id}
-
-
-def _finish(begun: Refund, status: str, message: str, now: datetime) -> None:
-    """Once; a refund that succeeded and fails afterwards, as banks do, gives its amount back to the payment.
-
-    What fails gives back the credit that was taken along, unless the money went back otherwise meanwhile.
-    """
-    with transaction.atomic():
-        payment = lock_payment_with_credit(begun.payment_id)
-        current = Refund.objects.select_for_update().get(pk=begun.pk)
-        current.payment = payment
-        if current.status == status or current.status == Refund.Status.FAILED:
-            return
-        change = NOTHING
-        if status == Refund.Status.SUCCEEDED:
-            change = current.amount
-        elif current.status == Refund.Status.SUCCEEDED:
-            change = -current.amount
-        Payment.objects.filter(pk=payment.pk).update(refunded=F("refunded") + change)
-        if status == Refund.Status.SUCCEEDED:
-            book_refund_made(current, now)
-        elif status == Refund.Status.FAILED:
-            _lift_reopened(current, payment, now)
-            book_refund_failed(current, current.status == Refund.Status.SUCCEEDED, now)
-            _restore_credit(current, payment, now)
-        current.status, current.message, current.settled_at = status, message, now
-        current.save(update_fields=["status", "message", "settled_at"])
-        if status == Refund.Status.SUCCEEDED:
-            announce_refund(current, now)
-            mail_refund(current, now)
-
-
-def _lift_reopened(refund: Refund, payment: Payment, now: datetime) -> None:
-    """Before it is booked as failed: what was owed because of it is not any more."""
-    if owed := due_on_invoices(refund):
-        book_refund_lifted(refund, lift(refund, _why_of(refund), now), owed, now)
-    Payment.objects.filter(pk=payment.pk).update(reopened=F("reopened") - refund.excess)
-
-
-def _restore_credit(refund: Refund, payment: Payment, now: datetime) -> None:
-    """Once it is booked as failed: the credit that went with it comes back."""
-    if refund.credit_taken:
-        cause = cause_of(refund)._replace(why=_why_of(refund))
-        release_credit(refund, payment, refund.credit_taken, refund.of_withdrawn, cause, now)
-    block_running(payment, now)
-
-
-def _why_of(refund: Refund) -> str:
-    return f"The refund {refund.public_id} failed"

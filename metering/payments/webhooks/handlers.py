@@ -7,10 +7,9 @@ from typing import Any
 from metering.payments.accounts.methods import refresh_method, save_method_of_session, save_method_of_setup
 from metering.payments.collecting.attempts import apply_intent_event, payment_of_intent, sync_attempt
 from metering.payments.disputes.claims import sync_dispute
-from metering.payments.models import PaymentAttempt, Refund
+from metering.payments.models import PaymentAttempt
 from metering.payments.provider.current import provider
-from metering.payments.refunds import refunds
-from metering.payments.refunds.external import record_external_refund
+from metering.payments.refunds.external import record_refund
 
 
 def handle(kind: str, object_id: str, about: dict[str, Any], now: datetime) -> bool:
@@ -56,12 +55,7 @@ def _method(object_id: str, about: dict[str, Any], now: datetime) -> bool:
 
 
 def _refund(object_id: str, about: dict[str, Any], now: datetime) -> bool:
-    found = provider().look_up_refund(object_id)
-    refund = Refund.objects.filter(public_id=found.metadata.get("omixa_refund", "")).first()
-    if refund is None:
-        return record_external_refund(found, now)
-    refunds.apply_refund(refund, found, now)
-    return True
+    return record_refund(provider().look_up_refund(object_id), now)
 
 
 def _charge_failed(object_id: str, about: dict[str, Any], now: datetime) -> bool:

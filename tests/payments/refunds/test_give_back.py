@@ -17,6 +17,7 @@ from metering.payments.collecting.manual import mark_paid
 from metering.payments.models import Dunning, Payment, Refund
 from metering.payments.provider.objects import ProviderRefund
 from metering.payments.refunds import refunds
+from metering.payments.refunds.outcomes import apply_refund
 from metering.payments.refunds.reversals import issue_credit_note, retry_refund, void_invoice
 from metering.reconcile.invoices import invoice_differences
 from omixa_billing.api.errors import InvalidParameter
@@ -89,7 +90,7 @@ def test_a_refund_waits_for_no_answer_but_counts_already(stripe: StripeServer, p
 def test_a_refund_that_failed_is_sent_again_and_not_given_to_another_note(stripe: StripeServer, paid: Invoice) -> None:
     note = credited(paid, "100.00")
     refund = note.refunds.get()
-    refunds.apply_refund(refund, ProviderRefund(str(refund.stripe_id), "failed", refund.amount, "", "closed account"), NOW)
+    apply_refund(refund, ProviderRefund(str(refund.stripe_id), "failed", refund.amount, "", "closed account"), NOW)
     stripe.of("refund")[0]["amount"] = 0
     assert went_back(note) == [("100.00", "failed")]
     assert went_back(credited(paid)) == [("50.00", "succeeded")]

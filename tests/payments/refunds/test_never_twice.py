@@ -9,6 +9,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from metering.credits import ledger
+from metering.credits.models import CreditGrant
 from metering.errors import NothingToCredit
 from metering.invoicing.credit_notes.models import CreditNote
 from metering.invoicing.models import Invoice
@@ -125,6 +126,48 @@ def test_one_refunded_in_part_at_stripe_while_ours_waits_keeps_the_credit_of_the
     payment.refresh_from_db()
     assert (payment.refunded, credit_of(acme)) == (Decimal("30.00"), Decimal("20.00"))
     assert money_differences() == []
+
+
+@pytest.mark.parametrize("status", ["succeeded", "pending"])
+def test_what_stripe_gave_back_already_is_taken_in_before_it_is_asked_for_more(
+    stripe: StripeServer, acme: Workspace, paid: Payment, status: str
+) -> None:
+    noted(paid, "balance", "50.00")
+    stripe.make("refund", "re_", payment_intent=paid.intent_id, amount=6000, status=status, metadata={})  # no event yet
+    made = refunds.refund(paid.pk, Decimal("60.00"), "asked for", OPS, NOW)
+    assert (made.status, made.message) == ("failed", "20.00 of it went back at Stripe meanwhile")
+    assert [(each["amount"], each["status"]) for each in stripe.of("refund")] == [(6000, status)]
+    assert (refunds.refundable_amount(Payment.objects.get()), credit_of(acme)) == (Decimal("40.00"), Decimal("50.00"))
+    assert refunds.refund(paid.pk, Decimal("40.00"), "asked for", OPS, NOW).status == "succeeded"
+    assert (list(journal_differences()), money_differences()) == ([], [])
+
+
+@pytest.mark.parametrize("status", ["succeeded", "pending"])
+@pytest.mark.parametrize(("left", "taken", "owed"), [("50.00", "20.00", "0.00"), ("0.00", "0.00", "20.00")])
+def test_a_refund_that_was_made_beside_one_at_stripe_takes_credit_back_and_is_owed_for_the_rest(
+    stripe: StripeServer, acme: Workspace, paid: Payment, status: str, left: str, taken: str, owed: str
+) -> None:
+    noted(paid, "balance", "50.00")
+    if left == "0.00":
+        ledger.write_off(CreditGrant.objects.get(), NOW)
+    stripe.fail_at(2, "die_after")
+    assert refunds.refund(paid.pk, Decimal("60.00"), "asked for", OPS, NOW).status == "started"
+    theirs = refund_at_stripe(stripe, paid, 6000, status)
+    assert refunds.recover_refunds(NOW)["settled"] == 1
+    theirs["status"] = "succeeded"
+    send_event(stripe, "refund.updated", theirs)
+    handle_waiting(NOW)
+    payment = Payment.objects.get()
+    ours = Refund.objects.get(origin=Refund.Origin.REQUESTED)
+    assert (payment.refunded, payment.kept, payment.reopened) == (
+        Decimal("120.00"),
+        Decimal("50.00") - Decimal(taken),
+        Decimal(owed),
+    )
+    assert (ours.status, ours.credit_taken, ours.excess) == ("succeeded", Decimal(taken), Decimal(owed))
+    assert credit_of(acme) == Decimal(left) - Decimal(taken)
+    assert Invoice.objects.get().amount_due == Decimal(owed)
+    assert (list(journal_differences()), money_differences()) == ([], [])
 
 
 @pytest.mark.parametrize(("settlement", "more"), [("balance", {}), ("outside", {"reference": "transfer 18"})])

@@ -18,6 +18,7 @@ from metering.payments.models import Payment, Refund, TopUp
 from metering.payments.provider.current import provider
 from metering.payments.refunds import refunds
 from metering.payments.refunds.external import record_external_refund
+from metering.payments.refunds.outcomes import apply_refund
 from metering.payments.top_ups import purchase
 from metering.periods import parse_month
 from metering.reconcile.everything import money_differences
@@ -105,7 +106,7 @@ def test_refunding_a_purchase_takes_its_credit_back_and_a_failed_refund_returns_
     assert (refund.status, left(payment)) == ("succeeded", Decimal("20.00"))
     stripe.objects[str(refund.stripe_id)].update(status="failed")
     for _ in range(2):
-        refunds.apply_refund(refund, provider().look_up_refund(str(refund.stripe_id)), NOW)
+        apply_refund(refund, provider().look_up_refund(str(refund.stripe_id)), NOW)
     assert left(payment) == Decimal("50.00")
     assert money_differences() == []
 
