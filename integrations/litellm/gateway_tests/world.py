@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -77,11 +78,13 @@ class World:
                 program.wait(120)
 
     def kill(self, words: str) -> int:
-        """kill -9 of every process of this world whose command line has these words; returns how many."""
-        found = self.processes_with(words)
-        for pid in found:
-            os.kill(pid, signal.SIGKILL)
-        return len(found)
+        """kill -9 of every process of this world whose command line has these words; returns how many. Some end with others."""
+        killed = 0
+        for pid in self.processes_with(words):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+                killed += 1
+        return killed
 
     def processes_with(self, words: str) -> list[int]:
         return [pid for pid in self.processes() if words in command_line(pid)]

@@ -53,7 +53,7 @@ def return_kept(payment: Payment, most: Decimal, cause: Cause, now: datetime) ->
     return returned
 
 
-def take_kept_beyond(refund: Refund, payment: Payment, now: datetime) -> Decimal:
+def reclaim_kept_beyond(refund: Refund, payment: Payment, now: datetime) -> Decimal:
     """How much goes back beyond the payment with this refund; what credit notes made credit of it is taken back for that, as
     far as that is left: `credit_taken` says how far.
 

@@ -13,7 +13,7 @@ from metering.payments.locks import lock_payment_with_credit
 from metering.payments.models import Payment, Refund
 from metering.payments.provider.objects import ProviderRefund
 from metering.payments.refunds.booked import book_owed_for_refund
-from metering.payments.refunds.bought import cause_of, reclaim, take_kept_beyond
+from metering.payments.refunds.bought import cause_of, reclaim, reclaim_kept_beyond
 from metering.payments.refunds.outcomes import apply_refund, refund_status
 from metering.payments.refunds.reopened import reopen_for
 from workspaces import audit
@@ -79,7 +79,7 @@ def _reclaim_bought(refund: Refund, payment: Payment, now: datetime) -> Decimal:
         refund.credit_taken = refund.of_withdrawn + credit
         by_ours = _reclaimed_by_ours(refund, payment, excess)
     else:
-        excess = take_kept_beyond(refund, payment, now)
+        excess = reclaim_kept_beyond(refund, payment, now)
     refund.excess = excess - refund.credit_taken
     refund.save(update_fields=["credit_taken", "of_withdrawn", "excess"])
     return refund.excess - by_ours

@@ -1,4 +1,4 @@
-"""What became of a refund at Stripe: stored and booked once, whoever made it and however often it is reported."""
+"""What became of a refund at Stripe: stored and booked once, however often it is reported."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -14,7 +14,7 @@ from metering.payments.mails.money import mail_refund
 from metering.payments.models import Payment, Refund
 from metering.payments.provider.objects import ProviderRefund
 from metering.payments.refunds.booked import book_owed_for_refund, book_refund_lifted, book_released_to_refund
-from metering.payments.refunds.bought import cause_of, take_kept_beyond
+from metering.payments.refunds.bought import cause_of, reclaim_kept_beyond
 from metering.payments.refunds.released import due_on_invoices, release_credit
 from metering.payments.refunds.reopened import lift, reopen_for
 
@@ -53,7 +53,7 @@ def finish_refund(begun: Refund, status: str, message: str, now: datetime) -> No
             change = current.amount
         elif current.status == Refund.Status.SUCCEEDED:
             change = -current.amount
-        beyond = _take_beyond(current, payment, now) if status == Refund.Status.SUCCEEDED else NOTHING
+        beyond = _reclaim_beyond(current, payment, now) if status == Refund.Status.SUCCEEDED else NOTHING
         Payment.objects.filter(pk=payment.pk).update(refunded=F("refunded") + change, reopened=F("reopened") + beyond)
         if status == Refund.Status.SUCCEEDED:
             book_refund_made(current, now)
@@ -69,13 +69,13 @@ def finish_refund(begun: Refund, status: str, message: str, now: datetime) -> No
             mail_refund(current, now)
 
 
-def _take_beyond(refund: Refund, payment: Payment, now: datetime) -> Decimal:
+def _reclaim_beyond(refund: Refund, payment: Payment, now: datetime) -> Decimal:
     """What a refund of ours gives back beyond a payment that paid an invoice, since a person refunded at Stripe meanwhile, and
     no credit made of the payment is left for it. A person's was counted when it was heard of.
     """
     if refund.origin == Refund.Origin.PROVIDER or payment.grant is not None:
         return NOTHING
-    refund.excess = take_kept_beyond(refund, payment, now) - refund.credit_taken
+    refund.excess = reclaim_kept_beyond(refund, payment, now) - refund.credit_taken
     refund.save(update_fields=["credit_taken", "excess"])
     return refund.excess
 
