@@ -40,6 +40,7 @@ class Call:
     input: Input
     started_at: float = field(default_factory=time.time)
     hold_id: str | None = None
+    unheld: bool = False  # this part runs without an answer of the product's, which is asked again
     hold_ends_at: float = 0.0  # by the monotonic clock
     remaining: str | None = None
     remaining_scope: str | None = None
@@ -76,7 +77,7 @@ class Call:
         self.after_answer = self.after_answer or after_answer
         self.attempts = self.closed = 0
         self.sent = self.streamed = self.settled = False
-        self.hold_id = None
+        self.hold_id, self.unheld = None, False
         self.delivered.begin_again()
 
     @property

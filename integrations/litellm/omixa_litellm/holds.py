@@ -38,9 +38,9 @@ class Holds:
             raise refusal(400, "request_not_understood", message) from None
         except NoDecision as error:
             self.without_decision(call.key, str(error))
+            call.unheld = True
             return
-        call.hold_id = decision.get("hold_id")
-        call.hold_ends_at = time.monotonic() + _seconds_left(decision.get("expires_at"))
+        _hold(call, decision)
         call.remaining = decision.get("remaining")
         call.remaining_scope = (decision.get("binding") or {}).get("scope")
         self._lower(call, decision)
@@ -52,6 +52,31 @@ class Holds:
             message = "Whether this request may run cannot be decided just now. Try again in a moment."
             raise refusal(503, "billing_unavailable", message, retry_after=2)
         log.debug("Let pass without a hold: %s", why)
+
+    async def hold_afterwards(self, call: Call) -> None:
+        """For a call that runs though the product did not answer: held as soon as it does, so that it cannot end unseen.
+
+        What is refused by now runs on, as its client was not refused.
+        """
+        if not call.unheld:
+            return
+        part = call.event_id
+        try:
+            decision = await self._product.authorize(_question(call))
+        except NotUnderstood as error:
+            log.error("The product does not understand what it is asked about %s: %s", part, error)
+            decision = {"allowed": False}
+        except NoDecision:
+            return
+        if call.event_id != part or call.settled or call.ended_at is not None:
+            if decision["allowed"]:
+                self._in_background(decision["hold_id"], "ended before it was held")
+            return
+        call.unheld = False
+        if decision["allowed"]:
+            _hold(call, decision)
+        else:
+            log.warning("%s runs without a hold: %s", part, decision.get("reason"))
 
     async def extend(self, call: Call, output_tokens: int) -> None:
         """Before it ends. What the product answers changes nothing that runs: no more than was held for can be spent."""
@@ -71,9 +96,12 @@ class Holds:
         """In the background, and once: a hold that is not released expires by itself."""
         if call.hold_id is not None:
             hold_id, call.hold_id = call.hold_id, None
-            task = asyncio.get_running_loop().create_task(self._release(hold_id, reason))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._in_background(hold_id, reason)
+
+    def _in_background(self, hold_id: str, reason: str) -> None:
+        task = asyncio.get_running_loop().create_task(self._release(hold_id, reason))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _release(self, hold_id: str, reason: str) -> None:
         try:
@@ -93,6 +121,11 @@ class Holds:
             most = call.model.output
         if most is None or held_for < most * asked.choices:
             asked.lower_output(held_for)
+
+
+def _hold(call: Call, decision: dict[str, Any]) -> None:
+    call.hold_id = decision.get("hold_id")
+    call.hold_ends_at = time.monotonic() + _seconds_left(decision.get("expires_at"))
 
 
 def _question(call: Call) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from .spool import Spool
 
 log = logging.getLogger("omixa_litellm")
 
-LOOK_SECONDS = 2.0  # at calls that run long or have ended without a log
+LOOK_SECONDS = 1.0  # at calls that run long or have ended without a log
 
 
 class Plugin:
@@ -71,6 +71,7 @@ class Plugin:
                 try:
                     self.settlement.overdue(call)
                     if call.ended_at is None:
+                        await self.holds.hold_afterwards(call)
                         await self.holds.extend(call, call.delivered.tokens(count_tokens))
                 except Exception:
                     log.exception("Looking after %s failed.", call.request_id)

@@ -15,7 +15,7 @@ from .refusals import NoDecision, NotUnderstood
 
 log = logging.getLogger("omixa_litellm.product")
 
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.25, 5.0
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.25, 2.0
 CONNECTIONS = 64
 LONG_POLL_SECONDS = 40.0
 NOT_UNDERSTOOD = (400, 409, 413, 415, 422)

@@ -4,8 +4,9 @@ import json
 from typing import Any
 
 import pytest
+from omixa_litellm.calls import Logged
 from omixa_litellm.refusals import NoDecision, NotUnderstood
-from through_front import ALLOWED, World, answers
+from through_front import ALLOWED, USAGE, World, answers
 
 
 @pytest.mark.parametrize(
@@ -57,6 +58,47 @@ def test_without_a_decision_the_operators_policy_speaks(policy: str, status: int
     world.product.decision = NoDecision("away")
     assert world.post().status == status
     assert len(world.events) == (status == 200)
+
+
+REFUSED = {"allowed": False, "reason": "budget_reached", "message": "", "error": {"status": 429, "body": {}}}
+
+
+@pytest.mark.parametrize(
+    ("later", "held"), [(ALLOWED, "hold_1"), (REFUSED, None), (NotUnderstood("authorize: status 400"), None)]
+)
+def test_what_runs_without_a_decision_is_held_once_the_product_answers(later: Any, held: str | None) -> None:
+    async def application(world: World, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        await receive()
+        call = world.call
+        world.settlement.dispatched(call, "acompletion", "openai", "openai/m")
+        await world.holds.hold_afterwards(call)
+        assert (call.hold_id, len(world.product.asked)) == (None, 2)
+        world.product.decision = later
+        for _ in range(2):
+            await world.holds.hold_afterwards(call)
+            assert (call.hold_id, len(world.product.asked)) == (held, 3)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
+        world.settlement.logged_success(call, Logged(USAGE, "default", False))
+
+    world = World(application)
+    world.product.decision = NoDecision("away")
+    assert world.post().status == 200
+    assert [each["request_id"] for each in world.product.asked] == [world.events[0]["request_id"]] * 3
+    assert world.product.released == []
+
+
+def test_a_hold_that_comes_after_the_end_of_its_request_is_released() -> None:
+    async def application(world: World, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        call = world.call
+        await answers(world, scope, receive, send)
+        world.product.decision = ALLOWED
+        await world.holds.hold_afterwards(call)
+
+    world = World(application)
+    world.product.decision = NoDecision("away")
+    world.post()
+    assert (len(world.events), world.product.released) == (1, [("hold_1", "ended before it was held")])
 
 
 @pytest.mark.parametrize("policy", ["postpaid", "allow", "refuse"])

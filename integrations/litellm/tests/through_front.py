@@ -74,7 +74,7 @@ class World:
         self.reads_at_most: int | None = None
         self.writes_at_most: int | None = None
         self.reasons = False
-        holds = Holds(self.product, hold, when_unavailable)  # type: ignore[arg-type]
+        holds = self.holds = Holds(self.product, hold, when_unavailable)  # type: ignore[arg-type]
         self.settlement = Settlement(self.calls, self.events.append, holds.release, lambda text: len(text.split()))
 
         self.parts = Parts(holds, self.settlement, lambda text: len(text.split()))
