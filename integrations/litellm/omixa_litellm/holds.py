@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from .calls import Call
+from .calls import Call, Calls
 from .keys import Key
 from .product import Product
 from .refusals import NoDecision, NotUnderstood, as_decided, refusal
@@ -16,6 +16,8 @@ log = logging.getLogger("omixa_litellm.holds")
 TTL_SECONDS = 900
 EXTEND_BEFORE = 0.4  # of the time that it has left at most
 MOST_TOKENS = 2**31 - 1  # that the product counts in one request
+AFTERWARDS_SECONDS = 0.25  # until the holds of calls that run without one are asked for again
+AFTERWARDS_AT_ONCE = 16  # of these: the product has just come back
 UNKNOWN_INPUT = 128_000  # tokens that a model may read of which LiteLLM does not know it
 
 
@@ -52,6 +54,17 @@ class Holds:
             message = "Whether this request may run cannot be decided just now. Try again in a moment."
             raise refusal(503, "billing_unavailable", message, retry_after=2)
         log.debug("Let pass without a hold: %s", why)
+
+    async def watch(self, calls: Calls) -> None:
+        """Ask for the holds of calls that run without one, for as long as the process lives."""
+        while True:
+            await asyncio.sleep(AFTERWARDS_SECONDS)
+            unheld = [call for call in calls if call.unheld and call.ended_at is None]
+            for first in range(0, len(unheld), AFTERWARDS_AT_ONCE):
+                together = (self.hold_afterwards(call) for call in unheld[first : first + AFTERWARDS_AT_ONCE])
+                for failure in await asyncio.gather(*together, return_exceptions=True):
+                    if failure is not None:
+                        log.error("A hold could not be asked for.", exc_info=failure)
 
     async def hold_afterwards(self, call: Call) -> None:
         """For a call that runs though the product did not answer: held as soon as it does, so that it cannot end unseen.

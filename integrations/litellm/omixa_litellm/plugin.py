@@ -18,7 +18,7 @@ from .spool import Spool
 
 log = logging.getLogger("omixa_litellm")
 
-LOOK_SECONDS = 1.0  # at calls that run long or have ended without a log
+LOOK_SECONDS = 2.0  # at calls that run long or have ended without a log
 
 
 class Plugin:
@@ -59,7 +59,8 @@ class Plugin:
         """What runs beside the requests, on the loop; begins with the first of them."""
         if not self._tasks:
             loop = asyncio.get_running_loop()
-            self._tasks = [loop.create_task(self.keys.watch()), loop.create_task(self._look_after_calls())]
+            works = (self.keys.watch(), self.holds.watch(self.calls), self._look_after_calls())
+            self._tasks = [loop.create_task(work) for work in works]
 
     def close(self) -> None:
         self.spool.close()
@@ -71,7 +72,6 @@ class Plugin:
                 try:
                     self.settlement.overdue(call)
                     if call.ended_at is None:
-                        await self.holds.hold_afterwards(call)
                         await self.holds.extend(call, call.delivered.tokens(count_tokens))
                 except Exception:
                     log.exception("Looking after %s failed.", call.request_id)

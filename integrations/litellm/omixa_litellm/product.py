@@ -2,7 +2,7 @@
 
 Whatever is not a decision raises NoDecision, and the caller's policy for "unavailable" speaks, unless it was the question that
 was at fault (NotUnderstood). After a failure the product
-is left alone for a moment, so that its absence costs one request its timeout and not all of them.
+is left alone for a moment and then asked by one request alone, so that its absence costs one its timeout and not all of them.
 """
 
 import logging
@@ -15,7 +15,7 @@ from .refusals import NoDecision, NotUnderstood
 
 log = logging.getLogger("omixa_litellm.product")
 
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.25, 2.0
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.25, 0.5  # one request tries: a longer one only lets more run without a hold
 CONNECTIONS = 64
 LONG_POLL_SECONDS = 40.0
 NOT_UNDERSTOOD = (400, 409, 413, 415, 422)
@@ -29,6 +29,7 @@ class Product:
         self._session: aiohttp.ClientSession | None = None
         self._failures = 0
         self._away_until = 0.0
+        self._trying = False  # whether it answers again
 
     async def check_key(self, secret: str) -> dict[str, Any]:
         return await self._decide("keys/check", {"key": secret})
@@ -65,13 +66,17 @@ class Product:
         return answer
 
     async def _answer(self, method: str, path: str, **request: Any) -> dict[str, Any]:
-        if time.monotonic() < self._away_until:
+        if time.monotonic() < self._away_until or self._trying:
             raise NoDecision("the product did not answer a moment ago")
+        alone = self._trying = self._failures > 0
         try:
             status, answer = await self._request(method, path, **request)
         except NoDecision as error:
             self._failed(str(error))
             raise
+        finally:
+            if alone:
+                self._trying = False
         if status >= 500 or status in (401, 403):  # a wrong token of ours is no decision about theirs
             self._failed(f"{path}: status {status}")
         else:
