@@ -102,7 +102,7 @@ def _decided(asked: Authorize, gateway: Gateway, presented: Presented, found: Es
         "request_id": asked.request_id,
         "price_id": found.price_id,
         "asked_output_tokens": found.max_output_tokens,
-        "warnings": ["unpriced"] if found.price_id is None else [],
+        "warnings": [] if found.is_priced else ["unpriced"],
     }
     parameters = [
         gateway.pk,
@@ -119,7 +119,7 @@ def _decided(asked: Authorize, gateway: Gateway, presented: Presented, found: Es
         asked.input_tokens,
         found.max_output_tokens,
         settings.AUTHORIZE_LEAST_OUTPUT_TOKENS,
-        found.price_id is None,
+        not found.is_priced,
         json.dumps(said),
         asked.ttl_seconds or settings.HOLD_SECONDS,
         bool(asked.dry_run),

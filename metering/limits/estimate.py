@@ -20,13 +20,15 @@ NOTHING = Decimal(0)
 class Estimate:
     """`fixed` USD, and `per_token` USD for each token of output, of which there are at most `max_output_tokens`.
 
-    Without a price, `price_id` is None and both amounts are 0.
+    Without a price, `price_id` is None and both amounts are 0. `is_priced` is false as well where only the default tier has
+    one, and another was asked for.
     """
 
     fixed: Decimal
     per_token: Decimal
     max_output_tokens: int
     price_id: str | None
+    is_priced: bool
 
 
 def cost_estimate(
@@ -41,12 +43,16 @@ def cost_estimate(
     most = max_output_tokens
     if most is None:
         most = (known and known.max_output_tokens) or settings.AUTHORIZE_OUTPUT_TOKENS
-    rates = [] if known is None else _possible(known.model_id, workspace_id, tier, input_tokens, at)
+    asked = DEFAULT_TIER if tier is None else normal_tier(tier)
+    found = {} if known is None else _possible(known.model_id, workspace_id, asked, input_tokens, at)
+    rates = list(found.values())
     if not rates:
-        return Estimate(NOTHING, NOTHING, most, None)
+        return Estimate(NOTHING, NOTHING, most, None, is_priced=False)
     fixed = max(input_tokens * _dearest(each, "input") + _dearest(each, REQUEST) for each in rates)
     dearest = max(rates, key=lambda each: _dearest(each, "output"))
-    return Estimate(from_pico(fixed), from_pico(_dearest(dearest, "output")), most, price_public_id(dearest.price_id))
+    return Estimate(
+        from_pico(fixed), from_pico(_dearest(dearest, "output")), most, price_public_id(dearest.price_id), asked in found
+    )
 
 
 def _dearest(rates: Rates, name: str) -> int:
@@ -57,9 +63,8 @@ def _dearest(rates: Rates, name: str) -> int:
     return max((rate for each, rate in rates.by_component.items() if name in with_wholes(each)), default=0)
 
 
-def _possible(model_id: int, workspace_id: int, tier: str | None, input_tokens: int, at: datetime) -> list[Rates]:
+def _possible(model_id: int, workspace_id: int, asked: str, input_tokens: int, at: datetime) -> dict[str, Rates]:
     """The rates of the tier that was asked for, and of the default one, in which anything may be served."""
-    asked = DEFAULT_TIER if tier is None else normal_tier(tier)
     table = recent_rates()
-    found = [table.find(model_id, each, workspace_id, at, input_tokens) for each in {asked, DEFAULT_TIER}]
-    return [rates for rates in found if rates is not None]
+    found = {each: table.find(model_id, each, workspace_id, at, input_tokens) for each in (asked, DEFAULT_TIER)}
+    return {tier: rates for tier, rates in found.items() if rates is not None}

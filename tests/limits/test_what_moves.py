@@ -19,7 +19,7 @@ from metering.revisions.rerating.reprice import price_waiting
 from tests.kit.corrections import correct, replace, void
 from tests.kit.factories import NOW, an_event, make_key, make_price, make_workspace, send
 from tests.limits.cast import a_budget, ask, kept
-from workspaces.models import APIKey, Gateway
+from workspaces.models import APIKey, Gateway, Workspace
 
 pytestmark = pytest.mark.django_db
 
@@ -157,3 +157,20 @@ def test_a_model_without_a_price_is_warned_of_or_refused(key: APIKey, gateway: G
     key.workspace.refuses_unpriced = True
     key.workspace.save()
     assert ask(key, gateway, "req_2", model="unheard-of")["reason"] == "unpriced"
+
+
+def test_a_tier_without_a_price_is_unpriced_and_held_for_as_the_default_one(key: APIKey, gateway: Gateway) -> None:
+    make_price(input="1", output="10")
+    answer = ask(key, gateway, service_tier="priority")
+    assert (answer["held"], answer["warnings"], answer["price_id"] is None) == ("0.011000000000", ["unpriced"], False)
+    assert ask(key, gateway, "req_2", service_tier="auto")["warnings"] == []
+    Workspace.objects.filter(pk=key.workspace_id).update(refuses_unpriced=True)
+    assert ask(key, gateway, "req_3", service_tier="priority")["reason"] == "unpriced"
+
+
+def test_a_tier_with_a_price_is_held_for_at_the_higher_one(key: APIKey, gateway: Gateway) -> None:
+    Workspace.objects.filter(pk=key.workspace_id).update(refuses_unpriced=True)
+    for tier, factor in (("default", 1), ("priority", 2)):
+        make_price(input=str(factor), output=str(10 * factor), tier=tier)
+    answers = [ask(key, gateway, f"req_{tier}", service_tier=tier) for tier in ("priority", "auto")]
+    assert [(each["held"], each["warnings"]) for each in answers] == [("0.022000000000", []), ("0.011000000000", [])]
