@@ -184,9 +184,7 @@ class PaymentAdmin(OperatorAdmin):
 
         def act(asked: dict[str, Any]) -> HttpResponse:
             begun = refunds.refund(payment.pk, now=timezone.now(), actor=actor_of(request), **asked)
-            amount = dollars.usd_text(begun.amount)
-            done = f"{amount} are recorded as refunded: {begun.reference}. Nothing was sent from here."
-            messages.success(request, done if by_hand else f"The refund of {amount} is {begun.status}.")
+            report_refund(request, begun)
             return redirect(back)
 
         page = FormPage(
@@ -199,6 +197,20 @@ class PaymentAdmin(OperatorAdmin):
             initial={"amount": refunds.refundable_amount(payment)},
         )
         return page.respond(request, self, payment)
+
+
+def report_refund(request: HttpRequest, begun: Refund) -> None:
+    """What became of it: Stripe may have made it, refused it, or not answered."""
+    amount, Status = dollars.usd_text(begun.amount), Refund.Status
+    if begun.reference:
+        messages.success(request, f"{amount} are recorded as refunded: {begun.reference}. Nothing was sent from here.")
+    elif begun.status == Status.FAILED:
+        messages.error(request, f"The refund of {amount} failed, and nothing went back. {begun.message}".strip())
+    elif begun.status == Status.STARTED:
+        messages.warning(request, f"Stripe did not confirm the refund of {amount}: it is asked again, and makes it once.")
+    else:
+        done = "is made" if begun.status == Status.SUCCEEDED else "is on its way"
+        messages.success(request, f"The refund of {amount} {done}.")
 
 
 class AttemptAdmin(OperatorAdmin):

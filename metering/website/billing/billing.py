@@ -9,7 +9,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 
-from metering.errors import IdempotencyKeyReused, NotFound
+from metering.errors import IdempotencyKeyReused, InvoiceNotOpen, NotFound
 from metering.invoicing.documents.issued import issued_invoice
 from metering.invoicing.documents.pdf import pdf_response
 from metering.invoicing.models import Invoice
@@ -35,6 +35,11 @@ from omixa_billing.api.errors import InvalidParameter, Refusal
 from workspaces.access.authentication import Caller
 from workspaces.downloads import limited_download
 
+# What is asked of a page that was opened before.
+NOT_DUE = {
+    Invoice.Status.PAID.value: "is paid already",
+    Invoice.Status.VOID.value: "was voided, and is not to be paid any more",
+}
 STRIPE_AWAY = "The payment service does not answer. Nothing is lost: try again in a minute."
 
 
@@ -149,9 +154,15 @@ def _sent(
 
 def _pay(request: HttpRequest, caller: Caller, invoice: Invoice, on_a_page: bool) -> HttpResponse:
     now = timezone.now()
-    if on_a_page or not PaymentAccount.objects.filter(workspace=invoice.workspace).exclude(method_id="").exists():
-        return redirect(requested_page(invoice, caller.actor, now, caller.user))
-    _charge(request, caller, invoice, now)
+    try:
+        if on_a_page or not PaymentAccount.objects.filter(workspace=invoice.workspace).exclude(method_id="").exists():
+            return redirect(requested_page(invoice, caller.actor, now, caller.user))
+        _charge(request, caller, invoice, now)
+    except InvoiceNotOpen:
+        invoice.refresh_from_db(fields=["status"])
+        if invoice.status not in NOT_DUE:
+            raise
+        messages.info(request, f"Invoice {invoice.number} {NOT_DUE[invoice.status]}. Nothing was charged now.")
     return redirect("pages:billing")
 
 
@@ -176,7 +187,8 @@ def _charge(request: HttpRequest, caller: Caller, invoice: Invoice, now: datetim
     if attempt.status == PaymentAttempt.Status.SUCCEEDED:
         messages.success(request, f"Thank you: invoice {invoice.number} is paid.")
     elif attempt.status == PaymentAttempt.Status.DECLINED:
-        messages.error(request, f"The payment was declined: {attempt.message} Pay on Stripe's page, or save another method.")
+        why = f"The payment of invoice {invoice.number} was declined: {attempt.message}"
+        messages.error(request, f"{why} Pay on Stripe's page, or save another method.")
         return False
     else:
         messages.info(request, "The payment is in progress. It shows here as soon as it is confirmed.")

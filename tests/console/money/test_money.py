@@ -15,6 +15,7 @@ from metering.invoicing.models import Invoice
 from metering.invoicing.terms.models import AgreedPricing, BillingTerms, TaxRate
 from metering.payments.balance.suspension import update_suspension
 from metering.payments.booked import book_payment
+from metering.payments.collecting.collect import collect_invoice
 from metering.payments.collecting.manual import mark_paid
 from metering.payments.mails.models import Notice
 from metering.payments.mails.outbox import add_notice
@@ -24,6 +25,7 @@ from metering.payments.refunds.refunds import begin_refund
 from metering.payments.webhooks.models import WebhookEvent
 from tests.kit.factories import NOW
 from tests.kit.operator import send_form
+from tests.kit.paying import with_method
 from tests.kit.stripe_server import StripeServer
 from workspaces.models import AuditEntry, Workspace
 
@@ -143,6 +145,48 @@ def test_a_refund_through_stripe_asks_for_no_reference(console: Client, acme: Wo
     )
     page = console.get(f"/admin/metering/payment/{payment.pk}/refund/").content.decode()
     assert ('name="reference"' in page, "you send it yourself" in page, "Refund through Stripe" in page) == (False, False, True)
+
+
+def no(method: str, path: str, asked: Any) -> bool:
+    return method == "POST" and "refunds" in path
+
+
+@pytest.mark.parametrize(
+    ("refused", "said", "level", "status"),
+    [
+        ({}, "The refund of $10.00 is made.", "success", "succeeded"),
+        (
+            {"status": 400, "code": "account_invalid", "message": "Your account is restricted."},
+            "Stripe did not confirm the refund of $10.00: it is asked again, and makes it once.",
+            "warning",
+            "started",
+        ),
+        (
+            {"status": 500, "type": "api_error", "message": "down"},
+            "Stripe did not confirm the refund of $10.00: it is asked again, and makes it once.",
+            "warning",
+            "started",
+        ),
+        (
+            {"status": 400, "code": "charge_already_refunded", "message": "Charge has already been refunded."},
+            "The refund of $10.00 failed, and nothing went back.",
+            "error",
+            "failed",
+        ),
+    ],
+)
+def test_what_became_of_a_refund_is_said_as_it_is(
+    console: Client, acme: Workspace, invoice: Invoice, stripe: StripeServer, refused: Any, said: str, level: str, status: str
+) -> None:
+    with_method(acme, stripe)
+    collect_invoice(invoice.pk, NOW)
+    if refused:
+        stripe.refuse(no, **refused)
+    page = f"/admin/metering/payment/{Payment.objects.get().pk}/refund/"
+    answer = send_form(console, page, amount="10.00", reason="an outage")
+    assert Refund.objects.get().status == status
+    (message,) = answer.context["messages"]
+    assert (message.level_tag, str(message)[: len(said)]) == (level, said)
 
 
 def test_a_webhook_is_replayed(console: Client, stripe: StripeServer) -> None:

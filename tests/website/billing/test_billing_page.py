@@ -68,7 +68,7 @@ def test_paying_leads_to_stripes_page(as_role: Browser, acme: Tenant, invoice: I
     ("method", "words"),
     [
         ("pm_good", "Thank you: invoice OMX-2026-00001 is paid."),
-        (DECLINED, "The payment was declined: Your card has insufficient funds."),
+        (DECLINED, "The payment of invoice OMX-2026-00001 was declined: Your card has insufficient funds."),
         ("pm_bank", "The payment is in progress."),
     ],
 )

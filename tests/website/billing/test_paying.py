@@ -12,7 +12,9 @@ from metering.invoicing.models import Invoice
 from metering.invoicing.terms.models import BillingTerms
 from metering.payments.accounts.customers import account_of
 from metering.payments.collecting.collect import collect_invoice
+from metering.payments.collecting.manual import mark_paid
 from metering.payments.models import Payment, PaymentAttempt, TopUp
+from metering.payments.refunds.reversals import void_invoice
 from tests.kit.billing import Meter, an_invoice, tokens
 from tests.kit.factories import LONG_AGO, NOW
 from tests.kit.pages import text_of, words_of
@@ -206,6 +208,26 @@ def test_a_new_card_pays_what_failed_with_the_old_one(acme: Tenant, meter: Meter
     assert Invoice.objects.get(pk=invoices[2].pk).status == "open"
 
 
+@pytest.mark.parametrize("method", ["", "page"])
+@pytest.mark.parametrize(
+    ("act", "what"),
+    [
+        (lambda invoice: mark_paid(invoice.pk, "wire 1", "ops", NOW), "is paid already"),
+        (lambda invoice: void_invoice(invoice.pk, "wrong", "ops", NOW), "was voided, and is not to be paid any more"),
+    ],
+)
+def test_a_page_that_was_opened_before_charges_nothing_and_shows_how_it_stands(
+    acme: Tenant, invoice: Invoice, owner: Client, stripe: StripeServer, method: str, act: Any, what: str
+) -> None:
+    with_method(acme.workspace, stripe)
+    assert "Pay $150.00 with" in words_of(owner.get("/billing"))
+    act(invoice)
+    words = words_of(owner.post(f"/invoices/{invoice.public_id}/pay", {"method": method}, follow=True))
+    assert f"Invoice OMX-2026-00001 {what}. Nothing was charged now." in words
+    assert ("Pay $150.00 with" in words, "Nothing is due" in words) == (False, True)
+    assert (stripe.of("payment_intent"), stripe.of("checkout.session")) == ([], [])
+
+
 def test_one_that_is_declined_again_ends_it(acme: Tenant, meter: Meter, owner: Client, stripe: StripeServer) -> None:
     invoices = [an_invoice(acme.workspace, meter, month) for month in ("08", "09")]
     with_method(acme.workspace, stripe, DECLINED)
@@ -215,7 +237,7 @@ def test_one_that_is_declined_again_ends_it(acme: Tenant, meter: Meter, owner: C
     account.method_id = stripe.save_method(str(account.customer_id), DECLINED)
     account.save()
     words = words_of(owner.post("/billing/failed", follow=True))
-    assert words.count("The payment was declined: Your card has insufficient funds.") == 1
+    assert words.count(f"The payment of invoice {invoices[0].number} was declined: Your card has insufficient funds.") == 1
     assert "Pay 1 failed invoice now" in words
 
 
