@@ -15,7 +15,7 @@ from metering.errors import NotFound
 from metering.ingest.models import EventStatus
 from metering.money import WIDE
 from metering.usage.api import own_key_of
-from metering.usage.events.events import EventRow, request_attempts
+from metering.usage.events.events import EventRow, request_parts
 from metering.usage.rows import event_json
 from omixa_billing.api.fields import json_number
 from omixa_billing.instants import instant_text
@@ -38,19 +38,25 @@ class GenerationQuery(serializers.Serializer[Any]):
 class OpenRouterGenerationView(AnyKeyView):
     def get(self, request: Request) -> Response:
         asked, caller = parse_foreign_query(request.query_params, GenerationQuery), caller_of(request)
-        attempts = request_attempts(caller.workspace, asked["id"], own_key_of(caller))
-        return Response({"data": _generation_json(caller.workspace, attempts)})
+        parts = request_parts(caller.workspace, asked["id"], own_key_of(caller))
+        return Response({"data": _generation_json(caller.workspace, parts)})
 
 
-def _generation_json(workspace: Workspace, attempts: list[EventRow]) -> dict[str, Any]:
-    """What the attempt that ended the request says, and the cost of all. Raises NotFound while that is not known."""
-    ended = [each for each in attempts if each.status < EventStatus.FAILED] or attempts
+def _generation_json(workspace: Workspace, parts: list[list[EventRow]]) -> dict[str, Any]:
+    """What the attempt that ended the request says, the tokens and times of those that ended its parts, and the cost of all.
+
+    Raises NotFound while that is not known.
+    """
+    attempts = [each for part in parts for each in part]
+    ended = [_that_ended(part) for part in parts]
     last = ended[-1]
+    latency = _latency(ended)
+    input_tokens, output_tokens = sum(each.input_tokens for each in ended), sum(each.output_tokens for each in ended)
     cost = json_number(_cost(attempts))
     said = event_json(last)
     return {
-        "id": last.request_id,
-        "request_id": last.request_id,
+        "id": ended[0].request_id,
+        "request_id": ended[0].request_id,
         "workspace_id": workspace.public_id,
         "created_at": instant_text(last.occurred_at),
         "api_type": "completions",
@@ -59,14 +65,14 @@ def _generation_json(workspace: Workspace, attempts: list[EventRow]) -> dict[str
         "service_tier": last.service_tier,
         "streamed": last.stream,
         "cancelled": last.status == EventStatus.ABORTED,
-        "latency": last.latency_ms,
-        "generation_time": _generation_time(last),
-        "tokens_prompt": last.input_tokens,
-        "tokens_completion": last.output_tokens,
-        "native_tokens_prompt": last.input_tokens,
-        "native_tokens_completion": last.output_tokens,
-        "native_tokens_cached": last.cached_input_tokens,
-        "native_tokens_reasoning": last.reasoning_tokens,
+        "latency": latency,
+        "generation_time": _generation_time(ended[0], latency),
+        "tokens_prompt": input_tokens,
+        "tokens_completion": output_tokens,
+        "native_tokens_prompt": input_tokens,
+        "native_tokens_completion": output_tokens,
+        "native_tokens_cached": sum(each.cached_input_tokens for each in ended),
+        "native_tokens_reasoning": sum(each.reasoning_tokens for each in ended),
         "usage": cost,
         "total_cost": cost,
         "is_byok": False,
@@ -87,11 +93,21 @@ def _cost(attempts: list[EventRow]) -> Decimal:
     return total
 
 
-def _generation_time(event: EventRow) -> int | None:
+def _that_ended(part: list[EventRow]) -> EventRow:
+    return ([each for each in part if each.status < EventStatus.FAILED] or part)[-1]
+
+
+def _latency(ended: list[EventRow]) -> int | None:
+    """Milliseconds of all parts, where each states its own."""
+    stated = [each.latency_ms for each in ended if each.latency_ms is not None]
+    return sum(stated) if len(stated) == len(ended) else None
+
+
+def _generation_time(first: EventRow, latency: int | None) -> int | None:
     """Milliseconds from the first token on."""
-    if event.latency_ms is None or event.time_to_first_token_ms is None:
-        return event.latency_ms
-    return max(event.latency_ms - event.time_to_first_token_ms, 0)
+    if latency is None or first.time_to_first_token_ms is None:
+        return latency
+    return max(latency - first.time_to_first_token_ms, 0)
 
 
 def _attempt_json(event: EventRow) -> dict[str, Any]:

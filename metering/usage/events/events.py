@@ -7,10 +7,12 @@ without reading the workspace's history.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from decimal import Decimal
+from itertools import takewhile
 from typing import Any
 
 from django.db import connection
@@ -27,6 +29,7 @@ from omixa_billing.api.lists import cut_page
 from workspaces.models import APIKey, Workspace
 
 EXPORT_PAGE = 2_000
+PARTS_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,15 +143,41 @@ def _pages(question: EventQuestion, scope: UsageConditions, after: EventPosition
 
 def request_attempts(workspace: Workspace, request_id: str, own_key: APIKey | None = None) -> list[EventRow]:
     """Every attempt of a request, by attempt. Raises NotFound where there is none to see."""
-    claims = EventIdentity.objects.filter(workspace=workspace, request_hash=request_hash(request_id))
-    # No event has a NUL in its id, and PostgreSQL does not even take the question.
-    instants = [] if "\x00" in request_id else list(claims.values_list("occurred_at", flat=True))
-    scope = scope_of(workspace, Filters(), own_key)
-    parameters = scope.parameters | {"request_id": request_id, "instants": instants}
-    rows = _read(events_sql.attempts_sql(scope), parameters) if instants else []
+    rows = _attempts(workspace, [request_id], own_key)
     if not rows:
         raise NotFound("There is no such request here. One that was just sent takes a moment to be counted.")
     return rows
+
+
+def request_parts(workspace: Workspace, request_id: str, own_key: APIKey | None = None) -> list[list[EventRow]]:
+    """The attempts of each call to a provider that one request came to: its own, then those of `id.1`, `id.2` and so on.
+
+    A part names its request in its metadata, as gateways write it (docs/gateways.md). Raises NotFound for the request.
+    """
+    parts = [request_attempts(workspace, request_id, own_key)]
+    complete = True
+    while complete:
+        names = [f"{request_id}.{number}" for number in range(len(parts), len(parts) + PARTS_AT_ONCE)]
+        rows = [each for each in _attempts(workspace, names, own_key) if _part_of(each) == request_id]
+        found = [[each for each in rows if each.request_id == name] for name in names]
+        parts += takewhile(bool, found)
+        complete = all(found)
+    return parts
+
+
+def _attempts(workspace: Workspace, request_ids: list[str], own_key: APIKey | None) -> list[EventRow]:
+    # No event has a NUL in its id, and PostgreSQL does not even take the question.
+    asked = [each for each in request_ids if "\x00" not in each]
+    claims = EventIdentity.objects.filter(workspace=workspace, request_hash__in=[request_hash(each) for each in asked])
+    instants = list(claims.values_list("occurred_at", flat=True)) if asked else []
+    scope = scope_of(workspace, Filters(), own_key)
+    parameters = scope.parameters | {"request_ids": asked, "instants": instants}
+    return _read(events_sql.attempts_sql(scope), parameters) if instants else []
+
+
+def _part_of(row: EventRow) -> object:
+    metadata = json.loads(row.detail).get("metadata") if row.detail else None
+    return metadata.get("part_of") if isinstance(metadata, dict) else None
 
 
 def _newest(question: EventQuestion, scope: UsageConditions, limit: int, after: EventPosition | None) -> list[EventRow]:

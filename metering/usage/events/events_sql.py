@@ -72,8 +72,8 @@ def hours_with_events(scope: UsageConditions, *, since: bool, until: bool, voide
 
 
 def attempts_sql(scope: UsageConditions) -> str:
-    """The events of one request at the instants that its claims name, by attempt."""
-    found = _all(scope, ["occurred_at = ANY(%(instants)s::timestamptz[])", "request_id = %(request_id)s"])
+    """The events of these requests at the instants that their claims name, by attempt."""
+    found = _all(scope, ["occurred_at = ANY(%(instants)s::timestamptz[])", "request_id = ANY(%(request_ids)s)"])
     return _named(f"SELECT * FROM metering_usageevent WHERE {found}", "e.attempt, e.id")  # noqa: S608
 
 

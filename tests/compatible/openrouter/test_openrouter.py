@@ -105,6 +105,31 @@ def test_a_generation_says_what_it_cost(acme: Tenant, send: Sender, codex_mini: 
         assert [each.provider_name for each in found.provider_responses] == ["one", "azure-openai"]
 
 
+def test_a_generation_of_several_parts_is_their_sum(acme: Tenant, send: Sender, codex_mini: PriceVersion) -> None:
+    """A stream that broke and was continued, then twenty calls of a tool loop: each is an event with an id of its own."""
+    said = {"latency_ms": 900, "time_to_first_token_ms": 200, "stream": True}
+    send(acme.key, at("10-14T09:00"), request_id="gen-2", status="aborted", provider="one", **said)
+    for part in range(1, 22):
+        of = {"request_id": f"gen-2.{part}", "metadata": {"part_of": "gen-2"}, "latency_ms": 100, "stream": True}
+        send(acme.key, at("10-14T09:01"), status="failed", usage=None, provider="two", **of)
+        send(acme.key, at("10-14T09:02"), attempt=1, provider="three", **of)
+    send(acme.key, at("10-14T09:03"), request_id="gen-2.22")  # of another, that only looks like one
+    second, _ = another_key(acme)
+    send(second, at("10-14T09:03"), request_id="gen-2.23", metadata={"part_of": "gen-2"})
+    for secret in (acme.secret, acme.admin_secret):
+        found = openrouter_client(secret).generations.get_generation(id="gen-2").data
+        assert (found.id, found.cancelled, found.provider_name) == ("gen-2", False, "three")
+        assert (found.tokens_prompt, found.tokens_completion) == (22 * 2006, 22 * 300)
+        assert (found.native_tokens_cached, found.native_tokens_reasoning) == (22 * 1920, 22 * 192)
+        assert (found.latency, found.generation_time) == (900 + 21 * 100, 700 + 21 * 100)
+        assert found.provider_responses is not None
+        assert [each.provider_name for each in found.provider_responses] == ["one"] + ["two", "three"] * 21
+    data = data_of(acme.live, "generation", id="gen-2")
+    assert (data["total_cost"], data["usage"]) == (22 * Decimal("0.002649"), 22 * Decimal("0.002649"))
+    assert data["created_at"] == "2026-10-14T09:02:00Z"
+    assert data_of(acme.live, "generation", id="gen-2.1")["total_cost"] == Decimal("0.002649")
+
+
 def test_a_voided_generation_costs_nothing(acme: Tenant, send: Sender, codex_mini: PriceVersion) -> None:
     (request,) = send(acme.key, at("10-14T09:00"))
     correct(send.gateway, void(acme.key, request))
