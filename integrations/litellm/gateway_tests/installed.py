@@ -7,6 +7,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,8 @@ class Installed:
         for name, settings in {"model_list": models, **more}.items():
             old = configuration.get(name)
             configuration[name] = {**old, **settings} if isinstance(old, dict) else settings
-        (folder / "litellm.yaml").write_text(yaml.safe_dump(configuration))
+        self._configuration = configuration
+        self._write_configuration()
         self.master_key = f"sk-{secrets.token_hex(32)}"
         mine = {
             "LITELLM_MASTER_KEY": self.master_key,
@@ -56,6 +58,14 @@ class Installed:
         self.environment = world.environment | mine | (environment or {})
         self.running: list[subprocess.Popen[bytes]] = []
         self.world = world
+
+    def set_models(self, models: Iterable[dict[str, Any]]) -> None:
+        """In place of the two that there are: before it starts."""
+        self._configuration["model_list"] = list(models)
+        self._write_configuration()
+
+    def _write_configuration(self) -> None:
+        (self.folder / "litellm.yaml").write_text(yaml.safe_dump(self._configuration))
 
     def __enter__(self) -> "Installed":
         echo = REPOSITORY / "integrations" / "echo_provider.py"
