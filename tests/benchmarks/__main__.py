@@ -15,6 +15,7 @@ from tests.benchmarks import (
     crash_points,
     hostile,
     ingest_end_to_end,
+    long_history,
     steady_load,
     ten_million,
     usage_query,
@@ -33,6 +34,7 @@ BENCHMARKS: dict[str, Callable[[Options], Iterator[dict[str, Any]]]] = {
     "usage_query": usage_query.measure,
     "where_time_goes": where_time_goes.measure,
     "closing": closing.measure,
+    "long_history": long_history.measure,
     "crash_points": crash_points.measure,
     "ten_million": ten_million.measure,
 }
